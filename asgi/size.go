@@ -1,0 +1,64 @@
+package asgi
+
+// Encoded sizes follow MessagePack, the form in which messages are stored
+// and sent; asgi/codec writes it and its tests hold both together.
+
+// SizeOf answers the encoded length, in bytes, of a checked value.
+func SizeOf(v any) int {
+	switch v := v.(type) {
+	case string:
+		return textSize(len(v))
+	case Bytes:
+		return bytesSize(len(v))
+	case int64:
+		return intSize(v)
+	case float64:
+		return 9
+	case List:
+		return v.Size()
+	case Dict:
+		return v.Size()
+	}
+	return 1 // nil, true, false
+}
+
+func textSize(n int) int {
+	if n < 1<<5 {
+		return 1 + n
+	}
+	return bytesSize(n)
+}
+
+func bytesSize(n int) int {
+	switch {
+	case n < 1<<8:
+		return 2 + n
+	case n < 1<<16:
+		return 3 + n
+	}
+	return 5 + n
+}
+
+func headerSize(n int) int {
+	switch {
+	case n < 1<<4:
+		return 1
+	case n < 1<<16:
+		return 3
+	}
+	return 5
+}
+
+func intSize(v int64) int {
+	switch {
+	case -1<<5 <= v && v < 1<<7:
+		return 1
+	case -1<<7 <= v && v < 1<<7:
+		return 2
+	case -1<<15 <= v && v < 1<<15:
+		return 3
+	case -1<<31 <= v && v < 1<<31:
+		return 5
+	}
+	return 9
+}
