@@ -11,7 +11,8 @@ import (
 // A Converter turns a value of another world (a script, a decoder) into one
 // that [NewMessage] takes. It need not look inside: the values within an
 // answered []any or [Fields] come to it in their turn. Its errors become the
-// reason of an [InvalidMessageError] with the value's path.
+// reason of an [InvalidMessageError] with the value's path, unless they are an
+// [ErrMessageTooLarge].
 type Converter func(any) (any, error)
 
 // Message makes a message of fields that hold foreign values.
@@ -81,7 +82,7 @@ func (c Converter) value(v any, depth int) (any, error) {
 	converted, err := c(v)
 	if err != nil {
 		var invalid *InvalidMessageError
-		if errors.As(err, &invalid) {
+		if errors.As(err, &invalid) || errors.Is(err, ErrMessageTooLarge) {
 			return nil, err
 		}
 		return nil, &InvalidMessageError{Reason: err.Error()}
