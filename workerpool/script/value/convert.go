@@ -1,0 +1,142 @@
+package value
+
+import (
+	"fmt"
+
+	"asgibox/asgi"
+
+	"go.starlark.net/starlark"
+)
+
+// A Native is a Starlark value of ours that may stand in a message or in
+// state: as what it answers, or refused with its error as the reason.
+type Native interface {
+	starlark.Value
+	// Native answers a value that [asgi.NewMessage] takes, or a Starlark
+	// value.
+	Native() (any, error)
+}
+
+// Message makes a message of a Starlark dict. A value that no message may
+// hold is an [asgi.InvalidMessageError]. Every value takes a byte or more, so
+// one of more than limit values is an [asgi.MessageTooLargeError] before they
+// are all looked at: a small script can make a list that holds a list many
+// times over.
+func Message(content starlark.Value, limit int) (asgi.Message, error) {
+	d, ok := content.(*starlark.Dict)
+	if !ok {
+		return asgi.Message{}, &asgi.InvalidMessageError{Reason: fmt.Sprintf("it is %s; a message is a dict", an(content))}
+	}
+	fields, err := fields(d)
+	if err != nil {
+		return asgi.Message{}, &asgi.InvalidMessageError{Reason: err.Error()}
+	}
+	return Converter(limit).Message(fields)
+}
+
+// FromStarlark makes a value fit for state or a session, under the conditions
+// of [Message].
+func FromStarlark(v starlark.Value, limit int) (any, error) { return Converter(limit).Value(v) }
+
+// Converter answers the [asgi.Converter] of Starlark values. It is for one
+// conversion, of at most limit values.
+func Converter(limit int) asgi.Converter {
+	left := limit
+	return func(v any) (any, error) {
+		out, n, err := convert(v)
+		if left -= n; left < 0 && err == nil {
+			return nil, &asgi.MessageTooLargeError{Size: limit + 1, Limit: limit}
+		}
+		return out, err
+	}
+}
+
+// convert answers one value, its elements untouched, and how many it has.
+func convert(v any) (out any, n int, err error) {
+	switch v := v.(type) {
+	case starlark.String:
+		return string(v), 1, nil
+	case starlark.Bytes:
+		return asgi.Bytes(v), 1, nil
+	case starlark.NoneType:
+		return nil, 1, nil
+	case starlark.Bool:
+		return bool(v), 1, nil
+	case starlark.Float:
+		return float64(v), 1, nil
+	case starlark.Int:
+		i, ok := v.Int64()
+		if !ok {
+			return nil, 1, fmt.Errorf("%s does not fit in 64 bits signed; send it as text", shorten(v.String()))
+		}
+		return i, 1, nil
+	case *starlark.List:
+		items := make([]any, v.Len())
+		for i := range items {
+			items[i] = v.Index(i)
+		}
+		return items, len(items) + 1, nil
+	case starlark.Tuple:
+		items := make([]any, len(v))
+		for i, item := range v {
+			items[i] = item
+		}
+		return items, len(items) + 1, nil
+	case *starlark.Dict:
+		f, err := fields(v)
+		return f, len(f) + 1, err
+	case Native:
+		out, err := v.Native()
+		return out, 1, err
+	case starlark.Value:
+		return nil, 1, refusal(v)
+	}
+	return nil, 1, fmt.Errorf("a %T cannot be sent", v)
+}
+
+// fields answers the keys and values of a dict, which must have text keys.
+func fields(d *starlark.Dict) (asgi.Fields, error) {
+	out := make(asgi.Fields, 0, d.Len())
+	for k, v := range d.Entries() {
+		s, ok := starlark.AsString(k)
+		if !ok {
+			return nil, fmt.Errorf("its key %s is %s; keys are text: str(%s)", shorten(k.String()), an(k), shorten(k.String()))
+		}
+		out = append(out, asgi.Field{Key: s, Value: v})
+	}
+	return out, nil
+}
+
+// refusal says why a value can't be sent and what can.
+func refusal(v starlark.Value) error {
+	switch v.(type) {
+	case starlark.Callable:
+		return fmt.Errorf("%s is a function, which cannot be sent; call it, or send its name", shorten(v.String()))
+	case starlark.Iterable:
+		return fmt.Errorf("it is %s, which cannot be sent; make it a list: list(…)", an(v))
+	}
+	return fmt.Errorf("it is %s, which cannot be sent; values are None, bool, int, float, text, bytes, list and dict", an(v))
+}
+
+// an names a value's type with its article.
+func an(v starlark.Value) string {
+	t := v.Type()
+	switch {
+	case t == "NoneType":
+		return "None"
+	case t == "bytes":
+		return t
+	case t[0] == 'a', t[0] == 'e', t[0] == 'i', t[0] == 'o':
+		return "an " + t
+	}
+	return "a " + t
+}
+
+// shorten keeps a value's text fit for one line.
+func shorten(s string) string {
+	const most = 40
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}
