@@ -106,6 +106,7 @@ func (c Converter) list(in []any, depth int) (any, error) {
 		}
 		l.items[i] = v
 		l.size += SizeOf(v)
+		l.heap += itemFootprint + FootprintOf(v)
 		l.depth = max(l.depth, 1+depthOf(v))
 	}
 	return l, nil
@@ -118,6 +119,7 @@ func (c Converter) dict(in Fields, depth int) (Dict, error) {
 	d := Dict{fields: make([]Field, len(in)), size: headerSize(len(in)), depth: 1}
 	if len(in) >= indexFrom {
 		d.index = make(map[string]int, len(in))
+		d.heap = indexFootprint * len(in)
 	}
 	for i, f := range in {
 		if !utf8.ValidString(f.Key) {
@@ -132,6 +134,7 @@ func (c Converter) dict(in Fields, depth int) (Dict, error) {
 		}
 		d.fields[i] = Field{f.Key, v}
 		d.size += textSize(len(f.Key)) + SizeOf(v)
+		d.heap += fieldFootprint + len(f.Key) + FootprintOf(v)
 		d.depth = max(d.depth, 1+depthOf(v))
 	}
 	return d, nil

@@ -33,6 +33,7 @@ type Dict struct {
 	fields []Field
 	index  map[string]int // nil for a short dict
 	size   int            // encoded as MessagePack, in bytes
+	heap   int            // in memory, in bytes, about
 	depth  int            // 1 with no list or dict in it
 }
 
@@ -40,6 +41,7 @@ type Dict struct {
 type List struct {
 	items []any
 	size  int
+	heap  int
 	depth int
 }
 
@@ -98,6 +100,10 @@ func (d Dict) Len() int { return len(d.fields) }
 
 // Size answers the encoded length, in bytes, as MessagePack.
 func (d Dict) Size() int { return max(d.size, 1) }
+
+// Footprint answers about how much memory the dict takes, in bytes: what
+// bounds on memory count. Small values take many times their encoded length.
+func (d Dict) Footprint() int { return d.heap }
 
 // Get answers the value of a key, and whether there is one.
 func (d Dict) Get(key string) (any, bool) {
@@ -169,6 +175,9 @@ func (l List) Len() int { return len(l.items) }
 
 // Size answers the encoded length, in bytes, as MessagePack.
 func (l List) Size() int { return max(l.size, 1) }
+
+// Footprint answers about how much memory the list takes, in bytes.
+func (l List) Footprint() int { return l.heap }
 
 // At answers the i-th item.
 func (l List) At(i int) any { return l.items[i] }

@@ -110,3 +110,22 @@ func TestEqualKeepsTypesApart(t *testing.T) {
 		}
 	}
 }
+
+func TestFootprintCountsWhatSmallValuesTake(t *testing.T) {
+	large := MustMessage(Field{"body", make([]byte, 10_000)})
+	if f := large.Footprint(); f < 10_000 || f > 11_000 {
+		t.Errorf("10,000 bytes take %d", f)
+	}
+	numbers := make([]any, 1000)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	small := MustMessage(Field{"numbers", numbers})
+	if f := small.Footprint(); f < 16_000 || f > 32_000 {
+		t.Errorf("1,000 numbers take %d", f)
+	}
+	nested := MustMessage(Field{"d", map[string]any{"numbers": numbers}})
+	if nested.Footprint() <= small.Footprint() {
+		t.Error("what is nested does not count")
+	}
+}

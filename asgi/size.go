@@ -62,3 +62,29 @@ func intSize(v int64) int {
 	}
 	return 9
 }
+
+// What parts of a message take in memory, in bytes, on 64-bit machines.
+const (
+	itemFootprint   = 16 // an interface
+	fieldFootprint  = 32 // a key's header and an interface
+	indexFootprint  = 40 // one entry of a map
+	stringFootprint = 16
+	dictFootprint   = 64
+)
+
+// FootprintOf answers about how much memory a checked value takes, in bytes.
+func FootprintOf(v any) int {
+	switch v := v.(type) {
+	case string:
+		return stringFootprint + len(v)
+	case Bytes:
+		return stringFootprint + len(v)
+	case int64, float64:
+		return 8
+	case List:
+		return dictFootprint + v.heap
+	case Dict:
+		return dictFootprint + v.heap
+	}
+	return 0 // nil, true, false take no more than the interface
+}
