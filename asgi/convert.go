@@ -16,43 +16,63 @@ import (
 type Converter func(any) (any, error)
 
 // Message makes a message of fields that hold foreign values.
-func (c Converter) Message(fields Fields) (Message, error) {
-	d, err := c.dict(fields, 1)
+func (c Converter) Message(fields Fields) (Message, error) { return c.message(fields, copied) }
+
+// Value makes one value fit to be held in a message or in state.
+func (c Converter) Value(v any) (any, error) { return c.value(v, 1, copied) }
+
+// OwnMessage is Message for fields that the caller gives up, with all the
+// lists and dicts in them: the message keeps them instead of copies. It is for
+// decoders.
+func (c Converter) OwnMessage(fields Fields) (Message, error) { return c.message(fields, owned) }
+
+// OwnValue is Value for a value that the caller gives up.
+func (c Converter) OwnValue(v any) (any, error) { return c.value(v, 1, owned) }
+
+// keeping says whether the slices of what is converted are kept.
+type keeping bool
+
+const (
+	copied keeping = false
+	owned  keeping = true
+)
+
+func (c Converter) message(fields Fields, keep keeping) (Message, error) {
+	d, err := c.dict(fields, 1, keep)
 	if err != nil {
 		return Message{}, err
 	}
 	return AsMessage(d)
 }
 
-// Value makes one value fit to be held in a message or in state.
-func (c Converter) Value(v any) (any, error) { return c.value(v, 1) }
-
-func (c Converter) value(v any, depth int) (any, error) {
-	switch v := v.(type) {
+// value answers in itself where it can: to put a text into an interface anew
+// would allocate.
+func (c Converter) value(in any, depth int, keep keeping) (any, error) {
+	switch v := in.(type) {
 	case nil, bool, int64, Bytes:
-		return v, nil
+		return in, nil
 	case string:
 		if !utf8.ValidString(v) {
 			return nil, &InvalidMessageError{Reason: "the text is not valid UTF-8; send bytes"}
 		}
-		return v, nil
+		return in, nil
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return nil, &InvalidMessageError{Reason: fmt.Sprintf("%v is not a number that a message can hold", v)}
 		}
-		return v, nil
+		return in, nil
 	case Dict:
-		return v, tooDeep(depth + v.depth - 1)
+		return in, tooDeep(depth + depthOf(v) - 1)
 	case Message:
-		return v.Dict, tooDeep(depth + v.depth - 1)
+		return v.Dict, tooDeep(depth + depthOf(v.Dict) - 1)
 	case List:
-		return v, tooDeep(depth + v.depth - 1)
+		return in, tooDeep(depth + depthOf(v) - 1)
 	case []any:
-		return c.list(v, depth)
+		return c.list(v, depth, keep)
 	case Fields:
-		return c.dict(v, depth)
+		return c.dict(v, depth, keep)
 	case map[string]any:
-		return c.dict(sortedFields(v), depth)
+		return c.dict(sortedFields(v), depth, keep)
 	case []byte:
 		return Bytes(v), nil
 	case int:
@@ -74,12 +94,12 @@ func (c Converter) value(v any, depth int) (any, error) {
 	case uint64:
 		return fromUint(v)
 	case float32:
-		return c.value(float64(v), depth)
+		return c.value(float64(v), depth, keep)
 	}
 	if c == nil {
-		return nil, &InvalidMessageError{Reason: fmt.Sprintf("a %T cannot be sent", v)}
+		return nil, &InvalidMessageError{Reason: fmt.Sprintf("a %T cannot be sent", in)}
 	}
-	converted, err := c(v)
+	converted, err := c(in)
 	if err != nil {
 		var invalid *InvalidMessageError
 		if errors.As(err, &invalid) || errors.Is(err, ErrMessageTooLarge) {
@@ -89,18 +109,21 @@ func (c Converter) value(v any, depth int) (any, error) {
 	}
 	switch converted.(type) {
 	case []any, Fields, map[string]any:
-		return c.value(converted, depth)
+		return c.value(converted, depth, keep)
 	}
-	return Converter(nil).value(converted, depth)
+	return Converter(nil).value(converted, depth, keep)
 }
 
-func (c Converter) list(in []any, depth int) (any, error) {
+func (c Converter) list(in []any, depth int, keep keeping) (any, error) {
 	if err := tooDeep(depth); err != nil {
 		return nil, err
 	}
-	l := List{items: make([]any, len(in)), size: headerSize(len(in)), depth: 1}
+	l := List{items: in, size: headerSize(len(in)), depth: 1}
+	if keep == copied {
+		l.items = make([]any, len(in))
+	}
 	for i, v := range in {
-		v, err := c.value(v, depth+1)
+		v, err := c.value(v, depth+1, keep)
 		if err != nil {
 			return nil, under("["+strconv.Itoa(i)+"]", err)
 		}
@@ -112,11 +135,14 @@ func (c Converter) list(in []any, depth int) (any, error) {
 	return l, nil
 }
 
-func (c Converter) dict(in Fields, depth int) (Dict, error) {
+func (c Converter) dict(in Fields, depth int, keep keeping) (Dict, error) {
 	if err := tooDeep(depth); err != nil {
 		return Dict{}, err
 	}
-	d := Dict{fields: make([]Field, len(in)), size: headerSize(len(in)), depth: 1}
+	d := Dict{fields: in, size: headerSize(len(in)), depth: 1}
+	if keep == copied {
+		d.fields = make([]Field, len(in))
+	}
 	if len(in) >= indexFrom {
 		d.index = make(map[string]int, len(in))
 		d.heap = indexFootprint * len(in)
@@ -128,7 +154,7 @@ func (c Converter) dict(in Fields, depth int) (Dict, error) {
 		if d.twice(f.Key, i) {
 			return Dict{}, under(step(f.Key), &InvalidMessageError{Reason: "the key is given twice"})
 		}
-		v, err := c.value(f.Value, depth+1)
+		v, err := c.value(f.Value, depth+1, keep)
 		if err != nil {
 			return Dict{}, under(step(f.Key), err)
 		}

@@ -1,0 +1,272 @@
+package codec
+
+import (
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"asgibox/asgi"
+)
+
+// scanner reads JSON (RFC 8259) strictly into the values that asgi's
+// constructors take. encoding/json would lose the order of keys and turn lone
+// surrogates and broken UTF-8 into U+FFFD without a word.
+type scanner struct {
+	in  []byte
+	pos int
+}
+
+func readAllJSON(b []byte) (any, error) {
+	s := scanner{in: b}
+	v, err := s.value(0)
+	if err != nil {
+		return nil, err
+	}
+	if s.space() != 0 || s.pos < len(s.in) {
+		return nil, s.malformed("something follows the value")
+	}
+	return v, nil
+}
+
+// value reads one value, inside depth others.
+func (s *scanner) value(depth int) (any, error) {
+	switch c := s.space(); {
+	case c == '{':
+		return s.dict(depth + 1)
+	case c == '[':
+		return s.list(depth + 1)
+	case c == '"':
+		text, err := s.text()
+		if err != nil {
+			return nil, err
+		}
+		return unmark(text), nil
+	case c == '-' || '0' <= c && c <= '9':
+		return s.number()
+	}
+	switch {
+	case s.word("null"):
+		return nil, nil
+	case s.word("true"):
+		return true, nil
+	case s.word("false"):
+		return false, nil
+	}
+	return nil, s.malformed("no value begins here")
+}
+
+func (s *scanner) dict(depth int) (any, error) {
+	fields := asgi.Fields{}
+	err := s.entries('}', depth, func() error {
+		if s.space() != '"' {
+			return s.malformed("a key is missing")
+		}
+		key, err := s.text()
+		if err != nil {
+			return err
+		}
+		if s.space() != ':' {
+			return s.malformed("a colon is missing")
+		}
+		s.pos++
+		v, err := s.value(depth)
+		fields = append(fields, asgi.Field{Key: key, Value: v})
+		return err
+	})
+	return fields, err
+}
+
+func (s *scanner) list(depth int) (any, error) {
+	items := []any{}
+	err := s.entries(']', depth, func() error {
+		v, err := s.value(depth)
+		items = append(items, v)
+		return err
+	})
+	return items, err
+}
+
+// entries reads what stands between brackets with commas between. It ends the
+// recursion, one level past what asgi allows, since an envelope is a dict of
+// its own.
+func (s *scanner) entries(end byte, depth int, entry func() error) error {
+	if depth > asgi.MaxDepth+1 {
+		return &asgi.InvalidMessageError{Reason: "it is nested deeper than 100"}
+	}
+	s.pos++
+	if s.space() == end {
+		s.pos++
+		return nil
+	}
+	for {
+		if err := entry(); err != nil {
+			return err
+		}
+		switch s.space() {
+		case end:
+			s.pos++
+			return nil
+		case ',':
+			s.pos++
+		default:
+			return s.malformed("a comma or " + strconv.QuoteRune(rune(end)) + " is missing")
+		}
+	}
+}
+
+// text reads a text, whose first quote is the next byte.
+func (s *scanner) text() (string, error) {
+	s.pos++
+	start := s.pos
+	for s.pos < len(s.in) && s.in[s.pos] != '"' && s.in[s.pos] != '\\' && s.in[s.pos] >= ' ' {
+		s.pos++
+	}
+	if s.peek() == '"' {
+		s.pos++
+		return s.valid(start, s.in[start:s.pos-1])
+	}
+	out := append([]byte(nil), s.in[start:s.pos]...)
+	for {
+		switch c := s.peek(); {
+		case c == '"':
+			s.pos++
+			return s.valid(start, out)
+		case c == '\\':
+			r, err := s.escape()
+			if err != nil {
+				return "", err
+			}
+			out = utf8.AppendRune(out, r)
+		case c < ' ':
+			return "", s.malformed("a text does not end, or holds a control character that is not escaped")
+		default:
+			out = append(out, c)
+			s.pos++
+		}
+	}
+}
+
+func (s *scanner) valid(start int, raw []byte) (string, error) {
+	if !utf8.Valid(raw) {
+		s.pos = start
+		return "", s.malformed("a text that is not valid UTF-8")
+	}
+	return string(raw), nil
+}
+
+var escapes = [256]rune{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+func (s *scanner) escape() (rune, error) {
+	s.pos++
+	c := s.peek()
+	s.pos++
+	if r := escapes[c]; r != 0 {
+		return r, nil
+	}
+	if c != 'u' {
+		s.pos--
+		return 0, s.malformed("no such escape")
+	}
+	r, err := s.hex()
+	if err != nil || !utf16.IsSurrogate(r) {
+		return r, err
+	}
+	if s.word(`\u`) {
+		low, err := s.hex()
+		if err != nil {
+			return 0, err
+		}
+		if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+			return r, nil
+		}
+	}
+	return 0, s.malformed("a lone surrogate, which is no text")
+}
+
+func (s *scanner) hex() (rune, error) {
+	if s.pos+4 > len(s.in) {
+		return 0, s.malformed("a text does not end")
+	}
+	var r rune
+	for _, c := range s.in[s.pos : s.pos+4] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, s.malformed(`\u wants four hexadecimal digits`)
+		}
+		r = r<<4 | rune(c)
+	}
+	s.pos += 4
+	return r, nil
+}
+
+func (s *scanner) number() (any, error) {
+	start := s.pos
+	if s.peek() == '-' {
+		s.pos++
+	}
+	first := s.peek()
+	whole := s.digits()
+	if whole == 0 || first == '0' && whole > 1 {
+		return nil, s.malformed("not a number of JSON")
+	}
+	if s.peek() == '.' {
+		s.pos++
+		if s.digits() == 0 {
+			return nil, s.malformed("digits are missing after the point")
+		}
+	}
+	if c := s.peek(); c == 'e' || c == 'E' {
+		s.pos++
+		if c := s.peek(); c == '+' || c == '-' {
+			s.pos++
+		}
+		if s.digits() == 0 {
+			return nil, s.malformed("digits are missing in the exponent")
+		}
+	}
+	return number(string(s.in[start:s.pos])), nil
+}
+
+func (s *scanner) digits() (n int) {
+	for c := s.peek(); '0' <= c && c <= '9'; c = s.peek() {
+		s.pos++
+		n++
+	}
+	return n
+}
+
+// peek answers the next byte, 0 at the end.
+func (s *scanner) peek() byte {
+	if s.pos < len(s.in) {
+		return s.in[s.pos]
+	}
+	return 0
+}
+
+// space skips white space and answers the byte after it, 0 at the end.
+func (s *scanner) space() byte {
+	for {
+		switch c := s.peek(); c {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return c
+		}
+	}
+}
+
+func (s *scanner) word(w string) bool {
+	if len(s.in)-s.pos < len(w) || string(s.in[s.pos:s.pos+len(w)]) != w {
+		return false
+	}
+	s.pos += len(w)
+	return true
+}
+
+func (s *scanner) malformed(what string) error { return malformed("JSON", s.pos, what) }
