@@ -1,0 +1,109 @@
+package reload
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// dry is a watcher whose events a test makes, under a clock of its own.
+type dry struct {
+	*watching
+	events chan fsnotify.Event
+	at     chan time.Time // of the reports
+}
+
+func dryWatch(t *testing.T, o Options, events bool, test func(d *dry)) {
+	o.Root, o.Poll = t.TempDir(), true
+	if err := os.WriteFile(filepath.Join(o.Root, "app.star"), []byte("one"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &dry{watching: &watching{TB: t, dir: o.Root, reports: make(chan []string, 9)}, at: make(chan time.Time, 9)}
+		if events {
+			d.events = make(chan fsnotify.Event)
+			w.options.Rescan = time.Hour
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			done <- w.run(ctx, d.events, nil, func(files []string) {
+				d.reports <- files
+				d.at <- time.Now()
+			})
+		}()
+		test(d)
+		cancel()
+		<-done
+	})
+}
+
+// save never lets a look fall between emptying and writing.
+func (d *dry) save(content string) {
+	d.write("app.star.tmp", content)
+	d.rename("app.star.tmp", "app.star")
+	d.events <- fsnotify.Event{Name: d.path("app.star"), Op: fsnotify.Write}
+}
+
+func TestAReportComesAfterAMomentOfQuiet(t *testing.T) {
+	dryWatch(t, Options{}, true, func(d *dry) {
+		start := time.Now()
+		d.save("t")
+		time.Sleep(5 * time.Millisecond)
+		d.save("two")
+		if took := (<-d.at).Sub(start); took != 17*time.Millisecond {
+			d.Errorf("reported after %v", took)
+		}
+		d.expect("app.star")
+	})
+}
+
+func TestASteadyWriterPutsTheReportOffOnlySoLong(t *testing.T) {
+	dryWatch(t, Options{}, true, func(d *dry) {
+		start := time.Now()
+		for i := 0; len(d.at) == 0; i++ {
+			d.save("line " + time.Duration(i).String())
+			time.Sleep(5 * time.Millisecond)
+		}
+		if took := (<-d.at).Sub(start); took != 120*time.Millisecond {
+			d.Errorf("reported after %v", took)
+		}
+	})
+}
+
+func TestAFileJustEmptiedIsExpectedToFill(t *testing.T) {
+	dryWatch(t, Options{}, true, func(d *dry) {
+		start := time.Now()
+		d.save("")
+		time.Sleep(100 * time.Millisecond)
+		d.save("two")
+		if took := (<-d.at).Sub(start); took != 112*time.Millisecond {
+			d.Errorf("reported after %v", took)
+		}
+		d.save("")
+		start = time.Now()
+		if took := (<-d.at).Sub(start); took < 200*time.Millisecond || took > 250*time.Millisecond {
+			d.Errorf("an empty file was reported after %v", took)
+		}
+	})
+}
+
+func TestASlowTickFindsWhatEventsMissed(t *testing.T) {
+	dryWatch(t, Options{Rescan: 2 * time.Second}, false, func(d *dry) {
+		start := time.Now()
+		d.write("app.star", "two")
+		if took := (<-d.at).Sub(start); took != 2012*time.Millisecond {
+			d.Errorf("reported after %v", took)
+		}
+		d.expect("app.star")
+	})
+}
