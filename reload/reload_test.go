@@ -147,7 +147,7 @@ func TestEverySaveIsReportedOnce(t *testing.T) {
 			"by polling": {Poll: true, Rescan: 5 * time.Millisecond},
 		} {
 			// However slow the machine, it saves within this.
-			o.Settle, o.Patience = 500*time.Millisecond, 20*time.Second
+			o.Settle, o.Patience = 200*time.Millisecond, 20*time.Second
 			t.Run(name+", "+way, func(t *testing.T) {
 				t.Parallel()
 				w := watch(t, o)
@@ -176,7 +176,7 @@ func TestTheSameContentIsNoChange(t *testing.T) {
 }
 
 func TestAFileThatCameAndWentIsNoChange(t *testing.T) {
-	w := watch(t, Options{Settle: 500 * time.Millisecond, Rescan: 5 * time.Millisecond})
+	w := watch(t, Options{Settle: 200 * time.Millisecond, Rescan: 5 * time.Millisecond})
 	w.write("passing.star", "new")
 	w.write("app.star", "two")
 	w.do(os.Remove(w.path("passing.star")))

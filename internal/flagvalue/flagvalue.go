@@ -1,0 +1,84 @@
+// Package flagvalue reads what people write after a flag: durations, sizes,
+// capacities by pattern and settings by name. Each kind is a function that
+// parses and a type that a flag set can hold.
+package flagvalue
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Forever is the duration that never ends, written -1.
+const Forever time.Duration = -1
+
+// ParseDuration reads a duration: a bare number is seconds, so 90, 90s and
+// 1m30s are the same; -1 is [Forever].
+func ParseDuration(text string) (time.Duration, error) {
+	if text == "-1" {
+		return Forever, nil
+	}
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		if !(seconds >= 0 && seconds < math.MaxInt64/float64(time.Second)) {
+			return 0, fmt.Errorf("%q is no time to wait", text)
+		}
+		return time.Duration(seconds * float64(time.Second)), nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%q is not a duration like 90, 90s or 1m30s", text)
+	}
+	return d, nil
+}
+
+// units are the suffixes of sizes, in lower case; k is KiB.
+var units = map[string]float64{
+	"": 1, "b": 1,
+	"k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10,
+	"m": 1 << 20, "mb": 1 << 20, "mib": 1 << 20,
+	"g": 1 << 30, "gb": 1 << 30, "gib": 1 << 30,
+}
+
+// ParseSize reads a number of bytes, like 65536, 64k or 1MiB.
+func ParseSize(text string) (int, error) {
+	digits := strings.TrimRightFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	unit, ok := units[strings.ToLower(strings.TrimSpace(text[len(digits):]))]
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil || !ok || strings.ContainsAny(digits, "xXpPeE_") {
+		return 0, fmt.Errorf("%q is not a size like 65536, 64k or 1MiB", text)
+	}
+	if bytes := n * unit; bytes >= 0 && bytes < 1<<50 {
+		return int(bytes), nil
+	}
+	return 0, fmt.Errorf("%q is not a size that a machine could have", text)
+}
+
+// Capacity is how many messages the queues hold whose names match a pattern.
+type Capacity struct {
+	Pattern string // a channel name in which * stands for anything
+	Limit   int
+}
+
+// ParseCapacity reads PATTERN=N, like websocket.*=500.
+func ParseCapacity(text string) (Capacity, error) {
+	pattern, number, ok := strings.Cut(text, "=")
+	n, err := strconv.Atoi(number)
+	if !ok || pattern == "" || err != nil || n < 1 {
+		return Capacity{}, fmt.Errorf("%q is not PATTERN=N, like websocket.*=500", text)
+	}
+	return Capacity{pattern, n}, nil
+}
+
+// Setting is one name that the application finds in its settings.
+type Setting struct{ Name, Value string }
+
+// ParseSetting reads NAME=VALUE; the value may be empty and hold more "=".
+func ParseSetting(text string) (Setting, error) {
+	name, value, ok := strings.Cut(text, "=")
+	if !ok || name == "" {
+		return Setting{}, fmt.Errorf("%q is not NAME=VALUE", text)
+	}
+	return Setting{name, value}, nil
+}

@@ -1,0 +1,116 @@
+package flagvalue
+
+import (
+	"testing"
+	"time"
+)
+
+func TestABareNumberIsSeconds(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"90": 90 * time.Second, "90s": 90 * time.Second, "1m30s": 90 * time.Second,
+		"0": 0, "0.5": 500 * time.Millisecond, "250ms": 250 * time.Millisecond, "-1": Forever,
+	} {
+		if got, err := ParseDuration(text); err != nil || got != want {
+			t.Errorf("%s is %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "x", "-2", "-1s", "NaN", "Inf", "1e300", "1 m"} {
+		if got, err := ParseDuration(text); err == nil {
+			t.Errorf("%s is %v", text, got)
+		}
+	}
+}
+
+func TestSizesAreInPowersOfTwo(t *testing.T) {
+	for text, want := range map[string]int{
+		"65536": 65536, "64k": 65536, "64KiB": 65536, "64 kb": 65536, "1MiB": 1 << 20, "1m": 1 << 20, "1.5g": 3 << 29, "0": 0,
+	} {
+		if got, err := ParseSize(text); err != nil || got != want {
+			t.Errorf("%s is %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "k", "-1", "1x", "1e9", "0x10", "1_000", "99999999g", "1 2k"} {
+		if got, err := ParseSize(text); err == nil {
+			t.Errorf("%s is %v", text, got)
+		}
+	}
+}
+
+func TestCapacitiesHaveAPattern(t *testing.T) {
+	if got, err := ParseCapacity("websocket.*=500"); err != nil || got != (Capacity{"websocket.*", 500}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, text := range []string{"", "a", "=5", "a=", "a=0", "a=-1", "a=b"} {
+		if got, err := ParseCapacity(text); err == nil {
+			t.Errorf("%s is %v", text, got)
+		}
+	}
+}
+
+func TestSettingsKeepWhatFollowsTheFirstEqualsSign(t *testing.T) {
+	if got, err := ParseSetting("a=b=c"); err != nil || got != (Setting{"a", "b=c"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, text := range []string{"", "a", "=b"} {
+		if got, err := ParseSetting(text); err == nil {
+			t.Errorf("%s is %v", text, got)
+		}
+	}
+}
+
+func TestDefaultsReadWell(t *testing.T) {
+	for want, d := range map[string]time.Duration{"2m": 2 * time.Minute, "24h": 24 * time.Hour, "1m30s": 90 * time.Second, "-1": Forever, "10s": 10 * time.Second, "0s": 0} {
+		if got := (Duration{&d}).String(); got != want {
+			t.Errorf("%v reads %s", d, got)
+		}
+	}
+	for want, n := range map[string]int{"1MiB": 1 << 20, "64KiB": 1 << 16, "1000": 1000, "2GiB": 2 << 30, "0": 0} {
+		if got := (Size{&n}).String(); got != want {
+			t.Errorf("%v reads %s", n, got)
+		}
+	}
+}
+
+func TestTheNearestNameIsSuggested(t *testing.T) {
+	names := []string{"port", "bind", "http-timeout", "websocket-timeout", "store"}
+	for name, want := range map[string]string{
+		"prot": "port", "http-timeuot": "http-timeout", "websockettimeout": "websocket-timeout", "stor": "store", "zzzz": "", "x": "",
+	} {
+		if got := Nearest(name, names); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func FuzzDuration(f *testing.F) {
+	for _, seed := range []string{"90", "1m30s", "-1", "1e9", "0.1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := ParseDuration(text)
+		if err != nil {
+			return
+		}
+		if d < 0 && d != Forever {
+			t.Fatalf("%q is %v", text, d)
+		}
+		if again, err := ParseDuration((Duration{&d}).String()); err != nil || again != d {
+			t.Fatalf("%q is %v, and again %v, %v", text, d, again, err)
+		}
+	})
+}
+
+func FuzzSize(f *testing.F) {
+	for _, seed := range []string{"65536", "64k", "1MiB", "1.5 g"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := ParseSize(text)
+		if err != nil {
+			return
+		}
+		if again, err := ParseSize((Size{&n}).String()); err != nil || again != n {
+			t.Fatalf("%q is %v, and again %v, %v", text, n, again, err)
+		}
+	})
+}
