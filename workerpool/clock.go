@@ -1,0 +1,103 @@
+package workerpool
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// clocks send messages at intervals. A clock that the next generation has too
+// goes on without a break.
+type clocks struct {
+	pool    *Pool
+	changed chan struct{} // holds one
+
+	mu  sync.Mutex // guards all
+	all []*clock
+}
+
+type clock struct {
+	Clock
+	due time.Time
+}
+
+func newClocks(p *Pool) *clocks { return &clocks{pool: p, changed: make(chan struct{}, 1)} }
+
+// set takes over the clocks of a generation.
+func (c *clocks) set(g *generation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.all
+	c.all = nil
+	if g.routed != nil {
+		for _, wanted := range g.routed.Clocks() {
+			c.all = append(c.all, &clock{wanted, dueOf(old, wanted)})
+		}
+	}
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// dueOf answers when a clock strikes: as it would have, if it was there before.
+func dueOf(old []*clock, wanted Clock) time.Time {
+	for _, o := range old {
+		if o.Every == wanted.Every && o.Channel == wanted.Channel && asgi.Equal(o.Content, wanted.Content) {
+			return o.due
+		}
+	}
+	return time.Now().Add(wanted.Every)
+}
+
+// run strikes until the context ends.
+func (c *clocks) run(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		timer.Reset(c.strike(ctx, time.Now()))
+		select {
+		case <-timer.C:
+		case <-c.changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// strike sends what is due and answers how long it is until the next.
+func (c *clocks) strike(ctx context.Context, now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wait := time.Hour
+	for _, k := range c.all {
+		if !now.Before(k.due) {
+			c.pool.tick(ctx, k.Clock)
+			for !now.Before(k.due) {
+				k.due = k.due.Add(max(k.Every, now.Sub(k.due).Truncate(k.Every)))
+			}
+		}
+		wait = min(wait, k.due.Sub(now))
+	}
+	return wait
+}
+
+// tick sends a clock's message, unless one before it still waits.
+func (p *Pool) tick(ctx context.Context, k Clock) {
+	p.mu.Lock()
+	drained := p.drained
+	p.mu.Unlock()
+	if drained {
+		return
+	}
+	if p.stats != nil {
+		if s, err := p.stats.ChannelStatistics(ctx, k.Channel); err == nil && s.MessagesPending > 0 {
+			return
+		}
+	}
+	if err := p.layer.Send(ctx, asgi.NewCause(asgi.NewTrace()), k.Channel, k.Content, asgi.Volatile); err != nil {
+		p.log.Warn("a clock could not strike", "channel", k.Channel, "err", err)
+	}
+}

@@ -1,0 +1,223 @@
+package workerpool
+
+import (
+	"context"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// task is one message on its way to a handler.
+type task struct {
+	delivery asgi.Delivery
+	cause    *asgi.Cause
+	reply    string
+	gen      *generation // that consumer belongs to
+	consumer Consumer    // nil where there is no route
+	lane     *lane       // nil if it need not wait for others
+	limit    *limit      // that it counts towards
+	next     *task       // in the queue it is in
+}
+
+// queue is a first-in, first-out list of tasks. A task is in one at a time.
+type queue struct {
+	head, tail *task
+	length     int
+}
+
+func (q *queue) push(t *task) {
+	t.next = nil
+	if q.tail == nil {
+		q.head = t
+	} else {
+		q.tail.next = t
+	}
+	q.tail = t
+	q.length++
+}
+
+func (q *queue) pop() *task {
+	t := q.head
+	if t == nil {
+		return nil
+	}
+	if q.head = t.next; q.head == nil {
+		q.tail = nil
+	}
+	t.next = nil
+	q.length--
+	return t
+}
+
+// pushAll moves all tasks of another queue to the end of this one.
+func (q *queue) pushAll(o *queue) {
+	for t := o.pop(); t != nil; t = o.pop() {
+		q.push(t)
+	}
+}
+
+// lane is where messages of one connection wait their turn.
+type lane struct {
+	busy  bool // one of its tasks is running or about to
+	queue queue
+	bytes int // in the queue
+	full  bool
+	// order is one past that of the newest WebSocket message that was
+	// received; zero if none was.
+	order int64
+	seen  time.Time // when order changed
+}
+
+// place puts a delivery that the leader has received where it belongs: into
+// its lane behind what is there, or among the tasks that are ready. Only the
+// leader calls it, so tasks are placed in the order of their receipt.
+func (p *Pool) place(d asgi.Delivery, c *asgi.Cause) *task {
+	t := &task{delivery: d, cause: c, reply: replyChannel(d.Message)}
+	p.route(t)
+	if d.Volatile && p.misses(t) {
+		p.catchUp()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting++
+	if p.waiting == crowd {
+		p.subscribeLocked()
+	}
+	if !d.Volatile {
+		return t
+	}
+	l := p.laneLocked(t)
+	if l == nil {
+		p.ready.push(t)
+		return nil
+	}
+	if t.consumer != nil && !t.consumer.Ordered() {
+		p.ready.push(t)
+		return nil
+	}
+	t.lane = l
+	if !l.busy {
+		l.busy = true
+		p.ready.push(t)
+		return nil
+	}
+	size := d.Message.Size()
+	if over := l.queue.length >= p.opts.LaneMessages || l.bytes+size > p.opts.LaneBytes; over || l.full {
+		if !isDisconnect(d.Channel) {
+			p.overflowLocked(t)
+			return nil
+		}
+	}
+	l.bytes += size
+	l.queue.push(t)
+	return nil
+}
+
+// laneLocked answers the lane of a task, made if need be, or nil if nothing
+// else of its connection will ever come.
+func (p *Pool) laneLocked(t *task) *lane {
+	if t.reply == "" {
+		return nil
+	}
+	l := p.lanes[t.reply]
+	switch t.delivery.Channel {
+	case websocketConnect, websocketReceive, websocketDisconnect:
+		if l == nil {
+			l = &lane{}
+			p.lanes[t.reply] = l
+		}
+		l.order = max(l.order, t.delivery.Message.Int("order")+1)
+		l.seen = time.Now()
+		return l
+	case httpRequest:
+		if !p.hearsLocked(httpDisconnect) {
+			return nil
+		}
+	}
+	if l == nil {
+		l = &lane{}
+		p.lanes[t.reply] = l
+	}
+	return l
+}
+
+// misses reports whether messages of the same WebSocket, sent before this
+// disconnect, have not been received yet. They are on other channels, so the
+// disconnect may have overtaken them.
+func (p *Pool) misses(t *task) bool {
+	if t.delivery.Channel != websocketDisconnect {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.lanes[t.reply]
+	return l == nil || l.order < t.delivery.Message.Int("order")
+}
+
+// catchUp receives, as the leader, what WebSockets have sent so far.
+func (p *Pool) catchUp() {
+	p.mu.Lock()
+	var channels []string
+	for _, name := range []string{websocketConnect, websocketReceive} {
+		if p.hearsLocked(name) {
+			channels = append(channels, name)
+		}
+	}
+	p.mu.Unlock()
+	for len(channels) > 0 {
+		c := asgi.NewCause(0)
+		d, ok, err := p.layer.Poll(context.Background(), c, channels...)
+		if err != nil || !ok {
+			return
+		}
+		if t := p.place(d, c); t != nil {
+			p.mu.Lock()
+			p.ready.push(t)
+			p.mu.Unlock()
+		}
+	}
+}
+
+// overflowLocked closes the connection of a lane that is full, and drops the
+// task that did not fit.
+func (p *Pool) overflowLocked(t *task) {
+	p.startedLocked()
+	if t.lane.full {
+		return
+	}
+	t.lane.full = true
+	p.busy.Go(func() { p.closeFull(t) })
+}
+
+// nextInLaneLocked lets the lane's next task come, or forgets a lane that is
+// over.
+func (p *Pool) nextInLaneLocked(t *task) {
+	l := t.lane
+	if l == nil {
+		return
+	}
+	if next := l.queue.pop(); next != nil {
+		l.bytes -= next.delivery.Message.Size()
+		p.ready.push(next)
+		return
+	}
+	l.busy = false
+	if l.order == 0 || t.delivery.Channel == websocketDisconnect {
+		delete(p.lanes, t.reply)
+	}
+}
+
+// evictLanesLocked forgets the lanes of WebSockets that were not heard of for
+// so long that they must have ended.
+func (p *Pool) evictLanesLocked(now time.Time) {
+	expiry := p.layer.Settings().GroupExpiry
+	for reply, l := range p.lanes {
+		if !l.busy && expiry > 0 && now.Sub(l.seen) > expiry {
+			delete(p.lanes, reply)
+		}
+	}
+}
+
+func isDisconnect(channel string) bool {
+	return channel == websocketDisconnect || channel == httpDisconnect
+}

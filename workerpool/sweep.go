@@ -1,0 +1,134 @@
+package workerpool
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// sweep looks after handlers that take too long until the context ends.
+func (p *Pool) sweep(ctx context.Context) {
+	every := time.Second
+	for _, d := range []time.Duration{p.opts.HandlerTimeout, p.opts.Grace} {
+		if d > 0 {
+			every = min(every, max(d/8, time.Millisecond))
+		}
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	evict := time.NewTicker(time.Hour)
+	defer evict.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			p.cancelOverdue(now)
+			p.replaceStuck(now)
+		case now := <-evict.C:
+			p.mu.Lock()
+			p.evictLanesLocked(now)
+			p.mu.Unlock()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// cancelOverdue cancels handlers past their time, or past the grace of their
+// generation.
+func (p *Pool) cancelOverdue(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := range p.workers {
+		if w.job == nil || !w.cancelled.IsZero() {
+			continue
+		}
+		g := w.job.gen
+		switch {
+		case p.opts.HandlerTimeout > 0 && now.Sub(w.since) >= p.opts.HandlerTimeout:
+			w.cancelLocked(now, &TimeoutError{p.opts.HandlerTimeout})
+		case !g.retiredAt.IsZero() && now.Sub(g.retiredAt) >= p.opts.Grace:
+			w.cancelLocked(now, fmt.Errorf("generation %d of the application was replaced %v ago (--grace)", g.number, p.opts.Grace))
+		}
+	}
+}
+
+// A TimeoutError is why a handler was cancelled that ran too long.
+type TimeoutError struct{ After time.Duration }
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("the handler ran longer than %v (--handler-timeout)", e.After)
+}
+
+func (w *worker) cancelLocked(now time.Time, why error) {
+	w.cancelled = now
+	w.cancel(why)
+}
+
+// replaceStuck gives up workers whose handlers were cancelled and do not
+// stop: others take their place, and what waited for them goes on.
+func (p *Pool) replaceStuck(now time.Time) {
+	for _, w := range p.stuck(now) {
+		why := context.Cause(w.ctx)
+		p.log.Error("a handler does not stop; its worker is replaced", "channel", w.job.Delivery.Channel, "generation", w.job.gen.number)
+		p.fail(w.job, "", why)
+	}
+}
+
+func (p *Pool) stuck(now time.Time) (stuck []*worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := range p.workers {
+		if w.job == nil || w.cancelled.IsZero() || now.Sub(w.cancelled) < abandonAfter {
+			continue
+		}
+		w.abandonLocked()
+		if w.gen == p.current && !p.stopping {
+			p.hireLocked(w.gen)
+		}
+		stuck = append(stuck, w)
+	}
+	return stuck
+}
+
+// abandonLocked no longer counts on a worker to end.
+func (w *worker) abandonLocked() {
+	p := w.pool
+	w.abandoned = true
+	if w.task != nil {
+		p.endLocked(w.task)
+		if p.ready.length > 0 {
+			p.wakeLocked()
+		}
+	}
+	w.leaveLocked(p)
+}
+
+// cancelAll cancels all that runs.
+func (p *Pool) cancelAll(why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	for w := range p.workers {
+		if w.cancelled.IsZero() {
+			w.cancelLocked(now, why)
+		}
+		w.unpark(errWake)
+	}
+}
+
+// abandonAll gives up on all workers that are left.
+func (p *Pool) abandonAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := range p.workers {
+		p.log.Error("a handler does not stop; leaving it behind")
+		w.abandonLocked()
+	}
+}
+
+// alive notes that a handler has answered its connection: it does not hang.
+func (p *Pool) alive(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.since = time.Now()
+}
