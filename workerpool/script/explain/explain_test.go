@@ -1,0 +1,202 @@
+package explain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+var dialect = &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true}
+
+var builtins = []string{"Group", "Channel", "layer", "state", "json", "time", "math", "log"}
+
+// run loads the program and calls its main, if it has one.
+func run(src string, names ...string) error {
+	predeclared := starlark.StringDict{}
+	for _, n := range names {
+		predeclared[n] = starlark.None
+	}
+	thread := &starlark.Thread{}
+	globals, err := starlark.ExecFileOptions(dialect, thread, "app.star", src, predeclared)
+	if err != nil {
+		return err
+	}
+	globals.Freeze()
+	if globals["main"] == nil {
+		return nil
+	}
+	_, err = starlark.Call(thread, globals["main"], nil, nil)
+	return err
+}
+
+func options(src string) Options {
+	return Options{Names: builtins, Source: func(file string) (string, bool) { return src, file == "app.star" }}
+}
+
+func explained(t testing.TB, src string) Explanation {
+	t.Helper()
+	err := run(src, builtins...)
+	if err == nil {
+		t.Fatalf("no error in:\n%s", src)
+	}
+	return Error(err, options(src))
+}
+
+var expectation = regexp.MustCompile(`#! (\d+) ([^/\n]*[^/\s])(?: / ([^\n]+))?`)
+
+// The expected column, message and hint stand as a comment on the guilty
+// line: "#! COL MESSAGE / HINT".
+func TestEachMistakeIsExplainedOnItsLine(t *testing.T) {
+	for _, file := range []string{"syntax", "names", "running"} {
+		data, err := os.ReadFile("testdata/" + file + ".star")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, src := range strings.Split(string(data), "---\n") {
+			t.Run(fmt.Sprintf("%s/%d", file, i+1), func(t *testing.T) { checkMistake(t, src) })
+		}
+	}
+}
+
+func checkMistake(t *testing.T, src string) {
+	for n, line := range strings.Split(src, "\n") {
+		want := expectation.FindStringSubmatch(line)
+		if want == nil {
+			continue
+		}
+		e := explained(t, src)
+		f, ok := e.Place()
+		if col, _ := strconv.Atoi(want[1]); !ok || f.Line != n+1 || f.Col != col {
+			t.Errorf("points to %v, want line %d, column %d", f, n+1, col)
+		}
+		if !strings.Contains(e.Message, want[2]) || !strings.Contains(e.Hint, want[3]) {
+			t.Errorf("says %q, %q", e.Message, e.Hint)
+		}
+		if t.Failed() {
+			t.Logf("\n%s", e.Text(false))
+		}
+		return
+	}
+	t.Fatalf("no expectation in:\n%s", src)
+}
+
+func TestEveryUndefinedNameIsNamedAtOnce(t *testing.T) {
+	e := explained(t, "x = aaaaaa\ny = bbbbbb\n")
+	if len(e.More) != 1 || !strings.Contains(e.More[0].Message, "bbbbbb") || e.More[0].Frames[0].Line != 2 {
+		t.Errorf("got %+v", e.More)
+	}
+}
+
+func TestTheWayToAnErrorInALoadedFile(t *testing.T) {
+	files := map[string]string{"app.star": "load('lib.star', 'x')\n", "lib.star": "y = 1\nimport os\n"}
+	thread := &starlark.Thread{Load: func(_ *starlark.Thread, file string) (starlark.StringDict, error) {
+		return starlark.ExecFileOptions(dialect, new(starlark.Thread), file, files[file], nil)
+	}}
+	_, err := starlark.ExecFileOptions(dialect, thread, "app.star", files["app.star"], nil)
+	e := Error(err, Options{Source: func(f string) (string, bool) { src, ok := files[f]; return src, ok }})
+	if len(e.Frames) != 2 || e.Frames[0].String() != "app.star:1:1" || e.Frames[1].String() != "lib.star:2:1" {
+		t.Errorf("frames are %v", e.Frames)
+	}
+	if e.Message != "Starlark has no import" {
+		t.Errorf("message is %q", e.Message)
+	}
+
+	files["lib.star"] = "def f():\n  return 1 // 0\nx = f()\n"
+	_, err = starlark.ExecFileOptions(dialect, thread, "app.star", files["app.star"], nil)
+	e = Error(err, Options{})
+	if len(e.Frames) != 3 || e.Frames[2].String() != "lib.star:2:12" || e.Frames[2].Func != "f" {
+		t.Errorf("frames are %v", e.Frames)
+	}
+}
+
+func TestACancelledHandlerGivesTheReason(t *testing.T) {
+	thread := &starlark.Thread{}
+	thread.Cancel("it ran longer than 60s (--handler-timeout)")
+	_, err := starlark.ExecFileOptions(dialect, thread, "app.star", "x = 1\n", nil)
+	if e := Error(err, Options{}); e.Message != "it ran longer than 60s (--handler-timeout)" {
+		t.Errorf("got %q", e.Message)
+	}
+}
+
+type placed struct{}
+
+func (placed) Error() string             { return "no such field" }
+func (placed) Hint() string              { return "look at the context" }
+func (placed) Place() (string, int, int) { return "index.html", 2, 3 }
+
+func TestAnErrorOfOursSpeaksForItself(t *testing.T) {
+	source := func(string) (string, bool) { return "<p>\n  {{.X}}\n</p>\n", true }
+	e := Error(fmt.Errorf("render: %w", placed{}), Options{Source: source})
+	if e.Hint != "look at the context" || len(e.Frames) != 1 || e.Frames[0].String() != "index.html:2:3" || len(e.Frames[0].Lines) != 3 {
+		t.Errorf("got %+v", e)
+	}
+
+	builtin := starlark.NewBuiltin("render", func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+		return nil, placed{}
+	})
+	_, err := starlark.ExecFileOptions(dialect, new(starlark.Thread), "app.star", "render()", starlark.StringDict{"render": builtin})
+	e = Error(err, Options{Source: source})
+	if len(e.Frames) != 2 || e.Frames[0].File != "app.star" || e.Frames[1].File != "index.html" || e.Hint == "" {
+		t.Errorf("got %+v", e)
+	}
+}
+
+func TestAnyOtherErrorIsItsOwnMessage(t *testing.T) {
+	if e := Error(context.Canceled, Options{}); e.Message != "context canceled" || e.Line() != "context canceled" {
+		t.Errorf("got %+v", e)
+	}
+	if e := Error(errors.Join(errors.New("a"), errors.New("b")), Options{}); e.Line() != "a b" {
+		t.Errorf("got %q", e.Line())
+	}
+}
+
+func TestOneLineForm(t *testing.T) {
+	e := explained(t, "x = 1\nimport json\n")
+	if got, want := e.Line(), "app.star:2:1: Starlark has no import (leave the line out; json is built in)"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for _, c := range []struct{ name, want string }{
+		{"txet", "text"}, {"Text", "text"}, {"acept", "accept"}, {"reply_chanel", "reply_channel"}, {"replychannel", "reply_channel"},
+		{"text", ""}, {"zzz", ""}, {"", ""}, {"content_type", ""},
+	} {
+		if got := Nearest(c.name, []string{"text", "bytes", "accept", "close", "reply_channel"}); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func FuzzExplain(f *testing.F) {
+	for _, file := range []string{"syntax", "names"} {
+		data, err := os.ReadFile("testdata/" + file + ".star")
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, src := range strings.Split(string(data), "---\n") {
+			f.Add(src)
+		}
+	}
+	f.Add("x = ‘\"\"\"\\")
+	f.Fuzz(func(t *testing.T, src string) {
+		_, _, err := starlark.SourceProgramOptions(dialect, "app.star", src, func(string) bool { return false })
+		if err == nil {
+			return
+		}
+		e := Error(err, options(src))
+		if e.Message == "" {
+			t.Errorf("no message for %v", err)
+		}
+		e.Text(true)
+		Page{Explanation: e}.HTML()
+	})
+}

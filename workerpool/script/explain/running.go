@@ -1,0 +1,140 @@
+package explain
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"go.starlark.net/starlark"
+)
+
+// A mishap is an error of the interpreter that has a lesson. Its pattern's
+// groups are written into the hint.
+type mishap struct {
+	pattern *regexp.Regexp
+	hint    string
+}
+
+func on(pattern, hint string) mishap { return mishap{regexp.MustCompile(pattern), hint} }
+
+const frozen = "what a file sets at its top level is shared by all workers and frozen once loaded; keep what changes in state, message.channel_session or request.session"
+
+var mishaps = []mishap{
+	on(`cannot .* frozen `, frozen),
+	on(`cannot \S+ (?:\S+ )?(list|hash table|set|dict) during iteration`, "loop over a copy: for x in list(xs)"),
+	on(`^global variable (\S+) referenced before assignment`, "$1 gets its value further down in the file"),
+	on(`^local variable (\S+) referenced before assignment`, "a function that assigns to $1 has a $1 of its own, which has no value yet; "+
+		"take another name, or keep what changes in state"),
+	on(`^string value is not iterable`, "write: for c in text.elems()"),
+	on(`^bytes value is not iterable`, "write: for b in data.elems()"),
+	on(`^int value is not iterable`, "write: for i in range(n)"),
+	on(`^(function|builtin_function_or_method) value is not iterable`, "the function is named but not called: add ()"),
+	on(`^NoneType value is not iterable`, "there is no value; does every path of the function return one?"),
+	on(`^NoneType has no \.(\S+) field`, "there is no value here: None has nothing; test for it before"),
+	on(`^unknown binary op: builtin_function_or_method >> `, "print is a function: print(value)"),
+	on(`^unknown binary op: string \+ (int|float|bool|NoneType|list|dict)`, `write "…" + str(value), or "… {}".format(value)`),
+	on(`^unknown binary op: (int|float|bool|NoneType|list|dict) \+ string`, `write str(value) + "…"`),
+	on(`^unknown binary op: (string \+ bytes|bytes \+ string)`, "bytes and text are never joined: str(data) makes text, bytes(text) makes bytes"),
+	on(`^unknown binary op: set \+ set`, "write a | b"),
+	on(`^unknown binary op: dict \+ dict`, "write a | b"),
+	on(`^unknown binary op: list - list`, "write [x for x in a if x not in b]"),
+	on(`^unknown binary op: NoneType `, "the left side has no value: None"),
+	on(`^unknown binary op: \S+ \S+ NoneType`, "the right side has no value: None"),
+	on(`^not enough arguments for format string`, "each %s takes one value: text % (a, b)"),
+	on(`^too many arguments for format string`, "each value needs its %s"),
+	on(`^%d format requires integer`, "use %s, or int(value)"),
+	on(`^unknown conversion %`, "Starlark's % knows s, r, d, i, o, x, X, e, f, g, c and %; it takes no widths"),
+	on(`format spec features not supported`, "Starlark's format takes {} and {name} only; a number is rounded by math.round"),
+	on(`attribute syntax x\.y is not supported`, `write "{}".format(x.y)`),
+	on(`element syntax a\[i\] is not supported`, `write "{}".format(a[i])`),
+	on(`^format: keyword (\S+) not found`, "give it a value: format($1=value)"),
+	on(`^string has no \.encode `, "write bytes(text)"),
+	on(`^string has no \.decode `, "it is text already"),
+	on(`^bytes has no \.decode `, "write str(data)"),
+	on(`^string has no \.(isnumeric|isdecimal) `, "write text.isdigit()"),
+	on(`^string has no \.zfill `, `write "0" * (n - len(text)) + text`),
+	on(`^dict has no \.has_key `, "write key in d"),
+	on(`^dict has no \.iter(items|keys|values) `, "write d.$1()"),
+	on(`^dict has no \.copy `, "write dict(d)"),
+	on(`^list has no \.copy `, "write list(xs)"),
+	on(`^list has no \.sort `, "write xs = sorted(xs)"),
+	on(`^list has no \.reverse `, "write xs = reversed(xs)"),
+	on(`^list has no \.(push|add) `, "write xs.append(x)"),
+	on(`^list has no \.(length|size) `, "write len(xs)"),
+	on(`^string has no \.(length|size) `, "write len(text)"),
+	on(`^string has no \.toUpperCase `, "write text.upper()"),
+	on(`^string has no \.(trim) `, "write text.strip()"),
+	on(`^dict has no \.(\S+) field or method$`, `a key is read by d["$1"]`),
+	on(`^can't assign to \.(\S+) field of dict`, `write d["$1"] = value`),
+	on(`^string value does not support item assignment`, "a text never changes; build a new one"),
+	on(`^tuple value does not support item assignment`, "a tuple never changes; use a list: list(t)"),
+	on(`^unhashable type: (list|dict|set)`, "a key must not change; use a tuple, or a text"),
+	on(`^invalid call of non-function \(NoneType\)`, "there is nothing to call: None"),
+	on(`^invalid call of non-function \((string|int|dict|list)\)`, "a $1 cannot be called; is a name used twice?"),
+	on(`^string (<|>|<=|>=) int not implemented`, "write int(text) first"),
+	on(`^int (<|>|<=|>=) string not implemented`, "write int(text) first"),
+	on(`^function (\S+) missing (\d+) argument`, "look at its def line: the call must give all that have no ="),
+	on(`^int: invalid literal`, "test the text before: text.isdigit()"),
+	on(`^too (many|few) values to unpack`, "the names left of = and the values must be as many"),
+	on(`^got (\S+) in sequence assignment`, "the value right of = must be a list or tuple"),
+	on(`^Starlark stack overflow`, "a function calls itself without end"),
+	on(`^(floored division|floating-point division|integer modulo|floating-point modulo) by zero`, "test for 0 before"),
+}
+
+var (
+	spelled = regexp.MustCompile(` \((did you mean .*\?)\)$`)
+	noKey   = regexp.MustCompile(`^key "(.*)" not in (\S+)$`)
+)
+
+// teachRunning adds the lesson for an error of the interpreter, if there is
+// one.
+func (o Options) teachRunning(e *Explanation, err *starlark.EvalError) {
+	if m := spelled.FindStringSubmatchIndex(e.Message); m != nil {
+		e.Hint = e.Message[m[2]:m[3]]
+		e.Message = e.Message[:m[0]]
+		return
+	}
+	for _, m := range mishaps {
+		if at := m.pattern.FindStringSubmatchIndex(err.Msg); at != nil {
+			e.Hint = string(m.pattern.ExpandString(nil, m.hint, err.Msg, at))
+			return
+		}
+		if i := strings.Index(err.Msg, ": "); i > 0 && !strings.ContainsRune(err.Msg[:i], ' ') {
+			if at := m.pattern.FindStringSubmatchIndex(err.Msg[i+2:]); at != nil {
+				e.Hint = string(m.pattern.ExpandString(nil, m.hint, err.Msg[i+2:], at))
+				return
+			}
+		}
+	}
+	if m := noKey.FindStringSubmatch(err.Msg); m != nil {
+		e.Hint = o.keyHint(m[1], m[2], e)
+	}
+}
+
+// keyHint suggests a key for one that is not there, from the texts that the
+// same file writes: the dict itself is gone.
+func (o Options) keyHint(key, container string, e *Explanation) string {
+	hint := fmt.Sprintf("%s.get(%q) answers None where there is none", short(container), key)
+	f, ok := e.Place()
+	if !ok {
+		return hint
+	}
+	src, _ := o.source(f.File)
+	var texts []string
+	for _, t := range scan(src) {
+		if t.kind == text && t.line != f.Line && len(t.text) < 40 {
+			texts = append(texts, strings.Trim(t.text, `"'`))
+		}
+	}
+	if near := Nearest(key, texts); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return hint
+}
+
+func short(container string) string {
+	if container == "dict" {
+		return "d"
+	}
+	return container
+}
