@@ -27,6 +27,10 @@ type Cause struct {
 	// Generation of the application that does the work; zero outside one.
 	// Set before the Cause is shared.
 	Generation uint64
+	// Place, if set, answers where in the application the work stands, as
+	// "chat.star:12". A layer that is being watched asks it, on the goroutine
+	// of the call. Set before the Cause is shared.
+	Place func() string
 
 	mu      sync.Mutex // guards the rest
 	trace   TraceID

@@ -1,0 +1,140 @@
+package guard
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func ask(t testing.TB, o Options, edit func(*http.Request)) *http.Response {
+	t.Helper()
+	r := httptest.NewRequest("GET", "http://127.0.0.1:8001/layer/", nil)
+	r.RemoteAddr = "127.0.0.1:40000"
+	if edit != nil {
+		edit(r)
+	}
+	w := httptest.NewRecorder()
+	Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}), o).ServeHTTP(w, r)
+	return w.Result()
+}
+
+func header(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+func host(name string) func(*http.Request) {
+	return func(r *http.Request) { r.Host = name }
+}
+
+func TestWithoutTokenOnlyLoopbackHostsAreServed(t *testing.T) {
+	for name, want := range map[string]int{
+		"127.0.0.1:8001": 200, "localhost:8001": 200, "LOCALHOST": 200, "[::1]:8001": 200, "127.9.9.9": 200,
+		"evil.example:8001": 403, "localhost.evil.example": 403, "127.0.0.1.nip.io:8001": 403,
+		"192.168.1.2:8001": 403, "": 403, "0.0.0.0:8001": 403,
+	} {
+		if got := ask(t, Options{}, host(name)).StatusCode; got != want {
+			t.Errorf("Host %q: %d, want %d", name, got, want)
+		}
+	}
+}
+
+func TestWithoutTokenOnlyThisMachineIsServed(t *testing.T) {
+	for peer, want := range map[string]int{
+		"127.0.0.1:5": 200, "[::1]:5": 200, "[::ffff:127.0.0.1]:5": 200, "@": 200,
+		"192.168.1.2:5": 403, "junk": 403,
+	} {
+		got := ask(t, Options{}, func(r *http.Request) { r.RemoteAddr = peer }).StatusCode
+		if got != want {
+			t.Errorf("from %q: %d, want %d", peer, got, want)
+		}
+	}
+}
+
+func TestForeignOriginsAreRefused(t *testing.T) {
+	for origin, want := range map[string]int{
+		"http://127.0.0.1:8001": 200, "http://localhost:8001": 200, "http://[::1]:8001": 200,
+		"http://localhost:8000": 403, "https://evil.example": 403, "null": 403, "http://localhost": 403,
+		"file://127.0.0.1:8001": 403, "": 403,
+	} {
+		if got := ask(t, Options{}, header("Origin", origin)).StatusCode; got != want {
+			t.Errorf("Origin %q: %d, want %d", origin, got, want)
+		}
+	}
+}
+
+func TestForeignOriginsAreRefusedThoughTheyBringTheCookie(t *testing.T) {
+	o := Options{Token: "secret"}
+	got := ask(t, o, func(r *http.Request) {
+		r.Host = "box.example:8001"
+		r.AddCookie(&http.Cookie{Name: cookieName, Value: "secret"})
+		r.Header.Set("Origin", "https://evil.example")
+	})
+	if got.StatusCode != 403 {
+		t.Fatalf("status %d, want 403", got.StatusCode)
+	}
+}
+
+func TestOtherSitesCannotLoadItsResources(t *testing.T) {
+	edit := func(r *http.Request) {
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		r.Header.Set("Sec-Fetch-Mode", "no-cors")
+	}
+	if got := ask(t, Options{}, edit).StatusCode; got != 403 {
+		t.Fatalf("a cross-site script: %d, want 403", got)
+	}
+}
+
+func TestWithTokenEveryRequestNeedsIt(t *testing.T) {
+	o := Options{Token: "secret", Open: []string{"/healthz"}}
+	for name, c := range map[string]struct {
+		edit func(*http.Request)
+		want int
+	}{
+		"none, though from this machine": {nil, 401},
+		"wrong":                          {header("Authorization", "Bearer sesame"), 401},
+		"right":                          {header("Authorization", "Bearer secret"), 200},
+		"any case of the scheme":         {header("Authorization", "bearer secret"), 200},
+		"basic":                          {header("Authorization", "Basic secret"), 401},
+		"in a cookie":                    {header("Cookie", cookieName+"=secret"), 200},
+		"an open path":                   {func(r *http.Request) { r.URL.Path = "/healthz" }, 200},
+	} {
+		got := ask(t, o, func(r *http.Request) {
+			r.Host = "box.example:8001"
+			if c.edit != nil {
+				c.edit(r)
+			}
+		})
+		if got.StatusCode != c.want {
+			t.Errorf("%s: %d, want %d", name, got.StatusCode, c.want)
+		}
+	}
+}
+
+func TestTheTokenLeavesTheAddressBar(t *testing.T) {
+	o := Options{Token: "secret"}
+	got := ask(t, o, func(r *http.Request) {
+		r.URL.RawQuery = "token=secret"
+		r.Host = "box.example:8001"
+	})
+	if got.StatusCode != 303 || got.Header.Get("Location") != "/" {
+		t.Fatalf("status %d to %q, want 303 to /", got.StatusCode, got.Header.Get("Location"))
+	}
+	cookie := got.Header.Get("Set-Cookie")
+	if !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") {
+		t.Fatalf("the cookie %q can be read or sent by other pages", cookie)
+	}
+}
+
+func TestLoopbackAddresses(t *testing.T) {
+	for text, want := range map[string]bool{"127.0.0.1:1": true, "[::1]:1": true, "0.0.0.0:1": false, "10.0.0.1:1": false} {
+		addr, err := net.ResolveTCPAddr("tcp", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Loopback(addr); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
