@@ -1,0 +1,73 @@
+// The list comes over HTTP once; every change after that over the WebSocket.
+
+const SLICES = 20; // as in app.star
+const $ = (id) => document.getElementById(id);
+const jobs = new Map();
+let pause = 250; // milliseconds before the next attempt to connect
+
+function make(tag, props = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), props);
+  node.append(...children);
+  return node;
+}
+
+function draw() {
+  const items = [...jobs.values()].sort((a, b) => b.at - a.at || (a.id < b.id ? 1 : -1)).map((job) =>
+    make("li", { className: job.state, id: job.id },
+      make("span", {}, `primes below ${job.below.toLocaleString()}`),
+      make("b", { textContent: job.state === "queued" ? "" : job.found.toLocaleString() }),
+      make("button", { className: "forget", textContent: "✕", title: "Forget it", onclick: () => forget(job.id) }),
+      make("progress", { max: SLICES, value: job.slice, ariaLabel: "Progress" }),
+      make("small", { textContent: job.state })));
+  $("jobs").replaceChildren(...(items.length ? items : [make("li", { className: "empty", textContent: "Nothing was asked yet." })]));
+}
+
+let due = false;
+function show(job) {
+  const known = jobs.get(job.id);
+  if (known && known.slice > job.slice) return; // the list may be newer than an event
+  jobs.set(job.id, job);
+  if (due) return;
+  due = true;
+  requestAnimationFrame(() => { due = false; draw(); });
+}
+
+async function forget(id) {
+  await fetch("/jobs/" + id, { method: "DELETE" });
+  jobs.delete(id);
+  draw();
+}
+
+async function list() {
+  const answer = await fetch("/jobs");
+  (await answer.json()).forEach(show);
+  draw();
+}
+
+async function ask() {
+  const answer = await fetch("/jobs", { method: "POST", body: new URLSearchParams(new FormData($("ask"))) });
+  if (answer.ok) show(await answer.json());
+}
+
+$("ask").onsubmit = (submit) => { submit.preventDefault(); ask(); };
+$("five").onclick = () => { if ($("ask").reportValidity()) for (let i = 0; i < 5; i++) ask(); };
+
+function status(text, open) {
+  $("status").textContent = text;
+  $("status").classList.toggle("open", open);
+}
+
+function connect() {
+  const url = new URL("/progress", location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  const socket = new WebSocket(url);
+  socket.onopen = () => { pause = 250; status("listening", true); list(); };
+  socket.onmessage = (frame) => show(JSON.parse(frame.data));
+  socket.onclose = () => {
+    status("connecting again", false);
+    setTimeout(connect, pause);
+    pause = Math.min(pause * 2, 5000);
+  };
+}
+
+connect();
