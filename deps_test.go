@@ -48,7 +48,7 @@ var homes = []struct {
 	{"github.com/tinylib/msgp", "messages have one home as bytes", []string{"asgi/codec"}},
 	{"github.com/prometheus", "only the inspector is measured by machines", []string{"inspector"}},
 	{"github.com/spf13", "only the command line parses flags", []string{"."}},
-	{"net/http", "a layer knows nothing of HTTP", []string{"asgi/remote", "httpfront", "inspector", "workerpool/script", "internal", "benchmarks", "."}},
+	{"net/http", "a layer knows nothing of HTTP", []string{"asgi/remote", "httpfront", "inspector", "workerpool", "internal", "benchmarks", "."}},
 }
 
 func TestImportsPointDown(t *testing.T) {
