@@ -1,0 +1,93 @@
+package httpfront
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// An originList are the origins that are let in besides the server's own.
+type originList struct {
+	all  bool
+	list map[string]bool
+}
+
+// parseOrigins checks what --allow-origin was given.
+func parseOrigins(list []string) (originList, error) {
+	o := originList{list: make(map[string]bool)}
+	for _, s := range list {
+		switch s {
+		case "*":
+			o.all = true
+		case "null":
+			o.list[s] = true
+		default:
+			u, err := url.Parse(s)
+			if err != nil || u.Scheme == "" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
+				return o, fmt.Errorf("--allow-origin %q: an origin is a scheme and a host, like https://example.com, or null, or *", s)
+			}
+			o.list[originText(u)] = true
+		}
+	}
+	return o, nil
+}
+
+// allows reports whether a page of that origin may open a WebSocket.
+func (o originList) allows(r *http.Request) bool {
+	values := r.Header["Origin"]
+	if len(values) == 0 || o.all {
+		return true
+	}
+	if len(values) > 1 {
+		return false
+	}
+	if o.list[values[0]] {
+		return true
+	}
+	u, err := url.Parse(values[0])
+	if err != nil || u.Host == "" {
+		return false
+	}
+	return o.list[originText(u)] || sameHost(u, r.Host) || isLoopback(u.Hostname()) && isLoopback(hostname(r.Host))
+}
+
+// originText writes an origin without what goes without saying.
+func originText(u *url.URL) string {
+	return strings.ToLower(u.Scheme) + "://" + withoutPort(u.Host, u.Scheme)
+}
+
+// sameHost compares host and port, where a port that goes without saying may
+// be said.
+func sameHost(origin *url.URL, host string) bool {
+	return host != "" && withoutPort(origin.Host, origin.Scheme) == withoutPort(host, origin.Scheme)
+}
+
+func withoutPort(host, scheme string) string {
+	host = strings.ToLower(host)
+	switch strings.ToLower(scheme) {
+	case "http":
+		return strings.TrimSuffix(host, ":80")
+	case "https":
+		return strings.TrimSuffix(host, ":443")
+	}
+	return host
+}
+
+func hostname(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.Trim(host, "[]")
+}
+
+func isLoopback(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}

@@ -1,0 +1,81 @@
+package httpfront
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strconv"
+
+	"asgibox/asgi"
+)
+
+// A peer is what messages say about the two ends of a connection. Each value
+// is a list [host, port], or nil where there is none, as on a Unix socket.
+type peer struct {
+	client, server any
+	secure         bool
+}
+
+type peerKey struct{}
+
+// withPeer keeps the two ends of a connection, which are the same for all its
+// requests.
+func withPeer(ctx context.Context, c net.Conn, secure bool) context.Context {
+	return context.WithValue(ctx, peerKey{}, &peer{
+		client: endpoint(c.RemoteAddr()),
+		server: endpoint(c.LocalAddr()),
+		secure: secure,
+	})
+}
+
+// peerOf answers the ends of a request's connection, also where somebody
+// else's server took it in.
+func peerOf(r *http.Request) *peer {
+	if p, ok := r.Context().Value(peerKey{}).(*peer); ok {
+		return p
+	}
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return &peer{
+		client: endpointText(r.RemoteAddr),
+		server: endpoint(local),
+		secure: r.TLS != nil,
+	}
+}
+
+func endpoint(a net.Addr) any {
+	if a == nil || a.Network() == "unix" {
+		return nil
+	}
+	return endpointText(a.String())
+}
+
+func endpointText(s string) any {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || host == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return nil
+	}
+	return hostPort(host, n)
+}
+
+func hostPort(host string, port int) any {
+	l, err := asgi.NewList(validText(host), port)
+	if err != nil {
+		return nil
+	}
+	return l
+}
+
+// endpointString writes [host, port] for logs.
+func endpointString(v any) string {
+	l, ok := v.(asgi.List)
+	if !ok || l.Len() != 2 {
+		return ""
+	}
+	host, _ := l.At(0).(string)
+	port, _ := l.At(1).(int64)
+	return net.JoinHostPort(host, strconv.FormatInt(port, 10))
+}

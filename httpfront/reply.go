@@ -1,0 +1,242 @@
+package httpfront
+
+import (
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"asgibox/asgi"
+)
+
+// A reply is one message to an HTTP request's reply channel, understood.
+type reply struct {
+	status  int // zero if the message has none
+	headers http.Header
+	length  int64 // content-length, or -1
+	content string
+	more    bool
+	abort   bool
+	push    *push
+	unknown []string
+}
+
+// A push is a resource that the client did not ask for yet.
+type push struct {
+	target, method string
+	headers        http.Header
+}
+
+// A problem is what makes a reply unfit to be sent.
+type problem struct{ key, what string }
+
+func (p *problem) Error() string { return p.key + ": " + p.what }
+
+// parseReply checks a message. Before the response has begun it must begin it.
+func parseReply(m asgi.Message, first bool) (reply, *problem) {
+	p := reply{length: -1}
+	var pushed asgi.Dict
+	for key, value := range m.All() {
+		if value == nil {
+			continue // None is absence
+		}
+		var bad *problem
+		switch key {
+		case "status":
+			p.status, bad = parseStatus(value)
+		case "headers":
+			if first {
+				p.headers, p.length, bad = parseHeaders(value)
+			} else {
+				p.unknown = append(p.unknown, key)
+			}
+		case "content":
+			p.content, bad = parseBytes(key, value)
+		case "more_content":
+			p.more, bad = parseBool(key, value)
+		case "abort":
+			p.abort, bad = parseBool(key, value)
+		case "request":
+			if d, ok := value.(asgi.Dict); ok {
+				pushed = d
+			} else {
+				bad = wrongType(key, "a dict", value)
+			}
+		default:
+			p.unknown = append(p.unknown, key)
+		}
+		if bad != nil {
+			return p, bad
+		}
+	}
+	switch {
+	case pushed.Len() > 0 && p.status == 0:
+		p.push = parsePush(pushed)
+		if p.push == nil || !first {
+			p.push, p.unknown = &push{}, append(p.unknown, "request")
+		}
+	case first && p.status == 0:
+		return p, &problem{"status", "the first message of a response must have one"}
+	}
+	return p, nil
+}
+
+func parseStatus(v any) (int, *problem) {
+	n, ok := v.(int64)
+	switch {
+	case !ok:
+		return 0, wrongType("status", "an integer", v)
+	case n < 200 || n > 999:
+		return 0, &problem{"status", fmt.Sprintf("%d is not a status from 200 to 999", n)}
+	}
+	return int(n), nil
+}
+
+// parseHeaders makes net/http's headers of a list of pairs.
+func parseHeaders(v any) (h http.Header, length int64, bad *problem) {
+	list, ok := v.(asgi.List)
+	if !ok {
+		return nil, 0, wrongType("headers", "a list", v)
+	}
+	h, length = make(http.Header, list.Len()), -1
+	for i, item := range list.All() {
+		where := "headers[" + strconv.Itoa(i) + "]"
+		pair, ok := item.(asgi.List)
+		if !ok || pair.Len() != 2 {
+			return nil, 0, &problem{where, "it is not a list of a name and a value"}
+		}
+		name, bad := parseBytes(where+"[0]", pair.At(0))
+		if bad != nil {
+			return nil, 0, bad
+		}
+		value, bad := parseBytes(where+"[1]", pair.At(1))
+		if bad != nil {
+			return nil, 0, bad
+		}
+		if !validName(name) {
+			return nil, 0, &problem{where + "[0]", fmt.Sprintf("%.80q is not a header name", name)}
+		}
+		if !validValue(value) {
+			return nil, 0, &problem{where + "[1]", fmt.Sprintf("%.80q is not a header value: it may hold no control characters, line ends above all", value)}
+		}
+		key := textproto.CanonicalMIMEHeaderKey(name)
+		switch key {
+		case "Content-Length":
+			n, err := strconv.ParseUint(strings.Trim(value, " \t"), 10, 63)
+			if err != nil || (length >= 0 && length != int64(n)) {
+				return nil, 0, &problem{where, fmt.Sprintf("content-length: %.80q is not one number", value)}
+			}
+			length = int64(n)
+			h[key] = []string{strconv.FormatInt(length, 10)}
+			continue
+		case "Transfer-Encoding":
+			if !strings.EqualFold(value, "chunked") && !strings.EqualFold(value, "identity") {
+				return nil, 0, &problem{where, "transfer-encoding: the server frames the body; only it may say how"}
+			}
+			continue
+		}
+		h[key] = append(h[key], value)
+	}
+	return h, length, nil
+}
+
+// parsePush answers nil for what is no request.
+func parsePush(d asgi.Dict) *push {
+	path, ok := d.Get("path")
+	text, isText := path.(string)
+	if !ok || !isText || !strings.HasPrefix(text, "/") {
+		return nil
+	}
+	p := &push{target: (&url.URL{Path: text}).EscapedPath(), method: upper(d.Text("method"))}
+	if p.method == "" {
+		p.method = http.MethodGet
+	}
+	if q := d.Bytes("query_string"); q != "" {
+		p.target += "?" + string(q)
+	}
+	if v, _ := d.Get("headers"); v != nil {
+		h, _, bad := parseHeaders(v)
+		if bad != nil {
+			return nil
+		}
+		h.Del("Host")
+		p.headers = h
+	}
+	return p
+}
+
+// parseBytes takes text where bytes are meant, as UTF-8.
+func parseBytes(key string, v any) (string, *problem) {
+	switch v := v.(type) {
+	case asgi.Bytes:
+		return string(v), nil
+	case string:
+		return v, nil
+	}
+	return "", wrongType(key, "a byte string", v)
+}
+
+func parseBool(key string, v any) (bool, *problem) {
+	b, ok := v.(bool)
+	if !ok {
+		return false, wrongType(key, "True or False", v)
+	}
+	return b, nil
+}
+
+func wrongType(key, want string, got any) *problem {
+	return &problem{key, "it must be " + want + ", not " + typeName(got)}
+}
+
+// typeName is what the specification calls a value's type.
+func typeName(v any) string {
+	switch v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "a bool"
+	case int64:
+		return "an integer"
+	case float64:
+		return "a float"
+	case string:
+		return "text"
+	case asgi.Bytes:
+		return "a byte string"
+	case asgi.List:
+		return "a list"
+	}
+	return "a dict"
+}
+
+// validName reports whether a header may be called so: a token of RFC 9110.
+func validName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+func validValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func setLength(h http.Header, n int) { h["Content-Length"] = []string{strconv.Itoa(n)} }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// upper is strings.ToUpper for a method.
+func upper(method string) string { return strings.ToUpper(method) }

@@ -1,0 +1,161 @@
+package httpfront
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Limits of a connection, before there is a request to speak of.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 60 * time.Second
+)
+
+// ConfigureServer sets on an http.Server what it must keep to if a [Server] is
+// its handler, or mounted within: the bound and time for headers, and that
+// OPTIONS * is the application's to answer. It leaves the handler alone.
+func ConfigureServer(h *http.Server) {
+	h.ReadHeaderTimeout = headerTimeout
+	h.IdleTimeout = idleTimeout
+	h.MaxHeaderBytes = 2 * maxTarget // the handler refuses with a better word
+	h.DisableGeneralOptionsHandler = true
+	before := h.ConnContext
+	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if before != nil {
+			ctx = before(ctx, c)
+		}
+		_, secure := c.(interface{ ConnectionState() tls.ConnectionState })
+		return withPeer(ctx, c, secure)
+	}
+}
+
+// Serve serves on the listeners until the context ends or Shutdown is called,
+// and returns once all connections have. A listener that fails ends it with
+// its error.
+func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	h := &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), TLSConfig: s.opts.TLS}
+	ConfigureServer(h)
+	h.Protocols = s.protocols()
+	if !s.add(h) {
+		closeAll(listeners)
+		return http.ErrServerClosed
+	}
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { failed <- s.serveOn(h, l) }()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+		err = s.shutdownWithin(s.opts.Grace)
+	case err = <-failed:
+		if errors.Is(err, http.ErrServerClosed) {
+			<-s.stopped
+			return nil
+		}
+		err = errors.Join(err, s.shutdownWithin(s.opts.Grace))
+	}
+	return err
+}
+
+func (s *Server) serveOn(h *http.Server, l net.Listener) error {
+	if s.opts.TLS != nil {
+		return h.ServeTLS(l, "", "")
+	}
+	return h.Serve(l)
+}
+
+func (s *Server) protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(s.opts.TLS != nil)
+	p.SetUnencryptedHTTP2(s.opts.H2C)
+	return p
+}
+
+func (s *Server) add(h *http.Server) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.servers[h] = struct{}{}
+	return true
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+func (s *Server) shutdownWithin(d time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return s.Shutdown(ctx)
+}
+
+// Shutdown stops accepting, finishes the requests that run, closes WebSockets
+// with 1001, all at once, and tells the application of their end. When the
+// context ends it cuts what is left and answers the context's error. Further
+// calls wait for the first.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.stopping
+	s.stopping = true
+	servers := make([]*http.Server, 0, len(s.servers))
+	for h := range s.servers {
+		servers = append(servers, h)
+	}
+	s.mu.Unlock()
+	if !first {
+		<-s.stopped
+		return nil
+	}
+	defer close(s.stopped)
+	for _, c := range s.conns.drain() {
+		c.end(ending{1001, "the server is shutting down"})
+	}
+	err := s.settle(ctx, servers)
+	s.kill()
+	s.unbind()
+	return err
+}
+
+// settle waits until nothing is left, with force once the context has ended.
+func (s *Server) settle(ctx context.Context, servers []*http.Server) error {
+	idle := make(chan error, len(servers))
+	for _, h := range servers {
+		go func() { idle <- h.Shutdown(ctx) }()
+	}
+	var err error
+	for range servers {
+		err = errors.Join(err, <-idle)
+	}
+	select {
+	case <-s.conns.empty:
+		return err
+	case <-ctx.Done():
+	}
+	s.kill()
+	for _, h := range servers {
+		h.Close()
+	}
+	for _, c := range s.conns.drain() {
+		c.cut()
+	}
+	<-s.conns.empty
+	return context.Cause(ctx)
+}
+
+// cut ends a socket without a word.
+func (c *socket) cut() {
+	if c.open.Load() {
+		c.wire.Conn.Close()
+	}
+}

@@ -1,0 +1,106 @@
+package httpfront
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxTarget bounds a request target, and a target and headers together.
+const maxTarget = 64 << 10
+
+// A target is where a request goes.
+type target struct {
+	path  string // percent-decoded text
+	query string // as sent
+}
+
+var (
+	errNotASCII = errors.New("the request target holds raw bytes that are not ASCII; percent-encode them")
+	errEscape   = errors.New("the path holds a % that is not followed by two hexadecimal digits")
+)
+
+// parseTarget reads the request target as it was sent, since net/http's URL
+// has lost bytes that the application may want.
+func parseTarget(r *http.Request) (target, error) {
+	raw := r.RequestURI
+	for i := range len(raw) {
+		if raw[i] >= utf8.RuneSelf {
+			return target{}, errNotASCII
+		}
+	}
+	path, query, _ := strings.Cut(raw, "?")
+	path, err := originForm(r.Method, path)
+	if err != nil {
+		return target{}, err
+	}
+	path, err = decodePath(path)
+	return target{path, query}, err
+}
+
+// originForm answers the path of a target in whichever of the forms of RFC
+// 9112, 3.2, it is.
+func originForm(method, path string) (string, error) {
+	switch {
+	case strings.HasPrefix(path, "/"):
+		return path, nil
+	case path == "*" && method == http.MethodOptions:
+		return path, nil
+	case method == http.MethodConnect:
+		return "", errors.New("this server is no proxy: CONNECT is not for it")
+	}
+	if _, rest, ok := strings.Cut(path, "://"); ok {
+		if slash := strings.IndexByte(rest, '/'); slash >= 0 {
+			return rest[slash:], nil
+		}
+		return "/", nil
+	}
+	return "", fmt.Errorf("the request target %.80q is neither a path nor a URL", path)
+}
+
+// decodePath undoes percent-encoding. What is not UTF-8 then becomes U+FFFD,
+// one for each byte.
+func decodePath(raw string) (string, error) {
+	if strings.IndexByte(raw, '%') < 0 {
+		return raw, nil
+	}
+	path := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '%' {
+			path = append(path, raw[i])
+			continue
+		}
+		if i+2 >= len(raw) {
+			return "", errEscape
+		}
+		hi, lo := hexDigit(raw[i+1]), hexDigit(raw[i+2])
+		if hi < 0 || lo < 0 {
+			return "", errEscape
+		}
+		path = append(path, byte(hi<<4|lo))
+		i += 2
+	}
+	return validText(string(path)), nil
+}
+
+// validText answers s with each byte that is not UTF-8 as U+FFFD.
+func validText(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}

@@ -1,0 +1,179 @@
+package httpfront
+
+import (
+	"bufio"
+	"encoding/base64"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/coder/websocket"
+)
+
+// wantsSocket reports whether a request asks for a WebSocket, rightly or not.
+func wantsSocket(r *http.Request) bool {
+	return r.ProtoMajor == 1 && len(r.Header["Upgrade"]) > 0 && hasToken(r.Header["Upgrade"], "websocket")
+}
+
+// checkUpgrade finds what is wrong with a handshake, before the application
+// hears of it.
+func checkUpgrade(r *http.Request) (refusal, bool) {
+	fail := func(status int, what string, headers ...[2]string) (refusal, bool) {
+		return refusal{status: status, title: "This is not a WebSocket handshake", advice: what, headers: headers, closing: true}, false
+	}
+	keys := r.Header["Sec-Websocket-Key"]
+	versions := r.Header["Sec-Websocket-Version"]
+	switch {
+	case r.Method != http.MethodGet:
+		return fail(http.StatusMethodNotAllowed, "A WebSocket is opened with GET.", [2]string{"Allow", "GET"})
+	case !r.ProtoAtLeast(1, 1):
+		return fail(http.StatusBadRequest, "A WebSocket is opened over HTTP/1.1.")
+	case !hasToken(r.Header["Connection"], "upgrade"):
+		return fail(http.StatusBadRequest, `The header "Connection: Upgrade" is missing. If a proxy stands between, it must pass Upgrade and Connection on.`)
+	case len(versions) != 1 || strings.TrimSpace(versions[0]) != "13":
+		return fail(http.StatusBadRequest, "Only version 13 of the protocol is spoken: Sec-WebSocket-Version: 13.", [2]string{"Sec-WebSocket-Version", "13"})
+	case len(keys) != 1 || !validKey(keys[0]):
+		return fail(http.StatusBadRequest, "There must be one Sec-WebSocket-Key: 16 bytes in base64.")
+	case r.ContentLength != 0:
+		return fail(http.StatusBadRequest, "A handshake has no body.")
+	case strings.IndexByte(r.RequestURI, '#') >= 0:
+		return fail(http.StatusBadRequest, "A WebSocket's address has no fragment (#).")
+	}
+	offered := tokens(r.Header["Sec-Websocket-Protocol"])
+	for i, name := range offered {
+		if !validName(name) || slices.Contains(offered[:i], name) {
+			return fail(http.StatusBadRequest, "Sec-WebSocket-Protocol must list names, each once.")
+		}
+	}
+	return refusal{}, true
+}
+
+func validKey(s string) bool {
+	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(s))
+	return err == nil && len(b) == 16
+}
+
+// choose answers the first sub-protocol that the client offers and the server
+// speaks.
+func (s *Server) choose(offered []string) string {
+	for _, name := range offered {
+		if slices.Contains(s.opts.Protocols, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// tokens splits comma-separated header values.
+func tokens(values []string) []string {
+	var list []string
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if t = strings.TrimSpace(t); t != "" {
+				list = append(list, t)
+			}
+		}
+	}
+	return list
+}
+
+func hasToken(values []string, token string) bool {
+	return slices.ContainsFunc(tokens(values), func(t string) bool { return strings.EqualFold(t, token) })
+}
+
+// upgrade answers a handshake with 101, which stays on the corked wire until
+// the first flush.
+func (c *socket) upgrade(protocol string) error {
+	conn, rw, err := http.NewResponseController(c.w).Hijack()
+	if err != nil {
+		return err
+	}
+	c.wire = &wire{Conn: conn, corked: true}
+	if n := rw.Reader.Buffered(); n > 0 {
+		c.wire.early = make([]byte, n)
+		rw.Read(c.wire.early)
+	}
+	opts := &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // origins have been checked
+		OnPingReceived:     c.pinged,
+		OnPongReceived:     c.ponged,
+	}
+	if c.s.opts.Compression {
+		opts.CompressionMode = websocket.CompressionNoContextTakeover
+	}
+	r := c.handshakeRequest(protocol)
+	if protocol != "" {
+		opts.Subprotocols = []string{protocol}
+	}
+	c.conn, err = websocket.Accept(&upgradeWriter{wire: c.wire, header: make(http.Header)}, r, opts)
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	c.conn.SetReadLimit(c.s.readLimit())
+	return nil
+}
+
+// readLimit is the longest message that a client may send, or -1.
+func (s *Server) readLimit() int64 {
+	if s.set.MaxMessage <= 0 {
+		return -1
+	}
+	return int64(s.set.MaxMessage)
+}
+
+// handshakeRequest is what the WebSocket library needs of the request.
+func (c *socket) handshakeRequest(protocol string) *http.Request {
+	in := c.q.http
+	h := http.Header{
+		"Connection":            {"Upgrade"},
+		"Upgrade":               {"websocket"},
+		"Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key":     {strings.TrimSpace(in.Header.Get("Sec-WebSocket-Key"))},
+	}
+	if ext := in.Header["Sec-Websocket-Extensions"]; ext != nil {
+		h["Sec-Websocket-Extensions"] = ext
+	}
+	if protocol != "" {
+		h["Sec-Websocket-Protocol"] = []string{protocol}
+	}
+	return &http.Request{Method: http.MethodGet, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h}
+}
+
+// An upgradeWriter is the response to a handshake on a connection that has
+// been taken over already. Its buffers are small, since a socket has them for
+// all its life.
+type upgradeWriter struct {
+	wire   *wire
+	header http.Header
+}
+
+func (u *upgradeWriter) Header() http.Header { return u.header }
+
+func (u *upgradeWriter) Write([]byte) (int, error) {
+	return 0, errors.New("a WebSocket handshake has no body")
+}
+
+func (u *upgradeWriter) WriteHeader(status int) {
+	if status == http.StatusSwitchingProtocols {
+		u.wire.begin(u.header)
+	}
+}
+
+func (u *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return u.wire, bufio.NewReadWriter(bufio.NewReaderSize(u.wire, 1024), bufio.NewWriterSize(u.wire, 512)), nil
+}
+
+// begin gathers the 101 response, which goes before all frames.
+func (w *wire) begin(h http.Header) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf = buffers.Get().(*[]byte)
+	b := append(*w.buf, "HTTP/1.1 101 Switching Protocols\r\n"...)
+	for name, values := range h {
+		b = append(append(append(append(b, name...), ": "...), values[0]...), "\r\n"...)
+	}
+	*w.buf = append(b, "\r\n"...)
+}
