@@ -1,0 +1,93 @@
+package store
+
+import (
+	"errors"
+	"sync"
+
+	"asgibox/asgi"
+)
+
+// A binding is the owner of a process-specific prefix.
+type binding struct {
+	deliverTo func(asgi.Delivery) error
+	calls     sync.WaitGroup // calls of deliverTo: added to under Store.mu, while bound
+
+	live bool // what was queued has been delivered; guarded by Store.mu
+}
+
+// Bind makes deliver the reader of the prefix. See [asgi.Layer]. It must not
+// be unbound from within deliver.
+func (s *Store) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind func(), err error) {
+	if err := asgi.CheckPrefix(prefix); err != nil {
+		return nil, err
+	}
+	b := &binding{deliverTo: deliver}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, asgi.ErrClosed
+	}
+	q := s.queueLocked(prefix, s.now())
+	if q.binding != nil {
+		s.mu.Unlock()
+		return nil, &asgi.InvalidNameError{Name: prefix, Reason: "it is bound already"}
+	}
+	q.binding = b
+	s.mu.Unlock()
+	s.drain(q, b)
+	return sync.OnceFunc(func() { s.unbind(q, b) }), nil
+}
+
+// drain delivers what waits in the queue. What is sent meanwhile queues
+// behind it, so the order holds; once nothing waits the binding is live.
+func (s *Store) drain(q *queue, b *binding) {
+	for {
+		s.mu.Lock()
+		if s.headLocked(q, s.now()) == nil {
+			b.live = true
+			s.mu.Unlock()
+			return
+		}
+		r := s.popLocked(q)
+		b.calls.Add(1)
+		s.mu.Unlock()
+		s.deliver(q, b, r)
+	}
+}
+
+func (s *Store) unbind(q *queue, b *binding) {
+	s.mu.Lock()
+	q.binding = nil
+	q.used = s.now()
+	s.mu.Unlock()
+	b.calls.Wait()
+}
+
+// deliver makes one call that was announced in b.calls.
+func (s *Store) deliver(q *queue, b *binding, r *record) error {
+	err := b.call(s.delivery(r))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, asgi.ErrGone):
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.leaveLocked(r.channel)
+		return nil
+	case errors.Is(err, asgi.ErrChannelFull):
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		q.sent.count--
+		s.sent.count--
+		s.refusedLocked(q, s.now())
+		if err == asgi.ErrChannelFull {
+			return &asgi.ChannelFullError{Channel: r.channel, Reason: "its connection reads too slowly"}
+		}
+	}
+	return err
+}
+
+func (b *binding) call(d asgi.Delivery) error {
+	defer b.calls.Done()
+	return b.deliverTo(d)
+}

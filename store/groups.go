@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+
+	"asgibox/asgi"
+)
+
+// groups are all memberships, found by group, by channel and by what ends
+// next.
+type groups struct {
+	named map[string]*group
+	first map[string]*member // of a channel's memberships; the rest follow
+	joins uint64             // numbers the memberships
+
+	// All memberships, soonest to end first: since they all last equally
+	// long, one that is renewed goes to the end.
+	oldest, newest *member
+}
+
+// A group's members stand in the order in which they joined, so that a send
+// can stop, let others have the lock, and go on where it was.
+type group struct {
+	name   string
+	index  map[string]*member
+	joined []place // in the order of their numbers; a member that left is nil
+}
+
+type place struct {
+	number uint64
+	member *member
+}
+
+// A member is one membership.
+type member struct {
+	group      *group
+	channel    string
+	expires    int64
+	at         int     // in the group's joined
+	also       *member // another membership of the same channel
+	prev, next *member // by when they end
+	durable    bool
+}
+
+func newGroups() groups {
+	return groups{named: make(map[string]*group), first: make(map[string]*member)}
+}
+
+// GroupAdd makes the channel a member. See [asgi.Groups].
+func (s *Store) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel string) error {
+	if err := checkMember(group, channel); err != nil {
+		return err
+	}
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return asgi.ErrClosed
+	}
+	s.joinLocked(group, channel, now+int64(s.opts.GroupExpiry))
+	return nil
+}
+
+// GroupDiscard ends a membership. See [asgi.Groups].
+func (s *Store) GroupDiscard(ctx context.Context, c *asgi.Cause, group, channel string) error {
+	if err := checkMember(group, channel); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return asgi.ErrClosed
+	}
+	if g := s.groups.named[group]; g != nil && g.index[channel] != nil {
+		s.endLocked(g.index[channel])
+	}
+	return nil
+}
+
+// GroupLeave ends all memberships of a channel. See [asgi.Groups].
+func (s *Store) GroupLeave(ctx context.Context, c *asgi.Cause, channel string) error {
+	if err := asgi.CheckSend(channel); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return asgi.ErrClosed
+	}
+	s.leaveLocked(channel)
+	return nil
+}
+
+// GroupChannels answers the members now. See [asgi.Groups].
+func (s *Store) GroupChannels(ctx context.Context, c *asgi.Cause, group string) ([]string, error) {
+	if err := asgi.CheckGroup(group); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, asgi.ErrClosed
+	}
+	g := s.groups.named[group]
+	if g == nil {
+		return nil, nil
+	}
+	channels := make([]string, 0, len(g.index))
+	for _, p := range g.joined {
+		if p.member != nil && p.member.expires > now {
+			channels = append(channels, p.member.channel)
+		}
+	}
+	return channels, nil
+}
+
+func checkMember(group, channel string) error {
+	if err := asgi.CheckGroup(group); err != nil {
+		return err
+	}
+	return asgi.CheckSend(channel)
+}
+
+// joinLocked begins or renews a membership.
+func (s *Store) joinLocked(name, channel string, expires int64) *member {
+	g := s.groups.named[name]
+	if g == nil {
+		g = &group{name: name, index: make(map[string]*member)}
+		s.groups.named[name] = g
+	}
+	m := g.index[channel]
+	if m == nil {
+		m = &member{group: g, channel: channel, at: len(g.joined), durable: asgi.KindOf(channel) != asgi.ProcessSpecific}
+		s.groups.joins++
+		g.index[channel] = m
+		g.joined = append(g.joined, place{s.groups.joins, m})
+		m.also = s.groups.first[channel]
+		s.groups.first[channel] = m
+	} else {
+		s.groups.unlink(m)
+	}
+	m.expires = expires
+	s.groups.link(m)
+	s.wakeBy(expires)
+	return m
+}
+
+// endLocked ends one membership.
+func (s *Store) endLocked(m *member) {
+	s.groups.unlink(m)
+	s.groups.forget(m)
+	g := m.group
+	delete(g.index, m.channel)
+	g.joined[m.at].member = nil
+	switch {
+	case len(g.index) == 0:
+		delete(s.groups.named, g.name)
+	case len(g.joined) > 2*len(g.index)+16:
+		g.compact()
+	}
+}
+
+// leaveLocked ends all memberships of a channel.
+func (s *Store) leaveLocked(channel string) {
+	for m := s.groups.first[channel]; m != nil; m = s.groups.first[channel] {
+		s.endLocked(m)
+	}
+}
+
+// compact drops the places of members that have left.
+func (g *group) compact() {
+	kept := g.joined[:0]
+	for _, p := range g.joined {
+		if p.member != nil {
+			p.member.at = len(kept)
+			kept = append(kept, p)
+		}
+	}
+	clear(g.joined[len(kept):])
+	g.joined = kept
+}
+
+func (l *groups) link(m *member) {
+	m.prev, m.next = l.newest, nil
+	if l.newest == nil {
+		l.oldest = m
+	} else {
+		l.newest.next = m
+	}
+	l.newest = m
+}
+
+func (l *groups) unlink(m *member) {
+	if m.prev == nil {
+		l.oldest = m.next
+	} else {
+		m.prev.next = m.next
+	}
+	if m.next == nil {
+		l.newest = m.prev
+	} else {
+		m.next.prev = m.prev
+	}
+	m.prev, m.next = nil, nil
+}
+
+// forget takes a membership from those of its channel.
+func (l *groups) forget(m *member) {
+	first := l.first[m.channel]
+	if first == m {
+		if m.also == nil {
+			delete(l.first, m.channel)
+		} else {
+			l.first[m.channel] = m.also
+		}
+		return
+	}
+	for ; first.also != m; first = first.also {
+	}
+	first.also = m.also
+}

@@ -1,0 +1,44 @@
+package store
+
+import "asgibox/asgi"
+
+// PutBack returns a delivery that nobody has seen to the head of its queue.
+// It takes no account of capacity: the message had its place before. See
+// [asgi.PutBack].
+func (s *Store) PutBack(d asgi.Delivery) error {
+	r := &record{
+		message:  d.Message,
+		channel:  d.Channel,
+		barrier:  d.Barrier,
+		trace:    d.Trace,
+		id:       d.ID,
+		deadline: s.clock(d.Deadline),
+		durable:  !d.Volatile,
+	}
+	if err := asgi.CheckSend(r.channel); err != nil {
+		return err
+	}
+	now := s.now()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return asgi.ErrClosed
+	}
+	q := s.queueLocked(asgi.ProcessPrefix(r.channel), now)
+	if b := q.binding; b != nil && b.live {
+		b.calls.Add(1)
+		s.mu.Unlock()
+		return s.deliver(q, b, r)
+	}
+	if spot := q.parked.first; spot != nil && q.binding == nil && r.deadline > now {
+		w := spot.waiter
+		s.assignLocked(w, d, nil, now)
+		s.mu.Unlock()
+		w.ready <- struct{}{}
+		return nil
+	}
+	defer s.mu.Unlock()
+	q.used = now
+	s.pushFrontLocked(q, r)
+	return nil
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"time"
+
+	"asgibox/asgi"
+)
+
+// A record is one message that waits.
+type record struct {
+	message  asgi.Message
+	channel  string       // the full name
+	barrier  asgi.Barrier // its sender's
+	trace    asgi.TraceID
+	id       uint64 // rises in the order of sending
+	deadline int64
+	next     *record
+	durable  bool
+}
+
+// recordFootprint is what a record takes beside its message, in bytes.
+const recordFootprint = 160
+
+func (r *record) footprint() int { return recordFootprint + r.message.Footprint() }
+
+func (s *Store) delivery(r *record) asgi.Delivery {
+	return asgi.Delivery{
+		Channel:  r.channel,
+		Message:  r.message,
+		Barrier:  r.barrier,
+		Trace:    r.trace,
+		Deadline: s.time(r.deadline),
+		Volatile: !r.durable,
+		ID:       r.id,
+	}
+}
+
+// A queue is what waits on a channel, and who. Either is empty: a message is
+// given to a reader that waits. The channels of one process share a queue.
+type queue struct {
+	name       string
+	kind       asgi.Kind
+	capacity   int
+	head, tail *record
+	length     int
+	disorder   bool // some deadline is earlier than that of a record before it
+	parked     spots
+	binding    *binding
+	served     uint64 // the ticket of its last take
+	asked      int64  // when somebody last wanted a message of it
+	used       int64  // when a message was last sent to it
+	look       int64  // when the keeper looks at it: not after any deadline
+	at         int    // in the store's schedule
+	sent       meter
+	full       meter
+}
+
+func (q *queue) when() int64 { return q.look }
+func (q *queue) place() *int { return &q.at }
+
+// keepIdle is how long an unused channel's figures are kept. Single-reader
+// channels come and go with each request body, so theirs go after the expiry.
+const keepIdle = int64(time.Hour)
+
+func (s *Store) idleFrom(q *queue) int64 {
+	keep := int64(s.opts.Expiry)
+	if q.kind != asgi.SingleReader {
+		keep = max(keep, keepIdle)
+	}
+	return max(q.asked, q.used) + keep
+}
+
+// queueLocked answers the queue of a channel or prefix, a new one if need be.
+func (s *Store) queueLocked(name string, now int64) *queue {
+	if q := s.queues[name]; q != nil {
+		return q
+	}
+	q := &queue{name: name, kind: asgi.KindOf(name), capacity: s.opts.capacityOf(name), used: now}
+	q.look = s.idleFrom(q)
+	s.queues[name] = q
+	s.due.add(q)
+	s.wakeBy(q.look)
+	return q
+}
+
+// pushLocked puts a record at the end of its queue.
+func (s *Store) pushLocked(q *queue, r *record) {
+	if q.tail == nil {
+		q.head = r
+	} else {
+		q.tail.next = r
+		q.disorder = q.disorder || r.deadline < q.tail.deadline
+	}
+	q.tail = r
+	s.countLocked(q, r)
+}
+
+// pushFrontLocked puts a record back where it was taken from.
+func (s *Store) pushFrontLocked(q *queue, r *record) {
+	if q.head == nil {
+		q.tail = r
+	} else {
+		r.next = q.head
+		q.disorder = q.disorder || r.deadline > q.head.deadline
+	}
+	q.head = r
+	s.countLocked(q, r)
+}
+
+func (s *Store) countLocked(q *queue, r *record) {
+	q.length++
+	s.pending++
+	s.memory += r.footprint()
+	if r.deadline < q.look {
+		q.look = r.deadline
+		s.due.fix(q)
+		s.wakeBy(q.look)
+	}
+}
+
+// popLocked takes the head off a queue that has one.
+func (s *Store) popLocked(q *queue) *record {
+	r := q.head
+	q.head = r.next
+	if q.head == nil {
+		q.tail, q.disorder = nil, false
+	}
+	r.next = nil
+	s.uncountLocked(q, r)
+	return r
+}
+
+func (s *Store) uncountLocked(q *queue, r *record) {
+	q.length--
+	s.pending--
+	s.memory -= r.footprint()
+}
+
+// headLocked answers the first message of the queue that has not expired.
+func (s *Store) headLocked(q *queue, now int64) *record {
+	for q.head != nil && q.head.deadline <= now {
+		s.expireLocked(q, s.popLocked(q))
+	}
+	return q.head
+}
+
+// shortage is why a message cannot be queued.
+type shortage uint8
+
+const (
+	roomy shortage = iota
+	atCapacity
+	outOfMemory
+)
+
+// roomLocked reports whether the queue takes so many bytes more.
+func (s *Store) roomLocked(q *queue, footprint int, now int64) shortage {
+	if q.length >= q.capacity && q.look <= now {
+		s.sweepQueueLocked(q, now)
+	}
+	if q.length >= q.capacity {
+		return atCapacity
+	}
+	return s.memoryLocked(footprint, now)
+}
+
+func (s *Store) memoryLocked(footprint int, now int64) shortage {
+	for s.memory+footprint > s.opts.Memory {
+		q, ok := s.due.next(now)
+		if !ok {
+			return outOfMemory
+		}
+		s.sweepQueueLocked(q, now)
+	}
+	return roomy
+}

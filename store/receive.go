@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+
+	"asgibox/asgi"
+)
+
+// Receive waits for a message on any of the channels and takes it. See
+// [asgi.Layer].
+func (s *Store) Receive(ctx context.Context, c *asgi.Cause, channels ...string) (asgi.Delivery, error) {
+	if err := checkReceive(channels); err != nil {
+		return asgi.Delivery{}, err
+	}
+	if ctx.Err() != nil {
+		return asgi.Delivery{}, context.Cause(ctx)
+	}
+	now := s.now()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return asgi.Delivery{}, asgi.ErrClosed
+	}
+	if d, ok := s.takeLocked(channels, now); ok {
+		s.mu.Unlock()
+		c.Take(d)
+		return d, nil
+	}
+	w := s.waiters.Get().(*waiter)
+	s.parkLocked(w, channels, now)
+	s.mu.Unlock()
+
+	select {
+	case <-w.ready:
+	case <-ctx.Done():
+		if s.giveUp(w) {
+			s.waiters.Put(w)
+			return asgi.Delivery{}, context.Cause(ctx)
+		}
+		<-w.ready // a message was assigned before: it is returned
+	}
+	d, err := w.got, w.err
+	w.got = asgi.Delivery{}
+	s.waiters.Put(w)
+	if err == nil {
+		c.Take(d)
+	}
+	return d, err
+}
+
+// Poll takes a message from one of the channels if there is one. See
+// [asgi.Layer].
+func (s *Store) Poll(ctx context.Context, c *asgi.Cause, channels ...string) (d asgi.Delivery, ok bool, err error) {
+	if err := checkReceive(channels); err != nil {
+		return asgi.Delivery{}, false, err
+	}
+	now := s.now()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return asgi.Delivery{}, false, asgi.ErrClosed
+	}
+	d, ok = s.takeLocked(channels, now)
+	s.mu.Unlock()
+	if ok {
+		c.Take(d)
+	}
+	return d, ok, nil
+}
+
+func checkReceive(channels []string) error {
+	for _, name := range channels {
+		if err := asgi.CheckReceive(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeLocked takes the first message of the channel that was served least
+// recently. So whoever else reads, a message on a quiet channel waits for no
+// more takes than there are channels named.
+func (s *Store) takeLocked(channels []string, now int64) (asgi.Delivery, bool) {
+	var from *queue
+	for _, name := range channels {
+		q := s.queueLocked(name, now)
+		q.asked = now
+		if s.headLocked(q, now) != nil && (from == nil || q.served < from.served) {
+			from = q
+		}
+	}
+	if from == nil {
+		return asgi.Delivery{}, false
+	}
+	s.tickets++
+	from.served = s.tickets
+	return s.delivery(s.popLocked(from)), true
+}

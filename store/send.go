@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"asgibox/asgi"
+)
+
+// Send gives the message to a reader of the channel or queues it. See
+// [asgi.Layer].
+func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+	if err := asgi.CheckSend(channel); err != nil {
+		return err
+	}
+	if err := s.fits(m.Size()); err != nil {
+		return err
+	}
+	durable := !slices.Contains(opts, asgi.Volatile)
+	if channel == delayChannel {
+		return s.sendToDelay(ctx, c, m, durable)
+	}
+	name := asgi.ProcessPrefix(channel)
+	r := record{
+		message: m,
+		channel: channel,
+		barrier: c.Barrier(),
+		trace:   c.Trace(),
+		durable: durable && len(name) == len(channel),
+	}
+	return s.send(name, r)
+}
+
+func (s *Store) send(name string, r record) error {
+	now := s.now()
+	r.deadline = now + int64(s.opts.Expiry)
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return asgi.ErrClosed
+	}
+	q := s.queueLocked(name, now)
+	s.lastID++
+	r.id = s.lastID
+	if b := q.binding; b != nil && b.live {
+		s.sentLocked(q, now)
+		b.calls.Add(1)
+		s.mu.Unlock()
+		return s.deliver(q, b, &r)
+	}
+	w, short := s.offerLocked(q, r, now)
+	memory := s.memory
+	s.mu.Unlock()
+	if w != nil {
+		w.ready <- struct{}{}
+	}
+	if short != roomy {
+		return s.fullError(q, r.channel, short, memory)
+	}
+	return nil
+}
+
+// offerLocked hands the record to a reader, which the caller wakes once the
+// lock is gone, or queues it.
+func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short shortage) {
+	if spot := q.parked.first; spot != nil && q.binding == nil {
+		w := spot.waiter
+		s.sentLocked(q, now)
+		s.assignLocked(w, s.delivery(&r), nil, now)
+		return w, roomy
+	}
+	if short := s.roomLocked(q, r.footprint(), now); short != roomy {
+		s.refusedLocked(q, now)
+		return nil, short
+	}
+	s.sentLocked(q, now)
+	queued := new(record)
+	*queued = r
+	s.pushLocked(q, queued)
+	return nil, roomy
+}
+
+func (s *Store) sentLocked(q *queue, now int64) {
+	q.used = now
+	q.sent.add(now)
+	s.sent.add(now)
+}
+
+func (s *Store) refusedLocked(q *queue, now int64) {
+	q.used = now
+	q.full.add(now)
+	s.full.add(now)
+}
+
+// fits refuses what is too long to carry.
+func (s *Store) fits(size int) error {
+	if limit := s.opts.MaxMessage + asgi.MessageOverhead; size > limit {
+		return &asgi.MessageTooLargeError{Size: size, Limit: limit}
+	}
+	return nil
+}
+
+func (s *Store) fullError(q *queue, channel string, short shortage, memory int) error {
+	if short == outOfMemory {
+		return &asgi.ChannelFullError{Channel: channel, Reason: "all that waits takes " + strconv.Itoa(memory>>20) + " MiB (--memory)"}
+	}
+	return &asgi.ChannelFullError{Channel: channel, Reason: strconv.Itoa(q.capacity) + " messages wait (--capacity, --channel-capacity)"}
+}

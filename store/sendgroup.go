@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"sort"
+
+	"asgibox/asgi"
+)
+
+// groupStep is how many members are served under one hold of the lock.
+const groupStep = 128
+
+// SendGroup sends one copy to each member, in the order in which they joined.
+// See [asgi.Groups].
+func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m asgi.Message, opts ...asgi.SendOption) error {
+	if err := asgi.CheckGroup(group); err != nil {
+		return err
+	}
+	if err := s.fits(m.Size()); err != nil {
+		return err
+	}
+	now := s.now()
+	send := groupSend{
+		store: s,
+		now:   now,
+		copy: record{
+			message:  m,
+			barrier:  c.Barrier(),
+			trace:    c.Trace(),
+			deadline: now + int64(s.opts.Expiry),
+			durable:  !slices.Contains(opts, asgi.Volatile),
+		},
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return asgi.ErrClosed
+	}
+	send.until = s.groups.joins
+	for more := true; more; s.mu.Lock() {
+		more = send.stepLocked(s.groups.named[group])
+		s.mu.Unlock()
+		send.finish()
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// A groupSend is one message on its way to a group's members.
+type groupSend struct {
+	store *Store
+	now   int64
+	copy  record // what each gets, but for channel and id
+	after uint64 // the number of the last member that was served
+	until uint64 // the number of the last that had joined when it began
+
+	// What the lock must not be held for.
+	wake   []*waiter
+	pushes []push
+}
+
+// A push is a call of a binding's function that is yet to be made.
+type push struct {
+	queue   *queue
+	binding *binding
+	record  record
+}
+
+// stepLocked serves the next members and reports whether there may be more.
+func (g *groupSend) stepLocked(to *group) (more bool) {
+	if to == nil {
+		return false
+	}
+	from := sort.Search(len(to.joined), func(i int) bool { return to.joined[i].number > g.after })
+	for i, p := range to.joined[from:] {
+		if p.number > g.until {
+			return false
+		}
+		if i == groupStep {
+			return true
+		}
+		g.after = p.number
+		if p.member != nil && p.member.expires > g.now {
+			g.serveLocked(p.member)
+		}
+	}
+	return false
+}
+
+func (g *groupSend) serveLocked(m *member) {
+	s := g.store
+	q := s.queueLocked(asgi.ProcessPrefix(m.channel), g.now)
+	r := g.copy
+	s.lastID++
+	r.channel, r.id = m.channel, s.lastID
+	r.durable = r.durable && m.durable
+	if b := q.binding; b != nil && b.live {
+		s.sentLocked(q, g.now)
+		b.calls.Add(1)
+		g.pushes = append(g.pushes, push{q, b, r})
+		return
+	}
+	if w, _ := s.offerLocked(q, r, g.now); w != nil {
+		g.wake = append(g.wake, w)
+	}
+}
+
+// finish does what a step left to be done without the lock. A member that is
+// full or gone is no error of the sender's.
+func (g *groupSend) finish() {
+	for _, w := range g.wake {
+		w.ready <- struct{}{}
+	}
+	for i := range g.pushes {
+		p := &g.pushes[i]
+		_ = g.store.deliver(p.queue, p.binding, &p.record)
+	}
+	clear(g.wake)
+	clear(g.pushes)
+	g.wake, g.pushes = g.wake[:0], g.pushes[:0]
+}

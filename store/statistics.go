@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// statisticsStep is how many queues are looked at under one hold of the lock.
+const statisticsStep = 1024
+
+// GlobalStatistics answers the figures of all channels together.
+func (s *Store) GlobalStatistics(context.Context) (asgi.Stats, error) {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return asgi.Stats{}, asgi.ErrClosed
+	}
+	for q, ok := s.due.next(now); ok; q, ok = s.due.next(now) {
+		s.sweepQueueLocked(q, now)
+	}
+	stats := figures(&s.sent, &s.full, now)
+	stats.MessagesPending = s.pending
+	for i := 0; i < len(s.due); i++ {
+		if i%statisticsStep == statisticsStep-1 {
+			s.mu.Unlock()
+			s.mu.Lock()
+			if i >= len(s.due) {
+				break
+			}
+		}
+		stats.MessagesMaxAge = max(stats.MessagesMaxAge, s.ageLocked(s.due[i], now))
+	}
+	return stats, nil
+}
+
+// ChannelStatistics answers the figures of one channel; process-specific
+// channels share those of their prefix.
+func (s *Store) ChannelStatistics(_ context.Context, channel string) (asgi.Stats, error) {
+	if asgi.CheckPrefix(channel) != nil {
+		if err := asgi.CheckSend(channel); err != nil {
+			return asgi.Stats{}, err
+		}
+	}
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return asgi.Stats{}, asgi.ErrClosed
+	}
+	q := s.queues[asgi.ProcessPrefix(channel)]
+	if q == nil {
+		return asgi.Stats{}, nil
+	}
+	if q.look <= now {
+		s.sweepQueueLocked(q, now)
+	}
+	stats := figures(&q.sent, &q.full, now)
+	stats.MessagesPending = q.length
+	stats.MessagesMaxAge = s.ageLocked(q, now)
+	if channel == delayChannel {
+		stats.MessagesPending = s.delays.waiting
+	}
+	return stats, nil
+}
+
+func figures(sent, full *meter, now int64) asgi.Stats {
+	return asgi.Stats{
+		MessagesCount:             sent.count,
+		MessagesCountPerSecond:    sent.rate(now),
+		ChannelFullCount:          full.count,
+		ChannelFullCountPerSecond: full.rate(now),
+	}
+}
+
+// ageLocked answers how long the first message of the queue has waited.
+func (s *Store) ageLocked(q *queue, now int64) time.Duration {
+	if q.head == nil {
+		return 0
+	}
+	sent := q.head.deadline - int64(s.opts.Expiry)
+	return time.Duration(max(now-sent, 0))
+}
