@@ -1,0 +1,136 @@
+package udp
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/store"
+)
+
+// serve runs a server on loopback until the test ends.
+func serve(t *testing.T, layer asgi.Layer, opts Options) (client net.Conn) {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	s := New(layer, opts)
+	go func() { done <- s.Serve(ctx, conn) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	client, err = net.Dial("udp", conn.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	client.SetDeadline(time.Now().Add(30 * time.Second))
+	return client
+}
+
+func memory(t *testing.T) asgi.Layer {
+	t.Helper()
+	layer := store.Memory(store.Options{})
+	t.Cleanup(func() { layer.Close(context.Background()) })
+	return layer
+}
+
+func TestOneDatagramIsOneMessage(t *testing.T) {
+	layer := memory(t)
+	client := serve(t, layer, Options{})
+	for _, data := range []string{"one", "", strings.Repeat("x", 9000)} {
+		client.Write([]byte(data))
+		d, err := layer.Receive(t.Context(), nil, "udp.receive")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := asgi.MustMessage(
+			asgi.Field{Key: "reply_channel", Value: d.Message.Text("reply_channel")},
+			asgi.Field{Key: "data", Value: []byte(data)},
+			asgi.Field{Key: "client", Value: pair(addrPort(client.LocalAddr()))},
+			asgi.Field{Key: "server", Value: pair(addrPort(client.RemoteAddr()))},
+		)
+		if !asgi.Equal(d.Message, want) {
+			t.Errorf("got %v, want %v", d.Message, want)
+		}
+		if !strings.HasPrefix(d.Message.Text("reply_channel"), "udp.send.") {
+			t.Errorf("reply_channel %q", d.Message.Text("reply_channel"))
+		}
+		layer.Send(t.Context(), nil, d.Message.Text("reply_channel"), asgi.MustMessage(asgi.Field{Key: "data", Value: "re: " + data}))
+		buf := make([]byte, datagram)
+		n, err := client.Read(buf)
+		if got := string(buf[:n]); err != nil || got != "re: "+data {
+			t.Errorf("answered %.20q, %v", got, err)
+		}
+	}
+}
+
+func TestBadDatagramIsLoggedAndDropped(t *testing.T) {
+	layer := memory(t)
+	var log syncBuffer
+	client := serve(t, layer, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	client.Write([]byte("hello"))
+	d, err := layer.Receive(t.Context(), nil, "udp.receive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := d.Message.Text("reply_channel")
+	prefix := asgi.ProcessPrefix(to)
+	for _, bad := range []string{"zz-1", "7f000001", "7f000001-99999", "7f-1"} {
+		if err := layer.Send(t.Context(), nil, prefix+bad, asgi.MustMessage()); err != nil {
+			t.Errorf("a send to nobody: %v", err)
+		}
+	}
+	layer.Send(t.Context(), nil, to, asgi.MustMessage(asgi.Field{Key: "data", Value: 1}))
+	layer.Send(t.Context(), nil, to, asgi.MustMessage(asgi.Field{Key: "data", Value: "good"}))
+	buf := make([]byte, 100)
+	if n, err := client.Read(buf); err != nil || string(buf[:n]) != "good" {
+		t.Errorf("got %q, %v", buf[:n], err)
+	}
+	if !strings.Contains(log.String(), "a datagram cannot be sent") {
+		t.Errorf("log: %s", log.String())
+	}
+}
+
+func TestAddressesSurviveTheNameOfTheirChannel(t *testing.T) {
+	for _, a := range []string{"127.0.0.1:53", "[::1]:65535", "[fe80::1%eth0.1]:1"} {
+		want := netip.MustParseAddrPort(a)
+		name := "udp.send.abcdefghij!" + encode(want)
+		if err := asgi.CheckSend(name); err != nil {
+			t.Error(err)
+		}
+		if got, ok := decode(encode(want)); !ok || got != want {
+			t.Errorf("%s became %s, %v", a, got, ok)
+		}
+	}
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
