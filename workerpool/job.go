@@ -221,3 +221,12 @@ func holds(v any, text string) bool {
 	}
 	return false
 }
+
+// IsWebSocket reports whether a reply channel is known to be an open
+// WebSocket's.
+func (j *Job) IsWebSocket(channel string) bool {
+	j.pool.mu.Lock()
+	defer j.pool.mu.Unlock()
+	l := j.pool.lanes[channel]
+	return l != nil && l.order > 0
+}

@@ -61,58 +61,78 @@ func (p *Pool) over(w *worker) bool {
 func (w *LoopWorker) Job() *Job { return w.job }
 
 // Receive takes a message from one of the channels and makes it the job; a
-// piece of a body belongs to the job that is. Without one it waits, if block is
-// set and as long as the context allows, else ok is false. It answers
-// [ErrRetired] when the generation is over, unless a single-reader channel is
-// among those named.
-func (w *LoopWorker) Receive(ctx context.Context, block bool, channels ...string) (d asgi.Delivery, ok bool, err error) {
-	p := w.pool
+// piece of a body belongs to the job that is. Without one it waits that long,
+// for ever if wait is negative; then ok is false. It answers [ErrRetired] when
+// the generation is over, unless a single-reader channel is among those named.
+func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Delivery, ok bool, err error) {
 	w.end()
-	defer func() {
-		w.begin()
-		err = w.why(ctx, err)
-	}()
+	defer w.resume()
+	until := time.Now().Add(wait)
 	for {
 		names, parked, err := w.listen(channels)
 		if err != nil {
 			return d, false, err
 		}
-		if d, ok, err = w.take(ctx, parked, block && !p.isStopping(), names); ok || err != nil && !errors.Is(err, errWake) {
-			return d, ok, err
+		stopping := w.pool.isStopping()
+		left := wait
+		switch {
+		case stopping && !stays(channels):
+			left = 0
+		case wait > 0:
+			left = max(0, time.Until(until))
 		}
-		if p.isStopping() && !stays(channels) {
+		d, ok, err = w.take(parked, left, names)
+		switch {
+		case ok:
+			return d, true, nil
+		case err != nil && !errors.Is(err, errWake):
+			return d, false, err
+		case stopping && !stays(channels):
 			return d, false, ErrRetired
-		}
-		if !block {
+		case left == 0:
 			return d, false, nil
 		}
 	}
 }
 
-// take asks the channel layer once.
-func (w *LoopWorker) take(ctx, parked context.Context, wait bool, names []string) (d asgi.Delivery, ok bool, err error) {
+// take asks the channel layer once. A worker that is cancelled is woken too.
+func (w *LoopWorker) take(parked context.Context, wait time.Duration, names []string) (d asgi.Delivery, ok bool, err error) {
 	c := asgi.NewCause(0)
+	ctx := parked
+	if wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(parked, wait)
+		defer cancel()
+	}
 	switch {
-	case !wait && len(names) == 0:
-	case !wait:
+	case len(names) == 0 && wait == 0:
+		return d, false, w.cancelled()
+	case len(names) == 0:
+		<-ctx.Done()
+		err = context.Cause(ctx)
+	case wait == 0:
 		d, ok, err = w.pool.layer.Poll(ctx, c, names...)
 	default:
-		both, cancel := context.WithCancelCause(ctx)
-		stop := context.AfterFunc(parked, func() { cancel(context.Cause(parked)) })
-		if len(names) == 0 {
-			<-both.Done()
-			err = context.Cause(both)
-		} else {
-			d, err = w.pool.layer.Receive(both, c, names...)
-			ok = err == nil
-		}
-		stop()
-		cancel(nil)
+		d, err = w.pool.layer.Receive(ctx, c, names...)
+		ok = err == nil
 	}
-	if ok {
+	switch {
+	case ok:
 		w.given(d, c)
+		return d, true, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return d, false, nil
+	case err != nil && !errors.Is(err, errWake):
+		return d, false, err
 	}
-	return d, ok, err
+	return d, false, w.cancelled()
+}
+
+// cancelled answers why the program is to stop, if it is.
+func (w *LoopWorker) cancelled() error {
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	return context.Cause(w.worker.ctx)
 }
 
 // given makes the delivery the job, or part of it.
@@ -179,20 +199,19 @@ func (w *LoopWorker) begin() context.Context {
 	return w.worker.beginLocked(w.job, nil)
 }
 
+// resume is begin after a receive: a program that was cancelled stays so.
+func (w *LoopWorker) resume() {
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	w.worker.job, w.worker.since = w.job, time.Now()
+}
+
 // end stops it, and tells whether the worker has been replaced meanwhile.
 func (w *LoopWorker) end() (replaced bool) {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
 	w.worker.job = nil
 	return w.worker.abandoned
-}
-
-// why tells a wait that was cancelled from one that was not.
-func (w *LoopWorker) why(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		return nil
-	}
-	return err
 }
 
 // parkableLocked gives a worker that was woken a context to wait on again.

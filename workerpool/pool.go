@@ -123,10 +123,10 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 		gone:    newRecent(4096),
 	}
 	p.log = p.opts.Log
-	p.groups, _ = layer.(asgi.Groups)
-	p.later, _ = layer.(asgi.Later)
-	p.kv, _ = layer.(asgi.KV)
-	p.stats, _ = layer.(asgi.Statistics)
+	p.groups, _ = asgi.As[asgi.Groups](layer)
+	p.later, _ = asgi.As[asgi.Later](layer)
+	p.kv, _ = asgi.As[asgi.KV](layer)
+	p.stats, _ = asgi.As[asgi.Statistics](layer)
 	p.clocks = newClocks(p)
 	p.loading <- struct{}{}
 	return p, nil

@@ -1,0 +1,89 @@
+package script
+
+import (
+	"errors"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
+
+	"go.starlark.net/starlark"
+)
+
+// attempt calls a function and answers (value, None) or (None, error).
+func attempt(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if len(args) == 0 {
+		return nil, errors.New("attempt: name the function to call: attempt(fn, arguments)")
+	}
+	if _, ok := args[0].(starlark.Callable); !ok {
+		return nil, hintf("attempt(fn, arguments), without calling fn yourself", "attempt: %s is no function", args[0].Type())
+	}
+	v, err := r.call(args[0], args[1:], kwargs)
+	switch {
+	case err == nil:
+		return starlark.Tuple{v, starlark.None}, nil
+	case r.ctx.Err() != nil, errors.Is(err, workerpool.ErrRetired), cancelled(err):
+		return nil, err
+	}
+	return starlark.Tuple{starlark.None, &failure{message: messageOf(err), kind: kindOf(err)}}, nil
+}
+
+// kinds maps errors to the names that scripts know them by.
+var kinds = []struct {
+	err  error
+	name string
+}{
+	{asgi.ErrChannelFull, "ChannelFull"},
+	{asgi.ErrMessageTooLarge, "MessageTooLarge"},
+	{asgi.ErrInvalidName, "InvalidName"},
+	{asgi.ErrInvalidMessage, "InvalidMessage"},
+	{asgi.ErrStoreFailed, "StoreFailed"},
+}
+
+func kindOf(err error) string {
+	for _, k := range kinds {
+		if errors.Is(err, k.err) {
+			return k.name
+		}
+	}
+	return "Error"
+}
+
+// messageOf answers what went wrong, without where.
+func messageOf(err error) string {
+	var running *starlark.EvalError
+	if errors.As(err, &running) {
+		return running.Msg
+	}
+	return err.Error()
+}
+
+// cancelled reports whether the interpreter was told to stop, which a script
+// cannot prevent.
+func cancelled(err error) bool {
+	var running *starlark.EvalError
+	return errors.As(err, &running) && len(running.Msg) > len(cancelMark) && running.Msg[:len(cancelMark)] == cancelMark
+}
+
+const cancelMark = "Starlark computation cancelled: "
+
+// failure is the error that attempt answers.
+type failure struct{ message, kind string }
+
+var _ starlark.HasAttrs = (*failure)(nil)
+
+func (f *failure) String() string        { return f.message }
+func (f *failure) Type() string          { return "error" }
+func (f *failure) Freeze()               {}
+func (f *failure) Truth() starlark.Bool  { return true }
+func (f *failure) Hash() (uint32, error) { return hash(f.message), nil }
+func (f *failure) AttrNames() []string   { return []string{"kind", "message"} }
+
+func (f *failure) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "message":
+		return starlark.String(f.message), nil
+	case "kind":
+		return starlark.String(f.kind), nil
+	}
+	return nil, nil
+}

@@ -1,0 +1,431 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
+	"asgibox/workerpool/script/value"
+
+	"go.starlark.net/starlark"
+)
+
+// layerObject makes the script's layer.
+func layerObject(l asgi.Layer) *object {
+	receive := map[string]builtin{
+		"receive": layerReceive, "receive_many": layerReceive,
+		"send": layerSend, "new_channel": layerNewChannel,
+		"group_add": layerGroupAdd, "group_discard": layerGroupDiscard,
+		"group_channels": layerGroupChannels, "send_group": layerSendGroup,
+		"flush":             layerFlush,
+		"global_statistics": layerGlobalStatistics, "channel_statistics": layerChannelStatistics,
+	}
+	o := &object{name: "layer", attrs: functions("layer", receive)}
+	if l == nil {
+		return o
+	}
+	var extensions []starlark.Value
+	for _, name := range asgi.Extensions(l) {
+		extensions = append(extensions, starlark.String(name))
+	}
+	s := l.Settings()
+	o.attrs["extensions"] = starlark.NewList(extensions)
+	o.attrs["group_expiry"] = seconds(s.GroupExpiry)
+	o.attrs["expiry"] = seconds(s.Expiry)
+	o.attrs["capacity"] = starlark.MakeInt(s.Capacity)
+	o.attrs.Freeze()
+	return o
+}
+
+// seconds is a duration as scripts see it: whole if it is.
+func seconds(d time.Duration) starlark.Value {
+	if d%time.Second == 0 {
+		return starlark.MakeInt64(int64(d / time.Second))
+	}
+	return starlark.Float(d.Seconds())
+}
+
+// duration is seconds as scripts write them.
+func duration(what string, v starlark.Value) (time.Duration, error) {
+	s, ok := starlark.AsFloat(v)
+	if !ok || math.IsNaN(s) || s < 0 {
+		return 0, fmt.Errorf("%s: %s is not a number of seconds", what, v)
+	}
+	return time.Duration(min(s, 1e9) * float64(time.Second)), nil
+}
+
+// layer answers the run's channel layer.
+func (r *run) layer(call string) (asgi.Layer, error) {
+	if err := r.pure(call); err != nil {
+		return nil, err
+	}
+	l := r.unit.loader.opts.Layer
+	if l == nil {
+		return nil, errNoLayer
+	}
+	return l, nil
+}
+
+// sending readies the run for a call that others may see the effect of: what
+// sessions have changed is staged before.
+func (r *run) sending(call string) error {
+	if _, err := r.layer(call); err != nil {
+		return err
+	}
+	return r.saveSessions()
+}
+
+// channelName takes a channel as text, as bytes or as a Channel.
+func channelName(call string, v starlark.Value) (string, error) {
+	switch v := v.(type) {
+	case starlark.String:
+		return string(v), nil
+	case starlark.Bytes:
+		return string(v), nil
+	case *channel:
+		return v.name, nil
+	}
+	return "", fmt.Errorf("%s: a channel is named by text, not %s", call, v.Type())
+}
+
+// message makes a message of what a script sends.
+func (r *run) message(v starlark.Value) (asgi.Message, error) {
+	if m, ok := v.(*message); ok {
+		if origin, same := m.unchanged(); same {
+			return origin, nil
+		}
+		v = m.content.Dict()
+	}
+	limit := 1 << 20
+	if l := r.unit.loader.opts.Layer; l != nil {
+		limit = l.Settings().MaxMessage
+	}
+	return value.Message(v, limit+asgi.MessageOverhead)
+}
+
+// send sends a message, trying for as long as wait while the channel is full.
+func (r *run) send(call, name string, content starlark.Value, wait time.Duration) error {
+	if err := r.sending(call); err != nil {
+		return err
+	}
+	m, err := r.message(content)
+	if err != nil {
+		return err
+	}
+	if err := r.check(name, m); err != nil {
+		return err
+	}
+	return r.patient(wait, func() error { return r.out.Send(r.ctx, name, m) })
+}
+
+// patient repeats a send that meets a full channel.
+func (r *run) patient(wait time.Duration, send func() error) error {
+	err := send()
+	if wait <= 0 || !errors.Is(err, asgi.ErrChannelFull) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, wait)
+	defer cancel()
+	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, 50*time.Millisecond) {
+		select {
+		case <-time.After(pause):
+			err = send()
+		case <-ctx.Done():
+			if r.ctx.Err() != nil {
+				return context.Cause(r.ctx)
+			}
+			return err
+		}
+	}
+	return err
+}
+
+func layerSend(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var to, content starlark.Value
+	var wait starlark.Value = starlark.MakeInt(0)
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "channel", &to, "message", &content, "wait?", &wait); err != nil {
+		return nil, err
+	}
+	name, err := channelName(b.Name(), to)
+	if err != nil {
+		return nil, err
+	}
+	for_, err := duration("wait", wait)
+	if err != nil {
+		return nil, err
+	}
+	return starlark.None, r.send(b.Name(), name, content, for_)
+}
+
+func layerReceive(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var list starlark.Value
+	var block bool
+	var timeout starlark.Value = starlark.None
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "channels", &list, "block?", &block, "timeout?", &timeout); err != nil {
+		return nil, err
+	}
+	channels, err := channelNames(b.Name(), list)
+	if err != nil {
+		return nil, err
+	}
+	wait, err := receiveWait(block, timeout)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := r.layer(b.Name()); err != nil {
+		return nil, err
+	}
+	if r.loading != nil {
+		if err := r.becomeLoop(); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.saveSessions(); err != nil {
+		return nil, err
+	}
+	d, ok, err := r.receive(wait, channels)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return starlark.Tuple{starlark.None, starlark.None}, nil
+	}
+	return starlark.Tuple{starlark.String(d.Channel), newMessage(r, d)}, nil
+}
+
+// receiveWait answers how long a receive waits: for ever if below zero.
+func receiveWait(block bool, timeout starlark.Value) (time.Duration, error) {
+	switch {
+	case timeout != starlark.None:
+		return duration("timeout", timeout)
+	case block:
+		return -1, nil
+	}
+	return 0, nil
+}
+
+// receive takes a message: as a worker if the application is a loop, else on
+// behalf of the handler that asks.
+func (r *run) receive(wait time.Duration, channels []string) (d asgi.Delivery, ok bool, err error) {
+	if r.worker != nil {
+		d, ok, err = r.worker.Receive(wait, channels...)
+		r.job, r.out = r.worker.Job(), r.worker.Job()
+		return d, ok, err
+	}
+	l := r.unit.loader.opts.Layer
+	if wait == 0 {
+		return l.Poll(r.ctx, r.cause(), channels...)
+	}
+	ctx := r.ctx
+	if wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, wait)
+		defer cancel()
+	}
+	d, err = l.Receive(ctx, r.cause(), channels...)
+	if err != nil && r.ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return d, false, nil
+	}
+	return d, err == nil, err
+}
+
+// channelNames takes one channel or a list of them.
+func channelNames(call string, v starlark.Value) ([]string, error) {
+	list, ok := v.(starlark.Iterable)
+	if _, one := v.(*channel); !ok || one {
+		name, err := channelName(call, v)
+		return []string{name}, err
+	}
+	if b, isBytes := v.(starlark.Bytes); isBytes {
+		return []string{string(b)}, nil
+	}
+	var names []string
+	for item := range starlark.Elements(list) {
+		name, err := channelName(call, item)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s: name at least one channel", call)
+	}
+	return names, nil
+}
+
+func layerNewChannel(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var pattern string
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern); err != nil {
+		return nil, err
+	}
+	l, err := r.layer(b.Name())
+	if err != nil {
+		return nil, err
+	}
+	name, err := l.NewChannel(r.ctx, pattern)
+	return starlark.String(name), err
+}
+
+func layerGroupAdd(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	group, name, err := r.membership(b, args, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return starlark.None, r.out.GroupAdd(r.ctx, group, name)
+}
+
+func layerGroupDiscard(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	group, name, err := r.membership(b, args, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return starlark.None, r.out.GroupDiscard(r.ctx, group, name)
+}
+
+func (r *run) membership(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (group, name string, err error) {
+	var g, c starlark.Value
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "group", &g, "channel", &c); err != nil {
+		return "", "", err
+	}
+	if group, err = groupName(b.Name(), g); err != nil {
+		return "", "", err
+	}
+	if name, err = channelName(b.Name(), c); err != nil {
+		return "", "", err
+	}
+	return group, name, r.pure(b.Name())
+}
+
+func groupName(call string, v starlark.Value) (string, error) {
+	switch v := v.(type) {
+	case starlark.String:
+		return string(v), nil
+	case starlark.Bytes:
+		return string(v), nil
+	case *group:
+		return v.name, nil
+	}
+	return "", fmt.Errorf("%s: a group is named by text, not %s", call, v.Type())
+}
+
+func layerGroupChannels(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var g starlark.Value
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "group", &g); err != nil {
+		return nil, err
+	}
+	name, err := groupName(b.Name(), g)
+	if err != nil {
+		return nil, err
+	}
+	return r.groupChannels(b.Name(), name)
+}
+
+func (r *run) groupChannels(call, name string) (starlark.Value, error) {
+	if _, err := r.layer(call); err != nil {
+		return nil, err
+	}
+	members, err := r.out.GroupChannels(r.ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]starlark.Value, len(members))
+	for i, member := range members {
+		list[i] = starlark.String(member)
+	}
+	return starlark.NewList(list), nil
+}
+
+func layerSendGroup(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var g, content starlark.Value
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "group", &g, "message", &content); err != nil {
+		return nil, err
+	}
+	name, err := groupName(b.Name(), g)
+	if err != nil {
+		return nil, err
+	}
+	return starlark.None, r.sendGroup(b.Name(), name, content)
+}
+
+func (r *run) sendGroup(call, name string, content starlark.Value) error {
+	if err := r.sending(call); err != nil {
+		return err
+	}
+	m, err := r.message(content)
+	if err != nil {
+		return err
+	}
+	return r.out.SendGroup(r.ctx, name, m)
+}
+
+func layerFlush(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs); err != nil {
+		return nil, err
+	}
+	l, err := r.layer(b.Name())
+	if err != nil {
+		return nil, err
+	}
+	f, ok := asgi.As[asgi.Flusher](l)
+	if !ok {
+		return nil, errors.New("this channel layer cannot flush")
+	}
+	return starlark.None, f.Flush(r.ctx, r.cause())
+}
+
+func layerGlobalStatistics(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs); err != nil {
+		return nil, err
+	}
+	return r.statistics(b.Name(), func(s asgi.Statistics) (asgi.Stats, error) { return s.GlobalStatistics(r.ctx) })
+}
+
+func layerChannelStatistics(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var to starlark.Value
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "channel", &to); err != nil {
+		return nil, err
+	}
+	name, err := channelName(b.Name(), to)
+	if err != nil {
+		return nil, err
+	}
+	return r.statistics(b.Name(), func(s asgi.Statistics) (asgi.Stats, error) { return s.ChannelStatistics(r.ctx, name) })
+}
+
+func (r *run) statistics(call string, ask func(asgi.Statistics) (asgi.Stats, error)) (starlark.Value, error) {
+	l, err := r.layer(call)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := asgi.As[asgi.Statistics](l)
+	if !ok {
+		return nil, errors.New("this channel layer keeps no statistics")
+	}
+	stats, err := ask(s)
+	if err != nil {
+		return nil, err
+	}
+	d := starlark.NewDict(6)
+	for _, f := range []struct {
+		key   string
+		value starlark.Value
+	}{
+		{"messages_count", starlark.MakeUint64(stats.MessagesCount)},
+		{"messages_count_per_second", starlark.Float(stats.MessagesCountPerSecond)},
+		{"messages_pending", starlark.MakeInt(stats.MessagesPending)},
+		{"messages_max_age", starlark.Float(stats.MessagesMaxAge.Seconds())},
+		{"channel_full_count", starlark.MakeUint64(stats.ChannelFullCount)},
+		{"channel_full_count_per_second", starlark.Float(stats.ChannelFullCountPerSecond)},
+	} {
+		if err := d.SetKey(starlark.String(f.key), f.value); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+var _ outlet = (*workerpool.Job)(nil)

@@ -1,0 +1,266 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"asgibox/asgi"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// item is one entry of a channel_routing list: a route, an include or a clock.
+type item interface {
+	starlark.Value
+	place() syntax.Position
+}
+
+// opaque gives a Go value what Starlark wants of every value.
+type opaque struct {
+	kind string
+	pos  syntax.Position // of the call that made it
+}
+
+func (o opaque) String() string         { return "<" + o.kind + ">" }
+func (o opaque) Type() string           { return o.kind }
+func (o opaque) Freeze()                {}
+func (o opaque) Truth() starlark.Bool   { return true }
+func (o opaque) Hash() (uint32, error)  { return 0, errors.New("unhashable: " + o.kind) }
+func (o opaque) place() syntax.Position { return o.pos }
+
+// pattern is a regular expression that a value of the message must match.
+type pattern struct {
+	key    string
+	source string
+	re     *regexp.Regexp
+}
+
+// route is route(channel, consumer, **patterns).
+type route struct {
+	opaque
+	channel     string
+	consumer    starlark.Callable
+	patterns    []pattern
+	unordered   bool
+	concurrency int // 0 is without bound
+	view        *view
+}
+
+// include is include(routes, **patterns).
+type include struct {
+	opaque
+	patterns []pattern
+	items    []item
+}
+
+// clock is every(seconds, channel, content).
+type clock struct {
+	opaque
+	every   time.Duration
+	channel string
+	content asgi.Message
+}
+
+// callPos answers where the script called the builtin that is running.
+func callPos(r *run) syntax.Position {
+	if r.thread.CallStackDepth() < 2 {
+		return syntax.Position{}
+	}
+	return r.thread.CallFrame(1).Pos
+}
+
+// routeCall is route(channel, consumer, ordered=True, concurrency=None, **patterns).
+func routeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	o := route{opaque: opaque{b.Name(), callPos(r)}}
+	known, patterns, err := split(kwargs, "channel", "consumer", "ordered", "concurrency")
+	if err != nil {
+		return nil, err
+	}
+	var to, consumer starlark.Value
+	ordered, concurrency := true, starlark.Value(starlark.None)
+	if err := starlark.UnpackArgs(b.Name(), args, known, "channel", &to, "consumer", &consumer,
+		"ordered?", &ordered, "concurrency?", &concurrency); err != nil {
+		return nil, err
+	}
+	if o.channel, err = channelName(b.Name(), to); err != nil {
+		return nil, err
+	}
+	if err := asgi.CheckReceive(o.channel); err != nil {
+		return nil, err
+	}
+	if o.consumer, err = callable(b.Name(), consumer); err != nil {
+		return nil, err
+	}
+	o.unordered = !ordered
+	if o.concurrency, err = bound(concurrency); err != nil {
+		return nil, err
+	}
+	if o.patterns, err = compilePatterns(patterns); err != nil {
+		return nil, err
+	}
+	if err := knownKeys(o.channel, o.patterns); err != nil {
+		return nil, err
+	}
+	return &o, nil
+}
+
+// bound is a concurrency as scripts write it.
+func bound(v starlark.Value) (int, error) {
+	if v == starlark.None {
+		return 0, nil
+	}
+	n, err := starlark.AsInt32(v)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("concurrency: %s is no number of handlers, from 1", v)
+	}
+	return n, nil
+}
+
+func callable(call string, v starlark.Value) (starlark.Callable, error) {
+	c, ok := v.(starlark.Callable)
+	if !ok {
+		return nil, hintf("name the function, without calling it", "%s: the consumer is a %s, not a function", call, v.Type())
+	}
+	return c, nil
+}
+
+// split parts keyword arguments with the names given from all others.
+func split(kwargs []starlark.Tuple, names ...string) (known, others []starlark.Tuple, err error) {
+	for _, kw := range kwargs {
+		name, _ := starlark.AsString(kw[0])
+		if slices.Contains(names, name) {
+			known = append(known, kw)
+		} else {
+			others = append(others, kw)
+		}
+	}
+	return known, others, nil
+}
+
+// compilePatterns compiles patterns so that they match from the start.
+func compilePatterns(kwargs []starlark.Tuple) ([]pattern, error) {
+	var all []pattern
+	for _, kw := range kwargs {
+		key, _ := starlark.AsString(kw[0])
+		source, ok := starlark.AsString(kw[1])
+		if !ok {
+			return nil, fmt.Errorf("%s: a pattern is text, not %s", key, kw[1].Type())
+		}
+		re, err := regexp.Compile(`^(?:` + source + `)`)
+		if err != nil {
+			return nil, badPattern(key, source, err)
+		}
+		all = append(all, pattern{key, source, re})
+	}
+	return all, nil
+}
+
+func badPattern(key, source string, err error) error {
+	var wrong *regexp.Error
+	hint := ""
+	if regexp.MustCompile(`\(\?[=!<]`).MatchString(source) && !strings.Contains(source, "(?<=") {
+		hint = "patterns have no look-ahead and no look-behind: they are matched in linear time (RE2)"
+	}
+	if errors.As(err, &wrong) {
+		return hintf(hint, "%s=%q is no regular expression: %s: %s", key, source, wrong.Code, wrong.Expr)
+	}
+	return hintf(hint, "%s=%q: %v", key, source, err)
+}
+
+// includeCall is include(routes, **patterns).
+func includeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	o := include{opaque: opaque{b.Name(), callPos(r)}}
+	known, patterns, err := split(kwargs, "routes")
+	if err != nil {
+		return nil, err
+	}
+	var routes starlark.Value
+	if err := starlark.UnpackArgs(b.Name(), args, known, "routes", &routes); err != nil {
+		return nil, err
+	}
+	if o.items, err = itemsOf("include", routes); err != nil {
+		return nil, err
+	}
+	o.patterns, err = compilePatterns(patterns)
+	return &o, err
+}
+
+// itemsOf takes a list of routes.
+func itemsOf(what string, v starlark.Value) ([]item, error) {
+	if d, ok := v.(*starlark.Dict); ok {
+		return dictItems(d)
+	}
+	list, ok := v.(starlark.Iterable)
+	if !ok {
+		return nil, hintf("a list of route(…), view(…), static(…), every(…) and include(…)", "%s: %s is no list of routes", what, v.Type())
+	}
+	var items []item
+	n := 0
+	for v := range starlark.Elements(list) {
+		switch v := v.(type) {
+		case item:
+			items = append(items, v)
+		case *starlark.List:
+			inner, err := itemsOf(fmt.Sprintf("%s[%d]", what, n), v)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, inner...)
+		default:
+			return nil, hintf("a list of route(…), view(…), static(…), every(…) and include(…)", "%s[%d] is %s, not a route", what, n, v.Type())
+		}
+		n++
+	}
+	return items, nil
+}
+
+// dictItems makes routes of {"channel": consumer}.
+func dictItems(d *starlark.Dict) ([]item, error) {
+	var items []item
+	for k, v := range d.Entries() {
+		name, err := channelName("channel_routing", k)
+		if err != nil {
+			return nil, err
+		}
+		if err := asgi.CheckReceive(name); err != nil {
+			return nil, err
+		}
+		consumer, err := callable("channel_routing["+k.String()+"]", v)
+		if err != nil {
+			return nil, err
+		}
+		pos, _ := position(consumer)
+		items = append(items, &route{opaque: opaque{"route", pos}, channel: name, consumer: consumer})
+	}
+	return items, nil
+}
+
+// everyCall is every(seconds, channel, content={}).
+func everyCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	o := clock{opaque: opaque{b.Name(), callPos(r)}}
+	var interval, to starlark.Value
+	content := starlark.NewDict(0)
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "seconds", &interval, "channel", &to, "content?", &content); err != nil {
+		return nil, err
+	}
+	var err error
+	if o.every, err = duration("every", interval); err != nil {
+		return nil, err
+	}
+	if o.every < 10*time.Millisecond {
+		return nil, fmt.Errorf("every: at least 0.01 seconds, not %s", interval)
+	}
+	if o.channel, err = channelName(b.Name(), to); err != nil {
+		return nil, err
+	}
+	if err := asgi.CheckSend(o.channel); err != nil {
+		return nil, err
+	}
+	o.content, err = r.message(content)
+	return &o, err
+}

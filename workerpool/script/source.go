@@ -1,0 +1,187 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.starlark.net/syntax"
+)
+
+const (
+	// maxSource is the longest file that is compiled, in bytes.
+	maxSource = 1 << 20
+	// maxBrackets is how deep brackets may nest in a file. The parser
+	// recurses on the Go stack, which cannot be caught when it ends.
+	maxBrackets = 500
+)
+
+// dialect is Starlark with everything on that makes it more of a Python.
+var dialect = &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true}
+
+// sources are the files of one generation, as they were when it was loaded.
+type sources struct {
+	root *os.Root
+
+	mu   sync.Mutex // guards text
+	text map[string]string
+}
+
+// read answers the text of a file in the application's folder.
+func (s *sources) read(name string) (string, error) {
+	f, err := s.root.Open(name)
+	if err != nil {
+		return "", s.unreadable(name, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSource+1))
+	if err != nil {
+		return "", s.unreadable(name, err)
+	}
+	if len(data) > maxSource {
+		return "", fmt.Errorf("%s is longer than %d bytes", name, maxSource)
+	}
+	text := string(data)
+	s.mu.Lock()
+	s.text[name] = text
+	s.mu.Unlock()
+	return text, checkNesting(name, text)
+}
+
+func (s *sources) unreadable(name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		s.mu.Lock()
+		s.text[name] = "" // so that its coming is watched for
+		s.mu.Unlock()
+		return fmt.Errorf("%s: there is no such file", name)
+	}
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return fmt.Errorf("%s cannot be read: %w", name, err)
+}
+
+// lookup answers the text of a file that was read, for explanations.
+func (s *sources) lookup(name string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text, ok := s.text[name]
+	return text, ok
+}
+
+// names answers the files that were read, sorted.
+func (s *sources) names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := make([]string, 0, len(s.text))
+	for name := range s.text {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// resolve answers the file that a load statement means: relative to the
+// application's folder, never outside it.
+func resolve(module string) (string, error) {
+	if strings.Contains(module, `\`) || path.IsAbs(module) {
+		return "", fmt.Errorf("load: %q: name a file relative to the application's own, with /", module)
+	}
+	name := path.Clean(module)
+	if name == ".." || strings.HasPrefix(name, "../") {
+		return "", fmt.Errorf("load: %q is outside the application's folder", module)
+	}
+	return name, nil
+}
+
+// checkNesting refuses a text whose brackets nest so deep that parsing it
+// could exhaust the stack. Brackets in strings and comments do not count.
+func checkNesting(name, text string) error {
+	depth, line := 0, int32(1)
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\n':
+			line++
+		case '#':
+			i += skipTo(text[i:], "\n") - 1
+		case '"', '\'':
+			n := skipString(text[i:])
+			line += int32(strings.Count(text[i:i+n], "\n"))
+			i += n - 1
+		case '(', '[', '{':
+			if depth++; depth > maxBrackets {
+				return &placedError{pos: syntax.MakePosition(&name, line, 1), msg: fmt.Sprintf("brackets nest deeper than %d", maxBrackets)}
+			}
+		case ')', ']', '}':
+			depth--
+		}
+	}
+	return nil
+}
+
+// skipTo answers how far it is to the mark, or to the end.
+func skipTo(text, mark string) int {
+	if i := strings.Index(text, mark); i >= 0 {
+		return i
+	}
+	return len(text)
+}
+
+// skipString answers the length of the string literal that text begins with.
+func skipString(text string) int {
+	quote := text[:1]
+	if triple := strings.Repeat(quote, 3); strings.HasPrefix(text, triple) {
+		quote = triple
+	}
+	for i := len(quote); i < len(text); i++ {
+		switch {
+		case text[i] == '\\':
+			i++
+		case strings.HasPrefix(text[i:], quote):
+			return i + len(quote)
+		case text[i] == '\n' && len(quote) == 1:
+			return i
+		}
+	}
+	return len(text)
+}
+
+// placedError is an error of a place in a file that no call stack leads to.
+type placedError struct {
+	pos  syntax.Position
+	msg  string
+	hint string
+}
+
+func (e *placedError) Error() string { return e.msg }
+
+// Hint answers what to do about it.
+func (e *placedError) Hint() string { return e.hint }
+
+// Place answers where it is.
+func (e *placedError) Place() (file string, line, col int) {
+	return e.pos.Filename(), int(e.pos.Line), int(e.pos.Col)
+}
+
+// hinted is an error that knows what to do about it.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (e *hinted) Error() string { return e.err.Error() }
+func (e *hinted) Unwrap() error { return e.err }
+
+// Hint answers what to do about it.
+func (e *hinted) Hint() string { return e.hint }
+
+func hintf(hint, format string, args ...any) error {
+	return &hinted{fmt.Errorf(format, args...), hint}
+}
