@@ -39,6 +39,8 @@ type Options struct {
 	// ErrorPage draws what a failed request is answered with; plain text by
 	// default.
 	ErrorPage func(Failure) Page
+	// Report hears of every failure, once; by default it is logged.
+	Report func(Failure)
 	// Loaded hears the outcome of every load, the first included, before
 	// it is reported otherwise. It must not block. By default it is logged.
 	Loaded func(Generation, error)
@@ -123,6 +125,9 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 		gone:    newRecent(4096),
 	}
 	p.log = p.opts.Log
+	if p.opts.Report == nil {
+		p.opts.Report = p.logFailure
+	}
 	p.groups, _ = asgi.As[asgi.Groups](layer)
 	p.later, _ = asgi.As[asgi.Later](layer)
 	p.kv, _ = asgi.As[asgi.KV](layer)

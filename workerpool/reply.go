@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"asgibox/asgi"
@@ -18,6 +19,7 @@ type Failure struct {
 	Message    asgi.Message
 	Consumer   string // empty if it got to none
 	Generation uint64
+	Trace      asgi.TraceID
 }
 
 // A Page is the body of an error response.
@@ -40,6 +42,9 @@ func (e *RoutelessError) Error() string {
 	return fmt.Sprintf("no route for %s %s", e.Channel, e.Path)
 }
 
+// HTTPStatus is how the message is answered.
+func (e *RoutelessError) HTTPStatus() int { return http.StatusNotFound }
+
 // unrouted answers a message that no route matches, if somebody waits.
 func (p *Pool) unrouted(j *Job) {
 	channel := j.Delivery.Channel
@@ -47,21 +52,39 @@ func (p *Pool) unrouted(j *Job) {
 		p.log.Debug("no route", "channel", channel, "generation", j.gen.number)
 		return
 	}
-	err := &RoutelessError{channel, j.Delivery.Message.Text("path")}
-	p.log.Warn(err.Error(), "channel", j.reply, "generation", j.gen.number)
-	p.refuse(j, Failure{Err: err, Status: http.StatusNotFound})
+	p.fail(j, "", &RoutelessError{channel, j.Delivery.Message.Text("path")})
 }
 
-// fail reports what went wrong with a job, once, and answers whoever waits.
+// fail reports what went wrong with a job, once, and answers whoever waits. An
+// error with a method HTTPStatus says what the answer is, and below 500 that
+// the fault is the sender's.
 func (p *Pool) fail(j *Job, consumer string, err error) {
-	var served *servedError
-	if !errors.As(err, &served) {
-		p.log.Error("a handler failed", "channel", j.Delivery.Channel, "consumer", consumer,
-			"trace", j.Cause.Trace().String(), "generation", j.gen.number, "err", err)
-	} else {
-		err = served.err
+	f := Failure{
+		Err: err, Status: http.StatusInternalServerError, Consumer: consumer,
+		Channel: j.Delivery.Channel, Message: j.Delivery.Message, Generation: j.gen.number,
+		Trace: j.Cause.Trace(),
 	}
-	p.refuse(j, Failure{Err: err, Status: http.StatusInternalServerError, Consumer: consumer})
+	var coded interface{ HTTPStatus() int }
+	if errors.As(err, &coded) {
+		f.Status = coded.HTTPStatus()
+	}
+	var served *servedError
+	if errors.As(err, &served) {
+		f.Err = served.err
+	} else {
+		p.opts.Report(f)
+	}
+	p.refuse(j, f)
+}
+
+// log is how failures are reported by default.
+func (p *Pool) logFailure(f Failure) {
+	level, text := slog.LevelError, "a handler failed"
+	if f.Status < 500 {
+		level, text = slog.LevelWarn, "a message was refused"
+	}
+	p.log.Log(context.Background(), level, text, "channel", f.Channel, "consumer", f.Consumer,
+		"trace", f.Trace.String(), "generation", f.Generation, "err", f.Err)
 }
 
 // refuse sends the error reply that fits the job's channel.
@@ -69,7 +92,6 @@ func (p *Pool) refuse(j *Job, f Failure) {
 	if j.reply == "" {
 		return
 	}
-	f.Channel, f.Message, f.Generation = j.Delivery.Channel, j.Delivery.Message, j.gen.number
 	var fields asgi.Fields
 	switch f.Channel {
 	case httpRequest:
@@ -114,8 +136,8 @@ func (p *Pool) page(f Failure) (page Page) {
 // close code if it is open.
 func (p *Pool) closing(f Failure) asgi.Fields {
 	code, reason := int64(1011), "the application failed"
-	if f.Status == http.StatusNotFound {
-		reason = "no route"
+	if f.Status < http.StatusInternalServerError {
+		reason = "refused"
 	}
 	return asgi.Fields{
 		{Key: "close", Value: code},

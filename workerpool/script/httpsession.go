@@ -63,7 +63,7 @@ func (r *run) openBrowserSession(m *message) (*session, error) {
 		if err != nil {
 			return nil, err
 		}
-		if kept, ok = v.(asgi.Dict); !ok {
+		if kept, _ = v.(asgi.Dict); !ok {
 			id = ""
 		}
 	}

@@ -119,6 +119,11 @@ func (r *run) send(call, name string, content starlark.Value, wait time.Duration
 	if err := r.check(name, m); err != nil {
 		return err
 	}
+	if r.cookie != "" && r.job != nil && name == r.job.ReplyChannel() {
+		if m, err = r.withCookie(m); err != nil {
+			return err
+		}
+	}
 	return r.patient(wait, func() error { return r.out.Send(r.ctx, name, m) })
 }
 

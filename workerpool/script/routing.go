@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	resyntax "regexp/syntax"
 	"slices"
 	"strings"
 	"time"
@@ -161,7 +162,7 @@ func compilePatterns(kwargs []starlark.Tuple) ([]pattern, error) {
 }
 
 func badPattern(key, source string, err error) error {
-	var wrong *regexp.Error
+	var wrong *resyntax.Error
 	hint := ""
 	if regexp.MustCompile(`\(\?[=!<]`).MatchString(source) && !strings.Contains(source, "(?<=") {
 		hint = "patterns have no look-ahead and no look-behind: they are matched in linear time (RE2)"

@@ -132,7 +132,7 @@ func fits(o *route, within []*include) error {
 		what = "request"
 	}
 	if ordinary-fn.NumKwonlyParams() < 1 && !fn.HasVarargs() {
-		return wrong(fmt.Sprintf("def %s(%s):", fn.Name(), strings.Join(append([]string{what}, captured...), ", ")), "takes no arguments; it is called with the "+what)
+		return wrong(fmt.Sprintf("def %s(%s):", fn.Name(), strings.Join(append([]string{what}, captured...), ", ")), "takes no arguments; it is called with the %s", what)
 	}
 	for _, name := range captured {
 		if !fn.HasKwargs() && !slices.Contains(params[:ordinary], name) {
