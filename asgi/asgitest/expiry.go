@@ -1,0 +1,118 @@
+package asgitest
+
+import (
+	"slices"
+	"time"
+
+	"asgibox/asgi"
+)
+
+var tenSeconds = Setup{Expiry: 10 * time.Second}
+
+var expiry = []promise{
+	{name: "an unread message is never delivered after its expiry", setup: tenSeconds, check: func(r *rig) {
+		r.send("c", 1)
+		r.send("body?x", 1)
+		r.send("reply!x", 1)
+		r.sleep(11 * time.Second)
+		r.none("c", "body?x", "reply!")
+	}},
+	{name: "a message is delivered until its expiry", setup: tenSeconds, check: func(r *rig) {
+		r.send("c", 1)
+		r.sleep(8 * time.Second)
+		r.wants("c", 1)
+	}},
+	{name: "unless set otherwise a message lives 60 seconds", check: func(r *rig) {
+		if !r.suite.bubble {
+			return // a minute of the wall clock tells no more than the setting
+		}
+		r.send("c", 1)
+		r.sleep(59 * time.Second)
+		r.wants("c", 1)
+		r.send("c", 2)
+		r.sleep(61 * time.Second)
+		r.none("c")
+	}},
+	{name: "the clock starts at send, for each message by itself", setup: tenSeconds, check: func(r *rig) {
+		r.send("c", 1)
+		r.sleep(6 * time.Second)
+		r.send("c", 2)
+		r.sleep(6 * time.Second)
+		r.wants("c", 2)
+	}},
+	{name: "an expired message is not handed to a reader that comes later", setup: tenSeconds, check: func(r *rig) {
+		r.send("c", 1)
+		r.sleep(11 * time.Second)
+		p := r.park("c")
+		p.waits()
+		r.send("c", 2)
+		p.wants(2)
+	}},
+	{name: "an expired message does not count against capacity", setup: Setup{Expiry: 10 * time.Second, Capacity: 3}, check: func(r *rig) {
+		r.send("c", 1, 2, 3)
+		r.fails("send", r.trySend("c", 4), asgi.ErrChannelFull)
+		r.sleep(11 * time.Second)
+		r.send("c", 5, 6, 7)
+		r.fails("send", r.trySend("c", 8), asgi.ErrChannelFull)
+		r.wants("c", 5, 6, 7)
+	}},
+	{name: "a process-specific channel on which a message expires leaves all its groups", needs: []string{asgi.ExtGroups}, setup: tenSeconds, check: func(r *rig) {
+		for _, group := range []string{"g", "h"} {
+			for _, channel := range []string{"reply!dead", "reply!alive", "normal", "body?x"} {
+				r.must(r.groups().GroupAdd(r.ctx, nil, group, channel))
+			}
+		}
+		r.send("reply!dead", 1)
+		r.send("normal", 1)
+		r.sleep(11 * time.Second)
+		r.members("g", "body?x", "normal", "reply!alive")
+		r.members("h", "body?x", "normal", "reply!alive")
+	}},
+	{name: "a channel that lost its groups may join again and stays after a delivery", needs: []string{asgi.ExtGroups}, setup: tenSeconds, check: func(r *rig) {
+		g := r.groups()
+		r.must(g.GroupAdd(r.ctx, nil, "g", "reply!x"))
+		r.send("reply!x", 1)
+		r.sleep(11 * time.Second)
+		r.members("g")
+		r.must(g.GroupAdd(r.ctx, nil, "g", "reply!x"))
+		r.send("reply!x", 2)
+		r.wants("reply!", 2)
+		r.sleep(11 * time.Second)
+		r.members("g", "reply!x")
+	}},
+	{name: "what a connection's mailbox accepted counts as delivered", needs: []string{asgi.ExtGroups}, setup: tenSeconds, check: func(r *rig) {
+		m, _ := r.bind("reply!")
+		r.must(r.groups().GroupAdd(r.ctx, nil, "g", "reply!x"))
+		r.send("reply!x", 1)
+		r.sleep(11 * time.Second)
+		r.delivered(m, "reply!x", 1)
+		r.members("g", "reply!x")
+	}},
+	{name: "a membership ends group-expiry after the last group_add", needs: []string{asgi.ExtGroups}, setup: Setup{GroupExpiry: 100 * time.Second}, check: func(r *rig) {
+		g := r.groups()
+		r.must(g.GroupAdd(r.ctx, nil, "g", "old"))
+		r.must(g.GroupAdd(r.ctx, nil, "g", "renewed"))
+		r.sleep(60 * time.Second)
+		r.members("g", "old", "renewed")
+		r.must(g.GroupAdd(r.ctx, nil, "g", "renewed"))
+		r.sleep(60 * time.Second)
+		r.members("g", "renewed")
+		r.must(g.SendGroup(r.ctx, nil, "g", number(1)))
+		r.none("old")
+		r.wants("renewed", 1)
+		r.sleep(60 * time.Second)
+		r.members("g")
+	}},
+}
+
+// members wants a group to have exactly these members, each once.
+func (r *rig) members(group string, want ...string) {
+	r.Helper()
+	got, err := r.groups().GroupChannels(r.ctx, nil, group)
+	r.must(err)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		r.Errorf("members of %s are %q, want %q", group, got, want)
+	}
+}

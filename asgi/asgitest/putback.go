@@ -1,0 +1,58 @@
+package asgitest
+
+import (
+	"time"
+
+	"asgibox/asgi"
+)
+
+var needPutBack = []string{asgi.ExtPutBack}
+
+var puttingBack = []promise{
+	{name: "what is put back comes first again", needs: needPutBack, check: func(r *rig) {
+		for _, channel := range []string{"c", "body?x"} {
+			r.send(channel, 1, 2, 3)
+			r.putBack(r.poll(channel))
+			r.wants(channel, 1, 2, 3)
+		}
+		r.send("reply!x", 1, 2)
+		r.putBack(r.poll("reply!"))
+		r.wants("reply!", 1, 2)
+	}},
+	{name: "what is put back is the same delivery", needs: needPutBack, check: func(r *rig) {
+		r.must(r.Send(r.ctx, asgi.NewCause(7), "c", number(1), asgi.Volatile))
+		first := r.poll("c")
+		r.putBack(first)
+		again := r.poll("c")
+		if again.Trace != first.Trace || again.Volatile != first.Volatile || !again.Deadline.Equal(first.Deadline) || again.Channel != first.Channel {
+			r.Errorf("it was %+v and is %+v", first, again)
+		}
+	}},
+	{name: "what is put back is handed to a parked reader", needs: needPutBack, check: func(r *rig) {
+		r.send("c", 1)
+		d := r.poll("c")
+		p := r.park("c")
+		r.putBack(d)
+		p.wants(1)
+	}},
+	{name: "what is put back keeps its deadline", needs: needPutBack, setup: tenSeconds, check: func(r *rig) {
+		r.send("c", 1)
+		r.sleep(6 * time.Second)
+		r.putBack(r.poll("c"))
+		r.sleep(5 * time.Second)
+		r.none("c")
+	}},
+	{name: "what is put back finds room in a full channel", needs: needPutBack, setup: three, check: func(r *rig) {
+		r.full("c", 10)
+		d := r.poll("c")
+		r.send("c", 3)
+		r.putBack(d)
+		r.wants("c", 0, 1, 2, 3)
+	}},
+}
+
+func (r *rig) putBack(d asgi.Delivery) {
+	r.Helper()
+	p, _ := asgi.As[asgi.PutBack](r.Layer)
+	r.must(p.PutBack(d))
+}

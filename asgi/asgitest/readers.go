@@ -1,0 +1,59 @@
+package asgitest
+
+import (
+	"time"
+
+	"asgibox/asgi"
+)
+
+var needReaders = []string{asgi.ExtReaders}
+
+var reading = []promise{
+	{name: "a channel that nobody ever read has no reader", needs: needReaders, check: func(r *rig) {
+		r.send("c", 1)
+		r.reader("c", false)
+		r.reader("reply!x", false)
+	}},
+	{name: "who waits is a reader", needs: needReaders, check: func(r *rig) {
+		r.park("c", "reply!")
+		r.reader("c", true)
+		r.reader("reply!x", true)
+		r.reader("d", false)
+	}},
+	{name: "who bound is a reader, of all with the prefix", needs: needReaders, check: func(r *rig) {
+		_, unbind := r.bind("reply!")
+		r.reader("reply!x", true)
+		r.reader("reply!y", true)
+		r.reader("other!x", false)
+		unbind()
+		r.sleep(61 * time.Second)
+		if r.suite.bubble {
+			r.reader("reply!x", false)
+		}
+	}},
+	{name: "who asked within the expiry is a reader", needs: needReaders, setup: tenSeconds, check: func(r *rig) {
+		r.none("c")
+		r.reader("c", true)
+		r.sleep(8 * time.Second)
+		r.reader("c", true)
+		r.sleep(3 * time.Second)
+		r.reader("c", false)
+	}},
+	{name: "a reader that was handed a message has asked", needs: needReaders, setup: tenSeconds, check: func(r *rig) {
+		p := r.park("c")
+		r.sleep(time.Minute)
+		r.send("c", 1)
+		p.wants(1)
+		r.reader("c", true)
+		r.sleep(11 * time.Second)
+		r.reader("c", false)
+	}},
+}
+
+func (r *rig) reader(channel string, want bool) {
+	r.Helper()
+	readers, _ := asgi.As[asgi.Readers](r.Layer)
+	if got := readers.HasReader(channel); got != want {
+		r.Errorf("%s has a reader: %v, want %v", channel, got, want)
+	}
+}
