@@ -33,8 +33,9 @@ type value struct {
 	durable bool
 }
 
-func (v *value) when() int64 { return v.expires }
-func (v *value) place() *int { return &v.at }
+func (v *value) when() int64  { return v.expires }
+func (v *value) turn() uint64 { return 0 }
+func (v *value) place() *int  { return &v.at }
 
 func newValues(wakeBy func(int64)) *values {
 	return &values{wakeBy: wakeBy, families: make(map[string]map[string]*value)}

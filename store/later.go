@@ -29,8 +29,9 @@ type delayed struct {
 	at     int
 }
 
-func (d *delayed) when() int64 { return d.due }
-func (d *delayed) place() *int { return &d.at }
+func (d *delayed) when() int64  { return d.due }
+func (d *delayed) turn() uint64 { return d.id }
+func (d *delayed) place() *int  { return &d.at }
 
 // A line is the delayed messages that wait for room in one queue.
 type line struct{ waiting []*delayed }

@@ -55,8 +55,9 @@ type queue struct {
 	full       meter
 }
 
-func (q *queue) when() int64 { return q.look }
-func (q *queue) place() *int { return &q.at }
+func (q *queue) when() int64  { return q.look }
+func (q *queue) turn() uint64 { return 0 }
+func (q *queue) place() *int  { return &q.at }
 
 // keepIdle is how long an unused channel's figures are kept. Single-reader
 // channels come and go with each request body, so theirs go after the expiry.

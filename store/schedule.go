@@ -7,8 +7,9 @@ import "container/heap"
 type schedule[T entry] []T
 
 type entry interface {
-	when() int64 // to be looked at
-	place() *int // where it is kept in its schedule
+	when() int64  // to be looked at
+	turn() uint64 // among those of one time
+	place() *int  // where it is kept in its schedule
 }
 
 func (s *schedule[T]) add(e T) { heap.Push((*sorter[T])(s), e) }
@@ -29,8 +30,13 @@ func (s schedule[T]) next(now int64) (e T, ok bool) {
 // sorter is the schedule as container/heap wants it.
 type sorter[T entry] []T
 
-func (s sorter[T]) Len() int           { return len(s) }
-func (s sorter[T]) Less(i, j int) bool { return s[i].when() < s[j].when() }
+func (s sorter[T]) Len() int { return len(s) }
+func (s sorter[T]) Less(i, j int) bool {
+	if a, b := s[i].when(), s[j].when(); a != b {
+		return a < b
+	}
+	return s[i].turn() < s[j].turn()
+}
 func (s sorter[T]) Swap(i, j int) {
 	s[i], s[j] = s[j], s[i]
 	*s[i].place(), *s[j].place() = i, j
