@@ -43,6 +43,10 @@ func (s *Store) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind f
 func (s *Store) drain(q *queue, b *binding) {
 	for {
 		s.mu.Lock()
+		if q.stop != nil {
+			s.mu.Unlock()
+			return
+		}
 		if s.headLocked(q, s.now()) == nil {
 			b.live = true
 			s.mu.Unlock()

@@ -42,6 +42,11 @@ func (s *Store) nextLocked() int64 {
 // it has been idle for long; if more than a step has expired the queue stays
 // due. It answers how many it looked at.
 func (s *Store) sweepQueueLocked(q *queue, now int64) (looked int) {
+	if q.stop != nil {
+		q.look = now + keepIdle
+		s.due.fix(q)
+		return 1
+	}
 	if q.disorder {
 		looked = s.sweepDisorderLocked(q, now)
 	} else {
@@ -102,6 +107,8 @@ func (s *Store) expireLocked(q *queue, r *record) {
 	if q.kind == asgi.ProcessSpecific {
 		s.leaveLocked(r.channel)
 	}
+	q.expired++
+	s.noteEnd(Expired, r)
 	s.expired.add(q.name)
 	s.wakeBy(s.expired.next)
 }

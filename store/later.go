@@ -75,6 +75,7 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 	s.lastID++
 	d.id = s.lastID
 	s.holdLocked(d)
+	s.noteEnd(Delayed, &d.record)
 	return nil
 }
 

@@ -53,6 +53,8 @@ type queue struct {
 	at         int    // in the store's schedule
 	sent       meter
 	full       meter
+	expired    uint64
+	stop       *breakpoint // nil unless somebody has put one
 }
 
 func (q *queue) when() int64  { return q.look }
@@ -139,7 +141,7 @@ func (s *Store) uncountLocked(q *queue, r *record) {
 
 // headLocked answers the first message of the queue that has not expired.
 func (s *Store) headLocked(q *queue, now int64) *record {
-	for q.head != nil && q.head.deadline <= now {
+	for q.head != nil && q.head.deadline <= now && q.stop == nil {
 		s.expireLocked(q, s.popLocked(q))
 	}
 	return q.head

@@ -24,6 +24,7 @@ func (s *Store) Receive(ctx context.Context, c *asgi.Cause, channels ...string) 
 	if d, ok := s.takeLocked(channels, now); ok {
 		s.mu.Unlock()
 		c.Take(d)
+		s.noteTaken(c, &d)
 		return d, nil
 	}
 	w := s.waiters.Get().(*waiter)
@@ -44,6 +45,7 @@ func (s *Store) Receive(ctx context.Context, c *asgi.Cause, channels ...string) 
 	s.waiters.Put(w)
 	if err == nil {
 		c.Take(d)
+		s.noteTaken(c, &d)
 	}
 	return d, err
 }
@@ -64,6 +66,7 @@ func (s *Store) Poll(ctx context.Context, c *asgi.Cause, channels ...string) (d 
 	s.mu.Unlock()
 	if ok {
 		c.Take(d)
+		s.noteTaken(c, &d)
 	}
 	return d, ok, nil
 }
@@ -85,7 +88,7 @@ func (s *Store) takeLocked(channels []string, now int64) (asgi.Delivery, bool) {
 	for _, name := range channels {
 		q := s.queueLocked(name, now)
 		q.asked = now
-		if s.headLocked(q, now) != nil && (from == nil || q.served < from.served) {
+		if !q.held() && s.headLocked(q, now) != nil && (from == nil || q.served < from.served) {
 			from = q
 		}
 	}
@@ -94,5 +97,6 @@ func (s *Store) takeLocked(channels []string, now int64) (asgi.Delivery, bool) {
 	}
 	s.tickets++
 	from.served = s.tickets
+	from.passed()
 	return s.delivery(s.popLocked(from)), true
 }

@@ -29,10 +29,12 @@ func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 		trace:   c.Trace(),
 		durable: durable && len(name) == len(channel),
 	}
-	return s.send(name, r)
+	err := s.send(name, &r)
+	s.noteSent(c, &r, "", err)
+	return err
 }
 
-func (s *Store) send(name string, r record) error {
+func (s *Store) send(name string, r *record) error {
 	now := s.now()
 	r.deadline = now + int64(s.opts.Expiry)
 	s.mu.Lock()
@@ -47,9 +49,9 @@ func (s *Store) send(name string, r record) error {
 		s.sentLocked(q, now)
 		b.calls.Add(1)
 		s.mu.Unlock()
-		return s.deliver(q, b, &r)
+		return s.deliver(q, b, r)
 	}
-	w, short := s.offerLocked(q, r, now)
+	w, short := s.offerLocked(q, *r, now)
 	memory := s.memory
 	s.mu.Unlock()
 	if w != nil {
@@ -64,7 +66,7 @@ func (s *Store) send(name string, r record) error {
 // offerLocked hands the record to a reader, which the caller wakes once the
 // lock is gone, or queues it.
 func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short shortage) {
-	if spot := q.parked.first; spot != nil && q.binding == nil {
+	if spot := q.parked.first; spot != nil && q.binding == nil && q.stop == nil {
 		w := spot.waiter
 		s.sentLocked(q, now)
 		s.assignLocked(w, s.delivery(&r), nil, now)

@@ -24,6 +24,8 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 	send := groupSend{
 		store: s,
 		now:   now,
+		cause: c,
+		group: group,
 		copy: record{
 			message:  m,
 			barrier:  c.Barrier(),
@@ -51,11 +53,14 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 type groupSend struct {
 	store *Store
 	now   int64
+	cause *asgi.Cause
+	group string
 	copy  record // what each gets, but for channel and id
 	after uint64 // the number of the last member that was served
 	until uint64 // the number of the last that had joined when it began
 
 	// What the lock must not be held for.
+	notes  []record // copies that were queued or handed over, while they are recorded
 	wake   []*waiter
 	pushes []push
 }
@@ -101,8 +106,12 @@ func (g *groupSend) serveLocked(m *member) {
 		g.pushes = append(g.pushes, push{q, b, r})
 		return
 	}
-	if w, _ := s.offerLocked(q, r, g.now); w != nil {
+	w, short := s.offerLocked(q, r, g.now)
+	if w != nil {
 		g.wake = append(g.wake, w)
+	}
+	if short == roomy && s.recorder.Load().wants(r.trace) {
+		g.notes = append(g.notes, r)
 	}
 }
 
@@ -114,9 +123,13 @@ func (g *groupSend) finish() {
 	}
 	for i := range g.pushes {
 		p := &g.pushes[i]
-		_ = g.store.deliver(p.queue, p.binding, &p.record)
+		err := g.store.deliver(p.queue, p.binding, &p.record)
+		g.store.noteSent(g.cause, &p.record, g.group, err)
+	}
+	for i := range g.notes {
+		g.store.noteSent(g.cause, &g.notes[i], g.group, nil)
 	}
 	clear(g.wake)
 	clear(g.pushes)
-	g.wake, g.pushes = g.wake[:0], g.pushes[:0]
+	g.wake, g.pushes, g.notes = g.wake[:0], g.pushes[:0], g.notes[:0]
 }

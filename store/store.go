@@ -20,6 +20,8 @@ type Store struct {
 	zero  int64     // the epoch on the store's clock
 	kv    *values
 
+	recorder atomic.Pointer[Recorder] // nil while nobody looks
+
 	waiters sync.Pool // of *waiter; per store, since channels belong to a synctest bubble
 
 	// What the keeper sleeps on.

@@ -1,0 +1,297 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/asgi"
+)
+
+func text(s string) asgi.Message { return asgi.MustMessage(asgi.Field{Key: "text", Value: s}) }
+
+func newDebugged(t testing.TB) (*Store, *Debugger) {
+	t.Helper()
+	s := Memory(Options{})
+	t.Cleanup(func() { s.Close(context.Background()) })
+	return s, s.Debug()
+}
+
+func mustSend(t testing.TB, s *Store, channel string, m asgi.Message) {
+	t.Helper()
+	if err := s.Send(t.Context(), nil, channel, m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// receiveSoon receives in the background what comes on the channel.
+func receiveSoon(t testing.TB, s *Store, channel string) <-chan asgi.Delivery {
+	t.Helper()
+	got := make(chan asgi.Delivery, 100)
+	ctx := t.Context()
+	go func() {
+		for {
+			d, err := s.Receive(ctx, nil, channel)
+			if err != nil {
+				return
+			}
+			got <- d
+		}
+	}()
+	synctest.Wait()
+	return got
+}
+
+func TestPausedChannelHoldsStepsAndResumes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := newDebugged(t)
+		got := receiveSoon(t, s, "jobs")
+		if err := d.Pause("jobs"); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"a", "b", "c"} {
+			mustSend(t, s, "jobs", text(name))
+		}
+		synctest.Wait()
+		if len(got) != 0 {
+			t.Fatal("a paused channel delivered")
+		}
+		if stepped, err := d.Step("jobs"); !stepped || err != nil {
+			t.Fatalf("step: %v, %v", stepped, err)
+		}
+		synctest.Wait()
+		if len(got) != 1 || (<-got).Message.Text("text") != "a" {
+			t.Fatal("a step did not deliver the first message, and only it")
+		}
+		if err := d.Resume("jobs"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if b, c := <-got, <-got; b.Message.Text("text") != "b" || c.Message.Text("text") != "c" {
+			t.Fatal("resuming did not deliver the rest in order")
+		}
+	})
+}
+
+func TestStepLetsTheNextPollTakeOne(t *testing.T) {
+	s, d := newDebugged(t)
+	_ = d.Pause("jobs")
+	mustSend(t, s, "jobs", text("a"))
+	mustSend(t, s, "jobs", text("b"))
+	if _, ok, _ := s.Poll(t.Context(), nil, "jobs"); ok {
+		t.Fatal("a poll passed the breakpoint")
+	}
+	_, _ = d.Step("jobs")
+	if m, ok, _ := s.Poll(t.Context(), nil, "jobs"); !ok || m.Message.Text("text") != "a" {
+		t.Fatal("a poll after a step took nothing")
+	}
+	if _, ok, _ := s.Poll(t.Context(), nil, "jobs"); ok {
+		t.Fatal("one step let two messages pass")
+	}
+}
+
+func TestStepWithNothingWaitingSaysSo(t *testing.T) {
+	_, d := newDebugged(t)
+	_ = d.Pause("jobs")
+	if stepped, err := d.Step("jobs"); stepped || err != nil {
+		t.Fatalf("step: %v, %v", stepped, err)
+	}
+}
+
+func TestPausedConnectionsGetTheirMessagesInOrderLater(t *testing.T) {
+	s, d := newDebugged(t)
+	var got []string
+	unbind, err := s.Bind("web!", func(m asgi.Delivery) error {
+		got = append(got, m.Message.Text("text"))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unbind()
+	_ = d.Pause("web!")
+	mustSend(t, s, "web!x", text("a"))
+	mustSend(t, s, "web!x", text("b"))
+	if len(got) != 0 {
+		t.Fatal("a paused prefix delivered")
+	}
+	if stepped, err := d.Step("web!"); !stepped || err != nil || len(got) != 1 {
+		t.Fatalf("step: %v, %v, delivered %q", stepped, err, got)
+	}
+	_ = d.Resume("web!")
+	mustSend(t, s, "web!x", text("c"))
+	if len(got) != 3 || got[0]+got[1]+got[2] != "abc" {
+		t.Fatalf("delivered %q", got)
+	}
+}
+
+func TestHeldMessagesDoNotExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := newDebugged(t)
+		mustSend(t, s, "jobs", text("a"))
+		time.Sleep(50 * time.Second)
+		_ = d.Pause("jobs")
+		time.Sleep(time.Hour)
+		_ = d.Resume("jobs")
+		time.Sleep(9 * time.Second)
+		if _, ok, _ := s.Poll(t.Context(), nil, "jobs"); !ok {
+			t.Fatal("the time at the breakpoint counted")
+		}
+		mustSend(t, s, "jobs", text("b"))
+		time.Sleep(time.Minute)
+		if _, ok, _ := s.Poll(t.Context(), nil, "jobs"); ok {
+			t.Fatal("after resuming nothing expires any more")
+		}
+	})
+}
+
+func TestPeekTakesNothing(t *testing.T) {
+	s, d := newDebugged(t)
+	mustSend(t, s, "jobs", text("a"))
+	mustSend(t, s, "jobs", text("b"))
+	views, err := d.Peek("jobs", 10)
+	if err != nil || len(views) != 2 || views[0].Message.Text("text") != "a" || !views[0].Durable {
+		t.Fatalf("peek: %+v, %v", views, err)
+	}
+	if stats, _ := s.ChannelStatistics(t.Context(), "jobs"); stats.MessagesPending != 2 {
+		t.Fatalf("after the peek %d wait, want 2", stats.MessagesPending)
+	}
+}
+
+func TestWaitingMessagesCanBeEditedAndDropped(t *testing.T) {
+	s, d := newDebugged(t)
+	for _, name := range []string{"a", "b", "c"} {
+		mustSend(t, s, "jobs", text(name))
+	}
+	views, _ := d.Peek("jobs", 10)
+	if err := d.Drop("jobs", views[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Edit("jobs", views[1].ID, text("B")); err != nil {
+		t.Fatal(err)
+	}
+	var gone *NoMessageError
+	if err := d.Drop("jobs", views[0].ID); !errors.As(err, &gone) {
+		t.Fatalf("dropping twice: %v", err)
+	}
+	if err := d.Edit("jobs", views[0].ID, text("A")); !errors.As(err, &gone) {
+		t.Fatalf("editing a dropped message: %v", err)
+	}
+	first, _, _ := s.Poll(t.Context(), nil, "jobs")
+	second, _, _ := s.Poll(t.Context(), nil, "jobs")
+	if first.Message.Text("text") != "B" || second.Message.Text("text") != "c" {
+		t.Fatalf("received %v then %v", first.Message, second.Message)
+	}
+}
+
+func TestDrainEmptiesOneChannel(t *testing.T) {
+	s, d := newDebugged(t)
+	mustSend(t, s, "jobs", text("a"))
+	mustSend(t, s, "other", text("b"))
+	if n, err := d.Drain("jobs"); n != 1 || err != nil {
+		t.Fatalf("drained %d, %v", n, err)
+	}
+	if totals := d.Totals(); totals.MessagesPending != 1 {
+		t.Fatalf("%d wait, want 1", totals.MessagesPending)
+	}
+}
+
+func TestViewsSayWhatIsThere(t *testing.T) {
+	s, d := newDebugged(t)
+	mustSend(t, s, "jobs", text("a"))
+	mustSend(t, s, "busy", text("a"))
+	mustSend(t, s, "busy", text("b"))
+	_ = s.GroupAdd(t.Context(), nil, "room", "jobs")
+	_ = s.GroupAdd(t.Context(), nil, "hall", "jobs")
+	views, all := d.Channels(1, nil)
+	if all != 2 || len(views) != 1 || views[0].Name != "busy" || views[0].Depth != 2 || views[0].Sent != 2 {
+		t.Fatalf("%d channels, first %+v", all, views)
+	}
+	if groups, all := d.Groups(10); all != 2 || groups[0] != (GroupView{"hall", 1}) {
+		t.Fatalf("groups: %+v of %d", groups, all)
+	}
+	if names := d.GroupsOf("jobs"); len(names) != 2 || names[0] != "hall" {
+		t.Fatalf("groups of jobs: %q", names)
+	}
+	if members, all := d.Members("room", 10); all != 1 || members[0].Channel != "jobs" {
+		t.Fatalf("members of room: %+v of %d", members, all)
+	}
+}
+
+func TestRecorderTellsAMessagesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := newDebugged(t)
+		rec := d.Record(100)
+		defer rec.Stop()
+		cause := asgi.NewCause(7)
+		cause.Generation = 3
+		cause.Place = func() string { return "app.star:12" }
+		if err := s.Send(t.Context(), cause, "jobs", text("a")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		_, _, _ = s.Poll(t.Context(), nil, "jobs")
+		mustSend(t, s, "nobody", text("b"))
+		time.Sleep(2 * time.Minute)
+		events, lost := rec.Fetch(nil)
+		if len(events) != 4 || lost != 0 {
+			t.Fatalf("%d events, %d lost: %+v", len(events), lost, events)
+		}
+		sent, taken, expired := events[0], events[1], events[3]
+		if sent.Kind != Sent || sent.Trace != 7 || sent.Place != "app.star:12" || sent.Generation != 3 {
+			t.Errorf("sent: %+v", sent)
+		}
+		if taken.Kind != Taken || taken.ID != sent.ID || taken.Waited != 2*time.Second {
+			t.Errorf("taken: %+v", taken)
+		}
+		if expired.Kind != Expired || expired.Waited < time.Minute {
+			t.Errorf("expired: %+v", expired)
+		}
+	})
+}
+
+func TestRecorderKeepsTracesWholeAndItsBounds(t *testing.T) {
+	s, d := newDebugged(t)
+	rec := d.Record(2)
+	defer rec.Stop()
+	for range 3 {
+		_ = s.Send(t.Context(), asgi.NewCause(1), "jobs", text("a"))
+	}
+	if events, lost := rec.Fetch(nil); len(events) != 2 || lost != 1 {
+		t.Fatalf("%d events, %d lost, want 2 and 1", len(events), lost)
+	}
+	rec.SetShare(0.5)
+	_ = s.Send(t.Context(), asgi.NewCause(1), "jobs", text("a"))
+	_ = s.Send(t.Context(), asgi.NewCause(1<<63+1), "jobs", text("a"))
+	if events, _ := rec.Fetch(nil); len(events) != 1 || events[0].Trace != 1 {
+		t.Fatalf("recorded %+v, want the trace 1 alone", events)
+	}
+}
+
+func TestRecorderTellsOfGroupsAndRefusals(t *testing.T) {
+	s, d := newDebugged(t)
+	rec := d.Record(10)
+	defer rec.Stop()
+	unbind, err := s.Bind("web!", func(asgi.Delivery) error { return asgi.ErrChannelFull })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unbind()
+	_ = s.GroupAdd(t.Context(), nil, "room", "web!x")
+	_ = s.GroupAdd(t.Context(), nil, "room", "jobs")
+	if err := s.SendGroup(t.Context(), asgi.NewCause(9), "room", text("a")); err != nil {
+		t.Fatal(err)
+	}
+	events, _ := rec.Fetch(nil)
+	if len(events) != 2 {
+		t.Fatalf("recorded %+v", events)
+	}
+	for _, e := range events {
+		refused := e.Channel == "web!x"
+		if e.Group != "room" || (e.Kind == Refused) != refused || (e.Reason != "") != refused {
+			t.Errorf("recorded %+v", e)
+		}
+	}
+}

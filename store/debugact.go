@@ -1,0 +1,213 @@
+package store
+
+import (
+	"asgibox/asgi"
+)
+
+// Pause puts a breakpoint on a channel: what is sent to it waits, as if nobody
+// read it, and does not expire. It may be set before the channel is used.
+// Pausing twice is no error.
+func (d *Debugger) Pause(channel string) error {
+	name, err := queueOf(channel)
+	if err != nil {
+		return err
+	}
+	s := d.store
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return asgi.ErrClosed
+	}
+	q := s.queueLocked(name, now)
+	if q.stop != nil {
+		return nil
+	}
+	if q.look <= now {
+		s.sweepQueueLocked(q, now)
+	}
+	q.stop = &breakpoint{since: now}
+	if q.binding != nil {
+		q.binding.live = false
+	}
+	return nil
+}
+
+// Step lets one message past a breakpoint: to a reader that waits, or else to
+// the next that asks. It reports whether there is one.
+func (d *Debugger) Step(channel string) (bool, error) {
+	name, err := queueOf(channel)
+	if err != nil {
+		return false, err
+	}
+	s := d.store
+	now := s.now()
+	s.mu.Lock()
+	q := s.queues[name]
+	if q == nil || q.stop == nil || q.length <= q.stop.steps {
+		s.mu.Unlock()
+		return false, nil
+	}
+	s.prolongLocked(q, q.head, now)
+	switch b := q.binding; {
+	case b != nil:
+		r := s.popLocked(q)
+		b.calls.Add(1)
+		s.mu.Unlock()
+		return true, s.deliver(q, b, r)
+	case q.parked.first != nil:
+		w := s.handLocked(q, now)
+		s.mu.Unlock()
+		w.ready <- struct{}{}
+	default:
+		q.stop.steps++
+		s.mu.Unlock()
+	}
+	return true, nil
+}
+
+// handLocked gives the first message of a queue to its first reader.
+func (s *Store) handLocked(q *queue, now int64) *waiter {
+	w := q.parked.first.waiter
+	s.assignLocked(w, s.delivery(s.popLocked(q)), nil, now)
+	return w
+}
+
+// prolongLocked gives a message back the time that it was held.
+func (s *Store) prolongLocked(q *queue, r *record, now int64) {
+	sent := r.deadline - int64(s.opts.Expiry)
+	r.deadline += now - max(q.stop.since, sent)
+}
+
+// Resume takes a breakpoint away: what waits goes to readers, in order. The
+// time that it was held does not count towards its expiry.
+func (d *Debugger) Resume(channel string) error {
+	name, err := queueOf(channel)
+	if err != nil {
+		return err
+	}
+	s := d.store
+	now := s.now()
+	s.mu.Lock()
+	q := s.queues[name]
+	if q == nil || q.stop == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	q.look = s.idleFrom(q)
+	for r := q.head; r != nil; r = r.next {
+		s.prolongLocked(q, r, now)
+		q.look = min(q.look, r.deadline)
+	}
+	q.stop = nil
+	s.due.fix(q)
+	s.wakeBy(q.look)
+	var wake []*waiter
+	for q.binding == nil && q.parked.first != nil && s.headLocked(q, now) != nil {
+		wake = append(wake, s.handLocked(q, now))
+	}
+	b := q.binding
+	s.mu.Unlock()
+	for _, w := range wake {
+		w.ready <- struct{}{}
+	}
+	if b != nil {
+		s.drain(q, b)
+	}
+	return nil
+}
+
+// Paused lists the channels with breakpoints.
+func (d *Debugger) Paused() []string {
+	views, _ := d.Channels(1000, nil)
+	var names []string
+	for _, v := range views {
+		if v.Paused {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
+// Drain drops all that waits on a channel and answers how much that was. For
+// a connection it is what waits for that one.
+func (d *Debugger) Drain(channel string) (int, error) {
+	name, err := queueOf(channel)
+	if err != nil {
+		return 0, err
+	}
+	return d.store.dropWhere(name, func(r *record) bool { return name == channel || r.channel == channel }), nil
+}
+
+// Drop removes one message that waits on a channel, or answers a
+// [NoMessageError].
+func (d *Debugger) Drop(channel string, id uint64) error {
+	name, err := queueOf(channel)
+	if err != nil {
+		return err
+	}
+	if d.store.dropWhere(name, func(r *record) bool { return r.id == id }) == 0 {
+		return &NoMessageError{channel, id}
+	}
+	return nil
+}
+
+// Edit puts another message in the place of one that waits, or answers a
+// [NoMessageError].
+func (d *Debugger) Edit(channel string, id uint64, m asgi.Message) error {
+	name, err := queueOf(channel)
+	if err != nil {
+		return err
+	}
+	s := d.store
+	if err := s.fits(m.Size()); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.queues[name]; q != nil {
+		for r := q.head; r != nil; r = r.next {
+			if r.id == id {
+				s.editLocked(r, m)
+				return nil
+			}
+		}
+	}
+	return &NoMessageError{channel, id}
+}
+
+// dropWhere removes messages that wait in a queue.
+func (s *Store) dropWhere(name string, doomed func(*record) bool) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queues[name]
+	if q == nil {
+		return 0
+	}
+	dropped := 0
+	r := q.head
+	q.head, q.tail = nil, nil
+	for r != nil {
+		next := r.next
+		r.next = nil
+		if doomed(r) {
+			s.uncountLocked(q, r)
+			s.dropLocked(r)
+			dropped++
+		} else if q.tail == nil {
+			q.head, q.tail = r, r
+		} else {
+			q.tail.next, q.tail = r, r
+		}
+		r = next
+	}
+	return dropped
+}
+
+func (s *Store) dropLocked(r *record) { s.noteEnd(Dropped, r) }
+
+func (s *Store) editLocked(r *record, m asgi.Message) {
+	s.memory -= r.footprint()
+	r.message = m
+	s.memory += r.footprint()
+}

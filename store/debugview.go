@@ -1,0 +1,241 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// A ChannelView is what one queue looks like now. The channels of one process
+// share a queue, under the name of their prefix.
+type ChannelView struct {
+	Name      string
+	Kind      asgi.Kind
+	Depth     int // messages that wait; a gauge
+	Capacity  int
+	OldestAge time.Duration // of what waits
+	Readers   int           // receives that wait on it
+	Bound     bool          // its messages are handed to a function
+	Paused    bool
+
+	// Totals since the store was opened, or since the channel was forgotten
+	// after long idleness, and rates over the last few seconds.
+	Sent             uint64
+	SentPerSecond    float64
+	Refused          uint64 // since it was full
+	RefusedPerSecond float64
+	Expired          uint64
+}
+
+// A Totals is the store as a whole.
+type Totals struct {
+	asgi.Stats
+	Opened   time.Time // when the totals began
+	Channels int
+	Groups   int
+	Delayed  int // messages that wait for their time
+	Memory   int // bytes that all that waits takes
+	Limit    int // and may take
+}
+
+// Totals answers the figures of the whole store that cost nothing to answer:
+// MessagesMaxAge is not among them.
+func (d *Debugger) Totals() Totals {
+	s := d.store
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := Totals{
+		Stats:    figures(&s.sent, &s.full, now),
+		Opened:   s.epoch,
+		Channels: len(s.queues),
+		Groups:   len(s.groups.named),
+		Delayed:  s.delays.waiting,
+		Memory:   s.memory,
+		Limit:    s.opts.Memory,
+	}
+	t.MessagesPending = s.pending
+	return t
+}
+
+// Channels answers up to limit channels, those with most waiting and then the
+// busiest first, of all that keep accepts; and how many it accepted.
+func (d *Debugger) Channels(limit int, keep func(name string) bool) (views []ChannelView, all int) {
+	s := d.store
+	now := s.now()
+	s.mu.Lock()
+	for i := 0; i < len(s.due); i++ {
+		if i%statisticsStep == statisticsStep-1 {
+			s.mu.Unlock()
+			s.mu.Lock()
+			if i >= len(s.due) {
+				break
+			}
+		}
+		if q := s.due[i]; keep == nil || keep(q.name) {
+			views = append(views, s.viewLocked(q, now))
+		}
+	}
+	s.mu.Unlock()
+	all = len(views)
+	slices.SortFunc(views, func(a, b ChannelView) int {
+		return cmp.Or(cmp.Compare(b.Depth, a.Depth), cmp.Compare(b.SentPerSecond, a.SentPerSecond), cmp.Compare(a.Name, b.Name))
+	})
+	return slices.Clip(views[:min(limit, len(views))]), all
+}
+
+func (s *Store) viewLocked(q *queue, now int64) ChannelView {
+	if q.look <= now {
+		s.sweepQueueLocked(q, now)
+	}
+	v := ChannelView{
+		Name:             q.name,
+		Kind:             q.kind,
+		Depth:            q.length,
+		Capacity:         q.capacity,
+		OldestAge:        s.ageLocked(q, now),
+		Bound:            q.binding != nil,
+		Paused:           q.stop != nil,
+		Sent:             q.sent.count,
+		SentPerSecond:    q.sent.rate(now),
+		Refused:          q.full.count,
+		RefusedPerSecond: q.full.rate(now),
+		Expired:          q.expired,
+	}
+	if q.name == delayChannel {
+		v.Depth = s.delays.waiting
+	}
+	for p := q.parked.first; p != nil; p = p.next {
+		v.Readers++
+	}
+	return v
+}
+
+// A GroupView is what one group looks like now.
+type GroupView struct {
+	Name    string
+	Members int
+}
+
+// Groups answers up to limit groups, the largest first, and how many there
+// are.
+func (d *Debugger) Groups(limit int) (views []GroupView, all int) {
+	s := d.store
+	s.mu.Lock()
+	for name, g := range s.groups.named {
+		views = append(views, GroupView{name, len(g.index)})
+	}
+	s.mu.Unlock()
+	slices.SortFunc(views, func(a, b GroupView) int {
+		return cmp.Or(cmp.Compare(b.Members, a.Members), cmp.Compare(a.Name, b.Name))
+	})
+	return slices.Clip(views[:min(limit, len(views))]), len(views)
+}
+
+// A MemberView is one membership.
+type MemberView struct {
+	Channel string
+	Expires time.Time
+}
+
+// Members answers up to limit members of a group in the order in which they
+// joined, and how many there are.
+func (d *Debugger) Members(group string, limit int) (views []MemberView, all int) {
+	s := d.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.groups.named[group]
+	if g == nil {
+		return nil, 0
+	}
+	for _, p := range g.joined {
+		if len(views) == limit {
+			break
+		}
+		if p.member != nil {
+			views = append(views, MemberView{p.member.channel, s.time(p.member.expires)})
+		}
+	}
+	return views, len(g.index)
+}
+
+// GroupsOf answers the groups that a channel is a member of, sorted.
+func (d *Debugger) GroupsOf(channel string) []string {
+	s := d.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for m := s.groups.first[channel]; m != nil; m = m.also {
+		names = append(names, m.group.name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// A MessageView is a message that waits.
+type MessageView struct {
+	ID       uint64
+	Channel  string // the full name
+	Message  asgi.Message
+	Trace    asgi.TraceID
+	Sent     time.Time
+	Deadline time.Time // when it expires, or for a delayed one when it is due
+	Durable  bool
+}
+
+// Peek answers up to limit messages that wait on a channel, the next one
+// first, and takes none. For a connection it is what waits for that one.
+func (d *Debugger) Peek(channel string, limit int) ([]MessageView, error) {
+	name, err := queueOf(channel)
+	if err != nil {
+		return nil, err
+	}
+	if name == delayChannel {
+		return d.peekDelayed(limit), nil
+	}
+	s := d.store
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queues[name]
+	if q == nil {
+		return nil, nil
+	}
+	var views []MessageView
+	for r := q.head; r != nil && len(views) < limit; r = r.next {
+		if (r.deadline > now || q.stop != nil) && (name == channel || r.channel == channel) {
+			views = append(views, s.messageView(r))
+		}
+	}
+	return views, nil
+}
+
+func (s *Store) messageView(r *record) MessageView {
+	return MessageView{
+		ID:       r.id,
+		Channel:  r.channel,
+		Message:  r.message,
+		Trace:    r.trace,
+		Sent:     s.time(r.deadline - int64(s.opts.Expiry)),
+		Deadline: s.time(r.deadline),
+		Durable:  r.durable,
+	}
+}
+
+func (d *Debugger) peekDelayed(limit int) []MessageView {
+	s := d.store
+	s.mu.Lock()
+	waiting := slices.Clone(s.delays.due)
+	s.mu.Unlock()
+	slices.SortFunc(waiting, func(a, b *delayed) int { return cmp.Compare(a.due, b.due) })
+	var views []MessageView
+	for _, w := range waiting[:min(limit, len(waiting))] {
+		v := s.messageView(&w.record)
+		v.Sent, v.Deadline = time.Time{}, s.time(w.due)
+		views = append(views, v)
+	}
+	return views
+}
