@@ -38,7 +38,7 @@ func ConfigureServer(h *http.Server) {
 // and returns once all connections have. A listener that fails ends it with
 // its error.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
-	h := &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), TLSConfig: s.opts.TLS}
+	h := &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	ConfigureServer(h)
 	h.Protocols = s.protocols()
 	if !s.add(h) {
@@ -65,9 +65,9 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 
 func (s *Server) serveOn(h *http.Server, l net.Listener) error {
 	if s.opts.TLS != nil {
-		return h.ServeTLS(l, "", "")
+		return h.Serve(newTLSListener(l, s.opts.TLS, s.log))
 	}
-	return h.Serve(l)
+	return h.Serve(framedListener{l})
 }
 
 func (s *Server) protocols() *http.Protocols {

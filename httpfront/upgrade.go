@@ -90,7 +90,7 @@ func (c *socket) upgrade(protocol string) error {
 	if err != nil {
 		return err
 	}
-	c.wire = &wire{Conn: conn, corked: true}
+	c.wire = &wire{Conn: unframed(conn), corked: true}
 	if n := rw.Reader.Buffered(); n > 0 {
 		c.wire.early = make([]byte, n)
 		rw.Read(c.wire.early)

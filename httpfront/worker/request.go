@@ -1,0 +1,139 @@
+package worker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"asgibox/asgi"
+)
+
+// newRequest makes net/http's request of a message.
+func newRequest(ctx context.Context, layer asgi.Layer, cause *asgi.Cause, m asgi.Message) (*http.Request, error) {
+	path, query := m.Text("path"), string(m.Bytes("query_string"))
+	if m.Text("method") == "" || path == "" || m.Text("reply_channel") == "" {
+		return nil, errors.New("the message is no request: method, path or reply_channel is missing")
+	}
+	u := &url.URL{Path: path, RawQuery: query}
+	r := (&http.Request{
+		Method: m.Text("method"), URL: u, Header: headers(m),
+		RequestURI: u.RequestURI(), RemoteAddr: address(m, "client"),
+	}).WithContext(ctx)
+	r.Host = r.Header.Get("Host")
+	r.Header.Del("Host")
+	r.ProtoMajor, r.ProtoMinor = version(m.Text("http_version"))
+	r.Proto = fmt.Sprintf("HTTP/%d.%d", r.ProtoMajor, r.ProtoMinor)
+	if m.Text("scheme") == "https" {
+		r.TLS = &tls.ConnectionState{} // all that is known is that there is one
+	}
+	setBody(r, layer, cause, m)
+	return r, nil
+}
+
+func headers(m asgi.Message) http.Header {
+	v, _ := m.Get("headers")
+	list, _ := v.(asgi.List)
+	h := make(http.Header, list.Len())
+	for _, item := range list.All() {
+		if pair, ok := item.(asgi.List); ok && pair.Len() == 2 {
+			h.Add(text(pair.At(0)), text(pair.At(1)))
+		}
+	}
+	h.Del("Transfer-Encoding") // the body is whole by now
+	return h
+}
+
+// text takes byte strings and text alike.
+func text(v any) string {
+	switch v := v.(type) {
+	case asgi.Bytes:
+		return string(v)
+	case string:
+		return v
+	}
+	return ""
+}
+
+func address(m asgi.Message, key string) string {
+	v, _ := m.Get(key)
+	pair, _ := v.(asgi.List)
+	if pair.Len() != 2 {
+		return ""
+	}
+	port, _ := pair.At(1).(int64)
+	return net.JoinHostPort(text(pair.At(0)), strconv.FormatInt(port, 10))
+}
+
+func version(s string) (major, minor int) {
+	switch s {
+	case "1.0":
+		return 1, 0
+	case "2":
+		return 2, 0
+	}
+	return 1, 1
+}
+
+// setBody joins what the message holds and what comes over the body channel.
+func setBody(r *http.Request, layer asgi.Layer, cause *asgi.Cause, m asgi.Message) {
+	first := string(m.Bytes("body"))
+	channel := m.Text("body_channel")
+	if channel == "" {
+		r.ContentLength = int64(len(first))
+		r.Body = io.NopCloser(strings.NewReader(first))
+		return
+	}
+	r.ContentLength = -1
+	if n, err := strconv.ParseInt(r.Header.Get("Content-Length"), 10, 64); err == nil {
+		r.ContentLength = n
+	}
+	rest := &body{ctx: r.Context(), layer: layer, cause: cause, channel: channel}
+	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(first), rest))
+}
+
+// A body reads the pieces of a request body as they come.
+type body struct {
+	ctx     context.Context
+	layer   asgi.Layer
+	cause   *asgi.Cause
+	channel string
+	piece   string
+	err     error
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	for b.piece == "" {
+		if b.err != nil {
+			return 0, b.err
+		}
+		b.err = b.receive()
+	}
+	n := copy(p, b.piece)
+	b.piece = b.piece[n:]
+	return n, nil
+}
+
+// receive takes the next piece and answers what follows it.
+func (b *body) receive() error {
+	d, err := b.layer.Receive(b.ctx, b.cause, b.channel)
+	if err != nil {
+		return err
+	}
+	b.piece = string(d.Message.Bytes("content"))
+	closed, _ := d.Message.Get("closed")
+	more, _ := d.Message.Get("more_content")
+	switch {
+	case closed == true:
+		return io.ErrUnexpectedEOF // the client left
+	case more != true:
+		return io.EOF
+	}
+	return nil
+}
