@@ -62,7 +62,7 @@ func (s *Server) serveRequest(w http.ResponseWriter, q *request, began time.Time
 	}
 	x.end(asked)
 	if err != nil {
-		x.flush() // its client is to see what there was, and that it breaks off
+		x.flush()                   // its client is to see what there was, and that it breaks off
 		panic(http.ErrAbortHandler) // net/http's way to close a connection
 	}
 }
