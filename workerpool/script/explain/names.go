@@ -10,10 +10,13 @@ import (
 	"go.starlark.net/starlark"
 )
 
+// mostMistakes are explained at once; mending them may mend others.
+const mostMistakes = 10
+
 // names explains what the resolver refused: it finds all at once.
 func (o Options) names(errs resolve.ErrorList) Explanation {
 	e := o.name(errs[0])
-	for _, err := range errs[1:] {
+	for _, err := range errs[1:min(len(errs), mostMistakes)] {
 		e.More = append(e.More, o.name(err))
 	}
 	return e
