@@ -86,7 +86,9 @@ func (o Options) ask(e *Explanation, err error) {
 	var placed interface{ Place() (string, int, int) }
 	if errors.As(err, &placed) {
 		file, line, col := placed.Place()
-		e.Frames = append(e.Frames, o.frame(file, line, col, ""))
+		f := o.frame(file, line, col, "")
+		e.Message = strings.TrimPrefix(e.Message, f.String()+": ")
+		e.Frames = append(e.Frames, f)
 	}
 }
 

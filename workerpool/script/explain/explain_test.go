@@ -128,7 +128,7 @@ func TestACancelledHandlerGivesTheReason(t *testing.T) {
 
 type placed struct{}
 
-func (placed) Error() string             { return "no such field" }
+func (placed) Error() string             { return "index.html:2:3: no such field" }
 func (placed) Hint() string              { return "look at the context" }
 func (placed) Place() (string, int, int) { return "index.html", 2, 3 }
 
@@ -144,7 +144,7 @@ func TestAnErrorOfOursSpeaksForItself(t *testing.T) {
 	})
 	_, err := starlark.ExecFileOptions(dialect, new(starlark.Thread), "app.star", "render()", starlark.StringDict{"render": builtin})
 	e = Error(err, Options{Source: source})
-	if len(e.Frames) != 2 || e.Frames[0].File != "app.star" || e.Frames[1].File != "index.html" || e.Hint == "" {
+	if e.Message != "no such field" || len(e.Frames) != 2 || e.Frames[0].File != "app.star" || e.Frames[1].File != "index.html" || e.Hint == "" {
 		t.Errorf("got %+v", e)
 	}
 }

@@ -1,0 +1,147 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"asgibox/asgi"
+
+	"go.starlark.net/starlark"
+)
+
+// Cookies answers the cookies of a request message by name; of several with
+// one name the first counts, which is the one of the narrowest path.
+func Cookies(m asgi.Message) map[string]string {
+	all := map[string]string{}
+	for _, line := range headerValues(m, "cookie") {
+		parseCookies(line, func(name, value string) {
+			if _, twice := all[name]; !twice {
+				all[name] = value
+			}
+		})
+	}
+	return all
+}
+
+func parseCookies(line string, yield func(name, value string)) {
+	for pair := range strings.SplitSeq(line, ";") {
+		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if !ok || name == "" {
+			continue
+		}
+		if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+			value = value[1 : n-1]
+		}
+		yield(asText(name), asText(value))
+	}
+}
+
+// setCookie is response.set_cookie.
+func (r *Response) setCookie(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if r.frozen {
+		return nil, errFrozen
+	}
+	c := http.Cookie{Path: "/"}
+	var value, maxAge, expires starlark.Value = starlark.String(""), starlark.None, starlark.None
+	var sameSite string
+	err := starlark.UnpackArgs("set_cookie", args, kwargs, "name", &c.Name, "value?", &value, "max_age?", &maxAge, "expires?", &expires,
+		"path?", &c.Path, "domain?", &c.Domain, "secure?", &c.Secure, "httponly?", &c.HttpOnly, "samesite?", &sameSite)
+	if err != nil {
+		return nil, err
+	}
+	if c.Value, err = cookieValue(value); err != nil {
+		return nil, err
+	}
+	if err := cookieAge(&c, maxAge, expires); err != nil {
+		return nil, err
+	}
+	if err := cookieSite(&c, sameSite); err != nil {
+		return nil, err
+	}
+	if err := c.Valid(); err != nil {
+		return nil, fmt.Errorf("set_cookie: %s", strings.TrimPrefix(err.Error(), "http: "))
+	}
+	r.headers = append(r.headers, header{"set-cookie", c.String()})
+	return starlark.None, nil
+}
+
+// cookieValue refuses what no cookie can carry, since it would come back
+// changed.
+func cookieValue(v starlark.Value) (string, error) {
+	s, ok := starlark.AsString(v)
+	if i, isInt := v.(starlark.Int); isInt {
+		s, ok = i.String(), true
+	}
+	if !ok {
+		return "", fmt.Errorf("set_cookie: the value is a %s; a cookie holds text", v.Type())
+	}
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == ';' || c == '\\' {
+			return "", hinted("write quote(value), and unquote(value) where it is read",
+				"set_cookie: the value holds %q, which a cookie cannot carry", firstRune(s[i:]))
+		}
+	}
+	return s, nil
+}
+
+func firstRune(s string) string {
+	for _, r := range s {
+		return string(r)
+	}
+	return ""
+}
+
+func cookieAge(c *http.Cookie, maxAge, expires starlark.Value) error {
+	if maxAge != starlark.None {
+		seconds, err := starlark.AsInt32(maxAge)
+		if err != nil {
+			return fmt.Errorf("set_cookie: max_age: %w (in seconds)", err)
+		}
+		if c.MaxAge = seconds; seconds <= 0 {
+			c.MaxAge = -1 // net/http writes 0, which ends the cookie at once
+		}
+	}
+	if expires == starlark.None {
+		return nil
+	}
+	seconds, ok := starlark.AsFloat(expires)
+	if !ok {
+		return fmt.Errorf("set_cookie: expires is a %s; it takes a time in seconds since 1970", expires.Type())
+	}
+	c.Expires = time.Unix(int64(seconds), 0).UTC()
+	return nil
+}
+
+func cookieSite(c *http.Cookie, site string) error {
+	switch strings.ToLower(site) {
+	case "":
+	case "lax":
+		c.SameSite = http.SameSiteLaxMode
+	case "strict":
+		c.SameSite = http.SameSiteStrictMode
+	case "none":
+		c.SameSite, c.Secure = http.SameSiteNoneMode, true // browsers take it with Secure only
+	default:
+		return fmt.Errorf(`set_cookie: samesite is %q; it takes "Lax", "Strict" or "None"`, site)
+	}
+	return nil
+}
+
+// deleteCookie is response.delete_cookie.
+func (r *Response) deleteCookie(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if r.frozen {
+		return nil, errFrozen
+	}
+	c := http.Cookie{Path: "/", MaxAge: -1}
+	if err := starlark.UnpackArgs("delete_cookie", args, kwargs, "name", &c.Name, "path?", &c.Path, "domain?", &c.Domain); err != nil {
+		return nil, err
+	}
+	if err := c.Valid(); err != nil {
+		return nil, fmt.Errorf("delete_cookie: %s", strings.TrimPrefix(err.Error(), "http: "))
+	}
+	r.headers = append(r.headers, header{"set-cookie", c.String()})
+	return starlark.None, nil
+}

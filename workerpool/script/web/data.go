@@ -1,0 +1,95 @@
+package web
+
+import (
+	"fmt"
+	gotime "time"
+
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+)
+
+// A template may be given so many values, nested so deep. A list that holds a
+// list many times over is a small script and a large page.
+const (
+	maxData  = 1 << 20
+	maxDepth = 100
+)
+
+// templateData makes Go values of a context: dicts are maps, lists slices,
+// times time.Time.
+func templateData(context starlark.Value) (any, error) {
+	c := converter{left: maxData}
+	switch context.(type) {
+	case starlark.NoneType:
+		return map[string]any{}, nil
+	case starlark.IterableMapping:
+		return c.convert(context, 0)
+	}
+	return nil, hinted(`write render("page.html", {"name": value})`, "render: the context is a %s; it takes a dict", context.Type())
+}
+
+type converter struct{ left int }
+
+func (c *converter) convert(v starlark.Value, depth int) (any, error) {
+	if c.left--; c.left < 0 || depth > maxDepth {
+		return nil, fmt.Errorf("render: the context is too large, or holds itself")
+	}
+	switch v := v.(type) {
+	case starlark.NoneType:
+		return nil, nil
+	case starlark.Bool:
+		return bool(v), nil
+	case starlark.String:
+		return string(v), nil
+	case starlark.Bytes:
+		return asText(string(v)), nil
+	case starlark.Float:
+		return float64(v), nil
+	case starlark.Int:
+		if n, ok := v.Int64(); ok {
+			return n, nil
+		}
+		return v.String(), nil
+	case startime.Time:
+		return gotime.Time(v), nil
+	case startime.Duration:
+		return gotime.Duration(v), nil
+	case starlark.IterableMapping:
+		return c.dict(v, depth)
+	case starlark.Iterable:
+		return c.list(v, depth)
+	}
+	return nil, hinted("put what the page shows of it into the context", "render: a %s cannot be shown", v.Type())
+}
+
+func (c *converter) dict(v starlark.IterableMapping, depth int) (any, error) {
+	items := v.Items()
+	out := make(map[string]any, len(items))
+	for _, item := range items {
+		key, ok := starlark.AsString(item[0])
+		if !ok {
+			key = item[0].String()
+		}
+		inner, err := c.convert(item[1], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		out[key] = inner
+	}
+	return out, nil
+}
+
+func (c *converter) list(v starlark.Iterable, depth int) (any, error) {
+	out := []any{}
+	it := v.Iterate()
+	defer it.Done()
+	var item starlark.Value
+	for it.Next(&item) {
+		inner, err := c.convert(item, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, inner)
+	}
+	return out, nil
+}

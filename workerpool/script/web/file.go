@@ -1,0 +1,164 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+
+	"asgibox/workerpool/script/explain"
+
+	"go.starlark.net/starlark"
+)
+
+// A file is the content of a FileResponse.
+type file struct {
+	root *os.Root
+	name string
+	info fs.FileInfo
+}
+
+// fileResponse is FileResponse(path, status, content_type, headers, filename,
+// as_attachment).
+func (e *Env) fileResponse(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var name, contentType, filename string
+	var status, headers starlark.Value = starlark.MakeInt(200), starlark.None
+	var attachment bool
+	err := starlark.UnpackArgs(b.Name(), args, kwargs, "path", &name, "status?", &status, "content_type?", &contentType, "headers?", &headers,
+		"filename?", &filename, "as_attachment?", &attachment)
+	if err != nil {
+		return nil, err
+	}
+	name, err = inside(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+	}
+	info, err := regular(e.root, name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), notThere(e.root, name, err))
+	}
+	if contentType == "" {
+		contentType = typeOf(name)
+	}
+	r := newResponse(200, contentType)
+	r.file = &file{e.root, name, info}
+	if filename == "" {
+		filename = path.Base(name)
+	}
+	if attachment {
+		r.headers = append(r.headers, header{"content-disposition", disposition(filename)})
+	}
+	return r.finish(b, status, headers)
+}
+
+// disposition names the file that a browser saves, in both of HTTP's ways if
+// plain ASCII is not enough.
+func disposition(filename string) string {
+	plain := strings.Map(func(c rune) rune {
+		if c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return '_'
+		}
+		return c
+	}, filename)
+	if plain == filename {
+		return `attachment; filename="` + plain + `"`
+	}
+	return `attachment; filename="` + plain + `"; filename*=UTF-8''` + quote(filename, "")
+}
+
+// inside makes a clean path of one that must stay in its folder. The root
+// refuses the rest: links that lead outside.
+func inside(name string) (string, error) {
+	if name == "" || strings.ContainsAny(name, "\\\x00") || path.IsAbs(name) {
+		return "", hinted(`write a path like "files/report.pdf"`, "%q is no path within the application's folder", name)
+	}
+	clean := path.Clean(name)
+	if clean == ".." || strings.HasPrefix(clean, "../") {
+		return "", hinted("only files in the application's folder can be sent", "%q leads outside the application's folder", name)
+	}
+	return clean, nil
+}
+
+var errNotRegular = errors.New("it is not a file")
+
+// regular answers what is known of a file, before it is opened: opening a
+// pipe would wait for a writer.
+func regular(root *os.Root, name string) (fs.FileInfo, error) {
+	info, err := root.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular
+	}
+	return info, err
+}
+
+// notThere says why a file cannot be had, with its nearest neighbour.
+func notThere(root *os.Root, name string, err error) error {
+	if errors.Is(err, errNotRegular) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s cannot be read", name)
+	}
+	hint := "paths begin at the folder of the application's file"
+	if near := explain.Nearest(path.Base(name), siblings(root, path.Dir(name))); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", path.Join(path.Dir(name), near))
+	}
+	return hinted(hint, "there is no file %s", name)
+}
+
+func siblings(root *os.Root, folder string) []string {
+	d, err := root.Open(folder)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(1000) // suggestions only
+	return names
+}
+
+// serve sends the file: whole, a part of it, or that it has not changed.
+func (r *Response) serve(req *Request, s *Sender) error {
+	f, err := r.file.root.Open(r.file.name)
+	if err != nil {
+		return notThere(r.file.root, r.file.name, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	w := &responseWriter{sender: s, header: http.Header{}}
+	for _, h := range r.headers {
+		w.header.Add(h.name, h.value)
+	}
+	s.Head = req.message.Text("method") == "HEAD"
+	if r.status != http.StatusOK {
+		// Ranges and conditions are for what was found.
+		w.WriteHeader(r.status)
+		if _, err := io.Copy(w, f); err != nil {
+			return err
+		}
+		return w.close()
+	}
+	return serveFile(w, req, f, info)
+}
+
+// serveFile sends an open file as HTTP has it: ranges, If-None-Match,
+// If-Modified-Since. Headers that are set already stay.
+func serveFile(w *responseWriter, req *Request, f io.ReadSeeker, info fs.FileInfo) error {
+	if w.header.Get("Etag") == "" {
+		w.header.Set("Etag", etag(info))
+	}
+	hr := HTTPRequest(req.message, http.NoBody)
+	http.ServeContent(w, hr, "", info.ModTime(), f)
+	return w.close()
+}
+
+// etag tells one version of a file from the next.
+func etag(info fs.FileInfo) string {
+	return fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size())
+}

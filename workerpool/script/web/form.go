@@ -1,0 +1,139 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"strings"
+
+	"go.starlark.net/starlark"
+)
+
+// maxParts bounds the fields and files of one form. Each costs far more than
+// its bytes.
+const maxParts = 1000
+
+// form answers POST and FILES. A body that is no form has neither.
+func (r *Request) form() (post, files starlark.Value, err error) {
+	if r.formed {
+		return r.made["POST"], r.made["FILES"], nil
+	}
+	fields, uploads := newMulti("POST"), newMulti("FILES")
+	contentType, _ := headerValue(r.message, "content-type")
+	kind, params, _ := mime.ParseMediaType(contentType)
+	if kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data" {
+		body, err := r.readAll()
+		if err != nil {
+			return nil, nil, err
+		}
+		if kind == "multipart/form-data" {
+			err = readParts(string(body), params["boundary"], fields, uploads)
+		} else {
+			err = readURLEncoded(string(body), fields)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	if r.made == nil {
+		r.made = map[string]starlark.Value{}
+	}
+	r.made["POST"], r.made["FILES"], r.formed = fields, uploads, true
+	return fields, uploads, nil
+}
+
+func readURLEncoded(body string, fields *Multi) error {
+	if strings.Count(body, "&") >= maxParts {
+		return badRequest("the form has more than %d fields", maxParts)
+	}
+	fields.parseQuery(body)
+	return nil
+}
+
+func readParts(body, boundary string, fields, uploads *Multi) error {
+	if boundary == "" {
+		return badRequest("the form is multipart and names no boundary")
+	}
+	if !strings.Contains(body, "--"+boundary+"--") {
+		return badRequest("the form is broken: it has no end") // the reader would not say so everywhere
+	}
+	reader := multipart.NewReader(strings.NewReader(body), boundary)
+	for n := 0; ; n++ {
+		part, err := reader.NextPart()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil && n == maxParts {
+			return badRequest("the form has more than %d fields", maxParts)
+		}
+		if err == nil {
+			err = addPart(part, fields, uploads)
+		}
+		if err != nil {
+			return badRequest("the form is broken: %s", strings.TrimPrefix(err.Error(), "multipart: "))
+		}
+	}
+}
+
+func addPart(part *multipart.Part, fields, uploads *Multi) error {
+	var data bytes.Buffer
+	if _, err := io.Copy(&data, part); err != nil {
+		return err
+	}
+	name := strings.ToValidUTF8(part.FormName(), "\uFFFD")
+	if name == "" {
+		return errors.New("a part has no name")
+	}
+	if part.FileName() == "" && !strings.Contains(part.Header.Get("Content-Disposition"), "filename") {
+		fields.add(name, starlark.String(strings.ToValidUTF8(data.String(), "\uFFFD")))
+		return nil
+	}
+	if part.FileName() == "" {
+		return nil // a file field that was left empty
+	}
+	kind := part.Header.Get("Content-Type")
+	if kind == "" {
+		kind = "application/octet-stream"
+	}
+	uploads.add(name, &upload{
+		object: "file", content: starlark.Bytes(data.String()), kind: asText(kind),
+		name: strings.ToValidUTF8(baseName(part.FileName()), "\uFFFD"),
+	})
+	return nil
+}
+
+// baseName cuts the folders off a file's name, whichever system it is from.
+func baseName(name string) string {
+	return name[strings.LastIndexAny(name, `/\`)+1:]
+}
+
+// An upload is a file of a form.
+type upload struct {
+	object
+	name, kind string
+	content    starlark.Bytes
+}
+
+func (u *upload) AttrNames() []string {
+	return []string{"content", "content_type", "name", "read", "size"}
+}
+
+func (u *upload) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "name":
+		return starlark.String(u.name), nil
+	case "content_type":
+		return starlark.String(u.kind), nil
+	case "size":
+		return starlark.MakeInt(len(u.content)), nil
+	case "content":
+		return u.content, nil
+	case "read":
+		return method(name, func(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			return u.content, starlark.UnpackPositionalArgs(name, args, kwargs, 0)
+		}), nil
+	}
+	return nil, nil
+}

@@ -1,0 +1,160 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"asgibox/asgi"
+
+	"go.starlark.net/starlark"
+)
+
+// header is a header of a request or response; its name is in lower case.
+type header struct{ name, value string }
+
+// requestHeaders ranges over the headers of a request message.
+func requestHeaders(m asgi.Message, yield func(name, value string) bool) {
+	v, _ := m.Get("headers")
+	list, _ := v.(asgi.List)
+	for _, item := range list.All() {
+		pair, _ := item.(asgi.List)
+		if pair.Len() != 2 {
+			continue
+		}
+		name, value := octets(pair.At(0)), octets(pair.At(1))
+		if !yield(strings.ToLower(name), value) {
+			return
+		}
+	}
+}
+
+func octets(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case asgi.Bytes:
+		return string(v)
+	}
+	return ""
+}
+
+// headerValues answers the values of a header, whatever the case of its name.
+func headerValues(m asgi.Message, name string) []string {
+	name = strings.ToLower(name)
+	var values []string
+	requestHeaders(m, func(n, v string) bool {
+		if n == name {
+			values = append(values, v)
+		}
+		return true
+	})
+	return values
+}
+
+// headerValue answers a header as one text; several are joined as HTTP allows.
+func headerValue(m asgi.Message, name string) (string, bool) {
+	values := headerValues(m, name)
+	sep := ", "
+	if strings.EqualFold(name, "cookie") {
+		sep = "; "
+	}
+	return asText(strings.Join(values, sep)), len(values) > 0
+}
+
+// asText makes text of octets: UTF-8 if they are that, else Latin-1, as which
+// HTTP once defined them.
+func asText(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	out := make([]rune, len(s))
+	for i := range len(s) {
+		out[i] = rune(s[i])
+	}
+	return string(out)
+}
+
+// requestHeaderDict answers the headers of a request as scripts see them: by
+// names in any case.
+func requestHeaderDict(m asgi.Message) *anyCase {
+	all := newMulti("headers")
+	requestHeaders(m, func(n, _ string) bool {
+		if _, ok := all.values[n]; !ok {
+			v, _ := headerValue(m, n)
+			all.add(n, starlark.String(v))
+		}
+		return true
+	})
+	return &anyCase{all, m}
+}
+
+// anyCase is a Multi whose keys are looked up in lower case.
+type anyCase struct {
+	*Multi
+	message asgi.Message
+}
+
+func (a *anyCase) Get(k starlark.Value) (starlark.Value, bool, error) {
+	if s, ok := starlark.AsString(k); ok {
+		k = starlark.String(strings.ToLower(s))
+	}
+	return a.Multi.Get(k)
+}
+
+func (a *anyCase) Attr(name string) (starlark.Value, error) {
+	v, err := a.Multi.Attr(name)
+	switch name {
+	case "get":
+		return method(name, func(t *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			return a.get(t, lowerFirst(args), kwargs)
+		}), err
+	case "getlist":
+		return method(name, func(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			var key string
+			if err := starlark.UnpackArgs("getlist", args, kwargs, "key", &key); err != nil {
+				return nil, err
+			}
+			values := headerValues(a.message, key)
+			for i, v := range values {
+				values[i] = asText(v)
+			}
+			return stringList(values), nil
+		}), err
+	}
+	return v, err
+}
+
+func lowerFirst(args starlark.Tuple) starlark.Tuple {
+	if len(args) == 0 {
+		return args
+	}
+	s, ok := starlark.AsString(args[0])
+	if !ok {
+		return args
+	}
+	return append(starlark.Tuple{starlark.String(strings.ToLower(s))}, args[1:]...)
+}
+
+// checkHeader refuses what HTTP does not allow in a header, at the line that
+// sets it.
+func checkHeader(name, value string) error {
+	if name == "" {
+		return fmt.Errorf("a header needs a name")
+	}
+	for i := range len(name) {
+		if !tokenByte(name[i]) {
+			return fmt.Errorf("%q cannot be the name of a header: %q is not allowed in it", name, name[i:i+1])
+		}
+	}
+	if i := strings.IndexAny(value, "\r\n\x00"); i >= 0 {
+		return hinted("a header is one line; urlencode or quote what people have entered",
+			"the header %s cannot hold %q", name, value[i:i+1])
+	}
+	return nil
+}
+
+// tokenByte reports whether a byte may be in a header's or a cookie's name.
+func tokenByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}

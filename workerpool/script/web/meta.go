@@ -1,0 +1,61 @@
+package web
+
+import (
+	"strings"
+
+	"asgibox/asgi"
+
+	"go.starlark.net/starlark"
+)
+
+// meta answers the request by the names of WSGI and CGI.
+func (r *Request) meta() *starlark.Dict {
+	m := r.message
+	d := starlark.NewDict(24)
+	set := func(key, v string) { d.SetKey(starlark.String(key), starlark.String(v)) } // a fresh dict takes every text key
+
+	script, path := m.Text("root_path"), m.Text("path")
+	if script != "" {
+		path = strings.TrimPrefix(path, script)
+	}
+	set("REQUEST_METHOD", m.Text("method"))
+	set("SCRIPT_NAME", script)
+	set("PATH_INFO", path)
+	set("QUERY_STRING", asText(octetsOf(m, "query_string")))
+	set("SERVER_PROTOCOL", "HTTP/"+m.Text("http_version"))
+	if host, port, ok := address(m, "client"); ok {
+		set("REMOTE_ADDR", host)
+		set("REMOTE_HOST", host)
+		set("REMOTE_PORT", port)
+	}
+	host, port, ok := address(m, "server")
+	if !ok {
+		host, port = "unknown", "0" // WSGI wants both
+	}
+	set("SERVER_NAME", host)
+	set("SERVER_PORT", port)
+	requestHeaders(m, func(name, _ string) bool {
+		v, _ := headerValue(m, name)
+		set(metaName(name), v)
+		return true
+	})
+	return d
+}
+
+func metaName(header string) string {
+	name := strings.ToUpper(strings.ReplaceAll(header, "-", "_"))
+	if name == "CONTENT_TYPE" || name == "CONTENT_LENGTH" {
+		return name
+	}
+	return "HTTP_" + name
+}
+
+func address(m asgi.Message, key string) (host, port string, ok bool) {
+	v, _ := m.Get(key)
+	pair, _ := v.(asgi.List)
+	if pair.Len() != 2 {
+		return "", "", false
+	}
+	n, _ := pair.At(1).(int64)
+	return octets(pair.At(0)), starlark.MakeInt64(n).String(), true
+}

@@ -1,0 +1,128 @@
+package web
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"asgibox/workerpool/script/explain"
+
+	"go.starlark.net/starlark"
+)
+
+// A Path is the pattern of a view's paths: text as it stands, with parts that
+// it captures. <name> and <str:name> capture up to the next slash, <int:name>
+// digits, <path:name> the rest, slashes and all. It is safe for concurrent
+// use.
+type Path struct {
+	pattern string
+	names   []string
+	kinds   []string
+	re      *regexp.Regexp // nil if nothing is captured
+}
+
+// pathKinds are the captures by what they match.
+var pathKinds = map[string]string{"str": `([^/]+)`, "int": `([0-9]+)`, "path": `(.+)`}
+
+// CompilePath reads a pattern. Its errors say what to write.
+func CompilePath(pattern string) (*Path, error) {
+	if !strings.HasPrefix(pattern, "/") {
+		hint := fmt.Sprintf("write %q", "/"+strings.TrimLeft(pattern, "^/"))
+		if strings.HasPrefix(pattern, "^") {
+			hint = "a view's path is no regular expression: /rooms/<room>; route(…) takes those"
+		}
+		return nil, hinted(hint, "the path %q must begin with /", pattern)
+	}
+	p := &Path{pattern: pattern}
+	var re strings.Builder
+	re.WriteString(`(?s)^`)
+	for rest := pattern; rest != ""; {
+		before, after, found := strings.Cut(rest, "<")
+		if strings.Contains(before, ">") {
+			return nil, hinted("a part is captured by <name>", "the path %q has a > without its <", pattern)
+		}
+		re.WriteString(regexp.QuoteMeta(before))
+		if !found {
+			break
+		}
+		inner, next, closed := strings.Cut(after, ">")
+		if !closed {
+			return nil, hinted("a part is captured by <name>", "the path %q has a < without its >", pattern)
+		}
+		expr, err := p.capture(inner, next)
+		if err != nil {
+			return nil, err
+		}
+		re.WriteString(expr)
+		rest = next
+	}
+	if len(p.names) > 0 {
+		re.WriteString(`$`)
+		compiled, err := regexp.Compile(re.String())
+		if err != nil {
+			return nil, fmt.Errorf("the path %q: %w", pattern, err)
+		}
+		p.re = compiled
+	}
+	return p, nil
+}
+
+// capture answers the expression for what stands within < and >.
+func (p *Path) capture(inner, next string) (string, error) {
+	kind, name, typed := strings.Cut(inner, ":")
+	if !typed {
+		kind, name = "str", inner
+	}
+	expr, ok := pathKinds[kind]
+	if !ok {
+		hint := "there are <name>, <int:name> and <path:name>"
+		if near := explain.Nearest(kind, []string{"str", "int", "path"}); near != "" {
+			hint = fmt.Sprintf("did you mean <%s:%s>?", near, name)
+		}
+		return "", hinted(hint, "the path %q captures <%s>, of which there is no kind %q", p.pattern, inner, kind)
+	}
+	if !isName(name) {
+		return "", hinted("a captured part becomes an argument: letters, digits and _", "the path %q captures <%s>, which is no name", p.pattern, inner)
+	}
+	if slices.Contains(p.names, name) {
+		return "", fmt.Errorf("the path %q captures %s twice", p.pattern, name)
+	}
+	if kind == "path" && next != "" {
+		return "", hinted("put it last", "the path %q captures <%s>, the rest, before its end", p.pattern, inner)
+	}
+	p.names, p.kinds = append(p.names, name), append(p.kinds, kind)
+	return expr, nil
+}
+
+// String answers the pattern.
+func (p *Path) String() string { return p.pattern }
+
+// Names answers what is captured, in order.
+func (p *Path) Names() []string { return p.names }
+
+// Match reports whether the pattern fits the whole path, and answers what it
+// captures as keyword arguments.
+func (p *Path) Match(path string) (kwargs []starlark.Tuple, ok bool) {
+	if p.re == nil {
+		return nil, path == p.pattern
+	}
+	found := p.re.FindStringSubmatch(path)
+	if found == nil {
+		return nil, false
+	}
+	kwargs = make([]starlark.Tuple, len(p.names))
+	for i, name := range p.names {
+		var v starlark.Value = starlark.String(found[i+1])
+		if p.kinds[i] == "int" {
+			n, err := strconv.ParseInt(found[i+1], 10, 64)
+			if err != nil {
+				return nil, false // too large for any id
+			}
+			v = starlark.MakeInt64(n)
+		}
+		kwargs[i] = starlark.Tuple{starlark.String(name), v}
+	}
+	return kwargs, true
+}

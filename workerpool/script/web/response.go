@@ -1,0 +1,292 @@
+package web
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"asgibox/asgi"
+
+	"go.starlark.net/starlark"
+)
+
+// A Response is what a view answers: an HttpResponse or one of its kin.
+type Response struct {
+	object
+	status  int
+	headers []header
+	content asgi.Bytes
+	stream  starlark.Value // a function or a list of pieces, or nil
+	file    *file          // or nil
+	frozen  bool
+}
+
+var (
+	_ starlark.HasSetField = (*Response)(nil)
+	_ starlark.HasSetKey   = (*Response)(nil)
+)
+
+func newResponse(status int, contentType string) *Response {
+	r := &Response{object: "HttpResponse", status: status}
+	if contentType != "" {
+		r.headers = []header{{"content-type", contentType}}
+	}
+	return r
+}
+
+const (
+	htmlType  = "text/html; charset=utf-8"
+	jsonType  = "application/json"
+	bytesType = "application/octet-stream"
+)
+
+func (r *Response) Freeze()        { r.frozen = true }
+func (r *Response) String() string { return fmt.Sprintf("<%s %d>", r.Type(), r.status) }
+
+func (r *Response) AttrNames() []string {
+	return []string{"content", "delete_cookie", "headers", "set_cookie", "status", "status_code"}
+}
+
+func (r *Response) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "status", "status_code":
+		return starlark.MakeInt(r.status), nil
+	case "content":
+		return starlark.Bytes(r.content), nil
+	case "headers":
+		return &responseHeaders{"headers", r}, nil
+	case "set_cookie":
+		return method(name, r.setCookie), nil
+	case "delete_cookie":
+		return method(name, r.deleteCookie), nil
+	}
+	return nil, nil
+}
+
+// SetField changes the status or the content.
+func (r *Response) SetField(name string, v starlark.Value) error {
+	if r.frozen {
+		return errFrozen
+	}
+	switch name {
+	case "status", "status_code":
+		return r.setStatus(v)
+	case "content":
+		content, err := body(v)
+		if err == nil {
+			r.content, r.stream, r.file = content, nil, nil
+		}
+		return err
+	}
+	return starlark.NoSuchAttrError(fmt.Sprintf("a response has no .%s to set", name))
+}
+
+// Get, SetKey make response["x-name"] read and set a header.
+func (r *Response) Get(k starlark.Value) (starlark.Value, bool, error) {
+	return (&responseHeaders{"headers", r}).Get(k)
+}
+
+func (r *Response) SetKey(k, v starlark.Value) error {
+	return (&responseHeaders{"headers", r}).SetKey(k, v)
+}
+
+func (r *Response) setStatus(v starlark.Value) error {
+	status, err := starlark.AsInt32(v)
+	if err != nil {
+		return fmt.Errorf("status is %s; it takes a number like 200", v)
+	}
+	if status < 200 || status > 999 {
+		return fmt.Errorf("status is %d; it takes 200 to 999", status)
+	}
+	r.status = status
+	return nil
+}
+
+// setHeader replaces a header, by one value or by several in a list. None
+// takes it away.
+func (r *Response) setHeader(name string, v starlark.Value) error {
+	if r.frozen {
+		return errFrozen
+	}
+	values, err := headerTexts(name, v)
+	if err != nil {
+		return err
+	}
+	name = strings.ToLower(name)
+	r.headers = slices.DeleteFunc(r.headers, func(h header) bool { return h.name == name })
+	for _, s := range values {
+		r.headers = append(r.headers, header{name, s})
+	}
+	return nil
+}
+
+// headerTexts answers the values for a header.
+func headerTexts(name string, v starlark.Value) ([]string, error) {
+	var all []string
+	switch v := v.(type) {
+	case starlark.NoneType:
+		return nil, nil
+	case starlark.String:
+		all = []string{string(v)}
+	case starlark.Bytes:
+		all = []string{string(v)}
+	case starlark.Int:
+		all = []string{v.String()}
+	case starlark.Indexable:
+		for i := range v.Len() {
+			inner, err := headerTexts(name, v.Index(i))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, inner...)
+		}
+		return all, nil
+	default:
+		return nil, fmt.Errorf("the header %s is a %s; it takes text", name, v.Type())
+	}
+	return all, checkHeader(name, all[0])
+}
+
+// setHeaders sets the headers of a dict, or of a list of pairs, of which each
+// adds one.
+func (r *Response) setHeaders(v starlark.Value) error {
+	switch v := v.(type) {
+	case nil, starlark.NoneType:
+		return nil
+	case starlark.String, starlark.Bytes:
+		return fmt.Errorf("headers is a %s; it takes a dict or a list of pairs", v.Type())
+	case starlark.IterableMapping:
+		for _, item := range v.Items() {
+			name, ok := nameOf(item[0])
+			if !ok {
+				return fmt.Errorf("headers: the name %s is a %s; names are text", item[0], item[0].Type())
+			}
+			if err := r.setHeader(name, item[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	case starlark.Indexable:
+		return r.addPairs(v)
+	}
+	return fmt.Errorf("headers is a %s; it takes a dict or a list of pairs", v.Type())
+}
+
+func (r *Response) addPairs(pairs starlark.Indexable) error {
+	for i := range pairs.Len() {
+		pair, ok := pairs.Index(i).(starlark.Indexable)
+		if !ok || pair.Len() != 2 {
+			return fmt.Errorf("headers[%d] is %s; each header is a pair of name and value", i, pairs.Index(i))
+		}
+		name, ok := nameOf(pair.Index(0))
+		if !ok {
+			return fmt.Errorf("headers[%d]: the name is a %s; names are text", i, pair.Index(0).Type())
+		}
+		values, err := headerTexts(name, pair.Index(1))
+		if err != nil {
+			return err
+		}
+		name = strings.ToLower(name)
+		if name == "content-type" {
+			r.headers = slices.DeleteFunc(r.headers, func(h header) bool { return h.name == name })
+		}
+		for _, s := range values {
+			r.headers = append(r.headers, header{name, s})
+		}
+	}
+	return nil
+}
+
+func nameOf(v starlark.Value) (string, bool) {
+	if b, ok := v.(starlark.Bytes); ok {
+		return string(b), true
+	}
+	return starlark.AsString(v)
+}
+
+// body makes content of text or bytes.
+func body(v starlark.Value) (asgi.Bytes, error) {
+	switch v := v.(type) {
+	case starlark.String:
+		return asgi.Bytes(v), nil
+	case starlark.Bytes:
+		return asgi.Bytes(v), nil
+	case starlark.NoneType:
+		return "", nil
+	case *starlark.Dict, *starlark.List, starlark.Tuple:
+		return "", hinted("write JsonResponse(data)", "the content is a %s; it takes text or bytes", v.Type())
+	}
+	return "", hinted("write str(value)", "the content is a %s; it takes text or bytes", v.Type())
+}
+
+// responseHeaders are a response's headers as a dict of lower-case names.
+type responseHeaders struct {
+	object
+	r *Response
+}
+
+func (h *responseHeaders) Get(k starlark.Value) (starlark.Value, bool, error) {
+	name, _ := nameOf(k)
+	for _, have := range h.r.headers {
+		if have.name == strings.ToLower(name) {
+			return starlark.String(have.value), true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+func (h *responseHeaders) SetKey(k, v starlark.Value) error {
+	name, ok := nameOf(k)
+	if !ok {
+		return fmt.Errorf("a header's name is text, not a %s", k.Type())
+	}
+	return h.r.setHeader(name, v)
+}
+
+func (h *responseHeaders) Items() []starlark.Tuple {
+	var items []starlark.Tuple
+	for _, have := range h.r.headers {
+		items = append(items, starlark.Tuple{starlark.String(have.name), starlark.String(have.value)})
+	}
+	return items
+}
+
+func (h *responseHeaders) Iterate() starlark.Iterator {
+	var names []string
+	for _, have := range h.r.headers {
+		names = append(names, have.name)
+	}
+	return stringList(names).Iterate()
+}
+
+func (h *responseHeaders) Len() int { return len(h.r.headers) }
+
+func (h *responseHeaders) String() string { return fmt.Sprint(h.Items()) }
+
+func (h *responseHeaders) AttrNames() []string { return []string{"get", "items"} }
+
+func (h *responseHeaders) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "get":
+		return method(name, func(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			var key string
+			var otherwise starlark.Value = starlark.None
+			if err := starlark.UnpackArgs(name, args, kwargs, "name", &key, "default?", &otherwise); err != nil {
+				return nil, err
+			}
+			if v, ok, _ := h.Get(starlark.String(key)); ok {
+				return v, nil
+			}
+			return otherwise, nil
+		}), nil
+	case "items":
+		return method(name, func(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			var out []starlark.Value
+			for _, item := range h.Items() {
+				out = append(out, item)
+			}
+			return starlark.NewList(out), starlark.UnpackPositionalArgs(name, args, kwargs, 0)
+		}), nil
+	}
+	return nil, nil
+}

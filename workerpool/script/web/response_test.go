@@ -1,0 +1,224 @@
+package web
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestWhatAViewMayReturn(t *testing.T) {
+	env := folder(t, nil)
+	for _, c := range []struct {
+		result, contentType, content string
+		status                       int64
+	}{
+		{`"héllo"`, htmlType, "héllo", 200},
+		{`b"h\xff"`, bytesType, "h\xff", 200},
+		{`{"b": 1, "a": [None, True, "é"]}`, jsonType, `{"a":[null,true,"é"],"b":1}`, 200},
+		{`[1, 2.5]`, jsonType, `[1,2.5]`, 200},
+		{`None`, "", "", 204},
+		{`(404, "gone")`, htmlType, "gone", 404},
+		{`(201, {"id": 1})`, jsonType, `{"id":1}`, 201},
+		{`(404, None)`, "", "", 404},
+		{`HttpResponse("x")`, htmlType, "x", 200},
+		{`HttpResponse(b"x", 503, "text/plain", {"Retry-After": 1})`, "text/plain", "x", 503},
+		{`HttpResponse(content="x", status=299, content_type="a/b")`, "a/b", "x", 299},
+		{`HttpResponse()`, htmlType, "", 200},
+		{`(418, HttpResponse("tea", content_type="text/plain"))`, "text/plain", "tea", 418},
+		{`JsonResponse({"a": 1})`, jsonType, `{"a":1}`, 200},
+		{`JsonResponse("text", status=400)`, jsonType, `"text"`, 400},
+	} {
+		got := mustAnswer(t, env, "def view(request):\n  return "+c.result+"\n", get("/"))
+		if got.status != c.status || got.header("content-type") != c.contentType || got.content != c.content || len(got.messages) != 1 {
+			t.Errorf("%s: got %d %q %q in %d messages", c.result, got.status, got.header("content-type"), got.content, len(got.messages))
+		}
+	}
+}
+
+func TestWhatNoViewMayReturn(t *testing.T) {
+	env := folder(t, nil)
+	for _, c := range [][3]string{
+		{`len`, "returned a builtin_function_or_method, which is no response", "return text, bytes"},
+		{`200`, "returned a int", "(status, body)"},
+		{`(1, 2, 3)`, "a tuple of 3", "(status, body)"},
+		{`("a", "b")`, `status is "a"; it takes a number like 200`, ""},
+		{`(99, "x")`, "status is 99; it takes 200 to 999", ""},
+		{`(200, (200, "x"))`, "a tuple within a tuple", ""},
+		{`{"a": b"x"}`, "bytes cannot be written as JSON", "str(data)"},
+		{`JsonResponse(len)`, "cannot encode builtin_function_or_method", ""},
+		{`HttpResponse({"a": 1})`, "HttpResponse: the content is a dict; it takes text or bytes", "JsonResponse"},
+		{`HttpResponse(5)`, "the content is a int", "str(value)"},
+		{`HttpResponse("x", status=1000)`, "status is 1000", ""},
+		{`HttpResponse("x", statsu=1)`, "did you mean status?", ""},
+		{`HttpResponse("x", headers={"a b": "c"})`, `"a b" cannot be the name of a header: " "`, ""},
+		{`HttpResponse("x", headers={"a": "c\r\nd: e"})`, `the header a cannot hold "\r"`, "quote"},
+		{`HttpResponse("x", headers={"a": len})`, "the header a is a builtin", ""},
+		{`HttpResponse("x", headers="a")`, "headers is a string; it takes a dict or a list of pairs", ""},
+		{`HttpResponse("x", headers=[1])`, "headers[0] is 1; each header is a pair", ""},
+		{`HttpResponse("x", content_type="a\nb")`, `the header content-type cannot hold "\n"`, ""},
+		{`StreamingHttpResponse(5)`, "fn is a int; it takes a function", "def fn(write)"},
+		{`redirect(5)`, "for parameter url: got int, want string", ""},
+	} {
+		_, err := answer(t, env, "def view(request):\n  return "+c[0]+"\n", get("/"))
+		refused(t, c[0], err, c[1], c[2])
+	}
+}
+
+func TestHeadersOfAResponse(t *testing.T) {
+	got := mustAnswer(t, folder(t, nil), `
+def view(request):
+    r = HttpResponse("x", headers=[("X-A", "1"), ("x-a", b"2"), ("Content-Type", "text/plain")])
+    r["X-B"] = 5
+    r.headers["x-c"] = ["6", "7"]
+    r["x-d"] = "gone"
+    r["X-D"] = None
+    if r["x-b"] != "5" or r.headers.get("X-C") != "6" or "x-d" in r.headers or r.headers.get("no", 1) != 1:
+        fail(r.headers)
+    r.status = 201
+    r.content = b"changed"
+    return r
+`, get("/"))
+	for name, want := range map[string]string{"x-a": "1 | 2", "content-type": "text/plain", "x-b": "5", "x-c": "6 | 7", "x-d": ""} {
+		if got.header(name) != want {
+			t.Errorf("%s is %q, want %q", name, got.header(name), want)
+		}
+	}
+	if got.status != 201 || got.content != "changed" {
+		t.Errorf("got %d %s", got.status, got.content)
+	}
+}
+
+func TestRedirect(t *testing.T) {
+	env := folder(t, nil)
+	got := mustAnswer(t, env, "def view(request):\n  return redirect('/rooms/é x?a=1&b=%20\\r\\nset-cookie: evil')\n", get("/"))
+	if got.status != 302 || got.header("location") != "/rooms/%C3%A9%20x?a=1&b=%20%0D%0Aset-cookie:%20evil" {
+		t.Errorf("got %d %q", got.status, got.header("location"))
+	}
+	if got := mustAnswer(t, env, "def view(request):\n  return redirect('/', permanent=True)\n", get("/")); got.status != 301 {
+		t.Errorf("got %d", got.status)
+	}
+}
+
+func TestSetCookie(t *testing.T) {
+	got := mustAnswer(t, folder(t, nil), `
+def view(request):
+    r = redirect("/")
+    r.set_cookie("a", "1")
+    r.set_cookie("b", "two", max_age=60, path="/x", domain="example.org", secure=True, httponly=True, samesite="lax")
+    r.set_cookie("c", 3, max_age=0, expires=0, samesite="None")
+    r.delete_cookie("d")
+    return r
+`, get("/"))
+	want := "a=1; Path=/ | b=two; Path=/x; Domain=example.org; Max-Age=60; HttpOnly; Secure; SameSite=Lax | " +
+		"c=3; Path=/; Max-Age=0; Secure; SameSite=None | d=; Path=/; Max-Age=0"
+	if got.header("set-cookie") != strings.Replace(want, "c=3; Path=/;", "c=3; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT;", 1) {
+		t.Errorf("got %s", got.header("set-cookie"))
+	}
+}
+
+func TestCookiesThatNoBrowserWouldSendBack(t *testing.T) {
+	for _, c := range [][3]string{
+		{`"a", "x y"`, `the value holds " ", which a cookie cannot carry`, "quote(value)"},
+		{`"a", "é"`, `the value holds "é"`, "unquote(value)"},
+		{`"a", "x;y"`, `";"`, ""},
+		{`"a", [1]`, "a cookie holds text", ""},
+		{`"a b", "x"`, "invalid Cookie.Name", ""},
+		{`"", "x"`, "invalid Cookie.Name", ""},
+		{`"a", "x", samesite="never"`, `takes "Lax", "Strict" or "None"`, ""},
+		{`"a", "x", max_age="1"`, "max_age: got string, want int (in seconds)", ""},
+		{`"a", "x", expires="soon"`, "in seconds since 1970", ""},
+		{`"a", "x", path="/;b"`, "invalid byte ';' in Cookie.Path", ""},
+	} {
+		_, err := answer(t, folder(t, nil), "def view(request):\n  r = HttpResponse()\n  r.set_cookie("+c[0]+")\n  return r\n", get("/"))
+		refused(t, c[0], err, c[1], c[2])
+	}
+}
+
+func TestAResponseMadeAtTheTopLevelIsSharedAndDoesNotChange(t *testing.T) {
+	env := folder(t, nil)
+	for _, change := range []string{`R["a"] = "b"`, `R.status = 201`, `R.set_cookie("a", "b")`, `R.delete_cookie("a")`, `R.headers["a"] = "b"`} {
+		_, err := answer(t, env, "R = HttpResponse('x')\ndef view(request):\n  "+change+"\n  return R\n", get("/"))
+		if !errors.Is(err, errFrozen) {
+			t.Errorf("%s: got %v", change, err)
+		}
+	}
+	if got := mustAnswer(t, env, "R = HttpResponse('x')\ndef view(request):\n  return (404, R)\n", get("/")); got.status != 404 {
+		t.Errorf("got %d", got.status)
+	}
+}
+
+func TestLongContentIsSentInPieces(t *testing.T) {
+	env := folder(t, nil)
+	thread, globals := program(t, env, "x = 'a' * 1000 + 'b'\n")
+	var got reply
+	err := env.Respond(thread, NewRequest(get("/"), Hooks{}), globals["x"], &Sender{Send: got.send, Piece: 100})
+	if err != nil || len(got.messages) != 11 || got.content != strings.Repeat("a", 1000)+"b" {
+		t.Fatalf("%d messages, %v", len(got.messages), err)
+	}
+	for i, m := range got.messages {
+		more, _ := m.Get("more_content")
+		if (more == true) != (i < 10) || m.Has("status") != (i == 0) || len(m.Bytes("content")) > 100 {
+			t.Errorf("message %d is %v", i, m)
+		}
+	}
+}
+
+func TestAStreamIsSentPieceByPiece(t *testing.T) {
+	got := mustAnswer(t, folder(t, nil), `
+def pieces(write):
+    write("one")
+    write(b"two")
+    write("")
+def view(request):
+    return StreamingHttpResponse(pieces, status=201, content_type="text/plain", headers={"x-a": "b"})
+`, get("/"))
+	if got.content != "onetwo" || got.status != 201 || got.header("content-type") != "text/plain" || got.header("x-a") != "b" || len(got.messages) != 4 {
+		t.Errorf("got %+v", got)
+	}
+	if more, _ := got.messages[3].Get("more_content"); more == true {
+		t.Error("the stream does not end")
+	}
+	got = mustAnswer(t, folder(t, nil), "def view(request):\n  return StreamingHttpResponse(['a', b'b'])\n", get("/"))
+	if got.content != "ab" || len(got.messages) != 3 {
+		t.Errorf("got %+v", got)
+	}
+	got = mustAnswer(t, folder(t, nil), "def view(request):\n  return StreamingHttpResponse(lambda write: None)\n", get("/"))
+	if got.status != 200 || len(got.messages) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAStreamThatFailsHasBegun(t *testing.T) {
+	for src, begun := range map[string]bool{
+		"def f(write):\n  write('a')\n  fail('oh')\n": true,
+		"def f(write):\n  fail('oh')\n":               false,
+		"def f(write):\n  write(5)\n":                 false,
+	} {
+		env := folder(t, nil)
+		thread, globals := program(t, env, src+"x = StreamingHttpResponse(f)\n")
+		var got reply
+		s := &Sender{Send: got.send}
+		if err := env.Respond(thread, NewRequest(get("/"), Hooks{}), globals["x"], s); err == nil || s.Begun() != begun {
+			t.Errorf("%s: %v, begun %v", src, err, s.Begun())
+		}
+	}
+}
+
+func TestHeadOfAStreamRunsNothing(t *testing.T) {
+	got := mustAnswer(t, folder(t, nil), "def view(request):\n  return StreamingHttpResponse(lambda write: fail('ran'))\n", get("/", verb("HEAD")))
+	if got.status != 200 || got.content != "" || len(got.messages) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func BenchmarkView(b *testing.B) {
+	env := folder(b, nil)
+	thread, globals := program(b, env, "def view(request):\n  return HttpResponse('Hello, ' + request.GET.get('name', 'World') + '!')\n")
+	m := get("/?name=you", headers("host", "h", "accept", "*/*", "user-agent", "x"))
+	b.ReportAllocs()
+	for b.Loop() {
+		req := NewRequest(m, Hooks{})
+		v, _ := callView(thread, globals, req)
+		env.Respond(thread, req, v, &Sender{Send: drop})
+	}
+}

@@ -1,0 +1,157 @@
+package web
+
+import (
+	"fmt"
+
+	"asgibox/asgi"
+
+	"go.starlark.net/starlark"
+)
+
+// DefaultPiece is how much content one message carries, in bytes, unless a
+// Sender says otherwise.
+const DefaultPiece = 256 << 10
+
+// A Sender takes the messages of one response, in order. Send may wait, for a
+// client that reads slowly; its error ends the response.
+type Sender struct {
+	Send  func(asgi.Message) error
+	Piece int  // longest content of a message, in bytes; DefaultPiece if 0
+	Head  bool // the request is a HEAD: no content is asked for
+
+	begun bool
+}
+
+// Begun reports whether some of the response has been sent.
+func (s *Sender) Begun() bool { return s.begun }
+
+func (s *Sender) piece() int {
+	if s.Piece <= 0 {
+		return DefaultPiece
+	}
+	return s.Piece
+}
+
+// head is the part of a response before its content.
+type head struct {
+	status  int
+	headers asgi.List
+}
+
+// htmlHeaders are the headers of most responses, made once.
+var htmlHeaders, jsonHeaders = contentTypeOnly(htmlType), contentTypeOnly(jsonType)
+
+func contentTypeOnly(kind string) asgi.List {
+	l, _ := asgi.NewList([]any{asgi.Bytes("content-type"), asgi.Bytes(kind)})
+	return l
+}
+
+func (r *Response) head() (head, error) {
+	if len(r.headers) == 1 && r.headers[0].name == "content-type" {
+		switch r.headers[0].value {
+		case htmlType:
+			return head{r.status, htmlHeaders}, nil
+		case jsonType:
+			return head{r.status, jsonHeaders}, nil
+		}
+	}
+	pairs := make([]any, len(r.headers))
+	for i, h := range r.headers {
+		pairs[i] = []any{asgi.Bytes(h.name), asgi.Bytes(h.value)}
+	}
+	list, err := asgi.NewList(pairs...)
+	return head{r.status, list}, err
+}
+
+// whole sends a response whose content is at hand.
+func (s *Sender) whole(h head, content asgi.Bytes) error {
+	piece := s.piece()
+	first := &h
+	for len(content) > piece {
+		if err := s.message(first, content[:piece], true); err != nil {
+			return err
+		}
+		first, content = nil, content[piece:]
+	}
+	return s.message(first, content, false)
+}
+
+// message sends one message; h is nil for all but the first.
+func (s *Sender) message(h *head, content asgi.Bytes, more bool) error {
+	fields := make(asgi.Fields, 0, 4)
+	if h != nil {
+		fields = append(fields, asgi.Field{Key: "status", Value: int64(h.status)}, asgi.Field{Key: "headers", Value: h.headers})
+	}
+	fields = append(fields, asgi.Field{Key: "content", Value: content})
+	if more {
+		fields = append(fields, asgi.Field{Key: "more_content", Value: true})
+	}
+	m, err := asgi.NewMessage(fields...)
+	if err != nil {
+		return err
+	}
+	if err := s.Send(m); err != nil {
+		return err
+	}
+	s.begun = true
+	return nil
+}
+
+// stream sends a response piece by piece, each at once.
+func (s *Sender) stream(thread *starlark.Thread, h head, source starlark.Value) error {
+	if s.Head {
+		return s.message(&h, "", false)
+	}
+	first := &h
+	write := func(v starlark.Value) error {
+		content, err := body(v)
+		if err != nil {
+			return err
+		}
+		for {
+			n := min(s.piece(), len(content))
+			if err := s.message(first, content[:n], true); err != nil {
+				return err
+			}
+			first, content = nil, content[n:]
+			if content == "" {
+				return nil
+			}
+		}
+	}
+	if err := produce(thread, source, write); err != nil {
+		return err
+	}
+	return s.message(first, "", false)
+}
+
+// produce has the source of a stream write its pieces.
+func produce(thread *starlark.Thread, source starlark.Value, write func(starlark.Value) error) error {
+	if fn, ok := source.(starlark.Callable); ok {
+		_, err := starlark.Call(thread, fn, starlark.Tuple{writer(write)}, nil)
+		return err
+	}
+	it := starlark.Iterate(source)
+	if it == nil {
+		return fmt.Errorf("a stream is a function or a list, not a %s", source.Type())
+	}
+	defer it.Done()
+	var piece starlark.Value
+	for it.Next(&piece) {
+		if err := write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writer is the function that a script writes pieces with.
+func writer(write func(starlark.Value) error) *starlark.Builtin {
+	return method("write", func(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		var piece starlark.Value
+		if err := starlark.UnpackPositionalArgs("write", args, kwargs, 1, &piece); err != nil {
+			return nil, err
+		}
+		return starlark.None, write(piece)
+	})
+}

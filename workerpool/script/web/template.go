@@ -1,0 +1,222 @@
+package web
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"text/template/parse"
+
+	"asgibox/asgi"
+
+	"go.starlark.net/starlark"
+)
+
+// maxTemplate is the longest template that is read, in bytes.
+const maxTemplate = 4 << 20
+
+// templates are those read so far, each with what it includes. They stay as
+// they are until the next generation.
+type templates struct {
+	root *os.Root
+
+	mu   sync.Mutex // guards the rest
+	sets map[string]*template.Template
+	text map[string]string
+}
+
+// render is render(template, context, status, content_type, headers).
+func (e *Env) render(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var name string
+	var context, status, headers starlark.Value = starlark.None, starlark.MakeInt(200), starlark.None
+	contentType := htmlType
+	err := starlark.UnpackArgs(b.Name(), args, kwargs, "template", &name, "context?", &context, "status?", &status,
+		"content_type?", &contentType, "headers?", &headers)
+	if err != nil {
+		return nil, err
+	}
+	data, err := templateData(context)
+	if err != nil {
+		return nil, err
+	}
+	set, err := e.templates.get(name)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := set.Execute(&out, data); err != nil {
+		return nil, e.templates.explain(err, data)
+	}
+	r := newResponse(200, contentType)
+	r.content = asgi.Bytes(out.String())
+	return r.finish(b, status, headers)
+}
+
+// Source answers the text of a template that was read, for explanations.
+func (e *Env) Source(file string) (string, bool) {
+	e.templates.mu.Lock()
+	defer e.templates.mu.Unlock()
+	text, ok := e.templates.text[file]
+	return text, ok
+}
+
+func (t *templates) get(name string) (*template.Template, error) {
+	name, err := inside(name)
+	if err != nil {
+		return nil, fmt.Errorf("render: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if set, ok := t.sets[name]; ok {
+		return set, nil
+	}
+	set, err := t.loadLocked(name)
+	if err != nil {
+		return nil, err
+	}
+	if t.sets == nil {
+		t.sets = map[string]*template.Template{}
+	}
+	t.sets[name] = set
+	return set, nil
+}
+
+// loadLocked reads a template and those that it names, and theirs. A template
+// is parsed after the ones that it includes, so that what it defines takes the
+// place of their blocks.
+func (t *templates) loadLocked(name string) (*template.Template, error) {
+	files, err := t.filesLocked(name)
+	if err != nil {
+		return nil, err
+	}
+	set := template.New(name).Option("missingkey=error")
+	for _, f := range slices.Backward(files) {
+		part := set
+		if f != name {
+			part = set.New(f)
+		}
+		if _, err := part.Parse(t.text[f]); err != nil {
+			return nil, t.explainLocked(err, nil)
+		}
+	}
+	return set, nil
+}
+
+// filesLocked answers the files of a template, itself first.
+func (t *templates) filesLocked(name string) ([]string, error) {
+	if err := t.readLocked(name); err != nil {
+		return nil, fmt.Errorf("render: %w", err)
+	}
+	files, defined := []string{name}, map[string]bool{}
+	var refs []reference
+	for i := 0; i < len(files); i++ {
+		trees, err := parseTree(files[i], t.text[files[i]])
+		if err != nil {
+			return nil, t.explainLocked(err, nil)
+		}
+		for _, tree := range trees {
+			defined[tree.Name] = true
+		}
+		for _, tree := range trees {
+			refs = includes(refs, tree.Root, files[i])
+		}
+		for _, ref := range refs {
+			if defined[ref.name] || slices.Contains(files, ref.name) {
+				continue
+			}
+			clean, err := inside(ref.name)
+			if err == nil {
+				err = t.readLocked(clean)
+			}
+			if err != nil {
+				return nil, &TemplateError{ref.file, ref.line, 0, err.Error(), hintOf(err)}
+			}
+			if clean != ref.name {
+				return nil, &TemplateError{ref.file, ref.line, 0, fmt.Sprintf("%q is not a plain path", ref.name), fmt.Sprintf("write %q", clean)}
+			}
+			files = append(files, ref.name)
+		}
+		refs = refs[:0]
+	}
+	return files, nil
+}
+
+// readLocked reads a template's file into text.
+func (t *templates) readLocked(name string) error {
+	if _, err := regular(t.root, name); err != nil {
+		return notThere(t.root, name, err)
+	}
+	f, err := t.root.Open(name)
+	if err != nil {
+		return notThere(t.root, name, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxTemplate+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxTemplate {
+		return fmt.Errorf("%s is longer than %d bytes", name, maxTemplate)
+	}
+	if t.text == nil {
+		t.text = map[string]string{}
+	}
+	t.text[name] = string(data)
+	return foreign(name, string(data))
+}
+
+// foreign refuses templates of another language, which would be sent as they
+// stand.
+func foreign(name, text string) error {
+	i := strings.Index(text, "{%")
+	if i < 0 {
+		return nil
+	}
+	before := text[:i]
+	return &TemplateError{
+		File: name, Line: 1 + strings.Count(before, "\n"), Col: i - strings.LastIndex(before, "\n"),
+		Message: "templates have no {% … %}",
+		hint:    `write {{range .rooms}} … {{end}}, {{if .user}} … {{else}} … {{end}}, {{template "base.html" .}}`,
+	}
+}
+
+// parseTree parses one file without a look at its functions.
+func parseTree(name, text string) (map[string]*parse.Tree, error) {
+	tree := parse.New(name)
+	tree.Mode = parse.SkipFuncCheck
+	trees := map[string]*parse.Tree{}
+	_, err := tree.Parse(text, "", "", trees)
+	return trees, err
+}
+
+// A reference is a {{template "name"}} in a file.
+type reference struct {
+	name, file string
+	line       int
+}
+
+// includes adds the references of a part of a template.
+func includes(refs []reference, node parse.Node, file string) []reference {
+	switch n := node.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return refs
+		}
+		for _, inner := range n.Nodes {
+			refs = includes(refs, inner, file)
+		}
+	case *parse.IfNode:
+		refs = includes(includes(refs, n.List, file), n.ElseList, file)
+	case *parse.RangeNode:
+		refs = includes(includes(refs, n.List, file), n.ElseList, file)
+	case *parse.WithNode:
+		refs = includes(includes(refs, n.List, file), n.ElseList, file)
+	case *parse.TemplateNode:
+		refs = append(refs, reference{n.Name, file, n.Line})
+	}
+	return refs
+}

@@ -1,0 +1,126 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"asgibox/workerpool/script/explain"
+)
+
+func rendered(t testing.TB, files map[string]string, call string) (reply, error) {
+	t.Helper()
+	return answer(t, folder(t, files), "load_time = 1\ndef view(request):\n  return "+call+"\n", get("/"))
+}
+
+func TestRenderEscapesByPlace(t *testing.T) {
+	got, err := rendered(t, map[string]string{"p.html": `<a href="{{.u}}" title="{{.t}}">{{.t}}</a><script>var x = {{.d}};</script>`},
+		`render("p.html", {"u": "javascript:alert(1)", "t": "<b>'\"&", "d": {"k": ["</script>"]}})`)
+	want := `<a href="#ZgotmplZ" title="&lt;b&gt;&#39;&#34;&amp;">&lt;b&gt;&#39;&#34;&amp;</a><script>var x = {"k":["\u003c/script\u003e"]};</script>`
+	if err != nil || got.content != want || got.header("content-type") != htmlType {
+		t.Errorf("got %s, %v", got.content, err)
+	}
+}
+
+func TestRenderEveryKindOfValue(t *testing.T) {
+	got, err := rendered(t, map[string]string{"p.txt": `{{.n}} {{.f}} {{.big}} {{if .yes}}yes{{end}}{{if .none}}no{{end}} {{range .l}}[{{.}}]{{end}} {{.d.k}} {{.b}} {{len .s}} {{range $k, $v := .d}}{{$k}}={{$v}}{{end}} {{if eq .n 1}}one{{end}}`},
+		`render("p.txt", {"n": 1, "f": 1.5, "big": 1 << 70, "yes": True, "none": None, "l": (1, "two", [3]), "d": {"k": "v"}, "b": b"by", "s": set([1, 2])}, status=201, content_type="text/plain", headers={"x-a": "b"})`)
+	want := `1 1.5 1180591620717411303424 yes [1][two][[3]] v by 2 k=v one`
+	if err != nil || got.content != want || got.status != 201 || got.header("content-type") != "text/plain" || got.header("x-a") != "b" {
+		t.Errorf("got %s, %v", got.content, err)
+	}
+}
+
+func TestTemplatesIncludeOthersOfTheFolder(t *testing.T) {
+	files := map[string]string{
+		"base.html":       `<title>{{block "title" .}}none{{end}}</title>{{block "body" .}}{{end}}{{template "parts/foot.html" .}}`,
+		"parts/foot.html": `<footer>{{.name}}</footer>`,
+		"page.html":       `{{template "base.html" .}}{{define "title"}}{{.name}}{{end}}{{define "body"}}<p>{{if .name}}{{template "parts/foot.html" .}}{{end}}{{end}}`,
+		"plain.html":      `{{template "base.html" .}}`,
+	}
+	got, err := rendered(t, files, `render("page.html", {"name": "N"})`)
+	if want := "<title>N</title><p><footer>N</footer><footer>N</footer>"; err != nil || got.content != want {
+		t.Errorf("got %s, %v", got.content, err)
+	}
+	got, err = rendered(t, files, `render("plain.html", {"name": "N"})`)
+	if want := "<title>none</title><footer>N</footer>"; err != nil || got.content != want {
+		t.Errorf("got %s, %v", got.content, err)
+	}
+}
+
+func TestTemplateMistakesAreExplained(t *testing.T) {
+	for _, c := range []struct {
+		text, context, place, words, hint string
+	}{
+		{"a\n<p>{{.nmae}}", `{"name": 1}`, "p.html:2:6", `the context has no "nmae"`, "did you mean .name?"},
+		{"{{.zork}}", `{"name": 1}`, "p.html:1:3", `the context has no "zork"`, `{"zork": None}`},
+		{"{{name}}", `{"name": 1}`, "p.html:1", `function "name" not defined`, "{{.name}}"},
+		{"\n{% for x in xs %}", `{}`, "p.html:2:1", "templates have no {% … %}", "{{range .rooms}}"},
+		{"{{for .x}}", `{}`, "p.html:1", `function "for" not defined`, "{{range"},
+		{"{{endif}}", `{}`, "p.html:1", "", "{{end}}"},
+		{"{{.x | safe}}", `{}`, "p.html:1", "", "nothing is rendered unescaped"},
+		{"{{if .x}}", `{}`, "p.html:1", "unexpected EOF", ""},
+		{"{{range .xs}}{{.room}}{{end}}", `{"xs": [1], "room": 2}`, "p.html:1:16", "not a dict", "{{$.room}}"},
+		{"a\n{{template \"bsae.html\" .}}", `{}`, "p.html:2", "there is no file bsae.html", `did you mean "base.html"?`},
+		{"{{template \"../x.html\" .}}", `{}`, "p.html:1", "leads outside", ""},
+		{"{{template \"sub.html\" .}}", `{}`, "sub.html:2:3", `the context has no "inner"`, ""},
+		{"<a href={{.a}}{{if .a}}'{{end}}>", `{"a": 1}`, "p.html", "in unquoted attr", ""},
+	} {
+		files := map[string]string{"p.html": c.text, "base.html": "", "sub.html": "\n{{.inner}}"}
+		_, err := rendered(t, files, fmt.Sprintf(`render("p.html", %s)`, c.context))
+		var wrong *TemplateError
+		if !errors.As(err, &wrong) {
+			t.Errorf("%s: got %v", c.text, err)
+			continue
+		}
+		refused(t, c.text, err, c.words, c.hint)
+		if place := (explain.Frame{File: wrong.File, Line: wrong.Line, Col: wrong.Col}).String(); !strings.HasPrefix(place, c.place) {
+			t.Errorf("%s: at %s, want %s", c.text, place, c.place)
+		}
+	}
+}
+
+func TestTheExplanationOfATemplateShowsItsLines(t *testing.T) {
+	env := folder(t, map[string]string{"p.html": "<p>\n{{.nmae}}\n</p>\n"})
+	_, err := answer(t, env, "def view(request):\n  return render('p.html', {'name': 1})\n", get("/"))
+	e := explain.Error(err, explain.Options{Source: env.Source})
+	f, _ := e.Place()
+	if f.String() != "p.html:2:3" || len(f.Lines) != 3 || e.Hint != "did you mean .name?" || len(e.Frames) != 2 {
+		t.Errorf("got %+v", e)
+	}
+}
+
+func TestRenderRefuses(t *testing.T) {
+	files := map[string]string{"index.html": "x", "p.html": "{{.x}}"}
+	for _, c := range [][3]string{
+		{`render("idnex.html")`, "there is no file idnex.html", `did you mean "index.html"?`},
+		{`render("/etc/passwd")`, "no path within", ""},
+		{`render("../x")`, "leads outside", ""},
+		{`render("p.html", [1])`, "the context is a list; it takes a dict", "render("},
+		{`render("p.html", {"x": len})`, "cannot be shown", ""},
+		{`render("p.html", {"x": request})`, "a request cannot be shown", "put what the page shows"},
+	} {
+		_, err := rendered(t, files, c[0])
+		refused(t, c[0], err, c[1], c[2])
+	}
+}
+
+func TestAContextThatHoldsItself(t *testing.T) {
+	env := folder(t, map[string]string{"p.html": "x"})
+	for _, make := range []string{"x = []\n  x.append(x)", "x = [1]\n  for _ in range(40):\n    x = [x, x]"} {
+		_, err := answer(t, env, "def view(request):\n  "+make+"\n  return render('p.html', {'x': x})\n", get("/"))
+		refused(t, make, err, "too large, or holds itself", "")
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	env := folder(b, map[string]string{"p.html": "<h1>{{.title}}</h1>{{range .rooms}}<li>{{.}}{{end}}"})
+	thread, globals := program(b, env, "def view(request):\n  return render('p.html', {'title': 't', 'rooms': ['a', 'b', 'c']})\n")
+	req := NewRequest(get("/"), Hooks{})
+	b.ReportAllocs()
+	for b.Loop() {
+		v, _ := callView(thread, globals, req)
+		env.Respond(thread, req, v, &Sender{Send: drop})
+	}
+}
