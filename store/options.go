@@ -69,36 +69,12 @@ func (o *Options) settings() asgi.Settings {
 // capacityOf answers how many messages the queue of that name holds.
 func (o *Options) capacityOf(name string) int {
 	for _, p := range o.ChannelCapacity {
-		if match(p.Pattern, name) {
+		if asgi.MatchName(p.Pattern, name) {
 			return max(p.Capacity, 1)
 		}
 	}
-	if match(bodyCapacity.Pattern, name) {
+	if asgi.MatchName(bodyCapacity.Pattern, name) {
 		return bodyCapacity.Capacity
 	}
 	return o.Capacity
-}
-
-// match compares a name with a pattern in which only "*" is special: a "?" is
-// a type character of channel names, so path.Match does not do.
-func match(pattern, name string) bool {
-	before, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == name
-	}
-	if !strings.HasPrefix(name, before) {
-		return false
-	}
-	name = name[len(before):]
-	for {
-		middle, after, star := strings.Cut(rest, "*")
-		if !star {
-			return strings.HasSuffix(name, middle)
-		}
-		i := strings.Index(name, middle)
-		if i < 0 {
-			return false
-		}
-		name, rest = name[i+len(middle):], after
-	}
 }
