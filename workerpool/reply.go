@@ -24,12 +24,13 @@ type Failure struct {
 
 // A Page is the body of an error response.
 type Page struct {
+	Status      int // of the response, if another than the failure's
 	ContentType string
 	Content     asgi.Bytes
 }
 
 func plainPage(f Failure) Page {
-	return Page{"text/plain; charset=utf-8", asgi.Bytes(fmt.Sprintf("%d %s\n\n%v\n", f.Status, http.StatusText(f.Status), f.Err))}
+	return Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(fmt.Sprintf("%d %s\n\n%v\n", f.Status, http.StatusText(f.Status), f.Err))}
 }
 
 // A RoutelessError says that no route matches.
@@ -112,8 +113,11 @@ func (p *Pool) refuse(j *Job, f Failure) {
 
 func (p *Pool) response(f Failure) asgi.Fields {
 	page := p.page(f)
+	if page.Status == 0 {
+		page.Status = f.Status
+	}
 	return asgi.Fields{
-		{Key: "status", Value: int64(f.Status)},
+		{Key: "status", Value: int64(page.Status)},
 		{Key: "headers", Value: []any{
 			[]any{asgi.Bytes("content-type"), asgi.Bytes(page.ContentType)},
 			[]any{asgi.Bytes("cache-control"), asgi.Bytes("no-store")},

@@ -1,26 +1,104 @@
 package script
 
 import (
+	"fmt"
+	"strings"
+
 	"asgibox/asgi"
 	"asgibox/workerpool"
 	"asgibox/workerpool/script/explain"
 )
 
-// ErrorPage draws a failure, for [workerpool.Options].
+// ErrorPage draws a failure, for [workerpool.Options]: as HTML, which loads
+// itself again when the application has been mended, or as text for clients
+// that do not ask for HTML.
 func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
-	e := l.Explain(f.Err)
-	return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(e.Text(false))}
+	version := l.live.version()
+	if f.Channel == "http.request" && strings.HasPrefix(f.Message.Text("path"), livePath) {
+		return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(version), Status: 200}
+	}
+	page := explain.Page{
+		Status:      f.Status,
+		Explanation: l.Explain(f.Err),
+		Tables:      []explain.Table{messageTable(f)},
+		Poll:        versionURL,
+		Version:     version,
+	}
+	if f.Channel == "http.request" && explain.WantsHTML(header(f.Message, "accept")) {
+		return workerpool.Page{ContentType: "text/html; charset=utf-8", Content: asgi.Bytes(page.HTML())}
+	}
+	return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(page.Text())}
 }
 
 // Explain explains an error of the application, with lines of its files as
 // they were when it was loaded last.
 func (l *Loader) Explain(err error) explain.Explanation {
 	l.mu.Lock()
-	s := l.last
+	s, names := l.last, l.names
 	l.mu.Unlock()
-	o := explain.Options{}
+	o := explain.Options{Names: names}
 	if s != nil {
 		o.Source = s.lookup
 	}
 	return explain.Error(err, o)
+}
+
+// messageTable shows the message that could not be handled.
+func messageTable(f workerpool.Failure) explain.Table {
+	t := explain.Table{Title: f.Channel}
+	if f.Consumer != "" {
+		t.Rows = append(t.Rows, explain.Row{Name: "consumer", Value: f.Consumer})
+	}
+	for key, v := range f.Message.All() {
+		t.Rows = append(t.Rows, explain.Row{Name: key, Value: brief(v)})
+	}
+	t.Rows = append(t.Rows, explain.Row{Name: "generation", Value: fmt.Sprint(f.Generation)})
+	return t
+}
+
+// brief answers the beginning of a value's text.
+func brief(v any) string {
+	const most = 500
+	s := write(v)
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
+
+// write answers a value as scripts write it.
+func write(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case string:
+		return fmt.Sprintf("%q", v)
+	case asgi.Bytes:
+		return fmt.Sprintf("b%q", string(v))
+	case asgi.List:
+		var parts []string
+		for _, item := range v.All() {
+			parts = append(parts, write(item))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case asgi.Dict:
+		var parts []string
+		for key, item := range v.All() {
+			parts = append(parts, fmt.Sprintf("%q: %s", key, write(item)))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	}
+	return fmt.Sprint(v)
+}
+
+// header answers a request's header, or "".
+func header(m asgi.Message, name string) string {
+	v, _ := m.Get("headers")
+	headers, _ := v.(asgi.List)
+	for _, h := range headers.All() {
+		if pair, ok := h.(asgi.List); ok && pair.Len() == 2 && textOf(pair.At(0)) == name {
+			return textOf(pair.At(1))
+		}
+	}
+	return ""
 }

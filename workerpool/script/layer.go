@@ -119,22 +119,29 @@ func (r *run) send(call, name string, content starlark.Value, wait time.Duration
 	if err := r.check(name, m); err != nil {
 		return err
 	}
-	if r.cookie != "" && r.job != nil && name == r.job.ReplyChannel() {
-		if m, err = r.withCookie(m); err != nil {
+	if r.job != nil && name == r.job.ReplyChannel() && m.Has("status") {
+		if m, err = r.dress(m); err != nil {
 			return err
 		}
 	}
 	return r.patient(wait, func() error { return r.out.Send(r.ctx, name, m) })
 }
 
+// forever is a wait that only the handler's own end ends.
+const forever = time.Duration(-1)
+
 // patient repeats a send that meets a full channel.
 func (r *run) patient(wait time.Duration, send func() error) error {
 	err := send()
-	if wait <= 0 || !errors.Is(err, asgi.ErrChannelFull) {
+	if wait == 0 || !errors.Is(err, asgi.ErrChannelFull) {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, wait)
-	defer cancel()
+	ctx := r.ctx
+	if wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, wait)
+		defer cancel()
+	}
 	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, 50*time.Millisecond) {
 		select {
 		case <-time.After(pause):

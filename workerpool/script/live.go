@@ -2,40 +2,184 @@ package script
 
 import (
 	"context"
+	_ "embed"
+	"strconv"
+	"strings"
 	"sync"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
 )
+
+// The paths under which pages learn that the application has changed. They are
+// answered before any route.
+const (
+	livePath   = "/__asgibox__/"
+	versionURL = livePath + "generation" // the live generation's number
+	changeURL  = livePath + "change"     // the same, once it is another than ?seen=
+	scriptURL  = livePath + "live.js"
+)
+
+//go:embed live.js
+var liveScript string
 
 // generations tells who waits when another generation is live.
 type generations struct {
+	layer asgi.Layer
+
 	mu      sync.Mutex // guards the rest
 	current uint64
-	changed chan struct{} // closed when current changes
+	failed  int               // loads that failed since
+	waiting map[string]string // what each reply channel has seen
 }
 
-func newGenerations() *generations { return &generations{changed: make(chan struct{})} }
+// maxWaiting bounds how many pages wait at once.
+const maxWaiting = 1000
 
-func (g *generations) announce(number uint64) {
+func newGenerations(l asgi.Layer) *generations {
+	return &generations{layer: l, waiting: make(map[string]string)}
+}
+
+// version names what is served now.
+func (g *generations) version() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.current = number
-	close(g.changed)
-	g.changed = make(chan struct{})
+	return g.versionLocked()
 }
 
-// Wait returns the number of the live generation once it is another than
-// seen, or the context's error.
-func (g *generations) wait(ctx context.Context, seen uint64) (uint64, error) {
-	for {
-		g.mu.Lock()
-		current, changed := g.current, g.changed
+func (g *generations) versionLocked() string {
+	if g.current == 0 {
+		return "error " + strconv.Itoa(g.failed)
+	}
+	return strconv.FormatUint(g.current, 10)
+}
+
+// announce tells all that wait about the generation that is live.
+func (g *generations) announce(number uint64) {
+	g.mu.Lock()
+	g.current = number
+	waiting := g.waiting
+	g.waiting = make(map[string]string)
+	version := g.versionLocked()
+	g.mu.Unlock()
+	for reply := range waiting {
+		g.answer(reply, version)
+	}
+}
+
+// fail notes a load that failed.
+func (g *generations) fail() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.failed++
+}
+
+// wait answers a page once what is served is not what it has seen.
+func (g *generations) wait(reply, seen string) {
+	g.mu.Lock()
+	version := g.versionLocked()
+	if version == seen && len(g.waiting) < maxWaiting {
+		g.waiting[reply] = seen
 		g.mu.Unlock()
-		if current != seen {
-			return current, nil
+		return
+	}
+	g.mu.Unlock()
+	g.answer(reply, version)
+}
+
+// answer tells a page. One that has gone does not matter.
+func (g *generations) answer(reply, version string) {
+	if g.layer == nil {
+		return
+	}
+	_ = g.layer.Send(context.Background(), nil, reply, textResponse("text/plain; charset=utf-8", version), asgi.Volatile)
+}
+
+func textResponse(kind, text string) asgi.Message {
+	return asgi.MustMessage(
+		asgi.Field{Key: "status", Value: 200},
+		asgi.Field{Key: "headers", Value: []any{
+			[]any{asgi.Bytes("content-type"), asgi.Bytes(kind)},
+			[]any{asgi.Bytes("cache-control"), asgi.Bytes("no-store")},
+		}},
+		asgi.Field{Key: "content", Value: asgi.Bytes(text)},
+	)
+}
+
+// liveConsumer answers what pages ask of us.
+type liveConsumer struct{ loader *Loader }
+
+func (c *liveConsumer) Name() string  { return "live" }
+func (c *liveConsumer) Ordered() bool { return true }
+func (c *liveConsumer) Limit() string { return "" }
+
+// Consume answers at once, or keeps the reply channel until there is news.
+func (c *liveConsumer) Consume(ctx context.Context, j *workerpool.Job) error {
+	m := j.Delivery.Message
+	g := c.loader.live
+	switch m.Text("path") {
+	case changeURL:
+		j.Hold()
+		seen, _ := strings.CutPrefix(string(m.Bytes("query_string")), "seen=")
+		g.wait(j.ReplyChannel(), strings.ReplaceAll(seen, "%20", " "))
+		return nil
+	case scriptURL:
+		text := strings.ReplaceAll(liveScript, "VERSION", strconv.Quote(g.version()))
+		return j.Send(ctx, j.ReplyChannel(), textResponse("text/javascript; charset=utf-8", text))
+	}
+	return j.Send(ctx, j.ReplyChannel(), textResponse("text/plain; charset=utf-8", g.version()))
+}
+
+// withLive adds the live script to a page, if pages are to have it.
+func (r *run) withLive(m asgi.Message) (asgi.Message, error) {
+	if !r.unit.loader.opts.Live || !isPage(m) {
+		return m, nil
+	}
+	v, _ := m.Get("content")
+	var content string
+	switch v := v.(type) {
+	case string:
+		content = v
+	case asgi.Bytes:
+		content = string(v)
+	}
+	const tag = `<script src="` + scriptURL + `"></script>`
+	at := strings.LastIndex(strings.ToLower(content), "</body>")
+	if at < 0 {
+		at = len(content)
+	}
+	return m.With("content", asgi.Bytes(content[:at]+tag+content[at:]))
+}
+
+// isPage reports whether a response is an HTML page that can be added to.
+func isPage(m asgi.Message) bool {
+	if more, _ := m.Get("more_content"); more == true || !m.Has("content") {
+		return false
+	}
+	v, _ := m.Get("headers")
+	headers, _ := v.(asgi.List)
+	html := false
+	for _, h := range headers.All() {
+		pair, ok := h.(asgi.List)
+		if !ok || pair.Len() != 2 {
+			return false
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return current, context.Cause(ctx)
+		switch name, value := textOf(pair.At(0)), textOf(pair.At(1)); strings.ToLower(name) {
+		case "content-type":
+			html = strings.HasPrefix(strings.ToLower(value), "text/html")
+		case "content-encoding", "content-length", "etag":
+			return false
 		}
 	}
+	return html
+}
+
+func textOf(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case asgi.Bytes:
+		return string(v)
+	}
+	return ""
 }

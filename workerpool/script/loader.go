@@ -8,6 +8,8 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+
+	"go.starlark.net/starlark"
 )
 
 // Options say how applications are run. The zero value is ready for use, but
@@ -46,6 +48,7 @@ type Loader struct {
 	mu    sync.Mutex // guards the rest
 	files []string
 	last  *sources // of the newest load, for explanations
+	names []string // that its scripts could use
 }
 
 var _ workerpool.Loader = (*Loader)(nil)
@@ -64,7 +67,7 @@ func NewLoader(path string, o Options) *Loader {
 		file:   filepath.Base(path),
 		opts:   o,
 		log:    o.Log,
-		live:   newGenerations(),
+		live:   newGenerations(o.Layer),
 		memory: &gauge{limit: o.Memory},
 	}
 }
@@ -73,11 +76,13 @@ func NewLoader(path string, o Options) *Loader {
 func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Application, error) {
 	u, err := l.open(generation)
 	if err != nil {
+		l.live.fail()
 		return nil, err
 	}
 	app, err := u.load(ctx)
-	l.remember(u.sources)
+	l.remember(u.sources, append(u.names.Keys(), starlark.Universe.Keys()...))
 	if err != nil {
+		l.live.fail()
 		u.close()
 		return nil, err
 	}
@@ -92,10 +97,10 @@ func (l *Loader) Files() []string {
 	return append([]string(nil), l.files...)
 }
 
-func (l *Loader) remember(s *sources) {
+func (l *Loader) remember(s *sources, names []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last = s
+	l.last, l.names = s, names
 	l.files = l.files[:0]
 	for _, name := range s.names() {
 		l.files = append(l.files, filepath.Join(l.folder, filepath.FromSlash(name)))

@@ -1,6 +1,8 @@
 package script
 
 import (
+	"maps"
+
 	"go.starlark.net/starlark"
 )
 
@@ -20,6 +22,9 @@ func (u *unit) predeclared() starlark.StringDict {
 		"include":  function("include", includeCall),
 		"every":    function("every", everyCall),
 		"hold":     function("hold", hold),
+		"view":     function("view", viewCall),
+		"static":   function("static", staticCall),
 	}
+	maps.Copy(names, u.web.Builtins())
 	return names
 }

@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"strings"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
@@ -53,6 +54,9 @@ func (a *routed) Limits() []workerpool.Limit { return a.table.limits }
 // Route finds the consumer of a message. For requests and handshakes there
 // always is one.
 func (a *routed) Route(d asgi.Delivery) workerpool.Consumer {
+	if d.Channel == "http.request" && strings.HasPrefix(d.Message.Text("path"), livePath) {
+		return &liveConsumer{a.unit.loader}
+	}
 	m := a.table.find(d)
 	if m.entry == nil && d.Channel != "http.request" && d.Channel != "websocket.connect" {
 		return nil
@@ -126,5 +130,5 @@ func (r *run) consume(m *match, j *workerpool.Job) error {
 		return r.serve(m, v, msg)
 	}
 	_, err := r.call(m.entry.route.consumer, starlark.Tuple{msg}, m.kwargs)
-	return err
+	return blame(err)
 }

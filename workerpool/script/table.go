@@ -169,7 +169,7 @@ func (o *route) captures(within []*include) []string {
 	}
 	add(o.patterns)
 	if o.view != nil {
-		names = append(names, o.view.params...)
+		names = append(names, o.view.params()...)
 	}
 	return names
 }
@@ -204,7 +204,9 @@ type match struct {
 	table  *table
 	entry  *entry // nil if the message has none
 	kwargs []starlark.Tuple
-	allow  []string // methods of views that fit but for the method
+	params []starlark.Tuple // those of them that a view's path captured
+	path   string           // what includes have left of it, for files
+	allow  []string         // methods of views that fit but for the method
 }
 
 // find answers the first entry that fits a message.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 
+	"asgibox/workerpool/script/web"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
@@ -18,7 +20,8 @@ type unit struct {
 	number  uint64
 	sources *sources
 	names   starlark.StringDict // what every file may use
-	threads sync.Pool           // of *run, for handlers
+	web     *web.Env
+	threads sync.Pool // of *run, for handlers
 
 	mu       sync.Mutex      // guards the rest
 	warnings map[string]bool // given so far
@@ -45,6 +48,7 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 		warnings: make(map[string]bool),
 		compiled: make(map[string]*starlark.Program),
 	}
+	u.web = web.NewEnv(root)
 	u.names = u.predeclared()
 	return u, nil
 }

@@ -1,0 +1,164 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
+
+	"go.starlark.net/starlark"
+)
+
+// Check loads the application without serving it.
+func (l *Loader) Check(ctx context.Context) error {
+	app, err := l.Load(ctx, 1)
+	if err != nil {
+		return err
+	}
+	app.Close()
+	return nil
+}
+
+// A Route is one line of an application's routing.
+type Route struct {
+	Channel  string
+	Pattern  string // as it is written
+	Consumer string // the function, with its place
+}
+
+// Routing is how an application routes, without serving it.
+type Routing struct {
+	Routes []Route // none for a loop application
+
+	table *table
+}
+
+// Routes loads the application and answers how it routes.
+func (l *Loader) Routes(ctx context.Context) (Routing, error) {
+	app, err := l.Load(ctx, 1)
+	if err != nil {
+		return Routing{}, err
+	}
+	defer app.Close()
+	a, ok := app.(*routed)
+	if !ok {
+		return Routing{}, nil
+	}
+	r := Routing{table: a.table}
+	for _, channel := range a.table.channels {
+		entries := a.table.entries[channel]
+		for i := range entries {
+			r.Routes = append(r.Routes, Route{channel, entries[i].describe(), entries[i].name})
+		}
+	}
+	if a.table.wsgi != nil {
+		r.Routes = append(r.Routes, Route{"http.request", "application", consumerName(a.table.wsgi)})
+	}
+	return r, nil
+}
+
+// A Found is what becomes of a message.
+type Found struct {
+	Channel   string
+	Route     Route    // empty if there is none
+	Arguments []string // that the consumer is called with besides the message, like id=3
+	Methods   []string // that would be taken, if only the method is wrong
+	Near      []string // what comes near, if there is no route
+}
+
+// Find answers what becomes of a request, and of a WebSocket's messages, for a
+// path. Channels that the application has no routes for are left out.
+func (r Routing) Find(method, path string) []Found {
+	if r.table == nil {
+		return nil
+	}
+	var all []Found
+	for _, channel := range []string{"http.request", "websocket.connect", "websocket.receive", "websocket.disconnect"} {
+		if len(r.table.entries[channel]) == 0 && (channel != "http.request" || r.table.wsgi == nil) {
+			continue
+		}
+		all = append(all, r.find(channel, method, path))
+	}
+	return all
+}
+
+func (r Routing) find(channel, method, path string) Found {
+	f := Found{Channel: channel}
+	m := r.table.find(delivery(channel, method, path))
+	switch {
+	case m.entry != nil:
+		f.Route = Route{channel, m.entry.describe(), m.entry.name}
+		for _, kw := range m.kwargs {
+			f.Arguments = append(f.Arguments, fmt.Sprintf("%s=%s", string(kw[0].(starlark.String)), kw[1]))
+		}
+	case len(m.allow) > 0:
+		slices.Sort(m.allow)
+		f.Methods = slices.Compact(m.allow)
+	case channel == "http.request" && r.table.wsgi != nil:
+		f.Route = Route{channel, "application", consumerName(r.table.wsgi)}
+	default:
+		f.Near = r.near(channel, method, path)
+	}
+	return f
+}
+
+func delivery(channel, method, path string) asgi.Delivery {
+	fields := asgi.Fields{{Key: "path", Value: path}}
+	if channel == "http.request" {
+		fields = append(fields, asgi.Field{Key: "method", Value: method})
+	}
+	m, err := asgi.NewMessage(fields...)
+	if err != nil {
+		return asgi.Delivery{Channel: channel}
+	}
+	return asgi.Delivery{Channel: channel, Message: m}
+}
+
+// near answers the routes of a channel that a slightly different path would
+// take, and that path.
+func (r Routing) near(channel, method, path string) []string {
+	var near []string
+	for _, other := range variants(path) {
+		if m := r.table.find(delivery(channel, method, other)); m.entry != nil {
+			near = append(near, fmt.Sprintf("%s would match %s", other, m.entry.describe()))
+		}
+	}
+	entries := r.table.entries[channel]
+	var literals []string
+	for i := range entries {
+		e := &entries[i]
+		if v := e.route.view; v != nil && v.path != nil && len(v.path.Names()) == 0 {
+			literals = append(literals, v.path.String())
+		}
+		for _, p := range e.route.patterns {
+			if p.key == "path" && unanchored(p.source, path) {
+				near = append(near, fmt.Sprintf("%s matches further on, but patterns are matched from the start", e.describe()))
+			}
+		}
+	}
+	if literal := explain.Nearest(path, literals); literal != "" {
+		near = append(near, fmt.Sprintf("did you mean %s?", literal))
+	}
+	return near
+}
+
+// variants answers paths that are easily confused with this one.
+func variants(path string) []string {
+	all := []string{path + "/", strings.TrimRight(path, "/"), "/" + strings.TrimLeft(path, "/"), strings.ToLower(path)}
+	seen := map[string]bool{path: true, "": true}
+	return slices.DeleteFunc(all, func(p string) bool {
+		was := seen[p]
+		seen[p] = true
+		return was
+	})
+}
+
+// unanchored reports whether a pattern matches within a path.
+func unanchored(source, path string) bool {
+	re, err := regexp.Compile(source)
+	return err == nil && re.MatchString(path)
+}
