@@ -162,10 +162,16 @@ func (l *Layer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 		l.mu.Unlock()
 		return nil
 	}
-	h := &held{channel: channel, pattern: f.pattern, message: m, opts: opts, cause: copyOf(c), due: time.Now().Add(f.delay)}
+	h := &held{channel: channel, pattern: f.pattern, message: m, opts: opts, ctx: ctx, cause: copyOf(c), due: time.Now().Add(f.delay)}
 	ln := l.joinLocked(h, f)
 	l.mu.Unlock()
-	return l.drain(ctx, c, ln, h)
+	l.drain(ln)
+	if h.done == nil {
+		return nil
+	}
+	<-h.done
+	c.Raise(h.cause.Barrier())
+	return h.err
 }
 
 // refuse answers the error that the layer behind would answer whatever became

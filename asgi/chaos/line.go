@@ -16,8 +16,11 @@ type held struct {
 	pattern string // of the rule that held it
 	message asgi.Message
 	opts    []asgi.SendOption
+	ctx     context.Context
 	cause   *asgi.Cause // a copy: the sender's goes on
 	due     time.Time
+	done    chan struct{} // closed once it was sent; nil if its sender does not wait
+	err     error         // set before done is closed
 }
 
 // A line is what is held back on one channel. One goroutine at a time sends
@@ -70,7 +73,8 @@ func (l *Layer) fateLocked(channel string) fate {
 	return fateOf(l.rules, channel, l.dice)
 }
 
-// joinLocked gives a message its place in its channel's line.
+// joinLocked gives a message its place in its channel's line. One that nothing
+// holds back is sent before its sender goes on, and tells how that went.
 func (l *Layer) joinLocked(h *held, f fate) *line {
 	ln := l.lines[h.channel]
 	if ln == nil {
@@ -82,10 +86,16 @@ func (l *Layer) joinLocked(h *held, f fate) *line {
 	}
 	if f.aside && ln.aside == nil {
 		l.countLocked(h.pattern, Counts{Reordered: 1})
+		h.ctx = l.ctx
 		ln.aside, ln.asideBy = h, time.Now().Add(asideFor)
 		return ln
 	}
-	ln.add(h)
+	now := h.due
+	if ln.add(h); f.delay == 0 && h.due.Equal(now) {
+		h.done = make(chan struct{})
+	} else {
+		h.ctx = l.ctx
+	}
 	ln.addAside()
 	return ln
 }
@@ -118,31 +128,33 @@ func (l *Layer) nextLocked(ln *line, now time.Time) *held {
 	return h
 }
 
-// drain sends what is due. It answers the error of mine if it sent that, with
-// its sender's context and cause; others are lost where there is no room.
-func (l *Layer) drain(ctx context.Context, c *asgi.Cause, ln *line, mine *held) (mineErr error) {
+// drain sends what is due. Of what was held back, that is lost for which there
+// is no room.
+func (l *Layer) drain(ln *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if ln.draining {
-		return nil
+		return
 	}
 	ln.draining = true
 	for h := l.nextLocked(ln, time.Now()); h != nil; h = l.nextLocked(ln, time.Now()) {
 		l.mu.Unlock()
-		var err error
-		if h == mine {
-			mineErr = l.Layer.Send(ctx, c, h.channel, h.message, h.opts...)
-		} else {
-			err = l.Layer.Send(l.ctx, h.cause, h.channel, h.message, h.opts...)
-		}
+		h.sent(l.Layer.Send(h.ctx, h.cause, h.channel, h.message, h.opts...))
 		l.mu.Lock()
-		if err != nil {
+		if h.err != nil && h.done == nil {
 			l.countLocked(h.pattern, Counts{Lost: 1})
 		}
 	}
 	ln.draining = false
 	l.scheduleLocked(ln)
-	return mineErr
+}
+
+// sent notes how it went, and wakes the sender who waits for that.
+func (h *held) sent(err error) {
+	h.err = err
+	if h.done != nil {
+		close(h.done)
+	}
 }
 
 // scheduleLocked looks at the line again when something in it is due, or
@@ -169,13 +181,16 @@ func (l *Layer) scheduleLocked(ln *line) {
 	l.running.Add(1)
 	ln.timer = time.AfterFunc(time.Until(at), func() {
 		defer l.running.Done()
-		l.drain(l.ctx, nil, ln, nil)
+		l.drain(ln)
 	})
 }
 
 // dropHeldLocked empties all lines.
 func (l *Layer) dropHeldLocked() {
 	for _, ln := range l.lines {
+		for _, h := range ln.waiting {
+			h.sent(nil)
+		}
 		ln.waiting, ln.aside = nil, nil
 		if !ln.draining {
 			l.scheduleLocked(ln)
