@@ -1,0 +1,62 @@
+package lib
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+)
+
+func TestEnvFile(t *testing.T) {
+	got, err := ParseEnv(".env", "\uFEFF# a comment\n\nA=1\r\nexport B = two words # not this\nC='single \\n $A # stays'\nD=\"double\\n\\t\\\"\\\\\\$ # stays\" # gone\n"+
+		"E=\nF=a#b\nG=\"two\nlines\"\nH=\t#gone\nI.x-y=a=b\nA=again\nJ='it'")
+	want := map[string]string{
+		"A": "again", "B": "two words", "C": `single \n $A # stays`, "D": "double\n\t\"\\$ # stays", "E": "", "F": "a#b",
+		"G": "two\nlines", "H": "", "I.x-y": "a=b", "J": "it",
+	}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := ParseEnv(".env", ""); err != nil || len(got) != 0 {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestEnvFileMistakes(t *testing.T) {
+	for text, want := range map[string]string{
+		"A=1\nnonsense\n":    ".env:2: the line has no =",
+		"\n1A=2":             `.env:2: "1A" is no name`,
+		"=2":                 `.env:1: "" is no name`,
+		"A=\"x\ny\"\nB='x\n": ".env:3: a value begins with ' and never ends",
+		"A='x' y":            ".env:1: something follows the closing quote",
+	} {
+		_, err := ParseEnv(".env", text)
+		var wrong *EnvError
+		if !errors.As(err, &wrong) || err.Error() != want {
+			t.Errorf("%q: got %v", text, err)
+		}
+		if file, line, _ := wrong.Place(); file != ".env" || line != wrong.Line {
+			t.Errorf("%q: at %s:%d", text, file, line)
+		}
+	}
+}
+
+func FuzzParseEnv(f *testing.F) {
+	f.Add("A=1\nexport B=\"x\\ny\" # z\nC='\n'")
+	f.Add("A=\"\\")
+	f.Add("A= #")
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := ParseEnv(".env", text)
+		if err != nil {
+			if wrong := err.(*EnvError); wrong.Line < 1 || wrong.Line > 1+strings.Count(text, "\n") {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		for name := range all {
+			if !envName.MatchString(name) {
+				t.Errorf("%q: name %q", text, name)
+			}
+		}
+	})
+}

@@ -1,0 +1,64 @@
+package lib
+
+import (
+	"fmt"
+	"log/slog"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+)
+
+// log is the module log: a function a level, with fields by name.
+func (o Options) log() *starlarkstruct.Module {
+	return module("log", map[string]function{
+		"debug":   o.logAt(slog.LevelDebug),
+		"info":    o.logAt(slog.LevelInfo),
+		"warning": o.logAt(slog.LevelWarn),
+		"error":   o.logAt(slog.LevelError),
+	})
+}
+
+func (o Options) logAt(level slog.Level) function {
+	return func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		var message starlark.Value
+		if err := starlark.UnpackPositionalArgs(b.Name(), args, nil, 1, &message); err != nil {
+			return nil, err
+		}
+		if o.Log == nil {
+			return starlark.None, nil
+		}
+		attrs := []slog.Attr{slog.String("at", caller(thread))}
+		for _, field := range kwargs {
+			name, _ := starlark.AsString(field[0])
+			attrs = append(attrs, slog.Any(name, attribute(field[1])))
+		}
+		o.Log(thread).LogAttrs(contextOf(thread), level, plain(message), attrs...)
+		return starlark.None, nil
+	}
+}
+
+// caller answers the line that made the call.
+func caller(thread *starlark.Thread) string {
+	if thread.CallStackDepth() < 2 {
+		return ""
+	}
+	pos := thread.CallFrame(1).Pos
+	return fmt.Sprintf("%s:%d", pos.Filename(), pos.Line)
+}
+
+// attribute answers a value as a log writes it best.
+func attribute(v starlark.Value) any {
+	switch v := v.(type) {
+	case starlark.NoneType:
+		return nil
+	case starlark.Bool:
+		return bool(v)
+	case starlark.Float:
+		return float64(v)
+	case starlark.Int:
+		if n, ok := v.Int64(); ok {
+			return n
+		}
+	}
+	return plain(v)
+}

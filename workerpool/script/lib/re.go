@@ -1,0 +1,213 @@
+package lib
+
+import (
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"sync"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+)
+
+// mostPatterns are kept compiled; programs have few.
+const mostPatterns = 256
+
+// patterns are those that were compiled, by what was written.
+type patterns struct {
+	mu  sync.Mutex // guards the rest
+	all map[string]*regexp.Regexp
+}
+
+func reModule() *starlarkstruct.Module {
+	p := &patterns{all: map[string]*regexp.Regexp{}}
+	return module("re", map[string]function{
+		"match":   p.match,
+		"search":  p.search,
+		"findall": p.findall,
+		"sub":     p.sub,
+		"split":   p.split,
+		"escape":  escape,
+	})
+}
+
+func (p *patterns) compile(pattern string) (*regexp.Regexp, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if re, ok := p.all[pattern]; ok {
+		return re, nil
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, badPattern(pattern, err)
+	}
+	if len(p.all) >= mostPatterns {
+		clear(p.all)
+	}
+	p.all[pattern] = re
+	return re, nil
+}
+
+// badPattern says what is wrong with a pattern, and what of Python's is not
+// there.
+func badPattern(pattern string, err error) error {
+	why, ok := err.(*syntax.Error)
+	if !ok {
+		return err
+	}
+	hint := ""
+	switch {
+	case strings.HasPrefix(why.Expr, "(?=") || strings.HasPrefix(why.Expr, "(?!") || strings.HasPrefix(why.Expr, "(?<"):
+		hint = "RE2 looks neither ahead nor behind; search for more and test what was found"
+	case why.Code == syntax.ErrInvalidEscape:
+		hint = `RE2 has no references to groups like \1; write a backslash in a text r"…"`
+	}
+	return hinted(hint, "the pattern %q is wrong: %s: %s", pattern, why.Code, why.Expr)
+}
+
+// arguments unpacks a pattern and a text.
+func (p *patterns) arguments(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (*regexp.Regexp, string, error) {
+	var pattern, text string
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "text", &text); err != nil {
+		return nil, "", err
+	}
+	re, err := p.compile(pattern)
+	return re, text, err
+}
+
+// match looks at the beginning of the text only.
+func (p *patterns) match(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var pattern, text string
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "text", &text); err != nil {
+		return nil, err
+	}
+	if _, err := p.compile(pattern); err != nil {
+		return nil, err
+	}
+	re, err := p.compile(`\A(?:` + pattern + `)`)
+	if err != nil {
+		return nil, err
+	}
+	return found(re, text), nil
+}
+
+func (p *patterns) search(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	re, text, err := p.arguments(b, args, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return found(re, text), nil
+}
+
+func found(re *regexp.Regexp, text string) starlark.Value {
+	at := re.FindStringSubmatchIndex(text)
+	if at == nil {
+		return starlark.None
+	}
+	return &match{re, text, at}
+}
+
+// findall answers what matches: its one group if the pattern has one, tuples
+// if it has more.
+func (p *patterns) findall(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	re, text, err := p.arguments(b, args, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	var out []starlark.Value
+	for _, groups := range re.FindAllStringSubmatch(text, -1) {
+		switch len(groups) {
+		case 1, 2:
+			out = append(out, starlark.String(groups[len(groups)-1]))
+		default:
+			tuple := make(starlark.Tuple, len(groups)-1)
+			for i, g := range groups[1:] {
+				tuple[i] = starlark.String(g)
+			}
+			out = append(out, tuple)
+		}
+	}
+	return starlark.NewList(out), nil
+}
+
+// sub replaces; the replacement is a text with \1 and \g<name>, or a function
+// of the match.
+func (p *patterns) sub(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var pattern, text string
+	var replacement starlark.Value
+	var count int
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "replacement", &replacement, "text", &text, "count?", &count); err != nil {
+		return nil, err
+	}
+	re, err := p.compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	if count <= 0 {
+		count = -1
+	}
+	var out strings.Builder
+	last := 0
+	for _, at := range re.FindAllStringSubmatchIndex(text, count) {
+		out.WriteString(text[last:at[0]])
+		piece, err := replace(thread, &match{re, text, at}, replacement)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", b.Name(), err)
+		}
+		out.WriteString(piece)
+		last = at[1]
+	}
+	out.WriteString(text[last:])
+	return starlark.String(out.String()), nil
+}
+
+func replace(thread *starlark.Thread, m *match, replacement starlark.Value) (string, error) {
+	switch r := replacement.(type) {
+	case starlark.String:
+		return m.expand(string(r))
+	case starlark.Callable:
+		v, err := starlark.Call(thread, r, starlark.Tuple{m}, nil)
+		if err != nil {
+			return "", err
+		}
+		s, ok := starlark.AsString(v)
+		if !ok {
+			return "", fmt.Errorf("the function answered a %s; a replacement is text", v.Type())
+		}
+		return s, nil
+	}
+	return "", fmt.Errorf("the replacement is a %s; it is text or a function", replacement.Type())
+}
+
+// split cuts the text where the pattern matches; groups are kept.
+func (p *patterns) split(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var pattern, text string
+	var most int
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "text", &text, "maxsplit?", &most); err != nil {
+		return nil, err
+	}
+	re, err := p.compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	if most <= 0 {
+		most = -1
+	}
+	var out []starlark.Value
+	last := 0
+	for _, at := range re.FindAllStringSubmatchIndex(text, most) {
+		out = append(out, starlark.String(text[last:at[0]]))
+		m := &match{re, text, at}
+		for i := 1; i <= re.NumSubexp(); i++ {
+			out = append(out, m.group(i))
+		}
+		last = at[1]
+	}
+	return starlark.NewList(append(out, starlark.String(text[last:]))), nil
+}
+
+func escape(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	text, err := one(b, "text", args, kwargs)
+	return starlark.String(regexp.QuoteMeta(text)), err
+}

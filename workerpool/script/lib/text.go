@@ -1,0 +1,145 @@
+package lib
+
+import (
+	"crypto/rand"
+	"fmt"
+	"html"
+	"net/url"
+	"strings"
+
+	"go.starlark.net/starlark"
+)
+
+var textFunctions = map[string]function{
+	"uuid4":       uuid4,
+	"urlencode":   urlencode,
+	"urldecode":   urldecode,
+	"quote":       quote,
+	"unquote":     unquote,
+	"html_escape": htmlEscape,
+}
+
+// uuid4 answers a new random UUID as text.
+func uuid4(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var u [16]byte
+	rand.Read(u[:])
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return starlark.String(fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])), starlark.UnpackArgs(b.Name(), args, kwargs)
+}
+
+// urlencode writes a dict, or a list of pairs, as a query string; a list of
+// values is written as often as it is long.
+func urlencode(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var v starlark.Value
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "dict", &v); err != nil {
+		return nil, err
+	}
+	s, err := encodeForm(b.Name(), v)
+	return starlark.String(s), err
+}
+
+func encodeForm(call string, v starlark.Value) (string, error) {
+	var items []starlark.Tuple
+	switch v := v.(type) {
+	case starlark.IterableMapping:
+		items = v.Items()
+	case *starlark.List:
+		for i := range v.Len() {
+			pair, ok := v.Index(i).(starlark.Indexable)
+			if !ok || pair.Len() != 2 {
+				return "", fmt.Errorf("%s: %s is no pair of name and value", call, v.Index(i))
+			}
+			items = append(items, starlark.Tuple{pair.Index(0), pair.Index(1)})
+		}
+	default:
+		return "", fmt.Errorf("%s: it takes a dict or a list of pairs, not a %s", call, v.Type())
+	}
+	var parts []string
+	for _, item := range items {
+		values := []starlark.Value{item[1]}
+		if l, ok := item[1].(*starlark.List); ok {
+			values = nil
+			for i := range l.Len() {
+				values = append(values, l.Index(i))
+			}
+		}
+		for _, value := range values {
+			parts = append(parts, url.QueryEscape(plain(item[0]))+"="+url.QueryEscape(plain(value)))
+		}
+	}
+	return strings.Join(parts, "&"), nil
+}
+
+// plain answers a value as str does.
+func plain(v starlark.Value) string {
+	if s, ok := octets(v); ok {
+		return s
+	}
+	return v.String()
+}
+
+// urldecode answers a dict of lists.
+func urldecode(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	text, err := one(b, "text", args, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	d := starlark.NewDict(0)
+	for pair := range strings.SplitSeq(strings.TrimPrefix(text, "?"), "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		key := starlark.String(unescape(name, url.QueryUnescape))
+		values, found, _ := d.Get(key)
+		if !found {
+			values = starlark.NewList(nil)
+			d.SetKey(key, values) // a fresh dict takes every text key
+		}
+		values.(*starlark.List).Append(starlark.String(unescape(value, url.QueryUnescape)))
+	}
+	return d, nil
+}
+
+// quote percent-encodes a text for a URL; the characters of safe stay.
+func quote(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var v starlark.Value
+	safe := "/"
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "text", &v, "safe?", &safe); err != nil {
+		return nil, err
+	}
+	var out strings.Builder
+	text := plain(v)
+	for i := range len(text) {
+		c := text[i]
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0 || strings.IndexByte(safe, c) >= 0 {
+			out.WriteByte(c)
+		} else {
+			fmt.Fprintf(&out, "%%%02X", c)
+		}
+	}
+	return starlark.String(out.String()), nil
+}
+
+func unquote(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	text, err := one(b, "text", args, kwargs)
+	return starlark.String(unescape(text, url.PathUnescape)), err
+}
+
+// unescape takes what is not well encoded as it stands.
+func unescape(s string, decode func(string) (string, error)) string {
+	if out, err := decode(s); err == nil {
+		s = out
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+func htmlEscape(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var v starlark.Value
+	err := starlark.UnpackArgs(b.Name(), args, kwargs, "text", &v)
+	if err != nil {
+		return nil, err
+	}
+	return starlark.String(html.EscapeString(plain(v))), nil
+}
