@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
@@ -82,6 +84,8 @@ type upload struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	done    chan struct{}
+	left    atomic.Bool   // the exchange ended because the client did
+	mu      sync.Mutex    // held to set the time limit of reading
 	whole   chan struct{} // closed when the body was read to its end
 }
 
@@ -102,39 +106,64 @@ func (u *upload) start() {
 // It gives net/http a moment to read what is left, so that a client that is
 // still writing finds the response and not a broken connection.
 func (u *upload) stop() {
+	u.left.Store(u.x.q.http.Context().Err() != nil)
 	u.cancel()
 	select {
 	case <-u.done:
 		return
 	default:
 	}
+	u.mu.Lock()
 	u.x.bodyDeadline(time.Nanosecond)
+	u.mu.Unlock()
 	<-u.done
 	u.x.bodyDeadline(time.Second)
 }
 
 func (u *upload) run() {
 	defer close(u.done)
+	err := u.readAll()
+	switch {
+	case err == nil:
+		close(u.whole)
+	case u.ctx.Err() == nil || u.left.Load():
+		u.lost(err)
+	}
+}
+
+// readAll hands over what comes until the body has ended.
+func (u *upload) readAll() error {
 	buf := make([]byte, bodyPiece)
 	for {
-		u.x.bodyDeadline(u.x.s.opts.HTTPTimeout)
+		if err := u.goOn(); err != nil {
+			return err
+		}
 		n, err := fill(u.x.q.http.Body, buf)
 		last := err == io.EOF
 		if n > 0 || last {
-			if !u.send(buf[:n], !last, false) {
-				return
+			if err := u.send(u.ctx, buf[:n], !last, false); err != nil {
+				return err
 			}
 		}
 		switch {
 		case last:
 			u.x.bodyDeadline(Forever)
-			close(u.whole)
-			return
+			return nil
 		case err != nil:
-			u.lost(err)
-			return
+			return err
 		}
 	}
+}
+
+// goOn gives the next piece its time, unless the exchange is over.
+func (u *upload) goOn() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.ctx.Err(); err != nil {
+		return err
+	}
+	u.x.bodyDeadline(u.x.s.opts.HTTPTimeout)
+	return nil
 }
 
 // fill reads until buf is full. Unlike io.ReadFull it tells an end from a loss.
@@ -150,9 +179,6 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 // lost tells the application that no more will come, and the exchange why if
 // the client did wrong.
 func (u *upload) lost(err error) {
-	if u.ctx.Err() != nil {
-		return
-	}
 	var long *http.MaxBytesError
 	if errors.As(err, &long) || errors.Is(err, os.ErrDeadlineExceeded) {
 		u.failed <- err
@@ -162,16 +188,12 @@ func (u *upload) lost(err error) {
 		defer u.x.s.conns.leave()
 		ctx, cancel := context.WithTimeout(u.x.s.life, u.x.s.set.Expiry)
 		defer cancel()
-		u.sendIn(ctx, nil, false, true)
+		u.send(ctx, nil, false, true)
 	}()
 }
 
-func (u *upload) send(content []byte, more, closed bool) bool {
-	return u.sendIn(u.ctx, content, more, closed)
-}
-
-// sendIn sends one piece and, where the channel is full, waits for its reader.
-func (u *upload) sendIn(ctx context.Context, content []byte, more, closed bool) bool {
+// send sends one piece and, where the channel is full, waits for its reader.
+func (u *upload) send(ctx context.Context, content []byte, more, closed bool) error {
 	m, err := asgi.NewMessage(
 		asgi.Field{Key: "content", Value: asgi.Bytes(content)},
 		asgi.Field{Key: "more_content", Value: more},
@@ -182,14 +204,12 @@ func (u *upload) sendIn(ctx context.Context, content []byte, more, closed bool) 
 			return u.x.s.layer.Send(ctx, u.x.s.cause(), u.channel, m, asgi.Volatile)
 		})
 	}
-	if err != nil {
-		if ctx.Err() == nil {
-			u.x.s.log.Error("a piece of a request body could not be sent", keyChannel, u.channel, keyError, err)
-		}
-		return false
+	if err == nil {
+		u.x.progress.Store(time.Now().UnixNano())
+	} else if ctx.Err() == nil {
+		u.x.s.log.Error("a piece of a request body could not be sent", keyChannel, u.channel, keyError, err)
 	}
-	u.x.progress.Store(time.Now().UnixNano())
-	return true
+	return err
 }
 
 // retry calls send again and again while the channel is full.

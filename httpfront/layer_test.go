@@ -190,6 +190,8 @@ func (l *fakeLayer) hasLeft(channel string) bool {
 type fakeDisk struct {
 	mu      sync.Mutex
 	at      uint64
+	broken  uint64 // what is above at, up to here, has failed
+	why     error
 	waiters map[int]diskWaiter
 	serial  int
 }
@@ -209,9 +211,13 @@ func (d *fakeDisk) Passed(seq uint64) bool {
 
 func (d *fakeDisk) Notify(seq uint64, f func(error)) (stop func()) {
 	d.mu.Lock()
-	if seq <= d.at {
+	if seq <= max(d.at, d.broken) {
+		why := d.why
+		if seq <= d.at {
+			why = nil
+		}
 		d.mu.Unlock()
-		f(nil)
+		f(why)
 		return func() {}
 	}
 	defer d.mu.Unlock()
@@ -230,6 +236,8 @@ func (d *fakeDisk) settle(seq uint64, err error) {
 	d.mu.Lock()
 	if err == nil {
 		d.at = max(d.at, seq)
+	} else {
+		d.broken, d.why = seq, err
 	}
 	var due []func(error)
 	for id, w := range d.waiters {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -41,13 +42,25 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	h := &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	ConfigureServer(h)
 	h.Protocols = s.protocols()
+	var conns sync.WaitGroup
+	h.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			conns.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			conns.Done()
+		}
+	}
+	defer conns.Wait()
 	if !s.add(h) {
 		closeAll(listeners)
 		return http.ErrServerClosed
 	}
+	var accepting sync.WaitGroup
+	defer accepting.Wait()
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { failed <- s.serveOn(h, l) }()
+		accepting.Go(func() { failed <- s.serveOn(h, l) })
 	}
 	var err error
 	select {

@@ -1,0 +1,328 @@
+package httpfront
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// post sends the head of a POST.
+func (c *client) post(framing string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.Conn, "POST / HTTP/1.1\r\nHost: h\r\n"+framing+"\r\n\r\n"); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// pieces takes a request body off its channel until it ends.
+func (s *stage) pieces(m asgi.Message) (body string, closed bool) {
+	s.t.Helper()
+	b := bytes.NewBufferString(string(m.Bytes("body")))
+	for m.Text("body_channel") != "" {
+		p := s.next(m.Text("body_channel"))
+		content := p.Bytes("content")
+		if len(content) > 64<<10 {
+			s.t.Errorf("a piece of %d bytes", len(content))
+		}
+		b.WriteString(string(content))
+		if v, _ := p.Get("closed"); v == true {
+			return b.String(), true
+		}
+		if v, _ := p.Get("more_content"); v != true {
+			break
+		}
+	}
+	return b.String(), false
+}
+
+// TestBodyStreamsPast512KiB, or --max-message if that is less, and not before.
+func TestBodyStreamsPast512KiB(t *testing.T) {
+	for _, maxMessage := range []int{1 << 20, 100_000} {
+		inline := min(maxMessage, inlineBody)
+		for _, size := range []int{1, inline - 1, inline, inline + 1, inline + bodyPiece, inline + 3*bodyPiece + 1} {
+			for _, chunked := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%d of %d chunked %v", size, inline, chunked), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						layer := newFakeLayer()
+						layer.set.MaxMessage = maxMessage
+						s := newStageOn(t, layer, Options{})
+						body := strings.Repeat("0123456789", size/10+1)[:size]
+						c := s.dial()
+						if chunked {
+							c.post("Transfer-Encoding: chunked")
+							c.write(chunks(body))
+						} else {
+							c.post(fmt.Sprintf("Content-Length: %d", size))
+							c.write(body)
+						}
+						m := s.next("http.request")
+						if got := len(m.Bytes("body")); got != min(size, inline) {
+							t.Errorf("the request holds %d bytes", got)
+						}
+						hasChannel := strings.HasPrefix(m.Text("body_channel"), "http.request.body?")
+						if !chunked && hasChannel != (size > inline) {
+							t.Errorf("body_channel %q", m.Text("body_channel"))
+						}
+						if got, closed := s.pieces(m); got != body || closed {
+							t.Errorf("%d bytes came, closed %v", len(got), closed)
+						}
+						s.reply(m, msg{"status": 200})
+						c.response().check(t, 200)
+						c.get("/again")
+						s.reply(s.next("http.request"), msg{"status": 200})
+						c.response().check(t, 200)
+					})
+				})
+			}
+		}
+	}
+}
+
+// chunks frames a body in chunks of 10,000 bytes.
+func chunks(body string) string {
+	var b strings.Builder
+	for len(body) > 0 {
+		n := min(10_000, len(body))
+		fmt.Fprintf(&b, "%x\r\n%s\r\n", n, body[:n])
+		body = body[n:]
+	}
+	return b.String() + "0\r\n\r\n"
+}
+
+// TestSlowReaderOfABodySlowsItsClient: a full body channel is waited for.
+func TestSlowReaderOfABodySlowsItsClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		const size = inlineBody + 40*bodyPiece
+		c.post(fmt.Sprintf("Content-Length: %d", size))
+		sent := make(chan int, 1)
+		go func() {
+			n, _ := io.WriteString(c.Conn, strings.Repeat("x", size))
+			sent <- n
+		}()
+		m := s.next("http.request")
+		time.Sleep(time.Minute) // in the bubble: no time passes outside
+		if n := s.layer.waiting(m.Text("body_channel")); n != 16 {
+			t.Errorf("%d pieces wait, want the capacity of 16", n)
+		}
+		select {
+		case <-sent:
+			t.Error("the client could send all of it though nobody read")
+		default:
+		}
+		if body, _ := s.pieces(m); len(body) != size {
+			t.Errorf("%d bytes came", len(body))
+		}
+		if n := <-sent; n != size {
+			t.Errorf("the client sent %d bytes", n)
+		}
+		s.reply(m, msg{"status": 200})
+		c.response().check(t, 200)
+	})
+}
+
+// TestLostUploadIsClosed: a client that goes away ends its body channel.
+func TestLostUploadIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.post("Content-Length: 1000000")
+		io.WriteString(c.Conn, strings.Repeat("x", 600_000))
+		m := s.next("http.request")
+		c.Close()
+		body, closed := s.pieces(m)
+		if len(body) != 600_000 || !closed {
+			t.Errorf("%d bytes came, closed %v", len(body), closed)
+		}
+		if d := s.next("http.disconnect"); d.Text("reply_channel") != m.Text("reply_channel") {
+			t.Errorf("disconnect %v", d)
+		}
+	})
+}
+
+// TestBodyLostBeforeTheRequestIsNoRequest: the application hears of nothing.
+func TestBodyLostBeforeTheRequestIsNoRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.post("Content-Length: 10")
+		io.WriteString(c.Conn, "12345")
+		c.Close()
+		synctest.Wait()
+		if n := s.layer.waiting("http.request") + s.layer.waiting("http.disconnect"); n != 0 {
+			t.Errorf("%d messages", n)
+		}
+	})
+}
+
+// TestBodyIsBounded by --max-body: 413, before the application hears of it
+// where the length is announced.
+func TestBodyIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{MaxBody: 1 << 20})
+		c := s.dial()
+		c.post("Content-Length: 1048577")
+		c.response().check(t, 413)
+		if !c.ended() || s.layer.waiting("http.request") != 0 {
+			t.Error("the connection goes on, or the application heard of it")
+		}
+
+		c = s.dial() // inline
+		s2 := newStage(t, Options{MaxBody: 100})
+		c = s2.dial()
+		c.post("Transfer-Encoding: chunked")
+		c.write(chunks(strings.Repeat("x", 101)))
+		c.response().check(t, 413)
+		if s2.layer.waiting("http.request") != 0 {
+			t.Error("the application heard of a body that was too long at once")
+		}
+	})
+}
+
+// TestChunkedBodyThatTurnsOutTooLong ends its channel with closed and is
+// answered 413 if no response has begun.
+func TestChunkedBodyThatTurnsOutTooLong(t *testing.T) {
+	for _, begun := range []bool{false, true} {
+		t.Run(fmt.Sprint("response begun ", begun), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, Options{MaxBody: 1 << 20})
+				c := s.dial()
+				c.post("Transfer-Encoding: chunked")
+				body := chunks(strings.Repeat("x", 1<<20+1))
+				io.WriteString(c.Conn, body[:800_000])
+				m := s.next("http.request")
+				if begun {
+					s.reply(m, msg{"status": 200, "content": "early", "more_content": true})
+					synctest.Wait()
+				}
+				c.write(body[800_000:])
+				if got, closed := s.pieces(m); len(got) > 1<<20 || !closed {
+					t.Errorf("%d bytes came, closed %v", len(got), closed)
+				}
+				if begun {
+					s.reply(m, msg{"content": " and late"})
+					if a := c.response().check(t, 200); a.body != "early and late" {
+						t.Errorf("body %q, %v", a.body, a.err)
+					}
+					return
+				}
+				c.response().check(t, 413)
+			})
+		})
+	}
+}
+
+// TestResponseMayComeBeforeTheBody: both stream at once, and a response that
+// ends first ends the connection, since what follows is not a request.
+func TestResponseMayComeBeforeTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.post("Content-Length: 1000000")
+		io.WriteString(c.Conn, strings.Repeat("x", 600_000))
+		m := s.next("http.request")
+		s.reply(m, msg{"status": 403, "content": "no"})
+		a := c.response().check(t, 403)
+		if a.body != "no" || !a.Close {
+			t.Errorf("%q, close %v", a.body, a.Close)
+		}
+		c.write(strings.Repeat("x", 400_000) + probe)
+		c.ended()
+		if m := s.next("http.disconnect"); m.Len() == 0 || s.layer.waiting("http.request") != 0 {
+			t.Error("the rest of a body was taken for a request")
+		}
+	})
+}
+
+// TestSlowBodyIs408: a body that stops coming does not wait for ever.
+func TestSlowBodyIs408(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.post("Content-Length: 10")
+		io.WriteString(c.Conn, "12345")
+		c.response().check(t, 408)
+	})
+}
+
+// TestUploadHoldsTheTimeout: --http-timeout counts from the last piece of the
+// body that was handed over.
+func TestUploadHoldsTheTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{HTTPTimeout: 10 * time.Second})
+		c := s.dial()
+		began := time.Now()
+		c.post("Content-Length: 1000000")
+		io.WriteString(c.Conn, strings.Repeat("x", 600_000))
+		m := s.next("http.request")
+		for range 4 {
+			time.Sleep(9 * time.Second)
+			io.WriteString(c.Conn, strings.Repeat("x", 100_000))
+		}
+		if body, _ := s.pieces(m); len(body) != 1_000_000 {
+			t.Errorf("%d bytes", len(body))
+		}
+		c.response().check(t, 503)
+		if d := time.Since(began).Round(time.Second); d != 46*time.Second {
+			t.Errorf("after %v", d)
+		}
+	})
+}
+
+func TestHeadIsBounded(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("a", n) }
+	for _, c := range []struct {
+		promise, send string
+		status        int // 0: no answer but the end
+	}{
+		{"64 KiB of target", "GET /" + long(64<<10) + " HTTP/1.1\r\nHost: h\r\n\r\n", 414},
+		{"64 KiB of headers", "GET / HTTP/1.1\r\nHost: h\r\nX: " + long(64<<10) + "\r\n\r\n", 431},
+		{"64 KiB of both", "GET /" + long(40<<10) + " HTTP/1.1\r\nHost: h\r\nX: " + long(30<<10) + "\r\n\r\n", 431},
+		{"64 KiB of small headers", "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("x: y\r\n", 11_000) + "\r\n", 431},
+		{"a megabyte", "GET / HTTP/1.1\r\nHost: h\r\nX: " + long(1<<20) + "\r\n\r\n", 431},
+		{"a megabyte of target", "GET /" + long(1<<20), 431},
+	} {
+		t.Run(c.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, Options{})
+				client := s.dial()
+				client.write(c.send)
+				client.response().check(t, c.status)
+				if s.layer.waiting("http.request") != 0 {
+					t.Error("the application heard of it")
+				}
+			})
+		})
+	}
+}
+
+// TestHeadOf60KiBIsServed: the bound is not tighter than promised.
+func TestHeadOf60KiBIsServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.get("/"+strings.Repeat("a", 30<<10), "X: "+strings.Repeat("b", 33<<10))
+		s.reply(s.next("http.request"), msg{"status": 200})
+		c.response().check(t, 200)
+	})
+}
+
+// TestSlowHeadIsCut after 10 s.
+func TestSlowHeadIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		began := time.Now()
+		c.write("GET / HTTP/1.1\r\nHost: h\r\n")
+		if !c.ended() || time.Since(began) != 10*time.Second {
+			t.Errorf("after %v", time.Since(began))
+		}
+	})
+}

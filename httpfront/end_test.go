@@ -1,0 +1,389 @@
+package httpfront
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// TestDisconnectIsSentOnce when the reply channel ends, however it does.
+func TestDisconnectIsSentOnce(t *testing.T) {
+	for _, c := range []struct {
+		promise string
+		end     func(s *stage, c *client, m asgi.Message)
+	}{
+		{"by completion", func(s *stage, c *client, m asgi.Message) {
+			s.reply(m, msg{"status": 200})
+			c.response()
+		}},
+		{"by completion of a stream", func(s *stage, c *client, m asgi.Message) {
+			s.reply(m, msg{"status": 200, "more_content": true})
+			s.reply(m, msg{"content": "x"})
+			c.response()
+		}},
+		{"by loss before the response", func(s *stage, c *client, m asgi.Message) { c.Close() }},
+		{"by loss within the response", func(s *stage, c *client, m asgi.Message) {
+			s.reply(m, msg{"status": 200, "more_content": true})
+			c.r.ReadString('\n')
+			c.Close()
+		}},
+		{"by a bad reply", func(s *stage, c *client, m asgi.Message) {
+			s.reply(m, msg{})
+			c.response().check(s.t, 500)
+		}},
+		{"by time-out", func(s *stage, c *client, m asgi.Message) { c.response().check(s.t, 503) }},
+	} {
+		t.Run(c.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, Options{})
+				client := s.dial()
+				client.get("/a%20b")
+				m := s.next("http.request")
+				c.end(s, client, m)
+				d := s.next("http.disconnect")
+				want := fields(t, msg{"reply_channel": m.Text("reply_channel"), "path": "/a b"})
+				if !asgi.Equal(d, want) {
+					t.Errorf("got %v, want %v", d, want)
+				}
+				if !s.layer.hasLeft(m.Text("reply_channel")) {
+					t.Error("it has not left its groups")
+				}
+				if err := s.send(m, msg{"content": "late"}); err != nil {
+					t.Errorf("a late reply: %v", err)
+				}
+				synctest.Wait()
+				if n := s.layer.waiting("http.disconnect"); n != 0 {
+					t.Errorf("%d more", n)
+				}
+			})
+		})
+	}
+}
+
+// TestDisconnectIsDroppedSilentlyWhenFull, and not owed to a channel that
+// nobody reads.
+func TestDisconnectIsDroppedSilentlyWhenFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		exchange := func() {
+			t.Helper()
+			c.get("/")
+			s.reply(s.next("http.request"), msg{"status": 200})
+			c.response().check(t, 200)
+			synctest.Wait()
+		}
+		s.layer.setFull("http.disconnect", true)
+		exchange()
+		if strings.Contains(s.logs.String(), "WARN") {
+			t.Errorf("the log is not silent: %s", s.logs)
+		}
+		s.layer.setFull("http.disconnect", false)
+		s.layer.setReader("http.disconnect", false)
+		exchange()
+		if n := s.layer.waiting("http.disconnect"); n != 0 {
+			t.Errorf("%d messages for nobody", n)
+		}
+	})
+}
+
+// TestFullRequestChannelIs503 with Retry-After, and the connection is closed.
+func TestFullRequestChannelIs503(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		s.layer.setFull("http.request", true)
+		c := s.dial()
+		c.get("/", "Accept: text/html")
+		a := c.response().check(t, 503)
+		if a.Header.Get("Retry-After") != "1" || !a.Close || !c.ended() {
+			t.Errorf("headers %v", a.Header)
+		}
+		if !strings.Contains(a.body, "<h1>The server is busy</h1>") {
+			t.Errorf("body %q", a.body)
+		}
+		synctest.Wait()
+		if n := s.layer.waiting("http.disconnect"); n != 0 {
+			t.Error("a disconnect for a request that nobody heard of")
+		}
+	})
+}
+
+// TestErrorPagesFollowAccept: HTML to who asks for it, text to others, and
+// nothing in them is markup.
+func TestErrorPagesFollowAccept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		for accept, want := range map[string]string{
+			"text/html,application/xhtml+xml": "text/html; charset=utf-8", "*/*": "text/plain; charset=utf-8", "application/json": "text/plain; charset=utf-8",
+		} {
+			c := s.dial()
+			c.get("/", "Accept: "+accept)
+			s.reply(s.next("http.request"), msg{"status": 200, "headers": []any{pair("<b>", "x")}})
+			a := c.response().check(t, 500)
+			if a.Header.Get("Content-Type") != want || strings.Contains(a.body, "<b>") != (want[5:9] != "html") {
+				t.Errorf("%s: %v %q", accept, a.Header, a.body)
+			}
+		}
+	})
+}
+
+// TestTimeoutNoLongerAppliesOnceTheResponseHasBegun.
+func TestTimeoutNoLongerAppliesOnceTheResponseHasBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{HTTPTimeout: time.Second})
+		c := s.dial()
+		c.get("/")
+		m := s.next("http.request")
+		s.reply(m, msg{"status": 200, "more_content": true})
+		time.Sleep(time.Hour)
+		s.reply(m, msg{"content": "patience"})
+		if a := c.response().check(t, 200); a.body != "patience" {
+			t.Errorf("body %q", a.body)
+		}
+		// One stream past its time must not stop the clock of others.
+		c.get("/")
+		c.response().check(t, 503)
+	})
+}
+
+func TestNoTimeoutIsForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{HTTPTimeout: Forever})
+		c := s.dial()
+		c.get("/")
+		m := s.next("http.request")
+		time.Sleep(1000 * time.Hour)
+		s.reply(m, msg{"status": 200})
+		c.response().check(t, 200)
+	})
+}
+
+// TestReplyWaitsForItsBarrier: what the outside world has seen is on disk; and
+// what comes after it waits behind it.
+func TestReplyWaitsForItsBarrier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk()
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.get("/")
+		m := s.next("http.request")
+		to := m.Text("reply_channel")
+		s.layer.Send(t.Context(), disk.after(5), to, fields(t, msg{"status": 200, "content": "a", "more_content": true}))
+		s.layer.Send(t.Context(), nil, to, fields(t, msg{"content": "b", "more_content": true}))
+		s.layer.Send(t.Context(), disk.after(7), to, fields(t, msg{"content": "c"}))
+		got := make(chan *answer)
+		go func() { got <- c.response() }()
+		synctest.Wait()
+		disk.settle(4, nil)
+		synctest.Wait()
+		if len(s.seen) != 0 {
+			t.Error("it was answered before its barrier passed")
+		}
+		disk.settle(5, nil)
+		synctest.Wait()
+		disk.settle(7, nil)
+		if a := (<-got).check(t, 200); a.body != "abc" {
+			t.Errorf("body %q", a.body)
+		}
+	})
+}
+
+// TestFailedBarrierIs500 or a cut stream, never a release.
+func TestFailedBarrierIs500(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk()
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.get("/")
+		m := s.next("http.request")
+		s.layer.Send(t.Context(), disk.after(5), m.Text("reply_channel"), fields(t, msg{"status": 200, "content": "secret"}))
+		synctest.Wait()
+		disk.settle(5, asgi.ErrStoreFailed)
+		if a := c.response().check(t, 500); strings.Contains(a.body, "secret") {
+			t.Errorf("body %q", a.body)
+		}
+
+		c = s.dial()
+		c.get("/")
+		m = s.next("http.request")
+		s.reply(m, msg{"status": 200, "content": "a", "more_content": true})
+		s.layer.Send(t.Context(), disk.after(6), m.Text("reply_channel"), fields(t, msg{"content": "secret"}))
+		synctest.Wait()
+		disk.settle(6, asgi.ErrStoreFailed)
+		if a := c.response().check(t, 200); a.body != "a" || a.err == nil {
+			t.Errorf("body %q, %v", a.body, a.err)
+		}
+	})
+}
+
+// TestMailboxIsBounded: past 1,000 messages or 16 MiB its sender, and nobody
+// else, gets ChannelFull; what was accepted arrives.
+func TestMailboxIsBounded(t *testing.T) {
+	for _, c := range []struct {
+		promise string
+		content string
+		want    int
+	}{
+		{"messages", "x", mailboxMessages},
+		{"bytes", strings.Repeat("x", 1<<20), mailboxBytes >> 20},
+	} {
+		t.Run(c.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, Options{})
+				slow, fast := s.dial(), s.dial()
+				slow.get("/slow")
+				m := s.next("http.request")
+				s.reply(m, msg{"status": 200, "more_content": true})
+				synctest.Wait() // its writer is blocked: nobody reads
+				sent := 0
+				for s.send(m, msg{"content": c.content, "more_content": true}) == nil {
+					sent++
+					synctest.Wait()
+				}
+				if sent > c.want || sent < c.want-1 {
+					t.Errorf("%d were accepted, want %d", sent, c.want)
+				}
+				err := s.send(m, msg{"content": c.content})
+				if err == nil || !strings.Contains(err.Error(), "for its client to read") {
+					t.Errorf("err = %v", err)
+				}
+				fast.get("/fast")
+				s.reply(s.next("http.request"), msg{"status": 200})
+				fast.response().check(t, 200)
+				go func() {
+					for s.send(m, msg{"content": ""}) != nil {
+						time.Sleep(time.Millisecond)
+					}
+				}()
+				if a := slow.response(); len(a.body) != sent*len(c.content) || a.err != nil {
+					t.Errorf("%d bytes came, %v", len(a.body), a.err)
+				}
+			})
+		})
+	}
+}
+
+// TestAllMailboxesTogetherAreBounded by 256 MiB.
+func TestAllMailboxesTogetherAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.get("/")
+		m := s.next("http.request")
+		s.front.bytes.Add(allBytes)
+		err := s.send(m, msg{"status": 200})
+		s.front.bytes.Add(-allBytes)
+		if err == nil || !strings.Contains(err.Error(), "256 MiB") {
+			t.Errorf("err = %v", err)
+		}
+		s.reply(m, msg{"status": 200})
+		c.response().check(t, 200)
+	})
+}
+
+// TestShutdownFinishesRequests that run, and takes no more.
+func TestShutdownFinishesRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.get("/")
+		m := s.next("http.request")
+		done := make(chan error)
+		go func() { done <- s.front.Shutdown(t.Context()) }()
+		synctest.Wait()
+		if _, err := s.net.dial(); err == nil {
+			t.Error("it still accepts")
+		}
+		s.reply(m, msg{"status": 200, "content": "finished"})
+		if a := c.response().check(t, 200); a.body != "finished" {
+			t.Errorf("body %q", a.body)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		s.next("http.disconnect")
+	})
+}
+
+// TestShutdownIsBoundedByItsContext: what runs past it is answered 503 or cut.
+func TestShutdownIsBoundedByItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c, ws := s.dial(), (*client)(nil)
+		c.get("/")
+		s.next("http.request")
+		ws, _ = s.open()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		err := s.front.Shutdown(ctx)
+		if d := time.Since(began); err == nil || d != 3*time.Second {
+			t.Errorf("Shutdown: %v after %v", err, d)
+		}
+		ws.frame() // the close; it was never answered
+		if s.front.Sockets() != 0 {
+			t.Error("a socket is left")
+		}
+	})
+}
+
+// TestEachRequestHasItsOwnChannel: letters only, never the same twice.
+func TestEachRequestHasItsOwnChannel(t *testing.T) {
+	n := newNames()
+	seen := make(map[string]bool)
+	for range 100_000 {
+		name := n.next("a!")
+		if seen[name] || len(name) != 2+localLength || asgi.CheckSend(name) != nil {
+			t.Fatalf("name %q", name)
+		}
+		seen[name] = true
+	}
+	if localStride%2 == 0 || localStride%13 == 0 {
+		t.Error("names repeat before all were used")
+	}
+}
+
+// TestAccessHookHearsOfEachRequest.
+func TestAccessHookHearsOfEachRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.get("/a%20b?c")
+		m := s.next("http.request")
+		time.Sleep(time.Second)
+		s.reply(m, msg{"status": 201, "content": "four"})
+		c.response()
+		e := <-s.seen
+		e.Client = nil
+		if want := (Event{Kind: HTTP, Method: "GET", Target: "/a%20b?c", Version: "1.1", Path: "/a b", Status: 201, Bytes: 4, Duration: time.Second}); fmt.Sprint(e) != fmt.Sprint(want) {
+			t.Errorf("got %+v, want %+v", e, want)
+		}
+		c.get("/\xc3")
+		c.response().check(t, 400)
+		if e := <-s.seen; e.Status != 400 || e.ClientString() != "192.0.2.7:4711" {
+			t.Errorf("got %+v", e)
+		}
+	})
+}
+
+func TestAccessLineIsInTheCommonFormat(t *testing.T) {
+	at := time.Date(2016, 11, 22, 19, 30, 35, 0, time.UTC)
+	client := hostPort("::1", 5)
+	for _, c := range []struct {
+		e    Event
+		want string
+	}{
+		{Event{Kind: HTTP, Client: client, Method: "GET", Target: "/a?b", Status: 200, Bytes: 18}, `[::1]:5 - - [22/Nov/2016:19:30:35] "GET /a?b" 200 18`},
+		{Event{Kind: HTTP, Method: "GET", Target: "/\"\n", Status: 304}, `- - - [22/Nov/2016:19:30:35] "GET /??" 304 -`},
+		{Event{Kind: SocketRefused, Client: client, Target: "/chat"}, `[::1]:5 - - [22/Nov/2016:19:30:35] "WSREJECT /chat" - -`},
+	} {
+		if got := c.e.Common(at); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}

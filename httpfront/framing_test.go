@@ -1,0 +1,190 @@
+package httpfront
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"asgibox/asgi"
+)
+
+const probe = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
+
+// TestFramingIsReadInOneWay: ambiguous framing is refused or read in the one
+// way that RFC 9112 allows. After each request stands another, which must be
+// seen as such where the first is read, and never where it is refused.
+func TestFramingIsReadInOneWay(t *testing.T) {
+	for _, c := range []struct {
+		promise, head, rest string
+		status              int // of a refusal; 0 if the application hears of it
+		body                string
+	}{
+		{"a length", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n", "abc", 0, "abc"},
+		{"chunks", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nab\r\n1;x=y\r\nc\r\n0\r\nTrailer: t\r\n\r\n", 0, "abc"},
+		{"chunked in capitals", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: CHUNKED\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", 0, "abc"},
+		{"the same length twice is one", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", "abc", 0, "abc"},
+		{"no framing is no body", "POST / HTTP/1.1\r\nHost: h\r\n\r\n", "", 0, ""},
+		{"a body on GET", "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n", "a", 0, "a"},
+
+		{"two lengths", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", "abcd", 400, ""},
+		{"a list of lengths", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3, 3\r\n\r\n", "abc", 400, ""},
+		{"length and chunking", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "0\r\n\r\n", 400, ""},
+		{"chunking and length", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", "0\r\n\r\n", 400, ""},
+		{"chunking and a length of zero", "POST / HTTP/1.1\r\nHost: h\r\ntransfer-encoding:chunked\r\ncontent-length:0\r\n\r\n", "0\r\n\r\n", 400, ""},
+		{"chunking in HTTP/1.0", "POST / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n", "0\r\n\r\n", 400, ""},
+		{"a negative length", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", "", 400, ""},
+		{"a length with a sign", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +3\r\n\r\n", "abc", 400, ""},
+		{"a length in hex", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0x3\r\n\r\n", "abc", 400, ""},
+		{"an empty length", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \r\n\r\n", "", 400, ""},
+		{"a length past 64 bits", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n", "", 400, ""},
+		{"another coding", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", "", 501, ""},
+		{"two codings", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "", 501, ""},
+		{"identity", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n", "", 501, ""},
+		{"chunked twice", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "0\r\n\r\n", 501, ""},
+		{"a disguised coding", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n", "0\r\n\r\n", 501, ""},
+		{"a vertical tab", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \x0bchunked\r\n\r\n", "0\r\n\r\n", 400, ""},
+		{"a space before the colon", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length : 3\r\n\r\n", "abc", 400, ""},
+		{"a tab before the colon", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding\t: chunked\r\n\r\n", "0\r\n\r\n", 400, ""},
+		{"a name that is no token", "GET / HTTP/1.1\r\nHost: h\r\nX\"Y: 1\r\n\r\n", "", 400, ""},
+		{"an empty name", "GET / HTTP/1.1\r\nHost: h\r\n: 1\r\n\r\n", "", 400, ""},
+		{"a line without a colon", "GET / HTTP/1.1\r\nHost: h\r\nnonsense\r\n\r\n", "", 400, ""},
+		{"a NUL in a value", "GET / HTTP/1.1\r\nHost: h\r\nX: a\x00b\r\n\r\n", "", 400, ""},
+		{"a bare CR in a value", "GET / HTTP/1.1\r\nHost: h\r\nX: a\rTransfer-Encoding: chunked\r\n\r\n", "", 400, ""},
+		{"a fold in the first header", "GET / HTTP/1.1\r\n X: 1\r\nHost: h\r\n\r\n", "", 400, ""},
+		{"no host", "GET / HTTP/1.1\r\n\r\n", "", 400, ""},
+		{"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "", 400, ""},
+		{"a host that is none", "GET / HTTP/1.1\r\nHost: a/b c\r\n\r\n", "", 400, ""},
+		{"HTTP/2 unasked", "GET / HTTP/2.0\r\nHost: h\r\n\r\n", "", 505, ""},
+		{"HTTP/0.9", "GET / HTTP/0.9\r\nHost: h\r\n\r\n", "", 505, ""},
+		{"a method that is no token", "G@T / HTTP/1.1\r\nHost: h\r\n\r\n", "", 400, ""},
+		{"a chunk without a size", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n\r\n", 400, ""},
+		{"a chunk size in decimal disguise", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "0x3\r\nabc\r\n0\r\n\r\n", 400, ""},
+		{"a negative chunk", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "-1\r\nabc\r\n0\r\n\r\n", 400, ""},
+		{"a chunk size past 64 bits", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "fffffffffffffffff\r\nabc\r\n0\r\n\r\n", 400, ""},
+		{"a chunk longer than its size", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nabc\r\n0\r\n\r\n", 400, ""},
+		{"a chunk line that ends in a bare LF", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "3\nabc\n0\n\n", 400, ""},
+		{"an expectation nobody has heard of", "POST / HTTP/1.1\r\nHost: h\r\nExpect: miracles\r\nContent-Length: 1\r\n\r\n", "a", 417, ""},
+	} {
+		t.Run(c.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, Options{})
+				client := s.dial()
+				client.write(c.head + c.rest + probe)
+				if c.status != 0 {
+					client.response().check(t, c.status)
+					if !client.ended() {
+						t.Error("the connection goes on")
+					}
+					if n := s.layer.waiting("http.request"); n != 0 {
+						t.Errorf("the application heard of it: %v", s.next("http.request"))
+					}
+					return
+				}
+				m := s.next("http.request")
+				if m.Bytes("body") != asgi.Bytes(c.body) {
+					t.Errorf("body %q", m.Bytes("body"))
+				}
+				s.reply(m, msg{"status": 200})
+				client.response().check(t, 200)
+				if m := s.next("http.request"); m.Text("path") != "/smuggled" {
+					t.Errorf("the next request is %v", m)
+				}
+			})
+		})
+	}
+}
+
+// TestFramingIsWatchedAcrossReads feeds the watcher in pieces of every size.
+func TestFramingIsWatchedAcrossReads(t *testing.T) {
+	const good = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 27\r\n\r\nTransfer-Encoding: chunked\n" +
+		"POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1b;x\r\nContent-Length: 27\r\n1234567\r\n0\r\nContent-Length: 1\r\n\r\n" +
+		"\r\nGET /c HTTP/1.0\r\nContent-Length: 0\r\n\r\n"
+	const bad = "POST /d HTTP/1.1\nTRANSFER-encoding: chunked\ncontent-LENGTH: 27\n\n"
+	const old = "POST /d HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n"
+	for _, c := range []struct{ in, want string }{
+		{good + bad, good + strings.Replace(bad, "LENGTH:", "LENGTH ", 1)},
+		{good + old, good + strings.Replace(old, "encoding:", "encoding ", 1)},
+		{good + good, good + good},
+		{"PRI * HTTP/2.0\r\n\r\n" + bad, "PRI * HTTP/2.0\r\n\r\n" + bad},
+	} {
+		for size := 1; size <= len(c.in); size++ {
+			var f framing
+			got := []byte(c.in)
+			for p := got; len(p) > 0; {
+				n := min(size, len(p))
+				f.scan(p[:n])
+				p = p[n:]
+			}
+			if string(got) != c.want {
+				t.Fatalf("in pieces of %d: %q", size, got)
+			}
+		}
+	}
+}
+
+// FuzzFraming checks that the watcher never loses or adds a byte, and that the
+// size of its pieces makes no difference.
+func FuzzFraming(f *testing.F) {
+	f.Add([]byte("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\nTransfer-Encoding: x\r\n\r\n"), uint8(3))
+	f.Add([]byte("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), uint8(1))
+	f.Fuzz(func(t *testing.T, in []byte, size uint8) {
+		whole, pieces := bytes.Clone(in), bytes.Clone(in)
+		var a, b framing
+		a.scan(whole)
+		for p := pieces; len(p) > 0; {
+			n := min(int(size)+1, len(p))
+			b.scan(p[:n])
+			p = p[n:]
+		}
+		if !bytes.Equal(whole, pieces) {
+			t.Errorf("whole %q, in pieces %q", whole, pieces)
+		}
+		for i := range in {
+			if whole[i] != in[i] && (in[i] != ':' || whole[i] != ' ') {
+				t.Errorf("byte %d became %q", i, whole[i])
+			}
+		}
+	})
+}
+
+// TestPipelinedRequestsAreAnsweredInOrder: each has its own reply channel.
+func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.write("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhiGET /3 HTTP/1.1\r\nHost: h\r\n\r\n")
+		seen := map[string]bool{}
+		for _, want := range []string{"/1", "/2", "/3"} {
+			m := s.next("http.request")
+			if m.Text("path") != want || seen[m.Text("reply_channel")] {
+				t.Errorf("%v after %v", m, seen)
+			}
+			seen[m.Text("reply_channel")] = true
+			s.reply(m, msg{"status": 200, "content": want})
+			if a := c.response(); a.body != want {
+				t.Errorf("%q answers %s", a.body, want)
+			}
+		}
+	})
+}
+
+// TestExpectedContinueIsSent, but not for a body that is refused anyway.
+func TestExpectedContinueIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{MaxBody: 10})
+		c := s.dial()
+		c.write("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+		want := "HTTP/1.1 100 Continue\r\n\r\n"
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(c.r, got); err != nil || string(got) != want {
+			t.Fatalf("%q, %v", got, err)
+		}
+		c.write("hi")
+		s.reply(s.next("http.request"), msg{"status": 200})
+		c.response().check(t, 200)
+		c.write("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n")
+		c.response().check(t, 413)
+	})
+}
