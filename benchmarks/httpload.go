@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// A client does one operation after another on one connection.
+type client interface {
+	do() error
+	close()
+}
+
+// drive lets n clients work for a while. It answers how many operations they
+// did and how long each took.
+func drive(dial func() (client, error), n int, span time.Duration) (took []time.Duration, err error) {
+	clients := make([]client, n)
+	for i := range clients {
+		if clients[i], err = dial(); err != nil {
+			return nil, err
+		}
+		defer clients[i].close()
+	}
+	var (
+		mu   sync.Mutex // guards took and err
+		wg   sync.WaitGroup
+		stop = time.Now().Add(span)
+	)
+	for _, c := range clients {
+		wg.Go(func() {
+			mine, failed := repeat(c, stop)
+			mu.Lock()
+			defer mu.Unlock()
+			took = append(took, mine...)
+			err = errors.Join(err, failed)
+		})
+	}
+	wg.Wait()
+	return took, err
+}
+
+func repeat(c client, stop time.Time) (took []time.Duration, err error) {
+	for now := time.Now(); now.Before(stop); {
+		if err := c.do(); err != nil {
+			return took, err
+		}
+		then := now
+		now = time.Now()
+		took = append(took, now.Sub(then))
+	}
+	return took, nil
+}
+
+// median sorts the durations.
+func median(took []time.Duration) time.Duration {
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
+}
+
+// patience ends an operation that no server answers.
+const patience = 10 * time.Second
+
+// httpClient sends the same request again and again. It reads as little of the
+// answer as it can get away with, to leave the machine to the server.
+type httpClient struct {
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+func dialHTTP(addr string) func() (client, error) {
+	return func() (client, error) {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		return &httpClient{conn, bufio.NewReader(conn)}, nil
+	}
+}
+
+var (
+	request       = []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+	statusOK      = []byte("HTTP/1.1 200 ")
+	contentLength = []byte("content-length:")
+)
+
+func (c *httpClient) do() error {
+	if _, err := c.conn.Write(request); err != nil {
+		return err
+	}
+	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	status, err := c.r.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(status, statusOK) {
+		return fmt.Errorf("the server answered %q", status)
+	}
+	length := -1
+	for {
+		line, err := c.r.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if len(line) <= 2 {
+			break
+		}
+		if len(line) > len(contentLength) && bytes.EqualFold(line[:len(contentLength)], contentLength) {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(contentLength):]))); err != nil {
+				return err
+			}
+		}
+	}
+	if length < 0 {
+		return errors.New("the server answered without a length")
+	}
+	_, err = io.CopyN(io.Discard, c.r, int64(length))
+	return err
+}
+
+func (c *httpClient) close() { c.conn.Close() }

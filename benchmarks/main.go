@@ -1,0 +1,63 @@
+// Benchmarks measures what the architecture costs: the application behind a
+// channel layer against plain Go servers that do the same, each a process of
+// its own, driven over loopback by the same bounded load.
+//
+//	go run ./benchmarks                 everything, about two minutes
+//	go run ./benchmarks -quick          one short round, to see that it works
+//	go run ./benchmarks -only http      one group of rows: http, echo or group
+//
+// The repetitions of all servers are interleaved, so that what else the
+// machine does meets all of them; of each figure the median is printed, and
+// ratios are taken within a repetition before the median. The server's CPU
+// time per operation is the figure to trust.
+//
+// With -serve NAME it is one of the servers, and with -cpuprofile FILE as well
+// it writes a profile of it when it is interrupted. CPU times are read from
+// /proc, so that it runs on Linux only.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+)
+
+type options struct {
+	quick      bool
+	only       string
+	serve      string
+	cpuprofile string
+	asgibox    string
+	rounds     int
+	span       time.Duration
+	sockets    int
+}
+
+func main() {
+	var o options
+	flag.BoolVar(&o.quick, "quick", false, "one short round")
+	flag.StringVar(&o.only, "only", "", "one group of rows: http, echo or group")
+	flag.StringVar(&o.serve, "serve", "", "be one of the servers")
+	flag.StringVar(&o.cpuprofile, "cpuprofile", "", "with -serve: where to write a profile")
+	flag.StringVar(&o.asgibox, "asgibox", "", "the program to measure; by default it is built")
+	flag.IntVar(&o.rounds, "rounds", 5, "repetitions")
+	flag.DurationVar(&o.span, "span", 1500*time.Millisecond, "length of one measurement")
+	flag.IntVar(&o.sockets, "sockets", 1000, "members of the group")
+	flag.Parse()
+	if o.quick {
+		o.rounds, o.span, o.sockets = 1, 300*time.Millisecond, 100
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	run := measure
+	if o.serve != "" {
+		run = serve
+	}
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(1)
+	}
+}

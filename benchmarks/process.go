@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A process is a server under load.
+type process struct {
+	addr string
+	cmd  *exec.Cmd
+}
+
+// start runs a server of this program.
+func start(ctx context.Context, name string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{cmd: interruptible(ctx, self, "-serve", name)}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("%s does not serve: %w", name, err)
+	}
+	p.addr = strings.TrimSpace(line)
+	return p, nil
+}
+
+// startProduct runs an application as a user would, with its store on disk and
+// without a line for each request.
+func startProduct(ctx context.Context, program, app string) (*process, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "asgibox-benchmark-")
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { os.RemoveAll(dir) })
+	p := &process{
+		addr: "127.0.0.1:" + port,
+		cmd:  interruptible(ctx, program, "run", filepath.FromSlash(app), "--port", port, "--store", filepath.Join(dir, "channels.db"), "-q"),
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for range 100 {
+		if c, err := net.Dial("tcp", p.addr); err == nil {
+			return p, c.Close()
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return nil, fmt.Errorf("%s run %s does not serve", program, app)
+}
+
+// interruptible is a command that is interrupted when ctx ends, and killed a
+// little later.
+func interruptible(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// build compiles the product.
+func build(ctx context.Context) (program string, err error) {
+	dir, err := os.MkdirTemp("", "asgibox-benchmark-")
+	if err != nil {
+		return "", err
+	}
+	context.AfterFunc(ctx, func() { os.RemoveAll(dir) })
+	program = filepath.Join(dir, "asgibox")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, ".")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("building the program: %w (run this in the module's root, or name a program with -asgibox)", err)
+	}
+	return program, nil
+}
+
+// tick is the unit of CPU times in /proc; Linux reports all of them so.
+const tick = 10 * time.Millisecond
+
+// cpu answers the CPU time that the process has taken.
+func (p *process) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("CPU time of a server: %w", err)
+	}
+	// The second field, the program's name, may hold spaces.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, err := strconv.Atoi(fields[11])
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * tick, err
+}

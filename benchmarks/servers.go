@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"asgibox/asgi"
+	"asgibox/httpfront"
+	"asgibox/store"
+	"asgibox/workerpool"
+	"asgibox/workerpool/script"
+)
+
+// servers are what -serve knows: the baselines, the layer with consumers in
+// Go, and applications in Starlark without the command line around them (to
+// take profiles of; what is measured is the program itself).
+var servers = map[string]func(ctx context.Context, l net.Listener) error{
+	"nethttp":      plain(http.HandlerFunc(hello)),
+	"coder-echo":   plain(http.HandlerFunc(plainEcho)),
+	"coder-hub":    plain(&hub{conns: map[*websocket.Conn]bool{}}),
+	"go-hello":     consumer(goHello, "http.request"),
+	"go-echo":      consumer(goEcho, "websocket.connect", "websocket.receive", "websocket.disconnect"),
+	"go-group":     consumer(goGroup, "websocket.connect", "websocket.receive", "websocket.disconnect"),
+	"script-hello": starlark("examples/hello.star"),
+	"script-echo":  starlark("benchmarks/apps/echo.star"),
+	"script-group": starlark("benchmarks/apps/group.star"),
+}
+
+// serve is one of the servers until ctx ends. Its first line of output is its
+// address.
+func serve(ctx context.Context, o options) error {
+	run, ok := servers[o.serve]
+	if !ok {
+		return fmt.Errorf("there is no server %q", o.serve)
+	}
+	if o.cpuprofile != "" {
+		f, err := os.Create(o.cpuprofile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(l.Addr())
+	return run(ctx, l)
+}
+
+func plain(h http.Handler) func(context.Context, net.Listener) error {
+	return func(ctx context.Context, l net.Listener) error {
+		s := &http.Server{Handler: h}
+		stop := context.AfterFunc(ctx, func() { s.Close() })
+		defer stop()
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+func hello(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Hello World!") }
+
+func plainEcho(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer c.CloseNow()
+	for {
+		kind, data, err := c.Read(r.Context())
+		if err != nil || c.Write(r.Context(), kind, data) != nil {
+			return
+		}
+	}
+}
+
+// hub is the broadcast server that people write first: it loops over its
+// connections.
+type hub struct {
+	mu    sync.Mutex // guards conns
+	conns map[*websocket.Conn]bool
+}
+
+func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	h.keep(c, true)
+	defer c.CloseNow()
+	defer h.keep(c, false)
+	for {
+		kind, data, err := c.Read(r.Context())
+		if err != nil {
+			return
+		}
+		for _, member := range h.members() {
+			member.Write(r.Context(), kind, data)
+		}
+	}
+}
+
+func (h *hub) keep(c *websocket.Conn, here bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if here {
+		h.conns[c] = true
+	} else {
+		delete(h.conns, c)
+	}
+}
+
+func (h *hub) members() []*websocket.Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]*websocket.Conn, 0, len(h.conns))
+	for c := range h.conns {
+		all = append(all, c)
+	}
+	return all
+}
+
+// A consume is a handler in Go.
+type consume func(ctx context.Context, layer *store.Store, c *asgi.Cause, d asgi.Delivery) error
+
+// consumer is the protocol server, the layer, and sixteen workers in Go.
+func consumer(handle consume, channels ...string) func(context.Context, net.Listener) error {
+	return func(ctx context.Context, l net.Listener) error {
+		layer := store.Memory(store.Options{})
+		defer layer.Close(context.Background())
+		var workers sync.WaitGroup
+		defer workers.Wait()
+		for range 16 {
+			workers.Go(func() {
+				for {
+					c := asgi.NewCause(0)
+					d, err := layer.Receive(ctx, c, channels...)
+					if err != nil {
+						return
+					}
+					if err := handle(ctx, layer, c, d); err != nil {
+						fmt.Fprintln(os.Stderr, err)
+					}
+				}
+			})
+		}
+		return front(ctx, layer, l)
+	}
+}
+
+func front(ctx context.Context, layer asgi.Layer, l net.Listener) error {
+	f, err := httpfront.New(layer, httpfront.Options{Grace: time.Second})
+	if err != nil {
+		return err
+	}
+	return f.Serve(ctx, l)
+}
+
+func goHello(ctx context.Context, layer *store.Store, c *asgi.Cause, d asgi.Delivery) error {
+	response, err := asgi.NewMessage(asgi.Field{Key: "status", Value: 200}, asgi.Field{Key: "content", Value: "Hello World!"})
+	if err != nil {
+		return err
+	}
+	return layer.Send(ctx, c, d.Message.Text("reply_channel"), response)
+}
+
+var accept = asgi.MustMessage(asgi.Field{Key: "accept", Value: true})
+
+func goEcho(ctx context.Context, layer *store.Store, c *asgi.Cause, d asgi.Delivery) error {
+	switch d.Channel {
+	case "websocket.connect":
+		return layer.Send(ctx, c, d.Message.Text("reply_channel"), accept)
+	case "websocket.receive":
+		text, _ := d.Message.Get("text")
+		reply, err := asgi.NewMessage(asgi.Field{Key: "text", Value: text})
+		if err != nil {
+			return err
+		}
+		return layer.Send(ctx, c, d.Message.Text("reply_channel"), reply)
+	}
+	return nil
+}
+
+func goGroup(ctx context.Context, layer *store.Store, c *asgi.Cause, d asgi.Delivery) error {
+	reply := d.Message.Text("reply_channel")
+	switch d.Channel {
+	case "websocket.connect":
+		return errors.Join(layer.GroupAdd(ctx, c, "all", reply), layer.Send(ctx, c, reply, accept))
+	case "websocket.receive":
+		text, _ := d.Message.Get("text")
+		m, err := asgi.NewMessage(asgi.Field{Key: "text", Value: text})
+		if err != nil {
+			return err
+		}
+		return layer.SendGroup(ctx, c, "all", m)
+	case "websocket.disconnect":
+		return layer.GroupDiscard(ctx, c, "all", reply)
+	}
+	return nil
+}
+
+// starlark runs an application in a pool, in memory.
+func starlark(app string) func(context.Context, net.Listener) error {
+	return func(ctx context.Context, l net.Listener) error {
+		layer := store.Memory(store.Options{})
+		defer layer.Close(context.Background())
+		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		loader := script.NewLoader(filepath.FromSlash(app), script.Options{Layer: layer, Log: log})
+		pool, err := workerpool.New(layer, loader, workerpool.Options{Log: log})
+		if err != nil {
+			return err
+		}
+		if _, err := pool.Reload(ctx); err != nil {
+			return err
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- pool.Run(ctx) }()
+		err = front(ctx, layer, l)
+		return errors.Join(err, <-ended)
+	}
+}
