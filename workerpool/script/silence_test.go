@@ -1,0 +1,180 @@
+package script_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"asgibox/httpfront"
+	"asgibox/workerpool"
+)
+
+func TestARequestThatNobodyAnswersIsAnsweredAtOnce(t *testing.T) {
+	s := serve(t, `
+def silent(message):
+    pass
+def to_group(message):
+    Group("g").add(message.reply_channel)
+channel_routing = [
+    route("http.request", silent, path="^/silent"), route("websocket.connect", silent, path="^/silent"),
+    route("http.request", to_group, path="^/group"), route("websocket.connect", to_group, path="^/group"),
+]
+`)
+	r := s.want("/silent", 500, "silent (app.star:2) returned without answering")
+	if !strings.Contains(r.body, "message.reply_channel.send") {
+		t.Errorf("the page does not say what to add: %v", r)
+	}
+	if _, resp, err := s.tryDial("/silent"); err == nil || resp.StatusCode != 500 {
+		t.Errorf("a silent handshake: %v %v", resp, err)
+	}
+}
+
+func TestWhatCountsAsPassingTheReplyChannelOn(t *testing.T) {
+	s := serve(t, `
+def in_message(message): Channel("other").send({"to": message.reply_channel})
+def in_list(message): layer.send("other", {"all": [{"to": message["reply_channel"]}]})
+def in_state(message): state.set("who", message.reply_channel)
+def in_append(message): state.append("all", message["reply_channel"])
+def in_session(message): message.channel_session["me"] = message["reply_channel"]
+def in_group(message): Group("g").add(message.reply_channel)
+def held(message): hold(message)
+def later(message): message.reply_channel.send_later(100, {"status": 200})
+def answer_held(message):
+    for name in ["in_message", "in_list", "in_state", "in_append", "in_session", "in_group", "held", "later"]:
+        pass
+channel_routing = [
+    route("http.request", in_message, path="^/in_message$"), route("http.request", in_list, path="^/in_list$"),
+    route("http.request", in_state, path="^/in_state$"), route("http.request", in_append, path="^/in_append$"),
+    route("http.request", in_session, path="^/in_session$"), route("http.request", in_group, path="^/in_group$"),
+    route("http.request", held, path="^/held$"), route("http.request", later, path="^/later$"),
+]
+`)
+	for _, path := range []string{"/in_message", "/in_list", "/in_state", "/in_append", "/in_session", "/in_group", "/held", "/later"} {
+		client := http.Client{Timeout: 30 * time.Millisecond}
+		if resp, err := client.Get(s.url + path); err == nil {
+			t.Errorf("%s was answered %d\n%s", path, resp.StatusCode, s.log)
+			resp.Body.Close()
+		}
+	}
+}
+
+func TestAHandshakeThatOnlyJoinedAGroupIsWarnedOf(t *testing.T) {
+	c := setup{front: httpfront.Options{ConnectTimeout: 50 * time.Millisecond}}
+	s := c.serve(t, `
+def connect(message):
+    Group("g").add(message.reply_channel)
+channel_routing = {"websocket.connect": connect}
+`)
+	_, resp, err := s.tryDial("/")
+	if err == nil || resp.StatusCode != 403 {
+		t.Errorf("%v %v", resp, err)
+	}
+	s.log.has("only joined a group")
+}
+
+func TestNoWatchdogLeavesSilenceAlone(t *testing.T) {
+	c := setup{pool: workerpool.Options{NoWatchdog: true}, front: httpfront.Options{HTTPTimeout: 50 * time.Millisecond}}
+	s := c.serve(t, `
+def silent(message): pass
+channel_routing = {"http.request": silent}
+`)
+	if r := s.get("/"); r.status != 503 {
+		t.Errorf("%v", r)
+	}
+}
+
+func TestAFailureIsAnsweredWithTheTraceback(t *testing.T) {
+	s := serve(t, `
+def helper(x):
+    return x["missing"]
+
+def index(message):
+    if message["path"] == "/late":
+        message.reply({"status": 200, "content": "begun", "more_content": True})
+    helper({})
+
+def connect(message):
+    if message["path"] == "/refuse":
+        helper({})
+    message.reply({"accept": True})
+
+def receive(message):
+    helper({})
+
+channel_routing = {"http.request": index, "websocket.connect": connect, "websocket.receive": receive}
+`)
+	r := s.get("/")
+	for _, part := range []string{"app.star:3", `key "missing" not in dict`, "return x[", "index"} {
+		if !strings.Contains(r.body, part) {
+			t.Errorf("the text page lacks %q: %v", part, r)
+		}
+	}
+	if r.status != 500 || !strings.HasPrefix(r.header.Get("content-type"), "text/plain") {
+		t.Errorf("%v %v", r.status, r.header)
+	}
+	r = s.get("/", "accept", "text/html,*/*")
+	if !strings.HasPrefix(r.header.Get("content-type"), "text/html") || !strings.Contains(r.body, "__asgibox__/generation") {
+		t.Errorf("browsers get %v", r)
+	}
+	resp, err := http.Get(s.url + "/late")
+	if err == nil {
+		defer resp.Body.Close()
+		if _, err = resp.Body.Read(make([]byte, 100)); err == nil {
+			_, err = resp.Body.Read(make([]byte, 100))
+		}
+	}
+	if err == nil {
+		t.Error("a stream whose handler failed was not cut")
+	}
+	if _, resp, err := s.tryDial("/refuse"); err == nil || resp.StatusCode != 500 {
+		t.Errorf("a handshake whose handler failed: %v %v", resp, err)
+	}
+	ws := s.dial("/")
+	ws.send("x")
+	if reason := ws.wantClosed(1011); reason == "" {
+		t.Error("closed without a reason")
+	}
+}
+
+func TestAnErrorPageLearnsThatTheApplicationWasMended(t *testing.T) {
+	s := serve(t, "channel_routing = [view('/', lambda request: nothing)]")
+	r := s.want("/", 500, "nothing")
+	before := s.get("/__asgibox__/generation")
+	if before.status != 200 || r.status != 500 {
+		t.Errorf("%v", before)
+	}
+	if err := s.reload("channel_routing = [view('/', lambda request: 'mended')]"); err != nil {
+		t.Fatal(err)
+	}
+	if after := s.get("/__asgibox__/generation"); after.body == before.body || after.status != 200 {
+		t.Errorf("before %v, after %v", before, after)
+	}
+	s.want("/", 200, "mended")
+}
+
+func TestABrokenReloadKeepsTheOldCode(t *testing.T) {
+	s := serve(t, "channel_routing = [view('/', lambda request: 'old')]")
+	for _, broken := range []string{"def (", "import json", "x = y", "fail('no')", "x = 1", "channel_routing = 1",
+		"channel_routing = [1]", "channel_routing = [route('http.request', 1)]", "application = 1"} {
+		if err := s.reload(broken); err == nil {
+			t.Errorf("%q was loaded", broken)
+		}
+		s.want("/", 200, "old")
+	}
+	if err := s.reload("channel_routing = [view('/', lambda request: 'new')]"); err != nil {
+		t.Fatal(err)
+	}
+	s.want("/", 200, "new")
+}
+
+func TestABrokenFirstStartServesTheError(t *testing.T) {
+	s := serve(t, "channel_routing = [\n  view('/', indx),\n]\ndef index(request): pass\n")
+	r := s.want("/any/path", 500, "indx")
+	if !strings.Contains(r.body, "app.star:2") {
+		t.Errorf("%v", r)
+	}
+	if _, resp, err := s.tryDial("/"); err == nil || resp.StatusCode != 500 {
+		t.Errorf("a handshake: %v %v", resp, err)
+	}
+}
