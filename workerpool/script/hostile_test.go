@@ -1,0 +1,98 @@
+package script_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"asgibox/workerpool"
+	"asgibox/workerpool/script"
+)
+
+func TestHostileScriptsAreErrorsAndTheServerStands(t *testing.T) {
+	c := setup{
+		script: script.Options{Memory: 32 << 20},
+		pool:   workerpool.Options{HandlerTimeout: 200 * time.Millisecond, Workers: 2},
+		files:  map[string]string{"page.html": `{{template "../../etc/passwd"}}`},
+	}
+	s := c.serve(t, `
+def endless(request):
+    while True:
+        pass
+def recursive(request):
+    return recursive(request)
+def through_builtins(request):
+    return sorted([1, 2], key=lambda x: through_builtins(request))
+def through_attempt(request):
+    return attempt(through_attempt, request)
+def greedy(request):
+    hoard = []
+    while True:
+        hoard.append("x" * 100000 + str(len(hoard)))
+def deep(request):
+    x = []
+    for i in range(200):
+        x = [x]
+    Channel("c").send({"x": x})
+def wide(request):
+    x = []
+    for i in range(40):
+        x = [x, x]
+    Channel("c").send({"x": x})
+def waits(request):
+    layer.receive("never", block=True)
+def sleepless(request):
+    attempt(endless, request)
+    return "caught"
+def outside_template(request): return render("../secret.html", {})
+def outside_file(request): return FileResponse("/etc/passwd")
+def include_template(request): return render("page.html", {})
+def fine(request): return "fine"
+channel_routing = [
+    view("/endless", endless), view("/recursive", recursive), view("/through_builtins", through_builtins),
+    view("/through_attempt", through_attempt), view("/greedy", greedy), view("/deep", deep), view("/wide", wide),
+    view("/waits", waits), view("/sleepless", sleepless), view("/outside_template", outside_template),
+    view("/outside_file", outside_file), view("/include_template", include_template), view("/", fine),
+]
+`)
+	for path, says := range map[string]string{
+		"/endless":          "ran longer than 200ms",
+		"/recursive":        "nest deeper than",
+		"/through_builtins": "nest deeper than",
+		"/through_attempt":  "nest deeper than",
+		"/greedy":           "--memory",
+		"/deep":             "nested deeper than 100",
+		"/wide":             "too large",
+		"/waits":            "ran longer than 200ms",
+		"/sleepless":        "ran longer than 200ms",
+		"/outside_template": "",
+		"/outside_file":     "",
+		"/include_template": "",
+	} {
+		r := s.get(path)
+		if r.status != 500 && !(path == "/greedy" && r.status == 500) || !strings.Contains(r.body, says) || strings.Contains(r.body, "root:") {
+			t.Errorf("%s: %.600v, want %q", path, r, says)
+		}
+		s.want("/", 200, "fine")
+	}
+}
+
+func TestHostileFilesAreErrorsAndTheOldCodeGoesOn(t *testing.T) {
+	s := setup{pool: workerpool.Options{LoadTimeout: 100 * time.Millisecond}}.serve(t, `channel_routing = [view("/", lambda request: "fine")]`)
+	for name, source := range map[string]string{
+		"brackets":  "x = " + strings.Repeat("(", 100000),
+		"lists":     "x = " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000),
+		"long":      "x = 1\n" + strings.Repeat("# filler\n", 1<<17),
+		"endless":   "while True:\n  pass\n",
+		"recursive": "def f(): f()\nf()",
+		"circle":    `load("app.star", "x")`,
+		"minus":     "x = " + strings.Repeat("-", 100000) + "1",
+		"not":       "x = " + strings.Repeat("not ", 100000) + "1",
+		"nothing":   "",
+	} {
+		if err := s.reload(source); err == nil {
+			t.Errorf("%s was loaded", name)
+		}
+		s.want("/", 200, "fine")
+	}
+}
