@@ -11,9 +11,8 @@ import (
 
 func TestHostileScriptsAreErrorsAndTheServerStands(t *testing.T) {
 	c := setup{
-		script: script.Options{Memory: 32 << 20},
-		pool:   workerpool.Options{HandlerTimeout: 200 * time.Millisecond, Workers: 2},
-		files:  map[string]string{"page.html": `{{template "../../etc/passwd"}}`},
+		pool:  workerpool.Options{HandlerTimeout: 200 * time.Millisecond, Workers: 2},
+		files: map[string]string{"page.html": `{{template "../../etc/passwd"}}`},
 	}
 	s := c.serve(t, `
 def endless(request):
@@ -25,10 +24,6 @@ def through_builtins(request):
     return sorted([1, 2], key=lambda x: through_builtins(request))
 def through_attempt(request):
     return attempt(through_attempt, request)
-def greedy(request):
-    hoard = []
-    while True:
-        hoard.append("x" * 100000 + str(len(hoard)))
 def deep(request):
     x = []
     for i in range(200):
@@ -50,7 +45,7 @@ def include_template(request): return render("page.html", {})
 def fine(request): return "fine"
 channel_routing = [
     view("/endless", endless), view("/recursive", recursive), view("/through_builtins", through_builtins),
-    view("/through_attempt", through_attempt), view("/greedy", greedy), view("/deep", deep), view("/wide", wide),
+    view("/through_attempt", through_attempt), view("/deep", deep), view("/wide", wide),
     view("/waits", waits), view("/sleepless", sleepless), view("/outside_template", outside_template),
     view("/outside_file", outside_file), view("/include_template", include_template), view("/", fine),
 ]
@@ -60,7 +55,6 @@ channel_routing = [
 		"/recursive":        "nest deeper than",
 		"/through_builtins": "nest deeper than",
 		"/through_attempt":  "nest deeper than",
-		"/greedy":           "--memory",
 		"/deep":             "nested deeper than 100",
 		"/wide":             "too large",
 		"/waits":            "ran longer than 200ms",
@@ -70,11 +64,23 @@ channel_routing = [
 		"/include_template": "",
 	} {
 		r := s.get(path)
-		if r.status != 500 && !(path == "/greedy" && r.status == 500) || !strings.Contains(r.body, says) || strings.Contains(r.body, "root:") {
+		if r.status != 500 || !strings.Contains(r.body, says) || strings.Contains(r.body, "root:") {
 			t.Errorf("%s: %.600v, want %q", path, r, says)
 		}
 		s.want("/", 200, "fine")
 	}
+}
+
+func TestAHandlerThatHoardsMemoryIsCancelled(t *testing.T) {
+	s := setup{script: script.Options{Memory: 32 << 20}}.serve(t, `
+def greedy(request):
+    hoard = []
+    while True:
+        hoard.append("x" * 100000 + str(len(hoard)))
+channel_routing = [view("/greedy", greedy), view("/", lambda request: "fine")]
+`)
+	s.want("/greedy", 500, "--memory")
+	s.want("/", 200, "fine")
 }
 
 func TestHostileFilesAreErrorsAndTheOldCodeGoesOn(t *testing.T) {
