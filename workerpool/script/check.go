@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -36,7 +37,7 @@ func (r *run) check(name string, m asgi.Message) error {
 	if c.hint != "" {
 		text += " (" + c.hint + ")"
 	}
-	r.unit.logAt(r.thread, levelWarn, text, "channel", name)
+	r.unit.logAt(r.thread, slog.LevelWarn, text, "channel", name)
 	return nil
 }
 

@@ -34,13 +34,12 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 // they were when it was loaded last.
 func (l *Loader) Explain(err error) explain.Explanation {
 	l.mu.Lock()
-	s, names := l.last, l.names
+	u := l.last
 	l.mu.Unlock()
-	o := explain.Options{Names: names}
-	if s != nil {
-		o.Source = s.lookup
+	if u == nil {
+		return explain.Error(err, explain.Options{})
 	}
-	return explain.Error(err, o)
+	return explain.Error(err, explain.Options{Names: u.names.Keys(), Source: u.text})
 }
 
 // messageTable shows the message that could not be handled.

@@ -8,8 +8,6 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
-
-	"go.starlark.net/starlark"
 )
 
 // Options say how applications are run. The zero value is ready for use, but
@@ -47,8 +45,7 @@ type Loader struct {
 
 	mu    sync.Mutex // guards the rest
 	files []string
-	last  *sources // of the newest load, for explanations
-	names []string // that its scripts could use
+	last  *unit // of the newest load, for explanations
 }
 
 var _ workerpool.Loader = (*Loader)(nil)
@@ -80,7 +77,7 @@ func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Applic
 		return nil, err
 	}
 	app, err := u.load(ctx)
-	l.remember(u.sources, append(u.names.Keys(), starlark.Universe.Keys()...))
+	l.remember(u)
 	if err != nil {
 		l.live.fail()
 		u.close()
@@ -97,12 +94,12 @@ func (l *Loader) Files() []string {
 	return append([]string(nil), l.files...)
 }
 
-func (l *Loader) remember(s *sources, names []string) {
+func (l *Loader) remember(u *unit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last, l.names = s, names
+	l.last = u
 	l.files = l.files[:0]
-	for _, name := range s.names() {
+	for _, name := range u.sources.names() {
 		l.files = append(l.files, filepath.Join(l.folder, filepath.FromSlash(name)))
 	}
 }

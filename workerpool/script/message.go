@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"asgibox/asgi"
@@ -181,7 +182,7 @@ func messageConsumeLater(r *run, m *message, b *starlark.Builtin, args starlark.
 	origin := m.content.Origin()
 	retries := origin.Int(retriesKey) + 1
 	if retries > maxRetries {
-		r.unit.logAt(r.thread, levelWarn, "a message was put back too often and is dropped", "channel", m.channel, "times", maxRetries)
+		r.unit.logAt(r.thread, slog.LevelWarn, "a message was put back too often and is dropped", "channel", m.channel, "times", maxRetries)
 		return starlark.None, nil
 	}
 	again, err := origin.With(retriesKey, retries)

@@ -22,11 +22,10 @@ const (
 )
 
 // The names under which a thread carries things. Package lib knows
-// localContext and localBarrier.
+// localContext.
 const (
 	localRun     = "run"
 	localContext = "context"
-	localBarrier = "barrier"
 )
 
 // run is one execution of a script on one thread: of a handler, a hook, a
@@ -64,7 +63,6 @@ func (u *unit) newRun(ctx context.Context, name string) *run {
 	r := &run{unit: u, modules: make(map[string]*module)}
 	r.thread = &starlark.Thread{Name: name, Print: u.print, Load: r.load, OnMaxSteps: r.look}
 	r.thread.SetLocal(localRun, r)
-	r.thread.SetLocal(localBarrier, r.waitBarrier)
 	r.begin(ctx)
 	return r
 }
@@ -140,9 +138,5 @@ func (u *unit) print(thread *starlark.Thread, text string) {
 
 // logAt writes a line for the script, with where and on whose behalf.
 func (u *unit) logAt(thread *starlark.Thread, level slog.Level, text string, args ...any) {
-	args = append(args, "at", where(thread), "generation", u.number)
-	if c := of(thread).cause(); c.Trace() != 0 {
-		args = append(args, "trace", c.Trace().String())
-	}
-	u.loader.log.Log(context.Background(), level, text, args...)
+	u.logger(thread).Log(context.Background(), level, text, append(args, "at", where(thread))...)
 }

@@ -1,9 +1,10 @@
 package script
 
 import (
-	"errors"
 	"io"
-	"strings"
+	"maps"
+
+	"asgibox/workerpool/script/lib"
 
 	"go.starlark.net/starlark"
 )
@@ -13,35 +14,13 @@ const settingsFile = ".env"
 
 // settings makes the script's settings: those of the file, under those of the
 // command line.
-func (u *unit) settings() starlark.Value {
-	d := starlark.NewDict(len(u.loader.opts.Settings))
-	for name, text := range u.dotenv() {
-		d.SetKey(starlark.String(name), starlark.String(text)) // a fresh dict takes every text key
+func (u *unit) settings() (starlark.Value, error) {
+	all, err := lib.ParseEnv(settingsFile, u.sources.peek(settingsFile))
+	if err != nil {
+		return nil, err
 	}
-	for name, text := range u.loader.opts.Settings {
-		d.SetKey(starlark.String(name), starlark.String(text))
-	}
-	d.Freeze()
-	return d
-}
-
-// dotenv reads NAME=value lines: comments and blank lines are left out, quotes
-// around a value and the word export before a name are taken off.
-func (u *unit) dotenv() map[string]string {
-	values := make(map[string]string)
-	for line := range strings.Lines(u.sources.peek(settingsFile)) {
-		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "export "))
-		name, text, ok := strings.Cut(line, "=")
-		if !ok || strings.HasPrefix(line, "#") {
-			continue
-		}
-		text = strings.TrimSpace(text)
-		if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
-			text = text[1 : n-1]
-		}
-		values[strings.TrimSpace(name)] = text
-	}
-	return values
+	maps.Copy(all, u.loader.opts.Settings)
+	return lib.Settings(all), nil
 }
 
 // peek answers the text of a file that need not be there. It counts as read,
@@ -50,8 +29,7 @@ func (s *sources) peek(name string) string {
 	text := ""
 	if f, err := s.root.Open(name); err == nil {
 		defer f.Close()
-		data, err := io.ReadAll(io.LimitReader(f, maxSource))
-		if err == nil || errors.Is(err, io.EOF) {
+		if data, err := io.ReadAll(io.LimitReader(f, maxSource)); err == nil {
 			text = string(data)
 		}
 	}
@@ -59,4 +37,16 @@ func (s *sources) peek(name string) string {
 	s.text[name] = text
 	s.mu.Unlock()
 	return text
+}
+
+// text answers the text of a file that was read, a script's or a template's,
+// for explanations. What the settings hold is nobody's to see.
+func (u *unit) text(name string) (string, bool) {
+	if name == settingsFile {
+		return "", false
+	}
+	if text, ok := u.sources.lookup(name); ok {
+		return text, true
+	}
+	return u.web.Source(name)
 }

@@ -49,7 +49,11 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 		compiled: make(map[string]*starlark.Program),
 	}
 	u.web = web.NewEnv(root)
-	u.names = u.predeclared()
+	if u.names, err = u.predeclared(); err != nil {
+		l.remember(u)
+		u.close()
+		return nil, err
+	}
 	return u, nil
 }
 
@@ -105,7 +109,6 @@ func (r *run) load(_ *starlark.Thread, name string) (starlark.StringDict, error)
 	r.thread = &starlark.Thread{Name: name, Print: outer.Print, Load: r.load, OnMaxSteps: r.look}
 	r.thread.SetLocal(localRun, r)
 	r.thread.SetLocal(localContext, r.ctx)
-	r.thread.SetLocal(localBarrier, r.waitBarrier)
 	r.thread.SetMaxExecutionSteps(quantum)
 	m.globals, m.err = r.exec(name)
 	r.thread = outer

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -166,7 +167,7 @@ func (r *run) serveFile(m *match, v *view, msg *message) error {
 
 // serveWSGI answers a request by the file's application.
 func (r *run) serveWSGI(fn starlark.Callable, d asgi.Delivery) error {
-	errors := func(text string) { r.unit.logAt(r.thread, levelWarn, text) }
+	errors := func(text string) { r.unit.logAt(r.thread, slog.LevelWarn, text) }
 	return blame(web.ServeWSGI(r.thread, fn, r.request(newMessage(r, d)), r.sender(), errors))
 }
 
