@@ -69,7 +69,7 @@ func (s *Store) unbind(q *queue, b *binding) {
 
 // deliver makes one call that was announced in b.calls.
 func (s *Store) deliver(q *queue, b *binding, r *record) error {
-	err := b.call(s.delivery(r))
+	err := b.call(s.delivery(q, r))
 	switch {
 	case err == nil:
 		return nil

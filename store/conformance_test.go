@@ -13,6 +13,12 @@ func TestTheMemoryStoreIsALayer(t *testing.T) {
 	})
 }
 
+func TestTheJournalledStoreIsALayer(t *testing.T) {
+	asgitest.TestLayer(t, func(t testing.TB, s asgitest.Setup) asgi.Layer {
+		return openAt(t, newPath(t), conforming(s))
+	})
+}
+
 // conforming turns what the suite wants into options.
 func conforming(s asgitest.Setup) Options {
 	o := Options{

@@ -69,11 +69,14 @@ func (d *Debugger) Step(channel string) (bool, error) {
 // handLocked gives the first message of a queue to its first reader.
 func (s *Store) handLocked(q *queue, now int64) *waiter {
 	w := q.parked.first.waiter
-	s.assignLocked(w, s.delivery(s.popLocked(q)), nil, now)
+	r := s.popLocked(q)
+	s.takenLocked(q, r)
+	s.assignLocked(w, s.delivery(q, r), nil, now)
 	return w
 }
 
-// prolongLocked gives a message back the time that it was held.
+// prolongLocked gives a message back the time that it was held. The file is not
+// told: after a restart that time counts.
 func (s *Store) prolongLocked(q *queue, r *record, now int64) {
 	sent := r.deadline - int64(s.opts.Expiry)
 	r.deadline += now - max(q.stop.since, sent)
@@ -166,9 +169,12 @@ func (d *Debugger) Edit(channel string, id uint64, m asgi.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if q := s.queues[name]; q != nil {
-		for r := q.head; r != nil; r = r.next {
-			if r.id == id {
-				s.editLocked(r, m)
+		for at := &q.head; *at != nil; at = &(*at).next {
+			if r := *at; r.id == id {
+				*at = s.editLocked(q, r, m)
+				if q.tail == r {
+					q.tail = *at
+				}
 				return nil
 			}
 		}
@@ -192,7 +198,7 @@ func (s *Store) dropWhere(name string, doomed func(*record) bool) int {
 		r.next = nil
 		if doomed(r) {
 			s.uncountLocked(q, r)
-			s.dropLocked(r)
+			s.dropLocked(q, r)
 			dropped++
 		} else if q.tail == nil {
 			q.head, q.tail = r, r
@@ -204,10 +210,21 @@ func (s *Store) dropWhere(name string, doomed func(*record) bool) int {
 	return dropped
 }
 
-func (s *Store) dropLocked(r *record) { s.noteEnd(Dropped, r) }
+func (s *Store) dropLocked(q *queue, r *record) {
+	s.takenLocked(q, r)
+	s.noteEnd(Dropped, r)
+}
 
-func (s *Store) editLocked(r *record, m asgi.Message) {
-	s.memory -= r.footprint()
-	r.message = m
-	s.memory += r.footprint()
+// editLocked answers the record that takes the place of one that waits, which
+// itself the journal may be writing just now.
+func (s *Store) editLocked(q *queue, r *record, m asgi.Message) *record {
+	edited := *r
+	edited.message, edited.seq, edited.copies = m, 0, nil
+	s.memory += edited.footprint() - r.footprint()
+	if r.durable {
+		s.takenLocked(q, r)
+		s.journal.put(&edited)
+		q.seq = max(q.seq, edited.seq)
+	}
+	return &edited
 }

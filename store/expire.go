@@ -104,6 +104,7 @@ func (s *Store) retireLocked(q *queue, now int64) bool {
 // expireLocked is the end of a message that nobody received in time; it has
 // left its queue. A connection that does not read leaves its groups.
 func (s *Store) expireLocked(q *queue, r *record) {
+	s.takenLocked(q, r)
 	if q.kind == asgi.ProcessSpecific {
 		s.leaveLocked(r.channel)
 	}

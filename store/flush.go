@@ -9,18 +9,24 @@ import (
 // Flush drops all queued and delayed messages and all groups. See
 // [asgi.Flusher].
 func (s *Store) Flush(ctx context.Context, c *asgi.Cause) error {
+	if err := s.journal.failing(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return asgi.ErrClosed
 	}
+	seq := s.journal.flush()
+	s.flushes++
 	for _, q := range s.queues {
-		q.head, q.tail, q.length, q.disorder = nil, nil, 0, false
+		q.head, q.tail, q.length, q.disorder, q.seq = nil, nil, 0, false, seq
 	}
 	s.pending, s.memory = 0, 0
 	s.delays = newDelays()
 	joins := s.groups.joins
 	s.groups = newGroups()
-	s.groups.joins = joins
+	s.groups.joins, s.groups.seq = joins, seq
+	c.Raise(s.journal.barrier(seq))
 	return nil
 }

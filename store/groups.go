@@ -12,6 +12,7 @@ type groups struct {
 	named map[string]*group
 	first map[string]*member // of a channel's memberships; the rest follow
 	joins uint64             // numbers the memberships
+	seq   uint64             // the journal's number of the last durable change
 
 	// All memberships, soonest to end first: since they all last equally
 	// long, one that is renewed goes to the end.
@@ -24,6 +25,8 @@ type group struct {
 	name   string
 	index  map[string]*member
 	joined []place // in the order of their numbers; a member that left is nil
+
+	durable int // members that are not process-specific
 }
 
 type place struct {
@@ -51,19 +54,27 @@ func (s *Store) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel stri
 	if err := checkMember(group, channel); err != nil {
 		return err
 	}
+	if err := s.changesMembers(channel); err != nil {
+		return err
+	}
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return asgi.ErrClosed
 	}
-	s.joinLocked(group, channel, now+int64(s.opts.GroupExpiry))
+	m := s.joinLocked(group, channel, now+int64(s.opts.GroupExpiry))
+	s.groups.seq = max(s.groups.seq, s.journal.join(m))
+	s.raiseLocked(c, m.durable)
 	return nil
 }
 
 // GroupDiscard ends a membership. See [asgi.Groups].
 func (s *Store) GroupDiscard(ctx context.Context, c *asgi.Cause, group, channel string) error {
 	if err := checkMember(group, channel); err != nil {
+		return err
+	}
+	if err := s.changesMembers(channel); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -74,12 +85,32 @@ func (s *Store) GroupDiscard(ctx context.Context, c *asgi.Cause, group, channel 
 	if g := s.groups.named[group]; g != nil && g.index[channel] != nil {
 		s.endLocked(g.index[channel])
 	}
+	s.raiseLocked(c, asgi.KindOf(channel) != asgi.ProcessSpecific)
 	return nil
+}
+
+// changesMembers refuses to change a durable membership while the disk fails.
+func (s *Store) changesMembers(channel string) error {
+	if asgi.KindOf(channel) == asgi.ProcessSpecific {
+		return nil
+	}
+	return s.journal.failing()
+}
+
+// raiseLocked makes the work wait for what it saw or did of durable
+// memberships.
+func (s *Store) raiseLocked(c *asgi.Cause, durable bool) {
+	if durable {
+		c.Raise(s.journal.barrier(s.groups.seq))
+	}
 }
 
 // GroupLeave ends all memberships of a channel. See [asgi.Groups].
 func (s *Store) GroupLeave(ctx context.Context, c *asgi.Cause, channel string) error {
 	if err := asgi.CheckSend(channel); err != nil {
+		return err
+	}
+	if err := s.changesMembers(channel); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -88,6 +119,7 @@ func (s *Store) GroupLeave(ctx context.Context, c *asgi.Cause, channel string) e
 		return asgi.ErrClosed
 	}
 	s.leaveLocked(channel)
+	s.raiseLocked(c, asgi.KindOf(channel) != asgi.ProcessSpecific)
 	return nil
 }
 
@@ -103,6 +135,7 @@ func (s *Store) GroupChannels(ctx context.Context, c *asgi.Cause, group string) 
 		return nil, asgi.ErrClosed
 	}
 	g := s.groups.named[group]
+	s.raiseLocked(c, g == nil || g.durable > 0)
 	if g == nil {
 		return nil, nil
 	}
@@ -122,7 +155,7 @@ func checkMember(group, channel string) error {
 	return asgi.CheckSend(channel)
 }
 
-// joinLocked begins or renews a membership.
+// joinLocked begins or renews a membership, in memory.
 func (s *Store) joinLocked(name, channel string, expires int64) *member {
 	g := s.groups.named[name]
 	if g == nil {
@@ -135,6 +168,9 @@ func (s *Store) joinLocked(name, channel string, expires int64) *member {
 		s.groups.joins++
 		g.index[channel] = m
 		g.joined = append(g.joined, place{s.groups.joins, m})
+		if m.durable {
+			g.durable++
+		}
 		m.also = s.groups.first[channel]
 		s.groups.first[channel] = m
 	} else {
@@ -150,7 +186,11 @@ func (s *Store) joinLocked(name, channel string, expires int64) *member {
 func (s *Store) endLocked(m *member) {
 	s.groups.unlink(m)
 	s.groups.forget(m)
+	s.groups.seq = max(s.groups.seq, s.journal.leave(m))
 	g := m.group
+	if m.durable {
+		g.durable--
+	}
 	delete(g.index, m.channel)
 	g.joined[m.at].member = nil
 	switch {

@@ -45,7 +45,7 @@ func (s *Store) round() (next int64) {
 		s.mu.Unlock()
 		s.finishDelayed(work)
 		s.say(said)
-		next = min(next, s.kv.sweep(now))
+		next = min(next, s.kv.sweep(now), s.journal.failLate(now))
 		if next > now {
 			return next
 		}

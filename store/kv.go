@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -16,10 +17,12 @@ const maxKey = 1024
 
 // values is the key-value part of a store.
 type values struct {
-	wakeBy func(int64)
+	wakeBy  func(int64)
+	journal *journal
 
 	mu       sync.Mutex // guards the rest
 	closed   bool
+	seq      uint64                       // the journal's number of the last durable change
 	families map[string]map[string]*value // by the key up to its first "/", then by key
 	due      schedule[*value]             // those that end
 }
@@ -31,6 +34,7 @@ type value struct {
 	expires int64 // never, if it does not
 	at      int   // in the schedule; -1 if it is not there
 	durable bool
+	seq     uint64 // the journal's number of the last durable change
 }
 
 func (v *value) when() int64  { return v.expires }
@@ -43,11 +47,11 @@ func newValues(wakeBy func(int64)) *values {
 
 // Get answers a key's value. See [asgi.KV].
 func (s *Store) Get(ctx context.Context, c *asgi.Cause, key string) (data any, ok bool, err error) {
-	err = s.withValue(key, func(now int64, v *value) error {
+	err = s.withValue(c, key, func(now int64, v *value) (*value, error) {
 		if v != nil {
 			data, ok = v.data, true
 		}
-		return nil
+		return v, nil
 	})
 	return data, ok, err
 }
@@ -59,67 +63,58 @@ func (s *Store) Set(ctx context.Context, c *asgi.Cause, key string, data any, tt
 		return err
 	}
 	durable := !slices.Contains(opts, asgi.Volatile)
-	return s.withValue(key, func(now int64, v *value) error {
+	return s.withValue(c, key, func(now int64, v *value) (*value, error) {
 		expires := never
 		if ttl > 0 {
 			expires = now + int64(ttl)
 		}
-		s.kv.putLocked(v, key, data, expires, durable)
-		return nil
+		return s.kv.changeLocked(v, key, data, expires, durable)
 	})
 }
 
 // Delete removes a value. See [asgi.KV].
 func (s *Store) Delete(ctx context.Context, c *asgi.Cause, key string) error {
-	return s.withValue(key, func(now int64, v *value) error {
-		if v != nil {
-			s.kv.deleteLocked(v)
-		}
-		return nil
+	return s.withValue(c, key, func(now int64, v *value) (*value, error) {
+		return s.kv.removeLocked(v)
 	})
 }
 
 // Incr adds to an integer. See [asgi.KV].
 func (s *Store) Incr(ctx context.Context, c *asgi.Cause, key string, n int64) (sum int64, err error) {
-	err = s.withValue(key, func(now int64, v *value) error {
+	err = s.withValue(c, key, func(now int64, v *value) (*value, error) {
 		var old int64
 		if v != nil {
 			var ok bool
 			if old, ok = v.data.(int64); !ok {
-				return wrongType(key, "an integer", v.data)
+				return v, wrongType(key, "an integer", v.data)
 			}
 		}
-		sum = old + n
-		if (sum > old) != (n > 0) && n != 0 {
-			sum = 0
-			return tooBig(key)
+		if n > 0 && old > math.MaxInt64-n || n < 0 && old < math.MinInt64-n {
+			return v, tooBig(key)
 		}
-		s.kv.changeLocked(v, key, sum)
-		return nil
+		sum = old + n
+		return s.kv.updateLocked(v, key, sum)
 	})
 	return sum, err
 }
 
 // Append adds to a list. See [asgi.KV].
 func (s *Store) Append(ctx context.Context, c *asgi.Cause, key string, item any, keep int) (list asgi.List, err error) {
-	err = s.withValue(key, func(now int64, v *value) error {
+	err = s.withValue(c, key, func(now int64, v *value) (*value, error) {
 		var old asgi.List
 		if v != nil {
 			var ok bool
 			if old, ok = v.data.(asgi.List); !ok {
-				return wrongType(key, "a list", v.data)
+				return v, wrongType(key, "a list", v.data)
 			}
 		}
-		grown, err := old.Append(item, keep)
-		if err != nil {
-			return err
+		if list, err = old.Append(item, keep); err != nil {
+			return v, err
 		}
-		if err := s.fits(grown.Size()); err != nil {
-			return err
+		if err := s.fits(list.Size()); err != nil {
+			return v, err
 		}
-		list = grown
-		s.kv.changeLocked(v, key, list)
-		return nil
+		return s.kv.updateLocked(v, key, list)
 	})
 	return list, err
 }
@@ -132,30 +127,26 @@ func (s *Store) Swap(ctx context.Context, c *asgi.Cause, key string, old, with a
 	if with, err = s.checkSwap(with); err != nil {
 		return false, err
 	}
-	err = s.withValue(key, func(now int64, v *value) error {
+	err = s.withValue(c, key, func(now int64, v *value) (*value, error) {
 		current := any(asgi.Absent)
 		if v != nil {
 			current = v.data
 		}
-		if !asgi.Equal(current, old) {
-			return nil
+		if swapped = asgi.Equal(current, old); !swapped {
+			return v, nil
 		}
-		swapped = true
-		switch {
-		case with != any(asgi.Absent):
-			s.kv.changeLocked(v, key, with)
-		case v != nil:
-			s.kv.deleteLocked(v)
+		if with == any(asgi.Absent) {
+			return s.kv.removeLocked(v)
 		}
-		return nil
+		return s.kv.updateLocked(v, key, with)
 	})
-	return swapped, err
+	return swapped && err == nil, err
 }
 
 // Keys answers the keys with a prefix. See [asgi.KV].
 func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]string, error) {
 	var keys []string
-	err := s.kv.with(func() {
+	err := s.kv.with(func() error {
 		now := s.now()
 		for family, values := range s.kv.families {
 			if !strings.HasPrefix(family, prefix) && !strings.HasPrefix(prefix, family) {
@@ -167,51 +158,89 @@ func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]strin
 				}
 			}
 		}
+		c.Raise(s.journal.barrier(s.kv.seq))
+		return nil
 	})
 	slices.Sort(keys)
 	return keys, err
 }
 
 // withValue calls f, with the lock held, with what the key holds: nil if that
-// is nothing.
-func (s *Store) withValue(key string, f func(now int64, v *value) error) (err error) {
+// is nothing. f answers what it holds then. The work waits for what it saw: of
+// a value its last change; of none any change, since it is not known which.
+func (s *Store) withValue(c *asgi.Cause, key string, f func(now int64, v *value) (*value, error)) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	if closed := s.kv.with(func() {
+	return s.kv.with(func() error {
 		now := s.now()
 		v := s.kv.families[familyOf(key)][key]
 		if v != nil && v.expires <= now {
 			s.kv.deleteLocked(v)
 			v = nil
 		}
-		err = f(now, v)
-	}); closed != nil {
-		return closed
-	}
-	return err
+		v, err := f(now, v)
+		seq := s.kv.seq
+		if v != nil {
+			seq = v.seq
+		}
+		c.Raise(s.journal.barrier(seq))
+		return err
+	})
 }
 
-func (k *values) with(f func()) error {
+func (k *values) with(f func() error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
 		return asgi.ErrClosed
 	}
-	f()
-	return nil
+	return f()
 }
 
-// changeLocked gives a key another value; how long it lives, and where, stays.
-func (k *values) changeLocked(v *value, key string, data any) {
+// updateLocked gives a key another value; how long it lives, and where, stays.
+func (k *values) updateLocked(v *value, key string, data any) (*value, error) {
 	if v == nil {
-		k.putLocked(nil, key, data, never, true)
-		return
+		return k.changeLocked(nil, key, data, never, true)
 	}
-	k.putLocked(v, key, data, v.expires, v.durable)
+	return k.changeLocked(v, key, data, v.expires, v.durable)
 }
 
-func (k *values) putLocked(v *value, key string, data any, expires int64, durable bool) {
+// changeLocked gives a key another value, in memory and for the journal.
+func (k *values) changeLocked(v *value, key string, data any, expires int64, durable bool) (*value, error) {
+	if durable || v != nil && v.durable {
+		if err := k.journal.failing(); err != nil {
+			return v, err
+		}
+	}
+	wasDurable := v != nil && v.durable
+	v = k.putLocked(v, key, data, expires, durable)
+	switch {
+	case durable:
+		v.seq = k.journal.putValue(v, opValue)
+	case wasDurable:
+		v.seq = k.journal.putValue(v, opNoValue)
+	}
+	k.seq = max(k.seq, v.seq)
+	return v, nil
+}
+
+// removeLocked ends a value, in memory and for the journal.
+func (k *values) removeLocked(v *value) (*value, error) {
+	if v == nil {
+		return nil, nil
+	}
+	if v.durable {
+		if err := k.journal.failing(); err != nil {
+			return v, err
+		}
+	}
+	k.deleteLocked(v)
+	return nil, nil
+}
+
+// putLocked gives a key another value in memory.
+func (k *values) putLocked(v *value, key string, data any, expires int64, durable bool) *value {
 	if v == nil {
 		v = &value{key: key, at: -1}
 		family := familyOf(key)
@@ -231,6 +260,7 @@ func (k *values) putLocked(v *value, key string, data any, expires int64, durabl
 		k.due.add(v)
 	}
 	k.wakeBy(expires)
+	return v
 }
 
 func (k *values) deleteLocked(v *value) {
@@ -242,6 +272,9 @@ func (k *values) deleteLocked(v *value) {
 	if v.at >= 0 {
 		k.due.remove(v)
 	}
+	if v.durable {
+		k.seq = max(k.seq, k.journal.putValue(v, opNoValue))
+	}
 }
 
 // sweep deletes values whose time is over, up to a step, and answers when the
@@ -249,6 +282,9 @@ func (k *values) deleteLocked(v *value) {
 func (k *values) sweep(now int64) (next int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.closed {
+		return never
+	}
 	for range sweepStep {
 		v, ok := k.due.next(now)
 		if !ok {

@@ -57,6 +57,11 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 		trace:   c.Trace(),
 		durable: durable && asgi.KindOf(channel) != asgi.ProcessSpecific,
 	}}
+	if d.durable {
+		if err := s.journal.admit(ctx); err != nil {
+			return err
+		}
+	}
 	now := s.now()
 	s.mu.Lock()
 	if s.closed {
@@ -76,6 +81,10 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 	d.id = s.lastID
 	s.holdLocked(d)
 	s.noteEnd(Delayed, &d.record)
+	if d.durable {
+		s.journal.putLater(d)
+		c.Raise(s.journal.barrier(d.seq))
+	}
 	return nil
 }
 
@@ -136,3 +145,12 @@ func parseDelay(m asgi.Message) (channel string, delay time.Duration, content as
 
 // maxDelay keeps due times within what 64 bits of nanoseconds hold: 100 years.
 const maxDelay = int64(100 * 365 * 24 * time.Hour / time.Millisecond)
+
+// all answers all delayed messages, the blocked too.
+func (d *delays) all() []*delayed {
+	all := append([]*delayed(nil), d.due...)
+	for _, l := range d.blocked {
+		all = append(all, l.waiting...)
+	}
+	return all
+}

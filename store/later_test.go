@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,10 +101,11 @@ func TestDelayedMessageIsRetriedUntilItExpires(t *testing.T) {
 func TestDelayedMessageReachesABoundConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openMemory(t, Options{})
-		full := true
+		var full atomic.Bool
+		full.Store(true)
 		var got []int64
 		unbind, err := s.Bind("reply!", func(d asgi.Delivery) error {
-			if full {
+			if full.Load() {
 				return asgi.ErrChannelFull
 			}
 			got = append(got, d.Message.Int("n"))
@@ -115,7 +117,7 @@ func TestDelayedMessageReachesABoundConnection(t *testing.T) {
 		s.SendLater(t.Context(), nil, time.Now().Add(time.Second), "reply!a", number(1))
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		full = false
+		full.Store(false)
 		time.Sleep(time.Second)
 		unbind()
 		if len(got) != 1 || got[0] != 1 {

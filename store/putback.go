@@ -39,6 +39,14 @@ func (s *Store) PutBack(d asgi.Delivery) error {
 	}
 	defer s.mu.Unlock()
 	q.used = now
+	if r.id == 0 {
+		s.lastID++
+		r.id = s.lastID
+	}
 	s.pushFrontLocked(q, r)
+	if r.durable {
+		s.journal.put(r)
+		q.seq = max(q.seq, r.seq)
+	}
 	return nil
 }

@@ -16,18 +16,26 @@ type record struct {
 	deadline int64
 	next     *record
 	durable  bool
+
+	// For the journal: where it is staged or written, if it is.
+	seq    uint64  // the number of its op; zero if there is none
+	copies *copies // it is one of a group's
+	struck bool    // as such it was taken before it was written; guarded by the journal's mutex
 }
 
 // recordFootprint is what a record takes beside its message, in bytes.
-const recordFootprint = 160
+const recordFootprint = 192
 
 func (r *record) footprint() int { return recordFootprint + r.message.Footprint() }
 
-func (s *Store) delivery(r *record) asgi.Delivery {
+// delivery answers what a reader gets. Its barrier covers, besides what its
+// sender did, the queue's last durable change: that it is the first message
+// now shows that those before it were taken.
+func (s *Store) delivery(q *queue, r *record) asgi.Delivery {
 	return asgi.Delivery{
 		Channel:  r.channel,
 		Message:  r.message,
-		Barrier:  r.barrier,
+		Barrier:  r.barrier.Max(s.journal.barrier(q.seq)),
 		Trace:    r.trace,
 		Deadline: s.time(r.deadline),
 		Volatile: !r.durable,
@@ -47,6 +55,7 @@ type queue struct {
 	parked     spots
 	binding    *binding
 	served     uint64 // the ticket of its last take
+	seq        uint64 // the journal's number of its last durable change
 	asked      int64  // when somebody last wanted a message of it
 	used       int64  // when a message was last sent to it
 	look       int64  // when the keeper looks at it: not after any deadline
@@ -131,6 +140,13 @@ func (s *Store) popLocked(q *queue) *record {
 	r.next = nil
 	s.uncountLocked(q, r)
 	return r
+}
+
+// takenLocked has the journal forget a message that left its queue.
+func (s *Store) takenLocked(q *queue, r *record) {
+	if r.durable {
+		q.seq = max(q.seq, s.journal.take(r))
+	}
 }
 
 func (s *Store) uncountLocked(q *queue, r *record) {

@@ -21,7 +21,7 @@ func (s *Store) Receive(ctx context.Context, c *asgi.Cause, channels ...string) 
 		s.mu.Unlock()
 		return asgi.Delivery{}, asgi.ErrClosed
 	}
-	if d, ok := s.takeLocked(channels, now); ok {
+	if d, ok, _ := s.takeLocked(channels, now); ok {
 		s.mu.Unlock()
 		c.Take(d)
 		s.noteTaken(c, &d)
@@ -62,11 +62,13 @@ func (s *Store) Poll(ctx context.Context, c *asgi.Cause, channels ...string) (d 
 		s.mu.Unlock()
 		return asgi.Delivery{}, false, asgi.ErrClosed
 	}
-	d, ok = s.takeLocked(channels, now)
+	d, ok, seq := s.takeLocked(channels, now)
 	s.mu.Unlock()
 	if ok {
 		c.Take(d)
 		s.noteTaken(c, &d)
+	} else {
+		c.Raise(s.journal.barrier(seq))
 	}
 	return d, ok, nil
 }
@@ -82,21 +84,25 @@ func checkReceive(channels []string) error {
 
 // takeLocked takes the first message of the channel that was served least
 // recently. So whoever else reads, a message on a quiet channel waits for no
-// more takes than there are channels named.
-func (s *Store) takeLocked(channels []string, now int64) (asgi.Delivery, bool) {
+// more takes than there are channels named. If there is no message it answers
+// the last durable change that made it so.
+func (s *Store) takeLocked(channels []string, now int64) (d asgi.Delivery, ok bool, seq uint64) {
 	var from *queue
 	for _, name := range channels {
 		q := s.queueLocked(name, now)
 		q.asked = now
+		seq = max(seq, q.seq)
 		if !q.held() && s.headLocked(q, now) != nil && (from == nil || q.served < from.served) {
 			from = q
 		}
 	}
 	if from == nil {
-		return asgi.Delivery{}, false
+		return asgi.Delivery{}, false, seq
 	}
 	s.tickets++
 	from.served = s.tickets
 	from.passed()
-	return s.delivery(s.popLocked(from)), true
+	r := s.popLocked(from)
+	s.takenLocked(from, r)
+	return s.delivery(from, r), true, from.seq
 }

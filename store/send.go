@@ -22,19 +22,25 @@ func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 		return s.sendToDelay(ctx, c, m, durable)
 	}
 	name := asgi.ProcessPrefix(channel)
+	durable = durable && len(name) == len(channel)
+	if durable {
+		if err := s.journal.admit(ctx); err != nil {
+			return err
+		}
+	}
 	r := record{
 		message: m,
 		channel: channel,
 		barrier: c.Barrier(),
 		trace:   c.Trace(),
-		durable: durable && len(name) == len(channel),
+		durable: durable,
 	}
-	err := s.send(name, &r)
+	err := s.send(c, name, &r)
 	s.noteSent(c, &r, "", err)
 	return err
 }
 
-func (s *Store) send(name string, r *record) error {
+func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 	now := s.now()
 	r.deadline = now + int64(s.opts.Expiry)
 	s.mu.Lock()
@@ -52,8 +58,11 @@ func (s *Store) send(name string, r *record) error {
 		return s.deliver(q, b, r)
 	}
 	w, short := s.offerLocked(q, *r, now)
-	memory := s.memory
+	memory, seq := s.memory, q.seq
 	s.mu.Unlock()
+	if r.durable {
+		c.Raise(s.journal.barrier(seq))
+	}
 	if w != nil {
 		w.ready <- struct{}{}
 	}
@@ -69,7 +78,10 @@ func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short 
 	if spot := q.parked.first; spot != nil && q.binding == nil && q.stop == nil {
 		w := spot.waiter
 		s.sentLocked(q, now)
-		s.assignLocked(w, s.delivery(&r), nil, now)
+		if r.seq != 0 { // a delayed message, which is in the journal
+			s.takenLocked(q, &r)
+		}
+		s.assignLocked(w, s.delivery(q, &r), nil, now)
 		return w, roomy
 	}
 	if short := s.roomLocked(q, r.footprint(), now); short != roomy {
@@ -80,6 +92,14 @@ func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short 
 	queued := new(record)
 	*queued = r
 	s.pushLocked(q, queued)
+	switch {
+	case !r.durable || r.seq != 0:
+	case r.copies != nil:
+		s.journal.add(r.copies, queued)
+	default:
+		s.journal.put(queued)
+		q.seq = max(q.seq, queued.seq)
+	}
 	return nil, roomy
 }
 

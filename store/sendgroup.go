@@ -20,6 +20,10 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 	if err := s.fits(m.Size()); err != nil {
 		return err
 	}
+	durable, err := s.sendsDurable(ctx, group, opts)
+	if err != nil {
+		return err
+	}
 	now := s.now()
 	send := groupSend{
 		store: s,
@@ -31,7 +35,7 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 			barrier:  c.Barrier(),
 			trace:    c.Trace(),
 			deadline: now + int64(s.opts.Expiry),
-			durable:  !slices.Contains(opts, asgi.Volatile),
+			durable:  durable,
 		},
 	}
 	s.mu.Lock()
@@ -39,14 +43,35 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 		s.mu.Unlock()
 		return asgi.ErrClosed
 	}
-	send.until = s.groups.joins
+	send.beginLocked()
 	for more := true; more; s.mu.Lock() {
 		more = send.stepLocked(s.groups.named[group])
 		s.mu.Unlock()
 		send.finish()
 	}
+	send.endLocked()
+	s.raiseLocked(c, durable)
 	s.mu.Unlock()
+	if send.copies != nil {
+		c.Raise(s.journal.barrier(send.copies.seq))
+	}
 	return nil
+}
+
+// sendsDurable reports whether the message is to be journalled for any
+// member, and waits for the journal if it is.
+func (s *Store) sendsDurable(ctx context.Context, group string, opts []asgi.SendOption) (bool, error) {
+	if slices.Contains(opts, asgi.Volatile) {
+		return false, nil
+	}
+	s.mu.Lock()
+	g := s.groups.named[group]
+	durable := g != nil && g.durable > 0
+	s.mu.Unlock()
+	if !durable {
+		return false, nil
+	}
+	return true, s.journal.admit(ctx)
 }
 
 // A groupSend is one message on its way to a group's members.
@@ -59,6 +84,8 @@ type groupSend struct {
 	after uint64 // the number of the last member that was served
 	until uint64 // the number of the last that had joined when it began
 
+	copies *copies // nil if nothing is journalled
+
 	// What the lock must not be held for.
 	notes  []record // copies that were queued or handed over, while they are recorded
 	wake   []*waiter
@@ -70,6 +97,23 @@ type push struct {
 	queue   *queue
 	binding *binding
 	record  record
+}
+
+func (g *groupSend) beginLocked() {
+	s := g.store
+	g.until = s.groups.joins
+	if g.copy.durable && s.journal != nil {
+		s.lastID++
+		g.copies = &copies{id: s.lastID, message: g.copy.message, trace: g.copy.trace, deadline: g.copy.deadline, flushes: s.flushes}
+	}
+}
+
+// endLocked has the journal write the copies that wait in queues. A flush
+// that came between has dropped them.
+func (g *groupSend) endLocked() {
+	if g.copies != nil && g.copies.flushes == g.store.flushes {
+		g.store.journal.putCopies(g.copies)
+	}
 }
 
 // stepLocked serves the next members and reports whether there may be more.
@@ -100,6 +144,9 @@ func (g *groupSend) serveLocked(m *member) {
 	s.lastID++
 	r.channel, r.id = m.channel, s.lastID
 	r.durable = r.durable && m.durable
+	if r.durable {
+		r.copies = g.copies
+	}
 	if b := q.binding; b != nil && b.live {
 		s.sentLocked(q, g.now)
 		b.calls.Add(1)

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"asgibox/asgi"
 )
 
@@ -19,6 +21,10 @@ type Store struct {
 	epoch time.Time // when it was opened
 	zero  int64     // the epoch on the store's clock
 	kv    *values
+
+	path    string   // of the file; empty in memory, as are these:
+	journal *journal // nil
+	db      *bolt.DB // nil; only Check reads it
 
 	recorder atomic.Pointer[Recorder] // nil while nobody looks
 
@@ -40,6 +46,7 @@ type Store struct {
 	memory  int               // bytes that they, and the delayed, take
 	sent    meter
 	full    meter
+	flushes uint64
 	groups  groups
 	delays  delays
 	expired notes
@@ -87,7 +94,8 @@ func (s *Store) start() {
 }
 
 // Close ends all waiting receives with [asgi.ErrClosed], refuses further
-// calls, and frees what the store holds.
+// calls, writes what is staged and lets the file go. It fails if that could
+// not be written, or if ctx ended before.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {
@@ -103,7 +111,7 @@ func (s *Store) Close(ctx context.Context) error {
 	s.kv.close()
 	close(s.stop)
 	s.keeper.Wait()
-	return nil
+	return s.closeFile(ctx)
 }
 
 // dismissLocked takes all parked readers from their queues.

@@ -1,0 +1,226 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"asgibox/asgi"
+)
+
+// Check answers what is wrong inside the store, nil if nothing is: whether its
+// structures agree with each other and, where the journal works, with the
+// file. Others wait meanwhile. It is for tests and for doubts; it takes both
+// of the store's locks.
+func (s *Store) Check(ctx context.Context) error {
+	for {
+		if err := s.journal.barrier(s.journal.newest()).Wait(ctx); err != nil && s.journal.failing() == nil {
+			return err
+		}
+		if errs, settled := s.check(); settled {
+			return errors.Join(errs...)
+		}
+	}
+}
+
+// check answers not settled if something was staged before it had the locks.
+func (s *Store) check() (errs []error, settled bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kv.mu.Lock()
+	defer s.kv.mu.Unlock()
+	if s.closed {
+		return nil, true
+	}
+	c := &checker{}
+	c.queues(s)
+	c.delays(s)
+	c.groups(s)
+	c.values(s.kv)
+	if s.journal != nil && s.journal.failing() == nil {
+		if s.journal.newest() != s.journal.mark.Load() {
+			return nil, false
+		}
+		c.file(s)
+	}
+	return c.errs, true
+}
+
+// A checker collects what is wrong.
+type checker struct{ errs []error }
+
+func (c *checker) want(ok bool, format string, args ...any) {
+	if !ok && len(c.errs) < 20 {
+		c.errs = append(c.errs, fmt.Errorf(format, args...))
+	}
+}
+
+func (c *checker) queues(s *Store) {
+	pending, memory := 0, 0
+	for name, q := range s.queues {
+		c.want(q.name == name && q.at >= 0 && q.at < len(s.due) && s.due[q.at] == q, "queue %s is not in its place", name)
+		c.want(q.head == nil || q.parked.first == nil || q.binding != nil || q.stop != nil, "queue %s has messages and readers", name)
+		c.want((q.head == nil) == (q.tail == nil), "queue %s has one end", name)
+		length := 0
+		for r := q.head; r != nil; r = r.next {
+			length++
+			memory += r.footprint()
+			c.want(q.look <= r.deadline || q.stop != nil, "queue %s is looked at after a deadline", name)
+			c.want(asgi.ProcessPrefix(r.channel) == name, "queue %s holds a message to %s", name, r.channel)
+			c.want(r.next != nil || q.tail == r, "queue %s ends elsewhere", name)
+			c.want(r.next == nil || q.disorder || r.deadline <= r.next.deadline, "queue %s does not know its disorder", name)
+		}
+		c.want(length == q.length, "queue %s has %d messages, not %d", name, length, q.length)
+		pending += length
+		for p := q.parked.first; p != nil; p = p.next {
+			c.want(p.queue == q && !p.waiter.assigned, "queue %s has a reader that does not wait", name)
+		}
+	}
+	c.want(len(s.due) == len(s.queues), "%d queues, %d in the schedule", len(s.queues), len(s.due))
+	c.want(pending == s.pending, "%d messages wait, not %d", pending, s.pending)
+	for _, d := range s.delays.all() {
+		memory += d.footprint()
+	}
+	c.want(memory == s.memory, "%d bytes of messages wait, not %d", memory, s.memory)
+	checkSchedule(c, s.due)
+}
+
+func (c *checker) delays(s *Store) {
+	checkSchedule(c, s.delays.due)
+	waiting := s.delays.all()
+	c.want(len(waiting) == s.delays.waiting, "%d delayed messages wait, not %d", len(waiting), s.delays.waiting)
+	for name, l := range s.delays.blocked {
+		c.want(len(l.waiting) > 0, "an empty line waits for %s", name)
+	}
+}
+
+func (c *checker) groups(s *Store) {
+	all := 0
+	for name, g := range s.groups.named {
+		c.want(g.name == name && len(g.index) > 0, "group %s is empty or misnamed", name)
+		durable, last := 0, uint64(0)
+		for i, p := range g.joined {
+			c.want(p.number > last, "group %s is out of order", name)
+			last = p.number
+			if p.member == nil {
+				continue
+			}
+			all++
+			c.want(p.member.at == i && g.index[p.member.channel] == p.member && p.member.group == g, "member %s of group %s is not in its place", p.member.channel, name)
+			if p.member.durable {
+				durable++
+			}
+		}
+		c.want(durable == g.durable, "group %s has %d durable members, not %d", name, durable, g.durable)
+	}
+	linked := 0
+	for m := s.groups.oldest; m != nil; m = m.next {
+		linked++
+		c.want(m.next == nil || m.expires <= m.next.expires, "memberships are not in the order in which they end")
+	}
+	byChannel := 0
+	for channel, m := range s.groups.first {
+		for ; m != nil; m = m.also {
+			byChannel++
+			c.want(m.channel == channel, "channel %s has a membership of %s", channel, m.channel)
+		}
+	}
+	c.want(all == linked && all == byChannel, "%d memberships by group, %d by end, %d by channel", all, linked, byChannel)
+}
+
+func (c *checker) values(k *values) {
+	ending := 0
+	for family, values := range k.families {
+		c.want(len(values) > 0, "family %q is empty", family)
+		for key, v := range values {
+			c.want(v.key == key && familyOf(key) == family, "value %q is not in its place", key)
+			if v.expires != never {
+				ending++
+			}
+		}
+	}
+	c.want(ending == len(k.due), "%d values end, %d in the schedule", ending, len(k.due))
+	checkSchedule(c, k.due)
+}
+
+func checkSchedule[T entry](c *checker, s schedule[T]) {
+	for i, e := range s {
+		c.want(*e.place() == i, "entry %d of a schedule thinks it is %d", i, *e.place())
+		c.want(i == 0 || s[(i-1)/2].when() <= e.when(), "entry %d of a schedule is out of order", i)
+	}
+}
+
+// file compares what is in memory with what is in the file.
+func (c *checker) file(s *Store) {
+	disk := newContents()
+	if err := disk.read(s.db); err != nil {
+		c.errs = append(c.errs, err)
+		return
+	}
+	c.messages(s, disk)
+	c.members(s, disk)
+	durable := 0
+	for _, values := range s.kv.families {
+		for _, v := range values {
+			if v.durable {
+				durable++
+			}
+		}
+	}
+	c.want(durable == len(disk.values), "%d durable values, %d in the file", durable, len(disk.values))
+	for _, kv := range disk.values {
+		v := s.kv.families[familyOf(kv.key)][kv.key]
+		c.want(v != nil && v.durable && v.expires == kv.expires && asgi.Equal(v.data, kv.data), "value %q differs in the file", kv.key)
+	}
+}
+
+func (c *checker) messages(s *Store, disk *contents) {
+	waiting := make(map[uint64]*record)
+	for _, q := range s.queues {
+		for r := q.head; r != nil; r = r.next {
+			if r.durable {
+				waiting[r.id] = r
+			}
+		}
+	}
+	due := make(map[uint64]int64)
+	for _, d := range s.delays.all() {
+		if d.durable {
+			waiting[d.id], due[d.id] = &d.record, d.due
+		}
+	}
+	for _, d := range disk.delayed {
+		at, delayed := due[d.id]
+		c.want(!delayed || at == d.due, "delayed message %d is due at another time in the file", d.id)
+		disk.queued = append(disk.queued, &d.record)
+	}
+	c.want(len(waiting) == len(disk.queued), "%d durable messages wait, %d in the file", len(waiting), len(disk.queued))
+	for _, r := range disk.queued {
+		m := waiting[r.id]
+		if m == nil {
+			c.want(false, "message %d to %s is in the file only", r.id, r.channel)
+			continue
+		}
+		c.want(m.channel == r.channel && m.trace == r.trace && asgi.Equal(m.message, r.message), "message %d to %s differs in the file", r.id, r.channel)
+		c.want(r.deadline == 0 || m.deadline >= r.deadline, // later if a breakpoint held it
+			"message %d to %s ends at another time in the file", r.id, r.channel)
+	}
+	for id, group := range disk.copies {
+		c.want(group.left > 0, "group message %d is in the file, though all copies were taken", id)
+	}
+}
+
+func (c *checker) members(s *Store, disk *contents) {
+	durable := 0
+	for _, g := range s.groups.named {
+		durable += g.durable
+	}
+	c.want(durable == len(disk.members), "%d durable memberships, %d in the file", durable, len(disk.members))
+	for _, m := range disk.members {
+		var member *member
+		if g := s.groups.named[m.group]; g != nil {
+			member = g.index[m.channel]
+		}
+		c.want(member != nil && member.expires == m.expires, "membership of %s in %s differs in the file", m.channel, m.group)
+	}
+}

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+)
+
+// bbolt maps the file and trusts its meta page, so reading a file that was
+// cut short faults and ends the process. So its length is compared with what
+// the meta page says, before bbolt sees it.
+//
+// A meta page, after its header of 16 bytes, in the byte order of the machine:
+//
+//	magic 4 | version 4 | page size 4 | flags 4 | root 8, sequence 8 | freelist 8 | pages 8 | txid 8 | FNV-1a of what is before 8
+const (
+	metaOffset = 16
+	metaSize   = 64
+	metaMagic  = 0xED0CDAED
+)
+
+// checkLength answers an error that is errDamaged if the file is shorter than
+// its newest valid meta page says, or has none.
+func checkLength(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	length, err := neededLength(f)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if uint64(info.Size()) < length {
+		return fmt.Errorf("%w: it has %d bytes of at least %d", errDamaged, info.Size(), length)
+	}
+	return nil
+}
+
+// neededLength answers how long the file must be: what the newest valid meta
+// page says.
+func neededLength(f io.ReaderAt) (uint64, error) {
+	var length, newest uint64
+	for _, pageSize := range []int64{4096, 8192, 16384, 32768, 65536, 1024, 2048} {
+		for page := range int64(2) {
+			m, ok := readMeta(f, page*pageSize)
+			if ok && int64(m.pageSize) == pageSize && (length == 0 || m.txid >= newest) {
+				length, newest = m.pages*uint64(m.pageSize), m.txid
+			}
+		}
+	}
+	if length == 0 {
+		return 0, errors.New("it has no valid meta page")
+	}
+	return length, nil
+}
+
+type meta struct {
+	pageSize    uint32
+	pages, txid uint64
+}
+
+func readMeta(f io.ReaderAt, offset int64) (m meta, ok bool) {
+	var b [metaSize]byte
+	if _, err := f.ReadAt(b[:], offset+metaOffset); err != nil {
+		return m, false
+	}
+	sum := fnv.New64a()
+	sum.Write(b[:56])
+	order := binary.NativeEndian
+	if order.Uint32(b[:]) != metaMagic || order.Uint64(b[56:]) != sum.Sum64() {
+		return m, false
+	}
+	return meta{order.Uint32(b[8:]), order.Uint64(b[40:]), order.Uint64(b[48:])}, true
+}

@@ -1,0 +1,354 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"asgibox/asgi"
+)
+
+// openAt opens the store in a file; it is checked and closed with the test.
+func openAt(t testing.TB, path string, o Options) *Store {
+	t.Helper()
+	s, err := Open(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeStore(t, s) })
+	return s
+}
+
+func closeStore(t testing.TB, s *Store) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := s.Check(ctx); err != nil {
+		t.Errorf("check: %v", err)
+	}
+	if err := s.Close(ctx); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// reopen closes the store and opens its file again.
+func reopen(t testing.TB, s *Store) *Store {
+	t.Helper()
+	closeStore(t, s)
+	return openAt(t, s.path, s.opts)
+}
+
+func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "channels.db") }
+
+func settle(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.journal.barrier(s.journal.newest()).Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatIsDurableSurvivesARestart(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	ctx := t.Context()
+	for i := range 10 {
+		send(t, s, "jobs", i)
+	}
+	wantPoll(t, s, 0, "jobs")
+	s.Send(ctx, nil, "jobs", number(99), asgi.Volatile)
+	s.Send(ctx, nil, "reply!a", number(98))
+	send(t, s, "body?x", 97)
+	s.GroupAdd(ctx, nil, "room", "jobs")
+	s.GroupAdd(ctx, nil, "room", "reply!a")
+	s.Set(ctx, nil, "state/x", "here", 0)
+	s.Set(ctx, nil, "session/y", 1, time.Hour)
+	s.Set(ctx, nil, "channel/z", 1, 0, asgi.Volatile)
+	s.Set(ctx, nil, "state/gone", 1, 0)
+	s.Delete(ctx, nil, "state/gone")
+	s.SendLater(ctx, nil, time.Now().Add(time.Hour), "jobs", number(7))
+	settle(t, s)
+	wantPoll(t, s, 1, "jobs")
+
+	s = reopen(t, s)
+	for i := 2; i < 10; i++ {
+		wantPoll(t, s, i, "jobs")
+	}
+	wantPoll(t, s, -1, "jobs")
+	wantPoll(t, s, -1, "reply!")
+	wantPoll(t, s, 97, "body?x")
+	if members, _ := s.GroupChannels(ctx, nil, "room"); fmt.Sprint(members) != "[jobs]" {
+		t.Errorf("members %v", members)
+	}
+	wantValue(t, s, "state/x", "here")
+	wantValue(t, s, "session/y", int64(1))
+	wantValue(t, s, "channel/z", asgi.Absent)
+	wantValue(t, s, "state/gone", asgi.Absent)
+	if st, _ := s.ChannelStatistics(ctx, "asgi.delay"); st.MessagesPending != 0 {
+		t.Errorf("a channel nobody used since has figures: %+v", st)
+	}
+	if s.delays.waiting != 1 {
+		t.Errorf("%d delayed messages", s.delays.waiting)
+	}
+}
+
+func TestGroupMessageIsWrittenOnce(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	ctx := t.Context()
+	for i := range 300 {
+		s.GroupAdd(ctx, nil, "room", fmt.Sprintf("m%d", i))
+	}
+	settle(t, s)
+	c := asgi.NewCause(0)
+	if err := s.SendGroup(ctx, c, "room", number(5)); err != nil {
+		t.Fatal(err)
+	}
+	if c.Barrier().Passed() {
+		t.Error("the sender's barrier does not wait for the journal")
+	}
+	wantPoll(t, s, 5, "m0") // before it was written
+	settle(t, s)
+	if n := s.journal.newest(); n != onDisk+300+1 {
+		t.Errorf("%d ops, want one for each membership and one for the message", n-onDisk)
+	}
+	wantPoll(t, s, 5, "m1")
+	d, _, _ := s.Poll(ctx, nil, "m2")
+	settle(t, s)
+	if err := s.PutBack(d); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s)
+	wantPoll(t, s, -1, "m0")
+	wantPoll(t, s, -1, "m1")
+	for i := 2; i < 300; i++ {
+		wantPoll(t, s, 5, fmt.Sprintf("m%d", i))
+	}
+	s = reopen(t, s)
+	for i := range 300 {
+		wantPoll(t, s, -1, fmt.Sprintf("m%d", i))
+	}
+}
+
+func TestTakenBeforeItIsWrittenIsStruck(t *testing.T) {
+	s, disk := openSlow(t)
+	for i := range 100 {
+		send(t, s, "jobs", i)
+		wantPoll(t, s, i, "jobs")
+	}
+	c := asgi.NewCause(0)
+	wantNoPoll := func() { s.Poll(t.Context(), c, "jobs") }
+	wantNoPoll()
+	if c.Barrier().Passed() {
+		t.Error("that nothing waits was seen before the disk knew")
+	}
+	if err := c.Barrier().Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if disk.commits != 0 {
+		t.Errorf("%d transactions", disk.commits)
+	}
+}
+
+func TestFlushIsDurable(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	ctx := t.Context()
+	send(t, s, "jobs", 1)
+	s.GroupAdd(ctx, nil, "room", "jobs")
+	s.Set(ctx, nil, "state/x", 1, 0)
+	settle(t, s)
+	send(t, s, "jobs", 2)
+	if err := s.Flush(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	send(t, s, "jobs", 3)
+	s = reopen(t, s)
+	wantPoll(t, s, 3, "jobs")
+	wantPoll(t, s, -1, "jobs")
+	wantValue(t, s, "state/x", int64(1))
+}
+
+func TestExpiryRunsOnWhileTheStoreIsDown(t *testing.T) {
+	path := newPath(t)
+	s := openAt(t, path, Options{Expiry: 50 * time.Millisecond})
+	send(t, s, "jobs", 1)
+	deadline := time.Now().Add(50 * time.Millisecond)
+	closeStore(t, s)
+	time.Sleep(time.Until(deadline)) // the real clock: the file outlives any fake one
+	s = openAt(t, path, Options{})
+	wantPoll(t, s, -1, "jobs")
+}
+
+func TestLockedFileNamesItsHolder(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	if err := s.Announce("127.0.0.1:8001"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(s.path, Options{})
+	var locked *LockedError
+	if !errors.As(err, &locked) || locked.Pid != os.Getpid() || locked.Control != "127.0.0.1:8001" || !locked.Started.Equal(s.epoch) {
+		t.Fatalf("err = %v, %+v", err, locked)
+	}
+	closeStore(t, s)
+	if _, err := os.Stat(runPath(s.path)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the .run file stays: %v", err)
+	}
+}
+
+func TestNewerFormatIsRefused(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	closeStore(t, s)
+	db, err := bolt.Open(s.path, 0o644, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Update(func(tx *bolt.Tx) error {
+		return tx.Bucket(metaBucket).Put(formatKey, seal(appendID(nil, formatVersion+1), 0, formatKey))
+	})
+	db.Close()
+	before, _ := os.ReadFile(s.path)
+	_, err = Open(s.path, Options{})
+	var newer *NewerFormatError
+	if !errors.As(err, &newer) || newer.Format != formatVersion+1 || newer.Path != s.path {
+		t.Fatalf("err = %v", err)
+	}
+	if after, _ := os.ReadFile(s.path); string(after) != string(before) {
+		t.Error("the file was changed")
+	}
+}
+
+func TestDamagedFileIsMovedAside(t *testing.T) {
+	whole := filledFile(t)
+	for name, damage := range map[string]func(b []byte) []byte{
+		"cut short":          func(b []byte) []byte { return b[:len(b)/2/4096*4096] },
+		"cut in a meta page": func(b []byte) []byte { return b[:5000] },
+		"one byte":           func(b []byte) []byte { return b[:1] },
+		"text":               func([]byte) []byte { return []byte(strings.Repeat("not a store ", 1000)) },
+		"both metas":         func(b []byte) []byte { clear(b[:8192]); return b },
+		"all but the metas":  func(b []byte) []byte { clear(b[8192:]); return b },
+		"one message":        flipMessage,
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := newPath(t)
+			os.WriteFile(path, damage(append([]byte(nil), whole...)), 0o644)
+			var log strings.Builder
+			s := openAt(t, path, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+			wantPoll(t, s, -1, "jobs")
+			send(t, s, "jobs", 1)
+			wantPoll(t, s, 1, "jobs")
+			aside, _ := filepath.Glob(path + ".damaged-*")
+			if len(aside) != 1 || !strings.Contains(log.String(), aside[0]) {
+				t.Errorf("aside %v, log %s", aside, log.String())
+			}
+		})
+	}
+}
+
+// filledFile answers the bytes of a file with some of everything.
+func filledFile(t testing.TB) []byte {
+	t.Helper()
+	s := openAt(t, newPath(t), Options{})
+	for i := range 500 {
+		send(t, s, "jobs", i)
+	}
+	s.GroupAdd(t.Context(), nil, "room", "jobs")
+	s.SendGroup(t.Context(), nil, "room", number(1))
+	s.Set(t.Context(), nil, "state/x", 1, 0)
+	closeStore(t, s)
+	b, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// flipMessage changes one bit in each copy of some message's channel name.
+func flipMessage(b []byte) []byte {
+	for i := range b {
+		if strings.HasPrefix(string(b[i:min(i+5, len(b))]), "\x04jobs") {
+			b[i+1] ^= 1
+		}
+	}
+	return b
+}
+
+func TestAFileThatWasOnlyBegunIsNew(t *testing.T) {
+	path := newPath(t)
+	db, err := bolt.Open(path, 0o644, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	s := openAt(t, path, Options{})
+	send(t, s, "jobs", 1)
+	if aside, _ := filepath.Glob(path + ".damaged-*"); len(aside) != 0 {
+		t.Errorf("moved aside: %v", aside)
+	}
+}
+
+func TestMostlyFreeFileIsCompacted(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	body := asgi.MustMessage(asgi.Field{Key: "body", Value: make([]byte, 64<<10)})
+	for range 400 {
+		if err := s.Send(t.Context(), nil, "jobs", body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settle(t, s)
+	for range 399 {
+		if _, ok, _ := s.Poll(t.Context(), nil, "jobs"); !ok {
+			t.Fatal("lost")
+		}
+	}
+	settle(t, s)
+	before, _ := os.Stat(s.path)
+	s = reopen(t, s)
+	after, _ := os.Stat(s.path)
+	if before.Size() < compactFrom || after.Size() > before.Size()/10 {
+		t.Errorf("%d bytes before, %d after", before.Size(), after.Size())
+	}
+	if d, ok, _ := s.Poll(t.Context(), nil, "jobs"); !ok || len(d.Message.Bytes("body")) != 64<<10 {
+		t.Error("what was left is lost")
+	}
+	if left, _ := filepath.Glob(s.path + ".compact*"); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestSteadyLoadDoesNotGrowTheFile(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	body := asgi.MustMessage(asgi.Field{Key: "body", Value: make([]byte, 1<<10)})
+	size := func() int64 { info, _ := os.Stat(s.path); return info.Size() }
+	var early int64
+	for round := range 60 {
+		for range 100 {
+			s.Send(t.Context(), nil, "jobs", body)
+		}
+		settle(t, s)
+		for range 100 {
+			s.Poll(t.Context(), nil, "jobs")
+		}
+		settle(t, s)
+		if round == 10 {
+			early = size()
+		}
+	}
+	if size() > early*2 {
+		t.Errorf("%d bytes early, %d late", early, size())
+	}
+}
+
+func TestRunFileIsJSON(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	b, err := os.ReadFile(runPath(s.path))
+	var r run
+	if err != nil || json.Unmarshal(b, &r) != nil || r.Pid != os.Getpid() {
+		t.Errorf("%s %v", b, err)
+	}
+}

@@ -1,0 +1,261 @@
+package store
+
+import "asgibox/asgi"
+
+const (
+	// batchOps and batchBytes are what one transaction writes at most. More
+	// in one makes those who wait for its first op wait for its last.
+	batchOps   = 8192
+	batchBytes = 4 << 20
+	// opFootprint is what an op takes beside what it writes, in bytes.
+	opFootprint = 64
+)
+
+// An opKind is what an op does to the file.
+type opKind uint8
+
+const (
+	opNone     opKind = iota // it was struck
+	opMessage                // put a message: item is the *record
+	opLater                  // put a delayed message: item is the *delayed
+	opCopies                 // put a group's message: item is the *copies
+	opTaken                  // delete the message id
+	opCopy                   // note that one copy, id, of item, the *copies, was taken
+	opNoCopies               // delete the group's message id and the notes about it
+	opJoin                   // put a membership: item is the *membership
+	opLeave                  // delete a membership: item is the *membership
+	opValue                  // put a value: item is the *keyValue
+	opNoValue                // delete a value: item is the *keyValue
+	opFlush                  // delete all messages and groups
+)
+
+// An op is one change to the file. Replaying it changes nothing more.
+type op struct {
+	kind opKind
+	id   uint64
+	time int64 // of a message: its deadline, which a breakpoint may change later
+	item any   // never changed while it is here
+}
+
+// A batch is ops that are committed together, numbered from first on.
+type batch struct {
+	first uint64
+	ops   []op
+	live  int // those that were not struck
+	bytes int
+}
+
+func newBatch(first uint64) *batch { return &batch{first: first} }
+
+// end answers the number after the batch's last.
+func (b *batch) end() uint64 { return b.first + uint64(len(b.ops)) }
+
+func (b *batch) full() bool { return len(b.ops) >= batchOps || b.bytes >= batchBytes }
+
+// release lets go of what only writing needed.
+func (b *batch) release() {
+	for i := range b.ops {
+		if c, ok := b.ops[i].item.(*copies); ok && b.ops[i].kind == opCopies {
+			c.records = nil
+		}
+	}
+}
+
+// A membership is one as it is written.
+type membership struct {
+	group, channel string
+	expires        int64
+}
+
+// A keyValue is a key's value as it is written.
+type keyValue struct {
+	key     string
+	data    any
+	expires int64
+}
+
+// stage adds an op and answers its number.
+func (j *journal) stage(o op, footprint int) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.stageLocked(o, footprint)
+}
+
+func (j *journal) stageLocked(o op, footprint int) uint64 {
+	b := j.batches[len(j.batches)-1]
+	if b.full() {
+		b = newBatch(j.last + 1)
+		j.batches = append(j.batches, b)
+		signal(j.hurry)
+	}
+	if len(b.ops) == 0 {
+		signal(j.work)
+	}
+	b.ops = append(b.ops, o)
+	b.live++
+	b.bytes += footprint + opFootprint
+	j.bytes += footprint + opFootprint
+	j.last++
+	return j.last
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// strikeLocked makes an op that was staged nothing, if its write has not
+// begun.
+func (j *journal) strikeLocked(seq uint64, footprint int) bool {
+	if seq < j.base {
+		return false
+	}
+	for i := len(j.batches) - 1; i >= 0; i-- {
+		if b := j.batches[i]; seq >= b.first {
+			b.ops[seq-b.first] = op{}
+			b.live--
+			b.bytes -= footprint
+			j.bytes -= footprint
+			return true
+		}
+	}
+	panic("store: a staged op is in no batch")
+}
+
+// put stages a message.
+func (j *journal) put(r *record) {
+	if j != nil {
+		r.seq = j.stage(op{kind: opMessage, id: r.id, time: r.deadline, item: r}, r.message.Footprint())
+	}
+}
+
+// putLater stages a delayed message.
+func (j *journal) putLater(d *delayed) {
+	if j != nil {
+		d.seq = j.stage(op{kind: opLater, id: d.id, time: d.due, item: d}, d.message.Footprint())
+	}
+}
+
+// putCopies stages a group's message, unless all copies are gone already.
+func (j *journal) putCopies(c *copies) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if c.left > 0 {
+		c.seq = j.stageLocked(op{kind: opCopies, id: c.id, item: c}, c.footprint())
+	}
+}
+
+// take stages the end of a message, or strikes it if its write has not begun.
+// It answers the newest number, for the taker's barrier.
+func (j *journal) take(r *record) uint64 {
+	if j == nil {
+		return 0
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case r.copies != nil:
+		j.takeCopyLocked(r)
+	case r.seq != 0 && !j.strikeLocked(r.seq, r.message.Footprint()):
+		j.stageLocked(op{kind: opTaken, id: r.id}, 0)
+	}
+	return j.last
+}
+
+func (j *journal) takeCopyLocked(r *record) {
+	c := r.copies
+	c.left--
+	switch {
+	case c.seq == 0 || c.seq >= j.base:
+		r.struck = true
+		if c.left == 0 && c.seq != 0 {
+			j.strikeLocked(c.seq, c.footprint())
+		}
+	case c.left == 0:
+		j.stageLocked(op{kind: opNoCopies, id: c.id}, 0)
+	default:
+		j.stageLocked(op{kind: opCopy, id: r.id, item: c}, 0)
+	}
+}
+
+// flush strikes all messages and groups that are staged, and stages the end
+// of those that were written.
+func (j *journal) flush() uint64 {
+	if j == nil {
+		return 0
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, b := range j.batches {
+		for i := range b.ops {
+			switch b.ops[i].kind {
+			case opNone, opValue, opNoValue:
+			default:
+				b.ops[i] = op{}
+				b.live--
+			}
+		}
+	}
+	return j.stageLocked(op{kind: opFlush}, 0)
+}
+
+// join stages a membership and answers its number.
+func (j *journal) join(m *member) uint64 {
+	if j == nil || !m.durable {
+		return 0
+	}
+	return j.stage(op{kind: opJoin, item: &membership{m.group.name, m.channel, m.expires}}, 0)
+}
+
+// leave stages the end of a membership and answers its number.
+func (j *journal) leave(m *member) uint64 {
+	if j == nil || !m.durable {
+		return 0
+	}
+	return j.stage(op{kind: opLeave, item: &membership{m.group.name, m.channel, 0}}, 0)
+}
+
+// putValue stages a value. One staged before for the same key is struck if it
+// would be committed together with this one: what is seen in between is then
+// on disk at no time, and nobody who saw it was told so earlier.
+func (j *journal) putValue(v *value, kind opKind) uint64 {
+	if j == nil {
+		return 0
+	}
+	kv := &keyValue{v.key, v.data, v.expires}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if b := j.batches[len(j.batches)-1]; v.seq >= b.first && !b.full() {
+		if o := &b.ops[v.seq-b.first]; o.kind == opValue {
+			j.strikeLocked(v.seq, asgi.FootprintOf(o.item.(*keyValue).data))
+		}
+	}
+	footprint := 0
+	if kind == opValue {
+		footprint = asgi.FootprintOf(v.data)
+	}
+	return j.stageLocked(op{kind: kind, item: kv}, footprint)
+}
+
+// newest answers the newest number.
+func (j *journal) newest() uint64 {
+	if j == nil {
+		return 0
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.last
+}
+
+// barrier answers the point seq, or none if the disk is there already.
+func (j *journal) barrier(seq uint64) asgi.Barrier {
+	if j == nil || seq <= j.mark.Load() {
+		return asgi.Barrier{}
+	}
+	return asgi.NewBarrier(j, seq)
+}
