@@ -51,7 +51,7 @@ func (p *Pool) next(w *worker) *task {
 // overLocked reports whether a worker's time is over: another generation is
 // current, unless that one is a loop, which cannot be given what is left.
 func (p *Pool) overLocked(w *worker) bool {
-	if w.abandoned || w.closed {
+	if w.abandoned || w.closed || p.halted {
 		return true
 	}
 	return p.current != w.gen && (p.current.routed != nil || p.waiting == 0)

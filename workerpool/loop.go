@@ -53,7 +53,7 @@ func (p *Pool) over(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.parkableLocked()
-	return w.abandoned || w.closed || p.stopping || p.current != w.gen
+	return w.abandoned || w.closed || p.halted || p.stopping || p.current != w.gen
 }
 
 // Job answers the job that the program works on: the message that it received
@@ -158,7 +158,7 @@ func (w *LoopWorker) listen(channels []string) (names []string, parked context.C
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.worker.parkableLocked()
-	if w.worker.abandoned || (p.current != w.worker.gen && !stays(channels)) {
+	if w.worker.abandoned || p.halted || (p.current != w.worker.gen && !stays(channels)) {
 		return nil, nil, ErrRetired
 	}
 	if !p.drained && len(p.opts.OnlyChannels) == 0 && len(p.opts.ExcludeChannels) == 0 {

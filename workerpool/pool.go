@@ -101,6 +101,7 @@ type Pool struct {
 	gone         *recent  // connections that have ended lately
 	drained      bool     // no durable messages any more
 	stopping     bool     // nothing once the channels are empty
+	halted       bool     // nothing at all
 	sessions     bool     // connections have used channel sessions
 	httpSessions bool     // HTTP requests among them
 }

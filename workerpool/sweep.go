@@ -68,9 +68,20 @@ func (w *worker) cancelLocked(now time.Time, why error) {
 // stop: others take their place, and what waited for them goes on.
 func (p *Pool) replaceStuck(now time.Time) {
 	for _, w := range p.stuck(now) {
-		why := context.Cause(w.ctx)
 		p.log.Error("a handler does not stop; its worker is replaced", "channel", w.job.Delivery.Channel, "generation", w.job.gen.number)
-		p.fail(w.job, "", why)
+		p.fail(w.job, "", context.Cause(w.ctx))
+		p.replace(w)
+	}
+}
+
+// replace has others go on with what waited for a worker, now that its message
+// is answered for.
+func (p *Pool) replace(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.abandonLocked()
+	if w.gen == p.current && !p.stopping {
+		p.hireLocked(w.gen)
 	}
 }
 
@@ -81,10 +92,7 @@ func (p *Pool) stuck(now time.Time) (stuck []*worker) {
 		if w.job == nil || w.cancelled.IsZero() || now.Sub(w.cancelled) < abandonAfter {
 			continue
 		}
-		w.abandonLocked()
-		if w.gen == p.current && !p.stopping {
-			p.hireLocked(w.gen)
-		}
+		w.abandoned = true
 		stuck = append(stuck, w)
 	}
 	return stuck
@@ -103,10 +111,14 @@ func (w *worker) abandonLocked() {
 	w.leaveLocked(p)
 }
 
-// cancelAll cancels all that runs.
+// cancelAll cancels all that runs and lets nothing else start.
 func (p *Pool) cancelAll(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.halted = true
+	for len(p.idle) > 0 {
+		p.wakeLocked()
+	}
 	now := time.Now()
 	for w := range p.workers {
 		if w.cancelled.IsZero() {

@@ -296,12 +296,6 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func (l *lines) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text.Reset()
-}
-
 // has waits until the log holds the text.
 func (l *lines) has(text string) {
 	l.t.Helper()
