@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"asgibox/asgi"
 )
 
 // EventKind says what an [Event] tells of.
@@ -38,6 +40,8 @@ type Event struct {
 	Status   int    // HTTP status, or close code of SocketDisconnected; zero if the client left before
 	Bytes    int64  // of the response body
 	Duration time.Duration
+	Channel  string       // the reply channel; empty if it was refused before it had one
+	Trace    asgi.TraceID // of the request or of the handshake
 }
 
 // ClientString answers "host:port", or "" if there is no such thing.

@@ -26,6 +26,7 @@ type exchange struct {
 	w       http.ResponseWriter
 	q       *request
 	channel string
+	trace   asgi.TraceID
 	began   time.Time
 	box     mailbox
 	wakeup  chan struct{}
@@ -87,7 +88,9 @@ func (x *exchange) ask() (asked bool, err error) {
 	x.unread = more
 	m, err := x.message(body, bodyChannel)
 	if err == nil {
-		err = x.s.layer.Send(x.q.http.Context(), x.s.cause(), channelRequest, m, asgi.Volatile)
+		cause := x.s.cause()
+		x.trace = cause.Trace()
+		err = x.s.layer.Send(x.q.http.Context(), cause, channelRequest, m, asgi.Volatile)
 	}
 	if err != nil {
 		x.refuseSend(err)
@@ -219,6 +222,7 @@ func (x *exchange) end(asked bool) {
 	x.s.event(Event{
 		Kind: HTTP, Client: x.q.peer.client, Method: upper(x.q.http.Method), Target: x.q.http.RequestURI,
 		Version: x.q.httpVersion(), Path: x.q.path, Status: x.status, Bytes: x.written, Duration: time.Since(x.began),
+		Channel: x.channel, Trace: x.trace,
 	})
 }
 

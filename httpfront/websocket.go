@@ -32,7 +32,9 @@ type socket struct {
 	offered  []string
 	protocol string // chosen
 	box      mailbox
-	open     atomic.Bool // the handshake was accepted
+	open     atomic.Bool  // the handshake was accepted
+	trace    asgi.TraceID // of its handshake
+	traffic  traffic
 
 	// Of the handshake only.
 	w      http.ResponseWriter
@@ -88,9 +90,11 @@ func (s *Server) serveSocket(w http.ResponseWriter, q *request, began time.Time)
 
 // handshake sends websocket.connect and waits for its answer.
 func (c *socket) handshake() {
+	cause := c.s.cause()
+	c.trace = cause.Trace()
 	m, err := c.connectMessage()
 	if err == nil {
-		err = c.s.layer.Send(c.q.http.Context(), c.s.cause(), channelConnect, m, asgi.Volatile)
+		err = c.s.layer.Send(c.q.http.Context(), cause, channelConnect, m, asgi.Volatile)
 	}
 	if err != nil {
 		c.refuseConnect(err)
@@ -311,6 +315,6 @@ func (c *socket) disconnect(code int) {
 func (c *socket) event(kind EventKind, status int) {
 	c.s.event(Event{
 		Kind: kind, Client: c.client, Method: http.MethodGet, Target: c.target, Version: "1.1",
-		Path: c.path, Status: status, Duration: time.Since(c.began),
+		Path: c.path, Status: status, Duration: time.Since(c.began), Channel: c.channel, Trace: c.trace,
 	})
 }

@@ -32,6 +32,7 @@ func (c *socket) readAll() int {
 			return c.ended(err)
 		}
 		c.seen.Store(time.Now().UnixNano())
+		c.traffic.in(len(payload))
 		switch {
 		case c.ending() != nil:
 			continue // the server has closed; what comes now is not listened to

@@ -75,6 +75,7 @@ func (c *socket) carry(p socketReply, scratch []byte) []byte {
 			kind = websocket.MessageText
 		}
 		scratch = append(scratch[:0], p.data...)
+		c.traffic.out(len(p.data))
 		if err := c.conn.Write(context.Background(), kind, scratch); err != nil {
 			c.s.log.Debug("a frame could not be written", keyChannel, c.channel, keyError, err)
 		}
