@@ -90,6 +90,7 @@ type Pool struct {
 	loads        uint64 // generations that went live
 	live         bool   // whether one that was not broken did
 	workers      map[*worker]struct{}
+	hired        int            // workers there have been
 	busy         sync.WaitGroup // workers, the abandoned not counted
 	idle         []*worker      // parked; if there are any, there is a leader
 	leader       *worker        // the one that receives

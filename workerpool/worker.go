@@ -30,6 +30,8 @@ type worker struct {
 	gen  *generation
 	wake chan struct{} // holds one
 
+	number int // for those who look
+
 	// Guarded by the pool's mutex:
 	parked    context.Context // ends when the worker is to look again
 	unpark    context.CancelCauseFunc
@@ -46,7 +48,8 @@ type worker struct {
 
 // hireLocked starts a worker for a generation.
 func (p *Pool) hireLocked(g *generation) {
-	w := &worker{pool: p, gen: g, wake: make(chan struct{}, 1)}
+	p.hired++
+	w := &worker{pool: p, gen: g, wake: make(chan struct{}, 1), number: p.hired}
 	w.parked, w.unpark = context.WithCancelCause(context.Background())
 	w.ctx, w.cancel = context.WithCancelCause(context.Background())
 	p.workers[w] = struct{}{}
