@@ -31,7 +31,7 @@ var rooms = []room{
 	{"workerpool/script", []string{"asgi", "workerpool"}, "the script host runs in a pool, on any layer, and sees no socket"},
 	{"workerpool", []string{"asgi"}, "the pool runs any kind of application, on any layer, and sees no socket"},
 	{"reload", []string{}, "it watches files and does not know what an application is"},
-	{"inspector", []string{"asgi"}, "nothing may come to depend on being looked at"},
+	{"inspector", []string{"asgi", "store"}, "it looks into the store, and at its siblings only through interfaces of its own"},
 	{"internal", []string{}, "helpers know nothing of the house"},
 }
 

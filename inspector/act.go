@@ -1,0 +1,229 @@
+package inspector
+
+import (
+	"errors"
+	"net/http"
+
+	"asgibox/asgi"
+)
+
+// barrier makes an answer wait until the disk has what the call did: what the
+// outside world has seen is on disk.
+func barrier(r *http.Request, c *asgi.Cause) error { return c.Barrier().Wait(r.Context()) }
+
+func (s *Server) send(w http.ResponseWriter, r *http.Request) error {
+	args, err := arguments(r)
+	if err != nil {
+		return err
+	}
+	m, err := messageOf(args)
+	if err != nil {
+		return err
+	}
+	c := asgi.NewCause(asgi.NewTrace())
+	if err := s.opts.Layer.Send(r.Context(), c, args.Text("channel"), m); err != nil {
+		return err
+	}
+	if err := barrier(r, c); err != nil {
+		return err
+	}
+	return answer(w, map[string]string{"trace": c.Trace().String()})
+}
+
+func (s *Server) groupSend(w http.ResponseWriter, r *http.Request) error {
+	args, err := s.groupArguments(r)
+	if err != nil {
+		return err
+	}
+	m, err := messageOf(args)
+	if err != nil {
+		return err
+	}
+	c := asgi.NewCause(asgi.NewTrace())
+	if err := s.groups.SendGroup(r.Context(), c, args.Text("group"), m); err != nil {
+		return err
+	}
+	if err := barrier(r, c); err != nil {
+		return err
+	}
+	return answer(w, map[string]string{"trace": c.Trace().String()})
+}
+
+func (s *Server) groupAdd(w http.ResponseWriter, r *http.Request) error {
+	args, err := s.groupArguments(r)
+	if err != nil {
+		return err
+	}
+	c := asgi.NewCause(0)
+	if err := s.groups.GroupAdd(r.Context(), c, args.Text("group"), args.Text("channel")); err != nil {
+		return err
+	}
+	return s.done(w, r, c)
+}
+
+func (s *Server) groupDiscard(w http.ResponseWriter, r *http.Request) error {
+	args, err := s.groupArguments(r)
+	if err != nil {
+		return err
+	}
+	c := asgi.NewCause(0)
+	if err := s.groups.GroupDiscard(r.Context(), c, args.Text("group"), args.Text("channel")); err != nil {
+		return err
+	}
+	return s.done(w, r, c)
+}
+
+func (s *Server) groupArguments(r *http.Request) (asgi.Message, error) {
+	if s.groups == nil {
+		return asgi.Message{}, missing("this channel layer has no groups")
+	}
+	return arguments(r)
+}
+
+func (s *Server) done(w http.ResponseWriter, r *http.Request, c *asgi.Cause) error {
+	if err := barrier(r, c); err != nil {
+		return err
+	}
+	return answer(w, struct{}{})
+}
+
+// onChannel makes a call of what is done to one channel.
+func (s *Server) onChannel(w http.ResponseWriter, r *http.Request, act func(channel string, args asgi.Message) (any, error)) error {
+	if s.opts.Store == nil {
+		return missing("this channel layer cannot be looked into")
+	}
+	args, err := arguments(r)
+	if err != nil {
+		return err
+	}
+	v, err := act(args.Text("channel"), args)
+	if err != nil {
+		return err
+	}
+	return answer(w, v)
+}
+
+func (s *Server) pause(w http.ResponseWriter, r *http.Request) error {
+	return s.onChannel(w, r, func(channel string, _ asgi.Message) (any, error) {
+		return struct{}{}, s.opts.Store.Pause(channel)
+	})
+}
+
+func (s *Server) resume(w http.ResponseWriter, r *http.Request) error {
+	return s.onChannel(w, r, func(channel string, _ asgi.Message) (any, error) {
+		return struct{}{}, s.opts.Store.Resume(channel)
+	})
+}
+
+func (s *Server) step(w http.ResponseWriter, r *http.Request) error {
+	return s.onChannel(w, r, func(channel string, _ asgi.Message) (any, error) {
+		stepped, err := s.opts.Store.Step(channel)
+		return map[string]bool{"stepped": stepped}, err
+	})
+}
+
+func (s *Server) drain(w http.ResponseWriter, r *http.Request) error {
+	return s.onChannel(w, r, func(channel string, _ asgi.Message) (any, error) {
+		n, err := s.opts.Store.Drain(channel)
+		return map[string]int{"dropped": n}, err
+	})
+}
+
+func (s *Server) drop(w http.ResponseWriter, r *http.Request) error {
+	return s.onChannel(w, r, func(channel string, args asgi.Message) (any, error) {
+		return struct{}{}, s.opts.Store.Drop(channel, uint64(args.Int("id")))
+	})
+}
+
+func (s *Server) edit(w http.ResponseWriter, r *http.Request) error {
+	return s.onChannel(w, r, func(channel string, args asgi.Message) (any, error) {
+		m, err := messageOf(args)
+		if err != nil {
+			return nil, err
+		}
+		return struct{}{}, s.opts.Store.Edit(channel, uint64(args.Int("id")), m)
+	})
+}
+
+func (s *Server) closeConnection(w http.ResponseWriter, r *http.Request) error {
+	args, err := arguments(r)
+	if err != nil {
+		return err
+	}
+	if s.opts.Front == nil {
+		return missing("there is no protocol server here")
+	}
+	code := int(args.Int("code"))
+	if code == 0 {
+		code = 1000
+	}
+	if code < 1000 || code > 4999 {
+		return badRequest(errors.New("code: a close code is 1000 to 4999"))
+	}
+	if err := s.opts.Front.CloseConnection(args.Text("channel"), code, args.Text("reason")); err != nil {
+		return notFound("%v", err)
+	}
+	return answer(w, struct{}{})
+}
+
+func (s *Server) flush(w http.ResponseWriter, r *http.Request) error {
+	if s.flusher == nil {
+		return missing("this channel layer cannot be flushed")
+	}
+	c := asgi.NewCause(0)
+	if err := s.flusher.Flush(r.Context(), c); err != nil {
+		return err
+	}
+	return s.done(w, r, c)
+}
+
+// forget clears what the inspector remembers, not what the layer holds.
+func (s *Server) forget(w http.ResponseWriter, r *http.Request) error {
+	s.history.clear()
+	return answer(w, struct{}{})
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
+	if s.opts.Pool == nil {
+		return missing("there are no workers here")
+	}
+	if err := s.opts.Pool.Reload(r.Context()); err != nil {
+		return &statusError{http.StatusUnprocessableEntity, "LoadFailed", err.Error()}
+	}
+	number, kind := s.opts.Pool.Generation()
+	return answer(w, map[string]any{"generation": number, "kind": kind})
+}
+
+func (s *Server) setState(w http.ResponseWriter, r *http.Request) error {
+	if s.kv == nil {
+		return missing("this channel layer keeps no state")
+	}
+	args, err := arguments(r)
+	if err != nil {
+		return err
+	}
+	value, ok := args.Get("value")
+	if !ok {
+		return badRequest(errors.New("value: is needed"))
+	}
+	c := asgi.NewCause(0)
+	if err := s.kv.Set(r.Context(), c, statePrefix+args.Text("key"), value, 0); err != nil {
+		return err
+	}
+	return s.done(w, r, c)
+}
+
+func (s *Server) deleteState(w http.ResponseWriter, r *http.Request) error {
+	if s.kv == nil {
+		return missing("this channel layer keeps no state")
+	}
+	args, err := arguments(r)
+	if err != nil {
+		return err
+	}
+	c := asgi.NewCause(0)
+	if err := s.kv.Delete(r.Context(), c, statePrefix+args.Text("key")); err != nil {
+		return err
+	}
+	return s.done(w, r, c)
+}

@@ -1,0 +1,96 @@
+package inspector
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/store"
+)
+
+func sentEvent(id uint64, trace asgi.TraceID, channel, words string) store.Event {
+	return store.Event{Kind: store.Sent, At: time.Unix(int64(id), 0), ID: id, Trace: trace, Channel: channel, Message: text(words)}
+}
+
+func TestHistoryIsBoundedByCount(t *testing.T) {
+	h := newHistory(3, 1<<20)
+	for id := uint64(1); id <= 10; id++ {
+		h.add([]store.Event{sentEvent(id, asgi.TraceID(id), "jobs", "x")}, 0)
+	}
+	if n, _, _ := h.counts(); n != 3 || len(h.byID) != 3 || len(h.chains) != 3 {
+		t.Fatalf("%d messages, %d ids, %d chains, want 3 each", n, len(h.byID), len(h.chains))
+	}
+	if _, ok := h.message(7); ok {
+		t.Fatal("an old one is still there")
+	}
+}
+
+func TestHistoryIsBoundedByBytes(t *testing.T) {
+	h := newHistory(1000, 64<<10)
+	for id := uint64(1); id <= 10; id++ {
+		h.add([]store.Event{sentEvent(id, 1, "jobs", strings.Repeat("x", 20<<10))}, 0)
+	}
+	n, bytes, _ := h.counts()
+	if n != 3 || bytes > 64<<10 {
+		t.Fatalf("%d messages with %d bytes", n, bytes)
+	}
+	if v, ok := h.chain(1); !ok || len(v.Entries) != 3 {
+		t.Fatal("the chain holds more than the history")
+	}
+}
+
+func TestAChainTellsTheWholeWay(t *testing.T) {
+	h := newHistory(100, 1<<20)
+	request := store.Event{
+		Kind: store.Sent, ID: 1, Trace: 5, Channel: "http.request", At: time.Unix(0, 0),
+		Message: asgi.MustMessage(asgi.Field{Key: "path", Value: "/a"}, asgi.Field{Key: "reply_channel", Value: "web!x"}),
+	}
+	taken := request
+	taken.Kind, taken.Waited, taken.Generation, taken.At = store.Taken, 20*time.Millisecond, 3, time.Unix(0, 2e7)
+	reply := sentEvent(2, 5, "web!x", "")
+	reply.Generation, reply.Place = 3, "app.star:4"
+	h.add([]store.Event{request, taken, reply}, 0)
+	h.visited(&Visit{Kind: visitHTTP, Trace: 5, Status: 200, Duration: 30 * time.Millisecond})
+	v, ok := h.chain(5)
+	if !ok || v.Path != "/a" || v.Reply != "web!x" || len(v.Entries) != 2 || v.Visit == nil || v.Visit.Status != 200 {
+		t.Fatalf("chain: %+v", v)
+	}
+	if first := v.Entries[0]; first.Kind != "taken" || first.WaitedMS != 20 || first.Taker != 3 {
+		t.Errorf("request: %+v", first)
+	}
+	if second := v.Entries[1]; second.Place != "app.star:4" || second.Generation != 3 || second.Path != "/a" {
+		t.Errorf("reply: %+v", second)
+	}
+}
+
+func TestViewersGetEachChangeOnce(t *testing.T) {
+	h := newHistory(100, 1<<20)
+	all := &filter{}
+	h.add([]store.Event{sentEvent(1, 1, "a", "x")}, 0)
+	views, next := h.newest(10, all)
+	if len(views) != 1 {
+		t.Fatalf("first: %+v", views)
+	}
+	h.add([]store.Event{sentEvent(2, 2, "a", "x"), sentEvent(3, 3, "a", "x")}, 0)
+	views, next = h.since(next, 10, all)
+	if len(views) != 2 || views[0].ID != 2 {
+		t.Fatalf("then: %+v", views)
+	}
+	if views, _ = h.since(next, 10, all); len(views) != 0 {
+		t.Fatalf("again: %+v", views)
+	}
+}
+
+func TestPercentilesAreWithinAQuarter(t *testing.T) {
+	v := newVisits()
+	for ms := 1; ms <= 100; ms++ {
+		v.add(&Visit{Kind: visitHTTP, Status: 200, Duration: time.Duration(ms) * time.Millisecond})
+	}
+	counts := v.snapshot()
+	for part, want := range map[float64]float64{0.5: 50, 0.95: 95, 0.99: 99} {
+		if got := percentile(&counts, part); got < want || got > want*1.3 {
+			t.Errorf("p%v: %v ms, want about %v", part*100, got, want)
+		}
+	}
+}
