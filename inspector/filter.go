@@ -84,7 +84,7 @@ func parseTerm(word string) (term, error) {
 	key, value, keyed := strings.Cut(word, ":")
 	if keyed && isWord(key) {
 		if filterKeys[key] == nil {
-			return t, fmt.Errorf("filter: there is no %s:, only channel: path: kind: group: text: trace: reply: gen:", key)
+			return t, fmt.Errorf("filter: there is no %s:, use channel, path, kind, group, text, trace, reply or gen", key)
 		}
 		t.key, word = key, value
 	}
