@@ -29,10 +29,8 @@ type viewers struct {
 }
 
 // collectAll empties the recorder and keeps the charts until the server ends.
-func (s *Server) collectAll() {
-	c := &collector{s: s}
-	if s.opts.Store != nil {
-		c.recorder = s.opts.Store.Record(recorderLimit)
+func (s *Server) collectAll(c *collector) {
+	if c.recorder != nil {
 		defer c.recorder.Stop()
 	}
 	for {

@@ -102,7 +102,11 @@ func New(o Options) (*Server, error) {
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
-	s.collect.Go(s.collectAll)
+	c := &collector{s: s}
+	if o.Store != nil {
+		c.recorder = o.Store.Record(recorderLimit)
+	}
+	s.collect.Go(func() { s.collectAll(c) })
 	return s, nil
 }
 
