@@ -11,9 +11,11 @@
 // ratios are taken within a repetition before the median. The server's CPU
 // time per operation is the figure to trust.
 //
-// With -serve NAME it is one of the servers, and with -cpuprofile FILE as well
-// it writes a profile of it when it is interrupted. CPU times are read from
-// /proc, so that it runs on Linux only.
+//	go run ./benchmarks -profile script-hello    one server under load, to
+//	                                             NAME.prof and NAME.prof.allocs
+//
+// With -serve NAME it is one of the servers. CPU times are read from /proc, so
+// that it runs on Linux only.
 package main
 
 import (
@@ -28,6 +30,7 @@ import (
 type options struct {
 	quick      bool
 	only       string
+	profile    string
 	serve      string
 	cpuprofile string
 	asgibox    string
@@ -40,8 +43,9 @@ func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "one short round")
 	flag.StringVar(&o.only, "only", "", "one group of rows: http, echo or group")
+	flag.StringVar(&o.profile, "profile", "", "take a CPU profile of one server under load: a name as for -serve")
 	flag.StringVar(&o.serve, "serve", "", "be one of the servers")
-	flag.StringVar(&o.cpuprofile, "cpuprofile", "", "with -serve: where to write a profile")
+	flag.StringVar(&o.cpuprofile, "cpuprofile", "", "with -serve: where to write a CPU profile when interrupted")
 	flag.StringVar(&o.asgibox, "asgibox", "", "the program to measure; by default it is built")
 	flag.IntVar(&o.rounds, "rounds", 5, "repetitions")
 	flag.DurationVar(&o.span, "span", 1500*time.Millisecond, "length of one measurement")
@@ -53,8 +57,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	run := measure
-	if o.serve != "" {
+	switch {
+	case o.serve != "":
 		run = serve
+	case o.profile != "":
+		run = profile
 	}
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)

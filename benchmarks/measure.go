@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -93,6 +94,29 @@ func startAll(ctx context.Context, rs []*row, o options) (err error) {
 		}
 	}
 	return nil
+}
+
+// profile drives one server of this program and leaves a profile of it.
+func profile(ctx context.Context, o options) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	_, group, _ := strings.Cut(o.profile, "-")
+	r := &row{name: o.profile, group: map[string]string{"echo": "echo", "group": "group", "hub": "group"}[group]}
+	if r.group == "" {
+		r.group = "http"
+	}
+	file := o.profile + ".prof"
+	var err error
+	if r.p, err = start(ctx, o.profile, "-cpuprofile", file); err != nil {
+		return err
+	}
+	res, err := r.measure(o)
+	stop()
+	r.p.cmd.Wait() // its being interrupted is no news
+	if err == nil {
+		fmt.Printf("%s: %.0f operations/s, %.1f µs of CPU each; go tool pprof -top %s\n", o.profile, res.rate, res.cpu, file)
+	}
+	return err
 }
 
 const connections = 16

@@ -21,12 +21,12 @@ type process struct {
 }
 
 // start runs a server of this program.
-func start(ctx context.Context, name string) (*process, error) {
+func start(ctx context.Context, name string, flags ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: interruptible(ctx, self, "-serve", name)}
+	p := &process{cmd: interruptible(ctx, self, append([]string{"-serve", name}, flags...)...)}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -55,6 +55,7 @@ func serve(ctx context.Context, o options) error {
 			return err
 		}
 		defer pprof.StopCPUProfile()
+		defer writeAllocs(o.cpuprofile + ".allocs")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -62,6 +63,17 @@ func serve(ctx context.Context, o options) error {
 	}
 	fmt.Println(l.Addr())
 	return run(ctx, l)
+}
+
+// writeAllocs leaves a profile of what was allocated since the start.
+func writeAllocs(file string) {
+	f, err := os.Create(file)
+	if err == nil {
+		err = errors.Join(pprof.Lookup("allocs").WriteTo(f, 0), f.Close())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
 }
 
 func plain(h http.Handler) func(context.Context, net.Listener) error {
