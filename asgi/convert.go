@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -16,7 +17,9 @@ import (
 type Converter func(any) (any, error)
 
 // Message makes a message of fields that hold foreign values.
-func (c Converter) Message(fields Fields) (Message, error) { return c.message(fields, copied) }
+func (c Converter) Message(fields Fields) (Message, error) {
+	return c.message(slices.Clone(fields), copied)
+}
 
 // Value makes one value fit to be held in a message or in state.
 func (c Converter) Value(v any) (any, error) { return c.value(v, 1, copied) }
@@ -29,7 +32,9 @@ func (c Converter) OwnMessage(fields Fields) (Message, error) { return c.message
 // OwnValue is Value for a value that the caller gives up.
 func (c Converter) OwnValue(v any) (any, error) { return c.value(v, 1, owned) }
 
-// keeping says whether the slices of what is converted are kept.
+// keeping says whether the slices in what is converted are kept. Those at the
+// top always are: who keeps no slice copies it before, where the compiler sees
+// that a literal of fields need not be on the heap.
 type keeping bool
 
 const (
@@ -68,8 +73,14 @@ func (c Converter) value(in any, depth int, keep keeping) (any, error) {
 	case List:
 		return in, tooDeep(depth + depthOf(v) - 1)
 	case []any:
+		if keep == copied {
+			v = slices.Clone(v)
+		}
 		return c.list(v, depth, keep)
 	case Fields:
+		if keep == copied {
+			v = slices.Clone(v)
+		}
 		return c.dict(v, depth, keep)
 	case map[string]any:
 		return c.dict(sortedFields(v), depth, keep)
@@ -119,9 +130,6 @@ func (c Converter) list(in []any, depth int, keep keeping) (any, error) {
 		return nil, err
 	}
 	l := List{items: in, size: headerSize(len(in)), depth: 1}
-	if keep == copied {
-		l.items = make([]any, len(in))
-	}
 	for i, v := range in {
 		v, err := c.value(v, depth+1, keep)
 		if err != nil {
@@ -140,9 +148,6 @@ func (c Converter) dict(in Fields, depth int, keep keeping) (Dict, error) {
 		return Dict{}, err
 	}
 	d := Dict{fields: in, size: headerSize(len(in)), depth: 1}
-	if keep == copied {
-		d.fields = make([]Field, len(in))
-	}
 	if len(in) >= indexFrom {
 		d.index = make(map[string]int, len(in))
 		d.heap = indexFootprint * len(in)
@@ -158,7 +163,7 @@ func (c Converter) dict(in Fields, depth int, keep keeping) (Dict, error) {
 		if err != nil {
 			return Dict{}, under(step(f.Key), err)
 		}
-		d.fields[i] = Field{f.Key, v}
+		d.fields[i].Value = v
 		d.size += textSize(len(f.Key)) + SizeOf(v)
 		d.heap += fieldFootprint + len(f.Key) + FootprintOf(v)
 		d.depth = max(d.depth, 1+depthOf(v))
