@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// lastReads is how long a client that was refused may go on sending its body.
+const lastReads = 5 * time.Second
+
 // A refusal is an answer that the server gives by itself.
 type refusal struct {
 	status  int
@@ -106,6 +109,8 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) (written int64) {
 	}
 	if f.closing && r.ProtoMajor == 1 {
 		h.Set("Connection", "close")
+		// net/http reads what is left of the body, for a while.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lastReads))
 	}
 	w.WriteHeader(f.status)
 	if r.Method == http.MethodHead {

@@ -120,10 +120,18 @@ func (c *socket) receiveLater(cause *asgi.Cause, m asgi.Message) error {
 // shut closes the socket from the reading goroutine, which does not read on,
 // and answers the code.
 func (c *socket) shut(code int, reason string) int {
-	code = c.decide(ending{code, reason}).code
+	e := c.decide(ending{code, reason})
 	c.box.close()
-	c.conn.Close(websocket.StatusCode(code), reason)
-	return code
+	c.goodbye(e)
+	return e.code
+}
+
+// goodbye sends a close frame, waits for the peer's and closes the connection.
+// The WebSocket library waits five seconds for the beginning of a frame but
+// for ever for the rest of one.
+func (c *socket) goodbye(e ending) {
+	c.wire.Conn.SetReadDeadline(time.Now().Add(lastReads))
+	c.conn.Close(websocket.StatusCode(e.code), e.reason)
 }
 
 // ended answers the code for an error of the WebSocket library, and lets the

@@ -110,7 +110,7 @@ func (c *socket) conclude(e ending) {
 	e = c.decide(e)
 	c.box.close()
 	c.wire.flush()
-	c.conn.Close(websocket.StatusCode(e.code), e.reason)
+	c.goodbye(e)
 }
 
 // end has the socket closed once its mailbox is written, in bounded time.
@@ -144,5 +144,5 @@ func (c *socket) tooSlow() {
 		c.s.log.Warn("a WebSocket was closed: its client has read nothing for 30 s and messages to it were dropped",
 			keyChannel, c.channel, keyPath, c.path, keyCode, e.code, "dropped", n)
 	}
-	c.conn.Close(websocket.StatusCode(e.code), e.reason)
+	c.goodbye(e)
 }

@@ -1,0 +1,270 @@
+package httpfront
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"unicode/utf8"
+)
+
+// TestFrames: what a client may send, and what ends the connection. The code
+// is in the close frame, where there is one, and in websocket.disconnect.
+func TestFrames(t *testing.T) {
+	long := strings.Repeat("x", 70_000)
+	for _, c := range []struct {
+		promise string
+		send    []frame
+		gets    []frame // besides the close
+		hears   []string
+		code    int  // of disconnect; 0: the connection goes on
+		silent  bool // without a close frame
+	}{
+		{"text", []frame{text("hé")}, nil, []string{"hé"}, 0, false},
+		{"binary", []frame{binaryFrame("\xff\x00")}, nil, []string{"\xff\x00"}, 0, false},
+		{"empty text", []frame{text("")}, nil, []string{""}, 0, false},
+		{"empty binary", []frame{binaryFrame("")}, nil, []string{""}, 0, false},
+		{"125 bytes", []frame{text(long[:125])}, nil, []string{long[:125]}, 0, false},
+		{"126 bytes", []frame{text(long[:126])}, nil, []string{long[:126]}, 0, false},
+		{"70,000 bytes", []frame{binaryFrame(long)}, nil, []string{long}, 0, false},
+		{"fragments are one message", []frame{{0x01, "a"}, {0x00, "b"}, {0x80, "c"}}, nil, []string{"abc"}, 0, false},
+		{"empty fragments", []frame{{0x01, ""}, {0x00, ""}, {0x80, ""}}, nil, []string{""}, 0, false},
+		{"a ping within fragments", []frame{{0x01, "a"}, {0x89, "p"}, {0x80, "b"}}, []frame{{0x8a, "p"}}, []string{"ab"}, 0, false},
+		{"a ping is answered and no message", []frame{{0x89, "hello"}}, []frame{{0x8a, "hello"}}, nil, 0, false},
+		{"an empty ping", []frame{{0x89, ""}}, []frame{{0x8a, ""}}, nil, 0, false},
+		{"a ping of 125 bytes", []frame{{0x89, long[:125]}}, []frame{{0x8a, long[:125]}}, nil, 0, false},
+		{"a pong that nobody asked for", []frame{{0x8a, "x"}}, nil, nil, 0, false},
+
+		{"close with a code", []frame{closeFrame(1000, "")}, nil, nil, 1000, false},
+		{"close 1001", []frame{closeFrame(1001, "leaving")}, nil, nil, 1001, false},
+		{"close 3000", []frame{closeFrame(3000, "")}, nil, nil, 3000, false},
+		{"close 4999", []frame{closeFrame(4999, strings.Repeat("r", 123))}, nil, nil, 4999, false},
+		{"close 1007", []frame{closeFrame(1007, "")}, nil, nil, 1007, false},
+		{"close 1014", []frame{closeFrame(1014, "")}, nil, nil, 1014, false},
+		{"text after a close is not heard", []frame{closeFrame(1000, ""), text("late")}, nil, nil, 1000, false},
+
+		{"close 999", []frame{closeFrame(999, "")}, nil, nil, 1002, false},
+		{"close 1004", []frame{closeFrame(1004, "")}, nil, nil, 1002, false},
+		{"close 1005", []frame{closeFrame(1005, "")}, nil, nil, 1002, false},
+		{"close 1006", []frame{closeFrame(1006, "")}, nil, nil, 1002, false},
+		{"close 1015", []frame{closeFrame(1015, "")}, nil, nil, 1002, false},
+		{"close 1016", []frame{closeFrame(1016, "")}, nil, nil, 1002, false},
+		{"close 2999", []frame{closeFrame(2999, "")}, nil, nil, 1002, false},
+		{"close 5000", []frame{closeFrame(5000, "")}, nil, nil, 1002, false},
+		{"close with one byte", []frame{{0x88, "\x03"}}, nil, nil, 1002, false},
+		{"close with a reason that is not UTF-8", []frame{closeFrame(1000, "\xff")}, nil, nil, 1007, false},
+		{"close of 126 bytes", []frame{closeFrame(1000, strings.Repeat("r", 124))}, nil, nil, 1002, false},
+		{"close in fragments", []frame{{0x08, "\x03\xe8"}}, nil, nil, 1002, false},
+		{"ping of 126 bytes", []frame{{0x89, long[:126]}}, nil, nil, 1002, false},
+		{"ping in fragments", []frame{{0x09, "a"}}, nil, nil, 1002, false},
+		{"reserved bit 1", []frame{{0xc1, "a"}}, nil, nil, 1002, false},
+		{"reserved bit 2", []frame{{0xa1, "a"}}, nil, nil, 1002, false},
+		{"reserved bit 3", []frame{{0x91, "a"}}, nil, nil, 1002, false},
+		{"reserved bit on a ping", []frame{{0xc9, "a"}}, nil, nil, 1002, false},
+		{"opcode 3", []frame{{0x83, "a"}}, nil, nil, 1002, false},
+		{"opcode 7", []frame{{0x87, "a"}}, nil, nil, 1002, false},
+		{"opcode 11", []frame{{0x8b, ""}}, nil, nil, 1002, false},
+		{"opcode 15", []frame{{0x8f, ""}}, nil, nil, 1002, false},
+		{"a continuation of nothing", []frame{{0x80, "a"}}, nil, nil, 1002, false},
+		{"a message within a message", []frame{{0x01, "a"}, {0x81, "b"}}, nil, nil, 1002, false},
+		{"text that is not UTF-8", []frame{text("a\xff")}, nil, nil, 1007, false},
+		{"a surrogate", []frame{text("\xed\xa0\x80")}, nil, nil, 1007, false},
+		{"an overlong form", []frame{text("\xc0\xaf")}, nil, nil, 1007, false},
+		{"a character cut off", []frame{text("\xe2\x82")}, nil, nil, 1007, false},
+		{"messages before a bad one are heard", []frame{text("a"), text("\xff")}, nil, []string{"a"}, 1007, false},
+	} {
+		t.Run(c.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, Options{})
+				client, app := s.open()
+				client.frames(c.send...)
+				for i, want := range c.hears {
+					m := s.next("websocket.receive")
+					if got := m.Text("text") + string(m.Bytes("bytes")); got != want || m.Int("order") != int64(i+1) {
+						t.Errorf("order %d: %.40q, want %.40q", m.Int("order"), got, want)
+					}
+				}
+				client.gets(c.gets...)
+				if c.code == 0 {
+					app.reply(msg{"text": "still open"})
+					client.gets(text("still open"))
+					if s.layer.waiting("websocket.receive") != 0 {
+						t.Error("it heard more")
+					}
+					return
+				}
+				f, err := client.frame()
+				if err != nil || f.first != 0x88 || len(f.payload) < 2 || int(f.payload[0])<<8|int(f.payload[1]) != c.code {
+					t.Errorf("frame %s, %v; want a close with %d", f, err, c.code)
+				}
+				client.frames(closeFrame(c.code, ""))
+				if !client.ended() {
+					t.Error("the connection goes on")
+				}
+				app.disconnected(c.code, len(c.hears)+1)
+				if s.layer.waiting("websocket.receive") != 0 {
+					t.Error("it heard more")
+				}
+			})
+		})
+	}
+}
+
+// TestCloseWithoutACodeIs1005, and is answered without one.
+func TestCloseWithoutACodeIs1005(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c, app := s.open()
+		c.frames(closeFrame(0, ""))
+		c.gets(closeFrame(0, ""))
+		app.disconnected(1005, 1)
+	})
+}
+
+// TestLostSocketIs1006.
+func TestLostSocketIs1006(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c, app := s.open()
+		c.frames(text("a"))
+		s.next("websocket.receive")
+		c.Close()
+		app.disconnected(1006, 2)
+
+		c, app = s.open() // in the middle of a frame
+		c.Write(text("abc").bytes()[:7])
+		c.Close()
+		app.disconnected(1006, 1)
+	})
+}
+
+// TestUnmaskedFrameFailsTheConnection; the library sends no close for it, so
+// the server does.
+func TestUnmaskedFrameFailsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c, app := s.open()
+		c.write("\x81\x01a")
+		c.gets(closeFrame(1002, ""))
+		c.Close()
+		app.disconnected(1002, 1)
+	})
+}
+
+// TestUTF8IsCheckedAtEverySplit: a text in two and three fragments, cut
+// wherever it can be, is the text; with a bad byte it never is.
+func TestUTF8IsCheckedAtEverySplit(t *testing.T) {
+	const good = "κόσμε 𐍈 \u20ac"
+	bad := good[:len(good)-1]
+	for _, whole := range []string{good, bad, "a\xf4\x90\x80\x80b"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t, Options{})
+			for i := 0; i <= len(whole); i++ {
+				for j := i; j <= len(whole); j += 1 + len(whole)/4 {
+					c, app := s.open()
+					c.frames(frame{0x01, whole[:i]}, frame{0x00, whole[i:j]}, frame{0x80, whole[j:]})
+					if utf8.ValidString(whole) {
+						if m := s.next("websocket.receive"); m.Text("text") != whole {
+							t.Fatalf("cut at %d and %d: %v", i, j, m)
+						}
+						c.frames(closeFrame(1000, ""))
+						c.gets(closeFrame(1000, ""))
+						app.disconnected(1000, 2)
+						continue
+					}
+					c.closed(1007, "text that is not UTF-8")
+					app.disconnected(1007, 1)
+				}
+			}
+		})
+	}
+}
+
+// TestMessageIsBounded by --max-message: up to it gets through, past it 1009.
+func TestMessageIsBounded(t *testing.T) {
+	for _, fragments := range []bool{false, true} {
+		t.Run(fmt.Sprint("fragments ", fragments), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				layer := newFakeLayer()
+				layer.set.MaxMessage = 1000
+				s := newStageOn(t, layer, Options{})
+				send := func(c *client, n int) {
+					x := strings.Repeat("x", n)
+					if fragments {
+						c.frames(frame{0x01, x[:n/2]}, frame{0x80, x[n/2:]})
+					} else {
+						c.frames(text(x))
+					}
+				}
+				c, app := s.open()
+				send(c, 1000)
+				if m := s.next("websocket.receive"); len(m.Text("text")) != 1000 {
+					t.Errorf("%d bytes", len(m.Text("text")))
+				}
+				send(c, 1001)
+				f, err := c.frame()
+				if err != nil || !strings.HasPrefix(f.payload, "\x03\xf1") {
+					t.Errorf("frame %s, %v; want a close with 1009", f, err)
+				}
+				c.frames(closeFrame(1009, ""))
+				app.disconnected(1009, 2)
+			})
+		})
+	}
+}
+
+// TestCompression is used where both sides want it, and only with
+// --ws-compression.
+func TestCompression(t *testing.T) {
+	const offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c, app := s.connect(offer)
+		app.reply(msg{"accept": true})
+		if h := c.accepted(); h.Get("Sec-WebSocket-Extensions") != "" {
+			t.Errorf("compression without --ws-compression: %v", h)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{Compression: true})
+		c, app := s.connect(offer)
+		app.reply(msg{"accept": true})
+		if h := c.accepted(); !strings.HasPrefix(h.Get("Sec-WebSocket-Extensions"), "permessage-deflate") {
+			t.Errorf("headers %v", h)
+		}
+		long := strings.Repeat("again and ", 1000)
+		app.reply(msg{"text": long})
+		f, err := c.frame()
+		if err != nil || f.first != 0xc1 || len(f.payload) > 200 {
+			t.Errorf("frame %s of %d bytes, %v", f, len(f.payload), err)
+		}
+		c.frames(f) // an echo: what it compressed it understands
+		if m := s.next("websocket.receive"); m.Text("text") != long {
+			t.Errorf("got %d bytes", len(m.Text("text")))
+		}
+		app.reply(msg{"text": "short"})
+		c.gets(text("short"))
+	})
+}
+
+// TestCompressedMessageIsBoundedAsItIsWhole: a small frame may not become a
+// large message.
+func TestCompressedMessageIsBoundedAsItIsWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		layer := newFakeLayer()
+		layer.set.MaxMessage = 1000
+		s := newStageOn(t, layer, Options{Compression: true})
+		c, app := s.connect("Sec-WebSocket-Extensions: permessage-deflate")
+		app.reply(msg{"accept": true})
+		c.accepted()
+		app.reply(msg{"text": strings.Repeat("x", 1001)})
+		f, _ := c.frame()
+		c.frames(f)
+		f, err := c.frame()
+		if err != nil || !strings.HasPrefix(f.payload, "\x03\xf1") {
+			t.Errorf("frame %s, %v; want a close with 1009", f, err)
+		}
+		c.frames(closeFrame(1009, ""))
+		app.disconnected(1009, 1)
+	})
+}
