@@ -1,3 +1,95 @@
+// Command asgibox serves an application that is written in Starlark over
+// ASGI's channel-layer architecture: a protocol server turns sockets into
+// messages, a channel layer carries them, workers run the application. All
+// three are in this one process, and saving the application's file swaps it
+// while sockets stay open.
+//
+//	asgibox run app.star
+//
+// Package main holds commands, flags, wiring and the order of shutting down.
+// The rooms behind it are asgi, store, httpfront, workerpool and reload.
 package main
 
-func main() {}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Once the first has been heard, a second one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the program. It returns the exit status once all has ended that it
+// started, which the end of the context begins.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var told *toldError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &told):
+		return told.status
+	}
+	fmt.Fprintln(stderr, "asgibox:", err)
+	return 1
+}
+
+// toldError ends the program with a status when all has been said.
+type toldError struct{ status int }
+
+func (e *toldError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "asgibox",
+		Short: "ASGI's channel-layer architecture in one binary",
+		Long: strings.TrimSpace(`
+asgibox serves an application over ASGI's channel-layer architecture: a
+protocol server turns sockets into messages, a channel layer carries them,
+workers run the application. Saving the application's file swaps it while
+sockets stay open.`),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+	}
+	root.SetVersionTemplate("asgibox {{.Version}}\n")
+	root.SetFlagErrorFunc(explainFlag)
+	root.AddCommand(newRun(), newVersion())
+	return root
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintln(cmd.OutOrStdout(), "asgibox", version())
+		},
+	}
+}
+
+// version is what the build knows of itself.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "development"
+}

@@ -1,13 +1,20 @@
 package flagvalue
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // Duration is a flag that holds a duration.
-type Duration struct{ To *time.Duration }
+type Duration struct {
+	To      *time.Duration
+	Forever bool // -1 makes sense
+	Zero    bool // 0 makes sense
+}
 
 func (d Duration) Type() string { return "duration" }
 
@@ -29,9 +36,18 @@ func (d Duration) String() string {
 	return text
 }
 
-func (d Duration) Set(text string) (err error) {
-	*d.To, err = ParseDuration(text)
-	return err
+func (d Duration) Set(text string) error {
+	v, err := ParseDuration(text)
+	switch {
+	case err != nil:
+		return err
+	case v == Forever && !d.Forever:
+		return errors.New("it cannot be for ever")
+	case v == 0 && !d.Zero:
+		return errors.New("it must be longer than nothing")
+	}
+	*d.To = v
+	return nil
 }
 
 // Size is a flag that holds a number of bytes.
@@ -54,9 +70,16 @@ func (s Size) String() string {
 	return strconv.Itoa(*s.To)
 }
 
-func (s Size) Set(text string) (err error) {
-	*s.To, err = ParseSize(text)
-	return err
+func (s Size) Set(text string) error {
+	v, err := ParseSize(text)
+	switch {
+	case err != nil:
+		return err
+	case v == 0:
+		return errors.New("it must be more than nothing")
+	}
+	*s.To = v
+	return nil
 }
 
 // List is a flag that may be repeated; each value is parsed by Parse.
@@ -77,5 +100,52 @@ func (l List[T]) Set(text string) error {
 	return err
 }
 
-// Repeatable tells a list from the flags that hold one value.
+// Repeatable tells that setting it again adds to what is there.
 func (l List[T]) Repeatable() bool { return true }
+
+// Number is a flag that holds a whole number of at least Min.
+type Number struct {
+	To  *int
+	Min int
+}
+
+func (n Number) Type() string { return "number" }
+
+func (n Number) String() string {
+	if n.To == nil {
+		return ""
+	}
+	return strconv.Itoa(*n.To)
+}
+
+func (n Number) Set(text string) error {
+	v, err := strconv.Atoi(text)
+	if err != nil || v < n.Min {
+		return fmt.Errorf("%q is not a whole number from %d", text, n.Min)
+	}
+	*n.To = v
+	return nil
+}
+
+// Choice is a flag that holds one of some words.
+type Choice struct {
+	To *string
+	Of []string
+}
+
+func (c Choice) Type() string { return strings.Join(c.Of, "|") }
+
+func (c Choice) String() string {
+	if c.To == nil {
+		return ""
+	}
+	return *c.To
+}
+
+func (c Choice) Set(text string) error {
+	if !slices.Contains(c.Of, text) {
+		return fmt.Errorf("%q is none of %s", text, strings.Join(c.Of, ", "))
+	}
+	*c.To = text
+	return nil
+}

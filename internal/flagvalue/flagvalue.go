@@ -1,5 +1,5 @@
 // Package flagvalue reads what people write after a flag: durations, sizes,
-// capacities by pattern and settings by name. Each kind is a function that
+// choices and settings by name. Each kind is a function that
 // parses and a type that a flag set can hold.
 package flagvalue
 
@@ -53,22 +53,6 @@ func ParseSize(text string) (int, error) {
 		return int(bytes), nil
 	}
 	return 0, fmt.Errorf("%q is not a size that a machine could have", text)
-}
-
-// Capacity is how many messages the queues hold whose names match a pattern.
-type Capacity struct {
-	Pattern string // a channel name in which * stands for anything
-	Limit   int
-}
-
-// ParseCapacity reads PATTERN=N, like websocket.*=500.
-func ParseCapacity(text string) (Capacity, error) {
-	pattern, number, ok := strings.Cut(text, "=")
-	n, err := strconv.Atoi(number)
-	if !ok || pattern == "" || err != nil || n < 1 {
-		return Capacity{}, fmt.Errorf("%q is not PATTERN=N, like websocket.*=500", text)
-	}
-	return Capacity{pattern, n}, nil
 }
 
 // Setting is one name that the application finds in its settings.

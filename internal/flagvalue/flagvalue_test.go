@@ -36,17 +36,6 @@ func TestSizesAreInPowersOfTwo(t *testing.T) {
 	}
 }
 
-func TestCapacitiesHaveAPattern(t *testing.T) {
-	if got, err := ParseCapacity("websocket.*=500"); err != nil || got != (Capacity{"websocket.*", 500}) {
-		t.Errorf("%v, %v", got, err)
-	}
-	for _, text := range []string{"", "a", "=5", "a=", "a=0", "a=-1", "a=b"} {
-		if got, err := ParseCapacity(text); err == nil {
-			t.Errorf("%s is %v", text, got)
-		}
-	}
-}
-
 func TestSettingsKeepWhatFollowsTheFirstEqualsSign(t *testing.T) {
 	if got, err := ParseSetting("a=b=c"); err != nil || got != (Setting{"a", "b=c"}) {
 		t.Errorf("%v, %v", got, err)
@@ -60,7 +49,7 @@ func TestSettingsKeepWhatFollowsTheFirstEqualsSign(t *testing.T) {
 
 func TestDefaultsReadWell(t *testing.T) {
 	for want, d := range map[string]time.Duration{"2m": 2 * time.Minute, "24h": 24 * time.Hour, "1m30s": 90 * time.Second, "-1": Forever, "10s": 10 * time.Second, "0s": 0} {
-		if got := (Duration{&d}).String(); got != want {
+		if got := (Duration{To: &d}).String(); got != want {
 			t.Errorf("%v reads %s", d, got)
 		}
 	}
@@ -68,6 +57,37 @@ func TestDefaultsReadWell(t *testing.T) {
 		if got := (Size{&n}).String(); got != want {
 			t.Errorf("%v reads %s", n, got)
 		}
+	}
+}
+
+func TestAFlagRefusesWhatMakesNoSense(t *testing.T) {
+	d, n, c := time.Second, 7, "full"
+	for text, v := range map[string]interface{ Set(string) error }{
+		"-1":    Duration{To: &d},
+		"0":     Duration{To: &d},
+		"0k":    Size{&n},
+		"6":     Number{&n, 7},
+		"seven": Number{&n, 0},
+		"some":  Choice{&c, []string{"full", "none"}},
+		"x":     List[Setting]{Parse: ParseSetting},
+	} {
+		if v.Set(text) == nil {
+			t.Errorf("%T takes %s", v, text)
+		}
+	}
+	if d != time.Second || n != 7 || c != "full" {
+		t.Errorf("what was refused was kept: %v, %v, %v", d, n, c)
+	}
+	if err := (Duration{To: &d, Forever: true}).Set("-1"); err != nil || d != Forever {
+		t.Error(err)
+	}
+}
+
+func TestAListGrows(t *testing.T) {
+	var to []Setting
+	l := List[Setting]{To: &to, Parse: ParseSetting}
+	if l.Set("a=1") != nil || l.Set("b=2") != nil || len(to) != 2 {
+		t.Error(to)
 	}
 }
 
@@ -94,7 +114,7 @@ func FuzzDuration(f *testing.F) {
 		if d < 0 && d != Forever {
 			t.Fatalf("%q is %v", text, d)
 		}
-		if again, err := ParseDuration((Duration{&d}).String()); err != nil || again != d {
+		if again, err := ParseDuration((Duration{To: &d}).String()); err != nil || again != d {
 			t.Fatalf("%q is %v, and again %v, %v", text, d, again, err)
 		}
 	})

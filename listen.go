@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// open listens wherever the flags say, before anything else is started: a
+// taken port is told by name and costs nothing.
+func (o listenOptions) open() (listeners []net.Listener, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(listeners)
+		}
+	}()
+	if o.unix != "" {
+		l, err := listenUnix(o.unix)
+		if err != nil {
+			return listeners, err
+		}
+		listeners = append(listeners, l)
+	}
+	if o.fd >= 0 {
+		l, err := listenFD(o.fd)
+		if err != nil {
+			return listeners, err
+		}
+		listeners = append(listeners, l)
+	}
+	binds := o.binds
+	if len(binds) == 0 && len(listeners) == 0 {
+		binds = []string{"127.0.0.1"}
+	}
+	port := o.port
+	for _, bind := range binds {
+		l, err := listenTCP(bind, port)
+		if err != nil {
+			return listeners, err
+		}
+		listeners = append(listeners, l)
+		port = l.Addr().(*net.TCPAddr).Port // all share the one that was picked
+	}
+	return listeners, nil
+}
+
+func listenTCP(bind string, port int) (net.Listener, error) {
+	address := net.JoinHostPort(bind, strconv.Itoa(port))
+	l, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE) || isTaken(err):
+		return nil, fmt.Errorf("%s is taken by another program: end that, or choose a port with --port (0 picks a free one)", address)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("%s may not be listened on by this user: choose a port from 1024 with --port", address)
+	}
+	return nil, fmt.Errorf("cannot listen on %s: %w", address, reason(err))
+}
+
+// listenUnix takes over the socket file of a process that has died.
+func listenUnix(path string) (net.Listener, error) {
+	l, err := net.Listen("unix", path)
+	if err == nil {
+		return l, nil
+	}
+	if c, alive := net.Dial("unix", path); alive == nil {
+		c.Close()
+		return nil, fmt.Errorf("%s is taken: another program listens there", path)
+	}
+	if info, statErr := os.Stat(path); statErr == nil && info.Mode()&os.ModeSocket != 0 && os.Remove(path) == nil {
+		if l, err = net.Listen("unix", path); err == nil {
+			return l, nil
+		}
+	}
+	return nil, fmt.Errorf("cannot listen on %s: %w", path, reason(err))
+}
+
+func listenFD(fd int) (net.Listener, error) {
+	f := os.NewFile(uintptr(fd), "listener")
+	if f == nil {
+		return nil, fmt.Errorf("--fd %d: there is no such file descriptor", fd)
+	}
+	defer f.Close() // the listener has a copy
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("--fd %d is no socket that listens: %w", fd, reason(err))
+	}
+	return l, nil
+}
+
+// isTaken knows Windows's word for it.
+func isTaken(err error) bool {
+	const wsaAddrInUse = syscall.Errno(10048)
+	return errors.Is(err, wsaAddrInUse)
+}
+
+// reason strips what the message says already.
+func reason(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+// urls is where a browser finds what listens.
+func urls(listeners []net.Listener, secure bool) []string {
+	scheme := "http"
+	if secure {
+		scheme = "https"
+	}
+	var all []string
+	for _, l := range listeners {
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			all = append(all, "unix:"+l.Addr().String())
+			continue
+		}
+		host := addr.IP.String()
+		if addr.IP.IsUnspecified() {
+			host = "localhost"
+		}
+		all = append(all, scheme+"://"+net.JoinHostPort(host, strconv.Itoa(addr.Port))+"/")
+	}
+	return all
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"asgibox/httpfront"
+	"asgibox/internal/console"
+)
+
+// level is the least that is logged.
+func (o *options) level() slog.Level {
+	switch {
+	case o.quiet:
+		return slog.LevelWarn
+	case o.verbose > 0:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// newLog is the one log of the process.
+func (o *options) newLog(w io.Writer, explain func(error, bool) (string, string)) *slog.Logger {
+	if o.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.level()}))
+	}
+	return slog.New(console.New(w, console.Options{Level: o.level(), Color: inColor(w), Explain: explain}))
+}
+
+// inColor tells whether somebody sees what is written, and likes colour.
+func inColor(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// access hears of every request: the log does, and the access log if there is
+// one. Closing it is the caller's.
+func (o *options) access(log *slog.Logger, stdout io.Writer) (func(httpfront.Event), io.Closer, error) {
+	told := httpfront.LogAccess(log)
+	var w io.Writer
+	var closer io.Closer = io.NopCloser(nil)
+	switch o.accessLog {
+	case "":
+		return told, closer, nil
+	case "-":
+		w = stdout
+	default:
+		f, err := os.OpenFile(o.accessLog, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+		if err != nil {
+			return nil, nil, fmt.Errorf("cannot write the access log: %w", err)
+		}
+		w, closer = f, f
+	}
+	var mu sync.Mutex // one line at a time
+	return func(e httpfront.Event) {
+		told(e)
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(w, e.Common(time.Now()))
+	}, closer, nil
+}
+
+// banner tells whoever started the server what there is to know.
+func (s *server) banner(urls []string) {
+	if s.options.logFormat == "json" {
+		s.log.Info("listening", "urls", urls, "app", s.app, "store", s.options.storePath)
+		return
+	}
+	if s.options.quiet {
+		return
+	}
+	var b strings.Builder
+	row := func(name, value string) { fmt.Fprintf(&b, "  %-10s %s\n", name, value) }
+	fmt.Fprintf(&b, "asgibox %s\n\n", version())
+	if s.options.noWorkers {
+		row("app", "none here (--no-workers)")
+	} else {
+		row("app", s.app)
+	}
+	for _, url := range urls {
+		row("open", url)
+	}
+	row("kept", s.kept())
+	row("stop", "Ctrl-C")
+	fmt.Fprintln(s.stderr, b.String())
+}
+
+// kept says in words what outlives the process.
+func (s *server) kept() string {
+	if s.options.storePath == memoryStore {
+		return "nothing (--store memory)"
+	}
+	return "queued work, groups, sessions and state, in " + s.options.storePath
+}

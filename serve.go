@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"asgibox/asgi"
+	"asgibox/httpfront"
+	"asgibox/internal/console"
+	"asgibox/reload"
+	"asgibox/store"
+	"asgibox/workerpool"
+	"asgibox/workerpool/script"
+)
+
+// memoryStore is what --store says for a store without a file.
+const memoryStore = "memory"
+
+// server is everything that run has started.
+type server struct {
+	app     string
+	options *options
+	stderr  io.Writer
+	log     *slog.Logger
+
+	store   *store.Store
+	front   *httpfront.Server
+	loader  *script.Loader
+	pool    *workerpool.Pool // nil with --no-workers
+	watcher *reload.Watcher  // nil with --no-reload
+
+	mu      sync.Mutex // guards changed
+	changed []string   // what the load that is going on is for; none at the first
+}
+
+// serve runs an application until the context ends or something fails that
+// it cannot do without.
+func serve(ctx context.Context, app string, o *options, stdout, stderr io.Writer) error {
+	s := &server{app: app, options: o, stderr: stderr}
+	s.log = o.newLog(stderr, s.explain)
+	if err := s.readable(); err != nil {
+		return err
+	}
+	listeners, err := o.listen.open()
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	access, accessLog, err := o.access(s.log, stdout)
+	if err != nil {
+		return err
+	}
+	defer accessLog.Close()
+	o.front.Access = access
+	if err := s.openStore(); err != nil {
+		return err
+	}
+	err = s.build()
+	if err == nil {
+		s.banner(urls(listeners, o.front.TLS != nil))
+		err = s.run(ctx, listeners)
+	}
+	return errors.Join(err, s.closeStore())
+}
+
+// readable finds out early what no reload would mend.
+func (s *server) readable() error {
+	if s.options.noWorkers {
+		return nil
+	}
+	info, err := os.Stat(s.app)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%s: there is no such file", s.app)
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s is a folder: give the application's file, like %s", s.app, filepath.Join(s.app, "app.star"))
+	}
+	f, err := os.Open(s.app)
+	if err != nil {
+		return fmt.Errorf("%s cannot be read: %w", s.app, pathReason(err))
+	}
+	return f.Close()
+}
+
+func pathReason(err error) error {
+	var failed *os.PathError
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
+}
+
+// openStore opens the channel layer, by default in a folder of its own beside
+// the application that version control leaves alone.
+func (s *server) openStore() (err error) {
+	o := s.options
+	o.store.Log = s.log
+	if o.storePath == memoryStore {
+		s.store = store.Memory(o.store)
+		return nil
+	}
+	if o.storePath == "" {
+		folder := filepath.Join(filepath.Dir(s.app), ".asgibox")
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return fmt.Errorf("cannot make a folder for the store: %w (choose a place with --store PATH, or --store memory)", err)
+		}
+		ignore := filepath.Join(folder, ".gitignore")
+		if _, err := os.Stat(ignore); errors.Is(err, os.ErrNotExist) {
+			if err := os.WriteFile(ignore, []byte("*\n"), 0o600); err != nil {
+				return fmt.Errorf("cannot write in the store's folder: %w", err)
+			}
+		}
+		o.storePath = filepath.Join(folder, "channels.db")
+	}
+	s.store, err = store.Open(o.storePath, o.store)
+	return err
+}
+
+// closeStore commits what is left to commit.
+func (s *server) closeStore() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return s.store.Close(ctx)
+}
+
+// build makes the rooms and shows each the layer, and nothing else.
+func (s *server) build() (err error) {
+	o := s.options
+	var layer asgi.Layer = s.store
+	o.front.Log = s.log
+	if s.front, err = httpfront.New(layer, o.front); err != nil {
+		return err
+	}
+	if o.noWorkers {
+		return nil
+	}
+	o.script.Layer, o.script.Log = layer, s.log
+	s.loader = script.NewLoader(s.app, o.script)
+	o.pool.Log, o.pool.Loaded = s.log, s.loaded
+	if s.pool, err = workerpool.New(layer, s.loader, o.pool); err != nil {
+		return err
+	}
+	if o.noReload {
+		return nil
+	}
+	s.watcher, err = reload.New(reload.Options{
+		Root:   filepath.Dir(s.app),
+		Poll:   o.poll,
+		Ignore: []string{o.storePath, o.accessLog, o.listen.unix},
+		Log:    s.log,
+	})
+	if err == nil {
+		s.watcher.Follow(s.app, filepath.Join(filepath.Dir(s.app), ".env"))
+	}
+	return err
+}
+
+// run has the rooms work until the context ends, or one of them fails, and
+// then ends them in order.
+func (s *server) run(ctx context.Context, listeners []net.Listener) error {
+	// The rooms end when they are told to, not when the context does: what
+	// they have begun is to be finished.
+	tasks, failed := errgroup.WithContext(context.WithoutCancel(ctx))
+	watching, stopWatching := context.WithCancel(failed)
+	defer stopWatching()
+	tasks.Go(func() error { return s.front.Serve(context.WithoutCancel(ctx), listeners...) })
+	if s.pool != nil {
+		tasks.Go(func() error { return s.pool.Run(context.WithoutCancel(ctx)) })
+	}
+	if s.watcher != nil {
+		tasks.Go(func() error {
+			return s.watcher.Run(watching, func(changed []string) { s.reload(watching, changed) })
+		})
+	}
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping; Ctrl-C once more stops at once")
+	case <-failed.Done():
+	}
+	stopWatching()
+	s.shutdown()
+	return tasks.Wait()
+}
+
+// shutdown ends the rooms in the order that loses nothing: first no more
+// durable work is taken, then sockets are finished and closed, then what they
+// left for workers is done. The store is closed last, by whoever opened it.
+func (s *server) shutdown() {
+	grace, cancel := context.WithTimeout(context.Background(), s.options.front.Grace)
+	defer cancel()
+	if s.pool != nil {
+		s.pool.Drain()
+	}
+	if err := s.front.Shutdown(grace); err != nil {
+		s.log.Warn("some connections were cut", "err", err)
+	}
+	if s.pool != nil {
+		s.pool.Shutdown(grace)
+	}
+}
+
+// reload loads the application anew.
+func (s *server) reload(ctx context.Context, changed []string) {
+	s.mu.Lock()
+	s.changed = changed
+	s.mu.Unlock()
+	// Either outcome is told by loaded.
+	if _, err := s.pool.Reload(ctx); err == nil {
+		s.watcher.Follow(s.loader.Files()...)
+	}
+}
+
+// loaded tells the outcome of a load in one line.
+func (s *server) loaded(g workerpool.Generation, err error) {
+	s.mu.Lock()
+	what := describe(s.changed)
+	first := what == ""
+	s.mu.Unlock()
+	app := filepath.Base(s.app)
+	switch {
+	case first && err == nil:
+		s.log.Info(fmt.Sprintf("loaded %s, generation %d, %s", app, g.Number, console.Took(g.Took)))
+	case first:
+		s.log.Error(fmt.Sprintf("%s does not load, every request is answered with the reason until it is mended", app), "err", err)
+	case err == nil:
+		s.log.Info(fmt.Sprintf("reloaded %s, generation %d, %s, %s kept", what, g.Number, console.Took(g.Took), count(s.front.Sockets(), "socket")))
+	case g.Number > 1:
+		s.log.Error(fmt.Sprintf("reload of %s failed, generation %d goes on", what, g.Number-1), "err", err)
+	default:
+		s.log.Error(fmt.Sprintf("reload of %s failed", what), "err", err)
+	}
+}
+
+// describe names what changed.
+func describe(changed []string) string {
+	switch len(changed) {
+	case 0:
+		return ""
+	case 1:
+		return changed[0]
+	}
+	return fmt.Sprintf("%s and %d more", changed[0], len(changed)-1)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
