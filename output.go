@@ -34,6 +34,19 @@ func (o *options) newLog(w io.Writer, explain func(error, bool) (string, string)
 	return slog.New(console.New(w, console.Options{Level: o.level(), Color: inColor(w), Explain: explain}))
 }
 
+// explain tells an error of the application in one line, and then all that is
+// known of it.
+func (s *server) explain(err error, color bool) (line, more string) {
+	if s.loader == nil {
+		return err.Error(), ""
+	}
+	e := s.loader.Explain(err)
+	if len(e.Frames) == 0 && len(e.More) == 0 {
+		return e.Line(), ""
+	}
+	return e.Line(), e.Text(color)
+}
+
 // inColor tells whether somebody sees what is written, and likes colour.
 func inColor(w io.Writer) bool {
 	f, ok := w.(*os.File)

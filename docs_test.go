@@ -1,0 +1,196 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+var update = flag.Bool("update", false, "rewrite what is made from the code in docs")
+
+// pages are the texts of the documentation by file name.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{}
+	for _, name := range append(names, "README.md", "CHANGELOG.md") {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(b)
+	}
+	return texts
+}
+
+// flagsOf are all flags of a command and those below it.
+func flagsOf(cmd *cobra.Command) map[string]bool {
+	names := map[string]bool{"help": true, "version": true}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names[f.Name] = true })
+	for _, sub := range cmd.Commands() {
+		for name := range flagsOf(sub) {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// foreign are programs whose flags are none of ours.
+var foreign = regexp.MustCompile(`^\s*\$?\s*(curl|go|git|node|npm|python3?|chromium|nghttp|sudo|systemd|apt-get|openssl)\b`)
+
+func TestFlagsInTheDocumentsExist(t *testing.T) {
+	known := flagsOf(newRoot())
+	mention := regexp.MustCompile("(?:^|[\\s`(|])--([a-z][a-z0-9-]+)")
+	for name, text := range pages(t) {
+		for i, line := range strings.Split(text, "\n") {
+			if foreign.MatchString(line) {
+				continue
+			}
+			for _, m := range mention.FindAllStringSubmatch(line, -1) {
+				if !known[m[1]] {
+					t.Errorf("%s:%d: there is no flag --%s", name, i+1, m[1])
+				}
+			}
+		}
+	}
+}
+
+func TestCommandsInTheDocumentsParse(t *testing.T) {
+	console := regexp.MustCompile(`^\s*\$ (asgibox|go run \.) (.*)$`)
+	inline := regexp.MustCompile("`asgibox ([a-z]+)[^`]*`")
+	for name, text := range pages(t) {
+		for i, line := range strings.Split(text, "\n") {
+			for _, m := range inline.FindAllStringSubmatch(line, -1) {
+				if _, _, err := newRoot().Find([]string{m[1]}); err != nil {
+					t.Errorf("%s:%d: %v", name, i+1, err)
+				}
+			}
+			m := console.FindStringSubmatch(line)
+			if m == nil {
+				continue
+			}
+			before, _, _ := strings.Cut(m[2], " #")
+			cmd, args, err := newRoot().Find(strings.Fields(before))
+			if err == nil {
+				err = cmd.ParseFlags(args)
+			}
+			if err != nil {
+				t.Errorf("%s:%d: %s: %v", name, i+1, m[2], err)
+			}
+		}
+	}
+}
+
+func TestLinksInTheDocumentsLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`)
+	for name, text := range pages(t) {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+				t.Errorf("%s: the link to %s leads nowhere", name, m[1])
+			}
+		}
+	}
+}
+
+func TestEveryFlagIsInTheConfigurationPage(t *testing.T) {
+	const page = "docs/configuration.md"
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	intro, _, ok := strings.Cut(string(b), "<!-- flags -->\n")
+	if !ok {
+		t.Fatalf("%s lacks its mark", page)
+	}
+	want := intro + "<!-- flags -->\n" + flagTables()
+	if string(b) == want {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s is not what the flags say; go test . -run %s -update rewrites it", page, t.Name())
+	}
+	if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flagTables describes the flags of run.
+func flagTables() string {
+	var b strings.Builder
+	for _, g := range defaultOptions().groups() {
+		fmt.Fprintf(&b, "\n## %s\n\n| flag | environment | default | meaning |\n|---|---|---|---|\n", g.title)
+		g.VisitAll(func(f *pflag.Flag) {
+			spelling := "--" + f.Name
+			if f.Shorthand != "" {
+				spelling += ", -" + f.Shorthand
+			}
+			usage, def := f.Usage, f.DefValue
+			if i := strings.Index(usage, " (default "); i >= 0 {
+				usage, def = usage[:i], strings.TrimSuffix(usage[i+len(" (default "):], ")")
+			}
+			if f.Value.Type() == "bool" || f.Value.Type() == "count" || def == "0s" || f.Name == "fd" {
+				def = ""
+			}
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", spelling, variable(f.Name), def, strings.ReplaceAll(usage, "|", "\\|"))
+		})
+	}
+	return b.String()
+}
+
+func TestEveryTestOfTheSpecificationExists(t *testing.T) {
+	tests := map[string]bool{}
+	everyFile(t, func(name string, text []byte) {
+		if !strings.HasSuffix(name, "_test.go") && !strings.Contains(name, "asgitest/") {
+			return
+		}
+		for _, m := range regexp.MustCompile(`func (Test\w+|Fuzz\w+|Benchmark\w+|Example\w*)\(`).FindAllSubmatch(text, -1) {
+			tests[string(m[1])] = true
+		}
+		// Subtests count by the name they run under.
+		for _, m := range regexp.MustCompile(`"([^"\n]{3,200})"`).FindAllSubmatch(text, -1) {
+			tests[strings.ReplaceAll(string(m[1]), " ", "_")] = true
+		}
+		for _, m := range regexp.MustCompile("(?m)^\\s*(?:func )?(?:\\([^)]*\\) )?(test[A-Z]\\w+|[A-Z]\\w+)\\(").FindAllSubmatch(text, -1) {
+			tests[string(m[1])] = true
+		}
+	})
+	named := regexp.MustCompile(`\b((?:Test|Fuzz|Benchmark|Example)[A-Z]\w+)((?:/[\w.,:'’()=+-]+)*)`)
+	for name, text := range pages(t) {
+		if name != "docs/specification.md" && !strings.HasPrefix(name, "docs/spec-") {
+			continue
+		}
+		for i, line := range strings.Split(text, "\n") {
+			for _, m := range named.FindAllStringSubmatch(line, -1) {
+				if !tests[m[1]] {
+					t.Errorf("%s:%d: there is no %s", name, i+1, m[1])
+				}
+			}
+		}
+	}
+}
+
+func TestTheReadmeNamesItsTwoCommands(t *testing.T) {
+	text := pages(t)["README.md"]
+	for _, command := range []string{"$ go run . run examples/hello.star\n", "$ go test ./...\n"} {
+		if strings.Count(text, command) != 1 {
+			t.Errorf("the README does not say %q", command)
+		}
+	}
+	if n := slices.Index(strings.Split(text, "\n"), "```console"); n < 0 || strings.Count(text, "```console") != 1 {
+		t.Error("the README has more to set up than its two commands")
+	}
+}
