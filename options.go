@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"asgibox/asgi"
 	"asgibox/httpfront"
 	"asgibox/internal/flagvalue"
 	"asgibox/store"

@@ -44,7 +44,12 @@ func (s *server) explain(err error, color bool) (line, more string) {
 	if len(e.Frames) == 0 && len(e.More) == 0 {
 		return e.Line(), ""
 	}
-	return e.Line(), e.Text(color)
+	more = e.Text(color)
+	if len(e.More) == 0 {
+		// What the line has said already.
+		_, more, _ = strings.Cut(more, "\n\n")
+	}
+	return e.Line(), more
 }
 
 // inColor tells whether somebody sees what is written, and likes colour.

@@ -19,8 +19,8 @@ type Duration struct {
 func (d Duration) Type() string { return "duration" }
 
 func (d Duration) String() string {
-	if d.To == nil {
-		return ""
+	if d.To == nil || *d.To == 0 && !d.Zero {
+		return "" // nothing set
 	}
 	if *d.To == Forever {
 		return "-1"

@@ -49,7 +49,7 @@ func TestSettingsKeepWhatFollowsTheFirstEqualsSign(t *testing.T) {
 
 func TestDefaultsReadWell(t *testing.T) {
 	for want, d := range map[string]time.Duration{"2m": 2 * time.Minute, "24h": 24 * time.Hour, "1m30s": 90 * time.Second, "-1": Forever, "10s": 10 * time.Second, "0s": 0} {
-		if got := (Duration{To: &d}).String(); got != want {
+		if got := (Duration{To: &d, Zero: true}).String(); got != want {
 			t.Errorf("%v reads %s", d, got)
 		}
 	}
@@ -114,7 +114,7 @@ func FuzzDuration(f *testing.F) {
 		if d < 0 && d != Forever {
 			t.Fatalf("%q is %v", text, d)
 		}
-		if again, err := ParseDuration((Duration{To: &d}).String()); err != nil || again != d {
+		if again, err := ParseDuration((Duration{To: &d, Zero: true}).String()); err != nil || again != d {
 			t.Fatalf("%q is %v, and again %v, %v", text, d, again, err)
 		}
 	})

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func TestTheFourLinesAnswer(t *testing.T) {
+	p := startIn(t, copyOf(t, "examples"), "hello.star", "--store", "memory")
+	r, err := http.Get(p.url + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if _, body := p.get("/"); r.StatusCode != 200 || body != "Hello World!" {
+		t.Errorf("%d %q", r.StatusCode, body)
+	}
+	p.saw(`GET / 200 `)
+}
+
+func TestCtrlCDrainsAndExitsZero(t *testing.T) {
+	p := start(t, echoApp("one"))
+	s := p.dial("/")
+	if got := s.ask("a"); got != "one a" {
+		t.Fatal(got)
+	}
+	closed := make(chan websocket.StatusCode)
+	go func() {
+		_, _, err := s.c.Read(t.Context())
+		closed <- websocket.CloseStatus(err)
+	}()
+	if status := p.stop(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if code := <-closed; code != websocket.StatusGoingAway {
+		t.Errorf("the socket was closed with %d", code)
+	}
+}
+
+func TestTheStoreIsKeptBesideTheApplication(t *testing.T) {
+	p := start(t, helloApp)
+	p.stop()
+	for _, name := range []string{"channels.db", ".gitignore"} {
+		if _, err := os.Stat(filepath.Join(p.dir, ".asgibox", name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// echoApp is an application whose answers say which version gave them.
+func echoApp(version string) string {
+	return fmt.Sprintf(`
+def connect(message):
+    message.reply_channel.send({"accept": True})
+
+def receive(message):
+    message.reply_channel.send({"text": %q + message["text"]})
+
+def request(message):
+    message.reply_channel.send({"status": 200, "content": %q})
+
+channel_routing = {"websocket.connect": connect, "websocket.receive": receive, "http.request": request}
+`, version+" ", version)
+}
+
+func TestASaveReplacesTheApplicationAndKeepsItsSockets(t *testing.T) {
+	p := start(t, echoApp("one"))
+	a, b := p.dial("/a"), p.dial("/b")
+	if got := a.ask("x"); got != "one x" {
+		t.Fatal(got)
+	}
+	p.save("app.star", echoApp("two"))
+	p.saw(`reloaded app\.star, generation 2, [^,]+, 2 sockets kept`)
+	for _, s := range []*socket{a, b} {
+		if got := s.ask("x"); got != "two x" {
+			t.Error(got)
+		}
+	}
+	p.save("app.star", "def broken(:\n")
+	p.saw(`reload of app\.star failed, generation 2 goes on: app\.star:1:`)
+	if got := a.ask("x"); got != "two x" {
+		t.Error(got)
+	}
+}
+
+func TestAFileThatTheApplicationLoadsIsWatched(t *testing.T) {
+	dir := t.TempDir()
+	p := &program{TB: t, dir: dir}
+	p.save("lib.star", `word = "one"`)
+	p.save("app.star", `
+load("lib.star", "word")
+
+def request(message):
+    message.reply_channel.send({"status": 200, "content": word})
+
+channel_routing = {"http.request": request}
+`)
+	p = startIn(t, dir, "app.star")
+	p.save("lib.star", `word = "two"`)
+	p.saw(`reloaded lib\.star, generation 2, `)
+	if _, body := p.get("/"); body != "two" {
+		t.Error(body)
+	}
+}
+
+func TestNoReloadLeavesTheApplicationAsItIs(t *testing.T) {
+	p := start(t, echoApp("one"), "--no-reload")
+	p.save("app.star", echoApp("two"))
+	if _, body := p.get("/"); body != "one" {
+		t.Error(body)
+	}
+	if strings.Contains(p.out.String(), "reloaded") {
+		t.Error(p.out)
+	}
+}
+
+// A thousand requests are on their way all the time while the file is saved
+// ten times.
+func TestNoRequestFailsWhileTheApplicationIsSaved(t *testing.T) {
+	const clients, saves = 1000, 10
+	p := start(t, echoApp("0"), "-q")
+	transport := &http.Transport{MaxIdleConnsPerHost: clients}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: patience}
+
+	var (
+		done     = make(chan struct{})
+		answered atomic.Int64
+		running  sync.WaitGroup
+		begun    sync.WaitGroup
+	)
+	begun.Add(clients)
+	for range clients {
+		running.Go(func() {
+			for first := true; ; first = false {
+				r, err := client.Get(p.url)
+				if err == nil {
+					r.Body.Close()
+				}
+				if err != nil || r.StatusCode != 200 {
+					t.Errorf("a request failed: %v %v", r, err)
+				}
+				answered.Add(1)
+				if first {
+					begun.Done()
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if t.Failed() {
+					return
+				}
+			}
+		})
+	}
+	begun.Wait()
+	for i := 1; i <= saves && !t.Failed(); i++ {
+		version := itoa(i)
+		p.save("app.star", echoApp(version))
+		for { // until the new code answers
+			if _, body := p.get("/"); body == version {
+				break
+			}
+		}
+	}
+	close(done)
+	running.Wait()
+	t.Logf("%d requests were answered", answered.Load())
+}
+
+// copyOf copies a folder of the repository, so that tests may change it.
+func copyOf(t testing.TB, folder string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, ".asgibox")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
