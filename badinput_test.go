@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,8 +13,10 @@ import (
 // refused runs a command line that cannot work and answers its one line.
 func refused(t *testing.T, args ...string) string {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	var out bytes.Buffer
-	if status := run(t.Context(), args, strings.NewReader(""), &out, &out); status != 1 {
+	if status := run(ctx, args, strings.NewReader(""), &out, &out); status != 1 {
 		t.Fatalf("exit status %d, having said:\n%s", status, &out)
 	}
 	line := strings.TrimSuffix(out.String(), "\n")

@@ -116,6 +116,7 @@ channel_routing = {"http.request": request}
 
 func TestNoReloadLeavesTheApplicationAsItIs(t *testing.T) {
 	p := start(t, echoApp("one"), "--no-reload")
+	p.saw("loaded")
 	p.save("app.star", echoApp("two"))
 	if _, body := p.get("/"); body != "one" {
 		t.Error(body)
@@ -129,7 +130,7 @@ func TestNoReloadLeavesTheApplicationAsItIs(t *testing.T) {
 // ten times.
 func TestNoRequestFailsWhileTheApplicationIsSaved(t *testing.T) {
 	const clients, saves = 1000, 10
-	p := start(t, echoApp("0"), "-q")
+	p := start(t, echoApp("0"))
 	transport := &http.Transport{MaxIdleConnsPerHost: clients}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: patience}

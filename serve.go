@@ -146,7 +146,7 @@ func (s *server) build() (err error) {
 	}
 	o.script.Layer, o.script.Log = layer, s.log
 	s.loader = script.NewLoader(s.app, o.script)
-	o.pool.Log, o.pool.Loaded = s.log, s.loaded
+	o.pool.Log, o.pool.Loaded, o.pool.ErrorPage = s.log, s.loaded, s.loader.ErrorPage
 	if s.pool, err = workerpool.New(layer, s.loader, o.pool); err != nil {
 		return err
 	}
