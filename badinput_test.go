@@ -162,7 +162,7 @@ channel_routing = [
 		status int
 		says   string
 	}{
-		{"/no-status", 500, `app\.star:8:\d+.*status`},
+		{"/no-status", 500, `app\.star:8:.*status`},
 		{"/dead", 200, ""},
 		{"/bad-value", 500, `app\.star:15:\d+.*list\[1\]`},
 		{"/bad-name", 500, `app\.star:18:\d+.*two words`},

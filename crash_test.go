@@ -13,7 +13,7 @@ import (
 // spawn runs the program as a process of its own, to be killed.
 func spawn(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	p := &process{program: &program{TB: t, dir: dir, out: newTranscript()}}
+	p := &process{program: &program{TB: t, dir: dir, out: newTranscript()}, ended: make(chan struct{})}
 	args = append([]string{"run", filepath.Join(dir, "app.star"), "--port", "0"}, args...)
 	p.cmd = exec.Command(os.Args[0], args...)
 	p.cmd.Env = append(os.Environ(), "ASGIBOX_TEST_IS_PROGRAM=1")
@@ -21,6 +21,10 @@ func spawn(t *testing.T, dir string, args ...string) *process {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.ended)
+	}()
 	t.Cleanup(p.kill)
 	p.url = strings.TrimSuffix(p.saw(`open +(http\S+)`)[1], "/")
 	return p
@@ -28,15 +32,14 @@ func spawn(t *testing.T, dir string, args ...string) *process {
 
 type process struct {
 	*program
-	cmd *exec.Cmd
+	cmd   *exec.Cmd
+	ended chan struct{}
 }
 
 // kill ends it as kill -9 does.
 func (p *process) kill() {
-	if p.cmd.ProcessState == nil {
-		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait()
-	}
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.ended
 }
 
 // jobsApp queues a job a request; who may work on it is up to the flags.
@@ -118,15 +121,14 @@ channel_routing = {"http.request": hang}
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.cmd.Wait() }()
 	select {
-	case err := <-ended:
-		if err == nil {
-			t.Error("it exits as if all had been done")
+	case <-p.ended:
+		if status := p.cmd.ProcessState.ExitCode(); status != interrupted {
+			t.Errorf("exit status %d", status)
 		}
 	case <-time.After(patience):
 		t.Error("it does not end")
+		p.kill()
 	}
 	<-asked
 }

@@ -118,6 +118,10 @@ func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
+// place is the key of where in a file a record comes from: that stands first,
+// where editors look for it.
+const place = "at"
+
 // plain writes the level if it is remarkable, the message, its error and the rest.
 func (h *Handler) plain(l *line, r slog.Record, attrs []slog.Attr) {
 	switch {
@@ -127,6 +131,11 @@ func (h *Handler) plain(l *line, r slog.Record, attrs []slog.Attr) {
 		l.in(yellow, "warning: ")
 	case r.Level < slog.LevelInfo:
 		l.in(dim, "debug: ")
+	}
+	for _, a := range attrs {
+		if a.Key == place {
+			l.WriteString(Printable(a.Value.String()) + ": ")
+		}
 	}
 	l.WriteString(Printable(r.Message))
 	var after string
@@ -140,7 +149,7 @@ func (h *Handler) plain(l *line, r slog.Record, attrs []slog.Attr) {
 		l.WriteString(": " + Printable(first))
 	}
 	for _, a := range attrs {
-		if _, ok := a.Value.Any().(error); !ok {
+		if _, ok := a.Value.Any().(error); !ok && a.Key != place {
 			l.in(dim, " "+a.Key+"=")
 			l.WriteString(value(a.Value))
 		}

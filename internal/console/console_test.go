@@ -78,6 +78,13 @@ func TestLevelsSayWhatIsRemarkable(t *testing.T) {
 	}
 }
 
+func TestThePlaceInAFileStandsFirst(t *testing.T) {
+	got := written(Options{}, func(l *slog.Logger) { l.Warn("no status", "generation", 1, "at", "app.star:8") })
+	if want := "warning: app.star:8: no status generation=1\n"; got != want {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestItIsASlogHandler(t *testing.T) {
 	var b bytes.Buffer
 	slogtest.Run(t, func(*testing.T) slog.Handler {
