@@ -107,6 +107,7 @@ def request(message):
 channel_routing = {"http.request": request}
 `)
 	p = startIn(t, dir, "app.star")
+	p.saw("loaded app")
 	p.save("lib.star", `word = "two"`)
 	p.saw(`reloaded lib\.star, generation 2, `)
 	if _, body := p.get("/"); body != "two" {

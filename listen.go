@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+
+	"asgibox/httpfront"
 )
 
 // open listens wherever the flags say, before anything else is started: a
@@ -18,14 +20,14 @@ func (o listenOptions) open() (listeners []net.Listener, err error) {
 		}
 	}()
 	if o.unix != "" {
-		l, err := listenUnix(o.unix)
+		l, err := httpfront.ListenUnix(o.unix)
 		if err != nil {
 			return listeners, err
 		}
 		listeners = append(listeners, l)
 	}
 	if o.fd >= 0 {
-		l, err := listenFD(o.fd)
+		l, err := httpfront.ListenFD(o.fd)
 		if err != nil {
 			return listeners, err
 		}
@@ -59,37 +61,6 @@ func listenTCP(bind string, port int) (net.Listener, error) {
 		return nil, fmt.Errorf("%s may not be listened on by this user: choose a port from 1024 with --port", address)
 	}
 	return nil, fmt.Errorf("cannot listen on %s: %w", address, reason(err))
-}
-
-// listenUnix takes over the socket file of a process that has died.
-func listenUnix(path string) (net.Listener, error) {
-	l, err := net.Listen("unix", path)
-	if err == nil {
-		return l, nil
-	}
-	if c, alive := net.Dial("unix", path); alive == nil {
-		c.Close()
-		return nil, fmt.Errorf("%s is taken: another program listens there", path)
-	}
-	if info, statErr := os.Stat(path); statErr == nil && info.Mode()&os.ModeSocket != 0 && os.Remove(path) == nil {
-		if l, err = net.Listen("unix", path); err == nil {
-			return l, nil
-		}
-	}
-	return nil, fmt.Errorf("cannot listen on %s: %w", path, reason(err))
-}
-
-func listenFD(fd int) (net.Listener, error) {
-	f := os.NewFile(uintptr(fd), "listener")
-	if f == nil {
-		return nil, fmt.Errorf("--fd %d: there is no such file descriptor", fd)
-	}
-	defer f.Close() // the listener has a copy
-	l, err := net.FileListener(f)
-	if err != nil {
-		return nil, fmt.Errorf("--fd %d is no socket that listens: %w", fd, reason(err))
-	}
-	return l, nil
 }
 
 // isTaken knows Windows's word for it.

@@ -80,7 +80,7 @@ sockets stay open.`),
 	}
 	root.SetVersionTemplate("asgibox {{.Version}}\n")
 	root.SetFlagErrorFunc(explainFlag)
-	root.AddCommand(newRun(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newRoutes(), newVersion())
 	return root
 }
 

@@ -140,16 +140,6 @@ func (s *socket) receive() string {
 	return string(b)
 }
 
-// receiveUntil reads until a frame holds the text, and answers that.
-func (s *socket) receiveUntil(text string) string {
-	s.p.Helper()
-	for {
-		if frame := s.receive(); strings.Contains(frame, text) {
-			return frame
-		}
-	}
-}
-
 // ask sends and answers what comes back.
 func (s *socket) ask(text string) string {
 	s.p.Helper()
