@@ -22,7 +22,7 @@ func TestCheckSaysWhereAnApplicationIsWrong(t *testing.T) {
 		helloApp:                "nothing is wrong",
 		"\nlyer.send()\n":       "app.star:2:1: ",
 		"def f(:\n":             "app.star:1:7: ",
-		"channel_routing = 3\n": "app.star",
+		"channel_routing = 3\n": "channel_routing",
 	} {
 		if err := os.WriteFile(app, []byte(content), 0o644); err != nil {
 			t.Fatal(err)

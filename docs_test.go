@@ -51,14 +51,14 @@ var foreign = regexp.MustCompile(`^\s*\$?\s*(curl|go|git|node|npm|python3?|chrom
 
 func TestFlagsInTheDocumentsExist(t *testing.T) {
 	known := flagsOf(newRoot())
-	mention := regexp.MustCompile("(?:^|[\\s`(|])--([a-z][a-z0-9-]+)")
+	mention := regexp.MustCompile("(?:^|[\\s`(|])--([a-z][a-z0-9_-]+)")
 	for name, text := range pages(t) {
 		for i, line := range strings.Split(text, "\n") {
 			if foreign.MatchString(line) {
 				continue
 			}
 			for _, m := range mention.FindAllStringSubmatch(line, -1) {
-				if !known[m[1]] {
+				if !known[strings.ReplaceAll(m[1], "_", "-")] {
 					t.Errorf("%s:%d: there is no flag --%s", name, i+1, m[1])
 				}
 			}

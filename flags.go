@@ -60,8 +60,8 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 			return
 		}
 		values := []string{text}
-		if list, ok := f.Value.(interface{ Repeatable() bool }); ok && list.Repeatable() {
-			values = strings.Split(text, ",")
+		if list, ok := f.Value.(interface{ Split(string) []string }); ok {
+			values = list.Split(text)
 		}
 		for _, v := range values {
 			if err := f.Value.Set(strings.TrimSpace(v)); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"asgibox/asgi/chaos"
 	"asgibox/httpfront"
 	"asgibox/internal/flagvalue"
 	"asgibox/store"
@@ -25,6 +26,7 @@ type options struct {
 	script   script.Options
 	settings []flagvalue.Setting
 
+	chaos     []chaos.Rule
 	storePath string
 	sync      string
 	maxBody   int
@@ -103,6 +105,8 @@ func (o *options) layer() flagGroup {
 	g.Var(flagvalue.Size{To: &o.store.Memory}, "memory", "what all queues together may take")
 	g.Var(flagvalue.Duration{To: &o.store.Expiry}, "expiry", "how long an unread message lives")
 	g.Var(flagvalue.Duration{To: &o.store.GroupExpiry}, "group-expiry", "how long a group membership lives after the last add")
+	g.Var(flagvalue.List[chaos.Rule]{To: &o.chaos, Parse: chaos.Parse, Kind: "rule", Apart: " "},
+		"chaos", "lose, delay or reorder messages on purpose, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; may be repeated")
 	g.Var(flagvalue.Size{To: &o.store.MaxMessage}, "max-message", "what one message may carry")
 	return g
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"asgibox/asgi"
+	"asgibox/asgi/chaos"
 	"asgibox/httpfront"
 	"asgibox/internal/console"
 	"asgibox/reload"
@@ -34,6 +35,7 @@ type server struct {
 	log     *slog.Logger
 
 	store   *store.Store
+	chaos   *chaos.Layer // nil without --chaos
 	front   *httpfront.Server
 	loader  *script.Loader
 	pool    *workerpool.Pool // nil with --no-workers
@@ -126,8 +128,20 @@ func (s *server) openStore() (err error) {
 	return err
 }
 
+// layer is the store, or what --chaos makes of it.
+func (s *server) layer() asgi.Layer {
+	if len(s.options.chaos) == 0 {
+		return s.store
+	}
+	s.chaos = chaos.New(s.store, chaos.Options{Rules: s.options.chaos, Log: s.log})
+	return s.chaos
+}
+
 // closeStore commits what is left to commit.
 func (s *server) closeStore() error {
+	if s.chaos != nil {
+		s.chaos.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return s.store.Close(ctx)
@@ -136,7 +150,7 @@ func (s *server) closeStore() error {
 // build makes the rooms and shows each the layer, and nothing else.
 func (s *server) build() (err error) {
 	o := s.options
-	var layer asgi.Layer = s.store
+	layer := s.layer()
 	o.front.Log = s.log
 	if s.front, err = httpfront.New(layer, o.front); err != nil {
 		return err

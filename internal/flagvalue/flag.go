@@ -87,6 +87,7 @@ type List[T any] struct {
 	To    *[]T
 	Parse func(string) (T, error)
 	Kind  string // what stands for a value in the help
+	Apart string // what separates values in one text; a comma unless set
 }
 
 func (l List[T]) Type() string   { return l.Kind }
@@ -100,8 +101,13 @@ func (l List[T]) Set(text string) error {
 	return err
 }
 
-// Repeatable tells that setting it again adds to what is there.
-func (l List[T]) Repeatable() bool { return true }
+// Split answers the values that one text holds.
+func (l List[T]) Split(text string) []string {
+	if l.Apart != "" {
+		return strings.Split(text, l.Apart)
+	}
+	return strings.Split(text, ",")
+}
 
 // Number is a flag that holds a whole number of at least Min.
 type Number struct {

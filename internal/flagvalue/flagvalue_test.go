@@ -89,6 +89,13 @@ func TestAListGrows(t *testing.T) {
 	if l.Set("a=1") != nil || l.Set("b=2") != nil || len(to) != 2 {
 		t.Error(to)
 	}
+	if got := l.Split("a=1,b=2"); len(got) != 2 {
+		t.Error(got)
+	}
+	l.Apart = " "
+	if got := l.Split("a=1,b=2 c=3"); len(got) != 2 {
+		t.Error(got)
+	}
 }
 
 func TestTheNearestNameIsSuggested(t *testing.T) {
