@@ -174,7 +174,7 @@ func TestBodyIsBounded(t *testing.T) {
 			t.Error("the connection goes on, or the application heard of it")
 		}
 
-		c = s.dial() // inline
+		// One that is read at once is refused before, too.
 		s2 := newStage(t, Options{MaxBody: 100})
 		c = s2.dial()
 		c.post("Transfer-Encoding: chunked")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"net"
+	"sync/atomic"
 )
 
 // A framedConn watches where the requests on a connection begin and end, for
@@ -14,13 +15,20 @@ import (
 type framedConn struct {
 	net.Conn
 	framing framing
+	spoken  atomic.Bool // the client has sent something
 }
 
 func (c *framedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if n > 0 && !c.spoken.Load() {
+		c.spoken.Store(true)
+	}
 	c.framing.scan(p[:n])
 	return n, err
 }
+
+// silent reports whether the client has not begun a first request.
+func (c *framedConn) silent() bool { return !c.spoken.Load() }
 
 // A framedTLSConn tells net/http that it is secure.
 type framedTLSConn struct {

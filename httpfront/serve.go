@@ -39,19 +39,13 @@ func ConfigureServer(h *http.Server) {
 // and returns once all connections have. A listener that fails ends it with
 // its error.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	conns := &connections{open: make(map[net.Conn]struct{})}
 	h := &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	ConfigureServer(h)
 	h.Protocols = s.protocols()
-	var conns sync.WaitGroup
-	h.ConnState = func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			conns.Add(1)
-		case http.StateClosed, http.StateHijacked:
-			conns.Done()
-		}
-	}
-	defer conns.Wait()
+	h.ConnState = conns.note
+	h.RegisterOnShutdown(conns.closeSilent)
+	defer conns.all.Wait()
 	if !s.add(h) {
 		closeAll(listeners)
 		return http.ErrServerClosed
@@ -74,6 +68,41 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		err = errors.Join(err, s.shutdownWithin(s.opts.Grace))
 	}
 	return err
+}
+
+// connections knows those of one http.Server.
+type connections struct {
+	all  sync.WaitGroup
+	mu   sync.Mutex // guards the rest
+	open map[net.Conn]struct{}
+}
+
+// note is told of every change of state.
+func (k *connections) note(c net.Conn, state http.ConnState) {
+	if state == http.StateActive || state == http.StateIdle {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if state == http.StateNew {
+		k.all.Add(1)
+		k.open[c] = struct{}{}
+		return
+	}
+	delete(k.open, c)
+	k.all.Done()
+}
+
+// closeSilent closes the connections that nothing has come on yet, as browsers
+// open them to be quick. net/http would wait five seconds for each.
+func (k *connections) closeSilent() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for c := range k.open {
+		if f, ok := c.(interface{ silent() bool }); ok && f.silent() {
+			c.Close()
+		}
+	}
 }
 
 func (s *Server) serveOn(h *http.Server, l net.Listener) error {

@@ -102,7 +102,7 @@ func (t *tlsListener) shake(raw net.Conn) {
 	}
 	var out net.Conn = c
 	if c.ConnectionState().NegotiatedProtocol != "h2" {
-		out = &framedTLSConn{framedConn{Conn: c}, c}
+		out = &framedTLSConn{framedConn: framedConn{Conn: c}, tls: c}
 	}
 	select {
 	case t.conns <- out:
