@@ -362,7 +362,7 @@ func (x *exchange) flush() {
 // push has the peer pushed a resource, where it can be.
 func (x *exchange) push(p push) {
 	pusher, ok := x.w.(http.Pusher)
-	if !ok {
+	if !ok || p.target == "" {
 		return
 	}
 	if err := pusher.Push(p.target, &http.PushOptions{Method: p.method, Header: p.headers}); err != nil {

@@ -26,6 +26,7 @@ type box struct {
 	front *Server
 	layer *store.Store
 	addr  string
+	pem   []byte // of the certificate
 	roots *x509.CertPool
 }
 
@@ -42,12 +43,11 @@ func newBox(t testing.TB, opts Options, secure bool) *box {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pem, err := os.ReadFile(cert.Path)
-		if err != nil {
+		if b.pem, err = os.ReadFile(cert.Path); err != nil {
 			t.Fatal(err)
 		}
 		b.roots = x509.NewCertPool()
-		b.roots.AppendCertsFromPEM(pem)
+		b.roots.AppendCertsFromPEM(b.pem)
 		opts.TLS = cert.Config()
 	}
 	b.serve(opts, l)
@@ -87,6 +87,9 @@ func (b *box) work(ctx context.Context) {
 		to := d.Message.Text("reply_channel")
 		switch d.Channel {
 		case "http.request":
+			if d.Message.Text("path") == "/push" {
+				b.send(to, asgi.Field{Key: "request", Value: asgi.Fields{{Key: "path", Value: "/pushed one"}, {Key: "query_string", Value: []byte("x")}}})
+			}
 			b.send(to, asgi.Field{Key: "status", Value: 200},
 				asgi.Field{Key: "headers", Value: []any{[]any{"x-scheme", d.Message.Text("scheme")}}},
 				asgi.Field{Key: "content", Value: strings.Join([]string{

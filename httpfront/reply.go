@@ -23,7 +23,8 @@ type reply struct {
 	unknown []string
 }
 
-// A push is a resource that the client did not ask for yet.
+// A push is a resource that the client did not ask for yet; one without a
+// target cannot be pushed, or not any more.
 type push struct {
 	target, method string
 	headers        http.Header
