@@ -14,7 +14,7 @@ type clocks struct {
 	pool    *Pool
 	changed chan struct{} // holds one
 
-	mu  sync.Mutex // guards all
+	mu  sync.Mutex // guards all; may be taken while holding the pool's, not before it
 	all []*clock
 }
 
@@ -69,19 +69,28 @@ func (c *clocks) run(ctx context.Context) {
 
 // strike sends what is due and answers how long it is until the next.
 func (c *clocks) strike(ctx context.Context, now time.Time) time.Duration {
+	due, wait := c.due(now)
+	for _, k := range due {
+		c.pool.tick(ctx, k)
+	}
+	return wait
+}
+
+// due answers the clocks that strike now, sets them to their next time, and
+// answers how long it is until the first of those.
+func (c *clocks) due(now time.Time) (due []Clock, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wait := time.Hour
+	wait = time.Hour
 	for _, k := range c.all {
 		if !now.Before(k.due) {
-			c.pool.tick(ctx, k.Clock)
-			for !now.Before(k.due) {
-				k.due = k.due.Add(max(k.Every, now.Sub(k.due).Truncate(k.Every)))
-			}
+			due = append(due, k.Clock)
+			missed := now.Sub(k.due) / k.Every
+			k.due = k.due.Add((missed + 1) * k.Every)
 		}
 		wait = min(wait, k.due.Sub(now))
 	}
-	return wait
+	return due, wait
 }
 
 // tick sends a clock's message, unless one before it still waits.
