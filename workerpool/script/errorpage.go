@@ -19,7 +19,7 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 	}
 	page := explain.Page{
 		Status:      f.Status,
-		Explanation: l.Explain(f.Err),
+		Explanation: Explain(f.Err),
 		Tables:      []explain.Table{messageTable(f)},
 		Poll:        versionURL,
 		Version:     version,
@@ -28,18 +28,6 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 		return workerpool.Page{ContentType: "text/html; charset=utf-8", Content: asgi.Bytes(page.HTML())}
 	}
 	return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(page.Text())}
-}
-
-// Explain explains an error of the application, with lines of its files as
-// they were when it was loaded last.
-func (l *Loader) Explain(err error) explain.Explanation {
-	l.mu.Lock()
-	u := l.last
-	l.mu.Unlock()
-	if u == nil {
-		return explain.Error(err, explain.Options{})
-	}
-	return explain.Error(err, explain.Options{Names: u.names.Keys(), Source: u.text})
 }
 
 // messageTable shows the message that could not be handled.

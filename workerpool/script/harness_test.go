@@ -78,7 +78,6 @@ func (c setup) serve(t testing.TB, source string) *site {
 		c.pool.Grace = 5 * time.Second
 	}
 	c.pool.ErrorPage = s.loader.ErrorPage
-	c.pool.Report = func(f workerpool.Failure) { log.Error(s.loader.Explain(f.Err).Line(), "consumer", f.Consumer) }
 	loaded := make(chan struct{}, 1)
 	c.pool.Loaded = func(g workerpool.Generation, err error) {
 		log.Info("loaded", "generation", g.Number, "err", err)

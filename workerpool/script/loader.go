@@ -45,7 +45,6 @@ type Loader struct {
 
 	mu    sync.Mutex // guards the rest
 	files []string
-	last  *unit // of the newest load, for explanations
 }
 
 var _ workerpool.Loader = (*Loader)(nil)
@@ -81,7 +80,7 @@ func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Applic
 	if err != nil {
 		l.live.fail()
 		u.close()
-		return nil, err
+		return nil, u.explained(err)
 	}
 	return app, nil
 }
@@ -97,7 +96,6 @@ func (l *Loader) Files() []string {
 func (l *Loader) remember(u *unit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last = u
 	l.files = l.files[:0]
 	for _, name := range u.sources.names() {
 		l.files = append(l.files, filepath.Join(l.folder, filepath.FromSlash(name)))

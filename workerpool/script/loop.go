@@ -62,7 +62,7 @@ func (a *loop) Close() {
 func (a *loop) Work(ctx context.Context, w *workerpool.LoopWorker) error {
 	if l := a.take(); l != nil {
 		l.workers <- liveWorker{ctx, w}
-		return clean((<-l.ended).err)
+		return a.clean((<-l.ended).err)
 	}
 	r := a.unit.newRun(ctx, "worker")
 	r.join(ctx, w)
@@ -70,7 +70,7 @@ func (a *loop) Work(ctx context.Context, w *workerpool.LoopWorker) error {
 	if saved := r.saveSessions(); err == nil {
 		err = saved
 	}
-	return clean(err)
+	return a.clean(err)
 }
 
 func (a *loop) take() *loading {
@@ -82,9 +82,9 @@ func (a *loop) take() *loading {
 }
 
 // clean answers ErrRetired bare, whatever the interpreter has put around it.
-func clean(err error) error {
+func (a *loop) clean(err error) error {
 	if errors.Is(err, workerpool.ErrRetired) {
 		return workerpool.ErrRetired
 	}
-	return err
+	return a.unit.explained(err)
 }

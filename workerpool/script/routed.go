@@ -91,10 +91,11 @@ func (m *match) Consume(ctx context.Context, j *workerpool.Job) error {
 	if saved := r.saveSessions(); err == nil {
 		err = saved
 	}
-	if err == nil {
-		u.giveBack(r)
+	if err != nil {
+		return u.explained(err)
 	}
-	return err
+	u.giveBack(r)
+	return nil
 }
 
 // borrow answers a run that nobody uses. Runs whose script failed are not

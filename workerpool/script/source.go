@@ -152,36 +152,3 @@ func skipString(text string) int {
 	}
 	return len(text)
 }
-
-// placedError is an error of a place in a file that no call stack leads to.
-type placedError struct {
-	pos  syntax.Position
-	msg  string
-	hint string
-}
-
-func (e *placedError) Error() string { return e.msg }
-
-// Hint answers what to do about it.
-func (e *placedError) Hint() string { return e.hint }
-
-// Place answers where it is.
-func (e *placedError) Place() (file string, line, col int) {
-	return e.pos.Filename(), int(e.pos.Line), int(e.pos.Col)
-}
-
-// hinted is an error that knows what to do about it.
-type hinted struct {
-	err  error
-	hint string
-}
-
-func (e *hinted) Error() string { return e.err.Error() }
-func (e *hinted) Unwrap() error { return e.err }
-
-// Hint answers what to do about it.
-func (e *hinted) Hint() string { return e.hint }
-
-func hintf(hint, format string, args ...any) error {
-	return &hinted{fmt.Errorf(format, args...), hint}
-}

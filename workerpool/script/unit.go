@@ -52,7 +52,7 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 	if u.names, err = u.predeclared(); err != nil {
 		l.remember(u)
 		u.close()
-		return nil, err
+		return nil, u.explained(err)
 	}
 	return u, nil
 }
