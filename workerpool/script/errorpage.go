@@ -19,7 +19,7 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 	}
 	page := explain.Page{
 		Status:      f.Status,
-		Explanation: Explain(f.Err),
+		Explanation: l.Explain(f.Err),
 		Tables:      []explain.Table{messageTable(f)},
 		Poll:        versionURL,
 		Version:     version,
