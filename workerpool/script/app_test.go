@@ -338,6 +338,9 @@ channel_routing = [view("/", index), route("websocket.connect", connect), route(
 	ws := s.dial("/", "cookie", cookie)
 	ws.send("n?")
 	ws.want("2")
+	if r := s.get("/", "cookie", `other={"of": "another program"}; `+cookie); r.body != "3" {
+		t.Errorf("beside a malformed cookie: %v", r)
+	}
 }
 
 func TestHeldRequestsAreAnsweredByOthers(t *testing.T) {

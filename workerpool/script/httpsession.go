@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/web"
 
 	"go.starlark.net/starlark"
 )
@@ -85,7 +86,7 @@ func (r *run) openBrowserSession(m *message) (*session, error) {
 // sessionID answers the id of the session that a message belongs to, or "".
 func (r *run) sessionID(m *message) (string, error) {
 	origin := m.content.Origin()
-	if signed := cookieOf(origin, sessionCookie); signed != "" {
+	if signed := web.Cookie(origin, sessionCookie); signed != "" {
 		kv, err := r.kv("http_session")
 		if err != nil {
 			return "", err
@@ -102,7 +103,7 @@ func (r *run) sessionID(m *message) (string, error) {
 // rememberPage notes, for a WebSocket's later messages, which session its page
 // belongs to.
 func (r *run) rememberPage(m *message) error {
-	if cookieOf(m.content.Origin(), sessionCookie) == "" {
+	if web.Cookie(m.content.Origin(), sessionCookie) == "" {
 		return nil
 	}
 	id, err := r.sessionID(m)
@@ -226,27 +227,4 @@ func (r *run) withCookie(m asgi.Message) (asgi.Message, error) {
 	headers = append(headers, []any{asgi.Bytes("set-cookie"), asgi.Bytes(r.cookie)})
 	r.cookie = ""
 	return m.With("headers", headers)
-}
-
-// cookieOf answers a cookie of a request or handshake, or "".
-func cookieOf(m asgi.Message, name string) string {
-	v, _ := m.Get("headers")
-	headers, _ := v.(asgi.List)
-	for _, h := range headers.All() {
-		pair, _ := h.(asgi.List)
-		if pair.Len() != 2 || pair.At(0) != any(asgi.Bytes("cookie")) {
-			continue
-		}
-		line, _ := pair.At(1).(asgi.Bytes)
-		cookies, err := http.ParseCookie(string(line))
-		if err != nil {
-			continue
-		}
-		for _, c := range cookies {
-			if c.Name == name {
-				return c.Value
-			}
-		}
-	}
-	return ""
 }

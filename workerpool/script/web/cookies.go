@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -11,21 +12,30 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Cookies answers the cookies of a request message by name; of several with
-// one name the first counts, which is the one of the narrowest path.
-func Cookies(m asgi.Message) map[string]string {
-	all := map[string]string{}
-	for _, line := range headerValues(m, "cookie") {
-		parseCookies(line, func(name, value string) {
-			if _, twice := all[name]; !twice {
-				all[name] = value
-			}
-		})
+// Cookie answers a cookie of a request or handshake, or "". Cookies that are
+// not well formed, another program's perhaps, do not hide it.
+func Cookie(m asgi.Message, name string) string {
+	for n, v := range cookies(m) {
+		if n == name {
+			return v
+		}
 	}
-	return all
+	return ""
 }
 
-func parseCookies(line string, yield func(name, value string)) {
+// cookies ranges over the cookies of a message. Of several with one name the
+// first counts, which is the one of the narrowest path.
+func cookies(m asgi.Message) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for _, line := range headerValues(m, "cookie") {
+			if !parseCookies(line, yield) {
+				return
+			}
+		}
+	}
+}
+
+func parseCookies(line string, yield func(name, value string) bool) bool {
 	for pair := range strings.SplitSeq(line, ";") {
 		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
@@ -35,8 +45,11 @@ func parseCookies(line string, yield func(name, value string)) {
 		if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
 			value = value[1 : n-1]
 		}
-		yield(asText(name), asText(value))
+		if !yield(asText(name), asText(value)) {
+			return false
+		}
 	}
+	return true
 }
 
 // setCookie is response.set_cookie.

@@ -153,7 +153,7 @@ func serveFile(w *responseWriter, req *Request, f io.ReadSeeker, info fs.FileInf
 	if w.header.Get("Etag") == "" {
 		w.header.Set("Etag", etag(info))
 	}
-	hr := HTTPRequest(req.message, http.NoBody)
+	hr := goRequest(req.message)
 	http.ServeContent(w, hr, "", info.ModTime(), f)
 	return w.close()
 }

@@ -159,12 +159,10 @@ func (r *Request) scheme() string {
 
 func (r *Request) cookies() *starlark.Dict {
 	d := starlark.NewDict(4)
-	for _, line := range headerValues(r.message, "cookie") {
-		parseCookies(line, func(name, v string) {
-			if _, twice, _ := d.Get(starlark.String(name)); !twice {
-				d.SetKey(starlark.String(name), starlark.String(v)) // a fresh dict takes every text key
-			}
-		})
+	for name, v := range cookies(r.message) {
+		if _, twice, _ := d.Get(starlark.String(name)); !twice {
+			d.SetKey(starlark.String(name), starlark.String(v)) // a fresh dict takes every text key
+		}
 	}
 	return d
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -12,41 +11,15 @@ import (
 	"asgibox/asgi"
 )
 
-// HTTPRequest makes the net/http request of a message, for handlers that are
-// written in Go.
-func HTTPRequest(m asgi.Message, body io.Reader) *http.Request {
-	r := &http.Request{
-		Method:     m.Text("method"),
-		URL:        &url.URL{Path: m.Text("path"), RawQuery: octetsOf(m, "query_string")},
-		Proto:      "HTTP/" + m.Text("http_version"),
-		ProtoMajor: 1,
-		ProtoMinor: 1,
-		Header:     http.Header{},
-		Body:       io.NopCloser(body),
-	}
+// goRequest makes the net/http request of a message, as far as serving files
+// looks at it.
+func goRequest(m asgi.Message) *http.Request {
+	r := &http.Request{Method: m.Text("method"), URL: &url.URL{Path: m.Text("path")}, Header: http.Header{}}
 	requestHeaders(m, func(name, value string) bool {
-		if name == "host" {
-			r.Host = value
-		} else {
-			r.Header.Add(name, value)
-		}
+		r.Header.Add(name, value)
 		return true
 	})
-	if host, port, ok := address(m, "client"); ok {
-		r.RemoteAddr = host + ":" + port
-		if strings.Contains(host, ":") {
-			r.RemoteAddr = "[" + host + "]:" + port
-		}
-	}
 	return r
-}
-
-// ServeHTTP has a handler written in Go answer a request.
-func ServeHTTP(h http.Handler, req *Request, s *Sender) error {
-	w := &responseWriter{sender: s, header: http.Header{}}
-	s.Head = req.message.Text("method") == "HEAD"
-	h.ServeHTTP(w, HTTPRequest(req.message, &req.body))
-	return w.close()
 }
 
 // A responseWriter is the http.ResponseWriter over a Sender. It holds one
@@ -90,12 +63,6 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 		w.send(w.buf.Next(w.sender.piece()), true)
 	}
 	return len(p), w.err
-}
-
-// Flush sends what was held back.
-func (w *responseWriter) Flush() {
-	w.WriteHeader(http.StatusOK)
-	w.send(w.buf.Next(w.buf.Len()), true)
 }
 
 func (w *responseWriter) send(p []byte, more bool) {
