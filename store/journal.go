@@ -37,6 +37,7 @@ type journal struct {
 
 	work   chan struct{} // of one: something is staged
 	hurry  chan struct{} // of one: somebody waits, or there is enough
+	crowd  chan struct{} // of one: as many ops are staged as were expected
 	stop   chan struct{}
 	done   chan struct{}
 	mark   atomic.Uint64 // the watermark
@@ -49,6 +50,11 @@ type journal struct {
 	bytes   int        // staged or being written
 	room    chan struct{}
 	waits   waits
+	expect  int // how many ops make the crowd complete; zero if nobody looks
+
+	// Of the goroutine that commits.
+	told int           // who waited for the last batch
+	took time.Duration // its commit
 }
 
 // A failure is why the last commit did not succeed.
@@ -75,6 +81,7 @@ func newJournal(d disk, log *slog.Logger, now func() int64, wakeBy func(int64)) 
 		wakeBy:  wakeBy,
 		work:    make(chan struct{}, 1),
 		hurry:   make(chan struct{}, 1),
+		crowd:   make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 		base:    1,
@@ -117,8 +124,12 @@ func (j *journal) linger() bool {
 	staged := len(j.batches[0].ops) > 0
 	hurry := len(j.waits.bySeq) > 0 || len(j.batches) > 1
 	j.mu.Unlock()
-	if hurry || !staged {
-		return staged
+	switch {
+	case !staged:
+		return false
+	case hurry:
+		j.gather()
+		return true
 	}
 	timer := time.NewTimer(lingerFor)
 	defer timer.Stop()
@@ -128,6 +139,33 @@ func (j *journal) linger() bool {
 	case <-j.stop:
 	}
 	return true
+}
+
+// gather gives those who waited for the last batch a moment to stage what they
+// do next. Without it the first of them to come would have a commit of its own,
+// and all others wait for two.
+func (j *journal) gather() {
+	j.mu.Lock()
+	if j.told < 2 || len(j.batches[0].ops) >= j.told || len(j.batches) > 1 {
+		j.mu.Unlock()
+		return
+	}
+	j.expect = j.told
+	j.mu.Unlock()
+	timer := time.NewTimer(j.took / 4)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-j.crowd:
+	case <-j.stop:
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.expect = 0
+	select {
+	case <-j.crowd:
+	default:
+	}
 }
 
 // next begins the write of the oldest batch.
@@ -182,7 +220,10 @@ func (j *journal) commit(b *batch) error {
 	if b.live == 0 {
 		return nil
 	}
-	return j.disk.commit(b.ops, j.now())
+	start := time.Now()
+	err := j.disk.commit(b.ops, j.now())
+	j.took = time.Since(start)
+	return err
 }
 
 // written moves the watermark past the batch.
@@ -197,6 +238,7 @@ func (j *journal) written(b *batch) {
 	j.openLocked()
 	j.mu.Unlock()
 	b.release()
+	j.told = len(passed)
 	for _, w := range passed {
 		w.tell(nil)
 	}

@@ -96,6 +96,9 @@ func (j *journal) stageLocked(o op, footprint int) uint64 {
 	b.bytes += footprint + opFootprint
 	j.bytes += footprint + opFootprint
 	j.last++
+	if len(b.ops) == j.expect {
+		signal(j.crowd)
+	}
 	return j.last
 }
 
