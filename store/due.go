@@ -23,7 +23,7 @@ func (s *Store) delayedLocked(now int64) (work dueWork) {
 			break
 		}
 		s.delays.due.remove(d)
-		d.deadline = now + int64(s.opts.Expiry)
+		d.deadline = d.due + int64(s.opts.Expiry)
 		if l := s.delays.blocked[asgi.ProcessPrefix(d.channel)]; l != nil {
 			l.waiting = append(l.waiting, d)
 		} else if !s.tryLocked(d, now, &work) {

@@ -171,8 +171,11 @@ func (s *Store) fill(c *contents) {
 		r.seq = onDisk
 		s.pushLocked(s.queueLocked(asgi.ProcessPrefix(r.channel), now), r)
 	}
-	for _, d := range waiting {
+	for i, d := range waiting {
 		d.seq = onDisk
+		if d.due <= now {
+			s.overdue(d, now+int64(i))
+		}
 		s.holdLocked(d)
 	}
 	slices.SortStableFunc(c.members, func(a, b membership) int { return compare(a.expires, b.expires) })
@@ -183,6 +186,14 @@ func (s *Store) fill(c *contents) {
 		v := s.kv.putLocked(nil, kv.key, kv.data, kv.expires, true)
 		v.seq = onDisk
 	}
+}
+
+// overdue makes a message that became due while nobody was there to try it due
+// now: its expiry starts now, and still does after another start.
+func (s *Store) overdue(d *delayed, now int64) {
+	d.due = now
+	s.journal.putLater(d)
+	d.seq = onDisk // not to be struck: the file has it, with its old time
 }
 
 // merge puts the delayed messages that became due while the store ran among
