@@ -50,7 +50,7 @@ func (s *Store) SendLater(ctx context.Context, c *asgi.Cause, due time.Time, cha
 }
 
 func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel string, m asgi.Message, durable bool) error {
-	d := &delayed{due: due, record: record{
+	d := &delayed{record: record{
 		message: m,
 		channel: channel,
 		barrier: c.Barrier(),
@@ -63,6 +63,7 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 		}
 	}
 	now := s.now()
+	d.due = max(due, now)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
