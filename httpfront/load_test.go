@@ -1,0 +1,178 @@
+package httpfront
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+
+	"asgibox/asgi"
+)
+
+var (
+	idleSockets = flag.Int("idle-sockets", 300, "sockets in TestIdleSockets; 10000 is the figure to hold (it needs 20100 open files)")
+	slowSockets = flag.Int("slow-sockets", 50, "slow readers in TestSlowReadersDoNotSlowOthers; 1000 is the figure to hold")
+)
+
+// socket opens a WebSocket over the loopback interface.
+func (b *box) socket(t testing.TB) *client {
+	t.Helper()
+	conn, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	c := &client{t: t, Conn: conn, r: bufio.NewReaderSize(conn, 256)}
+	if _, err := io.WriteString(conn, handshake+"\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	c.accepted()
+	return c
+}
+
+// members puts every open socket into a group.
+func (b *box) members(group string) {
+	b.t.Helper()
+	b.front.conns.mu.Lock()
+	defer b.front.conns.mu.Unlock()
+	for c := range b.front.conns.sockets {
+		if err := b.layer.GroupAdd(b.t.Context(), nil, group, c.channel); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+func (b *box) sendGroup(group, text string) {
+	b.t.Helper()
+	m := asgi.MustMessage(asgi.Field{Key: "text", Value: text})
+	if err := b.layer.SendGroup(b.t.Context(), nil, group, m); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// TestIdleSockets: each costs one goroutine and little memory, and all of them
+// hear of a group send.
+func TestIdleSockets(t *testing.T) {
+	b := newBox(t, Options{}, false)
+	b.churn(t, 0) // now all that serves is running
+	goroutines, heap := runtime.NumGoroutine(), inUse()
+	clients := make([]*client, *idleSockets)
+	for i := range clients {
+		clients[i] = b.socket(t)
+	}
+	if n := b.front.Sockets(); n != len(clients) {
+		t.Errorf("%d sockets of %d", n, len(clients))
+	}
+	if !settles(goroutines + len(clients)) {
+		t.Errorf("%d goroutines for %d sockets", runtime.NumGoroutine()-goroutines, len(clients))
+	}
+	t.Logf("%d bytes a socket, both ends and stacks included", (inUse()-heap)/len(clients))
+	b.members("all")
+	b.sendGroup("all", "hello")
+	for _, c := range clients {
+		c.gets(text("hello"))
+	}
+}
+
+func inUse() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapInuse + m.StackInuse)
+}
+
+// TestSlowReadersDoNotSlowOthers: while some read nothing at all, those that do
+// get every message of the group in order.
+func TestSlowReadersDoNotSlowOthers(t *testing.T) {
+	b := newBox(t, Options{}, false)
+	slow := make([]*client, *slowSockets)
+	for i := range slow {
+		slow[i] = b.socket(t)
+	}
+	fast := make([]*client, 10)
+	for i := range fast {
+		fast[i] = b.socket(t)
+	}
+	b.members("all")
+	const rounds = 100
+	padding := make([]byte, 32<<10) // fills what the kernel holds for the slow
+	for i := range padding {
+		padding[i] = '.'
+	}
+	var heard sync.WaitGroup
+	round := make(chan bool, len(fast))
+	for _, c := range fast {
+		heard.Go(func() {
+			for i := range rounds {
+				if f, err := c.frame(); err != nil || f.payload != fmt.Sprint(i)+string(padding) {
+					t.Errorf("round %d: %s, %v", i, f, err)
+					round <- true
+					return
+				}
+				round <- true
+			}
+		})
+	}
+	for i := range rounds {
+		b.sendGroup("all", fmt.Sprint(i)+string(padding))
+		for range fast {
+			<-round // else this would be a test of who is faster
+		}
+	}
+	heard.Wait()
+}
+
+// TestChurnLeavesNothingBehind: no goroutine, no mailbox, no byte.
+func TestChurnLeavesNothingBehind(t *testing.T) {
+	b := newBox(t, Options{}, false)
+	b.churn(t, 0) // now all that serves is running
+	goroutines := runtime.NumGoroutine()
+	const each = 200
+	var clients sync.WaitGroup
+	for worker := range 4 {
+		clients.Go(func() {
+			for i := range each {
+				b.churn(t, (worker+i)%5)
+			}
+		})
+	}
+	clients.Wait()
+	if !settles(goroutines) {
+		t.Errorf("%d goroutines more", runtime.NumGoroutine()-goroutines)
+	}
+	b.front.conns.mu.Lock()
+	defer b.front.conns.mu.Unlock()
+	if n, m := len(b.front.conns.boxes), len(b.front.conns.sockets); n+m+b.front.conns.count != 0 || b.front.bytes.Load() != 0 {
+		t.Errorf("%d mailboxes, %d sockets, a count of %d and %d bytes are left", n, m, b.front.conns.count, b.front.bytes.Load())
+	}
+}
+
+// churn is a client that comes and goes in one of several ways.
+func (b *box) churn(t *testing.T, way int) {
+	conn, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	c := &client{t: t, Conn: conn, r: bufio.NewReader(conn)}
+	switch way {
+	case 0: // a request
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+		io.Copy(io.Discard, conn)
+	case 1: // a client that leaves at once
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	case 2: // a handshake that is left
+		io.WriteString(conn, handshake+"\r\n")
+	case 3: // a socket that is lost
+		io.WriteString(conn, handshake+"\r\n"+string(text("hello").bytes()))
+		c.r.ReadByte()
+	case 4: // a socket that is closed
+		io.WriteString(conn, handshake+"\r\n"+string(text("hello").bytes())+string(closeFrame(1000, "").bytes()))
+		io.Copy(io.Discard, conn)
+	}
+}
