@@ -28,7 +28,7 @@ func (e *Error) Unwrap() error { return e.err }
 // that generation of the application was loaded.
 func (e *Error) Explanation() explain.Explanation {
 	e.once.Do(func() {
-		e.explain = explain.Error(e.err, explain.Options{Names: e.unit.names.Keys(), Source: e.unit.text})
+		e.explain = explain.Error(e.err, explain.Options{Predeclared: e.unit.names, Source: e.unit.text})
 	})
 	return e.explain
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -125,7 +126,7 @@ func bound(v starlark.Value) (int, error) {
 func callable(call string, v starlark.Value) (starlark.Callable, error) {
 	c, ok := v.(starlark.Callable)
 	if !ok {
-		return nil, hintf("name the function, without calling it", "%s: the consumer is a %s, not a function", call, v.Type())
+		return nil, hintf("name the function, without calling it", "%s: the consumer is %s, not a function", call, value.An(v))
 	}
 	return c, nil
 }

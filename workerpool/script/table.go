@@ -7,6 +7,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -39,7 +40,7 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 	if application != nil {
 		wsgi, ok := application.(starlark.Callable)
 		if !ok {
-			return nil, fmt.Errorf("application is a %s; it is called as application(environ, start_response)", application.Type())
+			return nil, fmt.Errorf("application is %s; it is called as application(environ, start_response)", value.An(application))
 		}
 		t.wsgi = wsgi
 		t.channels = append(t.channels, "http.request")

@@ -12,6 +12,7 @@ import (
 	"asgibox/workerpool/script/web"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // view is what a route made by view() or static() has besides.
@@ -149,7 +150,30 @@ func (r *run) serve(m *match, v *view, msg *message) error {
 	if result == starlark.None && (r.held || r.job.Answered()) {
 		return nil
 	}
-	return blame(r.unit.web.Respond(r.thread, req, result, r.sender()))
+	return blame(returnedBy(m.entry.route.consumer, r.unit.web.Respond(r.thread, req, result, r.sender())))
+}
+
+// returnedBy gives what is wrong with a function's answer a place: nothing of
+// the script was running when it was found out.
+func returnedBy(fn starlark.Callable, err error) error {
+	pos, ok := position(fn)
+	if err == nil || !ok || errors.As(err, new(*starlark.EvalError)) {
+		return err
+	}
+	return &returned{err, pos}
+}
+
+type returned struct {
+	err error
+	pos syntax.Position
+}
+
+func (e *returned) Error() string { return e.err.Error() }
+func (e *returned) Unwrap() error { return e.err }
+
+// Place answers where the function is.
+func (e *returned) Place() (file string, line, col int) {
+	return e.pos.Filename(), int(e.pos.Line), int(e.pos.Col)
 }
 
 // serveFile answers a request by a file.

@@ -13,6 +13,7 @@ package explain
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -48,8 +49,9 @@ type Options struct {
 	// Source answers the text of a file by the name it was compiled under.
 	// Without it explanations show no lines and teach no syntax.
 	Source func(file string) (string, bool)
-	// Names are those that every file may use, for suggestions.
-	Names []string
+	// Predeclared is what every file may use besides Starlark's own, for
+	// suggestions.
+	Predeclared starlark.StringDict
 }
 
 // Error explains an error. It always has something to say.
@@ -108,13 +110,24 @@ func (o Options) running(err *starlark.EvalError) Explanation {
 		return e
 	}
 
-	e := Explanation{Message: err.Msg, Frames: o.stack(err.CallStack)}
+	e := Explanation{Message: withoutRepeat(err.Msg), Frames: o.stack(err.CallStack)}
 	e.Message = strings.TrimPrefix(e.Message, "Starlark computation cancelled: ")
 	o.ask(&e, cause)
 	if e.Hint == "" {
 		o.teachRunning(&e, err)
 	}
 	return e
+}
+
+var cannotLoad = regexp.MustCompile(`^cannot load (\S+): (\S+): `)
+
+// withoutRepeat takes off a load statement's words where what follows names
+// the file too.
+func withoutRepeat(said string) string {
+	if m := cannotLoad.FindStringSubmatch(said); m != nil && m[1] == m[2] {
+		return strings.TrimPrefix(said, "cannot load "+m[1]+": ")
+	}
+	return said
 }
 
 // stack answers the frames of a call stack that stand in files.

@@ -10,20 +10,21 @@ import (
 	"strings"
 	"testing"
 
+	"go.starlark.net/lib/json"
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
 )
 
 var dialect = &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true}
 
-var builtins = []string{"Group", "Channel", "layer", "state", "json", "time", "math", "log"}
+var predeclared = starlark.StringDict{
+	"Group": starlark.None, "Channel": starlark.None, "json": json.Module, "time": starlark.None, "log": starlark.None,
+	"layer": &starlarkstruct.Module{Name: "layer", Members: starlark.StringDict{"send": starlark.None, "send_group": starlark.None}},
+}
 
 // run loads the program and calls its main, if it has one.
-func run(src string, names ...string) error {
-	predeclared := starlark.StringDict{}
-	for _, n := range names {
-		predeclared[n] = starlark.None
-	}
+func run(src string) error {
 	thread := &starlark.Thread{}
 	globals, err := starlark.ExecFileOptions(dialect, thread, "app.star", src, predeclared)
 	if err != nil {
@@ -38,12 +39,12 @@ func run(src string, names ...string) error {
 }
 
 func options(src string) Options {
-	return Options{Names: builtins, Source: func(file string) (string, bool) { return src, file == "app.star" }}
+	return Options{Predeclared: predeclared, Source: func(file string) (string, bool) { return src, file == "app.star" }}
 }
 
 func explained(t testing.TB, src string) Explanation {
 	t.Helper()
-	err := run(src, builtins...)
+	err := run(src)
 	if err == nil {
 		t.Fatalf("no error in:\n%s", src)
 	}

@@ -46,10 +46,7 @@ func (o Options) meant(file, undefined string) string {
 	}
 	src, _ := o.source(file)
 	assigned := assignments(src)
-	candidates := slices.Concat(assigned, o.Names)
-	for n := range starlark.Universe {
-		candidates = append(candidates, n)
-	}
+	candidates := slices.Concat(assigned, o.Predeclared.Keys(), starlark.Universe.Keys())
 	if near := Nearest(undefined, candidates); near != "" {
 		return "did you mean " + near + "?"
 	}

@@ -69,11 +69,13 @@ var mishaps = []mishap{
 	on(`^string value does not support item assignment`, "a text never changes; build a new one"),
 	on(`^tuple value does not support item assignment`, "a tuple never changes; use a list: list(t)"),
 	on(`^unhashable type: (list|dict|set)`, "a key must not change; use a tuple, or a text"),
+	on(`^unhandled index operation state\[`, "write state.get(key)"),
+	on(`^state value does not support item assignment`, "write state.set(key, value)"),
+	on(`^string has no \.(hexdigest|digest) `, "it is hexadecimal text already"),
 	on(`^invalid call of non-function \(NoneType\)`, "there is nothing to call: None"),
 	on(`^invalid call of non-function \((string|int|dict|list)\)`, "a $1 cannot be called; is a name used twice?"),
 	on(`^string (<|>|<=|>=) int not implemented`, "write int(text) first"),
 	on(`^int (<|>|<=|>=) string not implemented`, "write int(text) first"),
-	on(`^function (\S+) missing (\d+) argument`, "look at its def line: the call must give all that have no ="),
 	on(`^int: invalid literal`, "test the text before: text.isdigit()"),
 	on(`^too (many|few) values to unpack`, "the names left of = and the values must be as many"),
 	on(`^got (\S+) in sequence assignment`, "the value right of = must be a list or tuple"),
@@ -83,7 +85,11 @@ var mishaps = []mishap{
 
 var (
 	spelled = regexp.MustCompile(` \((did you mean .*\?)\)$`)
+	noAttr  = regexp.MustCompile(`^\S+ has no \.(\S+) field or method$`)
 	noKey   = regexp.MustCompile(`^key "(.*)" not in (\S+)$`)
+
+	// wrongCall is a call that does not fit the function's parameters.
+	wrongCall = regexp.MustCompile(`^function \S+ (missing|accepts|got) `)
 )
 
 // teachRunning adds the lesson for an error of the interpreter, if there is
@@ -106,9 +112,69 @@ func (o Options) teachRunning(e *Explanation, err *starlark.EvalError) {
 			}
 		}
 	}
-	if m := noKey.FindStringSubmatch(err.Msg); m != nil {
+	switch {
+	case noKey.MatchString(err.Msg):
+		m := noKey.FindStringSubmatch(err.Msg)
 		e.Hint = o.keyHint(m[1], m[2], e)
+	case noAttr.MatchString(err.Msg):
+		e.Hint = o.attrHint(noAttr.FindStringSubmatch(err.Msg)[1], e)
+	case wrongCall.MatchString(err.Msg):
+		o.blameCaller(e)
 	}
+}
+
+// attrHint suggests an attribute of a module or another predeclared value,
+// which the program names right before the dot.
+func (o Options) attrHint(attr string, e *Explanation) string {
+	f, _ := e.Place()
+	src, _ := o.source(f.File)
+	tokens := scan(src)
+	for i, t := range tokens {
+		if i == 0 || t.line != f.Line || t.col != f.Col || t.text != "." {
+			continue
+		}
+		owner := tokens[i-1].text
+		if hint, ok := pythonCalls[owner+"."+attr]; ok {
+			return "write " + hint
+		}
+		if v, ok := o.Predeclared[owner].(starlark.HasAttrs); ok {
+			if near := Nearest(attr, v.AttrNames()); near != "" {
+				return fmt.Sprintf("did you mean %s.%s?", owner, near)
+			}
+			return fmt.Sprintf("%s has %s", owner, strings.Join(v.AttrNames(), ", "))
+		}
+	}
+	return ""
+}
+
+// blameCaller points to the call of a function, not to the function: its def
+// line is the hint.
+func (o Options) blameCaller(e *Explanation) {
+	n := len(e.Frames)
+	if n == 0 {
+		return
+	}
+	def := e.Frames[n-1]
+	src, _ := o.source(def.File)
+	line := regexp.MustCompile(`(?m)^\s*(def ` + regexp.QuoteMeta(def.Func) + `\(.*)$`)
+	if m := line.FindAllStringSubmatch(src, 2); len(m) == 1 {
+		e.Hint = "it is " + m[0][1]
+	}
+	if n > 1 {
+		e.Frames = e.Frames[:n-1]
+	}
+}
+
+// pythonCalls are calls of Python's modules by what to write instead.
+var pythonCalls = map[string]string{
+	"json.loads": "json.decode(text)", "json.load": "json.decode(text)", "json.dumps": "json.encode(value)", "json.dump": "json.encode(value)",
+	"time.time": "time.now().unix", "time.sleep": "sleep(seconds)", "time.strftime": "time.now().format(\"2006-01-02 15:04\")",
+	"re.compile": "re.search(pattern, text): patterns are kept compiled", "re.fullmatch": "re.match(pattern + \"$\", text)",
+	"random.uniform": "a + random.random() * (b - a)", "random.sample": "random.shuffle(xs)[:n]", "random.randrange": "random.randint(a, b - 1)",
+	"base64.b64encode": "base64.encode(data)", "base64.b64decode": "base64.decode(text)", "base64.urlsafe_b64decode": "base64.decode(text)",
+	"http.put": "http.request(\"PUT\", url, body=…)", "http.delete": "http.request(\"DELETE\", url)", "http.patch": "http.request(\"PATCH\", url, body=…)",
+	"http.head": "http.request(\"HEAD\", url)", "log.warn": "log.warning(message)", "log.exception": "log.error(message)", "log.critical": "log.error(message)",
+	"layer.group_send": "layer.send_group(group, message)", "state.pop": "state.delete(key)", "state.items": "[(key, state.get(key)) for key in state.keys()]",
 }
 
 // keyHint suggests a key for one that is not there, from the texts that the

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"asgibox/workerpool/script/value"
+
 	"go.starlark.net/lib/json"
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -141,7 +143,7 @@ func (c *call) content(thread *starlark.Thread) (body, contentType string, err e
 	case given(c.body):
 		s, ok := octets(c.body)
 		if !ok {
-			return "", "", hinted("write json=data", "%s: the body is a %s; it takes text or bytes", c.name, c.body.Type())
+			return "", "", hinted("write json=data", "%s: the body is %s; it takes text or bytes", c.name, value.An(c.body))
 		}
 		return s, "", nil
 	}
@@ -154,7 +156,7 @@ func (c *call) setHeaders(req *http.Request) error {
 	}
 	headers, ok := c.headers.(starlark.IterableMapping)
 	if !ok {
-		return fmt.Errorf("%s: headers is a %s; it takes a dict", c.name, c.headers.Type())
+		return fmt.Errorf("%s: headers is %s; it takes a dict", c.name, value.An(c.headers))
 	}
 	for _, item := range headers.Items() {
 		name, value := plain(item[0]), plain(item[1])

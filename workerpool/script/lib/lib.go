@@ -13,6 +13,8 @@ import (
 	"maps"
 	"net/http"
 
+	"asgibox/workerpool/script/value"
+
 	"go.starlark.net/lib/json"
 	"go.starlark.net/lib/math"
 	"go.starlark.net/lib/time"
@@ -109,7 +111,7 @@ func one(b *starlark.Builtin, name string, args starlark.Tuple, kwargs []starlar
 	}
 	s, ok := octets(v)
 	if !ok {
-		return "", hinted("write str(value)", "%s: %s is a %s; it takes text or bytes", b.Name(), name, v.Type())
+		return "", hinted("write str(value)", "%s: %s is %s; it takes text or bytes", b.Name(), name, value.An(v))
 	}
 	return s, nil
 }

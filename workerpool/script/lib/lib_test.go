@@ -77,7 +77,7 @@ func TestBase64(t *testing.T) {
 	})
 	checkRefused(t, [][3]string{
 		{`base64.decode("a b")`, "base64.decode: the text is not base64", ""},
-		{`base64.encode(1)`, "data is a int; it takes text or bytes", "str(value)"},
+		{`base64.encode(1)`, "data is an int; it takes text or bytes", "str(value)"},
 	})
 }
 
@@ -105,7 +105,7 @@ func TestText(t *testing.T) {
 		{`len(uuid4()), uuid4() != uuid4(), bool(re.match("^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", uuid4()))`, `(36, True, True)`},
 	})
 	checkRefused(t, [][3]string{
-		{`urlencode("a=1")`, "it takes a dict or a list of pairs, not a string", ""},
+		{`urlencode("a=1")`, "it takes a dict or a list of pairs, not text", ""},
 		{`urlencode([1])`, "1 is no pair of name and value", ""},
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"asgibox/workerpool/script/value"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 )
@@ -173,11 +175,11 @@ func replace(thread *starlark.Thread, m *match, replacement starlark.Value) (str
 		}
 		s, ok := starlark.AsString(v)
 		if !ok {
-			return "", fmt.Errorf("the function answered a %s; a replacement is text", v.Type())
+			return "", fmt.Errorf("the function answered %s; a replacement is text", value.An(v))
 		}
 		return s, nil
 	}
-	return "", fmt.Errorf("the replacement is a %s; it is text or a function", replacement.Type())
+	return "", fmt.Errorf("the replacement is %s; it is text or a function", value.An(replacement))
 }
 
 // split cuts the text where the pattern matches; groups are kept.

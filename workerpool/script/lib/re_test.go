@@ -49,8 +49,8 @@ func TestPatternsThatRE2DoesNotKnow(t *testing.T) {
 		{`re.sub("a", r"\1", "a")`, "no group 1", ""},
 		{`re.sub("a", r"\q", "a")`, "means nothing", "backslash twice"},
 		{`re.sub("a", r"\g", "a")`, "no group", ""},
-		{`re.sub("a", 5, "a")`, "the replacement is a int; it is text or a function", ""},
-		{`re.sub("a", lambda m: 5, "a")`, "the function answered a int; a replacement is text", ""},
+		{`re.sub("a", 5, "a")`, "the replacement is an int; it is text or a function", ""},
+		{`re.sub("a", lambda m: 5, "a")`, "the function answered an int; a replacement is text", ""},
 	})
 }
 

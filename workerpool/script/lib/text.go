@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 
+	"asgibox/workerpool/script/value"
+
 	"go.starlark.net/starlark"
 )
 
@@ -53,7 +55,7 @@ func encodeForm(call string, v starlark.Value) (string, error) {
 			items = append(items, starlark.Tuple{pair.Index(0), pair.Index(1)})
 		}
 	default:
-		return "", fmt.Errorf("%s: it takes a dict or a list of pairs, not a %s", call, v.Type())
+		return "", fmt.Errorf("%s: it takes a dict or a list of pairs, not %s", call, value.An(v))
 	}
 	var parts []string
 	for _, item := range items {

@@ -25,7 +25,7 @@ type Native interface {
 func Message(content starlark.Value, limit int) (asgi.Message, error) {
 	d, ok := content.(*starlark.Dict)
 	if !ok {
-		return asgi.Message{}, &asgi.InvalidMessageError{Reason: fmt.Sprintf("it is %s; a message is a dict", an(content))}
+		return asgi.Message{}, &asgi.InvalidMessageError{Reason: fmt.Sprintf("it is %s; a message is a dict", An(content))}
 	}
 	fields, err := fields(d)
 	if err != nil {
@@ -100,7 +100,7 @@ func fields(d *starlark.Dict) (asgi.Fields, error) {
 	for k, v := range d.Entries() {
 		s, ok := starlark.AsString(k)
 		if !ok {
-			return nil, fmt.Errorf("its key %s is %s; keys are text: str(%s)", shorten(k.String()), an(k), shorten(k.String()))
+			return nil, fmt.Errorf("its key %s is %s; keys are text: str(%s)", shorten(k.String()), An(k), shorten(k.String()))
 		}
 		out = append(out, asgi.Field{Key: s, Value: v})
 	}
@@ -113,23 +113,9 @@ func refusal(v starlark.Value) error {
 	case starlark.Callable:
 		return fmt.Errorf("%s is a function, which cannot be sent; call it, or send its name", shorten(v.String()))
 	case starlark.Iterable:
-		return fmt.Errorf("it is %s, which cannot be sent; make it a list: list(…)", an(v))
+		return fmt.Errorf("it is %s, which cannot be sent; make it a list: list(…)", An(v))
 	}
-	return fmt.Errorf("it is %s, which cannot be sent; values are None, bool, int, float, text, bytes, list and dict", an(v))
-}
-
-// an names a value's type with its article.
-func an(v starlark.Value) string {
-	t := v.Type()
-	switch {
-	case t == "NoneType":
-		return "None"
-	case t == "bytes":
-		return t
-	case t[0] == 'a', t[0] == 'e', t[0] == 'i', t[0] == 'o':
-		return "an " + t
-	}
-	return "a " + t
+	return fmt.Errorf("it is %s, which cannot be sent; values are None, bool, int, float, text, bytes, list and dict", An(v))
 }
 
 // shorten keeps a value's text fit for one line.

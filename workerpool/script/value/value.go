@@ -15,6 +15,8 @@
 package value
 
 import (
+	"strings"
+
 	"asgibox/asgi"
 
 	"go.starlark.net/starlark"
@@ -62,4 +64,22 @@ func Dict(d asgi.Dict) *starlark.Dict {
 		out.SetKey(starlark.String(k), ToStarlark(v)) // a fresh dict takes every text key
 	}
 	return out
+}
+
+// An names the kind of a value in a sentence: "a list", "an int", "text".
+func An(v starlark.Value) string {
+	switch t := v.Type(); {
+	case t == "NoneType":
+		return "None"
+	case t == "string":
+		return "text"
+	case t == "bytes":
+		return "bytes"
+	case t == "builtin_function_or_method":
+		return "a function"
+	case strings.IndexByte("aeio", t[0]) >= 0:
+		return "an " + t
+	default:
+		return "a " + t
+	}
 }

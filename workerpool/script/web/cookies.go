@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -89,7 +90,7 @@ func cookieValue(v starlark.Value) (string, error) {
 		s, ok = i.String(), true
 	}
 	if !ok {
-		return "", fmt.Errorf("set_cookie: the value is a %s; a cookie holds text", v.Type())
+		return "", fmt.Errorf("set_cookie: the value is %s; a cookie holds text", value.An(v))
 	}
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == ';' || c == '\\' {
@@ -122,7 +123,7 @@ func cookieAge(c *http.Cookie, maxAge, expires starlark.Value) error {
 	}
 	seconds, ok := starlark.AsFloat(expires)
 	if !ok {
-		return fmt.Errorf("set_cookie: expires is a %s; it takes a time in seconds since 1970", expires.Type())
+		return fmt.Errorf("set_cookie: expires is %s; it takes a time in seconds since 1970", value.An(expires))
 	}
 	c.Expires = time.Unix(int64(seconds), 0).UTC()
 	return nil

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	gotime "time"
 
+	"asgibox/workerpool/script/value"
 	startime "go.starlark.net/lib/time"
+
 	"go.starlark.net/starlark"
 )
 
@@ -25,7 +27,7 @@ func templateData(context starlark.Value) (any, error) {
 	case starlark.IterableMapping:
 		return c.convert(context, 0)
 	}
-	return nil, hinted(`write render("page.html", {"name": value})`, "render: the context is a %s; it takes a dict", context.Type())
+	return nil, hinted(`write render("page.html", {"name": value})`, "render: the context is %s; it takes a dict", value.An(context))
 }
 
 type converter struct{ left int }
@@ -59,7 +61,7 @@ func (c *converter) convert(v starlark.Value, depth int) (any, error) {
 	case starlark.Iterable:
 		return c.list(v, depth)
 	}
-	return nil, hinted("put what the page shows of it into the context", "render: a %s cannot be shown", v.Type())
+	return nil, hinted("put what the page shows of it into the context", "render: %s cannot be shown", value.An(v))
 }
 
 func (c *converter) dict(v starlark.IterableMapping, depth int) (any, error) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -99,7 +100,7 @@ func streamingResponse(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tu
 	switch fn.(type) {
 	case starlark.Callable, starlark.Iterable:
 	default:
-		return nil, hinted("write: def fn(write): write(piece)", "%s: fn is a %s; it takes a function", b.Name(), fn.Type())
+		return nil, hinted("write: def fn(write): write(piece)", "%s: fn is %s; it takes a function", b.Name(), value.An(fn))
 	}
 	r := newResponse(200, contentType)
 	r.stream = fn

@@ -2,6 +2,7 @@ package web
 
 import (
 	"asgibox/asgi"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -55,7 +56,7 @@ func (e *Env) response(thread *starlark.Thread, result starlark.Value) (*Respons
 		return e.statusAnd(thread, v)
 	}
 	return nil, hinted("return text, bytes, a dict or list, None, (status, body) or an HttpResponse",
-		"the view returned a %s, which is no response", result.Type())
+		"the view returned %s, which is no response", value.An(result))
 }
 
 // statusAnd is the response (status, body).

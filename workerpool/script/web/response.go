@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -142,7 +143,7 @@ func headerTexts(name string, v starlark.Value) ([]string, error) {
 		}
 		return all, nil
 	default:
-		return nil, fmt.Errorf("the header %s is a %s; it takes text", name, v.Type())
+		return nil, fmt.Errorf("the header %s is %s; it takes text", name, value.An(v))
 	}
 	return all, checkHeader(name, all[0])
 }
@@ -154,12 +155,12 @@ func (r *Response) setHeaders(v starlark.Value) error {
 	case nil, starlark.NoneType:
 		return nil
 	case starlark.String, starlark.Bytes:
-		return fmt.Errorf("headers is a %s; it takes a dict or a list of pairs", v.Type())
+		return fmt.Errorf("headers is %s; it takes a dict or a list of pairs", value.An(v))
 	case starlark.IterableMapping:
 		for _, item := range v.Items() {
 			name, ok := nameOf(item[0])
 			if !ok {
-				return fmt.Errorf("headers: the name %s is a %s; names are text", item[0], item[0].Type())
+				return fmt.Errorf("headers: the name %s is %s; names are text", item[0], value.An(item[0]))
 			}
 			if err := r.setHeader(name, item[1]); err != nil {
 				return err
@@ -169,7 +170,7 @@ func (r *Response) setHeaders(v starlark.Value) error {
 	case starlark.Indexable:
 		return r.addPairs(v)
 	}
-	return fmt.Errorf("headers is a %s; it takes a dict or a list of pairs", v.Type())
+	return fmt.Errorf("headers is %s; it takes a dict or a list of pairs", value.An(v))
 }
 
 func (r *Response) addPairs(pairs starlark.Indexable) error {
@@ -180,7 +181,7 @@ func (r *Response) addPairs(pairs starlark.Indexable) error {
 		}
 		name, ok := nameOf(pair.Index(0))
 		if !ok {
-			return fmt.Errorf("headers[%d]: the name is a %s; names are text", i, pair.Index(0).Type())
+			return fmt.Errorf("headers[%d]: the name is %s; names are text", i, value.An(pair.Index(0)))
 		}
 		values, err := headerTexts(name, pair.Index(1))
 		if err != nil {
@@ -214,9 +215,9 @@ func body(v starlark.Value) (asgi.Bytes, error) {
 	case starlark.NoneType:
 		return "", nil
 	case *starlark.Dict, *starlark.List, starlark.Tuple:
-		return "", hinted("write JsonResponse(data)", "the content is a %s; it takes text or bytes", v.Type())
+		return "", hinted("write JsonResponse(data)", "the content is %s; it takes text or bytes", value.An(v))
 	}
-	return "", hinted("write str(value)", "the content is a %s; it takes text or bytes", v.Type())
+	return "", hinted("write str(value)", "the content is %s; it takes text or bytes", value.An(v))
 }
 
 // responseHeaders are a response's headers as a dict of lower-case names.
@@ -238,7 +239,7 @@ func (h *responseHeaders) Get(k starlark.Value) (starlark.Value, bool, error) {
 func (h *responseHeaders) SetKey(k, v starlark.Value) error {
 	name, ok := nameOf(k)
 	if !ok {
-		return fmt.Errorf("a header's name is text, not a %s", k.Type())
+		return fmt.Errorf("a header's name is text, not %s", value.An(k))
 	}
 	return h.r.setHeader(name, v)
 }

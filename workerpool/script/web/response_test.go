@@ -38,8 +38,8 @@ func TestWhatAViewMayReturn(t *testing.T) {
 func TestWhatNoViewMayReturn(t *testing.T) {
 	env := folder(t, nil)
 	for _, c := range [][3]string{
-		{`len`, "returned a builtin_function_or_method, which is no response", "return text, bytes"},
-		{`200`, "returned a int", "(status, body)"},
+		{`len`, "returned a function, which is no response", "return text, bytes"},
+		{`200`, "returned an int", "(status, body)"},
 		{`(1, 2, 3)`, "a tuple of 3", "(status, body)"},
 		{`("a", "b")`, `status is "a"; it takes a number like 200`, ""},
 		{`(99, "x")`, "status is 99; it takes 200 to 999", ""},
@@ -47,16 +47,16 @@ func TestWhatNoViewMayReturn(t *testing.T) {
 		{`{"a": b"x"}`, "bytes cannot be written as JSON", "str(data)"},
 		{`JsonResponse(len)`, "cannot encode builtin_function_or_method", ""},
 		{`HttpResponse({"a": 1})`, "HttpResponse: the content is a dict; it takes text or bytes", "JsonResponse"},
-		{`HttpResponse(5)`, "the content is a int", "str(value)"},
+		{`HttpResponse(5)`, "the content is an int", "str(value)"},
 		{`HttpResponse("x", status=1000)`, "status is 1000", ""},
 		{`HttpResponse("x", statsu=1)`, "did you mean status?", ""},
 		{`HttpResponse("x", headers={"a b": "c"})`, `"a b" cannot be the name of a header: " "`, ""},
 		{`HttpResponse("x", headers={"a": "c\r\nd: e"})`, `the header a cannot hold "\r"`, "quote"},
-		{`HttpResponse("x", headers={"a": len})`, "the header a is a builtin", ""},
-		{`HttpResponse("x", headers="a")`, "headers is a string; it takes a dict or a list of pairs", ""},
+		{`HttpResponse("x", headers={"a": len})`, "the header a is a function", ""},
+		{`HttpResponse("x", headers="a")`, "headers is text; it takes a dict or a list of pairs", ""},
 		{`HttpResponse("x", headers=[1])`, "headers[0] is 1; each header is a pair", ""},
 		{`HttpResponse("x", content_type="a\nb")`, `the header content-type cannot hold "\n"`, ""},
-		{`StreamingHttpResponse(5)`, "fn is a int; it takes a function", "def fn(write)"},
+		{`StreamingHttpResponse(5)`, "fn is an int; it takes a function", "def fn(write)"},
 		{`redirect(5)`, "for parameter url: got int, want string", ""},
 	} {
 		_, err := answer(t, env, "def view(request):\n  return "+c[0]+"\n", get("/"))

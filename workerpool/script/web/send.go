@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -133,7 +134,7 @@ func produce(thread *starlark.Thread, source starlark.Value, write func(starlark
 	}
 	it := starlark.Iterate(source)
 	if it == nil {
-		return fmt.Errorf("a stream is a function or a list, not a %s", source.Type())
+		return fmt.Errorf("a stream is a function or a list, not %s", value.An(source))
 	}
 	defer it.Done()
 	var piece starlark.Value

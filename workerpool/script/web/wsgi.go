@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -126,7 +127,7 @@ func (w *wsgi) pieces(result starlark.Value) error {
 	}
 	it := starlark.Iterate(result)
 	if it == nil {
-		return hinted("return a list of bytes or text", "the application returned a %s, which is no body", result.Type())
+		return hinted("return a list of bytes or text", "the application returned %s, which is no body", value.An(result))
 	}
 	defer it.Done()
 	var piece starlark.Value

@@ -112,9 +112,9 @@ func TestWSGIMistakes(t *testing.T) {
 		{"start_response('OK')", `status is "OK"`, ""},
 		{"start_response('200 OK', [('a',)])", "headers[0]", ""},
 		{"start_response('200 OK', [('a', 'b\\n')])", `cannot hold "\n"`, ""},
-		{"start_response('200 OK')\n    return 5", "returned a int, which is no body", "list of bytes"},
-		{"start_response('200 OK')\n    return [5]", "the content is a int", ""},
-		{"start_response('200 OK')\n    return None", "returned a NoneType", ""},
+		{"start_response('200 OK')\n    return 5", "returned an int, which is no body", "list of bytes"},
+		{"start_response('200 OK')\n    return [5]", "the content is an int", ""},
+		{"start_response('200 OK')\n    return None", "returned None", ""},
 	} {
 		_, _, err := serveWSGI(t, "def application(environ, start_response):\n    "+c[0]+"\n", get("/"), Hooks{}, 0)
 		refused(t, c[0], err, c[1], c[2])
