@@ -130,10 +130,18 @@ func withoutRepeat(said string) string {
 	return said
 }
 
-// stack answers the frames of a call stack that stand in files.
+// stack answers the frames of a call stack that stand in files. Those in the
+// middle of a long one have no lines: they are never shown.
 func (o Options) stack(stack starlark.CallStack) []Frame {
+	source := o.Source
 	var frames []Frame
-	for _, f := range stack {
+	for i, f := range stack {
+		if i == mostFrames && len(stack) > 2*mostFrames {
+			o.Source = nil
+		}
+		if i == len(stack)-mostFrames {
+			o.Source = source
+		}
 		if f.Pos.Filename() == "<builtin>" {
 			continue
 		}
