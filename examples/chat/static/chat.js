@@ -126,6 +126,9 @@ $("hello").querySelector("form").onsubmit = () => {
   connect();
 };
 
+// A page that is left may be kept for the way back; it is not here meanwhile.
+addEventListener("pagehide", () => socket?.close());
+
 rooms();
 if (who) connect();
 else $("hello").showModal();

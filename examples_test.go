@@ -1,0 +1,178 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+)
+
+// chatEvent is what the chat sends, of whichever kind.
+type chatEvent struct {
+	Event string
+	Who   string
+	Text  string
+	Here  []string
+	Said  []chatEvent
+}
+
+// event reads frames until one of that kind comes.
+func (s *socket) event(kind string) chatEvent {
+	s.p.Helper()
+	for {
+		var e chatEvent
+		if err := json.Unmarshal([]byte(s.receive()), &e); err != nil {
+			s.p.Fatal(err)
+		}
+		if e.Event == kind {
+			return e
+		}
+	}
+}
+
+func TestHelloIsTheFourLinesToTheLetter(t *testing.T) {
+	const want = `while True:
+    _, request = layer.receive_many("http.request", block=True)
+    response = {"content": "Hello World!", "status": 200}
+    layer.send(request['reply_channel'], response)
+`
+	if got, err := os.ReadFile("examples/hello.star"); err != nil || string(got) != want {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+func TestChat(t *testing.T) {
+	dir := copyOf(t, "examples/chat")
+	p := startIn(t, dir, "app.star")
+	for path, want := range map[string]string{
+		"/":                "# lobby",
+		"/rooms/kitchen":   "# kitchen",
+		"/static/chat.js":  "new WebSocket",
+		"/static/chat.css": "prefers-color-scheme: dark",
+	} {
+		if status, body := p.get(path); status != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+
+	ada := p.dial("/chat/lobby/Ada")
+	if e := ada.event("welcome"); len(e.Here) != 1 || len(e.Said) != 0 {
+		t.Errorf("%+v", e)
+	}
+	ben := p.dial("/chat/lobby/Ben")
+	if e := ben.event("welcome"); strings.Join(e.Here, " ") != "Ada Ben" {
+		t.Errorf("%+v", e)
+	}
+	if e := ada.event("joined"); e.Who != "Ben" {
+		t.Errorf("%+v", e)
+	}
+	cy := p.dial("/chat/kitchen/Cy")
+	cy.event("welcome")
+	cy.send("is anybody here?") // nobody in the lobby hears it
+	ben.send("hello <b>all</b>")
+	for _, s := range []*socket{ada, ben} {
+		if e := s.event("said"); e.Who != "Ben" || e.Text != "hello <b>all</b>" {
+			t.Errorf("%+v", e)
+		}
+	}
+	var rooms []struct {
+		Room string
+		Here int
+	}
+	_, body := p.get("/rooms")
+	if err := json.Unmarshal([]byte(body), &rooms); err != nil || len(rooms) != 2 || rooms[1].Room != "lobby" || rooms[1].Here != 2 {
+		t.Errorf("%v %s", err, body)
+	}
+
+	// An edit counts from the next message on, for whoever is connected.
+	app, err := os.ReadFile(dir + "/app.star")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.save("app.star", strings.Replace(string(app), `"text": text,`, `"text": text.upper(),`, 1))
+	p.saw(`reloaded app\.star, generation 2, [^,]+, 3 sockets kept`)
+	ada.send("louder")
+	if e := ben.event("said"); e.Text != "LOUDER" {
+		t.Errorf("%+v", e)
+	}
+
+	if err := ben.c.Close(1000, ""); err != nil {
+		t.Fatal(err)
+	}
+	if e := ada.event("left"); e.Who != "Ben" || strings.Join(e.Here, " ") != "Ada" {
+		t.Errorf("%+v", e)
+	}
+
+	// What was said outlives the server, who is here does not.
+	for _, s := range []*socket{ada, cy} {
+		s.c.CloseNow()
+	}
+	p.stop()
+	p = startIn(t, dir, "app.star")
+	if e := p.dial("/chat/lobby/Ada").event("welcome"); len(e.Said) != 2 || len(e.Here) != 1 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestJobs(t *testing.T) {
+	p := startIn(t, copyOf(t, "examples/jobs"), "app.star")
+	for _, path := range []string{"/", "/static/jobs.js", "/static/jobs.css"} {
+		if status, body := p.get(path); status != 200 {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	type job struct {
+		ID           string
+		State        string
+		Slice, Found int
+	}
+	s := p.dial("/progress")
+	post := func(below string) (int, job) {
+		r, err := http.PostForm(p.url+"/jobs", url.Values{"below": {below}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var j job
+		_ = json.Unmarshal(body, &j) // a refusal is no JSON
+		return r.StatusCode, j
+	}
+	if status, _ := post("many"); status != 400 {
+		t.Errorf("nonsense is answered %d", status)
+	}
+	status, queued := post("1000")
+	if status != 202 || queued.State != "queued" {
+		t.Fatalf("%d %+v", status, queued)
+	}
+	var last job
+	for slices := 0; last.State != "done"; slices++ {
+		if err := json.Unmarshal([]byte(s.receive()), &last); err != nil {
+			t.Fatal(err)
+		}
+		if last.ID != queued.ID || last.Slice != slices {
+			t.Fatalf("out of order: %+v", last)
+		}
+	}
+	if last.Found != 168 {
+		t.Errorf("there are %d primes below 1000", last.Found)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), "DELETE", p.url+"/jobs/"+last.ID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if _, body := p.get("/jobs"); r.StatusCode != 204 || body != "[]" {
+		t.Errorf("%d %s", r.StatusCode, body)
+	}
+}
