@@ -131,17 +131,10 @@ func withoutRepeat(said string) string {
 }
 
 // stack answers the frames of a call stack that stand in files. Those in the
-// middle of a long one have no lines: they are never shown.
+// middle of a long one are given no lines, since they are never shown.
 func (o Options) stack(stack starlark.CallStack) []Frame {
-	source := o.Source
 	var frames []Frame
 	for i, f := range stack {
-		if i == mostFrames && len(stack) > 2*mostFrames {
-			o.Source = nil
-		}
-		if i == len(stack)-mostFrames {
-			o.Source = source
-		}
 		if f.Pos.Filename() == "<builtin>" {
 			continue
 		}
@@ -149,7 +142,11 @@ func (o Options) stack(stack starlark.CallStack) []Frame {
 		if name == "<toplevel>" {
 			name = ""
 		}
-		frames = append(frames, o.frame(f.Pos.Filename(), int(f.Pos.Line), int(f.Pos.Col), name))
+		from := o
+		if i >= mostFrames && i < len(stack)-mostFrames {
+			from.Source = nil
+		}
+		frames = append(frames, from.frame(f.Pos.Filename(), int(f.Pos.Line), int(f.Pos.Col), name))
 	}
 	return frames
 }

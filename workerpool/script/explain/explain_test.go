@@ -122,8 +122,8 @@ func TestACancelledHandlerGivesTheReason(t *testing.T) {
 	thread := &starlark.Thread{}
 	thread.Cancel("it ran longer than 60s (--handler-timeout)")
 	_, err := starlark.ExecFileOptions(dialect, thread, "app.star", "x = 1\n", nil)
-	if e := Error(err, Options{}); e.Message != "it ran longer than 60s (--handler-timeout)" {
-		t.Errorf("got %q", e.Message)
+	if e := Error(err, Options{}); e.Message != "it ran longer than 60s (--handler-timeout)" || !strings.Contains(e.Hint, "does a loop never end?") {
+		t.Errorf("got %q, %q", e.Message, e.Hint)
 	}
 }
 

@@ -72,6 +72,8 @@ var mishaps = []mishap{
 	on(`^unhandled index operation state\[`, "write state.get(key)"),
 	on(`^state value does not support item assignment`, "write state.set(key, value)"),
 	on(`^string has no \.(hexdigest|digest) `, "it is hexadecimal text already"),
+	on(`\(--handler-timeout\)$`, `does a loop never end? work that takes long belongs on a channel of its own: Channel("jobs").send({…})`),
+	on(`^channel ".*" is full`, "does anybody read it? layer.send(channel, message, wait=seconds) waits for room, attempt(…) goes on without"),
 	on(`^invalid call of non-function \(NoneType\)`, "there is nothing to call: None"),
 	on(`^invalid call of non-function \((string|int|dict|list)\)`, "a $1 cannot be called; is a name used twice?"),
 	on(`^string (<|>|<=|>=) int not implemented`, "write int(text) first"),
