@@ -1,0 +1,187 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// A call is one thing that can be asked of a layer.
+type call struct {
+	keys     []string // that its body may have
+	bodyless bool     // that it may have none
+	do       func(*work) (asgi.Fields, error)
+}
+
+// work is the doing of one call.
+type work struct {
+	h     *Handler
+	ctx   context.Context
+	cause *asgi.Cause
+	args  *arguments
+	taken *asgi.Delivery // what receive is about to answer
+}
+
+// calls are all that there is, by path under [Prefix].
+var calls = withState(map[string]*call{
+	"send":               {keys: []string{"channel", "message", "delay", "volatile", "trace"}, do: send},
+	"receive":            {keys: []string{"channels", "block", "timeout", "id", "envelope"}, do: receive},
+	"receive_many":       {keys: []string{"channels", "block", "timeout", "id", "envelope"}, do: receive},
+	"cancel":             {keys: []string{"id"}, do: cancelWait},
+	"new_channel":        {keys: []string{"pattern"}, do: newChannel},
+	"group_add":          {keys: []string{"group", "channel", "trace"}, do: groupAdd},
+	"group_discard":      {keys: []string{"group", "channel", "trace"}, do: groupDiscard},
+	"group_leave":        {keys: []string{"channel", "trace"}, do: groupLeave},
+	"group_channels":     {keys: []string{"group", "trace"}, do: groupChannels},
+	"send_group":         {keys: []string{"group", "message", "volatile", "trace"}, do: sendGroup},
+	"flush":              {keys: []string{"trace"}, bodyless: true, do: flush},
+	"statistics":         {keys: []string{"channel"}, bodyless: true, do: statistics},
+	"global_statistics":  {keys: []string{}, bodyless: true, do: statistics},
+	"channel_statistics": {keys: []string{"channel"}, do: channelStatistics},
+})
+
+// empty is the answer of what has nothing to tell.
+var empty = asgi.Fields{}
+
+func send(w *work) (asgi.Fields, error) {
+	channel, m := w.args.text("channel"), w.args.message("message")
+	opts := w.options()
+	delay, later := w.args.seconds("delay")
+	switch {
+	case w.args.bad != nil:
+		return nil, w.args.bad
+	case !later:
+		return empty, w.h.layer.Send(w.ctx, w.cause, channel, m, opts...)
+	case len(opts) > 0:
+		return nil, badRequest("what comes later is not volatile")
+	}
+	l, err := extension[asgi.Later](w)
+	if err != nil {
+		return nil, err
+	}
+	return empty, l.SendLater(w.ctx, w.cause, time.Now().Add(delay), channel, m)
+}
+
+// options answers how a message is to be sent.
+func (w *work) options() []asgi.SendOption {
+	if w.args.flag("volatile") {
+		return []asgi.SendOption{asgi.Volatile}
+	}
+	return nil
+}
+
+// extension answers what the layer can do besides, or an error that says that
+// it cannot.
+func extension[E any](w *work) (E, error) {
+	e, ok := asgi.As[E](w.h.layer)
+	if !ok {
+		return e, callError(kindNotFound, "this layer lacks the extension that the call needs")
+	}
+	return e, w.args.bad
+}
+
+func newChannel(w *work) (asgi.Fields, error) {
+	pattern := w.args.text("pattern")
+	if w.args.bad != nil {
+		return nil, w.args.bad
+	}
+	name, err := w.h.layer.NewChannel(w.ctx, pattern)
+	return asgi.Fields{{Key: "channel", Value: name}}, err
+}
+
+func groupAdd(w *work) (asgi.Fields, error) {
+	group, channel := w.args.text("group"), w.args.text("channel")
+	g, err := extension[asgi.Groups](w)
+	if err != nil {
+		return nil, err
+	}
+	return empty, g.GroupAdd(w.ctx, w.cause, group, channel)
+}
+
+func groupDiscard(w *work) (asgi.Fields, error) {
+	group, channel := w.args.text("group"), w.args.text("channel")
+	g, err := extension[asgi.Groups](w)
+	if err != nil {
+		return nil, err
+	}
+	return empty, g.GroupDiscard(w.ctx, w.cause, group, channel)
+}
+
+func groupLeave(w *work) (asgi.Fields, error) {
+	channel := w.args.text("channel")
+	g, err := extension[asgi.Groups](w)
+	if err != nil {
+		return nil, err
+	}
+	return empty, g.GroupLeave(w.ctx, w.cause, channel)
+}
+
+func groupChannels(w *work) (asgi.Fields, error) {
+	group := w.args.text("group")
+	g, err := extension[asgi.Groups](w)
+	if err != nil {
+		return nil, err
+	}
+	channels, err := g.GroupChannels(w.ctx, w.cause, group)
+	return asgi.Fields{{Key: "channels", Value: items(channels)}}, err
+}
+
+func sendGroup(w *work) (asgi.Fields, error) {
+	group, m := w.args.text("group"), w.args.message("message")
+	opts := w.options()
+	g, err := extension[asgi.Groups](w)
+	if err != nil {
+		return nil, err
+	}
+	return empty, g.SendGroup(w.ctx, w.cause, group, m, opts...)
+}
+
+func flush(w *work) (asgi.Fields, error) {
+	f, err := extension[asgi.Flusher](w)
+	if err != nil {
+		return nil, err
+	}
+	return empty, f.Flush(w.ctx, w.cause)
+}
+
+func statistics(w *work) (asgi.Fields, error) {
+	if channel := w.args.textOr("channel", ""); channel != "" || w.args.bad != nil {
+		return channelStatistics(w)
+	}
+	s, err := extension[asgi.Statistics](w)
+	if err != nil {
+		return nil, err
+	}
+	stats, err := s.GlobalStatistics(w.ctx)
+	return statsFields(stats), err
+}
+
+func channelStatistics(w *work) (asgi.Fields, error) {
+	channel := w.args.text("channel")
+	s, err := extension[asgi.Statistics](w)
+	if err != nil {
+		return nil, err
+	}
+	stats, err := s.ChannelStatistics(w.ctx, channel)
+	return statsFields(stats), err
+}
+
+func statsFields(s asgi.Stats) asgi.Fields {
+	return asgi.Fields{
+		{Key: "messages_count", Value: s.MessagesCount},
+		{Key: "messages_count_per_second", Value: s.MessagesCountPerSecond},
+		{Key: "messages_pending", Value: s.MessagesPending},
+		{Key: "messages_max_age", Value: s.MessagesMaxAge.Seconds()},
+		{Key: "channel_full_count", Value: s.ChannelFullCount},
+		{Key: "channel_full_count_per_second", Value: s.ChannelFullCountPerSecond},
+	}
+}
+
+func items(texts []string) []any {
+	out := make([]any, len(texts))
+	for i, t := range texts {
+		out[i] = t
+	}
+	return out
+}

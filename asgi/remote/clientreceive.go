@@ -1,0 +1,114 @@
+package remote
+
+import (
+	"context"
+	"crypto/rand"
+	"strconv"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// Receive waits for a message; see [asgi.Layer].
+func (c *Client) Receive(ctx context.Context, work *asgi.Cause, channels ...string) (asgi.Delivery, error) {
+	for {
+		if ctx.Err() != nil {
+			return asgi.Delivery{}, context.Cause(ctx)
+		}
+		d, ok, err := c.wait(ctx, channels)
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return asgi.Delivery{}, err
+		}
+		if ok {
+			work.Take(d)
+			return d, nil
+		}
+	}
+}
+
+// Poll takes a message if there is one; see [asgi.Layer].
+func (c *Client) Poll(ctx context.Context, work *asgi.Cause, channels ...string) (asgi.Delivery, bool, error) {
+	d, ok, err := delivery(c.call(ctx, "receive", asgi.Fields{
+		{Key: "channels", Value: items(channels)},
+		{Key: "envelope", Value: true},
+	}))
+	if ok {
+		work.Take(d)
+	}
+	return d, ok, err
+}
+
+// wait receives once for as long as the server lets it. When ctx ends it does
+// not hang up, since a message may be on its way: it has the server end the
+// wait, and that answers what there was.
+func (c *Client) wait(ctx context.Context, channels []string) (asgi.Delivery, bool, error) {
+	calling, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
+	id := rand.Text()
+	stop := context.AfterFunc(ctx, func() { c.endWait(calling, hangUp, id) })
+	defer stop()
+	return delivery(c.call(calling, "receive", asgi.Fields{
+		{Key: "channels", Value: items(channels)},
+		{Key: "block", Value: true},
+		{Key: "timeout", Value: longestWait.Seconds()},
+		{Key: "id", Value: id},
+		{Key: "envelope", Value: true},
+	}))
+}
+
+// How often, and how far apart, the server is asked to end a wait: the receive
+// itself may still be on its way to it.
+const (
+	endTries = 50
+	endPause = 100 * time.Millisecond
+)
+
+// endWait has the server end a wait, and hangs up if it does not.
+func (c *Client) endWait(calling context.Context, hangUp context.CancelFunc, id string) {
+	for range endTries {
+		fields, err := c.call(calling, "cancel", asgi.Fields{{Key: "id", Value: id}})
+		if calling.Err() != nil {
+			return // it has ended
+		}
+		if err != nil {
+			break
+		}
+		if find[bool](fields, "waited") {
+			select {
+			case <-calling.Done():
+				return
+			case <-time.After(endTries * endPause):
+			}
+			break
+		}
+		select {
+		case <-calling.Done():
+			return
+		case <-time.After(endPause):
+		}
+	}
+	hangUp()
+}
+
+// delivery reads the answer of receive.
+func delivery(fields asgi.Fields, err error) (asgi.Delivery, bool, error) {
+	channel := find[string](fields, "channel")
+	if err != nil || channel == "" {
+		return asgi.Delivery{}, false, err
+	}
+	m, err := asgi.AsMessage(find[asgi.Dict](fields, "message"))
+	if err != nil {
+		return asgi.Delivery{}, false, err
+	}
+	trace, err := strconv.ParseUint(find[string](fields, "trace"), 16, 64)
+	return asgi.Delivery{
+		Channel:  channel,
+		Message:  m,
+		Trace:    asgi.TraceID(trace),
+		Deadline: time.Now().Add(inSeconds(fields, "expires_in")),
+		Volatile: find[bool](fields, "volatile"),
+	}, err == nil, err
+}

@@ -1,0 +1,107 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+
+	"asgibox/asgi"
+	"asgibox/asgi/asgitest"
+	"asgibox/asgi/remote"
+	"asgibox/store"
+)
+
+func TestALayerOverHTTPIsALayer(t *testing.T) {
+	asgitest.TestLayer(t, func(t testing.TB, s asgitest.Setup) asgi.Layer {
+		o := store.Options{Capacity: s.Capacity, Expiry: s.Expiry, GroupExpiry: s.GroupExpiry, MaxMessage: s.MaxMessage, Memory: s.Memory}
+		for _, p := range s.ChannelCapacity {
+			o.ChannelCapacity = append(o.ChannelCapacity, store.PatternCapacity(p))
+		}
+		return overPipes(t, memory(t, o))
+	}, asgitest.Without(asgitest.Push, asgi.ExtReaders, asgi.ExtPutBack))
+}
+
+func memory(t testing.TB, o store.Options) *store.Store {
+	t.Helper()
+	s := store.Memory(o)
+	t.Cleanup(func() {
+		if err := s.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// overPipes serves a layer in memory and answers a client for it.
+func overPipes(t testing.TB, layer asgi.Layer) *remote.Client {
+	t.Helper()
+	handler := remote.NewHandler(layer, remote.Options{Version: "test"})
+	c, err := remote.Dial(t.Context(), "http://pipe", remote.ClientOptions{HTTP: pipeServer(t, handler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Close()
+		handler.Close()
+	})
+	return c
+}
+
+// pipeServer serves over pipes in memory, which bubbles of synctest can wait
+// for, and answers a client of it.
+func pipeServer(t testing.TB, handler http.Handler) *http.Client {
+	t.Helper()
+	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	server := &http.Server{Handler: handler}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	transport := &http.Transport{DialContext: l.dial, MaxIdleConnsPerHost: 100}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	return &http.Client{Transport: transport}
+}
+
+// pipes is a listener whose connections are pipes.
+type pipes struct {
+	conns  chan net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.conns <- there:
+		return here, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }

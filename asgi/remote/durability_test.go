@@ -1,0 +1,227 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/asgi/remote"
+	"asgibox/internal/guard"
+	"asgibox/store"
+)
+
+// slowDisk is a layer whose every call raises its cause to a point that the
+// disk reaches when the test says so.
+type slowDisk struct {
+	*store.Store
+	mu      sync.Mutex // guards what follows
+	reached error
+	over    bool
+	waiting []func(error)
+	asked   chan struct{} // a token for each wait
+}
+
+func newSlowDisk(t testing.TB) *slowDisk {
+	return &slowDisk{Store: memory(t, store.Options{}), asked: make(chan struct{}, 10)}
+}
+
+func (d *slowDisk) Passed(uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.over && d.reached == nil
+}
+
+func (d *slowDisk) Notify(_ uint64, f func(error)) func() {
+	d.mu.Lock()
+	over, err := d.over, d.reached
+	if !over {
+		d.waiting = append(d.waiting, f)
+	}
+	d.mu.Unlock()
+	if over {
+		f(err)
+	}
+	d.asked <- struct{}{}
+	return func() {}
+}
+
+// reach says that the disk is there, or that it never will be.
+func (d *slowDisk) reach(err error) {
+	d.mu.Lock()
+	waiting := d.waiting
+	d.over, d.reached, d.waiting = true, err, nil
+	d.mu.Unlock()
+	for _, f := range waiting {
+		f(err)
+	}
+}
+
+func (d *slowDisk) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+	c.Raise(asgi.NewBarrier(d, 1))
+	return d.Store.Send(ctx, nil, channel, m, opts...)
+}
+
+func (d *slowDisk) Poll(ctx context.Context, c *asgi.Cause, channels ...string) (asgi.Delivery, bool, error) {
+	c.Raise(asgi.NewBarrier(d, 1))
+	return d.Store.Poll(ctx, nil, channels...)
+}
+
+// answered makes a call in the background.
+func answered(t *testing.T, call func() (int, string)) <-chan string {
+	t.Helper()
+	done := make(chan string, 1)
+	go func() {
+		_, got := call()
+		done <- got
+	}()
+	return done
+}
+
+func TestAnAnswerWaitsForTheDisk(t *testing.T) {
+	for _, tt := range []struct{ call, body, want string }{
+		{"send", `{"channel": "c", "message": {}}`, `{}`},
+		{"receive", `{"channels": "c"}`, `{"channel":null,"message":null}`},
+	} {
+		disk := newSlowDisk(t)
+		s := serve(t, disk, guard.Options{})
+		done := answered(t, func() (int, string) {
+			status, got, _ := post(t, s, tt.call, tt.body)
+			return status, got
+		})
+		<-disk.asked
+		select {
+		case got := <-done:
+			t.Errorf("%s was answered %s before the disk was there", tt.call, got)
+		default:
+		}
+		disk.reach(nil)
+		if got := <-done; got != tt.want {
+			t.Errorf("%s: %s", tt.call, got)
+		}
+	}
+}
+
+func TestADiskThatFailsIsToldAndKeepsTheMessage(t *testing.T) {
+	disk := newSlowDisk(t)
+	s := serve(t, disk, guard.Options{})
+	disk.reach(asgi.ErrStoreFailed)
+	refuses(t, s, "send", `{"channel": "c", "message": {"n": 1}}`, 503, "StoreFailed")
+	refuses(t, s, "receive", `{"channels": "c"}`, 503, "StoreFailed")
+	if d, ok, err := disk.Store.Poll(t.Context(), nil, "c"); err != nil || !ok || d.Message.Int("n") != 1 {
+		t.Errorf("the message that nobody got is gone: %v, %v", ok, err)
+	}
+}
+
+func TestAReceiverThatHangsUpLosesNothing(t *testing.T) {
+	disk := newSlowDisk(t)
+	s := serve(t, disk, guard.Options{})
+	ctx := t.Context()
+	if err := disk.Store.Send(ctx, nil, "c", asgi.MustMessage(asgi.Field{Key: "n", Value: 1})); err != nil {
+		t.Fatal(err)
+	}
+	hangUp(t, s.URL, `{"channels": "c"}`, disk.asked)
+	d, err := disk.Store.Receive(ctx, nil, "c")
+	if err != nil || d.Message.Int("n") != 1 {
+		t.Errorf("got %v, %v", d, err)
+	}
+}
+
+func TestAReceiverThatHangsUpWhileItWaitsIsNoReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		layer := memory(t, store.Options{})
+		client := pipeServer(t, remote.NewHandler(layer, remote.Options{}))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := parkOver(t, ctx, client)
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("err = %v", err)
+		}
+		synctest.Wait()
+		if err := layer.Send(t.Context(), nil, "c", asgi.Message{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := layer.Poll(t.Context(), nil, "c"); err != nil || !ok {
+			t.Errorf("the message went to nobody: %v, %v", ok, err)
+		}
+	})
+}
+
+func TestClosingTheHandlerEndsReceivesThatWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := remote.NewHandler(memory(t, store.Options{}), remote.Options{})
+		done := parkOver(t, t.Context(), pipeServer(t, h))
+		h.Close()
+		if err := <-done; err == nil || err.Error() != "503 Service Unavailable" {
+			t.Errorf("it was answered %v", err)
+		}
+	})
+}
+
+func TestAReceiveThatWaitsIsEndedByItsTime(t *testing.T) {
+	for _, tt := range []struct {
+		timeout string
+		want    time.Duration
+	}{{"", 30 * time.Second}, {`, "timeout": 2.5`, 2500 * time.Millisecond}, {`, "timeout": 10000`, 300 * time.Second}, {`, "timeout": 0`, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			client := pipeServer(t, remote.NewHandler(memory(t, store.Options{}), remote.Options{}))
+			begin := time.Now()
+			res, err := client.Post("http://pipe/layer/receive", "application/json", strings.NewReader(`{"channels": "c", "block": true`+tt.timeout+`}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if took := time.Since(begin); took != tt.want || res.StatusCode != http.StatusOK {
+				t.Errorf("timeout %q: %s after %v", tt.timeout, res.Status, took)
+			}
+		})
+	}
+}
+
+// parkOver has a receive wait at the server. Its answer's status, unless it is
+// 200, is told as an error.
+func parkOver(t *testing.T, ctx context.Context, client *http.Client) <-chan error {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://pipe/layer/receive", strings.NewReader(`{"channels": "c", "block": true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		res, err := client.Do(req)
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				err = errors.New(res.Status)
+			}
+		}
+		done <- err
+	}()
+	synctest.Wait()
+	return done
+}
+
+// hangUp receives, and closes the connection once the server is at it.
+func hangUp(t *testing.T, url, body string, begun <-chan struct{}) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+remote.Prefix+"receive", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := http.DefaultTransport.RoundTrip(req)
+		done <- err
+	}()
+	<-begun
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("err = %v", err)
+	}
+}
