@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -36,10 +37,14 @@ type generation struct {
 	// Guarded by the pool's mutex:
 	users     int       // who keep it from being closed
 	retiredAt time.Time // zero while it is current
+	receiving int       // workers of a loop that wait for something new
+	once      sync.Once // closes quiet
+
+	quiet chan struct{} // closed when it is retired and none of them waits
 }
 
 func newGeneration(number uint64, app Application) (*generation, error) {
-	g := &generation{number: number, app: app, users: 1}
+	g := &generation{number: number, app: app, users: 1, quiet: make(chan struct{})}
 	switch app := app.(type) {
 	case *broken:
 		g.kind, g.routed = KindBroken, app
@@ -158,13 +163,39 @@ func (p *Pool) swap(g *generation) {
 		p.hireLocked(g)
 	}
 	if old != nil {
-		old.retiredAt = time.Now()
+		p.retireLocked(old)
 	}
 	p.subscribeLocked()
 	p.wakeAllLocked()
 	p.mu.Unlock()
 	if old != nil {
+		waitQuiet(old)
 		p.release(old)
+	}
+}
+
+func (p *Pool) retireLocked(g *generation) {
+	g.retiredAt = time.Now()
+	g.receivingLocked(0)
+}
+
+// waitQuiet waits until no worker of a loop can be given a new message any
+// more: what is sent from then on is the next generation's. They have been
+// woken, so this takes no time; should one not get to run, it is not waited for.
+func waitQuiet(g *generation) {
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-g.quiet:
+	case <-timer.C:
+	}
+}
+
+// receivingLocked counts a worker in or out that may be given something new.
+func (g *generation) receivingLocked(n int) {
+	g.receiving += n
+	if g.receiving == 0 && !g.retiredAt.IsZero() {
+		g.once.Do(func() { close(g.quiet) })
 	}
 }
 

@@ -66,7 +66,12 @@ func (w *LoopWorker) Job() *Job { return w.job }
 // the generation is over, unless a single-reader channel is among those named.
 func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Delivery, ok bool, err error) {
 	w.end()
-	defer w.resume()
+	fresh := !stays(channels)
+	w.receiving(fresh, 1)
+	defer func() {
+		w.receiving(fresh, -1)
+		w.resume()
+	}()
 	until := time.Now().Add(wait)
 	for {
 		names, parked, err := w.listen(channels)
@@ -76,7 +81,7 @@ func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Del
 		stopping := w.pool.isStopping()
 		left := wait
 		switch {
-		case stopping && !stays(channels):
+		case stopping && fresh:
 			left = 0
 		case wait > 0:
 			left = max(0, time.Until(until))
@@ -87,12 +92,22 @@ func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Del
 			return d, true, nil
 		case err != nil && !errors.Is(err, errWake):
 			return d, false, err
-		case stopping && !stays(channels):
+		case stopping && fresh:
 			return d, false, ErrRetired
 		case left == 0:
 			return d, false, nil
 		}
 	}
+}
+
+// receiving notes that the program may be given something new, or no longer.
+func (w *LoopWorker) receiving(fresh bool, n int) {
+	if !fresh {
+		return
+	}
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	w.worker.gen.receivingLocked(n)
 }
 
 // take asks the channel layer once. A worker that is cancelled is woken too.

@@ -159,6 +159,6 @@ func variants(path string) []string {
 
 // unanchored reports whether a pattern matches within a path.
 func unanchored(source, path string) bool {
-	re, err := regexp.Compile(source)
+	re, err := regexp.Compile(strings.TrimPrefix(source, "^"))
 	return err == nil && re.MatchString(path)
 }

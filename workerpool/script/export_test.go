@@ -1,0 +1,8 @@
+package script
+
+// Waiting answers how many pages wait for a new generation.
+func (l *Loader) Waiting() int {
+	l.live.mu.Lock()
+	defer l.live.mu.Unlock()
+	return len(l.live.waiting)
+}

@@ -1,0 +1,300 @@
+package script_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"asgibox/store"
+	"asgibox/workerpool"
+	"asgibox/workerpool/script"
+
+	"github.com/coder/websocket"
+)
+
+// heap answers the bytes in use after a collection.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func TestAThousandReloadsFreeTheMemoryOfOldGenerations(t *testing.T) {
+	filler := "filler = [\"x%d\" % n for n in range(1000)]\n" // some 40 KiB a generation
+	for name, source := range map[string]string{
+		"routed": filler + "def index(request): return str(len(filler))\nchannel_routing = [view('/', index)]\n",
+		"loop":   filler + fourLines,
+		"broken": filler + "nothing",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := setup{pool: workerpool.Options{Workers: 2}}
+			s := c.serve(t, "channel_routing = [view('/', lambda request: 'first')]")
+			var before uint64
+			goroutines := 0
+			for n := range 1000 {
+				if err := s.reload(source); (err != nil) != (name == "broken") {
+					t.Fatal(err)
+				}
+				s.get("/")
+				if n == 200 {
+					before, goroutines = heap(), runtime.NumGoroutine()
+				}
+			}
+			if grown := int64(heap()) - int64(before); grown > 8<<20 {
+				t.Errorf("the heap has grown by %d KiB over 800 reloads", grown>>10)
+			}
+			if now := runtime.NumGoroutine(); now > goroutines+40 {
+				t.Errorf("%d goroutines were %d", now, goroutines)
+			}
+		})
+	}
+}
+
+func TestWhatALoadSendsIsDroppedIfItFails(t *testing.T) {
+	s := serve(t, fourLines)
+	for _, source := range []string{
+		"layer.send('jobs', {})\nGroup('g').add('jobs')\nfail('no')",
+		"layer.send('jobs', {})\nGroup('g').send({})\nx = 1",
+	} {
+		if err := s.reload(source); err == nil {
+			t.Errorf("%q was loaded", source)
+		}
+	}
+	stats, err := s.layer.ChannelStatistics(context.Background(), "jobs")
+	if err != nil || stats.MessagesCount != 0 {
+		t.Errorf("%d messages were sent", stats.MessagesCount)
+	}
+	if err := s.reload("layer.send('jobs', {})\n" + fourLines); err != nil {
+		t.Fatal(err)
+	}
+	s.want("/", 200, "Hello World!")
+	stats, _ = s.layer.ChannelStatistics(context.Background(), "jobs")
+	if stats.MessagesCount != 16 {
+		t.Errorf("%d messages were sent, one a worker is 16", stats.MessagesCount)
+	}
+}
+
+func TestEachLoopWorkerHasItsOwnGlobals(t *testing.T) {
+	s := setup{pool: workerpool.Options{Workers: 2}}.serve(t, `
+counts = {"n": 0}
+while True:
+    _, request = layer.receive("http.request", block=True)
+    counts["n"] += 1
+    layer.send(request["reply_channel"], {"status": 200, "content": str(counts["n"])})
+`)
+	total := 0
+	for range 20 {
+		var n int
+		fmt.Sscan(s.get("/").body, &n)
+		total = max(total, n)
+	}
+	if total >= 20 {
+		t.Logf("one worker took all %d", total) // rare, and no fault
+	}
+}
+
+func TestALoopFinishesTheBodyThatItReadsBeforeItRetires(t *testing.T) {
+	source := `
+# version %d
+while True:
+    _, request = layer.receive("http.request", block=True)
+    size = len(request["body"])
+    more = request["body_channel"] != None
+    while more:
+        _, piece = layer.receive(request["body_channel"], block=True)
+        size += len(piece["content"])
+        more = piece.get("more_content", False)
+        sleep(0.001)
+    layer.send(request["reply_channel"], {"status": 200, "content": str(size)})
+`
+	s := serve(t, fmt.Sprintf(source, 0))
+	done := make(chan reply, 4)
+	for range 4 {
+		go func() { done <- s.do("POST", "/", strings.Repeat("x", 4<<20)) }()
+	}
+	for n := 1; n <= 20; n++ {
+		if err := s.reload(fmt.Sprintf(source, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 {
+		if r := <-done; r.status != 200 || r.body != "4194304" {
+			t.Errorf("%v\n%s", r, s.log)
+		}
+	}
+}
+
+func TestALoopThatHangsIsCancelledAndItsRequestAnswered(t *testing.T) {
+	c := setup{pool: workerpool.Options{HandlerTimeout: 100 * time.Millisecond, Workers: 1}}
+	s := c.serve(t, `
+while True:
+    _, request = layer.receive("http.request", block=True)
+    while request["path"] == "/hang":
+        pass
+    layer.send(request["reply_channel"], {"status": 200, "content": "fine"})
+`)
+	s.want("/hang", 500, "ran longer than")
+	s.want("/", 200, "fine")
+}
+
+func TestLoopHooksRunToo(t *testing.T) {
+	source := "def on_start(): print('started', state.incr('n'))\ndef on_reload(): print('reloaded')\n" + fourLines
+	s := serve(t, source)
+	s.want("/", 200, "Hello")
+	s.log.has("started 1")
+	if err := s.reload(source); err != nil {
+		t.Fatal(err)
+	}
+	s.log.has("reloaded")
+	s.log.lacks("started 2")
+}
+
+func TestSocketsStayOpenFromALoopToRoutesAndBack(t *testing.T) {
+	loop := `
+while True:
+    channel, message = layer.receive(["websocket.connect", "websocket.receive", "websocket.disconnect"], block=True)
+    if channel == "websocket.connect":
+        layer.send(message["reply_channel"], {"accept": True})
+    if channel == "websocket.receive":
+        layer.send(message["reply_channel"], {"text": "loop " + message["text"]})
+`
+	routes := `
+def receive(message): message.reply({"text": "routed " + message["text"]})
+channel_routing = {"websocket.receive": receive}
+`
+	s := serve(t, loop)
+	ws := s.dial("/")
+	for _, c := range []struct{ source, says string }{{"", "loop"}, {routes, "routed"}, {loop, "loop"}, {routes, "routed"}} {
+		if c.source != "" {
+			if err := s.reload(c.source); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 20 {
+			ws.send(fmt.Sprint(n))
+			ws.want(fmt.Sprintf("%s %d", c.says, n))
+		}
+	}
+	ws.conn.Close(websocket.StatusNormalClosure, "")
+}
+
+func TestCheckSaysFileLineAndColumn(t *testing.T) {
+	layer := store.Memory(store.Options{})
+	defer layer.Close(context.Background())
+	for _, c := range []struct{ source, want string }{
+		{"x = 1 +\n", "app.star:1:"},
+		{"def f(request):\n    return undefined_name\n", "app.star:2:12: nothing is called undefined_name"},
+		{"import json\n", "app.star:1:1"},
+		{"def f(): pass\nchannel_routing = [\n    route('http.request', f),\n]\n", "app.star:3:10: route: the consumer f takes no arguments"},
+		{"def f(message): pass\nchannel_routing = [\n  route('http.request', f, path=r'(?P<x>.)'),\n]\n", `app.star:3:8: route: the consumer f has no parameter "x"`},
+		{"def f(message, y): pass\nchannel_routing = [route('http.request', f)]\n", `wants an argument "y"`},
+		{"def f(r, b): pass\nchannel_routing = [view('/<int:a>', f)]\n", `has no parameter "a"`},
+		{"def f(m): pass\nchannel_routing = [route('http.request', f, pth='x')]\n", `did you mean "path"?`},
+		{"def f(m): pass\nchannel_routing = [route('http.request', f, path='(')]\n", "is no regular expression"},
+		{"def f(m): pass\nchannel_routing = [route('bad name', f)]\n", "invalid name"},
+		{"def f(m): pass\nchannel_routing = [route('x', f())]\n", "missing 1 argument"},
+		{"channel_routing = [route('x', 'f')]\n", "not a function"},
+		{"channel_routing = 5\n", "channel_routing: int is no list of routes"},
+		{"x = 1\n", "never receives a message"},
+		{"application = 1\n", "application is a int"},
+		{"channel_routing = [static('/s/', 'nowhere')]\n", "app.star:1:26: static: "},
+		{"channel_routing = [every(0, 'x')]\n", "every: at least"},
+		{"load('missing.star', 'x')\n", "there is no such file"},
+	} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "app.star")
+		if err := os.WriteFile(file, []byte(c.source), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := script.NewLoader(file, script.Options{Layer: layer}).Check(context.Background())
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %q", c.source, err, c.want)
+		}
+	}
+	for _, good := range []string{fourLines, "def f(m, **kw): pass\nchannel_routing = {'x': f}", "def application(e, s): return []"} {
+		file := filepath.Join(t.TempDir(), "app.star")
+		if err := os.WriteFile(file, []byte(good), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := script.NewLoader(file, script.Options{Layer: layer}).Check(context.Background()); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+}
+
+func TestRoutesTellConsumersArgumentsAndNearMisses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "app.star")
+	source := `
+def room(request, n): return ""
+def about(request): return ""
+def receive(message, room): pass
+channel_routing = [
+    view("/rooms/<int:n>", room, methods=["GET"]),
+    view("/about/", about),
+    route("websocket.receive", receive, path=r"^/chat/(?P<room>\w+)/$"),
+]
+`
+	if err := os.WriteFile(file, []byte(source), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r, err := script.NewLoader(file, script.Options{}).Routes(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Routes) != 3 || r.Routes[0].Consumer != "room (app.star:2)" || !strings.Contains(r.Routes[0].Pattern, "/rooms/<int:n>") {
+		t.Errorf("%+v", r.Routes)
+	}
+	for _, c := range []struct{ method, path, want string }{
+		{"GET", "/rooms/7", "room (app.star:2) [n=7]"},
+		{"POST", "/rooms/7", "[GET HEAD]"},
+		{"GET", "/about", "/about/ would match"},
+		{"GET", "/abuot/", "did you mean /about/?"},
+		{"GET", "/chat/x/", `receive (app.star:4) [room="x"]`},
+		{"GET", "/chat/x", "/chat/x/ would match"},
+		{"GET", "/app/chat/x/", "matched from the start"},
+	} {
+		var all []string
+		for _, f := range r.Find(c.method, c.path) {
+			all = append(all, fmt.Sprintf("%s: %s %v %v %v", f.Channel, f.Route.Consumer, f.Arguments, f.Methods, f.Near))
+		}
+		if text := strings.Join(all, "\n"); !strings.Contains(text, c.want) {
+			t.Errorf("%s %s: %s, want %q", c.method, c.path, text, c.want)
+		}
+	}
+}
+
+func TestLivePagesAreToldOfANewGeneration(t *testing.T) {
+	page := `
+def index(request): return "<html><body>%s</body></html>"
+def plain(request): return HttpResponse("text", content_type="text/plain")
+channel_routing = [view("/", index), view("/plain", plain)]
+`
+	s := setup{script: script.Options{Live: true}}.serve(t, fmt.Sprintf(page, "old"))
+	s.want("/", 200, `old<script src="/__asgibox__/live.js"></script></body>`)
+	if r := s.get("/plain"); r.body != "text" {
+		t.Errorf("%v", r)
+	}
+	s.want("/__asgibox__/live.js", 200, `var seen = "1"`)
+	news := make(chan reply, 1)
+	go func() { news <- s.get("/__asgibox__/change?seen=1") }()
+	for s.loader.Waiting() == 0 {
+		runtime.Gosched()
+	}
+	if err := s.reload(fmt.Sprintf(page, "new")); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-news; r.body != "2" {
+		t.Errorf("told %v", r)
+	}
+	without := serve(t, fmt.Sprintf(page, "x"))
+	if r := without.get("/"); strings.Contains(r.body, "script") {
+		t.Errorf("without the flag: %v", r)
+	}
+}
