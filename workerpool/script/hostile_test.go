@@ -9,15 +9,49 @@ import (
 	"asgibox/workerpool/script"
 )
 
-func TestHostileScriptsAreErrorsAndTheServerStands(t *testing.T) {
-	c := setup{
-		pool:  workerpool.Options{HandlerTimeout: 200 * time.Millisecond, Workers: 2},
-		files: map[string]string{"page.html": `{{template "../../etc/passwd"}}`},
+// wantFailures checks that each path is a 500 that says so, and that the
+// server stands after each.
+func wantFailures(t *testing.T, s *site, says map[string]string) {
+	t.Helper()
+	for path, text := range says {
+		r := s.get(path)
+		if r.status != 500 || !strings.Contains(r.body, text) || strings.Contains(r.body, "root:") {
+			t.Errorf("%s: %.600v, want %q", path, r, text)
+		}
+		s.want("/", 200, "fine")
 	}
+}
+
+func TestHandlersThatDoNotEndAreCancelled(t *testing.T) {
+	c := setup{pool: workerpool.Options{HandlerTimeout: 100 * time.Millisecond, Workers: 2}}
 	s := c.serve(t, `
 def endless(request):
     while True:
         pass
+def waits(request):
+    layer.receive("never", block=True)
+def sleeps(request):
+    sleep(1000)
+def sleepless(request):
+    attempt(endless, request)
+    return "caught"
+def stuffed(request):
+    for i in range(1000):
+        layer.send("full", {})
+    layer.send("full", {}, wait=1000)
+def fine(request): return "fine"
+channel_routing = [
+    view("/endless", endless), view("/waits", waits), view("/sleepless", sleepless), view("/sleeps", sleeps),
+    view("/stuffed", stuffed), view("/", fine),
+]
+`)
+	const late = "ran longer than 100ms"
+	wantFailures(t, s, map[string]string{"/endless": late, "/waits": late, "/sleepless": late, "/sleeps": late, "/stuffed": late})
+}
+
+func TestHostileScriptsAreErrorsAndTheServerStands(t *testing.T) {
+	c := setup{files: map[string]string{"page.html": `{{template "../../etc/passwd"}}`}}
+	s := c.serve(t, `
 def recursive(request):
     return recursive(request)
 def through_builtins(request):
@@ -34,41 +68,26 @@ def wide(request):
     for i in range(40):
         x = [x, x]
     Channel("c").send({"x": x})
-def waits(request):
-    layer.receive("never", block=True)
-def sleepless(request):
-    attempt(endless, request)
-    return "caught"
 def outside_template(request): return render("../secret.html", {})
 def outside_file(request): return FileResponse("/etc/passwd")
 def include_template(request): return render("page.html", {})
 def fine(request): return "fine"
 channel_routing = [
-    view("/endless", endless), view("/recursive", recursive), view("/through_builtins", through_builtins),
-    view("/through_attempt", through_attempt), view("/deep", deep), view("/wide", wide),
-    view("/waits", waits), view("/sleepless", sleepless), view("/outside_template", outside_template),
-    view("/outside_file", outside_file), view("/include_template", include_template), view("/", fine),
+    view("/recursive", recursive), view("/through_builtins", through_builtins), view("/through_attempt", through_attempt),
+    view("/deep", deep), view("/wide", wide), view("/outside_template", outside_template), view("/outside_file", outside_file),
+    view("/include_template", include_template), view("/", fine),
 ]
 `)
-	for path, says := range map[string]string{
-		"/endless":          "ran longer than 200ms",
+	wantFailures(t, s, map[string]string{
 		"/recursive":        "nest deeper than",
 		"/through_builtins": "nest deeper than",
 		"/through_attempt":  "nest deeper than",
 		"/deep":             "nested deeper than 100",
 		"/wide":             "too large",
-		"/waits":            "ran longer than 200ms",
-		"/sleepless":        "ran longer than 200ms",
 		"/outside_template": "",
 		"/outside_file":     "",
 		"/include_template": "",
-	} {
-		r := s.get(path)
-		if r.status != 500 || !strings.Contains(r.body, says) || strings.Contains(r.body, "root:") {
-			t.Errorf("%s: %.600v, want %q", path, r, says)
-		}
-		s.want("/", 200, "fine")
-	}
+	})
 }
 
 func TestAHandlerThatHoardsMemoryIsCancelled(t *testing.T) {
