@@ -132,7 +132,7 @@ while True:
 }
 
 func TestALoopThatHangsIsCancelledAndItsRequestAnswered(t *testing.T) {
-	c := setup{pool: workerpool.Options{HandlerTimeout: 100 * time.Millisecond, Workers: 1}}
+	c := setup{pool: workerpool.Options{HandlerTimeout: 500 * time.Millisecond, Workers: 1}}
 	s := c.serve(t, `
 while True:
     _, request = layer.receive("http.request", block=True)
