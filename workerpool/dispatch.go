@@ -90,12 +90,14 @@ func (p *Pool) leadLocked(w *worker) (t *task, over bool) {
 	channels := p.channels
 	wait := p.ready.length == 0 && !p.stopping
 	stopping := p.stopping && p.ready.length == 0
+	w.gen.receivingLocked(1)
 	p.mu.Unlock()
 	d, c, ok := p.receive(w, wait, channels)
 	if ok {
 		t = p.place(d, c)
 	}
 	p.mu.Lock()
+	w.gen.receivingLocked(-1)
 	p.leader = nil
 	if len(p.idle) > 0 {
 		p.wakeLocked()

@@ -37,7 +37,7 @@ type generation struct {
 	// Guarded by the pool's mutex:
 	users     int       // who keep it from being closed
 	retiredAt time.Time // zero while it is current
-	receiving int       // workers of a loop that wait for something new
+	receiving int       // its workers that may be given something new
 	once      sync.Once // closes quiet
 
 	quiet chan struct{} // closed when it is retired and none of them waits
@@ -179,8 +179,8 @@ func (p *Pool) retireLocked(g *generation) {
 	g.receivingLocked(0)
 }
 
-// waitQuiet waits until no worker of a loop can be given a new message any
-// more: what is sent from then on is the next generation's. They have been
+// waitQuiet waits until no worker of a generation can be given a new message
+// any more: what is sent from then on is the next generation's. They have been
 // woken, so this takes no time; should one not get to run, it is not waited for.
 func waitQuiet(g *generation) {
 	timer := time.NewTimer(time.Second)
