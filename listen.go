@@ -63,6 +63,18 @@ func listenTCP(bind string, port int) (net.Listener, error) {
 	return nil, fmt.Errorf("cannot listen on %s: %w", address, reason(err))
 }
 
+// listenUDP listens for datagrams; nil without --udp.
+func (o *options) listenUDP() (net.PacketConn, error) {
+	if o.listen.udp == "" {
+		return nil, nil
+	}
+	c, err := net.ListenPacket("udp", o.listen.udp)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on --udp %s: %w", o.listen.udp, reason(err))
+	}
+	return c, nil
+}
+
 // isTaken knows Windows's word for it.
 func isTaken(err error) bool {
 	const wsaAddrInUse = syscall.Errno(10048)

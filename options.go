@@ -30,6 +30,7 @@ type options struct {
 	storePath string
 	sync      string
 	maxBody   int
+	tls       bool
 	tlsCert   string
 	tlsKey    string
 	noWorkers bool
@@ -46,6 +47,7 @@ type listenOptions struct {
 	binds []string
 	port  int
 	unix  string
+	udp   string
 	fd    int
 }
 
@@ -87,6 +89,8 @@ func (o *options) where() flagGroup {
 	g.VarP(flagvalue.Number{To: &o.listen.port}, "port", "p", "port to listen on; 0 picks a free one")
 	g.StringVarP(&o.listen.unix, "unix-socket", "u", "", "listen on this Unix socket")
 	g.Var(flagvalue.Number{To: &o.listen.fd}, "fd", "listen on this inherited file descriptor")
+	g.StringVar(&o.listen.udp, "udp", "", "receive datagrams on this address, like 127.0.0.1:9000")
+	g.BoolVar(&o.tls, "tls", false, "speak HTTPS and HTTP/2 with a certificate for development, which is made and kept")
 	g.StringVar(&o.tlsCert, "tls-cert", "", "certificate for HTTPS and HTTP/2, a PEM file")
 	g.StringVar(&o.tlsKey, "tls-key", "", "key of the certificate, a PEM file")
 	g.BoolVar(&o.front.H2C, "h2c", false, "understand HTTP/2 in clear text")
@@ -163,6 +167,8 @@ func (o *options) complete() error {
 		return fmt.Errorf("--port %d: ports end at 65535", o.listen.port)
 	case (o.tlsCert == "") != (o.tlsKey == ""):
 		return fmt.Errorf("--tls-cert and --tls-key go together")
+	case o.tls && o.tlsCert != "":
+		return fmt.Errorf("--tls makes a certificate, --tls-cert brings one: choose")
 	case o.listen.unix != "" && runtime.GOOS == "windows":
 		return fmt.Errorf("--unix-socket: this system has none")
 	}

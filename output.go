@@ -105,6 +105,9 @@ func (s *server) banner(urls []string) {
 	for _, url := range urls {
 		row("open", url)
 	}
+	if s.packets != nil {
+		row("datagrams", s.packets.LocalAddr().String())
+	}
 	row("kept", s.kept())
 	row("stop", "Ctrl-C")
 	fmt.Fprintln(s.stderr, b.String())

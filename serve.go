@@ -17,6 +17,7 @@ import (
 	"asgibox/asgi"
 	"asgibox/asgi/chaos"
 	"asgibox/httpfront"
+	"asgibox/httpfront/udp"
 	"asgibox/internal/console"
 	"asgibox/reload"
 	"asgibox/store"
@@ -37,6 +38,8 @@ type server struct {
 	store   *store.Store
 	chaos   *chaos.Layer // nil without --chaos
 	front   *httpfront.Server
+	packets net.PacketConn // nil without --udp
+	udp     *udp.Server    // nil without --udp
 	loader  *script.Loader
 	pool    *workerpool.Pool // nil with --no-workers
 	watcher *reload.Watcher  // nil with --no-reload
@@ -58,6 +61,15 @@ func serve(ctx context.Context, app string, o *options, stdout, stderr io.Writer
 		return err
 	}
 	defer closeAll(listeners)
+	if s.packets, err = o.listenUDP(); err != nil {
+		return err
+	}
+	if s.packets != nil {
+		defer s.packets.Close()
+	}
+	if err := s.secure(); err != nil {
+		return err
+	}
 	access, accessLog, err := o.access(s.log, stdout)
 	if err != nil {
 		return err
@@ -102,8 +114,7 @@ func pathReason(err error) error {
 	return err
 }
 
-// openStore opens the channel layer, by default in a folder of its own beside
-// the application that version control leaves alone.
+// openStore opens the channel layer.
 func (s *server) openStore() (err error) {
 	o := s.options
 	o.store.Log = s.log
@@ -112,15 +123,9 @@ func (s *server) openStore() (err error) {
 		return nil
 	}
 	if o.storePath == "" {
-		folder := filepath.Join(filepath.Dir(s.app), ".asgibox")
-		if err := os.MkdirAll(folder, 0o700); err != nil {
-			return fmt.Errorf("cannot make a folder for the store: %w (choose a place with --store PATH, or --store memory)", err)
-		}
-		ignore := filepath.Join(folder, ".gitignore")
-		if _, err := os.Stat(ignore); errors.Is(err, os.ErrNotExist) {
-			if err := os.WriteFile(ignore, []byte("*\n"), 0o600); err != nil {
-				return fmt.Errorf("cannot write in the store's folder: %w", err)
-			}
+		folder, err := s.folder()
+		if err != nil {
+			return err
 		}
 		o.storePath = filepath.Join(folder, "channels.db")
 	}
@@ -155,6 +160,9 @@ func (s *server) build() (err error) {
 	if s.front, err = httpfront.New(layer, o.front); err != nil {
 		return err
 	}
+	if s.packets != nil {
+		s.udp = udp.New(layer, udp.Options{Log: s.log})
+	}
 	if o.noWorkers {
 		return nil
 	}
@@ -187,6 +195,11 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 	tasks, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	watching, stopWatching := context.WithCancel(failed)
 	defer stopWatching()
+	hearing, stopHearing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopHearing()
+	if s.udp != nil {
+		tasks.Go(func() error { return s.udp.Serve(hearing, s.packets) })
+	}
 	tasks.Go(func() error { return s.front.Serve(context.WithoutCancel(ctx), listeners...) })
 	if s.pool != nil {
 		tasks.Go(func() error { return s.pool.Run(context.WithoutCancel(ctx)) })
@@ -202,19 +215,20 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 	case <-failed.Done():
 	}
 	stopWatching()
-	s.shutdown()
+	s.shutdown(stopHearing)
 	return tasks.Wait()
 }
 
 // shutdown ends the rooms in the order that loses nothing: first no more
 // durable work is taken, then sockets are finished and closed, then what they
 // left for workers is done. The store is closed last, by whoever opened it.
-func (s *server) shutdown() {
+func (s *server) shutdown(stopHearing func()) {
 	grace, cancel := context.WithTimeout(context.Background(), s.options.front.Grace)
 	defer cancel()
 	if s.pool != nil {
 		s.pool.Drain()
 	}
+	stopHearing()
 	if err := s.front.Shutdown(grace); err != nil {
 		s.log.Warn("some connections were cut", "err", err)
 	}

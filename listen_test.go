@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTLSMakesACertificateAndKeepsIt(t *testing.T) {
+	p := start(t, helloApp, "--tls")
+	pem, err := os.ReadFile(filepath.Join(p.dir, ".asgibox", "dev-cert.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(pem)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	r, err := (&http.Client{Transport: transport}).Get(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil || string(body) != "hello" || r.ProtoMajor != 2 {
+		t.Errorf("%v %s %s", err, r.Proto, body)
+	}
+	if !strings.HasPrefix(p.url, "https://") {
+		t.Error(p.url)
+	}
+	expectText(t, refused(t, "run", "--tls", "--tls-cert", "a", "--tls-key", "b"), "choose")
+	expectText(t, refused(t, "run", "--tls-cert", "a"), "go together")
+}
+
+func TestDatagramsReachTheApplication(t *testing.T) {
+	p := start(t, `
+def receive(message):
+    message.reply_channel.send({"data": b"got " + message["data"]})
+
+channel_routing = {"udp.receive": receive}
+`, "--udp", "127.0.0.1:0")
+	c, err := net.Dial("udp", p.saw(`datagrams +(\S+)`)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("it")); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, 100)
+	n, err := c.Read(answer)
+	if err != nil || string(answer[:n]) != "got it" {
+		t.Errorf("%q %v", answer[:n], err)
+	}
+}
+
+func TestAUnixSocketServes(t *testing.T) {
+	dir := dirWith(t, t.TempDir(), helloApp)
+	path := filepath.Join(dir, "s")
+	p := &program{TB: t, dir: dir, out: newTranscript()}
+	ctx, cancel := context.WithCancel(t.Context())
+	status := make(chan int)
+	go func() {
+		status <- run(ctx, []string{"run", filepath.Join(dir, "app.star"), "-u", path, "--store", "memory"}, strings.NewReader(""), p.out, p.out)
+	}()
+	p.saw("open +unix:")
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
+	r, err := (&http.Client{Transport: transport}).Get("http://x/")
+	if err != nil {
+		t.Error(err)
+	} else {
+		r.Body.Close()
+	}
+	transport.CloseIdleConnections()
+	cancel()
+	<-status
+}
+
+func TestAnAccessLogIsWritten(t *testing.T) {
+	dir := dirWith(t, t.TempDir(), helloApp)
+	path := filepath.Join(dir, "access.log")
+	p := startIn(t, dir, "app.star", "--access-log", path, "--log-format", "text")
+	p.get("/x?y=1")
+	p.stop()
+	b, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(b), `"GET /x?y=1" 200 5`) {
+		t.Errorf("%v %s", err, b)
+	}
+}
+
+func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
+	t.Setenv("ASGIBOX_STORE", "memory")
+	t.Setenv("ASGIBOX_SET", "word=from the environment,other=x")
+	p := start(t, `
+def request(message):
+    message.reply_channel.send({"status": 200, "content": settings["word"]})
+
+channel_routing = {"http.request": request}
+`)
+	if _, body := p.get("/"); body != "from the environment" {
+		t.Error(body)
+	}
+	p.saw(`nothing \(--store memory\)`)
+}
+
+func TestDaphnesSpellingsWork(t *testing.T) {
+	start(t, helloApp, "--http_timeout", "60", "--websocket_connect_timeout", "1m30s", "--root_path", "/x", "--proxy_headers")
+}
+
+func TestJSONLogsAreOneObjectALine(t *testing.T) {
+	dir := dirWith(t, t.TempDir(), helloApp)
+	out := newTranscript()
+	p := &program{TB: t, dir: dir, out: out}
+	ctx, cancel := context.WithCancel(t.Context())
+	status := make(chan int)
+	go func() {
+		status <- run(ctx, []string{"run", filepath.Join(dir, "app.star"), "-p", "0", "--log-format", "json"}, strings.NewReader(""), out, out)
+	}()
+	p.url = p.saw(`"urls":\["(http[^"]*[0-9])/"`)[1]
+	p.get("/")
+	p.saw(`"msg":"HTTP".*"status":200`)
+	cancel()
+	<-status
+	for _, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+		if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "}") {
+			t.Errorf("%q", line)
+		}
+	}
+}
