@@ -3,6 +3,7 @@ package httpfront
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -81,6 +82,12 @@ func LogAccess(log *slog.Logger) func(Event) {
 			"method", e.Method, keyPath, e.Path, "status", e.Status,
 			"duration", e.Duration, "bytes", e.Bytes, keyClient, e.ClientString())
 	}
+}
+
+// version answers the version of a request as messages have it.
+func version(r *http.Request) string {
+	v, _ := (&request{http: r}).httpVersion().(string)
+	return v
 }
 
 func (s *Server) event(e Event) {

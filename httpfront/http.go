@@ -51,7 +51,7 @@ func (s *Server) serveRequest(w http.ResponseWriter, q *request, began time.Time
 	}
 	x := &exchange{s: s, w: w, q: q, began: began, length: -1, wakeup: make(chan struct{}, 1)}
 	x.channel = s.names.next(s.prefix)
-	x.box.wake, x.box.all = x.wake, &s.bytes
+	x.box.owner, x.box.all = x, &s.bytes
 	if !s.conns.join(x.channel, &x.box) {
 		s.refuse(w, r, began, refusedStopping)
 		return
@@ -105,20 +105,20 @@ func (x *exchange) ask() (asked bool, err error) {
 
 func (x *exchange) message(body asgi.Bytes, bodyChannel any) (asgi.Message, error) {
 	q := x.q
-	return asgi.NewMessage(
-		asgi.Field{Key: "reply_channel", Value: x.channel},
-		asgi.Field{Key: "http_version", Value: q.httpVersion()},
-		asgi.Field{Key: "method", Value: upper(q.http.Method)},
-		asgi.Field{Key: "scheme", Value: q.scheme("http", "https")},
-		asgi.Field{Key: "path", Value: q.path},
-		asgi.Field{Key: "query_string", Value: asgi.Bytes(q.query)},
-		asgi.Field{Key: "root_path", Value: q.rootPath},
-		asgi.Field{Key: "headers", Value: q.headers},
-		asgi.Field{Key: "body", Value: body},
-		asgi.Field{Key: "body_channel", Value: bodyChannel},
-		asgi.Field{Key: "client", Value: q.peer.client},
-		asgi.Field{Key: "server", Value: q.peer.server},
-	)
+	return asgi.Converter(nil).OwnMessage(asgi.Fields{
+		{Key: "reply_channel", Value: x.channel},
+		{Key: "http_version", Value: q.httpVersion()},
+		{Key: "method", Value: q.method()},
+		{Key: "scheme", Value: q.httpScheme()},
+		{Key: "path", Value: q.path},
+		{Key: "query_string", Value: asgi.Bytes(q.query)},
+		{Key: "root_path", Value: q.rootPath},
+		{Key: "headers", Value: q.headers},
+		{Key: "body", Value: body},
+		{Key: "body_channel", Value: bodyChannel},
+		{Key: "client", Value: q.peer.client},
+		{Key: "server", Value: q.peer.server},
+	})
 }
 
 // answer writes what comes to the reply channel until the response is whole.
@@ -128,11 +128,7 @@ func (x *exchange) answer() error {
 		return nil // refused
 	}
 	var late *time.Timer
-	defer func() {
-		if late != nil {
-			late.Stop()
-		}
-	}()
+	defer func() { x.s.putTimer(late) }()
 	for {
 		e, ok := x.box.take()
 		if ok {
@@ -148,7 +144,7 @@ func (x *exchange) answer() error {
 			continue
 		}
 		if late == nil && x.status == 0 && x.s.opts.HTTPTimeout > 0 {
-			late = time.NewTimer(x.s.opts.HTTPTimeout)
+			late = x.s.timer(x.s.opts.HTTPTimeout)
 		}
 		if done, err := x.wait(late); done || err != nil {
 			return err
@@ -207,6 +203,10 @@ func (x *exchange) wake() {
 	}
 }
 
+// full is the mailbox's word that its client is slow; who streams hears it
+// from the layer.
+func (x *exchange) full() {}
+
 // end says that the exchange is over, to the layer and to the log.
 func (x *exchange) end(asked bool) {
 	x.s.depart(x.channel)
@@ -221,7 +221,7 @@ func (x *exchange) end(asked bool) {
 	}
 	x.s.event(Event{
 		Kind: HTTP, Client: x.q.peer.client, Method: upper(x.q.http.Method), Target: x.q.http.RequestURI,
-		Version: x.q.httpVersion(), Path: x.q.path, Status: x.status, Bytes: x.written, Duration: time.Since(x.began),
+		Version: version(x.q.http), Path: x.q.path, Status: x.status, Bytes: x.written, Duration: time.Since(x.began),
 		Channel: x.channel, Trace: x.trace,
 	})
 }

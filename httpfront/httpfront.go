@@ -42,6 +42,8 @@ type Server struct {
 	unbind func()
 	bytes  atomic.Int64 // in all mailboxes
 
+	timers sync.Pool // of *time.Timer; per server, since timers belong to a synctest bubble
+
 	// life ends when the server may wait no longer for anything.
 	life context.Context
 	kill context.CancelFunc
@@ -122,4 +124,20 @@ func (s *Server) depart(channel string) {
 // hasReader reports whether a message on the channel is owed to anybody.
 func (s *Server) hasReader(channel string) bool {
 	return s.readers == nil || s.readers.HasReader(channel)
+}
+
+// timer answers one that fires after d. It goes back with putTimer.
+func (s *Server) timer(d time.Duration) *time.Timer {
+	if t, ok := s.timers.Get().(*time.Timer); ok {
+		t.Reset(d)
+		return t
+	}
+	return time.NewTimer(d)
+}
+
+func (s *Server) putTimer(t *time.Timer) {
+	if t != nil {
+		t.Stop()
+		s.timers.Put(t)
+	}
 }

@@ -233,37 +233,6 @@ func TestUnixSocket(t *testing.T) {
 	}
 }
 
-// TestInheritedFileDescriptor is a listener like any other.
-func TestInheritedFileDescriptor(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("sockets are not inherited as file descriptors on Windows")
-	}
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := tcp.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tcp.Close()
-	l, err := ListenFD(int(f.Fd()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	runtime.KeepAlive(f)
-	b := &box{t: t}
-	b.serve(Options{}, l)
-	if _, body := b.get("http://"+b.addr+"/x", func(p *http.Protocols) { p.SetHTTP1(true) }, nil); body != "POST /x 1.1 http body" {
-		t.Errorf("got %q", body)
-	}
-	for _, fd := range []int{-1, 1 << 20} {
-		if _, err := ListenFD(fd); err == nil || !strings.Contains(err.Error(), "file descriptor") {
-			t.Errorf("fd %d: %v", fd, err)
-		}
-	}
-}
-
 // TestServeEndsWithItsContext.
 func TestServeEndsWithItsContext(t *testing.T) {
 	front, err := New(newFakeLayer(), Options{})

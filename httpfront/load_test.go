@@ -88,7 +88,7 @@ func inUse() int {
 // TestSlowReadersDoNotSlowOthers: while some read nothing at all, those that do
 // get every message of the group in order.
 func TestSlowReadersDoNotSlowOthers(t *testing.T) {
-	b := newBox(t, Options{}, false)
+	b := newBox(t, Options{PingInterval: Forever}, false)
 	slow := make([]*client, *slowSockets)
 	for i := range slow {
 		slow[i] = b.socket(t)

@@ -16,14 +16,11 @@ const (
 
 // A mailbox holds what the layer has delivered to one connection until it is
 // written. Senders put; one consumer at a time takes. A consumer that finds
-// nothing goes away (or to sleep) and wake fetches it back, so nobody has to
+// nothing goes away (or to sleep) and its owner fetches it back, so nobody has to
 // wait beside an empty mailbox.
 type mailbox struct {
-	// wake fetches a consumer, and full, if set, is told of a refusal. Both
-	// are called under the lock: they must not block or call back.
-	wake func()
-	full func()
-	all  *atomic.Int64 // bytes in the mailboxes of all connections
+	owner owner
+	all   *atomic.Int64 // bytes in the mailboxes of all connections
 
 	mu      sync.Mutex // guards the rest
 	queue   []entry
@@ -36,6 +33,13 @@ type mailbox struct {
 	taken   uint64 // entries, ever
 	watched uint64 // taken+1 when the head's barrier was last watched
 	unwatch func()
+}
+
+// An owner is whose connection it is. It is called under the lock of the
+// mailbox: it must not block or call back.
+type owner interface {
+	wake() // fetch a consumer
+	full() // a message was refused
 }
 
 // An entry is a message that waits for its barrier and for its turn, or the
@@ -59,9 +63,7 @@ func (b *mailbox) put(d asgi.Delivery) error {
 		return asgi.ErrGone
 	}
 	if err := b.admitLocked(d.Channel, size); err != nil {
-		if b.full != nil {
-			b.full()
-		}
+		b.owner.full()
 		return err
 	}
 	b.putLocked(entry{message: d.Message, barrier: d.Barrier, size: size})
@@ -92,14 +94,14 @@ func (b *mailbox) nudge() {
 		return
 	}
 	b.busy = true
-	b.wake()
+	b.owner.wake()
 }
 
 func (b *mailbox) putLocked(e entry) {
 	b.queue = append(b.queue, e)
 	if !b.busy {
 		b.busy = true
-		b.wake()
+		b.owner.wake()
 	}
 }
 
@@ -202,7 +204,7 @@ func (b *mailbox) heard(turn uint64, err error) {
 		return
 	}
 	b.queue[b.head].passed, b.queue[b.head].err = true, err
-	b.wake()
+	b.owner.wake()
 }
 
 // close throws away what is left and answers how much that was. Puts answer

@@ -15,6 +15,7 @@ type request struct {
 	peer     *peer
 	rootPath string
 	headers  []any // pairs of byte strings
+	pairs    []any // what the pairs are made of
 	size     int   // of target and headers on the wire, about
 }
 
@@ -44,12 +45,13 @@ func (s *Server) newRequest(r *http.Request) (*request, error) {
 func (q *request) collect() {
 	r := q.http
 	q.headers = make([]any, 0, len(r.Header)+2)
+	q.pairs = make([]any, 0, 2*(len(r.Header)+2))
 	q.size = len(r.Method) + len(r.RequestURI) + len(r.Proto) + 4
 	if r.Host != "" {
-		q.header("host", r.Host)
+		q.header(nameHost, r.Host)
 	}
 	if len(r.TransferEncoding) > 0 {
-		q.header("transfer-encoding", strings.Join(r.TransferEncoding, ", "))
+		q.header(nameTransferEncoding, strings.Join(r.TransferEncoding, ", "))
 	}
 	var room [24]string
 	names := room[:0]
@@ -65,18 +67,47 @@ func (q *request) collect() {
 	}
 }
 
-func (q *request) header(name, value string) {
-	q.size += len(name) + len(value) + 4
-	if strings.IndexByte(name, '_') >= 0 {
+// header adds one; its name is a byte string, put into an interface already.
+func (q *request) header(name any, value string) {
+	n := string(name.(asgi.Bytes))
+	q.size += len(n) + len(value) + 4
+	if strings.IndexByte(n, '_') >= 0 {
 		return // x_y and x-y are one to whoever makes environment variables of them
 	}
-	q.headers = append(q.headers, []any{asgi.Bytes(name), asgi.Bytes(value)})
+	q.pairs = append(q.pairs, name, asgi.Bytes(value))
+	q.headers = append(q.headers, q.pairs[len(q.pairs)-2:len(q.pairs):len(q.pairs)])
 }
 
-// lowerName is strings.ToLower for a header name.
-func lowerName(name string) string { return strings.ToLower(name) }
+var (
+	nameHost             any = asgi.Bytes("host")
+	nameTransferEncoding any = asgi.Bytes("transfer-encoding")
+)
 
-func (q *request) httpVersion() string {
+// lowerNames are the headers that most requests have.
+var lowerNames = func() map[string]any {
+	m := make(map[string]any)
+	for _, name := range strings.Fields(`Accept Accept-Encoding Accept-Language Authorization Cache-Control
+		Connection Content-Length Content-Type Cookie Dnt If-Modified-Since If-None-Match Origin Pragma Priority
+		Range Referer Sec-Ch-Ua Sec-Ch-Ua-Mobile Sec-Ch-Ua-Platform Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site
+		Sec-Fetch-User Sec-Gpc Sec-Websocket-Extensions Sec-Websocket-Key Sec-Websocket-Protocol
+		Sec-Websocket-Version Upgrade Upgrade-Insecure-Requests User-Agent X-Forwarded-For X-Forwarded-Host
+		X-Forwarded-Port X-Forwarded-Proto X-Real-Ip X-Request-Id X-Requested-With`) {
+		m[name] = asgi.Bytes(strings.ToLower(name))
+	}
+	return m
+}()
+
+// lowerName is strings.ToLower for a header name, as a byte string.
+func lowerName(name string) any {
+	if v, ok := lowerNames[name]; ok {
+		return v
+	}
+	return asgi.Bytes(strings.ToLower(name))
+}
+
+// httpVersion answers a text; being a constant it is in an interface for free,
+// like the others below.
+func (q *request) httpVersion() any {
 	switch {
 	case q.http.ProtoMajor == 2:
 		return "2"
@@ -86,9 +117,36 @@ func (q *request) httpVersion() string {
 	return "1.1"
 }
 
-func (q *request) scheme(plain, secure string) string {
-	if q.peer.secure {
-		return secure
+// method answers the method in upper case.
+func (q *request) method() any {
+	switch m := upper(q.http.Method); m {
+	case "GET":
+		return "GET"
+	case "POST":
+		return "POST"
+	case "HEAD":
+		return "HEAD"
+	case "PUT":
+		return "PUT"
+	case "DELETE":
+		return "DELETE"
+	case "OPTIONS":
+		return "OPTIONS"
+	default:
+		return m
 	}
-	return plain
+}
+
+func (q *request) httpScheme() any {
+	if q.peer.secure {
+		return "https"
+	}
+	return "http"
+}
+
+func (q *request) socketScheme() any {
+	if q.peer.secure {
+		return "wss"
+	}
+	return "ws"
 }

@@ -142,7 +142,7 @@ func (f refusal) statusLine() string {
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, began time.Time, f refusal) {
 	n := f.write(w, r)
 	s.event(Event{
-		Kind: HTTP, Client: peerOf(r).client, Method: upper(r.Method), Target: r.RequestURI, Version: r.Proto,
+		Kind: HTTP, Client: peerOf(r).client, Method: upper(r.Method), Target: r.RequestURI, Version: version(r),
 		Path: r.URL.Path, Status: f.status, Bytes: n, Duration: time.Since(began),
 	})
 }

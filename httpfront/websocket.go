@@ -23,9 +23,12 @@ const (
 // request waits for the answer; once that is yes, a reading goroutine owns the
 // socket to its end and a writing one, the pump, comes and goes.
 type socket struct {
-	s        *Server
-	channel  string
-	path     string
+	s       *Server
+	channel string
+	path    string
+	// Both as values of messages, which are many.
+	channelValue, pathValue any
+
 	target   string
 	client   any
 	began    time.Time
@@ -78,9 +81,10 @@ func (s *Server) serveSocket(w http.ResponseWriter, q *request, began time.Time)
 		s: s, channel: s.names.next(s.prefix), path: q.path, target: r.RequestURI, client: q.peer.client,
 		began: began, w: w, q: q, wakeup: make(chan struct{}, 1), over: make(chan struct{}),
 	}
+	c.channelValue, c.pathValue = c.channel, c.path
 	c.offered = tokens(r.Header["Sec-Websocket-Protocol"])
 	c.protocol = s.choose(c.offered)
-	c.box.wake, c.box.full, c.box.all = c.wake, c.full, &s.bytes
+	c.box.owner, c.box.all = c, &s.bytes
 	if !s.conns.join(c.channel, &c.box) || !s.conns.opened(c) {
 		s.refuse(w, r, began, refusedStopping)
 		return
@@ -122,7 +126,7 @@ func (c *socket) connectMessage() (asgi.Message, error) {
 	return asgi.NewMessage(
 		asgi.Field{Key: "reply_channel", Value: c.channel},
 		asgi.Field{Key: "http_version", Value: q.httpVersion()},
-		asgi.Field{Key: "scheme", Value: q.scheme("ws", "wss")},
+		asgi.Field{Key: "scheme", Value: q.socketScheme()},
 		asgi.Field{Key: "path", Value: q.path},
 		asgi.Field{Key: "query_string", Value: asgi.Bytes(q.query)},
 		asgi.Field{Key: "root_path", Value: q.rootPath},

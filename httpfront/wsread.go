@@ -71,13 +71,13 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 	} else {
 		data = asgi.Bytes(payload)
 	}
-	m, err := asgi.NewMessage(
-		asgi.Field{Key: "reply_channel", Value: c.channel},
-		asgi.Field{Key: "path", Value: c.path},
-		asgi.Field{Key: "bytes", Value: data},
-		asgi.Field{Key: "text", Value: text},
-		asgi.Field{Key: "order", Value: c.order},
-	)
+	m, err := asgi.Converter(nil).OwnMessage(asgi.Fields{
+		{Key: "reply_channel", Value: c.channelValue},
+		{Key: "path", Value: c.pathValue},
+		{Key: "bytes", Value: data},
+		{Key: "text", Value: text},
+		{Key: "order", Value: c.order},
+	})
 	cause := c.s.cause()
 	if err == nil {
 		err = c.s.layer.Send(c.s.life, cause, channelReceive, m, asgi.Volatile)
