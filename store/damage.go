@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -22,9 +21,10 @@ const (
 	metaMagic  = 0xED0CDAED
 )
 
-// checkLength answers an error that is errDamaged if the file is shorter than
-// its newest valid meta page says, or has none.
-func checkLength(path string) error {
+// checkFile answers an error that is errDamaged if the file is shorter than its
+// newest valid meta page says, has none, or has pages that are not what they
+// must be.
+func checkFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -34,37 +34,35 @@ func checkLength(path string) error {
 	if err != nil {
 		return err
 	}
-	length, err := neededLength(f)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errDamaged, err)
+	m, ok := newestMeta(f)
+	if !ok {
+		return fmt.Errorf("%w: it has no valid meta page", errDamaged)
 	}
-	if uint64(info.Size()) < length {
+	if length := m.pages * uint64(m.pageSize); uint64(info.Size()) < length {
 		return fmt.Errorf("%w: it has %d bytes of at least %d", errDamaged, info.Size(), length)
+	}
+	if err := checkPages(f, m); err != nil {
+		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return nil
 }
 
-// neededLength answers how long the file must be: what the newest valid meta
-// page says.
-func neededLength(f io.ReaderAt) (uint64, error) {
-	var length, newest uint64
+// newestMeta answers the valid meta page of the last transaction.
+func newestMeta(f io.ReaderAt) (newest meta, ok bool) {
 	for _, pageSize := range []int64{4096, 8192, 16384, 32768, 65536, 1024, 2048} {
 		for page := range int64(2) {
-			m, ok := readMeta(f, page*pageSize)
-			if ok && int64(m.pageSize) == pageSize && (length == 0 || m.txid >= newest) {
-				length, newest = m.pages*uint64(m.pageSize), m.txid
+			m, valid := readMeta(f, page*pageSize)
+			if valid && int64(m.pageSize) == pageSize && (!ok || m.txid > newest.txid) {
+				newest, ok = m, true
 			}
 		}
 	}
-	if length == 0 {
-		return 0, errors.New("it has no valid meta page")
-	}
-	return length, nil
+	return newest, ok
 }
 
 type meta struct {
-	pageSize    uint32
-	pages, txid uint64
+	pageSize          uint32
+	root, pages, txid uint64
 }
 
 func readMeta(f io.ReaderAt, offset int64) (m meta, ok bool) {
@@ -78,5 +76,5 @@ func readMeta(f io.ReaderAt, offset int64) (m meta, ok bool) {
 	if order.Uint32(b[:]) != metaMagic || order.Uint64(b[56:]) != sum.Sum64() {
 		return m, false
 	}
-	return meta{order.Uint32(b[8:]), order.Uint64(b[40:]), order.Uint64(b[48:])}, true
+	return meta{order.Uint32(b[8:]), order.Uint64(b[16:]), order.Uint64(b[40:]), order.Uint64(b[48:])}, true
 }

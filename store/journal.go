@@ -33,7 +33,8 @@ type journal struct {
 	disk   disk
 	log    *slog.Logger
 	now    func() int64
-	wakeBy func(int64) // have failLate called by then
+	wakeBy func(int64)   // have failLate called by then
+	idle   time.Duration // how long it lingers: lingerFor
 
 	work   chan struct{} // of one: something is staged
 	hurry  chan struct{} // of one: somebody waits, or there is enough
@@ -79,6 +80,7 @@ func newJournal(d disk, log *slog.Logger, now func() int64, wakeBy func(int64)) 
 		log:     log,
 		now:     now,
 		wakeBy:  wakeBy,
+		idle:    lingerFor,
 		work:    make(chan struct{}, 1),
 		hurry:   make(chan struct{}, 1),
 		crowd:   make(chan struct{}, 1),
@@ -123,6 +125,9 @@ func (j *journal) linger() bool {
 	j.mu.Lock()
 	staged := len(j.batches[0].ops) > 0
 	hurry := len(j.waits.bySeq) > 0 || len(j.batches) > 1
+	if !hurry {
+		drop(j.hurry) // it is from those who waited for an earlier batch
+	}
 	j.mu.Unlock()
 	switch {
 	case !staged:
@@ -131,7 +136,7 @@ func (j *journal) linger() bool {
 		j.gather()
 		return true
 	}
-	timer := time.NewTimer(lingerFor)
+	timer := time.NewTimer(j.idle)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -162,10 +167,7 @@ func (j *journal) gather() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.expect = 0
-	select {
-	case <-j.crowd:
-	default:
-	}
+	drop(j.crowd)
 }
 
 // next begins the write of the oldest batch.

@@ -116,7 +116,7 @@ func (tr *trial) open() {
 		tr.store = Memory(tr.opts)
 		return
 	}
-	s, err := Open(tr.path, tr.opts)
+	s, err := open(tr.path, tr.opts, func(d disk) disk { return twiceDisk{d} })
 	if err != nil {
 		tr.t.Fatal(err)
 	}

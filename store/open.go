@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -59,26 +60,27 @@ type file struct {
 // openFile opens the file at path, a new one if there is none or it is
 // damaged.
 func openFile(path string, o Options, log *slog.Logger) (*file, error) {
-	c, err := inspect(path, o, log)
-	if errors.Is(err, errDamaged) {
-		aside, moveErr := moveAside(path)
-		if moveErr != nil {
-			return nil, fmt.Errorf("%s is damaged (%w) and cannot be moved aside: %w", path, err, moveErr)
-		}
-		log.Warn("the store's file is damaged; it was moved aside and a new one is begun", "file", path, "moved to", aside, "error", err)
-		c, err = newContents(), nil
+	f, err := openWhole(path, o, log)
+	if !errors.Is(err, errDamaged) {
+		return f, err
 	}
+	aside, moveErr := moveAside(path)
+	if moveErr != nil {
+		return nil, fmt.Errorf("%s is damaged (%w) and cannot be moved aside: %w", path, err, moveErr)
+	}
+	log.Warn("the store's file is damaged; it was moved aside and a new one is begun", "file", path, "moved to", aside, "error", err)
+	return openWhole(path, o, log)
+}
+
+// openWhole opens a file that is not damaged, a new one if there is none.
+func openWhole(path string, o Options, log *slog.Logger) (*file, error) {
+	c, err := inspect(path, log)
 	if err != nil {
 		return nil, err
 	}
-	db, err := bolt.Open(path, 0o644, &bolt.Options{
-		Timeout:        lockPatience,
-		FreelistType:   bolt.FreelistMapType,
-		NoFreelistSync: true, // it grows with what was once stored; the file is read at start anyway
-		NoSync:         o.NoSync,
-	})
+	db, err := openForWriting(path, o)
 	if err != nil {
-		return nil, openError(path, err)
+		return nil, err
 	}
 	if err := prepare(db, c); err != nil {
 		db.Close()
@@ -87,9 +89,26 @@ func openFile(path string, o Options, log *slog.Logger) (*file, error) {
 	return &file{db, c}, nil
 }
 
+// openForWriting has bbolt look at all pages once more. Where it panics it
+// keeps the file open, and locked, but another may take its name.
+func openForWriting(path string, o Options) (db *bolt.DB, err error) {
+	defer recoverInto(&err)
+	defer faultsPanic()()
+	db, err = bolt.Open(path, 0o644, &bolt.Options{
+		Timeout:        lockPatience,
+		FreelistType:   bolt.FreelistMapType,
+		NoFreelistSync: true, // it grows with what was once stored; the file is read at start anyway
+		NoSync:         o.NoSync,
+	})
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	return db, nil
+}
+
 // inspect reads what the file holds without opening it for writing, which
 // would let bbolt trust what was not looked at. An absent file holds nothing.
-func inspect(path string, o Options, log *slog.Logger) (*contents, error) {
+func inspect(path string, log *slog.Logger) (*contents, error) {
 	c := newContents()
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
@@ -101,14 +120,15 @@ func inspect(path string, o Options, log *slog.Logger) (*contents, error) {
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder; the store is a file", path)
 	}
-	if err := checkLength(path); err != nil {
-		return nil, err
-	}
+	// This looks at the meta pages only, and takes the lock: what another
+	// process writes just now would look like damage.
 	db, err := bolt.Open(path, 0o644, &bolt.Options{Timeout: lockPatience, ReadOnly: true})
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	err = c.read(db)
+	if err = checkFile(path); err == nil {
+		err = c.read(db)
+	}
 	var newer *NewerFormatError
 	if errors.As(err, &newer) {
 		newer.Path = path
@@ -148,15 +168,18 @@ func prepare(db *bolt.DB, c *contents) error {
 	return tx.Commit()
 }
 
-// openError makes bbolt's errors ours.
+// openError makes bbolt's errors ours: what the system did not refuse, bbolt
+// did, because of what it read.
 func openError(path string, err error) error {
+	var system *fs.PathError
+	var number syscall.Errno
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return lockedError(path)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return fmt.Errorf("%w: %w", errDamaged, err)
+	case errors.As(err, &system), errors.As(err, &number):
+		return fmt.Errorf("open %s: %w", path, err)
 	}
-	return fmt.Errorf("open %s: %w", path, err)
+	return fmt.Errorf("%w: %w", errDamaged, err)
 }
 
 // moveAside renames a damaged file to a name that is not taken.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -198,6 +199,35 @@ func TestLockedFileNamesItsHolder(t *testing.T) {
 	closeStore(t, s)
 	if _, err := os.Stat(runPath(s.path)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the .run file stays: %v", err)
+	}
+}
+
+func TestFileInUseIsNeverTakenForDamaged(t *testing.T) {
+	s := openAt(t, newPath(t), Options{NoSync: true})
+	stop := make(chan struct{})
+	var busy sync.WaitGroup
+	busy.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			c := asgi.NewCause(0)
+			s.Send(t.Context(), c, "jobs", payload(i%9000))
+			s.Poll(t.Context(), c, "jobs")
+			s.Set(t.Context(), c, fmt.Sprint("state/", i%100), i, 0)
+			c.Barrier().Wait(t.Context())
+		}
+	})
+	var locked *LockedError
+	if _, err := Open(s.path, Options{}); !errors.As(err, &locked) {
+		t.Errorf("err = %v", err)
+	}
+	close(stop)
+	busy.Wait()
+	if aside, _ := filepath.Glob(s.path + ".damaged-*"); len(aside) > 0 {
+		t.Errorf("moved aside: %v", aside)
 	}
 }
 

@@ -47,6 +47,14 @@ func (d *seamDisk) set(fail error, after bool) {
 	d.fail, d.after = fail, after
 }
 
+// A twiceDisk commits everything twice, as a disk does whose commit succeeded
+// without being able to say so.
+type twiceDisk struct{ disk }
+
+func (d twiceDisk) commit(ops []op, now int64) error {
+	return errors.Join(d.disk.commit(ops, now), d.disk.commit(ops, now))
+}
+
 // openSlow opens a store in a new file behind a seam.
 func openSlow(t testing.TB) (*Store, *seamDisk) {
 	t.Helper()

@@ -127,6 +127,14 @@ func (j *journal) strikeLocked(seq uint64, footprint int) bool {
 	panic("store: a staged op is in no batch")
 }
 
+// drop takes back a signal that nobody has seen.
+func drop(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+	}
+}
+
 // put stages a message.
 func (j *journal) put(r *record) {
 	if j != nil {

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// bbolt follows the references between pages without end, so a page that
+// refers to one above it would never let it finish. So the pages are walked
+// here first: each must be what it is taken for, within bounds, and in one
+// place only.
+//
+// A page, in the byte order of the machine:
+//
+//	id 8 | flags 2 | count 2 | overflow 4, then count elements
+//	branch element: key's place 4 | key's length 4 | child 8
+//	leaf element:   flags 4 | key's place 4 | key's length 4 | value's length 4
+//
+// Places count from the element's own. A bucket's value is its root 8 and a
+// sequence 8; if the root is 0 its only page follows.
+const (
+	pageHead    = 16
+	elementSize = 16
+	branchFlag  = 1
+	leafFlag    = 2
+	bucketFlag  = 1
+	bucketHead  = 16
+	maxLevels   = 64
+)
+
+var errReference = errors.New("a page that others refer to is not what it must be")
+
+// pages walks the pages of a file.
+type pages struct {
+	file   io.ReaderAt
+	meta   meta
+	seen   []bool
+	levels [][]byte // a buffer for each level of the walk
+}
+
+func checkPages(f io.ReaderAt, m meta) error {
+	p := &pages{file: f, meta: m, seen: make([]bool, m.pages)}
+	return p.tree(m.root, 0)
+}
+
+// tree checks a page and all below it.
+func (p *pages) tree(id uint64, level int) error {
+	if level == maxLevels {
+		return fmt.Errorf("%w: page %d is too deep", errReference, id)
+	}
+	b, err := p.read(id, level)
+	if err != nil {
+		return err
+	}
+	order := binary.NativeEndian
+	count := int(order.Uint16(b[10:]))
+	switch order.Uint16(b[8:]) {
+	case branchFlag:
+		for i := range count {
+			at := pageHead + i*elementSize
+			if !within(b, at, order.Uint32(b[at:]), order.Uint32(b[at+4:])) {
+				return fmt.Errorf("%w: element %d of branch %d", errReference, i, id)
+			}
+			if err := p.tree(order.Uint64(b[at+8:]), level+1); err != nil {
+				return err
+			}
+		}
+		if count == 0 {
+			return fmt.Errorf("%w: branch %d is empty", errReference, id)
+		}
+		return nil
+	case leafFlag:
+		return p.leaf(b, id, level)
+	}
+	return fmt.Errorf("%w: page %d", errReference, id)
+}
+
+// read reads a page with its overflow.
+func (p *pages) read(id uint64, level int) ([]byte, error) {
+	size := uint64(p.meta.pageSize)
+	if id < 2 || id >= p.meta.pages {
+		return nil, fmt.Errorf("%w: there is no page %d", errReference, id)
+	}
+	if len(p.levels) == level {
+		p.levels = append(p.levels, make([]byte, size))
+	}
+	b := p.levels[level][:size]
+	if _, err := p.file.ReadAt(b, int64(id*size)); err != nil {
+		return nil, err
+	}
+	order := binary.NativeEndian
+	overflow := uint64(order.Uint32(b[12:]))
+	if order.Uint64(b) != id || overflow >= p.meta.pages-id {
+		return nil, fmt.Errorf("%w: page %d", errReference, id)
+	}
+	for i := id; i <= id+overflow; i++ {
+		if p.seen[i] {
+			return nil, fmt.Errorf("%w: page %d is referred to twice", errReference, i)
+		}
+		p.seen[i] = true
+	}
+	if overflow > 0 {
+		b = make([]byte, (overflow+1)*size)
+		p.levels[level] = b
+		if _, err := p.file.ReadAt(b, int64(id*size)); err != nil {
+			return nil, err
+		}
+	}
+	if pageHead+int(order.Uint16(b[10:]))*elementSize > len(b) {
+		return nil, fmt.Errorf("%w: page %d has more elements than it holds", errReference, id)
+	}
+	return b, nil
+}
+
+// leaf checks a leaf's elements, and the buckets among them.
+func (p *pages) leaf(b []byte, id uint64, level int) error {
+	order := binary.NativeEndian
+	for i := range int(order.Uint16(b[10:])) {
+		at := pageHead + i*elementSize
+		place, key, value := order.Uint32(b[at+4:]), order.Uint32(b[at+8:]), order.Uint32(b[at+12:])
+		if !within(b, at, place, key) || !within(b, at+int(place)+int(key), 0, value) {
+			return fmt.Errorf("%w: element %d of leaf %d", errReference, i, id)
+		}
+		if order.Uint32(b[at:])&bucketFlag == 0 {
+			continue
+		}
+		start := at + int(place) + int(key)
+		if err := p.bucket(b[start:start+int(value)], id, level); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bucket checks what the value of a bucket refers to.
+func (p *pages) bucket(value []byte, id uint64, level int) error {
+	if len(value) < bucketHead {
+		return fmt.Errorf("%w: a bucket of leaf %d", errReference, id)
+	}
+	order := binary.NativeEndian
+	if root := order.Uint64(value); root != 0 {
+		return p.tree(root, level+1)
+	}
+	inline := value[bucketHead:]
+	if len(inline) < pageHead || order.Uint16(inline[8:]) != leafFlag || pageHead+int(order.Uint16(inline[10:]))*elementSize > len(inline) {
+		return fmt.Errorf("%w: a bucket within leaf %d", errReference, id)
+	}
+	if level+1 == maxLevels {
+		return fmt.Errorf("%w: buckets in buckets of leaf %d", errReference, id)
+	}
+	return p.leaf(inline, id, level+1)
+}
+
+// within reports whether length bytes at a place, which counts from at, lie in
+// the page.
+func within(b []byte, at int, place, length uint32) bool {
+	return uint64(at)+uint64(place)+uint64(length) <= uint64(len(b))
+}
