@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -50,6 +51,27 @@ func (s *server) explain(err error, color bool) (line, more string) {
 		_, more, _ = strings.Cut(more, "\n\n")
 	}
 	return e.Line(), more
+}
+
+// written answers the files that outputs go to. Started with its output sent
+// to a file beside the application, the program would take each line that it
+// writes for a change, say that it reloaded, and so on without end.
+func written(outputs ...io.Writer) []string {
+	var files []string
+	for _, w := range outputs {
+		f, ok := w.(*os.File)
+		if !ok {
+			continue
+		}
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		// /dev/stdout leads to the file where the system knows.
+		if path, err := filepath.EvalSymlinks(f.Name()); err == nil {
+			files = append(files, path)
+		}
+	}
+	return files
 }
 
 // inColor tells whether somebody sees what is written, and likes colour.

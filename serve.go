@@ -33,6 +33,7 @@ type server struct {
 	app     string
 	options *options
 	stderr  io.Writer
+	written []string // files that our own output goes to
 	log     *slog.Logger
 
 	store   *store.Store
@@ -51,7 +52,7 @@ type server struct {
 // serve runs an application until the context ends or something fails that
 // it cannot do without.
 func serve(ctx context.Context, app string, o *options, stdout, stderr io.Writer) error {
-	s := &server{app: app, options: o, stderr: stderr}
+	s := &server{app: app, options: o, stderr: stderr, written: written(stdout, stderr)}
 	s.log = o.newLog(stderr, s.explain)
 	if err := s.readable(); err != nil {
 		return err
@@ -178,7 +179,7 @@ func (s *server) build() (err error) {
 	s.watcher, err = reload.New(reload.Options{
 		Root:   filepath.Dir(s.app),
 		Poll:   o.poll,
-		Ignore: []string{o.storePath, o.accessLog, o.listen.unix},
+		Ignore: append(s.written, o.storePath, o.accessLog, o.listen.unix),
 		Log:    s.log,
 	})
 	if err == nil {

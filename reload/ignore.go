@@ -6,8 +6,8 @@ import (
 )
 
 // temporary tells by its name whether a file or folder is an editor's or a
-// tool's own: hidden, a swap, lock or backup file, or a place where packages
-// are installed by the ten thousand.
+// tool's own: hidden, a swap, lock or backup file, a log, perhaps ours, or a
+// place where packages are installed by the ten thousand.
 func temporary(name string) bool {
 	switch name {
 	case "", "node_modules", "__pycache__":
@@ -23,7 +23,7 @@ func temporary(name string) bool {
 		return true
 	}
 	switch strings.ToLower(filepath.Ext(name)) {
-	case ".tmp", ".temp", ".swp", ".swo", ".swx", ".bak":
+	case ".tmp", ".temp", ".swp", ".swo", ".swx", ".bak", ".log":
 		return true
 	}
 	return vimProbe(name)

@@ -185,7 +185,7 @@ func TestAFileThatCameAndWentIsNoChange(t *testing.T) {
 
 func TestTemporaryFilesAreNobodys(t *testing.T) {
 	w := watch(t, Options{})
-	for _, name := range []string{".app.star.swp", "app.star~", "#app.star#", "4913", "5036", "app.star___jb_tmp___", "x.tmp", "app.star.tmp.123.4", ".hidden", "~$x", "x.bak"} {
+	for _, name := range []string{".app.star.swp", "app.star~", "#app.star#", "4913", "5036", "app.star___jb_tmp___", "x.tmp", "app.star.tmp.123.4", ".hidden", "~$x", "x.bak", "server.log"} {
 		w.write(name, "new")
 	}
 	for _, dir := range []string{".asgibox", ".git", "node_modules"} {
@@ -205,8 +205,8 @@ func TestOrdinaryNamesAreNotTemporary(t *testing.T) {
 
 func TestIgnoredFilesAreTheProcessesOwn(t *testing.T) {
 	dir := t.TempDir()
-	w := watch(t, Options{Root: dir, Ignore: []string{filepath.Join(dir, "access.log")}})
-	w.write("access.log", "line")
+	w := watch(t, Options{Root: dir, Ignore: []string{filepath.Join(dir, "access.txt")}})
+	w.write("access.txt", "line")
 	w.expectNothingElse()
 }
 
