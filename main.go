@@ -34,7 +34,20 @@ func main() {
 		<-signals
 		os.Exit(interrupted)
 	}()
+	collectLess()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// collectLess has the garbage collector run less often than it would by
+// itself: with little to keep, as here, it would run fifty times a second
+// under load, for a fifth of all CPU. The usual variables go before.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(1 << 30)
+	}
 }
 
 // interrupted is the exit status after a second Ctrl-C.

@@ -66,9 +66,9 @@ func (d *Debugger) Step(channel string) (bool, error) {
 	return true, nil
 }
 
-// handLocked gives the first message of a queue to its first reader.
+// handLocked gives the first message of a queue to the reader that came last.
 func (s *Store) handLocked(q *queue, now int64) *waiter {
-	w := q.parked.first.waiter
+	w := q.parked.last.waiter
 	r := s.popLocked(q)
 	s.takenLocked(q, r)
 	s.assignLocked(w, s.delivery(q, r), nil, now)

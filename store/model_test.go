@@ -111,9 +111,9 @@ func (m *model) push(msg *modelMessage) (full bool) {
 	return false
 }
 
-// hand gives a message to the reader that has waited longest.
+// hand gives a message to the reader that came last.
 func (m *model) hand(msg *modelMessage) bool {
-	for _, r := range m.parked {
+	for _, r := range slices.Backward(m.parked) {
 		if r.got == nil && slices.Contains(r.channels, asgi.ProcessPrefix(msg.channel)) {
 			r.got = msg
 			return true

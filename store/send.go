@@ -75,7 +75,7 @@ func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 // offerLocked hands the record to a reader, which the caller wakes once the
 // lock is gone, or queues it.
 func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short shortage) {
-	if spot := q.parked.first; spot != nil && q.binding == nil && q.stop == nil {
+	if spot := q.parked.last; spot != nil && q.binding == nil && q.stop == nil {
 		w := spot.waiter
 		s.sentLocked(q, now)
 		if r.seq != 0 { // a delayed message, which is in the journal

@@ -21,7 +21,8 @@ type spot struct {
 	prev, next *spot
 }
 
-// spots is a line of waiters, first come first served.
+// spots are the waiters of one queue in the order in which they came. The
+// last is served first: what it needs is still in the processor's caches.
 type spots struct{ first, last *spot }
 
 func (l *spots) push(p *spot) {
