@@ -90,6 +90,13 @@ channel_routing = [
 	})
 }
 
+func TestAHostileBodyIsARequestsFault(t *testing.T) {
+	s := serve(t, `channel_routing = [view("/", lambda request: request.json())]`)
+	if r := s.do("POST", "/", strings.Repeat("[", 8<<20)); r.status != 400 || !strings.Contains(r.body, "deeper than 1000") {
+		t.Errorf("%.300v", r)
+	}
+}
+
 func TestAHandlerThatHoardsMemoryIsCancelled(t *testing.T) {
 	s := setup{script: script.Options{Memory: 32 << 20}}.serve(t, `
 def greedy(request):

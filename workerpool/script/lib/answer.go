@@ -6,7 +6,8 @@ import (
 	"sort"
 	"strings"
 
-	"go.starlark.net/lib/json"
+	"asgibox/workerpool/script/jsontext"
+
 	"go.starlark.net/starlark"
 )
 
@@ -58,7 +59,7 @@ func (a *answer) json(thread *starlark.Thread, b *starlark.Builtin, args starlar
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs); err != nil {
 		return nil, err
 	}
-	v, err := starlark.Call(thread, json.Module.Members["decode"], starlark.Tuple{starlark.String(a.body)}, nil)
+	v, err := jsontext.Decode(thread, a.body)
 	if err != nil {
 		return nil, hinted("look at response.status and response.text first", "the answer of %s is not JSON", a.url)
 	}

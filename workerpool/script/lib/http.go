@@ -12,7 +12,8 @@ import (
 
 	"asgibox/workerpool/script/value"
 
-	"go.starlark.net/lib/json"
+	"asgibox/workerpool/script/jsontext"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 )
@@ -131,7 +132,7 @@ func (c *call) content(thread *starlark.Thread) (body, contentType string, err e
 	case n > 1:
 		return "", "", fmt.Errorf("%s: it takes one of body, json and form", c.name)
 	case given(c.json):
-		v, err := starlark.Call(thread, json.Module.Members["encode"], starlark.Tuple{c.json}, nil)
+		v, err := jsontext.Encode(thread, c.json)
 		if err != nil {
 			return "", "", err
 		}

@@ -13,9 +13,10 @@ import (
 	"maps"
 	"net/http"
 
+	"asgibox/workerpool/script/jsontext"
+
 	"asgibox/workerpool/script/value"
 
-	"go.starlark.net/lib/json"
 	"go.starlark.net/lib/math"
 	"go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
@@ -38,7 +39,7 @@ type Options struct {
 // concurrent use.
 func Builtins(o Options) starlark.StringDict {
 	all := starlark.StringDict{
-		"json":    json.Module,
+		"json":    jsontext.Module,
 		"time":    time.Module,
 		"math":    math.Module,
 		"re":      reModule(),

@@ -3,12 +3,13 @@ package web
 import (
 	"strings"
 
-	"go.starlark.net/lib/json"
+	"asgibox/workerpool/script/jsontext"
+
 	"go.starlark.net/starlark"
 )
 
 func encodeJSON(thread *starlark.Thread, v starlark.Value) (string, error) {
-	out, err := starlark.Call(thread, json.Module.Members["encode"], starlark.Tuple{v}, nil)
+	out, err := jsontext.Encode(thread, v)
 	if err != nil {
 		if strings.Contains(err.Error(), "in field .elems") {
 			return "", hinted("JSON has no bytes: str(data) makes text, base64.encode(data) too", "bytes cannot be written as JSON")
@@ -20,5 +21,5 @@ func encodeJSON(thread *starlark.Thread, v starlark.Value) (string, error) {
 }
 
 func decodeJSON(thread *starlark.Thread, text string) (starlark.Value, error) {
-	return starlark.Call(thread, json.Module.Members["decode"], starlark.Tuple{starlark.String(text)}, nil)
+	return jsontext.Decode(thread, text)
 }
