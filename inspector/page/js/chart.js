@@ -1,0 +1,67 @@
+// Charts over the last minutes, one point a second.
+import uPlot from "../vendor/uPlot.js";
+import { h } from "./dom.js";
+
+const seconds = 300;
+
+export class Chart {
+  // lines: [{ label, key, color }], where a color is the name of a CSS variable.
+  constructor(title, note, lines, format) {
+    this.lines = lines;
+    this.format = format;
+    this.points = [];
+    this.box = h("div", { class: "plot" });
+    this.now = h("span", { class: "now" });
+    this.node = h("figure", { class: "card chart" },
+      h("figcaption", {}, h("strong", {}, title), h("span", { class: "muted" }, note), this.now), this.box);
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(this.box);
+  }
+
+  draw() {
+    const style = getComputedStyle(document.documentElement);
+    const color = (name) => style.getPropertyValue(name).trim();
+    const grid = { stroke: color("--line"), width: 1 };
+    this.plot?.destroy();
+    this.plot = new uPlot({
+      width: this.box.clientWidth, height: 150, legend: { show: false },
+      cursor: { drag: { x: false, y: false }, points: { size: 6 } },
+      scales: { x: { time: true }, y: { range: (u, min, max) => [0, Math.max(max * 1.15, 1)] } },
+      axes: [
+        { stroke: color("--muted"), grid: { show: false }, ticks: { show: false }, font: "11px system-ui", size: 26 },
+        { stroke: color("--muted"), grid, ticks: { show: false }, font: "11px system-ui", size: 54, values: (u, values) => values.map(this.format) },
+      ],
+      series: [{}, ...this.lines.map((l) => ({ label: l.label, stroke: color(l.color), width: 1.6, fill: l.fill ? color(l.fill) : undefined, points: { show: false } }))],
+      hooks: { setCursor: [(u) => this.tell(u.cursor.idx)] },
+    }, this.data(), this.box);
+  }
+
+  data() {
+    return [this.points.map((p) => p.t), ...this.lines.map((l) => this.points.map((p) => p[l.key]))];
+  }
+
+  add(points) {
+    if (!points?.length) return;
+    this.points = this.points.concat(points).slice(-seconds);
+    if (!this.plot) this.draw();
+    else this.plot.setData(this.data());
+    this.tell(null);
+  }
+
+  tell(index) {
+    const p = this.points[index ?? this.points.length - 1];
+    if (!p) return;
+    this.now.replaceChildren(...this.lines.map((l) =>
+      h("span", { class: "key" }, h("i", { class: "dot " + l.color.slice(2) }), l.label + " ", h("b", {}, this.format(p[l.key])))));
+  }
+
+  resize() {
+    if (this.plot && this.box.clientWidth) this.plot.setSize({ width: this.box.clientWidth, height: 150 });
+    else if (this.box.clientWidth && this.points.length) this.draw();
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    this.plot?.destroy();
+  }
+}

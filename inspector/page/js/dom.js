@@ -1,0 +1,129 @@
+// Elements and words. All text goes through text nodes: nothing that came over
+// the network is ever parsed as HTML.
+
+export function h(tag, props, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(props || {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (key === "class") node.className = value;
+    else if (key in node && key !== "list") node[key] = value;
+    else node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((c) => c !== undefined && c !== null && c !== false));
+  return node;
+}
+
+export const $ = (selector, root = document) => root.querySelector(selector);
+
+export function setText(node, text) {
+  text = String(text);
+  if (node.textContent !== text) node.textContent = text;
+}
+
+// keep makes a container's children those of the items, keeping the nodes of
+// items that were there before. An item is drawn anew only if it has changed.
+export function keep(container, items, keyOf, create, update) {
+  const old = container.kept || new Map();
+  const now = new Map();
+  let at = container.firstChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    const entry = old.get(key) || { node: create(item) };
+    const shape = JSON.stringify(item);
+    if (update && entry.shape !== shape) update(entry.node, item);
+    entry.shape = shape;
+    now.set(key, entry);
+    if (entry.node === at) at = at.nextSibling;
+    else container.insertBefore(entry.node, at);
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+  container.kept = now;
+}
+
+export function number(n) {
+  if (n === undefined || n === null) return "–";
+  if (n >= 1e6) return (n / 1e6).toFixed(n < 1e7 ? 2 : 1) + "M";
+  if (n >= 1e4) return (n / 1e3).toFixed(n < 1e5 ? 1 : 0) + "k";
+  if (Number.isInteger(n)) return n.toLocaleString("en");
+  return n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
+}
+
+export function bytes(n) {
+  if (n < 1024) return n + " B";
+  if (n < 1 << 20) return (n / 1024).toFixed(1) + " KiB";
+  if (n < 1 << 30) return (n / (1 << 20)).toFixed(1) + " MiB";
+  return (n / (1 << 30)).toFixed(1) + " GiB";
+}
+
+export function took(ms) {
+  if (ms === undefined || ms === null) return "–";
+  if (ms < 1) return Math.round(ms * 1000) + " µs";
+  if (ms < 10) return ms.toFixed(2) + " ms";
+  if (ms < 1000) return Math.round(ms) + " ms";
+  if (ms < 60000) return (ms / 1000).toFixed(1) + " s";
+  if (ms < 3600000) return Math.floor(ms / 60000) + " min " + Math.round((ms % 60000) / 1000) + " s";
+  return Math.floor(ms / 3600000) + " h " + Math.round((ms % 3600000) / 60000) + " min";
+}
+
+export function clock(ms) {
+  if (!ms) return "–";
+  const d = new Date(ms);
+  const two = (n) => String(n).padStart(2, "0");
+  return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}.${String(d.getMilliseconds()).padStart(3, "0")}`;
+}
+
+// short cuts the random part of a process-specific name, which nobody reads.
+export function short(channel) {
+  const at = channel.indexOf("!");
+  if (at < 0) return channel.length > 34 ? channel.slice(0, 32) + "…" : channel;
+  const dot = channel.lastIndexOf(".", at);
+  return channel.slice(0, dot + 1) + "…!" + channel.slice(at + 1);
+}
+
+let toastTimer;
+export function toast(text, bad) {
+  const box = $("#toasts");
+  box.replaceChildren(h("div", { class: bad ? "toast bad" : "toast" }, text));
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => box.replaceChildren(), bad ? 8000 : 3000);
+}
+
+// ask shows a dialog and answers what its form holds, or null.
+export function ask(title, fields, action, danger) {
+  const dialog = $("#dialog");
+  return new Promise((resolve) => {
+    const inputs = fields.map((f) => {
+      const input = h(f.rows ? "textarea" : "input", {
+        name: f.name, value: f.value ?? "", rows: f.rows, placeholder: f.placeholder, spellcheck: false, autocomplete: "off",
+      });
+      return [f.name, input, h("label", {}, f.label, input)];
+    });
+    const done = (value) => { dialog.close(); dialog.replaceChildren(); resolve(value); };
+    dialog.oncancel = () => done(null);
+    dialog.replaceChildren(
+      h("form", {
+        method: "dialog",
+        onsubmit: (e) => { e.preventDefault(); done(Object.fromEntries(inputs.map(([name, input]) => [name, input.value]))); },
+      },
+      h("h2", {}, title), inputs.map(([, , label]) => label),
+      h("div", { class: "actions" },
+        h("button", { type: "button", onclick: () => done(null) }, "Cancel"),
+        h("button", { type: "submit", class: danger ? "danger" : "primary" }, action))));
+    dialog.showModal();
+    (inputs[0]?.[1] || dialog.querySelector("button[type=submit]")).focus();
+  });
+}
+
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(`Copied as ${what}`);
+  } catch {
+    await ask(`Copy as ${what}`, [{ name: "text", label: "The browser does not let the page copy; here it is:", value: text, rows: 12 }], "Close");
+  }
+}
