@@ -37,6 +37,7 @@ type options struct {
 	noReload  bool
 	poll      bool
 	accessLog string
+	control   string
 	logFormat string
 	verbose   int
 	quiet     bool
@@ -91,6 +92,7 @@ func (o *options) where() flagGroup {
 	g.Var(flagvalue.Number{To: &o.listen.fd}, "fd", "listen on this inherited file descriptor")
 	g.StringVar(&o.listen.udp, "udp", "", "receive datagrams on this address, like 127.0.0.1:9000")
 	g.BoolVar(&o.tls, "tls", false, "speak HTTPS and HTTP/2 with a certificate for development, which is made and kept")
+	g.StringVar(&o.control, "control", "", `address of the inspector and of the commands for a running server, or "off" (default 127.0.0.1:8001, or a free port if that is taken)`)
 	g.StringVar(&o.tlsCert, "tls-cert", "", "certificate for HTTPS and HTTP/2, a PEM file")
 	g.StringVar(&o.tlsKey, "tls-key", "", "key of the certificate, a PEM file")
 	g.BoolVar(&o.front.H2C, "h2c", false, "understand HTTP/2 in clear text")

@@ -130,6 +130,9 @@ func (s *server) banner(urls []string) {
 	if s.packets != nil {
 		row("datagrams", s.packets.LocalAddr().String())
 	}
+	if c := s.control.Load(); c != nil {
+		row("look", c.url())
+	}
 	row("kept", s.kept())
 	row("stop", "Ctrl-C")
 	fmt.Fprintln(s.stderr, b.String())

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,8 +43,9 @@ type server struct {
 	packets net.PacketConn // nil without --udp
 	udp     *udp.Server    // nil without --udp
 	loader  *script.Loader
-	pool    *workerpool.Pool // nil with --no-workers
-	watcher *reload.Watcher  // nil with --no-reload
+	pool    *workerpool.Pool        // nil with --no-workers
+	watcher *reload.Watcher         // nil with --no-reload
+	control atomic.Pointer[control] // nil with --control off, and until it is built
 
 	mu      sync.Mutex // guards changed
 	changed []string   // what the load that is going on is for; none at the first
@@ -53,7 +55,7 @@ type server struct {
 // it cannot do without.
 func serve(ctx context.Context, app string, o *options, stdout, stderr io.Writer) error {
 	s := &server{app: app, options: o, stderr: stderr, written: written(stdout, stderr)}
-	s.log = o.newLog(stderr, s.explain)
+	s.log = slog.New(watchedLog{Handler: o.newLog(stderr, s.explain).Handler(), server: s})
 	if err := s.readable(); err != nil {
 		return err
 	}
@@ -71,18 +73,26 @@ func serve(ctx context.Context, app string, o *options, stdout, stderr io.Writer
 	if err := s.secure(); err != nil {
 		return err
 	}
+	look, err := openControl(o.control)
+	if err != nil {
+		return err
+	}
+	if look != nil {
+		defer look.Close()
+	}
 	access, accessLog, err := o.access(s.log, stdout)
 	if err != nil {
 		return err
 	}
 	defer accessLog.Close()
-	o.front.Access = access
+	o.front.Access = s.visited(access)
 	if err := s.openStore(); err != nil {
 		return err
 	}
-	err = s.build()
+	open := urls(listeners, o.front.TLS != nil)
+	err = s.build(look, open)
 	if err == nil {
-		s.banner(urls(listeners, o.front.TLS != nil))
+		s.banner(open)
 		err = s.run(ctx, listeners)
 	}
 	return errors.Join(err, s.closeStore())
@@ -154,19 +164,32 @@ func (s *server) closeStore() error {
 }
 
 // build makes the rooms and shows each the layer, and nothing else.
-func (s *server) build() (err error) {
-	o := s.options
+func (s *server) build(look net.Listener, urls []string) (err error) {
 	layer := s.layer()
-	o.front.Log = s.log
-	if s.front, err = httpfront.New(layer, o.front); err != nil {
+	s.options.front.Log = s.log
+	if s.front, err = httpfront.New(layer, s.options.front); err != nil {
 		return err
 	}
 	if s.packets != nil {
 		s.udp = udp.New(layer, udp.Options{Log: s.log})
 	}
-	if o.noWorkers {
+	if !s.options.noWorkers {
+		if err = s.buildPool(layer); err != nil {
+			return err
+		}
+	}
+	if look == nil {
 		return nil
 	}
+	if err = s.buildControl(layer, look, firstHTTP(urls)); err != nil {
+		return err
+	}
+	return s.store.Announce(s.control.Load().url())
+}
+
+// buildPool makes the workers, and what has them load the application anew.
+func (s *server) buildPool(layer asgi.Layer) (err error) {
+	o := s.options
 	o.script.Layer, o.script.Log = layer, s.log
 	s.loader = script.NewLoader(s.app, o.script)
 	o.pool.Log, o.pool.Loaded, o.pool.ErrorPage = s.log, s.loaded, s.loader.ErrorPage
@@ -210,6 +233,9 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 			return s.watcher.Run(watching, func(changed []string) { s.reload(watching, changed) })
 		})
 	}
+	if c := s.control.Load(); c != nil {
+		tasks.Go(func() error { return c.Serve(context.WithoutCancel(ctx), c.listener) })
+	}
 	select {
 	case <-ctx.Done():
 		s.log.Info("stopping; Ctrl-C once more stops at once")
@@ -236,6 +262,11 @@ func (s *server) shutdown(stopHearing func()) {
 	if s.pool != nil {
 		s.pool.Shutdown(grace)
 	}
+	if c := s.control.Load(); c != nil {
+		if err := c.Shutdown(grace); err != nil {
+			s.log.Debug("the control server was cut", "err", err)
+		}
+	}
 }
 
 // reload loads the application anew.
@@ -252,9 +283,11 @@ func (s *server) reload(ctx context.Context, changed []string) {
 // loaded tells the outcome of a load in one line.
 func (s *server) loaded(g workerpool.Generation, err error) {
 	s.mu.Lock()
-	what := describe(s.changed)
-	first := what == ""
+	changed := s.changed
 	s.mu.Unlock()
+	s.showLoad(g, changed, err)
+	what := describe(changed)
+	first := what == ""
 	app := filepath.Base(s.app)
 	switch {
 	case first && err == nil:

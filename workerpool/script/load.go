@@ -102,7 +102,8 @@ func (r *run) becomeLoop() error {
 
 // join makes the run a worker's.
 func (r *run) join(ctx context.Context, w *workerpool.LoopWorker) {
-	r.worker, r.job, r.out = w, w.Job(), w.Job()
+	r.worker = w
+	r.work(w.Job())
 	r.begin(ctx)
 	r.thread.SetLocal(localContext, ctx)
 }

@@ -109,6 +109,7 @@ func (u *unit) borrow(ctx context.Context) *run {
 }
 
 func (u *unit) giveBack(r *run) {
+	r.job.Cause.Place = nil // the thread is somebody else's from now on
 	r.job, r.out, r.cookie, r.held = nil, nil, "", false
 	r.sessions = nil
 	u.threads.Put(r)
@@ -116,7 +117,7 @@ func (u *unit) giveBack(r *run) {
 
 // consume handles a job's message.
 func (r *run) consume(m *match, j *workerpool.Job) error {
-	r.job, r.out = j, j
+	r.work(j)
 	d := j.Delivery
 	if m.entry == nil {
 		return r.unrouted(m, d)

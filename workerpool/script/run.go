@@ -33,6 +33,7 @@ const (
 type run struct {
 	unit   *unit
 	thread *starlark.Thread
+	here   func() string // where the script stands, for who watches the layer
 	ctx    context.Context
 
 	job      *workerpool.Job        // nil while loading and in hooks
@@ -63,6 +64,7 @@ func (u *unit) newRun(ctx context.Context, name string) *run {
 	r := &run{unit: u, modules: make(map[string]*module)}
 	r.thread = &starlark.Thread{Name: name, Print: u.print, Load: r.load, OnMaxSteps: r.look}
 	r.thread.SetLocal(localRun, r)
+	r.here = func() string { return where(r.thread) }
 	r.begin(ctx)
 	return r
 }
@@ -100,6 +102,14 @@ func (r *run) cause() *asgi.Cause {
 		return nil
 	}
 	return r.job.Cause
+}
+
+// work makes the job the run's own.
+func (r *run) work(j *workerpool.Job) {
+	r.job, r.out = j, j
+	if j.Cause != nil {
+		j.Cause.Place = r.here
+	}
 }
 
 // waitBarrier waits until what the run has seen and done is on disk, for

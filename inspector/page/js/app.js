@@ -1,6 +1,6 @@
 // The frame around the views: navigation, the live stream, keys, themes.
-import { h, $, setText, number, toast, ask } from "./dom.js";
-import { Live, attempt, post } from "./api.js";
+import { h, $, setText, number, toast } from "./dom.js";
+import { Live } from "./api.js";
 import { flow } from "./views/flow.js";
 import { messages } from "./views/messages.js";
 import { connections } from "./views/connections.js";
@@ -124,24 +124,13 @@ function theme(next) {
   current?.themed?.();
 }
 
-async function reload() {
-  await attempt(post("reload"), (a) => `Generation ${a.generation} is live`);
-}
-
-async function flush() {
-  if (await ask("Drop all queued and delayed messages, and all groups?", [], "Flush", true)) {
-    await attempt(post("flush"), "The layer is empty");
-  }
-}
-
 theme();
 $("#nav").append(...Object.keys(views).map((name, i) =>
   h("a", { href: "#/" + name, "data-view": name, title: `Key ${i + 1}` }, titles[name])));
 $("#bar").append(bar.live, bar.rate, bar.waiting, bar.sockets, bar.busy, bar.generation,
-  h("button", { class: "small", onclick: reload, title: "Load the application anew" }, "Reload"),
-  h("button", { class: "small", onclick: flush, title: "Drop all queued and delayed messages and all groups" }, "Flush"),
   h("button", { class: "small", onclick: () => theme(true), title: "Dark, light, or as the system has it (t)", "aria-label": "Colours" }, "◐"),
   h("button", { class: "small", onclick: showHelp, title: "Keys (?)", "aria-label": "Keys" }, "?"));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => current?.themed?.());
 window.addEventListener("hashchange", route);
 document.addEventListener("keydown", keys);
 route();

@@ -1,8 +1,10 @@
 // Charts over the last minutes, one point a second.
 import uPlot from "../vendor/uPlot.js";
-import { h } from "./dom.js";
+import { h, colorOf } from "./dom.js";
 
 const seconds = 300;
+
+const clockOf = (t) => new Date(t * 1000).toTimeString().slice(0, 8);
 
 export class Chart {
   // lines: [{ label, key, color }], where a color is the name of a CSS variable.
@@ -19,8 +21,7 @@ export class Chart {
   }
 
   draw() {
-    const style = getComputedStyle(document.documentElement);
-    const color = (name) => style.getPropertyValue(name).trim();
+    const color = colorOf;
     const grid = { stroke: color("--line"), width: 1 };
     this.plot?.destroy();
     this.plot = new uPlot({
@@ -28,7 +29,7 @@ export class Chart {
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
       scales: { x: { time: true }, y: { range: (u, min, max) => [0, Math.max(max * 1.15, 1)] } },
       axes: [
-        { stroke: color("--muted"), grid: { show: false }, ticks: { show: false }, font: "11px system-ui", size: 26 },
+        { stroke: color("--muted"), grid: { show: false }, ticks: { show: false }, font: "11px system-ui", size: 26, space: 90, values: (u, times) => times.map(clockOf) },
         { stroke: color("--muted"), grid, ticks: { show: false }, font: "11px system-ui", size: 54, values: (u, values) => values.map(this.format) },
       ],
       series: [{}, ...this.lines.map((l) => ({ label: l.label, stroke: color(l.color), width: 1.6, fill: l.fill ? color(l.fill) : undefined, points: { show: false } }))],

@@ -81,8 +81,19 @@ export function clock(ms) {
 export function short(channel) {
   const at = channel.indexOf("!");
   if (at < 0) return channel.length > 34 ? channel.slice(0, 32) + "…" : channel;
-  const dot = channel.lastIndexOf(".", at);
-  return channel.slice(0, dot + 1) + "…!" + channel.slice(at + 1);
+  if (at < channel.length - 1) return "…" + channel.slice(at);
+  return channel.slice(0, channel.lastIndexOf(".", at) + 1) + "…!";
+}
+
+// colorOf answers a colour of the style sheet as a canvas takes it.
+export function colorOf(name) {
+  const probe = document.createElement("i");
+  probe.hidden = true;
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const color = getComputedStyle(probe).color;
+  probe.remove();
+  return color;
 }
 
 let toastTimer;

@@ -10,10 +10,14 @@ export function binary(v) {
   return Uint8Array.from(raw, (c) => c.charCodeAt(0));
 }
 
+// What nobody writes in a text, so that bytes with it are shown as bytes.
+const control = /[\u0000-\u0008\u000e-\u001f]/;
+
 export function plain(v) {
   if (!isBytes(v)) return typeof v === "string" && v.startsWith(mark) ? v.slice(1) : v;
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(binary(v));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(binary(v));
+    return control.test(text) ? null : text;
   } catch {
     return null;
   }

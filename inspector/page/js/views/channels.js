@@ -4,6 +4,11 @@ import { attempt, post } from "../api.js";
 import { messageNode } from "../payload.js";
 import { compose, family } from "./messages.js";
 
+const columns = [
+  ["Channel"], ["Waiting", "A gauge, and the capacity"], ["Oldest", "How long the first has waited"], ["Rate", "Messages a second, a gauge"],
+  ["Sent", "Total since the store was opened", "less"], ["Refused", "Total: it was full", "less"], ["Expired", "Total: nobody took it in time", "less"], ["Readers", "Who waits on it now", "less"],
+];
+
 export function channels(shell, params) {
   let chosen = params.name || "";
   let filter = "";
@@ -16,10 +21,11 @@ export function channels(shell, params) {
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
       h("input", { type: "search", placeholder: "Name", "aria-label": "Filter by name", oninput: (e) => { filter = e.target.value; draw(); } }),
-      h("button", { onclick: breakpoint }, "Pause a channel…"), note),
+      h("button", { onclick: breakpoint }, "Pause a channel…"),
+      h("button", { onclick: () => compose(shell) }, "Send…"),
+      h("button", { class: "danger", onclick: flush }, "Flush all…"), note),
     h("div", { class: "scroll" }, h("table", { class: "list" }, h("thead", {}, h("tr", {},
-      [["Channel"], ["Waiting", "A gauge, and the capacity"], ["Oldest", "How long the first has waited"], ["Rate", "Messages a second, a gauge"], ["Sent", "Total since the store was opened"], ["Refused", "Total: it was full"], ["Expired", "Total: nobody took it in time"], ["Readers", "Who waits on it now"]]
-        .map(([t, title]) => h("th", { title: title || "" }, t)))), body)),
+      columns.map(([t, title, less]) => h("th", { title: title || "", class: less }, t)))), body)),
     detail);
 
   const chosenView = () => list.find((c) => c.name === chosen);
@@ -54,6 +60,12 @@ export function channels(shell, params) {
     if (await ask(`Drop all that waits on ${short(chosen)}?`, [], "Drain", true)) await act("drain", (a) => `${a.dropped} dropped`);
   }
 
+  async function flush() {
+    if (await ask("Drop all queued and delayed messages, and all groups?", [], "Flush", true)) {
+      await attempt(post("flush"), "The layer is empty");
+    }
+  }
+
   async function edit(m) {
     const v = await ask("Edit the message that waits", [{ name: "message", label: "Message, as JSON", value: JSON.stringify(m.message, null, 2), rows: 14 }], "Put it in place");
     if (!v) return;
@@ -75,7 +87,7 @@ export function channels(shell, params) {
 
   function draw() {
     const some = list.filter((c) => c.name.includes(filter));
-    keep(body, some, (c) => c.name, (c) => h("tr", { tabIndex: 0, onclick: () => choose(c.name), onkeydown: (e) => { if (e.key === "Enter") choose(c.name); } }, Array.from({ length: 8 }, () => h("td"))), drawRow);
+    keep(body, some, (c) => c.name, (c) => h("tr", { tabIndex: 0, onclick: () => choose(c.name), onkeydown: (e) => { if (e.key === "Enter") choose(c.name); } }, columns.map(([, , less]) => h("td", { class: less }))), drawRow);
     if (!some.length) body.replaceChildren(h("tr", {}, h("td", { colSpan: 8, class: "muted empty" }, "No channel here.")));
   }
 
@@ -100,7 +112,7 @@ export function channels(shell, params) {
     pause.className = c?.paused ? "primary" : "";
     facts.replaceChildren(...(c ? [h("span", {}, c.kind), h("span", {}, `${number(c.depth)} of ${number(c.capacity)} wait`), h("span", {}, `${number(c.rate)}/s now`), h("span", {}, `${number(c.sent)} in all`), c.paused ? h("span", { class: "warn" }, "paused: nothing expires") : ""] : [h("span", { class: "muted" }, "not used yet")]));
     keep(waiting, peeked.map(({ message, ...rest }) => ({ ...rest, text: JSON.stringify(message) })), (m) => m.id, (m) => h("details", { class: "waits" },
-      h("summary", {}, h("code", {}, "#" + m.id), " ", h("span", { class: "what" }), h("span", { class: "muted" }, ` ${m.sent ? clock(m.sent) : "due " + clock(m.deadline)} · ${m.durable ? "on disk" : "in memory"}`)),
+      h("summary", {}, h("code", {}, "#" + m.id), " ", h("span", { class: "what" }), h("span", { class: "muted" }, ` ${m.sent ? clock(m.sent) : "due " + clock(m.deadline)} · ${m.durable ? "durable" : "volatile"}`)),
       h("div", { class: "inside" })), (node, m) => {
       setText(node.querySelector(".what"), m.preview);
       const message = JSON.parse(m.text);

@@ -3,6 +3,8 @@ import { h, keep, setText, took, bytes, number, clock, ask, toast, short } from 
 import { attempt, post } from "../api.js";
 import { compose, family } from "./messages.js";
 
+const columns = [["Path"], ["Client", "less"], ["Age"], ["Groups"], ["In"], ["Out"], ["Mailbox", "less"], ["", "less"]];
+
 export function connections(shell, params) {
   let watched = params.name || "";
   let frames = [];
@@ -12,7 +14,7 @@ export function connections(shell, params) {
   const node = h("div", { class: "split" },
     h("div", { class: "scroll" },
       h("h2", {}, "Open"), note,
-      h("table", { class: "list" }, h("thead", {}, h("tr", {}, ["Path", "Client", "Age", "Groups", "In", "Out", "Mailbox", ""].map((t) => h("th", {}, t)))), body),
+      h("table", { class: "list" }, h("thead", {}, h("tr", {}, columns.map(([t, less]) => h("th", { class: less }, t)))), body),
       h("h2", {}, "Closed lately"),
       h("table", { class: "list" }, h("thead", {}, h("tr", {}, ["When", "Path", "Client", "Lived", "Code", "Why"].map((t) => h("th", {}, t)))), closed)),
     detail);
@@ -48,7 +50,7 @@ export function connections(shell, params) {
     if (f.status) {
       const list = f.connections || [];
       setText(note, `${number(f.all || 0)} open now (a gauge). Frames and bytes are totals since each was opened.`);
-      keep(body, list, (c) => c.channel, (c) => h("tr", { tabIndex: 0, onclick: () => watch(c.channel), onkeydown: (e) => { if (e.key === "Enter" && e.target.tagName === "TR") watch(c.channel); } }, Array.from({ length: 8 }, () => h("td"))), drawRow);
+      keep(body, list, (c) => c.channel, (c) => h("tr", { tabIndex: 0, onclick: () => watch(c.channel), onkeydown: (e) => { if (e.key === "Enter" && e.target.tagName === "TR") watch(c.channel); } }, columns.map(([, less]) => h("td", { class: less }))), drawRow);
       for (const { node, shape } of body.kept.values()) setText(node.children[2], took(Date.now() - JSON.parse(shape).opened));
       if (!list.length) body.replaceChildren(h("tr", {}, h("td", { colSpan: 8, class: "muted empty" }, "No WebSocket is open. Play can open some.")));
       keep(closed, f.closed || [], (v) => v.at + v.client + v.path, (v) => h("tr", {},

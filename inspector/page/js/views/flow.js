@@ -1,6 +1,6 @@
 // The architecture, alive: protocol server, channels as pipes, workers as
 // cells, groups as fans, and the messages that move between them.
-import { h, keep, setText, number, took, bytes, short } from "../dom.js";
+import { h, keep, setText, number, took, bytes, short, colorOf } from "../dom.js";
 import { attempt, post } from "../api.js";
 import { Chart } from "../chart.js";
 
@@ -32,9 +32,9 @@ export function flow(shell) {
   const canvas = h("canvas", { class: "lines", "aria-hidden": "true" });
   const stage = h("div", { class: "stage" }, canvas, front.node, layer, pool);
 
-  const throughput = new Chart("Throughput", "a second, last five minutes",
+  const throughput = new Chart("Throughput", "a second",
     [{ label: "messages", key: "sent", color: "--teal", fill: "--teal-soft" }, { label: "requests", key: "http", color: "--blue" }], number);
-  const latency = new Chart("Latency of requests", "milliseconds, within each second",
+  const latency = new Chart("Latency", "of requests",
     [{ label: "p50", key: "p50", color: "--teal" }, { label: "p95", key: "p95", color: "--amber" }, { label: "p99", key: "p99", color: "--red" }], took);
   const depth = new Chart("Waiting", "messages in queues", [{ label: "waiting", key: "waiting", color: "--violet", fill: "--violet-soft" }, { label: "refused/s", key: "refused", color: "--red" }], number);
 
@@ -84,7 +84,7 @@ export function flow(shell) {
 
   return {
     node, frame,
-    themed() { for (const c of [throughput, latency, depth]) c.draw(); dots.lines(); },
+    themed() { for (const c of [throughput, latency, depth]) c.draw(); dots.colors = {}; dots.lines(); },
     end() { for (const c of [throughput, latency, depth]) c.destroy(); dots.end(); },
   };
 }
@@ -153,6 +153,7 @@ class Dots {
   constructor(canvas, stage, front, pool, pipes) {
     Object.assign(this, { canvas, stage, front, pool, pipes });
     this.dots = [];
+    this.colors = {};
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.observer = new ResizeObserver(() => this.lines());
     this.observer.observe(stage);
@@ -173,9 +174,11 @@ class Dots {
     this.ways = new Map();
     for (const [name, entry] of this.pipes.kept || []) {
       const pipe = at(entry.node.getBoundingClientRect());
+      // Messages run below a channel's figures, so that these stay readable.
+      const { left, right, bottom: y } = pipe;
       this.ways.set(name, this.stacked
-        ? { in: [front.x, front.bottom, pipe.left + 8, pipe.y], along: [pipe.left + 8, pipe.y, pipe.right - 8, pipe.y], out: [pipe.right - 8, pipe.y, pool.x, pool.top] }
-        : { in: [front.right, clamp(pipe.y, front), pipe.left, pipe.y], along: [pipe.left, pipe.y, pipe.right, pipe.y], out: [pipe.right, pipe.y, pool.left, clamp(pipe.y, pool)] });
+        ? { in: [left, front.bottom, left, y], along: [left, y, right, y], out: [right, y, right, pool.top] }
+        : { in: [front.right, clamp(y, front), left, y], along: [left, y, right, y], out: [right, y, pool.left, clamp(y, pool)] });
     }
     this.draw();
   }
@@ -209,14 +212,13 @@ class Dots {
   draw(now) {
     const ratio = devicePixelRatio || 1;
     const g = this.canvas.getContext("2d");
-    const style = getComputedStyle(document.documentElement);
-    const color = (name) => style.getPropertyValue(name).trim();
+    const color = (name) => this.colors[name] || (this.colors[name] = colorOf(name));
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
     g.clearRect(0, 0, this.canvas.width, this.canvas.height);
     g.strokeStyle = color("--way");
     g.lineWidth = 1.25;
     for (const way of this.ways?.values() || []) {
-      for (const leg of [way.in, way.out]) {
+      for (const leg of [way.in, way.along, way.out]) {
         g.beginPath();
         g.moveTo(leg[0], leg[1]);
         g.bezierCurveTo(...bend(leg, this.stacked));

@@ -236,12 +236,12 @@ function waterfall(chain, selected, open) {
   if (chain.visit) {
     const v = chain.visit;
     const track = h("span", { class: "track" });
-    if (v.kind === "HTTP") track.append(bar(start, start + v.durationMs, "socket", `${v.status} after ${took(v.durationMs)}`));
+    if (v.kind === "HTTP") track.append(bar(start, start + v.durationMs, "visit", `${v.status} after ${took(v.durationMs)}`));
     rows.unshift(h("div", { class: "wrow" }, h("span", { class: "wname" }, h("b", {}, "socket"), h("span", { class: "muted" }, v.kind === "HTTP" ? `${v.method} ${v.path} → ${v.status || "client left"}` : `${v.kind} ${v.path}`)),
       track, h("span", { class: "wtime" }, took(v.durationMs))));
   }
   return h("div", { class: "waterfall" }, rows, h("p", { class: "muted legend" },
-    h("i", { class: "wbar taken" }), " waits in its queue ", h("i", { class: "wbar work" }), " is handled ", h("i", { class: "wbar socket" }), " the request as its client saw it"));
+    h("i", { class: "wbar taken" }), " waits in its queue ", h("i", { class: "wbar work" }), " is handled ", h("i", { class: "wbar visit" }), " the request as its client saw it"));
 }
 
 // handled answers when the handler of a message last sent something, as far as

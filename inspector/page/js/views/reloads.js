@@ -16,7 +16,7 @@ export function reloads() {
       l.changed?.length ? h("p", {}, "Changed: ", l.changed.slice(0, 10).map((c) => h("code", {}, c))) : "",
       l.error ? h("pre", {}, l.error) : ""));
     if (!(f.loads || []).length) list.replaceChildren(h("p", { class: "muted empty" }, "Nothing has been loaded yet."));
-    keep(logs, f.logs || [], (l, i) => l.at + l.text, (l) => h("article", { class: "log " + l.level.toLowerCase() }, h("span", { class: "muted" }, when(l.at)), h("span", { class: "tag" }, l.level), h("pre", {}, l.text)));
+    keep(logs, f.logs || [], (l, i) => l.at + l.text, (l) => h("article", { class: "log level-" + l.level.toLowerCase() }, h("span", { class: "muted" }, when(l.at)), h("span", { class: "tag" }, l.level), h("pre", {}, l.text)));
     if (!(f.logs || []).length) logs.replaceChildren(h("p", { class: "muted empty" }, "None since the server was started."));
   }
   return { node, frame };
