@@ -22,6 +22,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"asgibox/internal/heapfloor"
 )
 
 func main() {
@@ -34,21 +36,13 @@ func main() {
 		<-signals
 		os.Exit(interrupted)
 	}()
-	collectLess()
+	heapfloor.Keep(garbage)
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// collectLess has the garbage collector run less often than it would by
-// itself: with little to keep, as here, it would run fifty times a second
-// under load, for a fifth of all CPU. The usual variables go before.
-func collectLess() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(1 << 30)
-	}
-}
+// garbage is how much may gather, in bytes, before it is collected. A request
+// through layer and workers leaves some 6 KB.
+const garbage = 32 << 20
 
 // interrupted is the exit status after a second Ctrl-C.
 const interrupted = 130
