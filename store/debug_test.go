@@ -295,3 +295,37 @@ func TestRecorderTellsOfGroupsAndRefusals(t *testing.T) {
 		}
 	}
 }
+
+func TestEditsAndDropsAreDurable(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	d := s.Debug()
+	for i := range 4 {
+		send(t, s, "jobs", i)
+	}
+	settle(t, s)
+	send(t, s, "jobs", 4) // and one that is not written yet
+	waiting, err := d.Peek("jobs", 10)
+	if err != nil || len(waiting) != 5 {
+		t.Fatalf("%v %v", waiting, err)
+	}
+	for i, w := range waiting {
+		if i%2 == 0 {
+			err = d.Edit("jobs", w.ID, number(i+10))
+		} else {
+			err = d.Drop("jobs", w.ID)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Pause("jobs"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s = reopen(t, s)
+	for _, want := range []int{10, 12, 14, -1} {
+		wantPoll(t, s, want, "jobs")
+	}
+}
