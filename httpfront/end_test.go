@@ -140,9 +140,11 @@ func TestTimeoutNoLongerAppliesOnceTheResponseHasBegun(t *testing.T) {
 		c.get("/")
 		m := s.next("http.request")
 		s.reply(m, msg{"status": 200, "more_content": true})
+		got := make(chan *answer, 1)
+		go func() { got <- c.response() }()
 		time.Sleep(time.Hour)
 		s.reply(m, msg{"content": "patience"})
-		if a := c.response().check(t, 200); a.body != "patience" {
+		if a := (<-got).check(t, 200); a.body != "patience" {
 			t.Errorf("body %q", a.body)
 		}
 		// One stream past its time must not stop the clock of others.
@@ -317,6 +319,8 @@ func TestShutdownIsBoundedByItsContext(t *testing.T) {
 		c, ws := s.dial(), (*client)(nil)
 		c.get("/")
 		s.next("http.request")
+		answered := make(chan *answer, 1)
+		go func() { answered <- c.response() }()
 		ws, _ = s.open()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -325,9 +329,30 @@ func TestShutdownIsBoundedByItsContext(t *testing.T) {
 		if d := time.Since(began); err == nil || d != 3*time.Second {
 			t.Errorf("Shutdown: %v after %v", err, d)
 		}
+		(<-answered).check(t, 503)
 		ws.frame() // the close; it was never answered
 		if s.front.Sockets() != 0 {
 			t.Error("a socket is left")
+		}
+	})
+}
+
+// TestClientThatStopsReadingIsCut after two minutes, so that what waits for it
+// does not wait for ever.
+func TestClientThatStopsReadingIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		c := s.dial()
+		c.get("/")
+		m := s.next("http.request")
+		s.reply(m, msg{"status": 200, "content": strings.Repeat("x", 1<<20), "more_content": true})
+		time.Sleep(stalled - time.Second)
+		if s.layer.waiting("http.disconnect") != 0 {
+			t.Error("cut too soon")
+		}
+		time.Sleep(2 * time.Second)
+		if s.layer.waiting("http.disconnect") != 1 {
+			t.Error("not cut")
 		}
 	})
 }

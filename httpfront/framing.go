@@ -5,10 +5,11 @@ import (
 	"crypto/tls"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
-// A framedConn watches where the requests on a connection begin and end, for
-// what net/http lets pass and RFC 9112 does not: a length beside chunking, and
+// A framedConn is a connection of HTTP/1. It watches where requests begin and
+// end, for what net/http lets pass and RFC 9112 does not: a length beside chunking, and
 // chunking in HTTP/1.0. Two readers of such a request may disagree about where
 // the next one begins. The second of the two headers loses its colon, so that
 // net/http answers 400 and closes the connection.
@@ -25,6 +26,24 @@ func (c *framedConn) Read(p []byte) (int, error) {
 	}
 	c.framing.scan(p[:n])
 	return n, err
+}
+
+// stalled is how long a client of HTTP/1 may take for the next 64 KiB of what
+// is written to it, before its connection is cut.
+const stalled = 2 * time.Minute
+
+// Write bounds how long a client that has stopped reading can hold what waits
+// for it.
+func (c *framedConn) Write(p []byte) (n int, err error) {
+	const piece = 64 << 10
+	for {
+		c.Conn.SetWriteDeadline(time.Now().Add(stalled))
+		m, err := c.Conn.Write(p[n:min(n+piece, len(p))])
+		n += m
+		if err != nil || n == len(p) {
+			return n, err
+		}
+	}
 }
 
 // silent reports whether the client has not begun a first request.

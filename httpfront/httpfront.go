@@ -70,6 +70,7 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 	s.groups, _ = asgi.As[asgi.Groups](layer)
 	s.readers, _ = asgi.As[asgi.Readers](layer)
 	s.log = s.opts.Log
+	s.opts.RootPath = validText(s.opts.RootPath)
 	origins, err := parseOrigins(s.opts.AllowOrigins)
 	if err != nil {
 		return nil, err

@@ -17,14 +17,23 @@ const (
 	idleTimeout   = 60 * time.Second
 )
 
+// lastWord is how long requests have to say that they were cut off.
+const lastWord = time.Second
+
 // ConfigureServer sets on an http.Server what it must keep to if a [Server] is
-// its handler, or mounted within: the bound and time for headers, and that
-// OPTIONS * is the application's to answer. It leaves the handler alone.
+// its handler, or mounted within: bounds and times for headers and for clients
+// that stop reading, and that OPTIONS * is the application's to answer. It
+// leaves the handler alone. What [Server.Serve] does besides, watching the
+// framing of HTTP/1 for what net/http lets pass, only its own listeners can.
 func ConfigureServer(h *http.Server) {
 	h.ReadHeaderTimeout = headerTimeout
 	h.IdleTimeout = idleTimeout
 	h.MaxHeaderBytes = 2 * maxTarget // the handler refuses with a better word
 	h.DisableGeneralOptionsHandler = true
+	if h.HTTP2 == nil {
+		h.HTTP2 = new(http.HTTP2Config)
+	}
+	h.HTTP2.WriteByteTimeout = stalled
 	before := h.ConnContext
 	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if before != nil {
@@ -184,12 +193,18 @@ func (s *Server) settle(ctx context.Context, servers []*http.Server) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.kill()
-	for _, h := range servers {
-		h.Close()
-	}
+	s.kill() // requests that wait are answered 503 now
 	for _, c := range s.conns.drain() {
 		c.cut()
+	}
+	last := time.NewTimer(lastWord)
+	defer last.Stop()
+	select {
+	case <-s.conns.empty:
+	case <-last.C:
+	}
+	for _, h := range servers {
+		h.Close()
 	}
 	<-s.conns.empty
 	return context.Cause(ctx)
