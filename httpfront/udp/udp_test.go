@@ -134,3 +134,60 @@ func (b *syncBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.b.String()
 }
+
+// A disk is a watermark that stands at zero until the test lets it go.
+type disk struct{ passed chan error }
+
+func (d disk) Passed(uint64) bool { return false }
+
+func (d disk) Notify(_ uint64, f func(error)) func() {
+	go func() { f(<-d.passed) }()
+	return func() {}
+}
+
+func TestDatagramWaitsForItsBarrier(t *testing.T) {
+	layer := memory(t)
+	var log syncBuffer
+	client := serve(t, layer, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	client.Write([]byte("hello"))
+	d, err := layer.Receive(t.Context(), nil, "udp.receive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := disk{make(chan error)}
+	cause := asgi.NewCause(0)
+	cause.Raise(asgi.NewBarrier(slow, 1))
+	send := func(c *asgi.Cause, data string) {
+		layer.Send(t.Context(), c, d.Message.Text("reply_channel"), asgi.MustMessage(asgi.Field{Key: "data", Value: data}))
+	}
+	send(cause, "after the disk")
+	send(cause, "never") // its barrier fails
+	send(nil, "at once")
+	buf := make([]byte, 100)
+	for i, want := range []string{"at once", "after the disk"} {
+		n, err := client.Read(buf)
+		if got := string(buf[:n]); err != nil || got != want && got != "never" {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+		if i == 0 {
+			slow.passed <- nil
+		}
+	}
+	slow.passed <- asgi.ErrStoreFailed
+}
+
+func TestDatagramWithoutRoomIsDropped(t *testing.T) {
+	layer := store.Memory(store.Options{Capacity: 1})
+	t.Cleanup(func() { layer.Close(context.Background()) })
+	s := New(layer, Options{})
+	from := netip.MustParseAddrPort("127.0.0.1:1")
+	for range 3 { // nobody reads
+		s.receive(t.Context(), []byte("x"), from, from)
+	}
+	if _, ok, err := layer.Poll(t.Context(), nil, "udp.receive"); !ok || err != nil {
+		t.Errorf("the first is not there: %v", err)
+	}
+	if d, ok, _ := layer.Poll(t.Context(), nil, "udp.receive"); ok {
+		t.Errorf("there is another: %v", d)
+	}
+}
