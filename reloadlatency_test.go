@@ -1,0 +1,43 @@
+package main
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// BenchmarkReload measures the time from the write of the file to the first
+// answer by the new code, which includes the moment of quiet.
+func BenchmarkReload(b *testing.B) {
+	p := start(b, echoApp("0"))
+	p.saw("loaded")
+	var took []time.Duration
+	for i := 1; b.Loop(); i++ {
+		version := itoa(i)
+		began := time.Now()
+		p.save("app.star", echoApp(version))
+		for {
+			if _, body := p.get("/"); body == version {
+				break
+			}
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "p95-ms")
+}
+
+// BenchmarkStart measures the time from the start of the program to its first
+// answer.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		p := start(b, helloApp)
+		if _, body := p.get("/"); body != "hello" {
+			b.Fatal(body)
+		}
+		b.StopTimer()
+		p.stop()
+		b.StartTimer()
+	}
+}
