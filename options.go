@@ -204,7 +204,7 @@ file APP (app.star unless given), and swap it when it is saved.`),
 			if err := o.complete(); err != nil {
 				return err
 			}
-			return serve(cmd.Context(), app, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return serve(cmd.Context(), app, o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	addFlags(cmd, o.groups()...)

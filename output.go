@@ -108,9 +108,9 @@ func (o *options) access(log *slog.Logger, stdout io.Writer) (func(httpfront.Eve
 }
 
 // banner tells whoever started the server what there is to know.
-func (s *server) banner(urls []string) {
+func (s *server) banner() {
 	if s.options.logFormat == "json" {
-		s.log.Info("listening", "urls", urls, "app", s.app, "store", s.options.storePath)
+		s.log.Info("listening", "urls", s.urls, "app", s.app, "store", s.options.storePath)
 		return
 	}
 	if s.options.quiet {
@@ -124,7 +124,7 @@ func (s *server) banner(urls []string) {
 	} else {
 		row("app", s.app)
 	}
-	for _, url := range urls {
+	for _, url := range s.urls {
 		row("open", url)
 	}
 	if s.packets != nil {
@@ -134,7 +134,11 @@ func (s *server) banner(urls []string) {
 		row("look", c.url())
 	}
 	row("kept", s.kept())
-	row("stop", "Ctrl-C")
+	if s.keyboard != nil {
+		row("stop", keysHelp)
+	} else {
+		row("stop", "Ctrl-C")
+	}
 	fmt.Fprintln(s.stderr, b.String())
 }
 

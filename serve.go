@@ -31,11 +31,13 @@ const memoryStore = "memory"
 
 // server is everything that run has started.
 type server struct {
-	app     string
-	options *options
-	stderr  io.Writer
-	written []string // files that our own output goes to
-	log     *slog.Logger
+	app      string
+	options  *options
+	stderr   io.Writer
+	urls     []string // where browsers find it
+	keyboard *os.File // nil where nobody sits
+	written  []string // files that our own output goes to
+	log      *slog.Logger
 
 	store   *store.Store
 	chaos   *chaos.Layer // nil without --chaos
@@ -53,7 +55,7 @@ type server struct {
 
 // serve runs an application until the context ends or something fails that
 // it cannot do without.
-func serve(ctx context.Context, app string, o *options, stdout, stderr io.Writer) error {
+func serve(ctx context.Context, app string, o *options, stdin io.Reader, stdout, stderr io.Writer) error {
 	s := &server{app: app, options: o, stderr: stderr, written: written(stdout, stderr)}
 	s.log = slog.New(watchedLog{Handler: o.newLog(stderr, s.explain).Handler(), server: s})
 	if err := s.readable(); err != nil {
@@ -89,10 +91,10 @@ func serve(ctx context.Context, app string, o *options, stdout, stderr io.Writer
 	if err := s.openStore(); err != nil {
 		return err
 	}
-	open := urls(listeners, o.front.TLS != nil)
-	err = s.build(look, open)
-	if err == nil {
-		s.banner(open)
+	s.urls = urls(listeners, o.front.TLS != nil)
+	s.keyboard = o.keyboard(stdin, stderr)
+	if err = s.build(look); err == nil {
+		s.banner()
 		err = s.run(ctx, listeners)
 	}
 	return errors.Join(err, s.closeStore())
@@ -164,7 +166,7 @@ func (s *server) closeStore() error {
 }
 
 // build makes the rooms and shows each the layer, and nothing else.
-func (s *server) build(look net.Listener, urls []string) (err error) {
+func (s *server) build(look net.Listener) (err error) {
 	layer := s.layer()
 	s.options.front.Log = s.log
 	if s.front, err = httpfront.New(layer, s.options.front); err != nil {
@@ -181,7 +183,7 @@ func (s *server) build(look net.Listener, urls []string) (err error) {
 	if look == nil {
 		return nil
 	}
-	if err = s.buildControl(layer, look, firstHTTP(urls)); err != nil {
+	if err = s.buildControl(layer, look, firstHTTP(s.urls)); err != nil {
 		return err
 	}
 	return s.store.Announce(s.control.Load().url())
@@ -216,6 +218,8 @@ func (s *server) buildPool(layer asgi.Layer) (err error) {
 func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 	// The rooms end when they are told to, not when the context does: what
 	// they have begun is to be finished.
+	ctx, quit := context.WithCancel(ctx)
+	defer quit()
 	tasks, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	watching, stopWatching := context.WithCancel(failed)
 	defer stopWatching()
@@ -235,6 +239,9 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 	}
 	if c := s.control.Load(); c != nil {
 		tasks.Go(func() error { return c.Serve(context.WithoutCancel(ctx), c.listener) })
+	}
+	if s.keyboard != nil {
+		tasks.Go(func() error { return s.hearKeys(watching, quit) })
 	}
 	select {
 	case <-ctx.Done():

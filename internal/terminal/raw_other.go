@@ -1,0 +1,7 @@
+//go:build !linux && !darwin
+
+package terminal
+
+import "os"
+
+func raw(*os.File) (func(), error) { return nil, ErrNone }
