@@ -43,55 +43,61 @@ func FromStarlark(v starlark.Value, limit int) (any, error) { return Converter(l
 func Converter(limit int) asgi.Converter {
 	left := limit
 	return func(v any) (any, error) {
-		out, n, err := convert(v)
-		if left -= n; left < 0 && err == nil {
+		if left -= 1; left < lenOf(v) {
 			return nil, &asgi.MessageTooLargeError{Size: limit + 1, Limit: limit}
 		}
-		return out, err
+		return convert(v)
 	}
 }
 
-// convert answers one value, its elements untouched, and how many it has.
-func convert(v any) (out any, n int, err error) {
+// lenOf answers how many elements a value has, each of which will be counted
+// in its turn.
+func lenOf(v any) int {
+	if v, ok := v.(starlark.Sequence); ok {
+		return v.Len()
+	}
+	return 0
+}
+
+// convert answers one value, its elements untouched.
+func convert(v any) (any, error) {
 	switch v := v.(type) {
 	case starlark.String:
-		return string(v), 1, nil
+		return string(v), nil
 	case starlark.Bytes:
-		return asgi.Bytes(v), 1, nil
+		return asgi.Bytes(v), nil
 	case starlark.NoneType:
-		return nil, 1, nil
+		return nil, nil
 	case starlark.Bool:
-		return bool(v), 1, nil
+		return bool(v), nil
 	case starlark.Float:
-		return float64(v), 1, nil
+		return float64(v), nil
 	case starlark.Int:
 		i, ok := v.Int64()
 		if !ok {
-			return nil, 1, fmt.Errorf("%s does not fit in 64 bits signed; send it as text", shorten(v.String()))
+			return nil, fmt.Errorf("%s does not fit in 64 bits signed; send it as text", shorten(v.String()))
 		}
-		return i, 1, nil
+		return i, nil
 	case *starlark.List:
 		items := make([]any, v.Len())
 		for i := range items {
 			items[i] = v.Index(i)
 		}
-		return items, len(items) + 1, nil
+		return items, nil
 	case starlark.Tuple:
 		items := make([]any, len(v))
 		for i, item := range v {
 			items[i] = item
 		}
-		return items, len(items) + 1, nil
+		return items, nil
 	case *starlark.Dict:
-		f, err := fields(v)
-		return f, len(f) + 1, err
+		return fields(v)
 	case Native:
-		out, err := v.Native()
-		return out, 1, err
+		return v.Native()
 	case starlark.Value:
-		return nil, 1, refusal(v)
+		return nil, refusal(v)
 	}
-	return nil, 1, fmt.Errorf("a %T cannot be sent", v)
+	return nil, fmt.Errorf("a %T cannot be sent", v)
 }
 
 // fields answers the keys and values of a dict, which must have text keys.

@@ -123,6 +123,15 @@ func TestAListThatHoldsAListManyTimesIsTooLarge(t *testing.T) {
 	}
 }
 
+func TestAMessageOfManySmallValuesIsNoTooLarge(t *testing.T) {
+	if _, err := value.Message(eval(t, "x = {'l': [1] * 1000}"), 1100); err != nil {
+		t.Error(err)
+	}
+	if _, err := value.Message(eval(t, "x = {'l': [1] * 1101}"), 1100); !errors.Is(err, asgi.ErrMessageTooLarge) {
+		t.Errorf("got %v", err)
+	}
+}
+
 type channel struct {
 	starlark.NoneType
 	name string

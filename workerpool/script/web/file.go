@@ -19,7 +19,6 @@ import (
 type file struct {
 	root *os.Root
 	name string
-	info fs.FileInfo
 }
 
 // fileResponse is FileResponse(path, status, content_type, headers, filename,
@@ -37,15 +36,14 @@ func (e *Env) fileResponse(_ *starlark.Thread, b *starlark.Builtin, args starlar
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}
-	info, err := regular(e.root, name)
-	if err != nil {
+	if _, err := regular(e.root, name); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), notThere(e.root, name, err))
 	}
 	if contentType == "" {
 		contentType = typeOf(name)
 	}
 	r := newResponse(200, contentType)
-	r.file = &file{e.root, name, info}
+	r.file = &file{e.root, name}
 	if filename == "" {
 		filename = path.Base(name)
 	}

@@ -19,12 +19,7 @@ type Sender struct {
 	Send  func(asgi.Message) error
 	Piece int  // longest content of a message, in bytes; DefaultPiece if 0
 	Head  bool // the request is a HEAD: no content is asked for
-
-	begun bool
 }
-
-// Begun reports whether some of the response has been sent.
-func (s *Sender) Begun() bool { return s.begun }
 
 func (s *Sender) piece() int {
 	if s.Piece <= 0 {
@@ -91,11 +86,7 @@ func (s *Sender) message(h *head, content asgi.Bytes, more bool) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Send(m); err != nil {
-		return err
-	}
-	s.begun = true
-	return nil
+	return s.Send(m)
 }
 
 // stream sends a response piece by piece, each at once.

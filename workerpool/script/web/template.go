@@ -16,8 +16,9 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// maxTemplate is the longest template that is read, in bytes.
-const maxTemplate = 4 << 20
+// maxTemplate is the longest template that is read, in bytes. The parser
+// recurses on Go's stack, whose end cannot be caught; this much fits.
+const maxTemplate = 1 << 20
 
 // templates are those read so far, each with what it includes. They stay as
 // they are until the next generation.

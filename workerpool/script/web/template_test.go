@@ -114,6 +114,22 @@ func TestAContextThatHoldsItself(t *testing.T) {
 	}
 }
 
+func TestTemplatesThatNestDeepDoNotEndTheProcess(t *testing.T) {
+	const open, end = "{{if .x}}", "{{end}}"
+	n := maxTemplate / len(open+end)
+	for what, text := range map[string]string{
+		"blocks":     strings.Repeat(open, n) + strings.Repeat(end, n),
+		"brackets":   "{{" + strings.Repeat("(", 500000) + "1" + strings.Repeat(")", 500000) + "}}",
+		"unfinished": strings.Repeat(open, maxTemplate/len(open)),
+		"too long":   strings.Repeat("x", maxTemplate+1),
+	} {
+		_, err := rendered(t, map[string]string{"p.html": text}, `render("p.html", {"x": 1})`)
+		if what != "blocks" && err == nil {
+			t.Errorf("%s: no error", what)
+		}
+	}
+}
+
 func BenchmarkRender(b *testing.B) {
 	env := folder(b, map[string]string{"p.html": "<h1>{{.title}}</h1>{{range .rooms}}<li>{{.}}{{end}}"})
 	thread, globals := program(b, env, "def view(request):\n  return render('p.html', {'title': 't', 'rooms': ['a', 'b', 'c']})\n")
