@@ -23,6 +23,9 @@ type Application interface {
 	// own start hook.
 	Live(ctx context.Context, first bool) error
 
+	// Current is called once after Live, when messages go to it.
+	Current()
+
 	// Stop runs the application's own stop hook. It is called once, and
 	// only on the generation that is current when the pool shuts down.
 	Stop(ctx context.Context) error

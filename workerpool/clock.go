@@ -93,6 +93,41 @@ func (c *clocks) due(now time.Time) (due []Clock, wait time.Duration) {
 	return due, wait
 }
 
+// maxDelayed bounds the volatile messages that wait to be put back.
+const maxDelayed = 10000
+
+// again sends a volatile message after a time, unless the pool shuts down.
+func (p *Pool) again(after time.Duration, cause *asgi.Cause, channel string, m asgi.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.delayed) >= maxDelayed {
+		return &asgi.ChannelFullError{Channel: channel, Reason: "too many messages were put back"}
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(after, func() {
+		p.mu.Lock()
+		_, waits := p.delayed[timer]
+		delete(p.delayed, timer)
+		p.mu.Unlock()
+		if !waits {
+			return
+		}
+		if err := p.layer.Send(context.Background(), cause, channel, m, asgi.Volatile); err != nil {
+			p.log.Warn("a message could not be put back", "channel", channel, "err", err)
+		}
+	})
+	p.delayed[timer] = struct{}{}
+	return nil
+}
+
+// dropDelayedLocked forgets what waits to be put back.
+func (p *Pool) dropDelayedLocked() {
+	for timer := range p.delayed {
+		timer.Stop()
+	}
+	clear(p.delayed)
+}
+
 // tick sends a clock's message, unless one before it still waits.
 func (p *Pool) tick(ctx context.Context, k Clock) {
 	p.mu.Lock()

@@ -98,6 +98,7 @@ func (p *Pool) Reload(ctx context.Context) (Generation, error) {
 		return Generation{}, err
 	}
 	p.swap(g)
+	g.app.Current()
 	description := g.describe(time.Since(began))
 	p.report(description, nil)
 	return description, nil

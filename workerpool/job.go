@@ -83,6 +83,21 @@ func (j *Job) SendLater(ctx context.Context, due time.Time, channel string, m as
 	return nil
 }
 
+// PutBack sends the job's message, or what became of it, to its channel again
+// after a time: for somebody else to answer. What was volatile stays so, and
+// is dropped if the pool shuts down before.
+func (j *Job) PutBack(ctx context.Context, after time.Duration, channel string, m asgi.Message) error {
+	if !j.Delivery.Volatile {
+		if err := j.SendLater(ctx, time.Now().Add(after), channel, m); err != nil {
+			return err
+		}
+	} else if err := j.pool.again(after, j.Cause, channel, m); err != nil {
+		return err
+	}
+	j.passed = true
+	return nil
+}
+
 // SendGroup sends a message to the members of a group.
 func (j *Job) SendGroup(ctx context.Context, group string, m asgi.Message) error {
 	groups, err := j.groups()
@@ -169,6 +184,7 @@ func (j *Job) sent(channel string, m asgi.Message) {
 	}
 	if !j.isHTTP() {
 		j.answered = j.answered || answers(m)
+		j.ended = j.ended || closes(m)
 		j.pool.alive(j.worker)
 		return
 	}
@@ -192,9 +208,14 @@ func answers(m asgi.Message) bool {
 	if accept == false {
 		return true
 	}
+	return closes(m) || accepts(m)
+}
+
+// closes reports whether a reply ends a WebSocket.
+func closes(m asgi.Message) bool {
 	switch code, _ := m.Get("close"); code {
 	case nil, false, int64(0):
-		return accepts(m)
+		return false
 	}
 	return true
 }

@@ -98,13 +98,14 @@ type Pool struct {
 	lanes        map[string]*lane
 	waiting      int // tasks received and not started
 	limits       map[string]*limit
-	channels     []string // what the leader receives from
-	gone         *recent  // connections that have ended lately
-	drained      bool     // no durable messages any more
-	stopping     bool     // nothing once the channels are empty
-	halted       bool     // nothing at all
-	sessions     bool     // connections have used channel sessions
-	httpSessions bool     // HTTP requests among them
+	channels     []string                 // what the leader receives from
+	gone         *recent                  // connections that have ended lately
+	drained      bool                     // no durable messages any more
+	stopping     bool                     // nothing once the channels are empty
+	halted       bool                     // nothing at all
+	delayed      map[*time.Timer]struct{} // volatile messages to be put back
+	sessions     bool                     // connections have used channel sessions
+	httpSessions bool                     // HTTP requests among them
 }
 
 // New makes a pool that will take messages from the layer. It has no workers
@@ -125,6 +126,7 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 		lanes:   make(map[string]*lane),
 		limits:  make(map[string]*limit),
 		gone:    newRecent(4096),
+		delayed: make(map[*time.Timer]struct{}),
 	}
 	p.log = p.opts.Log
 	if p.opts.Report == nil {
@@ -183,6 +185,7 @@ func (p *Pool) Shutdown(ctx context.Context) {
 		return
 	}
 	p.stopping = true
+	p.dropDelayedLocked()
 	g := p.current
 	p.wakeAllLocked()
 	p.mu.Unlock()

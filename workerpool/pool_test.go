@@ -44,6 +44,8 @@ func (a *app) Live(_ context.Context, first bool) error {
 	return nil
 }
 
+func (a *app) Current() {}
+
 func (a *app) Stop(context.Context) error {
 	if a.stopped != nil {
 		a.stopped()
@@ -840,4 +842,26 @@ func TestBadChannelPatternsAreRefused(t *testing.T) {
 	if _, err := workerpool.New(layer, apps(), workerpool.Options{OnlyChannels: []string{"[a"}}); err == nil {
 		t.Error("a bad pattern was taken")
 	}
+}
+
+func TestAVolatileMessageThatIsPutBackStaysVolatile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		began := time.Now()
+		a := on("http.request", func(ctx context.Context, j *workerpool.Job) error {
+			l.say("%v %v", time.Since(began), j.Delivery.Volatile)
+			if time.Since(began) > 3*time.Second {
+				return reply(ctx, j)
+			}
+			return j.PutBack(ctx, 2*time.Second, "http.request", j.Delivery.Message)
+		})
+		b := start(t, apps(a), workerpool.Options{})
+		b.volatile("http.request", "a")
+		time.Sleep(10 * time.Second)
+		l.want(t, "0s true", "2s true", "4s true")
+		if len(b.sent("a")) != 1 {
+			t.Errorf("sent %v", b.sent("a"))
+		}
+		b.volatile("http.request", "b")
+	})
 }

@@ -81,7 +81,10 @@ func (p *Pool) fail(j *Job, consumer string, err error) {
 // log is how failures are reported by default.
 func (p *Pool) logFailure(f Failure) {
 	level, text := slog.LevelError, "a handler failed"
-	if f.Status < 500 {
+	switch {
+	case f.Status < 500 && f.Channel == httpRequest:
+		level, text = slog.LevelDebug, "a request was refused" // which its sender sees
+	case f.Status < 500:
 		level, text = slog.LevelWarn, "a message was refused"
 	}
 	p.log.Log(context.Background(), level, text, "channel", f.Channel, "consumer", f.Consumer,

@@ -70,6 +70,12 @@ func (r *run) complaint(name string, m asgi.Message) *complaint {
 	switch r.job.Delivery.Channel {
 	case "http.request":
 		return r.responseComplaint(m)
+	case "websocket.connect", "websocket.receive":
+		if r.job.Ended() {
+			return complain("", "this connection was closed before: nobody will see the message")
+		}
+	}
+	switch r.job.Delivery.Channel {
 	case "websocket.connect":
 		return socketComplaint(m, r.job.Answered())
 	case "websocket.receive":

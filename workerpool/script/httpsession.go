@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -69,7 +70,8 @@ func (r *run) openBrowserSession(m *message) (*session, error) {
 		}
 	}
 	return newSession("http_session", kept, func(r *run, old, now asgi.Dict) error {
-		if id == "" {
+		fresh := id == ""
+		if fresh {
 			id = rand.Text()
 		}
 		if err := r.mergeSession(kv, id, old, now); err != nil {
@@ -77,6 +79,10 @@ func (r *run) openBrowserSession(m *message) (*session, error) {
 		}
 		if m.channel != "http.request" {
 			return r.keepRecord(m.reply, recordHTTP, id)
+		}
+		if fresh && r.job != nil && r.job.Answered() {
+			r.unit.logAt(r.thread, slog.LevelWarn, "the session changed after the response had begun, so the browser cannot be given its cookie", "channel", m.reply)
+			return nil
 		}
 		r.cookie, err = r.unit.loader.signer.cookie(r.saveContext(), kv, id, m.content.Origin().Text("scheme") == "https")
 		return err

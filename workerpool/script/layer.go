@@ -225,7 +225,9 @@ func receiveWait(block bool, timeout starlark.Value) (time.Duration, error) {
 func (r *run) receive(wait time.Duration, channels []string) (d asgi.Delivery, ok bool, err error) {
 	if r.worker != nil {
 		d, ok, err = r.worker.Receive(wait, channels...)
-		r.work(r.worker.Job())
+		if r.job != r.worker.Job() {
+			r.next(r.worker.Job())
+		}
 		return d, ok, err
 	}
 	l := r.unit.loader.opts.Layer

@@ -103,9 +103,15 @@ func (r *run) becomeLoop() error {
 // join makes the run a worker's.
 func (r *run) join(ctx context.Context, w *workerpool.LoopWorker) {
 	r.worker = w
-	r.work(w.Job())
+	r.next(w.Job())
 	r.begin(ctx)
 	r.thread.SetLocal(localContext, ctx)
+}
+
+// next makes the message that a loop was given its work; that before it is done.
+func (r *run) next(j *workerpool.Job) {
+	r.work(j)
+	r.sessions, r.cookie, r.base = nil, "", 0
 }
 
 // globalsOf answers the globals of the file that a thread runs, so far.

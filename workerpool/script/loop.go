@@ -35,12 +35,11 @@ func (a *loop) Live(ctx context.Context, first bool) error {
 		}
 		return a.unit.lifecycle(ctx, l.globals, first)
 	}
-	err := <-l.results
-	if err == nil {
-		a.unit.loader.live.announce(a.unit.number)
-	}
-	return err
+	return <-l.results
 }
+
+// Current tells open pages.
+func (a *loop) Current() { a.unit.loader.live.announce(a.unit.number) }
 
 // Stop runs the stop hook. No worker runs any more.
 func (a *loop) Stop(ctx context.Context) error {

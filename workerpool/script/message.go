@@ -189,12 +189,8 @@ func messageConsumeLater(r *run, m *message, b *starlark.Builtin, args starlark.
 	if err != nil {
 		return nil, err
 	}
-	due := time.Now().Add(retryAfter << (retries - 1))
-	if err := r.out.SendLater(r.ctx, due, m.channel, again); err != nil {
-		return nil, err
+	if r.job == nil {
+		return nil, errors.New("consume_later: there is no message to put back here")
 	}
-	if r.job != nil {
-		r.job.Hold()
-	}
-	return starlark.None, nil
+	return starlark.None, r.job.PutBack(r.ctx, retryAfter<<(retries-1), m.channel, again)
 }

@@ -29,12 +29,11 @@ func (a *routed) Live(ctx context.Context, first bool) error {
 	if err := a.staged.release(ctx, a.staged.direct); err != nil {
 		return err
 	}
-	if err := a.unit.lifecycle(ctx, a.globals, first); err != nil {
-		return err
-	}
-	a.unit.loader.live.announce(a.unit.number)
-	return nil
+	return a.unit.lifecycle(ctx, a.globals, first)
 }
+
+// Current tells open pages.
+func (a *routed) Current() { a.unit.loader.live.announce(a.unit.number) }
 
 // Stop runs the stop hook.
 func (a *routed) Stop(ctx context.Context) error { return a.unit.hook(ctx, a.globals, "on_stop") }
