@@ -54,7 +54,7 @@ func (s *Store) writeRun(control string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(runPath(s.path), append(b, '\n'), 0o644)
+	return os.WriteFile(runPath(s.path), append(b, '\n'), 0o600)
 }
 
 func (s *Store) removeRun() error {

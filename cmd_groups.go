@@ -1,0 +1,104 @@
+package main
+
+import (
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newGroupCommands() *cobra.Command {
+	group := &cobra.Command{
+		Use:   "group",
+		Short: "Look at and change the groups of a running server",
+	}
+	group.AddCommand(newGroupSend(), newGroupMember("add", "Make a channel a member"),
+		newGroupMember("discard", "End a membership"), newGroupList())
+	return group
+}
+
+func newGroupSend() *cobra.Command {
+	var cmd *cobra.Command
+	cmd = newRemote(&cobra.Command{
+		Use:   "send GROUP JSON",
+		Short: "Send a message to all members",
+		Args:  cobra.ExactArgs(2),
+	}, nil, func(c *controlClient, args []string) error {
+		message, err := messageArgument(cmd, args[1])
+		if err != nil {
+			return err
+		}
+		body, err := withMessage("group", args[0], message)
+		if err != nil {
+			return err
+		}
+		var answer struct {
+			Trace string `json:"trace"`
+		}
+		if err := c.post("/api/group/send", body, &answer); err != nil {
+			return err
+		}
+		return c.say(answer, "sent to %s, trace %s", args[0], answer.Trace)
+	})
+	return cmd
+}
+
+func newGroupMember(verb, short string) *cobra.Command {
+	return newRemote(&cobra.Command{Use: verb + " GROUP CHANNEL", Short: short, Args: cobra.ExactArgs(2)}, nil,
+		func(c *controlClient, args []string) error {
+			if err := c.post("/api/group/"+verb, map[string]string{"group": args[0], "channel": args[1]}, nil); err != nil {
+				return err
+			}
+			return c.say(struct{}{}, "%s: %s %s", args[0], verb, args[1])
+		})
+}
+
+func newGroupList() *cobra.Command {
+	return newRemote(&cobra.Command{
+		Use:   "list [GROUP]",
+		Short: "List the groups, or the members of one",
+		Args:  cobra.MaximumNArgs(1),
+	}, nil, func(c *controlClient, args []string) error {
+		if len(args) == 1 {
+			return c.listMembers(args[0])
+		}
+		var answer struct {
+			Groups []struct {
+				Name    string `json:"name"`
+				Members int    `json:"members"`
+			} `json:"groups"`
+		}
+		if err := c.get("/api/groups", nil, &answer); err != nil {
+			return err
+		}
+		if c.json {
+			return c.print(answer.Groups)
+		}
+		var rows [][]string
+		for _, g := range answer.Groups {
+			rows = append(rows, []string{g.Name, strconv.Itoa(g.Members)})
+		}
+		return c.table("GROUP MEMBERS", rows)
+	})
+}
+
+func (c *controlClient) listMembers(group string) error {
+	var answer struct {
+		Members []struct {
+			Channel string  `json:"channel"`
+			Expires float64 `json:"expires"`
+		} `json:"members"`
+	}
+	if err := c.get("/api/groups", url.Values{"name": {group}}, &answer); err != nil {
+		return err
+	}
+	if c.json {
+		return c.print(answer.Members)
+	}
+	var rows [][]string
+	for _, m := range answer.Members {
+		rows = append(rows, []string{m.Channel, time.Until(time.UnixMilli(int64(m.Expires))).Round(time.Second).String()})
+	}
+	return c.table("CHANNEL ENDS-IN", rows)
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// connectionRow is an open WebSocket as the control server tells it.
+type connectionRow struct {
+	Channel   string   `json:"channel"`
+	Path      string   `json:"path"`
+	Client    string   `json:"client"`
+	Opened    float64  `json:"opened"`
+	Waiting   bool     `json:"waiting"`
+	FramesIn  int64    `json:"framesIn"`
+	FramesOut int64    `json:"framesOut"`
+	BytesIn   int64    `json:"bytesIn"`
+	BytesOut  int64    `json:"bytesOut"`
+	Mailbox   int      `json:"mailbox"`
+	Groups    []string `json:"groups"`
+}
+
+func newPs() *cobra.Command {
+	return newRemote(&cobra.Command{
+		Use:   "ps",
+		Short: "List the open WebSockets and busy workers of a running server",
+		Args:  cobra.NoArgs,
+	}, nil, func(c *controlClient, _ []string) error {
+		var open struct {
+			Connections []connectionRow `json:"connections"`
+		}
+		var all struct {
+			Workers []struct {
+				Number     int     `json:"number"`
+				Generation uint64  `json:"generation"`
+				Busy       bool    `json:"busy"`
+				Channel    string  `json:"channel"`
+				Handler    string  `json:"handler"`
+				Since      float64 `json:"since"`
+			} `json:"workers"`
+		}
+		if err := errors.Join(c.get("/api/connections", nil, &open), c.get("/api/workers", nil, &all)); err != nil {
+			return err
+		}
+		if c.json {
+			return c.print(map[string]any{"connections": open.Connections, "workers": all.Workers})
+		}
+		var sockets, busy [][]string
+		for _, s := range open.Connections {
+			sockets = append(sockets, []string{
+				s.Channel, s.Path, s.Client, age(s.Opened), strconv.FormatInt(s.FramesIn, 10),
+				strconv.FormatInt(s.FramesOut, 10), strconv.Itoa(s.Mailbox), strings.Join(s.Groups, ","),
+			})
+		}
+		for _, w := range all.Workers {
+			if w.Busy {
+				busy = append(busy, []string{strconv.Itoa(w.Number), strconv.FormatUint(w.Generation, 10), w.Channel, age(w.Since), w.Handler})
+			}
+		}
+		if err := c.table("SOCKET PATH CLIENT AGE IN OUT MAILBOX GROUPS", sockets); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.out, "\n%d of %d workers busy\n", len(busy), len(all.Workers))
+		if len(busy) == 0 {
+			return nil
+		}
+		return c.table("WORKER GENERATION CHANNEL FOR HANDLER", busy)
+	})
+}
+
+func age(since float64) string {
+	return time.Since(time.UnixMilli(int64(since))).Round(time.Second).String()
+}
+
+func newKill() *cobra.Command {
+	var code int
+	var reason string
+	return newRemote(&cobra.Command{
+		Use:   "kill SOCKET…",
+		Short: "Close WebSockets of a running server",
+		Long:  "kill closes WebSockets, named by their reply channels or the ends of these, as ps lists them.",
+		Args:  cobra.MinimumNArgs(1),
+	}, func(g flagGroup) {
+		g.IntVar(&code, "code", 1000, "close code")
+		g.StringVar(&reason, "reason", "", "reason that the client is told")
+	}, func(c *controlClient, args []string) error {
+		var open struct{ Connections []connectionRow }
+		if err := c.get("/api/connections", url.Values{"limit": {"10000"}}, &open); err != nil {
+			return err
+		}
+		for _, arg := range args {
+			channel, err := meant(arg, open.Connections)
+			if err != nil {
+				return err
+			}
+			err = c.post("/api/connections/close", map[string]any{"channel": channel, "code": code, "reason": reason}, nil)
+			if err != nil {
+				return err
+			}
+			if err := c.say(map[string]string{"channel": channel}, "closing %s", channel); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// meant finds the one socket whose reply channel ends so.
+func meant(name string, open []connectionRow) (string, error) {
+	var found []string
+	for _, s := range open {
+		if strings.HasSuffix(s.Channel, name) {
+			found = append(found, s.Channel)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("no open WebSocket's channel ends in %s", name)
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("the channels of %d WebSockets end in %s: write more of it", len(found), name)
+}
+
+func newStats() *cobra.Command {
+	var watch bool
+	return newRemote(&cobra.Command{
+		Use:   "stats",
+		Short: "Show the figures of a running server",
+		Args:  cobra.NoArgs,
+	}, func(g flagGroup) {
+		g.BoolVarP(&watch, "watch", "w", false, "show them every second until Ctrl-C")
+	}, func(c *controlClient, _ []string) error {
+		for {
+			var raw json.RawMessage
+			if err := c.get("/api/status", nil, &raw); err != nil {
+				return err
+			}
+			if watch && !c.json {
+				fmt.Fprint(c.out, "\x1b[H\x1b[2J")
+			}
+			if err := c.printStats(raw); err != nil || !watch {
+				return err
+			}
+			select {
+			case <-c.ctx.Done():
+				return nil
+			case <-time.After(time.Second):
+			}
+		}
+	})
+}
+
+func (c *controlClient) printStats(raw json.RawMessage) error {
+	if c.json {
+		return c.print(raw)
+	}
+	var s struct {
+		App, Version, Kind, Error                   string
+		Since, Rate                                 float64
+		Generation, FailedLoads                     uint64
+		Sent, Refused, Requests                     uint64
+		Waiting, Delayed, Channels, Groups, Sockets int
+		Memory, Limit, Workers, Busy                int
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return err
+	}
+	rows := [][]string{
+		{"application", s.App, fmt.Sprintf("generation %d, %s, %d failed loads", s.Generation, s.Kind, s.FailedLoads)},
+		{"messages", fmt.Sprintf("%.0f/s now", s.Rate), fmt.Sprintf("%d since %s", s.Sent, time.UnixMilli(int64(s.Since)).Format(time.DateTime))},
+		{"waiting", strconv.Itoa(s.Waiting) + " now", fmt.Sprintf("%d delayed, %d of %d MiB", s.Delayed, s.Memory>>20, s.Limit>>20)},
+		{"refused", strconv.FormatUint(s.Refused, 10), "in all, since a channel was full"},
+		{"requests", strconv.FormatUint(s.Requests, 10), "in all"},
+		{"sockets", strconv.Itoa(s.Sockets) + " now", fmt.Sprintf("%d groups, %d channels", s.Groups, s.Channels)},
+		{"workers", fmt.Sprintf("%d of %d", s.Busy, s.Workers), "busy now"},
+	}
+	if s.Error != "" {
+		line, _, _ := strings.Cut(s.Error, "\n")
+		rows = append(rows, []string{"load", "failed", line})
+	}
+	return c.table("WHAT FIGURE MORE", rows)
+}
+
+func newTail() *cobra.Command {
+	return newRemote(&cobra.Command{
+		Use:   "tail [FILTER…]",
+		Short: "Show the messages of a running server as they pass",
+		Long: `tail prints a line a message until Ctrl-C. The filter is the inspector's:
+
+  channel:websocket.*  path:/chat/*  kind:refused  group:chat-*  trace:00c0ffee
+  reply:CHANNEL  gen:3  text:"hello you"  hello  -channel:http.*
+
+Terms must all hold; a minus negates; a bare word is looked for everywhere.`,
+		DisableFlagsInUseLine: true,
+	}, nil, func(c *controlClient, args []string) error {
+		query := url.Values{"filter": {strings.Join(args, " ")}}
+		if c.json {
+			query.Set("full", "1")
+		}
+		return c.lines("/api/tail", query, func(line []byte) error {
+			if c.json {
+				_, err := fmt.Fprintf(c.out, "%s\n", line)
+				return err
+			}
+			var m struct {
+				Trace, Channel, Kind, Preview, Place, Reason string
+				Sent, WaitedMS                               float64
+			}
+			if err := json.Unmarshal(line, &m); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(c.out, "%s %s %-8s %-28s %s%s\n", time.UnixMilli(int64(m.Sent)).Format("15:04:05.000"),
+				m.Trace, m.Kind, m.Channel, oneLine(m.Preview), suffix(m.Place, m.Reason))
+			return err
+		})
+	})
+}
+
+// oneLine keeps control characters from the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func suffix(parts ...string) string {
+	text := ""
+	for _, p := range parts {
+		if p != "" {
+			text += "  (" + oneLine(p) + ")"
+		}
+	}
+	return text
+}
