@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/asgi/remote"
 	"asgibox/httpfront"
 	"asgibox/inspector"
 	"asgibox/internal/guard"
@@ -56,7 +57,14 @@ func openControl(address string) (net.Listener, error) {
 type control struct {
 	*inspector.Server
 	listener net.Listener
+	remote   *remote.Handler
 	token    string // empty where only this machine can reach it
+}
+
+// Shutdown ends the calls that wait, and then all.
+func (c *control) Shutdown(ctx context.Context) error {
+	c.remote.Close()
+	return c.Server.Shutdown(ctx)
 }
 
 // url is where a browser finds it, the token included.
@@ -75,13 +83,13 @@ func (c *control) url() string {
 
 // buildControl makes the control server on the rooms that there are.
 func (s *server) buildControl(layer asgi.Layer, l net.Listener, app string) (err error) {
-	c := &control{listener: l}
+	c := &control{listener: l, remote: remote.NewHandler(layer, remote.Options{Version: version(), Log: s.log})}
 	if !guard.Loopback(l.Addr()) {
 		c.token = guard.NewToken()
 	}
 	o := inspector.Options{
 		Layer: layer, Store: s.store.Debug(), Front: frontView{s.front},
-		App: app, Token: c.token, Version: version(), Log: s.log,
+		Remote: c.remote, App: app, Token: c.token, Version: version(), Log: s.log,
 	}
 	if s.pool != nil {
 		o.Pool = poolView{s}

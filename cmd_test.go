@@ -1,0 +1,269 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const chatApp = `
+def connect(message):
+    message.reply_channel.send({"accept": True})
+    Group("room").add(message.reply_channel)
+
+def receive(message):
+    Group("room").send({"text": message["text"]})
+
+def page(request):
+    return "page of " + request.method
+
+channel_routing = [
+    view("/", page),
+    route("websocket.connect", connect),
+    route("websocket.receive", receive),
+]
+`
+
+// command runs a command against the program, named by its control server.
+func (p *program) command(args ...string) (status int, out string) {
+	p.Helper()
+	control := p.saw(`look +(http\S+)`)[1]
+	return controlled(p, append(args, "--control", control)...)
+}
+
+func controlled(t testing.TB, args ...string) (status int, out string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var b bytes.Buffer
+	status = run(ctx, args, strings.NewReader(`{"text": "from stdin"}`), &b, &b)
+	return status, b.String()
+}
+
+func (p *program) mustCommand(args ...string) string {
+	p.Helper()
+	status, out := p.command(args...)
+	if status != 0 {
+		p.Fatalf("%q: status %d: %s", args, status, out)
+	}
+	return out
+}
+
+func TestSendAndReceiveAgainstARunningServer(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory")
+	p.mustCommand("send", "jobs", `{"number": 7, "size": 1.0}`)
+	if out := p.mustCommand("receive", "jobs"); out != `{"channel":"jobs","message":{"number":7,"size":1.0}}`+"\n" {
+		t.Errorf("received %s", out)
+	}
+	p.mustCommand("send", "jobs", "-")
+	if out := p.mustCommand("receive", "jobs", "other"); !strings.Contains(out, "from stdin") {
+		t.Errorf("received %s", out)
+	}
+	if status, out := p.command("send", "a b", "{}"); status != 1 || !strings.Contains(out, `invalid name "a b"`) {
+		t.Errorf("a bad name: %d %s", status, out)
+	}
+	if status, out := p.command("send", "a", "{"); status != 1 || !strings.Contains(out, "not JSON") {
+		t.Errorf("no JSON: %d %s", status, out)
+	}
+}
+
+func TestChannelsPauseStepAndResumeAgainstARunningServer(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory")
+	p.mustCommand("pause", "jobs")
+	p.mustCommand("send", "jobs", `{"n": 1}`)
+	out := p.mustCommand("channels", "jo*")
+	if !strings.Contains(out, "jobs") || !strings.Contains(out, "paused") || strings.Contains(out, "http.request") {
+		t.Errorf("channels:\n%s", out)
+	}
+	p.mustCommand("step", "jobs")
+	p.mustCommand("receive", "jobs")
+	if out := p.mustCommand("step", "jobs"); !strings.Contains(out, "nothing waits") {
+		t.Errorf("step: %s", out)
+	}
+	p.mustCommand("resume", "jobs")
+	var rows []channelRow
+	if err := json.Unmarshal([]byte(p.mustCommand("channels", "jobs", "--json")), &rows); err != nil || len(rows) != 1 || rows[0].Paused {
+		t.Errorf("as JSON: %+v, %v", rows, err)
+	}
+	p.mustCommand("send", "jobs", "{}")
+	if status, _ := p.command("flush"); status != 1 {
+		t.Error("flush asks for nothing")
+	}
+	p.mustCommand("flush", "--yes")
+	if err := json.Unmarshal([]byte(p.mustCommand("channels", "jobs", "--json")), &rows); err != nil || rows[0].Depth != 0 {
+		t.Errorf("after the flush: %+v, %v", rows, err)
+	}
+}
+
+func TestGroupsSocketsAndFiguresOfARunningServer(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory")
+	s := p.dial("/chat")
+	s.send("hello")
+	if got := s.receive(); got != "hello" {
+		t.Fatal(got)
+	}
+	p.mustCommand("group", "send", "room", `{"text": "from the terminal"}`)
+	if got := s.receive(); got != "from the terminal" {
+		t.Errorf("the socket got %q", got)
+	}
+	if out := p.mustCommand("group", "list"); !strings.Contains(out, "room   1") {
+		t.Errorf("groups:\n%s", out)
+	}
+	p.mustCommand("group", "add", "room", "jobs")
+	p.mustCommand("group", "discard", "room", "jobs")
+	var members []struct{ Channel string }
+	if err := json.Unmarshal([]byte(p.mustCommand("group", "list", "room", "--json")), &members); err != nil || len(members) != 1 {
+		t.Fatalf("members: %+v, %v", members, err)
+	}
+	if out := p.mustCommand("ps"); !strings.Contains(out, "/chat") || !strings.Contains(out, "of 16 workers busy") {
+		t.Errorf("ps:\n%s", out)
+	}
+	if out := p.mustCommand("stats"); !strings.Contains(out, "generation 1, routed") {
+		t.Errorf("stats:\n%s", out)
+	}
+	p.mustCommand("kill", members[0].Channel[len(members[0].Channel)-6:], "--code", "4001")
+	p.saw("disconnect|closed|4001")
+	if status, out := p.command("kill", "nobody"); status != 1 || !strings.Contains(out, "no open WebSocket") {
+		t.Errorf("kill: %d %s", status, out)
+	}
+}
+
+func TestTailShowsTracesThatReplayRepeats(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory")
+	control := p.saw(`look +(http\S+)`)[1]
+	ctx, cancel := context.WithCancel(t.Context())
+	out := newTranscript()
+	ended := make(chan struct{})
+	go func() {
+		run(ctx, []string{"tail", "channel:http.request", "--control", control}, strings.NewReader(""), out, out)
+		close(ended)
+	}()
+	defer func() { cancel(); <-ended }()
+	p.eventually("tail shows a request", func() bool {
+		p.get("/")
+		return strings.Contains(out.String(), "GET /")
+	})
+	trace := strings.Fields(out.String())[1]
+	if got := p.mustCommand("replay", trace); !strings.HasPrefix(got, "200\n") || !strings.Contains(got, "page of GET") {
+		t.Errorf("replayed: %s", got)
+	}
+}
+
+// eventually tries until it holds.
+func (p *program) eventually(what string, holds func() bool) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for !holds() {
+		if ctx.Err() != nil {
+			p.Fatal("never: " + what)
+		}
+	}
+}
+
+func TestCommandsFindTheServerByItsStore(t *testing.T) {
+	p := start(t, chatApp)
+	inside := filepath.Join(p.dir, "deep", "er")
+	if err := os.MkdirAll(inside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(inside)
+	if status, out := controlled(t, "stats"); status != 0 || !strings.Contains(out, "generation 1") {
+		t.Errorf("from below: %d %s", status, out)
+	}
+	if status, out := controlled(t, "stats", "--store", filepath.Join(p.dir, ".asgibox", "channels.db")); status != 0 {
+		t.Errorf("by its store: %d %s", status, out)
+	}
+	t.Chdir(t.TempDir())
+	if status, out := controlled(t, "stats"); status != 1 || !strings.Contains(out, "no server runs on a store here") {
+		t.Errorf("from elsewhere: %d %s", status, out)
+	}
+	if status, out := controlled(t, "stats", "--control", "127.0.0.1:1"); status != 1 || !strings.Contains(out, "is asgibox running?") {
+		t.Errorf("nobody there: %d %s", status, out)
+	}
+}
+
+func TestControlElsewhereWantsAToken(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory", "--control", "0.0.0.0:0")
+	url := p.saw(`look +(http\S+)`)[1]
+	base, _, ok := strings.Cut(url, "?token=")
+	if !ok {
+		t.Fatalf("no token in %s", url)
+	}
+	if status, out := controlled(t, "stats", "--control", url); status != 0 {
+		t.Errorf("with the token: %d %s", status, out)
+	}
+	if status, out := controlled(t, "stats", "--control", base); status != 1 || !strings.Contains(out, "token") {
+		t.Errorf("without: %d %s", status, out)
+	}
+	resp, err := http.Get(base + "layer/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 401 {
+		t.Errorf("the layer without the token: %d", resp.StatusCode)
+	}
+}
+
+func TestControlOff(t *testing.T) {
+	p := start(t, chatApp, "--control", "off")
+	if strings.Contains(p.out.String(), "look ") {
+		t.Errorf("there is one:\n%s", p.out)
+	}
+	if status, out := controlled(t, "stats", "--store", filepath.Join(p.dir, ".asgibox", "channels.db")); status != 1 || !strings.Contains(out, "--control off") {
+		t.Errorf("stats: %d %s", status, out)
+	}
+}
+
+func TestATakenControlPortThatWasAskedForIsAnError(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory", "--control", "127.0.0.1:0")
+	taken := strings.TrimSuffix(strings.TrimPrefix(p.saw(`look +(http\S+)`)[1], "http://"), "/")
+	p.save("other.star", chatApp)
+	status, out := controlled(t, "run", filepath.Join(p.dir, "other.star"), "--port", "0", "--store", "memory", "--control", taken)
+	if status != 1 || !strings.Contains(out, "cannot listen on --control "+taken) {
+		t.Errorf("%d %s", status, out)
+	}
+}
+
+func TestCurlAloneCanBeAWorker(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("there is no curl on this machine")
+	}
+	p := start(t, chatApp, "--store", "memory", "--no-workers")
+	control := p.saw(`look +(http\S+)`)[1]
+	curl := func(path, body string) []byte {
+		t.Helper()
+		out, err := exec.Command("curl", "-sS", control+path, "-H", "Content-Type: application/json", "--data", body).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	got := make(chan string, 1)
+	go func() {
+		resp, err := http.Get(p.url + "/from/curl")
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		var b bytes.Buffer
+		_, _ = b.ReadFrom(resp.Body)
+		got <- b.String()
+	}()
+	var d struct{ Message map[string]any }
+	if err := json.Unmarshal(curl("layer/receive", `{"channels": "http.request", "block": true}`), &d); err != nil {
+		t.Fatal(err)
+	}
+	curl("layer/send", `{"channel": "`+d.Message["reply_channel"].(string)+`", "message": {"status": 200, "content": "a page by curl"}}`)
+	if page := <-got; page != "a page by curl" {
+		t.Errorf("the browser got %q", page)
+	}
+}
