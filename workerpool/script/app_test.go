@@ -115,9 +115,10 @@ channel_routing = [
 		t.Errorf("%v", r)
 	}
 	r := s.want("/before/one/1", 404, "no route for GET /before/one/1")
-	if !strings.Contains(r.body, `path=r"/one/(?P<id>\d+)"`) {
+	if !strings.Contains(r.body, "Routes that were tried\n  1: route(") || !strings.Contains(r.body, `path=r"/one/(?P<id>\d+)"`) {
 		t.Errorf("the page does not list the routes tried: %v", r)
 	}
+	s.want("/in/abc/view/", 404, "/in/abc/view would match include(")
 }
 
 func TestChannelRoutingMayBeADict(t *testing.T) {

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -24,10 +25,24 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 		Poll:        versionURL,
 		Version:     version,
 	}
+	var unrouted *NotFoundError
+	if errors.As(f.Err, &unrouted) {
+		page.Explanation.Message = unrouted.summary()
+		page.Tables = append([]explain.Table{routeTable(unrouted)}, page.Tables...)
+	}
 	if f.Channel == "http.request" && explain.WantsHTML(header(f.Message, "accept")) {
 		return workerpool.Page{ContentType: "text/html; charset=utf-8", Content: asgi.Bytes(page.HTML())}
 	}
 	return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(page.Text())}
+}
+
+// routeTable shows the routes that do not fit.
+func routeTable(e *NotFoundError) explain.Table {
+	t := explain.Table{Title: "Routes that were tried"}
+	for i, route := range e.Tried {
+		t.Rows = append(t.Rows, explain.Row{Name: fmt.Sprint(i + 1), Value: route})
+	}
+	return t
 }
 
 // messageTable shows the message that could not be handled.

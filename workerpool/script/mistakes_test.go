@@ -35,6 +35,8 @@ func TestTenMistakesAreExplainedInBrowserAndLog(t *testing.T) {
 			"the view returned an int, which is no response|return text, bytes|app.star:1", "app.star:1"},
 		{"a list at the top", "seen = []\ndef index(request):\n    seen.append(1)\nchannel_routing = [view(\"/\", index)]\n",
 			"cannot append to frozen list|keep what changes in state|app.star:3:16", "keep what changes in state"},
+		{"a file that is not there", "load(\"ap.star\", \"x\")\n" + page + "channel_routing = [view(\"/\", index)]\n",
+			"ap.star: there is no such file|did you mean &#34;app.star&#34;?|app.star:1:1", "no such file"},
 		{"a module's other name", "def index(request):\n    return json.loads(\"{}\")\nchannel_routing = [view(\"/\", index)]\n",
 			"has no .loads|write json.decode(text)|app.star:2:16", "json.decode"},
 	} {

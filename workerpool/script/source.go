@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"asgibox/workerpool/script/explain"
+
 	"go.starlark.net/syntax"
 )
 
@@ -59,13 +61,27 @@ func (s *sources) unreadable(name string, err error) error {
 		s.mu.Lock()
 		s.text[name] = "" // so that its coming is watched for
 		s.mu.Unlock()
-		return fmt.Errorf("%s: there is no such file", name)
+		return hintf(s.nearest(name), "%s: there is no such file", name)
 	}
 	var failed *fs.PathError
 	if errors.As(err, &failed) {
 		err = failed.Err
 	}
 	return fmt.Errorf("%s cannot be read: %w", name, err)
+}
+
+// nearest suggests a file of the same folder.
+func (s *sources) nearest(name string) string {
+	folder, err := s.root.Open(path.Dir(name))
+	if err != nil {
+		return ""
+	}
+	defer folder.Close()
+	names, _ := folder.Readdirnames(1000) // a suggestion only
+	if near := explain.Nearest(path.Base(name), names); near != "" {
+		return fmt.Sprintf("did you mean %q?", path.Join(path.Dir(name), near))
+	}
+	return ""
 }
 
 // lookup answers the text of a file that was read, for explanations.

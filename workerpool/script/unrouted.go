@@ -16,9 +16,19 @@ import (
 type NotFoundError struct {
 	Channel, Method, Path string
 	Tried                 []string // the routes of the channel, as they are written
+
+	table *table
 }
 
 func (e *NotFoundError) Error() string {
+	if len(e.Tried) == 0 {
+		return e.summary()
+	}
+	return fmt.Sprintf("%s; tried %s", e.summary(), strings.Join(e.Tried, ", "))
+}
+
+// summary is the error without the routes that were tried.
+func (e *NotFoundError) summary() string {
 	subject := e.Channel + " " + e.Path
 	if e.Method != "" {
 		subject = e.Method + " " + e.Path
@@ -26,7 +36,12 @@ func (e *NotFoundError) Error() string {
 	if len(e.Tried) == 0 {
 		return fmt.Sprintf("no route for %s: there is none for %s", subject, e.Channel)
 	}
-	return fmt.Sprintf("no route for %s; tried %s", subject, strings.Join(e.Tried, ", "))
+	return "no route for " + subject
+}
+
+// Hint says what comes near.
+func (e *NotFoundError) Hint() string {
+	return strings.Join(Routing{table: e.table}.near(e.Channel, e.Method, e.Path), "; ")
 }
 
 // HTTPStatus is how the request is answered.
@@ -43,7 +58,7 @@ func (r *run) unrouted(m *match, d asgi.Delivery) error {
 	case d.Channel == "websocket.connect" && len(t.entries[d.Channel]) == 0 && t.receives(d):
 		return r.accept()
 	}
-	return &NotFoundError{d.Channel, d.Message.Text("method"), d.Message.Text("path"), t.tried(d.Channel)}
+	return &NotFoundError{d.Channel, d.Message.Text("method"), d.Message.Text("path"), t.tried(d.Channel), t}
 }
 
 // receives reports whether the WebSocket's messages will have a route.
