@@ -49,7 +49,7 @@ func (s *Server) serveRequest(w http.ResponseWriter, q *request, began time.Time
 		s.refuse(w, r, began, s.refusedBody())
 		return
 	}
-	x := &exchange{s: s, w: w, q: q, began: began, length: -1, wakeup: make(chan struct{}, 1)}
+	x := &exchange{s: s, w: w, q: q, began: began, length: -1, wakeup: s.wakeup()}
 	x.channel = s.names.next(s.prefix)
 	x.box.owner, x.box.all = x, &s.bytes
 	if !s.conns.join(x.channel, &x.box) {
@@ -213,6 +213,7 @@ func (x *exchange) end(asked bool) {
 	if n := x.box.close(); n > 0 {
 		x.s.log.Debug("messages to an ended request were dropped", keyChannel, x.channel, "count", n)
 	}
+	x.s.putWakeup(x.wakeup) // a closed mailbox wakes nobody
 	if x.upload != nil {
 		x.upload.stop()
 	}

@@ -42,7 +42,9 @@ type Server struct {
 	unbind func()
 	bytes  atomic.Int64 // in all mailboxes
 
-	timers sync.Pool // of *time.Timer; per server, since timers belong to a synctest bubble
+	// Per server, since what is in them belongs to a synctest bubble.
+	timers  sync.Pool // of *time.Timer
+	wakeups sync.Pool // of chan struct{} with room for one
 
 	// life ends when the server may wait no longer for anything.
 	life context.Context
@@ -141,4 +143,21 @@ func (s *Server) putTimer(t *time.Timer) {
 		t.Stop()
 		s.timers.Put(t)
 	}
+}
+
+// wakeup answers a channel with room for one. It goes back with putWakeup,
+// once nobody will send on it.
+func (s *Server) wakeup() chan struct{} {
+	if c, ok := s.wakeups.Get().(chan struct{}); ok {
+		return c
+	}
+	return make(chan struct{}, 1)
+}
+
+func (s *Server) putWakeup(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+	}
+	s.wakeups.Put(c)
 }

@@ -14,6 +14,7 @@ import (
 type peer struct {
 	client, server any
 	secure         bool
+	last           headerMemo // of the goroutine that serves HTTP/1 on it
 }
 
 type peerKey struct{}
