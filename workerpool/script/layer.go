@@ -157,34 +157,35 @@ func (r *run) patient(wait time.Duration, send func() error) error {
 }
 
 func layerSend(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if len(args) == 2 && len(kwargs) == 0 {
+		return r.sendTo(b, args[0], args[1], 0)
+	}
 	var to, content starlark.Value
 	var wait starlark.Value = starlark.MakeInt(0)
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "channel", &to, "message", &content, "wait?", &wait); err != nil {
 		return nil, err
 	}
+	d, err := duration("wait", wait)
+	if err != nil {
+		return nil, err
+	}
+	return r.sendTo(b, to, content, d)
+}
+
+func (r *run) sendTo(b *starlark.Builtin, to, content starlark.Value, wait time.Duration) (starlark.Value, error) {
 	name, err := channelName(b.Name(), to)
 	if err != nil {
 		return nil, err
 	}
-	for_, err := duration("wait", wait)
-	if err != nil {
-		return nil, err
-	}
-	return starlark.None, r.send(b.Name(), name, content, for_)
+	return starlark.None, r.send(b.Name(), name, content, wait)
 }
 
 func layerReceive(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	var list starlark.Value
-	var block bool
-	var timeout starlark.Value = starlark.None
-	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "channels", &list, "block?", &block, "timeout?", &timeout); err != nil {
-		return nil, err
-	}
-	channels, err := channelNames(b.Name(), list)
+	list, wait, err := receiveArgs(b, args, kwargs)
 	if err != nil {
 		return nil, err
 	}
-	wait, err := receiveWait(block, timeout)
+	channels, err := r.channelNames(b.Name(), list)
 	if err != nil {
 		return nil, err
 	}
@@ -207,6 +208,24 @@ func layerReceive(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []sta
 		return starlark.Tuple{starlark.None, starlark.None}, nil
 	}
 	return starlark.Tuple{starlark.String(d.Channel), newMessage(r, d)}, nil
+}
+
+// receiveArgs takes the arguments of a receive: the channels, and how long it
+// waits. The form that loops use is taken apart without any allocation.
+func receiveArgs(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (list starlark.Value, wait time.Duration, err error) {
+	if len(args) == 1 && len(kwargs) == 1 && kwargs[0][0] == starlark.Value(starlark.String("block")) {
+		if block, ok := kwargs[0][1].(starlark.Bool); ok {
+			wait, err = receiveWait(bool(block), starlark.None)
+			return args[0], wait, err
+		}
+	}
+	var channels, timeout starlark.Value = nil, starlark.None
+	var block bool
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "channels", &channels, "block?", &block, "timeout?", &timeout); err != nil {
+		return nil, 0, err
+	}
+	wait, err = receiveWait(block, timeout)
+	return channels, wait, err
 }
 
 // receiveWait answers how long a receive waits: for ever if below zero.
@@ -248,14 +267,12 @@ func (r *run) receive(wait time.Duration, channels []string) (d asgi.Delivery, o
 }
 
 // channelNames takes one channel or a list of them.
-func channelNames(call string, v starlark.Value) ([]string, error) {
+func (r *run) channelNames(call string, v starlark.Value) ([]string, error) {
 	list, ok := v.(starlark.Iterable)
-	if _, one := v.(*channel); !ok || one {
+	if _, isBytes := v.(starlark.Bytes); !ok || isBytes {
 		name, err := channelName(call, v)
-		return []string{name}, err
-	}
-	if b, isBytes := v.(starlark.Bytes); isBytes {
-		return []string{string(b)}, nil
+		r.channel[0] = name
+		return r.channel[:], err
 	}
 	var names []string
 	for item := range starlark.Elements(list) {

@@ -45,6 +45,7 @@ type run struct {
 	sessions []*session             // that may have to be saved
 	cookie   string                 // to be set by the response
 	held     bool                   // hold() was called
+	channel  [1]string              // that a receive names
 	base     int64                  // the heap when it was first looked at; 0 before
 }
 
