@@ -81,6 +81,24 @@ func (b *tab) shows(text string) {
 	b.until(`document.body.innerText.includes(` + quoteJS(text) + `)`)
 }
 
+// comesToShow waits for a text on a page that loads itself again meanwhile,
+// which ends a wait in the old one.
+func (b *tab) comesToShow(text string) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	for {
+		err := chromedp.Do(ctx, chromedp.Poll[chromedp.Void](`document.body?.innerText.includes(`+quoteJS(text)+`)`,
+			chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(patience)))
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			b.Fatalf("the page never shows %q: %v", text, err)
+		}
+	}
+}
+
 func quoteJS(text string) string { return "`" + strings.ReplaceAll(text, "`", "\\`") + "`" }
 
 // picture keeps a screenshot where ASGIBOX_PICTURES says, for people to look at.
@@ -161,4 +179,17 @@ func TestABrowserWatchesJobs(t *testing.T) {
 	b.do(chromedp.SetValue(chromedp.CSS(`input[name=below]`), "20000"), chromedp.Click(chromedp.CSS(`#five`)))
 	b.until(`document.querySelectorAll("li.done").length === 6`)
 	b.picture("jobs-narrow")
+}
+
+func TestAnErrorPageLoadsItselfAgainOnceTheFileIsMended(t *testing.T) {
+	b := browser(t)()
+	p := start(t, "def index(request):\n    return nmae\n\nchannel_routing = [view(\"/\", index)]\n")
+	b.do(chromedp.EmulateViewport(900, 700), chromedp.Navigate(p.url))
+	b.shows("nothing is called nmae here")
+	b.picture("error-load")
+	p.save("app.star", "def index(request):\n    return {}[\"key\"]\n\nchannel_routing = [view(\"/\", index)]\n")
+	b.comesToShow(`key "key" not in dict`)
+	b.picture("error-handler")
+	p.save("app.star", "def index(request):\n    return \"mended\"\n\nchannel_routing = [view(\"/\", index)]\n")
+	b.comesToShow("mended")
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"asgibox/asgi"
-	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -128,20 +127,18 @@ func (r Routing) near(channel, method, path string) []string {
 		}
 	}
 	entries := r.table.entries[channel]
-	var literals []string
 	for i := range entries {
 		e := &entries[i]
-		if v := e.route.view; v != nil && v.path != nil && len(v.path.Names()) == 0 {
-			literals = append(literals, v.path.String())
+		if v := e.route.view; v != nil && v.path != nil {
+			if other := v.path.Near(path); other != "" {
+				near = append(near, fmt.Sprintf("did you mean %s?", other))
+			}
 		}
 		for _, p := range e.route.patterns {
 			if p.key == "path" && unanchored(p.source, path) {
 				near = append(near, fmt.Sprintf("%s matches further on, but patterns are matched from the start", e.describe()))
 			}
 		}
-	}
-	if literal := explain.Nearest(path, literals); literal != "" {
-		near = append(near, fmt.Sprintf("did you mean %s?", literal))
 	}
 	return near
 }

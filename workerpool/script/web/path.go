@@ -126,3 +126,26 @@ func (p *Path) Match(path string) (kwargs []starlark.Tuple, ok bool) {
 	}
 	return kwargs, true
 }
+
+// Near answers a path that the pattern fits and that somebody who asked for
+// another may have meant, or "".
+func (p *Path) Near(path string) string {
+	want, have := strings.Split(p.pattern, "/"), strings.Split(path, "/")
+	if len(want) > len(have) {
+		return ""
+	}
+	for i, part := range want {
+		if part == have[i] || strings.Contains(part, "<") {
+			continue
+		}
+		if explain.Nearest(have[i], []string{part}) == "" {
+			return ""
+		}
+		have[i] = part
+	}
+	near := strings.Join(have, "/")
+	if _, ok := p.Match(near); !ok || near == path {
+		return ""
+	}
+	return near
+}

@@ -65,6 +65,28 @@ func TestBadPathsSayWhatToWrite(t *testing.T) {
 	}
 }
 
+func TestAPathThatIsNearlyRight(t *testing.T) {
+	for _, c := range [][3]string{
+		{"/rooms/<room>", "/room/blue", "/rooms/blue"},
+		{"/rooms/<room>/edit", "/Rooms/blue/edti", "/rooms/blue/edit"},
+		{"/files/<path:rest>", "/flies/a/b", "/files/a/b"},
+		{"/about", "/abuot", "/about"},
+		{"/rooms/<room>", "/rooms/blue", ""},
+		{"/rooms/<room>", "/people/blue", ""},
+		{"/rooms/<int:n>", "/room/blue", ""},
+		{"/rooms/<room>", "/room", ""},
+		{"/rooms/<room>", "/room/a/b", ""},
+	} {
+		p, err := CompilePath(c[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Near(c[1]); got != c[2] {
+			t.Errorf("%s near %s: got %q, want %q", c[1], c[0], got, c[2])
+		}
+	}
+}
+
 func FuzzPath(f *testing.F) {
 	f.Add("/rooms/<room>/<int:n>", "/rooms/a/1")
 	f.Add("/<path:p>", "/\n")
