@@ -25,11 +25,14 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 		return err
 	}
 	now := s.now()
+	todo := s.errands.Get().(*errands)
+	defer s.errands.Put(todo)
 	send := groupSend{
 		store: s,
 		now:   now,
 		cause: c,
 		group: group,
+		todo:  todo,
 		copy: record{
 			message:  m,
 			barrier:  c.Barrier(),
@@ -86,7 +89,11 @@ type groupSend struct {
 
 	copies *copies // nil if nothing is journalled
 
-	// What the lock must not be held for.
+	todo *errands
+}
+
+// errands are what a step of a group send leaves to be done without the lock.
+type errands struct {
 	notes  []record // copies that were queued or handed over, while they are recorded
 	wake   []*waiter
 	pushes []push
@@ -150,33 +157,35 @@ func (g *groupSend) serveLocked(m *member) {
 	if b := q.binding; b != nil && b.live {
 		s.sentLocked(q, g.now)
 		b.calls.Add(1)
-		g.pushes = append(g.pushes, push{q, b, r})
+		g.todo.pushes = append(g.todo.pushes, push{q, b, r})
 		return
 	}
 	w, short := s.offerLocked(q, r, g.now)
 	if w != nil {
-		g.wake = append(g.wake, w)
+		g.todo.wake = append(g.todo.wake, w)
 	}
 	if short == roomy && s.recorder.Load().wants(r.trace) {
-		g.notes = append(g.notes, r)
+		g.todo.notes = append(g.todo.notes, r)
 	}
 }
 
 // finish does what a step left to be done without the lock. A member that is
 // full or gone is no error of the sender's.
 func (g *groupSend) finish() {
-	for _, w := range g.wake {
+	todo := g.todo
+	for _, w := range todo.wake {
 		w.ready <- struct{}{}
 	}
-	for i := range g.pushes {
-		p := &g.pushes[i]
+	for i := range todo.pushes {
+		p := &todo.pushes[i]
 		err := g.store.deliver(p.queue, p.binding, &p.record)
 		g.store.noteSent(g.cause, &p.record, g.group, err)
 	}
-	for i := range g.notes {
-		g.store.noteSent(g.cause, &g.notes[i], g.group, nil)
+	for i := range todo.notes {
+		g.store.noteSent(g.cause, &todo.notes[i], g.group, nil)
 	}
-	clear(g.wake)
-	clear(g.pushes)
-	g.wake, g.pushes, g.notes = g.wake[:0], g.pushes[:0], g.notes[:0]
+	clear(todo.notes)
+	clear(todo.wake)
+	clear(todo.pushes)
+	todo.notes, todo.wake, todo.pushes = todo.notes[:0], todo.wake[:0], todo.pushes[:0]
 }

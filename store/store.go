@@ -29,6 +29,7 @@ type Store struct {
 	recorder atomic.Pointer[Recorder] // nil while nobody looks
 
 	waiters sync.Pool // of *waiter; per store, since channels belong to a synctest bubble
+	errands sync.Pool // of *errands
 
 	// What the keeper sleeps on.
 	wake   atomic.Int64  // when it means to wake
@@ -84,6 +85,7 @@ func newStore(o Options) *Store {
 	}
 	s.zero = s.epoch.UnixNano()
 	s.wake.Store(math.MaxInt64)
+	s.errands.New = func() any { return new(errands) }
 	s.waiters.New = func() any { return &waiter{ready: make(chan struct{}, 1)} }
 	s.kv = newValues(s.wakeBy)
 	return s
