@@ -33,46 +33,49 @@ func benchPoll(b *testing.B, s *Store, channels ...string) {
 	}
 }
 
-// BenchmarkHandOff is a send to a reader that is parked, until the reader has
-// it and is parked again. The baseline does the same over a Go channel.
+// BenchmarkHandOff is a message to a parked reader, which answers with another
+// to a parked reader. The baseline does the same over Go channels: what is
+// above it is the layer's, the rest is Go's scheduler's.
 func BenchmarkHandOff(b *testing.B) {
 	m := payload(200)
 	b.Run("store", func(b *testing.B) {
 		s := openMemory(b, Options{})
-		b.ReportAllocs()
-		done := make(chan struct{})
 		ctx, stop := context.WithCancel(b.Context())
-		go func() {
-			defer close(done)
+		var echo sync.WaitGroup
+		echo.Go(func() {
 			for {
 				if _, err := s.Receive(ctx, nil, "http.request"); err != nil {
 					return
 				}
+				benchSend(b, s, "http.response", m, asgi.Volatile)
 			}
-		}()
-		q := "http.request"
+		})
+		b.ReportAllocs()
 		for b.Loop() {
-			for !parked(s, q) {
-				runtime.Gosched()
+			benchSend(b, s, "http.request", m, asgi.Volatile)
+			if _, err := s.Receive(ctx, nil, "http.response"); err != nil {
+				b.Fatal(err)
 			}
-			benchSend(b, s, q, m, asgi.Volatile)
 		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/2, "ns/hand-off")
 		stop()
-		<-done
+		echo.Wait()
 	})
 	b.Run("baseline=channel", func(b *testing.B) {
-		c := make(chan asgi.Message)
-		done := make(chan struct{})
+		there, back := make(chan asgi.Message), make(chan asgi.Message)
 		go func() {
-			defer close(done)
-			for range c {
+			defer close(back)
+			for m := range there {
+				back <- m
 			}
 		}()
 		for b.Loop() {
-			c <- m
+			there <- m
+			<-back
 		}
-		close(c)
-		<-done
+		close(there)
+		<-back
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/2, "ns/hand-off")
 	})
 }
 
@@ -129,6 +132,9 @@ func waitingOn(s *Store, name string) (n int) {
 // wait, in so many channels.
 func BenchmarkQueue(b *testing.B) {
 	for _, tt := range []struct{ waiting, channels int }{{10, 1}, {1_000, 1}, {100_000, 1}, {1_000_000, 1}, {100_000, 100_000}} {
+		if tt.waiting > 100_000 && !*long {
+			continue
+		}
 		b.Run(fmt.Sprintf("waiting=%d/channels=%d", tt.waiting, tt.channels), func(b *testing.B) {
 			s := openMemory(b, Options{Capacity: 2_000_000, Memory: 4 << 30, Expiry: time.Hour})
 			m := payload(200)
@@ -341,11 +347,11 @@ func BenchmarkDurableWork(b *testing.B) {
 
 // BenchmarkOpen opens a file with so many messages.
 func BenchmarkOpen(b *testing.B) {
-	for _, n := range []int{1_000, 1_000_000} {
+	for _, n := range []int{1_000, 50_000, 1_000_000} {
+		if n > 50_000 && !*long {
+			continue
+		}
 		b.Run(fmt.Sprintf("messages=%d", n), func(b *testing.B) {
-			if testing.Short() && n > 1000 {
-				b.Skip("short")
-			}
 			o := Options{Capacity: 2_000_000, Memory: 2 << 30, Expiry: 24 * time.Hour}
 			path := filepath.Join(benchDir(b), "channels.db")
 			s, err := Open(path, o)
