@@ -26,6 +26,10 @@ type Application interface {
 	// Current is called once after Live, when messages go to it.
 	Current()
 
+	// Drain is called when the server begins to stop: nothing that waits
+	// for what will not come is to be waited for.
+	Drain()
+
 	// Stop runs the application's own stop hook. It is called once, and
 	// only on the generation that is current when the pool shuts down.
 	Stop(ctx context.Context) error

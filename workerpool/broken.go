@@ -21,6 +21,7 @@ func (e *servedError) Error() string { return e.err.Error() }
 
 func (b *broken) Live(context.Context, bool) error { return nil }
 func (b *broken) Current()                         {}
+func (b *broken) Drain()                           {}
 func (b *broken) Stop(context.Context) error       { return nil }
 func (b *broken) Close()                           {}
 func (b *broken) Channels() []string               { return nil }

@@ -167,9 +167,14 @@ func (p *Pool) Run(ctx context.Context) error {
 // What protocol servers send is handled as before.
 func (p *Pool) Drain() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.drained = true
 	p.subscribeLocked()
+	g := p.current
+	p.wakeAllLocked()
+	p.mu.Unlock()
+	if g != nil {
+		g.app.Drain()
+	}
 }
 
 // Shutdown drains the pool, handles what protocol servers have sent until

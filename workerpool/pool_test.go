@@ -46,6 +46,8 @@ func (a *app) Live(_ context.Context, first bool) error {
 
 func (a *app) Current() {}
 
+func (a *app) Drain() {}
+
 func (a *app) Stop(context.Context) error {
 	if a.stopped != nil {
 		a.stopped()

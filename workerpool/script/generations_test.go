@@ -292,6 +292,14 @@ channel_routing = [view("/", index), view("/plain", plain)]
 	if r := <-news; r.body != "2" {
 		t.Errorf("told %v", r)
 	}
+	go func() { news <- s.get("/__asgibox__/change?seen=2") }()
+	for s.loader.Waiting() == 0 {
+		runtime.Gosched()
+	}
+	s.pool.Drain()
+	if r := <-news; r.body != "2" {
+		t.Errorf("while stopping: %v", r)
+	}
 	without := serve(t, fmt.Sprintf(page, "x"))
 	if r := without.get("/"); strings.Contains(r.body, "script") {
 		t.Errorf("without the flag: %v", r)

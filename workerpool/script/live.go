@@ -3,9 +3,11 @@ package script
 import (
 	"context"
 	_ "embed"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
@@ -29,15 +31,20 @@ type generations struct {
 
 	mu      sync.Mutex // guards the rest
 	current uint64
-	failed  int               // loads that failed since
-	waiting map[string]string // what each reply channel has seen
+	failed  int                    // loads that failed since
+	waiting map[string]*time.Timer // by reply channel
+	drained bool                   // nobody is to wait any more
 }
 
-// maxWaiting bounds how many pages wait at once.
-const maxWaiting = 1000
+const (
+	// maxWaiting bounds how many pages wait at once.
+	maxWaiting = 1000
+	// waitAtMost is when a page is answered without news. It asks again.
+	waitAtMost = 50 * time.Second
+)
 
 func newGenerations(l asgi.Layer) *generations {
-	return &generations{layer: l, waiting: make(map[string]string)}
+	return &generations{layer: l, waiting: make(map[string]*time.Timer)}
 }
 
 // version names what is served now.
@@ -58,11 +65,29 @@ func (g *generations) versionLocked() string {
 func (g *generations) announce(number uint64) {
 	g.mu.Lock()
 	g.current = number
-	waiting := g.waiting
-	g.waiting = make(map[string]string)
+	g.mu.Unlock()
+	g.tellAll()
+}
+
+// drain tells all that wait, and has nobody wait again: the server stops.
+func (g *generations) drain() {
+	g.mu.Lock()
+	g.drained = true
+	g.mu.Unlock()
+	g.tellAll()
+}
+
+func (g *generations) tellAll() {
+	g.mu.Lock()
+	var replies []string
+	for reply, timer := range g.waiting {
+		timer.Stop()
+		replies = append(replies, reply)
+	}
+	clear(g.waiting)
 	version := g.versionLocked()
 	g.mu.Unlock()
-	for reply := range waiting {
+	for _, reply := range replies {
 		g.answer(reply, version)
 	}
 }
@@ -78,8 +103,8 @@ func (g *generations) fail() {
 func (g *generations) wait(reply, seen string) {
 	g.mu.Lock()
 	version := g.versionLocked()
-	if version == seen && len(g.waiting) < maxWaiting {
-		g.waiting[reply] = seen
+	if version == seen && len(g.waiting) < maxWaiting && !g.drained {
+		g.waiting[reply] = time.AfterFunc(waitAtMost, func() { g.giveUp(reply) })
 		g.mu.Unlock()
 		return
 	}
@@ -87,17 +112,35 @@ func (g *generations) wait(reply, seen string) {
 	g.answer(reply, version)
 }
 
+// giveUp answers a page that has waited long.
+func (g *generations) giveUp(reply string) {
+	g.mu.Lock()
+	_, waits := g.waiting[reply]
+	delete(g.waiting, reply)
+	version := g.versionLocked()
+	g.mu.Unlock()
+	if waits {
+		g.answer(reply, version)
+	}
+}
+
 // answer tells a page. One that has gone does not matter.
 func (g *generations) answer(reply, version string) {
 	if g.layer == nil {
 		return
 	}
-	_ = g.layer.Send(context.Background(), nil, reply, textResponse("text/plain; charset=utf-8", version), asgi.Volatile)
+	g.mu.Lock()
+	status := http.StatusOK
+	if g.drained {
+		status = http.StatusServiceUnavailable // so that it does not ask again at once
+	}
+	g.mu.Unlock()
+	_ = g.layer.Send(context.Background(), nil, reply, textResponse(status, "text/plain; charset=utf-8", version), asgi.Volatile)
 }
 
-func textResponse(kind, text string) asgi.Message {
+func textResponse(status int, kind, text string) asgi.Message {
 	return asgi.MustMessage(
-		asgi.Field{Key: "status", Value: 200},
+		asgi.Field{Key: "status", Value: status},
 		asgi.Field{Key: "headers", Value: []any{
 			[]any{asgi.Bytes("content-type"), asgi.Bytes(kind)},
 			[]any{asgi.Bytes("cache-control"), asgi.Bytes("no-store")},
@@ -125,9 +168,9 @@ func (c *liveConsumer) Consume(ctx context.Context, j *workerpool.Job) error {
 		return nil
 	case scriptURL:
 		text := strings.ReplaceAll(liveScript, "VERSION", strconv.Quote(g.version()))
-		return j.Send(ctx, j.ReplyChannel(), textResponse("text/javascript; charset=utf-8", text))
+		return j.Send(ctx, j.ReplyChannel(), textResponse(http.StatusOK, "text/javascript; charset=utf-8", text))
 	}
-	return j.Send(ctx, j.ReplyChannel(), textResponse("text/plain; charset=utf-8", g.version()))
+	return j.Send(ctx, j.ReplyChannel(), textResponse(http.StatusOK, "text/plain; charset=utf-8", g.version()))
 }
 
 // withLive adds the live script to a page, if pages are to have it.

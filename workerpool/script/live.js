@@ -9,7 +9,10 @@
   if (others) others.onmessage = changed;
   function ask() {
     return fetch("/__asgibox__/change?seen=" + encodeURIComponent(seen), {cache: "no-store"})
-      .then(function (r) { return r.ok ? r.text() : seen; })
+      .then(function (r) {
+        if (!r.ok) throw r.status;
+        return r.text();
+      })
       .then(function (now) {
         if (now === seen) return ask();
         if (others) others.postMessage(now);

@@ -38,6 +38,9 @@ func (a *loop) Live(ctx context.Context, first bool) error {
 	return <-l.results
 }
 
+// Drain lets go the pages that wait for a new generation.
+func (a *loop) Drain() { a.unit.loader.live.drain() }
+
 // Current tells open pages.
 func (a *loop) Current() { a.unit.loader.live.announce(a.unit.number) }
 

@@ -32,6 +32,9 @@ func (a *routed) Live(ctx context.Context, first bool) error {
 	return a.unit.lifecycle(ctx, a.globals, first)
 }
 
+// Drain lets go the pages that wait for a new generation.
+func (a *routed) Drain() { a.unit.loader.live.drain() }
+
 // Current tells open pages.
 func (a *routed) Current() { a.unit.loader.live.announce(a.unit.number) }
 
