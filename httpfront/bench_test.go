@@ -103,6 +103,25 @@ func fourLines(ctx context.Context, layer *store.Store, hello, accept asgi.Messa
 
 func helloHandler(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello World!") }
 
+// handOff is the least that an architecture like this one can cost: the
+// handler gives the request to another goroutine and waits for its answer.
+func handOff(b *testing.B, workers int) http.Handler {
+	jobs := make(chan chan string)
+	for range workers {
+		go func() {
+			for answer := range jobs {
+				answer <- "Hello World!"
+			}
+		}()
+	}
+	b.Cleanup(func() { close(jobs) })
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answer := make(chan string, 1)
+		jobs <- answer
+		io.WriteString(w, <-answer)
+	})
+}
+
 const benchRequest = "GET /hello?a=b HTTP/1.1\r\nHost: localhost:8000\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\nAccept-Encoding: gzip, br\r\nAccept-Language: en\r\n\r\n"
 
 // requests makes n requests over one connection.
@@ -152,6 +171,7 @@ func BenchmarkRequest(b *testing.B) {
 		}
 		suffix := map[int]string{1: "one-client", 16: "16-clients"}[clients]
 		run("plain/"+suffix, plain(b, http.HandlerFunc(helloHandler)), b)
+		run("hand-off/"+suffix, plain(b, handOff(b, 16)), b)
 		addr, _, _ := layered(b, 16)
 		run("layer/"+suffix, addr, b)
 	}

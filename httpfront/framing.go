@@ -17,6 +17,8 @@ type framedConn struct {
 	net.Conn
 	framing framing
 	spoken  atomic.Bool // the client has sent something
+
+	extended time.Time // when the time limit for writing was last set; the writer's
 }
 
 func (c *framedConn) Read(p []byte) (int, error) {
@@ -29,7 +31,7 @@ func (c *framedConn) Read(p []byte) (int, error) {
 }
 
 // stalled is how long a client of HTTP/1 may take for the next 64 KiB of what
-// is written to it, before its connection is cut.
+// is written to it, give or take a little, before its connection is cut.
 const stalled = 2 * time.Minute
 
 // Write bounds how long a client that has stopped reading can hold what waits
@@ -37,12 +39,22 @@ const stalled = 2 * time.Minute
 func (c *framedConn) Write(p []byte) (n int, err error) {
 	const piece = 64 << 10
 	for {
-		c.Conn.SetWriteDeadline(time.Now().Add(stalled))
+		c.extend()
 		m, err := c.Conn.Write(p[n:min(n+piece, len(p))])
 		n += m
 		if err != nil || n == len(p) {
 			return n, err
 		}
+	}
+}
+
+// extend sets the time limit for writing, unless it was set a moment ago: it
+// costs more than most writes.
+func (c *framedConn) extend() {
+	const moment = stalled / 20
+	if now := time.Now(); now.Sub(c.extended) > moment {
+		c.extended = now
+		c.Conn.SetWriteDeadline(now.Add(stalled))
 	}
 }
 
