@@ -98,6 +98,11 @@ func (b *mailbox) nudge() {
 }
 
 func (b *mailbox) putLocked(e entry) {
+	if len(b.queue) == cap(b.queue) && b.head > len(b.queue)/2 {
+		kept := copy(b.queue, b.queue[b.head:])
+		clear(b.queue[kept:])
+		b.queue, b.head = b.queue[:kept], 0
+	}
 	b.queue = append(b.queue, e)
 	if !b.busy {
 		b.busy = true

@@ -1,0 +1,36 @@
+package httpfront
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"asgibox/asgi"
+)
+
+// nobody owns a mailbox that the test itself empties.
+type nobody struct{}
+
+func (nobody) wake() {}
+func (nobody) full() {}
+
+func TestAMailboxThatIsNeverEmptyDoesNotGrow(t *testing.T) {
+	b := mailbox{owner: nobody{}, all: new(atomic.Int64)}
+	put := func(i int) {
+		m := asgi.MustMessage(asgi.Field{Key: "text", Value: "x"}, asgi.Field{Key: "i", Value: i})
+		if err := b.put(asgi.Delivery{Channel: "reply!c", Message: m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(0)
+	for i := 1; i < 100_000; i++ {
+		put(i)
+		e, ok := b.take()
+		if !ok || e.message.Int("i") != int64(i-1) {
+			t.Fatalf("take %d: %v, %v", i, e.message, ok)
+		}
+		b.release(e)
+	}
+	if n := cap(b.queue); n > 16 {
+		t.Errorf("one message waits, and there is room for %d", n)
+	}
+}
