@@ -12,10 +12,13 @@ type dueWork struct {
 	pushes []*delayed
 	to     []push
 	next   int64 // when there is more to do
+
+	flushes uint64 // how many there had been
 }
 
 // delayedLocked delivers delayed messages whose time has come, up to a step.
 func (s *Store) delayedLocked(now int64) (work dueWork) {
+	work.flushes = s.flushes
 	s.retryLocked(now, &work)
 	for range sweepStep {
 		d, ok := s.delays.due.next(now)
@@ -110,9 +113,11 @@ func (s *Store) finishDelayed(work dueWork) {
 		err := s.deliver(work.to[i].queue, work.to[i].binding, &d.record)
 		if errors.Is(err, asgi.ErrChannelFull) {
 			s.mu.Lock()
-			s.delays.waiting++
-			s.memory += d.footprint()
-			s.blockLocked(d, s.now())
+			if s.flushes == work.flushes {
+				s.delays.waiting++
+				s.memory += d.footprint()
+				s.blockLocked(d, s.now())
+			}
 			s.mu.Unlock()
 		}
 	}

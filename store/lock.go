@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -29,9 +29,11 @@ func (e *LockedError) Error() string {
 		e.Path, e.Pid, e.Started.Local().Format(time.DateTime), control)
 }
 
+// lockPatience is how long Open waits for another process to let the file go.
+const lockPatience = time.Second
+
 // run is what stands in the .run file beside the store, for those who find it
-// locked. The lock itself is bbolt's, on the store's file: the system frees it
-// when the process ends, however it ends.
+// locked.
 type run struct {
 	Pid     int       `json:"pid"`
 	Control string    `json:"control,omitempty"`
@@ -40,29 +42,85 @@ type run struct {
 
 func runPath(path string) string { return path + ".run" }
 
-// Announce writes the address of the control server beside the file, for who
-// finds it locked. A store in memory has nobody to tell.
-func (s *Store) Announce(control string) error {
-	if s.journal == nil {
-		return nil
-	}
-	return s.writeRun(control)
+// A runFile is the .run file, locked. It is locked before the store's file is
+// looked at and until it is closed: bbolt has a lock of its own, but not while
+// a file is moved aside, compacted or replaced.
+type runFile struct {
+	file *os.File
+
+	mu  sync.Mutex // guards what is written
+	run run
 }
 
-func (s *Store) writeRun(control string) error {
-	b, err := json.Marshal(run{os.Getpid(), control, s.epoch})
+// lockRun locks the .run file of the store at path, or answers a
+// [LockedError].
+func lockRun(path string, started time.Time) (*runFile, error) {
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
+		f, err := os.OpenFile(runPath(path), os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, err
+		}
+		ok, err := tryLock(f)
+		if ok && isAt(f, runPath(path)) {
+			r := &runFile{file: f, run: run{Pid: os.Getpid(), Started: started}}
+			if err := r.write(""); err != nil {
+				return nil, errors.Join(err, r.release())
+			}
+			return r, nil
+		}
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("lock %s: %w", runPath(path), err)
+		}
+		if time.Now().After(deadline) {
+			return nil, lockedError(path)
+		}
+	}
+}
+
+// isAt reports whether the path still names the file: who held the lock before
+// removes it.
+func isAt(f *os.File, path string) bool {
+	opened, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(opened, named)
+}
+
+// write says who has the store, and where its control server is.
+func (r *runFile) write(control string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.run.Control = control
+	b, err := json.Marshal(r.run)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(runPath(s.path), append(b, '\n'), 0o600)
+	if err := r.file.Truncate(0); err != nil {
+		return err
+	}
+	_, err = r.file.WriteAt(append(b, '\n'), 0)
+	return err
 }
 
-func (s *Store) removeRun() error {
-	err := os.Remove(runPath(s.path))
-	if errors.Is(err, fs.ErrNotExist) {
+// release removes the file and with it the lock. Where an open file cannot be
+// removed it stays, and says nothing.
+func (r *runFile) release() error {
+	if err := os.Remove(r.file.Name()); err != nil {
+		_ = r.file.Truncate(0)
+	}
+	return r.file.Close()
+}
+
+// Announce writes the address of the control server beside the file, for who
+// finds it locked. A store in memory has nobody to tell.
+func (s *Store) Announce(control string) error {
+	if s.run == nil {
 		return nil
 	}
-	return err
+	return s.run.write(control)
 }
 
 // lockedError says who has the file, by its .run file.

@@ -15,9 +15,6 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// lockPatience is how long Open waits for another process to let the file go.
-const lockPatience = time.Second
-
 // Open makes a store that keeps its durable part in the file at path, which it
 // creates, with its folder, if need be. A file that another process has open
 // is a [LockedError]; one of a newer format is a [NewerFormatError]; a damaged
@@ -33,14 +30,15 @@ func open(path string, o Options, seam func(disk) disk) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("the store's folder: %w", err)
 	}
-	file, err := openFile(path, s.opts, s.log)
+	run, err := lockRun(path, s.epoch)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.writeRun(""); err != nil {
-		file.db.Close()
-		return nil, err
+	file, err := openFile(path, s.opts, s.log)
+	if err != nil {
+		return nil, errors.Join(err, run.release())
 	}
+	s.run = run
 	s.db = file.db
 	s.journal = newJournal(seam(&boltDisk{db: file.db}), s.log, s.now, s.wakeBy)
 	s.journal.start(onDisk)
@@ -120,8 +118,6 @@ func inspect(path string, log *slog.Logger) (*contents, error) {
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder; the store is a file", path)
 	}
-	// This looks at the meta pages only, and takes the lock: what another
-	// process writes just now would look like damage.
 	db, err := bolt.Open(path, 0o644, &bolt.Options{Timeout: lockPatience, ReadOnly: true})
 	if err != nil {
 		return nil, openError(path, err)
@@ -199,5 +195,5 @@ func (s *Store) closeFile(ctx context.Context) error {
 	if s.journal == nil {
 		return nil
 	}
-	return errors.Join(s.journal.close(ctx), s.removeRun())
+	return errors.Join(s.journal.close(ctx), s.run.release())
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -227,6 +228,37 @@ func TestFileInUseIsNeverTakenForDamaged(t *testing.T) {
 	close(stop)
 	busy.Wait()
 	if aside, _ := filepath.Glob(s.path + ".damaged-*"); len(aside) > 0 {
+		t.Errorf("moved aside: %v", aside)
+	}
+}
+
+func TestOfManyThatOpenADamagedFileAtOnceOneGetsIt(t *testing.T) {
+	path := newPath(t)
+	os.WriteFile(path, bytes.Repeat([]byte("not a store "), 1000), 0o644)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var stores []*Store
+	for range 6 {
+		wg.Go(func() {
+			s, err := Open(path, Options{})
+			mu.Lock()
+			defer mu.Unlock()
+			var locked *LockedError
+			if err == nil {
+				stores = append(stores, s)
+			} else if !errors.As(err, &locked) || locked.Pid != os.Getpid() {
+				t.Errorf("err = %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(stores) != 1 {
+		t.Fatalf("%d have it", len(stores))
+	}
+	send(t, stores[0], "jobs", 1)
+	s := reopen(t, stores[0])
+	wantPoll(t, s, 1, "jobs")
+	if aside, _ := filepath.Glob(path + ".damaged-*"); len(aside) != 1 {
 		t.Errorf("moved aside: %v", aside)
 	}
 }

@@ -23,6 +23,7 @@ type Store struct {
 	kv    *values
 
 	path    string   // of the file; empty in memory, as are these:
+	run     *runFile // nil; its lock is held
 	journal *journal // nil
 	db      *bolt.DB // nil; only Check reads it
 
