@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"strings"
 
 	"asgibox/workerpool/script/jsontext"
 
@@ -94,6 +95,24 @@ func (e *hintedError) Unwrap() error { return e.error }
 
 func hinted(hint, format string, args ...any) error {
 	return &hintedError{fmt.Errorf(format, args...), hint}
+}
+
+// maxText is the longest text that a built-in makes, in bytes. One call is one
+// step, in which nobody looks at the memory that it takes.
+const maxText = 16 << 20
+
+// A builder makes a text that does not grow without bound.
+type builder struct{ strings.Builder }
+
+// add appends texts, and fails where they would make too long a text.
+func (b *builder) add(call string, texts ...string) error {
+	for _, s := range texts {
+		if b.Len()+len(s) > maxText {
+			return fmt.Errorf("%s: the text would be longer than %d MiB", call, maxText>>20)
+		}
+		b.WriteString(s)
+	}
+	return nil
 }
 
 // octets answers the bytes of text or bytes.

@@ -110,6 +110,15 @@ func TestText(t *testing.T) {
 	})
 }
 
+func TestNoCallMakesATextWithoutBound(t *testing.T) {
+	checkRefused(t, [][3]string{
+		{`re.sub("", "x" * 1000000, "y" * 20)`, "re.sub: the text would be longer than 16 MiB", ""},
+		{`re.sub("y", lambda m: "x" * 1000000, "y" * 20)`, "longer than 16 MiB", ""},
+		{`re.sub("(.*)", r"\1" * 1000, "y" * 20000)`, "longer than 16 MiB", ""},
+		{`urlencode({"a": ["x" * 1000000] * 20})`, "urlencode: the text would be longer than 16 MiB", ""},
+	})
+}
+
 func TestRandom(t *testing.T) {
 	checkAll(t, [][2]string{
 		{`all([0 <= random.random() and random.random() < 1 for _ in range(100)])`, `True`},

@@ -111,7 +111,7 @@ func (m *match) groupdict(_ *starlark.Thread, b *starlark.Builtin, args starlark
 // expand writes a replacement: \1 and \g<1> and \g<name> are groups, \n a new
 // line and \\ a backslash.
 func (m *match) expand(replacement string) (string, error) {
-	var out strings.Builder
+	var out builder
 	for i := 0; i < len(replacement); i++ {
 		if replacement[i] != '\\' || i+1 == len(replacement) {
 			out.WriteByte(replacement[i])
@@ -129,7 +129,9 @@ func (m *match) expand(replacement string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			out.WriteString(s)
+			if err := out.add("the replacement", s); err != nil {
+				return "", err
+			}
 			i += n - 1
 		default:
 			return "", hinted(`write a backslash twice: "\\\\"`, "the replacement holds %q, which means nothing", replacement[i-1:i+1])

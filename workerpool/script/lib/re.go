@@ -149,19 +149,20 @@ func (p *patterns) sub(thread *starlark.Thread, b *starlark.Builtin, args starla
 	if count <= 0 {
 		count = -1
 	}
-	var out strings.Builder
+	var out builder
 	last := 0
 	for _, at := range re.FindAllStringSubmatchIndex(text, count) {
-		out.WriteString(text[last:at[0]])
 		piece, err := replace(thread, &match{re, text, at}, replacement)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", b.Name(), err)
 		}
-		out.WriteString(piece)
+		if err := out.add(b.Name(), text[last:at[0]], piece); err != nil {
+			return nil, err
+		}
 		last = at[1]
 	}
-	out.WriteString(text[last:])
-	return starlark.String(out.String()), nil
+	err = out.add(b.Name(), text[last:])
+	return starlark.String(out.String()), err
 }
 
 func replace(thread *starlark.Thread, m *match, replacement starlark.Value) (string, error) {

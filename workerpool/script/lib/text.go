@@ -57,7 +57,7 @@ func encodeForm(call string, v starlark.Value) (string, error) {
 	default:
 		return "", fmt.Errorf("%s: it takes a dict or a list of pairs, not %s", call, value.An(v))
 	}
-	var parts []string
+	var out builder
 	for _, item := range items {
 		values := []starlark.Value{item[1]}
 		if l, ok := item[1].(*starlark.List); ok {
@@ -67,10 +67,16 @@ func encodeForm(call string, v starlark.Value) (string, error) {
 			}
 		}
 		for _, value := range values {
-			parts = append(parts, url.QueryEscape(plain(item[0]))+"="+url.QueryEscape(plain(value)))
+			sep := "&"
+			if out.Len() == 0 {
+				sep = ""
+			}
+			if err := out.add(call, sep, url.QueryEscape(plain(item[0])), "=", url.QueryEscape(plain(value))); err != nil {
+				return "", err
+			}
 		}
 	}
-	return strings.Join(parts, "&"), nil
+	return out.String(), nil
 }
 
 // plain answers a value as str does.

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"fmt"
 	"html/template"
 	"io"
@@ -48,13 +47,27 @@ func (e *Env) render(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
+	var out page
 	if err := set.Execute(&out, data); err != nil {
 		return nil, e.templates.explain(err, data)
 	}
 	r := newResponse(200, contentType)
-	r.content = asgi.Bytes(out.String())
+	r.content = asgi.Bytes(out.text.String())
 	return r.finish(b, status, headers)
+}
+
+// maxPage is the longest page that a template makes, in bytes. Nobody looks at
+// the memory that it takes meanwhile.
+const maxPage = 16 << 20
+
+// A page is what a template writes.
+type page struct{ text strings.Builder }
+
+func (p *page) Write(b []byte) (int, error) {
+	if p.text.Len()+len(b) > maxPage {
+		return 0, fmt.Errorf("the page would be longer than %d MiB", maxPage>>20)
+	}
+	return p.text.Write(b)
 }
 
 // Source answers the text of a template that was read, for explanations.

@@ -106,6 +106,11 @@ func TestRenderRefuses(t *testing.T) {
 	}
 }
 
+func TestAPageIsNotMadeWithoutBound(t *testing.T) {
+	_, err := rendered(t, map[string]string{"p.html": "{{range .xs}}{{$.text}}{{end}}"}, `render("p.html", {"xs": range(20), "text": "x" * 1000000})`)
+	refused(t, "a long page", err, "the page would be longer than 16 MiB", "")
+}
+
 func TestAContextThatHoldsItself(t *testing.T) {
 	env := folder(t, map[string]string{"p.html": "x"})
 	for _, make := range []string{"x = []\n  x.append(x)", "x = [1]\n  for _ in range(40):\n    x = [x, x]"} {
@@ -119,7 +124,7 @@ func TestTemplatesThatNestDeepDoNotEndTheProcess(t *testing.T) {
 	n := maxTemplate / len(open+end)
 	for what, text := range map[string]string{
 		"blocks":     strings.Repeat(open, n) + strings.Repeat(end, n),
-		"brackets":   "{{" + strings.Repeat("(", 500000) + "1" + strings.Repeat(")", 500000) + "}}",
+		"brackets":   "{{" + strings.Repeat("(", 50000) + "1" + strings.Repeat(")", 50000) + "}}",
 		"unfinished": strings.Repeat(open, maxTemplate/len(open)),
 		"too long":   strings.Repeat("x", maxTemplate+1),
 	} {

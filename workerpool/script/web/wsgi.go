@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -47,8 +48,8 @@ type wsgi struct {
 	sender  *Sender
 	status  int // -1 before start_response
 	headers []header
-	sent    bool // the head is out
-	gather  []asgi.Bytes
+	sent    bool         // the head is out
+	rest    bytes.Buffer // of what was returned, not yet sent
 }
 
 // startResponse is start_response(status, headers, exc_info).
@@ -90,6 +91,10 @@ func statusNumber(v starlark.Value) starlark.Value {
 // write sends a piece at once.
 func (w *wsgi) write(v starlark.Value) error {
 	content, err := body(v)
+	for err == nil && len(content) > w.sender.piece() {
+		err = w.message(content[:w.sender.piece()], true)
+		content = content[w.sender.piece():]
+	}
 	if err != nil {
 		return err
 	}
@@ -108,10 +113,6 @@ func (w *wsgi) message(content asgi.Bytes, more bool) error {
 		h, err := (&Response{status: w.status, headers: w.headers}).head()
 		if err != nil {
 			return err
-		}
-		if !more {
-			w.sent = true
-			return w.sender.whole(h, content)
 		}
 		first = &h
 	}
@@ -139,27 +140,35 @@ func (w *wsgi) pieces(result starlark.Value) error {
 	return nil
 }
 
+// gatherPiece keeps a piece until there is enough to send.
 func (w *wsgi) gatherPiece(v starlark.Value) error {
 	content, err := body(v)
-	w.gather = append(w.gather, content)
-	return err
-}
-
-// end sends what was gathered: all there is, so in as few messages as can be.
-func (w *wsgi) end() error {
-	if w.status < 0 {
-		return hinted(`call start_response("200 OK", [("content-type", "text/plain")]) first`, "the application returned without having called start_response")
+	if err != nil {
+		return err
 	}
-	var all strings.Builder
-	for _, piece := range w.gather {
-		all.WriteString(string(piece))
-	}
-	rest := asgi.Bytes(all.String())
-	for w.sent && len(rest) > w.sender.piece() {
-		if err := w.message(rest[:w.sender.piece()], true); err != nil {
+	w.rest.WriteString(string(content))
+	for w.rest.Len() > w.sender.piece() {
+		if err := w.started(); err != nil {
 			return err
 		}
-		rest = rest[w.sender.piece():]
+		if err := w.message(asgi.Bytes(w.rest.Next(w.sender.piece())), true); err != nil {
+			return err
+		}
 	}
-	return w.message(rest, false)
+	return nil
+}
+
+// end sends what is left: all, if it was little.
+func (w *wsgi) end() error {
+	if err := w.started(); err != nil {
+		return err
+	}
+	return w.message(asgi.Bytes(w.rest.String()), false)
+}
+
+func (w *wsgi) started() error {
+	if w.status >= 0 {
+		return nil
+	}
+	return hinted(`call start_response("200 OK", [("content-type", "text/plain")]) first`, "the application returned without having called start_response")
 }
