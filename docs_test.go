@@ -191,3 +191,22 @@ func TestTheReadmeNamesItsTwoCommands(t *testing.T) {
 		t.Error("the README has more to set up than its two commands")
 	}
 }
+
+func TestEveryDependencyHasItsLine(t *testing.T) {
+	text := pages(t)["docs/dependencies.md"]
+	used := map[string]bool{}
+	everyImport(t, func(_, _, imported string) { used[imported] = true })
+	b, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\s*(?:require )?(\S+\.\S+/?\S*) v\S+`).FindAllStringSubmatch(string(b), -1) {
+		direct := false
+		for imported := range used {
+			direct = direct || within(imported, m[1])
+		}
+		if direct && !strings.Contains(text, "| "+m[1]+" |") {
+			t.Errorf("docs/dependencies.md does not say what %s is for", m[1])
+		}
+	}
+}

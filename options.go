@@ -78,7 +78,9 @@ func defaultOptions() *options {
 
 // groups are the flags, as the help lists them.
 func (o *options) groups() []flagGroup {
-	return []flagGroup{o.where(), o.layer(), o.http(), o.websocket(), o.application(), o.output()}
+	app := o.application()
+	app.BoolVar(&o.noWorkers, "no-workers", false, "serve sockets only; workers are elsewhere")
+	return []flagGroup{o.where(), o.layer(), o.http(), o.websocket(), app, o.output()}
 }
 
 func (o *options) where() flagGroup {
@@ -140,7 +142,6 @@ func (o *options) websocket() flagGroup {
 func (o *options) application() flagGroup {
 	g := newGroup("Application")
 	g.Var(flagvalue.Number{To: &o.pool.Workers, Min: 1}, "workers", "handlers that run at once")
-	g.BoolVar(&o.noWorkers, "no-workers", false, "serve sockets only; workers are elsewhere")
 	g.Var(flagvalue.List[string]{To: &o.pool.OnlyChannels, Parse: text, Kind: "pattern"}, "only-channels", "channels to work on; may be repeated")
 	g.Var(flagvalue.List[string]{To: &o.pool.ExcludeChannels, Parse: text, Kind: "pattern"}, "exclude-channels", "channels to leave to others; may be repeated")
 	g.Var(flagvalue.Duration{To: &o.pool.HandlerTimeout, Forever: true}, "handler-timeout", "how long a handler may run")

@@ -40,10 +40,10 @@ type server struct {
 	log      *slog.Logger
 
 	store   *store.Store
-	chaos   *chaos.Layer // nil without --chaos
-	front   *httpfront.Server
-	packets net.PacketConn // nil without --udp
-	udp     *udp.Server    // nil without --udp
+	chaos   *chaos.Layer      // nil without --chaos
+	front   *httpfront.Server // nil for a worker of another process
+	packets net.PacketConn    // nil without --udp
+	udp     *udp.Server       // nil without --udp
 	loader  *script.Loader
 	pool    *workerpool.Pool        // nil with --no-workers
 	watcher *reload.Watcher         // nil with --no-reload
@@ -228,7 +228,9 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 	if s.udp != nil {
 		tasks.Go(func() error { return s.udp.Serve(hearing, s.packets) })
 	}
-	tasks.Go(func() error { return s.front.Serve(context.WithoutCancel(ctx), listeners...) })
+	if s.front != nil {
+		tasks.Go(func() error { return s.front.Serve(context.WithoutCancel(ctx), listeners...) })
+	}
 	if s.pool != nil {
 		tasks.Go(func() error { return s.pool.Run(context.WithoutCancel(ctx)) })
 	}
@@ -263,8 +265,10 @@ func (s *server) shutdown(stopHearing func()) {
 		s.pool.Drain()
 	}
 	stopHearing()
-	if err := s.front.Shutdown(grace); err != nil {
-		s.log.Warn("some connections were cut", "err", err)
+	if s.front != nil {
+		if err := s.front.Shutdown(grace); err != nil {
+			s.log.Warn("some connections were cut", "err", err)
+		}
 	}
 	if s.pool != nil {
 		s.pool.Shutdown(grace)
@@ -302,7 +306,11 @@ func (s *server) loaded(g workerpool.Generation, err error) {
 	case first:
 		s.log.Error(fmt.Sprintf("%s does not load, every request is answered with the reason until it is mended", app), "err", err)
 	case err == nil:
-		s.log.Info(fmt.Sprintf("reloaded %s, generation %d, %s, %s kept", what, g.Number, console.Took(g.Took), count(s.front.Sockets(), "socket")))
+		kept := ""
+		if s.front != nil {
+			kept = fmt.Sprintf(", %s kept", count(s.front.Sockets(), "socket"))
+		}
+		s.log.Info(fmt.Sprintf("reloaded %s, generation %d, %s%s", what, g.Number, console.Took(g.Took), kept))
 	case g.Number > 1:
 		s.log.Error(fmt.Sprintf("reload of %s failed, generation %d goes on", what, g.Number-1), "err", err)
 	default:

@@ -46,7 +46,7 @@ func newTree(o Options) *tree {
 		watch: func(string) error { return nil }, unwatch: func(string) {},
 	}
 	for _, path := range o.Ignore {
-		if abs, err := filepath.Abs(path); err == nil {
+		if abs, err := filepath.Abs(path); err == nil && path != "" {
 			t.ignore[abs] = true
 		}
 	}
