@@ -92,3 +92,27 @@ func BenchmarkNewMessage(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRequestMessage makes what a protocol server makes of a request.
+func BenchmarkRequestMessage(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := Converter(nil).OwnMessage(Fields{
+			{"reply_channel", "asgibox.response.kQzRtYpLmN!c4128837"},
+			{"http_version", "1.1"},
+			{"method", "GET"},
+			{"scheme", "http"},
+			{"path", "/"},
+			{"query_string", Bytes("")},
+			{"root_path", ""},
+			{"headers", []any{[]any{Bytes("host"), Bytes("127.0.0.1")}}},
+			{"body", Bytes("")},
+			{"body_channel", nil},
+			{"client", []any{"127.0.0.1", int64(53412)}},
+			{"server", []any{"127.0.0.1", int64(8000)}},
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

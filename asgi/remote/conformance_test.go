@@ -5,23 +5,58 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"asgibox/asgi"
 	"asgibox/asgi/asgitest"
 	"asgibox/asgi/remote"
+	"asgibox/internal/guard"
 	"asgibox/store"
 )
 
 func TestALayerOverHTTPIsALayer(t *testing.T) {
 	asgitest.TestLayer(t, func(t testing.TB, s asgitest.Setup) asgi.Layer {
-		o := store.Options{Capacity: s.Capacity, Expiry: s.Expiry, GroupExpiry: s.GroupExpiry, MaxMessage: s.MaxMessage, Memory: s.Memory}
-		for _, p := range s.ChannelCapacity {
-			o.ChannelCapacity = append(o.ChannelCapacity, store.PatternCapacity(p))
+		return overPipes(t, memory(t, conforming(s)))
+	}, lacking)
+}
+
+// TestALayerOverALoopbackPortIsALayer takes more than a minute, since what
+// leaves the process lives by the clock on the wall.
+func TestALayerOverALoopbackPortIsALayer(t *testing.T) {
+	if os.Getenv("ASGIBOX_LONG") == "" {
+		t.Log("runs with ASGIBOX_LONG=1 only")
+		return
+	}
+	asgitest.TestLayer(t, func(t testing.TB, s asgitest.Setup) asgi.Layer {
+		server := serve(t, memory(t, conforming(s)), guard.Options{})
+		c, err := remote.Dial(t.Context(), server.URL, remote.ClientOptions{})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return overPipes(t, memory(t, o))
-	}, asgitest.Without(asgitest.Push, asgi.ExtReaders, asgi.ExtPutBack))
+		t.Cleanup(c.Close)
+		return c
+	}, lacking, asgitest.RealTime(100*time.Millisecond))
+}
+
+// lacking is what does not go over the wire.
+var lacking = asgitest.Without(asgitest.Push, asgi.ExtReaders, asgi.ExtPutBack)
+
+// conforming turns what the suite wants into a store's options.
+func conforming(s asgitest.Setup) store.Options {
+	o := store.Options{
+		Capacity:    s.Capacity,
+		Expiry:      s.Expiry,
+		GroupExpiry: s.GroupExpiry,
+		MaxMessage:  s.MaxMessage,
+		Memory:      s.Memory,
+	}
+	for _, p := range s.ChannelCapacity {
+		o.ChannelCapacity = append(o.ChannelCapacity, store.PatternCapacity(p))
+	}
+	return o
 }
 
 func memory(t testing.TB, o store.Options) *store.Store {
