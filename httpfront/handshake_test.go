@@ -1,6 +1,9 @@
 package httpfront
 
 import (
+	"bufio"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -218,5 +221,24 @@ func TestAcceptanceWaitsForItsBarrier(t *testing.T) {
 		disk.settle(2, asgi.ErrStoreFailed)
 		c.response().check(t, 500)
 		app.disconnected(1006, 1)
+	})
+}
+
+// TestMountedWhereConnectionsCannotBeTaken: 501, and one disconnect.
+func TestMountedWhereConnectionsCannotBeTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(handshake + "\r\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, done := httptest.NewRecorder(), make(chan bool)
+		go func() { s.front.ServeHTTP(w, r); close(done) }()
+		m := s.next("websocket.connect")
+		s.reply(m, msg{"accept": true})
+		<-done
+		if w.Code != 501 || s.next("websocket.disconnect").Int("code") != 1006 {
+			t.Errorf("answered %d %s", w.Code, w.Body)
+		}
 	})
 }

@@ -52,7 +52,7 @@ func (s *Server) serveRequest(w http.ResponseWriter, q *request, began time.Time
 	x := &exchange{s: s, w: w, q: q, began: began, length: -1, wakeup: s.wakeup()}
 	x.channel = s.names.next(s.prefix)
 	x.box.owner, x.box.all = x, &s.bytes
-	if !s.conns.join(x.channel, &x.box) {
+	if !s.conns.join(x.channel, &x.box, nil) {
 		s.refuse(w, r, began, refusedStopping)
 		return
 	}

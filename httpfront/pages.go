@@ -39,6 +39,8 @@ var (
 		advice: "Its origin is not the server's own. Who runs the server can let it in with --allow-origin.", closing: true}
 	refusedDenied = refusal{status: http.StatusForbidden, title: "The application refused this WebSocket",
 		advice: "Its answer to the handshake was a close.", closing: true}
+	refusedNoUpgrade = refusal{status: http.StatusNotImplemented, title: "WebSockets cannot be opened here",
+		advice: "What the server is mounted in does not let it take the connection over (http.Hijacker).", closing: true}
 	refusedHandshakeLate = refusal{status: http.StatusForbidden, title: "Nobody answered this WebSocket handshake",
 		advice: "Is a worker running that listens to websocket.connect and replies {accept: True}?", closing: true}
 )

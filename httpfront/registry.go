@@ -33,14 +33,18 @@ func newRegistry() *registry {
 	}
 }
 
-// join lets a connection in, unless the server is shutting down.
-func (g *registry) join(channel string, b *mailbox) bool {
+// join lets a connection in, unless the server is shutting down. The socket is
+// nil for a request.
+func (g *registry) join(channel string, b *mailbox, c *socket) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.draining {
 		return false
 	}
 	g.boxes[channel] = b
+	if c != nil {
+		g.sockets[c] = struct{}{}
+	}
 	g.count++
 	return true
 }
@@ -87,14 +91,6 @@ func (g *registry) drain() []*socket {
 		open = append(open, c)
 	}
 	return open
-}
-
-// opened notes that a connection is a socket; false if it must end at once.
-func (g *registry) opened(c *socket) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.sockets[c] = struct{}{}
-	return !g.draining
 }
 
 func (g *registry) closed(c *socket) {

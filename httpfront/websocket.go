@@ -50,7 +50,6 @@ type socket struct {
 	pumps sync.WaitGroup
 	order int64        // of the last message that was received; the reader's
 	seen  atomic.Int64 // when data last came or went; Unix nanoseconds
-	over  chan struct{}
 
 	mu    sync.Mutex // guards the rest
 	last  *ending    // how the server ended it
@@ -79,13 +78,13 @@ func (s *Server) serveSocket(w http.ResponseWriter, q *request, began time.Time)
 	}
 	c := &socket{
 		s: s, channel: s.names.next(s.prefix), path: q.path, target: r.RequestURI, client: q.peer.client,
-		began: began, w: w, q: q, wakeup: make(chan struct{}, 1), over: make(chan struct{}),
+		began: began, w: w, q: q, wakeup: make(chan struct{}, 1),
 	}
 	c.channelValue, c.pathValue = c.channel, c.path
 	c.offered = tokens(r.Header["Sec-Websocket-Protocol"])
 	c.protocol = s.choose(c.offered)
 	c.box.owner, c.box.all = c, &s.bytes
-	if !s.conns.join(c.channel, &c.box) || !s.conns.opened(c) {
+	if !s.conns.join(c.channel, &c.box, c) {
 		s.refuse(w, r, began, refusedStopping)
 		return
 	}
@@ -113,6 +112,9 @@ func (c *socket) handshake() {
 			return
 		}
 		c.s.log.Warn("a WebSocket was accepted but could not be opened", keyChannel, c.channel, keyPath, c.path, keyError, err)
+		if errors.Is(err, http.ErrNotSupported) {
+			f = &refusedNoUpgrade
+		}
 	}
 	if f != nil && f.status != 0 {
 		f.write(c.w, c.q.http)
@@ -269,7 +271,6 @@ func (c *socket) wake() {
 // finish ends the socket for good and tells the application, once. Only the
 // handshake or the reader calls it.
 func (c *socket) finish(code int) {
-	close(c.over)
 	c.box.close()
 	if c.open.Load() {
 		c.stopBeats()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -21,7 +22,18 @@ var payloads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // read is the goroutine that owns an open socket: it sends what the client
 // says until one side ends the connection.
 func (c *socket) read() {
-	c.finish(c.readAll())
+	code := 1011
+	defer func() { c.finish(code) }()
+	defer c.survive()
+	code = c.readAll()
+}
+
+// survive ends a socket whose goroutine panics, and nothing else.
+func (c *socket) survive() {
+	if v := recover(); v != nil {
+		c.s.log.Error("a WebSocket was cut: serving it went wrong", keyChannel, c.channel, keyPath, c.path, keyError, v, "stack", string(debug.Stack()))
+		c.cut()
+	}
 }
 
 // readAll answers the code that the connection ended with.

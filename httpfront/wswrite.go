@@ -23,6 +23,7 @@ const (
 // waiting goes out in one write.
 func (c *socket) pump(first *socketReply) {
 	defer c.pumps.Done()
+	defer c.survive()
 	var scratch []byte
 	c.wire.hold()
 	if first != nil {
