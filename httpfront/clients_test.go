@@ -153,3 +153,47 @@ func TestPushComesBeforeTheResponse(t *testing.T) {
 	}
 	s.logs.says(t, "key=request")
 }
+
+const browserPage = `<!doctype html><script>
+const said = []
+const ws = new WebSocket('ws://' + location.host + '/ws', ['b', 'a'])
+ws.binaryType = 'arraybuffer'
+ws.onopen = () => { said.push('open ' + ws.protocol); ws.send('hé'); ws.send(new Uint8Array([1, 255])); ws.send('x'.repeat(100000)); ws.send('close why') }
+ws.onmessage = e => said.push(typeof e.data === 'string' ? (e.data.length < 9 ? 'text ' + e.data : 'text of ' + e.data.length) : 'bytes ' + new Uint8Array(e.data).join())
+ws.onclose = e => fetch('/told', { method: 'POST', body: [...said, 'close ' + e.code + ' ' + e.reason].join('; ') })
+</script>`
+
+// TestBrowser: a page of the server's opens a WebSocket and reports.
+func TestBrowser(t *testing.T) {
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("chromium is not installed")
+	}
+	b := newBox(t, Options{Protocols: []string{"a"}, Compression: true}, false)
+	profile, err := os.MkdirTemp("", "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(profile) }) // its helpers may still write there
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	defer cancel()
+	browser := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+		"--no-proxy-server", "--user-data-dir="+profile, "--remote-debugging-port=0", "http://"+b.addr+"/page")
+	browser.WaitDelay = time.Second
+	var out bytes.Buffer
+	browser.Stderr = &out
+	if err := browser.Start(); err != nil {
+		t.Fatal(err)
+	}
+	const want = "open a; text hé; bytes 1,255; text of 100000; close 4001 why"
+	select {
+	case got := <-b.told:
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	case <-ctx.Done():
+		t.Errorf("the page reported nothing:\n%s", &out)
+	}
+	cancel()
+	browser.Wait()
+}

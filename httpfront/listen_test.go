@@ -28,6 +28,7 @@ type box struct {
 	addr  string
 	pem   []byte // of the certificate
 	roots *x509.CertPool
+	told  chan string // what a page reports
 }
 
 // newBox serves on loopback, over TLS if asked to.
@@ -37,7 +38,7 @@ func newBox(t testing.TB, opts Options, secure bool) *box {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &box{t: t}
+	b := &box{t: t, told: make(chan string, 1)}
 	if secure {
 		cert, err := devcert.Load(t.TempDir())
 		if err != nil {
@@ -87,7 +88,14 @@ func (b *box) work(ctx context.Context) {
 		to := d.Message.Text("reply_channel")
 		switch d.Channel {
 		case "http.request":
-			if d.Message.Text("path") == "/push" {
+			switch d.Message.Text("path") {
+			case "/page":
+				b.send(to, asgi.Field{Key: "status", Value: 200}, asgi.Field{Key: "content", Value: browserPage},
+					asgi.Field{Key: "headers", Value: []any{[]any{"content-type", "text/html; charset=utf-8"}}})
+				continue
+			case "/told":
+				b.told <- string(d.Message.Bytes("body"))
+			case "/push":
 				b.send(to, asgi.Field{Key: "request", Value: asgi.Fields{{Key: "path", Value: "/pushed one"}, {Key: "query_string", Value: []byte("x")}}})
 			}
 			b.send(to, asgi.Field{Key: "status", Value: 200},
