@@ -79,6 +79,10 @@ type Consumer interface {
 	// Limit is the key of one of the application's [Limit]s, or empty.
 	Limit() string
 
+	// Explain adds to an error that the pool has raised on the consumer's
+	// account what the application knows of it, like the place.
+	Explain(err error) error
+
 	// Consume handles the job's message. The context ends when the handler
 	// has run too long, or its generation has. The error becomes the answer.
 	Consume(ctx context.Context, j *Job) error

@@ -37,6 +37,7 @@ func (b *broken) Route(d asgi.Delivery) Consumer {
 }
 
 func (b *broken) Name() string                        { return "" }
+func (b *broken) Explain(err error) error             { return err }
 func (b *broken) Ordered() bool                       { return true }
 func (b *broken) Limit() string                       { return "" }
 func (b *broken) Consume(context.Context, *Job) error { return &servedError{b.err} }

@@ -33,6 +33,7 @@ type consumer struct {
 }
 
 func (c *consumer) Name() string                                         { return c.name }
+func (c *consumer) Explain(err error) error                              { return err }
 func (c *consumer) Ordered() bool                                        { return !c.unordered }
 func (c *consumer) Limit() string                                        { return c.limit }
 func (c *consumer) Consume(ctx context.Context, j *workerpool.Job) error { return c.run(ctx, j) }

@@ -2,7 +2,6 @@ package workerpool
 
 import (
 	"context"
-	"fmt"
 )
 
 // A SilenceError is the failure of a handler that returned without having
@@ -14,11 +13,17 @@ type SilenceError struct {
 
 func (e *SilenceError) Error() string {
 	if e.Channel == websocketConnect {
-		return fmt.Sprintf("%s returned without deciding the handshake: add message.reply_channel.send({\"accept\": True}), "+
-			"or message.deny() to refuse it", e.Consumer)
+		return e.Consumer + " returned without deciding the handshake"
 	}
-	return fmt.Sprintf("%s returned without answering the request: add message.reply_channel.send({\"status\": 200, \"content\": \"…\"}), "+
-		"or hold(message) if somebody else answers later", e.Consumer)
+	return e.Consumer + " returned without answering the request"
+}
+
+// Hint says what to add.
+func (e *SilenceError) Hint() string {
+	if e.Channel == websocketConnect {
+		return `add message.reply_channel.send({"accept": True}), or message.deny() to refuse it`
+	}
+	return `add message.reply_channel.send({"status": 200, "content": "…"}), or hold(message) if somebody else answers later`
 }
 
 // watch answers for a handler that returned and left nobody to answer.
@@ -30,7 +35,7 @@ func (p *Pool) watch(j *Job, c Consumer) {
 	switch {
 	case j.answered, j.passed:
 	case j.joined == "":
-		p.fail(j, c.Name(), &SilenceError{channel, c.Name()})
+		p.fail(j, c.Name(), c.Explain(&SilenceError{channel, c.Name()}))
 	case channel == websocketConnect:
 		p.log.Warn("the handshake waits: its channel only joined a group, which does not accept it; "+
 			"add message.reply_channel.send({\"accept\": True})",

@@ -68,6 +68,19 @@ func (e *placedError) Place() (file string, line, col int) {
 	return e.pos.Filename(), int(e.pos.Line), int(e.pos.Col)
 }
 
+// atConsumer is an error that a consumer's definition is the place of.
+type atConsumer struct {
+	error
+	pos syntax.Position
+}
+
+func (e *atConsumer) Unwrap() error { return e.error }
+
+// Place answers where the consumer is defined.
+func (e *atConsumer) Place() (file string, line, col int) {
+	return e.pos.Filename(), int(e.pos.Line), int(e.pos.Col)
+}
+
 // hinted is an error that knows what to do about it.
 type hinted struct {
 	err  error

@@ -152,9 +152,10 @@ func textResponse(status int, kind, text string) asgi.Message {
 // liveConsumer answers what pages ask of us.
 type liveConsumer struct{ loader *Loader }
 
-func (c *liveConsumer) Name() string  { return "live" }
-func (c *liveConsumer) Ordered() bool { return true }
-func (c *liveConsumer) Limit() string { return "" }
+func (c *liveConsumer) Name() string            { return "live" }
+func (c *liveConsumer) Explain(err error) error { return err }
+func (c *liveConsumer) Ordered() bool           { return true }
+func (c *liveConsumer) Limit() string           { return "" }
 
 // Consume answers at once, or keeps the reply channel until there is news.
 func (c *liveConsumer) Consume(ctx context.Context, j *workerpool.Job) error {

@@ -74,6 +74,17 @@ func (m *match) Name() string {
 	return m.entry.name
 }
 
+// Explain places an error of the pool's at the consumer.
+func (m *match) Explain(err error) error {
+	if m.entry == nil {
+		return err
+	}
+	if pos, ok := position(m.entry.route.consumer); ok {
+		err = &atConsumer{err, pos}
+	}
+	return m.table.unit.explained(err)
+}
+
 // Ordered reports whether the connection's messages wait for each other.
 func (m *match) Ordered() bool { return m.entry == nil || !m.entry.route.unordered }
 
