@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"asgibox/asgi"
 	"asgibox/asgi/remote"
@@ -107,9 +106,9 @@ func (s *server) visited(next func(httpfront.Event)) func(httpfront.Event) {
 		next(e)
 		if c := s.control.Load(); c != nil {
 			c.Visited(inspector.Visit{
-				At: time.Now(), Kind: e.Kind.String(), Channel: e.Channel, Trace: e.Trace, Method: e.Method, Path: e.Path,
-				Client: e.ClientString(), Status: e.Status, Bytes: e.Bytes, Duration: e.Duration,
-			})
+				Kind: e.Kind.String(), Channel: e.Channel, Trace: e.Trace, Method: e.Method, Path: e.Path,
+				Status: e.Status, Bytes: e.Bytes, Duration: e.Duration,
+			}, e.ClientString)
 		}
 	}
 }

@@ -4,7 +4,7 @@
 //
 //	go run ./benchmarks                 everything, about two minutes
 //	go run ./benchmarks -quick          one short round, to see that it works
-//	go run ./benchmarks -only http      one group of rows: http, echo or group
+//	go run ./benchmarks -only http      one group of rows: http, echo, group or look
 //
 // The repetitions of all servers are interleaved, so that what else the
 // machine does meets all of them; of each figure the median is printed, and
@@ -42,7 +42,7 @@ type options struct {
 func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "one short round")
-	flag.StringVar(&o.only, "only", "", "one group of rows: http, echo or group")
+	flag.StringVar(&o.only, "only", "", "one group of rows: http, echo, group or look")
 	flag.StringVar(&o.profile, "profile", "", "take a CPU profile of one server under load: a name as for -serve")
 	flag.StringVar(&o.serve, "serve", "", "be one of the servers")
 	flag.StringVar(&o.cpuprofile, "cpuprofile", "", "with -serve: where to write a CPU profile when interrupted")

@@ -15,6 +15,7 @@ type row struct {
 	group, name string
 	server      string // of this program
 	app         string // or of the product
+	look        string // the inspector's view that somebody looks at; "off" without an inspector
 	p           *process
 	results     []result
 }
@@ -38,6 +39,10 @@ func rows(only string) []*row {
 		{group: "group", name: "coder/websocket hub", server: "coder-hub"},
 		{group: "group", name: "layer, group in Go", server: "go-group"},
 		{group: "group", name: "asgibox run benchmarks/apps/group.star", app: "benchmarks/apps/group.star"},
+		{group: "look", name: "--control off", app: "examples/hello.star", look: "off"},
+		{group: "look", name: "nobody looks", app: "examples/hello.star"},
+		{group: "look", name: "somebody looks at Flow", app: "examples/hello.star", look: "flow"},
+		{group: "look", name: "somebody looks at Messages", app: "examples/hello.star", look: "messages"},
 	}
 	return slices.DeleteFunc(all, func(r *row) bool { return only != "" && r.group != only })
 }
@@ -48,7 +53,7 @@ func measure(ctx context.Context, o options) error {
 	defer stop()
 	rs := rows(o.only)
 	if len(rs) == 0 {
-		return fmt.Errorf("there are no rows %q: http, echo or group", o.only)
+		return fmt.Errorf("there are no rows %q: http, echo, group or look", o.only)
 	}
 	if err := startAll(ctx, rs, o); err != nil {
 		return err
@@ -85,7 +90,7 @@ func startAll(ctx context.Context, rs []*row, o options) (err error) {
 			}
 		}
 		if r.app != "" {
-			r.p, err = startProduct(ctx, o.asgibox, r.app)
+			r.p, err = startProduct(ctx, o.asgibox, r.app, r.look)
 		} else {
 			r.p, err = start(ctx, r.server)
 		}
@@ -123,7 +128,7 @@ const connections = 16
 
 func (r *row) measure(o options) (result, error) {
 	switch r.group {
-	case "http":
+	case "http", "look":
 		return r.closedLoop(dialHTTP(r.p.addr), o.span)
 	case "echo":
 		return r.closedLoop(dialEcho(r.p.addr), o.span)

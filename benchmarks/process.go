@@ -43,8 +43,9 @@ func start(ctx context.Context, name string, flags ...string) (*process, error) 
 }
 
 // startProduct runs an application as a user would, with its store on disk and
-// without a line for each request.
-func startProduct(ctx context.Context, program, app string) (*process, error) {
+// without a line for each request. Somebody looks at a view of its inspector
+// if one is named.
+func startProduct(ctx context.Context, program, app, look string) (*process, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -54,16 +55,26 @@ func startProduct(ctx context.Context, program, app string) (*process, error) {
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { os.RemoveAll(dir) })
+	control := "off"
+	if look != "off" {
+		other, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		control = "127.0.0.1:" + other
+	}
 	p := &process{
 		addr: "127.0.0.1:" + port,
-		cmd:  interruptible(ctx, program, "run", filepath.FromSlash(app), "--port", port, "--store", filepath.Join(dir, "channels.db"), "-q"),
+		cmd: interruptible(ctx, program, "run", filepath.FromSlash(app), "--port", port, "--control", control,
+			"--store", filepath.Join(dir, "channels.db"), "-q"),
 	}
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
 	for range 100 {
 		if c, err := net.Dial("tcp", p.addr); err == nil {
-			return p, c.Close()
+			c.Close()
+			return p, lookAt(ctx, control, look)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -10,6 +10,7 @@ import (
 var titles = map[string]string{
 	"http":  "HTTP: one small response a request, %d connections",
 	"echo":  "WebSocket: one 64-byte text answered by another, %d connections",
+	"look":  "The inspector: the four lines, %d connections",
 	"group": "Broadcast: one 64-byte text to every member, %d members; an operation is a delivery",
 }
 

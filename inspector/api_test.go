@@ -176,7 +176,7 @@ func TestConnectionsAreListedAndClosed(t *testing.T) {
 	b := newBench(t, nil)
 	b.front.open = []Connection{{Channel: "web!x", Path: "/chat", FramesIn: 3}}
 	_ = b.store.GroupAdd(t.Context(), nil, "room", "web!x")
-	b.server.Visited(Visit{Kind: visitDisconnect, Path: "/old", Status: 1013})
+	b.server.Visited(Visit{Kind: visitDisconnect, Path: "/old", Status: 1013}, func() string { return "somebody" })
 	_, body := b.get("/api/connections")
 	for _, part := range []string{`"path":"/chat"`, `"groups":["room"]`, `"framesIn":3`, `too busy`} {
 		if !bytes.Contains(body, []byte(part)) {
@@ -200,7 +200,7 @@ func TestReloadLoadsAnew(t *testing.T) {
 func TestMetricsNameTheirFigures(t *testing.T) {
 	b := newBench(t, nil)
 	b.mustCall("/api/send", object{"channel": "jobs", "message": object{}}, nil)
-	b.server.Visited(Visit{Kind: visitHTTP, Status: 204, Duration: 3_000_000})
+	b.server.Visited(Visit{Kind: visitHTTP, Status: 204, Duration: 3_000_000}, func() string { return "" })
 	status, body := b.get("/metrics")
 	if status != 200 {
 		t.Fatalf("status %d: %s", status, body)

@@ -38,9 +38,9 @@ type Connection struct {
 // A Visit is what the protocol server says of a request that was answered and
 // of a WebSocket's beginning and end.
 type Visit struct {
-	At       time.Time
-	Kind     string // HTTP, WSCONNECTING, WSCONNECT, WSREJECT, WSDISCONNECT
-	Channel  string // its reply channel, if it got so far
+	At       time.Time // now, if it is zero
+	Kind     string    // HTTP, WSCONNECTING, WSCONNECT, WSREJECT, WSDISCONNECT
+	Channel  string    // its reply channel, if it got so far
 	Trace    asgi.TraceID
 	Method   string
 	Path     string

@@ -38,18 +38,23 @@ type visits struct {
 func newVisits() *visits { return &visits{} }
 
 // Visited is told by the protocol server of requests and WebSockets. It may be
-// called from many goroutines and does not block.
-func (s *Server) Visited(v Visit) {
+// called from many goroutines and does not block. The client's name costs more
+// to write than all the rest, so it is asked for only if it will be shown.
+func (s *Server) Visited(v Visit, client func() string) {
 	s.visits.add(&v)
-	if v.Kind == visitDisconnect || v.Kind == visitRefused {
-		s.visits.close(visitViewOf(&v))
+	ended := v.Kind == visitDisconnect || v.Kind == visitRefused
+	if !ended && !s.history.wants(v.Trace) {
+		return
 	}
-	if s.history.wants(v.Trace) {
-		if v.At.IsZero() {
-			v.At = time.Now()
-		}
-		s.history.visited(&v)
+	kept := v
+	kept.Client = client()
+	if kept.At.IsZero() {
+		kept.At = time.Now()
 	}
+	if ended {
+		s.visits.close(visitViewOf(&kept))
+	}
+	s.history.visited(&kept)
 }
 
 func (c *visits) add(v *Visit) {
@@ -74,9 +79,6 @@ func class(status int) int {
 }
 
 func (c *visits) close(v visitView) {
-	if v.At == 0 {
-		v.At = millis(time.Now())
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = append(c.closed, v)
