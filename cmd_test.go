@@ -25,6 +25,7 @@ def page(request):
 
 channel_routing = [
     view("/", page),
+    view("/page", page),
     route("websocket.connect", connect),
     route("websocket.receive", receive),
 ]

@@ -51,6 +51,7 @@ type history struct {
 	ring    []*entry   // oldest first
 	bytes   int
 	byID    map[uint64]*entry
+	early   map[asgi.TraceID]*Visit // whose chain the recorder has not told of yet
 	chains  map[asgi.TraceID]*chain
 	changes []*entry // what a page has to show anew
 	first   int      // number of changes[0]
@@ -62,6 +63,7 @@ func newHistory(maxCount, maxBytes int) *history {
 		maxCount: maxCount, maxBytes: maxBytes,
 		byID:   make(map[uint64]*entry),
 		chains: make(map[asgi.TraceID]*chain),
+		early:  make(map[asgi.TraceID]*Visit),
 	}
 	h.setShare(1)
 	return h
@@ -123,6 +125,8 @@ func (h *history) chainLocked(e *entry) *chain {
 		c = &chain{trace: e.trace}
 		if e.trace != 0 {
 			h.chains[e.trace] = c
+			c.visit = h.early[e.trace]
+			delete(h.early, e.trace)
 		}
 	}
 	if c.path == "" {
@@ -178,7 +182,12 @@ func (h *history) visited(v *Visit) {
 	defer h.mu.Unlock()
 	if c := h.chains[v.Trace]; c != nil {
 		c.visit = v
+		return
 	}
+	if len(h.early) >= changesKept {
+		clear(h.early) // their events were lost
+	}
+	h.early[v.Trace] = v
 }
 
 // clear forgets everything.
@@ -188,6 +197,7 @@ func (h *history) clear() {
 	h.first += len(h.changes)
 	h.ring, h.bytes, h.changes = nil, 0, nil
 	clear(h.byID)
+	clear(h.early)
 	clear(h.chains)
 }
 

@@ -50,8 +50,8 @@ func TestAChainTellsTheWholeWay(t *testing.T) {
 	taken.Kind, taken.Waited, taken.Generation, taken.At = store.Taken, 20*time.Millisecond, 3, time.Unix(0, 2e7)
 	reply := sentEvent(2, 5, "web!x", "")
 	reply.Generation, reply.Place = 3, "app.star:4"
+	h.visited(&Visit{Kind: visitHTTP, Trace: 5, Status: 200, Duration: 30 * time.Millisecond}) // before its events are fetched
 	h.add([]store.Event{request, taken, reply}, 0)
-	h.visited(&Visit{Kind: visitHTTP, Trace: 5, Status: 200, Duration: 30 * time.Millisecond})
 	v, ok := h.chain(5)
 	if !ok || v.Path != "/a" || v.Reply != "web!x" || len(v.Entries) != 2 || v.Visit == nil || v.Visit.Status != 200 {
 		t.Fatalf("chain: %+v", v)

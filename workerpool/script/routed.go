@@ -130,6 +130,7 @@ func (u *unit) giveBack(r *run) {
 
 // consume handles a job's message.
 func (r *run) consume(m *match, j *workerpool.Job) error {
+	r.handler = m.Name()
 	r.work(j)
 	d := j.Delivery
 	if m.entry == nil {

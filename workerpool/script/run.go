@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -34,7 +35,9 @@ type run struct {
 	unit   *unit
 	thread *starlark.Thread
 	here   func() string // where the script stands, for who watches the layer
-	ctx    context.Context
+
+	handler string // the consumer's name; what it returned is sent on its behalf
+	ctx     context.Context
 
 	job      *workerpool.Job        // nil while loading and in hooks
 	worker   *workerpool.LoopWorker // nil unless a loop application is live
@@ -65,7 +68,7 @@ func (u *unit) newRun(ctx context.Context, name string) *run {
 	r := &run{unit: u, modules: make(map[string]*module)}
 	r.thread = &starlark.Thread{Name: name, Print: u.print, Load: r.load, OnMaxSteps: r.look}
 	r.thread.SetLocal(localRun, r)
-	r.here = func() string { return where(r.thread) }
+	r.here = func() string { return cmp.Or(where(r.thread), r.handler) }
 	r.begin(ctx)
 	return r
 }

@@ -233,7 +233,7 @@ function waterfall(chain, selected, open) {
       h("span", { class: "wname" }, h("span", { class: "chip " + family(m.channel), title: m.channel }, short(m.channel)), m.place ? h("code", {}, m.place) : "", m.reason ? h("span", { class: "bad" }, m.reason) : ""),
       track, h("span", { class: "wtime" }, "+" + took(m.sent - start)));
   });
-  if (chain.visit) {
+  if (chain.visit) { // the protocol server's own view of it
     const v = chain.visit;
     const track = h("span", { class: "track" });
     if (v.kind === "HTTP") track.append(bar(start, start + v.durationMs, "visit", `${v.status} after ${took(v.durationMs)}`));

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// looking opens a view of the inspector.
+func (p *program) looking(b *tab, view string) {
+	p.Helper()
+	control := p.saw(`look +(http\S+)`)[1]
+	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(control+"#/"+view))
+	b.until(`document.querySelector("#nav [aria-current=page]")?.dataset.view === ` + quoteJS(strings.SplitN(view, "?", 2)[0]))
+	b.until(`document.querySelector(".live")?.dataset.how === "live"`)
+}
+
+func (b *tab) click(selector string) {
+	b.Helper()
+	b.until(`!!document.querySelector(` + quoteJS(selector) + `)`)
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector(` + quoteJS(selector) + `).click()`))
+}
+
+// press clicks the button with that text.
+func (b *tab) press(text string) {
+	b.Helper()
+	find := `[...document.querySelectorAll("dialog[open] button, main button")].find(x => x.textContent === ` + quoteJS(text) + `)`
+	b.until(`!!` + find)
+	b.do(chromedp.Evaluate[chromedp.Void](`(` + find + `).click()`))
+}
+
+// fill writes into a field of the open dialog.
+func (b *tab) fill(name, value string) {
+	b.Helper()
+	field := `document.querySelector("dialog[open] [name=` + name + `]")`
+	b.until(`!!` + field)
+	b.do(chromedp.Evaluate[chromedp.Void](field + `.value = ` + quoteJS(value) + `; undefined`))
+}
+
+// TestInspector drives every view of the inspector in a browser.
+func TestInspector(t *testing.T) {
+	open := browser(t)
+	for name, test := range map[string]func(*testing.T, *tab){
+		"a chat shows up in every view":               testChatInEveryView,
+		"a paused channel holds, steps and is edited": testPausedChannel,
+		"a resent message arrives":                    testResentMessage,
+		"state and play":                              testStateAndPlay,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open()
+			b.TB = t
+			test(t, b)
+		})
+	}
+}
+
+func testChatInEveryView(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	p := start(t, chatApp, "--store", "memory")
+	ada, ben := p.dial("/chat/ada"), p.dial("/chat/ben")
+	talk := func(text string) {
+		t.Helper()
+		ada.send(text)
+		ada.receive()
+		ben.receive()
+	}
+	talk("good <b>morning</b>")
+	p.get("/page")
+
+	p.looking(b, "messages")
+	b.shows("good <b>morning</b>")
+	b.shows("GET /page")
+	if n := b.number(`document.querySelectorAll("main b b, main td b").length`); n != 0 {
+		t.Error("a message was drawn as HTML")
+	}
+	b.click(`.messages tr[data-id] .chip.ws`)
+	b.until(`document.querySelectorAll(".waterfall .wrow").length >= 1`)
+	b.picture("inspector-messages")
+
+	p.looking(b, "messages?filter=path:/page")
+	b.shows("GET /page")
+	b.click(`.messages tr[data-id] .chip.http`)
+	b.shows("app.star")
+	b.press("Replay")
+	b.shows("page of GET")
+
+	p.looking(b, "connections")
+	b.shows("/chat/ada")
+	b.shows("/chat/ben")
+	b.click(`main tbody tr[tabindex]`)
+	talk("watched")
+	b.until(`document.querySelector(".tail").innerText.includes("watched")`)
+	b.picture("inspector-connections")
+
+	p.looking(b, "groups?name=room")
+	b.until(`document.querySelectorAll(".detail tbody tr").length === 2`)
+	b.press("Send to all…")
+	b.fill("message", `{"text": "from the page"}`)
+	b.press("Send")
+	if got := ada.receive() + ben.receive(); got != "from the pagefrom the page" {
+		t.Errorf("the sockets got %q", got)
+	}
+
+	p.looking(b, "flow")
+	b.until(`document.querySelectorAll(".pipe").length >= 3`)
+	b.until(`document.querySelector(".fancard b")?.textContent === "room"`)
+	b.until(`document.querySelectorAll(".cell").length === 16`)
+	b.until(`document.querySelectorAll(".chart canvas").length === 3`)
+	talk("for the picture")
+	b.picture("inspector-flow")
+
+	p.looking(b, "workers")
+	b.shows("of 16 busy")
+	p.looking(b, "reloads")
+	b.shows("Generation 1")
+	b.press("Reload now")
+	b.shows("Generation 2")
+}
+
+func testPausedChannel(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(400, 860))
+	p := start(t, chatApp, "--store", "memory")
+	s := p.dial("/chat")
+	p.looking(b, "channels?name=websocket.receive")
+	b.press("Pause")
+	b.shows("paused: nothing expires")
+	for _, text := range []string{"one", "two", "three"} {
+		s.send(text)
+	}
+	b.until(`document.querySelectorAll(".waits").length === 3`)
+	b.press("Step")
+	if got := s.receive(); got != "one" {
+		t.Errorf("after the step: %q", got)
+	}
+	b.until(`document.querySelectorAll(".waits").length === 2`)
+	b.click(`.waits summary`)
+	b.press("Edit…")
+	b.until(`!!document.querySelector("dialog[open] textarea")`)
+	b.do(chromedp.Evaluate[chromedp.Void](`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("two", "TWO"); }`))
+	b.press("Put it in place")
+	b.shows("TWO")
+	b.picture("inspector-channels-400")
+	b.press("Resume")
+	if got := s.receive() + s.receive(); got != "TWOthree" {
+		t.Errorf("after resuming: %q", got)
+	}
+}
+
+func testResentMessage(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	p := start(t, chatApp, "--store", "memory")
+	s := p.dial("/chat")
+	s.send("hello")
+	s.receive()
+	p.looking(b, "messages?filter=channel:*!*")
+	b.shows("hello")
+	b.until(`[...document.querySelectorAll(".messages tr[data-id]")].some(r => r.textContent.includes("hello"))`)
+	b.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll(".messages tr[data-id]")].find(r => r.textContent.includes("hello")).click()`))
+	b.press("Edit & send again")
+	b.fill("message", `{"text": "hello again"}`)
+	b.press("Send")
+	if got := s.receive(); got != "hello again" {
+		t.Errorf("the socket got %q", got)
+	}
+}
+
+func testStateAndPlay(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	p := start(t, chatApp, "--store", "memory")
+	p.looking(b, "state")
+	b.press("Set a key…")
+	b.fill("key", "rooms")
+	b.fill("value", `["lobby"]`)
+	b.press("Set")
+	b.shows(`["lobby"]`)
+
+	p.looking(b, "play")
+	b.click(`.play form button.primary`)
+	b.shows("page of GET")
+	for range 2 {
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector(".play form.line button").click()`))
+	}
+	b.until(`document.querySelectorAll(".socket .tag.good").length === 2`)
+	b.do(chromedp.Evaluate[chromedp.Void](`{ const s = document.querySelector(".socket"); s.querySelector("textarea").value = "met in a group"; [...s.querySelectorAll("button")].find(x => x.textContent === "Send").click(); }`))
+	b.until(`[...document.querySelectorAll(".socket .talk")].every(t => t.innerText.includes("met in a group"))`)
+	b.picture("inspector-play")
+}
+
+// number evaluates an expression.
+func (b *tab) number(expression string) int {
+	b.Helper()
+	n, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](expression))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
