@@ -126,7 +126,7 @@ func (s spot) rel(n int) string {
 	return s.tokens[i].text
 }
 
-// line answers the text of the tokens of the statement's line from n on.
+// rest answers the texts of the tokens from n away to the end of the line.
 func (s spot) rest(n int) []string {
 	var out []string
 	for i := s.at + n; i < len(s.tokens) && s.tokens[i].line == s.tokens[s.at].line; i++ {

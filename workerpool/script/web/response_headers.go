@@ -1,0 +1,82 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+
+	"asgibox/workerpool/script/value"
+
+	"go.starlark.net/starlark"
+)
+
+// responseHeaders are a response's headers as a dict of lower-case names.
+type responseHeaders struct {
+	object
+	r *Response
+}
+
+func (h *responseHeaders) Get(k starlark.Value) (starlark.Value, bool, error) {
+	name, _ := nameOf(k)
+	for _, have := range h.r.headers {
+		if have.name == strings.ToLower(name) {
+			return starlark.String(have.value), true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+func (h *responseHeaders) SetKey(k, v starlark.Value) error {
+	name, ok := nameOf(k)
+	if !ok {
+		return fmt.Errorf("a header's name is text, not %s", value.An(k))
+	}
+	return h.r.setHeader(name, v)
+}
+
+func (h *responseHeaders) Items() []starlark.Tuple {
+	var items []starlark.Tuple
+	for _, have := range h.r.headers {
+		items = append(items, starlark.Tuple{starlark.String(have.name), starlark.String(have.value)})
+	}
+	return items
+}
+
+func (h *responseHeaders) Iterate() starlark.Iterator {
+	var names []string
+	for _, have := range h.r.headers {
+		names = append(names, have.name)
+	}
+	return stringList(names).Iterate()
+}
+
+func (h *responseHeaders) Len() int { return len(h.r.headers) }
+
+func (h *responseHeaders) String() string { return fmt.Sprint(h.Items()) }
+
+func (h *responseHeaders) AttrNames() []string { return []string{"get", "items"} }
+
+func (h *responseHeaders) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "get":
+		return method(name, func(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			var key string
+			var otherwise starlark.Value = starlark.None
+			if err := starlark.UnpackArgs(name, args, kwargs, "name", &key, "default?", &otherwise); err != nil {
+				return nil, err
+			}
+			if v, ok, _ := h.Get(starlark.String(key)); ok {
+				return v, nil
+			}
+			return otherwise, nil
+		}), nil
+	case "items":
+		return method(name, func(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			var out []starlark.Value
+			for _, item := range h.Items() {
+				out = append(out, item)
+			}
+			return starlark.NewList(out), starlark.UnpackPositionalArgs(name, args, kwargs, 0)
+		}), nil
+	}
+	return nil, nil
+}
