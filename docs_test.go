@@ -210,3 +210,21 @@ func TestEveryDependencyHasItsLine(t *testing.T) {
 		}
 	}
 }
+
+func TestProgramsInTheDocumentsLoad(t *testing.T) {
+	block := regexp.MustCompile("(?s)```python\n(.*?)```")
+	app := filepath.Join(t.TempDir(), "app.star")
+	for _, name := range []string{"README.md", "docs/getting-started.md"} {
+		for _, m := range block.FindAllStringSubmatch(pages(t)[name], -1) {
+			if !strings.Contains(m[1], "channel_routing") && !strings.Contains(m[1], "while True") {
+				continue // a part of one
+			}
+			if err := os.WriteFile(app, []byte(m[1]), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if status, out := command(t, "check", app); status != 0 {
+				t.Errorf("%s: %s\n%s", name, out, m[1])
+			}
+		}
+	}
+}
