@@ -1,0 +1,159 @@
+package store
+
+import (
+	"strings"
+	"sync"
+
+	"asgibox/asgi"
+)
+
+// values is the key-value part of a store.
+type values struct {
+	wakeBy  func(int64)
+	journal *journal
+
+	mu       sync.Mutex // guards the rest
+	closed   bool
+	seq      uint64                       // the journal's number of the last durable change
+	families map[string]map[string]*value // by the key up to its first "/", then by key
+	due      schedule[*value]             // those that end
+}
+
+// A value is what one key holds.
+type value struct {
+	key     string
+	data    any
+	expires int64 // never, if it does not
+	at      int   // in the schedule; -1 if it is not there
+	durable bool
+	seq     uint64 // the journal's number of the last durable change
+}
+
+func (v *value) when() int64  { return v.expires }
+func (v *value) turn() uint64 { return 0 }
+func (v *value) place() *int  { return &v.at }
+
+func newValues(wakeBy func(int64)) *values {
+	return &values{wakeBy: wakeBy, families: make(map[string]map[string]*value)}
+}
+
+func (k *values) with(f func() error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return asgi.ErrClosed
+	}
+	return f()
+}
+
+// updateLocked gives a key another value; how long it lives, and where, stays.
+func (k *values) updateLocked(v *value, key string, data any) (*value, error) {
+	if v == nil {
+		return k.changeLocked(nil, key, data, never, true)
+	}
+	return k.changeLocked(v, key, data, v.expires, v.durable)
+}
+
+// changeLocked gives a key another value, in memory and for the journal.
+func (k *values) changeLocked(v *value, key string, data any, expires int64, durable bool) (*value, error) {
+	if durable || v != nil && v.durable {
+		if err := k.journal.failing(); err != nil {
+			return v, err
+		}
+	}
+	wasDurable := v != nil && v.durable
+	v = k.putLocked(v, key, data, expires, durable)
+	switch {
+	case durable:
+		v.seq = k.journal.putValue(v, opValue)
+	case wasDurable:
+		v.seq = k.journal.putValue(v, opNoValue)
+	}
+	k.seq = max(k.seq, v.seq)
+	return v, nil
+}
+
+// removeLocked ends a value, in memory and for the journal.
+func (k *values) removeLocked(v *value) (*value, error) {
+	if v == nil {
+		return nil, nil
+	}
+	if v.durable {
+		if err := k.journal.failing(); err != nil {
+			return v, err
+		}
+	}
+	k.deleteLocked(v)
+	return nil, nil
+}
+
+// putLocked gives a key another value in memory.
+func (k *values) putLocked(v *value, key string, data any, expires int64, durable bool) *value {
+	if v == nil {
+		v = &value{key: key, at: -1}
+		family := familyOf(key)
+		if k.families[family] == nil {
+			k.families[family] = make(map[string]*value)
+		}
+		k.families[family][key] = v
+	}
+	v.data, v.durable, v.expires = data, durable, expires
+	switch {
+	case expires == never && v.at >= 0:
+		k.due.remove(v)
+	case expires == never:
+	case v.at >= 0:
+		k.due.fix(v)
+	default:
+		k.due.add(v)
+	}
+	k.wakeBy(expires)
+	return v
+}
+
+func (k *values) deleteLocked(v *value) {
+	family := familyOf(v.key)
+	delete(k.families[family], v.key)
+	if len(k.families[family]) == 0 {
+		delete(k.families, family)
+	}
+	if v.at >= 0 {
+		k.due.remove(v)
+	}
+	if v.durable {
+		k.seq = max(k.seq, k.journal.putValue(v, opNoValue))
+	}
+}
+
+// sweep deletes values whose time is over, up to a step, and answers when the
+// next is.
+func (k *values) sweep(now int64) (next int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return never
+	}
+	for range sweepStep {
+		v, ok := k.due.next(now)
+		if !ok {
+			break
+		}
+		k.deleteLocked(v)
+	}
+	if len(k.due) == 0 {
+		return never
+	}
+	return k.due[0].expires
+}
+
+func familyOf(key string) string {
+	i := strings.IndexByte(key, '/')
+	return key[:i+1]
+}
+
+// close refuses further calls.
+func (k *values) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+}
