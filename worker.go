@@ -61,7 +61,7 @@ func work(ctx context.Context, app string, o *options, c *controlClient, stdout,
 	if err := s.readable(); err != nil {
 		return err
 	}
-	layer, err := remote.Dial(ctx, c.base.String(), remote.ClientOptions{Token: c.token})
+	layer, err := remote.Dial(ctx, c.base.String(), remote.ClientOptions{Token: c.token, Log: s.log})
 	if err != nil {
 		return err
 	}

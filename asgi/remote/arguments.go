@@ -149,12 +149,13 @@ func (a *arguments) message(key string) asgi.Message {
 // own.
 func (a *arguments) cause() *asgi.Cause {
 	v, _ := a.get("trace")
+	if v == nil {
+		return asgi.NewCause(asgi.NewTrace())
+	}
 	text, _ := v.(string)
-	if trace, err := strconv.ParseUint(text, 16, 64); err == nil && trace != 0 {
-		return asgi.NewCause(asgi.TraceID(trace))
+	trace, err := strconv.ParseUint(text, 16, 64)
+	if err != nil || trace == 0 {
+		a.wrong("trace", "16 hexadecimal digits, not all zero")
 	}
-	if v != nil {
-		a.wrong("trace", "16 hexadecimal digits")
-	}
-	return asgi.NewCause(asgi.NewTrace())
+	return asgi.NewCause(asgi.TraceID(trace))
 }

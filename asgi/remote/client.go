@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,6 +21,7 @@ import (
 type ClientOptions struct {
 	Token string       // that the control server printed, if it wants one
 	HTTP  *http.Client // default: one with keep-alive for many calls at once
+	Log   *slog.Logger // of a server that cannot be reached; nowhere
 }
 
 // Client is a layer that is somewhere else: every call goes over HTTP to a
@@ -34,6 +36,7 @@ type Client struct {
 	base             string
 	token            string
 	http             *http.Client
+	log              *slog.Logger
 	settings         asgi.Settings
 	extensions       []string
 	version          string
@@ -65,7 +68,10 @@ func Dial(ctx context.Context, control string, o ClientOptions) (*Client, error)
 		transport.MaxIdleConnsPerHost = transport.MaxIdleConns
 		o.HTTP = &http.Client{Transport: transport}
 	}
-	c := &Client{base: strings.TrimSuffix(u.String(), "/") + Prefix, token: o.Token, http: o.HTTP}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{log: o.Log, base: strings.TrimSuffix(u.String(), "/") + Prefix, token: o.Token, http: o.HTTP}
 	about, err := c.do(ctx, http.MethodGet, "", nil)
 	if err != nil {
 		return nil, fmt.Errorf("asking the layer at %s what it is: %w", control, err)
@@ -143,13 +149,20 @@ func (c *Client) do(ctx context.Context, method, name string, args asgi.Fields) 
 	res, err := c.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
-		return nil, err
+		return nil, &transportError{err}
 	}
 	defer res.Body.Close()
 	return result(res)
 }
+
+// transportError is of a call that did not come through, or whose answer did
+// not.
+type transportError struct{ err error }
+
+func (e *transportError) Error() string { return e.err.Error() }
+func (e *transportError) Unwrap() error { return e.err }
 
 // longestAnswer bounds what the other end can make this one keep in memory.
 const longestAnswer = 256 << 20
@@ -159,7 +172,7 @@ func result(res *http.Response) (asgi.Fields, error) {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
 	if _, err := buf.ReadFrom(io.LimitReader(res.Body, longestAnswer)); err != nil {
-		return nil, err
+		return nil, &transportError{err}
 	}
 	f := msgpackForm
 	if mediaType, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";"); mediaType == jsonForm.mediaType {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"asgibox/asgi"
 )
@@ -17,9 +16,6 @@ type bindings struct {
 	cancels map[string]context.CancelFunc // by prefix
 	loops   sync.WaitGroup
 }
-
-// retryBind is how long a loop rests after an error.
-const retryBind = time.Second
 
 // Bind makes deliver the reader of a prefix; see [asgi.Layer] and [Client].
 func (c *Client) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind func(), err error) {
@@ -59,10 +55,7 @@ func (c *Client) deliverAll(ctx context.Context, prefix string, deliver func(asg
 	for ctx.Err() == nil {
 		d, err := c.Receive(ctx, nil, prefix)
 		if err != nil {
-			select {
-			case <-ctx.Done():
-			case <-time.After(retryBind):
-			}
+			pause(ctx, retryEvery)
 			continue
 		}
 		if errors.Is(deliver(d), asgi.ErrGone) && c.Offers(asgi.ExtGroups) {

@@ -3,29 +3,62 @@ package remote
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"strconv"
 	"time"
 
 	"asgibox/asgi"
 )
 
-// Receive waits for a message; see [asgi.Layer].
+// Receive waits for a message; see [asgi.Layer]. Where the server cannot be
+// reached, or is shutting down, it goes on waiting, for the one that is started
+// next.
 func (c *Client) Receive(ctx context.Context, work *asgi.Cause, channels ...string) (asgi.Delivery, error) {
-	for {
+	for _, name := range channels {
+		if err := asgi.CheckReceive(name); err != nil {
+			return asgi.Delivery{}, err
+		}
+	}
+	for lost := false; ; {
 		if ctx.Err() != nil {
 			return asgi.Delivery{}, context.Cause(ctx)
 		}
 		d, ok, err := c.wait(ctx, channels)
-		if err != nil && ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		if err != nil {
-			return asgi.Delivery{}, err
-		}
-		if ok {
+		switch {
+		case ok:
 			work.Take(d)
 			return d, nil
+		case err == nil:
+			lost = false
+		case ctx.Err() != nil:
+			return asgi.Delivery{}, context.Cause(ctx)
+		case !unreachable(err):
+			return asgi.Delivery{}, err
+		default:
+			if !lost {
+				c.log.Warn("the layer cannot be reached; trying again", "control", c.base, "error", err)
+			}
+			lost = true
+			pause(ctx, retryEvery)
 		}
+	}
+}
+
+// retryEvery is how long to rest before a server that could not be reached is
+// asked again.
+const retryEvery = time.Second
+
+// unreachable reports whether an error says nothing of the call: it did not
+// come through, or came to a server that is shutting down.
+func unreachable(err error) bool {
+	var broken *transportError
+	return errors.As(err, &broken) || errors.Is(err, asgi.ErrClosed)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
@@ -77,18 +110,10 @@ func (c *Client) endWait(calling context.Context, hangUp context.CancelFunc, id 
 			break
 		}
 		if find[bool](fields, "waited") {
-			select {
-			case <-calling.Done():
-				return
-			case <-time.After(endTries * endPause):
-			}
+			pause(calling, endTries*endPause)
 			break
 		}
-		select {
-		case <-calling.Done():
-			return
-		case <-time.After(endPause):
-		}
+		pause(calling, endPause)
 	}
 	hangUp()
 }

@@ -89,7 +89,7 @@ func overPipes(t testing.TB, layer asgi.Layer) *remote.Client {
 // for, and answers a client of it.
 func pipeServer(t testing.TB, handler http.Handler) *http.Client {
 	t.Helper()
-	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	l := newPipes()
 	server := &http.Server{Handler: handler}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -108,17 +108,38 @@ func pipeServer(t testing.TB, handler http.Handler) *http.Client {
 
 // pipes is a listener whose connections are pipes.
 type pipes struct {
-	conns  chan net.Conn
-	once   sync.Once
+	conns chan net.Conn
+
+	mu     sync.Mutex // guards closed
 	closed chan struct{}
 }
 
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+// reopen lets a closed listener be listened on again.
+func (p *pipes) reopen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = make(chan struct{})
+}
+
+func (p *pipes) over() chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
 func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	select {
+	case <-p.over():
+		return nil, net.ErrClosed
+	default:
+	}
 	here, there := net.Pipe()
 	select {
 	case p.conns <- there:
 		return here, nil
-	case <-p.closed:
+	case <-p.over():
 		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -129,13 +150,19 @@ func (p *pipes) Accept() (net.Conn, error) {
 	select {
 	case c := <-p.conns:
 		return c, nil
-	case <-p.closed:
+	case <-p.over():
 		return nil, net.ErrClosed
 	}
 }
 
 func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.closed:
+	default:
+		close(p.closed)
+	}
 	return nil
 }
 

@@ -1,8 +1,10 @@
 package remote_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -223,5 +225,57 @@ func hangUp(t *testing.T, url, body string, begun <-chan struct{}) {
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("err = %v", err)
+	}
+}
+
+func TestAReceiveOutlivesTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		layer := memory(t, store.Options{})
+		l := newPipes()
+		client := &http.Client{Transport: &http.Transport{DialContext: l.dial}}
+		stop := serveOn(t, l, layer)
+		c, err := remote.Dial(t.Context(), "http://pipe", remote.ClientOptions{HTTP: client, Log: slog.New(slog.NewTextHandler(&out, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		got := make(chan asgi.Delivery, 1)
+		go func() {
+			d, err := c.Receive(t.Context(), nil, "c")
+			if err != nil {
+				t.Error(err)
+			}
+			got <- d
+		}()
+		synctest.Wait()
+		stop()
+		time.Sleep(10 * time.Second)
+		l.reopen()
+		t.Cleanup(serveOn(t, l, layer))
+		time.Sleep(2 * time.Second)
+		if err := layer.Send(t.Context(), nil, "c", asgi.MustMessage(asgi.Field{Key: "n", Value: 1})); err != nil {
+			t.Fatal(err)
+		}
+		if d := <-got; d.Message.Int("n") != 1 {
+			t.Errorf("got %v", d)
+		}
+		if n := strings.Count(out.String(), "cannot be reached"); n != 1 {
+			t.Errorf("it was told %d times: %s", n, out.String())
+		}
+	})
+}
+
+// serveOn serves a layer until stop is called.
+func serveOn(t *testing.T, l *pipes, layer asgi.Layer) (stop func()) {
+	t.Helper()
+	h := remote.NewHandler(layer, remote.Options{})
+	server := &http.Server{Handler: h}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	return func() {
+		h.Close()
+		server.Close()
+		<-served
 	}
 }

@@ -30,8 +30,11 @@ const envelopeRoom = 4 << 10
 // want of being told, is taken for JSON.
 func sentForm(h http.Header) (*form, error) {
 	text := h.Get("Content-Type")
-	if text == "" {
+	switch text {
+	case "", jsonForm.mediaType:
 		return jsonForm, nil
+	case msgpackForm.mediaType:
+		return msgpackForm, nil
 	}
 	name, _, err := mime.ParseMediaType(text)
 	switch {
@@ -48,7 +51,8 @@ func sentForm(h http.Header) (*form, error) {
 // the one that it sent if it likes all.
 func wantedForm(h http.Header, sent *form) (*form, error) {
 	accept := strings.Join(h.Values("Accept"), ",")
-	if accept == "" {
+	switch accept {
+	case "", sent.mediaType:
 		return sent, nil
 	}
 	var best *form
