@@ -1,6 +1,7 @@
 package httpfront
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -199,6 +200,23 @@ func TestFramingIsWatchedUnderTLS(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || strings.Count(string(answer), "HTTP/1.1") != 1 {
 		t.Errorf("%q, %v", answer, err)
 	}
+}
+
+// TestSocketOverTLS: a WebSocket is taken over from a connection that is
+// watched and encrypted.
+func TestSocketOverTLS(t *testing.T) {
+	b := newBox(t, Options{}, true)
+	conn, err := tls.Dial("tcp", b.addr, &tls.Config{RootCAs: b.roots, NextProtos: []string{"http/1.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := &client{t: t, Conn: conn, r: bufio.NewReader(conn)}
+	c.write(handshake + "\r\n")
+	c.accepted()
+	c.frames(text("a"), binaryFrame("b"), text("close why"))
+	c.gets(text("a"), binaryFrame("b"))
+	c.closed(4001, "why")
 }
 
 // TestUnixSocket: client and server are None there, and a stale file gives way.
