@@ -247,6 +247,9 @@ func (x *exchange) apply(e entry) (done bool, err error) {
 		return true, x.fail("")
 	}
 	p, problem := parseReply(e.message, x.status == 0)
+	if p.abort && problem == nil && x.status != 0 {
+		return true, errCut // what came with it was for a client that has seen nothing yet
+	}
 	for _, key := range p.unknown {
 		x.s.log.Warn("a response has a key that means nothing", keyChannel, x.channel, keyKey, key)
 	}
@@ -260,8 +263,6 @@ func (x *exchange) apply(e entry) (done bool, err error) {
 		return false, nil
 	case x.status == 0:
 		return x.begin(p)
-	case p.abort:
-		return true, errCut
 	case p.status != 0:
 		x.s.log.Warn("a second status was ignored: the response has begun", keyChannel, x.channel, keyKey, "status")
 		return false, nil

@@ -183,7 +183,7 @@ func TestBadReplyAfterTheFirstCutsTheStream(t *testing.T) {
 	}{
 		{"wrong type", msg{"status": 200, "more_content": true}, msg{"content": 1}},
 		{"abort", msg{"status": 200, "more_content": true}, msg{"abort": true}},
-		{"abort with a response", msg{"status": 200, "more_content": true}, msg{"abort": true, "status": 500, "content": "oh"}},
+		{"abort with a response", msg{"status": 200, "more_content": true}, msg{"abort": true, "status": 500, "headers": []any{pair("a", "b")}, "content": "oh"}},
 		{"longer than its length", msg{"status": 200, "headers": []any{pair("content-length", "2")}, "content": "a", "more_content": true}, msg{"content": "bc"}},
 		{"shorter than its length", msg{"status": 200, "headers": []any{pair("content-length", "3")}, "content": "a", "more_content": true}, msg{"content": "b"}},
 	} {
@@ -204,6 +204,9 @@ func TestBadReplyAfterTheFirstCutsTheStream(t *testing.T) {
 				}
 				if d := s.next("http.disconnect"); d.Text("reply_channel") != m.Text("reply_channel") {
 					t.Errorf("disconnect %v", d)
+				}
+				if strings.Contains(s.logs.String(), "means nothing") {
+					t.Errorf("an aborting reply is complained of:\n%s", s.logs)
 				}
 			})
 		})
