@@ -43,6 +43,7 @@ func rows(only string) []*row {
 		{group: "look", name: "nobody looks", app: "examples/hello.star"},
 		{group: "look", name: "somebody looks at Flow", app: "examples/hello.star", look: "flow"},
 		{group: "look", name: "somebody looks at Messages", app: "examples/hello.star", look: "messages"},
+		{group: "look", name: "--control off, once more", app: "examples/hello.star", look: "off"},
 	}
 	return slices.DeleteFunc(all, func(r *row) bool { return only != "" && r.group != only })
 }

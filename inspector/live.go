@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/store"
 )
 
 const (
@@ -181,7 +182,11 @@ func (s *Server) pulses(v *viewer) []pulse {
 	views, v.changes = s.history.since(v.changes, 400, v.filter)
 	counts := make(map[[2]string]int)
 	for _, m := range views {
-		counts[[2]string{queueName(m.Channel), m.Kind}]++
+		kind := m.Kind
+		if kind == store.Taken.String() && m.WaitedMS < ms(frameEvery) {
+			kind = "handed" // sent and taken within one frame
+		}
+		counts[[2]string{queueName(m.Channel), kind}]++
 	}
 	pulses := make([]pulse, 0, len(counts))
 	for k, n := range counts {

@@ -189,9 +189,11 @@ class Dots {
     const reply = p.channel.includes("!");
     const outside = protocol.includes(p.channel) || p.channel.endsWith("disconnect");
     let legs;
+    const sent = outside ? [way.in, way.along] : [back(way.out), back(way.along), way.along];
     if (p.kind === "taken") legs = [way.out];
+    else if (p.kind === "handed") legs = [...sent, way.out];
     else if (p.kind === "sent" && reply) legs = [back(way.out), back(way.along), back(way.in)];
-    else if (p.kind === "sent") legs = outside ? [way.in, way.along] : [back(way.out), back(way.along), way.along];
+    else if (p.kind === "sent") legs = sent;
     else legs = [way.along];
     const n = Math.min(6, Math.ceil(Math.log2(p.n + 1)));
     for (let i = 0; i < n && this.dots.length < maxDots; i++) {
@@ -225,7 +227,7 @@ class Dots {
         g.stroke();
       }
     }
-    const colors = { sent: color("--teal"), reply: color("--blue"), taken: color("--teal"), refused: color("--red"), expired: color("--amber"), dropped: color("--red"), delayed: color("--violet") };
+    const colors = { sent: color("--teal"), reply: color("--blue"), taken: color("--teal"), handed: color("--teal"), refused: color("--red"), expired: color("--amber"), dropped: color("--red"), delayed: color("--violet") };
     for (const d of this.dots) {
       const t = (now - d.from) / 260;
       if (!(t >= 0)) continue;
