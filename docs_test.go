@@ -50,7 +50,7 @@ func flagsOf(cmd *cobra.Command) map[string]bool {
 var foreign = regexp.MustCompile(`^\s*\$?\s*(curl|go|git|node|npm|python3?|chromium|nghttp|sudo|systemd|apt-get|openssl)\b`)
 
 func TestFlagsInTheDocumentsExist(t *testing.T) {
-	known := flagsOf(newRoot())
+	known := flagsOf(wholeRoot())
 	mention := regexp.MustCompile("(?:^|[\\s`(|])--([a-z][a-z0-9_-]+)")
 	for name, text := range pages(t) {
 		for i, line := range strings.Split(text, "\n") {
@@ -72,7 +72,7 @@ func TestCommandsInTheDocumentsParse(t *testing.T) {
 	for name, text := range pages(t) {
 		for i, line := range strings.Split(text, "\n") {
 			for _, m := range inline.FindAllStringSubmatch(line, -1) {
-				if _, _, err := newRoot().Find([]string{m[1]}); err != nil {
+				if _, _, err := wholeRoot().Find([]string{m[1]}); err != nil {
 					t.Errorf("%s:%d: %v", name, i+1, err)
 				}
 			}
@@ -81,7 +81,7 @@ func TestCommandsInTheDocumentsParse(t *testing.T) {
 				continue
 			}
 			before, _, _ := strings.Cut(m[2], " #")
-			cmd, args, err := newRoot().Find(strings.Fields(before))
+			cmd, args, err := wholeRoot().Find(strings.Fields(before))
 			if err == nil {
 				err = cmd.ParseFlags(args)
 			}
@@ -107,25 +107,53 @@ func TestLinksInTheDocumentsLeadSomewhere(t *testing.T) {
 }
 
 func TestEveryFlagIsInTheConfigurationPage(t *testing.T) {
-	const page = "docs/configuration.md"
+	keepPage(t, "docs/configuration.md", flagTables())
+}
+
+func TestEveryCommandIsInTheCommandsPage(t *testing.T) {
+	keepPage(t, "docs/commands.md", commandSections(newRoot()))
+}
+
+// keepPage sees to it that a page ends, after its mark, with what is made from
+// the code.
+func keepPage(t *testing.T, page, made string) {
+	t.Helper()
+	const mark = "<!-- made from the code -->\n"
 	b, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	intro, _, ok := strings.Cut(string(b), "<!-- flags -->\n")
+	intro, _, ok := strings.Cut(string(b), mark)
 	if !ok {
 		t.Fatalf("%s lacks its mark", page)
 	}
-	want := intro + "<!-- flags -->\n" + flagTables()
+	want := intro + mark + made
 	if string(b) == want {
 		return
 	}
 	if !*update {
-		t.Fatalf("%s is not what the flags say; go test . -run %s -update rewrites it", page, t.Name())
+		t.Fatalf("%s is not what the code says; go test . -run %s -update rewrites it", page, t.Name())
 	}
 	if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// commandSections describes the commands below one.
+func commandSections(parent *cobra.Command) string {
+	var b strings.Builder
+	for _, cmd := range parent.Commands() {
+		if !cmd.IsAvailableCommand() || cmd.Name() == "completion" {
+			continue
+		}
+		long := cmd.Long
+		if long == "" {
+			long = cmd.Short + "."
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n    %s\n\n%s\n", strings.TrimPrefix(cmd.CommandPath(), "asgibox "), cmd.UseLine(), long)
+		b.WriteString(commandSections(cmd))
+	}
+	return b.String()
 }
 
 // flagTables describes the flags of run.
@@ -227,4 +255,11 @@ func TestProgramsInTheDocumentsLoad(t *testing.T) {
 			}
 		}
 	}
+}
+
+// wholeRoot is the root command with what cobra adds when it runs.
+func wholeRoot() *cobra.Command {
+	root := newRoot()
+	root.InitDefaultCompletionCmd()
+	return root
 }
