@@ -109,6 +109,9 @@ func (p *Pool) load(ctx context.Context, number uint64, first bool) (g *generati
 	ctx, cancel := context.WithTimeoutCause(ctx, p.opts.LoadTimeout,
 		fmt.Errorf("loading took longer than %v", p.opts.LoadTimeout))
 	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	defer context.AfterFunc(p.life, func() { end(ErrClosed) })()
 	err = guard(func() error {
 		app, err := p.loader.Load(ctx, number)
 		if err != nil {

@@ -81,8 +81,10 @@ type Pool struct {
 	loader  Loader
 	opts    Options
 	log     *slog.Logger
-	loading chan struct{} // holds one token: whoever has it may change generations
-	ended   chan struct{} // closed when shutting down is complete
+	loading chan struct{}   // holds one token: whoever has it may change generations
+	ended   chan struct{}   // closed when shutting down is complete
+	life    context.Context // ends when shutting down begins
+	end     context.CancelCauseFunc
 	clocks  *clocks
 
 	mu           sync.Mutex // guards the rest
@@ -137,6 +139,7 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 	p.kv, _ = asgi.As[asgi.KV](layer)
 	p.stats, _ = asgi.As[asgi.Statistics](layer)
 	p.clocks = newClocks(p)
+	p.life, p.end = context.WithCancelCause(context.Background())
 	p.loading <- struct{}{}
 	return p, nil
 }
@@ -182,6 +185,7 @@ func (p *Pool) Drain() {
 // done, handlers that still run are cancelled.
 func (p *Pool) Shutdown(ctx context.Context) {
 	p.Drain()
+	p.end(ErrClosed) // a load that is under way
 	<-p.loading
 	defer func() { p.loading <- struct{}{} }()
 	p.mu.Lock()

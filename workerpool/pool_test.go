@@ -767,6 +767,43 @@ func TestShutdownHandlesWhatIsQueuedThenStopsTheApplication(t *testing.T) {
 	})
 }
 
+// slow is a loader whose loads, but the first, end with their context.
+type slow struct{ loads int }
+
+func (l *slow) Load(ctx context.Context, _ uint64) (workerpool.Application, error) {
+	if l.loads++; l.loads == 1 {
+		return on("http.request", reply), nil
+	}
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+func TestShutdownEndsALoadThatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, &slow{}, workerpool.Options{})
+		began := time.Now()
+		done := make(chan error)
+		go func() {
+			_, err := b.pool.Reload(context.Background())
+			done <- err
+		}()
+		synctest.Wait()
+		b.pool.Shutdown(context.Background())
+		if err := <-done; !errors.Is(err, workerpool.ErrClosed) || time.Since(began) > 0 {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
+func TestALoadThatTakesTooLongIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, &slow{}, workerpool.Options{LoadTimeout: 5 * time.Second})
+		if _, err := b.pool.Reload(context.Background()); err == nil || err.Error() != "loading took longer than 5s" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestShutdownCancelsWhatDoesNotEndInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})

@@ -3,10 +3,12 @@ package script_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -153,6 +155,52 @@ func TestLoopHooksRunToo(t *testing.T) {
 	}
 	s.log.has("reloaded")
 	s.log.lacks("started 2")
+}
+
+func TestHooksAreTheMainFilesWhereverTheLoopIs(t *testing.T) {
+	c := setup{files: map[string]string{"lib.star": `
+def on_start(): print("started by the wrong file")
+def forever():
+    while True:
+        _, request = layer.receive("http.request", block=True)
+        layer.send(request["reply_channel"], {"status": 200, "content": "x"})
+`}}
+	s := c.serve(t, `
+load("lib.star", "forever")
+def on_start(): print("started")
+def on_stop(): print("stopped")
+forever()
+`)
+	s.want("/", 200, "x")
+	s.log.has("msg=started generation=1 at=app.star:3")
+	s.log.lacks("wrong file")
+}
+
+func TestAThousandRequestsInFlightWhileTheFileIsSavedTenTimes(t *testing.T) {
+	source := "# %d\ndef index(request):\n    sleep(0.005)\n    return 'fine'\nchannel_routing = [view('/', index)]\n"
+	s := serve(t, fmt.Sprintf(source, 0))
+	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}
+	defer client.CloseIdleConnections()
+	var all sync.WaitGroup
+	for range 1000 {
+		all.Go(func() {
+			resp, err := client.Get(s.url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				t.Errorf("a request was answered %d", resp.StatusCode)
+			}
+		})
+	}
+	for n := 1; n <= 10; n++ {
+		if err := s.reload(fmt.Sprintf(source, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all.Wait()
 }
 
 func TestSocketsStayOpenFromALoopToRoutesAndBack(t *testing.T) {

@@ -83,7 +83,7 @@ func (r *run) first(l *loading) {
 // generation is live and a worker is there to run it.
 func (r *run) becomeLoop() error {
 	l := r.loading
-	l.globals = globalsOf(r.thread)
+	l.globals = globalsOf(r.root)
 	close(l.receives)
 	for {
 		select {
@@ -114,11 +114,11 @@ func (r *run) next(j *workerpool.Job) {
 	r.sessions, r.cookie, r.base = nil, "", 0
 }
 
-// globalsOf answers the globals of the file that a thread runs, so far.
+// globalsOf answers the globals of the file that a thread runs, so far: those
+// of its outermost function.
 func globalsOf(thread *starlark.Thread) starlark.StringDict {
-	for i := range thread.CallStackDepth() {
-		frame := thread.DebugFrame(i)
-		if fn, ok := frame.Callable().(*starlark.Function); ok {
+	for i := thread.CallStackDepth() - 1; i >= 0; i-- {
+		if fn, ok := thread.DebugFrame(i).Callable().(*starlark.Function); ok {
 			return fn.Globals()
 		}
 	}

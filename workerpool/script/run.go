@@ -33,8 +33,9 @@ const (
 // whole file. It belongs to one goroutine.
 type run struct {
 	unit   *unit
-	thread *starlark.Thread
-	here   func() string // where the script stands, for who watches the layer
+	thread *starlark.Thread // that of the file being loaded, while one is
+	root   *starlark.Thread // that of the work itself
+	here   func() string    // where the script stands, for who watches the layer
 
 	handler string // the consumer's name; what it returned is sent on its behalf
 	ctx     context.Context
@@ -67,6 +68,7 @@ type outlet interface {
 func (u *unit) newRun(ctx context.Context, name string) *run {
 	r := &run{unit: u, modules: make(map[string]*module)}
 	r.thread = &starlark.Thread{Name: name, Print: u.print, Load: r.load, OnMaxSteps: r.look}
+	r.root = r.thread
 	r.thread.SetLocal(localRun, r)
 	r.here = func() string { return cmp.Or(where(r.thread), r.handler) }
 	r.begin(ctx)
