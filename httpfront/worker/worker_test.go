@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -206,5 +207,51 @@ func TestMessageThatIsNoRequestIsAnswered400(t *testing.T) {
 	r, _ := http.NewRequest("GET", url, nil) // and it goes on
 	if res, _, err := do(t, r); err != nil || res.StatusCode != 200 {
 		t.Errorf("%v, %v", res.Status, err)
+	}
+}
+
+// TestBodiesStreamBothWays at once, over HTTP/1.1 and HTTP/2: an echo of more
+// than any buffer holds.
+func TestBodiesStreamBothWays(t *testing.T) {
+	layer := store.Memory(store.Options{})
+	front, err := httpfront.New(layer, httpfront.Options{H2C: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- front.Serve(ctx, l) }()
+	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	go func() { ended <- worker.New(layer, echo, worker.Options{}).Run(ctx) }()
+	defer func() {
+		stop()
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		layer.Close(context.Background())
+	}()
+	const size = 24 << 20
+	for _, http2 := range []bool{false, true} {
+		p := new(http.Protocols)
+		p.SetHTTP1(!http2)
+		p.SetUnencryptedHTTP2(http2)
+		tr := &http.Transport{Protocols: p}
+		body := io.LimitReader(strings.NewReader(strings.Repeat("0123456789abcdef", size/16)), size)
+		res, err := (&http.Client{Transport: tr}).Post("http://"+l.Addr().String(), "text/plain", struct{ io.Reader }{body})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		tr.CloseIdleConnections()
+		if n != size || err != nil || res.ProtoMajor == 2 != http2 {
+			t.Errorf("%s: %d bytes came back, %v", res.Proto, n, err)
+		}
 	}
 }
