@@ -64,6 +64,11 @@ var capacity = []promise{
 		r.full("body?a", 10)
 		r.send("body?b", 1, 2, 3)
 	}},
+	{name: "a request body's channel holds 16 pieces", check: func(r *rig) {
+		if n := r.full("http.request.body?x7Kd", 100); n != 16 {
+			r.Errorf("it took %d pieces, want 16", n)
+		}
+	}},
 	{name: "many senders together never pass the capacity", setup: Setup{Capacity: 100}, check: func(r *rig) {
 		var went atomic.Int32
 		var wg sync.WaitGroup

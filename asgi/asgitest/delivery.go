@@ -105,6 +105,17 @@ var delivery = []promise{
 			r.drain(order...)
 		}
 	}},
+	{name: "a quiet channel of any kind is taken beside a busy one", check: func(r *rig) {
+		for _, quiet := range []string{"body?x7Kd", "reply!a", "plain"} {
+			r.send("busy", upTo(20)...)
+			r.send(quiet, 1)
+			among := []string{"busy", asgi.ProcessPrefix(quiet)}
+			if !r.taken(quiet, among, len(among)) {
+				r.Errorf("%q was starved", quiet)
+			}
+			r.drain(among...)
+		}
+	}},
 	{name: "no channel starves, however many are busy", setup: Setup{Capacity: 1000}, check: func(r *rig) {
 		var channels []string
 		for i := range 10 {

@@ -1,7 +1,10 @@
 package asgitest
 
 import (
+	"errors"
+	"fmt"
 	"strings"
+	"sync"
 
 	"asgibox/asgi"
 )
@@ -118,6 +121,7 @@ var groups = []promise{
 		r.fails("send_group", r.groups().SendGroup(r.ctx, nil, "g", m), asgi.ErrMessageTooLarge)
 		r.none("a")
 	}},
+	{name: "members that come and go while a group is sent to get each message once or not at all", needs: needGroups, setup: Setup{Capacity: 1000}, check: checkGroupChurn},
 	{name: "a member that is gone leaves its groups at a group send", needs: needGroups, check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		m.answers("reply!gone", asgi.ErrGone)
@@ -140,4 +144,47 @@ func (r *rig) add(group string, channels ...string) {
 func (r *rig) sendGroup(group string, n int) {
 	r.Helper()
 	r.must(r.groups().SendGroup(r.ctx, nil, group, number(n)))
+}
+
+// checkGroupChurn sends to a group while one member stays and others come and
+// go.
+func checkGroupChurn(r *rig) {
+	r.add("g", "stays")
+	var wg sync.WaitGroup
+	for i := range 4 {
+		channel := fmt.Sprintf("comes.%d", i)
+		wg.Go(func() {
+			for range 25 {
+				if err := errors.Join(
+					r.groups().GroupAdd(r.ctx, nil, "g", channel),
+					r.groups().GroupDiscard(r.ctx, nil, "g", channel)); err != nil {
+					r.Error(err)
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		for n := range 100 {
+			if err := r.groups().SendGroup(r.ctx, nil, "g", number(n)); err != nil {
+				r.Error(err)
+			}
+		}
+	})
+	wg.Wait()
+	r.wants("stays", upTo(100)...)
+	for i := range 4 {
+		last := int64(-1)
+		for {
+			d, ok, err := r.Poll(r.ctx, nil, fmt.Sprintf("comes.%d", i))
+			if r.must(err); !ok {
+				break
+			}
+			if n := d.Message.Int("n"); n <= last {
+				r.Errorf("message %d came after %d", n, last)
+			} else {
+				last = n
+			}
+		}
+	}
+	r.members("g", "stays")
 }

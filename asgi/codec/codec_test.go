@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -170,6 +171,21 @@ func TestWhatIsNotOfTheFormIsMalformed(t *testing.T) {
 	} {
 		if _, err := DecodeValueJSON([]byte(in)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%q: %v", in, err)
+		}
+	}
+}
+
+func TestALengthThatLiesAllocatesNothing(t *testing.T) {
+	for _, in := range []string{
+		"\xdd\xff\xff\xff\xff", "\xdf\xff\xff\xff\xff", "\xc6\xff\xff\xff\xff", "\xdb\xff\xff\xff\xff", "\xdc\xff\xff", "\xde\xff\xff",
+		"\x91\xdd\x10\x00\x00\x00\xc0\xc0", strings.Repeat("\xdd\x7f\xff\xff\xff", 50),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := DecodeValue([]byte(in))
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; err == nil || got > 64<<10 {
+			t.Errorf("%x: %d bytes allocated, %v", in, got, err)
 		}
 	}
 }
