@@ -78,18 +78,17 @@ func Without(features ...string) Option {
 // sooner the suite is through and the more it asks of the machine. 100 ms is a
 // good choice.
 func RealTime(second time.Duration) Option {
-	return func(s *suite) { s.second = second }
+	return func(s *suite) { s.second, s.bubble, s.patience = second, false, time.Minute }
 }
 
 // TestLayer holds the layers that open answers to the specification. Open is
 // called once for each subtest, with a testing.TB whose Cleanup ends the
 // layer.
 func TestLayer(t *testing.T, open func(t testing.TB, s Setup) asgi.Layer, opts ...Option) {
-	s := &suite{open: open, second: time.Second, bubble: true}
+	s := &suite{open: open, second: time.Second, bubble: true, patience: time.Hour}
 	for _, opt := range opts {
 		opt(s)
 	}
-	s.bubble = s.second == time.Second
 	for _, subject := range subjects {
 		t.Run(subject.name, func(t *testing.T) {
 			for _, p := range subject.promises {
@@ -103,10 +102,11 @@ func TestLayer(t *testing.T, open func(t testing.TB, s Setup) asgi.Layer, opts .
 }
 
 type suite struct {
-	open   func(testing.TB, Setup) asgi.Layer
-	lacks  []string
-	second time.Duration
-	bubble bool
+	open     func(testing.TB, Setup) asgi.Layer
+	lacks    []string
+	second   time.Duration
+	bubble   bool
+	patience time.Duration // with a subtest whose layer lets it wait for ever
 }
 
 // A subject gathers promises about one thing.
@@ -159,7 +159,7 @@ func (s *suite) run(t *testing.T, p promise) {
 func (s *suite) check(t *testing.T, p promise) {
 	p.setup.Expiry = s.scale(p.setup.Expiry)
 	p.setup.GroupExpiry = s.scale(p.setup.GroupExpiry)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), s.patience)
 	defer cancel()
 	r := &rig{T: t, Layer: s.open(t, p.setup), ctx: ctx, suite: s, setup: p.setup}
 	for _, feature := range p.needs {
@@ -174,6 +174,3 @@ func (s *suite) check(t *testing.T, p promise) {
 func (s *suite) scale(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * s.second.Seconds())
 }
-
-// patience ends a subtest whose layer lets it wait for ever.
-const patience = time.Hour
