@@ -54,8 +54,8 @@ type journal struct {
 	expect  int // how many ops make the crowd complete; zero if nobody looks
 
 	// Of the goroutine that commits.
-	told int           // who waited for the last batch
-	took time.Duration // its commit
+	crowdSize int           // who waited when the last batch was written
+	took      time.Duration // its commit
 }
 
 // A failure is why the last commit did not succeed.
@@ -146,16 +146,16 @@ func (j *journal) linger() bool {
 	return true
 }
 
-// gather gives those who waited for the last batch a moment to stage what they
-// do next. Without it the first of them to come would have a commit of its own,
-// and all others wait for two.
+// gather gives those who waited when the last batch was written a moment to
+// stage what they do next. Without it the first of them to come would have a
+// commit of its own, and all others wait for two.
 func (j *journal) gather() {
 	j.mu.Lock()
-	if j.told < 2 || len(j.batches[0].ops) >= j.told || len(j.batches) > 1 {
+	if j.crowdSize < 2 || len(j.batches[0].ops) >= j.crowdSize || len(j.batches) > 1 {
 		j.mu.Unlock()
 		return
 	}
-	j.expect = j.told
+	j.expect = j.crowdSize
 	j.mu.Unlock()
 	timer := time.NewTimer(j.took / 4)
 	defer timer.Stop()
@@ -236,11 +236,12 @@ func (j *journal) written(b *batch) {
 	j.mu.Lock()
 	j.bytes -= b.bytes
 	j.mark.Store(b.end() - 1)
+	crowd := len(j.waits.bySeq)
 	passed := j.waits.passed(b.end() - 1)
 	j.openLocked()
 	j.mu.Unlock()
 	b.release()
-	j.told = len(passed)
+	j.crowdSize = crowd
 	for _, w := range passed {
 		w.tell(nil)
 	}
