@@ -23,7 +23,7 @@ func controlCommands() []*cobra.Command {
 	return []*cobra.Command{
 		newSend(), newReceive(), newGroupCommands(), newFlush(), newReplay(),
 		newChannels(), newPause(), newStep(), newResume(),
-		newPs(), newKill(), newStats(), newTail(),
+		newPs(), newKill(), newStats(), newTail(), newRecord(), newPlay(),
 	}
 }
 

@@ -63,6 +63,7 @@ func (s *Server) routes() http.Handler {
 		"POST /api/reload":            s.reload,
 		"POST /api/replay":            s.replay,
 		"POST /api/play":              s.play,
+		"POST /api/playback":          s.playback,
 	} {
 		mux.Handle(pattern, answering(call))
 	}
@@ -73,7 +74,9 @@ func (s *Server) routes() http.Handler {
 // answering makes a handler of a call whose error becomes the answer.
 func answering(call func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		if r.URL.Path != "/api/playback" { // it has a bound of its own
+			r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		}
 		if err := call(w, r); err != nil {
 			status, kind := statusOf(err)
 			writeJSON(w, status, map[string]string{"error": kind, "detail": err.Error()})
