@@ -70,7 +70,8 @@ type lane struct {
 
 // place puts a delivery that the leader has received where it belongs: into
 // its lane behind what is there, or among the tasks that are ready. Only the
-// leader calls it, so tasks are placed in the order of their receipt.
+// leader calls it, so tasks are placed in the order of their receipt. A durable
+// one it answers, to be run at once.
 func (p *Pool) place(d asgi.Delivery, c *asgi.Cause) *task {
 	t := &task{delivery: d, cause: c, reply: replyChannel(d.Message)}
 	p.route(t)
@@ -87,30 +88,30 @@ func (p *Pool) place(d asgi.Delivery, c *asgi.Cause) *task {
 		return t
 	}
 	l := p.laneLocked(t)
-	if l == nil {
-		p.ready.push(t)
-		return nil
-	}
-	if t.consumer != nil && !t.consumer.Ordered() {
+	if l == nil || t.consumer != nil && !t.consumer.Ordered() {
 		p.ready.push(t)
 		return nil
 	}
 	t.lane = l
-	if !l.busy {
+	p.lineUpLocked(l, t)
+	return nil
+}
+
+// lineUpLocked puts a task at the end of its lane. The end of a connection
+// always finds room.
+func (p *Pool) lineUpLocked(l *lane, t *task) {
+	size := t.delivery.Message.Size()
+	over := l.full || l.queue.length >= p.opts.LaneMessages || l.bytes+size > p.opts.LaneBytes
+	switch {
+	case !l.busy:
 		l.busy = true
 		p.ready.push(t)
-		return nil
+	case over && !isDisconnect(t.delivery.Channel):
+		p.overflowLocked(t)
+	default:
+		l.bytes += size
+		l.queue.push(t)
 	}
-	size := d.Message.Size()
-	if over := l.queue.length >= p.opts.LaneMessages || l.bytes+size > p.opts.LaneBytes; over || l.full {
-		if !isDisconnect(d.Channel) {
-			p.overflowLocked(t)
-			return nil
-		}
-	}
-	l.bytes += size
-	l.queue.push(t)
-	return nil
 }
 
 // laneLocked answers the lane of a task, made if need be, or nil if nothing
@@ -189,11 +190,15 @@ func (p *Pool) overflowLocked(t *task) {
 	p.busy.Go(func() { p.closeFull(t) })
 }
 
-// nextInLaneLocked lets the lane's next task come, or forgets a lane that is
-// over.
+// nextInLaneLocked lets the next task of a task's lane come, or forgets a lane
+// that is over.
 func (p *Pool) nextInLaneLocked(t *task) {
+	over := t.delivery.Channel == websocketDisconnect
 	l := t.lane
 	if l == nil {
+		if l = p.lanes[t.reply]; over && l != nil && !l.busy {
+			delete(p.lanes, t.reply)
+		}
 		return
 	}
 	if next := l.queue.pop(); next != nil {
@@ -202,7 +207,7 @@ func (p *Pool) nextInLaneLocked(t *task) {
 		return
 	}
 	l.busy = false
-	if l.order == 0 || t.delivery.Channel == websocketDisconnect {
+	if l.order == 0 || over {
 		delete(p.lanes, t.reply)
 	}
 }

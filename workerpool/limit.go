@@ -10,28 +10,23 @@ type limit struct {
 func (l *limit) full() bool { return l.running >= l.Max }
 
 // limitLocked takes over the bounds of a generation. Handlers of an older one
-// count towards the bounds that have stayed.
+// count towards the bounds that have stayed; what waits is looked at anew.
 func (p *Pool) limitLocked(g *generation) {
 	if g.routed == nil {
 		return
 	}
-	for _, l := range g.routed.Limits() {
-		if old := p.limits[l.Key]; old != nil {
-			old.Limit = l
-			continue
-		}
-		p.limits[l.Key] = &limit{Limit: l}
-	}
 	wanted := make(map[string]bool)
 	for _, l := range g.routed.Limits() {
 		wanted[l.Key] = true
+		if old := p.limits[l.Key]; old != nil {
+			old.Limit = l
+		} else {
+			p.limits[l.Key] = &limit{Limit: l}
+		}
 	}
 	for key, l := range p.limits {
-		if wanted[key] {
-			continue
-		}
 		p.ready.pushAll(&l.waiting)
-		if l.running == 0 {
+		if !wanted[key] && l.running == 0 {
 			delete(p.limits, key)
 		}
 	}

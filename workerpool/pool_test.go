@@ -905,3 +905,58 @@ func TestAVolatileMessageThatIsPutBackStaysVolatile(t *testing.T) {
 		b.volatile("http.request", "b")
 	})
 }
+
+func TestConnectionsThatHaveEndedAreForgotten(t *testing.T) {
+	for _, unordered := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			a := on("websocket.receive", reply)
+			a.consumers["websocket.disconnect"] = &consumer{unordered: unordered, run: func(context.Context, *workerpool.Job) error { return nil }}
+			b := start(t, apps(a), workerpool.Options{})
+			for n := range 100 {
+				name := fmt.Sprint("c", n)
+				b.volatile("http.request", name)
+				b.volatile("websocket.connect", name, order(0))
+				b.volatile("websocket.receive", name, order(1))
+			}
+			synctest.Wait()
+			if n := b.pool.Lanes(); n != 100 {
+				t.Errorf("%d open sockets are remembered, want 100", n)
+			}
+			for n := range 100 {
+				b.volatile("websocket.disconnect", fmt.Sprint("c", n), order(2))
+			}
+			synctest.Wait()
+			if n := b.pool.Lanes(); n != 0 {
+				t.Errorf("%d ended sockets are remembered (unordered: %v)", n, unordered)
+			}
+		})
+	}
+}
+
+func TestARaisedLimitHoldsForWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limited := func(most int) *app {
+			return &app{
+				consumers: map[string]*consumer{"http.request": {limit: "v", run: func(ctx context.Context, j *workerpool.Job) error {
+					time.Sleep(time.Second)
+					return reply(ctx, j)
+				}}},
+				limits: []workerpool.Limit{{Key: "v", Channel: "http.request", Max: most}},
+			}
+		}
+		b := start(t, apps(limited(1), limited(10)), workerpool.Options{})
+		for n := range 9 {
+			b.volatile("http.request", fmt.Sprint("c", n))
+		}
+		synctest.Wait()
+		if _, err := b.pool.Reload(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		for n := range 9 {
+			if len(b.sent(fmt.Sprint("c", n))) != 1 {
+				t.Errorf("request %d still waits", n)
+			}
+		}
+	})
+}
