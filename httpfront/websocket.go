@@ -116,7 +116,11 @@ func (c *socket) handshake() {
 			f = &refusedNoUpgrade
 		}
 	}
-	if f != nil && f.status != 0 {
+	switch {
+	case f == nil:
+	case f.status == 0: // nobody is left to tell
+		c.event(SocketDisconnected, 1006)
+	default:
 		f.write(c.w, c.q.http)
 		c.event(SocketRefused, f.status)
 	}
@@ -192,6 +196,8 @@ func (c *socket) wait() (socketReply, *refusal) {
 // judge looks at one entry while the handshake waits.
 func (c *socket) judge(e entry) (p socketReply, f *refusal, done bool) {
 	switch {
+	case e.last != nil && e.last.code != 1001:
+		return p, &refusedDenied, true
 	case e.last != nil:
 		return p, &refusedStopping, true
 	case e.err != nil:
