@@ -175,6 +175,7 @@ func (p *program) eventually(what string, holds func() bool) {
 
 func TestCommandsFindTheServerByItsStore(t *testing.T) {
 	p := start(t, chatApp)
+	p.saw(`generation 1`)
 	inside := filepath.Join(p.dir, "deep", "er")
 	if err := os.MkdirAll(inside, 0o755); err != nil {
 		t.Fatal(err)
