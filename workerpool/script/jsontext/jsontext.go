@@ -1,24 +1,30 @@
-// Package jsontext is Starlark's json with a bound on how deep what it decodes
-// may nest. The decoder recurses on Go's stack, whose end cannot be caught, and
-// what it is given comes from outside.
+// Package jsontext is Starlark's json with bounds. What it decodes comes from
+// outside, and the decoder recurses on Go's stack, whose end cannot be caught.
+// What it encodes a small script can make as deep and as long as it likes, by
+// lists that hold a list many times over.
 package jsontext
 
 import (
 	"fmt"
+	"strings"
 
 	"go.starlark.net/lib/json"
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 )
 
-// MaxDepth is how deep a text may nest.
+// MaxDepth is how deep a text or a value may nest.
 const MaxDepth = 1000
 
-// Module is json: encode, decode and indent.
+// MaxLength is how long an encoded text may be, in bytes and about.
+const MaxLength = 16 << 20
+
+// Module is json: encode, encode_indent, decode and indent.
 var Module = &starlarkstruct.Module{Name: "json", Members: starlark.StringDict{
-	"encode": json.Module.Members["encode"],
-	"decode": starlark.NewBuiltin("json.decode", decode),
-	"indent": json.Module.Members["indent"],
+	"encode":        starlark.NewBuiltin("json.encode", encode),
+	"encode_indent": starlark.NewBuiltin("json.encode_indent", encode),
+	"decode":        starlark.NewBuiltin("json.decode", decode),
+	"indent":        json.Module.Members["indent"],
 }}
 
 // Encode is json.encode.
@@ -46,6 +52,52 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 	}
 	inner, _ := json.Module.Members["decode"].(*starlark.Builtin)
 	return inner.CallInternal(thread, args, kwargs)
+}
+
+// encode is json.encode(x) and json.encode_indent(x, …), of a value that is
+// neither too deep nor too long.
+func encode(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	left := MaxLength
+	for _, v := range args {
+		if err := measure(v, 1, &left); err != nil {
+			return nil, fmt.Errorf("%s: %w", b.Name(), err)
+		}
+	}
+	inner, _ := json.Module.Members[strings.TrimPrefix(b.Name(), "json.")].(*starlark.Builtin)
+	return inner.CallInternal(thread, args, kwargs)
+}
+
+var errTooLong = fmt.Errorf("the text would be longer than %d MiB", MaxLength>>20)
+
+// measure takes off what a value's text takes at least.
+func measure(v starlark.Value, depth int, left *int) error {
+	if depth > MaxDepth {
+		return fmt.Errorf("the value nests deeper than %d, or holds itself", MaxDepth)
+	}
+	*left -= 2
+	switch v := v.(type) {
+	case starlark.String:
+		*left -= len(v)
+	case *starlark.Dict:
+		for k, item := range v.Entries() {
+			if s, ok := k.(starlark.String); ok {
+				*left -= len(s)
+			}
+			if err := measure(item, depth+1, left); err != nil {
+				return err
+			}
+		}
+	case starlark.Iterable:
+		for item := range starlark.Elements(v) {
+			if err := measure(item, depth+1, left); err != nil {
+				return err
+			}
+		}
+	}
+	if *left < 0 {
+		return errTooLong
+	}
+	return nil
 }
 
 // tooDeep reports whether brackets outside strings nest deeper than MaxDepth.

@@ -7,6 +7,7 @@ import (
 	"asgibox/workerpool/script/jsontext"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 func TestTextsThatNestTooDeepAreRefused(t *testing.T) {
@@ -37,5 +38,40 @@ func TestDecodeAnswersTheDefaultInstead(t *testing.T) {
 		if err != nil || v != starlark.Value(starlark.MakeInt(7)) {
 			t.Errorf("%v, %v", v, err)
 		}
+	}
+}
+
+func eval(t *testing.T, src string) starlark.Value {
+	t.Helper()
+	opts := &syntax.FileOptions{TopLevelControl: true, GlobalReassign: true}
+	globals, err := starlark.ExecFileOptions(opts, new(starlark.Thread), "t.star", src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return globals["x"]
+}
+
+func TestValuesThatMakeTooMuchTextAreRefused(t *testing.T) {
+	thread := new(starlark.Thread)
+	for src, want := range map[string]string{
+		"x = [1]\nfor _ in range(60):\n  x = [x, x]":      "longer than 16 MiB",
+		"x = {\"k\": [\"a\" * 1000000] * 20}":             "longer than 16 MiB",
+		"x = range(1 << 40)":                              "longer than 16 MiB",
+		"x = []\nfor _ in range(1001):\n  x = [x]":        "deeper than 1000",
+		"x = {}\nfor _ in range(1001):\n  x = {\"a\": x}": "deeper than 1000",
+		"x = []\nx.append(x)":                             "or holds itself",
+	} {
+		if _, err := jsontext.Encode(thread, eval(t, src)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", src, err)
+		}
+	}
+	got, err := jsontext.Encode(thread, eval(t, `x = {"b": (1, 2.5, None), "a": {"é": [True, "\\n"]}}`))
+	if want := starlark.String(`{"a":{"é":[true,"\\n"]},"b":[1,2.5,null]}`); err != nil || got != want {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	got, err = starlark.Call(thread, jsontext.Module.Members["encode_indent"], starlark.Tuple{eval(t, "x = [1]")},
+		[]starlark.Tuple{{starlark.String("indent"), starlark.String(" ")}})
+	if err != nil || got != starlark.String("[\n 1\n]") {
+		t.Errorf("got %v, %v", got, err)
 	}
 }
