@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -131,6 +132,24 @@ func TestAReceiverThatHangsUpLosesNothing(t *testing.T) {
 	d, err := disk.Store.Receive(ctx, nil, "c")
 	if err != nil || d.Message.Int("n") != 1 {
 		t.Errorf("got %v, %v", d, err)
+	}
+}
+
+func TestAMessageThatGoesBackIsNotAnswered(t *testing.T) {
+	layer := memory(t, store.Options{})
+	if err := layer.Send(t.Context(), nil, "c", asgi.Message{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	remote.NewHandler(layer, remote.Options{}).ServeHTTP(w,
+		httptest.NewRequestWithContext(ctx, http.MethodPost, "/layer/receive", strings.NewReader(`{"channels": "c"}`)))
+	if w.Code == http.StatusOK {
+		t.Errorf("it was answered: %s", w.Body)
+	}
+	if _, ok, err := layer.Poll(t.Context(), nil, "c"); err != nil || !ok {
+		t.Errorf("it did not go back: %v, %v", ok, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -46,7 +47,10 @@ func (x *exchange) call(c *call) {
 	if err == nil {
 		err = w.cause.Barrier().Wait(x.r.Context())
 	}
-	if w.taken != nil && (err != nil || x.r.Context().Err() != nil) {
+	if err == nil && w.taken != nil {
+		err = context.Cause(x.r.Context()) // nobody is there to get it
+	}
+	if err != nil && w.taken != nil {
 		w.putBack()
 	}
 	if err != nil {
