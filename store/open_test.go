@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -177,14 +178,17 @@ func TestFlushIsDurable(t *testing.T) {
 }
 
 func TestExpiryRunsOnWhileTheStoreIsDown(t *testing.T) {
-	path := newPath(t)
-	s := openAt(t, path, Options{Expiry: 50 * time.Millisecond})
-	send(t, s, "jobs", 1)
-	deadline := time.Now().Add(50 * time.Millisecond)
-	closeStore(t, s)
-	time.Sleep(time.Until(deadline)) // the real clock: the file outlives any fake one
-	s = openAt(t, path, Options{})
-	wantPoll(t, s, -1, "jobs")
+	synctest.Test(t, func(t *testing.T) {
+		s := openAt(t, newPath(t), Options{})
+		send(t, s, "jobs", 1)
+		time.Sleep(30 * time.Second)
+		send(t, s, "jobs", 2)
+		closeStore(t, s)
+		time.Sleep(30 * time.Second)
+		s = openAt(t, s.path, Options{})
+		wantPoll(t, s, 2, "jobs")
+		wantPoll(t, s, -1, "jobs")
+	})
 }
 
 func TestLockedFileNamesItsHolder(t *testing.T) {
