@@ -49,6 +49,30 @@ func TestCtrlCDrainsAndExitsZero(t *testing.T) {
 	}
 }
 
+func TestCtrlCFinishesRequestsThatRun(t *testing.T) {
+	p := start(t, `
+def slow(message):
+    log.info("begun")
+    sleep(0.2)
+    message.reply_channel.send({"status": 200, "content": "finished"})
+
+channel_routing = {"http.request": slow}
+`)
+	answered := make(chan string)
+	go func() {
+		body, err := ask(http.DefaultClient, p.url)
+		if err != nil {
+			body = err.Error()
+		}
+		answered <- body
+	}()
+	p.saw("begun")
+	p.stop()
+	if body := <-answered; body != "finished" {
+		t.Error(body)
+	}
+}
+
 func TestTheStoreIsKeptBesideTheApplication(t *testing.T) {
 	p := start(t, helloApp)
 	p.stop()

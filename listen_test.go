@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -138,5 +139,45 @@ func TestJSONLogsAreOneObjectALine(t *testing.T) {
 		if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "}") {
 			t.Errorf("%q", line)
 		}
+	}
+}
+
+func TestSeveralAddressesShareTheirPort(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // elsewhere 127.0.0.2 is not this machine
+	}
+	p := start(t, helloApp, "-b", "127.0.0.1", "-b", "127.0.0.2")
+	second := p.saw(`open +(http://127\.0\.0\.2:\d+)/`)[1]
+	if !strings.HasSuffix(second, p.url[strings.LastIndex(p.url, ":"):]) {
+		t.Errorf("%s and %s", p.url, second)
+	}
+	p.url = second
+	if status, _ := p.get("/"); status != 200 {
+		t.Error(status)
+	}
+}
+
+func TestAnInheritedSocketServes(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := l.(*net.TCPListener).File()
+	if runtime.GOOS == "windows" {
+		return // which hands no sockets down so
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	// The number is the program's from now on.
+	fd, err := dup(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	p := start(t, helloApp, "--fd", itoa(fd))
+	if status, _ := p.get("/"); status != 200 {
+		t.Error(status)
 	}
 }
