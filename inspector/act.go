@@ -73,9 +73,9 @@ func (s *Server) groupDiscard(w http.ResponseWriter, r *http.Request) error {
 	return s.done(w, r, c)
 }
 
-func (s *Server) groupArguments(r *http.Request) (asgi.Message, error) {
+func (s *Server) groupArguments(r *http.Request) (args, error) {
 	if s.groups == nil {
-		return asgi.Message{}, missing("this channel layer has no groups")
+		return nil, missing("this channel layer has no groups")
 	}
 	return arguments(r)
 }
@@ -88,7 +88,7 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request, c *asgi.Cause) err
 }
 
 // onChannel makes a call of what is done to one channel.
-func (s *Server) onChannel(w http.ResponseWriter, r *http.Request, act func(channel string, args asgi.Message) (any, error)) error {
+func (s *Server) onChannel(w http.ResponseWriter, r *http.Request, act func(channel string, a args) (any, error)) error {
 	if s.opts.Store == nil {
 		return missing("this channel layer cannot be looked into")
 	}
@@ -104,44 +104,44 @@ func (s *Server) onChannel(w http.ResponseWriter, r *http.Request, act func(chan
 }
 
 func (s *Server) pause(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, _ asgi.Message) (any, error) {
+	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
 		return struct{}{}, s.opts.Store.Pause(channel)
 	})
 }
 
 func (s *Server) resume(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, _ asgi.Message) (any, error) {
+	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
 		return struct{}{}, s.opts.Store.Resume(channel)
 	})
 }
 
 func (s *Server) step(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, _ asgi.Message) (any, error) {
+	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
 		stepped, err := s.opts.Store.Step(channel)
 		return map[string]bool{"stepped": stepped}, err
 	})
 }
 
 func (s *Server) drain(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, _ asgi.Message) (any, error) {
+	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
 		n, err := s.opts.Store.Drain(channel)
 		return map[string]int{"dropped": n}, err
 	})
 }
 
 func (s *Server) drop(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, args asgi.Message) (any, error) {
-		return struct{}{}, s.opts.Store.Drop(channel, uint64(args.Int("id")))
+	return s.onChannel(w, r, func(channel string, a args) (any, error) {
+		return struct{}{}, s.opts.Store.Drop(channel, uint64(a.Int("id")))
 	})
 }
 
 func (s *Server) edit(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, args asgi.Message) (any, error) {
-		m, err := messageOf(args)
+	return s.onChannel(w, r, func(channel string, a args) (any, error) {
+		m, err := messageOf(a)
 		if err != nil {
 			return nil, err
 		}
-		return struct{}{}, s.opts.Store.Edit(channel, uint64(args.Int("id")), m)
+		return struct{}{}, s.opts.Store.Edit(channel, uint64(a.Int("id")), m)
 	})
 }
 

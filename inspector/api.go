@@ -151,22 +151,46 @@ func answer(w http.ResponseWriter, v any) error {
 	return nil
 }
 
+// args are the arguments of a call.
+type args asgi.Fields
+
 // arguments reads the JSON object of a call's body; its messages are in the
 // JSON that the layer over HTTP has.
-func arguments(r *http.Request) (asgi.Message, error) {
+func arguments(r *http.Request) (args, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return asgi.Message{}, err
+		return nil, err
 	}
 	fields, err := codec.DecodeFieldsJSON(body)
-	if err != nil {
-		return asgi.Message{}, err
+	return args(fields), err
+}
+
+// Get answers an argument, and whether it was given.
+func (a args) Get(key string) (any, bool) {
+	for _, f := range a {
+		if f.Key == key {
+			return f.Value, true
+		}
 	}
-	return asgi.NewMessage(fields...)
+	return nil, false
+}
+
+// Text answers an argument if it is a text, else "".
+func (a args) Text(key string) string {
+	v, _ := a.Get(key)
+	s, _ := v.(string)
+	return s
+}
+
+// Int answers an argument if it is an integer, else 0.
+func (a args) Int(key string) int64 {
+	v, _ := a.Get(key)
+	n, _ := v.(int64)
+	return n
 }
 
 // messageOf answers the message among a call's arguments.
-func messageOf(args asgi.Message) (asgi.Message, error) {
+func messageOf(args args) (asgi.Message, error) {
 	v, _ := args.Get("message")
 	dict, ok := v.(asgi.Dict)
 	if !ok {

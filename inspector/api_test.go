@@ -276,3 +276,57 @@ func TestABadFilterIsExplained(t *testing.T) {
 		t.Fatalf("%d %s", status, body)
 	}
 }
+
+func TestANameOfSomebodyElseThatLeadsHereIsRefused(t *testing.T) {
+	b := newBench(t, nil)
+	r, err := http.NewRequest("GET", b.url+"/api/status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "rebound.example"
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 403 {
+		t.Fatalf("status %d, want 403", resp.StatusCode)
+	}
+}
+
+func TestAnAnswerIsBoundedWhateverWaits(t *testing.T) {
+	b := newBench(t, nil)
+	for range 20 {
+		if err := b.store.Send(t.Context(), nil, "jobs", text(strings.Repeat("x", 1<<20)), asgi.Volatile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, body := b.get("/api/waiting?channel=jobs")
+	if len(body) > 2*answerBytes {
+		t.Fatalf("the answer has %d bytes", len(body))
+	}
+	var peeked struct{ Waiting []waitingView }
+	if err := json.Unmarshal(body, &peeked); err != nil || len(peeked.Waiting) < 4 {
+		t.Fatalf("%d messages, %v", len(peeked.Waiting), err)
+	}
+}
+
+func TestTheDeepestMessageCanBeSent(t *testing.T) {
+	b := newBench(t, nil)
+	deep := any(1)
+	for range asgi.MaxDepth - 1 {
+		deep = []any{deep}
+	}
+	b.mustCall("/api/send", object{"channel": "jobs", "message": object{"deep": deep}}, nil)
+	if status := b.call("/api/send", object{"channel": "jobs", "message": object{"deep": []any{deep}}}, nil); status != 400 {
+		t.Fatalf("one deeper: %d", status)
+	}
+}
+
+func TestAPageThatIsOneTooManyIsToldSo(t *testing.T) {
+	b := newBench(t, nil)
+	b.server.viewers.count.Add(maxViewers)
+	if status, body := b.get("/api/live?view=flow"); status != 503 || !bytes.Contains(body, []byte("sixteen pages look already")) {
+		t.Fatalf("%d %s", status, body)
+	}
+}

@@ -107,13 +107,17 @@ func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
 		Key   string          `json:"key"`
 		Value json.RawMessage `json:"value"`
 	}
-	items := []item{}
+	items, room := []item{}, answerBytes
 	for _, key := range keys[:min(limitOf(r, 300, 5000), len(keys))] {
+		if room <= 0 {
+			break
+		}
 		value, ok, err := s.kv.Get(r.Context(), nil, key)
 		if err != nil {
 			return err
 		}
 		if ok {
+			room -= asgi.SizeOf(value)
 			items = append(items, item{strings.TrimPrefix(key, statePrefix), codec.AppendValueJSON(nil, value)})
 		}
 	}

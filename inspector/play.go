@@ -57,8 +57,8 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := request{method: args.Text("method"), target: args.Text("path"), body: contentOf(args, "body")}
-	if headers, ok := listOf(args, "headers"); ok {
+	q := request{method: args.Text("method"), target: args.Text("path"), body: args.Text("body")}
+	if headers, ok := listOf(args.Get("headers")); ok {
 		if q.headers, err = headersOf(headers); err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (s *Server) replayRequest(w http.ResponseWriter, r *http.Request, m asgi.Me
 		target += "?" + string(q)
 	}
 	q := request{method: m.Text("method"), target: target, body: string(m.Bytes("body"))}
-	if headers, ok := listOf(m, "headers"); ok {
+	if headers, ok := listOf(m.Get("headers")); ok {
 		var err error
 		if q.headers, err = headersOf(headers); err != nil {
 			return err
@@ -183,8 +183,7 @@ func answerOf(resp *http.Response, body []byte, took time.Duration) answerView {
 	return v
 }
 
-func listOf(m asgi.Message, key string) (asgi.List, bool) {
-	v, _ := m.Get(key)
+func listOf(v any, _ bool) (asgi.List, bool) {
 	l, ok := v.(asgi.List)
 	return l, ok
 }

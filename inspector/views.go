@@ -79,10 +79,12 @@ func fullViewOf(e *entry) fullView { return fullView{viewOf(e), jsonOf(e.message
 
 func chainViewOf(c *chain) chainView {
 	v := chainView{Trace: c.trace.String(), Path: c.path, Reply: c.reply}
+	room := answerBytes
 	for _, e := range c.entries {
-		if len(v.Entries) == 300 {
+		if len(v.Entries) == 300 || room <= 0 {
 			break
 		}
+		room -= e.message.Size()
 		v.Entries = append(v.Entries, fullViewOf(e))
 	}
 	if c.visit != nil {
@@ -118,9 +120,15 @@ type waitingView struct {
 	Message  json.RawMessage `json:"message"`
 }
 
+// answerBytes is how much of messages and values one answer holds, about; at
+// least one is in it.
+const answerBytes = 4 << 20
+
 func waitingViews(peeked []store.MessageView) []waitingView {
 	views := make([]waitingView, 0, len(peeked))
-	for _, m := range peeked {
+	for room := answerBytes; len(peeked) > 0 && room > 0; peeked = peeked[1:] {
+		m := peeked[0]
+		room -= m.Message.Size()
 		views = append(views, waitingView{
 			ID: m.ID, Channel: m.Channel, Trace: m.Trace.String(), Sent: millis(m.Sent), Deadline: millis(m.Deadline),
 			Durable: m.Durable, Preview: preview(m.Channel, m.Message), Message: jsonOf(m.Message),
