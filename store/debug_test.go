@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -327,5 +329,51 @@ func TestEditsAndDropsAreDurable(t *testing.T) {
 	s = reopen(t, s)
 	for _, want := range []int{10, 12, 14, -1} {
 		wantPoll(t, s, want, "jobs")
+	}
+}
+
+func TestWhatIsEditedOrDroppedByHandStaysSoOnDisk(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "channels.db"), Options{})
+	for _, name := range []string{"a", "b", "c", "d"} {
+		mustSend(t, s, "jobs", text(name))
+	}
+	d := s.Debug()
+	_ = d.Pause("jobs")
+	views, _ := d.Peek("jobs", 10)
+	if err := d.Drop("jobs", views[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Edit("jobs", views[1].ID, text("B")); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s)
+	var got string
+	for {
+		m, ok, err := s.Poll(t.Context(), nil, "jobs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			break
+		}
+		got += m.Message.Text("text")
+	}
+	if len(got) != 3 || !strings.ContainsAny(got, "B") || strings.ContainsAny(got, "ab") {
+		t.Fatalf("after a restart %q waits, want B, c and d", got)
+	}
+}
+
+func TestADelayedMessageIsSeenButNotTaken(t *testing.T) {
+	s, d := newDebugged(t)
+	due := time.Now().Add(time.Hour)
+	if err := s.SendLater(t.Context(), nil, due, "jobs", text("later")); err != nil {
+		t.Fatal(err)
+	}
+	views, err := d.Peek("asgi.delay", 10)
+	if err != nil || len(views) != 1 || views[0].Channel != "jobs" || views[0].Deadline.Sub(due).Abs() > time.Second {
+		t.Fatalf("peek: %+v, %v", views, err)
+	}
+	if totals := d.Totals(); totals.Delayed != 1 {
+		t.Fatalf("%d delayed, want 1", totals.Delayed)
 	}
 }
