@@ -7,7 +7,8 @@
 // new one beside the running one. If that fails the old one goes on. If it
 // succeeds, handlers that start from then on belong to the new one, and the
 // old one is closed once its last handler has ended; those that have not after
-// a grace period are cancelled. If the first load fails the pool still serves:
+// a grace period are cancelled. Each generation has workers of its own, so the
+// new one does not wait for those of the old. If the first load fails the pool still serves:
 // every request is answered with the error.
 //
 // # Kinds of application

@@ -57,6 +57,7 @@ channel_routing = [
 			resp.Body.Close()
 		}
 	}
+	s.log.lacks("returned without")
 }
 
 func TestAHandshakeThatOnlyJoinedAGroupIsWarnedOf(t *testing.T) {

@@ -1,7 +1,7 @@
 package script
 
 import (
-	"errors"
+	"context"
 	"fmt"
 
 	"asgibox/asgi"
@@ -185,7 +185,7 @@ func stateUpdate(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 			return v, err
 		}
 	}
-	return nil, errors.New("cancelled")
+	return nil, context.Cause(r.ctx)
 }
 
 func (r *run) swap(kv asgi.KV, key string, fn starlark.Value, def any) (v starlark.Value, done bool, err error) {
