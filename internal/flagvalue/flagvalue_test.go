@@ -98,17 +98,6 @@ func TestAListGrows(t *testing.T) {
 	}
 }
 
-func TestTheNearestNameIsSuggested(t *testing.T) {
-	names := []string{"port", "bind", "http-timeout", "websocket-timeout", "store"}
-	for name, want := range map[string]string{
-		"prot": "port", "http-timeuot": "http-timeout", "websockettimeout": "websocket-timeout", "stor": "store", "zzzz": "", "x": "",
-	} {
-		if got := Nearest(name, names); got != want {
-			t.Errorf("%s: %q", name, got)
-		}
-	}
-}
-
 func FuzzDuration(f *testing.F) {
 	for _, seed := range []string{"90", "1m30s", "-1", "1e9", "0.1"} {
 		f.Add(seed)
