@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"asgibox/asgi"
 	"asgibox/asgi/remote"
@@ -111,6 +112,19 @@ func (s *server) visited(next func(httpfront.Event)) func(httpfront.Event) {
 			}, e.ClientString)
 		}
 	}
+}
+
+// showHandled tells the inspector who handled a message, if it remembers that.
+func (s *server) showHandled(h workerpool.Handled) {
+	c := s.control.Load()
+	if c == nil || !c.Remembers(h.Delivery.Trace) {
+		return
+	}
+	span := inspector.Span{ID: h.Delivery.ID, Worker: h.Worker, Began: h.Began, Ended: time.Now()}
+	if h.Consumer != nil {
+		span.Handler = h.Consumer.Name()
+	}
+	c.Handled(span)
 }
 
 // showLoad tells the inspector the outcome of a load.

@@ -81,7 +81,8 @@ func testChatInEveryView(t *testing.T, b *tab) {
 	p.looking(b, "messages?filter=path:/page")
 	b.shows("GET /page")
 	b.click(`.messages tr[data-id] .chip.http`)
-	b.shows("app.star")
+	b.shows("handled by worker")
+	b.shows("page (app.star")
 	b.press("Replay")
 	b.shows("page of GET")
 

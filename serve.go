@@ -194,6 +194,7 @@ func (s *server) buildPool(layer asgi.Layer) (err error) {
 	o := s.options
 	o.script.Layer, o.script.Log = layer, s.log
 	s.loader = script.NewLoader(s.app, o.script)
+	o.pool.Handled = s.showHandled
 	o.pool.Log, o.pool.Loaded, o.pool.ErrorPage = s.log, s.loaded, s.loader.ErrorPage
 	if s.pool, err = workerpool.New(layer, s.loader, o.pool); err != nil {
 		return err

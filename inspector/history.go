@@ -31,6 +31,7 @@ type entry struct {
 	reason     string
 	bytes      int
 	chain      *chain
+	span       *Span // nil until it was handled
 }
 
 // A chain is the messages of one trace, in the order of their sending.
@@ -52,6 +53,7 @@ type history struct {
 	bytes   int
 	byID    map[uint64]*entry
 	early   map[asgi.TraceID]*Visit // whose chain the recorder has not told of yet
+	spans   map[uint64]*Span        // whose message it has not
 	chains  map[asgi.TraceID]*chain
 	changes []*entry // what a page has to show anew
 	first   int      // number of changes[0]
@@ -64,6 +66,7 @@ func newHistory(maxCount, maxBytes int) *history {
 		byID:   make(map[uint64]*entry),
 		chains: make(map[asgi.TraceID]*chain),
 		early:  make(map[asgi.TraceID]*Visit),
+		spans:  make(map[uint64]*Span),
 	}
 	h.setShare(1)
 	return h
@@ -113,6 +116,8 @@ func (h *history) enterLocked(v *store.Event) *entry {
 	h.bytes += e.bytes
 	if v.ID != 0 {
 		h.byID[v.ID] = e
+		e.span = h.spans[v.ID]
+		delete(h.spans, v.ID)
 	}
 	e.chain = h.chainLocked(e)
 	e.chain.entries = append(e.chain.entries, e)
@@ -190,6 +195,20 @@ func (h *history) visited(v *Visit) {
 	h.early[v.Trace] = v
 }
 
+// handled notes who handled a message, and when.
+func (h *history) handled(s *Span) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e := h.byID[s.ID]; e != nil {
+		e.span = s
+		return
+	}
+	if len(h.spans) >= changesKept {
+		clear(h.spans) // their events were lost
+	}
+	h.spans[s.ID] = s
+}
+
 // clear forgets everything.
 func (h *history) clear() {
 	h.mu.Lock()
@@ -198,6 +217,7 @@ func (h *history) clear() {
 	h.ring, h.bytes, h.changes = nil, 0, nil
 	clear(h.byID)
 	clear(h.early)
+	clear(h.spans)
 	clear(h.chains)
 }
 

@@ -51,6 +51,7 @@ func TestAChainTellsTheWholeWay(t *testing.T) {
 	reply := sentEvent(2, 5, "web!x", "")
 	reply.Generation, reply.Place = 3, "app.star:4"
 	h.visited(&Visit{Kind: visitHTTP, Trace: 5, Status: 200, Duration: 30 * time.Millisecond}) // before its events are fetched
+	h.handled(&Span{ID: 1, Worker: 4, Handler: "page (app.star:2)", Began: time.Unix(0, 2e7), Ended: time.Unix(0, 25e6)})
 	h.add([]store.Event{request, taken, reply}, 0)
 	v, ok := h.chain(5)
 	if !ok || v.Path != "/a" || v.Reply != "web!x" || len(v.Entries) != 2 || v.Visit == nil || v.Visit.Status != 200 {
@@ -58,6 +59,9 @@ func TestAChainTellsTheWholeWay(t *testing.T) {
 	}
 	if first := v.Entries[0]; first.Kind != "taken" || first.WaitedMS != 20 || first.Taker != 3 {
 		t.Errorf("request: %+v", first)
+	}
+	if first := v.Entries[0]; first.Worker != 4 || first.Handler != "page (app.star:2)" || first.HandledMS != 5 {
+		t.Errorf("its handling: %+v", first)
 	}
 	if second := v.Entries[1]; second.Place != "app.star:4" || second.Generation != 3 || second.Path != "/a" {
 		t.Errorf("reply: %+v", second)

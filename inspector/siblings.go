@@ -74,6 +74,14 @@ type Worker struct {
 	Cancelled  bool      // it was told to stop and has not yet
 }
 
+// A Span is the time in which a worker handled a message.
+type Span struct {
+	ID           uint64 // of the message, as the layer numbers it
+	Worker       int
+	Handler      string // the consumer's name and place
+	Began, Ended time.Time
+}
+
 // A Load is the outcome of loading the application.
 type Load struct {
 	At         time.Time

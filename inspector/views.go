@@ -33,6 +33,10 @@ type messageView struct {
 	Taker      uint64  `json:"taker,omitempty"`
 	Place      string  `json:"place,omitempty"`
 	Reason     string  `json:"reason,omitempty"`
+	Worker     int     `json:"worker,omitempty"`
+	Handler    string  `json:"handler,omitempty"`
+	Began      float64 `json:"began,omitempty"` // when its handler did
+	HandledMS  float64 `json:"handledMs,omitempty"`
 }
 
 // A fullView is a message with its content, in the JSON that the layer over
@@ -67,12 +71,16 @@ type visitView struct {
 }
 
 func viewOf(e *entry) messageView {
-	return messageView{
+	v := messageView{
 		ID: e.id, Trace: e.trace.String(), Channel: e.channel, Group: e.group, Path: e.chain.path,
 		Kind: e.kind.String(), Preview: preview(e.channel, e.message), Bytes: e.message.Size(),
 		Sent: millis(e.sent), Ended: millis(e.ended), WaitedMS: ms(e.waited),
 		Generation: e.generation, Taker: e.taker, Place: e.place, Reason: e.reason,
 	}
+	if s := e.span; s != nil {
+		v.Worker, v.Handler, v.Began, v.HandledMS = s.Worker, s.Handler, millis(s.Began), ms(s.Ended.Sub(s.Began))
+	}
+	return v
 }
 
 func fullViewOf(e *entry) fullView { return fullView{viewOf(e), jsonOf(e.message)} }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"asgibox/asgi"
 )
 
 // The kinds of [Visit] that are told apart here.
@@ -55,6 +57,18 @@ func (s *Server) Visited(v Visit, client func() string) {
 		s.visits.close(visitViewOf(&kept))
 	}
 	s.history.visited(&kept)
+}
+
+// Remembers reports whether the trace is among those that are recorded. It
+// takes no lock.
+func (s *Server) Remembers(t asgi.TraceID) bool { return s.history.wants(t) }
+
+// Handled is told of messages that workers have handled, of those whose trace
+// it remembers.
+func (s *Server) Handled(span Span) {
+	if span.ID != 0 {
+		s.history.handled(&span)
+	}
 }
 
 func (c *visits) add(v *Visit) {

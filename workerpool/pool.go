@@ -44,6 +44,9 @@ type Options struct {
 	// Loaded hears the outcome of every load, the first included, before
 	// it is reported otherwise. It must not block. By default it is logged.
 	Loaded func(Generation, error)
+	// Handled hears of every message that a routed application has handled,
+	// on the worker's goroutine. Nobody does by default.
+	Handled func(Handled)
 	// Log is where the pool reports; nowhere by default.
 	Log *slog.Logger
 }

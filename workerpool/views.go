@@ -49,3 +49,12 @@ func (w *worker) viewLocked() WorkerView {
 	}
 	return v
 }
+
+// Handled is one message that a worker has just handled.
+type Handled struct {
+	Delivery   *asgi.Delivery // not to be kept
+	Worker     int
+	Generation uint64
+	Consumer   Consumer // nil if nobody was responsible
+	Began      time.Time
+}

@@ -93,7 +93,14 @@ func (w *worker) handle(t *task) {
 	p := w.pool
 	j := &Job{pool: p, worker: w, Delivery: t.delivery, Cause: t.cause, reply: t.reply}
 	ctx := w.begin(j, t)
+	var began time.Time
+	if p.opts.Handled != nil {
+		began = time.Now()
+	}
 	p.consume(ctx, t.consumer, j)
+	if p.opts.Handled != nil {
+		p.opts.Handled(Handled{Delivery: &j.Delivery, Worker: w.number, Generation: j.gen.number, Consumer: t.consumer, Began: began})
+	}
 	w.end(t)
 	p.settle(j)
 }

@@ -168,6 +168,7 @@ function detailOf(m, chain, shell, open, close) {
     h("p", { class: "facts" },
       h("span", {}, clock(m.sent)), h("span", {}, bytes(m.bytes)), m.path ? h("span", {}, m.path) : "",
       m.generation ? h("span", {}, "sent by generation " + m.generation) : "", m.place ? h("span", {}, "at ", h("code", {}, m.place)) : "",
+      m.handledMs ? h("span", {}, `handled by worker ${m.worker} in ${took(m.handledMs)}`) : "", m.handler ? h("code", {}, m.handler) : "",
       m.taker ? h("span", {}, "taken by generation " + m.taker) : "", m.ended ? h("span", {}, "waited " + took(m.waitedMs || 0)) : "",
       m.reason ? h("span", { class: "bad" }, m.reason) : ""),
     h("div", { class: "actions left" },
@@ -216,6 +217,7 @@ function waterfall(chain, selected, open) {
   const list = chain.messages;
   const start = Math.min(...list.map((m) => m.sent));
   let end = Math.max(...list.map((m) => m.ended || m.sent), start + 0.001);
+  end = Math.max(end, ...list.map((m) => (m.began ? m.began + m.handledMs : 0)));
   if (chain.visit && chain.visit.kind === "HTTP") end = Math.max(end, start + chain.visit.durationMs);
   const span = end - start;
   const percent = (t) => Math.max(0, Math.min(100, ((t - start) / span) * 100));
@@ -227,10 +229,13 @@ function waterfall(chain, selected, open) {
   };
   const rows = list.map((m, i) => {
     const track = h("span", { class: "track" }, bar(m.sent, m.ended || m.sent, m.kind, `${outcomeOf(m)} after ${took(m.waitedMs || 0)}`));
-    const work = handled(list, i);
-    if (work) track.append(bar(m.ended, work, "work", `handled for ${took(work - m.ended)} until its last send`));
+    if (m.began) track.append(bar(m.began, m.began + m.handledMs, "work", `worker ${m.worker} handled it for ${took(m.handledMs)}: ${m.handler || "nobody was responsible"}`));
+    else {
+      const work = handled(list, i);
+      if (work) track.append(bar(m.ended, work, "work", `handled for ${took(work - m.ended)} until its last send`));
+    }
     return h("div", { class: "wrow" + (m.id === selected.id ? " selected" : ""), tabIndex: 0, onclick: () => open(m.id), onkeydown: (e) => { if (e.key === "Enter") open(m.id); } },
-      h("span", { class: "wname" }, h("span", { class: "chip " + family(m.channel), title: m.channel }, short(m.channel)), m.place ? h("code", {}, m.place) : "", m.reason ? h("span", { class: "bad" }, m.reason) : ""),
+      h("span", { class: "wname" }, h("span", { class: "chip " + family(m.channel), title: m.channel }, short(m.channel)), m.place ? h("code", {}, m.place) : m.handler ? h("code", {}, m.handler) : "", m.reason ? h("span", { class: "bad" }, m.reason) : ""),
       track, h("span", { class: "wtime" }, "+" + took(m.sent - start)));
   });
   if (chain.visit) { // the protocol server's own view of it
