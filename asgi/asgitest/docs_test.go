@@ -12,10 +12,10 @@ var update = flag.Bool("update", false, "write the table of promises anew")
 
 const begin, end = "<!-- suite: begin -->\n", "<!-- suite: end -->\n"
 
-// TestEveryPromiseIsInTheTable keeps docs/spec-layer.md true: its second part
+// TestEveryPromiseIsInTheTable keeps docs/specification.md true: a part of it
 // is the list of what the suite checks. Run with -update to write it.
 func TestEveryPromiseIsInTheTable(t *testing.T) {
-	const file = "../../docs/spec-layer.md"
+	const file = "../../docs/specification.md"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
