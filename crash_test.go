@@ -49,8 +49,8 @@ def submit(message):
     message.reply_channel.send({"status": 202, "content": "queued"})
 
 def work(message):
-    log.info("did " + message["path"])
     state.append("done", message["path"])
+    log.info("did " + message["path"])
 
 def done(message):
     message.reply_channel.send({"status": 200, "content": "\n".join(state.get("done", []))})

@@ -15,9 +15,11 @@
 //
 // # Bounds
 //
-// A mailbox holds at most 1,000 messages and 16 MiB, all mailboxes together
-// 256 MiB; past that a sender gets [asgi.ErrChannelFull]. Nothing that a client
-// sends is kept beyond the bounds that [Options] names.
+// A mailbox holds at most 1,000 messages and 16 MiB. All mailboxes together
+// hold at most 256 MiB, past which each may still hold 128 KiB, so that those
+// who read get what is sent to all while others do not read. Past its bounds a
+// sender gets [asgi.ErrChannelFull]. Nothing that a client sends is kept beyond
+// the bounds that [Options] names.
 //
 // # What the outside world has seen is on disk
 //

@@ -12,6 +12,9 @@ const (
 	mailboxMessages = 1000
 	mailboxBytes    = 16 << 20
 	allBytes        = 256 << 20
+	// littleBytes is what a mailbox may hold though all together hold too
+	// much: those who read are not to suffer from those who do not.
+	littleBytes = 128 << 10
 )
 
 // A mailbox holds what the layer has delivered to one connection until it is
@@ -116,7 +119,7 @@ func (b *mailbox) admitLocked(channel string, size int) error {
 		return &asgi.ChannelFullError{Channel: channel, Reason: "1000 messages wait for its client to read"}
 	case b.bytes+size > mailboxBytes && b.bytes > 0:
 		return &asgi.ChannelFullError{Channel: channel, Reason: "16 MiB wait for its client to read"}
-	case b.all.Add(int64(size)) > allBytes:
+	case b.all.Add(int64(size)) > allBytes && b.bytes+size > littleBytes:
 		b.all.Add(-int64(size))
 		return &asgi.ChannelFullError{Channel: channel, Reason: "256 MiB wait for clients to read"}
 	}
