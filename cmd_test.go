@@ -313,3 +313,29 @@ func TestARecordingIsPlayedAndCompared(t *testing.T) {
 		t.Errorf("after the change: %d %s", status, said)
 	}
 }
+
+func TestTheRulesOfChaosAreChangedWhileItRuns(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory", "--chaos", "jobs:drop=100%")
+	control := p.saw(`look +(http\S+)`)[1]
+	ask := func(rules string) (int, string) {
+		t.Helper()
+		resp, err := http.Post(control+"api/chaos", "application/json", strings.NewReader(`{"rules": `+rules+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var b bytes.Buffer
+		_, _ = b.ReadFrom(resp.Body)
+		return resp.StatusCode, b.String()
+	}
+	if status, out := ask(`["jobs:drop=often"]`); status != 400 {
+		t.Errorf("a bad rule: %d %s", status, out)
+	}
+	if status, out := ask(`[]`); status != 200 || out != `{"rules":[]}`+"\n" {
+		t.Errorf("no rules: %d %s", status, out)
+	}
+	p.mustCommand("send", "jobs", `{"n": 1}`)
+	if out := p.mustCommand("receive", "jobs"); !strings.Contains(out, `"n":1`) {
+		t.Errorf("received %s", out)
+	}
+}

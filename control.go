@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/asgi/chaos"
 	"asgibox/asgi/remote"
 	"asgibox/httpfront"
 	"asgibox/inspector"
@@ -93,6 +94,9 @@ func (s *server) buildControl(layer asgi.Layer, l net.Listener, app string) (err
 	}
 	if s.pool != nil {
 		o.Pool = poolView{s}
+	}
+	if s.chaos != nil {
+		o.Chaos = chaosView{s.chaos}
 	}
 	if c.Server, err = inspector.New(o); err != nil {
 		return err
@@ -176,6 +180,28 @@ func (v poolView) Reload(ctx context.Context) error {
 	v.mu.Unlock()
 	_, err := v.pool.Reload(ctx)
 	return err
+}
+
+// chaosView shows the rules of --chaos to the inspector.
+type chaosView struct{ layer *chaos.Layer }
+
+func (v chaosView) Rules() (texts []string) {
+	for _, r := range v.layer.Rules() {
+		texts = append(texts, r.String())
+	}
+	return texts
+}
+
+func (v chaosView) SetRules(texts []string) error {
+	rules := make([]chaos.Rule, len(texts))
+	for i, text := range texts {
+		var err error
+		if rules[i], err = chaos.Parse(text); err != nil {
+			return err
+		}
+	}
+	v.layer.SetRules(rules)
+	return nil
 }
 
 // watchedLog is a log handler that shows the inspector what goes wrong.

@@ -227,3 +227,36 @@ func (s *Server) deleteState(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.done(w, r, c)
 }
+
+// noChaos says why there are no rules to change: with no layer that could
+// break its promises, the hot path stays as short as it is.
+const noChaos = "this server was started without --chaos; start it with any rule to change the rules here"
+
+func (s *Server) getChaos(w http.ResponseWriter, r *http.Request) error {
+	if s.opts.Chaos == nil {
+		return missing(noChaos)
+	}
+	return answer(w, map[string]any{"rules": notNil(s.opts.Chaos.Rules())})
+}
+
+func (s *Server) setChaos(w http.ResponseWriter, r *http.Request) error {
+	if s.opts.Chaos == nil {
+		return missing(noChaos)
+	}
+	args, err := arguments(r)
+	if err != nil {
+		return err
+	}
+	list, ok := listOf(args.Get("rules"))
+	if !ok {
+		return badRequest(errors.New("rules: a list of texts is needed"))
+	}
+	var rules []string
+	for _, rule := range list.All() {
+		rules = append(rules, textOf(rule))
+	}
+	if err := s.opts.Chaos.SetRules(rules); err != nil {
+		return badRequest(err)
+	}
+	return s.getChaos(w, r)
+}

@@ -45,6 +45,8 @@ func (s *Server) routes() http.Handler {
 		"GET /api/workers":            s.getWorkers,
 		"GET /api/state":              s.getState,
 		"GET /api/loads":              s.getLoads,
+		"GET /api/chaos":              s.getChaos,
+		"POST /api/chaos":             s.setChaos,
 		"POST /api/state/set":         s.setState,
 		"POST /api/state/delete":      s.deleteState,
 		"POST /api/send":              s.send,

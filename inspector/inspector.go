@@ -21,6 +21,7 @@ type Options struct {
 	Store *store.Debugger // queues, groups, breakpoints, the recorder
 	Front Front
 	Pool  Pool
+	Chaos Chaos
 
 	// Remote is the layer over HTTP, mounted at /layer/.
 	Remote http.Handler

@@ -35,6 +35,14 @@ type Connection struct {
 	MailboxBytes int
 }
 
+// A Chaos loses, delays and reorders messages on purpose.
+type Chaos interface {
+	// Rules answers the rules that count now, as --chaos takes them.
+	Rules() []string
+	// SetRules changes them for what is sent from now on.
+	SetRules(rules []string) error
+}
+
 // A Visit is what the protocol server says of a request that was answered and
 // of a WebSocket's beginning and end.
 type Visit struct {

@@ -1,6 +1,6 @@
 // Every channel: what waits, how fast, who listens. Looking takes nothing.
 import { h, keep, setText, number, took, clock, ask, toast, short } from "../dom.js";
-import { attempt, post } from "../api.js";
+import { attempt, get, post } from "../api.js";
 import { messageNode } from "../payload.js";
 import { compose, family } from "./messages.js";
 
@@ -23,6 +23,7 @@ export function channels(shell, params) {
       h("input", { type: "search", placeholder: "Name", "aria-label": "Filter by name", oninput: (e) => { filter = e.target.value; draw(); } }),
       h("button", { onclick: breakpoint }, "Pause a channel…"),
       h("button", { onclick: () => compose(shell) }, "Send…"),
+      h("button", { onclick: chaos, title: "Lose, delay and reorder messages on purpose" }, "Chaos…"),
       h("button", { class: "danger", onclick: flush }, "Flush all…"), note),
     h("div", { class: "scroll" }, h("table", { class: "list" }, h("thead", {}, h("tr", {},
       columns.map(([t, title, less]) => h("th", { title: title || "", class: less }, t)))), body)),
@@ -64,6 +65,13 @@ export function channels(shell, params) {
     if (await ask("Drop all queued and delayed messages, and all groups?", [], "Flush", true)) {
       await attempt(post("flush"), "The layer is empty");
     }
+  }
+
+  async function chaos() {
+    const now = await attempt(get("chaos"));
+    if (!now) return;
+    const v = await ask("Chaos", [{ name: "rules", label: "A rule a line, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; none is no chaos", value: now.rules.join("\n"), rows: 6 }], "From now on");
+    if (v) await attempt(post("chaos", { rules: v.rules.split("\n").map((r) => r.trim()).filter(Boolean) }), (a) => (a.rules.length ? a.rules.join(" · ") : "No chaos"));
   }
 
   async function edit(m) {
