@@ -141,6 +141,7 @@ func (m *model) putBack(msg *modelMessage) {
 	if msg.deadline.After(m.now) && m.hand(msg) {
 		return
 	}
+	msg.due = time.Time{} // it waits like any other from now on, in the file too
 	m.queues[name] = append([]*modelMessage{msg}, m.queues[name]...)
 	m.expire()
 }
