@@ -163,7 +163,7 @@ func (v poolView) Workers() (all []inspector.Worker) {
 	for _, w := range v.pool.Workers() {
 		all = append(all, inspector.Worker{
 			Number: w.Number, Generation: w.Generation, Kind: string(w.Kind), Busy: w.Busy, Channel: w.Channel,
-			Handler: w.Handler, Trace: w.Trace, Since: w.Since, Cancelled: w.Cancelled,
+			Handler: w.Handler, Trace: w.Trace, Since: w.Since, Cancelled: w.Cancelled, Leaving: w.Leaving,
 		})
 	}
 	return all
@@ -181,6 +181,8 @@ func (v poolView) Reload(ctx context.Context) error {
 	_, err := v.pool.Reload(ctx)
 	return err
 }
+
+func (v poolView) SetWorkers(n int) error { return v.pool.SetWorkers(n) }
 
 // chaosView shows the rules of --chaos to the inspector.
 type chaosView struct{ layer *chaos.Layer }

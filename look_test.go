@@ -113,6 +113,9 @@ func testChatInEveryView(t *testing.T, b *tab) {
 
 	p.looking(b, "workers")
 	b.shows("of 16 busy")
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("input.count").value = 3; undefined`))
+	b.press("Change")
+	b.shows("of 3 busy")
 	p.looking(b, "reloads")
 	b.shows("Generation 1")
 	b.press("Reload now")

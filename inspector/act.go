@@ -194,6 +194,21 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, map[string]any{"generation": number, "kind": kind})
 }
 
+func (s *Server) setWorkers(w http.ResponseWriter, r *http.Request) error {
+	if s.opts.Pool == nil {
+		return missing("there are no workers here")
+	}
+	args, err := arguments(r)
+	if err != nil {
+		return err
+	}
+	n := int(args.Int("workers"))
+	if err := s.opts.Pool.SetWorkers(n); err != nil {
+		return badRequest(err)
+	}
+	return answer(w, map[string]int{"workers": n})
+}
+
 func (s *Server) setState(w http.ResponseWriter, r *http.Request) error {
 	if s.kv == nil {
 		return missing("this channel layer keeps no state")

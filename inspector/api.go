@@ -63,6 +63,7 @@ func (s *Server) routes() http.Handler {
 		"POST /api/flush":             s.flush,
 		"POST /api/forget":            s.forget,
 		"POST /api/reload":            s.reload,
+		"POST /api/workers":           s.setWorkers,
 		"POST /api/replay":            s.replay,
 		"POST /api/play":              s.play,
 		"POST /api/playback":          s.playback,

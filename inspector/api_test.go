@@ -330,3 +330,18 @@ func TestAPageThatIsOneTooManyIsToldSo(t *testing.T) {
 		t.Fatalf("%d %s", status, body)
 	}
 }
+
+func TestTheNumberOfWorkersIsChanged(t *testing.T) {
+	b := newBench(t, nil)
+	b.mustCall("/api/workers", object{"workers": 7}, nil)
+	if b.pool.workers != 7 {
+		t.Errorf("the pool was asked for %d", b.pool.workers)
+	}
+	if status := b.call("/api/workers", object{"workers": 0}, nil); status != 400 {
+		t.Errorf("none: status %d", status)
+	}
+	alone := newBench(t, func(o *Options) { o.Pool = nil })
+	if status := alone.call("/api/workers", object{"workers": 7}, nil); status != 501 {
+		t.Errorf("without a pool: status %d", status)
+	}
+}

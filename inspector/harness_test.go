@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -44,13 +45,21 @@ func (f *fakeFront) CloseConnection(channel string, code int, reason string) err
 	return nil
 }
 
-type fakePool struct{ reloads int }
+type fakePool struct{ reloads, workers int }
 
 func (p *fakePool) Workers() []Worker {
 	return []Worker{{Number: 1, Generation: 3, Kind: "routed", Busy: true, Channel: "jobs", Handler: "work (app.star:3)", Trace: 7}}
 }
 func (p *fakePool) Generation() (uint64, string)     { return 3, "routed" }
 func (p *fakePool) Reload(ctx context.Context) error { p.reloads++; return nil }
+
+func (p *fakePool) SetWorkers(n int) error {
+	if n < 1 {
+		return errors.New("too few")
+	}
+	p.workers = n
+	return nil
+}
 
 func newBench(t testing.TB, edit func(*Options)) *bench {
 	t.Helper()

@@ -67,6 +67,8 @@ type Pool interface {
 	Generation() (number uint64, kind string)
 	// Reload loads the application anew.
 	Reload(ctx context.Context) error
+	// SetWorkers changes how many handlers run at once.
+	SetWorkers(n int) error
 }
 
 // A Worker is one worker of the pool.
@@ -80,6 +82,7 @@ type Worker struct {
 	Trace      asgi.TraceID
 	Since      time.Time // when it began to, or began to wait
 	Cancelled  bool      // it was told to stop and has not yet
+	Leaving    bool      // it ends after what it does
 }
 
 // A Span is the time in which a worker handled a message.

@@ -189,6 +189,7 @@ type workerView struct {
 	Trace      string  `json:"trace,omitempty"`
 	Since      float64 `json:"since,omitempty"`
 	Cancelled  bool    `json:"cancelled,omitempty"`
+	Leaving    bool    `json:"leaving,omitempty"`
 }
 
 func (s *Server) workers() []workerView {
@@ -199,7 +200,7 @@ func (s *Server) workers() []workerView {
 	for _, w := range s.opts.Pool.Workers() {
 		v := workerView{
 			Number: w.Number, Generation: w.Generation, Kind: w.Kind, Busy: w.Busy,
-			Channel: w.Channel, Handler: w.Handler, Since: millis(w.Since), Cancelled: w.Cancelled,
+			Channel: w.Channel, Handler: w.Handler, Since: millis(w.Since), Cancelled: w.Cancelled, Leaving: w.Leaving,
 		}
 		if w.Trace != 0 {
 			v.Trace = w.Trace.String()

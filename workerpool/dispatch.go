@@ -27,6 +27,7 @@ func (p *Pool) next(w *worker) *task {
 	defer p.mu.Unlock()
 	for {
 		if p.overLocked(w) {
+			w.ending = true
 			if p.ready.length > 0 {
 				p.wakeLocked()
 			}
@@ -48,10 +49,10 @@ func (p *Pool) next(w *worker) *task {
 	}
 }
 
-// overLocked reports whether a worker's time is over: another generation is
-// current, unless that one is a loop, which cannot be given what is left.
+// overLocked reports whether a worker's time is over: it is one too many, or
+// another generation is current, unless that one is a loop, which cannot be given what is left.
 func (p *Pool) overLocked(w *worker) bool {
-	if w.abandoned || w.closed || p.halted {
+	if w.abandoned || w.closed || w.spare || p.halted {
 		return true
 	}
 	return p.current != w.gen && (p.current.routed != nil || p.waiting == 0)

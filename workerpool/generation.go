@@ -163,9 +163,7 @@ func (p *Pool) swap(g *generation) {
 	}
 	p.limitLocked(g)
 	p.clocks.set(g)
-	for range p.opts.Workers {
-		p.hireLocked(g)
-	}
+	p.staffLocked()
 	if old != nil {
 		p.retireLocked(old)
 	}

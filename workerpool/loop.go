@@ -10,7 +10,7 @@ import (
 )
 
 // ErrRetired is what a loop application's receive answers when its generation
-// is over. The program ends with it.
+// is over, or its worker is one too many. The program ends with it.
 var ErrRetired = errors.New("this generation of the application is over")
 
 // A LoopWorker is what a loop application's program runs on. It belongs to
@@ -53,7 +53,8 @@ func (p *Pool) over(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.parkableLocked()
-	return w.abandoned || w.closed || p.halted || p.stopping || p.current != w.gen
+	w.ending = w.abandoned || w.closed || w.spare || p.halted || p.stopping || p.current != w.gen
+	return w.ending
 }
 
 // Job answers the job that the program works on: the message that it received
@@ -173,7 +174,7 @@ func (w *LoopWorker) listen(channels []string) (names []string, parked context.C
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.worker.parkableLocked()
-	if w.worker.abandoned || p.halted || (p.current != w.worker.gen && !stays(channels)) {
+	if w.worker.abandoned || p.halted || ((w.worker.spare || p.current != w.worker.gen) && !stays(channels)) {
 		return nil, nil, ErrRetired
 	}
 	if !p.drained && len(p.opts.OnlyChannels) == 0 && len(p.opts.ExcludeChannels) == 0 {

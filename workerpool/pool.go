@@ -16,7 +16,8 @@ var ErrClosed = errors.New("the worker pool has shut down")
 
 // Options say how a pool works. The zero value is ready for use.
 type Options struct {
-	// Workers is how many handlers run at once; 16 by default.
+	// Workers is how many handlers run at once, until [Pool.SetWorkers]; 16
+	// by default.
 	Workers int
 	// HandlerTimeout is how long a handler may run, counted anew whenever it
 	// answers its own connection; a minute by default, without end if
@@ -95,6 +96,7 @@ type Pool struct {
 	loads        uint64 // generations that went live
 	live         bool   // whether one that was not broken did
 	workers      map[*worker]struct{}
+	wanted       int            // workers of the current generation
 	hired        int            // workers there have been
 	busy         sync.WaitGroup // workers, the abandoned not counted
 	idle         []*worker      // parked; if there are any, there is a leader
@@ -133,7 +135,7 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 		gone:    newRecent(4096),
 		delayed: make(map[*time.Timer]struct{}),
 	}
-	p.log = p.opts.Log
+	p.log, p.wanted = p.opts.Log, p.opts.Workers
 	if p.opts.Report == nil {
 		p.opts.Report = p.logFailure
 	}

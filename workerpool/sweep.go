@@ -80,7 +80,7 @@ func (p *Pool) replace(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.abandonLocked()
-	if w.gen == p.current && !p.stopping {
+	if w.gen == p.current && !w.spare && !p.stopping {
 		p.hireLocked(w.gen)
 	}
 }

@@ -19,6 +19,7 @@ type WorkerView struct {
 	Trace      asgi.TraceID
 	Since      time.Time // when it began to handle it, or last answered
 	Cancelled  bool      // it was told to stop and has not yet
+	Leaving    bool      // it ends after what it does
 }
 
 // Workers answers what each worker does now, by number.
@@ -34,7 +35,7 @@ func (p *Pool) Workers() []WorkerView {
 }
 
 func (w *worker) viewLocked() WorkerView {
-	v := WorkerView{Number: w.number, Generation: w.gen.number, Kind: w.gen.kind}
+	v := WorkerView{Number: w.number, Generation: w.gen.number, Kind: w.gen.kind, Leaving: w.spare}
 	if w.job == nil || w.job.Delivery.Channel == "" {
 		return v
 	}

@@ -37,6 +37,8 @@ type worker struct {
 	unpark    context.CancelCauseFunc
 	turn      bool // it has just started a task that was ready
 	abandoned bool // it does not stop; another has taken its place
+	spare     bool // one too many: it is to end after its handler
+	ending    bool // it has found that its time is over
 	closed    bool // the channel layer is
 	job       *Job // what it runs; nil if nothing
 	task      *task
