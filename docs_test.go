@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -179,29 +180,43 @@ func flagTables() string {
 	return b.String()
 }
 
-func TestEveryTestOfTheSpecificationExists(t *testing.T) {
-	tests := map[string]bool{}
-	everyFile(t, func(name string, text []byte) {
-		if !strings.HasSuffix(name, "_test.go") && !strings.Contains(name, "asgitest/") {
-			return
-		}
-		for _, m := range regexp.MustCompile(`func (Test\w+|Fuzz\w+|Benchmark\w+|Example\w*)\(`).FindAllSubmatch(text, -1) {
-			tests[string(m[1])] = true
-		}
-		// Subtests count by the name they run under.
-		for _, m := range regexp.MustCompile(`"([^"\n]{3,200})"`).FindAllSubmatch(text, -1) {
-			tests[strings.ReplaceAll(string(m[1]), " ", "_")] = true
-		}
-	})
-	named := regexp.MustCompile(`\b((?:Test|Fuzz|Benchmark|Example)[A-Z]\w+)((?:/[\w.,:'’()=+-]+)*)`)
-	const page = "docs/specification.md"
-	for i, line := range strings.Split(pages(t)[page], "\n") {
-		for _, m := range named.FindAllStringSubmatch(line, -1) {
-			if !tests[m[1]] {
-				t.Errorf("%s:%d: there is no %s", page, i+1, m[1])
+func TestEveryTestInTheDocumentsExists(t *testing.T) {
+	tests := testsByPackage(t)
+	named := regexp.MustCompile("`(?:([a-z]+)\\.)?((?:Test|Fuzz|Benchmark|Example)\\w*)`")
+	for name, text := range pages(t) {
+		for i, line := range strings.Split(text, "\n") {
+			for _, m := range named.FindAllStringSubmatch(line, -1) {
+				if !tests[m[1]][m[2]] {
+					t.Errorf("%s:%d: there is no %s", name, i+1, m[0])
+				}
 			}
 		}
 	}
+}
+
+// testsByPackage are the names of all tests by that of their package; those of
+// all packages together stand under the empty name.
+func testsByPackage(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark|Example)\w*)\(`)
+	tests := map[string]map[string]bool{"": {}}
+	everyFile(t, func(name string, text []byte) {
+		if !strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		pkg := path.Base(path.Dir(name))
+		if pkg == "." {
+			pkg = "main"
+		}
+		if tests[pkg] == nil {
+			tests[pkg] = map[string]bool{}
+		}
+		for _, m := range function.FindAllSubmatch(text, -1) {
+			tests[pkg][string(m[1])] = true
+			tests[""][string(m[1])] = true
+		}
+	})
+	return tests
 }
 
 func TestTheReadmeNamesItsTwoCommands(t *testing.T) {
