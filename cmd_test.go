@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -236,6 +237,51 @@ func TestATakenControlPortThatWasAskedForIsAnError(t *testing.T) {
 	status, out := controlled(t, "run", filepath.Join(p.dir, "other.star"), "--port", "0", "--store", "memory", "--control", taken)
 	if status != 1 || !strings.Contains(out, "cannot listen on --control "+taken) {
 		t.Errorf("%d %s", status, out)
+	}
+}
+
+func TestATakenControlPortGivesWayToAFreeOneUnlessAskedFor(t *testing.T) {
+	held, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	other, err := listenHereOrFree(held.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if other.Addr().String() == held.Addr().String() {
+		t.Errorf("both listen on %s", other.Addr())
+	}
+}
+
+func TestFlagsSetUpTheChannelLayer(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory", "--channel-capacity", "jobs=2", "--channel-capacity", "job*=9", "--capacity", "1")
+	for channel, room := range map[string]int{"jobs": 2, "other": 1} {
+		for range room {
+			p.mustCommand("send", channel, "{}")
+		}
+		if status, out := p.command("send", channel, "{}"); status != 1 || !strings.Contains(out, "full") {
+			t.Errorf("one more on %s: %d %s", channel, status, out)
+		}
+	}
+}
+
+func TestChaosIsOffUnlessItsFlagIsGiven(t *testing.T) {
+	const poll = `
+def send(request):
+    Channel("jobs").send({})
+    Channel("safe").send({})
+    return str(layer.receive(["jobs"])[0]) + " " + str(layer.receive(["safe"])[0])
+
+channel_routing = [view("/", send)]
+`
+	if _, body := start(t, poll, "--store", "memory", "--chaos", "job*:drop=100%").get("/"); body != "None safe" {
+		t.Errorf("with chaos: %s", body)
+	}
+	if _, body := start(t, poll, "--store", "memory").get("/"); body != "jobs safe" {
+		t.Errorf("without: %s", body)
 	}
 }
 

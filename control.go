@@ -34,11 +34,7 @@ func openControl(address string) (net.Listener, error) {
 	case controlOff:
 		return nil, nil
 	case "":
-		l, err := net.Listen("tcp", defaultControl)
-		if errors.Is(err, syscall.EADDRINUSE) || isTaken(err) {
-			return net.Listen("tcp", "127.0.0.1:0")
-		}
-		return l, err
+		return listenHereOrFree(defaultControl)
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -52,6 +48,15 @@ func openControl(address string) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen on --control %s: %w", address, reason(err))
 	}
 	return l, nil
+}
+
+// listenHereOrFree listens on a free port of this machine if the address is taken.
+func listenHereOrFree(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) || isTaken(err) {
+		return net.Listen("tcp", "127.0.0.1:0")
+	}
+	return l, err
 }
 
 // control is the control server and what the rest of the program tells it.
