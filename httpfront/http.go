@@ -163,7 +163,7 @@ func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 	case <-x.wakeup:
 		return false, nil
 	case <-x.q.http.Context().Done():
-		return true, nil
+		return true, errCut // a client that only stopped writing must not take this for the end
 	case err := <-x.uploadFailed():
 		return x.tooLong(err)
 	case <-x.s.life.Done():

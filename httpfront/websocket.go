@@ -125,6 +125,9 @@ func (c *socket) handshake() {
 		c.event(SocketRefused, f.status)
 	}
 	c.finish(1006)
+	if f != nil && f.status == 0 {
+		panic(http.ErrAbortHandler) // or net/http would answer 200 in our name
+	}
 }
 
 func (c *socket) connectMessage() (asgi.Message, error) {
