@@ -109,6 +109,21 @@ channel_routing = [view("/greedy", greedy), view("/", lambda request: "fine")]
 	s.want("/", 200, "fine")
 }
 
+// Each step of copies is slow and needs much memory: few of them may go by
+// between two looks.
+func TestAHandlerThatCopiesEverLongerListsIsCancelled(t *testing.T) {
+	s := setup{script: script.Options{Memory: 32 << 20}}.serve(t, `
+def copies(request):
+    a = []
+    for i in range(150):
+        a = a + [0] * 40000
+    return "done: %d" % len(a)
+def fine(request): return "fine"
+channel_routing = [view("/copies", copies), view("/", fine)]
+`)
+	wantFailures(t, s, map[string]string{"/copies": "--memory"})
+}
+
 func TestHostileFilesAreErrorsAndTheOldCodeGoesOn(t *testing.T) {
 	s := setup{pool: workerpool.Options{LoadTimeout: time.Second}}.serve(t, `channel_routing = [view("/", lambda request: "fine")]`)
 	for name, source := range map[string]string{

@@ -26,7 +26,8 @@ const (
 )
 
 // exceeded reports whether the heap has grown by more than the limit since
-// base, which it sets at first.
+// base, which it sets at first, and lowers once what others left behind is
+// collected.
 func (g *gauge) exceeded(base *int64) bool {
 	if g.limit < 0 {
 		return false
@@ -37,7 +38,7 @@ func (g *gauge) exceeded(base *int64) bool {
 	if now.Sub(g.sampled) >= sampleEvery {
 		g.sampleLocked(now)
 	}
-	if *base == 0 {
+	if *base == 0 || g.heap < *base {
 		*base = g.heap
 	}
 	if g.heap-*base <= g.limit || now.Sub(g.collected) < collectEvery {
@@ -46,6 +47,7 @@ func (g *gauge) exceeded(base *int64) bool {
 	runtime.GC()
 	g.collected = time.Now()
 	g.sampleLocked(g.collected)
+	*base = min(*base, g.heap)
 	return g.heap-*base > g.limit
 }
 

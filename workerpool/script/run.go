@@ -14,9 +14,14 @@ import (
 )
 
 const (
-	// quantum is the number of steps between two looks at a thread: whether
-	// it was cancelled, how deep it is, how much memory there is.
-	quantum = 4096
+	// minQuantum and maxQuantum bound the number of steps between two looks
+	// at a thread: whether it was cancelled, how deep it is, how much memory
+	// there is. A step may copy a list of any length, so the number grows
+	// only while the steps are quick.
+	minQuantum, maxQuantum = 32, 4096
+	// quick is how long a quantum may take for the next to be twice as long;
+	// ten times as much makes it the smallest again.
+	quick = 500 * time.Microsecond
 	// maxDepth is how deep calls may nest. Starlark's stack is Go's, which
 	// cannot be caught when it ends.
 	maxDepth = 3000
@@ -51,6 +56,8 @@ type run struct {
 	held     bool                   // hold() was called
 	channel  [1]string              // that a receive names
 	base     int64                  // the heap when it was first looked at; 0 before
+	quantum  uint64                 // steps from the last look to the next
+	looked   time.Time              // when that last look was; zero before
 }
 
 // outlet is the way of a run's calls to the channel layer. A
@@ -82,15 +89,29 @@ func (r *run) begin(ctx context.Context) {
 		r.thread.SetLocal(localContext, ctx)
 	}
 	r.base = 0
-	r.thread.SetMaxExecutionSteps(r.thread.ExecutionSteps() + quantum)
+	r.quantum, r.looked = minQuantum, time.Time{}
+	r.thread.SetMaxExecutionSteps(r.thread.ExecutionSteps() + r.quantum)
 }
 
 // of answers the run of a thread.
 func of(thread *starlark.Thread) *run { return thread.Local(localRun).(*run) }
 
+// pace sets how many steps there are to the next look, by how long those
+// since the last one took.
+func (r *run) pace(now time.Time) {
+	switch took := now.Sub(r.looked); {
+	case r.looked.IsZero() || took > 10*quick:
+		r.quantum = minQuantum
+	case took <= quick:
+		r.quantum = min(2*r.quantum, maxQuantum)
+	}
+	r.looked = now
+}
+
 // look is called by the interpreter every quantum of steps.
 func (r *run) look(thread *starlark.Thread) {
-	thread.SetMaxExecutionSteps(thread.ExecutionSteps() + quantum)
+	r.pace(time.Now())
+	thread.SetMaxExecutionSteps(thread.ExecutionSteps() + r.quantum)
 	switch {
 	case r.ctx.Err() != nil:
 		thread.Cancel(context.Cause(r.ctx).Error())

@@ -109,7 +109,7 @@ func (r *run) load(_ *starlark.Thread, name string) (starlark.StringDict, error)
 	r.thread = &starlark.Thread{Name: name, Print: outer.Print, Load: r.load, OnMaxSteps: r.look}
 	r.thread.SetLocal(localRun, r)
 	r.thread.SetLocal(localContext, r.ctx)
-	r.thread.SetMaxExecutionSteps(quantum)
+	r.thread.SetMaxExecutionSteps(r.quantum)
 	m.globals, m.err = r.exec(name)
 	r.thread = outer
 	m.busy = false
