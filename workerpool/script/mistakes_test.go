@@ -28,7 +28,7 @@ func TestTenMistakesAreExplainedInBrowserAndLog(t *testing.T) {
 		{"no status", "def index(message):\n    message.reply({\"content\": \"hi\"})\nchannel_routing = [route(\"http.request\", index)]\n",
 			"the first message of a response must have", "at=app.star:2"},
 		{"an endless loop", "def index(request):\n    while True:\n        pass\nchannel_routing = [view(\"/\", index)]\n",
-			"the handler ran longer than 200ms (--handler-timeout)|does a loop never end?|in index", "--handler-timeout"},
+			"the handler ran longer than 200ms (--handler-timeout)|does a loop never end?|app.star:2:5|in index", "--handler-timeout"},
 		{"a full channel", "def index(request):\n    for n in range(2000):\n        Channel(\"jobs\").send({\"n\": n})\nchannel_routing = [view(\"/\", index)]\n",
 			"channel &#34;jobs&#34; is full|does anybody read it?|app.star:3:29", "is full"},
 		{"an answer that is none", "def index(request):\n    return 5\nchannel_routing = [view(\"/\", index)]\n",

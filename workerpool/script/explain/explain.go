@@ -113,6 +113,7 @@ func (o Options) running(err *starlark.EvalError) Explanation {
 	e := Explanation{Message: withoutRepeat(err.Msg), Frames: o.stack(err.CallStack)}
 	e.Message = strings.TrimPrefix(e.Message, "Starlark computation cancelled: ")
 	o.ask(&e, cause)
+	o.blameLoop(&e)
 	if e.Hint == "" {
 		o.teachRunning(&e, err)
 	}

@@ -127,6 +127,26 @@ func TestACancelledHandlerGivesTheReason(t *testing.T) {
 	}
 }
 
+func TestALoopThatNeverEndsIsTheGuiltyLine(t *testing.T) {
+	for src, want := range map[string]string{
+		"def main():\n    x = len('a')\n    while True:\n        pass\n    return len('b')\n": "app.star:3:5",
+		"def main():\n    while True:\n        continue\n":                                    "app.star:2:5",
+		"def main():\n    n = 0\n    while True:\n        n += 1\n":                           "app.star:4:11",
+	} {
+		thread := &starlark.Thread{}
+		globals, err := starlark.ExecFileOptions(dialect, thread, "app.star", src, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		thread.OnMaxSteps = func(thread *starlark.Thread) { thread.Cancel("it ran longer than 60s (--handler-timeout)") }
+		thread.SetMaxExecutionSteps(1000)
+		_, err = starlark.Call(thread, globals["main"], nil, nil)
+		if f, _ := Error(err, options(src)).Place(); f.String() != want {
+			t.Errorf("%q: got %v, want %v", src, f, want)
+		}
+	}
+}
+
 func TestHabitsOfOtherFrameworks(t *testing.T) {
 	for said, want := range map[string]string{
 		`send: unexpected keyword argument "text"`:         `send({"text": …})`,
@@ -190,9 +210,9 @@ func TestOneLineForm(t *testing.T) {
 func TestNearest(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
 		{"txet", "text"}, {"Text", "text"}, {"acept", "accept"}, {"reply_chanel", "reply_channel"}, {"replychannel", "reply_channel"},
-		{"text", ""}, {"zzz", ""}, {"", ""}, {"content_type", ""},
+		{"text", ""}, {"x", ""}, {"zzz", ""}, {"", ""}, {"content_type", ""},
 	} {
-		if got := Nearest(c.name, []string{"text", "bytes", "accept", "close", "reply_channel"}); got != c.want {
+		if got := Nearest(c.name, []string{"text", "bytes", "accept", "close", "/", "reply_channel"}); got != c.want {
 			t.Errorf("%q: got %q, want %q", c.name, got, c.want)
 		}
 	}

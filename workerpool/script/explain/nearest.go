@@ -26,8 +26,14 @@ const longest = 100
 func abs(n int) int { return max(n, -n) }
 
 // allowed is how many mistakes a word of that length may hold: a third of
-// its letters, since more turns one short word into any other.
-func allowed(name string) int { return max(1, (len(name)+1)/3) }
+// its letters, since more turns one short word into any other. One letter may
+// only be of the wrong case.
+func allowed(name string) int {
+	if len(name) < 2 {
+		return 0
+	}
+	return max(1, (len(name)+1)/3)
+}
 
 func fold(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "")) }
 

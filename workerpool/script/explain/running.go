@@ -198,7 +198,7 @@ func (o Options) keyHint(key, container string, e *Explanation) string {
 	src, _ := o.source(f.File)
 	var texts []string
 	for _, t := range scan(src) {
-		if t.kind == text && t.line != f.Line && len(t.text) < 40 {
+		if t.kind == text && len(t.text) < 40 {
 			texts = append(texts, strings.Trim(t.text, `"'`))
 		}
 	}
