@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -119,7 +120,8 @@ func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 }
 
 // place is the key of where in a file a record comes from: that stands first,
-// where editors look for it.
+// where editors look for it. The application may have a field of that name too:
+// the first is the place.
 const place = "at"
 
 // plain writes the level if it is remarkable, the message, its error and the rest.
@@ -132,10 +134,9 @@ func (h *Handler) plain(l *line, r slog.Record, attrs []slog.Attr) {
 	case r.Level < slog.LevelInfo:
 		l.in(dim, "debug: ")
 	}
-	for _, a := range attrs {
-		if a.Key == place {
-			l.WriteString(Printable(a.Value.String()) + ": ")
-		}
+	if at := slices.IndexFunc(attrs, func(a slog.Attr) bool { return a.Key == place }); at >= 0 {
+		l.WriteString(Printable(attrs[at].Value.String()) + ": ")
+		attrs = slices.Delete(slices.Clone(attrs), at, at+1)
 	}
 	l.WriteString(Printable(r.Message))
 	var after string
@@ -149,7 +150,7 @@ func (h *Handler) plain(l *line, r slog.Record, attrs []slog.Attr) {
 		l.WriteString(": " + Printable(first))
 	}
 	for _, a := range attrs {
-		if _, ok := a.Value.Any().(error); !ok && a.Key != place {
+		if _, ok := a.Value.Any().(error); !ok {
 			l.in(dim, " "+a.Key+"=")
 			l.WriteString(value(a.Value))
 		}

@@ -85,6 +85,13 @@ func TestThePlaceInAFileStandsFirst(t *testing.T) {
 	}
 }
 
+func TestAnApplicationsFieldMayBeCalledAsThePlaceIs(t *testing.T) {
+	got := written(Options{}, func(l *slog.Logger) { l.Info("job", "at", "app.star:8", "at", 1795423637) })
+	if want := "app.star:8: job at=1795423637\n"; got != want {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestItIsASlogHandler(t *testing.T) {
 	var b bytes.Buffer
 	slogtest.Run(t, func(*testing.T) slog.Handler {
