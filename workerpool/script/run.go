@@ -175,5 +175,5 @@ func (u *unit) print(thread *starlark.Thread, text string) {
 
 // logAt writes a line for the script, with where and on whose behalf.
 func (u *unit) logAt(thread *starlark.Thread, level slog.Level, text string, args ...any) {
-	u.logger(thread).Log(context.Background(), level, text, append(args, "at", where(thread))...)
+	u.logger(thread).Log(context.Background(), level, text, append([]any{"at", where(thread)}, args...)...)
 }
