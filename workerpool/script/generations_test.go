@@ -250,6 +250,7 @@ func TestCheckSaysFileLineAndColumn(t *testing.T) {
 		{"channel_routing = [route('x', 'f')]\n", "not a function"},
 		{"channel_routing = 5\n", "channel_routing: int is no list of routes"},
 		{"x = 1\n", "never receives a message"},
+		{"chanel_routing = []\n", "did you mean channel_routing"},
 		{"application = 1\n", "application is an int"},
 		{"channel_routing = [static('/s/', 'nowhere')]\n", "app.star:1:26: static: "},
 		{"channel_routing = [every(0, 'x')]\n", "every: at least"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"asgibox/workerpool"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -135,8 +136,14 @@ func (u *unit) routed(globals starlark.StringDict, s *staged) (workerpool.Applic
 	return &routed{unit: u, globals: globals, staged: s, table: table}, nil
 }
 
-// errNoApplication is a file that is neither kind of application.
-func (u *unit) errNoApplication() error {
+// errNoApplication is a file that is neither kind of application. A name that
+// it sets may be a misspelt one.
+func (u *unit) errNoApplication(globals starlark.StringDict) error {
+	for _, name := range []string{"channel_routing", "application"} {
+		if near := explain.Nearest(name, globals.Keys()); near != "" {
+			return hintf(fmt.Sprintf("did you mean %s, where it sets %s?", name, near), "%s sets no %s", u.loader.file, name)
+		}
+	}
 	return hintf("set channel_routing = [view(\"/\", index)], define application(environ, start_response), or call layer.receive_many",
 		"%s sets neither channel_routing nor application and never receives a message", u.loader.file)
 }

@@ -35,7 +35,7 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 	t := &table{unit: u, entries: make(map[string][]entry)}
 	routing, application := globals["channel_routing"], globals["application"]
 	if routing == nil && application == nil {
-		return nil, u.errNoApplication()
+		return nil, u.errNoApplication(globals)
 	}
 	if application != nil {
 		wsgi, ok := application.(starlark.Callable)
