@@ -2,6 +2,7 @@ package inspector
 
 import (
 	"math"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,21 @@ type viewers struct {
 	count atomic.Int64
 	wake  chan struct{} // of one; made by the collector's owner
 }
+
+// enter counts one more, whom the collector serves at once; leave ends that.
+func (v *viewers) enter() error {
+	if v.count.Add(1) > maxViewers {
+		v.leave()
+		return &statusError{http.StatusServiceUnavailable, "TooManyViewers", "sixteen pages look already; close one"}
+	}
+	select {
+	case v.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (v *viewers) leave() { v.count.Add(-1) }
 
 // collectAll empties the recorder and keeps the charts until the server ends.
 func (s *Server) collectAll(c *collector) {

@@ -37,12 +37,10 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badRequest(err)
 	}
-	if s.viewers.count.Add(1) > maxViewers {
-		s.viewers.count.Add(-1)
-		return &statusError{http.StatusServiceUnavailable, "TooManyViewers", "sixteen pages look already; close one"}
+	if err := s.viewers.enter(); err != nil {
+		return err
 	}
-	defer s.viewers.count.Add(-1)
-	s.wakeCollector()
+	defer s.viewers.leave()
 	v := &viewer{view: r.FormValue("view"), name: r.FormValue("name"), filter: f, first: true}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -72,13 +70,6 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 		case <-s.life.Done():
 			return nil
 		}
-	}
-}
-
-func (s *Server) wakeCollector() {
-	select {
-	case s.viewers.wake <- struct{}{}:
-	default:
 	}
 }
 

@@ -131,12 +131,10 @@ func (s *Server) tailLines(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badRequest(err)
 	}
-	if s.viewers.count.Add(1) > maxViewers {
-		s.viewers.count.Add(-1)
-		return &statusError{http.StatusServiceUnavailable, "TooManyViewers", "sixteen pages look already; close one"}
+	if err := s.viewers.enter(); err != nil {
+		return err
 	}
-	defer s.viewers.count.Add(-1)
-	s.wakeCollector()
+	defer s.viewers.leave()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	_, cursor := s.history.newest(0, f)
 	out, encoder := http.NewResponseController(w), json.NewEncoder(w)
