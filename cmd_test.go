@@ -360,8 +360,8 @@ func TestARecordingIsPlayedAndCompared(t *testing.T) {
 	}
 }
 
-func TestTheRulesOfChaosAreChangedWhileItRuns(t *testing.T) {
-	p := start(t, chatApp, "--store", "memory", "--chaos", "jobs:drop=100%")
+func TestChaosBeginsAndEndsWhileTheServerRuns(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory")
 	control := p.saw(`look +(http\S+)`)[1]
 	ask := func(rules string) (int, string) {
 		t.Helper()
@@ -377,6 +377,10 @@ func TestTheRulesOfChaosAreChangedWhileItRuns(t *testing.T) {
 	if status, out := ask(`["jobs:drop=often"]`); status != 400 {
 		t.Errorf("a bad rule: %d %s", status, out)
 	}
+	if status, out := ask(`["jobs:drop=100%"]`); status != 200 {
+		t.Errorf("a rule: %d %s", status, out)
+	}
+	p.mustCommand("send", "jobs", `{"n": 0}`)
 	if status, out := ask(`[]`); status != 200 || out != `{"rules":[]}`+"\n" {
 		t.Errorf("no rules: %d %s", status, out)
 	}

@@ -189,7 +189,7 @@ func (v poolView) Reload(ctx context.Context) error {
 
 func (v poolView) SetWorkers(n int) error { return v.pool.SetWorkers(n) }
 
-// chaosView shows the rules of --chaos to the inspector.
+// chaosView shows the rules of chaos to the inspector.
 type chaosView struct{ layer *chaos.Layer }
 
 func (v chaosView) Rules() (texts []string) {

@@ -45,6 +45,7 @@ func TestInspector(t *testing.T) {
 		"a chat shows up in every view":               testChatInEveryView,
 		"a paused channel holds, steps and is edited": testPausedChannel,
 		"a resent message arrives":                    testResentMessage,
+		"a channel's messages are lost on purpose":    testChaosSliders,
 		"state and play":                              testStateAndPlay,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,6 +149,30 @@ func testPausedChannel(t *testing.T, b *tab) {
 	b.press("Resume")
 	if got := s.receive() + s.receive(); got != "TWOthree" {
 		t.Errorf("after resuming: %q", got)
+	}
+}
+
+func testChaosSliders(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	p := start(t, chatApp, "--store", "memory")
+	p.mustCommand("send", "jobs", `{"n": 1}`)
+	p.looking(b, "channels?name=jobs")
+	b.click(`details.chaos summary`)
+	slide := func(name, value string) {
+		b.do(chromedp.Evaluate[chromedp.Void](`{ const s = document.querySelector("details.chaos [name=` + name + `]"); s.value = ` + value + `; s.dispatchEvent(new Event("input")); }`))
+	}
+	slide("delay", "50")
+	slide("drop", "100")
+	b.shows("is on: jobs:drop=100%,delay=50ms")
+	b.until(`[...document.querySelectorAll("main tbody tr")].some(r => r.textContent.includes("jobs") && r.textContent.includes("chaos"))`)
+	b.shows("chaos is on")
+	b.picture("inspector-chaos")
+	p.mustCommand("send", "jobs", `{"n": 2}`)
+	b.press("Turn all chaos off")
+	b.until(`document.querySelector("details.chaos [name=drop]").value === "0"`)
+	p.mustCommand("send", "jobs", `{"n": 3}`)
+	if got := p.mustCommand("receive", "jobs") + p.mustCommand("receive", "jobs"); !strings.Contains(got, `"n":1`) || !strings.Contains(got, `"n":3`) {
+		t.Errorf("received %s", got)
 	}
 }
 

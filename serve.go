@@ -40,7 +40,7 @@ type server struct {
 	log      *slog.Logger
 
 	store   *store.Store
-	chaos   *chaos.Layer      // nil without --chaos
+	chaos   *chaos.Layer      // nil without --chaos and without the control server
 	front   *httpfront.Server // nil for a worker of another process
 	packets net.PacketConn    // nil without --udp
 	udp     *udp.Server       // nil without --udp
@@ -146,9 +146,10 @@ func (s *server) openStore() (err error) {
 	return err
 }
 
-// layer is the store, or what --chaos makes of it.
-func (s *server) layer() asgi.Layer {
-	if len(s.options.chaos) == 0 {
+// layer is the store. Chaos stands before it with --chaos, and where the
+// control server may ask for it.
+func (s *server) layer(look net.Listener) asgi.Layer {
+	if len(s.options.chaos) == 0 && look == nil {
 		return s.store
 	}
 	s.chaos = chaos.New(s.store, chaos.Options{Rules: s.options.chaos, Log: s.log})
@@ -167,7 +168,7 @@ func (s *server) closeStore() error {
 
 // build makes the rooms and shows each the layer, and nothing else.
 func (s *server) build(look net.Listener) (err error) {
-	layer := s.layer()
+	layer := s.layer(look)
 	s.options.front.Log = s.log
 	if s.front, err = httpfront.New(layer, s.options.front); err != nil {
 		return err

@@ -243,9 +243,7 @@ func (s *Server) deleteState(w http.ResponseWriter, r *http.Request) error {
 	return s.done(w, r, c)
 }
 
-// noChaos says why there are no rules to change: with no layer that could
-// break its promises, the hot path stays as short as it is.
-const noChaos = "this server was started without --chaos; start it with any rule to change the rules here"
+const noChaos = "chaos does not stand before this channel layer"
 
 func (s *Server) getChaos(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.Chaos == nil {

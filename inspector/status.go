@@ -35,6 +35,8 @@ type status struct {
 	Messages int     `json:"messages"`
 	Lost     uint64  `json:"lost"`
 	Viewers  int64   `json:"viewers"`
+
+	Chaos []string `json:"chaos,omitempty"` // its rules
 }
 
 func (s *Server) status() *status {
@@ -61,6 +63,9 @@ func (s *Server) status() *status {
 				st.Busy++
 			}
 		}
+	}
+	if s.opts.Chaos != nil {
+		st.Chaos = s.opts.Chaos.Rules()
 	}
 	last, failed := s.loads.last()
 	st.Error, st.Failed = last.Error, failed

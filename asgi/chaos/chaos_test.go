@@ -276,3 +276,20 @@ func TestItOffersWhatTheLayerBehindOffers(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+func TestOnceRulesAreGoneWhatIsHeldBackGoesBeforeWhatIsNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := before(t, store.Options{}, chaos.Options{}, "c:delay=1s")
+		send(t, l, "c", 1)
+		l.SetRules(nil)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			send(t, l, "c", 2)
+		}()
+		time.Sleep(2 * time.Second)
+		<-done
+		send(t, l, "c", 3)
+		wants(t, l, "c", 1, 2, 3)
+	})
+}

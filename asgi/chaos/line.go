@@ -48,11 +48,11 @@ func copyOf(c *asgi.Cause) *asgi.Cause {
 // concerned reports whether chance, or what is held back, has a say on one of
 // the channels.
 func (l *Layer) concerned(channels ...string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || len(l.rules) == 0 && len(l.lines) == 0 {
+	if !l.active.Load() {
 		return false
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, channel := range channels {
 		if l.lines[channel] != nil {
 			return true
@@ -64,6 +64,11 @@ func (l *Layer) concerned(channels ...string) bool {
 		}
 	}
 	return false
+}
+
+// activeLocked notes whether messages are to be looked at.
+func (l *Layer) activeLocked() {
+	l.active.Store(!l.closed && (len(l.rules) > 0 || len(l.lines) > 0))
 }
 
 func (l *Layer) fateLocked(channel string) fate {
@@ -80,6 +85,7 @@ func (l *Layer) joinLocked(h *held, f fate) *line {
 	if ln == nil {
 		ln = &line{channel: h.channel}
 		l.lines[h.channel] = ln
+		l.activeLocked()
 	}
 	if f.delay > 0 {
 		l.countLocked(h.pattern, Counts{Delayed: 1})
@@ -174,6 +180,7 @@ func (l *Layer) scheduleLocked(ln *line) {
 		at = ln.asideBy
 	case l.lines[ln.channel] == ln: // it may have been forgotten already, and another begun
 		delete(l.lines, ln.channel)
+		l.activeLocked()
 		return
 	default:
 		return

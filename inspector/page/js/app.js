@@ -48,6 +48,7 @@ const bar = {
   waiting: h("span", { title: "Messages that wait in queues now (a gauge)" }),
   sockets: h("span", { title: "WebSockets that are open now (a gauge)" }),
   busy: h("span", { title: "Workers that handle a message now, of all (a gauge)" }),
+  chaos: h("a", { href: "#/channels", class: "warn", hidden: true }, "chaos is on"),
   generation: h("a", { href: "#/reloads", title: "The application's generation" }),
 };
 
@@ -57,6 +58,8 @@ function drawBar() {
   setText(bar.waiting, number(s.waiting) + " waiting");
   setText(bar.sockets, number(s.sockets) + (s.sockets === 1 ? " socket" : " sockets"));
   setText(bar.busy, s.busy + "/" + s.workers + " busy");
+  bar.chaos.hidden = !s.chaos;
+  bar.chaos.title = (s.chaos || []).join("\n");
   setText(bar.generation, s.error ? "does not load" : "generation " + s.generation);
   bar.generation.className = s.error ? "bad" : "";
 }
@@ -127,7 +130,7 @@ function theme(next) {
 theme();
 $("#nav").append(...Object.keys(views).map((name, i) =>
   h("a", { href: "#/" + name, "data-view": name, title: `Key ${i + 1}` }, titles[name])));
-$("#bar").append(bar.live, bar.rate, bar.waiting, bar.sockets, bar.busy, bar.generation,
+$("#bar").append(bar.live, bar.rate, bar.waiting, bar.sockets, bar.busy, bar.chaos, bar.generation,
   h("button", { class: "small", onclick: () => theme(true), title: "Dark, light, or as the system has it (t)", "aria-label": "Colours" }, "◐"),
   h("button", { class: "small", onclick: showHelp, title: "Keys (?)", "aria-label": "Keys" }, "?"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => current?.themed?.());

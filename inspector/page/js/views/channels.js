@@ -1,6 +1,7 @@
 // Every channel: what waits, how fast, who listens. Looking takes nothing.
 import { h, keep, setText, number, took, clock, ask, toast, short } from "../dom.js";
-import { attempt, get, post } from "../api.js";
+import { attempt, post } from "../api.js";
+import { allOff, chaosSliders, editRules, ruleOf } from "../chaos.js";
 import { messageNode } from "../payload.js";
 import { compose, family } from "./messages.js";
 
@@ -13,17 +14,21 @@ export function channels(shell, params) {
   let chosen = params.name || "";
   let filter = "";
   let list = [];
+  let rules = []; // of chaos
+  let sliders = null; // of the channel that is chosen
   const body = h("tbody"), note = h("span", { class: "muted" });
   const detail = h("aside", { class: "detail", hidden: true });
   const waiting = h("div", { class: "waiting" });
   const facts = h("p", { class: "facts" });
   const pause = h("button", { onclick: () => act(chosenView()?.paused ? "resume" : "pause") }, "Pause");
+  const chaosOff = h("button", { class: "chaotic", hidden: true, onclick: allOff }, "Turn all chaos off");
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
       h("input", { type: "search", placeholder: "Name", "aria-label": "Filter by name", oninput: (e) => { filter = e.target.value; draw(); } }),
       h("button", { onclick: breakpoint }, "Pause a channel…"),
       h("button", { onclick: () => compose(shell) }, "Send…"),
-      h("button", { onclick: chaos, title: "Lose, delay and reorder messages on purpose" }, "Chaos…"),
+      h("button", { onclick: editRules, title: "Lose, delay and reorder messages on purpose" }, "Chaos…"),
+      chaosOff,
       h("button", { class: "danger", onclick: flush }, "Flush all…"), note),
     h("div", { class: "scroll" }, h("table", { class: "list" }, h("thead", {}, h("tr", {},
       columns.map(([t, title, less]) => h("th", { title: title || "", class: less }, t)))), body)),
@@ -42,6 +47,8 @@ export function channels(shell, params) {
     waiting.kept = null;
     waiting.replaceChildren();
     if (name) {
+      sliders = chaosSliders(name);
+      sliders.draw(rules);
       detail.replaceChildren(
         h("div", { class: "head" }, h("h2", {}, h("span", { class: "chip " + family(name), title: name }, short(name))), h("button", { class: "small", onclick: () => choose(""), "aria-label": "Close" }, "✕")),
         facts,
@@ -50,6 +57,7 @@ export function channels(shell, params) {
           h("button", { onclick: () => compose(shell, name, {}) }, "Send…"),
           h("button", { class: "danger", onclick: drain }, "Drain…"),
           h("a", { href: "#/messages?" + new URLSearchParams({ filter: "channel:" + name + (name.endsWith("!") ? "*" : "") }) }, "In Messages")),
+        sliders.node,
         h("h3", {}, "What waits, the next first"), waiting);
     }
     shell.watch(name ? { name } : {});
@@ -67,13 +75,6 @@ export function channels(shell, params) {
     }
   }
 
-  async function chaos() {
-    const now = await attempt(get("chaos"));
-    if (!now) return;
-    const v = await ask("Chaos", [{ name: "rules", label: "A rule a line, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; none is no chaos", value: now.rules.join("\n"), rows: 6 }], "From now on");
-    if (v) await attempt(post("chaos", { rules: v.rules.split("\n").map((r) => r.trim()).filter(Boolean) }), (a) => (a.rules.length ? a.rules.join(" · ") : "No chaos"));
-  }
-
   async function edit(m) {
     const v = await ask("Edit the message that waits", [{ name: "message", label: "Message, as JSON", value: JSON.stringify(m.message, null, 2), rows: 14 }], "Put it in place");
     if (!v) return;
@@ -88,9 +89,13 @@ export function channels(shell, params) {
   function frame(f) {
     if (!f.status) return;
     list = f.channels || [];
+    rules = f.status.chaos || [];
+    chaosOff.hidden = !rules.length;
+    list.forEach((c) => { c.chaos = ruleOf(rules, c.name); });
     setText(note, `${number(f.all || 0)} channels` + ((f.all || 0) > list.length ? `, the ${list.length} fullest and busiest are shown` : ""));
     draw();
     if (chosen) drawDetail(f.waiting || []);
+    if (chosen) sliders.draw(rules);
   }
 
   function draw() {
@@ -101,7 +106,7 @@ export function channels(shell, params) {
 
   function drawRow(line, c) {
     const [name, depth, oldest, rate, sent, refused, expired, readers] = line.children;
-    name.replaceChildren(h("span", { class: "chip " + family(c.name), title: c.name }, short(c.name)), c.paused ? h("span", { class: "tag warn" }, "paused") : "");
+    name.replaceChildren(h("span", { class: "chip " + family(c.name), title: c.name }, short(c.name)), c.paused ? h("span", { class: "tag warn" }, "paused") : "", c.chaos ? h("span", { class: "tag warn", title: c.chaos }, "chaos") : "");
     const fill = h("i", {});
     fill.style.width = Math.min(100, (100 * c.depth) / c.capacity) + "%";
     depth.replaceChildren(h("span", { class: "mini" }, fill), ` ${number(c.depth)} / ${number(c.capacity)}`);
