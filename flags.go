@@ -68,6 +68,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 				errs = append(errs, fmt.Errorf("%s: %w", variable(f.Name), err))
 			}
 		}
+		f.Changed = true
 	})
 	return errors.Join(errs...)
 }

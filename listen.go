@@ -34,7 +34,7 @@ func (o listenOptions) open() (listeners []net.Listener, err error) {
 		listeners = append(listeners, l)
 	}
 	binds := o.binds
-	if len(binds) == 0 && len(listeners) == 0 {
+	if len(binds) == 0 && (len(listeners) == 0 || o.asked) {
 		binds = []string{"127.0.0.1"}
 	}
 	port := o.port

@@ -90,6 +90,30 @@ func TestAUnixSocketServes(t *testing.T) {
 	<-status
 }
 
+// TestAPortThatWasAskedForIsOpenBesideAUnixSocket, by flag or environment.
+func TestAPortThatWasAskedForIsOpenBesideAUnixSocket(t *testing.T) {
+	for name, args := range map[string][]string{"flag": {"-p", "0"}, "environment": nil} {
+		t.Run(name, func(t *testing.T) {
+			if args == nil {
+				t.Setenv("ASGIBOX_PORT", "0")
+			}
+			dir := dirWith(t, t.TempDir(), helloApp)
+			args = append([]string{"run", filepath.Join(dir, "app.star"), "-u", filepath.Join(dir, "s"), "--store", "memory"}, args...)
+			p := &program{TB: t, dir: dir, out: newTranscript()}
+			ctx, cancel := context.WithCancel(t.Context())
+			status := make(chan int)
+			go func() { status <- run(ctx, args, strings.NewReader(""), p.out, p.out) }()
+			defer func() {
+				cancel()
+				<-status
+			}()
+			p.saw("stop +Ctrl-C")
+			expectText(t, p.out.String(), "unix:")
+			expectText(t, p.out.String(), "http://127.0.0.1:")
+		})
+	}
+}
+
 func TestAnAccessLogIsWritten(t *testing.T) {
 	dir := dirWith(t, t.TempDir(), helloApp)
 	path := filepath.Join(dir, "access.log")

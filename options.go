@@ -47,6 +47,7 @@ type options struct {
 type listenOptions struct {
 	binds []string
 	port  int
+	asked bool // the port was given, not taken for granted
 	unix  string
 	udp   string
 	fd    int
@@ -205,6 +206,7 @@ file APP (app.star unless given), and swap it when it is saved.`),
 			if err := o.complete(); err != nil {
 				return err
 			}
+			o.listen.asked = cmd.Flags().Changed("port")
 			return serve(cmd.Context(), app, o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
