@@ -247,7 +247,7 @@ func TestCheckSaysFileLineAndColumn(t *testing.T) {
 		{"def f(message, y): pass\nchannel_routing = [route('http.request', f)]\n", `wants an argument "y"`},
 		{"def f(r, b): pass\nchannel_routing = [view('/<int:a>', f)]\n", `has no parameter "a"`},
 		{"def f(m): pass\nchannel_routing = [route('http.request', f, pth='x')]\n", `did you mean "path"?`},
-		{"def f(m): pass\nchannel_routing = [route('http.request', f, path='(')]\n", "is no regular expression"},
+		{"def f(m): pass\nchannel_routing = [route('http.request', f, path='(')]\n", "is no regular expression: missing closing ): ("},
 		{"def f(m): pass\nchannel_routing = [route('bad name', f)]\n", "invalid name"},
 		{"def f(m): pass\nchannel_routing = [route('x', f())]\n", "missing 1 argument"},
 		{"channel_routing = [route('x', 'f')]\n", "not a function"},

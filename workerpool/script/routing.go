@@ -153,6 +153,9 @@ func compilePatterns(kwargs []starlark.Tuple) ([]pattern, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s: a pattern is text, not %s", key, kw[1].Type())
 		}
+		if _, err := regexp.Compile(source); err != nil { // as it was written
+			return nil, badPattern(key, source, err)
+		}
 		re, err := regexp.Compile(`^(?:` + source + `)`)
 		if err != nil {
 			return nil, badPattern(key, source, err)
