@@ -3,6 +3,7 @@ package workerpool
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type Job struct {
 	ended    bool   // the HTTP response is complete
 	passed   bool   // somebody else will answer
 	joined   string // a group that the reply channel joined
+	ignored  string // why a reply to a WebSocket will be ignored
 }
 
 // Generation answers the number of the generation that handles the job.
@@ -183,6 +185,11 @@ func (j *Job) sent(channel string, m asgi.Message) {
 		return
 	}
 	if !j.isHTTP() {
+		if j.Delivery.Channel == websocketConnect {
+			if j.ignored = ignored(m); j.ignored != "" {
+				return
+			}
+		}
 		j.answered = j.answered || answers(m)
 		j.ended = j.ended || closes(m)
 		j.pool.alive(j.worker)
@@ -196,10 +203,31 @@ func (j *Job) sent(channel string, m asgi.Message) {
 	j.ended = !m.Has("request")
 }
 
+// ignored answers why a reply to a WebSocket will be ignored whole, or "".
+func ignored(m asgi.Message) string {
+	text, hasText := m.Get("text")
+	data, hasData := m.Get("bytes")
+	hasText, hasData = hasText && text != nil, hasData && data != nil
+	if _, ok := text.(string); hasText && !ok {
+		return "its text is not text"
+	}
+	if hasText && hasData {
+		return "it has text and bytes"
+	}
+	for key := range m.All() {
+		switch key {
+		case "text", "bytes", "close", "accept", "subprotocol", "reason", "response":
+		default:
+			return "its key " + strconv.Quote(key) + " is not known"
+		}
+	}
+	return ""
+}
+
 // accepts reports whether a reply lets a handshake succeed.
 func accepts(m asgi.Message) bool {
 	accept, _ := m.Get("accept")
-	return accept == true || m.Text("text") != "" || m.Bytes("bytes") != ""
+	return accept == true || m.Text("text") != "" || m.Bytes("bytes") != "" || m.Text("bytes") != ""
 }
 
 // answers reports whether a reply decides a handshake.

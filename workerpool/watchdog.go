@@ -9,10 +9,14 @@ import (
 type SilenceError struct {
 	Channel  string // of the message that was handled
 	Consumer string
+	Ignored  string // why what it sent to a handshake is ignored, or ""
 }
 
 func (e *SilenceError) Error() string {
-	if e.Channel == websocketConnect {
+	switch {
+	case e.Ignored != "":
+		return e.Consumer + " answered the handshake with a message that is ignored: " + e.Ignored
+	case e.Channel == websocketConnect:
 		return e.Consumer + " returned without deciding the handshake"
 	}
 	return e.Consumer + " returned without answering the request"
@@ -20,7 +24,10 @@ func (e *SilenceError) Error() string {
 
 // Hint says what to add.
 func (e *SilenceError) Hint() string {
-	if e.Channel == websocketConnect {
+	switch {
+	case e.Ignored != "":
+		return `mend it; to accept, message.reply_channel.send({"accept": True}) will do, with "text": text or "bytes": bytes`
+	case e.Channel == websocketConnect:
 		return `add message.reply_channel.send({"accept": True}), or message.deny() to refuse it`
 	}
 	return `add message.reply_channel.send({"status": 200, "content": "…"}), or hold(message) if somebody else answers later`
@@ -34,8 +41,8 @@ func (p *Pool) watch(j *Job, c Consumer) {
 	}
 	switch {
 	case j.answered, j.passed:
-	case j.joined == "":
-		p.fail(j, c.Name(), c.Explain(&SilenceError{channel, c.Name()}))
+	case j.joined == "" || j.ignored != "":
+		p.fail(j, c.Name(), c.Explain(&SilenceError{channel, c.Name(), j.ignored}))
 	case channel == websocketConnect:
 		p.log.Warn("the handshake waits: its channel only joined a group, which does not accept it; "+
 			"add message.reply_channel.send({\"accept\": True})",

@@ -74,6 +74,31 @@ channel_routing = {"websocket.connect": connect}
 	s.log.has("only joined a group")
 }
 
+func TestAHandshakeAnsweredWithWhatIsIgnoredIsRefusedAtOnce(t *testing.T) {
+	s := serve(t, `
+def bytes_as_text(message): message.reply({"accept": True, "text": b"hi"})
+def text_as_bytes(message): message.reply({"bytes": "hi"})
+def both(message): message.reply({"text": "hi", "bytes": b"hi"})
+def misspelt(message): message.reply({"accept": True, "txt": "hi"})
+channel_routing = [route("websocket.connect", fn, path="^/%d$" % n) for n, fn in enumerate([bytes_as_text, text_as_bytes, both, misspelt])]
+`)
+	for path, why := range map[string]string{
+		"/0": "its text is not text", "/1": "", "/2": "it has text and bytes", "/3": "is not known",
+	} {
+		_, resp, err := s.tryDial(path)
+		if why == "" {
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+			continue
+		}
+		if err == nil || resp.StatusCode != 500 {
+			t.Errorf("%s: %v %v", path, resp, err)
+		}
+		s.log.has(why)
+	}
+}
+
 func TestNoWatchdogLeavesSilenceAlone(t *testing.T) {
 	c := setup{pool: workerpool.Options{NoWatchdog: true}, front: httpfront.Options{HTTPTimeout: 50 * time.Millisecond}}
 	s := c.serve(t, `
