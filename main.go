@@ -87,7 +87,7 @@ sockets stay open.`),
 	}
 	root.SetVersionTemplate("asgibox {{.Version}}\n")
 	root.SetFlagErrorFunc(explainFlag)
-	root.AddCommand(newRun(), newWorker(), newCheck(), newRoutes(), newVersion())
+	root.AddCommand(newRun(), newWorker(), newCheck(), newRoutes(), newMan(), newVersion())
 	root.AddCommand(controlCommands()...)
 	return root
 }
