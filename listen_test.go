@@ -98,7 +98,7 @@ func TestAPortThatWasAskedForIsOpenBesideAUnixSocket(t *testing.T) {
 				t.Setenv("ASGIBOX_PORT", "0")
 			}
 			dir := dirWith(t, t.TempDir(), helloApp)
-			args = append([]string{"run", filepath.Join(dir, "app.star"), "-u", filepath.Join(dir, "s"), "--store", "memory"}, args...)
+			args = append([]string{"run", filepath.Join(dir, "app.star"), "-u", filepath.Join(dir, "s"), "--store", "memory", "--control", "off"}, args...)
 			p := &program{TB: t, dir: dir, out: newTranscript()}
 			ctx, cancel := context.WithCancel(t.Context())
 			status := make(chan int)
