@@ -135,7 +135,7 @@ func (s *server) banner() {
 	}
 	row("kept", s.kept())
 	if s.keyboard != nil {
-		row("stop", keysHelp)
+		row("stop", keysHelp(s.control.Load() != nil))
 	} else {
 		row("stop", "Ctrl-C")
 	}

@@ -66,8 +66,10 @@ export function took(ms) {
   if (ms < 10) return ms.toFixed(2) + " ms";
   if (ms < 1000) return Math.round(ms) + " ms";
   if (ms < 60000) return (ms / 1000).toFixed(1) + " s";
-  if (ms < 3600000) return Math.floor(ms / 60000) + " min " + Math.round((ms % 60000) / 1000) + " s";
-  return Math.floor(ms / 3600000) + " h " + Math.round((ms % 3600000) / 60000) + " min";
+  const seconds = Math.round(ms / 1000); // rounded first: there is no "60 s"
+  if (seconds < 3600) return Math.floor(seconds / 60) + " min " + (seconds % 60) + " s";
+  const minutes = Math.round(seconds / 60);
+  return Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
 }
 
 export function clock(ms) {

@@ -44,7 +44,7 @@ export function groups(shell, params) {
     if (!f.status) return;
     const list = f.groups || [];
     setText(note, `${number(f.all || 0)} groups`);
-    keep(body, list, (g) => g.name, (g) => h("tr", { tabIndex: 0, onclick: () => choose(g.name), onkeydown: (e) => { if (e.key === "Enter") choose(g.name); } }, h("td", {}, g.name), h("td")), (line, g) => setText(line.children[1], number(g.members)));
+    keep(body, list, (g) => g.name, (g) => h("tr", { tabIndex: 0, onclick: () => choose(g.name), onkeydown: (e) => { if (e.key === "Enter") choose(g.name); } }, h("td", { class: "wrap" }, g.name), h("td")), (line, g) => setText(line.children[1], number(g.members)));
     if (!list.length) body.replaceChildren(h("tr", {}, h("td", { colSpan: 2, class: "muted empty" }, "No group has members now.")));
     for (const line of body.children) line.classList.toggle("selected", line.firstChild.textContent === chosen);
     if (!chosen) return;

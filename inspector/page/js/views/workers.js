@@ -5,8 +5,8 @@ import { family } from "./messages.js";
 
 export function workers(shell) {
   const body = h("tbody"), note = h("p", { class: "muted" });
-  const count = h("input", { class: "count", type: "number", min: 1, max: 1000, required: true, "aria-label": "Workers" });
-  const change = h("form", { class: "tools", hidden: true, onsubmit: apply }, h("label", { class: "line" }, "Handlers that run at once ", count), h("button", {}, "Change"));
+  const count = h("input", { class: "count", type: "number", min: 1, max: 1000, required: true, title: "How many handlers run at once" });
+  const change = h("form", { class: "tools", hidden: true, onsubmit: apply }, h("label", { class: "line" }, "Workers ", count), h("button", {}, "Change"));
   const node = h("div", { class: "scroll alone" }, note, change, h("table", { class: "list" },
     h("thead", {}, h("tr", {}, ["Worker", "Generation", "Does", "For", "Handler", "Trace"].map((t) => h("th", {}, t)))), body));
 
