@@ -7,7 +7,6 @@
 package heapfloor
 
 import (
-	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -42,10 +41,15 @@ type floor struct {
 // usual is Go's own percentage.
 const usual = 100
 
+// least is how much Go takes to be alive at least, at the usual percentage: it
+// multiplies by the one in force, and so has to be known here. Before the first
+// collection nothing is known to be alive.
+const least = 4 << 20
+
 // percent answers the growth, in percent of what is alive, that leaves room
 // for the floor.
 func (f *floor) percent(live uint64) int {
-	return int(max(usual, min(100*f.bytes/max(live, 1), math.MaxInt32/2)))
+	return int(max(usual, 100*f.bytes/max(live, least)))
 }
 
 // watch has the percentage looked at after each collection: the sentinel is

@@ -1,48 +1,60 @@
 package heapfloor
 
 import (
+	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 )
 
 func TestTheFloorIsRoomForGarbageWhateverIsAlive(t *testing.T) {
 	f := &floor{bytes: 32 << 20}
-	for live, want := range map[uint64]int{1 << 20: 3200, 16 << 20: 200, 32 << 20: 100, 1 << 30: 100} {
+	for live, want := range map[uint64]int{0: 800, 1 << 20: 800, 4 << 20: 800, 16 << 20: 200, 32 << 20: 100, 1 << 30: 100} {
 		if got := f.percent(live); got != want {
 			t.Errorf("with %d bytes alive: %d%%, want %d%%", live, got, want)
 		}
 	}
-	if got := f.percent(0); got < 1000 {
-		t.Errorf("with nothing alive: %d%%", got)
+}
+
+// TestAYoungProcessCollects though nothing is known to be alive when it begins.
+func TestAYoungProcessCollects(t *testing.T) {
+	const child = "ASGIBOX_TEST_YOUNG_PROCESS"
+	if os.Getenv(child) == "" {
+		young := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+		young.Env = append(os.Environ(), child+"=1", "GOGC=")
+		if out, err := young.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	defer Keep(32 << 20)()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 200 {
+		garbage = make([]byte, 1<<20)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.NumGC - before.NumGC; n < 3 {
+		t.Errorf("200 MiB of garbage were collected %d times", n)
 	}
 }
 
+var garbage []byte // keeps the compiler from leaving it out
+
 func TestItFollowsTheHeap(t *testing.T) {
-	t.Setenv("GOGC", "")
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)
-	runtime.GC() // what is alive is what the last collection found
-	stop := Keep(64 << 20)
-	small := current()
-	if small <= 100 {
-		t.Errorf("a small heap is collected at %d%%", small)
-	}
-	alive := make([]*[1 << 10]byte, 200<<10) // 200 MiB
-	for i := range alive {
-		alive[i] = new([1 << 10]byte)
-	}
-	for range 3 { // each tells of what the one before found
-		runtime.GC()
-	}
-	for current() != 100 {
-		runtime.GC()
-		runtime.Gosched()
-	}
-	runtime.KeepAlive(alive)
-	stop()
-	if got := current(); got != 100 {
-		t.Errorf("after stop it is %d%%", got)
+	f := &floor{bytes: 64 << 20}
+	for _, step := range []struct {
+		live uint64
+		want int
+	}{{1 << 20, 1600}, {16 << 20, 400}, {17 << 20, 400}, {200 << 20, 100}, {60 << 20, 100}, {8 << 20, 800}} {
+		f.adjust(step.live)
+		if got := current(); got != step.want {
+			t.Errorf("with %d bytes alive: %d%%, want %d%%", step.live, got, step.want)
+		}
 	}
 }
 
@@ -58,7 +70,7 @@ func TestTheEnvironmentHasTheLastWord(t *testing.T) {
 
 // current answers the percentage in force.
 func current() int {
-	percent := debug.SetGCPercent(100)
-	debug.SetGCPercent(percent)
-	return percent
+	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(sample)
+	return int(sample[0].Value.Uint64())
 }
