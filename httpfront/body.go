@@ -114,10 +114,33 @@ func (u *upload) stop() {
 	default:
 	}
 	u.mu.Lock()
-	u.x.bodyDeadline(time.Nanosecond)
+	cut := !u.isWhole()
+	if cut {
+		u.x.bodyDeadline(time.Nanosecond)
+	}
 	u.mu.Unlock()
 	<-u.done
-	u.x.bodyDeadline(time.Second)
+	if cut {
+		u.x.bodyDeadline(time.Second)
+	}
+}
+
+func (u *upload) isWhole() bool {
+	select {
+	case <-u.whole:
+		return true
+	default:
+		return false
+	}
+}
+
+// end notes that the body was read to its end, before the application hears of
+// it: its answer may come at once, and the connection is to be kept.
+func (u *upload) end() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	close(u.whole)
+	u.x.bodyDeadline(Forever)
 }
 
 func (u *upload) run() {
@@ -125,7 +148,6 @@ func (u *upload) run() {
 	err := u.readAll()
 	switch {
 	case err == nil:
-		close(u.whole)
 	case u.ctx.Err() == nil || u.left.Load():
 		u.lost(err)
 	}
@@ -140,6 +162,9 @@ func (u *upload) readAll() error {
 		}
 		n, err := fill(u.x.q.http.Body, buf)
 		last := err == io.EOF
+		if last {
+			u.end()
+		}
 		if n > 0 || last {
 			if err := u.send(u.ctx, buf[:n], !last, false); err != nil {
 				return err
@@ -147,7 +172,6 @@ func (u *upload) readAll() error {
 		}
 		switch {
 		case last:
-			u.x.bodyDeadline(Forever)
 			return nil
 		case err != nil:
 			return err
@@ -251,9 +275,7 @@ func (x *exchange) closeIfUnread(h http.Header) {
 	if x.upload == nil || x.q.http.ProtoMajor != 1 {
 		return
 	}
-	select {
-	case <-x.upload.whole:
-	default:
+	if !x.upload.isWhole() {
 		h["Connection"] = []string{"close"}
 	}
 }
