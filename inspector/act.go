@@ -24,6 +24,11 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) error {
 	if err := s.opts.Layer.Send(r.Context(), c, args.Text("channel"), m); err != nil {
 		return err
 	}
+	return traced(w, r, c)
+}
+
+// traced answers the trace of what was sent, once it is on disk.
+func traced(w http.ResponseWriter, r *http.Request, c *asgi.Cause) error {
 	if err := barrier(r, c); err != nil {
 		return err
 	}
@@ -43,10 +48,7 @@ func (s *Server) groupSend(w http.ResponseWriter, r *http.Request) error {
 	if err := s.groups.SendGroup(r.Context(), c, args.Text("group"), m); err != nil {
 		return err
 	}
-	if err := barrier(r, c); err != nil {
-		return err
-	}
-	return answer(w, map[string]string{"trace": c.Trace().String()})
+	return traced(w, r, c)
 }
 
 func (s *Server) groupAdd(w http.ResponseWriter, r *http.Request) error {
