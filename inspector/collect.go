@@ -1,8 +1,8 @@
 package inspector
 
 import (
-	"math"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,8 +46,8 @@ func (v *viewers) leave() { v.count.Add(-1) }
 
 // collectAll empties the recorder and keeps the charts until the server ends.
 func (s *Server) collectAll(c *collector) {
-	if c.recorder != nil {
-		defer c.recorder.Stop()
+	if s.recorder != nil {
+		defer s.recorder.Stop()
 	}
 	for {
 		every := idleEvery
@@ -69,20 +69,20 @@ func (s *Server) collectAll(c *collector) {
 
 // collector is what the collecting goroutine remembers.
 type collector struct {
-	s        *Server
-	recorder *store.Recorder
-	spare    []store.Event
-	second   time.Time // of the last point of the charts
-	sent     uint64
-	at       time.Time
+	s      *Server
+	spare  []store.Event
+	second time.Time // of the last point of the charts
+	sent   uint64
+	at     time.Time
 }
 
 func (c *collector) round(now time.Time) {
 	s := c.s
 	var stats asgi.Stats
-	if c.recorder != nil {
-		events, lost := c.recorder.Fetch(c.spare)
-		s.history.add(events, lost)
+	if s.recorder != nil {
+		seen := s.seen.fetch() // first: what it tells of was recorded before it was seen
+		events, lost := s.recorder.Fetch(c.spare)
+		s.history.add(events, lost, seen)
 		c.spare = events
 		stats = s.opts.Store.Totals().Stats
 		c.tune(stats.MessagesCount, now)
@@ -94,37 +94,72 @@ func (c *collector) round(now time.Time) {
 }
 
 // tune sets the share of traces that is recorded: all of them while there are
-// few, and as the traffic grows so many that their number stays.
+// few, and as the traffic grows so many that their number stays. What is
+// remembered costs the garbage collector as well: it is less while nobody looks
+// at heavy traffic.
 func (c *collector) tune(sent uint64, now time.Time) {
 	seconds := now.Sub(c.at).Seconds()
 	events := 2 * float64(sent-min(c.sent, sent)) // sent and taken
 	c.sent, c.at = sent, now
-	budget := float64(idleEvents)
-	if c.s.viewers.count.Load() > 0 {
+	budget, history := float64(idleEvents), c.s.opts.HistoryMessages
+	looked := c.s.viewers.count.Load() > 0
+	if looked {
 		budget = lookedEvents
 	}
 	share := 1.0
 	if rate := events / seconds; rate > budget {
 		share = budget / rate
+		if !looked {
+			history /= 4
+		}
 	}
-	c.recorder.SetShare(share)
-	c.s.history.setShare(share)
+	c.s.recorder.SetShare(share)
+	c.s.history.keep(history)
 }
 
-// share is how large a part of the traces is recorded, for those who would
-// otherwise have to ask under a lock.
-type share struct{ upTo atomic.Uint64 }
-
-func (h *history) setShare(part float64) {
-	if part >= 1 {
-		h.share.upTo.Store(math.MaxUint64)
-		return
+// share answers how large a part of all traces is recorded, from 0 to 1.
+func (s *Server) share() float64 {
+	if s.recorder == nil {
+		return 1
 	}
-	h.share.upTo.Store(uint64(part * math.MaxUint64))
+	return s.recorder.Share()
 }
 
-// wants reports whether the trace is among those that are recorded.
-func (h *history) wants(t asgi.TraceID) bool { return t != 0 && uint64(t) <= h.share.upTo.Load() }
+// sightings are what others than the recorder have seen of the traces that it
+// records.
+type sightings struct {
+	visits []Visit
+	spans  []Span
+}
 
-// sampled answers the part of all traces that is recorded, 0 to 1.
-func (h *history) sampled() float64 { return float64(h.share.upTo.Load()) / math.MaxUint64 }
+// seen gathers sightings until the collector fetches them, so that who saw
+// something waits for no reader of the history.
+type seen struct {
+	mu   sync.Mutex // guards all
+	some sightings
+}
+
+func (s *seen) fetch() (some sightings) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	some, s.some = s.some, sightings{}
+	return some
+}
+
+// visit notes how the protocol server saw a request or socket end.
+func (s *seen) visit(v Visit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.some.visits) < recorderLimit {
+		s.some.visits = append(s.some.visits, v)
+	}
+}
+
+// span notes who handled a message, and when.
+func (s *seen) span(v Span) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.some.spans) < recorderLimit {
+		s.some.spans = append(s.some.spans, v)
+	}
+}

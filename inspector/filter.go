@@ -32,12 +32,12 @@ var filterKeys = map[string]func(e *entry, value string) bool{
 	"path":    func(e *entry, v string) bool { return fits(v, e.chain.path) },
 	"kind":    func(e *entry, v string) bool { return fits(v, e.kind.String()) },
 	"trace":   func(e *entry, v string) bool { return strings.HasPrefix(e.trace.String(), strings.ToLower(v)) },
-	"text":    func(e *entry, v string) bool { return contains(e.message.Dict, strings.ToLower(v)) },
+	"text":    func(e *entry, v string) bool { return contains(e.message().Dict, strings.ToLower(v)) },
 	"gen": func(e *entry, v string) bool {
 		return strconv.FormatUint(e.generation, 10) == v || strconv.FormatUint(e.taker, 10) == v
 	},
 	"reply": func(e *entry, v string) bool {
-		return fits(v, e.channel) || fits(v, e.message.Text("reply_channel"))
+		return fits(v, e.channel) || fits(v, e.reply)
 	},
 }
 
@@ -125,7 +125,7 @@ func anywhere(e *entry, word string) bool {
 			return true
 		}
 	}
-	return contains(e.message.Dict, word)
+	return contains(e.message().Dict, word)
 }
 
 // contains reports whether a value holds a text, in lower case, anywhere.

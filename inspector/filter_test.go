@@ -4,17 +4,18 @@ import (
 	"testing"
 
 	"asgibox/asgi"
+	"asgibox/asgi/codec"
 	"asgibox/store"
 )
 
 func TestFiltersChooseMessages(t *testing.T) {
 	e := &entry{
 		trace: 0xc0ffee0000000001, channel: "websocket.receive", group: "chat-1", kind: store.Taken, taker: 4,
-		message: asgi.MustMessage(
+		content: codec.Append(nil, asgi.MustMessage(
 			asgi.Field{Key: "text", Value: "Hello You"},
-			asgi.Field{Key: "reply_channel", Value: "web!abc"},
 			asgi.Field{Key: "list", Value: []any{asgi.Bytes("inside"), 42}},
-		),
+		)),
+		reply: "web!abc",
 		chain: &chain{path: "/chat/room/"},
 	}
 	for text, want := range map[string]bool{

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/asgi/codec"
 	"asgibox/store"
 )
 
@@ -14,13 +15,15 @@ const entryFootprint = 400
 // changesKept is how many changes a page may be behind before it misses some.
 const changesKept = 4096
 
-// An entry is what is known of one message.
+// An entry is what is known of one message. Its content is kept encoded: a long
+// history of dicts would have the garbage collector walk through all of them.
 type entry struct {
 	id         uint64
 	trace      asgi.TraceID
 	channel    string
 	group      string
-	message    asgi.Message
+	content    []byte
+	reply      string // the message's reply channel
 	sent       time.Time
 	ended      time.Time       // taken, expired, dropped; zero if it waits, or was pushed
 	kind       store.EventKind // the last thing that happened to it
@@ -34,6 +37,12 @@ type entry struct {
 	span       *Span // nil until it was handled
 }
 
+// message answers the content.
+func (e *entry) message() asgi.Message {
+	m, _ := codec.Decode(e.content) // we have encoded it
+	return m
+}
+
 // A chain is the messages of one trace, in the order of their sending.
 type chain struct {
 	trace   asgi.TraceID
@@ -45,40 +54,45 @@ type chain struct {
 
 // history remembers messages, the newest of them, within its bounds.
 type history struct {
-	maxCount, maxBytes int
-	share              share
+	maxBytes int
 
-	mu      sync.Mutex // guards the rest
-	ring    []*entry   // oldest first
-	bytes   int
-	byID    map[uint64]*entry
-	early   map[asgi.TraceID]*Visit // whose chain the recorder has not told of yet
-	spans   map[uint64]*Span        // whose message it has not
-	chains  map[asgi.TraceID]*chain
-	changes []*entry // what a page has to show anew
-	first   int      // number of changes[0]
-	lost    uint64   // events that were not recorded in full
+	mu       sync.Mutex // guards the rest
+	maxCount int
+	ring     []*entry // oldest first
+	bytes    int
+	byID     map[uint64]*entry
+	chains   map[asgi.TraceID]*chain
+	changes  []*entry // what a page has to show anew
+	first    int      // number of changes[0]
+	lost     uint64   // events that were not recorded in full
 }
 
 func newHistory(maxCount, maxBytes int) *history {
-	h := &history{
+	return &history{
 		maxCount: maxCount, maxBytes: maxBytes,
 		byID:   make(map[uint64]*entry),
 		chains: make(map[asgi.TraceID]*chain),
-		early:  make(map[asgi.TraceID]*Visit),
-		spans:  make(map[uint64]*Span),
 	}
-	h.setShare(1)
-	return h
 }
 
-// add takes in what the recorder has seen.
-func (h *history) add(events []store.Event, lost uint64) {
+// add takes in what the recorder has seen, and what others have seen of the
+// same traces.
+func (h *history) add(events []store.Event, lost uint64, seen sightings) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lost += lost
 	for i := range events {
 		h.addLocked(&events[i])
+	}
+	for _, span := range seen.spans {
+		if e := h.byID[span.ID]; e != nil {
+			e.span = &span
+		}
+	}
+	for _, visit := range seen.visits {
+		if c := h.chains[visit.Trace]; c != nil {
+			c.visit = &visit
+		}
 	}
 	h.evictLocked()
 	if over := len(h.changes) - changesKept; over > 0 {
@@ -108,39 +122,44 @@ func (h *history) addLocked(v *store.Event) {
 
 func (h *history) enterLocked(v *store.Event) *entry {
 	e := &entry{
-		id: v.ID, trace: v.Trace, channel: v.Channel, message: v.Message,
-		sent:  v.At.Add(-v.Waited),
-		bytes: v.Message.Footprint() + entryFootprint,
+		id: v.ID, trace: v.Trace, channel: v.Channel,
+		content: codec.Append(make([]byte, 0, v.Message.Size()), v.Message),
+		reply:   v.Message.Text("reply_channel"),
+		sent:    v.At.Add(-v.Waited),
+		bytes:   v.Message.Size() + entryFootprint,
 	}
 	h.ring = append(h.ring, e)
 	h.bytes += e.bytes
 	if v.ID != 0 {
 		h.byID[v.ID] = e
-		e.span = h.spans[v.ID]
-		delete(h.spans, v.ID)
 	}
-	e.chain = h.chainLocked(e)
+	e.chain = h.chainLocked(v)
 	e.chain.entries = append(e.chain.entries, e)
 	return e
 }
 
-func (h *history) chainLocked(e *entry) *chain {
-	c := h.chains[e.trace]
-	if c == nil || e.trace == 0 {
-		c = &chain{trace: e.trace}
-		if e.trace != 0 {
-			h.chains[e.trace] = c
-			c.visit = h.early[e.trace]
-			delete(h.early, e.trace)
+func (h *history) chainLocked(v *store.Event) *chain {
+	c := h.chains[v.Trace]
+	if c == nil || v.Trace == 0 {
+		c = &chain{trace: v.Trace}
+		if v.Trace != 0 {
+			h.chains[v.Trace] = c
 		}
 	}
 	if c.path == "" {
-		c.path = e.message.Text("path")
+		c.path = v.Message.Text("path")
 	}
 	if c.reply == "" {
-		c.reply = e.message.Text("reply_channel")
+		c.reply = v.Message.Text("reply_channel")
 	}
 	return c
+}
+
+// keep changes how many messages are remembered from now on.
+func (h *history) keep(maxCount int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.maxCount = maxCount
 }
 
 // evictLocked forgets the oldest entries beyond the bounds.
@@ -178,37 +197,6 @@ func (h *history) leaveLocked(e *entry) {
 	}
 }
 
-// visited notes how the protocol server saw a request or socket end.
-func (h *history) visited(v *Visit) {
-	if v.Trace == 0 {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if c := h.chains[v.Trace]; c != nil {
-		c.visit = v
-		return
-	}
-	if len(h.early) >= changesKept {
-		clear(h.early) // their events were lost
-	}
-	h.early[v.Trace] = v
-}
-
-// handled notes who handled a message, and when.
-func (h *history) handled(s *Span) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if e := h.byID[s.ID]; e != nil {
-		e.span = s
-		return
-	}
-	if len(h.spans) >= changesKept {
-		clear(h.spans) // their events were lost
-	}
-	h.spans[s.ID] = s
-}
-
 // clear forgets everything.
 func (h *history) clear() {
 	h.mu.Lock()
@@ -216,8 +204,6 @@ func (h *history) clear() {
 	h.first += len(h.changes)
 	h.ring, h.bytes, h.changes = nil, 0, nil
 	clear(h.byID)
-	clear(h.early)
-	clear(h.spans)
 	clear(h.chains)
 }
 
@@ -284,7 +270,7 @@ func (h *history) origin(t asgi.TraceID) (channel string, m asgi.Message, ok boo
 	if c == nil || len(c.entries) == 0 {
 		return "", asgi.Message{}, false
 	}
-	return c.entries[0].channel, c.entries[0].message, true
+	return c.entries[0].channel, c.entries[0].message(), true
 }
 
 func (h *history) counts() (messages, bytes int, lost uint64) {

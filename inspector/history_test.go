@@ -16,7 +16,7 @@ func sentEvent(id uint64, trace asgi.TraceID, channel, words string) store.Event
 func TestHistoryIsBoundedByCount(t *testing.T) {
 	h := newHistory(3, 1<<20)
 	for id := uint64(1); id <= 10; id++ {
-		h.add([]store.Event{sentEvent(id, asgi.TraceID(id), "jobs", "x")}, 0)
+		h.add([]store.Event{sentEvent(id, asgi.TraceID(id), "jobs", "x")}, 0, sightings{})
 	}
 	if n, _, _ := h.counts(); n != 3 || len(h.byID) != 3 || len(h.chains) != 3 {
 		t.Fatalf("%d messages, %d ids, %d chains, want 3 each", n, len(h.byID), len(h.chains))
@@ -29,7 +29,7 @@ func TestHistoryIsBoundedByCount(t *testing.T) {
 func TestHistoryIsBoundedByBytes(t *testing.T) {
 	h := newHistory(1000, 64<<10)
 	for id := uint64(1); id <= 10; id++ {
-		h.add([]store.Event{sentEvent(id, 1, "jobs", strings.Repeat("x", 20<<10))}, 0)
+		h.add([]store.Event{sentEvent(id, 1, "jobs", strings.Repeat("x", 20<<10))}, 0, sightings{})
 	}
 	n, bytes, _ := h.counts()
 	if n != 3 || bytes > 64<<10 {
@@ -50,9 +50,10 @@ func TestAChainTellsTheWholeWay(t *testing.T) {
 	taken.Kind, taken.Waited, taken.Generation, taken.At = store.Taken, 20*time.Millisecond, 3, time.Unix(0, 2e7)
 	reply := sentEvent(2, 5, "web!x", "")
 	reply.Generation, reply.Place = 3, "app.star:4"
-	h.visited(&Visit{Kind: visitHTTP, Trace: 5, Status: 200, Duration: 30 * time.Millisecond}) // before its events are fetched
-	h.handled(&Span{ID: 1, Worker: 4, Handler: "page (app.star:2)", Began: time.Unix(0, 2e7), Ended: time.Unix(0, 25e6)})
-	h.add([]store.Event{request, taken, reply}, 0)
+	h.add([]store.Event{request, taken, reply}, 0, sightings{
+		visits: []Visit{{Kind: visitHTTP, Trace: 5, Status: 200, Duration: 30 * time.Millisecond}},
+		spans:  []Span{{ID: 1, Worker: 4, Handler: "page (app.star:2)", Began: time.Unix(0, 2e7), Ended: time.Unix(0, 25e6)}},
+	})
 	v, ok := h.chain(5)
 	if !ok || v.Path != "/a" || v.Reply != "web!x" || len(v.Entries) != 2 || v.Visit == nil || v.Visit.Status != 200 {
 		t.Fatalf("chain: %+v", v)
@@ -68,15 +69,40 @@ func TestAChainTellsTheWholeWay(t *testing.T) {
 	}
 }
 
+func TestHeavyTrafficThatNobodyLooksAtIsRememberedLess(t *testing.T) {
+	s := newBench(t, func(o *Options) { o.HistoryMessages = 400 }).server
+	if err := s.Shutdown(t.Context()); err != nil { // its own collector would tune too
+		t.Fatal(err)
+	}
+	c, now := &collector{s: s}, time.Unix(100, 0)
+	tune := func(sent uint64) (share float64, kept int) {
+		now = now.Add(time.Second)
+		c.tune(c.sent+sent, now)
+		return s.share(), s.history.maxCount
+	}
+	if share, kept := tune(10); share != 1 || kept != 400 {
+		t.Errorf("of little traffic a share of %v is recorded and %d messages are kept, want all", share, kept)
+	}
+	if share, kept := tune(50_000); share > 2.0*idleEvents/100_000 || kept != 100 {
+		t.Errorf("of heavy traffic a share of %v is recorded and %d messages are kept", share, kept)
+	}
+	if err := s.viewers.enter(); err != nil {
+		t.Fatal(err)
+	}
+	if share, kept := tune(50_000); share < 0.9*lookedEvents/100_000 || kept != 400 {
+		t.Errorf("while somebody looks a share of %v is recorded and %d messages are kept", share, kept)
+	}
+}
+
 func TestViewersGetEachChangeOnce(t *testing.T) {
 	h := newHistory(100, 1<<20)
 	all := &filter{}
-	h.add([]store.Event{sentEvent(1, 1, "a", "x")}, 0)
+	h.add([]store.Event{sentEvent(1, 1, "a", "x")}, 0, sightings{})
 	views, next := h.newest(10, all)
 	if len(views) != 1 {
 		t.Fatalf("first: %+v", views)
 	}
-	h.add([]store.Event{sentEvent(2, 2, "a", "x"), sentEvent(3, 3, "a", "x")}, 0)
+	h.add([]store.Event{sentEvent(2, 2, "a", "x"), sentEvent(3, 3, "a", "x")}, 0, sightings{})
 	views, next = h.since(next, 10, all)
 	if len(views) != 2 || views[0].ID != 2 {
 		t.Fatalf("then: %+v", views)

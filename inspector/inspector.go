@@ -58,19 +58,21 @@ func (o Options) withDefaults() Options {
 // A Server is the control server. Its methods may be called from any
 // goroutine.
 type Server struct {
-	opts    Options
-	log     *slog.Logger
-	groups  asgi.Groups  // nil where the layer has none
-	flusher asgi.Flusher // nil where the layer has none
-	kv      asgi.KV      // nil where the layer has none
-	http    *http.Server
-	handler http.Handler
-	history *history
-	visits  *visits
-	loads   loads
-	series  *series
-	viewers viewers
-	client  *http.Client // to the application
+	opts     Options
+	log      *slog.Logger
+	groups   asgi.Groups  // nil where the layer has none
+	flusher  asgi.Flusher // nil where the layer has none
+	kv       asgi.KV      // nil where the layer has none
+	http     *http.Server
+	handler  http.Handler
+	recorder *store.Recorder // nil where the layer has none
+	seen     seen
+	history  *history
+	visits   *visits
+	loads    loads
+	series   *series
+	viewers  viewers
+	client   *http.Client // to the application
 
 	life    context.Context // ends when streams are to end
 	end     context.CancelFunc
@@ -103,11 +105,10 @@ func New(o Options) (*Server, error) {
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
-	c := &collector{s: s}
 	if o.Store != nil {
-		c.recorder = o.Store.Record(recorderLimit)
+		s.recorder = o.Store.Record(recorderLimit)
 	}
-	s.collect.Go(func() { s.collectAll(c) })
+	s.collect.Go(func() { s.collectAll(&collector{s: s}) })
 	return s, nil
 }
 

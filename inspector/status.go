@@ -42,7 +42,7 @@ type status struct {
 func (s *Server) status() *status {
 	st := &status{
 		App: s.opts.App, Version: s.opts.Version, Now: millis(time.Now()),
-		Requests: s.visits.requests(), Share: s.history.sampled(), Viewers: s.viewers.count.Load(),
+		Requests: s.visits.requests(), Share: s.share(), Viewers: s.viewers.count.Load(),
 	}
 	st.Messages, _, st.Lost = s.history.counts()
 	if s.opts.Store != nil {

@@ -70,10 +70,12 @@ type visitView struct {
 	Why        string  `json:"why,omitempty"`
 }
 
-func viewOf(e *entry) messageView {
+func viewOf(e *entry) messageView { return viewWith(e, e.message()) }
+
+func viewWith(e *entry, m asgi.Message) messageView {
 	v := messageView{
 		ID: e.id, Trace: e.trace.String(), Channel: e.channel, Group: e.group, Path: e.chain.path,
-		Kind: e.kind.String(), Preview: preview(e.channel, e.message), Bytes: e.message.Size(),
+		Kind: e.kind.String(), Preview: preview(e.channel, m), Bytes: len(e.content),
 		Sent: millis(e.sent), Ended: millis(e.ended), WaitedMS: ms(e.waited),
 		Generation: e.generation, Taker: e.taker, Place: e.place, Reason: e.reason,
 	}
@@ -83,7 +85,10 @@ func viewOf(e *entry) messageView {
 	return v
 }
 
-func fullViewOf(e *entry) fullView { return fullView{viewOf(e), jsonOf(e.message)} }
+func fullViewOf(e *entry) fullView {
+	m := e.message()
+	return fullView{viewWith(e, m), jsonOf(m)}
+}
 
 func chainViewOf(c *chain) chainView {
 	v := chainView{Trace: c.trace.String(), Path: c.path, Reply: c.reply}
@@ -92,7 +97,7 @@ func chainViewOf(c *chain) chainView {
 		if len(v.Entries) == 300 || room <= 0 {
 			break
 		}
-		room -= e.message.Size()
+		room -= len(e.content)
 		v.Entries = append(v.Entries, fullViewOf(e))
 	}
 	if c.visit != nil {

@@ -45,7 +45,7 @@ func newVisits() *visits { return &visits{} }
 func (s *Server) Visited(v Visit, client func() string) {
 	s.visits.add(&v)
 	ended := v.Kind == visitDisconnect || v.Kind == visitRefused
-	if !ended && !s.history.wants(v.Trace) {
+	if !ended && !s.Remembers(v.Trace) {
 		return
 	}
 	kept := v
@@ -56,18 +56,18 @@ func (s *Server) Visited(v Visit, client func() string) {
 	if ended {
 		s.visits.close(visitViewOf(&kept))
 	}
-	s.history.visited(&kept)
+	s.seen.visit(kept)
 }
 
 // Remembers reports whether the trace is among those that are recorded. It
 // takes no lock.
-func (s *Server) Remembers(t asgi.TraceID) bool { return s.history.wants(t) }
+func (s *Server) Remembers(t asgi.TraceID) bool { return t != 0 && s.recorder.Wants(t) }
 
 // Handled is told of messages that workers have handled, of those whose trace
 // it remembers.
 func (s *Server) Handled(span Span) {
 	if span.ID != 0 {
-		s.history.handled(&span)
+		s.seen.span(span)
 	}
 }
 

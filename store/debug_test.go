@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -269,6 +270,37 @@ func TestRecorderKeepsTracesWholeAndItsBounds(t *testing.T) {
 	_ = s.Send(t.Context(), asgi.NewCause(1<<63+1), "jobs", text("a"))
 	if events, _ := rec.Fetch(nil); len(events) != 1 || events[0].Trace != 1 {
 		t.Fatalf("recorded %+v, want the trace 1 alone", events)
+	}
+}
+
+func TestABurstLowersTheShareThatIsRecorded(t *testing.T) {
+	s, d := newDebugged(t)
+	rec := d.Record(8 * burst)
+	defer rec.Stop()
+	record := func(n int) (recorded int) {
+		for i := range n {
+			trace := asgi.TraceID(uint64(i) * (math.MaxUint64 / uint64(n)))
+			if err := s.Send(t.Context(), asgi.NewCause(trace), "web!x", text("a")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		events, _ := rec.Fetch(nil)
+		return len(events)
+	}
+	unbind, err := s.Bind("web!", func(asgi.Delivery) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unbind()
+	if n := record(burst - 1); n != burst-1 || rec.Share() != 1 {
+		t.Errorf("of few messages %d were recorded, then a share of %v: want all", n, rec.Share())
+	}
+	if n := record(100 * burst); n < burst || n > 2*burst || rec.Share() == 1 {
+		t.Errorf("of a burst %d were recorded, then a share of %v: want little more than %d", n, rec.Share(), burst)
+	}
+	rec.SetShare(1)
+	if n := record(burst - 1); n != burst-1 {
+		t.Errorf("after it %d were recorded, want all", n)
 	}
 }
 

@@ -51,12 +51,16 @@ type Recorder struct {
 	mu     sync.Mutex // guards the rest; may be taken while Store.mu is held, never the other way round
 	events []Event
 	lost   uint64
+	brake  int // how many events lower the share
 }
+
+// burst is how many events between two calls of Fetch lower the share.
+const burst = 1024
 
 // Record begins to record and answers the recorder, in place of the one
 // before. It keeps at most limit events between two calls of Fetch.
 func (d *Debugger) Record(limit int) *Recorder {
-	r := &Recorder{store: d.store, limit: limit}
+	r := &Recorder{store: d.store, limit: limit, brake: burst}
 	r.SetShare(1)
 	d.store.recorder.Store(r)
 	return r
@@ -66,7 +70,8 @@ func (d *Debugger) Record(limit int) *Recorder {
 func (r *Recorder) Stop() { r.store.recorder.CompareAndSwap(r, nil) }
 
 // SetShare says how large a part of all traces is recorded, from 0 to 1. What
-// belongs to one trace is recorded together or not at all.
+// belongs to one trace is recorded together or not at all, unless a burst comes
+// in between: it lowers the share, so that it costs no more than steady traffic.
 func (r *Recorder) SetShare(share float64) {
 	switch {
 	case share >= 1:
@@ -78,6 +83,12 @@ func (r *Recorder) SetShare(share float64) {
 	}
 }
 
+// Share answers how large a part of all traces is recorded now, from 0 to 1.
+func (r *Recorder) Share() float64 { return float64(r.share.Load()) / math.MaxUint64 }
+
+// Wants reports whether the trace is among those that are recorded.
+func (r *Recorder) Wants(t asgi.TraceID) bool { return r != nil && uint64(t) <= r.share.Load() }
+
 // Fetch answers what was recorded since the last call, and how many events
 // were lost. The slice into, which may be nil, is kept for what comes next.
 func (r *Recorder) Fetch(into []Event) (events []Event, lost uint64) {
@@ -86,11 +97,9 @@ func (r *Recorder) Fetch(into []Event) (events []Event, lost uint64) {
 	defer r.mu.Unlock()
 	events, r.events = r.events, into[:0]
 	lost, r.lost = r.lost, 0
+	r.brake = burst
 	return events, lost
 }
-
-// wants reports whether the trace is recorded.
-func (r *Recorder) wants(t asgi.TraceID) bool { return r != nil && uint64(t) <= r.share.Load() }
 
 func (r *Recorder) add(e Event) {
 	r.mu.Lock()
@@ -100,12 +109,16 @@ func (r *Recorder) add(e Event) {
 		return
 	}
 	r.events = append(r.events, e)
+	if len(r.events) == r.brake {
+		r.share.Store(r.share.Load() / 8)
+		r.brake += burst / 8
+	}
 }
 
 // noteSent records the outcome of a send.
 func (s *Store) noteSent(c *asgi.Cause, r *record, group string, err error) {
 	rec := s.recorder.Load()
-	if !rec.wants(r.trace) {
+	if !rec.Wants(r.trace) {
 		return
 	}
 	e := Event{
@@ -132,7 +145,7 @@ func (s *Store) noteSent(c *asgi.Cause, r *record, group string, err error) {
 // noteTaken records that a reader has a message.
 func (s *Store) noteTaken(c *asgi.Cause, d *asgi.Delivery) {
 	rec := s.recorder.Load()
-	if !rec.wants(d.Trace) {
+	if !rec.Wants(d.Trace) {
 		return
 	}
 	now := s.now()
@@ -154,7 +167,7 @@ func (s *Store) noteTaken(c *asgi.Cause, d *asgi.Delivery) {
 // noteEnd records the end of a message that nobody received.
 func (s *Store) noteEnd(kind EventKind, r *record) {
 	rec := s.recorder.Load()
-	if !rec.wants(r.trace) {
+	if !rec.Wants(r.trace) {
 		return
 	}
 	now := s.now()

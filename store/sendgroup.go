@@ -164,7 +164,7 @@ func (g *groupSend) serveLocked(m *member) {
 	if w != nil {
 		g.todo.wake = append(g.todo.wake, w)
 	}
-	if short == roomy && s.recorder.Load().wants(r.trace) {
+	if short == roomy && s.recorder.Load().Wants(r.trace) {
 		g.todo.notes = append(g.todo.notes, r)
 	}
 }
