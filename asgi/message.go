@@ -18,6 +18,39 @@ const indexFrom = 16
 // Bytes is a byte string. It is never the same as a text with those bytes.
 type Bytes string
 
+// Octets answers the bytes of a value where byte strings are specified: those
+// of a text are its UTF-8. It reports whether the value is either.
+func Octets(v any) (octets string, ok bool) {
+	switch v := v.(type) {
+	case Bytes:
+		return string(v), true
+	case string:
+		return v, true
+	}
+	return "", false
+}
+
+// TypeName answers what the specification calls the type of a value, for errors.
+func TypeName(v any) string {
+	switch v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "a bool"
+	case int64:
+		return "an integer"
+	case float64:
+		return "a float"
+	case string:
+		return "text"
+	case Bytes:
+		return "a byte string"
+	case List:
+		return "a list"
+	}
+	return "a dict"
+}
+
 // A Field is one key and value of a message or dict.
 type Field struct {
 	Key   string
@@ -142,6 +175,13 @@ func (d Dict) Bytes(key string) Bytes {
 	return s
 }
 
+// Octets answers the value of a key as [Octets] does, else "".
+func (d Dict) Octets(key string) string {
+	v, _ := d.Get(key)
+	s, _ := Octets(v)
+	return s
+}
+
 // Int answers the value of a key if it is an integer, else 0.
 func (d Dict) Int(key string) int64 {
 	v, _ := d.Get(key)
@@ -181,6 +221,12 @@ func (l List) Footprint() int { return l.heap }
 
 // At answers the i-th item.
 func (l List) At(i int) any { return l.items[i] }
+
+// Octets answers the i-th item as [Octets] does, else "".
+func (l List) Octets(i int) string {
+	s, _ := Octets(l.items[i])
+	return s
+}
 
 // All ranges over the items.
 func (l List) All() iter.Seq2[int, any] {

@@ -129,3 +129,19 @@ func TestFootprintCountsWhatSmallValuesTake(t *testing.T) {
 		t.Error("what is nested does not count")
 	}
 }
+
+func TestTextIsTakenWhereBytesAreSpecified(t *testing.T) {
+	m := MustMessage(Field{"text", "é"}, Field{"bytes", Bytes("\xff")}, Field{"n", 1}, Field{"list", []any{Bytes("a"), "b", nil}})
+	for key, want := range map[string]string{"text": "\xc3\xa9", "bytes": "\xff", "n": "", "missing": ""} {
+		if got := m.Octets(key); got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+	v, _ := m.Get("list")
+	if l := v.(List); l.Octets(0) != "a" || l.Octets(1) != "b" || l.Octets(2) != "" {
+		t.Errorf("a list's items: %q, %q, %q", l.Octets(0), l.Octets(1), l.Octets(2))
+	}
+	if _, ok := Octets(int64(1)); ok {
+		t.Error("an integer was taken for bytes")
+	}
+}

@@ -170,13 +170,11 @@ func parsePush(d asgi.Dict) *push {
 
 // parseBytes takes text where bytes are meant, as UTF-8.
 func parseBytes(key string, v any) (string, *problem) {
-	switch v := v.(type) {
-	case asgi.Bytes:
-		return string(v), nil
-	case string:
-		return v, nil
+	octets, ok := asgi.Octets(v)
+	if !ok {
+		return "", wrongType(key, "a byte string", v)
 	}
-	return "", wrongType(key, "a byte string", v)
+	return octets, nil
 }
 
 func parseBool(key string, v any) (bool, *problem) {
@@ -188,28 +186,7 @@ func parseBool(key string, v any) (bool, *problem) {
 }
 
 func wrongType(key, want string, got any) *problem {
-	return &problem{key, "it must be " + want + ", not " + typeName(got)}
-}
-
-// typeName is what the specification calls a value's type.
-func typeName(v any) string {
-	switch v.(type) {
-	case nil:
-		return "None"
-	case bool:
-		return "a bool"
-	case int64:
-		return "an integer"
-	case float64:
-		return "a float"
-	case string:
-		return "text"
-	case asgi.Bytes:
-		return "a byte string"
-	case asgi.List:
-		return "a list"
-	}
-	return "a dict"
+	return &problem{key, "it must be " + want + ", not " + asgi.TypeName(got)}
 }
 
 // validName reports whether a header may be called so: a token of RFC 9110.

@@ -268,7 +268,8 @@ func (s *Server) setChaos(w http.ResponseWriter, r *http.Request) error {
 	}
 	var rules []string
 	for _, rule := range list.All() {
-		rules = append(rules, textOf(rule))
+		text, _ := rule.(string)
+		rules = append(rules, text)
 	}
 	if err := s.opts.Chaos.SetRules(rules); err != nil {
 		return badRequest(err)

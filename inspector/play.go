@@ -195,17 +195,7 @@ func headersOf(l asgi.List) (headers [][2]string, err error) {
 		if !ok || pair.Len() != 2 {
 			return nil, badRequest(errors.New("headers: a list of pairs is needed"))
 		}
-		headers = append(headers, [2]string{textOf(pair.At(0)), textOf(pair.At(1))})
+		headers = append(headers, [2]string{pair.Octets(0), pair.Octets(1)})
 	}
 	return headers, nil
-}
-
-func textOf(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case asgi.Bytes:
-		return string(v)
-	}
-	return ""
 }

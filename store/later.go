@@ -121,12 +121,7 @@ func (s *Store) sendToDelay(ctx context.Context, c *asgi.Cause, m asgi.Message, 
 }
 
 func parseDelay(m asgi.Message) (channel string, delay time.Duration, content asgi.Message, err error) {
-	channel = m.Text("channel")
-	if v, ok := m.Get("channel"); ok && channel == "" {
-		if b, ok := v.(asgi.Bytes); ok {
-			channel = string(b)
-		}
-	}
+	channel = m.Octets("channel")
 	if err := asgi.CheckSend(channel); err != nil {
 		return channel, 0, asgi.Message{}, err
 	}

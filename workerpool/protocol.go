@@ -26,13 +26,4 @@ func isProtocol(channel string) bool {
 }
 
 // replyChannel answers where the sender of a message can be answered, or "".
-func replyChannel(m asgi.Message) string {
-	v, _ := m.Get("reply_channel")
-	switch v := v.(type) {
-	case string:
-		return v
-	case asgi.Bytes:
-		return string(v)
-	}
-	return ""
-}
+func replyChannel(m asgi.Message) string { return m.Octets("reply_channel") }

@@ -153,13 +153,11 @@ func (s *Server) write(conn net.PacketConn, to netip.AddrPort, data string) {
 // parse answers the data of a reply.
 func parse(m asgi.Message) (string, error) {
 	v, _ := m.Get("data")
-	switch v := v.(type) {
-	case asgi.Bytes:
-		return string(v), nil
-	case string:
-		return v, nil
+	data, ok := asgi.Octets(v)
+	if !ok {
+		return "", errors.New("data: it must be a byte string")
 	}
-	return "", errors.New("data: it must be a byte string")
+	return data, nil
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

@@ -43,22 +43,11 @@ func headers(m asgi.Message) http.Header {
 	h := make(http.Header, list.Len())
 	for _, item := range list.All() {
 		if pair, ok := item.(asgi.List); ok && pair.Len() == 2 {
-			h.Add(text(pair.At(0)), text(pair.At(1)))
+			h.Add(pair.Octets(0), pair.Octets(1))
 		}
 	}
 	h.Del("Transfer-Encoding") // the body is whole by now
 	return h
-}
-
-// text takes byte strings and text alike.
-func text(v any) string {
-	switch v := v.(type) {
-	case asgi.Bytes:
-		return string(v)
-	case string:
-		return v
-	}
-	return ""
 }
 
 func address(m asgi.Message, key string) string {
@@ -68,7 +57,7 @@ func address(m asgi.Message, key string) string {
 		return ""
 	}
 	port, _ := pair.At(1).(int64)
-	return net.JoinHostPort(text(pair.At(0)), strconv.FormatInt(port, 10))
+	return net.JoinHostPort(pair.Octets(0), strconv.FormatInt(port, 10))
 }
 
 func version(s string) (major, minor int) {

@@ -143,11 +143,8 @@ func isInt(v any) bool  { _, ok := v.(int64); return ok }
 func isDict(v any) bool { _, ok := v.(asgi.Dict); return ok }
 
 func isOctets(v any) bool {
-	switch v.(type) {
-	case string, asgi.Bytes:
-		return true
-	}
-	return false
+	_, ok := asgi.Octets(v)
+	return ok
 }
 
 func isHeaders(v any) bool {

@@ -98,8 +98,8 @@ func header(m asgi.Message, name string) string {
 	v, _ := m.Get("headers")
 	headers, _ := v.(asgi.List)
 	for _, h := range headers.All() {
-		if pair, ok := h.(asgi.List); ok && pair.Len() == 2 && textOf(pair.At(0)) == name {
-			return textOf(pair.At(1))
+		if pair, ok := h.(asgi.List); ok && pair.Len() == 2 && pair.Octets(0) == name {
+			return pair.Octets(1)
 		}
 	}
 	return ""

@@ -179,14 +179,7 @@ func (r *run) withLive(m asgi.Message) (asgi.Message, error) {
 	if !r.unit.loader.opts.Live || !isPage(m) {
 		return m, nil
 	}
-	v, _ := m.Get("content")
-	var content string
-	switch v := v.(type) {
-	case string:
-		content = v
-	case asgi.Bytes:
-		content = string(v)
-	}
+	content := m.Octets("content")
 	const tag = `<script src="` + scriptURL + `"></script>`
 	at := strings.LastIndex(strings.ToLower(content), "</body>")
 	if at < 0 {
@@ -208,7 +201,7 @@ func isPage(m asgi.Message) bool {
 		if !ok || pair.Len() != 2 {
 			return false
 		}
-		switch name, value := textOf(pair.At(0)), textOf(pair.At(1)); strings.ToLower(name) {
+		switch name, value := pair.Octets(0), pair.Octets(1); strings.ToLower(name) {
 		case "content-type":
 			html = strings.HasPrefix(strings.ToLower(value), "text/html")
 		case "content-encoding", "content-length", "etag":
@@ -216,14 +209,4 @@ func isPage(m asgi.Message) bool {
 		}
 	}
 	return html
-}
-
-func textOf(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case asgi.Bytes:
-		return string(v)
-	}
-	return ""
 }

@@ -36,14 +36,7 @@ var (
 
 func newMessage(r *run, d asgi.Delivery) *message {
 	m := &message{run: r, channel: d.Channel, content: value.NewContent(d.Message)}
-	if v, ok := d.Message.Get("reply_channel"); ok {
-		switch v := v.(type) {
-		case string:
-			m.reply = v
-		case asgi.Bytes:
-			m.reply = string(v)
-		}
-	}
+	m.reply = d.Message.Octets("reply_channel")
 	return m
 }
 

@@ -260,13 +260,7 @@ func (r *rest) text(key string) (string, bool) {
 		}
 	}
 	v, _ := r.msg.Get(key)
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case asgi.Bytes:
-		return string(v), true
-	}
-	return "", false
+	return asgi.Octets(v)
 }
 
 // all reports whether all patterns match, and keeps what they capture.

@@ -22,21 +22,10 @@ func requestHeaders(m asgi.Message, yield func(name, value string) bool) {
 		if pair.Len() != 2 {
 			continue
 		}
-		name, value := octets(pair.At(0)), octets(pair.At(1))
-		if !yield(strings.ToLower(name), value) {
+		if !yield(strings.ToLower(pair.Octets(0)), pair.Octets(1)) {
 			return
 		}
 	}
-}
-
-func octets(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case asgi.Bytes:
-		return string(v)
-	}
-	return ""
 }
 
 // headerValues answers the values of a header, whatever the case of its name.

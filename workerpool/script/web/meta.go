@@ -21,7 +21,7 @@ func (r *Request) meta() *starlark.Dict {
 	set("REQUEST_METHOD", m.Text("method"))
 	set("SCRIPT_NAME", script)
 	set("PATH_INFO", path)
-	set("QUERY_STRING", asText(octetsOf(m, "query_string")))
+	set("QUERY_STRING", asText(m.Octets("query_string")))
 	set("SERVER_PROTOCOL", "HTTP/"+m.Text("http_version"))
 	if host, port, ok := address(m, "client"); ok {
 		set("REMOTE_ADDR", host)
@@ -57,5 +57,5 @@ func address(m asgi.Message, key string) (host, port string, ok bool) {
 		return "", "", false
 	}
 	n, _ := pair.At(1).(int64)
-	return octets(pair.At(0)), starlark.MakeInt64(n).String(), true
+	return pair.Octets(0), starlark.MakeInt64(n).String(), true
 }

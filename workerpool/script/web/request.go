@@ -42,16 +42,11 @@ var _ starlark.HasAttrs = (*Request)(nil)
 // NewRequest makes the request of a message.
 func NewRequest(m asgi.Message, hooks Hooks) *Request {
 	r := &Request{object: "request", message: m, hooks: hooks}
-	r.body = bodyReader{rest: asgi.Bytes(octetsOf(m, "body")), more: hooks.More}
+	r.body = bodyReader{rest: asgi.Bytes(m.Octets("body")), more: hooks.More}
 	if m.Text("body_channel") == "" {
 		r.body.more = nil
 	}
 	return r
-}
-
-func octetsOf(m asgi.Message, key string) string {
-	v, _ := m.Get(key)
-	return octets(v)
 }
 
 // Message answers what the request was made of.
@@ -85,7 +80,7 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	case "scheme":
 		return starlark.String(r.scheme()), nil
 	case "query_string":
-		return starlark.Bytes(octetsOf(r.message, name)), nil
+		return starlark.Bytes(r.message.Octets(name)), nil
 	case "body":
 		return r.readAll()
 	case "text":
@@ -118,7 +113,7 @@ func (r *Request) make(name string) (starlark.Value, error) {
 	switch name {
 	case "GET":
 		get := newMulti("GET")
-		get.parseQuery(octetsOf(r.message, "query_string"))
+		get.parseQuery(r.message.Octets("query_string"))
 		return get, nil
 	case "POST", "FILES":
 		post, files, err := r.form()
