@@ -10,6 +10,7 @@ import (
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // table is the routing of a generation, ready for use.
@@ -18,6 +19,7 @@ type table struct {
 	channels []string           // what routes name, in order
 	entries  map[string][]entry // by channel, in order
 	clocks   []workerpool.Clock
+	struck   []syntax.Position // where each clock stands
 	limits   []workerpool.Limit
 	wsgi     starlark.Callable // application, or nil
 }
@@ -52,12 +54,20 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := routing.(*starlark.Dict); ok {
+		for _, it := range items {
+			o := it.(*route)
+			if pos, ok := u.literal(o.channel); ok {
+				o.pos = pos
+			}
+		}
+	}
 	if err := t.add(items, nil); err != nil {
 		return nil, err
 	}
-	for _, c := range t.clocks {
+	for i, c := range t.clocks {
 		if len(t.entries[c.Channel]) == 0 {
-			u.loader.log.Warn("a clock strikes on a channel that no route reads", "channel", c.Channel)
+			u.warnAt(t.struck[i], fmt.Sprintf("every: no route reads %q%s", c.Channel, didYouMean(c.Channel, t.channels)))
 		}
 	}
 	return t, nil
@@ -73,6 +83,7 @@ func (t *table) add(items []item, within []*include) error {
 			}
 		case *clock:
 			t.clocks = append(t.clocks, workerpool.Clock{Every: it.every, Channel: it.channel, Content: it.content})
+			t.struck = append(t.struck, it.pos)
 		case *route:
 			if err := t.addRoute(it, within); err != nil {
 				return err
@@ -83,6 +94,9 @@ func (t *table) add(items []item, within []*include) error {
 }
 
 func (t *table) addRoute(o *route, within []*include) error {
+	if err := t.unit.spelling(o); err != nil {
+		return err
+	}
 	if err := fits(o, within); err != nil {
 		return err
 	}

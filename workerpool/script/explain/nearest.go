@@ -20,6 +20,14 @@ func Nearest(name string, candidates []string) string {
 	return best
 }
 
+// Distance counts the mistakes that make b of a, as [Nearest] counts them.
+func Distance(a, b string) int {
+	if len(a) > longest || len(b) > longest {
+		return longest
+	}
+	return distance(fold(a), fold(b))
+}
+
 // longest name that is looked at: nobody misspells longer ones.
 const longest = 100
 

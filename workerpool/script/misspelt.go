@@ -1,0 +1,95 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"asgibox/workerpool/script/explain"
+
+	"go.starlark.net/syntax"
+)
+
+// otherWords are names of other interfaces that people bring along, for the
+// channels that carry what they mean.
+var otherWords = map[string]string{
+	"websocket.open":    "websocket.connect",
+	"websocket.accept":  "websocket.connect",
+	"websocket.message": "websocket.receive",
+	"websocket.send":    "websocket.receive",
+	"websocket.close":   "websocket.disconnect",
+}
+
+// meant answers the channel of a protocol server whose name a route's comes
+// so near that it is most likely misspelt; otherwise "".
+func meant(channel string) string {
+	if messageKeys[channel] != nil {
+		return ""
+	}
+	if name := otherWords[strings.ToLower(channel)]; name != "" {
+		return name
+	}
+	best, least := "", 0
+	for _, name := range slices.Sorted(maps.Keys(messageKeys)) {
+		if n, ok := mistakes(channel, name); ok && (best == "" || n < least) {
+			best, least = name, n
+		}
+	}
+	return best
+}
+
+// mistakes counts those that make one name of the other, and tells whether
+// they are few enough to be mistakes. Names are compared part by part:
+// tcp.receive is no udp.receive, nor is chat.receive, though as wholes they
+// are a few letters away.
+func mistakes(channel, name string) (n int, few bool) {
+	protocol, event, _ := strings.Cut(name, ".")
+	first, rest, parted := strings.Cut(channel, ".")
+	if !parted { // http_request, httpRequest
+		n = explain.Distance(channel, protocol+event)
+		return n, n <= 1
+	}
+	inFirst, inRest := explain.Distance(first, protocol), explain.Distance(rest, event)
+	return inFirst + inRest, inFirst <= len(protocol)/4 && inRest <= len(event)/3
+}
+
+// spelling complains of a route whose channel is misspelt: its consumer would
+// never be called, and nothing else would say so.
+func (u *unit) spelling(o *route) error {
+	name := meant(o.channel)
+	if name == "" || u.loader.opts.NoCheck {
+		return nil
+	}
+	what := fmt.Sprintf("%s: no protocol server sends on %q", o.kind, o.channel)
+	hint := fmt.Sprintf("did you mean %q? If the channel is one of your own, give it a name less like that", name)
+	if u.loader.opts.Strict {
+		return &placedError{pos: o.pos, msg: what, hint: hint}
+	}
+	u.warnAt(o.pos, what+" ("+hint+")")
+	return nil
+}
+
+// warnAt warns of a place in a file that no call stack leads to.
+func (u *unit) warnAt(pos syntax.Position, text string) {
+	u.loader.log.LogAttrs(context.Background(), slog.LevelWarn, text,
+		slog.Uint64("generation", u.number), slog.String("at", fmt.Sprintf("%s:%d", pos.Filename(), pos.Line)))
+}
+
+// literal answers where the application's file writes a text, for what a dict
+// names.
+func (u *unit) literal(text string) (syntax.Position, bool) {
+	file := u.loader.file
+	source, _ := u.sources.lookup(file)
+	for i, line := range strings.Split(source, "\n") {
+		for _, quoted := range []string{`"` + text + `"`, "'" + text + "'"} {
+			if at := strings.Index(line, quoted); at >= 0 {
+				return syntax.MakePosition(&file, int32(i+1), int32(utf8.RuneCountInString(line[:at])+1)), true
+			}
+		}
+	}
+	return syntax.Position{}, false
+}

@@ -1,0 +1,80 @@
+package script_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"asgibox/workerpool/script"
+)
+
+const handlerLine = "def f(message): message.reply_channel.send({\"accept\": True})\n"
+
+// misspelt channels, and the ones that were meant.
+var misspelt = map[string]string{
+	"websocket.recieve":   "websocket.receive",
+	"websocket.received":  "websocket.receive",
+	"web_socket.receive":  "websocket.receive",
+	"Websocket.Receive":   "websocket.receive",
+	"websockets.connect":  "websocket.connect",
+	"websocket.conect":    "websocket.connect",
+	"websocket.disconect": "websocket.disconnect",
+	"websocket.dsconnect": "websocket.disconnect",
+	"websocket.message":   "websocket.receive",
+	"websocket.open":      "websocket.connect",
+	"http.requst":         "http.request",
+	"http.requests":       "http.request",
+	"https.request":       "http.request",
+	"http_request":        "http.request",
+	"htpp.request":        "http.request",
+	"http.dissconnect":    "http.disconnect",
+	"udp.recieve":         "udp.receive",
+}
+
+func TestAMisspeltProtocolChannelIsWarnedOfWhenTheFileIsLoaded(t *testing.T) {
+	for channel, meant := range misspelt {
+		s := serve(t, fmt.Sprintf("%schannel_routing = [\n    route(%q, f),\n]\n", handlerLine, channel))
+		for _, want := range []string{"level=WARN", fmt.Sprintf(`did you mean \"%s\"?`, meant), "at=app.star:3"} {
+			if !strings.Contains(s.log.String(), want) {
+				t.Errorf("%s: the log lacks %s:\n%s", channel, want, s.log)
+			}
+		}
+		s = serve(t, fmt.Sprintf("%schannel_routing = {\n    \"a\": f,\n    '%s': f,\n}\n", handlerLine, channel))
+		s.log.has("at=app.star:4")
+	}
+}
+
+func TestAMisspeltProtocolChannelIsAnErrorIfStrict(t *testing.T) {
+	for _, routing := range []string{`[route("websocket.recieve", f)]`, `{"websocket.recieve": f}`, `[include([route("websocket.recieve", f)], path="^/a")]`} {
+		s := setup{script: script.Options{Strict: true}}.serve(t, "channel_routing = [view(\"/\", lambda request: \"old\")]\n")
+		err := s.reload(handlerLine + "channel_routing = " + routing + "\n")
+		if err == nil || !strings.Contains(err.Error(), "app.star:2:") || !strings.Contains(err.Error(), `did you mean "websocket.receive"?`) {
+			t.Errorf("%s: %v", routing, err)
+		}
+		s.want("/", 200, "old")
+	}
+}
+
+func TestHonestChannelsOfTheApplicationAreNotWarnedOf(t *testing.T) {
+	for _, channel := range []string{
+		"jobs", "mail.send", "chat.receive", "chat.connect", "tcp.receive", "ftp.request", "sms.receive", "irc.connect", "http.fetch", "http.response",
+		"http.retry", "websocket.broadcast", "websocket.history", "request", "receive", "connect", "room.disconnect", "user.request", "work.http.request",
+		"http.request", "websocket.receive", "websocket.connect", "websocket.disconnect", "http.disconnect", "udp.receive",
+	} {
+		s := setup{script: script.Options{Strict: true}}.serve(t, fmt.Sprintf("%schannel_routing = [route(%q, f)]\n", handlerLine, channel))
+		if s.log.lacks("level=WARN"); t.Failed() {
+			t.Fatal(channel)
+		}
+	}
+}
+
+func TestNoCheckIsSilentOfSpellingToo(t *testing.T) {
+	s := setup{script: script.Options{NoCheck: true}}.serve(t, handlerLine+"channel_routing = [route(\"http.requst\", f)]\n")
+	s.log.lacks("level=WARN")
+}
+
+func TestAClockThatNobodyHearsIsWarnedOfWithItsPlace(t *testing.T) {
+	s := serve(t, handlerLine+"channel_routing = [\n    route(\"tick\", f),\n    every(3600, \"tikc\"),\n]\n")
+	s.log.has(`no route reads \"tikc\"; did you mean \"tick\"?`)
+	s.log.has("at=app.star:4")
+}
