@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,4 +48,96 @@ func TestRoutesShowWhoHandlesWhat(t *testing.T) {
 	expectText(t, out, "http.request")
 	_, out = command(t, "routes", filepath.Join("examples", "hello.star"))
 	expectText(t, out, "is a loop")
+}
+
+const warnedApp = `def f(message):
+    message.reply({"accept": True})
+channel_routing = [
+    route("websocket.recieve", f),
+    view("/", lambda request: settings["title"] + "é"),
+]
+`
+
+// saved writes a file of an application, and answers where.
+func saved(t *testing.T, content string) string {
+	t.Helper()
+	app := filepath.Join(t.TempDir(), "app.star")
+	if err := os.WriteFile(app, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+func TestCheckWarnsAndWithStrictFails(t *testing.T) {
+	app := saved(t, warnedApp)
+	status, out := command(t, "check", app)
+	if status != 0 {
+		t.Errorf("status %d of a warning", status)
+	}
+	expectText(t, out, app+":4: warning: ")
+	expectText(t, out, `did you mean "websocket.receive"?`)
+	expectText(t, out, app+": 1 warning\n")
+	status, out = command(t, "check", "--strict", app)
+	if status != 1 {
+		t.Errorf("status %d with --strict", status)
+	}
+	expectText(t, out, app+":4:10: ")
+}
+
+func TestCheckFindsSettings(t *testing.T) {
+	app := saved(t, "title = settings[\"title\"]\nchannel_routing = [view(\"/\", lambda request: title)]\n")
+	if status, out := command(t, "check", app, "--set", "title=Rooms"); status != 0 {
+		t.Errorf("with the setting: %s", out)
+	}
+	if status, _ := command(t, "check", app); status != 1 {
+		t.Error("without the setting nothing is wrong")
+	}
+}
+
+func TestCheckAnswersJSON(t *testing.T) {
+	for content, want := range map[string]problem{
+		warnedApp:               {Level: "warning", Line: 4},
+		"\nlyer.send()\n":       {Level: "error", Line: 2, Column: 1, Hint: "did you mean layer?"},
+		"channel_routing = 3\n": {Level: "error"},
+	} {
+		app := saved(t, content)
+		status, out := command(t, "check", "--json", app)
+		var got struct {
+			OK       bool
+			Problems []problem
+		}
+		if err := json.Unmarshal([]byte(out), &got); err != nil || len(got.Problems) == 0 {
+			t.Fatalf("%v: %s", err, out)
+		}
+		p := got.Problems[0]
+		if got.OK != (want.Level == "warning") || (status == 0) != got.OK || p.Message == "" || p.File != app {
+			t.Errorf("status %d: %s", status, out)
+		}
+		if p.Level != want.Level || p.Line != want.Line || p.Column != want.Column || want.Hint != "" && p.Hint != want.Hint {
+			t.Errorf("got %+v, want %+v", p, want)
+		}
+	}
+}
+
+func TestRoutesAnswerJSON(t *testing.T) {
+	app := filepath.Join("examples", "chat", "app.star")
+	for _, args := range [][]string{{app}, {app, "/rooms/lobby"}, {app, "/nowhere"}, {filepath.Join("examples", "hello.star"), "/"}} {
+		status, out := command(t, append([]string{"routes", "--json"}, args...)...)
+		var got map[string][]any
+		if err := json.Unmarshal([]byte(out), &got); err != nil || status != 0 || strings.Contains(out, "null") {
+			t.Errorf("%q: %v: %s", args, err, out)
+		}
+	}
+}
+
+func TestRoutesAreNeverSilent(t *testing.T) {
+	_, out := command(t, "routes", filepath.Join("examples", "hello.star"), "/")
+	expectText(t, out, "is a loop")
+	_, out = command(t, "routes", saved(t, "def f(message): pass\nchannel_routing = {\"jobs\": f}\n"), "/")
+	expectText(t, out, "has no route for http.request")
+	status, out := command(t, "routes", "a.star", "/", "/x")
+	if status != 1 {
+		t.Errorf("status %d of too many arguments", status)
+	}
+	expectText(t, out, `what is "/x"?`)
 }

@@ -14,6 +14,7 @@ import (
 
 	"asgibox/httpfront"
 	"asgibox/internal/console"
+	"asgibox/workerpool/script/explain"
 )
 
 // level is the least that is logged.
@@ -41,7 +42,11 @@ func (s *server) explain(err error, color bool) (line, more string) {
 	if s.loader == nil {
 		return err.Error(), ""
 	}
-	e := s.loader.Explain(err)
+	return told(s.loader.Explain(err), color)
+}
+
+// told is an explanation as one line, and the lines that follow it.
+func told(e explain.Explanation, color bool) (line, more string) {
 	if len(e.Frames) == 0 && len(e.More) == 0 {
 		return e.Line(), ""
 	}

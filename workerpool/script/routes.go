@@ -24,9 +24,9 @@ func (l *Loader) Check(ctx context.Context) error {
 
 // A Route is one line of an application's routing.
 type Route struct {
-	Channel  string
-	Pattern  string // as it is written
-	Consumer string // the function, with its place
+	Channel  string `json:"channel"`
+	Pattern  string `json:"pattern"`  // as it is written
+	Consumer string `json:"consumer"` // the function, with its place
 }
 
 // Routing is how an application routes, without serving it.
@@ -62,11 +62,11 @@ func (l *Loader) Routes(ctx context.Context) (Routing, error) {
 
 // A Found is what becomes of a message.
 type Found struct {
-	Channel   string
-	Route     Route    // empty if there is none
-	Arguments []string // that the consumer is called with besides the message, like id=3
-	Methods   []string // that would be taken, if only the method is wrong
-	Near      []string // what comes near, if there is no route
+	Channel   string   `json:"channel"`
+	Route     Route    `json:"route,omitzero"`      // empty if there is none
+	Arguments []string `json:"arguments,omitempty"` // that the consumer is called with besides the message, like id=3
+	Methods   []string `json:"methods,omitempty"`   // that would be taken, if only the method is wrong
+	Near      []string `json:"near,omitempty"`      // what comes near, if there is no route
 }
 
 // Find answers what becomes of a request, and of a WebSocket's messages, for a
