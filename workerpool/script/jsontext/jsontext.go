@@ -6,7 +6,6 @@ package jsontext
 
 import (
 	"fmt"
-	"strings"
 
 	"go.starlark.net/lib/json"
 	"go.starlark.net/starlark"
@@ -22,9 +21,9 @@ const MaxLength = 16 << 20
 // Module is json: encode, encode_indent, decode and indent.
 var Module = &starlarkstruct.Module{Name: "json", Members: starlark.StringDict{
 	"encode":        starlark.NewBuiltin("json.encode", encode),
-	"encode_indent": starlark.NewBuiltin("json.encode_indent", encode),
+	"encode_indent": starlark.NewBuiltin("json.encode_indent", encodeIndent),
 	"decode":        starlark.NewBuiltin("json.decode", decode),
-	"indent":        json.Module.Members["indent"],
+	"indent":        starlark.NewBuiltin("json.indent", indent),
 }}
 
 // Encode is json.encode.
@@ -54,8 +53,7 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 	return inner.CallInternal(thread, args, kwargs)
 }
 
-// encode is json.encode(x) and json.encode_indent(x, …), of a value that is
-// neither too deep nor too long.
+// encode is json.encode(x) of a value that is neither too deep nor too long.
 func encode(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	left := MaxLength
 	for _, v := range args {
@@ -63,8 +61,58 @@ func encode(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, k
 			return nil, fmt.Errorf("%s: %w", b.Name(), err)
 		}
 	}
-	inner, _ := json.Module.Members[strings.TrimPrefix(b.Name(), "json.")].(*starlark.Builtin)
+	inner, _ := json.Module.Members["encode"].(*starlark.Builtin)
 	return inner.CallInternal(thread, args, kwargs)
+}
+
+// encodeIndent is json.encode_indent(x, prefix="", indent="\t").
+func encodeIndent(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	text, err := encode(thread, b, args, nil)
+	if err != nil {
+		return nil, err
+	}
+	return indent(thread, b, starlark.Tuple{text}, kwargs)
+}
+
+// indent is json.indent(text, prefix="", indent="\t"), of what does not become
+// too long.
+func indent(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	text, prefix, step := "", "", "\t"
+	if err := starlark.UnpackPositionalArgs(b.Name(), args, nil, 1, &text); err != nil {
+		return nil, err
+	}
+	if err := starlark.UnpackArgs(b.Name(), nil, kwargs, "prefix?", &prefix, "indent?", &step); err != nil {
+		return nil, err
+	}
+	if indented(text, len(prefix), len(step)) > MaxLength {
+		return nil, fmt.Errorf("%s: %w", b.Name(), errTooLong)
+	}
+	inner, _ := json.Module.Members["indent"].(*starlark.Builtin)
+	return inner.CallInternal(thread, args, kwargs)
+}
+
+// indented answers how long a text becomes at most: each bracket and comma may
+// begin a line. It stops where that is too long.
+func indented(text string, prefix, step int) int {
+	length, depth, quoted := len(text), 0, false
+	for i := 0; i < len(text) && length <= MaxLength; i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[', c == '{':
+			depth++
+			length += 1 + prefix + depth*step
+		case c == ']', c == '}':
+			depth = max(0, depth-1)
+			length += 1 + prefix + depth*step
+		case c == ',':
+			length += 1 + prefix + depth*step
+		}
+	}
+	return length
 }
 
 var errTooLong = fmt.Errorf("the text would be longer than %d MiB", MaxLength>>20)

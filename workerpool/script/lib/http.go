@@ -160,7 +160,14 @@ func (c *call) setHeaders(req *http.Request) error {
 		return fmt.Errorf("%s: headers is %s; it takes a dict", c.name, value.An(c.headers))
 	}
 	for _, item := range headers.Items() {
-		name, value := plain(item[0]), plain(item[1])
+		name, err := text(c.name, item[0])
+		if err != nil {
+			return err
+		}
+		value, err := text(c.name, item[1])
+		if err != nil {
+			return err
+		}
 		if strings.ContainsAny(name+value, "\r\n\x00") {
 			return fmt.Errorf("%s: the header %q is more than one line", c.name, name)
 		}

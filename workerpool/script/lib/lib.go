@@ -51,6 +51,7 @@ func Builtins(o Options) starlark.StringDict {
 		"log":     o.log(),
 		"sleep":   starlark.NewBuiltin("sleep", o.sleep),
 	}
+	maps.Copy(all, universe())
 	for name, fn := range textFunctions {
 		all[name] = starlark.NewBuiltin(name, fn)
 	}

@@ -28,11 +28,19 @@ func (o Options) logAt(level slog.Level) function {
 			return starlark.None, nil
 		}
 		attrs := []slog.Attr{slog.String("at", caller(thread))}
+		said, err := text(b.Name(), message)
+		if err != nil {
+			return nil, err
+		}
 		for _, field := range kwargs {
 			name, _ := starlark.AsString(field[0])
-			attrs = append(attrs, slog.Any(name, attribute(field[1])))
+			v, err := attribute(b.Name(), field[1])
+			if err != nil {
+				return nil, err
+			}
+			attrs = append(attrs, slog.Any(name, v))
 		}
-		o.Log(thread).LogAttrs(contextOf(thread), level, plain(message), attrs...)
+		o.Log(thread).LogAttrs(contextOf(thread), level, said, attrs...)
 		return starlark.None, nil
 	}
 }
@@ -47,18 +55,18 @@ func caller(thread *starlark.Thread) string {
 }
 
 // attribute answers a value as a log writes it best.
-func attribute(v starlark.Value) any {
+func attribute(call string, v starlark.Value) (any, error) {
 	switch v := v.(type) {
 	case starlark.NoneType:
-		return nil
+		return nil, nil
 	case starlark.Bool:
-		return bool(v)
+		return bool(v), nil
 	case starlark.Float:
-		return float64(v)
+		return float64(v), nil
 	case starlark.Int:
 		if n, ok := v.Int64(); ok {
-			return n
+			return n, nil
 		}
 	}
-	return plain(v)
+	return text(call, v)
 }

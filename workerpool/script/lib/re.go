@@ -68,6 +68,14 @@ func badPattern(pattern string, err error) error {
 	return hinted(hint, "the pattern %q is wrong: %s: %s", pattern, why.Code, why.Expr)
 }
 
+// maxMatches is how many matches one call finds: each takes many times the
+// memory of the letter that it may be.
+const maxMatches = 1 << 18
+
+func tooMany(call string) error {
+	return hinted("cut the text up first", "%s: the pattern matches more than %d times", call, maxMatches)
+}
+
 // arguments unpacks a pattern and a text.
 func (p *patterns) arguments(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (*regexp.Regexp, string, error) {
 	var pattern, text string
@@ -117,8 +125,12 @@ func (p *patterns) findall(_ *starlark.Thread, b *starlark.Builtin, args starlar
 	if err != nil {
 		return nil, err
 	}
+	all := re.FindAllStringSubmatch(text, maxMatches+1)
+	if len(all) > maxMatches {
+		return nil, tooMany(b.Name())
+	}
 	var out []starlark.Value
-	for _, groups := range re.FindAllStringSubmatch(text, -1) {
+	for _, groups := range all {
 		switch len(groups) {
 		case 1, 2:
 			out = append(out, starlark.String(groups[len(groups)-1]))
@@ -146,12 +158,16 @@ func (p *patterns) sub(thread *starlark.Thread, b *starlark.Builtin, args starla
 	if err != nil {
 		return nil, err
 	}
-	if count <= 0 {
-		count = -1
+	if count <= 0 || count > maxMatches {
+		count = maxMatches + 1
+	}
+	all := re.FindAllStringSubmatchIndex(text, count)
+	if len(all) > maxMatches {
+		return nil, tooMany(b.Name())
 	}
 	var out builder
 	last := 0
-	for _, at := range re.FindAllStringSubmatchIndex(text, count) {
+	for _, at := range all {
 		piece, err := replace(thread, &match{re, text, at}, replacement)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", b.Name(), err)
@@ -194,12 +210,16 @@ func (p *patterns) split(_ *starlark.Thread, b *starlark.Builtin, args starlark.
 	if err != nil {
 		return nil, err
 	}
-	if most <= 0 {
-		most = -1
+	if most <= 0 || most > maxMatches {
+		most = maxMatches + 1
+	}
+	all := re.FindAllStringSubmatchIndex(text, most)
+	if len(all) > maxMatches {
+		return nil, tooMany(b.Name())
 	}
 	var out []starlark.Value
 	last := 0
-	for _, at := range re.FindAllStringSubmatchIndex(text, most) {
+	for _, at := range all {
 		out = append(out, starlark.String(text[last:at[0]]))
 		m := &match{re, text, at}
 		for i := 1; i <= re.NumSubexp(); i++ {

@@ -66,25 +66,25 @@ func encodeForm(call string, v starlark.Value) (string, error) {
 				values = append(values, l.Index(i))
 			}
 		}
-		for _, value := range values {
+		name, err := text(call, item[0])
+		if err != nil {
+			return "", err
+		}
+		for _, v := range values {
+			value, err := text(call, v)
+			if err != nil {
+				return "", err
+			}
 			sep := "&"
 			if out.Len() == 0 {
 				sep = ""
 			}
-			if err := out.add(call, sep, url.QueryEscape(plain(item[0])), "=", url.QueryEscape(plain(value))); err != nil {
+			if err := out.add(call, sep, url.QueryEscape(name), "=", url.QueryEscape(value)); err != nil {
 				return "", err
 			}
 		}
 	}
 	return out.String(), nil
-}
-
-// plain answers a value as str does.
-func plain(v starlark.Value) string {
-	if s, ok := octets(v); ok {
-		return s
-	}
-	return v.String()
 }
 
 // urldecode answers a dict of lists.
@@ -117,10 +117,13 @@ func quote(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs 
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "text", &v, "safe?", &safe); err != nil {
 		return nil, err
 	}
+	plain, err := text(b.Name(), v)
+	if err != nil {
+		return nil, err
+	}
 	var out strings.Builder
-	text := plain(v)
-	for i := range len(text) {
-		c := text[i]
+	for i := range len(plain) {
+		c := plain[i]
 		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0 || strings.IndexByte(safe, c) >= 0 {
 			out.WriteByte(c)
 		} else {
@@ -145,9 +148,9 @@ func unescape(s string, decode func(string) (string, error)) string {
 
 func htmlEscape(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Value
-	err := starlark.UnpackArgs(b.Name(), args, kwargs, "text", &v)
-	if err != nil {
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "text", &v); err != nil {
 		return nil, err
 	}
-	return starlark.String(html.EscapeString(plain(v))), nil
+	plain, err := text(b.Name(), v)
+	return starlark.String(html.EscapeString(plain)), err
 }
