@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"text/template/parse"
+	"unicode/utf8"
 
 	"asgibox/asgi"
 
@@ -147,16 +149,26 @@ func (t *templates) filesLocked(name string) ([]string, error) {
 				err = t.readLocked(clean)
 			}
 			if err != nil {
-				return nil, &TemplateError{ref.file, ref.line, 0, err.Error(), hintOf(err)}
+				return nil, t.wrongLocked(ref, err.Error(), hintOf(err))
 			}
 			if clean != ref.name {
-				return nil, &TemplateError{ref.file, ref.line, 0, fmt.Sprintf("%q is not a plain path", ref.name), fmt.Sprintf("write %q", clean)}
+				return nil, t.wrongLocked(ref, fmt.Sprintf("%q is not a plain path", ref.name), fmt.Sprintf("write %q", clean))
 			}
 			files = append(files, ref.name)
 		}
 		refs = refs[:0]
 	}
 	return files, nil
+}
+
+// wrongLocked is an error of a reference, at the name that it gives.
+func (t *templates) wrongLocked(ref reference, message, hint string) error {
+	e := &TemplateError{ref.file, ref.line, 0, message, hint}
+	line := lineOf(t.text[ref.file], ref.line)
+	if at := strings.Index(line, strconv.Quote(ref.name)); at >= 0 {
+		e.Col = utf8.RuneCountInString(line[:at]) + 1
+	}
+	return e
 }
 
 // readLocked reads a template's file into text.

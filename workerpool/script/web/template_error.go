@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"asgibox/workerpool/script/explain"
 )
@@ -63,14 +64,105 @@ func (t *templates) explainLocked(err error, data any) error {
 	}
 	e := &TemplateError{File: m[1], Message: m[4]}
 	e.Line, _ = strconv.Atoi(m[2])
-	if n, err := strconv.Atoi(m[3]); err == nil {
-		e.Col = n + 1
+	text := t.text[e.File]
+	if n, err := strconv.Atoi(m[3]); err == nil { // in bytes, from 0
+		before := lineOf(text, e.Line)
+		e.Col = utf8.RuneCountInString(before[:min(n, len(before))]) + 1
 	}
 	if at := executingAt.FindStringSubmatch(e.Message); at != nil {
 		e.Message = at[2]
 	}
+	if e.Message == "unexpected EOF" {
+		e.unended(text)
+	}
+	e.mark(text)
 	e.teach(data)
 	return e
+}
+
+// lineOf answers a line of a text, by its number from 1.
+func lineOf(text string, number int) string {
+	lines := strings.Split(text, "\n")
+	if number < 1 || number > len(lines) {
+		return ""
+	}
+	return lines[number-1]
+}
+
+var blocks = regexp.MustCompile(`(?s)\{\{-?\s*(?:(if|range|with|block|define|end)\b|/\*.*?\*/)`)
+
+// unended places the error at the block that the end of the file finds open,
+// and not at the end of the file.
+func (e *TemplateError) unended(text string) {
+	type opening struct {
+		word string
+		at   int
+	}
+	var open []opening
+	for _, at := range blocks.FindAllStringSubmatchIndex(text, -1) {
+		switch {
+		case at[2] < 0: // a comment
+		case text[at[2]:at[3]] != "end":
+			open = append(open, opening{text[at[2]:at[3]], at[0]})
+		case len(open) > 0:
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) == 0 {
+		return
+	}
+	last := open[len(open)-1]
+	before := text[:last.at]
+	e.Line = 1 + strings.Count(before, "\n")
+	e.Col = 1 + utf8.RuneCountInString(before[strings.LastIndex(before, "\n")+1:])
+	e.Message = fmt.Sprintf("{{%s}} has no {{end}}", last.word)
+	e.hint = "write {{end}} where the block ends"
+}
+
+// quotedWord is what the template package says that it fell over.
+var quotedWord = regexp.MustCompile(`"([^"]+)"|<(\S+)>|(\{\{\w+\}\})`)
+
+// mark finds the column of an error that tells only its line: where what it
+// names stands, within an action, or else where the only action begins.
+func (e *TemplateError) mark(text string) {
+	line := lineOf(text, e.Line)
+	first := strings.Index(line, "{{")
+	if e.Col > 0 || first < 0 {
+		return
+	}
+	at := -1
+	if m := quotedWord.FindStringSubmatch(e.Message); m != nil {
+		at = wordIn(line[first:], m[1]+m[2]+m[3])
+	}
+	switch {
+	case at >= 0:
+		at += first
+	case strings.HasPrefix(e.Message, "un"): // unclosed, unterminated: the last
+		at = strings.LastIndex(line, "{{")
+	case strings.Count(line, "{{") == 1:
+		at = first
+	default:
+		return
+	}
+	e.Col = utf8.RuneCountInString(line[:at]) + 1
+}
+
+// wordIn answers where a text stands in a line as a word of its own, or -1.
+func wordIn(line, word string) int {
+	letter := func(s string, at int) bool {
+		return at >= 0 && at < len(s) && (s[at] == '_' || s[at] == '.' || '0' <= s[at] && s[at] <= '9' || 'A' <= s[at]&^0x20 && s[at]&^0x20 <= 'Z')
+	}
+	for from := 0; ; {
+		at := strings.Index(line[from:], word)
+		if at < 0 {
+			return -1
+		}
+		at += from
+		if !letter(word, 0) || !letter(line, at-1) && !letter(line, at+len(word)) {
+			return at
+		}
+		from = at + len(word)
+	}
 }
 
 func (e *TemplateError) teach(data any) {
@@ -83,6 +175,12 @@ func (e *TemplateError) teach(data any) {
 	}
 	if m := noFunction.FindStringSubmatch(e.Message); m != nil {
 		e.hint = functionHint(m[1])
+	}
+	switch {
+	case e.Message == "unclosed action":
+		e.hint = "end it with }} on the same line"
+	case e.Message == "unexpected {{end}}":
+		e.hint = "no {{if}}, {{range}}, {{with}}, {{block}} or {{define}} is open here: take it out"
 	}
 	if m := noField.FindStringSubmatch(e.Message); m != nil {
 		e.Message = fmt.Sprintf("there is no .%s here, for this is not a dict", m[1])
