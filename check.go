@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +36,9 @@ alone is nothing wrong, unless --strict makes an error of it.`),
 				return err
 			}
 			defer l.close()
-			err := l.loader.Check(cmd.Context())
+			ctx, cancel := loadLimit(cmd.Context())
+			defer cancel()
+			err := l.loader.Check(ctx)
 			if l.json {
 				return l.report(cmd.OutOrStdout(), err)
 			}
@@ -71,7 +74,9 @@ with which arguments, or which routes come near.`),
 				return err
 			}
 			defer l.close()
-			routing, err := l.loader.Routes(cmd.Context())
+			ctx, cancel := loadLimit(cmd.Context())
+			defer cancel()
+			routing, err := l.loader.Routes(ctx)
 			if err != nil && l.json {
 				return l.report(cmd.OutOrStdout(), err)
 			}
@@ -105,6 +110,13 @@ with which arguments, or which routes come near.`),
 	cmd.Flags().StringVarP(&method, "method", "m", method, "method of the request")
 	l.flags(cmd)
 	return cmd
+}
+
+// loadLimit ends a load that does not end by itself. A server gives it a
+// minute; an editor waits for no answer so long.
+func loadLimit(ctx context.Context) (context.Context, context.CancelFunc) {
+	const most = 20 * time.Second
+	return context.WithTimeoutCause(ctx, most, fmt.Errorf("loading took longer than %v", most))
 }
 
 // atMost refuses arguments past so many.

@@ -98,7 +98,7 @@ func TestCheckAnswersJSON(t *testing.T) {
 	for content, want := range map[string]problem{
 		warnedApp:               {Level: "warning", Line: 4},
 		"\nlyer.send()\n":       {Level: "error", Line: 2, Column: 1, Hint: "did you mean layer?"},
-		"channel_routing = 3\n": {Level: "error"},
+		"channel_routing = 3\n": {Level: "error", Line: 1, Column: 1},
 	} {
 		app := saved(t, content)
 		status, out := command(t, "check", "--json", app)

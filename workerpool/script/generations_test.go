@@ -251,7 +251,7 @@ func TestCheckSaysFileLineAndColumn(t *testing.T) {
 		{"def f(m): pass\nchannel_routing = [route('bad name', f)]\n", "invalid name"},
 		{"def f(m): pass\nchannel_routing = [route('x', f())]\n", "missing 1 argument"},
 		{"channel_routing = [route('x', 'f')]\n", "not a function"},
-		{"channel_routing = 5\n", "channel_routing: int is no list of routes"},
+		{"channel_routing = 5\n", "channel_routing is an int, not a list of routes"},
 		{"x = 1\n", "never receives a message"},
 		{"chanel_routing = []\n", "did you mean channel_routing"},
 		{"application = 1\n", "application is an int"},

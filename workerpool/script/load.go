@@ -141,7 +141,7 @@ func (u *unit) routed(globals starlark.StringDict, s *staged) (workerpool.Applic
 func (u *unit) errNoApplication(globals starlark.StringDict) error {
 	for _, name := range []string{"channel_routing", "application"} {
 		if near := explain.Nearest(name, globals.Keys()); near != "" {
-			return hintf(fmt.Sprintf("did you mean %s, where it sets %s?", name, near), "%s sets no %s", u.loader.file, name)
+			return u.atName(near, hintf(fmt.Sprintf("did you mean %s, where it sets %s?", name, near), "%s sets no %s", u.loader.file, name))
 		}
 	}
 	return hintf("set channel_routing = [view(\"/\", index)], define application(environ, start_response), or call layer.receive_many",

@@ -93,3 +93,17 @@ func (u *unit) literal(text string) (syntax.Position, bool) {
 	}
 	return syntax.Position{}, false
 }
+
+// atName places an error at the line of the application's file that sets a
+// global, if one does.
+func (u *unit) atName(name string, err error) error {
+	file := u.loader.file
+	source, _ := u.sources.lookup(file)
+	for i, line := range strings.Split(source, "\n") {
+		rest, begins := strings.CutPrefix(line, name)
+		if rest = strings.TrimLeft(rest, " \t"); begins && strings.HasPrefix(rest, "=") {
+			return &atConsumer{err, syntax.MakePosition(&file, int32(i+1), 1)}
+		}
+	}
+	return err
+}

@@ -202,7 +202,7 @@ func itemsOf(what string, v starlark.Value) ([]item, error) {
 	}
 	list, ok := v.(starlark.Iterable)
 	if !ok {
-		return nil, hintf("a list of route(…), view(…), static(…), every(…) and include(…)", "%s: %s is no list of routes", what, v.Type())
+		return nil, hintf("a list of route(…), view(…), static(…), every(…) and include(…)", "%s is %s, not a list of routes", what, value.An(v))
 	}
 	var items []item
 	n := 0
@@ -217,7 +217,7 @@ func itemsOf(what string, v starlark.Value) ([]item, error) {
 			}
 			items = append(items, inner...)
 		default:
-			return nil, hintf("a list of route(…), view(…), static(…), every(…) and include(…)", "%s[%d] is %s, not a route", what, n, v.Type())
+			return nil, hintf("a list of route(…), view(…), static(…), every(…) and include(…)", "%s[%d] is %s, not a route", what, n, value.An(v))
 		}
 		n++
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"asgibox/workerpool/script/explain"
 
@@ -49,11 +50,28 @@ func (s *sources) read(name string) (string, error) {
 	if len(data) > maxSource {
 		return "", fmt.Errorf("%s is longer than %d bytes", name, maxSource)
 	}
-	text := string(data)
+	text := strings.TrimPrefix(string(data), "\ufeff") // some editors mark UTF-8 so
+	if at := invalid(text); at >= 0 {
+		line := int32(1 + strings.Count(text[:at], "\n"))
+		return "", &placedError{pos: syntax.MakePosition(&name, line, 0), msg: "the file is not UTF-8", hint: "have the editor save it as UTF-8"}
+	}
 	s.mu.Lock()
 	s.text[name] = text
 	s.mu.Unlock()
 	return text, checkNesting(name, text)
+}
+
+// invalid answers where a text stops being UTF-8, or -1.
+func invalid(text string) int {
+	if utf8.ValidString(text) {
+		return -1
+	}
+	for i, c := range text {
+		if c == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD") {
+			return i
+		}
+	}
+	return -1
 }
 
 func (s *sources) unreadable(name string, err error) error {
@@ -78,6 +96,9 @@ func (s *sources) nearest(name string) string {
 	}
 	defer folder.Close()
 	names, _ := folder.Readdirnames(1000) // a suggestion only
+	if whole := path.Base(name) + ".star"; slices.Contains(names, whole) {
+		return fmt.Sprintf("did you mean %q?", name+".star")
+	}
 	if near := explain.Nearest(path.Base(name), names); near != "" {
 		return fmt.Sprintf("did you mean %q?", path.Join(path.Dir(name), near))
 	}
@@ -108,11 +129,11 @@ func (s *sources) names() []string {
 // application's folder, never outside it.
 func resolve(module string) (string, error) {
 	if strings.Contains(module, `\`) || path.IsAbs(module) {
-		return "", fmt.Errorf("load: %q: name a file relative to the application's own, with /", module)
+		return "", fmt.Errorf("%s: name a file relative to the application's own, with /", module)
 	}
 	name := path.Clean(module)
 	if name == ".." || strings.HasPrefix(name, "../") {
-		return "", fmt.Errorf("load: %q is outside the application's folder", module)
+		return "", fmt.Errorf("%s is outside the application's folder", module)
 	}
 	return name, nil
 }

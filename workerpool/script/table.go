@@ -42,7 +42,7 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 	if application != nil {
 		wsgi, ok := application.(starlark.Callable)
 		if !ok {
-			return nil, fmt.Errorf("application is %s; it is called as application(environ, start_response)", value.An(application))
+			return nil, u.atName("application", fmt.Errorf("application is %s; it is called as application(environ, start_response)", value.An(application)))
 		}
 		t.wsgi = wsgi
 		t.channels = append(t.channels, "http.request")
@@ -52,7 +52,7 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 	}
 	items, err := itemsOf("channel_routing", routing)
 	if err != nil {
-		return nil, err
+		return nil, u.atName("channel_routing", err)
 	}
 	if _, ok := routing.(*starlark.Dict); ok {
 		for _, it := range items {
@@ -65,6 +65,7 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 	if err := t.add(items, nil); err != nil {
 		return nil, err
 	}
+	t.warnUnreached()
 	for i, c := range t.clocks {
 		if len(t.entries[c.Channel]) == 0 {
 			u.warnAt(t.struck[i], fmt.Sprintf("every: no route reads %q%s", c.Channel, didYouMean(c.Channel, t.channels)))
@@ -146,12 +147,16 @@ func fits(o *route, within []*include) error {
 	if o.view != nil {
 		what = "request"
 	}
+	written := fmt.Sprintf("def %s(%s):", fn.Name(), strings.Join(append([]string{what}, captured...), ", "))
+	if fn.Name() == "lambda" {
+		written = fmt.Sprintf("lambda %s: …", strings.Join(append([]string{what}, captured...), ", "))
+	}
 	if ordinary-fn.NumKwonlyParams() < 1 && !fn.HasVarargs() {
-		return wrong(fmt.Sprintf("def %s(%s):", fn.Name(), strings.Join(append([]string{what}, captured...), ", ")), "takes no arguments; it is called with the %s", what)
+		return wrong(written, "takes no arguments; it is called with the %s", what)
 	}
 	for _, name := range captured {
 		if !fn.HasKwargs() && !slices.Contains(params[:ordinary], name) {
-			return wrong(fmt.Sprintf("def %s(%s):", fn.Name(), strings.Join(append([]string{what}, captured...), ", ")), "has no parameter %q, which the pattern captures", name)
+			return wrong(written, "has no parameter %q, which the pattern captures", name)
 		}
 		if len(params) > 0 && params[0] == name && !fn.HasVarargs() {
 			return wrong("", "gets the "+what+" as its first argument, so %q cannot be captured too", name)

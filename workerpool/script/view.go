@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -157,10 +158,21 @@ func (r *run) serve(m *match, v *view, msg *message) error {
 // the script was running when it was found out.
 func returnedBy(fn starlark.Callable, err error) error {
 	pos, ok := position(fn)
-	if err == nil || !ok || errors.As(err, new(*starlark.EvalError)) {
+	var running *starlark.EvalError
+	switch {
+	case err == nil || !ok:
+		return err
+	case !errors.As(err, &running):
+		return &returned{err, pos}
+	case placed(running.CallStack):
 		return err
 	}
-	return &returned{err, pos}
+	return &returned{cmp.Or(running.Unwrap(), errors.New(running.Msg)), pos} // a builtin's, called by nobody's script
+}
+
+// placed reports whether a call stack leads to a line of a file.
+func placed(stack starlark.CallStack) bool {
+	return slices.ContainsFunc(stack, func(f starlark.CallFrame) bool { return f.Pos.Line > 0 })
 }
 
 type returned struct {

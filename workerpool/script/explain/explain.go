@@ -120,7 +120,7 @@ func (o Options) running(err *starlark.EvalError) Explanation {
 	return e
 }
 
-var cannotLoad = regexp.MustCompile(`^cannot load (\S+): (\S+): `)
+var cannotLoad = regexp.MustCompile(`^cannot load (\S+): (\S+?):? `)
 
 // withoutRepeat takes off a load statement's words where what follows names
 // the file too.

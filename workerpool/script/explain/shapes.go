@@ -20,6 +20,10 @@ func always(message, hint string) func(spot) (string, string, int) {
 
 var shapes = []shape{
 	{"does not associate", always("Starlark has no chained comparisons", "write: a < b and b < c")},
+	{"want ", comma},
+	{"got ':'", parameters},
+	{"newline in string", always("a text ends with its line", "close it with its quote, or write it between three quotes each side")},
+	{"import at least 1", always("load takes the names that are wanted", `write load("lib/rooms.star", "title")`)},
 	{"got '**'", starred},
 	{"got '**'", always("Starlark has no ** operator", "write math.pow(a, b), or multiply")},
 	{"got '*'", starred},
@@ -92,6 +96,30 @@ func starred(s spot) (string, string, int) {
 		return "a list cannot be unpacked in a list", "write: first + second", s.at
 	case s.said == "got '*', want primary expression":
 		return "an assignment cannot gather the rest with *", "take the list whole, and its parts by [0], [1:]", s.at
+	}
+	return "", "", 0
+}
+
+// comma is a value that follows another in brackets, without a comma between.
+func comma(s spot) (string, string, int) {
+	closes := strings.HasSuffix(s.said, "want ']'") || strings.HasSuffix(s.said, "want ')'") || strings.HasSuffix(s.said, "want '}'") ||
+		strings.HasSuffix(s.said, "want ','")
+	if !closes || s.at < 1 || s.tokens[s.at].open < 0 {
+		return "", "", 0
+	}
+	before, here := s.tokens[s.at-1], s.tokens[s.at]
+	begins := here.kind == name || here.kind == number || here.kind == text || strings.Contains("([{", here.text)
+	ends := before.kind == name || before.kind == number || before.kind == text || strings.Contains(")]}", before.text)
+	if !begins || !ends || before.lastLine == here.line {
+		return "", "", 0
+	}
+	return "a comma is missing before this", fmt.Sprintf("put it at the end of line %d", before.lastLine), s.at
+}
+
+// parameters is a def whose brackets are not closed before its colon.
+func parameters(s spot) (string, string, int) {
+	if s.starts() == "def" && s.rel(-1) == "(" {
+		return "a ) is missing before the :", "", s.at
 	}
 	return "", "", 0
 }

@@ -66,6 +66,9 @@ func redirect(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwar
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "url", &to, "permanent?", &permanent, "headers?", &headers); err != nil {
 		return nil, err
 	}
+	if to == "" {
+		return nil, hinted(`redirect("/") leads to the first page`, "redirect: the URL is empty")
+	}
 	r := newResponse(302, "")
 	if permanent {
 		r.status = 301

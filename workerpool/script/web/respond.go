@@ -64,6 +64,9 @@ func (e *Env) statusAnd(thread *starlark.Thread, pair starlark.Tuple) (*Response
 	if len(pair) != 2 {
 		return nil, hinted("return (status, body)", "the view returned a tuple of %d, which is no response", len(pair))
 	}
+	if _, number := pair[1].(starlark.Int); number {
+		return nil, hinted("write the status first: (status, body)", "the view returned (%s, %s): a status stands before its body", value.An(pair[0]), value.An(pair[1]))
+	}
 	if _, nested := pair[1].(starlark.Tuple); nested {
 		return nil, hinted("return (status, body)", "the view returned a tuple within a tuple, which is no response")
 	}
