@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // command runs a command line and answers its status and all it says.
@@ -140,4 +143,15 @@ func TestRoutesAreNeverSilent(t *testing.T) {
 		t.Errorf("status %d of too many arguments", status)
 	}
 	expectText(t, out, `what is "/x"?`)
+}
+
+func TestCheckEndsALoadThatNeverEnds(t *testing.T) {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errors.New("loading took too long"))
+	defer cancel()
+	var out bytes.Buffer
+	status := run(ctx, []string{"check", saved(t, "while True:\n    pass\n")}, strings.NewReader(""), &out, &out)
+	if status != 1 {
+		t.Errorf("status %d", status)
+	}
+	expectText(t, out.String(), "app.star:1:1: loading took too long")
 }

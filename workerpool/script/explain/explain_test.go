@@ -242,3 +242,20 @@ func FuzzExplain(f *testing.F) {
 		Page{Explanation: e}.HTML()
 	})
 }
+
+func TestANameThatAFileDoesNotSetIsSuggested(t *testing.T) {
+	for lib, hint := range map[string]string{
+		"def mrak(x): return x\n":        "did you mean mrak?",
+		"y = 1\nif y == 1:\n    z = 2\n": "lib.star must set it at its top level",
+	} {
+		files := map[string]string{"app.star": "load('lib.star', 'mark')\n", "lib.star": lib}
+		thread := &starlark.Thread{Load: func(_ *starlark.Thread, file string) (starlark.StringDict, error) {
+			return starlark.ExecFileOptions(dialect, new(starlark.Thread), file, files[file], nil)
+		}}
+		_, err := starlark.ExecFileOptions(dialect, thread, "app.star", files["app.star"], nil)
+		e := Error(err, Options{Source: func(f string) (string, bool) { src, ok := files[f]; return src, ok }})
+		if !strings.HasPrefix(e.Hint, hint) {
+			t.Errorf("%q: says %q, %q", lib, e.Message, e.Hint)
+		}
+	}
+}

@@ -74,6 +74,11 @@ var mishaps = []mishap{
 	on(`^print: unexpected keyword argument`, "print writes one line each time"),
 	on(`^invalid message: it is (?:text|bytes); a message is a dict`, `write {"text": …} to a WebSocket, {"status": 200, "content": …} to a request`),
 	on(`a channel is named by text, not (message|request)`, "write $1.reply_channel"),
+	on(`^request has no \.user field`, `who somebody is, you keep yourself: request.session["user"] = name`),
+	on(`^request has no \.(args|query|params|query_params) field`, `the query is request.GET.get("key")`),
+	on(`^request has no \.form field`, `a form is request.POST.get("key")`),
+	on(`^request has no \.files field`, `uploads are request.FILES["key"]`),
+	on(`^request has no \.data field`, "the body is request.body, request.text or request.json()"),
 	on(`^message has no \.(\S+) field or method$`, `a key is read by message["$1"]`),
 	on(`^invalid call of non-function \((GET|POST|FILES|headers)\)`, "write request.$1.get(key)"),
 	on(`^invalid call of non-function \((?:module|state|layer)\)`, "call one of its functions, like log.info(message), state.get(key)"),
@@ -100,6 +105,10 @@ var (
 
 	// wrongCall is a call that does not fit the function's parameters.
 	wrongCall = regexp.MustCompile(`^function \S+ (missing|accepts|got) `)
+
+	// notLoaded is a name that a load statement wants of a file without it.
+	notLoaded = regexp.MustCompile(`load: name (\S+) not found in module (\S+)$`)
+	topNames  = regexp.MustCompile(`(?m)^(?:def\s+)?([A-Za-z]\w*)\s*(?:=[^=]|\()`)
 )
 
 // teachRunning adds the lesson for an error of the interpreter, if there is
@@ -123,6 +132,9 @@ func (o Options) teachRunning(e *Explanation, err *starlark.EvalError) {
 		}
 	}
 	switch {
+	case notLoaded.MatchString(err.Msg):
+		m := notLoaded.FindStringSubmatch(err.Msg)
+		e.Hint = o.loadHint(m[1], m[2])
 	case noKey.MatchString(err.Msg):
 		m := noKey.FindStringSubmatch(err.Msg)
 		e.Hint = o.keyHint(m[1], m[2], e)
@@ -131,6 +143,19 @@ func (o Options) teachRunning(e *Explanation, err *starlark.EvalError) {
 	case wrongCall.MatchString(err.Msg):
 		o.blameCaller(e)
 	}
+}
+
+// loadHint suggests a name that a file sets for one that it does not.
+func (o Options) loadHint(name, file string) string {
+	src, _ := o.source(file)
+	var names []string
+	for _, m := range topNames.FindAllStringSubmatch(src, -1) {
+		names = append(names, m[1])
+	}
+	if near := Nearest(name, names); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	return fmt.Sprintf("%s must set it at its top level: def %s(…), or %s = …", file, name, name)
 }
 
 // attrHint suggests an attribute of a module or another predeclared value,

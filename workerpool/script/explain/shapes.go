@@ -22,6 +22,7 @@ var shapes = []shape{
 	{"does not associate", always("Starlark has no chained comparisons", "write: a < b and b < c")},
 	{"want ", comma},
 	{"got ':'", parameters},
+	{"EOF in string", always("a text is never closed", "close it with its quote; or is the file not saved in full?")},
 	{"newline in string", always("a text ends with its line", "close it with its quote, or write it between three quotes each side")},
 	{"import at least 1", always("load takes the names that are wanted", `write load("lib/rooms.star", "title")`)},
 	{"got '**'", starred},

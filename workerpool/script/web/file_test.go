@@ -131,7 +131,7 @@ func TestAStaticRouteThatCannotBe(t *testing.T) {
 	for _, c := range [][4]string{
 		{"static/", "static", "must begin and end with /", `write "/static/"`},
 		{"/static", "static", "must begin and end with /", `write "/static/"`},
-		{"/static/", "sttaic", "there is no file sttaic", `did you mean "static"?`},
+		{"/static/", "sttaic", "there is no folder sttaic", `did you mean "static"?`},
 		{"/static/", "static/a.css", "is not a directory", ""},
 		{"/static/", "../x", "leads outside", ""},
 		{"/static/", "/etc", "is no path within", ""},

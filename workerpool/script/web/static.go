@@ -1,7 +1,9 @@
 package web
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path"
@@ -26,6 +28,9 @@ func (e *Env) Static(prefix, directory string) (*Static, error) {
 		return nil, fmt.Errorf("static: %w", err)
 	}
 	info, err := e.root.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hinted(hintOf(notThere(e.root, dir, err)), "static: there is no folder %s", dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("static: %w", notThere(e.root, dir, err))
 	}
