@@ -212,6 +212,9 @@ func socketComplaint(m asgi.Message, open bool) *complaint {
 	if text != nil && data != nil {
 		return complain("send two messages", "a message has text or bytes, not both: it will be ignored")
 	}
+	if open && text == nil && data == nil && !m.Has("close") && !m.Has("accept") && !m.Has("response") {
+		return complain(`send {"text": text} or {"bytes": data}`, "the message holds nothing to send")
+	}
 	if !open && (text == "" || data == asgi.Bytes("")) && !m.Has("accept") && !m.Has("close") {
 		return complain(`add "accept": True`, "empty data does not accept a handshake")
 	}

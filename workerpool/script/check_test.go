@@ -91,6 +91,20 @@ channel_routing = {"websocket.connect": connect, "websocket.disconnect": disconn
 	s.log.has("complete already")
 }
 
+func TestAMessageOfNothingIsWarnedOf(t *testing.T) {
+	s := serve(t, `
+def receive(message):
+    message.reply({"text": message["bytes"]})
+    message.reply({"text": "sent"})
+channel_routing = {"websocket.receive": receive}
+`)
+	ws := s.dial("/")
+	ws.send("a")
+	ws.want("sent")
+	s.log.has("the message holds nothing to send")
+	s.log.has("at=app.star:3")
+}
+
 func TestGoodMessagesAreNotComplainedOf(t *testing.T) {
 	s := setup{script: script.Options{Strict: true}}.serve(t, `
 def index(message):

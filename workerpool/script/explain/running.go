@@ -94,6 +94,8 @@ var mishaps = []mishap{
 	on(`^int: invalid literal`, "test the text before: text.isdigit()"),
 	on(`^too (many|few) values to unpack`, "the names left of = and the values must be as many"),
 	on(`^got (\S+) in sequence assignment`, "the value right of = must be a list or tuple"),
+	on(`value of type NoneType has no len`, "there is no value here: None; a frame has text or bytes, and the other is None"),
+	on(`^json\.decode: (at offset|unexpected)`, "json.decode(text, default=None) answers None for such a text"),
 	on(`^Starlark stack overflow`, "a function calls itself without end"),
 	on(`^(floored division|floating-point division|integer modulo|floating-point modulo) by zero`, "test for 0 before"),
 }
