@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
@@ -41,6 +42,7 @@ type Client struct {
 	extensions       []string
 	version          string
 	bindings         bindings
+	lost             atomic.Bool // the server was not reached when it was last asked to receive
 }
 
 var (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -19,7 +20,7 @@ func (c *Client) Receive(ctx context.Context, work *asgi.Cause, channels ...stri
 			return asgi.Delivery{}, err
 		}
 	}
-	for lost := false; ; {
+	for {
 		if ctx.Err() != nil {
 			return asgi.Delivery{}, context.Cause(ctx)
 		}
@@ -28,19 +29,29 @@ func (c *Client) Receive(ctx context.Context, work *asgi.Cause, channels ...stri
 		case ok:
 			work.Take(d)
 			return d, nil
-		case err == nil:
-			lost = false
+		case err == nil: // its time was over
 		case ctx.Err() != nil:
 			return asgi.Delivery{}, context.Cause(ctx)
 		case !unreachable(err):
 			return asgi.Delivery{}, err
 		default:
-			if !lost {
-				c.log.Warn("the layer cannot be reached; trying again", "control", c.base, "error", err)
-			}
-			lost = true
+			c.reached(err)
 			pause(ctx, retryEvery)
+			if _, err := c.do(ctx, http.MethodGet, "", nil); err == nil {
+				c.reached(nil)
+			}
 		}
+	}
+}
+
+// reached notes whether the server was, and tells when that changes: once,
+// however many receive.
+func (c *Client) reached(err error) {
+	switch {
+	case err == nil && c.lost.CompareAndSwap(true, false):
+		c.log.Info("the layer is reached again", "control", c.base)
+	case err != nil && c.lost.CompareAndSwap(false, true):
+		c.log.Warn("the layer cannot be reached; trying again", "control", c.base, "err", err)
 	}
 }
 
@@ -62,14 +73,19 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Poll takes a message if there is one; see [asgi.Layer].
+// Poll takes a message if there is one; see [asgi.Layer]. Where the server
+// cannot be reached there is none, just as Receive goes on waiting.
 func (c *Client) Poll(ctx context.Context, work *asgi.Cause, channels ...string) (asgi.Delivery, bool, error) {
 	d, ok, err := delivery(c.call(ctx, "receive", asgi.Fields{
 		{Key: "channels", Value: items(channels)},
 		{Key: "envelope", Value: true},
 	}))
-	if ok {
+	switch {
+	case ok:
 		work.Take(d)
+	case err != nil && ctx.Err() == nil && unreachable(err):
+		c.reached(err)
+		return asgi.Delivery{}, false, nil
 	}
 	return d, ok, err
 }

@@ -247,7 +247,7 @@ func hangUp(t *testing.T, url, body string, begun <-chan struct{}) {
 	}
 }
 
-func TestAReceiveOutlivesTheServer(t *testing.T) {
+func TestReceivesOutliveTheServerAndSayItOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		layer := memory(t, store.Options{})
@@ -259,28 +259,38 @@ func TestAReceiveOutlivesTheServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(c.Close)
-		got := make(chan asgi.Delivery, 1)
-		go func() {
-			d, err := c.Receive(t.Context(), nil, "c")
-			if err != nil {
-				t.Error(err)
-			}
-			got <- d
-		}()
+		got := make(chan asgi.Delivery, 2)
+		for range cap(got) {
+			go func() {
+				d, err := c.Receive(t.Context(), nil, "c")
+				if err != nil {
+					t.Error(err)
+				}
+				got <- d
+			}()
+		}
 		synctest.Wait()
 		stop()
 		time.Sleep(10 * time.Second)
+		if d, ok, err := c.Poll(t.Context(), nil, "c"); ok || err != nil {
+			t.Errorf("polled %v, %v, %v while nobody is there", d, ok, err)
+		}
 		l.reopen()
 		t.Cleanup(serveOn(t, l, layer))
 		time.Sleep(2 * time.Second)
-		if err := layer.Send(t.Context(), nil, "c", asgi.MustMessage(asgi.Field{Key: "n", Value: 1})); err != nil {
-			t.Fatal(err)
+		synctest.Wait()
+		for _, told := range []string{"cannot be reached", "reached again"} {
+			if n := strings.Count(out.String(), told); n != 1 {
+				t.Errorf("%q was told %d times: %s", told, n, out.String())
+			}
 		}
-		if d := <-got; d.Message.Int("n") != 1 {
-			t.Errorf("got %v", d)
-		}
-		if n := strings.Count(out.String(), "cannot be reached"); n != 1 {
-			t.Errorf("it was told %d times: %s", n, out.String())
+		for range cap(got) {
+			if err := layer.Send(t.Context(), nil, "c", asgi.MustMessage(asgi.Field{Key: "n", Value: 1})); err != nil {
+				t.Fatal(err)
+			}
+			if d := <-got; d.Message.Int("n") != 1 {
+				t.Errorf("got %v", d)
+			}
 		}
 	})
 }

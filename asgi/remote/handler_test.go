@@ -1,7 +1,6 @@
 package remote_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -297,25 +296,6 @@ func TestDialSaysWhatIsWrong(t *testing.T) {
 	for address, want := range map[string]string{"http://": "is not like", other.URL: "cannot be read", "127.0.0.1:1": "refused"} {
 		if _, err := remote.Dial(context.Background(), address, remote.ClientOptions{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", address, err)
-		}
-	}
-}
-
-func BenchmarkSendAndReceiveOverHTTP(b *testing.B) {
-	s := serve(b, memory(b, store.Options{}), guard.Options{})
-	c, err := remote.Dial(b.Context(), s.URL, remote.ClientOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer c.Close()
-	m := asgi.MustMessage(asgi.Field{Key: "content", Value: bytes.Repeat([]byte("x"), 200)})
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := c.Send(b.Context(), nil, "c", m); err != nil {
-			b.Fatal(err)
-		}
-		if _, ok, err := c.Poll(b.Context(), nil, "c"); err != nil || !ok {
-			b.Fatal(ok, err)
 		}
 	}
 }
