@@ -3,11 +3,13 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,6 +18,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"asgibox/internal/console"
 )
 
 // controlCommands are the commands that talk to a running server.
@@ -31,6 +35,7 @@ func controlCommands() []*cobra.Command {
 type remoteCommand struct {
 	cmd     *cobra.Command
 	address string // of the control server, if it was given
+	token   string // that it wants, if the address has none
 	store   string // the file that the server has open
 	json    bool
 }
@@ -41,6 +46,7 @@ func newRemote(cmd *cobra.Command, flags func(flagGroup), run func(*controlClien
 	g := newGroup("The running server")
 	g.StringVar(&r.address, "control", "", "address of its control server, as its banner shows it")
 	g.StringVar(&r.store, "store", "", "file that it keeps, beside which its address stands (default .asgibox/channels.db here or above)")
+	r.addToken(g)
 	g.BoolVar(&r.json, "json", false, "print JSON, for programs")
 	groups := []flagGroup{g}
 	if flags != nil {
@@ -59,6 +65,10 @@ func newRemote(cmd *cobra.Command, flags func(flagGroup), run func(*controlClien
 	return cmd
 }
 
+func (r *remoteCommand) addToken(g flagGroup) {
+	g.StringVar(&r.token, "token", "", "token that the control server wants, if its address does not have it")
+}
+
 // A controlClient talks to the control server of a running program.
 type controlClient struct {
 	ctx   context.Context
@@ -66,6 +76,7 @@ type controlClient struct {
 	json  bool
 	base  *url.URL
 	token string
+	log   *slog.Logger // of what goes on beside the result
 }
 
 // find answers a client for the server that is meant.
@@ -84,7 +95,8 @@ func (r *remoteCommand) find() (*controlClient, error) {
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("--control %s: want an address like 127.0.0.1:8001", address)
 	}
-	c := &controlClient{ctx: r.cmd.Context(), out: r.cmd.OutOrStdout(), json: r.json, token: u.Query().Get("token")}
+	c := &controlClient{ctx: r.cmd.Context(), out: r.cmd.OutOrStdout(), json: r.json, token: cmp.Or(u.Query().Get("token"), r.token)}
+	c.log = slog.New(console.New(r.cmd.ErrOrStderr(), console.Options{}))
 	c.base = &url.URL{Scheme: u.Scheme, Host: u.Host}
 	return c, nil
 }
@@ -162,7 +174,10 @@ func (c *controlClient) ask(method, path string, body io.Reader, v any) error {
 		*raw = answer
 		return nil
 	}
-	return json.Unmarshal(answer, v)
+	if err := json.Unmarshal(answer, v); err != nil {
+		return fmt.Errorf("%s answered something else than a control server: %w", c.base.Host, err)
+	}
+	return nil
 }
 
 // open makes a request and answers its response if that is no error.
@@ -189,7 +204,7 @@ func (c *controlClient) open(method, path string, body io.Reader) (*http.Respons
 	defer resp.Body.Close()
 	var refusal struct{ Error, Detail string }
 	if json.NewDecoder(resp.Body).Decode(&refusal) != nil || refusal.Detail == "" {
-		return nil, fmt.Errorf("%s answered %s", c.base.Host, resp.Status)
+		return nil, fmt.Errorf("%s answered %s: is it a control server?", c.base.Host, resp.Status)
 	}
 	return nil, errors.New(refusal.Detail)
 }
@@ -247,8 +262,10 @@ func (c *controlClient) table(heading string, rows [][]string) error {
 // completeChannels proposes the channels of the running server.
 func completeChannels(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	r := &remoteCommand{cmd: cmd}
+	_ = fromEnvironment(cmd.Flags()) // what is wrong with it shows when the command runs
 	r.address, _ = cmd.Flags().GetString("control")
 	r.store, _ = cmd.Flags().GetString("store")
+	r.token, _ = cmd.Flags().GetString("token")
 	c, err := r.find()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp

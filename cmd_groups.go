@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -12,6 +13,12 @@ func newGroupCommands() *cobra.Command {
 	group := &cobra.Command{
 		Use:   "group",
 		Short: "Look at and change the groups of a running server",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("there is no command %q for groups: send, add, discard and list are", args[0])
+			}
+			return cmd.Help()
+		},
 	}
 	group.AddCommand(newGroupSend(), newGroupMember("add", "Make a channel a member"),
 		newGroupMember("discard", "End a membership"), newGroupList())

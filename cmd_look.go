@@ -173,8 +173,12 @@ func (c *controlClient) printStats(raw json.RawMessage) error {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return err
 	}
+	loads := "no workers here (--no-workers)"
+	if s.Workers > 0 {
+		loads = fmt.Sprintf("generation %d, %s, %d failed loads", s.Generation, s.Kind, s.FailedLoads)
+	}
 	rows := [][]string{
-		{"application", s.App, fmt.Sprintf("generation %d, %s, %d failed loads", s.Generation, s.Kind, s.FailedLoads)},
+		{"application", s.App, loads},
 		{"messages", fmt.Sprintf("%.0f/s now", s.Rate), fmt.Sprintf("%d since %s", s.Sent, time.UnixMilli(int64(s.Since)).Format(time.DateTime))},
 		{"waiting", strconv.Itoa(s.Waiting) + " now", fmt.Sprintf("%d delayed, %d of %d MiB", s.Delayed, s.Memory>>20, s.Limit>>20)},
 		{"refused", strconv.FormatUint(s.Refused, 10), "in all, since a channel was full"},

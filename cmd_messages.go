@@ -7,6 +7,10 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"asgibox/asgi"
+	"asgibox/asgi/codec"
+	"asgibox/asgi/remote"
 )
 
 // withMessage writes the arguments of a call that sends, with the message as
@@ -68,29 +72,37 @@ func newReceive() *cobra.Command {
 		Use:   "receive CHANNEL…",
 		Short: "Take messages from channels of a running server",
 		Long: `receive waits for a message on any of the channels, takes it and prints it as a
-line of JSON. What it takes no worker sees.`,
+line of JSON. What it takes no worker sees. Ctrl-C loses nothing: what was
+assigned to it by then is printed.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeChannels,
 	}, func(g flagGroup) {
 		g.BoolVarP(&follow, "follow", "f", false, "go on until Ctrl-C")
 	}, func(c *controlClient, channels []string) error {
+		layer, err := remote.Dial(c.ctx, c.base.String(), remote.ClientOptions{Token: c.token, Log: c.log})
+		if err != nil {
+			return err
+		}
+		defer layer.Close()
 		for {
-			var answer struct {
-				Channel *string         `json:"channel"`
-				Message json.RawMessage `json:"message"`
-			}
-			err := c.post("/layer/receive", map[string]any{"channels": channels, "block": true, "timeout": 30}, &answer)
-			if err != nil {
+			d, err := layer.Receive(c.ctx, nil, channels...)
+			switch {
+			case c.ctx.Err() != nil && err != nil:
+				return nil
+			case err != nil:
 				return err
 			}
-			if answer.Channel == nil {
-				continue
-			}
-			if err := c.print(answer); err != nil || !follow {
+			if err := c.printDelivery(d); err != nil || !follow {
 				return err
 			}
 		}
 	})
+}
+
+func (c *controlClient) printDelivery(d asgi.Delivery) error {
+	line := codec.AppendFieldsJSON(nil, asgi.Fields{{Key: "channel", Value: d.Channel}, {Key: "message", Value: d.Message.Dict}})
+	_, err := fmt.Fprintf(c.out, "%s\n", line)
+	return err
 }
 
 func newFlush() *cobra.Command {

@@ -1,13 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ import (
 
 // recordedChannels is the protocol servers' traffic: what came from sockets
 // and what was replied to them.
-const recordedChannels = "channel:http.request,websocket.connect,websocket.receive,websocket.disconnect,*!*"
+const recordedChannels = "channel:http.request,http.disconnect,websocket.connect,websocket.receive,websocket.disconnect,*!*"
 
 func newRecord() *cobra.Command {
 	var cmd *cobra.Command
@@ -24,37 +25,55 @@ func newRecord() *cobra.Command {
 		Use:   "record FILE [FILTER…]",
 		Short: "Record the traffic of a running server",
 		Long: `record writes what comes from sockets and what is replied to them into a file,
-a line of JSON a message, until Ctrl-C. A filter, as tail has it, narrows that.
-play plays the file. Of heavy traffic a part is recorded, whole chains of it.`,
+or to standard output for -, a line of JSON a message, until Ctrl-C. A filter,
+as tail has it, narrows that. play plays the file. Of heavy traffic a part is
+recorded, whole chains of it. The server does not take the file for a part of
+its application: it may lie beside that.`,
 		Args: cobra.MinimumNArgs(1),
 	}, nil, func(c *controlClient, args []string) error {
-		f, err := os.OpenFile(args[0], os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-		if err != nil {
-			return err
-		}
-		w := bufio.NewWriter(f)
-		written := make(map[uint64]bool)
 		fmt.Fprintln(cmd.ErrOrStderr(), "recording; Ctrl-C ends it")
-		err = c.lines("/api/tail", recordQuery(args[1:]), func(line []byte) error {
-			var m struct{ ID uint64 }
-			if err := json.Unmarshal(line, &m); err != nil || written[m.ID] {
-				return err
-			}
-			written[m.ID] = true
-			if _, err := w.Write(append(line, '\n')); err != nil {
-				return err
-			}
-			return w.Flush()
-		})
-		if closed := f.Close(); err == nil {
-			err = closed
+		if args[0] == "-" {
+			_, err := c.recordTo(c.out, args[1:])
+			return err
 		}
+		f, err := c.recordingFile(args[0])
 		if err != nil {
 			return err
 		}
-		return c.say(map[string]int{"messages": len(written)}, "%d messages in %s", len(written), args[0])
+		n, err := c.recordTo(f, args[1:])
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		return c.say(map[string]int{"messages": n}, "%s in %s", count(n, "message"), args[0])
 	})
 	return cmd
+}
+
+// recordingFile opens a file that the server does not look at.
+func (c *controlClient) recordingFile(name string) (*os.File, error) {
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.post("/api/ignore", map[string]string{"file": path}, nil); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+}
+
+// recordTo writes each message once, and answers how many they were.
+func (c *controlClient) recordTo(w io.Writer, filter []string) (n int, err error) {
+	written := make(map[uint64]bool)
+	err = c.lines("/api/tail", recordQuery(filter), func(line []byte) error {
+		var m struct{ ID uint64 }
+		if err := json.Unmarshal(line, &m); err != nil || written[m.ID] {
+			return err
+		}
+		written[m.ID] = true
+		_, err := w.Write(append(line, '\n'))
+		return err
+	})
+	return len(written), err
 }
 
 func recordQuery(filter []string) url.Values {
@@ -71,9 +90,8 @@ type played struct {
 	Skipped   int     `json:"skipped"`
 	TookMS    float64 `json:"tookMs"`
 	Details   []struct {
-		Path string `json:"path"`
-		Want string `json:"want"`
-		Got  string `json:"got"`
+		What string   `json:"what"`
+		Diff []string `json:"diff"`
 	} `json:"details"`
 }
 
@@ -83,13 +101,21 @@ func newPlay() *cobra.Command {
 	cmd = newRemote(&cobra.Command{
 		Use:   "play FILE",
 		Short: "Play a recording against a running server's application",
-		Long: `play sends what a recording holds of sockets to the application once more, with
-reply channels of its own, and compares the replies with those that were
-recorded: status and content of responses, and what sockets were sent. Its exit
-status is 1 if some are different.`,
-		Args: cobra.ExactArgs(1),
+		Long: `play sends what a recording holds of requests and sockets to the application
+once more, through the channel layer and with reply channels of its own, and
+compares what was replied: status, headers and content of responses, and what
+sockets were sent, in order. Names of connections, times, UUIDs and the values
+of cookies are different each time and count as the same. A message is sent
+when those before it have been answered as they were when recorded, or it is
+clear that they will not be. Differences are shown as lines, recorded ones with
+a minus, new ones with a plus; the exit status is then 1.
+
+What is played happens: it changes state, and groups send to whoever is in
+them. To spare a server, play against another one with a store of its own.`,
+		Example: "  asgibox record traffic.jsonl\n  asgibox play traffic.jsonl --full-speed",
+		Args:    cobra.ExactArgs(1),
 	}, func(g flagGroup) {
-		g.BoolVar(&full, "full-speed", false, "do not wait as long between messages as when they were recorded")
+		g.BoolVar(&full, "full-speed", false, "do not wait between messages as long as their clients did")
 	}, func(c *controlClient, args []string) error {
 		f, err := os.Open(args[0])
 		if err != nil {
@@ -130,13 +156,19 @@ func (c *controlClient) sayPlayed(p played) error {
 			return err
 		}
 	default:
-		fmt.Fprintf(c.out, "%d messages in %.1f s: %d connections answered as recorded, %d otherwise", p.Done, p.TookMS/1000, p.Same, p.Different)
+		fmt.Fprintf(c.out, "%s in %.1f s: %s answered as recorded, %d otherwise", count(p.Done, "message"), p.TookMS/1000, count(p.Same, "connection"), p.Different)
 		if p.Skipped > 0 {
-			fmt.Fprintf(c.out, ", %s with long bodies left out", count(p.Skipped, "request"))
+			fmt.Fprintf(c.out, "; %d recorded in part and left out", p.Skipped)
 		}
 		fmt.Fprintln(c.out)
 		for _, d := range p.Details {
-			fmt.Fprintf(c.out, "\n%s\n  recorded  %s\n  now       %s\n", oneLine(d.Path), oneLine(d.Want), oneLine(d.Got))
+			fmt.Fprintf(c.out, "\n%s\n", oneLine(d.What))
+			for _, line := range d.Diff {
+				fmt.Fprintf(c.out, "  %s %s\n", line[:1], oneLine(line[1:]))
+			}
+		}
+		if more := p.Different - len(p.Details); more > 0 {
+			fmt.Fprintf(c.out, "\nand %d more\n", more)
 		}
 	}
 	if p.Different > 0 {

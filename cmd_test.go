@@ -321,45 +321,6 @@ func TestCurlAloneCanBeAWorker(t *testing.T) {
 	}
 }
 
-func TestARecordingIsPlayedAndCompared(t *testing.T) {
-	p := start(t, chatApp, "--store", "memory")
-	control := p.saw(`look +(http\S+)`)[1]
-	file := filepath.Join(p.dir, "traffic.jsonl")
-	ctx, cancel := context.WithCancel(t.Context())
-	out := newTranscript()
-	ended := make(chan struct{})
-	go func() {
-		run(ctx, []string{"record", file, "--control", control}, strings.NewReader(""), out, out)
-		close(ended)
-	}()
-	defer func() { cancel(); <-ended }()
-	p.eventually("a request is recorded", func() bool {
-		p.get("/page")
-		b, _ := os.ReadFile(file)
-		return strings.Contains(string(b), "page of GET")
-	})
-	s := p.dial("/chat")
-	s.send("recorded words")
-	s.receive()
-	p.eventually("a frame and its reply are recorded", func() bool {
-		b, _ := os.ReadFile(file)
-		return strings.Count(string(b), "recorded words") >= 2
-	})
-	s.c.CloseNow()
-	cancel()
-	<-ended
-
-	if out := p.mustCommand("play", file, "--full-speed"); !strings.Contains(out, " 0 otherwise") {
-		t.Errorf("played: %s", out)
-	}
-	p.save("app.star", strings.Replace(chatApp, "page of ", "another page of ", 1))
-	p.saw("reloaded app.star")
-	status, said := p.command("play", file, "--full-speed")
-	if status != 1 || !strings.Contains(said, "recorded  200 page of GET") || !strings.Contains(said, "now       200 another page of GET") {
-		t.Errorf("after the change: %d %s", status, said)
-	}
-}
-
 func TestChaosBeginsAndEndsWhileTheServerRuns(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory")
 	control := p.saw(`look +(http\S+)`)[1]

@@ -100,6 +100,9 @@ func (s *server) buildControl(layer asgi.Layer, l net.Listener, app string) (err
 	if s.pool != nil {
 		o.Pool = poolView{s}
 	}
+	if s.watcher != nil {
+		o.Ignore = s.watcher.Ignore
+	}
 	if s.chaos != nil {
 		o.Chaos = chaosView{s.chaos}
 	}

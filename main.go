@@ -89,7 +89,28 @@ sockets stay open.`),
 	root.SetFlagErrorFunc(explainFlag)
 	root.AddCommand(newRun(), newWorker(), newCheck(), newRoutes(), newMan(), newVersion())
 	root.AddCommand(controlCommands()...)
+	explainArguments(root)
 	return root
+}
+
+// explainArguments has commands say what they take when they get something
+// else.
+func explainArguments(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if check(cmd, args) == nil {
+				return nil
+			}
+			takes := strings.TrimSpace(strings.TrimPrefix(cmd.Use, cmd.Name()))
+			if takes == "" {
+				takes = "no arguments"
+			}
+			return fmt.Errorf("%s takes %s, and got %s; %[1]s --help tells more", cmd.CommandPath(), takes, count(len(args), "argument"))
+		}
+	}
+	for _, inner := range cmd.Commands() {
+		explainArguments(inner)
+	}
 }
 
 func newVersion() *cobra.Command {

@@ -49,6 +49,7 @@ or the one that --control names; it may have workers of its own, or none
 	g := newGroup("The server")
 	g.StringVar(&r.address, "control", "", "address of its control server, as its banner shows it")
 	g.StringVar(&r.store, "store", "", "file that it keeps, beside which its address stands (default .asgibox/channels.db beside the application)")
+	r.addToken(g)
 	addFlags(cmd, g, o.application(), o.output())
 	return cmd
 }

@@ -3,6 +3,7 @@ package inspector
 import (
 	"errors"
 	"net/http"
+	"path/filepath"
 
 	"asgibox/asgi"
 )
@@ -194,6 +195,22 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	}
 	number, kind := s.opts.Pool.Generation()
 	return answer(w, map[string]any{"generation": number, "kind": kind})
+}
+
+// ignore is told by the command record which file it is about to write.
+func (s *Server) ignore(w http.ResponseWriter, r *http.Request) error {
+	args, err := arguments(r)
+	if err != nil {
+		return err
+	}
+	file := args.Text("file")
+	if !filepath.IsAbs(file) {
+		return badRequest(errors.New("file: an absolute path is needed"))
+	}
+	if s.opts.Ignore != nil {
+		s.opts.Ignore(file)
+	}
+	return answer(w, struct{}{})
 }
 
 func (s *Server) setWorkers(w http.ResponseWriter, r *http.Request) error {

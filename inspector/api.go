@@ -64,6 +64,7 @@ func (s *Server) routes() http.Handler {
 		"POST /api/flush":             s.flush,
 		"POST /api/forget":            s.forget,
 		"POST /api/reload":            s.reload,
+		"POST /api/ignore":            s.ignore,
 		"POST /api/workers":           s.setWorkers,
 		"POST /api/replay":            s.replay,
 		"POST /api/play":              s.play,

@@ -28,6 +28,9 @@ type Options struct {
 	// App is where the application is served, like http://127.0.0.1:8000:
 	// what the page's clients and replays talk to.
 	App string
+	// Ignore, if not nil, has changes of a file, which is not the
+	// application's, cause no reload.
+	Ignore func(file string)
 	// Token, if not empty, is what every request must carry; see
 	// [guard.NewToken]. It is needed where others can reach the address.
 	Token string

@@ -18,14 +18,19 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
+	"asgibox/store"
 )
 
 const (
 	// playbackBytes is the longest recording that is played.
 	playbackBytes = 64 << 20
-	// playbackQuiet is how long no reply may come before the rest counts as
-	// missing.
-	playbackQuiet = 3 * time.Second
+	// playbackQuiet is how long no reply may come before those that are owed
+	// count as missing, and playbackLost how much of such waiting there is in
+	// all: an application that answers nothing any more is played to its end.
+	playbackQuiet = 2 * time.Second
+	playbackLost  = 20 * time.Second
+	// playbackExtra is how long replies are waited for that were not recorded.
+	playbackExtra = 200 * time.Millisecond
 	// playbackDetails is how many differences are told in full.
 	playbackDetails = 20
 )
@@ -34,11 +39,16 @@ const (
 type recorded struct {
 	ID      uint64          `json:"id"`
 	Channel string          `json:"channel"`
+	Kind    string          `json:"kind"`
 	Sent    float64         `json:"sent"`
 	Message json.RawMessage `json:"message"`
 
 	message asgi.Message
+	of      *conversation // nil until it is known to be one
 }
+
+// reply reports whether it is what the protocol server was told.
+func (m *recorded) reply() bool { return asgi.KindOf(m.Channel) == asgi.ProcessSpecific }
 
 // A playbackView is how far a playback is, and at its end what came of it.
 type playbackView struct {
@@ -47,39 +57,57 @@ type playbackView struct {
 	Finished  bool         `json:"finished,omitempty"`
 	Same      int          `json:"same"` // connections that were answered as they were recorded
 	Different int          `json:"different"`
-	Skipped   int          `json:"skipped"` // requests whose bodies were not recorded
+	Skipped   int          `json:"skipped"` // connections that were recorded in part
 	TookMS    float64      `json:"tookMs,omitempty"`
 	Details   []difference `json:"details,omitempty"`
 }
 
 // A difference is one connection that was answered otherwise.
 type difference struct {
-	Path string `json:"path"`
-	Want string `json:"want"`
-	Got  string `json:"got"`
+	What string   `json:"what"` // like GET /path
+	Diff []string `json:"diff"` // lines that begin with a space, a minus (recorded) or a plus (now)
+}
+
+// A conversation is a request or a socket of a recording, and what becomes of
+// it when it is played.
+type conversation struct {
+	recorded string // its reply channel
+	played   string // the one that stands for it
+	what     string
+	path     string
+	socket   bool
+	whole    bool // all that came from the client was recorded
+	inputs   int  // how many
+	ended    bool // the recording has its end
+	want     []asgi.Message
+
+	owed int  // replies that were recorded up to now
+	late bool // they did not come: it is not waited for any more
+	got  []asgi.Message
 }
 
 // A playback plays the protocol server's part of a recording against the
-// application, through the layer, with reply channels of its own.
+// application, through the layer, with reply channels of its own. Like the
+// clients that it stands for it does not go on before it has been told what
+// they had been told.
 type playback struct {
 	s      *Server
 	prefix string
-	inputs []recorded
-	want   map[string][]asgi.Message // by recorded reply channel
-	paths  map[string]string
-	order  []string // recorded reply channels, in the order of their first input
+	lines  []*recorded // in the order of their sending
+	all    []*conversation
 	view   playbackView
+	lost   time.Duration // waited for what did not come
 
-	mu   sync.Mutex // guards the rest
-	got  map[string][]asgi.Message
-	last time.Time // when a reply came
+	mu      sync.Mutex // guards what conversations got
+	byName  map[string]*conversation
+	arrived chan struct{} // of one: a reply came
 }
 
 // playback answers lines of JSON: how far it is, and at the end a comparison.
 func (s *Server) playback(w http.ResponseWriter, r *http.Request) error {
 	p := &playback{
 		s: s, prefix: "play." + strings.ToLower(rand.Text()[:10]) + "!",
-		want: make(map[string][]asgi.Message), paths: make(map[string]string), got: make(map[string][]asgi.Message),
+		byName: make(map[string]*conversation), arrived: make(chan struct{}, 1),
 	}
 	if err := p.read(http.MaxBytesReader(w, r.Body, playbackBytes)); err != nil {
 		return err
@@ -95,6 +123,7 @@ func (s *Server) playback(w http.ResponseWriter, r *http.Request) error {
 		_ = encoder.Encode(p.view)
 		_ = out.Flush()
 	}
+	tell()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()
@@ -119,69 +148,137 @@ func (p *playback) read(body io.Reader) error {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
-		var m recorded
-		err := json.Unmarshal(lines.Bytes(), &m)
+		m := &recorded{}
+		err := json.Unmarshal(lines.Bytes(), m)
 		if err == nil {
 			m.message, err = codec.DecodeJSON(m.Message)
 		}
 		if err != nil {
 			return badRequest(fmt.Errorf("line %d of the recording: %w", n, err))
 		}
-		if !seen[m.ID] {
+		if !seen[m.ID] && m.Kind != store.Refused.String() {
 			seen[m.ID] = true
-			p.add(m)
+			p.lines = append(p.lines, m)
 		}
 	}
-	p.view.All = len(p.inputs)
-	slices.SortStableFunc(p.inputs, func(a, b recorded) int { return cmp.Compare(a.ID, b.ID) })
-	return lines.Err()
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	slices.SortStableFunc(p.lines, func(a, b *recorded) int { return cmp.Compare(a.ID, b.ID) })
+	p.converse()
+	return nil
 }
 
-func (p *playback) add(m recorded) {
-	reply := m.message.Text("reply_channel")
-	switch {
-	case asgi.KindOf(m.Channel) == asgi.ProcessSpecific:
-		p.want[m.Channel] = append(p.want[m.Channel], m.message)
-	case reply == "" || m.Channel == "http.disconnect":
-	case m.message.Text("body_channel") != "":
-		p.view.Skipped++
-	case strings.HasPrefix(m.Channel, "http.") || strings.HasPrefix(m.Channel, "websocket."):
-		if p.paths[reply] == "" {
-			p.paths[reply] = m.message.Text("path")
-			p.order = append(p.order, reply)
+// converse finds what belongs together, and leaves out what was recorded in
+// part: sockets that were open before, or of which frames are missing, and
+// requests with bodies that came piece by piece.
+func (p *playback) converse() {
+	byReply := make(map[string]*conversation)
+	for _, m := range p.lines {
+		reply := m.Channel
+		if !m.reply() {
+			reply = m.message.Text("reply_channel")
 		}
-		p.inputs = append(p.inputs, m)
+		c := byReply[reply]
+		if c == nil && !m.reply() && asgi.KindOf(reply) == asgi.ProcessSpecific {
+			c = p.begin(m, reply)
+			byReply[reply] = c
+		}
+		if m.of = c; c != nil {
+			c.note(m)
+		}
+	}
+	p.lines = slices.DeleteFunc(p.lines, func(m *recorded) bool { return m.of == nil || !m.of.whole })
+	for _, c := range byReply {
+		if !c.whole {
+			p.view.Skipped++
+		}
+	}
+	for _, m := range p.lines {
+		if !m.reply() {
+			p.view.All++
+		}
+		if p.byName[m.of.played] == nil {
+			p.byName[m.of.played] = m.of
+			p.all = append(p.all, m.of)
+		}
 	}
 }
 
-// renamed is the reply channel that stands for a recorded one.
-func (p *playback) renamed(reply string) string {
-	return p.prefix + reply[strings.IndexByte(reply, '!')+1:]
+func (p *playback) begin(m *recorded, reply string) *conversation {
+	c := &conversation{
+		recorded: reply, played: p.prefix + reply[strings.IndexByte(reply, '!')+1:],
+		path: m.message.Text("path"), socket: m.Channel == "websocket.connect", whole: true,
+	}
+	c.what = m.message.Text("method") + " " + c.path
+	if c.socket {
+		c.what = "WebSocket " + c.path
+	}
+	return c
+}
+
+// note takes one more message of the recording into a conversation.
+func (c *conversation) note(m *recorded) {
+	switch m.Channel {
+	case "http.request":
+		c.whole = c.whole && c.inputs == 0 && m.message.Text("body_channel") == ""
+	case "http.disconnect":
+		c.whole = c.whole && c.inputs > 0
+	case "websocket.connect", "websocket.receive", "websocket.disconnect":
+		c.whole = c.whole && c.socket && m.message.Int("order") == int64(c.inputs)
+		c.ended = m.Channel == "websocket.disconnect"
+	default:
+		if !m.reply() {
+			c.whole = false // of some other protocol server
+		}
+	}
+	if m.reply() {
+		c.want = append(c.want, m.message)
+		return
+	}
+	c.inputs++
 }
 
 func (p *playback) deliver(d asgi.Delivery) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.got[d.Channel] = append(p.got[d.Channel], d.Message)
-	p.last = time.Now()
+	c := p.byName[d.Channel]
+	if c == nil {
+		return asgi.ErrGone
+	}
+	c.got = append(c.got, d.Message)
+	select {
+	case p.arrived <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
-// play sends the inputs, each after the time that it was recorded after, or
-// each as soon as there is room for it.
+// play sends the inputs, each after the replies that were recorded before it,
+// and unless at full speed after the time that it was recorded after.
 func (p *playback) play(ctx context.Context, full bool, tell func()) error {
 	began, told := time.Now(), time.Now()
-	for i, m := range p.inputs {
+	var behind []*conversation
+	for _, m := range p.lines {
+		if m.reply() {
+			m.of.owed++
+			behind = append(behind, m.of)
+			continue
+		}
 		if !full {
-			due := began.Add(time.Duration((m.Sent - p.inputs[0].Sent) * float64(time.Millisecond)))
+			due := began.Add(time.Duration((m.Sent - p.lines[0].Sent) * float64(time.Millisecond)))
 			if err := sleep(ctx, time.Until(due)); err != nil {
 				return err
 			}
 		}
+		if err := p.await(ctx, behind); err != nil {
+			return err
+		}
+		behind = behind[:0]
 		if err := p.send(ctx, m); err != nil {
 			return err
 		}
-		p.view.Done = i + 1
+		p.view.Done++
 		if time.Since(told) >= frameEvery {
 			told = time.Now()
 			tell()
@@ -190,17 +287,51 @@ func (p *playback) play(ctx context.Context, full bool, tell func()) error {
 	return nil
 }
 
+// await waits until these conversations have what they are owed, or nothing
+// comes any more.
+func (p *playback) await(ctx context.Context, behind []*conversation) error {
+	for !p.answered(behind) && p.lost < playbackLost {
+		select {
+		case <-p.arrived:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(playbackQuiet):
+			p.lost += playbackQuiet
+			p.mu.Lock()
+			for _, c := range behind {
+				c.late = c.late || len(c.got) < c.owed
+			}
+			p.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+func (p *playback) answered(behind []*conversation) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range behind {
+		if !c.late && len(c.got) < c.owed {
+			return false
+		}
+	}
+	return true
+}
+
 // send waits for room: a recording is played whole.
-func (p *playback) send(ctx context.Context, m recorded) error {
-	message, err := m.message.With("reply_channel", p.renamed(m.message.Text("reply_channel")))
+func (p *playback) send(ctx context.Context, m *recorded) error {
+	message, err := m.message.With("reply_channel", m.of.played)
 	if err != nil {
 		return err
 	}
 	c := asgi.NewCause(asgi.NewTrace())
 	for {
 		err := p.s.opts.Layer.Send(ctx, c, m.Channel, message, asgi.Volatile)
-		if !errors.Is(err, asgi.ErrChannelFull) {
+		switch {
+		case !errors.Is(err, asgi.ErrChannelFull):
 			return err
+		case m.Channel == "http.disconnect": // as the protocol server does
+			return nil
 		}
 		if err := sleep(ctx, 5*time.Millisecond); err != nil {
 			return err
@@ -220,84 +351,52 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // settle waits until as much was answered as was recorded, or nothing comes
-// any more.
+// any more, and a moment for what was not recorded.
 func (p *playback) settle(ctx context.Context) {
-	p.mu.Lock()
-	p.last = time.Now()
-	p.mu.Unlock()
-	for sleep(ctx, frameEvery/5) == nil {
-		p.mu.Lock()
-		quiet := time.Since(p.last) > playbackQuiet
-		complete := true
-		for _, reply := range p.order {
-			complete = complete && len(p.got[p.renamed(reply)]) >= len(p.want[reply])
-		}
-		p.mu.Unlock()
-		if quiet || complete {
-			return
-		}
+	if p.await(ctx, p.all) == nil {
+		_ = sleep(ctx, playbackExtra)
 	}
 }
 
 func (p *playback) compare() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, reply := range p.order {
-		want, got := transcript(p.want[reply]), transcript(p.got[p.renamed(reply)])
-		if want == got {
+	names := p.names()
+	for _, c := range p.all {
+		diff := compared(c.wanted(), c.told(), names)
+		if diff == nil {
 			p.view.Same++
 			continue
 		}
 		p.view.Different++
 		if len(p.view.Details) < playbackDetails {
-			p.view.Details = append(p.view.Details, difference{p.paths[reply], cut(want), cut(got)})
+			p.view.Details = append(p.view.Details, difference{c.what, diff})
 		}
 	}
 }
 
-// transcript is what a connection was told, as its client could tell: without
-// headers, whose dates and cookies are different each time.
-func transcript(replies []asgi.Message) string {
-	var b strings.Builder
-	for _, m := range replies {
-		if m.Has("status") {
-			fmt.Fprintf(&b, "%d ", m.Int("status"))
-		}
-		for key, v := range m.All() {
-			switch key {
-			case "content":
-				b.WriteString(contentOf(m, key))
-			case "text", "bytes", "accept", "close":
-				if v != nil {
-					fmt.Fprintf(&b, "%s=%s ", key, codec.AppendValueJSON(nil, v))
-				}
-			}
-		}
+// names makes one of the names that a connection had then and has now.
+func (p *playback) names() *strings.Replacer {
+	var pairs []string
+	for i, c := range p.all {
+		name := fmt.Sprintf("<connection %d>", i+1)
+		pairs = append(pairs, c.recorded, name, c.played, name)
 	}
-	return b.String()
+	return strings.NewReplacer(pairs...)
 }
 
 // leave ends the connections that the recording did not end.
 func (p *playback) leave() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.s.life), time.Second)
 	defer cancel()
-	ended := make(map[string]bool)
-	sockets := make(map[string]string) // path by recorded reply channel
-	for _, m := range p.inputs {
-		reply := m.message.Text("reply_channel")
-		ended[reply] = ended[reply] || m.Channel == "websocket.disconnect"
-		if m.Channel == "websocket.connect" {
-			sockets[reply] = m.message.Text("path")
-		}
-	}
-	for reply, path := range sockets {
-		if !ended[reply] {
-			m := asgi.MustMessage(asgi.Field{Key: "reply_channel", Value: p.renamed(reply)}, asgi.Field{Key: "path", Value: path},
-				asgi.Field{Key: "code", Value: 1006}, asgi.Field{Key: "order", Value: 1 << 30})
+	for _, c := range p.all {
+		if c.socket && !c.ended {
+			m := asgi.MustMessage(asgi.Field{Key: "reply_channel", Value: c.played}, asgi.Field{Key: "path", Value: c.path},
+				asgi.Field{Key: "code", Value: 1006}, asgi.Field{Key: "order", Value: c.inputs})
 			_ = p.s.opts.Layer.Send(ctx, asgi.NewCause(asgi.NewTrace()), "websocket.disconnect", m, asgi.Volatile)
 		}
 		if p.s.groups != nil {
-			_ = p.s.groups.GroupLeave(ctx, nil, p.renamed(reply))
+			_ = p.s.groups.GroupLeave(ctx, nil, c.played)
 		}
 	}
 }

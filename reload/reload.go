@@ -114,6 +114,10 @@ func (w *Watcher) Follow(files ...string) {
 	}
 }
 
+// Ignore has a file count as none of the application's from now on. It may be
+// called from any goroutine.
+func (w *Watcher) Ignore(file string) { w.tree.pass(file) }
+
 // Run calls changed with the files that changed, as paths relative to the
 // root with slashes, sorted; never with none and never from two goroutines.
 // It returns when the context is done.

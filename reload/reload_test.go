@@ -14,6 +14,7 @@ type watching struct {
 	testing.TB
 	dir     string
 	reports chan []string
+	watcher *Watcher
 }
 
 // watch starts a watcher on a folder that holds app.star.
@@ -32,6 +33,7 @@ func watch(t testing.TB, o Options, follow ...string) *watching {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.watcher = watcher
 	watcher.Follow(follow...)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
@@ -207,6 +209,22 @@ func TestIgnoredFilesAreTheProcessesOwn(t *testing.T) {
 	dir := t.TempDir()
 	w := watch(t, Options{Root: dir, Ignore: []string{filepath.Join(dir, "access.txt")}})
 	w.write("access.txt", "line")
+	w.expectNothingElse()
+}
+
+func TestAFileIsIgnoredFromNowOn(t *testing.T) {
+	real := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, link); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	w := watch(t, Options{Root: link})
+	w.write("traffic.rec", "one")
+	w.expect("traffic.rec")
+	w.watcher.Ignore(filepath.Join(real, "traffic.rec"))
+	w.write("traffic.rec", "two")
+	w.expectNothingElse()
+	w.do(os.Remove(w.path("traffic.rec")))
 	w.expectNothingElse()
 }
 

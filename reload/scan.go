@@ -62,7 +62,7 @@ func (s *scan) folder(dir string) (inner []string) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if temporary(e.Name()) || s.ignore[path] {
+		if temporary(e.Name()) || s.ignored(path) || s.ignored(filepath.Join(real, e.Name())) {
 			continue
 		}
 		mode := e.Type()
@@ -168,6 +168,10 @@ func (s *scan) gone() {
 	for path, f := range s.files {
 		if s.seen[path] {
 			f.missing = time.Time{}
+			continue
+		}
+		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); s.ignored(path) || err == nil && s.ignored(filepath.Join(real, filepath.Base(path))) {
+			delete(s.files, path)
 			continue
 		}
 		if f.fresh {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -21,7 +22,8 @@ const (
 // would open them by.
 type tree struct {
 	options Options
-	ignore  map[string]bool
+	mu      sync.Mutex      // guards ignore, which others than Run's goroutine add to
+	ignore  map[string]bool // by path
 	also    map[string]bool // followed files
 	files   map[string]*file
 	watched map[string]*interest // by real folder
@@ -46,11 +48,29 @@ func newTree(o Options) *tree {
 		watch: func(string) error { return nil }, unwatch: func(string) {},
 	}
 	for _, path := range o.Ignore {
-		if abs, err := filepath.Abs(path); err == nil && path != "" {
-			t.ignore[abs] = true
-		}
+		t.pass(path)
 	}
 	return t
+}
+
+// pass has a file or folder count as nobody's.
+func (t *tree) pass(path string) {
+	abs, err := filepath.Abs(path)
+	if err != nil || path == "" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ignore[abs] = true
+	if real, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+		t.ignore[filepath.Join(real, filepath.Base(abs))] = true
+	}
+}
+
+func (t *tree) ignored(path string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ignore[path]
 }
 
 // follow adds a file to those watched and notes how it is now.
@@ -81,7 +101,7 @@ func (t *tree) concerns(e fsnotify.Event) bool {
 	switch {
 	case in.names[name]:
 		return true
-	case !in.all || t.ignore[e.Name]:
+	case !in.all || t.ignored(e.Name):
 		return false
 	case !temporary(name):
 		return true

@@ -63,7 +63,7 @@ func Handler(next http.Handler, o Options) http.Handler {
 			return
 		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="asgibox"`)
-		refuse(w, http.StatusUnauthorized, "Unauthorized", "this server wants the token that it printed at start: Authorization: Bearer TOKEN, or open it with ?token=TOKEN")
+		refuse(w, http.StatusUnauthorized, "Unauthorized", "this server wants the token that it printed at start: Authorization: Bearer TOKEN, or open it with ?token=TOKEN; commands take it with the address, as --token or from ASGIBOX_TOKEN")
 	})
 }
 
