@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/pprof"
+	"os"
 	"strconv"
 	"strings"
 
@@ -133,6 +134,8 @@ func statusOf(err error) (status int, kind string) {
 		return own.status, own.kind
 	case errors.As(err, &long):
 		return http.StatusRequestEntityTooLarge, "MessageTooLarge"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusBadRequest, "BadRequest"
 	case errors.As(err, &gone):
 		return http.StatusNotFound, "NotFound"
 	}

@@ -102,7 +102,7 @@ func New(o Options) (*Server, error) {
 	s.flusher, _ = asgi.As[asgi.Flusher](o.Layer)
 	s.kv, _ = asgi.As[asgi.KV](o.Layer)
 	s.life, s.end = context.WithCancel(context.Background())
-	s.handler = guard.Handler(secured(s.routes()), guard.Options{Token: o.Token, Open: []string{"/healthz"}})
+	s.handler = hurried(guard.Handler(secured(s.routes()), guard.Options{Token: o.Token, Open: []string{"/healthz"}}))
 	s.http = &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -161,7 +161,10 @@ func (p *playback) read(body io.Reader) error {
 			p.lines = append(p.lines, m)
 		}
 	}
-	if err := lines.Err(); err != nil {
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return &statusError{http.StatusRequestEntityTooLarge, "MessageTooLarge", "the recording is too long: 64 MiB are played at most"}
+	case err != nil:
 		return err
 	}
 	slices.SortStableFunc(p.lines, func(a, b *recorded) int { return cmp.Compare(a.ID, b.ID) })

@@ -1,0 +1,200 @@
+package inspector
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/store"
+)
+
+// faces are one path of everything that the control server serves.
+var faces = []string{"/", "/app.js", "/metrics", "/api/status", "/api/live", "/api/send", "/layer/", "/layer/receive", "/debug/pprof/", "/debug/pprof/cmdline", "/nothing"}
+
+// remoteLayer stands for the layer over HTTP, which is tested where it is.
+func remoteLayer(o *Options) {
+	o.Remote = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+}
+
+// asked answers the status of a request.
+func (b *bench) asked(method, path string, edit func(*http.Request)) int {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel() // what streams goes on
+	r, err := http.NewRequestWithContext(ctx, method, b.url+path, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	edit(r)
+	resp, err := http.DefaultTransport.RoundTrip(r) // no redirect is followed
+	if err != nil {
+		b.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestAReboundNameReachesNothing(t *testing.T) {
+	b := newBench(t, remoteLayer)
+	for _, path := range append(faces, "/healthz") {
+		for _, method := range []string{"GET", "POST"} {
+			if got := b.asked(method, path, func(r *http.Request) { r.Host = "rebound.example:8001" }); got != 403 {
+				t.Errorf("%s %s: %d", method, path, got)
+			}
+		}
+	}
+}
+
+func TestAPageOfAnotherSiteReachesNothing(t *testing.T) {
+	b := newBench(t, remoteLayer)
+	for _, path := range append(faces, "/healthz") {
+		for _, header := range [][2]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}} {
+			for _, method := range []string{"GET", "POST", "OPTIONS"} {
+				got := b.asked(method, path, func(r *http.Request) { r.Header.Set(header[0], header[1]) })
+				if got != 403 {
+					t.Errorf("%s %s with %s: %d", method, path, header, got)
+				}
+			}
+		}
+	}
+}
+
+func TestWithATokenNothingIsReachedWithoutIt(t *testing.T) {
+	b := newBench(t, func(o *Options) {
+		remoteLayer(o)
+		o.Token = "secret"
+	})
+	for _, path := range faces {
+		for _, token := range []string{"", "Bearer wrong", "Bearer ", "Basic secret"} {
+			if got := b.asked("GET", path, func(r *http.Request) { r.Header.Set("Authorization", token) }); got != 401 {
+				t.Errorf("%s with %q: %d", path, token, got)
+			}
+		}
+		if got := b.asked("GET", path, func(r *http.Request) { r.Header.Set("Authorization", "Bearer secret") }); got == 401 || got == 403 {
+			t.Errorf("%s with the token: %d", path, got)
+		}
+	}
+	if got := b.asked("GET", "/healthz", func(*http.Request) {}); got != 200 {
+		t.Errorf("/healthz, which says nothing: %d", got)
+	}
+}
+
+func TestABodyThatIsTooLongIsRefused(t *testing.T) {
+	b := newBench(t, nil)
+	for _, path := range []string{"/api/send", "/api/state/set", "/api/replay"} {
+		body := io.MultiReader(strings.NewReader(`{"x": "`), io.LimitReader(letters{}, maxRequest), strings.NewReader(`"}`))
+		resp, err := http.Post(b.url+path, "application/json", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 413 {
+			t.Errorf("%s: %d", path, resp.StatusCode)
+		}
+	}
+}
+
+type letters struct{}
+
+func (letters) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+// onPipe is one connection, as a listener.
+type onPipe chan net.Conn
+
+func (l onPipe) Accept() (net.Conn, error) {
+	if c, ok := <-l; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+func (l onPipe) Close() error   { return nil }
+func (l onPipe) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
+
+// onConnection says something to a control server and answers what it
+// answered, when, and whether it then hung up.
+func onConnection(t *testing.T, s *Server, said string) (resp *http.Response, after time.Duration, hungUp bool) {
+	l := make(onPipe, 1)
+	client, server := net.Pipe()
+	l <- server
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = s.http.Serve(l)
+	}()
+	defer func() {
+		close(l)
+		client.Close()
+		<-served
+	}()
+	began := time.Now()
+	if _, err := io.WriteString(client, said); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(client)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	after = time.Since(began)
+	_ = client.SetReadDeadline(time.Now().Add(time.Second))
+	_, err = r.ReadByte()
+	return resp, after, err == io.EOF
+}
+
+func TestABodyThatDawdlesIsGivenUp(t *testing.T) {
+	for _, path := range []string{"/api/send", "/api/playback", "/layer/send", "/metrics", "/nothing"} {
+		for _, token := range []string{"secret", "wrong"} {
+			synctest.Test(t, func(t *testing.T) {
+				layer := store.Memory(store.Options{})
+				defer layer.Close(t.Context())
+				o := Options{Layer: layer, Token: "secret"}
+				remoteLayer(&o)
+				s, err := New(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = s.Shutdown(t.Context()) }()
+				resp, after, hungUp := onConnection(t, s, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", path, token))
+				if after > bodyWithin || !hungUp {
+					t.Errorf("%s, token %s: %s after %v, hung up: %v", path, token, resp.Status, after, hungUp)
+				}
+			})
+		}
+	}
+}
+
+func TestAnAnswerMayTakeLongerThanABody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		layer := store.Memory(store.Options{})
+		defer layer.Close(t.Context())
+		s, err := New(Options{Layer: layer, Token: "secret", Remote: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			select {
+			case <-time.After(5 * bodyWithin):
+			case <-r.Context().Done():
+				w.WriteHeader(http.StatusTeapot)
+			}
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Shutdown(t.Context()) }()
+		resp, after, _ := onConnection(t, s, "POST /layer/receive HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nContent-Length: 2\r\n\r\n{}")
+		if resp.StatusCode != 200 || after < 5*bodyWithin {
+			t.Errorf("%s after %v", resp.Status, after)
+		}
+	})
+}
