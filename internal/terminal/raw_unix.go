@@ -10,7 +10,7 @@ import (
 )
 
 // raw has the terminal hand over keys as they are pressed, and a read return
-// after a fifth of a second without one.
+// after a tenth of a second without one.
 func raw(f *os.File) (restore func(), err error) {
 	fd := int(f.Fd())
 	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
@@ -25,7 +25,7 @@ func raw(f *os.File) (restore func(), err error) {
 	}
 	keys := *old
 	keys.Lflag &^= unix.ICANON | unix.ECHO
-	keys.Cc[unix.VMIN], keys.Cc[unix.VTIME] = 0, 2
+	keys.Cc[unix.VMIN], keys.Cc[unix.VTIME] = 0, 1
 	if err := unix.IoctlSetTermios(fd, setTermios, &keys); err != nil {
 		return nil, err
 	}

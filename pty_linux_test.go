@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A terminal is a pseudo-terminal with the program in it, in a process of its
+// own.
+type terminalProgram struct {
+	*program
+	hands  *os.File // what is typed
+	screen *os.File // the program's end
+	before unix.Termios
+	ended  chan error
+	cmd    *exec.Cmd
+	opened string // file that has what a browser was asked to open
+}
+
+// inTerminal runs the program as somebody who sits at a terminal does.
+func inTerminal(t *testing.T) *terminalProgram {
+	t.Helper()
+	hands, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("this machine has no pseudo-terminals:", err)
+	}
+	t.Cleanup(func() { hands.Close() })
+	if err := unix.IoctlSetPointerInt(int(hands.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(hands.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { screen.Close() })
+	before, err := unix.IoctlGetTermios(int(screen.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	p := &terminalProgram{
+		program: &program{TB: t, dir: dir, out: newTranscript()},
+		hands:   hands, screen: screen, before: *before, ended: make(chan error, 1), opened: filepath.Join(dir, ".opened"),
+	}
+	p.save("app.star", chatApp)
+	bin := filepath.Join(dir, ".bin")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	opener := "#!/bin/sh\necho \"$1\" >> '" + p.opened + "'\n"
+	if err := os.WriteFile(filepath.Join(bin, "xdg-open"), []byte(opener), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p.cmd = exec.Command(os.Args[0], "run", filepath.Join(dir, "app.star"), "--port", "0", "--control", "127.0.0.1:0", "--store", "memory")
+	p.cmd.Env = append(os.Environ(), "ASGIBOX_TEST_IS_PROGRAM=1", "PATH="+bin+":"+os.Getenv("PATH"))
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = screen, screen, screen
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(p.out, hands) }() // ends with the terminal
+	go func() { p.ended <- p.cmd.Wait() }()
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	p.saw(`generation 1`)
+	p.eventually("keys are heard", func() bool {
+		now, err := unix.IoctlGetTermios(int(screen.Fd()), unix.TCGETS)
+		return err == nil && now.Lflag&unix.ICANON == 0
+	})
+	return p
+}
+
+func (p *terminalProgram) press(key string) {
+	p.Helper()
+	if _, err := p.hands.WriteString(key); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// restored waits until the program has ended with that status, and wants the
+// terminal as it was.
+func (p *terminalProgram) restored(status int) {
+	p.Helper()
+	<-p.ended
+	if got := p.cmd.ProcessState.ExitCode(); got != status {
+		p.Errorf("exit status %d; it said:\n%s", got, p.out)
+	}
+	now, err := unix.IoctlGetTermios(int(p.screen.Fd()), unix.TCGETS)
+	if err != nil || *now != p.before {
+		p.Errorf("the terminal was left as %+v, %v", now, err)
+	}
+}
+
+func TestKeysAtATerminalOpenReloadClearAndQuit(t *testing.T) {
+	p := inTerminal(t)
+	open, look := p.saw(`open +(http\S+)`)[1], p.saw(`look +(http\S+)`)[1]
+	for key, url := range map[string]string{"o": open, "i": look} {
+		p.press(key)
+		p.eventually(key+" opens "+url, func() bool {
+			b, _ := os.ReadFile(p.opened)
+			return strings.Contains(string(b), url+"\n")
+		})
+	}
+	p.press("r")
+	p.saw(`reloaded app\.star, generation 2`)
+	p.press("c")
+	p.saw("\x1b\\[2J")
+	p.press("q")
+	p.restored(0)
+}
+
+func TestTheTerminalIsRestoredHoweverTheProgramIsEnded(t *testing.T) {
+	for name, end := range map[string]func(*terminalProgram){
+		"Ctrl-C":  func(p *terminalProgram) { p.press("\x03") },
+		"SIGTERM": func(p *terminalProgram) { _ = p.cmd.Process.Signal(syscall.SIGTERM) },
+		"SIGHUP":  func(p *terminalProgram) { _ = p.cmd.Process.Signal(syscall.SIGHUP) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := inTerminal(t)
+			end(p)
+			p.restored(0)
+		})
+	}
+}
