@@ -93,6 +93,8 @@ func TestALockedStoreSaysByWhom(t *testing.T) {
 	line := refused(t, "run", filepath.Join(p.dir, "app.star"), "--port", "0")
 	expectText(t, line, "channels.db")
 	expectText(t, line, "process "+itoa(os.Getpid()))
+	expectText(t, line, "running since 20")
+	expectText(t, line, "control server on "+p.saw(`look +(http\S+)`)[1])
 }
 
 // What is wrong in the application is one line with its place, and the server

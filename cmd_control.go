@@ -170,10 +170,6 @@ func (c *controlClient) ask(method, path string, body io.Reader, v any) error {
 	if v == nil {
 		return nil
 	}
-	if raw, ok := v.(*json.RawMessage); ok {
-		*raw = answer
-		return nil
-	}
 	if err := json.Unmarshal(answer, v); err != nil {
 		return fmt.Errorf("%s answered something else than a control server: %w", c.base.Host, err)
 	}
@@ -257,26 +253,4 @@ func (c *controlClient) table(heading string, rows [][]string) error {
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()
-}
-
-// completeChannels proposes the channels of the running server.
-func completeChannels(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	r := &remoteCommand{cmd: cmd}
-	_ = fromEnvironment(cmd.Flags()) // what is wrong with it shows when the command runs
-	r.address, _ = cmd.Flags().GetString("control")
-	r.store, _ = cmd.Flags().GetString("store")
-	r.token, _ = cmd.Flags().GetString("token")
-	c, err := r.find()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var answer struct{ Channels []channelRow }
-	if c.get("/api/channels", nil, &answer) != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, ch := range answer.Channels {
-		names = append(names, ch.Name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -28,9 +28,10 @@ func newGroupCommands() *cobra.Command {
 func newGroupSend() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = newRemote(&cobra.Command{
-		Use:   "send GROUP JSON",
-		Short: "Send a message to all members",
-		Args:  cobra.ExactArgs(2),
+		Use:               "send GROUP JSON",
+		Short:             "Send a message to all members",
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeGroups,
 	}, nil, func(c *controlClient, args []string) error {
 		message, err := messageArgument(cmd, args[1])
 		if err != nil {
@@ -52,7 +53,7 @@ func newGroupSend() *cobra.Command {
 }
 
 func newGroupMember(verb, short string) *cobra.Command {
-	return newRemote(&cobra.Command{Use: verb + " GROUP CHANNEL", Short: short, Args: cobra.ExactArgs(2)}, nil,
+	return newRemote(&cobra.Command{Use: verb + " GROUP CHANNEL", Short: short, Args: cobra.ExactArgs(2), ValidArgsFunction: completeMembers}, nil,
 		func(c *controlClient, args []string) error {
 			if err := c.post("/api/group/"+verb, map[string]string{"group": args[0], "channel": args[1]}, nil); err != nil {
 				return err
@@ -63,9 +64,10 @@ func newGroupMember(verb, short string) *cobra.Command {
 
 func newGroupList() *cobra.Command {
 	return newRemote(&cobra.Command{
-		Use:   "list [GROUP]",
-		Short: "List the groups, or the members of one",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "list [GROUP]",
+		Short:             "List the groups, or the members of one",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeGroups,
 	}, nil, func(c *controlClient, args []string) error {
 		if len(args) == 1 {
 			return c.listMembers(args[0])

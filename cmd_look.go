@@ -83,10 +83,11 @@ func newKill() *cobra.Command {
 	var code int
 	var reason string
 	return newRemote(&cobra.Command{
-		Use:   "kill SOCKET…",
-		Short: "Close WebSockets of a running server",
-		Long:  "kill closes WebSockets, named by their reply channels or the ends of these, as ps lists them.",
-		Args:  cobra.MinimumNArgs(1),
+		Use:               "kill SOCKET…",
+		Short:             "Close WebSockets of a running server",
+		Long:              "kill closes WebSockets, named by their reply channels or the ends of these, as ps lists them.",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeSockets,
 	}, func(g flagGroup) {
 		g.IntVar(&code, "code", 1000, "close code")
 		g.StringVar(&reason, "reason", "", "reason that the client is told")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -217,6 +218,88 @@ func TestControlElsewhereWantsAToken(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != 401 {
 		t.Errorf("the layer without the token: %d", resp.StatusCode)
+	}
+}
+
+func TestCommandsTakeTheTokenFromTheirFlagOrTheEnvironment(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory", "--control", "0.0.0.0:0")
+	base, token, _ := strings.Cut(p.saw(`look +(http\S+)`)[1], "?token=")
+	if status, out := controlled(t, "stats", "--control", base, "--token", token); status != 0 {
+		t.Errorf("by the flag: %d %s", status, out)
+	}
+	t.Setenv("ASGIBOX_CONTROL", base)
+	t.Setenv("ASGIBOX_TOKEN", token)
+	if status, out := controlled(t, "stats"); status != 0 {
+		t.Errorf("by the environment: %d %s", status, out)
+	}
+	if status, out := controlled(t, "stats", "--token", "wrong"); status != 1 || !strings.Contains(out, "--token") {
+		t.Errorf("a wrong one: %d %s", status, out)
+	}
+}
+
+func TestCommandsSayWhatTheyTake(t *testing.T) {
+	for line, want := range map[string]string{
+		"send jobs":        "asgibox send takes CHANNEL JSON, and got 1 argument; asgibox send --help tells more",
+		"receive":          "takes CHANNEL…, and got 0 arguments",
+		"pause a b":        "takes CHANNEL, and got 2 arguments",
+		"group add a":      "asgibox group add takes GROUP CHANNEL, and got 1 argument",
+		"group remove a b": `there is no command "remove" for groups`,
+		"stats now":        "asgibox stats takes no arguments, and got 1 argument",
+		"stts":             `unknown command "stts"`,
+		"stats --jsn":      "did you mean --json?",
+	} {
+		if status, out := controlled(t, strings.Fields(line)...); status != 1 || !strings.Contains(out, want) {
+			t.Errorf("%s: %d %s", line, status, out)
+		}
+	}
+}
+
+func TestCommandsKnowWhatIsNoControlServer(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory")
+	if status, out := controlled(t, "stats", "--control", p.url); status != 1 || !strings.Contains(out, "is it a control server?") {
+		t.Errorf("the application's own port: %d %s", status, out)
+	}
+	all := start(t, "def page(message):\n    message.reply({\"status\": 200, \"content\": \"<p>\"})\n\nchannel_routing = {\"http.request\": page}\n", "--store", "memory")
+	if status, out := controlled(t, "stats", "--control", all.url); status != 1 || !strings.Contains(out, "something else than a control server") {
+		t.Errorf("a port that answers everything: %d %s", status, out)
+	}
+}
+
+func TestStatsAreWatchedUntilCtrlC(t *testing.T) {
+	p := start(t, chatApp, "--store", "memory", "--no-workers")
+	out, stop := p.inBackground("stats", "--watch")
+	p.eventually("they are shown twice", func() bool { return strings.Count(out.String(), "WHAT") >= 2 })
+	if status := stop(); status != 0 || !strings.Contains(out.String(), "no workers here") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	out, stop = p.inBackground("stats", "--watch", "--json")
+	p.eventually("they are told twice", func() bool { return strings.Count(out.String(), "\n") >= 2 })
+	if status := stop(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	for line := range strings.Lines(out.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+}
+
+func TestReceiveFollowsOverARestartOfTheServer(t *testing.T) {
+	p := start(t, chatApp, "--control", "127.0.0.1:0")
+	out, stop := p.inBackground("receive", "jobs", "other", "--follow")
+	p.mustCommand("send", "jobs", `{"n": 1.0}`)
+	out.wait(regexp.MustCompile(`\{"channel":"jobs","message":\{"n":1\.0\}\}`))
+	control := strings.Trim(strings.TrimPrefix(p.saw(`look +(http\S+)`)[1], "http://"), "/")
+	if status := p.stop(); status != 0 {
+		t.Errorf("the server ended with %d", status)
+	}
+	p = startIn(t, p.dir, "app.star", "--control", control)
+	p.mustCommand("send", "other", `{"n": 2}`)
+	if out.wait(regexp.MustCompile(`"other"`)) == nil {
+		t.Errorf("it followed to %s", out)
+	}
+	if status := stop(); status != 0 {
+		t.Errorf("status %d", status)
 	}
 }
 

@@ -197,7 +197,8 @@ func newRun() *cobra.Command {
 		Long: strings.TrimSpace(`
 Serve an application: answer HTTP requests and WebSockets with the Starlark
 file APP (app.star unless given), and swap it when it is saved.`),
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			app := "app.star"
 			if len(args) > 0 {

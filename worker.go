@@ -26,7 +26,8 @@ another process, whose channel layer it reaches over HTTP, state and sessions
 included. The server is the one that keeps its store beside the application,
 or the one that --control names; it may have workers of its own, or none
 (asgibox run --no-workers).`),
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			app := "app.star"
 			if len(args) > 0 {

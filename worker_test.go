@@ -2,8 +2,14 @@ package main
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -47,6 +53,114 @@ channel_routing = {"http.request": request, "websocket.connect": connect, "webso
 	cancel()
 	if got := <-status; got != 0 {
 		t.Errorf("exit status %d", got)
+	}
+}
+
+// worker runs an application for a server until stop is called.
+func (p *program) worker(args ...string) (w *program, stop func() int) {
+	p.Helper()
+	w = &program{TB: p.TB, dir: p.dir, out: newTranscript()}
+	ctx, cancel := context.WithCancel(context.Background())
+	status := make(chan int, 1)
+	go func() {
+		status <- run(ctx, append([]string{"worker", filepath.Join(p.dir, "app.star")}, args...), strings.NewReader(""), w.out, w.out)
+	}()
+	stop = sync.OnceValue(func() int {
+		cancel()
+		return <-status
+	})
+	p.Cleanup(func() { stop() })
+	w.saw("loaded app.star, generation 1")
+	return w, stop
+}
+
+const countingApp = `
+def page(request):
+    request.session["n"] = request.session.get("n", 0) + 1
+    return "visit %d of %d" % (request.session["n"], state.incr("visits"))
+
+def slow(request):
+    log.info("begun")
+    sleep(20)
+    return "done"
+
+channel_routing = [view("/", page), view("/slow", slow)]
+`
+
+func TestStateAndSessionsOfAWorkerOutliveTheServerBeneathIt(t *testing.T) {
+	p := start(t, countingApp, "--no-workers", "--control", "127.0.0.1:0")
+	control := strings.TrimSuffix(p.saw(`look +(http\S+)`)[1], "/")
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	visit := func(want string) {
+		t.Helper()
+		resp, err := browser.Get(p.url + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if b, err := io.ReadAll(resp.Body); err != nil || string(b) != want {
+			t.Errorf("%s, want %s, %v", b, want, err)
+		}
+	}
+	w, _ := p.worker("--control", control)
+	visit("visit 1 of 1")
+	visit("visit 2 of 2")
+	if status := p.stop(); status != 0 {
+		t.Errorf("the server ended with %d", status)
+	}
+	w.saw("the layer cannot be reached; trying again")
+	p = startIn(t, p.dir, "app.star", "--no-workers", "--control", strings.TrimPrefix(control, "http://"))
+	visit("visit 3 of 3")
+	w.saw("the layer is reached again")
+}
+
+func TestAWorkerThatIsKilledLosesItsRequestAndNoOther(t *testing.T) {
+	p := start(t, countingApp, "--no-workers", "--control", "127.0.0.1:0", "--http-timeout", "5")
+	control := p.saw(`look +(http\S+)`)[1]
+	out := newTranscript()
+	cmd := exec.Command(os.Args[0], "worker", filepath.Join(p.dir, "app.star"), "--control", control)
+	cmd.Env = append(os.Environ(), "ASGIBOX_TEST_IS_PROGRAM=1")
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan int, 1)
+	go func() {
+		status, _ := p.get("/slow")
+		answered <- status
+	}()
+	(&program{TB: t, out: out}).saw("begun")
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	w, _ := p.worker("--control", control)
+	if status, body := p.get("/"); status != 200 || body != "visit 1 of 1" {
+		t.Errorf("the next request: %d %s", status, body)
+	}
+	if status := <-answered; status != 503 {
+		t.Errorf("the request that was lost: %d", status)
+	}
+	if strings.Contains(w.out.String(), "begun") {
+		t.Errorf("it was handled twice: %s", w.out)
+	}
+}
+
+func TestAWorkerNeedsTheTokenOfItsServer(t *testing.T) {
+	p := start(t, countingApp, "--store", "memory", "--no-workers", "--control", "0.0.0.0:0")
+	base, token, ok := strings.Cut(p.saw(`look +(http\S+)`)[1], "?token=")
+	if !ok {
+		t.Fatal("there is no token")
+	}
+	if out := refused(t, "worker", filepath.Join(p.dir, "app.star"), "--control", base); !strings.Contains(out, "token") {
+		t.Errorf("without: %s", out)
+	}
+	t.Setenv("ASGIBOX_TOKEN", token)
+	p.worker("--control", base)
+	if _, body := p.get("/"); body != "visit 1 of 1" {
+		t.Errorf("with the token: %s", body)
 	}
 }
 

@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"asgibox/asgi"
 )
@@ -213,6 +216,40 @@ func TestMetricsNameTheirFigures(t *testing.T) {
 		if !bytes.Contains(body, []byte(line)) {
 			t.Errorf("%q is missing", line)
 		}
+	}
+}
+
+func TestMetricsKeepPrometheussRules(t *testing.T) {
+	b := newBench(t, nil)
+	for i := range 2 * metricChannels {
+		b.mustCall("/api/send", object{"channel": fmt.Sprintf("jobs.%d", i), "message": object{}}, nil)
+	}
+	channel, err := b.store.NewChannel(t.Context(), "reply?")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.mustCall("/api/send", object{"channel": channel, "message": object{}}, nil)
+	status, body := b.get("/metrics")
+	if status != 200 {
+		t.Fatalf("status %d: %s", status, body)
+	}
+	problems, err := promlint.New(bytes.NewReader(body)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	for line := range strings.Lines(string(body)) {
+		if name, _, _ := strings.Cut(strings.TrimPrefix(line, "# HELP "), " "); strings.HasPrefix(line, "# HELP asgibox_") && !strings.Contains(string(body), "# TYPE "+name+" ") {
+			t.Errorf("%s has no type", name)
+		}
+	}
+	if n := bytes.Count(body, []byte("asgibox_channel_depth{")); n > metricChannels {
+		t.Errorf("%d channels have figures of their own", n)
+	}
+	if bytes.Contains(body, []byte("reply?")) {
+		t.Error("a channel whose name was made by the thousand has figures of its own")
 	}
 }
 
