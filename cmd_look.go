@@ -144,7 +144,7 @@ func newStats() *cobra.Command {
 			if err := c.get("/api/status", nil, &raw); err != nil {
 				return err
 			}
-			if watch && !c.json {
+			if watch && !c.json && onTerminal(c.out) {
 				fmt.Fprint(c.out, "\x1b[H\x1b[2J")
 			}
 			if err := c.printStats(raw); err != nil || !watch {

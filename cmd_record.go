@@ -179,8 +179,7 @@ func (c *controlClient) sayPlayed(p played) error {
 
 // drawProgress draws a bar for whoever sees it.
 func drawProgress(w io.Writer, done, all int) {
-	f, ok := w.(*os.File)
-	if !ok || all == 0 || !term.IsTerminal(int(f.Fd())) {
+	if all == 0 || !onTerminal(w) {
 		return
 	}
 	const width = 40
@@ -189,4 +188,9 @@ func drawProgress(w io.Writer, done, all int) {
 	if done == all {
 		fmt.Fprint(w, "\r\x1b[K")
 	}
+}
+
+func onTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
