@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 const chatApp = `
@@ -368,39 +370,61 @@ channel_routing = [view("/", send)]
 	}
 }
 
-func TestCurlAloneCanBeAWorker(t *testing.T) {
+// curlAnswers plays worker for one request, with curl alone.
+func curlAnswers(control, page string) error {
+	curl := func(path, body string) ([]byte, error) {
+		return exec.Command("curl", "-sS", "--fail-with-body", control+path, "-d", body).Output()
+	}
+	request, err := curl("layer/receive", `{"channels": "http.request", "block": true}`)
+	if err != nil {
+		return err
+	}
+	var d struct{ Message map[string]any }
+	if err := json.Unmarshal(request, &d); err != nil {
+		return err
+	}
+	reply, err := json.Marshal(map[string]any{
+		"channel": d.Message["reply_channel"],
+		"message": map[string]any{"status": 200, "headers": [][]string{{"content-type", "text/html"}}, "content": page},
+	})
+	if err == nil {
+		_, err = curl("layer/send", string(reply))
+	}
+	return err
+}
+
+func needCurl(t *testing.T) {
+	t.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("there is no curl on this machine")
 	}
+}
+
+func TestCurlAloneCanBeAWorker(t *testing.T) {
+	needCurl(t)
 	p := start(t, chatApp, "--store", "memory", "--no-workers")
 	control := p.saw(`look +(http\S+)`)[1]
-	curl := func(path, body string) []byte {
-		t.Helper()
-		out, err := exec.Command("curl", "-sS", control+path, "-H", "Content-Type: application/json", "--data", body).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
+	answered := make(chan error, 1)
+	go func() { answered <- curlAnswers(control, "a page by curl") }()
+	if status, body := p.get("/from/curl"); status != 200 || body != "a page by curl" {
+		t.Errorf("%d %s", status, body)
 	}
-	got := make(chan string, 1)
-	go func() {
-		resp, err := http.Get(p.url + "/from/curl")
-		if err != nil {
-			got <- err.Error()
-			return
-		}
-		defer resp.Body.Close()
-		var b bytes.Buffer
-		_, _ = b.ReadFrom(resp.Body)
-		got <- b.String()
-	}()
-	var d struct{ Message map[string]any }
-	if err := json.Unmarshal(curl("layer/receive", `{"channels": "http.request", "block": true}`), &d); err != nil {
-		t.Fatal(err)
+	if err := <-answered; err != nil {
+		t.Error(err)
 	}
-	curl("layer/send", `{"channel": "`+d.Message["reply_channel"].(string)+`", "message": {"status": 200, "content": "a page by curl"}}`)
-	if page := <-got; page != "a page by curl" {
-		t.Errorf("the browser got %q", page)
+}
+
+func TestABrowserGetsThePageThatCurlAnswers(t *testing.T) {
+	needCurl(t)
+	b := browser(t)()
+	p := start(t, chatApp, "--store", "memory", "--no-workers")
+	control := p.saw(`look +(http\S+)`)[1]
+	answered := make(chan error, 1)
+	go func() { answered <- curlAnswers(control, "<h1>a page by curl</h1>") }()
+	b.do(chromedp.Navigate(p.url + "/from/curl"))
+	b.shows("a page by curl")
+	if err := <-answered; err != nil {
+		t.Error(err)
 	}
 }
 
