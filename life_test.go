@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -46,6 +47,18 @@ func TestCtrlCDrainsAndExitsZero(t *testing.T) {
 	}
 	if code := <-closed; code != websocket.StatusGoingAway {
 		t.Errorf("the socket was closed with %d", code)
+	}
+}
+
+func TestCtrlCAtOnceExitsZeroToo(t *testing.T) {
+	app := filepath.Join(dirWith(t, t.TempDir(), helloApp), "app.star")
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		out := newTranscript()
+		if status := run(ctx, []string{"run", app, "--port", "0", "--store", "memory"}, strings.NewReader(""), out, out); status != 0 {
+			t.Errorf("exit status %d: %s", status, out)
+		}
 	}
 }
 

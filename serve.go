@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -231,7 +232,13 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 		tasks.Go(func() error { return s.udp.Serve(hearing, s.packets) })
 	}
 	if s.front != nil {
-		tasks.Go(func() error { return s.front.Serve(context.WithoutCancel(ctx), listeners...) })
+		tasks.Go(func() error {
+			err := s.front.Serve(context.WithoutCancel(ctx), listeners...)
+			if errors.Is(err, http.ErrServerClosed) && ctx.Err() != nil {
+				return nil // it was stopped before it began
+			}
+			return err
+		})
 	}
 	if s.pool != nil {
 		tasks.Go(func() error { return s.pool.Run(context.WithoutCancel(ctx)) })
