@@ -30,7 +30,7 @@ Load the Starlark file APP (app.star unless given) and what it loads, check
 its routes, and say what is wrong as file:line:column: what. Nothing is
 served and nothing is sent. The status is 1 if something is wrong; a warning
 alone is nothing wrong, unless --strict makes an error of it.`),
-		Args: atMost(1, "check takes one application"),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := l.open(args); err != nil {
 				return err
@@ -68,7 +68,7 @@ func newRoutes() *cobra.Command {
 Show the routes of the Starlark file APP (app.star unless given), or what
 becomes of a request and of a WebSocket for PATH: which function is called,
 with which arguments, or which routes come near.`),
-		Args: atMost(2, "routes takes an application and a path"),
+		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := l.open(args); err != nil {
 				return err
@@ -117,16 +117,6 @@ with which arguments, or which routes come near.`),
 func loadLimit(ctx context.Context) (context.Context, context.CancelFunc) {
 	const most = 20 * time.Second
 	return context.WithTimeoutCause(ctx, most, fmt.Errorf("loading took longer than %v", most))
-}
-
-// atMost refuses arguments past so many.
-func atMost(n int, takes string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) > n {
-			return fmt.Errorf("%s; what is %q?", takes, args[n])
-		}
-		return nil
-	}
 }
 
 // lint is an application that is looked at without being served.

@@ -142,7 +142,7 @@ func TestRoutesAreNeverSilent(t *testing.T) {
 	if status != 1 {
 		t.Errorf("status %d of too many arguments", status)
 	}
-	expectText(t, out, `what is "/x"?`)
+	expectText(t, out, "takes [APP [PATH]], and got 3 arguments")
 }
 
 func TestCheckEndsALoadThatNeverEnds(t *testing.T) {
