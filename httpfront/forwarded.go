@@ -16,19 +16,22 @@ const (
 )
 
 // forwarded answers who the client is and whether it came over TLS, by the
-// word of the proxy. Port and scheme count only beside an address that is one;
-// they are the proxy's own otherwise.
+// word of the proxy. Without an X-Forwarded-For there is none. One that names
+// nobody ("unknown", as some proxies write) leaves the client as it is; the
+// scheme counts all the same.
 func forwarded(h http.Header, p *peer) *peer {
-	addr, ok := forwardedAddr(leftmost(h.Get(headerForwardedFor)))
-	if !ok {
+	whom := h.Get(headerForwardedFor)
+	if whom == "" {
 		return p
 	}
-	port, err := strconv.ParseUint(leftmost(h.Get(headerForwardedPort)), 10, 16)
-	if err != nil {
-		port = 0
-	}
 	said := *p
-	said.client = hostPort(addr, int(port))
+	if addr, ok := forwardedAddr(leftmost(whom)); ok {
+		port, err := strconv.ParseUint(leftmost(h.Get(headerForwardedPort)), 10, 16)
+		if err != nil {
+			port = 0
+		}
+		said.client = hostPort(addr, int(port))
+	}
 	switch strings.ToLower(leftmost(h.Get(headerForwardedProto))) {
 	case "https", "wss":
 		said.secure = true

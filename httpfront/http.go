@@ -265,7 +265,6 @@ func (x *exchange) apply(e entry) (done bool, err error) {
 		return x.begin(p)
 	case p.status != 0:
 		x.s.log.Warn("a second status was ignored: the response has begun", keyChannel, x.channel, keyKey, "status")
-		return false, nil
 	}
 	return x.write(p)
 }

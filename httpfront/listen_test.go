@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
@@ -173,6 +174,44 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
+// TestABadEscapeOverHTTP2EndsItsStreamOnly: net/http refuses it without asking
+// a handler; the connection goes on.
+func TestABadEscapeOverHTTP2EndsItsStreamOnly(t *testing.T) {
+	b := newBox(t, Options{H2C: true}, false)
+	c, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	frame := func(kind, flags byte, stream uint32, payload string) string {
+		head := []byte{0, 0, byte(len(payload)), kind, flags}
+		return string(binary.BigEndian.AppendUint32(head, stream)) + payload
+	}
+	get := func(path string) string { // in HPACK: GET, http, a path, the host h
+		return "\x82\x86\x04" + string(rune(len(path))) + path + "\x01\x01h"
+	}
+	io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+frame(4, 0, 0, "")+frame(1, 5, 1, get("/%zz"))+frame(1, 5, 3, get("/a")))
+	var refused, answered bool
+	for r := bufio.NewReader(c); !refused || !answered; {
+		var head [9]byte
+		if _, err := io.ReadFull(r, head[:]); err != nil {
+			t.Fatalf("refused %v, answered %v: %v", refused, answered, err)
+		}
+		payload := make([]byte, int(head[1])<<8|int(head[2]))
+		if _, err := io.ReadFull(r, payload); err != nil {
+			t.Fatal(err)
+		}
+		switch kind, stream := head[3], head[8]; {
+		case kind == 3 && stream == 1: // RST_STREAM
+			refused = binary.BigEndian.Uint32(payload) == 1 // PROTOCOL_ERROR
+		case kind == 1 && stream == 3:
+			answered = payload[0] == 0x88 // 200
+		case kind == 7 || stream == 1: // GOAWAY, or a response
+			t.Fatalf("frame %d of stream %d: %x", kind, stream, payload)
+		}
+	}
+}
+
 // TestPlainHTTPToATLSPortIsToldSo.
 func TestPlainHTTPToATLSPortIsToldSo(t *testing.T) {
 	b := newBox(t, Options{}, true)
@@ -299,7 +338,8 @@ func TestForwardedHeaders(t *testing.T) {
 		{"address only", true, []string{"X-Forwarded-For: 1.2.3.4"}, msg{"client": []any{"1.2.3.4", 0}}},
 		{"a port that is none", true, []string{"X-Forwarded-For: 1.2.3.4", "X-Forwarded-Port: x"}, msg{"client": []any{"1.2.3.4", 0}}},
 		{"port and scheme without address", true, []string{"X-Forwarded-Port: 1", "X-Forwarded-Proto: https"}, msg{}},
-		{"an address that is none", true, []string{"X-Forwarded-For: garbage", "X-Forwarded-Proto: https"}, msg{}},
+		{"an address that is none", true, []string{"X-Forwarded-For: unknown", "X-Forwarded-Port: 1", "X-Forwarded-Proto: https"}, msg{"scheme": "https"}},
+		{"an address that is empty", true, []string{"X-Forwarded-For:", "X-Forwarded-Proto: https"}, msg{}},
 		{"IPv6", true, []string{"X-Forwarded-For: 2001:db8::1"}, msg{"client": []any{"2001:db8::1", 0}}},
 		{"IPv6 in brackets with a port", true, []string{"X-Forwarded-For: [2001:db8::1]:9"}, msg{"client": []any{"2001:db8::1", 0}}},
 		{"an unknown scheme", true, []string{"X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: gopher"}, msg{"client": []any{"1.2.3.4", 0}}},

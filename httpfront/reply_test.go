@@ -157,7 +157,8 @@ func TestUnknownKeysAreIgnoredAndLogged(t *testing.T) {
 	})
 }
 
-// TestSecondStatusIsIgnored and logged, and the stream goes on.
+// TestSecondStatusIsIgnored and logged, and the rest of its message counts: an
+// application that repeats it in each part, the last one too, streams and ends.
 func TestSecondStatusIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, Options{})
@@ -165,9 +166,9 @@ func TestSecondStatusIsIgnored(t *testing.T) {
 		c.get("/")
 		m := s.next("http.request")
 		s.reply(m, msg{"status": 200, "content": "a", "more_content": true})
-		s.reply(m, msg{"status": 500, "content": "b"})
-		s.reply(m, msg{"content": "c"})
-		if a := c.response().check(t, 200); a.body != "ac" || a.err != nil {
+		s.reply(m, msg{"status": 500, "content": "b", "more_content": true})
+		s.reply(m, msg{"status": 200, "content": "c"})
+		if a := c.response().check(t, 200); a.body != "abc" || a.err != nil {
 			t.Errorf("body %q, %v", a.body, a.err)
 		}
 		s.logs.says(t, "a second status was ignored")
