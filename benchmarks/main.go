@@ -11,6 +11,8 @@
 // ratios are taken within a repetition before the median. The server's CPU
 // time per operation is the figure to trust.
 //
+//	go run ./benchmarks -idle 10000     memory of so many idle WebSockets
+//
 //	go run ./benchmarks -profile script-hello    one server under load, to
 //	                                             NAME.prof and NAME.prof.allocs
 //
@@ -37,6 +39,7 @@ type options struct {
 	rounds     int
 	span       time.Duration
 	sockets    int
+	idle       int
 }
 
 func main() {
@@ -50,6 +53,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "repetitions")
 	flag.DurationVar(&o.span, "span", 1500*time.Millisecond, "length of one measurement")
 	flag.IntVar(&o.sockets, "sockets", 1000, "members of the group")
+	flag.IntVar(&o.idle, "idle", 0, "hold so many WebSockets open instead, and tell their memory")
 	flag.Parse()
 	if o.quick {
 		o.rounds, o.span, o.sockets = 1, 300*time.Millisecond, 100
@@ -62,6 +66,8 @@ func main() {
 		run = serve
 	case o.profile != "":
 		run = profile
+	case o.idle > 0:
+		run = idle
 	}
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
