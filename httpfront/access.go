@@ -1,6 +1,7 @@
 package httpfront
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -78,6 +79,9 @@ func printable(r rune) rune {
 // LogAccess answers an [Options.Access] that writes one record an event.
 func LogAccess(log *slog.Logger) func(Event) {
 	return func(e Event) {
+		if !log.Enabled(context.Background(), slog.LevelInfo) {
+			return
+		}
 		log.Info(e.Kind.String(),
 			"method", e.Method, keyPath, e.Path, "status", e.Status,
 			"duration", e.Duration, "bytes", e.Bytes, keyClient, e.ClientString())

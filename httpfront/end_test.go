@@ -3,6 +3,8 @@ package httpfront
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -414,5 +416,14 @@ func TestAccessLineIsInTheCommonFormat(t *testing.T) {
 		if got := c.e.Common(at); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)
 		}
+	}
+}
+
+// TestALogThatHidesRequestsCostsNothing: with -q nobody reads them.
+func TestALogThatHidesRequestsCostsNothing(t *testing.T) {
+	told := LogAccess(slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	e := Event{Client: hostPort("192.0.2.7", 4711), Method: "GET", Path: "/", Status: 200, Duration: time.Second}
+	if n := testing.AllocsPerRun(100, func() { told(e) }); n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

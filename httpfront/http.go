@@ -29,6 +29,7 @@ type exchange struct {
 	trace   asgi.TraceID
 	began   time.Time
 	box     mailbox
+	room    [1]entry // for the box: most responses are one message
 	wakeup  chan struct{}
 
 	upload   *upload // the rest of a long body, else nil
@@ -51,7 +52,7 @@ func (s *Server) serveRequest(w http.ResponseWriter, q *request, began time.Time
 	}
 	x := &exchange{s: s, w: w, q: q, began: began, length: -1, wakeup: s.wakeup()}
 	x.channel = s.names.next(s.prefix)
-	x.box.owner, x.box.all = x, &s.bytes
+	x.box.owner, x.box.all, x.box.queue = x, &s.bytes, x.room[:0]
 	if !s.conns.join(x.channel, &x.box, nil) {
 		s.refuse(w, r, began, refusedStopping)
 		return
@@ -301,13 +302,18 @@ func (x *exchange) begin(p reply) (done bool, err error) {
 	return x.write(p)
 }
 
+// ownLength is the length from which net/http would send a response in chunks.
+// Of a shorter one it tells the length by itself, which costs less.
+const ownLength = 2048
+
 // frame adds the length where it is known and may be said.
 func (x *exchange) frame(h http.Header, p reply) {
 	switch {
 	case p.status == http.StatusNoContent:
 		delete(h, "Content-Length")
 	case p.more || x.length >= 0 || p.status == http.StatusNotModified:
-	case !x.bodyless || p.content != "":
+	case x.bodyless && p.content == "":
+	case x.bodyless || len(p.content) >= ownLength || !x.q.http.ProtoAtLeast(1, 1):
 		setLength(h, len(p.content))
 	}
 }
