@@ -274,6 +274,10 @@ func (r *run) channelNames(call string, v starlark.Value) ([]string, error) {
 		r.channel[0] = name
 		return r.channel[:], err
 	}
+	return channelList(call, list)
+}
+
+func channelList(call string, list starlark.Iterable) ([]string, error) {
 	var names []string
 	for item := range starlark.Elements(list) {
 		name, err := channelName(call, item)

@@ -19,7 +19,7 @@ type message struct {
 	run     *run
 	channel string
 	reply   string // empty if nobody waits for an answer
-	content *value.Content
+	content value.Content
 	touched bool // the content may have been changed
 
 	session     *session // of the connection, once touched

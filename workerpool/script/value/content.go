@@ -18,7 +18,7 @@ type Content struct {
 }
 
 // NewContent is the view of a message.
-func NewContent(m asgi.Message) *Content { return &Content{origin: m.Dict} }
+func NewContent(m asgi.Message) Content { return Content{origin: m.Dict} }
 
 // Get answers the value of a key, and whether there is one.
 func (c *Content) Get(key string) (starlark.Value, bool) {

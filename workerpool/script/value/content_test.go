@@ -35,8 +35,9 @@ func TestContentAndKeysAreOneView(t *testing.T) {
 
 func TestContentChangesNothingElse(t *testing.T) {
 	m := asgi.MustMessage(asgi.Field{Key: "list", Value: []any{1}})
-	value.NewContent(m).Dict().Clear()
-	if v, ok := value.NewContent(m).Get("list"); !ok || v.String() != "[1]" {
+	first, second := value.NewContent(m), value.NewContent(m)
+	first.Dict().Clear()
+	if v, ok := second.Get("list"); !ok || v.String() != "[1]" {
 		t.Errorf("another handler sees %v", v)
 	}
 }

@@ -12,8 +12,8 @@ import (
 // state: as what it answers, or refused with its error as the reason.
 type Native interface {
 	starlark.Value
-	// Native answers a value that [asgi.NewMessage] takes, or a Starlark
-	// value.
+	// Native answers a value that [asgi.NewMessage] takes and that nobody
+	// else will change, or a Starlark value.
 	Native() (any, error)
 }
 
@@ -31,12 +31,12 @@ func Message(content starlark.Value, limit int) (asgi.Message, error) {
 	if err != nil {
 		return asgi.Message{}, &asgi.InvalidMessageError{Reason: err.Error()}
 	}
-	return Converter(limit).Message(fields)
+	return Converter(limit).OwnMessage(fields)
 }
 
 // FromStarlark makes a value fit for state or a session, under the conditions
 // of [Message].
-func FromStarlark(v starlark.Value, limit int) (any, error) { return Converter(limit).Value(v) }
+func FromStarlark(v starlark.Value, limit int) (any, error) { return Converter(limit).OwnValue(v) }
 
 // Converter answers the [asgi.Converter] of Starlark values. It is for one
 // conversion, of at most limit values.
@@ -102,13 +102,17 @@ func convert(v any) (any, error) {
 
 // fields answers the keys and values of a dict, which must have text keys.
 func fields(d *starlark.Dict) (asgi.Fields, error) {
-	out := make(asgi.Fields, 0, d.Len())
-	for k, v := range d.Entries() {
+	out := make(asgi.Fields, d.Len())
+	for i, k := range d.Keys() { // to range over Entries allocates for all that its loop touches
 		s, ok := starlark.AsString(k)
 		if !ok {
 			return nil, fmt.Errorf("its key %s is %s; keys are text: str(%s)", shorten(k.String()), An(k), shorten(k.String()))
 		}
-		out = append(out, asgi.Field{Key: s, Value: v})
+		v, _, err := d.Get(k)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = asgi.Field{Key: s, Value: v}
 	}
 	return out, nil
 }

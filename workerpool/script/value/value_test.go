@@ -155,6 +155,15 @@ func TestANativeValueStandsForWhatItAnswers(t *testing.T) {
 	}
 }
 
+// TestAMessageIsMadeOfADictWithoutMuchGarbage: its fields, the dict's keys, and
+// one box for each value.
+func TestAMessageIsMadeOfADictWithoutMuchGarbage(t *testing.T) {
+	response := eval(t, `x = {"content": "Hello World!", "status": 200}`)
+	if n := testing.AllocsPerRun(100, func() { value.Message(response, limit) }); n > 6 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkRequestToStarlark(b *testing.B) {
 	var headers []any
 	for range 12 {
@@ -168,7 +177,8 @@ func BenchmarkRequestToStarlark(b *testing.B) {
 	})
 	b.Run("one text", func(b *testing.B) {
 		for b.Loop() {
-			value.NewContent(m).Get("path")
+			c := value.NewContent(m)
+			c.Get("path")
 		}
 	})
 }
