@@ -66,20 +66,21 @@ func (w *LoopWorker) Job() *Job { return w.job }
 // for ever if wait is negative; then ok is false. It answers [ErrRetired] when
 // the generation is over, unless a single-reader channel is among those named.
 func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Delivery, ok bool, err error) {
-	w.end()
 	fresh := !stays(channels)
-	w.receiving(fresh, 1)
-	defer func() {
-		w.receiving(fresh, -1)
-		w.resume()
-	}()
-	until := time.Now().Add(wait)
-	for {
-		names, parked, err := w.listen(channels)
+	var until time.Time
+	if wait > 0 {
+		until = time.Now().Add(wait)
+	}
+	w.pool.mu.Lock()
+	w.restLocked(fresh)
+	defer w.resume(fresh)
+	for ; ; w.pool.mu.Lock() {
+		names, err := w.listenLocked(channels, fresh)
+		parked, stopping := w.worker.parked, w.pool.stopping
+		w.pool.mu.Unlock()
 		if err != nil {
 			return d, false, err
 		}
-		stopping := w.pool.isStopping()
 		left := wait
 		switch {
 		case stopping && fresh:
@@ -101,14 +102,13 @@ func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Del
 	}
 }
 
-// receiving notes that the program may be given something new, or no longer.
-func (w *LoopWorker) receiving(fresh bool, n int) {
-	if !fresh {
-		return
+// restLocked stops the clock of the handler time-out; from now on the program
+// may be given something, something new if fresh.
+func (w *LoopWorker) restLocked(fresh bool) {
+	w.worker.job = nil
+	if fresh {
+		w.worker.gen.receivingLocked(1)
 	}
-	w.pool.mu.Lock()
-	defer w.pool.mu.Unlock()
-	w.worker.gen.receivingLocked(n)
 }
 
 // take asks the channel layer once. A worker that is cancelled is woken too.
@@ -167,18 +167,16 @@ func (w *LoopWorker) newJob(d asgi.Delivery, c *asgi.Cause) *Job {
 	return &Job{pool: w.pool, worker: w.worker, gen: w.worker.gen, Delivery: d, Cause: c, reply: replyChannel(d.Message)}
 }
 
-// listen answers those of the channels that the pool may receive from now, or
-// [ErrRetired].
-func (w *LoopWorker) listen(channels []string) (names []string, parked context.Context, err error) {
+// listenLocked answers those of the channels that the pool may receive from
+// now, or [ErrRetired].
+func (w *LoopWorker) listenLocked(channels []string, fresh bool) (names []string, err error) {
 	p := w.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	w.worker.parkableLocked()
-	if w.worker.abandoned || p.halted || ((w.worker.spare || p.current != w.worker.gen) && !stays(channels)) {
-		return nil, nil, ErrRetired
+	if w.worker.abandoned || p.halted || ((w.worker.spare || p.current != w.worker.gen) && fresh) {
+		return nil, ErrRetired
 	}
 	if !p.drained && len(p.opts.OnlyChannels) == 0 && len(p.opts.ExcludeChannels) == 0 {
-		return channels, w.worker.parked, nil
+		return channels, nil
 	}
 	for _, name := range channels {
 		switch {
@@ -188,7 +186,7 @@ func (w *LoopWorker) listen(channels []string) (names []string, parked context.C
 		}
 		names = append(names, name)
 	}
-	return names, w.worker.parked, nil
+	return names, nil
 }
 
 // stays reports whether a receive from the channels belongs to work that has
@@ -202,12 +200,6 @@ func stays(channels []string) bool {
 	return false
 }
 
-func (p *Pool) isStopping() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stopping
-}
-
 // begin starts the clock of the handler time-out.
 func (w *LoopWorker) begin() context.Context {
 	w.pool.mu.Lock()
@@ -215,11 +207,15 @@ func (w *LoopWorker) begin() context.Context {
 	return w.worker.beginLocked(w.job, nil)
 }
 
-// resume is begin after a receive: a program that was cancelled stays so.
-func (w *LoopWorker) resume() {
+// resume is begin after a receive, the opposite of restLocked: a program that
+// was cancelled stays so.
+func (w *LoopWorker) resume(fresh bool) {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
 	w.worker.job, w.worker.since = w.job, time.Now()
+	if fresh {
+		w.worker.gen.receivingLocked(-1)
+	}
 }
 
 // end stops it, and tells whether the worker has been replaced meanwhile.
