@@ -9,14 +9,13 @@ import (
 
 // HasReader reports whether somebody reads the channel. See [asgi.Readers].
 func (s *Store) HasReader(channel string) bool {
-	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := s.queues[asgi.ProcessPrefix(channel)]
 	if q == nil {
 		return false
 	}
-	return q.parked.first != nil || q.binding != nil || q.asked > 0 && now-q.asked < int64(s.opts.Expiry)
+	return q.parked.first != nil || q.binding != nil || q.asked > 0 && s.now()-q.asked < int64(s.opts.Expiry)
 }
 
 // randomLength is of the part that makes a new channel's name unique.

@@ -93,11 +93,15 @@ func (p *Pool) leadLocked(w *worker) (t *task, over bool) {
 	stopping := p.stopping && p.ready.length == 0
 	w.gen.receivingLocked(1)
 	p.mu.Unlock()
-	d, c, ok := p.receive(w, wait, channels)
-	if ok {
-		t = p.place(d, c)
-	}
+	d, c, err := p.receive(w, wait, channels)
 	p.mu.Lock()
+	w.parkableLocked()
+	ok := err == nil
+	if ok {
+		t = p.placeLocked(d, c)
+	} else if !errors.Is(err, errWake) {
+		p.brokenLocked(w, err)
+	}
 	w.gen.receivingLocked(-1)
 	p.leader = nil
 	if len(p.idle) > 0 {
@@ -112,29 +116,25 @@ func (p *Pool) leadLocked(w *worker) (t *task, over bool) {
 	return t, t == nil && !ok && stopping && p.ready.length == 0
 }
 
-// receive takes one message from the channel layer.
-func (p *Pool) receive(w *worker, wait bool, channels []string) (d asgi.Delivery, c *asgi.Cause, ok bool) {
+// receive takes one message from the channel layer. It answers errWake if
+// there is none.
+func (p *Pool) receive(w *worker, wait bool, channels []string) (d asgi.Delivery, c *asgi.Cause, err error) {
 	c = asgi.NewCause(0)
-	var err error
 	switch {
 	case len(channels) == 0 && wait:
 		<-w.parked.Done()
-		err = errWake
+		return d, c, errWake
 	case len(channels) == 0:
-		return d, c, false
+		return d, c, errWake
 	case wait:
 		d, err = p.layer.Receive(w.parked, c, channels...)
-		ok = err == nil
-	default:
-		d, ok, err = p.layer.Poll(context.Background(), c, channels...)
+		return d, c, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w.parkableLocked()
-	if err != nil && !errors.Is(err, errWake) {
-		p.brokenLocked(w, err)
+	d, ok, err := p.layer.Poll(context.Background(), c, channels...)
+	if err == nil && !ok {
+		err = errWake
 	}
-	return d, c, ok
+	return d, c, err
 }
 
 // brokenLocked deals with a channel layer that fails to receive: the pool
@@ -184,14 +184,15 @@ func (p *Pool) wakeAllLocked() {
 	}
 }
 
-// route finds the consumer of a task in the generation that is current.
-func (p *Pool) route(t *task) {
-	p.mu.Lock()
+// routeLocked finds the consumer of a task in the generation that is current,
+// for which it lets go of the lock.
+func (p *Pool) routeLocked(t *task) {
 	g := p.current
-	p.mu.Unlock()
 	if g.routed == nil {
 		return // a worker of the routed generation before it will know
 	}
+	p.mu.Unlock()
+	defer p.mu.Lock()
 	t.gen, t.consumer = g, g.routed.Route(t.delivery)
 }
 

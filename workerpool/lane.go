@@ -68,18 +68,17 @@ type lane struct {
 	seen  time.Time // when order changed
 }
 
-// place puts a delivery that the leader has received where it belongs: into
-// its lane behind what is there, or among the tasks that are ready. Only the
-// leader calls it, so tasks are placed in the order of their receipt. A durable
-// one it answers, to be run at once.
-func (p *Pool) place(d asgi.Delivery, c *asgi.Cause) *task {
+// placeLocked puts a delivery that the leader has received where it belongs:
+// into its lane behind what is there, or among the tasks that are ready. Only
+// the leader calls it, so tasks are placed in the order of their receipt,
+// though the lock is let go in between. A durable one it answers, to be run at
+// once.
+func (p *Pool) placeLocked(d asgi.Delivery, c *asgi.Cause) *task {
 	t := &task{delivery: d, cause: c, reply: replyChannel(d.Message)}
-	p.route(t)
-	if d.Volatile && p.misses(t) {
-		p.catchUp()
+	p.routeLocked(t)
+	if d.Volatile && p.missesLocked(t) {
+		p.catchUpLocked()
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.waiting++
 	if p.waiting == crowd {
 		p.subscribeLocked()
@@ -142,39 +141,36 @@ func (p *Pool) laneLocked(t *task) *lane {
 	return l
 }
 
-// misses reports whether messages of the same WebSocket, sent before this
+// missesLocked reports whether messages of the same WebSocket, sent before this
 // disconnect, have not been received yet. They are on other channels, so the
 // disconnect may have overtaken them.
-func (p *Pool) misses(t *task) bool {
+func (p *Pool) missesLocked(t *task) bool {
 	if t.delivery.Channel != websocketDisconnect {
 		return false
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	l := p.lanes[t.reply]
 	return l == nil || l.order < t.delivery.Message.Int("order")
 }
 
-// catchUp receives, as the leader, what WebSockets have sent so far.
-func (p *Pool) catchUp() {
-	p.mu.Lock()
+// catchUpLocked receives, as the leader, what WebSockets have sent so far. It
+// lets go of the lock to do so.
+func (p *Pool) catchUpLocked() {
 	var channels []string
 	for _, name := range []string{websocketConnect, websocketReceive} {
 		if p.hearsLocked(name) {
 			channels = append(channels, name)
 		}
 	}
-	p.mu.Unlock()
 	for len(channels) > 0 {
 		c := asgi.NewCause(0)
+		p.mu.Unlock()
 		d, ok, err := p.layer.Poll(context.Background(), c, channels...)
+		p.mu.Lock()
 		if err != nil || !ok {
 			return
 		}
-		if t := p.place(d, c); t != nil {
-			p.mu.Lock()
+		if t := p.placeLocked(d, c); t != nil {
 			p.ready.push(t)
-			p.mu.Unlock()
 		}
 	}
 }

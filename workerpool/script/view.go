@@ -284,6 +284,9 @@ func (e *requestFault) HTTPStatus() int { return e.status }
 
 // blame tells a request's fault from the application's.
 func blame(err error) error {
+	if err == nil {
+		return nil // before there is anything to allocate
+	}
 	var fault *web.RequestError
 	if errors.As(err, &fault) {
 		return &requestFault{err, fault.Status}
