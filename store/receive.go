@@ -21,14 +21,16 @@ func (s *Store) Receive(ctx context.Context, c *asgi.Cause, channels ...string) 
 		s.mu.Unlock()
 		return asgi.Delivery{}, asgi.ErrClosed
 	}
-	if d, ok, _ := s.takeLocked(channels, now); ok {
+	var room [few]*queue
+	queues := s.queuesLocked(room[:0], channels, now)
+	if d, ok, _ := s.takeLocked(queues, now); ok {
 		s.mu.Unlock()
 		c.Take(d)
 		s.noteTaken(c, &d)
 		return d, nil
 	}
 	w := s.waiters.Get().(*waiter)
-	s.parkLocked(w, channels, now)
+	s.parkLocked(w, queues)
 	s.mu.Unlock()
 
 	select {
@@ -62,7 +64,8 @@ func (s *Store) Poll(ctx context.Context, c *asgi.Cause, channels ...string) (d 
 		s.mu.Unlock()
 		return asgi.Delivery{}, false, asgi.ErrClosed
 	}
-	d, ok, seq := s.takeLocked(channels, now)
+	var room [few]*queue
+	d, ok, seq := s.takeLocked(s.queuesLocked(room[:0], channels, now), now)
 	s.mu.Unlock()
 	if ok {
 		c.Take(d)
@@ -82,14 +85,24 @@ func checkReceive(channels []string) error {
 	return nil
 }
 
-// takeLocked takes the first message of the channel that was served least
+// few is how many channels most receives name at most.
+const few = 16
+
+// queuesLocked appends the queues of the channels.
+func (s *Store) queuesLocked(queues []*queue, channels []string, now int64) []*queue {
+	for _, name := range channels {
+		queues = append(queues, s.queueLocked(name, now))
+	}
+	return queues
+}
+
+// takeLocked takes the first message of the queue that was served least
 // recently. So whoever else reads, a message on a quiet channel waits for no
 // more takes than there are channels named. If there is no message it answers
 // the last durable change that made it so.
-func (s *Store) takeLocked(channels []string, now int64) (d asgi.Delivery, ok bool, seq uint64) {
+func (s *Store) takeLocked(queues []*queue, now int64) (d asgi.Delivery, ok bool, seq uint64) {
 	var from *queue
-	for _, name := range channels {
-		q := s.queueLocked(name, now)
+	for _, q := range queues {
 		q.asked = now
 		seq = max(seq, q.seq)
 		if !q.held() && s.headLocked(q, now) != nil && (from == nil || q.served < from.served) {

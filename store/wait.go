@@ -48,15 +48,14 @@ func (l *spots) remove(p *spot) {
 	}
 }
 
-// parkLocked puts a waiter in line on all the channels.
-func (s *Store) parkLocked(w *waiter, channels []string, now int64) {
+// parkLocked puts a waiter in line on all the queues.
+func (s *Store) parkLocked(w *waiter, queues []*queue) {
 	w.assigned, w.err = false, nil
-	if cap(w.spots) < len(channels) {
-		w.spots = make([]spot, len(channels))
+	if cap(w.spots) < len(queues) {
+		w.spots = make([]spot, len(queues))
 	}
-	w.spots = w.spots[:len(channels)]
-	for i, name := range channels {
-		q := s.queueLocked(name, now)
+	w.spots = w.spots[:len(queues)]
+	for i, q := range queues {
 		w.spots[i] = spot{waiter: w, queue: q}
 		q.parked.push(&w.spots[i])
 	}
