@@ -225,6 +225,23 @@ func (h *history) since(cursor, limit int, f *filter) (views []messageView, next
 	return views, next
 }
 
+// moved calls for every message that has changed after a number that an earlier
+// call answered, and answers the number now. A message that changed twice is
+// told of once.
+func (h *history) moved(cursor int, each func(*entry)) (next int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	changes := h.changes[min(max(cursor-h.first, 0), len(h.changes)):]
+	seen := make(map[*entry]bool, len(changes))
+	for _, e := range changes {
+		if !seen[e] {
+			seen[e] = true
+			each(e)
+		}
+	}
+	return h.first + len(h.changes)
+}
+
 // newest answers views of the newest entries that the filter accepts, oldest
 // first, and the number to go on from.
 func (h *history) newest(limit int, f *filter) (views []messageView, next int) {

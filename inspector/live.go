@@ -91,10 +91,11 @@ type frame struct {
 	All         int              `json:"all,omitempty"` // of what a list was cut from
 }
 
-// A pulse is messages that moved since the last frame, by channel and by what
-// happened to them: what is drawn along the lines.
+// A pulse is messages that moved since the last frame, by channel, group and
+// what happened to them: what is drawn along the lines.
 type pulse struct {
 	Channel string `json:"channel"`
+	Group   string `json:"group,omitempty"`
 	Kind    string `json:"kind"`
 	N       int    `json:"n"`
 }
@@ -164,24 +165,26 @@ func (s *Server) tail(v *viewer) (views []messageView) {
 	return views
 }
 
+// handed is the kind of a pulse that was sent and taken within one frame.
+const handed = "handed"
+
 func (s *Server) pulses(v *viewer) []pulse {
 	if v.first {
 		_, v.changes = s.history.newest(0, v.filter)
 		return nil
 	}
-	var views []messageView
-	views, v.changes = s.history.since(v.changes, 400, v.filter)
-	counts := make(map[[2]string]int)
-	for _, m := range views {
-		kind := m.Kind
-		if kind == store.Taken.String() && m.WaitedMS < ms(frameEvery) {
-			kind = "handed" // sent and taken within one frame
+	counts := make(map[pulse]int)
+	v.changes = s.history.moved(v.changes, func(e *entry) {
+		p := pulse{Channel: queueName(e.channel), Group: e.group, Kind: e.kind.String()}
+		if e.kind == store.Taken && e.waited < frameEvery {
+			p.Kind = handed
 		}
-		counts[[2]string{queueName(m.Channel), kind}]++
-	}
+		counts[p]++
+	})
 	pulses := make([]pulse, 0, len(counts))
-	for k, n := range counts {
-		pulses = append(pulses, pulse{k[0], k[1], n})
+	for p, n := range counts {
+		p.N = n
+		pulses = append(pulses, p)
 	}
 	return pulses
 }
