@@ -36,10 +36,21 @@ func (c *Client) Receive(ctx context.Context, work *asgi.Cause, channels ...stri
 			return asgi.Delivery{}, err
 		default:
 			c.reached(err)
-			pause(ctx, retryEvery)
-			if _, err := c.do(ctx, http.MethodGet, "", nil); err == nil {
-				c.reached(nil)
-			}
+			c.untilReached(ctx)
+		}
+	}
+}
+
+// untilReached returns when the server answers, whatever it says.
+func (c *Client) untilReached(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, retryEvery)
+		_, err := c.do(ctx, http.MethodGet, "", nil)
+		if err == nil {
+			c.reached(nil)
+		}
+		if err == nil || !unreachable(err) {
+			return
 		}
 	}
 }
