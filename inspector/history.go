@@ -107,13 +107,11 @@ func (h *history) addLocked(v *store.Event) {
 		e = h.enterLocked(v)
 	}
 	switch v.Kind {
-	case store.Sent, store.Refused:
+	case store.Sent, store.Refused, store.Delayed:
 		e.sent, e.group, e.generation, e.place = v.At, v.Group, v.Generation, v.Place
 		if e.ended.IsZero() {
 			e.kind, e.reason = v.Kind, v.Reason
 		}
-	case store.Delayed:
-		e.sent, e.kind = v.At, v.Kind
 	default:
 		e.ended, e.kind, e.waited, e.taker = v.At, v.Kind, v.Waited, v.Generation
 	}

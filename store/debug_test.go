@@ -255,6 +255,39 @@ func TestRecorderTellsAMessagesWay(t *testing.T) {
 	})
 }
 
+func TestRecorderTellsWhoDelayedAMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Memory(Options{Capacity: 1})
+		t.Cleanup(func() { s.Close(context.Background()) })
+		rec := s.Debug().Record(100)
+		defer rec.Stop()
+		cause := asgi.NewCause(7)
+		cause.Generation = 3
+		cause.Place = func() string { return "app.star:12" }
+		due := time.Now().Add(time.Second)
+		if err := s.SendLater(t.Context(), cause, due, "jobs", text("a")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SendLater(t.Context(), cause, due, "jobs", text("b")); !errors.Is(err, asgi.ErrChannelFull) {
+			t.Fatalf("err = %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		_, _, _ = s.Poll(t.Context(), nil, "jobs")
+		events, _ := rec.Fetch(nil)
+		if len(events) != 3 {
+			t.Fatalf("%+v", events)
+		}
+		for i, kind := range []EventKind{Delayed, Refused} {
+			if e := events[i]; e.Kind != kind || e.Place != "app.star:12" || e.Generation != 3 || (e.Reason != "") != (kind == Refused) {
+				t.Errorf("%s: %+v", kind, e)
+			}
+		}
+		if taken := events[2]; taken.Kind != Taken || taken.ID != events[0].ID {
+			t.Errorf("taken: %+v", taken)
+		}
+	})
+}
+
 func TestRecorderKeepsTracesWholeAndItsBounds(t *testing.T) {
 	s, d := newDebugged(t)
 	rec := d.Record(2)

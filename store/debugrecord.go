@@ -121,25 +121,38 @@ func (s *Store) noteSent(c *asgi.Cause, r *record, group string, err error) {
 	if !rec.Wants(r.trace) {
 		return
 	}
-	e := Event{
-		Kind:    Sent,
-		At:      s.time(r.deadline - int64(s.opts.Expiry)),
-		ID:      r.id,
-		Trace:   r.trace,
-		Channel: r.channel,
-		Group:   group,
-		Message: r.message,
+	e := eventOf(c, r)
+	e.Kind, e.At, e.Group = Sent, s.time(r.deadline-int64(s.opts.Expiry)), group
+	if err != nil {
+		e.Kind, e.Reason = Refused, err.Error()
 	}
+	rec.add(e)
+}
+
+// noteDelayed records the outcome of a send that was to wait for its time.
+func (s *Store) noteDelayed(c *asgi.Cause, r *record, err error) {
+	rec := s.recorder.Load()
+	if !rec.Wants(r.trace) {
+		return
+	}
+	e := eventOf(c, r)
+	e.Kind, e.At = Delayed, s.time(s.now())
+	if err != nil {
+		e.Kind, e.Reason = Refused, err.Error()
+	}
+	rec.add(e)
+}
+
+// eventOf says of a message what its sender knows.
+func eventOf(c *asgi.Cause, r *record) Event {
+	e := Event{ID: r.id, Trace: r.trace, Channel: r.channel, Message: r.message}
 	if c != nil {
 		e.Generation = c.Generation
 		if c.Place != nil {
 			e.Place = c.Place()
 		}
 	}
-	if err != nil {
-		e.Kind, e.Reason = Refused, err.Error()
-	}
-	rec.add(e)
+	return e
 }
 
 // noteTaken records that a reader has a message.

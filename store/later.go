@@ -74,14 +74,16 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 		s.refusedLocked(q, now)
 		memory := s.memory
 		s.mu.Unlock()
-		return s.fullError(q, delayChannel, short, memory)
+		err := s.fullError(q, delayChannel, short, memory)
+		s.noteDelayed(c, &d.record, err)
+		return err
 	}
 	defer s.mu.Unlock()
 	s.sentLocked(q, now)
 	s.lastID++
 	d.id = s.lastID
 	s.holdLocked(d)
-	s.noteEnd(Delayed, &d.record)
+	s.noteDelayed(c, &d.record, nil)
 	if d.durable {
 		s.journal.putLater(d)
 		c.Raise(s.journal.barrier(d.seq))
