@@ -57,20 +57,40 @@ func mistakes(channel, name string) (n int, few bool) {
 	return inFirst + inRest, inFirst <= len(protocol)/4 && inRest <= len(event)/3
 }
 
-// spelling complains of a route whose channel is misspelt: its consumer would
-// never be called, and nothing else would say so.
+// spelling complains of a route whose channel or method is misspelt: its
+// consumer would never be called, and nothing else would say so.
 func (u *unit) spelling(o *route) error {
-	name := meant(o.channel)
-	if name == "" || u.loader.opts.NoCheck {
+	what, hint := misspelt(o)
+	if what == "" || u.loader.opts.NoCheck {
 		return nil
 	}
-	what := fmt.Sprintf("%s: no protocol server sends on %q", o.kind, o.channel)
-	hint := fmt.Sprintf("did you mean %q? If the channel is one of your own, give it a name less like that", name)
 	if u.loader.opts.Strict {
 		return &placedError{pos: o.pos, msg: what, hint: hint}
 	}
 	u.warnAt(o.pos, what+" ("+hint+")")
 	return nil
+}
+
+// misspelt tells what is in a route, if anything, and what was meant.
+func misspelt(o *route) (what, hint string) {
+	if name := meant(o.channel); name != "" {
+		return fmt.Sprintf("%s: no protocol server sends on %q", o.kind, o.channel),
+			fmt.Sprintf("did you mean %q? If the channel is one of your own, give it a name less like that", name)
+	}
+	if o.view == nil {
+		return "", ""
+	}
+	for _, method := range o.view.methods {
+		if near := explain.Nearest(method, knownMethods); near != "" && !slices.Contains(knownMethods, method) {
+			return fmt.Sprintf("%s: clients do not send the method %q", o.kind, method), fmt.Sprintf("did you mean %q?", near)
+		}
+	}
+	return "", ""
+}
+
+// knownMethods are those of HTTP, and of WebDAV where a name is near another.
+var knownMethods = []string{
+	"CONNECT", "COPY", "DELETE", "GET", "HEAD", "LINK", "LOCK", "MOVE", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "SEARCH", "TRACE", "UNLINK", "UNLOCK",
 }
 
 // warnAt warns of a place in a file that no call stack leads to.

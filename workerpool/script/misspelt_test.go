@@ -44,6 +44,27 @@ func TestAMisspeltProtocolChannelIsWarnedOfWhenTheFileIsLoaded(t *testing.T) {
 	}
 }
 
+func TestAMisspeltMethodIsWarnedOfWhenTheFileIsLoaded(t *testing.T) {
+	const app = "def f(request): return \"\"\nchannel_routing = [\n    view(\"/\", f, methods=%s),\n]\n"
+	for methods, meant := range map[string]string{`["GET", "PSOT"]`: "POST", `"delet"`: "DELETE", `["HAED"]`: "HEAD"} {
+		s := serve(t, fmt.Sprintf(app, methods))
+		for _, want := range []string{"level=WARN", fmt.Sprintf(`did you mean \"%s\"?`, meant), "at=app.star:3"} {
+			if !strings.Contains(s.log.String(), want) {
+				t.Errorf("%s: the log lacks %s:\n%s", methods, want, s.log)
+			}
+		}
+		err := setup{script: script.Options{Strict: true}}.serve(t, "").reload(fmt.Sprintf(app, methods))
+		if err == nil || !strings.Contains(err.Error(), "app.star:3:") {
+			t.Errorf("%s, strict: %v", methods, err)
+		}
+	}
+	for _, methods := range []string{`["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]`, `["PROPFIND", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK"]`, `["PURGE", "BREW"]`, `"QUERY"`} {
+		if s := serve(t, fmt.Sprintf(app, methods)); strings.Contains(s.log.String(), "level=WARN") {
+			t.Errorf("%s: %s", methods, s.log)
+		}
+	}
+}
+
 func TestAMisspeltProtocolChannelIsAnErrorIfStrict(t *testing.T) {
 	for _, routing := range []string{`[route("websocket.recieve", f)]`, `{"websocket.recieve": f}`, `[include([route("websocket.recieve", f)], path="^/a")]`} {
 		s := setup{script: script.Options{Strict: true}}.serve(t, "channel_routing = [view(\"/\", lambda request: \"old\")]\n")
