@@ -62,6 +62,16 @@ func serve(ctx context.Context, app string, o *options, stdin io.Reader, stdout,
 	if err := s.readable(); err != nil {
 		return err
 	}
+	// First, so that a second server of the same store says where the first is.
+	if err := s.openStore(); err != nil {
+		return err
+	}
+	return errors.Join(s.open(ctx, stdin, stdout), s.closeStore())
+}
+
+// open listens, and serves until it is over.
+func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	o := s.options
 	listeners, err := o.listen.open()
 	if err != nil {
 		return err
@@ -89,16 +99,13 @@ func serve(ctx context.Context, app string, o *options, stdin io.Reader, stdout,
 	}
 	defer accessLog.Close()
 	o.front.Access = s.visited(access)
-	if err := s.openStore(); err != nil {
+	s.urls = urls(listeners, o.front.TLS != nil)
+	s.keyboard = o.keyboard(stdin, s.stderr)
+	if err := s.build(look); err != nil {
 		return err
 	}
-	s.urls = urls(listeners, o.front.TLS != nil)
-	s.keyboard = o.keyboard(stdin, stderr)
-	if err = s.build(look); err == nil {
-		s.banner()
-		err = s.run(ctx, listeners)
-	}
-	return errors.Join(err, s.closeStore())
+	s.banner()
+	return s.run(ctx, listeners)
 }
 
 // readable finds out early what no reload would mend.
