@@ -134,7 +134,9 @@ func TestGroupsSocketsAndFiguresOfARunningServer(t *testing.T) {
 		t.Errorf("stats:\n%s", out)
 	}
 	p.mustCommand("kill", members[0].Channel[len(members[0].Channel)-6:], "--code", "4001")
-	p.saw("disconnect|closed|4001")
+	if code := s.closed(); code != 4001 {
+		t.Errorf("the socket was closed with %d", code)
+	}
 	if status, out := p.command("kill", "nobody"); status != 1 || !strings.Contains(out, "no open WebSocket") {
 		t.Errorf("kill: %d %s", status, out)
 	}
@@ -402,7 +404,7 @@ func needCurl(t *testing.T) {
 
 func TestCurlAloneCanBeAWorker(t *testing.T) {
 	needCurl(t)
-	p := start(t, chatApp, "--store", "memory", "--no-workers")
+	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // nobody answers for the icon
 	control := p.saw(`look +(http\S+)`)[1]
 	answered := make(chan error, 1)
 	go func() { answered <- curlAnswers(control, "a page by curl") }()
@@ -417,7 +419,7 @@ func TestCurlAloneCanBeAWorker(t *testing.T) {
 func TestABrowserGetsThePageThatCurlAnswers(t *testing.T) {
 	needCurl(t)
 	b := browser(t)()
-	p := start(t, chatApp, "--store", "memory", "--no-workers")
+	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // nobody answers for the icon
 	control := p.saw(`look +(http\S+)`)[1]
 	answered := make(chan error, 1)
 	go func() { answered <- curlAnswers(control, "<h1>a page by curl</h1>") }()

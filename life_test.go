@@ -38,10 +38,7 @@ func TestCtrlCDrainsAndExitsZero(t *testing.T) {
 		t.Fatal(got)
 	}
 	closed := make(chan websocket.StatusCode)
-	go func() {
-		_, _, err := s.c.Read(t.Context())
-		closed <- websocket.CloseStatus(err)
-	}()
+	go func() { closed <- s.closed() }()
 	if status := p.stop(); status != 0 {
 		t.Errorf("exit status %d", status)
 	}

@@ -147,6 +147,18 @@ func (s *socket) ask(text string) string {
 	return s.receive()
 }
 
+// closed waits for the socket's end and answers its code.
+func (s *socket) closed() websocket.StatusCode {
+	s.p.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		if _, _, err := s.c.Read(ctx); err != nil {
+			return websocket.CloseStatus(err)
+		}
+	}
+}
+
 // transcript is what a program says, for tests that wait for a word.
 type transcript struct {
 	mu   sync.Mutex // guards the rest
