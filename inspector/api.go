@@ -84,6 +84,10 @@ func answering(call func(http.ResponseWriter, *http.Request) error) http.Handler
 			r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 		}
 		if err := call(w, r); err != nil {
+			var long *http.MaxBytesError
+			if errors.As(err, &long) {
+				err = &statusError{http.StatusRequestEntityTooLarge, "MessageTooLarge", fmt.Sprintf("the body is too long: %d MiB are taken at most", long.Limit>>20)}
+			}
 			status, kind := statusOf(err)
 			writeJSON(w, status, map[string]string{"error": kind, "detail": err.Error()})
 		}
@@ -127,13 +131,10 @@ var statuses = []struct {
 
 func statusOf(err error) (status int, kind string) {
 	var own *statusError
-	var long *http.MaxBytesError
 	var gone *store.NoMessageError
 	switch {
 	case errors.As(err, &own):
 		return own.status, own.kind
-	case errors.As(err, &long):
-		return http.StatusRequestEntityTooLarge, "MessageTooLarge"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return http.StatusBadRequest, "BadRequest"
 	case errors.As(err, &gone):
