@@ -139,7 +139,6 @@ func testPausedChannel(t *testing.T, b *tab) {
 		t.Errorf("after the step: %q", got)
 	}
 	b.until(`document.querySelectorAll(".waits").length === 2`)
-	b.click(`.waits summary`)
 	b.press("Edit…")
 	b.until(`!!document.querySelector("dialog[open] textarea")`)
 	b.do(chromedp.Evaluate[chromedp.Void](`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("two", "TWO"); }`))

@@ -24,11 +24,20 @@ const (
 type viewer struct {
 	view    string
 	name    string // the channel, group or connection that is looked at closely
+	like    string // part of the names of what a list shows
 	filter  *filter
 	changes int
 	points  int
 	slow    time.Time // when lists were last drawn
 	first   bool
+}
+
+// pattern answers what the names of a list fit, "" for all.
+func (v *viewer) pattern() string {
+	if v.like == "" {
+		return ""
+	}
+	return "*" + v.like + "*"
 }
 
 // live streams frames as server-sent events for as long as a page looks.
@@ -41,7 +50,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer s.viewers.leave()
-	v := &viewer{view: r.FormValue("view"), name: r.FormValue("name"), filter: f, first: true}
+	v := &viewer{view: r.FormValue("view"), name: r.FormValue("name"), like: r.FormValue("like"), filter: f, first: true}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -78,6 +87,7 @@ type frame struct {
 	Status      *status          `json:"status,omitempty"`
 	Points      []point          `json:"points,omitempty"`
 	Pulses      []pulse          `json:"pulses,omitempty"`
+	Did         []did            `json:"did,omitempty"`
 	Messages    []messageView    `json:"messages,omitempty"`
 	Channels    []channelView    `json:"channels,omitempty"`
 	Groups      []groupView      `json:"groups,omitempty"`
@@ -91,13 +101,21 @@ type frame struct {
 	All         int              `json:"all,omitempty"` // of what a list was cut from
 }
 
-// A pulse is messages that moved since the last frame, by channel, group and
-// what happened to them: what is drawn along the lines.
+// A pulse is messages that moved since the last frame, by channel, group, what
+// happened to them and who sent them: what is drawn along the lines.
 type pulse struct {
 	Channel string `json:"channel"`
 	Group   string `json:"group,omitempty"`
 	Kind    string `json:"kind"`
+	Worker  bool   `json:"worker,omitempty"` // the application sent it
 	N       int    `json:"n"`
+}
+
+// A did is a worker that has handled messages since the last frame: most are
+// so quick that no frame finds them at work.
+type did struct {
+	Worker  int    `json:"worker"`
+	Handler string `json:"handler,omitempty"`
 }
 
 func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
@@ -112,10 +130,13 @@ func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 	}
 	switch v.view {
 	case "flow":
-		f.Pulses = s.pulses(v)
+		f.Pulses, f.Did = s.pulses(v)
 		f.Channels, f.All = s.channels(14, "")
-		f.Groups, _ = s.groupViews(8)
+		f.Groups, _ = s.groupViews(8, "")
 		f.Workers = s.workers()
+		if slow {
+			f.Waiting = s.waiting(v.name)
+		}
 	case "messages":
 		f.Messages = s.tail(v)
 	default:
@@ -131,14 +152,10 @@ func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 func (s *Server) list(f *frame, v *viewer) {
 	switch v.view {
 	case "channels":
-		f.Channels, f.All = s.channels(500, "")
-		if v.name != "" && s.opts.Store != nil {
-			peeked, _ := s.opts.Store.Peek(v.name, 50)
-			waiting := waitingViews(peeked)
-			f.Waiting = &waiting
-		}
+		f.Channels, f.All = s.channels(500, v.pattern())
+		f.Waiting = s.waiting(v.name)
 	case "groups":
-		f.Groups, f.All = s.groupViews(500)
+		f.Groups, f.All = s.groupViews(500, v.like)
 		if v.name != "" {
 			f.Members = s.members(v.name)
 		}
@@ -155,6 +172,17 @@ func (s *Server) list(f *frame, v *viewer) {
 	}
 }
 
+// waiting answers what waits on the channel that is looked at closely, if one
+// is.
+func (s *Server) waiting(channel string) *[]waitingView {
+	if channel == "" || s.opts.Store == nil {
+		return nil
+	}
+	peeked, _ := s.opts.Store.Peek(channel, 50)
+	views := waitingViews(peeked)
+	return &views
+}
+
 // tail answers messages that are new to the viewer.
 func (s *Server) tail(v *viewer) (views []messageView) {
 	if v.first {
@@ -168,25 +196,30 @@ func (s *Server) tail(v *viewer) (views []messageView) {
 // handed is the kind of a pulse that was sent and taken within one frame.
 const handed = "handed"
 
-func (s *Server) pulses(v *viewer) []pulse {
+func (s *Server) pulses(v *viewer) (pulses []pulse, dids []did) {
 	if v.first {
 		_, v.changes = s.history.newest(0, v.filter)
-		return nil
+		return nil, nil
 	}
-	counts := make(map[pulse]int)
+	counts, handlers := make(map[pulse]int), make(map[int]string)
 	v.changes = s.history.moved(v.changes, func(e *entry) {
-		p := pulse{Channel: queueName(e.channel), Group: e.group, Kind: e.kind.String()}
+		p := pulse{Channel: queueName(e.channel), Group: e.group, Kind: e.kind.String(), Worker: e.generation != 0}
 		if e.kind == store.Taken && e.waited < frameEvery {
 			p.Kind = handed
 		}
 		counts[p]++
+		if e.span != nil {
+			handlers[e.span.Worker] = e.span.Handler
+		}
 	})
-	pulses := make([]pulse, 0, len(counts))
 	for p, n := range counts {
 		p.N = n
 		pulses = append(pulses, p)
 	}
-	return pulses
+	for worker, handler := range handlers {
+		dids = append(dids, did{worker, handler})
+	}
+	return pulses, dids
 }
 
 // queueName shows all single-reader channels of one kind as one.

@@ -76,7 +76,7 @@ func (s *Server) getGroups(w http.ResponseWriter, r *http.Request) error {
 	if name := r.FormValue("name"); name != "" {
 		return answer(w, map[string]any{"members": notNil(s.members(name))})
 	}
-	views, all := s.groupViews(limitOf(r, 500, 10_000))
+	views, all := s.groupViews(limitOf(r, 500, 10_000), "")
 	return answer(w, map[string]any{"groups": notNil(views), "all": all})
 }
 

@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"strings"
 	"time"
 
 	"asgibox/asgi"
@@ -117,11 +118,13 @@ type groupView struct {
 	Members int    `json:"members"`
 }
 
-func (s *Server) groupViews(limit int) (views []groupView, all int) {
+// groupViews answers up to limit groups with a text in their names, and how
+// many there are.
+func (s *Server) groupViews(limit int, like string) (views []groupView, all int) {
 	if s.opts.Store == nil {
 		return nil, 0
 	}
-	groups, all := s.opts.Store.Groups(limit)
+	groups, all := s.opts.Store.Groups(limit, func(name string) bool { return strings.Contains(name, like) })
 	for _, g := range groups {
 		views = append(views, groupView{g.Name, g.Members})
 	}

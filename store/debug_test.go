@@ -212,7 +212,7 @@ func TestViewsSayWhatIsThere(t *testing.T) {
 	if all != 2 || len(views) != 1 || views[0].Name != "busy" || views[0].Depth != 2 || views[0].Sent != 2 {
 		t.Fatalf("%d channels, first %+v", all, views)
 	}
-	if groups, all := d.Groups(10); all != 2 || groups[0] != (GroupView{"hall", 1}) {
+	if groups, all := d.Groups(10, nil); all != 2 || groups[0] != (GroupView{"hall", 1}) {
 		t.Fatalf("groups: %+v of %d", groups, all)
 	}
 	if names := d.GroupsOf("jobs"); len(names) != 2 || names[0] != "hall" {

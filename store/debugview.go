@@ -61,8 +61,9 @@ func (d *Debugger) Totals() Totals {
 	return t
 }
 
-// Channels answers up to limit channels, those with most waiting and then the
-// busiest first, of all that keep accepts; and how many it accepted.
+// Channels answers up to limit channels, those that are paused, those with most
+// waiting and then the busiest first, of all that keep accepts; and how many it
+// accepted.
 func (d *Debugger) Channels(limit int, keep func(name string) bool) (views []ChannelView, all int) {
 	s := d.store
 	now := s.now()
@@ -82,6 +83,12 @@ func (d *Debugger) Channels(limit int, keep func(name string) bool) (views []Cha
 	s.mu.Unlock()
 	all = len(views)
 	slices.SortFunc(views, func(a, b ChannelView) int {
+		if a.Paused != b.Paused {
+			if a.Paused {
+				return -1
+			}
+			return 1
+		}
 		return cmp.Or(cmp.Compare(b.Depth, a.Depth), cmp.Compare(b.SentPerSecond, a.SentPerSecond), cmp.Compare(a.Name, b.Name))
 	})
 	return slices.Clip(views[:min(limit, len(views))]), all
@@ -120,15 +127,18 @@ type GroupView struct {
 	Members int
 }
 
-// Groups answers up to limit groups, the largest first, and how many there
-// are.
-func (d *Debugger) Groups(limit int) (views []GroupView, all int) {
+// Groups answers up to limit groups, the largest first, of all that keep
+// accepts; and how many it accepted.
+func (d *Debugger) Groups(limit int, keep func(name string) bool) (views []GroupView, all int) {
 	s := d.store
 	s.mu.Lock()
 	for name, g := range s.groups.named {
 		views = append(views, GroupView{name, len(g.index)})
 	}
 	s.mu.Unlock()
+	if keep != nil {
+		views = slices.DeleteFunc(views, func(g GroupView) bool { return !keep(g.Name) })
+	}
 	slices.SortFunc(views, func(a, b GroupView) int {
 		return cmp.Or(cmp.Compare(b.Members, a.Members), cmp.Compare(a.Name, b.Name))
 	})

@@ -66,6 +66,7 @@ function drawBar() {
 
 function connection(how) {
   bar.live.dataset.how = how;
+  document.documentElement.dataset.live = how;
   setText(bar.live, { live: "live", lost: "no connection", hidden: "asleep" }[how]);
 }
 
@@ -88,7 +89,7 @@ function route() {
 
 const help = [
   ["1 – 9", "go to a view"], ["/", "to the filter"], ["Space", "hold and go on (Messages)"],
-  ["j, k or arrows", "down and up a list"], ["Esc", "close what is open"], ["t", "dark, light, or as the system has it"], ["?", "this help"],
+  ["j, k or arrows", "down and up a list"], ["Enter", "open what has the focus"], ["p, s", "pause or resume the channel that is open or has the focus, step one message (Flow, Channels)"], ["Esc", "close what is open"], ["t", "dark, light, or as the system has it"], ["?", "this help"],
 ];
 
 function keys(e) {

@@ -1,14 +1,32 @@
 // Every channel: what waits, how fast, who listens. Looking takes nothing.
-import { h, keep, setText, number, took, clock, ask, toast, short } from "../dom.js";
-import { attempt, post } from "../api.js";
+import { h, setText, number, took, ask, short } from "../dom.js";
+import { attempt, get, post } from "../api.js";
 import { allOff, chaosSliders, editRules, ruleOf } from "../chaos.js";
-import { messageNode } from "../payload.js";
+import { Table, since } from "../table.js";
+import { WaitingList } from "../waiting.js";
 import { compose, family } from "./messages.js";
 
+const chip = (name) => h("span", { class: "chip " + family(name), title: name }, short(name));
+
 const columns = [
-  ["Channel"], ["Waiting", "A gauge, and the capacity"], ["Oldest", "How long the first has waited"], ["Rate", "Messages a second, a gauge"],
-  ["Sent", "Total since the store was opened", "less"], ["Refused", "Total: it was full", "less"], ["Expired", "Total: nobody took it in time", "less"], ["Readers", "Who waits on it now", "less"],
+  {
+    title: "Channel", of: (c) => c.name, shape: (c) => [c.name, c.paused, c.chaos],
+    nodes: (c) => [chip(c.name), c.paused && h("span", { class: "tag warn" }, "paused"), c.chaos && h("span", { class: "tag warn", title: c.chaos }, "chaos")],
+  },
+  { title: "Waiting", about: "Messages that wait now, of the capacity (gauges)", of: (c) => c.depth, down: true, shape: (c) => [c.depth, c.capacity], nodes: (c) => [meter(c), h("span", {}, `${number(c.depth)} of ${number(c.capacity)}`)] },
+  { title: "Oldest", about: "How long the first in line has waited now (a gauge)", of: (c) => c.oldestMs, down: true, text: (c) => (c.oldestMs ? took(c.oldestMs) : "–") },
+  { title: "Rate", about: "Messages a second now (a gauge)", of: (c) => c.rate, down: true, text: (c) => number(c.rate) + "/s" },
+  { title: "Sent", about: "A total since the server was started", of: (c) => c.sent, down: true, text: (c) => number(c.sent), class: "less" },
+  { title: "Refused", about: "A total since the server was started: the channel was full", of: (c) => c.refused, down: true, text: (c) => number(c.refused), class: "less" },
+  { title: "Expired", about: "A total since the server was started: nobody took them in time", of: (c) => c.expired, down: true, text: (c) => number(c.expired), class: "less" },
+  { title: "Readers", about: "Who waits for its messages now (a gauge)", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "its owner" : c.readers ? c.readers + " wait" : "none"), class: "less" },
 ];
+
+function meter(c) {
+  const fill = h("i", {});
+  fill.style.width = Math.min(100, (100 * c.depth) / c.capacity) + "%";
+  return h("span", { class: "mini" }, fill);
+}
 
 export function channels(shell, params) {
   let chosen = params.name || "";
@@ -16,25 +34,39 @@ export function channels(shell, params) {
   let list = [];
   let rules = []; // of chaos
   let sliders = null; // of the channel that is chosen
-  const body = h("tbody"), note = h("span", { class: "muted" });
-  const detail = h("aside", { class: "detail", hidden: true });
-  const waiting = h("div", { class: "waiting" });
+  let searching;
+  const table = new Table({
+    columns, keyOf: (c) => c.name, open: choose,
+    empty: () => (filter ? "No channel has this in its name." : "No channel has been used yet."),
+  });
+  const note = h("span", { class: "muted" }), legend = h("p", { class: "muted legendline" });
+  const detail = h("aside", { class: "detail", hidden: true, "aria-label": "The channel that is open" });
+  const waiting = new WaitingList(refresh);
   const facts = h("p", { class: "facts" });
   const pause = h("button", { onclick: () => act(chosenView()?.paused ? "resume" : "pause") }, "Pause");
   const chaosOff = h("button", { class: "chaotic", hidden: true, onclick: allOff }, "Turn all chaos off");
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
-      h("input", { type: "search", placeholder: "Name", "aria-label": "Filter by name", oninput: (e) => { filter = e.target.value; draw(); } }),
+      h("input", { type: "search", placeholder: "Part of a name", "aria-label": "Filter by name", oninput: (e) => search(e.target.value) }),
+      table.sorter,
       h("button", { onclick: breakpoint }, "Pause a channel…"),
       h("button", { onclick: () => compose(shell) }, "Send…"),
       h("button", { onclick: editRules, title: "Lose, delay and reorder messages on purpose" }, "Chaos…"),
       chaosOff,
       h("button", { class: "danger", onclick: flush }, "Flush all…"), note),
-    h("div", { class: "scroll" }, h("table", { class: "list" }, h("thead", {}, h("tr", {},
-      columns.map(([t, title, less]) => h("th", { title: title || "", class: less }, t)))), body)),
+    h("div", { class: "scroll" }, table.node, legend),
     detail);
 
   const chosenView = () => list.find((c) => c.name === chosen);
+  const watch = () => shell.watch({ ...(chosen && { name: chosen }), ...(filter && { like: filter }) });
+
+  // search asks for what fits when the list on the page is not all there is.
+  function search(text) {
+    filter = text;
+    draw();
+    clearTimeout(searching);
+    searching = setTimeout(watch, 250);
+  }
 
   async function breakpoint() {
     const v = await ask("Pause a channel", [{ name: "channel", label: "Its name; it need not have been used yet", value: "http.request" }], "Pause");
@@ -42,31 +74,50 @@ export function channels(shell, params) {
   }
 
   function choose(name) {
+    const before = chosen;
     chosen = name;
     detail.hidden = !name;
-    waiting.kept = null;
-    waiting.replaceChildren();
-    if (name) {
-      sliders = chaosSliders(name);
-      sliders.draw(rules);
-      detail.replaceChildren(
-        h("div", { class: "head" }, h("h2", {}, h("span", { class: "chip " + family(name), title: name }, short(name))), h("button", { class: "small", onclick: () => choose(""), "aria-label": "Close" }, "✕")),
-        facts,
-        h("div", { class: "actions left" }, pause,
-          h("button", { onclick: () => act("step", (a) => (a.stepped ? "One message passed" : "Nothing waits")), title: "Let one message past the breakpoint" }, "Step"),
-          h("button", { onclick: () => compose(shell, name, {}) }, "Send…"),
-          h("button", { class: "danger", onclick: drain }, "Drain…"),
-          h("a", { href: "#/messages?" + new URLSearchParams({ filter: "channel:" + name + (name.endsWith("!") ? "*" : "") }) }, "In Messages")),
-        sliders.node,
-        h("h3", {}, "What waits, the next first"), waiting);
-    }
-    shell.watch(name ? { name } : {});
+    node.classList.toggle("open", Boolean(name));
+    table.choose(name);
+    waiting.clear();
+    if (name) drawHead(name);
+    watch();
+    if (name) detail.scrollIntoView({ block: "nearest" });
+    else table.focus(before);
   }
 
-  async function act(what, said) { await attempt(post("channel/" + what, { channel: chosen }), said); }
+  function drawHead(name) {
+    sliders = chaosSliders(name);
+    sliders.draw(rules);
+    detail.replaceChildren(
+      h("div", { class: "head" }, h("h2", {}, chip(name)), h("button", { class: "small", onclick: () => choose(""), "aria-label": "Close", title: "Close (Esc)" }, "✕")),
+      facts,
+      h("div", { class: "actions left" }, pause,
+        h("button", { onclick: step, title: "Let one message past the breakpoint (s)" }, "Step"),
+        h("button", { onclick: () => compose(shell, name, {}) }, "Send…"),
+        h("button", { class: "danger", onclick: drain }, "Drain…"),
+        h("a", { href: "#/messages?" + new URLSearchParams({ filter: "channel:" + name + (name.endsWith("!") ? "*" : "") }) }, "In Messages")),
+      sliders.node,
+      h("h3", {}, "What waits, the next first"), waiting.node);
+    detail.scrollTop = 0;
+    setText(facts, "");
+  }
+
+  async function act(what, said) {
+    await attempt(post("channel/" + what, { channel: chosen }), said);
+    refresh();
+  }
+
+  const step = () => act("step", (a) => (a.stepped ? "One message passed" : "Nothing waits"));
+
+  async function refresh() {
+    const name = chosen;
+    const answer = name && await get("waiting", { channel: name, limit: 50 }).catch(() => null); // the next frame has it
+    if (answer && name === chosen) waiting.draw(answer.waiting, shell.status.now);
+  }
 
   async function drain() {
-    if (await ask(`Drop all that waits on ${short(chosen)}?`, [], "Drain", true)) await act("drain", (a) => `${a.dropped} dropped`);
+    if (await ask(`Drop all that waits on ${short(chosen)}?`, [], "Drain", true)) await act("drain", (a) => `${number(a.dropped)} dropped`);
   }
 
   async function flush() {
@@ -75,67 +126,43 @@ export function channels(shell, params) {
     }
   }
 
-  async function edit(m) {
-    const v = await ask("Edit the message that waits", [{ name: "message", label: "Message, as JSON", value: JSON.stringify(m.message, null, 2), rows: 14 }], "Put it in place");
-    if (!v) return;
-    try {
-      JSON.parse(v.message);
-    } catch (error) {
-      return toast("The message is not JSON: " + error.message, true);
-    }
-    await attempt(post("channel/edit", `{"channel": ${JSON.stringify(m.channel)}, "id": ${m.id}, "message": ${v.message}}`), "Edited");
-  }
-
   function frame(f) {
     if (!f.status) return;
     list = f.channels || [];
     rules = f.status.chaos || [];
     chaosOff.hidden = !rules.length;
     list.forEach((c) => { c.chaos = ruleOf(rules, c.name); });
-    setText(note, `${number(f.all || 0)} channels` + ((f.all || 0) > list.length ? `, the ${list.length} fullest and busiest are shown` : ""));
+    const all = f.all || 0;
+    setText(note, `${number(all)} ${all === 1 ? "channel" : "channels"}${filter ? " fit" : ""}` + (all > list.length ? `; the ${list.length} fullest and busiest are shown` : ""));
+    setText(legend, `Waiting, oldest, rate and readers are gauges, as of now. Sent, refused and expired are totals ${since(f.status)}, or since a channel was first used.`);
     draw();
     if (chosen) drawDetail(f.waiting || []);
     if (chosen) sliders.draw(rules);
   }
 
-  function draw() {
-    const some = list.filter((c) => c.name.includes(filter));
-    keep(body, some, (c) => c.name, (c) => h("tr", { tabIndex: 0, onclick: () => choose(c.name), onkeydown: (e) => { if (e.key === "Enter") choose(c.name); } }, columns.map(([, , less]) => h("td", { class: less }))), drawRow);
-    if (!some.length) body.replaceChildren(h("tr", {}, h("td", { colSpan: 8, class: "muted empty" }, "No channel here.")));
-  }
-
-  function drawRow(line, c) {
-    const [name, depth, oldest, rate, sent, refused, expired, readers] = line.children;
-    name.replaceChildren(h("span", { class: "chip " + family(c.name), title: c.name }, short(c.name)), c.paused ? h("span", { class: "tag warn" }, "paused") : "", c.chaos ? h("span", { class: "tag warn", title: c.chaos }, "chaos") : "");
-    const fill = h("i", {});
-    fill.style.width = Math.min(100, (100 * c.depth) / c.capacity) + "%";
-    depth.replaceChildren(h("span", { class: "mini" }, fill), ` ${number(c.depth)} / ${number(c.capacity)}`);
-    setText(oldest, c.oldestMs ? took(c.oldestMs) : "–");
-    setText(rate, number(c.rate) + "/s");
-    setText(sent, number(c.sent));
-    setText(refused, number(c.refused));
-    setText(expired, number(c.expired));
-    setText(readers, c.bound ? "pushed to its owner" : c.readers ? c.readers + " wait" : "none now");
-    line.classList.toggle("selected", c.name === chosen);
-  }
+  const draw = () => table.draw(list.filter((c) => c.name.includes(filter)));
 
   function drawDetail(peeked) {
     const c = chosenView();
-    pause.textContent = c?.paused ? "Resume" : "Pause";
+    setText(pause, c?.paused ? "Resume" : "Pause");
     pause.className = c?.paused ? "primary" : "";
-    facts.replaceChildren(...(c ? [h("span", {}, c.kind), h("span", {}, `${number(c.depth)} of ${number(c.capacity)} wait`), h("span", {}, `${number(c.rate)}/s now`), h("span", {}, `${number(c.sent)} in all`), c.paused ? h("span", { class: "warn" }, "paused: nothing expires") : ""] : [h("span", { class: "muted" }, "not used yet")]));
-    keep(waiting, peeked.map(({ message, ...rest }) => ({ ...rest, text: JSON.stringify(message) })), (m) => m.id, (m) => h("details", { class: "waits" },
-      h("summary", {}, h("code", {}, "#" + m.id), " ", h("span", { class: "what" }), h("span", { class: "muted" }, ` ${m.sent ? clock(m.sent) : "due " + clock(m.deadline)} · ${m.durable ? "durable" : "volatile"}`)),
-      h("div", { class: "inside" })), (node, m) => {
-      setText(node.querySelector(".what"), m.preview);
-      const message = JSON.parse(m.text);
-      node.querySelector(".inside").replaceChildren(
-        h("div", { class: "actions left" }, h("button", { class: "small", onclick: () => edit({ ...m, message }) }, "Edit…"),
-          h("button", { class: "small danger", onclick: () => attempt(post("channel/drop", { channel: m.channel, id: m.id }), "Dropped") }, "Drop")),
-        messageNode(message));
-    });
-    if (!peeked.length) waiting.replaceChildren(h("p", { class: "muted empty" }, "Nothing waits."));
+    pause.title = c?.paused ? "Let all go on (p)" : "Hold what is sent to this channel (p)";
+    facts.replaceChildren(...(c ? [
+      h("span", {}, c.kind), h("span", { title: "Gauges" }, `${number(c.depth)} of ${number(c.capacity)} wait now`), h("span", { title: "A gauge" }, `${number(c.rate)}/s now`),
+      h("span", { title: "A total " + since(shell.status) }, `${number(c.sent)} sent in all`), c.refused ? h("span", { class: "bad" }, `${number(c.refused)} refused in all`) : "", c.expired ? h("span", { class: "warn" }, `${number(c.expired)} expired in all`) : "",
+      c.paused ? h("span", { class: "warn" }, "paused: nothing expires") : "",
+    ] : [h("span", { class: "muted" }, filter ? "not among those that fit" : "not used yet")]));
+    waiting.draw(peeked, shell.status.now);
+    waiting.tell(c?.depth || 0);
   }
 
-  return { node, frame, started() { choose(chosen); }, key(e) { if (e.key === "Escape" && chosen) { choose(""); return true; } return false; } };
+  function key(e) {
+    if (e.key === "Escape" && chosen) choose("");
+    else if (e.key === "p" && chosen) act(chosenView()?.paused ? "resume" : "pause");
+    else if (e.key === "s" && chosen) step();
+    else return table.key(e);
+    return true;
+  }
+
+  return { node, frame, key, started() { if (chosen) choose(chosen); }, end() { clearTimeout(searching); } };
 }

@@ -1,27 +1,71 @@
 // Groups and their members.
-import { h, keep, setText, number, took, ask, toast, short } from "../dom.js";
+import { h, setText, number, took, ask, toast, short } from "../dom.js";
 import { attempt, post } from "../api.js";
+import { Table } from "../table.js";
+
+const columns = [
+  { title: "Group", of: (g) => g.name, text: (g) => g.name, class: "wrap" },
+  { title: "Members", about: "How many there are now (a gauge)", of: (g) => g.members, down: true, text: (g) => number(g.members), class: "figures" },
+];
 
 export function groups(shell, params) {
   let chosen = params.name || "";
-  const body = h("tbody"), note = h("span", { class: "muted" }), members = h("tbody");
-  const detail = h("aside", { class: "detail", hidden: true });
+  let filter = "";
+  let list = [];
+  let searching;
+  const table = new Table({
+    columns, keyOf: (g) => g.name, open: choose, by: 1, down: true,
+    empty: () => (filter ? "No group has this in its name." : "No group has members now. An application makes one with Group(name).add(channel)."),
+  });
+  const members = new Table({
+    name: "members",
+    columns: [
+      { title: "Member", of: (m) => m.channel, shape: (m) => m.channel, nodes: (m) => [memberNode(m.channel)], class: "wrap" },
+      { title: "Ends in", about: "When the membership ends unless it is renewed (a gauge)", of: (m) => m.expires, text: (m) => took(Math.max(0, m.expires - (shell.status.now || Date.now()))) },
+      { title: "", label: "", shape: (m) => m.channel, nodes: (m) => [h("button", { class: "small danger", onclick: () => attempt(post("group/discard", { group: chosen, channel: m.channel }), "Removed") }, "Remove")], class: "does" },
+    ],
+    keyOf: (m) => m.channel,
+    open: (channel) => { if (channel.includes("!")) shell.go("connections", { name: channel }); },
+    byKeyOnly: true,
+    empty: "It has no members now.",
+  });
+  const note = h("span", { class: "muted" }), count = h("p", { class: "facts" });
+  const detail = h("aside", { class: "detail", hidden: true, "aria-label": "The group that is open" });
   const node = h("div", { class: "split" },
-    h("div", { class: "tools" }, h("button", { onclick: () => add() }, "Add a member…"), note),
-    h("div", { class: "scroll" }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, h("th", {}, "Group"), h("th", { title: "A gauge" }, "Members"))), body)),
+    h("div", { class: "tools" },
+      h("input", { type: "search", placeholder: "Part of a name", "aria-label": "Filter by name", oninput: (e) => search(e.target.value) }),
+      table.sorter, h("button", { onclick: () => add() }, "Add a member…"), note),
+    h("div", { class: "scroll" }, table.node),
     detail);
 
+  const watch = () => shell.watch({ ...(chosen && { name: chosen }), ...(filter && { like: filter }) });
+
+  function search(text) {
+    filter = text;
+    draw();
+    clearTimeout(searching);
+    searching = setTimeout(watch, 250);
+  }
+
   function choose(name) {
+    const before = chosen;
     chosen = name;
     detail.hidden = !name;
+    table.choose(name);
+    members.draw([]);
+    setText(count, "");
     if (name) {
       detail.replaceChildren(
-        h("div", { class: "head" }, h("h2", {}, name), h("button", { class: "small", onclick: () => choose(""), "aria-label": "Close" }, "✕")),
+        h("div", { class: "head" }, h("h2", {}, name), h("button", { class: "small", onclick: () => choose(""), "aria-label": "Close", title: "Close (Esc)" }, "✕")),
+        count,
         h("div", { class: "actions left" }, h("button", { class: "primary", onclick: send }, "Send to all…"), h("button", { onclick: () => add(name) }, "Add a member…"),
           h("a", { href: "#/messages?" + new URLSearchParams({ filter: "group:" + name }) }, "In Messages")),
-        h("table", { class: "list" }, h("thead", {}, h("tr", {}, ["Member", "Ends in", ""].map((t) => h("th", {}, t)))), members));
+        members.node);
+      detail.scrollTop = 0;
     }
-    shell.watch(name ? { name } : {});
+    watch();
+    if (name) detail.scrollIntoView({ block: "nearest" });
+    else table.focus(before);
   }
 
   async function send() {
@@ -42,16 +86,29 @@ export function groups(shell, params) {
 
   function frame(f) {
     if (!f.status) return;
-    const list = f.groups || [];
-    setText(note, `${number(f.all || 0)} groups`);
-    keep(body, list, (g) => g.name, (g) => h("tr", { tabIndex: 0, onclick: () => choose(g.name), onkeydown: (e) => { if (e.key === "Enter") choose(g.name); } }, h("td", { class: "wrap" }, g.name), h("td")), (line, g) => setText(line.children[1], number(g.members)));
-    if (!list.length) body.replaceChildren(h("tr", {}, h("td", { colSpan: 2, class: "muted empty" }, "No group has members now.")));
-    for (const line of body.children) line.classList.toggle("selected", line.firstChild.textContent === chosen);
+    list = f.groups || [];
+    const all = f.all || 0;
+    setText(note, `${number(all)} ${all === 1 ? "group" : "groups"}${filter ? " fit" : " now"}` + (all > list.length ? `; the ${list.length} largest are shown` : ""));
+    draw();
     if (!chosen) return;
-    keep(members, f.members || [], (m) => m.channel, (m) => h("tr", {}, h("td", {}, m.channel.includes("!") ? h("a", { href: "#/connections?" + new URLSearchParams({ name: m.channel }), title: m.channel }, short(m.channel)) : m.channel), h("td", {}, took(m.expires - Date.now())),
-      h("td", {}, h("button", { class: "small danger", onclick: () => attempt(post("group/discard", { group: chosen, channel: m.channel }), "Removed") }, "Remove"))));
-    if (!(f.members || []).length) members.replaceChildren(h("tr", {}, h("td", { colSpan: 3, class: "muted empty" }, "It has no members now.")));
+    const inside = f.members || [];
+    const n = list.find((g) => g.name === chosen)?.members ?? inside.length;
+    setText(count, `${number(n)} ${n === 1 ? "member" : "members"} now` + (n > inside.length ? `; the first ${inside.length} are shown` : ""));
+    members.draw(inside);
   }
 
-  return { node, frame, started() { choose(chosen); }, key(e) { if (e.key === "Escape" && chosen) { choose(""); return true; } return false; } };
+  const draw = () => table.draw(list.filter((g) => g.name.includes(filter)));
+
+  function key(e) {
+    if (e.key !== "Escape" || !chosen) return (document.activeElement?.closest(".detail") ? members : table).key(e);
+    choose("");
+    return true;
+  }
+
+  return { node, frame, key, started() { if (chosen) choose(chosen); }, end() { clearTimeout(searching); } };
+}
+
+function memberNode(channel) {
+  if (!channel.includes("!")) return h("a", { href: "#/channels?" + new URLSearchParams({ name: channel }) }, channel);
+  return h("a", { href: "#/connections?" + new URLSearchParams({ name: channel }), title: channel }, short(channel));
 }

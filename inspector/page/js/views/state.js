@@ -1,40 +1,49 @@
 // The application's shared state.
-import { h, keep, setText, number, ask, toast } from "../dom.js";
+import { h, setText, number, ask, toast } from "../dom.js";
 import { attempt, get, post } from "../api.js";
 import { valueNode } from "../payload.js";
+import { Table } from "../table.js";
 
 export function state() {
   let prefix = "";
   let timer;
-  const body = h("tbody"), note = h("span", { class: "muted" });
+  const note = h("span", { class: "muted" });
+  const table = new Table({
+    name: "state", keyOf: (item) => item.key, open: (key, item) => set(key, item.value), byKeyOnly: true,
+    empty: () => (prefix ? "No key begins with this." : "No state. An application keeps some with state.set(key, value)."),
+    columns: [
+      { title: "Key", of: (item) => item.key, shape: (item) => item.key, nodes: (item) => [h("code", {}, item.key)], class: "wrap" },
+      { title: "Value", shape: (item) => item.value, nodes: (item) => [valueNode(item.value)], class: "wrap value" },
+      {
+        title: "", label: "", shape: (item) => item.value, class: "does",
+        nodes: (item) => [h("button", { class: "small", onclick: () => set(item.key, item.value) }, "Edit…"), h("button", { class: "small danger", onclick: () => remove(item.key) }, "Delete…")],
+      },
+    ],
+  });
   const node = h("div", {},
     h("div", { class: "tools" }, h("input", { type: "search", placeholder: "Keys that begin with …", "aria-label": "Prefix", oninput: (e) => { prefix = e.target.value; load(); } }),
-      h("button", { onclick: () => set("", null) }, "Set a key…"), note),
-    h("div", { class: "scroll alone" }, h("table", { class: "list state" }, h("thead", {}, h("tr", {}, ["Key", "Value", ""].map((t) => h("th", {}, t)))), body)));
+      table.sorter, h("button", { onclick: () => set("", null) }, "Set a key…"), note),
+    h("div", { class: "scroll alone" }, table.node));
 
   async function load() {
     clearTimeout(timer);
+    const asked = prefix;
     if (!document.hidden) {
       try {
-        draw(await get("state", { prefix }));
+        const answer = await get("state", { prefix });
+        if (asked === prefix) draw(answer);
       } catch (error) {
-        setText(note, error.message);
+        setText(note, error instanceof TypeError ? "The server does not answer; it is asked again every second." : error.message);
       }
     }
+    clearTimeout(timer);
     if (node.isConnected || !node.shown) timer = setTimeout(load, 1000);
     node.shown = true;
   }
 
   function draw(answer) {
-    setText(note, `${number(answer.all)} keys` + (answer.all > answer.state.length ? `, the first ${answer.state.length} are shown` : ""));
-    keep(body, answer.state, (item) => item.key, () => h("tr", {}, h("td"), h("td"), h("td")), (line, item) => {
-      line.children[0].replaceChildren(h("code", {}, item.key));
-      line.children[1].replaceChildren(valueNode(item.value));
-      line.children[2].replaceChildren(
-        h("button", { class: "small", onclick: () => set(item.key, item.value) }, "Edit…"), " ",
-        h("button", { class: "small danger", onclick: () => remove(item.key) }, "Delete…"));
-    });
-    if (!answer.state.length) body.replaceChildren(h("tr", {}, h("td", { colSpan: 3, class: "muted empty" }, "No state. An application keeps some with state.set(key, value).")));
+    setText(note, `${number(answer.all)} ${answer.all === 1 ? "key" : "keys"} now` + (answer.all > answer.state.length ? `, the first ${answer.state.length} are shown` : ""));
+    table.draw(answer.state);
   }
 
   async function set(key, value) {
@@ -52,5 +61,5 @@ export function state() {
     if (await ask(`Delete ${key}?`, [], "Delete", true) && await attempt(post("state/delete", { key }), "Deleted")) load();
   }
 
-  return { node, started: load, end: () => clearTimeout(timer) };
+  return { node, started: load, key: (e) => table.key(e), end: () => clearTimeout(timer) };
 }

@@ -1,39 +1,57 @@
-// What each worker does now.
-import { h, keep, setText, took, short } from "../dom.js";
+// What each worker does now, and how many there are.
+import { h, setText, number, took, short } from "../dom.js";
 import { attempt, post } from "../api.js";
+import { Table } from "../table.js";
 import { family } from "./messages.js";
 
 export function workers(shell) {
-  const body = h("tbody"), note = h("p", { class: "muted" });
+  const note = h("p", { class: "muted" }), legend = h("p", { class: "muted legendline" }, "All of these are gauges, as of now. Enter or a click on a busy worker shows the messages of its trace.");
   const count = h("input", { class: "count", type: "number", min: 1, max: 1000, required: true, title: "How many handlers run at once" });
   const change = h("form", { class: "tools", hidden: true, onsubmit: apply }, h("label", { class: "line" }, "Workers ", count), h("button", {}, "Change"));
-  const node = h("div", { class: "scroll alone" }, note, change, h("table", { class: "list" },
-    h("thead", {}, h("tr", {}, ["Worker", "Generation", "Does", "For", "Handler", "Trace"].map((t) => h("th", {}, t)))), body));
+  const table = new Table({
+    keyOf: (w) => w.number,
+    open: (key, w) => { if (w.trace) shell.go("messages", traceOf(w)); },
+    empty: "There are no workers in this process (--no-workers).",
+    columns: [
+      { title: "Worker", of: (w) => w.number, text: (w) => String(w.number) },
+      { title: "Does", of: (w) => (w.busy ? w.channel : "~"), shape: (w) => [w.busy, w.channel, w.cancelled, w.leaving], nodes: does, class: "wrap" },
+      { title: "For", about: "How long it has been at this message", of: (w) => busyFor(w), down: true, text: (w) => (w.busy ? took(busyFor(w)) : "") },
+      { title: "Handler", of: (w) => w.handler || "~", shape: (w) => w.handler, nodes: (w) => [w.handler && h("code", {}, w.handler)], class: "wrap" },
+      { title: "Generation", about: "The application's generation that it runs", of: (w) => w.generation, down: true, shape: (w) => [w.generation, retiring(w)], nodes: (w) => [h("span", {}, String(w.generation)), retiring(w) && h("span", { class: "tag warn" }, "retiring")] },
+      { title: "Trace", shape: (w) => w.trace, nodes: (w) => [w.trace && h("a", { href: "#/messages?" + new URLSearchParams(traceOf(w)) }, h("code", {}, w.trace))] },
+    ],
+  });
+  const node = h("div", { class: "scroll alone" }, note, h("div", { class: "tools" }, change, table.sorter), table.node, legend);
+
+  const busyFor = (w) => (w.busy ? Math.max(0, shell.status.now - w.since) : -1);
+  const retiring = (w) => w.generation !== shell.status.generation;
 
   async function apply(e) {
     e.preventDefault();
     const n = Number(count.value);
-    if (await attempt(post("workers", { workers: n }), n === 1 ? "1 worker from now on" : `${n} workers from now on`)) count.blur();
+    if (await attempt(post("workers", { workers: n }), n === 1 ? "1 worker from now on" : `${number(n)} workers from now on`)) count.blur();
   }
 
   function frame(f) {
     if (!f.status) return;
     const list = f.workers || [];
-    const now = f.status.now;
-    setText(note, `${list.filter((w) => w.busy).length} of ${list.length} busy now. New messages go to generation ${f.status.generation} (${f.status.kind || "none"}).`);
-    const staying = list.filter((w) => w.generation === f.status.generation && !w.leaving).length;
+    const { generation, kind, error } = f.status;
+    setText(note, `${list.filter((w) => w.busy).length} of ${list.length} busy now. ` +
+      (generation ? `New messages go to generation ${generation} (${kind || "none"}).` : "No generation is loaded.") + (error ? " The last edit does not load: see Reloads." : ""));
+    const staying = list.filter((w) => w.generation === generation && !w.leaving).length;
     change.hidden = !list.length;
     if (document.activeElement !== count) count.value = staying;
-    keep(body, list, (w) => w.number, () => h("tr", {}, Array.from({ length: 6 }, () => h("td"))), (line, w) => {
-      const [number, generation, does, , handler, trace] = line.children;
-      setText(number, w.number);
-      generation.replaceChildren(String(w.generation), w.generation !== f.status.generation ? h("span", { class: "tag warn" }, "retiring") : "");
-      does.replaceChildren(w.busy ? h("span", { class: "chip " + family(w.channel) }, short(w.channel)) : h("span", { class: "muted" }, "waits"), w.cancelled ? h("span", { class: "tag warn" }, "told to stop") : "", w.leaving ? h("span", { class: "tag warn" }, "leaves after this") : "");
-      handler.replaceChildren(w.handler ? h("code", {}, w.handler) : "");
-      trace.replaceChildren(w.trace ? h("a", { href: "#/messages?" + new URLSearchParams({ filter: "trace:" + w.trace, trace: w.trace }) }, h("code", {}, w.trace)) : "");
-    });
-    for (const w of list) setText(body.kept.get(w.number).node.children[3], w.busy ? took(Math.max(0, now - w.since)) : "");
-    if (!list.length) body.replaceChildren(h("tr", {}, h("td", { colSpan: 6, class: "muted empty" }, "There are no workers in this process (--no-workers).")));
+    table.draw(list.map((w) => ({ ...w, now: w.busy ? f.status.now : 0, live: generation })));
   }
-  return { node, frame };
+
+  return { node, frame, key: (e) => table.key(e) };
+}
+
+const traceOf = (w) => ({ filter: "trace:" + w.trace, trace: w.trace });
+
+function does(w) {
+  return [
+    w.busy ? h("span", { class: "chip " + family(w.channel), title: w.channel }, short(w.channel)) : h("span", { class: "muted" }, "waits"),
+    w.cancelled && h("span", { class: "tag warn" }, "told to stop"), w.leaving && h("span", { class: "tag warn" }, "leaves after this"),
+  ];
 }

@@ -1,0 +1,135 @@
+// Channels as pipes: how full, how fast, how old, and a valve to hold them.
+import { h, keep, setText, number, took, short } from "../dom.js";
+import { attempt, post } from "../api.js";
+import { Drawer } from "./drawer.js";
+
+const most = 12;
+const beads = 24; // of what waits, drawn one by one
+const protocol = ["http.request", "websocket.connect", "websocket.receive"];
+
+export class Pipes {
+  // changed is called when the pipes are others or elsewhere.
+  constructor(shell, changed) {
+    this.changed = changed;
+    this.node = h("div", { class: "pipes" });
+    this.order = []; // pipes keep their place: a list that jumps cannot be read
+    this.shown = [];
+    this.drawer = new Drawer(shell, (name) => this.opened(name));
+  }
+
+  draw(channels) {
+    const seen = new Map(fold(channels).map((c) => [c.name, c]));
+    for (const name of seen.keys()) if (!this.order.includes(name)) this.order.push(name);
+    this.order = this.order.filter((name) => seen.has(name)).sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+    const places = this.order.filter((name) => rank(name) < 90).slice(0, most - 2).concat(this.order.filter((name) => rank(name) >= 90).slice(0, 2));
+    const list = places.map((name) => seen.get(name));
+    keep(this.node, list, (c) => c.name, (c) => this.pipe(c), drawPipe);
+    const shape = list.map((c) => c.name + (c.paused ? " held" : "")).join("\n");
+    this.shown = list.map((c) => ({ name: c.name, kind: kindOf(c.name), held: c.paused, tube: this.nodeOf(c.name).querySelector(".tube") }));
+    if (shape !== this.shape) this.changed();
+    this.shape = shape;
+    this.drawer.draw(list.find((c) => c.name === this.drawer.name));
+  }
+
+  nodeOf(name) { return this.node.kept?.get(name)?.node; }
+
+  pipe(c) {
+    const { name } = c;
+    const act = (what, said) => attempt(post("channel/" + what, { channel: name }), said);
+    const valve = async () => {
+      const hold = !this.nodeOf(name).classList.contains("paused");
+      if (await act(hold ? "pause" : "resume") && hold) this.drawer.open(name);
+    };
+    const open = () => this.drawer.open(this.drawer.name === name ? "" : name);
+    const node = h("div", { class: "pipe " + kindOf(name), "data-channel": name },
+      h("div", { class: "row", onclick: (e) => { if (!e.target.closest("button")) open(); } },
+        h("button", { class: "name", title: name + ": show what waits", "aria-expanded": "false", onclick: open }, short(name)),
+        h("span", { class: "rate", title: "Messages a second now (a gauge)" }),
+        h("span", { class: "depth", title: "Messages that wait now, of what fits (gauges)" }),
+        h("span", { class: "age", title: "How long the first in line has waited (a gauge)" }),
+        h("span", { class: "acts", hidden: c.folded },
+          h("button", { class: "small step", title: "Let one message pass (s)", onclick: () => this.drawer.step(name) }, "Step"),
+          h("button", { class: "small valve", onclick: valve }, "❚❚"))),
+      h("div", { class: "tube" }, h("i", { class: "fill" }), h("i", { class: "beads" })));
+    node.valve = valve;
+    return node;
+  }
+
+  opened(name) {
+    for (const [key, entry] of this.node.kept || []) {
+      entry.node.querySelector(".name").setAttribute("aria-expanded", String(key === name));
+      entry.node.classList.toggle("open", key === name);
+    }
+    this.nodeOf(name)?.append(this.drawer.node);
+    this.changed();
+  }
+
+  // key answers whether a key was for the pipe that has the focus, or is open.
+  key(e) {
+    const names = this.shown.map((p) => p.name);
+    const focused = document.activeElement?.closest?.(".pipe")?.dataset.channel;
+    const name = focused || this.drawer.name;
+    const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
+    if (step && names.length) {
+      const at = names.indexOf(name);
+      const next = at < 0 ? (step > 0 ? 0 : names.length - 1) : Math.min(names.length - 1, Math.max(0, at + step));
+      this.nodeOf(names[next]).querySelector(".name").focus();
+      return true;
+    }
+    if (e.key === "Escape" && this.drawer.name) {
+      const last = this.drawer.name;
+      this.drawer.open("");
+      this.nodeOf(last)?.querySelector(".name").focus();
+      return true;
+    }
+    if (!name) return false;
+    if (e.key === "p") this.nodeOf(name)?.valve();
+    else if (e.key === "s") this.drawer.step(name);
+    else return false;
+    return true;
+  }
+}
+
+// fold makes one of the channels with a single reader each that have the same
+// beginning: they come and go too quickly to be read.
+function fold(channels) {
+  const all = new Map();
+  for (const c of channels) {
+    const at = c.name.indexOf("?");
+    const name = at < 0 ? c.name : c.name.slice(0, at + 1);
+    const old = all.get(name);
+    if (!old) all.set(name, at < 0 ? c : { ...c, name, folded: true });
+    else Object.assign(old, { depth: old.depth + c.depth, rate: old.rate + c.rate, readers: old.readers + c.readers, oldestMs: Math.max(old.oldestMs, c.oldestMs), paused: old.paused || c.paused });
+  }
+  return [...all.values()];
+}
+
+function rank(name) {
+  const at = protocol.indexOf(name);
+  if (at >= 0) return at;
+  if (name.includes("!")) return 90;
+  if (kindOf(name) === "own") return 60;
+  return name.endsWith(".disconnect") ? 50 : 20;
+}
+
+function kindOf(name) {
+  if (name.includes("!")) return "reply";
+  return /^(http|websocket|udp)\./.test(name) ? "in" : "own";
+}
+
+function drawPipe(node, c) {
+  node.classList.toggle("paused", c.paused);
+  node.classList.toggle("full", c.depth >= c.capacity);
+  const [row, tube] = node.children;
+  const [, rate, depth, age, acts] = row.children;
+  const [step, valve] = acts.children;
+  tube.children[0].style.width = Math.min(100, c.depth ? Math.max(1, (100 * c.depth) / c.capacity) : 0) + "%";
+  tube.children[1].style.width = Math.min(beads, c.depth) * 10 + "px";
+  setText(rate, number(c.rate) + "/s");
+  setText(depth, c.bound && !c.paused && !c.depth ? "pushed at once" : `${number(c.depth)} of ${number(c.capacity)} wait`);
+  setText(age, c.oldestMs ? "oldest " + took(c.oldestMs) : "oldest –");
+  step.hidden = !c.paused;
+  setText(valve, c.paused ? "▶" : "❚❚");
+  valve.title = c.paused ? "Resume: let all go on (p)" : "Pause: hold what is sent to this channel (p)";
+  valve.setAttribute("aria-label", (c.paused ? "Resume " : "Pause ") + c.name);
+}

@@ -1,0 +1,190 @@
+// The lines between the stations of Flow: where they run, and how they are drawn.
+// A leg is a part of a way, as points, with the time that a message takes on it.
+
+const samples = 18;
+const pixelsPerMs = 0.5;
+
+export function svg(tag, attributes, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+}
+
+function leg(points) {
+  const far = [0];
+  for (let i = 1; i < points.length; i++) {
+    far.push(far[i - 1] + Math.hypot(points[i][0] - points[i - 1][0], points[i][1] - points[i - 1][1]));
+  }
+  const length = far[far.length - 1];
+  return { points, far, length, ms: Math.min(650, Math.max(120, length / pixelsPerMs)) };
+}
+
+export function pointAt({ points, far, length }, share) {
+  const want = share * length;
+  let i = 1;
+  while (i < far.length - 1 && far[i] < want) i++;
+  const t = far[i] > far[i - 1] ? (want - far[i - 1]) / (far[i] - far[i - 1]) : 1;
+  return [points[i - 1][0] + (points[i][0] - points[i - 1][0]) * t, points[i - 1][1] + (points[i][1] - points[i - 1][1]) * t];
+}
+
+function bezier([x1, y1], [ax, ay], [bx, by], [x2, y2]) {
+  const points = [];
+  for (let i = 0; i <= samples; i++) {
+    const t = i / samples, u = 1 - t;
+    const mix = (p, a, b, q) => u * u * u * p + 3 * u * u * t * a + 3 * u * t * t * b + t * t * t * q;
+    points.push([mix(x1, ax, bx, x2), mix(y1, ay, by, y2)]);
+  }
+  return points;
+}
+
+// swing goes from one side to the other, leaving and arriving level.
+function swing([x1, y1], [x2, y2]) {
+  const middle = (x1 + x2) / 2;
+  return bezier([x1, y1], [middle, y1], [middle, y2], [x2, y2]);
+}
+
+// round goes through corners, cut off by a small radius.
+function round(...corners) {
+  const points = [corners[0]];
+  for (let i = 1; i < corners.length - 1; i++) {
+    const [before, corner, after] = [corners[i - 1], corners[i], corners[i + 1]];
+    points.push(...bezier(near(corner, before), corner, corner, near(corner, after)));
+  }
+  return [...points, corners[corners.length - 1]];
+}
+
+function near([x, y], [toX, toY]) {
+  const length = Math.hypot(toX - x, toY - y) || 1;
+  const share = Math.min(8, length / 2) / length;
+  return [x + (toX - x) * share, y + (toY - y) * share];
+}
+
+const joined = (...parts) => parts.flat();
+const straight = (...points) => points;
+
+// spread answers where n lines meet a station's side, evenly and in order.
+function spread(box, n) {
+  const room = Math.min(box.bottom - box.top - 28, n * 26);
+  return (i) => (box.top + box.bottom) / 2 + room * ((i + 0.5) / n - 0.5);
+}
+
+// ways answers the ways through the pipes, by channel. A pipe is { name, kind,
+// box }; its kind is "in" for what the protocol server sends, "own" for what
+// the application sends to itself, "reply" for what goes back to sockets.
+function through(pipes, front, pool) {
+  const ways = new Map();
+  const stacked = front.bottom <= pool.top;
+  const atFront = spread(front, pipes.filter((p) => p.kind !== "own").length);
+  const atPool = spread(pool, pipes.length + pipes.filter((p) => p.kind === "own").length);
+  let f = 0, w = 0;
+  for (const { name, kind, box } of pipes) {
+    const { left, right, y } = box;
+    const lane = box.bottom + 5; // back to the inlet, below the tube
+    const turn = [[left, lane], [left - 9, lane], [left - 9, y], [left, y]];
+    const sides = stacked ? {
+      front: () => round([left - 9, front.bottom], [left - 9, y], [left, y]),
+      pool: () => round([right, y], [right + 9, y], [right + 9, pool.top]),
+      lane: () => round([right + 9, pool.top], [right + 9, lane], [right, lane]),
+    } : {
+      front: () => swing([front.right, atFront(f++)], [left, y]),
+      pool: () => swing([right, y], [pool.left, atPool(w++)]),
+      lane: () => swing([pool.left, atPool(w++)], [right, lane]),
+    };
+    const along = straight([left, y], [right, y]);
+    if (kind === "reply") {
+      ways.set(name, { kind, into: leg(sides.pool().reverse()), along: leg(along.reverse()), out: leg(sides.front().reverse()) });
+    } else if (kind === "own") {
+      const out = leg(sides.pool()); // first: its place on the pool's side is above
+      ways.set(name, { kind, into: leg(joined(sides.lane(), round(...turn))), along: leg(along), out });
+    } else {
+      ways.set(name, { kind, into: leg(sides.front()), along: leg(along), out: leg(sides.pool()) });
+    }
+  }
+  return ways;
+}
+
+// fansOf answers the way from the workers to each group's hub, the rays to its
+// members, and from there into the pipe of replies if that is beside it.
+function fansOf(fans, pool, inlet) {
+  const all = new Map();
+  for (const { name, members, box } of fans) {
+    const hub = [box.right - 7, box.y];
+    const rays = [], onward = [];
+    const n = Math.min(members, 12);
+    for (let i = 0; i < n; i++) {
+      const end = [box.left + 7, n === 1 ? box.y : box.top + 5 + ((box.bottom - box.top - 10) * i) / (n - 1)];
+      rays.push(leg(swing(hub, end)));
+      if (inlet && inlet[0] < box.left) onward.push(leg(swing(end, inlet)));
+    }
+    const trunk = onward.length ? leg(swing([box.left + 7, box.y], inlet)) : null;
+    all.set(name, { into: leg(straight([hub[0], pool.bottom], hub)), rays, onward, trunk, hub });
+  }
+  return all;
+}
+
+const path = ({ points }, name = "") => svg("path", { class: name, d: "M" + points.map(([x, y]) => x.toFixed(1) + " " + y.toFixed(1)).join("L") });
+
+function arrow({ points }) {
+  const [x, y] = points[points.length - 1];
+  const [bx, by] = points[points.length - 2];
+  const turned = (Math.atan2(y - by, x - bx) * 180) / Math.PI;
+  return svg("path", { class: "arrow", d: "M-6 -3.5L0 0L-6 3.5", transform: `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${turned.toFixed(0)})` });
+}
+
+const dot = ([x, y], r, name) => svg("circle", { class: name, cx: x.toFixed(1), cy: y.toFixed(1), r });
+
+// Ways measures the stations and draws what lies between them.
+export class Ways {
+  constructor(stage) {
+    this.stage = stage;
+    this.node = svg("svg", { class: "lines", "aria-hidden": "true" });
+    this.through = new Map();
+    this.fans = new Map();
+    this.lit = new Map(); // until when a way is lit, by its element
+  }
+
+  measure(front, pool, pipes, fans) {
+    const origin = this.stage.getBoundingClientRect();
+    const boxOf = (node) => {
+      const r = node.getBoundingClientRect();
+      const box = { left: r.left - origin.left, right: r.right - origin.left, top: r.top - origin.top, bottom: r.bottom - origin.top };
+      return { ...box, y: (box.top + box.bottom) / 2 };
+    };
+    const poolBox = boxOf(pool);
+    this.through = through(pipes.map((p) => ({ ...p, box: boxOf(p.tube) })), boxOf(front), poolBox);
+    const reply = [...this.through.values()].find((w) => w.kind === "reply");
+    this.fans = fansOf(fans.map((g) => ({ ...g, box: boxOf(g.box) })), poolBox, reply?.along.points[0]);
+    this.draw();
+  }
+
+  draw() {
+    this.lit.clear();
+    const groups = [];
+    for (const way of this.through.values()) {
+      way.node = svg("g", { class: "way " + way.kind }, path(way.into), path(way.along, "inside"), path(way.out), arrow(way.into), arrow(way.out));
+      groups.push(way.node);
+    }
+    for (const fan of this.fans.values()) {
+      fan.node = svg("g", { class: "way group" }, path(fan.into), ...fan.rays.map((r) => path(r)), ...(fan.trunk ? [path(fan.trunk, "trunk")] : []),
+        ...fan.rays.map((r) => dot(r.points[r.points.length - 1], 3.2, "member")), dot(fan.hub, 5.5, "hub"));
+      groups.push(fan.node);
+    }
+    this.node.replaceChildren(...groups);
+  }
+
+  // light lets a way glow for a while, where nothing may move.
+  light(way) {
+    way.node.classList.add("lit");
+    this.lit.set(way.node, performance.now() + 900);
+  }
+
+  fade() {
+    const now = performance.now();
+    for (const [node, until] of this.lit) {
+      if (until > now) continue;
+      node.classList.remove("lit");
+      this.lit.delete(node);
+    }
+  }
+}

@@ -1,0 +1,107 @@
+// Live tables: sorted by a column, walked with the keyboard, and a card a row
+// where there is little room.
+import { h, keep, setText } from "./dom.js";
+
+export class Table {
+  // columns are { title, about, of, text or nodes with shape, class, label }:
+  // "of" is what the column is sorted by, "about" says what its figures are,
+  // "text" answers a cell's text; "nodes" answers its nodes, made anew when
+  // "shape" differs. keyOf names an item, open is called with one by Enter, and
+  // by a click unless byKeyOnly.
+  constructor({ columns, keyOf, open, empty, name = "", by = 0, down = false, byKeyOnly = false }) {
+    Object.assign(this, { columns, keyOf, open, empty, byKeyOnly });
+    this.items = [];
+    this.chosen = "";
+    this.body = h("tbody");
+    this.heads = columns.map((c, i) => h("th", { scope: "col", title: c.about, class: c.class },
+      c.of ? h("button", { class: "sort", title: (c.about ? c.about + ". " : "") + "Sort by this", onclick: () => this.sort(i, this.by === i ? !this.down : c.down) }, c.title) : c.title));
+    this.node = h("table", { class: "list cards " + name }, h("thead", {}, h("tr", {}, this.heads)), this.body);
+    const sorts = columns.map((c, i) => (c.of ? [i, c] : null)).filter(Boolean);
+    this.sorter = h("select", { class: "sorter", "aria-label": "Sort by", onchange: () => this.sort(Number(this.sorter.value), columns[this.sorter.value].down) },
+      sorts.map(([i, c]) => h("option", { value: i }, "By " + c.title.toLowerCase())));
+    this.sort(by, down);
+  }
+
+  sort(by, down) {
+    this.by = by;
+    this.down = Boolean(down);
+    this.heads.forEach((head, i) => {
+      if (i === by) head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    });
+    this.sorter.value = by;
+    this.draw(this.items);
+  }
+
+  draw(items) {
+    this.items = items;
+    const { of } = this.columns[this.by];
+    const sorted = of ? [...items].sort((a, b) => (this.down ? compare(of(b), of(a)) : compare(of(a), of(b))) || compare(this.keyOf(a), this.keyOf(b))) : items;
+    keep(this.body, sorted, this.keyOf, (item) => this.row(item), (row, item) => this.drawRow(row, item));
+    if (!items.length) this.body.replaceChildren(h("tr", {}, h("td", { colSpan: this.columns.length, class: "muted empty" }, typeof this.empty === "function" ? this.empty() : this.empty)));
+    this.mark();
+  }
+
+  row(item) {
+    const row = h("tr", { tabIndex: -1 }, this.columns.map((c) => h("td", { class: c.class, "data-label": c.label ?? c.title })));
+    row.key = this.keyOf(item);
+    const open = () => this.open?.(row.key, row.item);
+    row.addEventListener("keydown", (e) => { if (e.key === "Enter" && e.target === row) open(); });
+    if (!this.byKeyOnly) row.addEventListener("click", (e) => { if (!e.target.closest("a, button, input")) open(); });
+    row.addEventListener("focus", () => { this.at = row.key; this.mark(); });
+    return row;
+  }
+
+  drawRow(row, item) {
+    row.item = item;
+    this.columns.forEach((c, i) => {
+      const cell = row.children[i];
+      if (c.text) return setText(cell, c.text(item));
+      const shape = JSON.stringify(c.shape(item));
+      if (cell.shape !== shape) cell.replaceChildren(...c.nodes(item).filter(Boolean));
+      cell.shape = shape;
+    });
+  }
+
+  // choose marks the item that is open.
+  choose(key) {
+    this.chosen = key;
+    if (key) this.at = key;
+    this.mark();
+  }
+
+  // mark leaves one row that Tab comes to: hundreds would be in the way.
+  mark() {
+    const rows = [...this.body.children].filter((row) => row.key !== undefined);
+    const stop = rows.find((row) => row.key === this.at) || rows[0];
+    for (const row of rows) {
+      const chosen = row.key === this.chosen;
+      if (row.classList.contains("selected") !== chosen) row.classList.toggle("selected", chosen);
+      const at = row === stop ? 0 : -1;
+      if (row.tabIndex !== at) row.tabIndex = at;
+    }
+  }
+
+  // key answers whether a key went up or down the rows.
+  key(e) {
+    const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
+    const rows = [...this.body.children].filter((row) => row.key !== undefined);
+    if (!step || !rows.length) return false;
+    const inside = rows.indexOf(document.activeElement?.closest("tr"));
+    const from = inside >= 0 ? inside : rows.findIndex((row) => row.key === this.chosen);
+    const to = from < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, from + step));
+    rows[to].focus();
+    return true;
+  }
+
+  // focus goes back to a row, as when what was open of it is closed.
+  focus(key) { this.body.kept?.get(key)?.node.focus(); }
+}
+
+function compare(a, b) {
+  if (typeof a === "string") return a.localeCompare(b);
+  return a - b;
+}
+
+// since words the time from which totals count.
+export const since = (status) => (status.since ? "since " + new Date(status.since).toLocaleTimeString() : "since the server was started");
