@@ -47,6 +47,11 @@ func TestInspector(t *testing.T) {
 		"a resent message arrives":                    testResentMessage,
 		"a channel's messages are lost on purpose":    testChaosSliders,
 		"state and play":                              testStateAndPlay,
+		"Flow shows what moves":                       testFlowShowsWhatMoves,
+		"a paused pipe is stepped and edited on Flow": testBreakpointOnFlow,
+		"nothing is cut on a narrow page":             testNarrowPage,
+		"colours and motion are the reader's":         testColoursAndMotion,
+		"the keyboard alone will do":                  testKeyboardAlone,
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := open()

@@ -131,7 +131,7 @@ func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 	switch v.view {
 	case "flow":
 		f.Pulses, f.Did = s.pulses(v)
-		f.Channels, f.All = s.channels(14, "")
+		f.Channels = s.flowChannels()
 		f.Groups, _ = s.groupViews(8, "")
 		f.Workers = s.workers()
 		if slow {

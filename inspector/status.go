@@ -100,6 +100,33 @@ func (s *Server) channels(limit int, pattern string) ([]channelView, int) {
 	if pattern != "" {
 		keep = func(name string) bool { return fits(pattern, name) }
 	}
+	return s.channelsThat(limit, keep)
+}
+
+// flowChannels answers the channels that Flow has room for: however much waits
+// elsewhere, what the protocol server sends and is sent is among them.
+func (s *Server) flowChannels() []channelView {
+	if s.opts.Store == nil {
+		return nil
+	}
+	ours, _ := s.channelsThat(8, protocolChannel)
+	rest, _ := s.channelsThat(6, func(name string) bool { return !protocolChannel(name) })
+	return append(ours, rest...)
+}
+
+func protocolChannel(name string) bool {
+	if strings.Contains(name, "?") {
+		return false // a body's, of which there are many
+	}
+	for _, prefix := range []string{"http.", "websocket.", "udp."} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return strings.Contains(name, "!")
+}
+
+func (s *Server) channelsThat(limit int, keep func(string) bool) ([]channelView, int) {
 	views, all := s.opts.Store.Channels(limit, keep)
 	out := make([]channelView, 0, len(views))
 	for _, c := range views {

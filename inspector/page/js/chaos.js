@@ -50,7 +50,7 @@ export async function editRules() {
 }
 
 const sliders = [
-  ["drop", "Drop", 100, 1, (n) => n + " %"], ["delay", "Delay", 2000, 10, (n) => took(n)], ["reorder", "Reorder", 100, 1, (n) => n + " %"],
+  ["drop", "Drop", 100, 1, (n) => n + " %"], ["delay", "Delay", 2000, 10, (n) => (n ? took(n) : "0 ms")], ["reorder", "Reorder", 100, 1, (n) => n + " %"],
 ];
 
 // chaosSliders makes the sliders of one channel. They set its rule while they

@@ -14,7 +14,7 @@ export class Chart {
     this.points = [];
     this.box = h("div", { class: "plot" });
     this.now = h("span", { class: "now" });
-    this.node = h("figure", { class: "card chart" },
+    this.node = h("figure", { class: "card chart", title: "Gauges, a point a second, over the last five minutes" },
       h("figcaption", {}, h("strong", {}, title), h("span", { class: "muted" }, note), this.now), this.box);
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.box);
@@ -27,7 +27,8 @@ export class Chart {
     this.plot = new uPlot({
       width: this.box.clientWidth, height: 150, legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
-      scales: { x: { time: true }, y: { range: (u, min, max) => [0, Math.max(max * 1.15, 1)] } },
+      // A single point, or a few, would stand on an axis of no length.
+      scales: { x: { time: true, range: (u, min, max) => [Math.min(min, max - 20), max] }, y: { range: (u, min, max) => [0, Math.max(max * 1.15, 1)] } },
       axes: [
         { stroke: color("--muted"), grid: { show: false }, ticks: { show: false }, font: "11px system-ui", size: 26, space: 90, values: (u, times) => times.map(clockOf) },
         { stroke: color("--muted"), grid, ticks: { show: false }, font: "11px system-ui", size: 54, values: (u, values) => values.map(this.format) },

@@ -5,8 +5,8 @@ import { h, keep, setText } from "./dom.js";
 export class Table {
   // columns are { title, about, of, text or nodes with shape, class, label }:
   // "of" is what the column is sorted by, "about" says what its figures are,
-  // "text" answers a cell's text; "nodes" answers its nodes, made anew when
-  // "shape" differs. keyOf names an item, open is called with one by Enter, and
+  // "text" answers a cell's text; "nodes" answers its nodes, in one box, made
+  // anew when "shape" differs. keyOf names an item, open is called with one by Enter, and
   // by a click unless byKeyOnly.
   constructor({ columns, keyOf, open, empty, name = "", by = 0, down = false, byKeyOnly = false }) {
     Object.assign(this, { columns, keyOf, open, empty, byKeyOnly });
@@ -58,7 +58,7 @@ export class Table {
       const cell = row.children[i];
       if (c.text) return setText(cell, c.text(item));
       const shape = JSON.stringify(c.shape(item));
-      if (cell.shape !== shape) cell.replaceChildren(...c.nodes(item).filter(Boolean));
+      if (cell.shape !== shape) cell.replaceChildren(h("div", {}, c.nodes(item)));
       cell.shape = shape;
     });
   }

@@ -15,19 +15,22 @@ export class WaitingList {
   clear() {
     this.rows.kept = null;
     this.rows.replaceChildren();
-    this.count = undefined;
+    this.count = this.depth = 0;
+    this.rest.hidden = true;
   }
 
   draw(peeked, now) {
     this.count = peeked.length;
     keep(this.rows, peeked.map(({ message, ...rest }) => ({ ...rest, text: JSON.stringify(message) })), (m) => m.id, (m) => this.row(m), drawRow);
     for (const m of peeked) setText(this.rows.kept.get(m.id).node.querySelector(".since"), m.sent ? took(Math.max(0, now - m.sent)) : "due " + clock(m.deadline));
+    this.tell(this.depth);
     if (!peeked.length) this.rows.replaceChildren(h("p", { class: "muted empty" }, "Nothing waits."));
   }
 
   // tell says how many more wait than are shown.
   tell(depth) {
-    const more = this.count === undefined ? 0 : depth - this.count;
+    this.depth = depth;
+    const more = this.count > 0 ? depth - this.count : 0;
     this.rest.hidden = more <= 0;
     if (more > 0) setText(this.rest, `and ${number(more)} more behind these`);
   }

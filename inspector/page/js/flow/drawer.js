@@ -37,7 +37,7 @@ export class Drawer {
     this.paused = channel.paused;
     const sockets = this.shell.status.sockets;
     setText(this.says, !channel.paused ? "Messages pass. Pause to hold them here."
-      : channel.depth ? `${number(channel.depth)} held. Nothing here expires; ${sockets === 1 ? "the socket stays" : `${number(sockets)} sockets stay`} open.`
+      : channel.depth ? `${number(channel.depth)} held; nothing expires.` + (sockets ? ` ${sockets === 1 ? "The socket stays" : `${number(sockets)} sockets stay`} open.` : "")
         : "Held: what is sent here waits, and does not expire.");
     setText(this.valve, channel.paused ? "Resume" : "Pause");
     this.valve.classList.toggle("primary", channel.paused);

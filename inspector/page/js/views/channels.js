@@ -10,16 +10,16 @@ const chip = (name) => h("span", { class: "chip " + family(name), title: name },
 
 const columns = [
   {
-    title: "Channel", of: (c) => c.name, shape: (c) => [c.name, c.paused, c.chaos],
+    title: "Channel", class: "whole", of: (c) => c.name, shape: (c) => [c.name, c.paused, c.chaos],
     nodes: (c) => [chip(c.name), c.paused && h("span", { class: "tag warn" }, "paused"), c.chaos && h("span", { class: "tag warn", title: c.chaos }, "chaos")],
   },
-  { title: "Waiting", about: "Messages that wait now, of the capacity (gauges)", of: (c) => c.depth, down: true, shape: (c) => [c.depth, c.capacity], nodes: (c) => [meter(c), h("span", {}, `${number(c.depth)} of ${number(c.capacity)}`)] },
-  { title: "Oldest", about: "How long the first in line has waited now (a gauge)", of: (c) => c.oldestMs, down: true, text: (c) => (c.oldestMs ? took(c.oldestMs) : "–") },
-  { title: "Rate", about: "Messages a second now (a gauge)", of: (c) => c.rate, down: true, text: (c) => number(c.rate) + "/s" },
-  { title: "Sent", about: "A total since the server was started", of: (c) => c.sent, down: true, text: (c) => number(c.sent), class: "less" },
-  { title: "Refused", about: "A total since the server was started: the channel was full", of: (c) => c.refused, down: true, text: (c) => number(c.refused), class: "less" },
-  { title: "Expired", about: "A total since the server was started: nobody took them in time", of: (c) => c.expired, down: true, text: (c) => number(c.expired), class: "less" },
-  { title: "Readers", about: "Who waits for its messages now (a gauge)", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "its owner" : c.readers ? c.readers + " wait" : "none"), class: "less" },
+  { title: "Waiting", class: "whole", about: "Messages that wait now, of the capacity (gauges)", of: (c) => c.depth, down: true, shape: (c) => [c.depth, c.capacity], nodes: (c) => [meter(c), h("span", {}, `${number(c.depth)} of ${number(c.capacity)}`)] },
+  { title: "Oldest", class: "num", about: "How long the first in line has waited now (a gauge)", of: (c) => c.oldestMs, down: true, text: (c) => (c.oldestMs ? took(c.oldestMs) : "–") },
+  { title: "Rate", class: "num", about: "Messages a second now (a gauge)", of: (c) => c.rate, down: true, text: (c) => number(c.rate) + "/s" },
+  { title: "Sent", about: "A total since the server was started", of: (c) => c.sent, down: true, text: (c) => number(c.sent), class: "less num" },
+  { title: "Refused", about: "A total since the server was started: the channel was full", of: (c) => c.refused, down: true, text: (c) => number(c.refused), class: "less num" },
+  { title: "Expired", about: "A total since the server was started: nobody took them in time", of: (c) => c.expired, down: true, text: (c) => number(c.expired), class: "less num" },
+  { title: "Readers", about: "Who waits for its messages now (a gauge); those of an owner are pushed to it", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "owner" : c.readers ? c.readers + " wait" : "none"), class: "less" },
 ];
 
 function meter(c) {
@@ -36,7 +36,7 @@ export function channels(shell, params) {
   let sliders = null; // of the channel that is chosen
   let searching;
   const table = new Table({
-    columns, keyOf: (c) => c.name, open: choose,
+    name: "pairs", columns, keyOf: (c) => c.name, open: choose,
     empty: () => (filter ? "No channel has this in its name." : "No channel has been used yet."),
   });
   const note = h("span", { class: "muted" }), legend = h("p", { class: "muted legendline" });
@@ -44,6 +44,7 @@ export function channels(shell, params) {
   const waiting = new WaitingList(refresh);
   const facts = h("p", { class: "facts" });
   const pause = h("button", { onclick: () => act(chosenView()?.paused ? "resume" : "pause") }, "Pause");
+  const stepper = h("button", { onclick: step }, "Step");
   const chaosOff = h("button", { class: "chaotic", hidden: true, onclick: allOff }, "Turn all chaos off");
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
@@ -77,7 +78,6 @@ export function channels(shell, params) {
     const before = chosen;
     chosen = name;
     detail.hidden = !name;
-    node.classList.toggle("open", Boolean(name));
     table.choose(name);
     waiting.clear();
     if (name) drawHead(name);
@@ -93,7 +93,7 @@ export function channels(shell, params) {
       h("div", { class: "head" }, h("h2", {}, chip(name)), h("button", { class: "small", onclick: () => choose(""), "aria-label": "Close", title: "Close (Esc)" }, "✕")),
       facts,
       h("div", { class: "actions left" }, pause,
-        h("button", { onclick: step, title: "Let one message past the breakpoint (s)" }, "Step"),
+        stepper,
         h("button", { onclick: () => compose(shell, name, {}) }, "Send…"),
         h("button", { class: "danger", onclick: drain }, "Drain…"),
         h("a", { href: "#/messages?" + new URLSearchParams({ filter: "channel:" + name + (name.endsWith("!") ? "*" : "") }) }, "In Messages")),
@@ -108,7 +108,7 @@ export function channels(shell, params) {
     refresh();
   }
 
-  const step = () => act("step", (a) => (a.stepped ? "One message passed" : "Nothing waits"));
+  function step() { return act("step", (a) => (a.stepped ? "One message passed" : "Nothing waits")); }
 
   async function refresh() {
     const name = chosen;
@@ -147,6 +147,8 @@ export function channels(shell, params) {
     setText(pause, c?.paused ? "Resume" : "Pause");
     pause.className = c?.paused ? "primary" : "";
     pause.title = c?.paused ? "Let all go on (p)" : "Hold what is sent to this channel (p)";
+    stepper.disabled = !c?.paused;
+    stepper.title = c?.paused ? "Let one message past the breakpoint (s)" : "Pause the channel first: then one message at a time may pass";
     facts.replaceChildren(...(c ? [
       h("span", {}, c.kind), h("span", { title: "Gauges" }, `${number(c.depth)} of ${number(c.capacity)} wait now`), h("span", { title: "A gauge" }, `${number(c.rate)}/s now`),
       h("span", { title: "A total " + since(shell.status) }, `${number(c.sent)} sent in all`), c.refused ? h("span", { class: "bad" }, `${number(c.refused)} refused in all`) : "", c.expired ? h("span", { class: "warn" }, `${number(c.expired)} expired in all`) : "",
@@ -159,7 +161,7 @@ export function channels(shell, params) {
   function key(e) {
     if (e.key === "Escape" && chosen) choose("");
     else if (e.key === "p" && chosen) act(chosenView()?.paused ? "resume" : "pause");
-    else if (e.key === "s" && chosen) step();
+    else if (e.key === "s" && chosenView()?.paused) step();
     else return table.key(e);
     return true;
   }

@@ -5,7 +5,7 @@ import { Table } from "../table.js";
 
 const columns = [
   { title: "Group", of: (g) => g.name, text: (g) => g.name, class: "wrap" },
-  { title: "Members", about: "How many there are now (a gauge)", of: (g) => g.members, down: true, text: (g) => number(g.members), class: "figures" },
+  { title: "Members", about: "How many there are now (a gauge)", of: (g) => g.members, down: true, text: (g) => number(g.members), class: "figures num" },
 ];
 
 export function groups(shell, params) {

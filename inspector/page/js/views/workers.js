@@ -9,16 +9,16 @@ export function workers(shell) {
   const count = h("input", { class: "count", type: "number", min: 1, max: 1000, required: true, title: "How many handlers run at once" });
   const change = h("form", { class: "tools", hidden: true, onsubmit: apply }, h("label", { class: "line" }, "Workers ", count), h("button", {}, "Change"));
   const table = new Table({
-    keyOf: (w) => w.number,
+    name: "pairs", keyOf: (w) => w.number,
     open: (key, w) => { if (w.trace) shell.go("messages", traceOf(w)); },
     empty: "There are no workers in this process (--no-workers).",
     columns: [
-      { title: "Worker", of: (w) => w.number, text: (w) => String(w.number) },
-      { title: "Does", of: (w) => (w.busy ? w.channel : "~"), shape: (w) => [w.busy, w.channel, w.cancelled, w.leaving], nodes: does, class: "wrap" },
+      { title: "Worker", class: "whole", of: (w) => w.number, text: (w) => String(w.number) },
+      { title: "Does", of: (w) => (w.busy ? w.channel : "~"), shape: (w) => [w.busy, w.channel, w.cancelled, w.leaving], nodes: does, class: "wrap whole" },
       { title: "For", about: "How long it has been at this message", of: (w) => busyFor(w), down: true, text: (w) => (w.busy ? took(busyFor(w)) : "") },
-      { title: "Handler", of: (w) => w.handler || "~", shape: (w) => w.handler, nodes: (w) => [w.handler && h("code", {}, w.handler)], class: "wrap" },
+      { title: "Handler", of: (w) => w.handler || "~", shape: (w) => w.handler, nodes: (w) => [w.handler && h("code", {}, w.handler)], class: "wrap whole" },
       { title: "Generation", about: "The application's generation that it runs", of: (w) => w.generation, down: true, shape: (w) => [w.generation, retiring(w)], nodes: (w) => [h("span", {}, String(w.generation)), retiring(w) && h("span", { class: "tag warn" }, "retiring")] },
-      { title: "Trace", shape: (w) => w.trace, nodes: (w) => [w.trace && h("a", { href: "#/messages?" + new URLSearchParams(traceOf(w)) }, h("code", {}, w.trace))] },
+      { title: "Trace", shape: (w) => w.trace, nodes: (w) => [w.trace && h("a", { href: "#/messages?" + new URLSearchParams(traceOf(w)) }, h("code", {}, w.trace))], class: "whole" },
     ],
   });
   const node = h("div", { class: "scroll alone" }, note, h("div", { class: "tools" }, change, table.sorter), table.node, legend);
