@@ -212,8 +212,17 @@ func TestViewsSayWhatIsThere(t *testing.T) {
 	if all != 2 || len(views) != 1 || views[0].Name != "busy" || views[0].Depth != 2 || views[0].Sent != 2 {
 		t.Fatalf("%d channels, first %+v", all, views)
 	}
+	if err := d.Pause("jobs"); err != nil {
+		t.Fatal(err)
+	}
+	if views, _ := d.Channels(1, nil); views[0].Name != "jobs" || !views[0].Paused {
+		t.Fatalf("one is paused, and the first is %+v", views)
+	}
 	if groups, all := d.Groups(10, nil); all != 2 || groups[0] != (GroupView{"hall", 1}) {
 		t.Fatalf("groups: %+v of %d", groups, all)
+	}
+	if groups, all := d.Groups(10, func(name string) bool { return name == "room" }); all != 1 || groups[0].Name != "room" {
+		t.Fatalf("groups called room: %+v of %d", groups, all)
 	}
 	if names := d.GroupsOf("jobs"); len(names) != 2 || names[0] != "hall" {
 		t.Fatalf("groups of jobs: %q", names)

@@ -10,7 +10,6 @@ export class Table {
   // by a click unless byKeyOnly.
   constructor({ columns, keyOf, open, empty, name = "", by = 0, down = false, byKeyOnly = false }) {
     Object.assign(this, { columns, keyOf, open, empty, byKeyOnly });
-    this.items = [];
     this.chosen = "";
     this.body = h("tbody");
     this.heads = columns.map((c, i) => h("th", { scope: "col", title: c.about, class: c.class },
@@ -30,7 +29,13 @@ export class Table {
       else head.removeAttribute("aria-sort");
     });
     this.sorter.value = by;
-    this.draw(this.items);
+    if (this.items) this.draw(this.items); // before there are any nobody knows that there are none
+  }
+
+  clear() {
+    this.items = null;
+    this.body.kept = null;
+    this.body.replaceChildren();
   }
 
   draw(items) {

@@ -31,7 +31,7 @@ function meter(c) {
 export function channels(shell, params) {
   let chosen = params.name || "";
   let filter = "";
-  let list = [];
+  let list = null; // until the first frame
   let rules = []; // of chaos
   let sliders = null; // of the channel that is chosen
   let searching;
@@ -58,7 +58,7 @@ export function channels(shell, params) {
     h("div", { class: "scroll" }, table.node, legend),
     detail);
 
-  const chosenView = () => list.find((c) => c.name === chosen);
+  const chosenView = () => list?.find((c) => c.name === chosen);
   const watch = () => shell.watch({ ...(chosen && { name: chosen }), ...(filter && { like: filter }) });
 
   // search asks for what fits when the list on the page is not all there is.
@@ -140,7 +140,9 @@ export function channels(shell, params) {
     if (chosen) sliders.draw(rules);
   }
 
-  const draw = () => table.draw(list.filter((c) => c.name.includes(filter)));
+  function draw() {
+    if (list) table.draw(list.filter((c) => c.name.includes(filter)));
+  }
 
   function drawDetail(peeked) {
     const c = chosenView();

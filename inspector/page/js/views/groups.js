@@ -11,7 +11,7 @@ const columns = [
 export function groups(shell, params) {
   let chosen = params.name || "";
   let filter = "";
-  let list = [];
+  let list = null; // until the first frame
   let searching;
   const table = new Table({
     columns, keyOf: (g) => g.name, open: choose, by: 1, down: true,
@@ -52,7 +52,7 @@ export function groups(shell, params) {
     chosen = name;
     detail.hidden = !name;
     table.choose(name);
-    members.draw([]);
+    members.clear();
     setText(count, "");
     if (name) {
       detail.replaceChildren(
@@ -97,7 +97,9 @@ export function groups(shell, params) {
     members.draw(inside);
   }
 
-  const draw = () => table.draw(list.filter((g) => g.name.includes(filter)));
+  function draw() {
+    if (list) table.draw(list.filter((g) => g.name.includes(filter)));
+  }
 
   function key(e) {
     if (e.key !== "Escape" || !chosen) return (document.activeElement?.closest(".detail") ? members : table).key(e);

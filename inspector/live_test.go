@@ -1,0 +1,107 @@
+package inspector
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/store"
+)
+
+// frameOf draws a frame for a viewer as a page reads it.
+func (b *bench) frameOf(v *viewer) (f frame) {
+	b.Helper()
+	v.slow = time.Time{}
+	drawn, err := b.server.frame(v, time.Now())
+	if err == nil {
+		err = json.Unmarshal(drawn, &f)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return f
+}
+
+func TestFlowKeepsTheProtocolServersChannels(t *testing.T) {
+	b := newBench(t, nil)
+	send := func(channel string) {
+		t.Helper()
+		if err := b.store.Send(t.Context(), asgi.NewCause(0), channel, text("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 40 {
+		send(fmt.Sprintf("jobs.%d", i))
+		send(fmt.Sprintf("jobs.%d", i))
+		send(fmt.Sprintf("http.request.body?%d", i))
+		send(fmt.Sprintf("http.request.body?%d", i))
+	}
+	send("http.request")
+	send("web.response.x!y")
+	b.mustCall("/api/channel/pause", object{"channel": "jobs.39"}, nil)
+	f := b.frameOf(&viewer{view: "flow"})
+	names := make(map[string]bool)
+	for _, c := range f.Channels {
+		names[c.Name] = true
+	}
+	if !names["http.request"] || !names["web.response.x!"] || !names["jobs.39"] || len(names) > 14 {
+		t.Errorf("Flow shows %v", names)
+	}
+}
+
+func TestFlowShowsWhatWaitsOnTheChannelThatIsOpen(t *testing.T) {
+	b := newBench(t, nil)
+	b.mustCall("/api/send", object{"channel": "jobs", "message": object{"text": "first"}}, nil)
+	if f := b.frameOf(&viewer{view: "flow"}); f.Waiting != nil {
+		t.Errorf("none is open, and %v is shown", f.Waiting)
+	}
+	f := b.frameOf(&viewer{view: "flow", name: "jobs"})
+	if f.Waiting == nil || len(*f.Waiting) != 1 || (*f.Waiting)[0].Preview != "first" {
+		t.Errorf("waiting: %v", f.Waiting)
+	}
+}
+
+func TestPulsesTellWhoSentAndWhatWorkersDid(t *testing.T) {
+	b := newBench(t, nil)
+	v := &viewer{view: "flow", first: true}
+	b.frameOf(v)
+	at := time.Now()
+	b.server.history.add([]store.Event{
+		{ID: 1, Kind: store.Sent, Channel: "http.request", At: at, Message: text("in")},
+		{ID: 2, Kind: store.Sent, Channel: "web!a", Group: "room", Generation: 3, At: at, Message: text("out")},
+		{ID: 3, Kind: store.Sent, Channel: "web!b", Group: "room", Generation: 3, At: at, Message: text("out")},
+	}, 0, sightings{spans: []Span{{ID: 1, Worker: 7, Handler: "page (app.star:1)"}}})
+	f := b.frameOf(v)
+	want := map[pulse]bool{
+		{Channel: "http.request", Kind: "sent", N: 1}:                      true,
+		{Channel: "web!", Group: "room", Kind: "sent", Worker: true, N: 2}: true,
+	}
+	if len(f.Pulses) != 2 || !want[f.Pulses[0]] || !want[f.Pulses[1]] {
+		t.Errorf("pulses: %+v", f.Pulses)
+	}
+	if len(f.Did) != 1 || f.Did[0] != (did{7, "page (app.star:1)"}) {
+		t.Errorf("did: %+v", f.Did)
+	}
+	if f := b.frameOf(v); f.Pulses != nil || f.Did != nil {
+		t.Errorf("told twice: %+v %+v", f.Pulses, f.Did)
+	}
+}
+
+func TestListsAreOfWhatHasATextInItsName(t *testing.T) {
+	b := newBench(t, nil)
+	for _, name := range []string{"jobs.mail", "jobs.sums", "mailing"} {
+		b.mustCall("/api/send", object{"channel": name, "message": object{"n": 1}}, nil)
+		b.mustCall("/api/group/add", object{"group": name, "channel": "log"}, nil)
+	}
+	if f := b.frameOf(&viewer{view: "channels", like: "mail"}); f.All != 2 || len(f.Channels) != 2 {
+		t.Errorf("%d channels: %v", f.All, f.Channels)
+	}
+	if f := b.frameOf(&viewer{view: "groups", like: "jobs"}); f.All != 2 || len(f.Groups) != 2 {
+		t.Errorf("%d groups: %v", f.All, f.Groups)
+	}
+	if f := b.frameOf(&viewer{view: "groups"}); f.All != 3 {
+		t.Errorf("%d groups in all", f.All)
+	}
+}
