@@ -46,7 +46,7 @@ func TestFlowKeepsTheProtocolServersChannels(t *testing.T) {
 	for _, c := range f.Channels {
 		names[c.Name] = true
 	}
-	if !names["http.request"] || !names["web.response.x!"] || !names["jobs.39"] || len(names) > 14 {
+	if !names["http.request"] || !names["web.response.x!"] || !names["jobs.39"] || len(names) > 32 {
 		t.Errorf("Flow shows %v", names)
 	}
 }

@@ -103,14 +103,14 @@ func (s *Server) channels(limit int, pattern string) ([]channelView, int) {
 	return s.channelsThat(limit, keep)
 }
 
-// flowChannels answers the channels that Flow has room for: however much waits
-// elsewhere, what the protocol server sends and is sent is among them.
+// flowChannels answers the channels that Flow may have room for: however much
+// waits elsewhere, what the protocol server sends and is sent is among them.
 func (s *Server) flowChannels() []channelView {
 	if s.opts.Store == nil {
 		return nil
 	}
 	ours, _ := s.channelsThat(8, protocolChannel)
-	rest, _ := s.channelsThat(6, func(name string) bool { return !protocolChannel(name) })
+	rest, _ := s.channelsThat(24, func(name string) bool { return !protocolChannel(name) })
 	return append(ours, rest...)
 }
 

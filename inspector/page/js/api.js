@@ -27,7 +27,7 @@ export async function attempt(call, said) {
     if (said) toast(typeof said === "function" ? said(answer) : said);
     return answer;
   } catch (error) {
-    toast(error instanceof TypeError ? "The server does not answer. Is it running?" : error.message, true);
+    toast(error.message, true);
     return null;
   }
 }

@@ -66,7 +66,6 @@ function drawBar() {
 
 function connection(how) {
   bar.live.dataset.how = how;
-  document.documentElement.dataset.live = how;
   setText(bar.live, { live: "live", lost: "no connection", hidden: "asleep" }[how]);
 }
 

@@ -29,6 +29,7 @@ export class Table {
       else head.removeAttribute("aria-sort");
     });
     this.sorter.value = by;
+    this.places = null;
     if (this.items) this.draw(this.items); // before there are any nobody knows that there are none
   }
 
@@ -40,11 +41,21 @@ export class Table {
 
   draw(items) {
     this.items = items;
-    const { of } = this.columns[this.by];
-    const sorted = of ? [...items].sort((a, b) => (this.down ? compare(of(b), of(a)) : compare(of(a), of(b))) || compare(this.keyOf(a), this.keyOf(b))) : items;
+    const sorted = [...items].sort((a, b) => this.before(a, b));
+    this.places = new Map(sorted.map((item, i) => [this.keyOf(item), i]));
     keep(this.body, sorted, this.keyOf, (item) => this.row(item), (row, item) => this.drawRow(row, item));
     if (!items.length) this.body.replaceChildren(h("tr", {}, h("td", { colSpan: this.columns.length, class: "muted empty" }, typeof this.empty === "function" ? this.empty() : this.empty)));
     this.mark();
+  }
+
+  // before compares two items as they are sorted. While somebody points at a row
+  // or has the focus on one, rows stay where they are.
+  before(a, b) {
+    const { of } = this.columns[this.by];
+    const [x, y] = [this.keyOf(a), this.keyOf(b)];
+    const held = this.places && this.body.matches(":hover, :focus-within");
+    if (held && (this.places.has(x) || this.places.has(y))) return (this.places.get(x) ?? Infinity) - (this.places.get(y) ?? Infinity);
+    return (this.down ? compare(of(b), of(a)) : compare(of(a), of(b))) || compare(x, y);
   }
 
   row(item) {

@@ -3,26 +3,28 @@ import { h, keep, setText, number, took, short } from "../dom.js";
 import { attempt, post } from "../api.js";
 import { Drawer } from "./drawer.js";
 
-const most = 12;
+const mostOwn = 6; // of the application's channels
+const mostReplies = 2;
 const beads = 24; // of what waits, drawn one by one
 const protocol = ["http.request", "websocket.connect", "websocket.receive"];
 
 export class Pipes {
   // changed is called when the pipes are others or elsewhere.
   constructor(shell, changed) {
+    this.shell = shell;
     this.changed = changed;
     this.node = h("div", { class: "pipes" });
-    this.order = []; // pipes keep their place: a list that jumps cannot be read
+    this.own = []; // of the application's channels, those that are shown
     this.shown = [];
     this.drawer = new Drawer(shell, (name) => this.opened(name));
   }
 
   draw(channels) {
     const seen = new Map(fold(channels).map((c) => [c.name, c]));
-    for (const name of seen.keys()) if (!this.order.includes(name)) this.order.push(name);
-    this.order = this.order.filter((name) => seen.has(name)).sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
-    const places = this.order.filter((name) => rank(name) < 90).slice(0, most - 2).concat(this.order.filter((name) => rank(name) >= 90).slice(0, 2));
-    const list = places.map((name) => seen.get(name));
+    const names = [...seen.keys()];
+    this.own = stay(this.own, names.filter((name) => kindOf(name) === "own").map((name) => seen.get(name)));
+    this.order = [...names.filter((name) => kindOf(name) === "in"), ...this.own, ...names.filter((name) => kindOf(name) === "reply").slice(0, mostReplies)];
+    const list = this.order.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b)).map((name) => seen.get(name));
     keep(this.node, list, (c) => c.name, (c) => this.pipe(c), drawPipe);
     const shape = list.map((c) => c.name + (c.paused ? " held" : "")).join("\n");
     this.shown = list.map((c) => ({ name: c.name, kind: kindOf(c.name), held: c.paused, tube: this.nodeOf(c.name).querySelector(".tube") }));
@@ -40,7 +42,7 @@ export class Pipes {
       const hold = !this.nodeOf(name).classList.contains("paused");
       if (await act(hold ? "pause" : "resume") && hold) this.drawer.open(name);
     };
-    const open = () => this.drawer.open(this.drawer.name === name ? "" : name);
+    const open = () => (c.folded ? this.shell.go("channels", { filter: name }) : this.drawer.open(this.drawer.name === name ? "" : name));
     const node = h("div", { class: "pipe " + kindOf(name), "data-channel": name },
       h("div", { class: "row", onclick: (e) => { if (!e.target.closest("button")) open(); } },
         h("button", { class: "name", title: name + ": show what waits", "aria-expanded": "false", onclick: open }, short(name)),
@@ -51,7 +53,7 @@ export class Pipes {
           h("button", { class: "small step", title: "Let one message pass (s)", onclick: () => this.drawer.step(name) }, "Step"),
           h("button", { class: "small valve", onclick: valve }, "❚❚"))),
       h("div", { class: "tube" }, h("i", { class: "fill" }), h("i", { class: "beads" })));
-    node.valve = valve;
+    node.valve = c.folded ? null : valve;
     return node;
   }
 
@@ -83,11 +85,29 @@ export class Pipes {
       return true;
     }
     if (!name) return false;
-    if (e.key === "p") this.nodeOf(name)?.valve();
-    else if (e.key === "s") this.drawer.step(name);
+    if (e.key === "p") this.nodeOf(name)?.valve?.();
+    else if (e.key === "s" && this.nodeOf(name)?.matches(".paused")) this.drawer.step(name);
     else return false;
     return true;
   }
+}
+
+// stay answers which of the application's channels are shown: those that were,
+// for a list that jumps cannot be read, but that idle ones give way. The first
+// of the channels matter most.
+function stay(shown, channels) {
+  const now = new Map(channels.map((c) => [c.name, c]));
+  const kept = shown.filter((name) => now.has(name));
+  const idle = ({ depth, rate, paused }) => !depth && !rate && !paused;
+  for (const c of channels) {
+    if (kept.includes(c.name)) continue;
+    if (kept.length < mostOwn) kept.push(c.name);
+    else if (!idle(c)) {
+      const gives = kept.findLastIndex((name) => (c.paused ? !now.get(name).paused : idle(now.get(name))));
+      if (gives >= 0) kept[gives] = c.name;
+    }
+  }
+  return kept;
 }
 
 // fold makes one of the channels with a single reader each that have the same
@@ -99,7 +119,7 @@ function fold(channels) {
     const name = at < 0 ? c.name : c.name.slice(0, at + 1);
     const old = all.get(name);
     if (!old) all.set(name, at < 0 ? c : { ...c, name, folded: true });
-    else Object.assign(old, { depth: old.depth + c.depth, rate: old.rate + c.rate, readers: old.readers + c.readers, oldestMs: Math.max(old.oldestMs, c.oldestMs), paused: old.paused || c.paused });
+    else Object.assign(old, { depth: old.depth + c.depth, capacity: old.capacity + c.capacity, rate: old.rate + c.rate, readers: old.readers + c.readers, oldestMs: Math.max(old.oldestMs, c.oldestMs), paused: old.paused || c.paused });
   }
   return [...all.values()];
 }

@@ -30,7 +30,7 @@ function meter(c) {
 
 export function channels(shell, params) {
   let chosen = params.name || "";
-  let filter = "";
+  let filter = params.filter || "";
   let list = null; // until the first frame
   let rules = []; // of chaos
   let sliders = null; // of the channel that is chosen
@@ -48,7 +48,7 @@ export function channels(shell, params) {
   const chaosOff = h("button", { class: "chaotic", hidden: true, onclick: allOff }, "Turn all chaos off");
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
-      h("input", { type: "search", placeholder: "Part of a name", "aria-label": "Filter by name", oninput: (e) => search(e.target.value) }),
+      h("input", { type: "search", placeholder: "Part of a name", "aria-label": "Filter by name", value: filter, oninput: (e) => search(e.target.value) }),
       table.sorter,
       h("button", { onclick: breakpoint }, "Pause a channel…"),
       h("button", { onclick: () => compose(shell) }, "Send…"),
@@ -168,5 +168,5 @@ export function channels(shell, params) {
     return true;
   }
 
-  return { node, frame, key, started() { if (chosen) choose(chosen); }, end() { clearTimeout(searching); } };
+  return { node, frame, key, started() { if (chosen) choose(chosen); else if (filter) watch(); }, end() { clearTimeout(searching); } };
 }
