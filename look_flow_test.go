@@ -29,8 +29,8 @@ func (b *tab) prefers(feature, value string) {
 	}))
 }
 
-// text evaluates an expression.
-func (b *tab) text(expression string) string {
+// answer evaluates an expression to a text.
+func (b *tab) answer(expression string) string {
 	b.Helper()
 	s, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](expression))
 	if err != nil {
@@ -178,9 +178,9 @@ func testColoursAndMotion(t *testing.T, b *tab) {
 	b.until(`!!document.querySelector(".pipe .tube") && !!document.querySelector(".lines .way path")`)
 	colours := `["body", ".card", ".pipe .name", ".tube", ".cell"].map((s) => getComputedStyle(document.querySelector(s)).backgroundColor + getComputedStyle(document.querySelector(s)).color).join() + getComputedStyle(document.querySelector(".lines .way path")).stroke`
 	b.prefers("prefers-color-scheme", "dark")
-	dark := b.text(colours)
+	dark := b.answer(colours)
 	b.prefers("prefers-color-scheme", "light")
-	if light := b.text(colours); light == dark {
+	if light := b.answer(colours); light == dark {
 		t.Errorf("dark and light are the same: %s", dark)
 	}
 

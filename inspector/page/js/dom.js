@@ -26,6 +26,9 @@ export function setText(node, text) {
 export function keep(container, items, keyOf, create, update) {
   const old = container.kept || new Map();
   const now = new Map();
+  // What is gone goes first: to move a node that has the focus would lose it.
+  const keys = new Set(items.map(keyOf));
+  for (const [key, { node }] of old) if (!keys.has(key)) node.remove();
   let at = container.firstChild;
   for (const item of items) {
     const key = keyOf(item);

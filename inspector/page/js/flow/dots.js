@@ -22,7 +22,10 @@ export class Dots {
     this.dots = [];
     this.ink = {};
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
-    this.still.onchange = () => { this.dots = []; };
+    this.still.onchange = () => {
+      this.dots = [];
+      this.draw(0);
+    };
   }
 
   // pulse sets messages off. Of what was recorded in part, share is the part.

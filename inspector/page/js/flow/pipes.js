@@ -40,7 +40,7 @@ export class Pipes {
     const act = (what, said) => attempt(post("channel/" + what, { channel: name }), said);
     const valve = async () => {
       const hold = !this.nodeOf(name).classList.contains("paused");
-      if (await act(hold ? "pause" : "resume") && hold) this.drawer.open(name);
+      if (await act(hold ? "pause" : "resume") && hold && this.drawer.name !== name) this.drawer.open(name);
     };
     const open = () => (c.folded ? this.shell.go("channels", { filter: name }) : this.drawer.open(this.drawer.name === name ? "" : name));
     const node = h("div", { class: "pipe " + kindOf(name), "data-channel": name },
