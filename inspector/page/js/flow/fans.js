@@ -8,7 +8,7 @@ export class Fans {
   constructor(changed) {
     this.changed = changed;
     this.node = h("div", { class: "fans" });
-    this.more = h("a", { href: "#/groups", class: "more" }, "All groups");
+    this.more = h("a", { href: "#/groups", class: "further" }, "All groups");
     this.shown = [];
     this.order = [];
   }

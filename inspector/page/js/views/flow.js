@@ -16,15 +16,15 @@ export function flow(shell) {
   const front = h("section", { class: "card station front" }, h("h2", {}, "Protocol server"),
     h("p", { class: "figure", title: "A gauge" }, sockets, socketWord),
     h("p", { class: "figure" }, requests, requestWord),
-    h("a", { href: "#/connections", class: "more" }, "Connections"));
+    h("a", { href: "#/connections", class: "further" }, "Connections"));
 
   const pipes = new Pipes(shell, changed);
   const note = h("p", { class: "muted note" }), invitation = h("p", { class: "invite", hidden: true });
-  const layer = h("section", { class: "card station layer" }, h("h2", {}, "Channel layer"), pipes.node, invitation, note, h("a", { href: "#/channels", class: "more" }, "All channels"));
+  const layer = h("section", { class: "card station layer" }, h("h2", {}, "Channel layer"), pipes.node, invitation, note, h("a", { href: "#/channels", class: "further" }, "All channels"));
 
   const cells = new Cells();
   const busy = h("p", { class: "muted" }), broken = h("a", { class: "bad broken", href: "#/reloads", hidden: true });
-  const pool = h("section", { class: "card station pool" }, h("h2", {}, "Workers"), busy, broken, cells.node, cells.says, h("a", { href: "#/workers", class: "more" }, "What they do"));
+  const pool = h("section", { class: "card station pool" }, h("h2", {}, "Workers"), busy, broken, cells.node, cells.says, h("a", { href: "#/workers", class: "further" }, "What they do"));
 
   const fans = new Fans(changed);
   const groups = h("section", { class: "card station groups" }, h("h2", {}, "Groups"), fans.node, fans.more);
