@@ -120,7 +120,7 @@ func (s *server) visited(next func(httpfront.Event)) func(httpfront.Event) {
 		if c := s.control.Load(); c != nil {
 			c.Visited(inspector.Visit{
 				Kind: e.Kind.String(), Channel: e.Channel, Trace: e.Trace, Method: e.Method, Path: e.Path,
-				Status: e.Status, Bytes: e.Bytes, Duration: e.Duration,
+				Status: e.Status, Bytes: e.Bytes, Duration: e.Duration, By: e.By,
 			}, e.ClientString)
 		}
 	}

@@ -44,6 +44,7 @@ type Event struct {
 	Duration time.Duration
 	Channel  string       // the reply channel; empty if it was refused before it had one
 	Trace    asgi.TraceID // of the request or of the handshake
+	By       string       // of SocketDisconnected: who ended it, client, application, hand or server; empty if it was lost
 }
 
 // ClientString answers "host:port", or "" if there is no such thing.

@@ -87,7 +87,7 @@ func (c *socket) tick() {
 
 func (c *socket) expire(died bool) {
 	if died {
-		c.end(ending{1000, "this connection has lived as long as it may"})
+		c.end(ending{1000, "this connection has lived as long as it may", byServer})
 		return
 	}
 	c.s.log.Info("a WebSocket was dropped: no pong came", keyChannel, c.channel, keyPath, c.path, "timeout", c.s.opts.PingTimeout)

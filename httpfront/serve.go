@@ -170,7 +170,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	defer close(s.stopped)
 	for _, c := range s.conns.drain() {
-		c.end(ending{1001, "the server is shutting down"})
+		c.end(ending{1001, "the server is shutting down", byServer})
 	}
 	err := s.settle(ctx, servers)
 	s.kill()

@@ -40,6 +40,10 @@ type ConnectionView struct {
 	// What waits to be written.
 	Mailbox      int
 	MailboxBytes int
+
+	// What it may hold at most, in messages and bytes.
+	MailboxRoom int
+	BytesRoom   int
 }
 
 // Connections answers up to limit WebSockets, the oldest first, and how many
@@ -79,6 +83,9 @@ func (c *socket) view() ConnectionView {
 		FramesOut: c.traffic.framesOut.Load(),
 		BytesIn:   c.traffic.bytesIn.Load(),
 		BytesOut:  c.traffic.bytesOut.Load(),
+
+		MailboxRoom: mailboxMessages,
+		BytesRoom:   mailboxBytes,
 	}
 	if !v.Waiting {
 		v.Protocol = c.conn.Subprotocol()
@@ -102,7 +109,7 @@ func (s *Server) CloseConnection(channel string, code int, reason string) error 
 	}
 	for _, c := range s.conns.list() {
 		if c.channel == channel {
-			c.end(ending{code, c.fitReason(reason)})
+			c.end(ending{code, c.fitReason(reason), byHand})
 			return nil
 		}
 	}

@@ -49,3 +49,40 @@ func TestAConnectionIsClosedByHand(t *testing.T) {
 		app.disconnected(4001, 1)
 	})
 }
+
+func TestAnEndedSocketTellsWhoEndedIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, Options{})
+		for _, end := range []struct {
+			code int
+			by   string
+			how  func(c *client, app *answerer)
+		}{
+			{4001, "client", func(c *client, app *answerer) { c.frames(closeFrame(4001, "")) }},
+			{4001, "application", func(c *client, app *answerer) { app.reply(msg{"close": 4001}) }},
+			{4001, "hand", func(c *client, app *answerer) {
+				if err := s.front.CloseConnection(app.channel, 4001, ""); err != nil {
+					t.Error(err)
+				}
+			}},
+			{1007, "server", func(c *client, app *answerer) { c.frames(frame{0x81, "\xff"}) }},
+			{1006, "", func(c *client, app *answerer) { c.Close() }},
+		} {
+			c, app := s.open()
+			end.how(c, app)
+			if end.code != 1006 {
+				c.gets(closeFrame(end.code, map[int]string{1007: "text that is not UTF-8"}[end.code]))
+				c.frames(closeFrame(end.code, ""))
+			}
+			for e := range s.seen {
+				if e.Kind != SocketDisconnected {
+					continue
+				}
+				if e.Status != end.code || e.By != end.by {
+					t.Errorf("%d by %q was told as %d by %q", end.code, end.by, e.Status, e.By)
+				}
+				break
+			}
+		}
+	})
+}

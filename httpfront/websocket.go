@@ -61,7 +61,16 @@ type socket struct {
 type ending struct {
 	code   int
 	reason string
+	by     string // empty if the client is lost
 }
+
+// Who ended a WebSocket.
+const (
+	byClient      = "client"
+	byApplication = "application"
+	byHand        = "hand" // somebody who called [Server.CloseConnection]
+	byServer      = "server"
+)
 
 // serveSocket carries out a handshake. An accepted socket goes on by itself.
 func (s *Server) serveSocket(w http.ResponseWriter, q *request, began time.Time) {
@@ -326,9 +335,24 @@ func (c *socket) disconnect(code int) {
 	}
 }
 
+// ender answers who ended a socket that ended with that code.
+func (c *socket) ender(code int) string {
+	switch last := c.ending(); {
+	case last != nil && last.code == code:
+		return last.by
+	case code == 1006:
+		return ""
+	}
+	return byClient
+}
+
 func (c *socket) event(kind EventKind, status int) {
+	by := ""
+	if kind == SocketDisconnected {
+		by = c.ender(status)
+	}
 	c.s.event(Event{
 		Kind: kind, Client: c.client, Method: http.MethodGet, Target: c.target, Version: "1.1",
-		Path: c.path, Status: status, Duration: time.Since(c.began), Channel: c.channel, Trace: c.trace,
+		Path: c.path, Status: status, Duration: time.Since(c.began), Channel: c.channel, Trace: c.trace, By: by,
 	})
 }

@@ -337,12 +337,12 @@ func TestSocketEventsReachTheAccessHook(t *testing.T) {
 		left.Close()
 		app.disconnected(1006, 1)
 		for _, want := range []Event{
-			{Kind: SocketConnecting}, {Kind: SocketConnected, Status: 101}, {Kind: SocketDisconnected, Status: 4000, Duration: time.Second},
+			{Kind: SocketConnecting}, {Kind: SocketConnected, Status: 101}, {Kind: SocketDisconnected, Status: 4000, By: "client", Duration: time.Second},
 			{Kind: SocketConnecting}, {Kind: SocketRefused, Status: 403},
 			{Kind: SocketConnecting}, {Kind: SocketDisconnected, Status: 1006},
 		} {
 			got := <-s.seen
-			if got.Kind != want.Kind || got.Status != want.Status || got.Duration != want.Duration || got.Path != "/ws" || got.Target != "/ws?a=b" {
+			if got.Kind != want.Kind || got.Status != want.Status || got.Duration != want.Duration || got.By != want.By || got.Path != "/ws" || got.Target != "/ws?a=b" {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		}

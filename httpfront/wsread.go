@@ -132,7 +132,7 @@ func (c *socket) receiveLater(cause *asgi.Cause, m asgi.Message) error {
 // shut closes the socket from the reading goroutine, which does not read on,
 // and answers the code.
 func (c *socket) shut(code int, reason string) int {
-	e := c.decide(ending{code, reason})
+	e := c.decide(ending{code, reason, byServer})
 	c.box.close()
 	c.goodbye(e)
 	return e.code

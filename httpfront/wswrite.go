@@ -57,7 +57,7 @@ func (c *socket) write(e entry, scratch []byte) []byte {
 		return scratch
 	case e.err != nil:
 		c.s.log.Error("a WebSocket was closed, since what it was to be told could not be stored", keyChannel, c.channel, keyError, e.err)
-		c.conclude(ending{code: 1011})
+		c.conclude(ending{code: 1011, by: byServer})
 		return scratch
 	}
 	p, bad := parseSocketReply(e.message, false)
@@ -85,9 +85,9 @@ func (c *socket) carry(p socketReply, scratch []byte) []byte {
 	case p.badCode:
 		c.s.log.Warn("a WebSocket was closed with 1011: the code it was to be closed with may not be sent",
 			keyChannel, c.channel, keyKey, "close", keyCode, p.close)
-		c.conclude(ending{code: 1011})
+		c.conclude(ending{code: 1011, by: byServer})
 	case p.close != 0:
-		c.conclude(ending{p.close, c.fitReason(p.reason)})
+		c.conclude(ending{p.close, c.fitReason(p.reason), byApplication})
 	}
 	return scratch
 }
@@ -140,7 +140,7 @@ func (c *socket) full() {
 // behind what is stuck; it arrives if the client reads after all.
 func (c *socket) tooSlow() {
 	defer c.pumps.Done()
-	e := c.decide(ending{1013, "too slow"})
+	e := c.decide(ending{1013, "too slow", byServer})
 	if n := c.box.close(); n > 0 {
 		c.s.log.Warn("a WebSocket was closed: its client has read nothing for 30 s and messages to it were dropped",
 			keyChannel, c.channel, keyPath, c.path, keyCode, e.code, "dropped", n)

@@ -191,6 +191,13 @@ func (a args) Text(key string) string {
 	return s
 }
 
+// Octets answers an argument that is a text or a byte string, else "".
+func (a args) Octets(key string) string {
+	v, _ := a.Get(key)
+	s, _ := asgi.Octets(v)
+	return s
+}
+
 // Int answers an argument if it is an integer, else 0.
 func (a args) Int(key string) int64 {
 	v, _ := a.Get(key)

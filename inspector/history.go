@@ -15,6 +15,10 @@ const entryFootprint = 400
 // changesKept is how many changes a page may be behind before it misses some.
 const changesKept = 4096
 
+// firstRefusal is where the numbers of refused messages begin: beyond those of
+// the layer, and small enough for JavaScript.
+const firstRefusal = 1 << 52
+
 // An entry is what is known of one message. Its content is kept encoded: a long
 // history of dicts would have the garbage collector walk through all of them.
 type entry struct {
@@ -65,6 +69,7 @@ type history struct {
 	changes  []*entry // what a page has to show anew
 	first    int      // number of changes[0]
 	lost     uint64   // events that were not recorded in full
+	refusals uint64   // messages that the layer gave no number
 }
 
 func newHistory(maxCount, maxBytes int) *history {
@@ -128,9 +133,11 @@ func (h *history) enterLocked(v *store.Event) *entry {
 	}
 	h.ring = append(h.ring, e)
 	h.bytes += e.bytes
-	if v.ID != 0 {
-		h.byID[v.ID] = e
+	if e.id == 0 { // the layer numbers only what it takes
+		h.refusals++
+		e.id = firstRefusal + h.refusals
 	}
+	h.byID[e.id] = e
 	e.chain = h.chainLocked(v)
 	e.chain.entries = append(e.chain.entries, e)
 	return e

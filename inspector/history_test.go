@@ -124,3 +124,19 @@ func TestPercentilesAreWithinAQuarter(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusedMessagesAreToldApart(t *testing.T) {
+	h := newHistory(100, 1<<20)
+	for _, word := range []string{"one", "two"} {
+		h.add([]store.Event{{Kind: store.Refused, Channel: "jobs", Message: text(word), Reason: "the channel is full"}}, 0, sightings{})
+	}
+	views, _ := h.newest(10, &filter{})
+	if len(views) != 2 || views[0].ID == views[1].ID {
+		t.Fatalf("seen: %+v", views)
+	}
+	for i, want := range []string{"one", "two"} {
+		if full, ok := h.message(views[i].ID); !ok || full.Preview != want || full.Reason == "" {
+			t.Errorf("message %d is %+v", views[i].ID, full)
+		}
+	}
+}

@@ -57,7 +57,7 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := request{method: args.Text("method"), target: args.Text("path"), body: args.Text("body")}
+	q := request{method: args.Text("method"), target: args.Text("path"), body: args.Octets("body")}
 	if headers, ok := listOf(args.Get("headers")); ok {
 		if q.headers, err = headersOf(headers); err != nil {
 			return err

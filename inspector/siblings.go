@@ -33,6 +33,10 @@ type Connection struct {
 	// Gauges of what waits to be written.
 	Mailbox      int
 	MailboxBytes int
+
+	// What it may hold at most, in messages and bytes.
+	MailboxRoom int
+	BytesRoom   int
 }
 
 // A Chaos loses, delays and reorders messages on purpose.
@@ -53,7 +57,8 @@ type Visit struct {
 	Method   string
 	Path     string
 	Client   string
-	Status   int // HTTP status or close code; zero if the client left before
+	Status   int    // HTTP status or close code; zero if the client left before
+	By       string // who ended a WebSocket: client, application, hand, server; empty if it was lost
 	Bytes    int64
 	Duration time.Duration
 }

@@ -26,6 +26,7 @@ type status struct {
 	Delayed  int     `json:"delayed"`
 	Channels int     `json:"channels"`
 	Groups   int     `json:"groups"`
+	Paused   int     `json:"paused"` // channels
 	Memory   int     `json:"memory"`
 	Limit    int     `json:"limit"`
 	Sockets  int     `json:"sockets"`
@@ -38,12 +39,13 @@ type status struct {
 	Viewers  int64   `json:"viewers"`
 
 	Chaos []string `json:"chaos,omitempty"` // its rules
+	Token bool     `json:"token,omitempty"` // is needed by who calls
 }
 
 func (s *Server) status() *status {
 	st := &status{
 		App: s.opts.App, Version: s.opts.Version, Now: millis(time.Now()),
-		Requests: s.visits.requests(), Share: s.share(), Viewers: s.viewers.count.Load(),
+		Requests: s.visits.requests(), Share: s.share(), Viewers: s.viewers.count.Load(), Token: s.opts.Token != "",
 	}
 	st.Messages, _, st.Lost = s.history.counts()
 	if s.opts.Store != nil {
@@ -51,7 +53,7 @@ func (s *Server) status() *status {
 		st.Since = millis(t.Opened)
 		st.Sent, st.Refused, st.Rate = t.MessagesCount, t.ChannelFullCount, t.MessagesCountPerSecond
 		st.Waiting, st.Delayed, st.Channels, st.Groups = t.MessagesPending, t.Delayed, t.Channels, t.Groups
-		st.Memory, st.Limit = t.Memory, t.Limit
+		st.Memory, st.Limit, st.Paused = t.Memory, t.Limit, t.Paused
 	}
 	if s.opts.Front != nil {
 		_, st.Sockets = s.opts.Front.Connections(0)
@@ -190,6 +192,8 @@ type connectionView struct {
 	BytesOut     int64    `json:"bytesOut"`
 	Mailbox      int      `json:"mailbox"`
 	MailboxBytes int      `json:"mailboxBytes"`
+	MailboxRoom  int      `json:"mailboxRoom"` // messages and bytes that a mailbox holds at most
+	BytesRoom    int      `json:"bytesRoom"`
 	Groups       []string `json:"groups"`
 }
 
@@ -203,7 +207,7 @@ func (s *Server) connections(limit int) ([]connectionView, int) {
 		v := connectionView{
 			Channel: c.Channel, Path: c.Path, Client: c.Client, Protocol: c.Protocol, Opened: millis(c.Opened), Waiting: c.Waiting,
 			FramesIn: c.FramesIn, FramesOut: c.FramesOut, BytesIn: c.BytesIn, BytesOut: c.BytesOut,
-			Mailbox: c.Mailbox, MailboxBytes: c.MailboxBytes, Groups: []string{},
+			Mailbox: c.Mailbox, MailboxBytes: c.MailboxBytes, MailboxRoom: c.MailboxRoom, BytesRoom: c.BytesRoom, Groups: []string{},
 		}
 		if s.opts.Store != nil {
 			v.Groups = append(v.Groups, s.opts.Store.GroupsOf(c.Channel)...)

@@ -25,6 +25,7 @@ type messageView struct {
 	Path       string  `json:"path,omitempty"`
 	Kind       string  `json:"kind"`
 	Preview    string  `json:"preview"`
+	Data       string  `json:"data,omitempty"` // what a frame carries: text or binary
 	Bytes      int     `json:"bytes"`
 	Sent       float64 `json:"sent"`               // Unix milliseconds
 	Ended      float64 `json:"ended,omitempty"`    // when it was taken, or came to its end
@@ -75,7 +76,7 @@ func viewOf(e *entry) messageView { return viewWith(e, e.message()) }
 func viewWith(e *entry, m asgi.Message) messageView {
 	v := messageView{
 		ID: e.id, Trace: e.trace.String(), Channel: e.channel, Group: e.group, Path: e.chain.path,
-		Kind: e.kind.String(), Preview: preview(e.channel, m), Bytes: len(e.content),
+		Kind: e.kind.String(), Preview: preview(e.channel, m), Data: dataOf(m), Bytes: len(e.content),
 		Sent: millis(e.sent), Ended: millis(e.ended), WaitedMS: ms(e.waited),
 		Generation: e.generation, Taker: e.taker, Place: e.place, Reason: e.reason,
 	}
@@ -116,7 +117,7 @@ func visitViewOf(v *Visit) visitView {
 		w.Trace = v.Trace.String()
 	}
 	if v.Kind == visitDisconnect {
-		w.Why = closeMeaning(v.Status)
+		w.Why = closeMeaning(v.Status, v.By)
 	}
 	return w
 }
@@ -174,6 +175,17 @@ func preview(channel string, m asgi.Message) string {
 func query(m asgi.Message) string {
 	if q := m.Bytes("query_string"); q != "" {
 		return "?" + string(q)
+	}
+	return ""
+}
+
+// dataOf answers which of the two a WebSocket's frame carries.
+func dataOf(m asgi.Message) string {
+	switch {
+	case m.Text("text") != "":
+		return "text"
+	case m.Bytes("bytes") != "":
+		return "binary"
 	}
 	return ""
 }

@@ -3,7 +3,6 @@ package inspector
 import (
 	"math"
 	"math/bits"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -160,34 +159,4 @@ func percentile(counts *[latencyBuckets]uint64, part float64) float64 {
 		}
 	}
 	return 0
-}
-
-// closeMeanings say in words why a WebSocket ended.
-var closeMeanings = map[int]string{
-	1000: "closed normally: its purpose was fulfilled, or its life-time was over",
-	1001: "one side went away: the page was left, or the server shut down",
-	1002: "the client broke the WebSocket protocol",
-	1003: "one side got a kind of data that it cannot take",
-	1005: "closed by the client without a code",
-	1006: "lost without a goodbye: the network, a crash, no pong, or a handshake that failed",
-	1007: "text came that is not valid UTF-8",
-	1008: "closed for breaking a rule of the application",
-	1009: "a message was longer than --max-message",
-	1010: "the client needed an extension that was not offered",
-	1011: "the handler failed, or a reply was invalid; the log says how",
-	1012: "the service restarts",
-	1013: "too busy: a queue was full, or the client read too slowly",
-	1014: "a server behind this one answered badly",
-}
-
-func closeMeaning(code int) string {
-	switch meaning := closeMeanings[code]; {
-	case meaning != "":
-		return meaning
-	case code >= 4000 && code <= 4999:
-		return "closed by the application with a code of its own"
-	case code >= 3000 && code <= 3999:
-		return "closed with a code that a library or framework registered"
-	}
-	return "code " + strconv.Itoa(code)
 }

@@ -27,6 +27,7 @@ func (d *Debugger) Pause(channel string) error {
 		s.sweepQueueLocked(q, now)
 	}
 	q.stop = &breakpoint{since: now}
+	s.paused++
 	if q.binding != nil {
 		q.binding.live = false
 	}
@@ -103,6 +104,7 @@ func (d *Debugger) Resume(channel string) error {
 		q.look = min(q.look, r.deadline)
 	}
 	q.stop = nil
+	s.paused--
 	s.due.fix(q)
 	s.wakeBy(q.look)
 	var wake []*waiter

@@ -36,6 +36,7 @@ type Totals struct {
 	Opened   time.Time // when the totals began
 	Channels int
 	Groups   int
+	Paused   int // channels with a breakpoint
 	Delayed  int // messages that wait for their time
 	Memory   int // bytes that all that waits takes
 	Limit    int // and may take
@@ -53,6 +54,7 @@ func (d *Debugger) Totals() Totals {
 		Opened:   s.epoch,
 		Channels: len(s.queues),
 		Groups:   len(s.groups.named),
+		Paused:   s.paused,
 		Delayed:  s.delays.waiting,
 		Memory:   s.memory,
 		Limit:    s.opts.Memory,

@@ -45,6 +45,7 @@ type Store struct {
 	queues  map[string]*queue // by channel, or by prefix of process-specific ones
 	due     schedule[*queue]  // all of them, by when to look next
 	pending int               // messages that wait in queues
+	paused  int               // queues with a breakpoint
 	memory  int               // bytes that they, and the delayed, take
 	sent    meter
 	full    meter
