@@ -1,8 +1,10 @@
 package inspector
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -169,8 +171,14 @@ func preview(channel string, m asgi.Message) string {
 	case m.Bytes("bytes") != "":
 		return cut(contentOf(m, "bytes"))
 	}
-	return cut(string(jsonOf(m)))
+	return cut(byteStrings.ReplaceAllStringFunc(string(jsonOf(m)), func(found string) string {
+		data := strings.TrimSuffix(found[len(`"\uffff`):], `"`)
+		return fmt.Sprintf("bytes(%d)", base64.StdEncoding.DecodedLen(len(data))-strings.Count(data, "="))
+	}))
 }
+
+// byteStrings are what byte strings look like in the layer's JSON.
+var byteStrings = regexp.MustCompile(`"\\uffff[A-Za-z0-9+/]+=*"`)
 
 func query(m asgi.Message) string {
 	if q := m.Bytes("query_string"); q != "" {

@@ -3,19 +3,40 @@ import { toast } from "./dom.js";
 
 export async function get(path, params) {
   const query = params ? "?" + new URLSearchParams(params) : "";
-  return read(await fetch("/api/" + path + query));
+  return read(await ask("/api/" + path + query));
+}
+
+// exactly is get with numbers that JavaScript would change, like 1.0 and big
+// ones, as they were written: JSON.rawJSON, where the browser has it.
+export async function exactly(path, params) {
+  const query = new URLSearchParams(params);
+  return read(await ask("/api/" + path + "?" + query), (key, value, context) =>
+    typeof value === "number" && JSON.rawJSON && context?.source && String(value) !== context.source ? JSON.rawJSON(context.source) : value);
 }
 
 export async function post(path, body) {
-  return read(await fetch("/api/" + path, {
+  return read(await ask("/api/" + path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: typeof body === "string" ? body : JSON.stringify(body || {}),
   }));
 }
 
-async function read(response) {
-  const answer = await response.json().catch(() => ({ detail: response.statusText }));
+async function ask(url, options) {
+  try {
+    return await fetch(url, options);
+  } catch {
+    throw new Error("There is no connection to the server. Is asgibox still running?");
+  }
+}
+
+async function read(response, reviver) {
+  let answer;
+  try {
+    answer = JSON.parse(await response.text(), reviver);
+  } catch {
+    answer = { detail: response.statusText || "status " + response.status };
+  }
   if (!response.ok) throw new Error(answer.detail || answer.error || response.statusText);
   return answer;
 }
@@ -33,7 +54,7 @@ export async function attempt(call, said) {
 }
 
 // A Live is the stream of frames for what is shown. It is closed while the
-// page is hidden.
+// page is hidden, and opened again by itself when it is lost.
 export class Live {
   constructor(onframe, onstate) {
     this.onframe = onframe;
@@ -50,7 +71,8 @@ export class Live {
     this.source?.close();
     clearTimeout(this.timer);
     if (document.hidden || !this.params) return this.onstate("hidden");
-    const source = new EventSource("/api/live?" + new URLSearchParams(this.params));
+    const url = "/api/live?" + new URLSearchParams(this.params);
+    const source = new EventSource(url);
     this.source = source;
     let first = true;
     source.onopen = () => { first = true; this.onstate("live"); };
@@ -59,11 +81,26 @@ export class Live {
       this.onframe(JSON.parse(e.data), first);
       first = false;
     };
-    source.onerror = () => {
+    source.onerror = async () => {
       if (source !== this.source) return;
-      this.onstate("lost");
       source.close();
+      this.onstate("lost");
       this.timer = setTimeout(() => this.restart(), 1000);
+      const why = await refusal(url);
+      if (why && source === this.source) this.onstate("lost", why);
     };
+  }
+}
+
+// refusal answers why a stream was refused, which an EventSource does not tell.
+async function refusal(url) {
+  const end = new AbortController();
+  try {
+    const response = await fetch(url, { signal: end.signal });
+    return response.ok ? "" : (await response.json()).detail;
+  } catch {
+    return "";
+  } finally {
+    end.abort();
   }
 }

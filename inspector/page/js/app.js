@@ -1,6 +1,7 @@
 // The frame around the views: navigation, the live stream, keys, themes.
-import { h, $, setText, number, toast } from "./dom.js";
+import { h, $, setText, number, clock, toast, tell, saved } from "./dom.js";
 import { Live } from "./api.js";
+import { Notices } from "./notices.js";
 import { flow } from "./views/flow.js";
 import { messages } from "./views/messages.js";
 import { connections } from "./views/connections.js";
@@ -32,23 +33,26 @@ const shell = {
 };
 
 let current = null;
+let lost = null; // since when, and why if the server said so
 const live = new Live(frame, connection);
+const notices = new Notices($("#notices"));
 
 function frame(f, first) {
   if (f.status) {
+    const since = shell.status.since;
     shell.status = f.status;
+    if (first && since && since !== f.status.since) toast(`The server was started anew at ${clock(f.status.since).slice(0, 8)}: totals count from then`);
     drawBar();
   }
   current?.frame?.(f, first);
 }
 
 const bar = {
-  live: h("span", { class: "live" }),
+  live: h("span", { class: "live", role: "status" }),
   rate: h("span", { title: "Messages a second, over the last seconds (a gauge)" }),
-  waiting: h("span", { title: "Messages that wait in queues now (a gauge)" }),
+  waiting: h("span", { class: "spare", title: "Messages that wait in queues now (a gauge)" }),
   sockets: h("span", { title: "WebSockets that are open now (a gauge)" }),
-  busy: h("span", { title: "Workers that handle a message now, of all (a gauge)" }),
-  chaos: h("a", { href: "#/channels", class: "warn", hidden: true }, "chaos is on"),
+  busy: h("span", { class: "spare", title: "Workers that handle a message now, of all (a gauge)" }),
   generation: h("a", { href: "#/reloads", title: "The application's generation" }),
 };
 
@@ -57,16 +61,31 @@ function drawBar() {
   setText(bar.rate, number(s.rate) + " msg/s");
   setText(bar.waiting, number(s.waiting) + " waiting");
   setText(bar.sockets, number(s.sockets) + (s.sockets === 1 ? " socket" : " sockets"));
-  setText(bar.busy, s.busy + "/" + s.workers + " busy");
-  bar.chaos.hidden = !s.chaos;
-  bar.chaos.title = (s.chaos || []).join("\n");
+  setText(bar.busy, s.workers ? s.busy + "/" + s.workers + " busy" : "no workers here");
   setText(bar.generation, s.error ? "does not load" : "generation " + s.generation);
   bar.generation.className = s.error ? "bad" : "";
+  bar.generation.hidden = !s.error && !s.generation;
+  drawState();
 }
 
-function connection(how) {
+// drawState says in the notices and in the title what is not as it should be.
+function drawState() {
+  notices.draw(shell.status, lost);
+  const state = lost ? "no connection" : shell.status.error ? "does not load" : shell.status.paused ? "paused" : "";
+  const title = (state ? `(${state}) ` : "") + titles[shell.view] + " · asgibox inspector";
+  if (document.title !== title) document.title = title;
+}
+
+function connection(how, why) {
+  if (how === "lost") lost = { since: lost?.since || Date.now(), why };
+  else if (how === "live" && lost) {
+    lost = null;
+    toast("Connected again");
+  }
   bar.live.dataset.how = how;
+  $("#bar").classList.toggle("old", how === "lost");
   setText(bar.live, { live: "live", lost: "no connection", hidden: "asleep" }[how]);
+  drawState();
 }
 
 function route() {
@@ -75,53 +94,72 @@ function route() {
   const params = Object.fromEntries(new URLSearchParams(query || ""));
   current?.end?.();
   shell.view = name;
-  document.title = titles[name] + " · asgibox inspector";
+  drawState();
   for (const a of $("#nav").children) a.setAttribute("aria-current", a.dataset.view === name ? "page" : "false");
   $(`#nav [data-view=${name}]`).scrollIntoView({ block: "nearest", inline: "center" });
   const before = live.params;
   current = views[name](shell, params);
-  $("#view").replaceChildren(current.node);
-  $("#view").dataset.view = name;
+  const view = $("#view");
+  const within = document.activeElement === document.body || view.contains(document.activeElement);
+  view.replaceChildren(current.node);
+  view.dataset.view = name;
+  if (within) view.focus({ preventScroll: true });
   if (live.params === before) live.show({ view: name });
   current.started?.();
 }
 
 const help = [
-  ["1 – 9", "go to a view"], ["/", "to the filter"], ["Space", "hold and go on (Messages)"],
-  ["j, k or arrows", "down and up a list"], ["Enter", "open what has the focus"], ["p, s", "pause or resume the channel that is open or has the focus, step one message (Flow, Channels)"], ["Esc", "close what is open"], ["t", "dark, light, or as the system has it"], ["?", "this help"],
+  ["1 – 9", "go to a view"], ["/", "to the filter of a view"],
+  ["j, ↓ and k, ↑", "down and up a list"], ["Enter", "open what is chosen"], ["Esc", "leave a field, close what is open"],
+  ["Space", "hold the messages, and go on (Messages)"], ["↑, ↓ in a field to send from", "what was sent before (Play)"],
+  ["Ctrl+Enter", "send what is written (Play, Connections)"],
+  ["p, s", "pause or resume the channel that is open or has the focus, step one message (Flow, Channels)"],
+  ["t", "dark, light, or as the system has it"], ["?", "this help"],
 ];
 
 function keys(e) {
-  if (e.ctrlKey || e.metaKey || e.altKey) return;
-  if (e.target.closest("input, textarea, select, dialog")) {
-    if (e.key === "Escape") e.target.blur();
+  if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || e.target.closest("dialog")) return;
+  if (e.target.closest("input, textarea, select")) {
+    if (e.key === "Escape") {
+      e.target.blur();
+      $("#view").focus({ preventScroll: true });
+    }
     return;
   }
   const names = Object.keys(views);
-  if (e.key >= "1" && e.key <= "9") shell.go(names[e.key - 1]);
+  const field = $("#view input[type=search]");
+  if (/^[1-9]$/.test(e.key)) shell.go(names[e.key - 1]);
   else if (e.key === "t") theme(true);
   else if (e.key === "?") showHelp();
-  else if (e.key === "/" && $("#view input[type=search]")) $("#view input[type=search]").focus();
-  else if (!current?.key?.(e)) return;
+  else if (e.key === "/" && field) field.focus();
+  else if (!current?.key?.(e) && !walk(e)) return;
   e.preventDefault();
 }
 
+// walk moves the focus along the rows of a view that does not do so itself.
+function walk(e) {
+  const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
+  if (!step) return false;
+  const rows = [...$("#view").querySelectorAll("tr[tabindex], .pipe, .row[tabindex]")].filter((r) => r.offsetParent);
+  if (!rows.length) return false;
+  const at = rows.findIndex((r) => r.contains(document.activeElement));
+  const row = rows[Math.min(Math.max(at + step, 0), rows.length - 1)];
+  row.focus();
+  row.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
 function showHelp() {
-  const dialog = $("#dialog");
-  dialog.oncancel = null;
-  dialog.replaceChildren(h("h2", {}, "Keys"),
-    h("dl", { class: "keys" }, help.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]).flat()),
-    h("div", { class: "actions" }, h("button", { onclick: () => dialog.close() }, "Close")));
-  dialog.showModal();
+  tell("Keys", h("dl", { class: "keys" }, help.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]).flat()));
 }
 
 function theme(next) {
   const order = ["auto", "dark", "light"];
-  let now = localStorage.getItem("theme") || "auto";
+  let now = saved.get("theme", "auto", (v) => order.includes(v));
   if (next) {
     now = order[(order.indexOf(now) + 1) % order.length];
-    localStorage.setItem("theme", now);
-    toast("Colours: " + now);
+    saved.set("theme", now);
+    toast("Colours: " + { auto: "as the system has them", dark: "dark", light: "light" }[now]);
   }
   document.documentElement.dataset.theme = now;
   current?.themed?.();
@@ -130,9 +168,11 @@ function theme(next) {
 theme();
 $("#nav").append(...Object.keys(views).map((name, i) =>
   h("a", { href: "#/" + name, "data-view": name, title: `Key ${i + 1}` }, titles[name])));
-$("#bar").append(bar.live, bar.rate, bar.waiting, bar.sockets, bar.busy, bar.chaos, bar.generation,
+$("#bar").append(bar.live, bar.rate, bar.waiting, bar.sockets, bar.busy, bar.generation,
   h("button", { class: "small", onclick: () => theme(true), title: "Dark, light, or as the system has it (t)", "aria-label": "Colours" }, "◐"),
   h("button", { class: "small", onclick: showHelp, title: "Keys (?)", "aria-label": "Keys" }, "?"));
+// Views that fill the window begin below what the header says.
+new ResizeObserver(() => document.documentElement.style.setProperty("--above", $("header").offsetHeight + 54 + "px")).observe($("header"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => current?.themed?.());
 window.addEventListener("hashchange", route);
 document.addEventListener("keydown", keys);

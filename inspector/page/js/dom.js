@@ -101,17 +101,51 @@ export function colorOf(name) {
   return color;
 }
 
+// family says what kind of channel a name is: its colour.
+export function family(channel) {
+  if (channel.includes("!")) return "reply";
+  if (channel.startsWith("http.")) return "http";
+  if (channel.startsWith("websocket.")) return "ws";
+  return "own";
+}
+
+export const chip = (channel) => h("span", { class: "chip " + family(channel), title: channel }, short(channel));
+
 let toastTimer;
 export function toast(text, bad) {
   const box = $("#toasts");
-  box.replaceChildren(h("div", { class: bad ? "toast bad" : "toast" }, text));
+  box.replaceChildren(h("div", { class: bad ? "toast bad" : "toast", role: bad ? "alert" : "status" }, text));
   clearTimeout(toastTimer);
   toastTimer = setTimeout(() => box.replaceChildren(), bad ? 8000 : 3000);
 }
 
-// ask shows a dialog and answers what its form holds, or null.
-export function ask(title, fields, action, danger) {
+// opened shows the dialog with that content; the focus goes back to where it
+// was when it closes.
+function opened(content) {
   const dialog = $("#dialog");
+  const before = document.activeElement;
+  dialog.oncancel = null;
+  dialog.onclose = () => {
+    if (dialog.open) return; // for something else, by now
+    dialog.replaceChildren();
+    (before?.isConnected && before !== document.body ? before : $("#view")).focus({ preventScroll: true });
+  };
+  dialog.replaceChildren(...content);
+  dialog.setAttribute("aria-label", dialog.querySelector("h2").textContent);
+  if (!dialog.open) dialog.showModal();
+  return dialog;
+}
+
+// tell shows something to be read.
+export function tell(title, ...content) {
+  const close = h("button", { class: "primary", onclick: () => dialog.close() }, "Close");
+  const dialog = opened([h("h2", {}, title), ...content, h("div", { class: "actions" }, close)]);
+  close.focus();
+}
+
+// ask shows a dialog and answers what its form holds, or null. What is wrong
+// with the values, if check answers that, is said in the dialog, which stays.
+export function ask(title, fields, action, danger, check) {
   return new Promise((resolve) => {
     const inputs = fields.map((f) => {
       const input = h(f.rows ? "textarea" : "input", {
@@ -119,19 +153,25 @@ export function ask(title, fields, action, danger) {
       });
       return [f.name, input, h("label", {}, f.label, input)];
     });
-    const done = (value) => { dialog.close(); dialog.replaceChildren(); resolve(value); };
-    dialog.oncancel = () => done(null);
-    dialog.replaceChildren(
-      h("form", {
-        method: "dialog",
-        onsubmit: (e) => { e.preventDefault(); done(Object.fromEntries(inputs.map(([name, input]) => [name, input.value]))); },
+    const wrong = h("p", { class: "bad wrong", role: "alert" });
+    const done = (value) => { resolve(value); dialog.close(); };
+    const submit = h("button", { type: "submit", class: danger ? "danger" : "primary" }, action);
+    const dialog = opened([h("form", {
+      method: "dialog",
+      onsubmit: async (e) => {
+        e.preventDefault();
+        const values = Object.fromEntries(inputs.map(([name, input]) => [name, input.value]));
+        submit.disabled = true;
+        const problem = await check?.(values);
+        submit.disabled = false;
+        if (problem) setText(wrong, problem);
+        else done(values);
       },
-      h("h2", {}, title), inputs.map(([, , label]) => label),
-      h("div", { class: "actions" },
-        h("button", { type: "button", onclick: () => done(null) }, "Cancel"),
-        h("button", { type: "submit", class: danger ? "danger" : "primary" }, action))));
-    dialog.showModal();
-    (inputs[0]?.[1] || dialog.querySelector("button[type=submit]")).focus();
+    },
+    h("h2", {}, title), inputs.map(([, , label]) => label), wrong,
+    h("div", { class: "actions" }, h("button", { type: "button", onclick: () => done(null) }, "Cancel"), submit))]);
+    dialog.oncancel = () => resolve(null);
+    (inputs[0]?.[1] || submit).focus();
   });
 }
 
@@ -143,3 +183,24 @@ export async function copy(text, what) {
     await ask(`Copy as ${what}`, [{ name: "text", label: "The browser does not let the page copy; here it is:", value: text, rows: 12 }], "Close");
   }
 }
+
+// saved is what this browser keeps for the page. What somebody else wrote
+// there, and a browser that keeps nothing, must not break the page.
+export const saved = {
+  get(key, otherwise, good = () => true) {
+    try {
+      const value = JSON.parse(localStorage.getItem(key));
+      return value !== null && typeof value === typeof otherwise && Array.isArray(value) === Array.isArray(otherwise) && good(value) ? value : otherwise;
+    } catch {
+      return otherwise;
+    }
+  },
+  set(key, value) {
+    try {
+      localStorage.setItem(key, JSON.stringify(value));
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};

@@ -3,6 +3,8 @@ import { h, bytes, copy } from "./dom.js";
 
 const mark = "\uffff"; // begins a byte string in the layer's JSON
 
+const isRaw = (v) => JSON.isRawJSON?.(v) || false;
+
 export const isBytes = (v) => typeof v === "string" && v.startsWith(mark) && !v.startsWith(mark + mark);
 
 export function binary(v) {
@@ -16,37 +18,70 @@ const control = /[\u0000-\u0008\u000e-\u001f]/;
 export function plain(v) {
   if (!isBytes(v)) return typeof v === "string" && v.startsWith(mark) ? v.slice(1) : v;
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(binary(v));
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(binary(v));
     return control.test(text) ? null : text;
   } catch {
     return null;
   }
 }
 
-function hex(data) {
+const line = 16; // bytes a line
+
+// hex writes bytes as people read them: place, codes, letters.
+export function hex(data, limit = 4096) {
   const lines = [];
-  for (let at = 0; at < Math.min(data.length, 4096); at += 16) {
-    const row = [...data.slice(at, at + 16)];
-    const codes = row.map((b) => b.toString(16).padStart(2, "0")).join(" ").padEnd(47);
+  for (let at = 0; at < Math.min(data.length, limit); at += line) {
+    const row = [...data.slice(at, at + line)];
+    const codes = row.map((b) => b.toString(16).padStart(2, "0")).join(" ").padEnd(line * 3 - 1);
     const letters = row.map((b) => (b >= 32 && b < 127 ? String.fromCharCode(b) : "·")).join("");
     lines.push(at.toString(16).padStart(6, "0") + "  " + codes + "  " + letters);
   }
-  if (data.length > 4096) lines.push(`… and ${bytes(data.length - 4096)} more`);
+  if (data.length > limit) lines.push(`… and ${bytes(data.length - limit)} more`);
   return lines.join("\n");
+}
+
+// pretty indents a text that is a JSON object or list, and answers null for
+// any other.
+export function pretty(text) {
+  if (!/^\s*[[{]/.test(text) || text.length > 1 << 20) return null;
+  try {
+    return JSON.stringify(JSON.parse(text, (key, v, context) => (typeof v === "number" && JSON.rawJSON && context?.source ? JSON.rawJSON(context.source) : v)), null, 2);
+  } catch {
+    return null;
+  }
+}
+
+// shapes shows a value in one of several ways, with buttons to choose.
+function shapes(title, ways) {
+  const brief = ways[0][1]().length <= 60 && !ways[0][1]().includes("\n");
+  const body = h("pre");
+  const buttons = ways.map(([name, text]) => h("button", { class: "small", onclick: () => show(name) }, name));
+  function show(name) {
+    body.textContent = ways.find(([n]) => n === name)[1]();
+    body.className = name === "hex" ? "hex" : "";
+    box.classList.toggle("brief", brief && name === ways[0][0]);
+    for (const b of buttons) b.setAttribute("aria-pressed", b.textContent === name);
+  }
+  const box = h("div", { class: "shapes" }, h("p", {}, h("span", { class: "tag" }, title), ways.length > 1 && buttons), body);
+  show(ways[0][0]);
+  return box;
 }
 
 function bytesNode(v) {
   const data = binary(v);
-  const asText = plain(v);
   if (data.length === 0) return h("span", { class: "muted" }, "no bytes");
-  const body = h("pre", {}, asText ?? hex(data));
-  if (asText === null) return h("div", {}, h("span", { class: "tag" }, bytes(data.length)), body);
-  let shown = true;
-  const toggle = h("button", {
-    class: "small", title: "Show as text or in hexadecimal",
-    onclick: () => { shown = !shown; body.textContent = shown ? asText : hex(data); toggle.textContent = shown ? "hex" : "text"; },
-  }, "hex");
-  return h("div", { class: "bytes" }, h("span", { class: "tag" }, "bytes " + data.length), toggle, body);
+  const text = plain(v);
+  const nice = text === null ? null : pretty(text);
+  return shapes("bytes, " + bytes(data.length), [
+    nice !== null && ["JSON", () => nice], text !== null && ["text", () => text], ["hex", () => hex(data)],
+  ].filter(Boolean));
+}
+
+function textNode(text) {
+  const nice = pretty(text);
+  if (nice !== null) return shapes("text", [["JSON", () => nice], ["text", () => text]]);
+  if (text === "") return h("span", { class: "muted" }, "empty text");
+  return text.includes("\n") || text.length > 80 ? h("pre", {}, text) : h("span", { class: "text" }, text);
 }
 
 function headersNode(list) {
@@ -57,7 +92,8 @@ function headersNode(list) {
 export function valueNode(v, key) {
   if (v === null) return h("span", { class: "muted" }, "None");
   if (isBytes(v)) return bytesNode(v);
-  if (typeof v === "string") return v.includes("\n") || v.length > 80 ? h("pre", {}, plain(v)) : h("span", { class: "text" }, plain(v));
+  if (typeof v === "string") return textNode(plain(v));
+  if (isRaw(v)) return h("span", { class: "literal" }, v.rawJSON);
   if (typeof v !== "object") return h("span", { class: "literal" }, v === true ? "True" : v === false ? "False" : String(v));
   if (key === "headers" && Array.isArray(v) && v.every((p) => Array.isArray(p) && p.length === 2)) return headersNode(v);
   if (Array.isArray(v) && v.every((x) => typeof x !== "object" || x === null)) return h("code", {}, starlark(v));
@@ -65,9 +101,14 @@ export function valueNode(v, key) {
 }
 
 export function messageNode(message) {
-  return h("dl", { class: "message" },
-    Object.entries(message).map(([key, v]) => [h("dt", {}, key), h("dd", {}, valueNode(v, key))]).flat());
+  const entries = Object.entries(message);
+  if (!entries.length) return h("p", { class: "muted" }, "An empty message.");
+  return h("dl", { class: "message" }, entries.map(([key, v]) => [h("dt", {}, key), h("dd", {}, valueNode(v, key))]).flat());
 }
+
+// json is a message as it is edited: the mark of byte strings, which nobody
+// sees, is written out.
+export const json = (message) => JSON.stringify(message, null, 2).replaceAll(mark, "\\uffff");
 
 export function starlark(v, indent = "") {
   if (v === null) return "None";
@@ -75,6 +116,7 @@ export function starlark(v, indent = "") {
   if (v === false) return "False";
   if (isBytes(v)) return "b" + bytesLiteral(binary(v));
   if (typeof v === "string") return JSON.stringify(plain(v));
+  if (isRaw(v)) return v.rawJSON;
   if (Array.isArray(v)) return "[" + v.map((x) => starlark(x, indent)).join(", ") + "]";
   if (typeof v === "object") {
     const inner = indent + "    ";
@@ -100,29 +142,38 @@ const quote = (s) => "'" + s.replaceAll("'", "'\\''") + "'";
 
 // curl writes a request as it would be made from a terminal, and any other
 // message as a call of the layer over HTTP.
-export function curl(channel, message, app) {
+export function curl(channel, message, status) {
   if (channel !== "http.request" || !message.method) {
-    const body = JSON.stringify({ channel, message });
-    return `curl -sS ${location.origin}/layer/send -H 'Content-Type: application/json' --data ${quote(body)}`;
+    const body = JSON.stringify({ channel, message }).replaceAll(mark, "\\uffff");
+    const lines = [`curl -sS ${quote(location.origin + "/layer/send")}`, "-H 'Content-Type: application/json'"];
+    if (status.token) lines.push('-H "Authorization: Bearer $ASGIBOX_TOKEN"');
+    return [...lines, `--data-raw ${quote(body)}`].join(" \\\n  ");
   }
-  const skip = new Set(["host", "content-length", "connection", "accept-encoding"]);
-  const lines = [`curl -sS -i -X ${message.method} ${quote(app + target(message))}`];
-  for (const [name, value] of message.headers || []) {
-    if (!skip.has(plain(name))) lines.push(`-H ${quote(plain(name) + ": " + plain(value))}`);
-  }
-  const body = message.body ? plain(message.body) : "";
-  if (body) lines.push(`--data-binary ${quote(body)}`);
-  return lines.join(" \\\n  ");
+  // Brackets in a query are no ranges, dots in a path are sent, and the
+  // development certificate is taken as it is.
+  const lines = [(message.method === "HEAD" ? "curl -sSgI" : `curl -sSgi -X ${quote(message.method)}`) + " --path-as-is" + (status.app.startsWith("https:") ? " -k" : ""),
+    quote(status.app.replace(/\/$/, "") + target(message))];
+  const skip = new Set(["host", "content-length", "connection", "transfer-encoding", "accept-encoding"]);
+  const headers = (message.headers || []).map(([name, value]) => [latin(name), latin(value)]).filter(([name]) => !skip.has(name.toLowerCase()));
+  for (const [name, value] of headers) lines.push("-H " + quote(value ? name + ": " + value : name + ";"));
+  if (!message.body) return lines.join(" \\\n  ");
+  if (!headers.some(([name]) => name.toLowerCase() === "content-type")) lines.push("-H 'Content-Type:'");
+  const text = plain(message.body);
+  if (text !== null) return [...lines, "--data-raw " + quote(text)].join(" \\\n  ");
+  return `echo ${message.body.slice(1)} | base64 -d | ` + [...lines, "--data-binary @-"].join(" \\\n  ");
 }
+
+// latin is a header's text or bytes as text.
+const latin = (v) => plain(v) ?? String.fromCharCode(...binary(v));
 
 export function target(message) {
   const query = message.query_string ? plain(message.query_string) : "";
   return encodeURI(message.path || "/").replaceAll("?", "%3F").replaceAll("#", "%23") + (query ? "?" + query : "");
 }
 
-export function copyButtons(channel, message, app) {
+export function copyButtons(channel, message, status) {
   return h("span", { class: "copies" }, "Copy as ",
-    h("button", { class: "small", onclick: () => copy(JSON.stringify(message, null, 2), "JSON") }, "JSON"),
-    h("button", { class: "small", onclick: () => copy(curl(channel, message, app()), "curl") }, "curl"),
+    h("button", { class: "small", onclick: () => copy(json(message), "JSON") }, "JSON"),
+    h("button", { class: "small", onclick: () => copy(curl(channel, message, status()), "curl") }, "curl"),
     h("button", { class: "small", onclick: () => copy(`layer.send(${JSON.stringify(channel)}, ${starlark(message)})`, "Starlark") }, "Starlark"));
 }

@@ -1,89 +1,221 @@
 // Open sockets, and why the closed ones closed.
-import { h, keep, setText, took, bytes, number, clock, ask, toast, short } from "../dom.js";
-import { attempt, post } from "../api.js";
-import { compose, family } from "./messages.js";
+import { h, keep, setText, took, bytes, number, clock, short, toast } from "../dom.js";
+import { get, post, attempt } from "../api.js";
+import { messageNode } from "../payload.js";
+import { encode, kindSelect, marked } from "../bytes.js";
+import { compose } from "../compose.js";
 
-const columns = [["Path"], ["Client", "less"], ["Age"], ["Groups"], ["In"], ["Out"], ["Mailbox", "less"], ["", "less"]];
+const columns = [["Path"], ["Client", "less"], ["Age"], ["Groups"], ["In"], ["Out"], ["Mailbox"]];
+const closedColumns = [["When"], ["Path"], ["Client", "less"], ["Lived"], ["Code"], ["Why", "why"]];
+const framesKept = 100;
+const reasonBytes = 123;
 
 export function connections(shell, params) {
   let watched = params.name || "";
-  let frames = [];
-  const body = h("tbody"), closed = h("tbody"), note = h("p", { class: "muted" });
-  const tail = h("div", { class: "tail" });
-  const detail = h("aside", { class: "detail", hidden: true });
+  let search = "";
+  let open = [], closed = [];
+  const input = h("input", { type: "search", placeholder: "Path, client, group or protocol", "aria-label": "Filter the sockets", oninput: () => { search = input.value.toLowerCase(); draw(); } });
+  const body = h("tbody"), past = h("tbody"), note = h("span", { class: "muted note" });
+  const none = h("p", { class: "muted empty" }), nonePast = h("p", { class: "muted empty" });
+  const detail = h("aside", { class: "detail", hidden: true, "aria-label": "Connection", tabIndex: -1 });
+  const head = (list) => h("thead", {}, h("tr", {}, list.map(([t, c]) => h("th", { class: c }, t))));
   const node = h("div", { class: "split" },
+    h("div", { class: "tools" }, input, note),
     h("div", { class: "scroll" },
-      h("h2", {}, "Open"), note,
-      h("table", { class: "list" }, h("thead", {}, h("tr", {}, columns.map(([t, less]) => h("th", { class: less }, t)))), body),
-      h("h2", {}, "Closed lately"),
-      h("table", { class: "list" }, h("thead", {}, h("tr", {}, ["When", "Path", "Client", "Lived", "Code", "Why"].map((t) => h("th", {}, t)))), closed)),
+      h("h2", {}, "Open"), h("table", { class: "list cards sockets-open" }, head(columns), body), none,
+      h("h2", {}, "Closed lately"), h("table", { class: "list cards" }, head(closedColumns), past), nonePast),
     detail);
+  let close = null; // of the socket that is watched
 
-  function watch(channel) {
+  function watch(channel, focus) {
+    const within = detail.contains(document.activeElement);
+    const before = watched;
     watched = channel;
-    frames = [];
-    tail.replaceChildren();
     detail.hidden = !channel;
-    if (!channel) return shell.watch({});
-    detail.replaceChildren(
-      h("div", { class: "head" }, h("h2", {}, "Frames of ", h("code", {}, short(channel))), h("button", { class: "small", onclick: () => watch(""), "aria-label": "Close" }, "✕")),
-      h("div", { class: "actions left" },
-        h("button", { class: "primary", onclick: () => send(channel) }, "Send text…"),
-        h("button", { onclick: () => compose(shell, channel, { text: "" }) }, "Send a message…"),
-        h("button", { class: "danger", onclick: () => close(channel) }, "Close…"),
-        h("a", { href: "#/messages?" + new URLSearchParams({ filter: "reply:" + channel }) }, "In Messages")),
-      tail);
-    shell.watch({ name: channel, filter: "reply:" + channel });
-  }
-
-  async function send(channel) {
-    const v = await ask("Send text to the client", [{ name: "text", label: "Text", rows: 4 }], "Send");
-    if (v) await attempt(post("send", { channel, message: { text: v.text } }), "Sent");
-  }
-
-  async function close(channel) {
-    const v = await ask("Close this WebSocket", [{ name: "code", label: "Code (1000–1003, 1007–1014, 3000–4999)", value: "1000" }, { name: "reason", label: "Reason" }], "Close it", true);
-    if (v) await attempt(post("connections/close", { channel, code: Number(v.code) || 1000, reason: v.reason }), "Closing");
+    close = channel ? watcher(channel, shell, () => watch("")) : null;
+    detail.replaceChildren(...(close ? close.nodes : []));
+    for (const line of body.children) line.classList.toggle("selected", line.dataset.channel === channel);
+    if (!channel && within) [...body.children].find((l) => l.dataset.channel === before)?.focus();
+    if (channel && focus) detail.scrollIntoView({ block: "nearest" });
+    shell.watch(channel ? { name: channel, filter: "reply:" + channel } : {});
+    draw();
   }
 
   function frame(f, first) {
     if (f.status) {
-      const list = f.connections || [];
-      setText(note, `${number(f.all || 0)} open now (a gauge). Frames and bytes are totals since each was opened.`);
-      keep(body, list, (c) => c.channel, (c) => h("tr", { tabIndex: 0, onclick: () => watch(c.channel), onkeydown: (e) => { if (e.key === "Enter" && e.target.tagName === "TR") watch(c.channel); } }, columns.map(([, less]) => h("td", { class: less }))), drawRow);
-      for (const { node, shape } of body.kept.values()) setText(node.children[2], took(Date.now() - JSON.parse(shape).opened));
-      if (!list.length) body.replaceChildren(h("tr", {}, h("td", { colSpan: 8, class: "muted empty" }, "No WebSocket is open. Play can open some.")));
-      keep(closed, f.closed || [], (v) => v.at + v.client + v.path, (v) => h("tr", {},
-        h("td", {}, clock(v.at)), h("td", {}, v.path), h("td", {}, v.client || "–"), h("td", {}, took(v.durationMs)),
-        h("td", {}, v.kind === "WSREJECT" ? "HTTP " + v.status : v.status), h("td", { class: "why" }, v.kind === "WSREJECT" ? "the handshake was refused" : v.why)));
-      if (!(f.closed || []).length) closed.replaceChildren(h("tr", {}, h("td", { colSpan: 6, class: "muted empty" }, "None has closed yet.")));
+      open = f.connections || [];
+      closed = f.closed || [];
+      const all = f.all || 0;
+      setText(note, `${number(all)} open now (a gauge)${open.length < all ? `, the oldest ${number(open.length)} are shown` : ""}. Frames and bytes are totals since each was opened.`);
+      draw();
     }
-    if (watched && (f.messages || first)) drawTail(f.messages || [], first);
+    if (close && (f.messages || first)) close.frames(f.messages || [], first);
   }
 
-  function drawTail(list, first) {
-    if (first) frames = [];
-    const known = new Map(frames.map((m, i) => [m.id, i]));
-    for (const m of list) known.has(m.id) ? (frames[known.get(m.id)] = m) : frames.push(m);
-    frames = frames.slice(-200);
-    keep(tail, frames.slice().reverse(), (m) => m.id, (m) => {
-      const out = m.channel.includes("!");
-      return h("a", { class: "frame " + (out ? "out" : "in"), href: "#/messages?" + new URLSearchParams({ id: m.id, filter: "trace:" + m.trace }) },
-        h("span", { class: "time" }, clock(m.sent)), h("span", { class: "chip " + family(m.channel) }, out ? "← server" : m.channel), h("span", { class: "what" }, m.preview));
-    });
-    if (!frames.length) tail.replaceChildren(h("p", { class: "muted empty" }, "Nothing yet."));
+  function draw() {
+    const list = open.filter((c) => !search || [c.path, c.client, c.protocol, ...c.groups].some((t) => t?.toLowerCase().includes(search)));
+    keep(body, list, (c) => c.channel, row, drawRow);
+    const now = shell.status.now || Date.now();
+    for (const c of list) setText(body.kept.get(c.channel).node.children[2], took(Math.max(0, now - c.opened)));
+    none.hidden = list.length > 0;
+    setText(none, open.length ? "None of the open ones fits." : "No WebSocket is open. Play can open some.");
+    keep(past, closed.filter((v) => !search || [v.path, v.client].some((t) => t?.toLowerCase().includes(search))), (v) => v.at + v.client + v.path, pastRow);
+    nonePast.hidden = closed.length > 0;
+    setText(nonePast, "None has closed since the server was started.");
+    close?.state(open.find((c) => c.channel === watched), closed.find((v) => v.channel === watched), open.length > 0 || closed.length > 0);
+  }
+
+  function row(c) {
+    const line = h("tr", { tabIndex: 0, onclick: () => watch(c.channel, true), onkeydown: (e) => { if (e.key === "Enter" && e.target === line) watch(c.channel, true); } },
+      columns.map(([t, less]) => h("td", { class: less, "data-label": t })));
+    line.dataset.channel = c.channel;
+    line.classList.toggle("selected", c.channel === watched);
+    line.children[6].append(h("span"), h("span", { class: "mini", hidden: true }, h("i")));
+    return line;
   }
 
   function drawRow(line, c) {
-    const [path, client, , groups, into, out, mailbox, acts] = line.children;
-    path.replaceChildren(c.path, c.waiting ? h("span", { class: "tag" }, "waits for an answer") : "", c.protocol ? h("span", { class: "tag" }, c.protocol) : "");
+    const [path, client, , groups, into, out, mailbox] = line.children;
+    path.replaceChildren(h("span", { class: "path", title: c.path }, c.path), c.waiting ? h("span", { class: "tag warn" }, "waits for an answer") : "", c.protocol ? h("span", { class: "tag" }, c.protocol) : "");
     setText(client, c.client || "–");
-    groups.replaceChildren(...c.groups.slice(0, 4).map((g) => h("a", { class: "tag", href: "#/groups?" + new URLSearchParams({ name: g }), onclick: (e) => e.stopPropagation() }, g)), c.groups.length > 4 ? `+${c.groups.length - 4}` : "");
+    groups.replaceChildren(h("span", {}, c.groups.slice(0, 3).map((g) => h("a", { class: "tag", title: g, href: "#/groups?" + new URLSearchParams({ name: g }), onclick: (e) => e.stopPropagation() }, g)),
+      c.groups.length > 3 ? h("span", { class: "tag", title: c.groups.slice(3).join("\n") }, `+${c.groups.length - 3}`) : c.groups.length ? "" : "–"));
     setText(into, `${number(c.framesIn)} · ${bytes(c.bytesIn)}`);
     setText(out, `${number(c.framesOut)} · ${bytes(c.bytesOut)}`);
-    setText(mailbox, c.mailbox ? `${number(c.mailbox)} · ${bytes(c.mailboxBytes)}` : "empty");
-    if (!acts.firstChild) acts.append(h("button", { class: "small danger", onclick: (e) => { e.stopPropagation(); close(c.channel); } }, "Close…"));
+    drawMailbox(mailbox, c);
   }
 
-  return { node, frame, started() { watch(watched); }, key(e) { if (e.key === "Escape" && watched) { watch(""); return true; } return false; } };
+  return {
+    node, frame,
+    started() { watch(watched); },
+    key(e) { if (e.key === "Escape" && watched) { watch(""); return true; } return false; },
+  };
+}
+
+// drawMailbox says what waits to be written, and shows how near that is to
+// what a mailbox holds.
+function drawMailbox(cell, c) {
+  const [words, bar] = cell.children;
+  const part = Math.max(c.mailbox / c.mailboxRoom, c.mailboxBytes / c.bytesRoom);
+  setText(words, c.mailbox ? `${number(c.mailbox)} · ${bytes(c.mailboxBytes)}` : "empty");
+  words.className = c.mailbox ? "" : "muted";
+  cell.title = `${number(c.mailbox)} of ${number(c.mailboxRoom)} messages and ${bytes(c.mailboxBytes)} of ${bytes(c.bytesRoom)} wait to be written (gauges)`;
+  bar.hidden = !c.mailbox;
+  bar.firstChild.style.width = Math.min(100, Math.max(4, part * 100)) + "%";
+  bar.classList.toggle("full", part > 0.8);
+}
+
+function pastRow(v) {
+  const refused = v.kind === "WSREJECT";
+  const cells = [clock(v.at), h("span", { class: "path", title: v.path }, v.path), v.client || "–", took(v.durationMs), refused ? "HTTP " + v.status : v.status, refused ? "the handshake was refused" : v.why];
+  return h("tr", {}, cells.map((c, i) => h("td", { class: closedColumns[i][1], "data-label": closedColumns[i][0] }, typeof c === "number" ? String(c) : c)));
+}
+
+// watcher is one socket seen closely: its frames, and what can be sent to it.
+function watcher(channel, shell, leave) {
+  let frames = [];
+  const facts = h("p", { class: "facts" });
+  const tail = h("div", { class: "tail" });
+  const sender = sendForm(channel, shell), closer = closeForm(channel);
+  const acts = h("div", {}, sender, closer);
+
+  function show(list, first) {
+    if (first) frames = [];
+    const known = new Map(frames.map((m, i) => [m.id, i]));
+    for (const m of list) known.has(m.id) ? (frames[known.get(m.id)] = m) : frames.push(m);
+    frames = frames.slice(-framesKept);
+    keep(tail, frames.slice().reverse(), (m) => m.id, (m) => frameRow(m, channel));
+    if (!frames.length) tail.replaceChildren(h("p", { class: "muted empty" }, "No frame is remembered. What comes is shown here."));
+  }
+
+  function state(c, gone, known) {
+    acts.hidden = !c && known;
+    if (c) {
+      facts.replaceChildren(h("span", {}, c.path), h("span", {}, c.client || "no client address"), c.protocol ? h("span", {}, c.protocol) : "", h("span", {}, "opened at " + clock(c.opened)));
+    } else if (gone) facts.replaceChildren(h("span", {}, gone.path), h("b", { class: "warn" }, `Closed at ${clock(gone.at)} with ${gone.status}: ${gone.why || "the handshake was refused"}`));
+    else if (known) facts.replaceChildren(h("b", { class: "warn" }, "This socket is not among the open ones (any more)."));
+  }
+
+  return {
+    frames: show, state,
+    nodes: [
+      h("div", { class: "head" }, h("h2", {}, h("span", { class: "chip reply", title: channel }, short(channel))), h("button", { class: "small", onclick: leave, "aria-label": "Close", title: "Esc" }, "✕")),
+      facts, acts,
+      h("h3", {}, "Frames, the newest first ", h("a", { href: "#/messages?" + new URLSearchParams({ filter: "reply:" + channel }) }, "in Messages")), tail,
+    ],
+  };
+}
+
+// frameRow is a frame; opened, it shows all of the message.
+function frameRow(m, channel) {
+  const out = m.channel === channel;
+  const what = out ? "to the client" : { "websocket.receive": "from the client", "websocket.connect": "handshake", "websocket.disconnect": "end" }[m.channel] || m.channel;
+  const full = h("div", { class: "full" });
+  return h("details", {
+    class: "frame " + (out ? "out" : "in"), ontoggle: async (e) => {
+      if (!e.target.open || full.firstChild) return;
+      try {
+        full.append(messageNode((await get("message", { id: m.id })).message));
+      } catch (error) {
+        full.append(h("p", { class: "bad" }, error.message));
+      }
+      full.append(h("p", {}, h("a", { href: "#/messages?" + new URLSearchParams({ id: m.id, filter: "trace:" + m.trace }) }, "The chain that it belongs to")));
+    },
+  },
+  h("summary", { title: what }, h("span", { class: "time" }, clock(m.sent)), h("span", { class: "arrow" }, out ? "out" : "in"),
+    h("span", { class: "what" }, m.preview), h("span", { class: "muted size" }, m.data ? `${m.data}, ${bytes(m.bytes)}` : what)), full);
+}
+
+function sendForm(channel, shell) {
+  const kind = kindSelect("How the frame is written"), text = h("textarea", { rows: 2, name: "frame", placeholder: "A frame to the client; Ctrl+Enter sends", "aria-label": "Frame", spellcheck: false, onkeydown: (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) form.requestSubmit(); } });
+  const wrong = h("p", { class: "bad wrong", role: "alert" });
+  const form = h("form", {
+    class: "sender", onsubmit: async (e) => {
+      e.preventDefault();
+      setText(wrong, "");
+      try {
+        const message = kind.value === "text" ? { text: text.value } : { bytes: marked(encode(kind.value, text.value)) };
+        await post("send", { channel, message });
+        toast("Sent");
+        text.select();
+      } catch (error) {
+        setText(wrong, error.message);
+      }
+    },
+  },
+  text, h("div", { class: "actions left" }, kind, h("button", { class: "primary" }, "Send"),
+    h("button", { type: "button", onclick: () => compose(shell, channel, { text: text.value }) }, "Send a message…")), wrong);
+  return form;
+}
+
+// badCode answers why a code cannot be sent, or "".
+export function badCode(text) {
+  const code = Number(text);
+  if (!/^\d+$/.test(text.trim()) || code < 1000 || code > 4999) return "A close code is a number from 1000 to 4999.";
+  if ([1005, 1006, 1015].includes(code)) return `${code} is never sent: it is what a side notes that got no code.`;
+  if (code === 1004 || code > 1014 && code < 3000) return `${code} is reserved. Use 1000 to 1003, 1007 to 1014, or 3000 to 4999.`;
+  return "";
+}
+
+function closeForm(channel) {
+  const code = h("input", { name: "code", value: "1000", "aria-label": "Close code", inputMode: "numeric", oninput: check });
+  const reason = h("input", { name: "reason", placeholder: "Reason, if any", "aria-label": "Reason", oninput: check });
+  const wrong = h("p", { class: "bad wrong", role: "alert" });
+  const button = h("button", { class: "danger" }, "Close it");
+
+  function check() {
+    const long = new TextEncoder().encode(reason.value).length;
+    const problem = badCode(code.value) || (long > reasonBytes ? `A reason has at most ${reasonBytes} bytes; this has ${long}.` : "");
+    setText(wrong, problem);
+    button.disabled = !!problem;
+    code.classList.toggle("wrong", !!badCode(code.value));
+    return !problem;
+  }
+
+  return h("form", {
+    class: "closer", onsubmit: (e) => {
+      e.preventDefault();
+      if (check()) attempt(post("connections/close", { channel, code: Number(code.value), reason: reason.value }), "Closing, once what waits is written");
+    },
+  }, h("div", { class: "line" }, code, reason, button), wrong);
 }

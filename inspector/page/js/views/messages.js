@@ -1,39 +1,61 @@
 // The live tail, one message in full, and the chain that it belongs to.
-import { h, keep, setText, clock, took, bytes, short, toast, ask } from "../dom.js";
-import { attempt, get, post } from "../api.js";
-import { messageNode, copyButtons, valueNode } from "../payload.js";
+import { h, setText, clock, took, bytes, short, chip, family, toast, saved } from "../dom.js";
+import { attempt, exactly, get, post } from "../api.js";
+import { messageNode, copyButtons, isBytes, plain, target } from "../payload.js";
+import { compose, replay } from "../compose.js";
+import { Tail } from "../tail.js";
+import { outcomeOf, waterfall } from "../waterfall.js";
 
-const shown = 400;
+export { compose } from "../compose.js";
+export { family } from "../dom.js";
+
+const columns = [["Time", "time"], ["Channel", "channel"], ["What", "what"], ["Size", "size"], ["Waited", "waited"], ["Outcome", "outcome"]];
+const noTrace = "0000000000000000";
+
+// terms are what a filter may say; docs/inspector.md has them in full.
+const terms = [
+  ["channel:websocket.*", "the channel's full name"], ["path:/chat/*", "the path of the request or socket that began the chain"],
+  ["kind:refused", "sent, taken, refused, expired, dropped, delayed"], ["group:chat-*", "copies that were sent to a group"],
+  ['text:"good morning"', "a text, byte string or key anywhere in the message"], ["trace:00c0ffee", "a chain, by the beginning of its number"],
+  ["reply:web!x", "what a connection sent, and what was sent to it"], ["gen:3", "sent or taken by a generation of the application"],
+  ["hello", "any of these, anywhere"], ["-kind:taken", "a minus: what does not fit"],
+];
 
 export function messages(shell, params) {
-  let rows = [];
-  let held = false;
-  let missed = 0;
-  let selected = null;
+  let selected = null; // number of the message that is open
+  let trace = ""; // of its chain
   let filter = params.filter || "";
+  let renew = true; // what the stream begins with replaces the list
+  let since; // when the server was started whose messages these are
+  let timer, again;
 
+  const wrong = h("p", { class: "bad wrong", id: "wrong", role: "alert", hidden: true });
   const input = h("input", {
-    type: "search", value: filter, placeholder: "channel:websocket.*  path:/chat/*  kind:refused  text:hello  -channel:http.*", "aria-label": "Filter",
-    oninput: () => later(apply), onkeydown: (e) => { if (e.key === "Enter") apply(); },
+    type: "search", value: filter, placeholder: "channel:websocket.*  path:/chat/*  kind:refused  hello", "aria-label": "Filter", "aria-describedby": "wrong", spellcheck: false, autocomplete: "off",
+    oninput: () => { clearTimeout(timer); timer = setTimeout(apply, 300); }, onkeydown: (e) => { if (e.key === "Enter") apply(); },
   });
-  const hold = h("button", { onclick: () => toggle(), title: "Space" }, "Hold");
-  const note = h("span", { class: "muted" });
+  const help = h("dl", { class: "terms", hidden: true }, terms.map(([term, what]) => [
+    h("dt", {}, h("button", { class: "small", title: "Add to the filter", onclick: () => { input.value = (input.value.trim() + " " + term).trim(); input.focus(); apply(); } }, term)), h("dd", {}, what)]).flat());
+  const terminology = h("button", { "aria-expanded": "false", onclick: () => { help.hidden = !help.hidden; terminology.setAttribute("aria-expanded", String(!help.hidden)); } }, "Terms");
+  const hold = h("button", { onclick: toggle, title: "Space", "aria-pressed": "false" }, "Hold");
+  const note = h("span", { class: "muted note" });
+  const more = h("button", { class: "more primary small", hidden: true });
   const body = h("tbody");
+  const empty = h("p", { class: "muted empty" });
   const table = h("table", { class: "list messages" },
-    h("thead", {}, h("tr", {}, ["Time", "Channel", "What", "Size", "Waited", "Outcome"].map((t) => h("th", {}, t)))), body);
-  const detail = h("aside", { class: "detail", hidden: true, "aria-label": "Message" });
+    h("thead", {}, h("tr", {}, columns.map(([t, c]) => h("th", { class: c }, t)))), body);
+  const scroll = h("div", { class: "scroll" }, table, empty);
+  const detail = h("aside", { class: "detail", hidden: true, "aria-label": "Message", tabIndex: -1 });
   const node = h("div", { class: "split" },
-    h("div", { class: "tools" }, input, hold,
+    h("div", { class: "tools" }, input, terminology, hold,
       h("button", { onclick: clear, title: "Forget what the inspector remembers" }, "Clear"),
-      h("button", { onclick: () => compose(shell) }, "Send…"), note),
-    h("div", { class: "scroll" }, table), detail);
-
-  let timer;
-  function later(f) { clearTimeout(timer); timer = setTimeout(f, 300); }
+      h("button", { onclick: () => compose(shell) }, "Send…"), note, wrong, help),
+    h("div", { class: "tailbox" }, scroll, more), detail);
+  const tail = new Tail({ scroll, body, more, create: row, update: drawRow, busy: () => selected !== null });
 
   function apply() {
     clearTimeout(timer);
-    if (input.value === filter) return;
+    if (input.value === filter && wrong.hidden) return;
     filter = input.value;
     history.replaceState(null, "", "#/messages" + (filter ? "?" + new URLSearchParams({ filter }) : ""));
     watch();
@@ -41,223 +63,209 @@ export function messages(shell, params) {
 
   // watch follows the filter, once the server has found it good.
   async function watch() {
+    const asked = filter;
+    let problem = "";
     try {
       await get("messages", { filter, limit: 1 });
-      input.setCustomValidity("");
-      input.classList.remove("wrong");
-      setText(note, "");
-      shell.watch({ filter });
     } catch (error) {
-      input.classList.add("wrong");
-      setText(note, error.message);
+      problem = error.message.replace(/^filter: /, "");
     }
+    if (asked !== filter || ended) return;
+    input.classList.toggle("wrong", !!problem);
+    input.setAttribute("aria-invalid", String(!!problem));
+    wrong.hidden = !problem;
+    setText(wrong, problem && `${problem[0].toUpperCase()}${problem.slice(1)}. The list shows what it showed before.`);
+    if (problem) return;
+    renew = true;
+    shell.watch({ filter });
   }
 
   async function clear() {
-    await attempt(post("forget"));
-    rows = [];
-    draw();
+    if (!(await attempt(post("forget"), "Forgotten: the list begins anew"))) return;
+    close();
+    tail.clear();
+    drawNote();
   }
 
   function toggle() {
-    held = !held;
-    missed = 0;
-    hold.textContent = held ? "Go on" : "Hold";
-    hold.classList.toggle("primary", held);
-    if (!held) watch();
-    else setText(note, "held");
+    tail.hold(!tail.held);
+    hold.textContent = tail.held ? "Go on" : "Hold";
+    hold.classList.toggle("primary", tail.held);
+    hold.setAttribute("aria-pressed", String(tail.held));
+    drawNote();
   }
 
   function frame(f, first) {
-    if (held) {
-      missed += f.messages?.length || 0;
-      return setText(note, `held · ${missed} more`);
+    if (first) {
+      if (renew || since !== shell.status.since || !tail.still()) tail.clear();
+      since = shell.status.since;
+      renew = false;
     }
-    if (first) rows = [];
-    if (f.messages?.length || first) {
-      const known = new Map(rows.map((m, i) => [m.id, i]));
-      for (const m of f.messages || []) {
-        if (known.has(m.id)) rows[known.get(m.id)] = m;
-        else rows.push(m);
-      }
-      rows = rows.slice(-shown);
-      draw();
+    tail.add(f.messages || [], first);
+    drawNote();
+    if (trace && f.messages?.some((m) => m.trace === trace)) {
+      clearTimeout(again);
+      again = setTimeout(() => open(selected, true), 250);
     }
+  }
+
+  function drawNote() {
     const share = shell.status.share ?? 1;
-    setText(note, share < 0.999 ? `busy: ${(share * 100).toFixed(share < 0.1 ? 1 : 0)} % of the traces are shown` : `${rows.length} shown`);
+    const words = [];
+    if (tail.held) words.push(`held · ${tail.passed.toLocaleString("en")} passed meanwhile`);
+    if (share < 0.999) words.push(`busy: ${(share * 100).toFixed(share < 0.1 ? 1 : 0)} % of the chains are recorded`);
+    if (!words.length && tail.list.length) words.push(`the newest ${tail.list.length}`);
+    setText(note, words.join(" · "));
+    empty.hidden = tail.list.length > 0;
+    setText(empty, filter ? "Nothing that is remembered fits the filter. What comes and fits is shown here." : "No messages yet. Open the application, or try Play.");
   }
 
-  function draw() {
-    keep(body, rows.slice().reverse(), (m) => m.id, row, drawRow);
-    if (!rows.length) body.replaceChildren(h("tr", {}, h("td", { colSpan: 6, class: "muted empty" }, filter ? "Nothing fits the filter yet." : "No messages yet. Open the application, or try Play.")));
-  }
-
-  function row(m) {
-    const line = h("tr", { tabIndex: 0, onclick: () => open(m.id), onkeydown: (e) => { if (e.key === "Enter") open(m.id); } },
-      ["time", "channel", "what", "size", "waited", "outcome"].map((c) => h("td", { class: c })));
-    line.dataset.id = m.id;
+  function row() {
+    const line = h("tr", { tabIndex: 0, onclick: () => open(line.message.id), onkeydown: (e) => { if (e.key === "Enter") open(line.message.id); } },
+      columns.map(([, c]) => h("td", { class: c })));
+    line.children[1].append(h("span", { class: "chip" }), h("span", { class: "tag", hidden: true }));
+    line.children[5].append(h("span"));
     return line;
   }
 
   function drawRow(line, m) {
     const [time, channel, what, size, waited, outcome] = line.children;
-    setText(time, clock(m.sent));
-    channel.replaceChildren(h("span", { class: "chip " + family(m.channel), title: m.channel }, short(m.channel)), m.group ? h("span", { class: "tag" }, "group " + m.group) : "");
-    setText(what, m.preview);
-    setText(size, bytes(m.bytes));
+    if (line.dataset.id !== String(m.id)) {
+      line.dataset.id = m.id;
+      setText(time, clock(m.sent));
+      const [name, group] = channel.children;
+      name.className = "chip " + family(m.channel);
+      name.title = m.channel;
+      setText(name, short(m.channel));
+      group.hidden = !m.group;
+      group.title = "sent to the group " + m.group;
+      setText(group, m.group || "");
+      setText(what, m.preview);
+      setText(size, bytes(m.bytes));
+      line.classList.toggle("selected", m.id === selected);
+    }
     setText(waited, m.ended ? took(m.waitedMs || 0) : "");
-    outcome.replaceChildren(h("span", { class: "kind " + m.kind, title: m.reason || "" }, outcomeOf(m)));
-    line.classList.toggle("selected", m.id === selected);
+    outcome.firstChild.className = "kind " + m.kind;
+    outcome.firstChild.title = m.reason || "";
+    setText(outcome.firstChild, outcomeOf(m));
   }
 
-  async function open(id) {
+  function mark() {
+    for (const line of body.children) line.classList.toggle("selected", line.dataset.id === String(selected));
+  }
+
+  // open shows a message. Again is when only its chain may have grown.
+  async function open(id, again) {
     selected = id;
-    for (const line of body.children) line.classList.toggle("selected", line.dataset.id === String(id));
-    const m = await attempt(get("message", { id }));
-    if (!m) return;
-    const chain = m.trace === "0000000000000000" ? { messages: [m] } : (await attempt(get("trace", { id: m.trace }))) || { messages: [m] };
+    if (!again) mark();
+    let m, chain;
+    try {
+      m = await exactly("message", { id });
+      chain = m.trace === noTrace ? { messages: [m] } : await get("trace", { id: m.trace }).catch(() => ({ messages: [m] }));
+    } catch (error) {
+      if (selected !== id || again) return;
+      detail.replaceChildren(head("Message", close), h("p", { class: "bad" }, error.message + "."), h("p", { class: "muted" }, "The history is bounded; Hold does not keep the server from forgetting."));
+      detail.hidden = false;
+      return;
+    }
+    if (selected !== id || ended) return;
+    trace = m.trace === noTrace ? "" : m.trace;
+    const falls = waterfall(chain, m, (other) => open(other.id));
+    if (again && detail.querySelector(".waterfall")) {
+      detail.querySelector(".waterfall").replaceWith(falls);
+      detail.querySelector(".facts").replaceWith(factsOf(m));
+      return;
+    }
+    const within = detail.contains(document.activeElement);
+    detail.replaceChildren(...detailOf(m, falls, shell, close));
     detail.hidden = false;
-    detail.replaceChildren(...detailOf(m, chain, shell, open, close));
+    detail.scrollTop = 0;
+    if (within) detail.focus({ preventScroll: true });
   }
 
   function close() {
+    const line = [...body.children].find((l) => l.dataset.id === String(selected));
+    const within = detail.contains(document.activeElement);
     selected = null;
+    trace = "";
     detail.hidden = true;
-    for (const line of body.children) line.classList.remove("selected");
+    mark();
+    if (within) (line || input).focus({ preventScroll: true });
+    tail.draw();
+    drawNote();
   }
 
   function key(e) {
-    if (e.key === " " && !e.target.closest("button")) { toggle(); return true; }
-    if (e.key === "Escape" && !detail.hidden) { close(); return true; }
+    if (e.key === " " && !e.target.closest("button, a, summary")) { toggle(); return true; }
+    if (e.key === "Escape" && selected !== null) { close(); document.activeElement?.blur?.(); tail.draw(); return true; }
+    if (e.key === "Escape" && body.contains(document.activeElement)) { document.activeElement.blur(); return true; }
     const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
     if (!step || !body.children.length) return false;
     const lines = [...body.children];
-    const at = lines.findIndex((l) => l.dataset.id === String(selected));
-    const line = lines[Math.min(Math.max(at + step, 0), lines.length - 1)];
-    if (!line.dataset.id) return false;
+    let at = lines.findIndex((l) => l.dataset.id === String(selected));
+    if (at < 0) at = lines.indexOf(document.activeElement);
+    if (at === 0 && step < 0 && tail.passed) { // up, into what came meanwhile
+      const id = lines[0].dataset.id;
+      tail.take();
+      at = Math.max(lines.findIndex((l) => l.dataset.id === id), 0);
+      mark();
+    }
+    const line = body.children[Math.min(Math.max(at + step, 0), body.children.length - 1)];
+    line.focus({ preventScroll: true });
     line.scrollIntoView({ block: "nearest" });
     open(Number(line.dataset.id));
     return true;
   }
 
+  let ended = false;
   return {
     node, frame, key,
     started() {
       watch();
+      drawNote();
       if (params.id) open(Number(params.id));
-      if (params.trace) get("trace", { id: params.trace }).then((c) => open(c.messages[0].id)).catch((e) => toast(e.message, true));
+      else if (params.trace) get("trace", { id: params.trace }).then((c) => open(c.messages[0].id)).catch((e) => toast(e.message, true));
+    },
+    end() {
+      ended = true;
+      clearTimeout(timer);
+      clearTimeout(again);
     },
   };
 }
 
-export function family(channel) {
-  if (channel.includes("!")) return "reply";
-  if (channel.startsWith("http.")) return "http";
-  if (channel.startsWith("websocket.")) return "ws";
-  return "own";
+const head = (title, close) => h("div", { class: "head" }, h("h2", {}, title), h("button", { class: "small", onclick: close, "aria-label": "Close", title: "Esc" }, "✕"));
+
+function factsOf(m) {
+  return h("p", { class: "facts" },
+    h("span", {}, clock(m.sent)), h("span", {}, bytes(m.bytes)), m.path && h("span", {}, m.path), m.group && h("span", {}, "to the group " + m.group),
+    m.place && h("span", {}, "sent at ", h("code", {}, m.place)), m.generation && h("span", {}, "sent by generation " + m.generation),
+    m.ended && h("span", {}, (m.kind === "taken" ? "waited " : m.kind + " after ") + took(m.waitedMs || 0)), m.taker && h("span", {}, "taken by generation " + m.taker),
+    m.handledMs && h("span", {}, `handled by worker ${m.worker} in ${took(m.handledMs)}`), m.handler && h("code", {}, m.handler),
+    m.reason && h("span", { class: "bad" }, m.reason));
 }
 
-function outcomeOf(m) {
-  if (m.kind === "sent") return m.channel.includes("!") ? "delivered" : "waits";
-  return m.kind;
-}
-
-function detailOf(m, chain, shell, open, close) {
+function detailOf(m, falls, shell, close) {
+  const traced = m.trace !== noTrace;
   return [
-    h("div", { class: "head" }, h("h2", {}, h("span", { class: "chip " + family(m.channel), title: m.channel }, short(m.channel))), h("button", { class: "small", onclick: close, "aria-label": "Close" }, "✕")),
-    h("p", { class: "facts" },
-      h("span", {}, clock(m.sent)), h("span", {}, bytes(m.bytes)), m.path ? h("span", {}, m.path) : "",
-      m.generation ? h("span", {}, "sent by generation " + m.generation) : "", m.place ? h("span", {}, "at ", h("code", {}, m.place)) : "",
-      m.handledMs ? h("span", {}, `handled by worker ${m.worker} in ${took(m.handledMs)}`) : "", m.handler ? h("code", {}, m.handler) : "",
-      m.taker ? h("span", {}, "taken by generation " + m.taker) : "", m.ended ? h("span", {}, "waited " + took(m.waitedMs || 0)) : "",
-      m.reason ? h("span", { class: "bad" }, m.reason) : ""),
+    head(chip(m.channel), close), factsOf(m),
     h("div", { class: "actions left" },
-      m.trace !== "0000000000000000" ? h("button", { class: "primary", onclick: () => replay(m, shell), title: "Send again what began this chain" }, "Replay") : "",
+      traced && h("button", { class: "primary", onclick: () => replay(m), title: "Send again what began this chain" }, "Replay"),
       h("button", { onclick: () => compose(shell, m.channel, m.message) }, "Edit & send again"),
-      copyButtons(m.channel, m.message, shell.app)),
+      m.channel === "http.request" && h("button", { onclick: () => toPlay(m.message, shell), title: "Edit the request there, and see what is answered" }, "Edit in Play"),
+      copyButtons(m.channel, m.message, () => shell.status)),
     h("h3", {}, "Content"), messageNode(m.message),
-    h("h3", {}, "Chain ", h("code", { class: "muted" }, m.trace)), waterfall(chain, m, open),
-  ];
+    traced && h("h3", {}, "Chain ", h("code", { class: "muted" }, m.trace), " ", h("a", { href: "#/messages?" + new URLSearchParams({ filter: "trace:" + m.trace, id: m.id }) }, "only this chain")),
+    traced ? falls : "",
+  ].filter(Boolean);
 }
 
-async function replay(m) {
-  const answer = await attempt(post("replay", { trace: m.trace }));
-  if (!answer) return;
-  if (answer.status) {
-    const dialog = document.querySelector("#dialog");
-    dialog.oncancel = null;
-    dialog.replaceChildren(h("h2", {}, `Replayed: ${answer.status} in ${took(answer.durationMs)}`),
-      h("h3", {}, "Headers"), valueNode(answer.headers, "headers"),
-      h("h3", {}, `Body, ${bytes(answer.bytes)}`), h("pre", { class: "body" }, answer.body),
-      h("div", { class: "actions" }, h("button", { class: "primary", onclick: () => dialog.close() }, "Close")));
-    dialog.showModal();
-  } else toast("Sent again to " + answer.channel);
-}
-
-export async function compose(shell, channel = "", message = {}) {
-  const values = await ask("Send a message", [
-    { name: "channel", label: "Channel", value: channel, placeholder: "jobs" },
-    { name: "message", label: "Message, as JSON (a text that begins with U+FFFF is a byte string in base64)", value: JSON.stringify(message, null, 2), rows: 14 },
-  ], "Send");
-  if (!values) return;
-  let body;
-  try {
-    JSON.parse(values.message);
-    // Written into the body as it is, so that 1.0 stays a float.
-    body = `{"channel": ${JSON.stringify(values.channel)}, "message": ${values.message}}`;
-  } catch (error) {
-    return toast("The message is not JSON: " + error.message, true);
-  }
-  await attempt(post("send", body), "Sent to " + short(values.channel));
-}
-
-// waterfall draws a chain over time: from the socket, through queues and
-// handlers, to the reply.
-function waterfall(chain, selected, open) {
-  const list = chain.messages;
-  const start = Math.min(...list.map((m) => m.sent));
-  let end = Math.max(...list.map((m) => m.ended || m.sent), start + 0.001);
-  end = Math.max(end, ...list.map((m) => (m.began ? m.began + m.handledMs : 0)));
-  if (chain.visit && chain.visit.kind === "HTTP") end = Math.max(end, start + chain.visit.durationMs);
-  const span = end - start;
-  const percent = (t) => Math.max(0, Math.min(100, ((t - start) / span) * 100));
-  const bar = (from, to, kind, title) => {
-    const b = h("span", { class: "wbar " + kind, title });
-    b.style.left = percent(from) + "%";
-    b.style.width = Math.max(percent(to) - percent(from), 0.8) + "%";
-    return b;
-  };
-  const rows = list.map((m, i) => {
-    const track = h("span", { class: "track" }, bar(m.sent, m.ended || m.sent, m.kind, `${outcomeOf(m)} after ${took(m.waitedMs || 0)}`));
-    if (m.began) track.append(bar(m.began, m.began + m.handledMs, "work", `worker ${m.worker} handled it for ${took(m.handledMs)}: ${m.handler || "nobody was responsible"}`));
-    else {
-      const work = handled(list, i);
-      if (work) track.append(bar(m.ended, work, "work", `handled for ${took(work - m.ended)} until its last send`));
-    }
-    return h("div", { class: "wrow" + (m.id === selected.id ? " selected" : ""), tabIndex: 0, onclick: () => open(m.id), onkeydown: (e) => { if (e.key === "Enter") open(m.id); } },
-      h("span", { class: "wname" }, h("span", { class: "chip " + family(m.channel), title: m.channel }, short(m.channel)), m.place ? h("code", {}, m.place) : m.handler ? h("code", {}, m.handler) : "", m.reason ? h("span", { class: "bad" }, m.reason) : ""),
-      track, h("span", { class: "wtime" }, "+" + took(m.sent - start)));
+function toPlay(message, shell) {
+  const binary = isBytes(message.body) && plain(message.body) === null;
+  saved.set("play.request", {
+    method: message.method, path: target(message), kind: binary ? "base64" : "text",
+    headers: (message.headers || []).map(([name, value]) => `${plain(name)}: ${plain(value)}`).join("\n"),
+    body: binary ? message.body.slice(1) : plain(message.body || ""),
   });
-  if (chain.visit) { // the protocol server's own view of it
-    const v = chain.visit;
-    const track = h("span", { class: "track" });
-    if (v.kind === "HTTP") track.append(bar(start, start + v.durationMs, "visit", `${v.status} after ${took(v.durationMs)}`));
-    rows.unshift(h("div", { class: "wrow" }, h("span", { class: "wname" }, h("b", {}, "socket"), h("span", { class: "muted" }, v.kind === "HTTP" ? `${v.method} ${v.path} → ${v.status || "client left"}` : `${v.kind} ${v.path}`)),
-      track, h("span", { class: "wtime" }, took(v.durationMs))));
-  }
-  return h("div", { class: "waterfall" }, rows, h("p", { class: "muted legend" },
-    h("i", { class: "wbar taken" }), " waits in its queue ", h("i", { class: "wbar work" }), " is handled ", h("i", { class: "wbar visit" }), " the request as its client saw it"));
-}
-
-// handled answers when the handler of a message last sent something, as far as
-// the chain shows: the next messages that its generation sent.
-function handled(list, i) {
-  const m = list[i];
-  if (m.kind !== "taken" || !m.ended) return 0;
-  let last = 0;
-  for (let j = i + 1; j < list.length; j++) {
-    if (list[j].generation && list[j].sent >= m.ended) last = list[j].sent;
-    else if (!list[j].generation) break;
-  }
-  return last;
+  shell.go("play");
 }
