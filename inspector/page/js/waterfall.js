@@ -64,7 +64,7 @@ function messageRow(m, start, end, bar, worked, selected, open) {
     onclick: () => open(m), onkeydown: (e) => { if (e.key === "Enter") open(m); },
   },
   h("span", { class: "wname" }, chip(m.channel),
-    m.place && h("span", { class: "muted" }, "sent at ", h("code", {}, m.place)),
+    m.place && h("span", { class: "muted" }, "sent from ", h("code", {}, m.place)),
     m.handler && h("span", { class: "muted" }, "handled by ", h("code", {}, m.handler)),
     bad && h("span", { class: "bad" }, m.kind + (m.reason ? ": " + m.reason : ""))),
   track,

@@ -162,7 +162,7 @@ function frameRow(m, channel) {
       full.append(h("p", {}, h("a", { href: "#/messages?" + new URLSearchParams({ id: m.id, filter: "trace:" + m.trace }) }, "The chain that it belongs to")));
     },
   },
-  h("summary", { title: what }, h("span", { class: "time" }, clock(m.sent)), h("span", { class: "arrow" }, out ? "out" : "in"),
+  h("summary", { title: `${what}; ${bytes(m.bytes)} is the whole message` }, h("span", { class: "time" }, clock(m.sent)), h("span", { class: "arrow" }, out ? "out" : "in"),
     h("span", { class: "what" }, m.preview), h("span", { class: "muted size" }, m.data ? `${m.data}, ${bytes(m.bytes)}` : what)), full);
 }
 
