@@ -145,7 +145,7 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 	p.looking(b, "messages?filter=path:/")
 	b.openMessage("GET /?x=1")
 	b.until(`document.querySelectorAll(".waterfall .wrow").length === 4`)
-	rows := b.text(`[...document.querySelectorAll(".waterfall .wrow")].map((r) => r.innerText.replaceAll("\n", " ")).join("\n")`)
+	rows := b.words(`[...document.querySelectorAll(".waterfall .wrow")].map((r) => r.innerText.replaceAll("\n", " ")).join("\n")`)
 	for i, want := range []string{"socket GET / → 200", "http.request handled by page (app.star:", "jobs sent from app.star:14", "sent from page (app.star:"} {
 		if line := strings.Split(rows, "\n")[i]; !strings.Contains(line, want) {
 			t.Errorf("row %d of the waterfall: %q, want %q", i, line, want)
@@ -258,6 +258,13 @@ func testConnectionsAreWrittenToAndClosed(t *testing.T, b *tab) {
 	}
 	b.shows("Closed at")
 	b.shows("closed by hand, from the inspector or the command line")
+
+	// What nobody reads waits in the mailbox.
+	p.dial("/slow")
+	b.until(`[...document.querySelectorAll("main tbody tr[tabindex]")].some((r) => r.textContent.includes("/slow"))`)
+	b.run(`const row = [...document.querySelectorAll("main tbody tr[tabindex]")].find((r) => r.textContent.includes("/slow"));
+		for (let i = 0; i < 16; i++) fetch("/api/send", { method: "POST", body: JSON.stringify({ channel: row.dataset.channel, message: { text: "x".repeat(900000) } }) })`)
+	b.until(`[...document.querySelectorAll(".mini:not([hidden])")].some((m) => m.parentNode.textContent.includes("MiB") && m.parentNode.title.includes("of 16.0 MiB"))`)
 
 	other.c.Close(4003, "")
 	b.shows("closed by the client, with the private code 4003")
@@ -493,8 +500,8 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	}
 }
 
-// text evaluates an expression.
-func (b *tab) text(expression string) string {
+// words evaluates an expression that is a text.
+func (b *tab) words(expression string) string {
 	b.Helper()
 	s, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](expression))
 	if err != nil {

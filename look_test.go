@@ -42,11 +42,6 @@ func (b *tab) fill(name, value string) {
 func TestInspector(t *testing.T) {
 	open := browser(t)
 	for name, test := range map[string]func(*testing.T, *tab){
-		"a chat shows up in every view":               testChatInEveryView,
-		"a paused channel holds, steps and is edited": testPausedChannel,
-		"a resent message arrives":                    testResentMessage,
-		"a channel's messages are lost on purpose":    testChaosSliders,
-		"state and play":                              testStateAndPlay,
 		"messages are filtered and held":              testMessagesAreFilteredAndHeld,
 		"a chain is a waterfall, copied and replayed": testChainIsAWaterfall,
 		"connections are written to and closed":       testConnectionsAreWrittenToAndClosed,
@@ -54,6 +49,11 @@ func TestInspector(t *testing.T) {
 		"every view says what is wrong":               testNoticesOnEveryView,
 		"narrow, and by keyboard":                     testNarrowAndByKeyboard,
 		"elsewhere, and without workers":              testElsewhereAndWithoutWorkers,
+		"a chat shows up in every view":               testChatInEveryView,
+		"a paused channel holds, steps and is edited": testPausedChannel,
+		"a resent message arrives":                    testResentMessage,
+		"a channel's messages are lost on purpose":    testChaosSliders,
+		"state and play":                              testStateAndPlay,
 		"Flow shows what moves":                       testFlowShowsWhatMoves,
 		"a paused pipe is stepped and edited on Flow": testBreakpointOnFlow,
 		"nothing is cut on a narrow page":             testNarrowPage,

@@ -26,7 +26,7 @@ async function ask(url, options) {
   try {
     return await fetch(url, options);
   } catch {
-    throw new Error("There is no connection to the server. Is asgibox still running?");
+    throw Object.assign(new Error("There is no connection to the server. Is asgibox still running?"), { lost: true });
   }
 }
 

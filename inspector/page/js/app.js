@@ -13,7 +13,7 @@ import { play } from "./views/play.js";
 import { reloads } from "./views/reloads.js";
 
 // A view is a function of the shell that answers its node and, if it cares,
-// what it does with frames and keys.
+// what it does with frames and keys, and that it asks for frames by itself.
 const views = { flow, messages, connections, channels, groups, workers, state, play, reloads };
 const titles = {
   flow: "Flow", messages: "Messages", connections: "Connections", channels: "Channels", groups: "Groups",
@@ -104,7 +104,7 @@ function route() {
   view.replaceChildren(current.node);
   view.dataset.view = name;
   if (within) view.focus({ preventScroll: true });
-  if (live.params === before) live.show({ view: name });
+  if (live.params === before && !current.follows) live.show({ view: name });
   current.started?.();
 }
 

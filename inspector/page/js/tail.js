@@ -49,7 +49,7 @@ export class Tail {
   }
 
   still() {
-    return this.lines.length > 0 && (this.held || this.pointed || this.scroll.scrollTop > 4 || this.busy() || this.body.contains(document.activeElement));
+    return this.lines.length > 0 && (this.held || this.pointed || this.scroll.scrollTop > 4 || this.busy() || !!this.body.querySelector(":focus-visible"));
   }
 
   hold(held) {

@@ -25,6 +25,7 @@ export function messages(shell, params) {
   let selected = null; // number of the message that is open
   let trace = ""; // of its chain
   let filter = params.filter || "";
+  let followed = false; // the stream has been asked for
   let renew = true; // what the stream begins with replaces the list
   let since; // when the server was started whose messages these are
   let timer, again;
@@ -68,16 +69,16 @@ export function messages(shell, params) {
     try {
       await get("messages", { filter, limit: 1 });
     } catch (error) {
-      problem = error.message.replace(/^filter: /, "");
+      if (!error.lost) problem = error.message.replace(/^filter: /, "");
     }
     if (asked !== filter || ended) return;
     input.classList.toggle("wrong", !!problem);
     input.setAttribute("aria-invalid", String(!!problem));
     wrong.hidden = !problem;
-    setText(wrong, problem && `${problem[0].toUpperCase()}${problem.slice(1)}. The list shows what it showed before.`);
-    if (problem) return;
-    renew = true;
-    shell.watch({ filter });
+    setText(wrong, problem && `${problem[0].toUpperCase()}${problem.slice(1)}. ${followed ? "The list shows what it showed before." : "The list shows all."}`);
+    if (problem && followed) return;
+    followed = renew = true;
+    shell.watch(problem ? {} : { filter });
   }
 
   async function clear() {
@@ -197,7 +198,7 @@ export function messages(shell, params) {
 
   function key(e) {
     if (e.key === " " && !e.target.closest("button, a, summary")) { toggle(); return true; }
-    if (e.key === "Escape" && selected !== null) { close(); document.activeElement?.blur?.(); tail.draw(); return true; }
+    if (e.key === "Escape" && selected !== null) { close(); return true; }
     if (e.key === "Escape" && body.contains(document.activeElement)) { document.activeElement.blur(); return true; }
     const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
     if (!step || !body.children.length) return false;
@@ -219,7 +220,7 @@ export function messages(shell, params) {
 
   let ended = false;
   return {
-    node, frame, key,
+    node, frame, key, follows: true,
     started() {
       watch();
       drawNote();
