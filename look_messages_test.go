@@ -199,6 +199,18 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 		}
 	}
 
+	// Of many copies to a group a few are shown at once.
+	for i := range 12 {
+		p.mustCommand("group", "add", "all", "work."+strconv.Itoa(i))
+	}
+	p.mustCommand("group", "send", "all", `{"text": "to everybody"}`)
+	b.write("main input[type=search]", "group:all")
+	b.openMessage("to everybody")
+	b.shows("7 more copies to the group all, waits")
+	b.is("the open one is shown", `!!document.querySelector(".waterfall .selected")`)
+	b.run(`document.querySelector(".fold").click()`)
+	b.until(`document.querySelectorAll(".waterfall .wrow").length === 12`)
+
 	b.press("Edit & send again")
 	b.fill("message", `{"text": `)
 	b.press("Send")

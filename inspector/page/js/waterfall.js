@@ -13,7 +13,7 @@ export function outcomeOf(m) {
 export function waterfall(chain, selected, open) {
   const list = chain.messages;
   const start = Math.min(...list.map((m) => m.sent));
-  const end = Math.max(start + 0.001, ...list.map((m) => Math.max(m.ended || m.sent, m.began ? m.began + m.handledMs : 0)),
+  const end = Math.max(start + 0.001, ...list.map((m) => Math.max(m.ended || m.sent, m.began ? m.began + (m.handledMs || 0) : 0)),
     chain.visit?.kind === "HTTP" ? start + chain.visit.durationMs : 0);
   const percent = (t) => Math.max(0, Math.min(100, ((t - start) / (end - start)) * 100));
   const bar = (from, to, kind, title) => {
@@ -24,11 +24,39 @@ export function waterfall(chain, selected, open) {
   };
   return h("div", { class: "waterfall" },
     axis(end - start), socketRow(chain, start, bar),
-    list.map((m, i) => messageRow(m, start, end, bar, handled(list, i), m.id === selected.id, open)),
+    folded(list, selected).flatMap((part) => {
+      const rows = () => part.messages.map((m) => messageRow(m, start, end, bar, handled(list, list.indexOf(m)), m.id === selected.id, open));
+      return part.fold ? fold(part.messages, rows) : rows();
+    }),
     list.length >= 300 ? h("p", { class: "muted" }, "The chain may be longer: its first messages are shown.") : "",
     h("p", { class: "muted legend" },
       h("span", {}, h("i", { class: "wbar taken" }), "waits in its queue"), h("span", {}, h("i", { class: "wbar work" }), "is handled"),
       h("span", {}, h("i", { class: "wbar sent" }), "is delivered"), h("span", {}, h("i", { class: "wbar visit" }), "as its client saw it")));
+}
+
+const copies = 4; // of one send to a group that are shown
+
+// folded divides a chain: of many copies to one group all but a few, and the
+// selected one, are folded up.
+function folded(list, selected) {
+  const parts = [];
+  for (let at = 0; at < list.length;) {
+    let end = at + 1;
+    const same = (m) => m.group && ["group", "kind", "place", "generation"].every((k) => m[k] === list[at][k]);
+    while (end < list.length && same(list[end])) end++;
+    const from = end - at > copies + 1 ? at + copies : end;
+    const rest = list.slice(from, end), open = rest.filter((m) => m.id === selected.id);
+    parts.push({ messages: list.slice(at, from) });
+    if (rest.length) parts.push({ messages: rest.filter((m) => m.id !== selected.id), fold: true }, { messages: open });
+    at = end;
+  }
+  return parts;
+}
+
+function fold(messages, rows) {
+  const more = h("button", { class: "small fold", onclick: () => more.replaceWith(...rows()) },
+    `${messages.length} more copies to the group ${messages[0].group}, ${outcomeOf(messages[0])}`);
+  return more;
 }
 
 function axis(span) {
@@ -56,7 +84,7 @@ function messageRow(m, start, end, bar, worked, selected, open) {
   const waits = outcomeOf(m) === "waits";
   const track = h("span", { class: "track" }, waits ? bar(m.sent, end, "taken waiting", "still waits")
     : bar(m.sent, m.ended || m.sent, m.kind, m.ended ? `${outcomeOf(m)} after ${waited}` : outcomeOf(m)));
-  if (m.began) track.append(bar(m.began, m.began + m.handledMs, "work", `worker ${m.worker} handled it for ${took(m.handledMs)}: ${m.handler || "nobody was responsible"}`));
+  if (m.began) track.append(bar(m.began, m.began + (m.handledMs || 0), "work", `worker ${m.worker} handled it for ${took(m.handledMs || 0)}: ${m.handler || "nobody was responsible"}`));
   else if (worked) track.append(bar(m.ended, worked, "work", `handled for ${took(worked - m.ended)} until its last send`));
   const bad = m.kind === "refused" || m.kind === "dropped" || m.kind === "expired";
   return h("div", {

@@ -240,9 +240,9 @@ const head = (title, close) => h("div", { class: "head" }, h("h2", {}, title), h
 function factsOf(m) {
   return h("p", { class: "facts" },
     h("span", {}, clock(m.sent)), h("span", {}, bytes(m.bytes)), m.path && h("span", {}, m.path), m.group && h("span", {}, "to the group " + m.group),
-    m.place && h("span", {}, "sent at ", h("code", {}, m.place)), m.generation && h("span", {}, "sent by generation " + m.generation),
+    m.place && h("span", {}, "sent from ", h("code", {}, m.place)), m.generation && h("span", {}, "sent by generation " + m.generation),
     m.ended && h("span", {}, (m.kind === "taken" ? "waited " : m.kind + " after ") + took(m.waitedMs || 0)), m.taker && h("span", {}, "taken by generation " + m.taker),
-    m.handledMs && h("span", {}, `handled by worker ${m.worker} in ${took(m.handledMs)}`), m.handler && h("code", {}, m.handler),
+    m.began && h("span", {}, `handled by worker ${m.worker} in ${took(m.handledMs || 0)}`), m.handler && h("code", {}, m.handler),
     m.reason && h("span", { class: "bad" }, m.reason));
 }
 
