@@ -95,7 +95,7 @@ function open(shell, path, protocols) {
   socket.onopen = () => {
     setText(state, socket.protocol ? "open, " + socket.protocol : "open");
     state.classList.add("good");
-    talk.say("note", "open");
+    talk.say("event", "open");
     count();
   };
   socket.onmessage = (e) => talk.say("in", typeof e.data === "string" ? e.data : binary(new Uint8Array(e.data)));
@@ -103,7 +103,7 @@ function open(shell, path, protocols) {
     const opened = state.classList.contains("good");
     setText(state, opened ? "closed " + e.code : "not opened");
     state.classList.remove("good");
-    talk.say("note", opened ? `closed ${e.code}${e.reason ? ": " + e.reason : ""}` : "The handshake failed: the application refused it, or is not there. Connections and the log may say why.");
+    talk.say("event", opened ? `closed ${e.code}${e.reason ? ": " + e.reason : ""}` : "The handshake failed: the application refused it, or is not there. Connections and the log may say why.");
     close.disabled = true;
     count();
   };
@@ -131,7 +131,7 @@ class Talk {
     const node = this.node;
     const end = node.scrollTop + node.clientHeight >= node.scrollHeight - 8;
     node.append(...this.queue.map(([kind, text, at]) => h("div", { class: "line " + kind },
-      h("span", { class: "time" }, clock(at)), h("span", { class: "arrow", "aria-label": { out: "sent", in: "received", note: "" }[kind] }, { out: "→", in: "←", note: "·" }[kind]), h("pre", {}, text))));
+      h("span", { class: "time" }, clock(at)), h("span", { class: "arrow", "aria-label": { out: "sent", in: "received", event: "" }[kind] }, { out: "→", in: "←", event: "·" }[kind]), h("pre", {}, text))));
     this.queue = [];
     while (node.children.length > lines) node.firstChild.remove();
     if (end) node.scrollTop = node.scrollHeight;

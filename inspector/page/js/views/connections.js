@@ -15,7 +15,7 @@ export function connections(shell, params) {
   let search = "";
   let open = [], closed = [];
   const input = h("input", { type: "search", placeholder: "Path, client, group or protocol", "aria-label": "Filter the sockets", oninput: () => { search = input.value.toLowerCase(); draw(); } });
-  const body = h("tbody"), past = h("tbody"), note = h("span", { class: "muted note" });
+  const body = h("tbody"), past = h("tbody"), note = h("span", { class: "muted" });
   const none = h("p", { class: "muted empty" }), nonePast = h("p", { class: "muted empty" });
   const detail = h("aside", { class: "detail", hidden: true, "aria-label": "Connection", tabIndex: -1 });
   const head = (list) => h("thead", {}, h("tr", {}, list.map(([t, c]) => h("th", { class: c }, t))));

@@ -39,7 +39,7 @@ export function messages(shell, params) {
     h("dt", {}, h("button", { class: "small", title: "Add to the filter", onclick: () => { input.value = (input.value.trim() + " " + term).trim(); input.focus(); apply(); } }, term)), h("dd", {}, what)]).flat());
   const terminology = h("button", { "aria-expanded": "false", onclick: () => { help.hidden = !help.hidden; terminology.setAttribute("aria-expanded", String(!help.hidden)); } }, "Terms");
   const hold = h("button", { onclick: toggle, title: "Space", "aria-pressed": "false" }, "Hold");
-  const note = h("span", { class: "muted note" });
+  const note = h("span", { class: "muted" });
   const more = h("button", { class: "more primary small", hidden: true });
   const body = h("tbody");
   const empty = h("p", { class: "muted empty" });
