@@ -21,6 +21,9 @@ const (
 	// about: at most so large a share of the traces.
 	idleEvents   = 200
 	lookedEvents = 3000
+	// idleBurst and lookedBurst are how many at once lower that share.
+	idleBurst   = 512
+	lookedBurst = 2048
 )
 
 // viewers counts who looks.
@@ -101,10 +104,10 @@ func (c *collector) tune(sent uint64, now time.Time) {
 	seconds := now.Sub(c.at).Seconds()
 	events := 2 * float64(sent-min(c.sent, sent)) // sent and taken
 	c.sent, c.at = sent, now
-	budget, history := float64(idleEvents), c.s.opts.HistoryMessages
+	budget, burst, history := float64(idleEvents), idleBurst, c.s.opts.HistoryMessages
 	looked := c.s.viewers.count.Load() > 0
 	if looked {
-		budget = lookedEvents
+		budget, burst = lookedEvents, lookedBurst
 	}
 	share := 1.0
 	if rate := events / seconds; rate > budget {
@@ -114,6 +117,7 @@ func (c *collector) tune(sent uint64, now time.Time) {
 		}
 	}
 	c.s.recorder.SetShare(share)
+	c.s.recorder.SetBurst(burst)
 	c.s.history.keep(history)
 }
 

@@ -316,9 +316,12 @@ func TestRecorderKeepsTracesWholeAndItsBounds(t *testing.T) {
 }
 
 func TestABurstLowersTheShareThatIsRecorded(t *testing.T) {
+	const burst = 256
 	s, d := newDebugged(t)
 	rec := d.Record(8 * burst)
 	defer rec.Stop()
+	rec.SetBurst(burst)
+	rec.Fetch(nil)
 	record := func(n int) (recorded int) {
 		for i := range n {
 			trace := asgi.TraceID(uint64(i) * (math.MaxUint64 / uint64(n)))

@@ -51,16 +51,17 @@ type Recorder struct {
 	mu     sync.Mutex // guards the rest; may be taken while Store.mu is held, never the other way round
 	events []Event
 	lost   uint64
+	burst  int
 	brake  int // how many events lower the share
 }
 
-// burst is how many events between two calls of Fetch lower the share.
-const burst = 1024
+// defaultBurst is what SetBurst says at first.
+const defaultBurst = 1024
 
 // Record begins to record and answers the recorder, in place of the one
 // before. It keeps at most limit events between two calls of Fetch.
 func (d *Debugger) Record(limit int) *Recorder {
-	r := &Recorder{store: d.store, limit: limit, brake: burst}
+	r := &Recorder{store: d.store, limit: limit, burst: defaultBurst, brake: defaultBurst}
 	r.SetShare(1)
 	d.store.recorder.Store(r)
 	return r
@@ -83,6 +84,14 @@ func (r *Recorder) SetShare(share float64) {
 	}
 }
 
+// SetBurst says how many events between two calls of Fetch lower the share,
+// from the next call on.
+func (r *Recorder) SetBurst(events int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.burst = events
+}
+
 // Share answers how large a part of all traces is recorded now, from 0 to 1.
 func (r *Recorder) Share() float64 { return float64(r.share.Load()) / math.MaxUint64 }
 
@@ -97,7 +106,7 @@ func (r *Recorder) Fetch(into []Event) (events []Event, lost uint64) {
 	defer r.mu.Unlock()
 	events, r.events = r.events, into[:0]
 	lost, r.lost = r.lost, 0
-	r.brake = burst
+	r.brake = r.burst
 	return events, lost
 }
 
@@ -111,7 +120,7 @@ func (r *Recorder) add(e Event) {
 	r.events = append(r.events, e)
 	if len(r.events) == r.brake {
 		r.share.Store(r.share.Load() / 8)
-		r.brake += burst / 8
+		r.brake += max(r.burst/8, 1)
 	}
 }
 
