@@ -14,7 +14,7 @@ import (
 
 // browser starts a Chromium that asks nobody but us, and answers what makes
 // tabs in it.
-func browser(t *testing.T) func() *tab {
+func browser(t testing.TB) func() *tab {
 	t.Helper()
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {

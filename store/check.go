@@ -56,8 +56,11 @@ func (c *checker) want(ok bool, format string, args ...any) {
 }
 
 func (c *checker) queues(s *Store) {
-	pending, memory := 0, 0
+	pending, memory, paused := 0, 0, 0
 	for name, q := range s.queues {
+		if q.stop != nil {
+			paused++
+		}
 		c.want(q.name == name && q.at >= 0 && q.at < len(s.due) && s.due[q.at] == q, "queue %s is not in its place", name)
 		c.want(q.head == nil || q.parked.first == nil || q.binding != nil || q.stop != nil, "queue %s has messages and readers", name)
 		c.want((q.head == nil) == (q.tail == nil), "queue %s has one end", name)
@@ -78,6 +81,7 @@ func (c *checker) queues(s *Store) {
 	}
 	c.want(len(s.due) == len(s.queues), "%d queues, %d in the schedule", len(s.queues), len(s.due))
 	c.want(pending == s.pending, "%d messages wait, not %d", pending, s.pending)
+	c.want(paused == s.paused, "%d queues are paused, not %d", paused, s.paused)
 	for _, d := range s.delays.all() {
 		memory += d.footprint()
 	}

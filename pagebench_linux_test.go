@@ -21,52 +21,57 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestWhatAPageTakes measures what docs/benchmarks-inspector.md tells of: for
-// as long as ASGIBOX_MEASURE says, each of two views is open while the four
-// lines answer requests.
-func TestWhatAPageTakes(t *testing.T) {
-	span, err := time.ParseDuration(os.Getenv("ASGIBOX_MEASURE"))
-	if err != nil {
-		t.Skip("ASGIBOX_MEASURE, a duration, asks for it")
-	}
-	b := browser(t)()
-	b.do(chromedp.EmulateViewport(1280, 860))
-	p := startIn(t, "examples", "hello.star", "--store", "memory")
-	measure := func(view string, load bool) {
-		p.looking(b, view)
-		stop := func() uint64 { return 0 }
-		if load {
-			stop = p.pipeline(15_000)
-		}
-		b.do(chromedp.Evaluate[chromedp.Void](`{
-			window.gaps = []; window.long = [];
-			let last = performance.now();
-			const next = (now) => { gaps.push(now - last); last = now; requestAnimationFrame(next); };
-			requestAnimationFrame(next);
-			new PerformanceObserver((list) => long.push(...list.getEntries().map((e) => e.duration))).observe({ entryTypes: ["longtask"] });
-		}`))
-		began, cpu := time.Now(), rendererTime(t)
-		streamed := p.streamed(view, span)
-		took := time.Since(began)
-		requests := stop()
-		gaps := b.floats(`gaps`)
-		slices.Sort(gaps)
-		long := b.floats(`long`)
-		t.Logf("%-9s load %-5v %6.0f messages/s, renderer %4.1f %%, gaps p50 %.1f p95 %.1f p99 %.1f most %.0f ms, %d long tasks (most %.0f ms), stream %.0f KB/s, %d elements",
-			view, load, 2*float64(requests)/took.Seconds(), 100*(rendererTime(t)-cpu).Seconds()/took.Seconds(),
-			gaps[len(gaps)/2], gaps[len(gaps)*95/100], gaps[len(gaps)*99/100], gaps[len(gaps)-1],
-			len(long), slices.Max(append(long, 0)), float64(streamed)/took.Seconds()/1000, b.number(`document.querySelectorAll("*").length`))
-	}
+// BenchmarkPage is what an open view of the inspector takes: each iteration is a
+// second in which it is open, while nothing happens or the four lines answer
+// 15,000 requests, if they can.
+func BenchmarkPage(b *testing.B) {
+	open := browser(b)
 	for _, view := range []string{"messages", "flow"} {
-		measure(view, false)
-		measure(view, true)
+		for _, load := range []string{"quiet", "load"} {
+			b.Run(view+"/"+load, func(b *testing.B) {
+				page := open()
+				page.TB = b
+				page.do(chromedp.EmulateViewport(1280, 860))
+				p := startIn(b, "examples", "hello.star", "--store", "memory")
+				p.looking(page, view)
+				if load == "load" {
+					defer p.pipeline(b, 15_000)()
+				}
+				page.measure(b, func() {
+					b.ReportMetric(float64(p.streamed(view, time.Duration(b.N)*time.Second))/1000/float64(b.N), "stream-KB/s")
+				})
+			})
+		}
 	}
+}
+
+// measure reports what the page takes while during runs: the renderer's CPU
+// time, the gaps between frames of the screen, and tasks of 50 ms or more.
+func (b *tab) measure(to *testing.B, during func()) {
+	b.do(chromedp.Evaluate[chromedp.Void](`{
+		window.gaps = []; window.long = [];
+		let last = performance.now();
+		const next = (now) => { gaps.push(now - last); last = now; requestAnimationFrame(next); };
+		requestAnimationFrame(next);
+		new PerformanceObserver((list) => long.push(...list.getEntries().map((e) => e.duration))).observe({ entryTypes: ["longtask"] });
+	}`))
+	began, cpu := time.Now(), rendererTime(b)
+	during()
+	to.ReportMetric(100*(rendererTime(b)-cpu).Seconds()/time.Since(began).Seconds(), "renderer-%")
+	gaps := b.floats(`gaps`)
+	slices.Sort(gaps)
+	for _, p := range []int{50, 95, 99} {
+		to.ReportMetric(gaps[len(gaps)*p/100], fmt.Sprintf("p%d-gap-ms", p))
+	}
+	to.ReportMetric(gaps[len(gaps)-1], "max-gap-ms")
+	to.ReportMetric(float64(len(b.floats(`long`))), "long-tasks")
+	to.ReportMetric(float64(b.number(`document.querySelectorAll("*").length`)), "elements")
 }
 
 // pipeline sends so many requests a second, if the server can take them, over
 // sixteen connections, a hundredth of a second's worth at a time. What it
-// answers ends that, and answers how many were answered.
-func (p *program) pipeline(perSecond int) (stop func() uint64) {
+// answers ends that, and reports how many messages that were.
+func (p *program) pipeline(b *testing.B, perSecond int) (stop func()) {
 	const connections = 16
 	ctx, cancel := context.WithCancel(context.Background())
 	var all atomic.Uint64
@@ -99,10 +104,11 @@ func (p *program) pipeline(perSecond int) (stop func() uint64) {
 			}
 		})
 	}
-	return func() uint64 {
+	began := time.Now()
+	return func() {
 		cancel()
 		done.Wait()
-		return all.Load()
+		b.ReportMetric(2*float64(all.Load())/time.Since(began).Seconds(), "messages/s")
 	}
 }
 
@@ -124,8 +130,8 @@ func (p *program) streamed(view string, span time.Duration) int64 {
 }
 
 // rendererTime answers the CPU time of all renderers of browsers that this
-// test has started.
-func rendererTime(t *testing.T) (all time.Duration) {
+// process has started.
+func rendererTime(t testing.TB) (all time.Duration) {
 	names, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		t.Fatal(err)
