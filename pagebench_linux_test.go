@@ -25,12 +25,10 @@ import (
 // second in which it is open, while nothing happens or the four lines answer
 // 15,000 requests, if they can.
 func BenchmarkPage(b *testing.B) {
-	open := browser(b)
 	for _, view := range []string{"messages", "flow"} {
 		for _, load := range []string{"quiet", "load"} {
 			b.Run(view+"/"+load, func(b *testing.B) {
-				page := open()
-				page.TB = b
+				page := browser(b)()
 				page.do(chromedp.EmulateViewport(1280, 860))
 				p := startIn(b, "examples", "hello.star", "--store", "memory")
 				p.looking(page, view)
