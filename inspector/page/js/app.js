@@ -1,5 +1,5 @@
 // The frame around the views: navigation, the live stream, keys, themes.
-import { h, $, setText, number, clock, toast, tell, saved } from "./dom.js";
+import { h, $, setText, number, time, toast, tell, saved } from "./dom.js";
 import { Live } from "./api.js";
 import { Notices } from "./notices.js";
 import { flow } from "./views/flow.js";
@@ -41,7 +41,7 @@ function frame(f, first) {
   if (f.status) {
     const since = shell.status.since;
     shell.status = f.status;
-    if (first && since && since !== f.status.since) toast(`The server was started anew at ${clock(f.status.since).slice(0, 8)}: totals count from then`);
+    if (first && since && since !== f.status.since) toast(`The server was started anew at ${time(f.status.since)}: totals count from then`);
     drawBar();
   }
   current?.frame?.(f, first);

@@ -75,6 +75,13 @@ export function took(ms) {
   return Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
 }
 
+// time is clock to the second, with the day where it is not today's.
+export function time(ms) {
+  const day = new Date(ms);
+  const today = !ms || day.toDateString() === new Date().toDateString();
+  return (today ? "" : day.toLocaleDateString("en", { day: "numeric", month: "short" }) + ", ") + clock(ms).slice(0, 8);
+}
+
 export function clock(ms) {
   if (!ms) return "–";
   const d = new Date(ms);

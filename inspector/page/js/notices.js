@@ -1,8 +1,6 @@
 // What every view has to say: the server is lost, the application does not
 // load, chaos is on, channels are paused.
-import { h, clock, number } from "./dom.js";
-
-const time = (ms) => clock(ms).slice(0, 8);
+import { h, number, time } from "./dom.js";
 
 export class Notices {
   constructor(box) {

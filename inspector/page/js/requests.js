@@ -1,5 +1,5 @@
 // The HTTP client of Play, and the history of its requests.
-import { h, ask, clock, saved, toast } from "./dom.js";
+import { h, ask, time, saved, toast } from "./dom.js";
 import { post } from "./api.js";
 import { encode, kinds, kindSelect, marked } from "./bytes.js";
 import { answerNode } from "./compose.js";
@@ -87,7 +87,7 @@ export function requestCard(shell) {
     past.replaceChildren(h("div", { class: "head" }, h("h3", {}, "History"), h("button", { class: "small", type: "button", onclick: forget }, "Delete all…")),
       h("ul", {}, list.map((r, i) => h("li", {},
         h("button", { class: "pick row", title: "Write it into the form", onclick: () => { write(r); path.focus(); } },
-          h("b", {}, r.method), h("span", { class: "path" }, r.path), h("span", { class: "status s" + Math.floor((r.status || 500) / 100) }, r.status ? String(r.status) : "no answer"), h("span", { class: "muted time" }, clock(r.at).slice(0, 8))),
+          h("b", {}, r.method), h("span", { class: "path" }, r.path), h("span", { class: "status s" + Math.floor((r.status || 500) / 100) }, r.status ? String(r.status) : "no answer"), h("span", { class: "muted time" }, time(r.at))),
         h("button", { class: "small", onclick: () => { write(r); go(); } }, "Again"),
         h("button", { class: "small", "aria-label": `Delete ${r.method} ${r.path}`, onclick: () => keepHistory(list.filter((_, j) => j !== i)) }, "✕")))));
   }

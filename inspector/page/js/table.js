@@ -1,6 +1,6 @@
 // Live tables: sorted by a column, walked with the keyboard, and a card a row
 // where there is little room.
-import { h, keep, setText } from "./dom.js";
+import { h, keep, setText, time } from "./dom.js";
 
 export class Table {
   // columns are { title, about, of, text or nodes with shape, class, label }:
@@ -120,4 +120,4 @@ function compare(a, b) {
 }
 
 // since words the time from which totals count.
-export const since = (status) => (status.since ? "since " + new Date(status.since).toLocaleTimeString() : "since the server was started");
+export const since = (status) => (status.since ? "since " + time(status.since) : "since the server was started");

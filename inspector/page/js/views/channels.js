@@ -19,7 +19,7 @@ const columns = [
   { title: "Sent", about: "A total since the server was started", of: (c) => c.sent, down: true, text: (c) => number(c.sent), class: "less num" },
   { title: "Refused", about: "A total since the server was started: the channel was full", of: (c) => c.refused, down: true, text: (c) => number(c.refused), class: "less num" },
   { title: "Expired", about: "A total since the server was started: nobody took them in time", of: (c) => c.expired, down: true, text: (c) => number(c.expired), class: "less num" },
-  { title: "Readers", about: "Who waits for its messages now (a gauge); those of an owner are pushed to it", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "owner" : c.readers ? c.readers + " wait" : "none"), class: "less" },
+  { title: "Readers", about: "Who waits for its messages now (a gauge); those of an owner are pushed to it", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "owner" : c.readers ? c.readers + (c.readers === 1 ? " waits" : " wait") : "none"), class: "less" },
 ];
 
 function meter(c) {

@@ -1,6 +1,6 @@
 // The architecture, alive: protocol server, channels as pipes, workers as
 // cells, groups as fans, and the messages that move between them.
-import { h, setText, number, took, bytes } from "../dom.js";
+import { h, setText, number, took, bytes, time } from "../dom.js";
 import { Chart } from "../chart.js";
 import { Cells } from "../flow/cells.js";
 import { Dots } from "../flow/dots.js";
@@ -68,7 +68,7 @@ export function flow(shell) {
   }
 
   function words(s) {
-    const since = new Date(s.since).toLocaleTimeString();
+    const since = time(s.since);
     setText(sockets, number(s.sockets));
     setText(socketWord, s.sockets === 1 ? " WebSocket open" : " WebSockets open");
     setText(requests, number(s.requests));

@@ -29,6 +29,7 @@ export function messages(shell, params) {
   let renew = true; // what the stream begins with replaces the list
   let since; // when the server was started whose messages these are
   let timer, again;
+  let told = false; // what there is
 
   const wrong = h("p", { class: "bad wrong", id: "wrong", role: "alert", hidden: true });
   const input = h("input", {
@@ -97,6 +98,7 @@ export function messages(shell, params) {
   }
 
   function frame(f, first) {
+    told = true;
     if (first) {
       if (renew || since !== shell.status.since || !tail.still()) tail.clear();
       since = shell.status.since;
@@ -117,7 +119,7 @@ export function messages(shell, params) {
     if (share < 0.999) words.push(`busy: ${(share * 100).toFixed(share < 0.1 ? 1 : 0)} % of the chains are recorded`);
     if (!words.length && tail.list.length) words.push(`the newest ${tail.list.length}`);
     setText(note, words.join(" · "));
-    empty.hidden = tail.list.length > 0;
+    empty.hidden = !told || tail.list.length > 0;
     setText(empty, filter ? "Nothing that is remembered fits the filter. What comes and fits is shown here." : "No messages yet. Open the application, or try Play.");
   }
 

@@ -1,5 +1,5 @@
 // Generations of the application, and what went wrong.
-import { h, keep, setText, clock, took } from "../dom.js";
+import { h, keep, setText, clock, time, took } from "../dom.js";
 import { attempt, post } from "../api.js";
 
 export function reloads(shell) {
@@ -22,7 +22,7 @@ export function reloads(shell) {
     const loads = f.loads || [], lines = f.logs || [];
     const workers = f.status.workers > 0 || loads.length > 0;
     button.hidden = !workers;
-    setText(note, workers ? `${f.status.failedLoads} of the loads failed since ${clock(f.status.since).slice(0, 8)} (a total). The newest 100 of each are kept.` : "");
+    setText(note, workers ? `${f.status.failedLoads} of the loads failed since ${time(f.status.since)} (a total). The newest 100 of each are kept.` : "");
     keep(list, loads, (l) => l.at, (l) => loadCard(l, shell));
     for (const l of loads) setText(list.kept.get(l.at).node.querySelector(".now"), !l.error && l.generation === f.status.generation ? "live" : "");
     none.hidden = loads.length > 0;
