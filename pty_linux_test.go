@@ -5,10 +5,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,7 +94,11 @@ func (p *terminalProgram) press(key string) {
 // terminal as it was.
 func (p *terminalProgram) restored(status int) {
 	p.Helper()
-	<-p.ended
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		p.Fatalf("it goes on; it said:\n%s", p.out)
+	}
 	if got := p.cmd.ProcessState.ExitCode(); got != status {
 		p.Errorf("exit status %d; it said:\n%s", got, p.out)
 	}
@@ -127,9 +133,25 @@ func TestTheTerminalIsRestoredHoweverTheProgramIsEnded(t *testing.T) {
 		"SIGHUP":  func(p *terminalProgram) { _ = p.cmd.Process.Signal(syscall.SIGHUP) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			// A program inherits it if who runs the tests ignores hang-ups.
+			signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+			t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
 			p := inTerminal(t)
 			end(p)
 			p.restored(0)
 		})
 	}
+}
+
+func TestUnderNohupTheProgramOutlivesItsTerminal(t *testing.T) {
+	signal.Ignore(syscall.SIGHUP)
+	t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
+	p := inTerminal(t)
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.press("r")
+	p.saw(`reloaded app\.star, generation 2`)
+	p.press("q")
+	p.restored(0)
 }
