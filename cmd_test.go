@@ -17,10 +17,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// chatApp lets a client in when it is in the room: nothing that is said from
+// then on passes it by.
 const chatApp = `
 def connect(message):
-    message.reply_channel.send({"accept": True})
     Group("room").add(message.reply_channel)
+    message.reply_channel.send({"accept": True})
 
 def receive(message):
     Group("room").send({"text": message["text"]})
