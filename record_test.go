@@ -16,16 +16,20 @@ def page(request):
     return "page\nat %s\nof %s" % (time.now(), request.message.reply_channel.name)
 
 def connect(message):
-    message.reply_channel.send({"accept": True, "text": "you are " + message.reply_channel.name})
     Group("room").add(message.reply_channel)
+    message.reply_channel.send({"accept": True, "text": "you are " + message.reply_channel.name})
 
 def receive(message):
     Group("room").send({"text": "%s, said at %d" % (message["text"], time.now().unix)})
+
+def leave(message):
+    Group("room").send({"text": "somebody left"})
 
 channel_routing = [
     view("/page", page),
     route("websocket.connect", connect),
     route("websocket.receive", receive),
+    route("websocket.disconnect", leave),
 ]
 `
 
@@ -71,6 +75,7 @@ func (p *program) record(file string) {
 		other.receive()
 	}
 	one.c.CloseNow()
+	other.receive()
 	other.c.CloseNow()
 	p.recorded(file, `"channel":"websocket.disconnect"`, 2)
 	if status := stop(); status != 0 {

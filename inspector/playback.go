@@ -328,6 +328,9 @@ func (p *playback) send(ctx context.Context, m *recorded) error {
 		return err
 	}
 	c := asgi.NewCause(asgi.NewTrace())
+	if m.Channel == "websocket.disconnect" { // as the protocol server does
+		p.depart(ctx, m.of)
+	}
 	for {
 		err := p.s.opts.Layer.Send(ctx, c, m.Channel, message, asgi.Volatile)
 		switch {
@@ -398,8 +401,13 @@ func (p *playback) leave() {
 				asgi.Field{Key: "code", Value: 1006}, asgi.Field{Key: "order", Value: c.inputs})
 			_ = p.s.opts.Layer.Send(ctx, asgi.NewCause(asgi.NewTrace()), "websocket.disconnect", m, asgi.Volatile)
 		}
-		if p.s.groups != nil {
-			_ = p.s.groups.GroupLeave(ctx, nil, c.played)
-		}
+		p.depart(ctx, c)
+	}
+}
+
+// depart takes a connection out of its groups.
+func (p *playback) depart(ctx context.Context, c *conversation) {
+	if p.s.groups != nil {
+		_ = p.s.groups.GroupLeave(ctx, nil, c.played)
 	}
 }
