@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,6 +81,18 @@ func (ch channelRow) row() []string {
 	}
 }
 
+// pausedChannel is what a breakpoint holds.
+type pausedChannel struct {
+	Channel string `json:"channel"`
+}
+
+func (p pausedChannel) String() string {
+	if strings.HasSuffix(p.Channel, "!") {
+		return p.Channel + ", which is every channel that begins so,"
+	}
+	return p.Channel
+}
+
 func newPause() *cobra.Command {
 	return newRemote(&cobra.Command{
 		Use:   "pause CHANNEL",
@@ -89,10 +102,11 @@ expire, while sockets stay open. step lets one message pass, resume all.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeChannels,
 	}, nil, func(c *controlClient, args []string) error {
-		if err := c.post("/api/channel/pause", map[string]string{"channel": args[0]}, nil); err != nil {
+		var answer pausedChannel
+		if err := c.post("/api/channel/pause", map[string]string{"channel": args[0]}, &answer); err != nil {
 			return err
 		}
-		return c.say(struct{}{}, "%s is paused", args[0])
+		return c.say(answer, "%s is paused", answer)
 	})
 }
 
@@ -123,9 +137,16 @@ func newResume() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeChannels,
 	}, nil, func(c *controlClient, args []string) error {
-		if err := c.post("/api/channel/resume", map[string]string{"channel": args[0]}, nil); err != nil {
+		var answer struct {
+			pausedChannel
+			Resumed bool `json:"resumed"`
+		}
+		if err := c.post("/api/channel/resume", map[string]string{"channel": args[0]}, &answer); err != nil {
 			return err
 		}
-		return c.say(struct{}{}, "%s goes on", args[0])
+		if !answer.Resumed {
+			return c.say(answer, "%s was not paused", answer.Channel)
+		}
+		return c.say(answer, "%s goes on", answer)
 	})
 }

@@ -31,8 +31,9 @@ recorded, whole chains of it. The server does not take the file for a part of
 its application: it may lie beside that.`,
 		Args: cobra.MinimumNArgs(1),
 	}, nil, func(c *controlClient, args []string) error {
-		fmt.Fprintln(cmd.ErrOrStderr(), "recording; Ctrl-C ends it")
+		begun := func() { fmt.Fprintln(cmd.ErrOrStderr(), "recording; Ctrl-C ends it") }
 		if args[0] == "-" {
+			begun()
 			_, err := c.recordTo(c.out, args[1:])
 			return err
 		}
@@ -40,6 +41,7 @@ its application: it may lie beside that.`,
 		if err != nil {
 			return err
 		}
+		begun()
 		n, err := c.recordTo(f, args[1:])
 		if err = errors.Join(err, f.Close()); err != nil {
 			return err

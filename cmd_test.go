@@ -103,6 +103,15 @@ func TestChannelsPauseStepAndResumeAgainstARunningServer(t *testing.T) {
 	if status, _ := p.command("flush"); status != 1 {
 		t.Error("flush asks for nothing")
 	}
+	if out := p.mustCommand("pause", "a!b"); !strings.Contains(out, "a!, which is every channel that begins so, is paused") {
+		t.Errorf("pause: %s", out)
+	}
+	if out := p.mustCommand("resume", "a!b"); !strings.Contains(out, "a!, which is every channel that begins so, goes on") {
+		t.Errorf("resume: %s", out)
+	}
+	if out := p.mustCommand("resume", "jobs"); !strings.Contains(out, "jobs was not paused") {
+		t.Errorf("resume: %s", out)
+	}
 	p.mustCommand("flush", "--yes")
 	if err := json.Unmarshal([]byte(p.mustCommand("channels", "jobs", "--json")), &rows); err != nil || rows[0].Depth != 0 {
 		t.Errorf("after the flush: %+v, %v", rows, err)

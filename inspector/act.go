@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"path/filepath"
+	"slices"
 
 	"asgibox/asgi"
 )
@@ -108,13 +109,15 @@ func (s *Server) onChannel(w http.ResponseWriter, r *http.Request, act func(chan
 
 func (s *Server) pause(w http.ResponseWriter, r *http.Request) error {
 	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
-		return struct{}{}, s.opts.Store.Pause(channel)
+		return map[string]string{"channel": asgi.ProcessPrefix(channel)}, s.opts.Store.Pause(channel)
 	})
 }
 
 func (s *Server) resume(w http.ResponseWriter, r *http.Request) error {
 	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
-		return struct{}{}, s.opts.Store.Resume(channel)
+		name := asgi.ProcessPrefix(channel)
+		paused := slices.Contains(s.opts.Store.Paused(), name)
+		return map[string]any{"channel": name, "resumed": paused}, s.opts.Store.Resume(channel)
 	})
 }
 

@@ -2,10 +2,12 @@ package inspector
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/store"
 )
 
 // A filter says which messages to show. It is written as terms that must all
@@ -94,7 +96,30 @@ func parseTerm(word string) (term, error) {
 	} else {
 		t.values = strings.Split(word, ",")
 	}
-	return t, nil
+	return t, t.check()
+}
+
+// check tells of values that no message can have.
+func (t term) check() error {
+	for _, v := range t.values {
+		switch {
+		case t.key == "kind" && !slices.ContainsFunc(store.EventKinds(), func(k store.EventKind) bool { return fits(v, k.String()) }):
+			return fmt.Errorf("filter: there is no kind %s, use %s", v, kindList())
+		case t.key == "gen" && strings.Trim(v, "0123456789") != "":
+			return fmt.Errorf("filter: a generation is a number, not %s", v)
+		case t.key == "trace" && (len(v) > 16 || strings.Trim(strings.ToLower(v), "0123456789abcdef") != ""):
+			return fmt.Errorf("filter: a trace has up to 16 digits from 0 to f, unlike %s", v)
+		}
+	}
+	return nil
+}
+
+func kindList() string {
+	var names []string
+	for _, k := range store.EventKinds() {
+		names = append(names, k.String())
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
 func isWord(s string) bool {

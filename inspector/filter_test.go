@@ -63,7 +63,7 @@ func TestFiltersChooseMessages(t *testing.T) {
 }
 
 func TestBadFiltersAreRefused(t *testing.T) {
-	for _, text := range []string{"chanel:x", `text:"open`} {
+	for _, text := range []string{"chanel:x", `text:"open`, "kind:bogus", "kind:sent,drop", "gen:x", "trace:xyz", "trace:00000000000000000"} {
 		if _, err := parseFilter(text); err == nil {
 			t.Errorf("%q: no error", text)
 		}

@@ -26,6 +26,9 @@ var kindNames = [...]string{"sent", "taken", "refused", "expired", "dropped", "d
 
 func (k EventKind) String() string { return kindNames[k] }
 
+// EventKinds answers all kinds.
+func EventKinds() []EventKind { return []EventKind{Sent, Taken, Refused, Expired, Dropped, Delayed} }
+
 // An Event is one thing that happened to one message.
 type Event struct {
 	Kind       EventKind
