@@ -160,15 +160,17 @@ func TestReplaySendsOtherMessagesToTheirChannel(t *testing.T) {
 }
 
 func TestPlayAsksTheApplication(t *testing.T) {
+	var target string
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		target = r.RequestURI
 		_, _ = w.Write([]byte{0xff, 0x00})
 	}))
 	defer app.Close()
 	b := newBench(t, func(o *Options) { o.App = app.URL })
 	var answer answerView
-	b.mustCall("/api/play", object{"method": "GET", "path": "/", "headers": []any{}}, &answer)
-	if answer.Status != 200 || !answer.Binary || answer.Body != "/wA=" {
-		t.Fatalf("answered %+v", answer)
+	b.mustCall("/api/play", object{"method": "GET", "path": "/a b?ü=%20", "headers": []any{}}, &answer)
+	if answer.Status != 200 || !answer.Binary || answer.Body != "/wA=" || target != "/a%20b?%C3%BC=%20" {
+		t.Fatalf("asked for %s, answered %+v", target, answer)
 	}
 	if status := b.call("/api/play", object{"method": "GET", "path": "http://elsewhere/"}, nil); status != 400 {
 		t.Fatalf("another server's address: %d", status)

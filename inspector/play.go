@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -57,13 +58,27 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := request{method: args.Text("method"), target: args.Text("path"), body: args.Octets("body")}
+	q := request{method: args.Text("method"), target: typed(args.Text("path")), body: args.Octets("body")}
 	if headers, ok := listOf(args.Get("headers")); ok {
 		if q.headers, err = headersOf(headers); err != nil {
 			return err
 		}
 	}
 	return s.ask(w, r, q)
+}
+
+// typed answers a target as a browser makes it of what is typed: what a request
+// line cannot hold is percent-encoded.
+func typed(target string) string {
+	var b strings.Builder
+	for i := range len(target) {
+		if c := target[i]; c > ' ' && c < 0x7f {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // replay sends what began a trace once more: an HTTP request to the
