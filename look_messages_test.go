@@ -222,6 +222,11 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 func testConnectionsAreWrittenToAndClosed(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, lookedAtApp, "--store", "memory")
+	// A link that is older than the server leads to no socket.
+	p.looking(b, "connections?name=websocket.send.old!1")
+	b.shows("This socket is not among the open ones (any more).")
+	b.is("nothing can be sent to it", `document.querySelector(".sender").offsetParent === null && document.querySelector(".closer").offsetParent === null`)
+
 	s, other := p.dial("/talk"), p.dial("/other")
 	s.ask("hello")
 	p.looking(b, "connections")

@@ -13,7 +13,7 @@ const reasonBytes = 123;
 export function connections(shell, params) {
   let watched = params.name || "";
   let search = "";
-  let open = [], closed = [];
+  let open = [], closed = [], known = false; // whether a frame has said what there is
   const input = h("input", { type: "search", placeholder: "Path, client, group or protocol", "aria-label": "Filter the sockets", oninput: () => { search = input.value.toLowerCase(); draw(); } });
   const body = h("tbody"), past = h("tbody"), note = h("span", { class: "muted" });
   const none = h("p", { class: "muted empty" }), nonePast = h("p", { class: "muted empty" });
@@ -43,6 +43,7 @@ export function connections(shell, params) {
 
   function frame(f, first) {
     if (f.status) {
+      known = true;
       open = f.connections || [];
       closed = f.closed || [];
       const all = f.all || 0;
@@ -57,12 +58,12 @@ export function connections(shell, params) {
     keep(body, list, (c) => c.channel, row, drawRow);
     const now = shell.status.now || Date.now();
     for (const c of list) setText(body.kept.get(c.channel).node.children[2], took(Math.max(0, now - c.opened)));
-    none.hidden = list.length > 0;
+    none.hidden = !known || list.length > 0;
     setText(none, open.length ? "None of the open ones fits." : "No WebSocket is open. Play can open some.");
     keep(past, closed.filter((v) => !search || [v.path, v.client].some((t) => t?.toLowerCase().includes(search))), (v) => v.at + v.client + v.path, pastRow);
-    nonePast.hidden = closed.length > 0;
+    nonePast.hidden = !known || closed.length > 0;
     setText(nonePast, "None has closed since the server was started.");
-    close?.state(open.find((c) => c.channel === watched), closed.find((v) => v.channel === watched), open.length > 0 || closed.length > 0);
+    close?.state(open.find((c) => c.channel === watched), closed.find((v) => v.channel === watched), known);
   }
 
   function row(c) {
@@ -129,7 +130,7 @@ function watcher(channel, shell, leave) {
   }
 
   function state(c, gone, known) {
-    acts.hidden = !c && known;
+    acts.hidden = !c;
     if (c) {
       facts.replaceChildren(h("span", {}, c.path), h("span", {}, c.client || "no client address"), c.protocol ? h("span", {}, c.protocol) : "", h("span", {}, "opened at " + clock(c.opened)));
     } else if (gone) facts.replaceChildren(h("span", {}, gone.path), h("b", { class: "warn" }, `Closed at ${clock(gone.at)} with ${gone.status}: ${gone.why || "the handshake was refused"}`));
