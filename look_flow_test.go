@@ -82,6 +82,7 @@ func testFlowShowsWhatMoves(t *testing.T, b *tab) {
 	b.until(`document.querySelectorAll(".lines .group .member").length === 2`)
 	b.until(`document.querySelectorAll(".cells .cell").length === 16`)
 	b.until(`document.querySelectorAll(".chart canvas").length === 3`)
+	b.until(`document.querySelectorAll(".chart .now")[1].textContent.startsWith("p50 –")`) // no request yet
 	b.as(talk, drawn(`[data-channel="websocket.receive"] .tube`))
 	b.as(talk, drawn(`.pipe.reply .tube`))
 	b.as(talk, drawn(`.fan`))
@@ -158,6 +159,10 @@ func testNarrowPage(t *testing.T, b *tab) {
 			if n := b.number(`Math.max(0, ...[...document.querySelectorAll(".scroll, .detail, .drawer")].map((e) => e.scrollWidth - e.clientWidth))`); n > 0 {
 				t.Errorf("%s: something is cut by %d pixels at %d", view.hash, n, width)
 			}
+			if strings.HasPrefix(view.hash, "channels?") {
+				b.is("the heading is the whole name", `document.querySelector(".detail h2").innerText === `+quoteJS(long))
+				b.is("a cut name keeps its end", `[...document.querySelectorAll("tbody .chip")].some((c) => c.innerText.endsWith("narrow-page"))`)
+			}
 			if n := b.number(`document.querySelectorAll("main u").length`); n != 0 {
 				t.Errorf("%s draws a message as HTML", view.hash)
 			}
@@ -170,11 +175,31 @@ func testNarrowPage(t *testing.T, b *tab) {
 	}
 }
 
+// unitsAreSaid checks numbers at the edge of a unit.
+func (b *tab) unitsAreSaid() {
+	b.Helper()
+	b.run(`import("/js/dom.js").then((m) => { window.dom = m; })`)
+	b.until(`!!window.dom`)
+	for call, want := range map[string]string{
+		"took(0.9996)": "1.00 ms", "took(9.996)": "10 ms", "took(999.4)": "999 ms", "took(999.7)": "1.00 s", "took(9996)": "10.0 s", "took(59940)": "59.9 s", "took(59970)": "1 min",
+		"took(61000)": "1 min 1 s", "took(3599600)": "1 h", "took(3660000)": "1 h 1 min", "took(0)": "0 µs", "took()": "–",
+		"bytes(1023)": "1023 B", "bytes(1024)": "1.0 KiB", "bytes(1048570)": "1.0 MiB", "bytes(2 ** 30 - 1)": "1.0 GiB", "bytes(2 ** 40)": "1024.0 GiB",
+		"number(9999)": "9,999", "number(99960)": "100k", "number(999499)": "999k", "number(999999)": "1.00M", "number(9999999)": "10.0M", "number(9.97)": "10",
+		`short("a.long.prefix.that.names.share.a.million.times.01")`: "a.long.prefix…e.a.million.times.01",
+		`short("websocket.send.xyzzy!1")`:                            "…!1",
+	} {
+		if got := b.answer("dom." + call); got != want {
+			b.Errorf("%s is %q, want %q", call, got, want)
+		}
+	}
+}
+
 func testColoursAndMotion(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, chatApp, "--store", "memory")
 	ada := p.dial("/chat/ada")
 	p.looking(b, "flow")
+	b.unitsAreSaid()
 	b.until(`!!document.querySelector(".pipe .tube") && !!document.querySelector(".lines .way path")`)
 	colours := `["body", ".card", ".pipe .name", ".tube", ".cell"].map((s) => getComputedStyle(document.querySelector(s)).backgroundColor + getComputedStyle(document.querySelector(s)).color).join() + getComputedStyle(document.querySelector(".lines .way path")).stroke`
 	b.prefers("prefers-color-scheme", "dark")

@@ -7,7 +7,8 @@ const seconds = 300;
 const clockOf = (t) => new Date(t * 1000).toTimeString().slice(0, 8);
 
 export class Chart {
-  // lines: [{ label, key, color }], where a color is the name of a CSS variable.
+  // lines: [{ label, key, color, of }], where a color is the name of a CSS
+  // variable. Where a point has none of what a line is of, it says nothing.
   constructor(title, note, lines, format) {
     this.lines = lines;
     this.format = format;
@@ -54,7 +55,7 @@ export class Chart {
     const p = this.points[index ?? this.points.length - 1];
     if (!p) return;
     this.now.replaceChildren(...this.lines.map((l) =>
-      h("span", { class: "key" }, h("i", { class: "dot " + l.color.slice(2) }), l.label + " ", h("b", {}, this.format(p[l.key])))));
+      h("span", { class: "key" }, h("i", { class: "dot " + l.color.slice(2) }), l.label + " ", h("b", {}, l.of && !p[l.of] ? "–" : this.format(p[l.key])))));
   }
 
   resize() {

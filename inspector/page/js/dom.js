@@ -48,32 +48,36 @@ export function keep(container, items, keyOf, create, update) {
   container.kept = now;
 }
 
+// What would be rounded up to the next unit is said in that.
 export function number(n) {
   if (n === undefined || n === null) return "–";
-  if (n >= 1e6) return (n / 1e6).toFixed(n < 1e7 ? 2 : 1) + "M";
-  if (n >= 1e4) return (n / 1e3).toFixed(n < 1e5 ? 1 : 0) + "k";
+  if (n >= 999500) return (n / 1e6).toFixed(n < 9.995e6 ? 2 : 1) + "M";
+  if (n >= 1e4) return (n / 1e3).toFixed(n < 99950 ? 1 : 0) + "k";
   if (Number.isInteger(n)) return n.toLocaleString("en");
-  return n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
+  return n < 9.95 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
 }
 
 export function bytes(n) {
   if (n < 1024) return n + " B";
-  if (n < 1 << 20) return (n / 1024).toFixed(1) + " KiB";
-  if (n < 1 << 30) return (n / (1 << 20)).toFixed(1) + " MiB";
-  return (n / (1 << 30)).toFixed(1) + " GiB";
+  let unit = 0;
+  for (n /= 1024; n >= 1023.95 && unit < 2; n /= 1024) unit++;
+  return n.toFixed(1) + " " + ["KiB", "MiB", "GiB"][unit];
 }
 
 export function took(ms) {
   if (ms === undefined || ms === null) return "–";
-  if (ms < 1) return Math.round(ms * 1000) + " µs";
-  if (ms < 10) return ms.toFixed(2) + " ms";
-  if (ms < 1000) return Math.round(ms) + " ms";
-  if (ms < 60000) return (ms / 1000).toFixed(1) + " s";
-  const seconds = Math.round(ms / 1000); // rounded first: there is no "60 s"
-  if (seconds < 3600) return Math.floor(seconds / 60) + " min " + (seconds % 60) + " s";
-  const minutes = Math.round(seconds / 60);
-  return Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
+  if (ms < 0.9995) return Math.round(ms * 1000) + " µs";
+  if (ms < 9.995) return ms.toFixed(2) + " ms";
+  if (ms < 999.5) return Math.round(ms) + " ms";
+  if (ms < 9995) return (ms / 1000).toFixed(2) + " s";
+  if (ms < 59950) return (ms / 1000).toFixed(1) + " s";
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 3600) return both(seconds, "min", "s");
+  return both(Math.round(seconds / 60), "h", "min");
 }
+
+// both says a count of a small unit in it and a large one of sixty.
+const both = (n, large, small) => `${Math.floor(n / 60)} ${large}` + (n % 60 ? ` ${n % 60} ${small}` : "");
 
 // time is clock to the second, with the day where it is not today's.
 export function time(ms) {
@@ -89,10 +93,12 @@ export function clock(ms) {
   return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}.${String(d.getMilliseconds()).padStart(3, "0")}`;
 }
 
-// short cuts the random part of a process-specific name, which nobody reads.
-export function short(channel) {
+// short cuts the random part of a process-specific name, which nobody reads,
+// and the middle of a long one: names differ at the end.
+export function short(channel, most = 34) {
   const at = channel.indexOf("!");
-  if (at < 0) return channel.length > 34 ? channel.slice(0, 32) + "…" : channel;
+  const head = Math.floor(most * 0.4);
+  if (at < 0) return channel.length > most ? channel.slice(0, head) + "…" + channel.slice(head + 1 - most) : channel;
   if (at < channel.length - 1) return "…" + channel.slice(at);
   return channel.slice(0, channel.lastIndexOf(".", at) + 1) + "…!";
 }
@@ -116,7 +122,7 @@ export function family(channel) {
   return "own";
 }
 
-export const chip = (channel) => h("span", { class: "chip " + family(channel), title: channel }, short(channel));
+export const chip = (channel, text = short(channel)) => h("span", { class: "chip " + family(channel), title: channel }, text);
 
 let toastTimer;
 export function toast(text, bad) {

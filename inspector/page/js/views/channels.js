@@ -6,7 +6,7 @@ import { Table, since } from "../table.js";
 import { WaitingList } from "../waiting.js";
 import { compose, family } from "./messages.js";
 
-const chip = (name) => h("span", { class: "chip " + family(name), title: name }, short(name));
+const chip = (name, text = short(name)) => h("span", { class: "chip " + family(name), title: name }, text);
 
 const columns = [
   {
@@ -90,7 +90,7 @@ export function channels(shell, params) {
     sliders = chaosSliders(name);
     sliders.draw(rules);
     detail.replaceChildren(
-      h("div", { class: "head" }, h("h2", {}, chip(name)), h("button", { class: "small", onclick: () => choose(""), "aria-label": "Close", title: "Close (Esc)" }, "✕")),
+      h("div", { class: "head" }, h("h2", {}, chip(name, name)), h("button", { class: "small", onclick: () => choose(""), "aria-label": "Close", title: "Close (Esc)" }, "✕")),
       facts,
       h("div", { class: "actions left" }, pause,
         stepper,

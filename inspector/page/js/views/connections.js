@@ -1,5 +1,5 @@
 // Open sockets, and why the closed ones closed.
-import { h, keep, setText, took, bytes, number, clock, short, toast } from "../dom.js";
+import { h, keep, setText, took, bytes, number, clock, chip, toast } from "../dom.js";
 import { get, post, attempt } from "../api.js";
 import { messageNode } from "../payload.js";
 import { encode, kindSelect, marked } from "../bytes.js";
@@ -140,7 +140,7 @@ function watcher(channel, shell, leave) {
   return {
     frames: show, state,
     nodes: [
-      h("div", { class: "head" }, h("h2", {}, h("span", { class: "chip reply", title: channel }, short(channel))), h("button", { class: "small", onclick: leave, "aria-label": "Close", title: "Esc" }, "✕")),
+      h("div", { class: "head" }, h("h2", {}, chip(channel, channel)), h("button", { class: "small", onclick: leave, "aria-label": "Close", title: "Esc" }, "✕")),
       facts, acts,
       h("h3", {}, "Frames, the newest first ", h("a", { href: "#/messages?" + new URLSearchParams({ filter: "reply:" + channel }) }, "in Messages")), tail,
     ],

@@ -36,7 +36,7 @@ export function flow(shell) {
 
   const charts = [
     new Chart("Throughput", "a second", [{ label: "messages", key: "sent", color: "--teal", fill: "--teal-soft" }, { label: "requests", key: "http", color: "--blue" }], number),
-    new Chart("Latency", "of requests", [{ label: "p50", key: "p50", color: "--teal" }, { label: "p95", key: "p95", color: "--amber" }, { label: "p99", key: "p99", color: "--red" }], took),
+    new Chart("Latency", "of requests", [{ label: "p50", key: "p50", color: "--teal", of: "http" }, { label: "p95", key: "p95", color: "--amber", of: "http" }, { label: "p99", key: "p99", color: "--red", of: "http" }], took),
     new Chart("Waiting", "messages in queues", [{ label: "waiting", key: "waiting", color: "--violet", fill: "--violet-soft" }, { label: "refused/s", key: "refused", color: "--red" }], number),
   ];
   const node = h("div", {}, stage, h("div", { class: "charts" }, charts.map((c) => c.node)));

@@ -139,7 +139,7 @@ export function messages(shell, params) {
       const [name, group] = channel.children;
       name.className = "chip " + family(m.channel);
       name.title = m.channel;
-      setText(name, short(m.channel));
+      setText(name, short(m.channel, 24)); // as many as the column has room for
       group.hidden = !m.group;
       group.title = "sent to the group " + m.group;
       setText(group, m.group || "");
@@ -251,7 +251,7 @@ function factsOf(m) {
 function detailOf(m, falls, shell, close) {
   const traced = m.trace !== noTrace;
   return [
-    head(chip(m.channel), close), factsOf(m),
+    head(chip(m.channel, m.channel), close), factsOf(m),
     h("div", { class: "actions left" },
       traced && h("button", { class: "primary", onclick: () => replay(m), title: "Send again what began this chain" }, "Replay"),
       h("button", { onclick: () => compose(shell, m.channel, m.message) }, "Edit & send again"),

@@ -36,7 +36,7 @@ export function reloads(shell) {
 function loadCard(l) {
   const facts = [clock(l.at), took(l.tookMs), !l.error && l.kind, l.sockets && `${l.sockets} ${l.sockets === 1 ? "socket" : "sockets"} kept`];
   return h("article", { class: "load card" + (l.error ? " failed" : "") },
-    h("header", {}, h("b", {}, l.error ? `Generation ${l.generation} did not load` : `Generation ${l.generation}`), h("span", { class: "tag good now" }), h("span", { class: "facts" }, facts.filter(Boolean).map((t) => h("span", {}, t)))),
+    h("header", {}, h("b", {}, l.error ? "A load that failed" : `Generation ${l.generation}`), h("span", { class: "tag good now" }), h("span", { class: "facts" }, facts.filter(Boolean).map((t) => h("span", {}, t)))),
     l.changed?.length ? h("p", { class: "changed" }, "Changed: ", l.changed.slice(0, 10).map((c) => h("code", {}, c)), l.changed.length > 10 && `and ${l.changed.length - 10} more`) : "",
     l.error ? traceback(l.error) : "");
 }
