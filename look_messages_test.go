@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -78,6 +79,21 @@ func (b *tab) copied(button string) string {
 		b.Fatal(err)
 	}
 	return text
+}
+
+// copiedAndRun copies as curl and answers what the command says, as text.
+func (b *tab) copiedAndRun() string {
+	b.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		b.Skip("there is no curl on this machine")
+	}
+	c := exec.Command("sh")
+	c.Stdin = strings.NewReader(b.copied("curl") + "\n")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		b.Errorf("curl: %v: %.300s", err, out)
+	}
+	return strings.ToValidUTF8(string(out), "\ufffd")
 }
 
 const rowOf = `[...document.querySelectorAll(".messages tr[data-id]")].find((r) => r.textContent.includes(`
@@ -165,14 +181,25 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 	b.press("Close")
 	b.until(`!document.querySelector("dialog").open && document.activeElement.textContent === "Replay"`)
 
-	// The copied command is run.
-	command := b.copied("curl")
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Log("curl is not installed, so what was copied is not run")
-	} else if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil || !strings.Contains(string(out), "GET 1") {
-		t.Errorf("%s\nsaid %v: %s", command, err, out)
+	if got := b.copiedAndRun(); !strings.Contains(got, "GET 1") {
+		t.Errorf("the copied command said %s", got)
 	}
 	b.do(chromedp.KeyEvent(kb.Escape))
+
+	// So is one with a body that is longer than an argument may be.
+	for kind, body := range map[string]string{"text": strings.Repeat("it's 100% \\n\n", 200<<10/12), "binary": strings.Repeat("\x00'\xff", 200<<10/3)} {
+		if _, err := http.Post(p.url+"/?x="+kind, "text/plain", strings.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+		p.looking(b, `messages?filter=channel:http.request text:"POST /?x=`+kind+`"`)
+		b.openMessage("POST /?x=" + kind)
+		b.shows("Content")
+		want := "POST " + kind + " " + strings.ToValidUTF8(body, "\ufffd")
+		if got := b.copiedAndRun(); !strings.Contains(got, want) {
+			t.Errorf("%s: of %d bytes came %d: %.300q", kind, len(want), len(got), got)
+		}
+	}
+	p.mustCommand("flush", "--yes")
 
 	p.looking(b, "messages?filter=channel:jobs")
 	b.openMessage("bytes(2)")
@@ -188,15 +215,9 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 })`; got != want {
 		t.Errorf("as Starlark:\n%s", got)
 	}
-	if _, err := exec.LookPath("curl"); err == nil {
-		if out, err := exec.Command("sh", "-c", b.copied("curl")).CombinedOutput(); err != nil {
-			t.Errorf("curl: %v: %s", err, out)
-		}
-		p.mustCommand("receive", "jobs")
-		p.mustCommand("receive", "jobs")
-		if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, "1.0") || !strings.Contains(got, "AP8=") {
-			t.Errorf("curl sent %s", got)
-		}
+	b.copiedAndRun()
+	if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, "1.0") || !strings.Contains(got, "AP8=") {
+		t.Errorf("curl sent %s", got)
 	}
 
 	// Of many copies to a group a few are shown at once.

@@ -140,6 +140,15 @@ function bytesLiteral(data) {
 
 const quote = (s) => "'" + s.replaceAll("'", "'\\''") + "'";
 
+// A body longer than an argument may be is piped in: printf and echo are the
+// shell's own.
+const longest = 32 << 10; // characters
+
+function withBody(lines, text) {
+  if (text.length <= longest) return [...lines, "--data-raw " + quote(text)].join(" \\\n  ");
+  return `printf %s ${quote(text)} | ` + [...lines, "--data-binary @-"].join(" \\\n  ");
+}
+
 // curl writes a request as it would be made from a terminal, and any other
 // message as a call of the layer over HTTP.
 export function curl(channel, message, status) {
@@ -147,7 +156,7 @@ export function curl(channel, message, status) {
     const body = JSON.stringify({ channel, message }).replaceAll(mark, "\\uffff");
     const lines = [`curl -sS ${quote(location.origin + "/layer/send")}`, "-H 'Content-Type: application/json'"];
     if (status.token) lines.push('-H "Authorization: Bearer $ASGIBOX_TOKEN"');
-    return [...lines, `--data-raw ${quote(body)}`].join(" \\\n  ");
+    return withBody(lines, body);
   }
   // Brackets in a query are no ranges, dots in a path are sent, and the
   // development certificate is taken as it is.
@@ -159,7 +168,7 @@ export function curl(channel, message, status) {
   if (!message.body) return lines.join(" \\\n  ");
   if (!headers.some(([name]) => name.toLowerCase() === "content-type")) lines.push("-H 'Content-Type:'");
   const text = plain(message.body);
-  if (text !== null) return [...lines, "--data-raw " + quote(text)].join(" \\\n  ");
+  if (text !== null) return withBody(lines, text);
   return `echo ${message.body.slice(1)} | base64 -d | ` + [...lines, "--data-binary @-"].join(" \\\n  ");
 }
 

@@ -45,7 +45,7 @@ export class Pipes {
     const open = () => (c.folded ? this.shell.go("channels", { filter: name }) : this.drawer.open(this.drawer.name === name ? "" : name));
     const node = h("div", { class: "pipe " + kindOf(name), "data-channel": name },
       h("div", { class: "row", onclick: (e) => { if (!e.target.closest("button")) open(); } },
-        h("button", { class: "name", title: name + ": show what waits", "aria-expanded": "false", onclick: open }, short(name)),
+        h("button", { class: "name", title: name + ": show what waits", "aria-expanded": "false", onclick: open }, short(name, 28)),
         h("span", { class: "rate", title: "Messages a second now (a gauge)" }),
         h("span", { class: "depth", title: "Messages that wait now, of what fits (gauges)" }),
         h("span", { class: "age", title: "How long the first in line has waited (a gauge)" }),
