@@ -134,16 +134,24 @@ func testBreakpointOnFlow(t *testing.T, b *tab) {
 
 func testNarrowPage(t *testing.T, b *tab) {
 	p := start(t, chatApp, "--store", "memory")
-	p.dial("/chat")
 	long := "a.channel.with-a-name-that-is-so-long-that-it-does-not-fit-into-any-line-of-a-narrow-page"
+	p.dial("/chat/" + long)
 	p.mustCommand("pause", long)
 	p.mustCommand("send", long, `{"text": "<u>x</u> and some more of a message that is too long for a line"}`)
 	p.mustCommand("group", "add", "a-group-"+long, long)
+	p.looking(b, "connections")
+	b.until(`!!document.querySelector("main tr[data-channel]")`)
+	socket := b.answer(`document.querySelector("main tr[data-channel]").dataset.channel`)
+	for i := range 4 {
+		p.mustCommand("group", "add", fmt.Sprintf("%d-a-group-%s", i, long), socket)
+		p.mustCommand("send", socket, `{"text": "`+strings.Repeat("x", 2000)+`"}`)
+	}
 	p.looking(b, "state")
 	b.do(chromedp.Evaluate[chromedp.Void](`{ fetch("/api/state/set", { method: "POST", headers: { "Content-Type": "application/json" },
 		body: JSON.stringify({ key: "a/key/that/is/rather/long/and/has/no/place/where/it/could/be/broken", value: { list: ["` + long + `"] } }) }) }`))
 	for _, view := range []struct{ hash, ready string }{
-		{"flow", `document.querySelector(".pipe.paused") && document.querySelectorAll(".fancard").length === 2`},
+		{"flow", `document.querySelector(".pipe.paused") && document.querySelectorAll(".fancard").length > 2`},
+		{"connections?name=" + socket, `document.querySelectorAll(".tags .tag").length === 4 && document.querySelector(".frame")`},
 		{"channels?name=" + long, `document.querySelector(".detail .waits") && document.querySelectorAll(".scroll tr[aria-rowindex], .scroll tbody tr").length > 3`},
 		{"groups?name=a-group-" + long, `document.querySelectorAll(".detail tbody td").length === 3`},
 		{"workers", `document.querySelectorAll("tbody tr").length === 16`},
@@ -158,6 +166,11 @@ func testNarrowPage(t *testing.T, b *tab) {
 			}
 			if n := b.number(`Math.max(0, ...[...document.querySelectorAll(".scroll, .detail, .drawer")].map((e) => e.scrollWidth - e.clientWidth))`); n > 0 {
 				t.Errorf("%s: something is cut by %d pixels at %d", view.hash, n, width)
+			}
+			if strings.HasPrefix(view.hash, "connections?") && width == 1280 {
+				b.run(`for (const [i, text] of [[4, "12.3k · 123.4 MiB"], [5, "12.3k · 123.4 MiB"], [6, "1,000 · 15.9 MiB"]]) document.querySelector(".sockets-open tbody tr").children[i].firstChild.textContent = text`)
+				b.is("much in figures fits", `document.querySelector(".scroll").scrollWidth <= document.querySelector(".scroll").clientWidth`)
+				b.picture("connections-full")
 			}
 			if strings.HasPrefix(view.hash, "channels?") {
 				b.is("the heading is the whole name", `document.querySelector(".detail h2").innerText === `+quoteJS(long))

@@ -79,7 +79,7 @@ export function connections(shell, params) {
     const [path, client, , groups, into, out, mailbox] = line.children;
     path.replaceChildren(h("span", { class: "path", title: c.path }, c.path), c.waiting ? h("span", { class: "tag warn" }, "waits for an answer") : "", c.protocol ? h("span", { class: "tag" }, c.protocol) : "");
     setText(client, c.client || "–");
-    groups.replaceChildren(h("span", {}, c.groups.slice(0, 3).map((g) => h("a", { class: "tag", title: g, href: "#/groups?" + new URLSearchParams({ name: g }), onclick: (e) => e.stopPropagation() }, g)),
+    groups.replaceChildren(h("span", { class: "tags" }, c.groups.slice(0, 3).map((g) => h("a", { class: "tag", title: g, href: "#/groups?" + new URLSearchParams({ name: g }), onclick: (e) => e.stopPropagation() }, g)),
       c.groups.length > 3 ? h("span", { class: "tag", title: c.groups.slice(3).join("\n") }, `+${c.groups.length - 3}`) : c.groups.length ? "" : "–"));
     setText(into, `${number(c.framesIn)} · ${bytes(c.bytesIn)}`);
     setText(out, `${number(c.framesOut)} · ${bytes(c.bytesOut)}`);
