@@ -41,16 +41,23 @@ function loadCard(l) {
     l.error ? traceback(l.error) : "");
 }
 
-// traceback shows an error with its source. A frame begins with its place,
-// whose line is the guilty one.
+// traceback shows an error with its source, which is not wrapped. A frame
+// begins with its place, whose line is the guilty one.
 function traceback(text) {
-  let guilty = "";
-  return h("div", { class: "traceback" }, text.split("\n").map((line, i) => {
+  let guilty = "", code = null;
+  const box = h("div", { class: "traceback" });
+  for (const [i, line] of text.split("\n").entries()) {
     const source = line.match(/^ *(\d+) \| /);
-    if (source) return source[1] === guilty ? h("pre", { class: "guilty" }, h("mark", {}, line)) : h("pre", { class: "source" }, line);
-    if (/^ +\| *\^/.test(line)) return h("pre", { class: "guilty" }, line);
+    if (source || /^ +\| *\^/.test(line)) {
+      if (!code) box.append(code = h("div", { class: "code" }));
+      const here = source?.[1] === guilty;
+      code.append(h("pre", { class: source && !here ? "source" : "guilty" }, here ? h("mark", {}, line) : line));
+      continue;
+    }
+    code = null;
     const place = line.match(/^ {2}\S.*?:(\d+)/);
     if (place) guilty = place[1];
-    return h("pre", { class: i === 0 ? "summary" : place ? "place" : line.startsWith("→") ? "hint" : "" }, line || " ");
-  }));
+    box.append(h("pre", { class: i === 0 ? "summary" : place ? "place" : line.startsWith("→") ? "hint" : "" }, line || " "));
+  }
+  return box;
 }
