@@ -96,7 +96,8 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
-// urls is where a browser finds what listens.
+// urls is where a browser finds what listens; the inspector's page takes
+// localhost for every address.
 func urls(listeners []net.Listener, secure bool) []string {
 	scheme := "http"
 	if secure {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -533,7 +535,7 @@ func testNarrowAndByKeyboard(t *testing.T, b *tab) {
 
 func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1600, 860))
-	p := start(t, lookedAtApp, "--store", "memory", "--no-workers", "--control", "0.0.0.0:0")
+	p := start(t, lookedAtApp, "--store", "memory", "--no-workers", "--control", "0.0.0.0:0", "--bind", "0.0.0.0")
 	p.looking(b, "reloads")
 	b.shows("There are no workers in this process")
 	b.shows("no workers here")
@@ -546,6 +548,66 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	if got := b.copied("curl"); !strings.Contains(got, `Bearer $ASGIBOX_TOKEN`) {
 		t.Errorf("the command has no place for the token: %s", got)
 	}
+
+	b.run(`import("/js/address.js").then((m) => { window.address = m; })`)
+	b.until(`!!window.address`)
+	for call, want := range map[string]string{
+		`reached("http://localhost:8000", "box.example")`:    "http://box.example:8000",
+		`reached("https://localhost:8443", "[2001:db8::1]")`: "https://[2001:db8::1]:8443",
+		`reached("http://localhost:8000", "127.0.0.1")`:      "http://localhost:8000",
+		`reached("http://127.0.0.1:8000", "box.example")`:    "http://127.0.0.1:8000",
+		`reached("", "box.example")`:                         "",
+	} {
+		if got := b.answer("address." + call); got != want {
+			t.Errorf("%s is %q, want %q", call, got, want)
+		}
+	}
+	for call, want := range map[string]string{
+		`unopened("http://localhost:1", { hostname: "127.0.0.1" })`:   "the application refused it",
+		`unopened("http://127.0.0.1:1", { hostname: "box.example" })`: "--bind 0.0.0.0",
+	} {
+		if got := b.answer("address." + call); !strings.Contains(got, want) || strings.Contains(got, "--allow-origin") {
+			t.Errorf("%s is %q, want %q", call, got, want)
+		}
+	}
+
+	// By another name the application is there as well, and says whom it lets in.
+	host := outside(t)
+	if host == "" {
+		t.Log("this machine has no address but loopback")
+		return
+	}
+	control := strings.Replace(p.saw(`look +(http\S+)`)[1], "localhost", host, 1)
+	b.do(chromedp.Navigate(control + "#/play"))
+	b.until(`document.querySelector(".live")?.dataset.how === "live"`)
+	b.press("Open")
+	origin := b.answer(`location.origin`)
+	b.shows("A page of " + origin + " is let in where asgibox is run with --allow-origin " + origin)
+	b.picture("play-refused")
+	p.saw(`--allow-origin would let it in.*origin=` + regexp.QuoteMeta(origin))
+	b.run(`location.hash = "#/messages"`)
+	p.mustCommand("send", "http.request", `{"method": "GET", "path": "/x", "reply_channel": "nobody"}`)
+	b.openMessage("GET /x")
+	b.press("curl")
+	b.until(`!!document.querySelector("dialog[open] [name=text]")`) // no clipboard for such a page
+	if got := b.answer(`document.querySelector("dialog [name=text]").value`); !strings.Contains(got, "'http://"+host+":") {
+		t.Errorf("as curl: %s", got)
+	}
+}
+
+// outside answers an address of this machine that is not loopback, or "".
+func outside(t *testing.T) string {
+	t.Helper()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			return n.IP.String()
+		}
+	}
+	return ""
 }
 
 // words evaluates an expression that is a text.

@@ -1,5 +1,6 @@
 // The frame around the views: navigation, the live stream, keys, themes.
 import { h, $, setText, number, time, toast, tell, saved } from "./dom.js";
+import { reached } from "./address.js";
 import { Live } from "./api.js";
 import { Notices } from "./notices.js";
 import { flow } from "./views/flow.js";
@@ -41,6 +42,7 @@ function frame(f, first) {
   if (f.status) {
     const since = shell.status.since;
     shell.status = f.status;
+    shell.status.app = reached(f.status.app);
     if (first && since && since !== f.status.since) toast(`The server was started anew at ${time(f.status.since)}: totals count from then`);
     drawBar();
   }

@@ -1,5 +1,6 @@
 // The WebSocket clients of Play: several at once, in this page.
 import { h, ask, bytes, clock, saved, setText, toast } from "./dom.js";
+import { unopened } from "./address.js";
 import { encode, kinds, kindSelect } from "./bytes.js";
 import { hex } from "./payload.js";
 import { badCode } from "./views/connections.js";
@@ -57,8 +58,9 @@ function opener(shell) {
 
 function open(shell, path, protocols) {
   let socket;
+  const app = shell.app();
   try {
-    socket = new WebSocket(shell.app().replace(/^http/, "ws").replace(/\/$/, "") + path, protocols.split(/[ ,]+/).filter(Boolean));
+    socket = new WebSocket(app.replace(/^http/, "ws").replace(/\/$/, "") + path, protocols.split(/[ ,]+/).filter(Boolean));
   } catch (error) {
     return toast(error.message, true);
   }
@@ -103,7 +105,7 @@ function open(shell, path, protocols) {
     const opened = state.classList.contains("good");
     setText(state, opened ? "closed " + e.code : "not opened");
     state.classList.remove("good");
-    talk.say("event", opened ? `closed ${e.code}${e.reason ? ": " + e.reason : ""}` : "The handshake failed: the application refused it, or is not there. Connections and the log may say why.");
+    talk.say("event", opened ? `closed ${e.code}${e.reason ? ": " + e.reason : ""}` : unopened(app));
     close.disabled = true;
     count();
   };
