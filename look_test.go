@@ -161,6 +161,29 @@ func testPausedChannel(t *testing.T, b *tab) {
 	if got := s.receive() + s.receive(); got != "TWOthree" {
 		t.Errorf("after resuming: %q", got)
 	}
+
+	// What is opened and edited is what was sent, numbers and bytes too.
+	p.mustCommand("send", "jobs", `{"one": 1.0, "big": 9007199254740993, "data": "\uffffAP8="}`)
+	p.looking(b, "channels?name=jobs")
+	edited := func() {
+		b.until(`!!document.querySelector(".waits")`)
+		b.is("the opened row has the numbers", `[...document.querySelectorAll(".waits .inside .literal")].map((n) => n.textContent).join() === "1.0,9007199254740993"`)
+		b.press("Edit…")
+		b.until(`document.querySelector("dialog[open] textarea")?.value === ` + quoteJS(`{
+  "one": 1.0,
+  "big": 9007199254740993,
+  "data": "\\uffffAP8="
+}`))
+		b.press("Put it in place")
+		b.until(`!document.querySelector("dialog[open]")`)
+	}
+	edited()
+	p.looking(b, "flow")
+	b.click(`[data-channel="jobs"] .name`)
+	edited()
+	if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, `"one":1.0`) || !strings.Contains(got, "9007199254740993") || !strings.Contains(got, "AP8=") {
+		t.Errorf("after it was edited: %s", got)
+	}
 }
 
 func testChaosSliders(t *testing.T, b *tab) {
@@ -214,6 +237,23 @@ func testStateAndPlay(t *testing.T, b *tab) {
 	b.fill("value", `["lobby"]`)
 	b.press("Set")
 	b.shows(`["lobby"]`)
+	b.press("Set a key…")
+	b.fill("key", "exact")
+	b.fill("value", `[1.0, 9007199254740993, "\uffffAP8="]`)
+	b.press("Set")
+	row := `[...document.querySelectorAll("main tbody tr")].find((r) => r.textContent.includes("exact"))`
+	for range 2 { // as it was set, and as it was set from what is shown
+		b.until(row + `?.textContent.includes("9007199254740993")`)
+		b.is("1.0 is shown", `/1\.0\b/.test(`+row+`.textContent)`)
+		b.run(row + `.querySelector("button").click()`)
+		b.until(`document.querySelector("dialog[open] [name=value]")?.value === ` + quoteJS(`[
+  1.0,
+  9007199254740993,
+  "\\uffffAP8="
+]`))
+		b.press("Set")
+		b.until(`!document.querySelector("dialog[open]")`)
+	}
 
 	p.looking(b, "play")
 	b.click(`.play form button.primary`)

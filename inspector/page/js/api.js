@@ -6,13 +6,20 @@ export async function get(path, params) {
   return read(await ask("/api/" + path + query));
 }
 
-// exactly is get with numbers that JavaScript would change, like 1.0 and big
-// ones, as they were written: JSON.rawJSON, where the browser has it.
+// asWritten keeps numbers that JavaScript would change, like 1.0 and big ones,
+// as they were written: JSON.rawJSON, where the browser has it.
+const asWritten = (key, value, context) =>
+  typeof value === "number" && JSON.rawJSON && context?.source && String(value) !== context.source ? JSON.rawJSON(context.source) : value;
+
+// exactly is get with numbers as they were written.
 export async function exactly(path, params) {
   const query = new URLSearchParams(params);
-  return read(await ask("/api/" + path + "?" + query), (key, value, context) =>
-    typeof value === "number" && JSON.rawJSON && context?.source && String(value) !== context.source ? JSON.rawJSON(context.source) : value);
+  return read(await ask("/api/" + path + "?" + query), asWritten);
 }
+
+// frameOf reads a frame. Only what waits is shown and edited out of frames, so
+// that the many without it cost no more than they must.
+const frameOf = (text) => JSON.parse(text, text.includes('"waiting":[{') ? asWritten : undefined);
 
 export async function post(path, body) {
   return read(await ask("/api/" + path, {
@@ -78,7 +85,7 @@ export class Live {
     source.onopen = () => { first = true; this.onstate("live"); };
     source.onmessage = (e) => {
       if (source !== this.source) return;
-      this.onframe(JSON.parse(e.data), first);
+      this.onframe(frameOf(e.data), first);
       first = false;
     };
     source.onerror = async () => {

@@ -109,6 +109,7 @@ export function messageNode(message) {
 // json is a message as it is edited: the mark of byte strings, which nobody
 // sees, is written out.
 export const json = (message) => JSON.stringify(message, null, 2).replaceAll(mark, "\\uffff");
+export const byteHint = "A text that begins with \\uffff is a byte string in base64.";
 
 export function starlark(v, indent = "") {
   if (v === null) return "None";

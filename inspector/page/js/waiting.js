@@ -1,7 +1,7 @@
 // The messages that wait on a channel, to be looked at, edited and dropped.
 import { h, keep, setText, number, took, clock, ask, toast } from "./dom.js";
 import { attempt, post } from "./api.js";
-import { messageNode } from "./payload.js";
+import { byteHint, json, messageNode } from "./payload.js";
 
 export class WaitingList {
   // changed is called after a message was edited or dropped.
@@ -21,7 +21,7 @@ export class WaitingList {
 
   draw(peeked, now) {
     this.count = peeked.length;
-    keep(this.rows, peeked.map(({ message, ...rest }) => ({ ...rest, text: JSON.stringify(message) })), (m) => m.id, (m) => this.row(m), drawRow);
+    keep(this.rows, peeked, (m) => m.id, (m) => this.row(m), drawRow);
     for (const m of peeked) setText(this.rows.kept.get(m.id).node.querySelector(".since"), m.sent ? took(Math.max(0, now - m.sent)) : "due " + clock(m.deadline));
     this.tell(this.depth);
     if (!peeked.length) this.rows.replaceChildren(h("p", { class: "muted empty" }, "Nothing waits."));
@@ -43,14 +43,14 @@ export class WaitingList {
     });
     const node = h("div", { class: "waits" }, show,
       h("span", { class: "since", title: (m.sent ? "Sent at " + clock(m.sent) + "; how long it has waited" : "When it is due") + (m.durable ? "; kept on disk" : "; in memory only") }),
-      h("button", { class: "small", onclick: () => this.edit(node.message) }, "Edit…"),
+      h("button", { class: "small", onclick: () => this.edit(node.waits) }, "Edit…"),
       h("button", { class: "small danger", onclick: async () => { if (await attempt(post("channel/drop", { channel: m.channel, id: m.id }), "Dropped")) this.changed(); } }, "Drop"),
       inside);
     return node;
   }
 
   async edit(m) {
-    const v = await ask("Edit the message that waits", [{ name: "message", label: "Message, as JSON", value: JSON.stringify(JSON.parse(m.text), null, 2), rows: 14 }], "Put it in place");
+    const v = await ask("Edit the message that waits", [{ name: "message", label: "Message, as JSON. " + byteHint, value: json(m.message), rows: 14 }], "Put it in place");
     if (!v) return;
     try {
       JSON.parse(v.message);
@@ -62,7 +62,7 @@ export class WaitingList {
 }
 
 function drawRow(node, m) {
-  node.message = m;
+  node.waits = m;
   setText(node.querySelector(".what"), m.preview || "an empty message");
-  node.querySelector(".inside").replaceChildren(messageNode(JSON.parse(m.text)));
+  node.querySelector(".inside").replaceChildren(messageNode(m.message));
 }

@@ -1,6 +1,6 @@
 // The drawer below a pipe: what waits in it, and what may be done with it.
 import { h, setText, number } from "../dom.js";
-import { attempt, get, post } from "../api.js";
+import { attempt, exactly, post } from "../api.js";
 import { WaitingList } from "../waiting.js";
 
 export class Drawer {
@@ -53,7 +53,7 @@ export class Drawer {
   // refresh does not wait for the next frame to show what an act has changed.
   async refresh() {
     const { name } = this;
-    const answer = await get("waiting", { channel: name, limit: 50 }).catch(() => null); // the next frame has it
+    const answer = await exactly("waiting", { channel: name, limit: 50 }).catch(() => null); // the next frame has it
     if (answer && name === this.name) this.waiting(answer.waiting);
   }
 

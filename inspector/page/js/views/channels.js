@@ -1,6 +1,6 @@
 // Every channel: what waits, how fast, who listens. Looking takes nothing.
 import { h, setText, number, took, ask, short } from "../dom.js";
-import { attempt, get, post } from "../api.js";
+import { attempt, exactly, post } from "../api.js";
 import { allOff, chaosSliders, editRules, ruleOf } from "../chaos.js";
 import { Table, since } from "../table.js";
 import { WaitingList } from "../waiting.js";
@@ -112,7 +112,7 @@ export function channels(shell, params) {
 
   async function refresh() {
     const name = chosen;
-    const answer = name && await get("waiting", { channel: name, limit: 50 }).catch(() => null); // the next frame has it
+    const answer = name && await exactly("waiting", { channel: name, limit: 50 }).catch(() => null); // the next frame has it
     if (answer && name === chosen) waiting.draw(answer.waiting, shell.status.now);
   }
 

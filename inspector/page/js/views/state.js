@@ -1,7 +1,7 @@
 // The application's shared state.
 import { h, setText, number, ask, toast } from "../dom.js";
-import { attempt, get, post } from "../api.js";
-import { valueNode } from "../payload.js";
+import { attempt, exactly, post } from "../api.js";
+import { byteHint, json, valueNode } from "../payload.js";
 import { Table } from "../table.js";
 
 export function state() {
@@ -30,7 +30,7 @@ export function state() {
     const asked = prefix;
     if (!document.hidden) {
       try {
-        const answer = await get("state", { prefix });
+        const answer = await exactly("state", { prefix });
         if (asked === prefix) draw(answer);
       } catch (error) {
         setText(note, error instanceof TypeError ? "The server does not answer; it is asked again every second." : error.message);
@@ -47,7 +47,7 @@ export function state() {
   }
 
   async function set(key, value) {
-    const v = await ask(key ? "Change a value" : "Set a key", [{ name: "key", label: "Key", value: key }, { name: "value", label: "Value, as JSON", value: JSON.stringify(value, null, 2), rows: 8 }], "Set");
+    const v = await ask(key ? "Change a value" : "Set a key", [{ name: "key", label: "Key", value: key }, { name: "value", label: "Value, as JSON. " + byteHint, value: json(value), rows: 8 }], "Set");
     if (!v) return;
     try {
       JSON.parse(v.value);
