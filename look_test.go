@@ -38,6 +38,16 @@ func (b *tab) fill(name, value string) {
 	b.do(chromedp.Evaluate[chromedp.Void](field + `.value = ` + quoteJS(value) + `; undefined`))
 }
 
+// refuses submits the open dialog with what is wrong in a field: the dialog says
+// so, and keeps what was typed.
+func (b *tab) refuses(name, value, want string) {
+	b.Helper()
+	b.fill(name, value)
+	b.click(`dialog[open] [type=submit]`)
+	b.until(`document.querySelector("dialog[open] .wrong")?.textContent.includes(` + quoteJS(want) + `)`)
+	b.is("what was typed stays", `document.querySelector("dialog[open] [name=`+name+`]").value === `+quoteJS(value))
+}
+
 // TestInspector drives every view of the inspector in a browser.
 func TestInspector(t *testing.T) {
 	open := browser(t)
@@ -109,7 +119,13 @@ func testChatInEveryView(t *testing.T, b *tab) {
 
 	p.looking(b, "groups?name=room")
 	b.until(`document.querySelectorAll(".detail tbody tr").length === 2`)
+	b.press("Add a member…")
+	b.fill("group", "room")
+	b.refuses("channel", "no name", "no name")
+	b.press("Cancel")
 	b.press("Send to all…")
+	b.refuses("message", `{"text": `, "The message is not JSON")
+	b.refuses("message", `[1]`, "an object is needed")
 	b.fill("message", `{"text": "from the page"}`)
 	b.press("Send")
 	if got := ada.receive() + ben.receive(); got != "from the pagefrom the page" {
@@ -174,6 +190,10 @@ func testPausedChannel(t *testing.T, b *tab) {
   "big": 9007199254740993,
   "data": "\\uffffAP8="
 }`))
+		typed := b.answer(`document.querySelector("dialog[open] textarea").value`)
+		b.refuses("message", `{"text": `, "The message is not JSON")
+		b.refuses("message", `[1]`, "an object is needed")
+		b.fill("message", typed)
 		b.press("Put it in place")
 		b.until(`!document.querySelector("dialog[open]")`)
 	}
@@ -191,6 +211,12 @@ func testChaosSliders(t *testing.T, b *tab) {
 	p := start(t, chatApp, "--store", "memory")
 	p.mustCommand("send", "jobs", `{"n": 1}`)
 	p.looking(b, "channels?name=jobs")
+	b.press("Pause a channel…")
+	b.refuses("channel", "no name", "no name")
+	b.press("Cancel")
+	b.press("Chaos…")
+	b.refuses("rules", "jobs:lose=1%", "there are drop, delay and reorder")
+	b.press("Cancel")
 	b.click(`details.chaos summary`)
 	slide := func(name, value string) {
 		b.do(chromedp.Evaluate[chromedp.Void](`{ const s = document.querySelector("details.chaos [name=` + name + `]"); s.value = ` + value + `; s.dispatchEvent(new Event("input")); }`))
@@ -239,6 +265,8 @@ func testStateAndPlay(t *testing.T, b *tab) {
 	b.shows(`["lobby"]`)
 	b.press("Set a key…")
 	b.fill("key", "exact")
+	b.refuses("value", `[1.0`, "The value is not JSON")
+	b.refuses("value", `"`+strings.Repeat("x", 2<<20)+`"`, "too large")
 	b.fill("value", `[1.0, 9007199254740993, "\uffffAP8="]`)
 	b.press("Set")
 	row := `[...document.querySelectorAll("main tbody tr")].find((r) => r.textContent.includes("exact"))`

@@ -60,6 +60,16 @@ export async function attempt(call, said) {
   }
 }
 
+// refused makes a call and answers why it was refused: for the check of a
+// dialog, which stays and says so.
+export async function refused(call) {
+  try {
+    await call;
+  } catch (error) {
+    return error.message;
+  }
+}
+
 // A Live is the stream of frames for what is shown. It is closed while the
 // page is hidden, and opened again by itself when it is lost.
 export class Live {

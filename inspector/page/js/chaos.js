@@ -1,7 +1,7 @@
 // Chaos: messages lost, delayed and reordered on purpose, by rules as --chaos
 // takes them. The first rule that fits a channel counts.
-import { h, setText, took, ask } from "./dom.js";
-import { attempt, get, post } from "./api.js";
+import { h, setText, took, ask, toast } from "./dom.js";
+import { attempt, get, post, refused } from "./api.js";
 
 // patternOf answers the rule's pattern that stands for one line of the list.
 const patternOf = (name) => (name.endsWith("!") ? name + "*" : name);
@@ -45,8 +45,10 @@ export const allOff = () => setRules([], "No chaos any more");
 export async function editRules() {
   const now = await attempt(get("chaos"));
   if (!now) return;
-  const v = await ask("Chaos", [{ name: "rules", label: "A rule a line, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; none is no chaos", value: now.rules.join("\n"), rows: 6 }], "From now on");
-  if (v) await setRules(v.rules.split("\n").map((r) => r.trim()).filter(Boolean), (a) => (a.rules.length ? a.rules.join(" · ") : "No chaos"));
+  let rules;
+  const v = await ask("Chaos", [{ name: "rules", label: "A rule a line, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; none is no chaos", value: now.rules.join("\n"), rows: 6 }], "From now on", false,
+    (v) => refused(post("chaos", { rules: v.rules.split("\n").map((r) => r.trim()).filter(Boolean) }).then((answer) => { rules = answer.rules; })));
+  if (v && rules) toast(rules.join(" · ") || "No chaos");
 }
 
 const sliders = [

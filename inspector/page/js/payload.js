@@ -111,6 +111,15 @@ export function messageNode(message) {
 export const json = (message) => JSON.stringify(message, null, 2).replaceAll(mark, "\\uffff");
 export const byteHint = "A text that begins with \\uffff is a byte string in base64.";
 
+// notJSON answers what is wrong with a text that should be JSON.
+export function notJSON(text, what) {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    return `The ${what} is not JSON: ${error.message}`;
+  }
+}
+
 export function starlark(v, indent = "") {
   if (v === null) return "None";
   if (v === true) return "True";

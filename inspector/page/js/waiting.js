@@ -1,7 +1,7 @@
 // The messages that wait on a channel, to be looked at, edited and dropped.
 import { h, keep, setText, number, took, clock, ask, toast } from "./dom.js";
-import { attempt, post } from "./api.js";
-import { byteHint, json, messageNode } from "./payload.js";
+import { attempt, post, refused } from "./api.js";
+import { byteHint, json, messageNode, notJSON } from "./payload.js";
 
 export class WaitingList {
   // changed is called after a message was edited or dropped.
@@ -50,14 +50,11 @@ export class WaitingList {
   }
 
   async edit(m) {
-    const v = await ask("Edit the message that waits", [{ name: "message", label: "Message, as JSON. " + byteHint, value: json(m.message), rows: 14 }], "Put it in place");
+    const v = await ask("Edit the message that waits", [{ name: "message", label: "Message, as JSON. " + byteHint, value: json(m.message), rows: 14 }], "Put it in place", false,
+      ({ message }) => notJSON(message, "message") || refused(post("channel/edit", `{"channel": ${JSON.stringify(m.channel)}, "id": ${m.id}, "message": ${message}}`)));
     if (!v) return;
-    try {
-      JSON.parse(v.message);
-    } catch (error) {
-      return toast("The message is not JSON: " + error.message, true);
-    }
-    if (await attempt(post("channel/edit", `{"channel": ${JSON.stringify(m.channel)}, "id": ${m.id}, "message": ${v.message}}`), "Edited")) this.changed();
+    toast("Edited");
+    this.changed();
   }
 }
 

@@ -1,6 +1,6 @@
 // Every channel: what waits, how fast, who listens. Looking takes nothing.
-import { h, setText, number, took, ask, short } from "../dom.js";
-import { attempt, exactly, post } from "../api.js";
+import { h, setText, number, took, ask, short, toast } from "../dom.js";
+import { attempt, exactly, post, refused } from "../api.js";
 import { allOff, chaosSliders, editRules, ruleOf } from "../chaos.js";
 import { Table, since } from "../table.js";
 import { WaitingList } from "../waiting.js";
@@ -70,8 +70,11 @@ export function channels(shell, params) {
   }
 
   async function breakpoint() {
-    const v = await ask("Pause a channel", [{ name: "channel", label: "Its name; it need not have been used yet", value: "http.request" }], "Pause");
-    if (v && await attempt(post("channel/pause", { channel: v.channel }), "Paused: what is sent to it waits, and does not expire")) choose(v.channel);
+    const v = await ask("Pause a channel", [{ name: "channel", label: "Its name; it need not have been used yet", value: "http.request" }], "Pause", false,
+      ({ channel }) => refused(post("channel/pause", { channel })));
+    if (!v) return;
+    toast("Paused: what is sent to it waits, and does not expire");
+    choose(v.channel);
   }
 
   function choose(name) {

@@ -1,6 +1,7 @@
 // Groups and their members.
 import { h, setText, number, took, ask, toast, short } from "../dom.js";
-import { attempt, post } from "../api.js";
+import { attempt, post, refused } from "../api.js";
+import { byteHint, notJSON } from "../payload.js";
 import { Table } from "../table.js";
 
 const columns = [
@@ -69,19 +70,16 @@ export function groups(shell, params) {
   }
 
   async function send() {
-    const v = await ask(`Send to all of ${chosen}`, [{ name: "message", label: "Message, as JSON", value: '{\n  "text": ""\n}', rows: 8 }], "Send");
-    if (!v) return;
-    try {
-      JSON.parse(v.message);
-    } catch (error) {
-      return toast("The message is not JSON: " + error.message, true);
-    }
-    await attempt(post("group/send", `{"group": ${JSON.stringify(chosen)}, "message": ${v.message}}`), "Sent");
+    const group = chosen;
+    const v = await ask(`Send to all of ${group}`, [{ name: "message", label: "Message, as JSON. " + byteHint, value: '{\n  "text": ""\n}', rows: 8 }], "Send", false,
+      ({ message }) => notJSON(message, "message") || refused(post("group/send", `{"group": ${JSON.stringify(group)}, "message": ${message}}`)));
+    if (v) toast("Sent");
   }
 
   async function add(group = "") {
-    const v = await ask("Add a member", [{ name: "group", label: "Group", value: group }, { name: "channel", label: "Channel" }], "Add");
-    if (v) await attempt(post("group/add", v), "Added");
+    const v = await ask("Add a member", [{ name: "group", label: "Group", value: group }, { name: "channel", label: "Channel" }], "Add", false,
+      (v) => refused(post("group/add", v)));
+    if (v) toast("Added");
   }
 
   function frame(f) {

@@ -1,7 +1,7 @@
 // The application's shared state.
 import { h, setText, number, ask, toast } from "../dom.js";
-import { attempt, exactly, post } from "../api.js";
-import { byteHint, json, valueNode } from "../payload.js";
+import { attempt, exactly, post, refused } from "../api.js";
+import { byteHint, json, notJSON, valueNode } from "../payload.js";
 import { Table } from "../table.js";
 
 export function state() {
@@ -47,14 +47,11 @@ export function state() {
   }
 
   async function set(key, value) {
-    const v = await ask(key ? "Change a value" : "Set a key", [{ name: "key", label: "Key", value: key }, { name: "value", label: "Value, as JSON. " + byteHint, value: json(value), rows: 8 }], "Set");
+    const v = await ask(key ? "Change a value" : "Set a key", [{ name: "key", label: "Key", value: key }, { name: "value", label: "Value, as JSON. " + byteHint, value: json(value), rows: 8 }], "Set", false,
+      (v) => notJSON(v.value, "value") || refused(post("state/set", `{"key": ${JSON.stringify(v.key)}, "value": ${v.value}}`)));
     if (!v) return;
-    try {
-      JSON.parse(v.value);
-    } catch (error) {
-      return toast("The value is not JSON: " + error.message, true);
-    }
-    if (await attempt(post("state/set", `{"key": ${JSON.stringify(v.key)}, "value": ${v.value}}`), "Set")) load();
+    toast("Set");
+    load();
   }
 
   async function remove(key) {
