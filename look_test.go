@@ -228,8 +228,29 @@ func testChaosSliders(t *testing.T, b *tab) {
 	b.shows("chaos is on")
 	b.picture("inspector-chaos")
 	p.mustCommand("send", "jobs", `{"n": 2}`)
+
+	// The sliders begin at the rule that counts, and leave what they do not move.
+	slidersSay := func(want string) {
+		t.Helper()
+		b.until(`[...document.querySelectorAll("details.chaos output")].map((o) => o.textContent).join() === ` + quoteJS(want))
+	}
+	b.press("Chaos…")
+	b.fill("rules", "job*:drop=0.5%,delay=50ms..200ms,reorder=5%\nother:drop=1%")
+	b.press("From now on")
+	slidersSay("0.5 %,50–200 ms,5 %")
+	b.picture("inspector-chaos-range")
+	slide("drop", "10")
+	b.shows("is on: jobs:drop=10%,delay=50ms..200ms,reorder=5%")
+	for _, name := range []string{"drop", "delay", "reorder"} {
+		slide(name, "0")
+	}
+	b.shows("is off: jobs:drop=0%")
+	b.press("Chaos…")
+	b.until(`document.querySelector("dialog[open] [name=rules]")?.value === "jobs:drop=0%\njob*:drop=0.5%,delay=50ms..200ms,reorder=5%\nother:drop=1%"`)
+	b.press("Cancel")
+
 	b.press("Turn all chaos off")
-	b.until(`document.querySelector("details.chaos [name=drop]").value === "0"`)
+	b.until(`document.querySelector("details.chaos summary").textContent === "Chaos "`)
 	p.mustCommand("send", "jobs", `{"n": 3}`)
 	if got := p.mustCommand("receive", "jobs") + p.mustCommand("receive", "jobs"); !strings.Contains(got, `"n":1`) || !strings.Contains(got, `"n":3`) {
 		t.Errorf("received %s", got)

@@ -105,6 +105,9 @@ func (r Rule) String() string {
 	if r.Reorder > 0 {
 		actions = append(actions, "reorder="+percent(r.Reorder))
 	}
+	if actions == nil { // a rule that does nothing keeps wider ones off its channels
+		actions = []string{"drop=0%"}
+	}
 	return r.Pattern + ":" + strings.Join(actions, ",")
 }
 

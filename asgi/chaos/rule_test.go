@@ -10,6 +10,7 @@ func TestRulesAsPeopleWriteThem(t *testing.T) {
 	for text, want := range map[string]Rule{
 		"websocket.*:drop=1%,delay=50ms..200ms,reorder=5%": {"websocket.*", 0.01, 0.05, 50 * time.Millisecond, 200 * time.Millisecond},
 		"*:drop=100%":                  {"*", 1, 0, 0, 0},
+		"jobs:drop=0%":                 {"jobs", 0, 0, 0, 0},
 		"jobs:delay=2":                 {"jobs", 0, 0, 2 * time.Second, 2 * time.Second},
 		"a?b:reorder=0.5%, drop=12.5%": {"a?b", 0.125, 0.005, 0, 0},
 	} {

@@ -6,37 +6,39 @@ import { attempt, get, post, refused } from "./api.js";
 // patternOf answers the rule's pattern that stands for one line of the list.
 const patternOf = (name) => (name.endsWith("!") ? name + "*" : name);
 
-const isFor = (pattern) => (rule) => rule.slice(0, rule.indexOf(":")) === pattern;
+const patternIn = (rule) => rule.slice(0, rule.indexOf(":"));
 
 const units = { h: 3600000, m: 60000, s: 1000, ms: 1, "µs": 0.001, ns: 0.000001 };
 
-function milliseconds(span) {
-  const longest = span.split("..").pop();
-  return [...longest.matchAll(/([\d.]+)(h|ms|m|s|µs|ns)/g)].reduce((sum, [, n, unit]) => sum + n * units[unit], 0);
+const milliseconds = (time) => [...time.matchAll(/([\d.]+)(h|ms|m|s|µs|ns)/g)].reduce((sum, [, n, unit]) => sum + n * units[unit], 0);
+
+// amount is the most that an action's value stands for.
+const amount = (key, value) => (key === "delay" ? milliseconds(value.split("..").pop()) : parseFloat(value));
+
+// read answers what a rule does, as it is written: { delay: "50ms..200ms" }.
+function read(rule = "") {
+  const actions = rule.slice(rule.indexOf(":") + 1).split(",").map((action) => action.split("="));
+  return Object.fromEntries(actions.filter(([key, value]) => value && amount(key, value)));
 }
 
-function read(rule) {
-  const values = { drop: 0, delay: 0, reorder: 0 };
-  for (const action of (rule || "").slice((rule || "").indexOf(":") + 1).split(",")) {
-    const [name, value] = action.split("=");
-    if (name in values && value) values[name] = name === "delay" ? milliseconds(value) : parseFloat(value);
-  }
-  return values;
-}
-
-function write(pattern, v) {
-  const actions = [v.drop && `drop=${v.drop}%`, v.delay && `delay=${v.delay}ms`, v.reorder && `reorder=${v.reorder}%`].filter(Boolean);
-  return actions.length ? [pattern + ":" + actions.join(",")] : [];
+// write answers a rule. One that does nothing is needed where a wider one
+// would count without it.
+function write(pattern, does) {
+  return pattern + ":" + (Object.entries(does).map(([key, value]) => key + "=" + value).join(",") || "drop=0%");
 }
 
 function fits(rule, name) {
-  const pattern = rule.slice(0, rule.indexOf(":"));
-  const expression = pattern.split("*").map((part) => part.replace(/[^\w]/g, "\\$&")).join(".*");
+  const expression = patternIn(rule).split("*").map((part) => part.replace(/[^\w]/g, "\\$&")).join(".*");
   return new RegExp(`^${expression}$`).test(name.endsWith("!") ? name + "*" : name);
 }
 
-// ruleOf answers the rule that counts on a channel, if one does.
-export const ruleOf = (rules, name) => rules.find((rule) => fits(rule, name));
+const counts = (rules, name) => rules.find((rule) => fits(rule, name));
+
+// ruleOf answers the rule that counts on a channel, if it does anything.
+export function ruleOf(rules, name) {
+  const rule = counts(rules, name);
+  return Object.keys(read(rule)).length ? rule : undefined;
+}
 
 export const setRules = (rules, said) => attempt(post("chaos", { rules }), said);
 
@@ -51,27 +53,45 @@ export async function editRules() {
   if (v && rules) toast(rules.join(" · ") || "No chaos");
 }
 
-const sliders = [
-  ["drop", "Drop", 100, 1, (n) => n + " %"], ["delay", "Delay", 2000, 10, (n) => (n ? took(n) : "0 ms")], ["reorder", "Reorder", 100, 1, (n) => n + " %"],
-];
+const sliders = [["drop", "Drop", 100, 1, "%"], ["delay", "Delay", 2000, 10, "ms"], ["reorder", "Reorder", 100, 1, "%"]];
 
-// chaosSliders makes the sliders of one channel. They set its rule while they
-// move; a rule for it stands before those with wider patterns.
+// words says what a rule has of an action: "1 %", "50–200 ms".
+function words(key, value) {
+  if (!value) return key === "delay" ? "0 ms" : "0 %";
+  if (key !== "delay") return parseFloat(value) + " %";
+  const [least, most] = value.split("..").map(milliseconds);
+  if (most === undefined) return took(least);
+  const unit = /^[\d.]+( \S+)$/.exec(took(most))?.[1]; // said once, if both have it
+  const from = least ? took(least) : "0" + (unit ?? " s");
+  return (unit && from.endsWith(unit) ? from.slice(0, -unit.length) + "–" : from + " – ") + took(most);
+}
+
+// chaosSliders makes the sliders of one channel. They begin at the rule that
+// counts for it, and set its own while they move, which stands before those
+// with wider patterns. What is not moved stays as it is written.
 export function chaosSliders(name) {
   const pattern = patternOf(name);
   let rules = [];
+  let does = {}; // what the rule that counts does
   let sending = false;
   let again = false;
   let moved = 0; // when one last was: what the server said before is old
   const why = h("span", { class: "warn" });
   const inputs = {}, outputs = {};
   const node = h("details", { class: "chaos" }, h("summary", {}, "Chaos ", why),
-    sliders.map(([key, label, most, step, words]) => {
-      inputs[key] = h("input", { type: "range", min: 0, max: most, step, value: 0, name: key, oninput: () => { setText(outputs[key], words(Number(inputs[key].value))); send(); } });
-      outputs[key] = h("output", {}, words(0));
+    sliders.map(([key, label, most, step, unit]) => {
+      inputs[key] = h("input", { type: "range", min: 0, max: most, step, value: 0, name: key, oninput: () => move(key, inputs[key].value + unit) });
+      outputs[key] = h("output", {}, words(key));
       return h("label", {}, h("span", {}, label), inputs[key], outputs[key]);
     }),
     h("p", { class: "muted" }, "For what is sent to this channel from now on."));
+
+  function move(key, value) {
+    if (amount(key, value)) does[key] = value;
+    else delete does[key];
+    setText(outputs[key], words(key, does[key]));
+    send();
+  }
 
   async function send() {
     moved = Date.now();
@@ -82,8 +102,9 @@ export function chaosSliders(name) {
     sending = true;
     do {
       again = false;
-      const values = Object.fromEntries(sliders.map(([key]) => [key, Number(inputs[key].value)]));
-      const answer = await setRules([...write(pattern, values), ...rules.filter((rule) => !isFor(pattern)(rule))]);
+      const others = rules.filter((rule) => patternIn(rule) !== pattern);
+      const own = Object.keys(does).length || counts(others, name) ? [write(pattern, does)] : [];
+      const answer = await setRules([...own, ...others]);
       if (answer) rules = answer.rules;
     } while (again);
     sending = false;
@@ -92,15 +113,17 @@ export function chaosSliders(name) {
   function draw(now) {
     if (sending || Date.now() - moved < 1500) return;
     rules = now;
-    const rule = ruleOf(rules, name);
-    setText(why, rule ? "is on: " + rule : "");
-    const values = read(rules.find(isFor(pattern)));
-    for (const [key, , most, , words] of sliders) {
-      inputs[key].max = Math.max(most, values[key]);
-      if (document.activeElement !== inputs[key] || Number(inputs[key].value) !== values[key]) inputs[key].value = values[key];
-      setText(outputs[key], words(values[key]));
+    const rule = counts(rules, name);
+    does = read(rule);
+    const on = Object.keys(does).length > 0;
+    setText(why, rule ? (on ? "is on: " : "is off: ") + rule : "");
+    for (const [key, , most] of sliders) {
+      const value = does[key] ? amount(key, does[key]) : 0;
+      inputs[key].max = Math.max(most, value);
+      if (document.activeElement !== inputs[key] || Number(inputs[key].value) !== value) inputs[key].value = value;
+      setText(outputs[key], words(key, does[key]));
     }
-    if (rule && !node.drawn) node.open = true;
+    if (on && !node.drawn) node.open = true;
     node.drawn = true;
   }
 
