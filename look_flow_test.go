@@ -280,6 +280,29 @@ func testKeyboardAlone(t *testing.T, b *tab) {
 	b.until(`!document.querySelector(".detail").hidden && document.querySelector("tr.selected") === document.activeElement`)
 	b.keyed(escape)
 	b.until(`document.querySelector(".detail").hidden && document.activeElement === document.querySelectorAll("main tbody tr")[1]`)
+
+	// The row that has the focus counts, whatever is open.
+	p.mustCommand("send", "jobs", `{"n": 1}`)
+	row := func(name string) string {
+		return `[...document.querySelectorAll("main tbody tr")].find((r) => r.key === "` + name + `")`
+	}
+	b.until(`!!` + row("jobs"))
+	b.run(row("http.request") + `.click(); ` + row("jobs") + `.focus()`)
+	b.keyed("p")
+	b.until(row("jobs") + `.textContent.includes("paused")`)
+	b.is("the open one is not paused", `!`+row("http.request")+`.textContent.includes("paused")`)
+	b.keyed("s")
+	b.shows("One message passed")
+	b.keyed("p")
+	b.until(`!` + row("jobs") + `.textContent.includes("paused")`)
+	b.run(`document.activeElement.blur()`)
+	b.keyed("p")
+	b.until(row("http.request") + `.textContent.includes("paused")`)
+	b.keyed("p")
+	b.until(`!` + row("http.request") + `.textContent.includes("paused")`)
+	b.keyed(escape)
+	b.until(`document.querySelector(".detail").hidden`)
+
 	b.keyed("/")
 	b.until(`document.activeElement.type === "search"`)
 	b.keyed("websocket.rec")

@@ -43,8 +43,8 @@ export function channels(shell, params) {
   const detail = h("aside", { class: "detail", hidden: true, "aria-label": "The channel that is open" });
   const waiting = new WaitingList(refresh);
   const facts = h("p", { class: "facts" });
-  const pause = h("button", { onclick: () => act(chosenView()?.paused ? "resume" : "pause") }, "Pause");
-  const stepper = h("button", { onclick: step }, "Step");
+  const pause = h("button", { onclick: () => turn(chosen) }, "Pause");
+  const stepper = h("button", { onclick: () => step(chosen) }, "Step");
   const chaosOff = h("button", { class: "chaotic", hidden: true, onclick: allOff }, "Turn all chaos off");
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
@@ -58,7 +58,7 @@ export function channels(shell, params) {
     h("div", { class: "scroll" }, table.node, legend),
     detail);
 
-  const chosenView = () => list?.find((c) => c.name === chosen);
+  const viewOf = (name) => list?.find((c) => c.name === name);
   const watch = () => shell.watch({ ...(chosen && { name: chosen }), ...(filter && { like: filter }) });
 
   // search asks for what fits when the list on the page is not all there is.
@@ -106,12 +106,14 @@ export function channels(shell, params) {
     setText(facts, "");
   }
 
-  async function act(what, said) {
-    await attempt(post("channel/" + what, { channel: chosen }), said);
+  async function act(what, channel, said) {
+    await attempt(post("channel/" + what, { channel }), said);
     refresh();
   }
 
-  function step() { return act("step", (a) => (a.stepped ? "One message passed" : "Nothing waits")); }
+  function turn(name) { return act(viewOf(name)?.paused ? "resume" : "pause", name); }
+
+  function step(name) { return act("step", name, (a) => (a.stepped ? "One message passed" : "Nothing waits")); }
 
   async function refresh() {
     const name = chosen;
@@ -120,7 +122,7 @@ export function channels(shell, params) {
   }
 
   async function drain() {
-    if (await ask(`Drop all that waits on ${short(chosen)}?`, [], "Drain", true)) await act("drain", (a) => `${number(a.dropped)} dropped`);
+    if (await ask(`Drop all that waits on ${short(chosen)}?`, [], "Drain", true)) await act("drain", chosen, (a) => `${number(a.dropped)} dropped`);
   }
 
   async function flush() {
@@ -148,7 +150,7 @@ export function channels(shell, params) {
   }
 
   function drawDetail(peeked) {
-    const c = chosenView();
+    const c = viewOf(chosen);
     setText(pause, c?.paused ? "Resume" : "Pause");
     pause.className = c?.paused ? "primary" : "";
     pause.title = c?.paused ? "Let all go on (p)" : "Hold what is sent to this channel (p)";
@@ -164,9 +166,11 @@ export function channels(shell, params) {
   }
 
   function key(e) {
+    // Keys are for the row that has the focus, else for what is open.
+    const name = document.activeElement?.closest(".scroll tr")?.key || chosen;
     if (e.key === "Escape" && chosen) choose("");
-    else if (e.key === "p" && chosen) act(chosenView()?.paused ? "resume" : "pause");
-    else if (e.key === "s" && chosenView()?.paused) step();
+    else if (e.key === "p" && name) turn(name);
+    else if (e.key === "s" && viewOf(name)?.paused) step(name);
     else return table.key(e);
     return true;
   }
