@@ -178,6 +178,20 @@ func testPausedChannel(t *testing.T, b *tab) {
 		t.Errorf("after resuming: %q", got)
 	}
 
+	// Replies are paused for all connections of a server.
+	reply := b.answer(`document.querySelector("main tbody .chip[title^='asgibox.response.']").title`)
+	b.press("Pause a channel…")
+	b.fill("channel", reply+"abc")
+	b.click(`dialog[open] [type=submit]`)
+	b.shows("holds every reply of this server")
+	b.until(`document.querySelector(".detail h2 .chip").title === ` + quoteJS(reply))
+	b.shows("paused: nothing expires")
+	b.press("Resume")
+	s.send("four")
+	if got := s.receive(); got != "four" {
+		t.Errorf("after resuming the replies: %q", got)
+	}
+
 	// What is opened and edited is what was sent, numbers and bytes too.
 	p.mustCommand("send", "jobs", `{"one": 1.0, "big": 9007199254740993, "data": "\uffffAP8="}`)
 	p.looking(b, "channels?name=jobs")

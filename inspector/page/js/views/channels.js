@@ -70,11 +70,13 @@ export function channels(shell, params) {
   }
 
   async function breakpoint() {
+    let paused;
     const v = await ask("Pause a channel", [{ name: "channel", label: "Its name; it need not have been used yet", value: "http.request" }], "Pause", false,
-      ({ channel }) => refused(post("channel/pause", { channel })));
-    if (!v) return;
-    toast("Paused: what is sent to it waits, and does not expire");
-    choose(v.channel);
+      ({ channel }) => refused(post("channel/pause", { channel }).then((answer) => { paused = answer.channel || channel; })));
+    if (!v || !paused) return;
+    // A reply channel is not paused by itself: all of its server are one line.
+    toast(paused.endsWith("!") ? `Paused: ${short(paused)} holds every reply of this server` : "Paused: what is sent to it waits, and does not expire");
+    choose(paused);
   }
 
   function choose(name) {
