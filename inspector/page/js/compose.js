@@ -1,7 +1,7 @@
 // Messages that are sent by hand, and requests that are made again.
 import { h, ask, bytes, short, tell, toast, took } from "./dom.js";
 import { attempt, post } from "./api.js";
-import { json, pretty, hex, valueNode } from "./payload.js";
+import { byteHint, json, notJSON, pretty, hex, valueNode } from "./payload.js";
 
 // compose asks for a message and sends it. What is wrong with it is said in
 // the dialog.
@@ -9,14 +9,11 @@ export async function compose(shell, channel = "", message = {}) {
   let sent;
   const values = await ask("Send a message", [
     { name: "channel", label: "Channel", value: channel, placeholder: "jobs" },
-    { name: "message", label: "Message, as JSON. A text that begins with \\uffff is a byte string in base64.", value: json(message), rows: 14 },
+    { name: "message", label: "Message, as JSON. " + byteHint, value: json(message), rows: 14 },
   ], "Send", false, async (v) => {
     if (!v.channel) return "A channel is needed.";
-    try {
-      JSON.parse(v.message);
-    } catch (error) {
-      return "The message is not JSON: " + error.message;
-    }
+    const wrong = notJSON(v.message, "message");
+    if (wrong) return wrong;
     try {
       // Written into the body as it is, so that 1.0 stays a float.
       sent = await post("send", `{"channel": ${JSON.stringify(v.channel)}, "message": ${v.message}}`);
