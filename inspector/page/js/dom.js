@@ -141,6 +141,7 @@ function opened(content) {
   dialog.onclose = () => {
     if (dialog.open) return; // for something else, by now
     dialog.replaceChildren();
+    if (document.activeElement !== document.body) return; // a key was quicker than this event
     (before?.isConnected && before !== document.body ? before : $("#view")).focus({ preventScroll: true });
   };
   dialog.replaceChildren(...content);
