@@ -4,7 +4,7 @@ import { attempt, post } from "../api.js";
 
 export function reloads(shell) {
   const list = h("div", { class: "loads" }), logs = h("div", { class: "logs" });
-  const none = h("p", { class: "muted empty" }), quiet = h("p", { class: "muted empty" }, "None since the server was started.");
+  const none = h("p", { class: "muted empty", hidden: true }), quiet = h("p", { class: "muted empty", hidden: true }, "None since the server was started.");
   const note = h("span", { class: "muted" });
   const button = h("button", { class: "primary", onclick: reload }, "Reload now");
   const node = h("div", { class: "scroll alone" },
