@@ -29,16 +29,6 @@ func (b *tab) prefers(feature, value string) {
 	}))
 }
 
-// answer evaluates an expression to a text.
-func (b *tab) answer(expression string) string {
-	b.Helper()
-	s, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](expression))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return s
-}
-
 // as is a condition that comes to hold while something is done again and again.
 func (b *tab) as(again func(), condition string) {
 	b.Helper()
@@ -141,7 +131,7 @@ func testNarrowPage(t *testing.T, b *tab) {
 	p.mustCommand("group", "add", "a-group-"+long, long)
 	p.looking(b, "connections")
 	b.until(`!!document.querySelector("main tr[data-channel]")`)
-	socket := b.answer(`document.querySelector("main tr[data-channel]").dataset.channel`)
+	socket := b.words(`document.querySelector("main tr[data-channel]").dataset.channel`)
 	for i := range 4 {
 		p.mustCommand("group", "add", fmt.Sprintf("%d-a-group-%s", i, long), socket)
 		p.mustCommand("send", socket, `{"text": "`+strings.Repeat("x", 2000)+`"}`)
@@ -201,7 +191,7 @@ func (b *tab) unitsAreSaid() {
 		`short("a.long.prefix.that.names.share.a.million.times.01")`: "a.long.prefix…e.a.million.times.01",
 		`short("websocket.send.xyzzy!1")`:                            "…!1",
 	} {
-		if got := b.answer("dom." + call); got != want {
+		if got := b.words("dom." + call); got != want {
 			b.Errorf("%s is %q, want %q", call, got, want)
 		}
 	}
@@ -216,9 +206,9 @@ func testColoursAndMotion(t *testing.T, b *tab) {
 	b.until(`!!document.querySelector(".pipe .tube") && !!document.querySelector(".lines .way path")`)
 	colours := `["body", ".card", ".pipe .name", ".tube", ".cell"].map((s) => getComputedStyle(document.querySelector(s)).backgroundColor + getComputedStyle(document.querySelector(s)).color).join() + getComputedStyle(document.querySelector(".lines .way path")).stroke`
 	b.prefers("prefers-color-scheme", "dark")
-	dark := b.answer(colours)
+	dark := b.words(colours)
 	b.prefers("prefers-color-scheme", "light")
-	if light := b.answer(colours); light == dark {
+	if light := b.words(colours); light == dark {
 		t.Errorf("dark and light are the same: %s", dark)
 	}
 

@@ -558,7 +558,7 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 		`reached("http://127.0.0.1:8000", "box.example")`:    "http://127.0.0.1:8000",
 		`reached("", "box.example")`:                         "",
 	} {
-		if got := b.answer("address." + call); got != want {
+		if got := b.words("address." + call); got != want {
 			t.Errorf("%s is %q, want %q", call, got, want)
 		}
 	}
@@ -566,7 +566,7 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 		`unopened("http://localhost:1", { hostname: "127.0.0.1" })`:   "the application refused it",
 		`unopened("http://127.0.0.1:1", { hostname: "box.example" })`: "--bind 0.0.0.0",
 	} {
-		if got := b.answer("address." + call); !strings.Contains(got, want) || strings.Contains(got, "--allow-origin") {
+		if got := b.words("address." + call); !strings.Contains(got, want) || strings.Contains(got, "--allow-origin") {
 			t.Errorf("%s is %q, want %q", call, got, want)
 		}
 	}
@@ -581,7 +581,7 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	b.do(chromedp.Navigate(control + "#/play"))
 	b.until(`document.querySelector(".live")?.dataset.how === "live"`)
 	b.press("Open")
-	origin := b.answer(`location.origin`)
+	origin := b.words(`location.origin`)
 	b.shows("A page of " + origin + " is let in where asgibox is run with --allow-origin " + origin)
 	b.picture("play-refused")
 	p.saw(`--allow-origin would let it in.*origin=` + regexp.QuoteMeta(origin))
@@ -590,7 +590,7 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	b.openMessage("GET /x")
 	b.press("curl")
 	b.until(`!!document.querySelector("dialog[open] [name=text]")`) // no clipboard for such a page
-	if got := b.answer(`document.querySelector("dialog [name=text]").value`); !strings.Contains(got, "'http://"+host+":") {
+	if got := b.words(`document.querySelector("dialog [name=text]").value`); !strings.Contains(got, "'http://"+host+":") {
 		t.Errorf("as curl: %s", got)
 	}
 }
@@ -608,14 +608,4 @@ func outside(t *testing.T) string {
 		}
 	}
 	return ""
-}
-
-// words evaluates an expression that is a text.
-func (b *tab) words(expression string) string {
-	b.Helper()
-	s, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](expression))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return s
 }

@@ -179,7 +179,7 @@ func testPausedChannel(t *testing.T, b *tab) {
 	}
 
 	// Replies are paused for all connections of a server.
-	reply := b.answer(`document.querySelector("main tbody .chip[title^='asgibox.response.']").title`)
+	reply := b.words(`document.querySelector("main tbody .chip[title^='asgibox.response.']").title`)
 	b.press("Pause a channel…")
 	b.fill("channel", reply+"abc")
 	b.click(`dialog[open] [type=submit]`)
@@ -204,7 +204,7 @@ func testPausedChannel(t *testing.T, b *tab) {
   "big": 9007199254740993,
   "data": "\\uffffAP8="
 }`))
-		typed := b.answer(`document.querySelector("dialog[open] textarea").value`)
+		typed := b.words(`document.querySelector("dialog[open] textarea").value`)
 		b.refuses("message", `{"text": `, "The message is not JSON")
 		b.refuses("message", `[1]`, "an object is needed")
 		b.fill("message", typed)
@@ -330,12 +330,22 @@ func testStateAndPlay(t *testing.T, b *tab) {
 	b.picture("inspector-play")
 }
 
-// number evaluates an expression.
-func (b *tab) number(expression string) int {
+// evaluated answers what an expression comes to on the page.
+func evaluated[T any](b *tab, expression string) T {
 	b.Helper()
-	n, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](expression))
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
 		b.Fatal(err)
 	}
-	return n
+	return v
+}
+
+func (b *tab) number(expression string) int {
+	b.Helper()
+	return evaluated[int](b, expression)
+}
+
+func (b *tab) words(expression string) string {
+	b.Helper()
+	return evaluated[string](b, expression)
 }

@@ -56,13 +56,13 @@ func (b *tab) measure(to *testing.B, during func()) {
 	began, cpu := time.Now(), rendererTime(b)
 	during()
 	to.ReportMetric(100*(rendererTime(b)-cpu).Seconds()/time.Since(began).Seconds(), "renderer-%")
-	gaps := b.floats(`gaps`)
+	gaps := evaluated[[]float64](b, `gaps`)
 	slices.Sort(gaps)
 	for _, p := range []int{50, 95, 99} {
 		to.ReportMetric(gaps[len(gaps)*p/100], fmt.Sprintf("p%d-gap-ms", p))
 	}
 	to.ReportMetric(gaps[len(gaps)-1], "max-gap-ms")
-	to.ReportMetric(float64(len(b.floats(`long`))), "long-tasks")
+	to.ReportMetric(float64(len(evaluated[[]float64](b, `long`))), "long-tasks")
 	to.ReportMetric(float64(b.number(`document.querySelectorAll("*").length`)), "elements")
 }
 
@@ -167,14 +167,4 @@ func ours(name string) bool {
 		pid = strings.Fields(rest)[1]
 	}
 	return false
-}
-
-// floats evaluates a list of numbers.
-func (b *tab) floats(expression string) []float64 {
-	b.Helper()
-	list, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]float64](expression))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return list
 }

@@ -119,5 +119,17 @@ function compare(a, b) {
   return a - b;
 }
 
+// nameFilter is a field for a part of a name. draw is called as it is written,
+// and watch a moment later: to ask for what fits, when the list on the page is
+// not all there is.
+export function nameFilter(value, draw, watch) {
+  let soon;
+  return h("input", { type: "search", placeholder: "Part of a name", "aria-label": "Filter by name", value, oninput: (e) => {
+    draw(e.target.value);
+    clearTimeout(soon);
+    soon = setTimeout(() => e.target.isConnected && watch(), 250);
+  } });
+}
+
 // since words the time from which totals count.
 export const since = (status) => (status.since ? "since " + time(status.since) : "since the server was started");

@@ -2,7 +2,7 @@
 import { h, setText, number, took, ask, short, toast } from "../dom.js";
 import { attempt, exactly, post, refused } from "../api.js";
 import { allOff, chaosSliders, editRules, ruleOf } from "../chaos.js";
-import { Table, since } from "../table.js";
+import { Table, nameFilter, since } from "../table.js";
 import { WaitingList } from "../waiting.js";
 import { compose, family } from "./messages.js";
 
@@ -34,7 +34,6 @@ export function channels(shell, params) {
   let list = null; // until the first frame
   let rules = []; // of chaos
   let sliders = null; // of the channel that is chosen
-  let searching;
   const table = new Table({
     name: "pairs", columns, keyOf: (c) => c.name, open: choose,
     empty: () => (filter ? "No channel has this in its name." : "No channel has been used yet."),
@@ -48,7 +47,7 @@ export function channels(shell, params) {
   const chaosOff = h("button", { class: "chaotic", hidden: true, onclick: allOff }, "Turn all chaos off");
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
-      h("input", { type: "search", placeholder: "Part of a name", "aria-label": "Filter by name", value: filter, oninput: (e) => search(e.target.value) }),
+      nameFilter(filter, (text) => { filter = text; draw(); }, () => watch()),
       table.sorter,
       h("button", { onclick: breakpoint }, "Pause a channel…"),
       h("button", { onclick: () => compose(shell) }, "Send…"),
@@ -60,14 +59,6 @@ export function channels(shell, params) {
 
   const viewOf = (name) => list?.find((c) => c.name === name);
   const watch = () => shell.watch({ ...(chosen && { name: chosen }), ...(filter && { like: filter }) });
-
-  // search asks for what fits when the list on the page is not all there is.
-  function search(text) {
-    filter = text;
-    draw();
-    clearTimeout(searching);
-    searching = setTimeout(watch, 250);
-  }
 
   async function breakpoint() {
     let paused;
@@ -177,5 +168,5 @@ export function channels(shell, params) {
     return true;
   }
 
-  return { node, frame, key, started() { if (chosen) choose(chosen); else if (filter) watch(); }, end() { clearTimeout(searching); } };
+  return { node, frame, key, started() { if (chosen) choose(chosen); else if (filter) watch(); } };
 }

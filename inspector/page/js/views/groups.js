@@ -2,7 +2,7 @@
 import { h, setText, number, took, ask, toast, short } from "../dom.js";
 import { attempt, post, refused } from "../api.js";
 import { byteHint, notJSON } from "../payload.js";
-import { Table } from "../table.js";
+import { Table, nameFilter } from "../table.js";
 
 const columns = [
   { title: "Group", of: (g) => g.name, text: (g) => g.name, class: "wrap" },
@@ -13,7 +13,6 @@ export function groups(shell, params) {
   let chosen = params.name || "";
   let filter = "";
   let list = null; // until the first frame
-  let searching;
   const table = new Table({
     columns, keyOf: (g) => g.name, open: choose, by: 1, down: true,
     empty: () => (filter ? "No group has this in its name." : "No group has members now. An application makes one with Group(name).add(channel)."),
@@ -34,19 +33,12 @@ export function groups(shell, params) {
   const detail = h("aside", { class: "detail", hidden: true, "aria-label": "The group that is open" });
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
-      h("input", { type: "search", placeholder: "Part of a name", "aria-label": "Filter by name", oninput: (e) => search(e.target.value) }),
+      nameFilter(filter, (text) => { filter = text; draw(); }, () => watch()),
       table.sorter, h("button", { onclick: () => add() }, "Add a member…"), note),
     h("div", { class: "scroll" }, table.node),
     detail);
 
   const watch = () => shell.watch({ ...(chosen && { name: chosen }), ...(filter && { like: filter }) });
-
-  function search(text) {
-    filter = text;
-    draw();
-    clearTimeout(searching);
-    searching = setTimeout(watch, 250);
-  }
 
   function choose(name) {
     const before = chosen;
@@ -105,7 +97,7 @@ export function groups(shell, params) {
     return true;
   }
 
-  return { node, frame, key, started() { if (chosen) choose(chosen); }, end() { clearTimeout(searching); } };
+  return { node, frame, key, started() { if (chosen) choose(chosen); } };
 }
 
 function memberNode(channel) {
