@@ -231,6 +231,12 @@ func testChaosSliders(t *testing.T, b *tab) {
 	b.press("Chaos…")
 	b.refuses("rules", "jobs:lose=1%", "there are drop, delay and reorder")
 	b.press("Cancel")
+	rows := `document.querySelectorAll(".scroll tbody tr").length`
+	b.until(rows + ` > 1`)
+	b.write("main input[type=search]", "job")
+	b.until(rows + ` === 1`)
+	b.write("main input[type=search]", "")
+	b.until(rows + ` > 1`)
 	b.click(`details.chaos summary`)
 	slide := func(name, value string) {
 		b.do(chromedp.Evaluate[chromedp.Void](`{ const s = document.querySelector("details.chaos [name=` + name + `]"); s.value = ` + value + `; s.dispatchEvent(new Event("input")); }`))
