@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"path/filepath"
-	"slices"
 
 	"asgibox/asgi"
 )
@@ -115,9 +114,8 @@ func (s *Server) pause(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) resume(w http.ResponseWriter, r *http.Request) error {
 	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
-		name := asgi.ProcessPrefix(channel)
-		paused := slices.Contains(s.opts.Store.Paused(), name)
-		return map[string]any{"channel": name, "resumed": paused}, s.opts.Store.Resume(channel)
+		resumed, err := s.opts.Store.Resume(channel)
+		return map[string]any{"channel": asgi.ProcessPrefix(channel), "resumed": resumed}, err
 	})
 }
 

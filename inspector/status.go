@@ -1,10 +1,12 @@
 package inspector
 
 import (
+	"math"
 	"strings"
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/store"
 )
 
 // A status is what every view shows.
@@ -102,7 +104,12 @@ func (s *Server) channels(limit int, pattern string) ([]channelView, int) {
 	if pattern != "" {
 		keep = func(name string) bool { return fits(pattern, name) }
 	}
-	return s.channelsThat(limit, keep)
+	found, all := s.opts.Store.Channels(limit, keep)
+	views := make([]channelView, 0, len(found))
+	for _, c := range found {
+		views = append(views, channelViewOf(c))
+	}
+	return views, all
 }
 
 // flowChannels answers the channels that Flow may have room for: however much
@@ -111,9 +118,16 @@ func (s *Server) flowChannels() []channelView {
 	if s.opts.Store == nil {
 		return nil
 	}
-	ours, _ := s.channelsThat(8, protocolChannel)
-	rest, _ := s.channelsThat(24, func(name string) bool { return !protocolChannel(name) })
-	return append(ours, rest...)
+	all, _ := s.opts.Store.Channels(math.MaxInt, nil)
+	room := map[bool]int{true: 8, false: 24}
+	var views []channelView
+	for _, c := range all {
+		if ours := protocolChannel(c.Name); room[ours] > 0 {
+			room[ours]--
+			views = append(views, channelViewOf(c))
+		}
+	}
+	return views
 }
 
 func protocolChannel(name string) bool {
@@ -128,17 +142,12 @@ func protocolChannel(name string) bool {
 	return strings.Contains(name, "!")
 }
 
-func (s *Server) channelsThat(limit int, keep func(string) bool) ([]channelView, int) {
-	views, all := s.opts.Store.Channels(limit, keep)
-	out := make([]channelView, 0, len(views))
-	for _, c := range views {
-		out = append(out, channelView{
-			Name: c.Name, Kind: kindNames[c.Kind], Depth: c.Depth, Capacity: c.Capacity, OldestMS: ms(c.OldestAge),
-			Readers: c.Readers, Bound: c.Bound, Paused: c.Paused, Sent: c.Sent, Rate: c.SentPerSecond,
-			Refused: c.Refused, RefusedPerSec: c.RefusedPerSecond, Expired: c.Expired,
-		})
+func channelViewOf(c store.ChannelView) channelView {
+	return channelView{
+		Name: c.Name, Kind: kindNames[c.Kind], Depth: c.Depth, Capacity: c.Capacity, OldestMS: ms(c.OldestAge),
+		Readers: c.Readers, Bound: c.Bound, Paused: c.Paused, Sent: c.Sent, Rate: c.SentPerSecond,
+		Refused: c.Refused, RefusedPerSec: c.RefusedPerSecond, Expired: c.Expired,
 	}
-	return out, all
 }
 
 // A groupView is one group as the page reads it.

@@ -68,7 +68,7 @@ func TestPausedChannelHoldsStepsAndResumes(t *testing.T) {
 		if len(got) != 1 || (<-got).Message.Text("text") != "a" {
 			t.Fatal("a step did not deliver the first message, and only it")
 		}
-		if err := d.Resume("jobs"); err != nil {
+		if resumed, err := d.Resume("jobs"); err != nil || !resumed {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -123,7 +123,7 @@ func TestPausedConnectionsGetTheirMessagesInOrderLater(t *testing.T) {
 	if stepped, err := d.Step("web!"); !stepped || err != nil || len(got) != 1 {
 		t.Fatalf("step: %v, %v, delivered %q", stepped, err, got)
 	}
-	_ = d.Resume("web!")
+	_, _ = d.Resume("web!")
 	mustSend(t, s, "web!x", text("c"))
 	if len(got) != 3 || got[0]+got[1]+got[2] != "abc" {
 		t.Fatalf("delivered %q", got)
@@ -137,7 +137,7 @@ func TestHeldMessagesDoNotExpire(t *testing.T) {
 		time.Sleep(50 * time.Second)
 		_ = d.Pause("jobs")
 		time.Sleep(time.Hour)
-		_ = d.Resume("jobs")
+		_, _ = d.Resume("jobs")
 		time.Sleep(9 * time.Second)
 		if _, ok, _ := s.Poll(t.Context(), nil, "jobs"); !ok {
 			t.Fatal("the time at the breakpoint counted")

@@ -84,11 +84,12 @@ func (s *Store) prolongLocked(q *queue, r *record, now int64) {
 }
 
 // Resume takes a breakpoint away: what waits goes to readers, in order. The
-// time that it was held does not count towards its expiry.
-func (d *Debugger) Resume(channel string) error {
+// time that it was held does not count towards its expiry. It reports whether
+// there was a breakpoint.
+func (d *Debugger) Resume(channel string) (bool, error) {
 	name, err := queueOf(channel)
 	if err != nil {
-		return err
+		return false, err
 	}
 	s := d.store
 	now := s.now()
@@ -96,7 +97,7 @@ func (d *Debugger) Resume(channel string) error {
 	q := s.queues[name]
 	if q == nil || q.stop == nil {
 		s.mu.Unlock()
-		return nil
+		return false, nil
 	}
 	q.look = s.idleFrom(q)
 	for r := q.head; r != nil; r = r.next {
@@ -119,19 +120,7 @@ func (d *Debugger) Resume(channel string) error {
 	if b != nil {
 		s.drain(q, b)
 	}
-	return nil
-}
-
-// Paused lists the channels with breakpoints.
-func (d *Debugger) Paused() []string {
-	views, _ := d.Channels(1000, nil)
-	var names []string
-	for _, v := range views {
-		if v.Paused {
-			names = append(names, v.Name)
-		}
-	}
-	return names
+	return true, nil
 }
 
 // Drain drops all that waits on a channel and answers how much that was. For

@@ -27,7 +27,12 @@ var kindNames = [...]string{"sent", "taken", "refused", "expired", "dropped", "d
 func (k EventKind) String() string { return kindNames[k] }
 
 // EventKinds answers all kinds.
-func EventKinds() []EventKind { return []EventKind{Sent, Taken, Refused, Expired, Dropped, Delayed} }
+func EventKinds() (kinds []EventKind) {
+	for k := range kindNames {
+		kinds = append(kinds, EventKind(k))
+	}
+	return kinds
+}
 
 // An Event is one thing that happened to one message.
 type Event struct {
