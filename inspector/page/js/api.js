@@ -8,7 +8,7 @@ export async function get(path, params) {
 
 // asWritten keeps numbers that JavaScript would change, like 1.0 and big ones,
 // as they were written: JSON.rawJSON, where the browser has it.
-const asWritten = (key, value, context) =>
+export const asWritten = (key, value, context) =>
   typeof value === "number" && JSON.rawJSON && context?.source && String(value) !== context.source ? JSON.rawJSON(context.source) : value;
 
 // exactly is get with numbers as they were written.

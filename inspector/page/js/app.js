@@ -1,5 +1,5 @@
 // The frame around the views: navigation, the live stream, keys, themes.
-import { h, $, setText, number, time, toast, tell, saved } from "./dom.js";
+import { h, $, setText, number, time, toast, tell, saved, stepOf } from "./dom.js";
 import { reached } from "./address.js";
 import { Live } from "./api.js";
 import { Notices } from "./notices.js";
@@ -140,7 +140,7 @@ function keys(e) {
 
 // walk moves the focus along the rows of a view that does not do so itself.
 function walk(e) {
-  const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
+  const step = stepOf(e);
   if (!step) return false;
   const rows = [...$("#view").querySelectorAll("tr[tabindex], .pipe, .row[tabindex]")].filter((r) => r.offsetParent);
   if (!rows.length) return false;

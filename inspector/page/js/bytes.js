@@ -21,7 +21,7 @@ export function encode(kind, text) {
 }
 
 // base64 writes bytes without running out of arguments.
-export function base64(data) {
+function base64(data) {
   let out = "";
   for (let at = 0; at < data.length; at += 0x8000) out += String.fromCharCode(...data.subarray(at, at + 0x8000));
   return btoa(out);

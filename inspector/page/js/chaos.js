@@ -40,7 +40,7 @@ export function ruleOf(rules, name) {
   return Object.keys(read(rule)).length ? rule : undefined;
 }
 
-export const setRules = (rules, said) => attempt(post("chaos", { rules }), said);
+const setRules = (rules, said) => attempt(post("chaos", { rules }), said);
 
 export const allOff = () => setRules([], "No chaos any more");
 

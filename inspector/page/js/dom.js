@@ -114,6 +114,9 @@ export function colorOf(name) {
   return color;
 }
 
+// stepOf answers whether a key goes down a list, 1, or up, -1.
+export const stepOf = (e) => ({ j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 })[e.key];
+
 // family says what kind of channel a name is: its colour.
 export function family(channel) {
   if (channel.includes("!")) return "reply";

@@ -1,5 +1,6 @@
 // Messages as people read them, and as others take them.
 import { h, bytes, copy } from "./dom.js";
+import { asWritten } from "./api.js";
 
 const mark = "\uffff"; // begins a byte string in the layer's JSON
 
@@ -45,7 +46,7 @@ export function hex(data, limit = 4096) {
 export function pretty(text) {
   if (!/^\s*[[{]/.test(text) || text.length > 1 << 20) return null;
   try {
-    return JSON.stringify(JSON.parse(text, (key, v, context) => (typeof v === "number" && JSON.rawJSON && context?.source ? JSON.rawJSON(context.source) : v)), null, 2);
+    return JSON.stringify(JSON.parse(text, asWritten), null, 2);
   } catch {
     return null;
   }
@@ -120,7 +121,7 @@ export function notJSON(text, what) {
   }
 }
 
-export function starlark(v, indent = "") {
+function starlark(v, indent = "") {
   if (v === null) return "None";
   if (v === true) return "True";
   if (v === false) return "False";
@@ -161,7 +162,7 @@ function withBody(lines, text) {
 
 // curl writes a request as it would be made from a terminal, and any other
 // message as a call of the layer over HTTP.
-export function curl(channel, message, status) {
+function curl(channel, message, status) {
   if (channel !== "http.request" || !message.method) {
     const body = JSON.stringify({ channel, message }).replaceAll(mark, "\\uffff");
     const lines = [`curl -sS ${quote(location.origin + "/layer/send")}`, "-H 'Content-Type: application/json'"];

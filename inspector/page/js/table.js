@@ -1,6 +1,6 @@
 // Live tables: sorted by a column, walked with the keyboard, and a card a row
 // where there is little room.
-import { h, keep, setText, time } from "./dom.js";
+import { h, keep, setText, time, stepOf } from "./dom.js";
 
 export class Table {
   // columns are { title, about, of, text or nodes with shape, class, label }:
@@ -100,7 +100,7 @@ export class Table {
 
   // key answers whether a key went up or down the rows.
   key(e) {
-    const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
+    const step = stepOf(e);
     const rows = [...this.body.children].filter((row) => row.key !== undefined);
     if (!step || !rows.length) return false;
     const inside = rows.indexOf(document.activeElement?.closest("tr"));

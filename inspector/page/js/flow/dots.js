@@ -13,8 +13,7 @@ const colors = {
 };
 
 export class Dots {
-  constructor(stage, ways) {
-    this.stage = stage;
+  constructor(ways) {
     this.ways = ways;
     this.canvas = document.createElement("canvas");
     this.canvas.className = "dots";

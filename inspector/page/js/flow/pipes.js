@@ -1,5 +1,5 @@
 // Channels as pipes: how full, how fast, how old, and a valve to hold them.
-import { h, keep, setText, number, took, short } from "../dom.js";
+import { h, keep, setText, number, took, short, stepOf } from "../dom.js";
 import { attempt, post } from "../api.js";
 import { Drawer } from "./drawer.js";
 
@@ -71,7 +71,7 @@ export class Pipes {
     const names = this.shown.map((p) => p.name);
     const focused = document.activeElement?.closest?.(".pipe")?.dataset.channel;
     const name = focused || this.drawer.name;
-    const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
+    const step = stepOf(e);
     if (step && names.length) {
       const at = names.indexOf(name);
       const next = at < 0 ? (step > 0 ? 0 : names.length - 1) : Math.min(names.length - 1, Math.max(0, at + step));

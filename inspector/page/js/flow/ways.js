@@ -4,7 +4,7 @@
 const samples = 18;
 const pixelsPerMs = 0.5;
 
-export function svg(tag, attributes, ...children) {
+function svg(tag, attributes, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
@@ -69,7 +69,7 @@ function spread(box, n) {
   return (i) => (box.top + box.bottom) / 2 + room * ((i + 0.5) / n - 0.5);
 }
 
-// ways answers the ways through the pipes, by channel. A pipe is { name, kind,
+// through answers the ways through the pipes, by channel. A pipe is { name, kind,
 // box }; its kind is "in" for what the protocol server sends, "own" for what
 // the application sends to itself, "reply" for what goes back to sockets.
 function through(pipes, front, pool) {

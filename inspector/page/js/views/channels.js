@@ -1,12 +1,10 @@
 // Every channel: what waits, how fast, who listens. Looking takes nothing.
-import { h, setText, number, took, ask, short, toast } from "../dom.js";
+import { h, setText, number, took, ask, chip, short, toast } from "../dom.js";
 import { attempt, exactly, post, refused } from "../api.js";
 import { allOff, chaosSliders, editRules, ruleOf } from "../chaos.js";
 import { Table, nameFilter, since } from "../table.js";
 import { WaitingList } from "../waiting.js";
-import { compose, family } from "./messages.js";
-
-const chip = (name, text = short(name)) => h("span", { class: "chip " + family(name), title: name }, text);
+import { compose } from "../compose.js";
 
 const columns = [
   {

@@ -31,7 +31,7 @@ export function flow(shell) {
 
   const stage = h("div", { class: "stage" }, front, layer, h("div", { class: "side" }, pool, groups));
   const ways = new Ways(stage);
-  const dots = new Dots(stage, ways);
+  const dots = new Dots(ways);
   stage.append(ways.node, dots.canvas);
 
   const charts = [

@@ -1,13 +1,11 @@
 // The live tail, one message in full, and the chain that it belongs to.
-import { h, setText, clock, took, bytes, short, chip, family, toast, saved } from "../dom.js";
+import { h, setText, clock, took, bytes, short, chip, family, toast, saved, stepOf } from "../dom.js";
 import { attempt, exactly, get, post } from "../api.js";
 import { messageNode, copyButtons, isBytes, plain, target } from "../payload.js";
 import { compose, replay } from "../compose.js";
 import { Tail } from "../tail.js";
 import { outcomeOf, waterfall } from "../waterfall.js";
 
-export { compose } from "../compose.js";
-export { family } from "../dom.js";
 
 const columns = [["Time", "time"], ["Channel", "channel"], ["What", "what"], ["Size", "size"], ["Waited", "waited"], ["Outcome", "outcome"]];
 const noTrace = "0000000000000000";
@@ -202,7 +200,7 @@ export function messages(shell, params) {
     if (e.key === " " && !e.target.closest("button, a, summary")) { toggle(); return true; }
     if (e.key === "Escape" && selected !== null) { close(); return true; }
     if (e.key === "Escape" && body.contains(document.activeElement)) { document.activeElement.blur(); return true; }
-    const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
+    const step = stepOf(e);
     if (!step || !body.children.length) return false;
     const lines = [...body.children];
     let at = lines.findIndex((l) => l.dataset.id === String(selected));

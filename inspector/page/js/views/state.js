@@ -33,7 +33,7 @@ export function state() {
         const answer = await exactly("state", { prefix });
         if (asked === prefix) draw(answer);
       } catch (error) {
-        setText(note, error instanceof TypeError ? "The server does not answer; it is asked again every second." : error.message);
+        setText(note, error.message);
       }
     }
     clearTimeout(timer);

@@ -1,8 +1,7 @@
 // What each worker does now, and how many there are.
-import { h, setText, number, took, short } from "../dom.js";
+import { h, setText, number, took, chip } from "../dom.js";
 import { attempt, post } from "../api.js";
 import { Table } from "../table.js";
-import { family } from "./messages.js";
 
 export function workers(shell) {
   const note = h("p", { class: "muted" }), legend = h("p", { class: "muted legendline" }, "All of these are gauges, as of now. Enter or a click on a busy worker shows the messages of its trace.");
@@ -51,7 +50,7 @@ const traceOf = (w) => ({ filter: "trace:" + w.trace, trace: w.trace });
 
 function does(w) {
   return [
-    w.busy ? h("span", { class: "chip " + family(w.channel), title: w.channel }, short(w.channel)) : h("span", { class: "muted" }, "waits"),
+    w.busy ? chip(w.channel) : h("span", { class: "muted" }, "waits"),
     w.cancelled && h("span", { class: "tag warn" }, "told to stop"), w.leaving && h("span", { class: "tag warn" }, "leaves after this"),
   ];
 }
