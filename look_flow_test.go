@@ -109,10 +109,10 @@ func testBreakpointOnFlow(t *testing.T, b *tab) {
 	b.until(`document.querySelectorAll(".drawer .waits").length === 3`)
 	b.press("Edit…")
 	b.until(`!!document.querySelector("dialog[open] textarea")`)
-	b.do(chromedp.Evaluate[chromedp.Void](`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("<i>two</i>", "TWO"); }`))
+	b.run(`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("<i>two</i>", "TWO"); }`)
 	b.press("Put it in place")
 	b.until(`document.querySelector(".drawer .waits .what").textContent === "TWO"`)
-	b.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll(".drawer .waits")].find((row) => row.innerText.includes("three")).querySelector(".danger").click()`))
+	b.run(`[...document.querySelectorAll(".drawer .waits")].find((row) => row.innerText.includes("three")).querySelector(".danger").click()`)
 	b.until(`document.querySelectorAll(".drawer .waits").length === 2`)
 	b.press("Resume")
 	if got := s.receive() + s.receive(); got != "TWOfour" {

@@ -49,12 +49,6 @@ channel_routing = [
 ]
 `
 
-// run evaluates statements.
-func (b *tab) run(statements string) {
-	b.Helper()
-	b.do(chromedp.Evaluate[chromedp.Void]("{" + statements + "}"))
-}
-
 // is fails unless the expression is true now.
 func (b *tab) is(what, expression string) {
 	b.Helper()
@@ -76,11 +70,7 @@ func (b *tab) copied(button string) string {
 	b.run(`window.copied = ""; navigator.clipboard.writeText = async (text) => { window.copied = text; }`)
 	b.press(button)
 	b.until(`window.copied !== ""`)
-	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`window.copied`))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return text
+	return b.words(`window.copied`)
 }
 
 // copiedAndRun copies as curl and answers what the command says, as text.

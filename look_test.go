@@ -19,7 +19,7 @@ func (p *program) looking(b *tab, view string) {
 func (b *tab) click(selector string) {
 	b.Helper()
 	b.until(`!!document.querySelector(` + quoteJS(selector) + `)`)
-	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector(` + quoteJS(selector) + `).click()`))
+	b.run(`document.querySelector(` + quoteJS(selector) + `).click()`)
 }
 
 // press clicks the button with that text.
@@ -27,7 +27,7 @@ func (b *tab) press(text string) {
 	b.Helper()
 	find := `[...document.querySelectorAll("dialog[open] button, main button")].find(x => x.textContent === ` + quoteJS(text) + `)`
 	b.until(`!!` + find)
-	b.do(chromedp.Evaluate[chromedp.Void](`(` + find + `).click()`))
+	b.run(`(` + find + `).click()`)
 }
 
 // fill writes into a field of the open dialog.
@@ -35,7 +35,7 @@ func (b *tab) fill(name, value string) {
 	b.Helper()
 	field := `document.querySelector("dialog[open] [name=` + name + `]")`
 	b.until(`!!` + field)
-	b.do(chromedp.Evaluate[chromedp.Void](field + `.value = ` + quoteJS(value) + `; undefined`))
+	b.run(field + `.value = ` + quoteJS(value) + `; undefined`)
 }
 
 // refuses submits the open dialog with what is wrong in a field: the dialog says
@@ -142,7 +142,7 @@ func testChatInEveryView(t *testing.T, b *tab) {
 
 	p.looking(b, "workers")
 	b.shows("of 16 busy")
-	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("input.count").value = 3; undefined`))
+	b.run(`document.querySelector("input.count").value = 3; undefined`)
 	b.press("Change")
 	b.shows("of 3 busy")
 	p.looking(b, "reloads")
@@ -169,7 +169,7 @@ func testPausedChannel(t *testing.T, b *tab) {
 	b.until(`document.querySelectorAll(".waits").length === 2`)
 	b.press("Edit…")
 	b.until(`!!document.querySelector("dialog[open] textarea")`)
-	b.do(chromedp.Evaluate[chromedp.Void](`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("two", "TWO"); }`))
+	b.run(`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("two", "TWO"); }`)
 	b.press("Put it in place")
 	b.shows("TWO")
 	b.picture("inspector-channels-400")
@@ -239,7 +239,7 @@ func testChaosSliders(t *testing.T, b *tab) {
 	b.until(rows + ` > 1`)
 	b.click(`details.chaos summary`)
 	slide := func(name, value string) {
-		b.do(chromedp.Evaluate[chromedp.Void](`{ const s = document.querySelector("details.chaos [name=` + name + `]"); s.value = ` + value + `; s.dispatchEvent(new Event("input")); }`))
+		b.run(`{ const s = document.querySelector("details.chaos [name=` + name + `]"); s.value = ` + value + `; s.dispatchEvent(new Event("input")); }`)
 	}
 	slide("delay", "50")
 	slide("drop", "100")
@@ -286,7 +286,7 @@ func testResentMessage(t *testing.T, b *tab) {
 	p.looking(b, "messages?filter=channel:*!*")
 	b.shows("hello")
 	b.until(`[...document.querySelectorAll(".messages tr[data-id]")].some(r => r.textContent.includes("hello"))`)
-	b.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll(".messages tr[data-id]")].find(r => r.textContent.includes("hello")).click()`))
+	b.run(`[...document.querySelectorAll(".messages tr[data-id]")].find(r => r.textContent.includes("hello")).click()`)
 	b.press("Edit & send again")
 	b.fill("message", `{"text": "hello again"}`)
 	b.press("Send")
@@ -328,10 +328,10 @@ func testStateAndPlay(t *testing.T, b *tab) {
 	b.click(`.play form button.primary`)
 	b.shows("page of GET")
 	for range 2 {
-		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector(".play form.line button").click()`))
+		b.run(`document.querySelector(".play form.line button").click()`)
 	}
 	b.until(`document.querySelectorAll(".socket .tag.good").length === 2`)
-	b.do(chromedp.Evaluate[chromedp.Void](`{ const s = document.querySelector(".socket"); s.querySelector("textarea").value = "met in a group"; [...s.querySelectorAll("button")].find(x => x.textContent === "Send").click(); }`))
+	b.run(`{ const s = document.querySelector(".socket"); s.querySelector("textarea").value = "met in a group"; [...s.querySelectorAll("button")].find(x => x.textContent === "Send").click(); }`)
 	b.until(`[...document.querySelectorAll(".socket .talk")].every(t => t.innerText.includes("met in a group"))`)
 	b.picture("inspector-play")
 }
@@ -344,6 +344,12 @@ func evaluated[T any](b *tab, expression string) T {
 		b.Fatal(err)
 	}
 	return v
+}
+
+// run evaluates statements.
+func (b *tab) run(statements string) {
+	b.Helper()
+	b.do(chromedp.Evaluate[chromedp.Void]("{" + statements + "}"))
 }
 
 func (b *tab) number(expression string) int {
