@@ -1,0 +1,46 @@
+package asgi
+
+// Channels that protocol servers and applications share. Each name and the
+// keys of its messages are those of the draft's HTTP, WebSocket, delay and UDP
+// specifications.
+const (
+	HTTPRequest         = "http.request"
+	HTTPDisconnect      = "http.disconnect"
+	WebSocketConnect    = "websocket.connect"
+	WebSocketReceive    = "websocket.receive"
+	WebSocketDisconnect = "websocket.disconnect"
+	UDPReceive          = "udp.receive"
+	DelayChannel        = "asgi.delay"
+)
+
+// Keys of messages.
+const (
+	KeyAccept       = "accept"
+	KeyBody         = "body"
+	KeyBodyChannel  = "body_channel"
+	KeyBytes        = "bytes"
+	KeyChannel      = "channel"
+	KeyClient       = "client"
+	KeyClose        = "close"
+	KeyClosed       = "closed"
+	KeyCode         = "code"
+	KeyContent      = "content"
+	KeyData         = "data"
+	KeyDelay        = "delay"
+	KeyHeaders      = "headers"
+	KeyHTTPVersion  = "http_version"
+	KeyMethod       = "method"
+	KeyMoreContent  = "more_content"
+	KeyOrder        = "order"
+	KeyPath         = "path"
+	KeyQueryString  = "query_string"
+	KeyReason       = "reason"
+	KeyReplyChannel = "reply_channel"
+	KeyRequest      = "request"
+	KeyRootPath     = "root_path"
+	KeyScheme       = "scheme"
+	KeyServer       = "server"
+	KeyStatus       = "status"
+	KeySubprotocol  = "subprotocol"
+	KeyText         = "text"
+)
