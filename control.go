@@ -183,10 +183,7 @@ func (v poolView) Generation() (number uint64, kind string) {
 }
 
 func (v poolView) Reload(ctx context.Context) error {
-	v.mu.Lock()
-	v.changed = []string{filepath.Base(v.app)}
-	v.mu.Unlock()
-	_, err := v.pool.Reload(ctx)
+	_, err := v.pool.Reload(ctx, filepath.Base(v.app))
 	return err
 }
 

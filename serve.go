@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,9 +48,6 @@ type server struct {
 	pool    *workerpool.Pool        // nil with --no-workers
 	watcher *reload.Watcher         // nil with --no-reload
 	control atomic.Pointer[control] // nil with --control off, and until it is built
-
-	mu      sync.Mutex // guards changed
-	changed []string   // what the load that is going on is for; none at the first
 }
 
 // serve runs an application until the context ends or something fails that
@@ -298,20 +294,15 @@ func (s *server) shutdown(stopHearing func()) {
 
 // reload loads the application anew.
 func (s *server) reload(ctx context.Context, changed []string) {
-	s.mu.Lock()
-	s.changed = changed
-	s.mu.Unlock()
-	// Either outcome is told by loaded.
-	if _, err := s.pool.Reload(ctx); err == nil {
+	// Loaded reports either outcome.
+	if _, err := s.pool.Reload(ctx, changed...); err == nil {
 		s.watcher.Follow(s.loader.Files()...)
 	}
 }
 
-// loaded tells the outcome of a load in one line.
-func (s *server) loaded(g workerpool.Generation, err error) {
-	s.mu.Lock()
-	changed := s.changed
-	s.mu.Unlock()
+// loaded reports the outcome of a load in one line. Changed is empty for the
+// first load.
+func (s *server) loaded(g workerpool.Generation, changed []string, err error) {
 	s.showLoad(g, changed, err)
 	what := describe(changed)
 	first := what == ""

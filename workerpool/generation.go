@@ -2,7 +2,6 @@ package workerpool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -66,18 +65,11 @@ func (g *generation) describe(took time.Duration) Generation {
 	return d
 }
 
-// start loads the first generation. One that fails to load is served as its
-// error.
-func (p *Pool) start(ctx context.Context) {
-	if _, err := p.Reload(ctx); err == nil || errors.Is(err, ErrClosed) {
-		return
-	}
-}
-
-// Reload loads the application anew and, if that succeeds, makes it the
-// current generation. If it fails the old one stays; there being none, the
-// error is served.
-func (p *Pool) Reload(ctx context.Context) (Generation, error) {
+// Reload loads the application again and makes it the current generation. If
+// loading fails, the old generation stays; if there is none, requests are
+// answered with the error. Changed names the files that are the reason for the
+// load; the pool passes it to [Options.Loaded].
+func (p *Pool) Reload(ctx context.Context, changed ...string) (Generation, error) {
 	select {
 	case <-p.loading:
 		defer func() { p.loading <- struct{}{} }()
@@ -94,13 +86,13 @@ func (p *Pool) Reload(ctx context.Context) (Generation, error) {
 	g, err := p.load(ctx, number, first)
 	if err != nil {
 		p.serveError(err)
-		p.report(Generation{Number: number, Kind: KindBroken, Took: time.Since(began)}, err)
+		p.report(Generation{Number: number, Kind: KindBroken, Took: time.Since(began)}, changed, err)
 		return Generation{}, err
 	}
 	p.swap(g)
 	g.app.Current()
 	description := g.describe(time.Since(began))
-	p.report(description, nil)
+	p.report(description, changed, nil)
 	return description, nil
 }
 
@@ -141,10 +133,10 @@ func (p *Pool) serveError(err error) {
 	p.swap(g)
 }
 
-func (p *Pool) report(g Generation, err error) {
+func (p *Pool) report(g Generation, changed []string, err error) {
 	switch {
 	case p.opts.Loaded != nil:
-		p.opts.Loaded(g, err)
+		p.opts.Loaded(g, changed, err)
 	case err != nil:
 		p.log.Error("the application did not load", "generation", g.Number, "err", err)
 	default:

@@ -42,9 +42,11 @@ type Options struct {
 	ErrorPage func(Failure) Page
 	// Report hears of every failure, once; by default it is logged.
 	Report func(Failure)
-	// Loaded hears the outcome of every load, the first included, before
-	// it is reported otherwise. It must not block. By default it is logged.
-	Loaded func(Generation, error)
+	// Loaded is called with the outcome of every load, the first included,
+	// before Reload returns. Changed is what Reload was called with, and nil
+	// for the first load. Loaded must not block. By default the pool logs the
+	// outcome.
+	Loaded func(g Generation, changed []string, err error)
 	// Handled hears of every message that a routed application has handled,
 	// on the worker's goroutine. Nobody does by default.
 	Handled func(Handled)
@@ -154,7 +156,7 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 // that it started has ended when it returns, but for handlers that do not
 // stop. It is called once.
 func (p *Pool) Run(ctx context.Context) error {
-	p.start(ctx)
+	_, _ = p.Reload(ctx) // requests are answered with the error, if there is one
 	ticks, stopTicks := context.WithCancel(context.Background())
 	var helpers sync.WaitGroup
 	helpers.Go(func() { p.sweep(ticks) })

@@ -960,3 +960,16 @@ func TestARaisedLimitHoldsForWhatWaits(t *testing.T) {
 		}
 	})
 }
+
+func TestLoadedReceivesTheReasonForEachLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		apps := apps(on("http.request", reply))
+		apps.next = append(apps.next, func() (workerpool.Application, error) { return nil, errors.New("broken") })
+		b := start(t, apps, workerpool.Options{Loaded: func(g workerpool.Generation, changed []string, err error) {
+			l.say("%d %s %q %v", g.Number, g.Kind, changed, err)
+		}})
+		_, _ = b.pool.Reload(t.Context(), "app.star", "lib.star")
+		l.want(t, "1 routed [] <nil>", `2 broken ["app.star" "lib.star"] broken`)
+	})
+}

@@ -79,7 +79,7 @@ func (c setup) serve(t testing.TB, source string) *site {
 	}
 	c.pool.ErrorPage = s.loader.ErrorPage
 	loaded := make(chan struct{}, 1)
-	c.pool.Loaded = func(g workerpool.Generation, err error) {
+	c.pool.Loaded = func(g workerpool.Generation, _ []string, err error) {
 		log.Info("loaded", "generation", g.Number, "err", err)
 		select {
 		case loaded <- struct{}{}:
