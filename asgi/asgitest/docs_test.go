@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table of promises anew")
+var update = flag.Bool("update", false, "rewrite the table of promises")
 
 const begin, end = "<!-- suite: begin -->\n", "<!-- suite: end -->\n"
 
-// TestEveryPromiseIsInTheTable keeps docs/specification.md true: a part of it
-// is the list of what the suite checks. Run with -update to write it.
+// TestEveryPromiseIsInTheTable checks that the table of the suite's promises
+// in promises.md is up to date. Run it with -update to rewrite the table.
 func TestEveryPromiseIsInTheTable(t *testing.T) {
-	const file = "../../docs/specification.md"
+	const file = "../../internal/e2e/testdata/promises.md"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func TestEveryPromiseIsInTheTable(t *testing.T) {
 	before, rest, found := strings.Cut(string(text), begin)
 	table, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
-		t.Fatalf("%s has no place for the table", file)
+		t.Fatalf("%s lacks the marks around the table", file)
 	}
 	switch want := promises(); {
 	case table == want:
@@ -32,7 +32,7 @@ func TestEveryPromiseIsInTheTable(t *testing.T) {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("%s is not what the suite checks; go test ./asgi/asgitest -update writes it", file)
+		t.Errorf("%s is out of date; run go test ./asgi/asgitest -update", file)
 	}
 }
 
