@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"asgibox/workerpool/script/explain"
+	"asgibox/internal/spell"
 )
 
 // flagGroup is some flags of a command under a heading of its help.
@@ -81,7 +81,7 @@ func explainFlag(cmd *cobra.Command, err error) error {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		name := strings.ReplaceAll(unknown.GetSpecifiedName(), "_", "-")
-		if near := explain.Nearest(name, names); near != "" {
+		if near := spell.Nearest(name, names); near != "" {
 			hint = fmt.Sprintf("; did you mean --%s?", near)
 		}
 	} else if !errors.As(err, &unknown) {

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"asgibox/internal/spell"
 	"asgibox/workerpool"
-	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -140,7 +140,7 @@ func (u *unit) routed(globals starlark.StringDict, s *staged) (workerpool.Applic
 // it sets may be a misspelt one.
 func (u *unit) errNoApplication(globals starlark.StringDict) error {
 	for _, name := range []string{"channel_routing", "application"} {
-		if near := explain.Nearest(name, globals.Keys()); near != "" {
+		if near := spell.Nearest(name, globals.Keys()); near != "" {
 			return u.atName(near, hintf(fmt.Sprintf("did you mean %s, where it sets %s?", name, near), "%s sets no %s", u.loader.file, name))
 		}
 	}

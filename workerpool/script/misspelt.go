@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"asgibox/workerpool/script/explain"
+	"asgibox/internal/spell"
 
 	"go.starlark.net/syntax"
 )
@@ -50,10 +50,10 @@ func mistakes(channel, name string) (n int, few bool) {
 	protocol, event, _ := strings.Cut(name, ".")
 	first, rest, parted := strings.Cut(channel, ".")
 	if !parted { // http_request, httpRequest
-		n = explain.Distance(channel, protocol+event)
+		n = spell.Distance(channel, protocol+event)
 		return n, n <= 1
 	}
-	inFirst, inRest := explain.Distance(first, protocol), explain.Distance(rest, event)
+	inFirst, inRest := spell.Distance(first, protocol), spell.Distance(rest, event)
 	return inFirst + inRest, inFirst <= len(protocol)/4 && inRest <= len(event)/3
 }
 
@@ -81,7 +81,7 @@ func misspelt(o *route) (what, hint string) {
 		return "", ""
 	}
 	for _, method := range o.view.methods {
-		if near := explain.Nearest(method, knownMethods); near != "" && !slices.Contains(knownMethods, method) {
+		if near := spell.Nearest(method, knownMethods); near != "" && !slices.Contains(knownMethods, method) {
 			return fmt.Sprintf("%s: clients do not send the method %q", o.kind, method), fmt.Sprintf("did you mean %q?", near)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"asgibox/workerpool/script/explain"
+	"asgibox/internal/spell"
 
 	"go.starlark.net/starlark"
 )
@@ -87,7 +87,7 @@ func functions(name string, fs map[string]builtin) starlark.StringDict {
 
 // didYouMean suggests the nearest of the candidates, as the end of a sentence.
 func didYouMean(name string, candidates []string) string {
-	if near := explain.Nearest(name, candidates); near != "" {
+	if near := spell.Nearest(name, candidates); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	return ""

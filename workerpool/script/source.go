@@ -12,7 +12,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"asgibox/workerpool/script/explain"
+	"asgibox/internal/spell"
 
 	"go.starlark.net/syntax"
 )
@@ -99,7 +99,7 @@ func (s *sources) nearest(name string) string {
 	if whole := path.Base(name) + ".star"; slices.Contains(names, whole) {
 		return fmt.Sprintf("did you mean %q?", name+".star")
 	}
-	if near := explain.Nearest(path.Base(name), names); near != "" {
+	if near := spell.Nearest(path.Base(name), names); near != "" {
 		return fmt.Sprintf("did you mean %q?", path.Join(path.Dir(name), near))
 	}
 	return ""

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"asgibox/internal/spell"
+
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 )
@@ -47,7 +49,7 @@ func (o Options) meant(file, undefined string) string {
 	src, _ := o.source(file)
 	assigned := assignments(src)
 	candidates := slices.Concat(assigned, o.Predeclared.Keys(), starlark.Universe.Keys())
-	if near := Nearest(undefined, candidates); near != "" {
+	if near := spell.Nearest(undefined, candidates); near != "" {
 		return "did you mean " + near + "?"
 	}
 	if slices.Contains(assigned, undefined) {

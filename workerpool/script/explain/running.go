@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 
+	"asgibox/internal/spell"
+
 	"go.starlark.net/starlark"
 )
 
@@ -154,7 +156,7 @@ func (o Options) loadHint(name, file string) string {
 	for _, m := range topNames.FindAllStringSubmatch(src, -1) {
 		names = append(names, m[1])
 	}
-	if near := Nearest(name, names); near != "" {
+	if near := spell.Nearest(name, names); near != "" {
 		return fmt.Sprintf("did you mean %s?", near)
 	}
 	return fmt.Sprintf("%s must set it at its top level: def %s(…), or %s = …", file, name, name)
@@ -175,7 +177,7 @@ func (o Options) attrHint(attr string, e *Explanation) string {
 			return "write " + hint
 		}
 		if v, ok := o.Predeclared[owner].(starlark.HasAttrs); ok {
-			if near := Nearest(attr, v.AttrNames()); near != "" {
+			if near := spell.Nearest(attr, v.AttrNames()); near != "" {
 				return fmt.Sprintf("did you mean %s.%s?", owner, near)
 			}
 			return fmt.Sprintf("%s has %s", owner, strings.Join(v.AttrNames(), ", "))
@@ -229,7 +231,7 @@ func (o Options) keyHint(key, container string, e *Explanation) string {
 			texts = append(texts, strings.Trim(t.text, `"'`))
 		}
 	}
-	if near := Nearest(key, texts); near != "" {
+	if near := spell.Nearest(key, texts); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	return hint

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"asgibox/internal/spell"
 )
 
 // A shape is a mistake that shows in several tokens, or in what the parser
@@ -224,7 +226,7 @@ func twoNames(s spot) (string, string, int) {
 		return "", "", 0
 	}
 	before := s.tokens[s.at-1]
-	if near := Nearest(before.text, keywords); before.kind == name && near != "" {
+	if near := spell.Nearest(before.text, keywords); before.kind == name && near != "" {
 		return fmt.Sprintf("%s means nothing here", before.text), "did you mean " + near + "?", s.at - 1
 	}
 	return "", "", 0

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"asgibox/workerpool/script/explain"
+	"asgibox/internal/spell"
 
 	"go.starlark.net/starlark"
 )
@@ -78,7 +78,7 @@ func (m *match) index(which starlark.Value) (int, error) {
 			return i, nil
 		}
 		hint := ""
-		if near := explain.Nearest(name, m.re.SubexpNames()); near != "" {
+		if near := spell.Nearest(name, m.re.SubexpNames()); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 		return 0, hinted(hint, "the pattern has no group %q", name)

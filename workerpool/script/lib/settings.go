@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"asgibox/workerpool/script/explain"
+	"asgibox/internal/spell"
 
 	"go.starlark.net/starlark"
 )
@@ -37,7 +37,7 @@ func (s *settings) Get(k starlark.Value) (starlark.Value, bool, error) {
 		return starlark.String(v), true, nil
 	}
 	hint := fmt.Sprintf("start with --set %s=…, write it into .env, or settings.get(%s, default)", name, k)
-	if near := explain.Nearest(name, s.names); near != "" {
+	if near := spell.Nearest(name, s.names); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	return nil, false, hinted(hint, "there is no setting %s", k)

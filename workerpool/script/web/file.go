@@ -10,7 +10,7 @@ import (
 	"path"
 	"strings"
 
-	"asgibox/workerpool/script/explain"
+	"asgibox/internal/spell"
 
 	"go.starlark.net/starlark"
 )
@@ -102,7 +102,7 @@ func notThere(root *os.Root, name string, err error) error {
 		return fmt.Errorf("%s cannot be read", name)
 	}
 	hint := "paths begin at the folder of the application's file"
-	if near := explain.Nearest(path.Base(name), siblings(root, path.Dir(name))); near != "" {
+	if near := spell.Nearest(path.Base(name), siblings(root, path.Dir(name))); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", path.Join(path.Dir(name), near))
 	}
 	return hinted(hint, "there is no file %s", name)

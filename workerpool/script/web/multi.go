@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"asgibox/workerpool/script/explain"
+	"asgibox/internal/spell"
 
 	"go.starlark.net/starlark"
 )
@@ -66,7 +66,7 @@ func (m *Multi) Get(k starlark.Value) (starlark.Value, bool, error) {
 }
 
 func missing(key string, keys []string, kind string) string {
-	if near := explain.Nearest(key, keys); near != "" {
+	if near := spell.Nearest(key, keys); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	return fmt.Sprintf("%s.get(%q) answers None where there is none", kind, key)

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"asgibox/workerpool/script/explain"
+	"asgibox/internal/spell"
 
 	"go.starlark.net/starlark"
 )
@@ -78,7 +78,7 @@ func (p *Path) capture(inner, next string) (string, error) {
 	expr, ok := pathKinds[kind]
 	if !ok {
 		hint := "there are <name>, <int:name> and <path:name>"
-		if near := explain.Nearest(kind, []string{"str", "int", "path"}); near != "" {
+		if near := spell.Nearest(kind, []string{"str", "int", "path"}); near != "" {
 			hint = fmt.Sprintf("did you mean <%s:%s>?", near, name)
 		}
 		return "", hinted(hint, "the path %q captures <%s>, of which there is no kind %q", p.pattern, inner, kind)
@@ -138,7 +138,7 @@ func (p *Path) Near(path string) string {
 		if part == have[i] || strings.Contains(part, "<") {
 			continue
 		}
-		if explain.Nearest(have[i], []string{part}) == "" {
+		if spell.Nearest(have[i], []string{part}) == "" {
 			return ""
 		}
 		have[i] = part

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"asgibox/internal/spell"
 	"asgibox/workerpool/script/explain"
 )
 
@@ -169,7 +170,7 @@ func (e *TemplateError) teach(data any) {
 	if m := noEntry.FindStringSubmatch(e.Message); m != nil {
 		e.Message = fmt.Sprintf("the context has no %q", m[1])
 		e.hint = fmt.Sprintf("give it a value where render is called; None will do: {%q: None}", m[1])
-		if near := explain.Nearest(m[1], dataKeys(nil, data)); near != "" {
+		if near := spell.Nearest(m[1], dataKeys(nil, data)); near != "" {
 			e.hint = fmt.Sprintf("did you mean .%s?", near)
 		}
 	}

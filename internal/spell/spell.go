@@ -1,15 +1,16 @@
-package explain
+// Package spell finds the intended word behind a misspelt one.
+package spell
 
 import "strings"
 
-// Nearest answers the candidate that somebody who wrote name most likely
-// meant, or "" if none is near. Case and underscores count little.
+// Nearest returns the candidate closest to name, or "" if none is close.
+// Upper case and underscores make no difference.
 func Nearest(name string, candidates []string) string {
-	best, least := "", allowed(name)+1
+	best, least := "", maxEdits(name)+1
 	folded := fold(name)
 	for _, c := range candidates {
 		other := fold(c)
-		if c == name || c == "" || abs(len(other)-len(folded)) > allowed(name) || len(other) > longest {
+		if c == name || c == "" || abs(len(other)-len(folded)) > maxEdits(name) || len(other) > maxLength {
 			continue
 		}
 		d := distance(folded, other)
@@ -20,23 +21,25 @@ func Nearest(name string, candidates []string) string {
 	return best
 }
 
-// Distance counts the mistakes that make b of a, as [Nearest] counts them.
+// Distance returns the number of edits that turn a into b, as [Nearest]
+// counts them.
 func Distance(a, b string) int {
-	if len(a) > longest || len(b) > longest {
-		return longest
+	if len(a) > maxLength || len(b) > maxLength {
+		return maxLength
 	}
 	return distance(fold(a), fold(b))
 }
 
-// longest name that is looked at: nobody misspells longer ones.
-const longest = 100
+// maxLength is the length of the longest candidate: comparing longer names
+// would take too long.
+const maxLength = 100
 
 func abs(n int) int { return max(n, -n) }
 
-// allowed is how many mistakes a word of that length may hold: a third of
-// its letters, since more turns one short word into any other. One letter may
-// only be of the wrong case.
-func allowed(name string) int {
+// maxEdits returns how many edits a name may be away from a candidate: a third
+// of its letters, because more edits turn one short word into any other. A
+// name of one letter may differ only in case.
+func maxEdits(name string) int {
 	if len(name) < 2 {
 		return 0
 	}
@@ -45,8 +48,8 @@ func allowed(name string) int {
 
 func fold(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "")) }
 
-// distance counts the letters to insert, drop, change or swap with their
-// neighbour to make b of a.
+// distance counts the edits that turn a into b. An edit inserts, drops or
+// changes a letter, or swaps two neighbours.
 func distance(a, b string) int {
 	if a == "" || b == "" {
 		return max(len(a), len(b))
