@@ -25,7 +25,7 @@ func pages(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	texts := map[string]string{}
-	for _, name := range append(names, "README.md", "CHANGELOG.md", "internal/e2e/testdata/promises.md") {
+	for _, name := range append(names, "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "internal/e2e/testdata/promises.md") {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
