@@ -9,95 +9,97 @@ import (
 
 // A Loader makes generations of an application.
 type Loader interface {
-	// Load makes the application anew. What it sends meanwhile must not
-	// leave it before [Application.Live]. The context ends when the pool
-	// does, or when loading takes too long.
+	// Load loads the application again. Messages that it sends while it
+	// loads must not be sent before [Application.Live]. The context is
+	// done when the pool shuts down or when loading takes too long.
 	Load(ctx context.Context, generation uint64) (Application, error)
 }
 
 // An Application is one generation, either a [Loop] or a [Routed] one.
 type Application interface {
-	// Live is called once, when the generation is the current one and
-	// before it gets its first message; first tells that none was live
-	// before. It lets go what loading has sent and runs the application's
-	// own start hook.
+	// Live is called once, when loading has succeeded and before the
+	// generation becomes current. First reports whether no generation was
+	// live before. Live sends the messages that were held back while
+	// loading and runs the start hook of the application.
 	Live(ctx context.Context, first bool) error
 
-	// Current is called once after Live, when messages go to it.
+	// Current is called once after Live, when the generation is current.
 	Current()
 
-	// Drain is called when the server begins to stop: nothing that waits
-	// for what will not come is to be waited for.
+	// Drain is called when the server starts to stop. The application must
+	// stop waiting for messages that will not come.
 	Drain()
 
-	// Stop runs the application's own stop hook. It is called once, and
+	// Stop runs the stop hook of the application. It is called once, and
 	// only on the generation that is current when the pool shuts down.
 	Stop(ctx context.Context) error
 
-	// Close frees the generation. It is called once, after its last
-	// handler has ended, also if it was never live.
+	// Close frees the generation. It is called once, after the last
+	// handler has ended, even if the generation never became current.
 	Close()
 }
 
-// A Loop is an application that receives for itself.
+// A Loop is an application that calls receive itself.
 type Loop interface {
 	Application
 
 	// Work runs the whole program once, for one worker. It returns nil when
-	// the program has ended or when w.Receive answered [ErrRetired]. The
-	// pool calls it again while the generation is current.
+	// the program has ended, and [ErrRetired] when w.Receive returned it.
+	// The pool calls it again while the generation is current.
 	Work(ctx context.Context, w *LoopWorker) error
 }
 
-// A Routed application is given its messages.
+// A Routed application receives its messages from the pool.
 type Routed interface {
 	Application
 
-	// Channels lists what it consumes, each channel once.
+	// Channels lists the channels that it consumes, each once.
 	Channels() []string
 
-	// Route finds who handles a message; nil is nobody. For http.request and
-	// websocket.connect it may answer a consumer that says 404.
+	// Route returns the consumer of a message, or nil if there is none. For
+	// http.request and websocket.connect it may return a consumer that
+	// replies 404.
 	Route(d asgi.Delivery) Consumer
 
-	// Clocks lists what is sent at intervals.
+	// Clocks lists the messages to send at intervals.
 	Clocks() []Clock
 
-	// Limits lists the consumers' bounds of concurrency.
+	// Limits lists the concurrency limits of the consumers.
 	Limits() []Limit
 }
 
-// A Consumer handles messages, and knows which.
+// A Consumer handles the messages of one route.
 type Consumer interface {
-	// Name is for logs: a function's name and place.
+	// Name is for logs: the name and position of a function.
 	Name() string
 
-	// Ordered reports whether messages of one connection are to be handled
+	// Ordered reports whether messages of one connection must be handled
 	// one at a time.
 	Ordered() bool
 
-	// Limit is the key of one of the application's [Limit]s, or empty.
+	// Limit returns the key of one of the application's limits, or "".
 	Limit() string
 
-	// Explain adds to an error that the pool has raised on the consumer's
-	// account what the application knows of it, like the place.
+	// Explain adds details, like the position in the source, to an error
+	// that the pool raises for the consumer.
 	Explain(err error) error
 
-	// Consume handles the job's message. The context ends when the handler
-	// has run too long, or its generation has. The error becomes the answer.
+	// Consume handles the message of a job. The context is done when the
+	// handler has run too long or its generation was replaced too long
+	// ago. If Consume returns an error, the pool replies with it.
 	Consume(ctx context.Context, j *Job) error
 }
 
-// A Clock sends a message at intervals, for the pool as a whole and not while
-// an earlier one waits unread.
+// A Clock sends a message at intervals, one for the whole pool. It sends none
+// while an earlier message is unread.
 type Clock struct {
 	Every   time.Duration
 	Channel string
 	Content asgi.Message
 }
 
-// A Limit bounds how many handlers of a route run at once. It outlives a
-// generation if the next one has a limit of the same key.
+// A Limit is the number of handlers of a route that may run at once. Running
+// handlers of the previous generation count towards a limit with the same key.
 type Limit struct {
 	Key     string
 	Channel string

@@ -6,18 +6,19 @@ import (
 	"asgibox/asgi"
 )
 
-// broken stands in for an application that did not load: it answers every
-// request and handshake with the error, and leaves everything else where it
-// is.
+// broken replaces an application that did not load. It replies to every
+// request and handshake with the error and leaves all other messages in the
+// channel layer.
 type broken struct {
 	pool *Pool
 	err  error
 }
 
-// servedError is an error that has been reported before it is served.
-type servedError struct{ err error }
+// reportedError is an error that needs no report, because it was reported when
+// loading failed.
+type reportedError struct{ err error }
 
-func (e *servedError) Error() string { return e.err.Error() }
+func (e *reportedError) Error() string { return e.err.Error() }
 
 func (b *broken) Live(context.Context, bool) error { return nil }
 func (b *broken) Current()                         {}
@@ -30,7 +31,7 @@ func (b *broken) Limits() []Limit                  { return nil }
 
 func (b *broken) Route(d asgi.Delivery) Consumer {
 	switch d.Channel {
-	case httpRequest, websocketConnect, websocketReceive:
+	case asgi.HTTPRequest, asgi.WebSocketConnect, asgi.WebSocketReceive:
 		return b
 	}
 	return nil
@@ -40,4 +41,4 @@ func (b *broken) Name() string                        { return "" }
 func (b *broken) Explain(err error) error             { return err }
 func (b *broken) Ordered() bool                       { return true }
 func (b *broken) Limit() string                       { return "" }
-func (b *broken) Consume(context.Context, *Job) error { return &servedError{b.err} }
+func (b *broken) Consume(context.Context, *Job) error { return &reportedError{b.err} }

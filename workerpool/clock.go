@@ -6,15 +6,16 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// clocks send messages at intervals. A clock that the next generation has too
-// goes on without a break.
+// clocks sends messages at intervals. A clock that the next generation has too
+// keeps its schedule.
 type clocks struct {
 	pool    *Pool
-	changed chan struct{} // holds one
+	changed chan struct{} // has room for one
 
-	mu  sync.Mutex // guards all; may be taken while holding the pool's, not before it
+	mu  sync.Mutex // guards all; lock the mutex of the pool first, if both are needed
 	all []*clock
 }
 
@@ -25,7 +26,7 @@ type clock struct {
 
 func newClocks(p *Pool) *clocks { return &clocks{pool: p, changed: make(chan struct{}, 1)} }
 
-// set takes over the clocks of a generation.
+// set replaces the clocks by those of a generation.
 func (c *clocks) set(g *generation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,7 +43,8 @@ func (c *clocks) set(g *generation) {
 	}
 }
 
-// dueOf answers when a clock strikes: as it would have, if it was there before.
+// dueOf returns the next time of a clock. A clock that is in old keeps its
+// time.
 func dueOf(old []*clock, wanted Clock) time.Time {
 	for _, o := range old {
 		if o.Every == wanted.Every && o.Channel == wanted.Channel && asgi.Equal(o.Content, wanted.Content) {
@@ -52,12 +54,12 @@ func dueOf(old []*clock, wanted Clock) time.Time {
 	return time.Now().Add(wanted.Every)
 }
 
-// run strikes until the context ends.
+// run ticks until the context is done.
 func (c *clocks) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		timer.Reset(c.strike(ctx, time.Now()))
+		timer.Reset(c.tick(ctx, time.Now()))
 		select {
 		case <-timer.C:
 		case <-c.changed:
@@ -67,17 +69,18 @@ func (c *clocks) run(ctx context.Context) {
 	}
 }
 
-// strike sends what is due and answers how long it is until the next.
-func (c *clocks) strike(ctx context.Context, now time.Time) time.Duration {
+// tick sends the messages that are due and returns the time until the next
+// one.
+func (c *clocks) tick(ctx context.Context, now time.Time) time.Duration {
 	due, wait := c.due(now)
 	for _, k := range due {
-		c.pool.tick(ctx, k)
+		c.pool.sendTick(ctx, k)
 	}
 	return wait
 }
 
-// due answers the clocks that strike now, sets them to their next time, and
-// answers how long it is until the first of those.
+// due returns the clocks that are due, advances them to their next time, and
+// returns the time until the next one is due.
 func (c *clocks) due(now time.Time) (due []Clock, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,15 +96,17 @@ func (c *clocks) due(now time.Time) (due []Clock, wait time.Duration) {
 	return due, wait
 }
 
-// maxDelayed bounds the volatile messages that wait to be put back.
+// maxDelayed is the maximum number of volatile messages that wait to be put
+// back.
 const maxDelayed = 10000
 
-// again sends a volatile message after a time, unless the pool shuts down.
-func (p *Pool) again(after time.Duration, cause *asgi.Cause, channel string, m asgi.Message) error {
+// sendDelayed sends a volatile message after a time, unless the pool shuts
+// down before.
+func (p *Pool) sendDelayed(after time.Duration, cause *asgi.Cause, channel string, m asgi.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.delayed) >= maxDelayed {
-		return &asgi.ChannelFullError{Channel: channel, Reason: "too many messages were put back"}
+		return &asgi.ChannelFullError{Channel: channel, Reason: "too many messages are waiting to be put back"}
 	}
 	var timer *time.Timer
 	timer = time.AfterFunc(after, func() {
@@ -113,14 +118,14 @@ func (p *Pool) again(after time.Duration, cause *asgi.Cause, channel string, m a
 			return
 		}
 		if err := p.layer.Send(context.Background(), cause, channel, m, asgi.Volatile); err != nil {
-			p.log.Warn("a message could not be put back", "channel", channel, "err", err)
+			p.log.Warn("could not put back a message", logkey.Channel, channel, logkey.Error, err)
 		}
 	})
 	p.delayed[timer] = struct{}{}
 	return nil
 }
 
-// dropDelayedLocked forgets what waits to be put back.
+// dropDelayedLocked drops the messages that wait to be put back.
 func (p *Pool) dropDelayedLocked() {
 	for timer := range p.delayed {
 		timer.Stop()
@@ -128,8 +133,9 @@ func (p *Pool) dropDelayedLocked() {
 	clear(p.delayed)
 }
 
-// tick sends a clock's message, unless one before it still waits.
-func (p *Pool) tick(ctx context.Context, k Clock) {
+// sendTick sends the message of a clock, unless the previous one is still
+// unread.
+func (p *Pool) sendTick(ctx context.Context, k Clock) {
 	p.mu.Lock()
 	drained := p.drained
 	p.mu.Unlock()
@@ -142,6 +148,6 @@ func (p *Pool) tick(ctx context.Context, k Clock) {
 		}
 	}
 	if err := p.layer.Send(ctx, asgi.NewCause(asgi.NewTrace()), k.Channel, k.Content, asgi.Volatile); err != nil {
-		p.log.Warn("a clock could not strike", "channel", k.Channel, "err", err)
+		p.log.Warn("could not send the message of a clock", logkey.Channel, k.Channel, logkey.Error, err)
 	}
 }

@@ -7,26 +7,27 @@ import (
 	"slices"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// crowd is the number of tasks waiting in the pool from which no new
-// connections are received: they wait in the channel layer, whose capacity
-// tells protocol servers when there are too many.
-const crowd = 1000
+// maxReady is the number of tasks waiting in the pool at which it stops
+// receiving new requests and handshakes. They wait in the channel layer, which
+// reports a full channel to protocol servers.
+const maxReady = 1000
 
-// next waits for a task that w is to start. It answers nil if the worker is
-// to end.
+// next returns the next task that w must start, or waits for one. It returns
+// nil if the worker must end.
 //
-// Workers take turns receiving: one of them, the leader, waits on the channel
-// layer while the others are parked. What the leader receives it places, gives
-// up the lead, waking another worker for it, and goes on to handle a task. So
-// messages are placed in the order of receipt, and no goroutine stands between
-// the channel layer and the handler.
+// Workers take turns at receiving: one of them, the leader, waits for a
+// message of the channel layer while the others are parked. The leader places
+// the message it receives, gives up the lead, wakes another worker to lead,
+// and continues with a task. So messages are placed in the order of receipt,
+// and no extra goroutine stands between the channel layer and the handler.
 func (p *Pool) next(w *worker) *task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
-		if p.overLocked(w) {
+		if p.mustEndLocked(w) {
 			w.ending = true
 			if p.ready.length > 0 {
 				p.wakeLocked()
@@ -43,26 +44,28 @@ func (p *Pool) next(w *worker) *task {
 			p.parkLocked(w)
 			continue
 		}
-		if t, over := p.leadLocked(w); t != nil || over {
+		if t, end := p.leadLocked(w); t != nil || end {
 			return t
 		}
 	}
 }
 
-// overLocked reports whether a worker's time is over: it is one too many, or
-// another generation is current, unless that one is a loop, which cannot be given what is left.
-func (p *Pool) overLocked(w *worker) bool {
-	if w.abandoned || w.closed || w.spare || p.halted {
+// mustEndLocked reports whether a worker must end: it is surplus, or another
+// generation is current. A worker of a routed generation that is followed by a
+// loop stays until no task is left, because a loop cannot handle it.
+func (p *Pool) mustEndLocked(w *worker) bool {
+	if w.abandoned || w.closed || w.surplus || p.halted {
 		return true
 	}
 	return p.current != w.gen && (p.current.routed != nil || p.waiting == 0)
 }
 
-// takeLocked starts the oldest task that is ready.
+// takeLocked returns the oldest ready task, or nil if that task must wait for
+// its limit.
 func (p *Pool) takeLocked(w *worker) *task {
 	w.turn = true
 	t := p.ready.pop()
-	if !p.enterLocked(t) {
+	if !p.acquireLocked(t) {
 		return nil
 	}
 	p.startedLocked()
@@ -72,20 +75,23 @@ func (p *Pool) takeLocked(w *worker) *task {
 	return t
 }
 
+// startedLocked removes a task from the number of waiting tasks.
 func (p *Pool) startedLocked() {
 	p.waiting--
-	if p.waiting == crowd-1 {
+	if p.waiting == maxReady-1 {
 		p.subscribeLocked()
 	}
 	if p.waiting == 0 && p.current.routed == nil {
-		p.wakeAllLocked() // those of the old generation may go
+		p.wakeAllLocked() // workers of the old generation can end
 	}
 }
 
-// leadLocked makes w the leader until it has received something or is woken.
-// If tasks are ready it does not wait: that is how a connection with much to
-// do leaves room for others. A durable message is answered, to be run at once.
-func (p *Pool) leadLocked(w *worker) (t *task, over bool) {
+// leadLocked makes w the leader until it has received a message or is woken.
+// If tasks are ready, it polls once and does not wait, so that a busy
+// connection leaves room for others. It returns a durable message as the task
+// to run at once. End reports whether the worker must end, because the pool
+// stops and no message is left.
+func (p *Pool) leadLocked(w *worker) (t *task, end bool) {
 	p.leader = w
 	w.turn = false
 	channels := p.channels
@@ -95,12 +101,12 @@ func (p *Pool) leadLocked(w *worker) (t *task, over bool) {
 	p.mu.Unlock()
 	d, c, err := p.receive(w, wait, channels)
 	p.mu.Lock()
-	w.parkableLocked()
+	w.renewParkedLocked()
 	ok := err == nil
 	if ok {
 		t = p.placeLocked(d, c)
 	} else if !errors.Is(err, errWake) {
-		p.brokenLocked(w, err)
+		p.receiveFailedLocked(w, err)
 	}
 	w.gen.receivingLocked(-1)
 	p.leader = nil
@@ -108,7 +114,7 @@ func (p *Pool) leadLocked(w *worker) (t *task, over bool) {
 		p.wakeLocked()
 	}
 	if t != nil {
-		if !p.enterLocked(t) {
+		if !p.acquireLocked(t) {
 			return nil, false
 		}
 		p.startedLocked()
@@ -116,7 +122,7 @@ func (p *Pool) leadLocked(w *worker) (t *task, over bool) {
 	return t, t == nil && !ok && stopping && p.ready.length == 0
 }
 
-// receive takes one message from the channel layer. It answers errWake if
+// receive takes one message from the channel layer. It returns errWake if
 // there is none.
 func (p *Pool) receive(w *worker, wait bool, channels []string) (d asgi.Delivery, c *asgi.Cause, err error) {
 	c = asgi.NewCause(0)
@@ -137,21 +143,21 @@ func (p *Pool) receive(w *worker, wait bool, channels []string) (d asgi.Delivery
 	return d, c, err
 }
 
-// brokenLocked deals with a channel layer that fails to receive: the pool
-// waits a little before it tries again.
-func (p *Pool) brokenLocked(w *worker, err error) {
+// receiveFailedLocked handles an error of the channel layer: the pool waits a
+// little before it tries again.
+func (p *Pool) receiveFailedLocked(w *worker, err error) {
 	if errors.Is(err, asgi.ErrClosed) {
 		w.closed = true
 		return
 	}
-	p.log.Error("receiving failed; trying again in a second", "err", err)
+	p.log.Error("receiving failed; trying again in a second", logkey.Error, err)
 	parked := w.parked
 	p.mu.Unlock()
 	pause(parked, retryReceive)
 	p.mu.Lock()
 }
 
-// parkLocked has w wait until it is woken.
+// parkLocked makes w wait until it is woken.
 func (p *Pool) parkLocked(w *worker) {
 	p.idle = append(p.idle, w)
 	p.mu.Unlock()
@@ -159,8 +165,7 @@ func (p *Pool) parkLocked(w *worker) {
 	p.mu.Lock()
 }
 
-// wakeLocked wakes a parked worker, or the leader if that is the only one
-// without work.
+// wakeLocked wakes a parked worker or, if none is parked, the leader.
 func (p *Pool) wakeLocked() {
 	if n := len(p.idle); n > 0 {
 		w := p.idle[n-1]
@@ -174,7 +179,7 @@ func (p *Pool) wakeLocked() {
 	}
 }
 
-// wakeAllLocked has every worker look again at what there is to do.
+// wakeAllLocked makes every worker check again what it must do.
 func (p *Pool) wakeAllLocked() {
 	for len(p.idle) > 0 {
 		p.wakeLocked()
@@ -184,19 +189,19 @@ func (p *Pool) wakeAllLocked() {
 	}
 }
 
-// routeLocked finds the consumer of a task in the generation that is current,
-// for which it lets go of the lock.
+// routeLocked finds the consumer of a task in the current generation. It
+// releases the lock meanwhile.
 func (p *Pool) routeLocked(t *task) {
 	g := p.current
 	if g.routed == nil {
-		return // a worker of the routed generation before it will know
+		return // the worker of an older, routed generation finds the consumer
 	}
 	p.mu.Unlock()
 	defer p.mu.Lock()
 	t.gen, t.consumer = g, g.routed.Route(t.delivery)
 }
 
-// subscribeLocked works out anew what the leader receives from.
+// subscribeLocked updates the channels that the leader receives from.
 func (p *Pool) subscribeLocked() {
 	if p.current == nil || p.current.routed == nil {
 		p.channels = nil
@@ -209,26 +214,27 @@ func (p *Pool) subscribeLocked() {
 	}
 }
 
+// wantedLocked returns the channels that the pool must receive from.
 func (p *Pool) wantedLocked() []string {
 	var wanted []string
 	add := func(name string) {
-		if !slices.Contains(wanted, name) && p.opts.receives(name) {
+		if !slices.Contains(wanted, name) && p.opts.allows(name) {
 			wanted = append(wanted, name)
 		}
 	}
 	for _, name := range protocolChannels {
-		if p.waiting >= crowd && (name == httpRequest || name == websocketConnect) {
+		if p.waiting >= maxReady && (name == asgi.HTTPRequest || name == asgi.WebSocketConnect) {
 			continue
 		}
 		add(name)
 	}
 	if p.httpSessions {
-		add(httpDisconnect)
+		add(asgi.HTTPDisconnect)
 	}
 	for _, name := range p.current.routed.Channels() {
 		switch {
 		case isProtocol(name):
-			if name == httpDisconnect {
+			if name == asgi.HTTPDisconnect {
 				add(name)
 			}
 		case !p.drained && !p.exhaustedLocked(name):
@@ -238,8 +244,8 @@ func (p *Pool) wantedLocked() []string {
 	return wanted
 }
 
-// exhaustedLocked reports whether a route of the channel has as many handlers
-// running as it allows: what is durable stays in the channel layer till then.
+// exhaustedLocked reports whether a route of the channel runs as many handlers
+// as its limit allows. Durable messages stay in the channel layer meanwhile.
 func (p *Pool) exhaustedLocked(channel string) bool {
 	for _, l := range p.limits {
 		if l.Channel == channel && l.full() {
@@ -249,19 +255,19 @@ func (p *Pool) exhaustedLocked(channel string) bool {
 	return false
 }
 
-// hearsLocked reports whether the pool receives from a channel.
-func (p *Pool) hearsLocked(channel string) bool { return slices.Contains(p.channels, channel) }
+// receivesFromLocked reports whether the pool receives from a channel.
+func (p *Pool) receivesFromLocked(channel string) bool { return slices.Contains(p.channels, channel) }
 
-// receives reports whether the options let a channel be received from.
-func (o *Options) receives(channel string) bool {
-	fits := func(patterns []string) bool {
+// allows reports whether the options allow the pool to receive from a channel.
+func (o *Options) allows(channel string) bool {
+	matches := func(patterns []string) bool {
 		return slices.ContainsFunc(patterns, func(pattern string) bool {
 			ok, _ := path.Match(pattern, channel)
 			return ok
 		})
 	}
-	if len(o.OnlyChannels) > 0 && !fits(o.OnlyChannels) {
+	if len(o.OnlyChannels) > 0 && !matches(o.OnlyChannels) {
 		return false
 	}
-	return !fits(o.ExcludeChannels)
+	return !matches(o.ExcludeChannels)
 }

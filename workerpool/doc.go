@@ -1,35 +1,37 @@
-// Package workerpool runs an application: it loads its generations, takes
-// messages from the channel layer and has workers handle them.
+// Package workerpool runs an application: it loads its generations, receives
+// messages from the channel layer and handles them in a number of workers.
 //
 // # Generations
 //
 // A generation is one loaded version of the application. [Pool.Reload] loads a
-// new one beside the running one. If that fails the old one goes on. If it
-// succeeds, handlers that start from then on belong to the new one, and the
-// old one is closed once its last handler has ended; those that have not after
-// a grace period are cancelled. Each generation has workers of its own, so the
-// new one does not wait for those of the old. If the first load fails the pool still serves:
-// every request is answered with the error.
+// new generation beside the running one. If loading fails, the old generation
+// continues. If it succeeds, new handlers run on the new generation, and the
+// old one is closed when its last handler has ended; handlers that still run
+// after a grace period are cancelled. Each generation has its own workers, so
+// the new one does not wait for the workers of the old one. If the first load
+// fails, the response to every request is the error.
 //
 // # Kinds of application
 //
-// A [Loop] calls receive itself: each worker runs its whole program. A
-// [Routed] application is given messages one by one.
+// A [Loop] calls receive itself: each worker runs the whole program. The pool
+// passes messages to a [Routed] application one by one.
 //
 // # Order
 //
 // Messages of one connection are handled one at a time and in order, unless a
-// consumer asks otherwise; other connections go on meanwhile. What has to wait
-// its turn waits in the connection's lane, which belongs to the pool and not
-// to a generation, so order holds across a reload. Only volatile messages, a
-// protocol server's, wait in lanes; a durable one stays in the channel layer
-// until a worker, and its route's concurrency, is free to run it.
+// consumer is unordered. Messages of other connections are handled meanwhile.
+// A message that must wait for an earlier one waits in the lane of its
+// connection. Lanes belong to the pool and not to a generation, so the order
+// holds across a reload. Only volatile messages, which protocol servers send,
+// wait in lanes; a durable message stays in the channel layer until a worker
+// is free and the concurrency limit of its route allows it to start.
 //
 // # Errors
 //
-// A handler that fails or panics costs its own message: an HTTP request is
-// answered 500, a WebSocket is closed 1011, anything else is logged. So is a
-// handler that returns without having answered.
+// If a handler of an HTTP request fails, panics or returns without replying,
+// the response is an error 500. A WebSocket whose handler fails or panics is
+// closed with code 1011, as is one whose handshake is not decided. Every
+// failure is logged. Other messages and workers are not affected.
 //
 // # Concurrency
 //

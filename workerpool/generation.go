@@ -5,28 +5,30 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"asgibox/internal/logkey"
 )
 
-// A Kind says how an application takes its messages.
+// A Kind is the way an application takes its messages.
 type Kind string
 
 // The kinds of generation.
 const (
 	KindLoop   Kind = "loop"
 	KindRouted Kind = "routed"
-	KindBroken Kind = "broken" // did not load; answers with the error
+	KindBroken Kind = "broken" // did not load; the response to every request is the error
 )
 
 // A Generation describes one loaded version of the application.
 type Generation struct {
 	Number   uint64 // from 1
 	Kind     Kind
-	Channels []string // what a routed one consumes
+	Channels []string // consumed by a routed application
 	Took     time.Duration
 }
 
-// generation is one version of the application, from its load until its last
-// handler has ended.
+// generation is one version of the application. It exists from its load until
+// its last handler has ended.
 type generation struct {
 	number uint64
 	kind   Kind
@@ -34,16 +36,16 @@ type generation struct {
 	routed Routed // nil for a loop
 
 	// Guarded by the pool's mutex:
-	users     int       // who keep it from being closed
+	users     int       // uses that keep the application from being closed
 	retiredAt time.Time // zero while it is current
-	receiving int       // its workers that may be given something new
-	once      sync.Once // closes quiet
+	receiving int       // number of its workers that may receive a new message
+	once      sync.Once // closes stoppedReceiving
 
-	quiet chan struct{} // closed when it is retired and none of them waits
+	stoppedReceiving chan struct{} // closed when the generation is retired and receiving is zero
 }
 
 func newGeneration(number uint64, app Application) (*generation, error) {
-	g := &generation{number: number, app: app, users: 1, quiet: make(chan struct{})}
+	g := &generation{number: number, app: app, users: 1, stoppedReceiving: make(chan struct{})}
 	switch app := app.(type) {
 	case *broken:
 		g.kind, g.routed = KindBroken, app
@@ -66,9 +68,9 @@ func (g *generation) describe(took time.Duration) Generation {
 }
 
 // Reload loads the application again and makes it the current generation. If
-// loading fails, the old generation stays; if there is none, requests are
-// answered with the error. Changed names the files that are the reason for the
-// load; the pool passes it to [Options.Loaded].
+// loading fails, the old generation stays; if there is none, the response to
+// every request is the error. Changed names the files that are the reason for
+// the load; the pool passes it to [Options.Loaded].
 func (p *Pool) Reload(ctx context.Context, changed ...string) (Generation, error) {
 	select {
 	case <-p.loading:
@@ -96,14 +98,14 @@ func (p *Pool) Reload(ctx context.Context, changed ...string) (Generation, error
 	return description, nil
 }
 
-// load makes a generation that is ready to be the current one.
+// load returns a generation that is ready to become the current one.
 func (p *Pool) load(ctx context.Context, number uint64, first bool) (g *generation, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.opts.LoadTimeout,
 		fmt.Errorf("loading took longer than %v", p.opts.LoadTimeout))
 	defer cancel()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	defer context.AfterFunc(p.life, func() { end(ErrClosed) })()
+	defer context.AfterFunc(p.ctx, func() { end(ErrClosed) })()
 	err = guard(func() error {
 		app, err := p.loader.Load(ctx, number)
 		if err != nil {
@@ -120,8 +122,8 @@ func (p *Pool) load(ctx context.Context, number uint64, first bool) (g *generati
 	return g, err
 }
 
-// serveError has the error answer all requests, unless a generation that
-// loaded is there to go on.
+// serveError makes the error the response to every request, unless a
+// generation has loaded before.
 func (p *Pool) serveError(err error) {
 	p.mu.Lock()
 	number, live := p.loads+1, p.live
@@ -138,13 +140,14 @@ func (p *Pool) report(g Generation, changed []string, err error) {
 	case p.opts.Loaded != nil:
 		p.opts.Loaded(g, changed, err)
 	case err != nil:
-		p.log.Error("the application did not load", "generation", g.Number, "err", err)
+		p.log.Error("the application did not load", logkey.Generation, g.Number, logkey.Error, err)
 	default:
-		p.log.Info("the application is live", "generation", g.Number, "kind", string(g.Kind), "took", g.Took)
+		p.log.Info("the application is live", logkey.Generation, g.Number, "kind", string(g.Kind), "took", g.Took)
 	}
 }
 
-// swap makes g the current generation, gives it workers and retires the old.
+// swap makes g the current generation, starts its workers and retires the old
+// generation.
 func (p *Pool) swap(g *generation) {
 	p.mu.Lock()
 	old := p.current
@@ -155,7 +158,7 @@ func (p *Pool) swap(g *generation) {
 	}
 	p.limitLocked(g)
 	p.clocks.set(g)
-	p.staffLocked()
+	p.setWorkersLocked()
 	if old != nil {
 		p.retireLocked(old)
 	}
@@ -163,7 +166,7 @@ func (p *Pool) swap(g *generation) {
 	p.wakeAllLocked()
 	p.mu.Unlock()
 	if old != nil {
-		waitQuiet(old)
+		waitStoppedReceiving(old)
 		p.release(old)
 	}
 }
@@ -173,27 +176,30 @@ func (p *Pool) retireLocked(g *generation) {
 	g.receivingLocked(0)
 }
 
-// waitQuiet waits until no worker of a generation can be given a new message
-// any more: what is sent from then on is the next generation's. They have been
-// woken, so this takes no time; should one not get to run, it is not waited for.
-func waitQuiet(g *generation) {
+// waitStoppedReceiving waits until no worker of a retired generation can
+// receive a new message, so that every message sent from now on goes to the
+// next generation. The workers have been woken, so this takes no time; if a
+// worker does not get to run, the wait ends after a second.
+func waitStoppedReceiving(g *generation) {
 	timer := time.NewTimer(time.Second)
 	defer timer.Stop()
 	select {
-	case <-g.quiet:
+	case <-g.stoppedReceiving:
 	case <-timer.C:
 	}
 }
 
-// receivingLocked counts a worker in or out that may be given something new.
+// receivingLocked adds n to the number of workers that may receive a new
+// message.
 func (g *generation) receivingLocked(n int) {
 	g.receiving += n
 	if g.receiving == 0 && !g.retiredAt.IsZero() {
-		g.once.Do(func() { close(g.quiet) })
+		g.once.Do(func() { close(g.stoppedReceiving) })
 	}
 }
 
-// release gives up one use of a generation and frees it if it was the last.
+// release gives up one use of a generation and closes its application after
+// the last use.
 func (p *Pool) release(g *generation) {
 	p.mu.Lock()
 	g.users--
@@ -204,8 +210,8 @@ func (p *Pool) release(g *generation) {
 	}
 }
 
-// Current describes the generation that handlers start on now; its Number is
-// zero before the first.
+// Current describes the generation that new handlers run on. Its Number is
+// zero before the first load.
 func (p *Pool) Current() Generation {
 	p.mu.Lock()
 	g := p.current

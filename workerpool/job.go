@@ -10,9 +10,9 @@ import (
 	"asgibox/asgi"
 )
 
-// A Job is one message in the hands of its handler, and the handler's way to
-// the channel layer: what goes through it carries the job's cause, and tells
-// the pool whether the message has been answered. It belongs to one goroutine.
+// A Job is one message and its handler's access to the channel layer. The
+// calls of a Job carry its cause, and the pool learns from them whether the
+// handler has replied. A Job belongs to one goroutine.
 type Job struct {
 	Delivery asgi.Delivery
 	Cause    *asgi.Cause
@@ -22,34 +22,36 @@ type Job struct {
 	gen    *generation
 	reply  string
 
-	answered bool
-	ended    bool   // the HTTP response is complete
-	passed   bool   // somebody else will answer
-	joined   string // a group that the reply channel joined
-	ignored  string // why a reply to a WebSocket will be ignored
+	replied    bool   // to the sender of the message, perhaps not completely
+	completed  bool   // the response is complete or the WebSocket is closed
+	handedOver bool   // the reply may come later or from another handler
+	joined     string // group that the reply channel joined
+	ignored    string // why a reply to a handshake is ignored, or ""
 }
 
-// Generation answers the number of the generation that handles the job.
+// Generation returns the number of the generation that handles the job.
 func (j *Job) Generation() uint64 { return j.gen.number }
 
-// ReplyChannel answers where the message's sender is to be answered, or "".
+// ReplyChannel returns the channel for replies to the sender of the message,
+// or "".
 func (j *Job) ReplyChannel() string { return j.reply }
 
-// Layer answers the channel layer, for calls that have nothing to do with
-// answering. They should be given the job's cause.
+// Layer returns the channel layer, for calls that are not replies. Pass the
+// cause of the job to them.
 func (j *Job) Layer() asgi.Layer { return j.pool.layer }
 
-// Answered reports whether the handler has answered the message's sender,
-// though perhaps not to the end.
-func (j *Job) Answered() bool { return j.answered }
+// Replied reports whether the handler has replied, though perhaps not
+// completely.
+func (j *Job) Replied() bool { return j.replied }
 
-// Ended reports whether the handler has answered to the end.
-func (j *Job) Ended() bool { return j.ended }
+// Completed reports whether the handler has sent the complete response or
+// closed the WebSocket.
+func (j *Job) Completed() bool { return j.completed }
 
-// Gone reports whether the connection that a reply channel belongs to is known
-// to have ended.
+// Gone reports whether the connection of a reply channel is known to have
+// ended.
 func (j *Job) Gone(channel string) bool {
-	if channel == j.reply && (isDisconnect(j.Delivery.Channel) || j.ended) {
+	if channel == j.reply && (isDisconnect(j.Delivery.Channel) || j.completed) {
 		return true
 	}
 	j.pool.mu.Lock()
@@ -57,10 +59,10 @@ func (j *Job) Gone(channel string) bool {
 	return j.pool.gone.has(channel)
 }
 
-// Hold says that the message will be answered later, by somebody else.
-func (j *Job) Hold() { j.passed = true }
+// Hold says that the reply will be sent later, perhaps by another handler.
+func (j *Job) Hold() { j.handedOver = true }
 
-// Send sends a message and notes what it means for the job.
+// Send sends a message and records whether it is a reply.
 func (j *Job) Send(ctx context.Context, channel string, m asgi.Message, opts ...asgi.SendOption) error {
 	if err := j.pool.layer.Send(ctx, j.Cause, channel, m, opts...); err != nil {
 		return err
@@ -69,7 +71,8 @@ func (j *Job) Send(ctx context.Context, channel string, m asgi.Message, opts ...
 	return nil
 }
 
-// SendLater sends a message at a time, if the layer can.
+// SendLater sends a message at a later time. It fails if the layer does not
+// support that.
 func (j *Job) SendLater(ctx context.Context, due time.Time, channel string, m asgi.Message) error {
 	if j.pool.later == nil {
 		return errors.New("this channel layer cannot send later")
@@ -78,25 +81,25 @@ func (j *Job) SendLater(ctx context.Context, due time.Time, channel string, m as
 		return err
 	}
 	if channel == j.reply {
-		j.passed = true
+		j.handedOver = true
 		return nil
 	}
 	j.sent(channel, m)
 	return nil
 }
 
-// PutBack sends the job's message, or what became of it, to its channel again
-// after a time: for somebody else to answer. What was volatile stays so, and
-// is dropped if the pool shuts down before.
+// PutBack sends the message of the job, or a changed one, to its channel again
+// after a time, so that another handler can reply. A volatile message stays
+// volatile and is dropped if the pool shuts down before.
 func (j *Job) PutBack(ctx context.Context, after time.Duration, channel string, m asgi.Message) error {
 	if !j.Delivery.Volatile {
 		if err := j.SendLater(ctx, time.Now().Add(after), channel, m); err != nil {
 			return err
 		}
-	} else if err := j.pool.again(after, j.Cause, channel, m); err != nil {
+	} else if err := j.pool.sendDelayed(after, j.Cause, channel, m); err != nil {
 		return err
 	}
-	j.passed = true
+	j.handedOver = true
 	return nil
 }
 
@@ -109,14 +112,14 @@ func (j *Job) SendGroup(ctx context.Context, group string, m asgi.Message) error
 	if err := groups.SendGroup(ctx, j.Cause, group, m); err != nil {
 		return err
 	}
-	j.Keep(m.Dict)
+	j.NoteStored(m.Dict)
 	if j.joined == group && (j.isHTTP() || accepts(m)) {
-		j.answered = true
+		j.replied = true
 	}
 	return nil
 }
 
-// GroupAdd makes a channel a member of a group.
+// GroupAdd adds a channel to a group.
 func (j *Job) GroupAdd(ctx context.Context, group, channel string) error {
 	groups, err := j.groups()
 	if err != nil {
@@ -131,7 +134,7 @@ func (j *Job) GroupAdd(ctx context.Context, group, channel string) error {
 	return nil
 }
 
-// GroupDiscard ends a membership.
+// GroupDiscard removes a channel from a group.
 func (j *Job) GroupDiscard(ctx context.Context, group, channel string) error {
 	groups, err := j.groups()
 	if err != nil {
@@ -140,7 +143,7 @@ func (j *Job) GroupDiscard(ctx context.Context, group, channel string) error {
 	return groups.GroupDiscard(ctx, j.Cause, group, channel)
 }
 
-// GroupChannels answers the members of a group.
+// GroupChannels returns the channels of a group.
 func (j *Job) GroupChannels(ctx context.Context, group string) ([]string, error) {
 	groups, err := j.groups()
 	if err != nil {
@@ -149,15 +152,16 @@ func (j *Job) GroupChannels(ctx context.Context, group string) ([]string, error)
 	return groups.GroupChannels(ctx, j.Cause, group)
 }
 
-// Keep notes a value that outlives the handler, in state or a session: with
-// the reply channel in it, somebody else can answer.
-func (j *Job) Keep(v any) {
-	if !j.passed && !j.answered && j.reply != "" && holds(v, j.reply) {
-		j.passed = true
+// NoteStored records a value that was stored in state or in a session. If the
+// value contains the reply channel, another handler can reply later.
+func (j *Job) NoteStored(v any) {
+	if !j.handedOver && !j.replied && j.reply != "" && containsText(v, j.reply) {
+		j.handedOver = true
 	}
 }
 
-// UseSession notes that the connection has a session, which ends with it.
+// UseSession records that the connection has a session, which is deleted when
+// the connection ends.
 func (j *Job) UseSession() {
 	p := j.pool
 	p.mu.Lock()
@@ -176,80 +180,81 @@ func (j *Job) groups() (asgi.Groups, error) {
 	return j.pool.groups, nil
 }
 
-func (j *Job) isHTTP() bool { return j.Delivery.Channel == httpRequest }
+func (j *Job) isHTTP() bool { return j.Delivery.Channel == asgi.HTTPRequest }
 
-// sent notes what a message that was sent means for the job.
+// sent records whether a message that was sent is a reply.
 func (j *Job) sent(channel string, m asgi.Message) {
 	if channel != j.reply || channel == "" {
-		j.Keep(m.Dict)
+		j.NoteStored(m.Dict)
 		return
 	}
 	if !j.isHTTP() {
-		if j.Delivery.Channel == websocketConnect {
-			if j.ignored = ignored(m); j.ignored != "" {
+		if j.Delivery.Channel == asgi.WebSocketConnect {
+			if j.ignored = ignoredReason(m); j.ignored != "" {
 				return
 			}
 		}
-		j.answered = j.answered || answers(m)
-		j.ended = j.ended || closes(m)
-		j.pool.alive(j.worker)
+		j.replied = j.replied || decides(m)
+		j.completed = j.completed || closes(m)
+		j.pool.noteProgress(j.worker)
 		return
 	}
-	j.answered = true
-	if more, _ := m.Get("more_content"); more == true {
-		j.pool.alive(j.worker)
+	j.replied = true
+	if more, _ := m.Get(asgi.KeyMoreContent); more == true {
+		j.pool.noteProgress(j.worker)
 		return
 	}
-	j.ended = !m.Has("request")
+	j.completed = !m.Has(asgi.KeyRequest)
 }
 
-// ignored answers why a reply to a WebSocket will be ignored whole, or "".
-func ignored(m asgi.Message) string {
-	text, hasText := m.Get("text")
-	data, hasData := m.Get("bytes")
+// ignoredReason returns the reason why a whole reply to a WebSocket handshake
+// is ignored, or "".
+func ignoredReason(m asgi.Message) string {
+	text, hasText := m.Get(asgi.KeyText)
+	data, hasData := m.Get(asgi.KeyBytes)
 	hasText, hasData = hasText && text != nil, hasData && data != nil
 	if _, ok := text.(string); hasText && !ok {
-		return "its text is not text"
+		return "its text is not a string"
 	}
 	if hasText && hasData {
-		return "it has text and bytes"
+		return "it has both text and bytes"
 	}
 	for key := range m.All() {
 		switch key {
-		case "text", "bytes", "close", "accept", "subprotocol", "reason", "response":
+		case asgi.KeyText, asgi.KeyBytes, asgi.KeyClose, asgi.KeyAccept, asgi.KeySubprotocol, asgi.KeyReason, "response":
 		default:
-			return "its key " + strconv.Quote(key) + " is not known"
+			return "its key " + strconv.Quote(key) + " is unknown"
 		}
 	}
 	return ""
 }
 
-// accepts reports whether a reply lets a handshake succeed.
+// accepts reports whether a reply accepts a handshake.
 func accepts(m asgi.Message) bool {
-	accept, _ := m.Get("accept")
-	return accept == true || m.Text("text") != "" || m.Bytes("bytes") != "" || m.Text("bytes") != ""
+	accept, _ := m.Get(asgi.KeyAccept)
+	return accept == true || m.Text(asgi.KeyText) != "" || m.Bytes(asgi.KeyBytes) != "" || m.Text(asgi.KeyBytes) != ""
 }
 
-// answers reports whether a reply decides a handshake.
-func answers(m asgi.Message) bool {
-	accept, _ := m.Get("accept")
+// decides reports whether a reply accepts or refuses a handshake.
+func decides(m asgi.Message) bool {
+	accept, _ := m.Get(asgi.KeyAccept)
 	if accept == false {
 		return true
 	}
 	return closes(m) || accepts(m)
 }
 
-// closes reports whether a reply ends a WebSocket.
+// closes reports whether a reply closes a WebSocket.
 func closes(m asgi.Message) bool {
-	switch code, _ := m.Get("close"); code {
+	switch code, _ := m.Get(asgi.KeyClose); code {
 	case nil, false, int64(0):
 		return false
 	}
 	return true
 }
 
-// holds reports whether a value holds a text somewhere.
-func holds(v any, text string) bool {
+// containsText reports whether a text is part of a value, at any depth.
+func containsText(v any, text string) bool {
 	switch v := v.(type) {
 	case string:
 		return strings.Contains(v, text)
@@ -257,13 +262,13 @@ func holds(v any, text string) bool {
 		return strings.Contains(string(v), text)
 	case asgi.List:
 		for _, item := range v.All() {
-			if holds(item, text) {
+			if containsText(item, text) {
 				return true
 			}
 		}
 	case asgi.Dict:
 		for key, item := range v.All() {
-			if strings.Contains(key, text) || holds(item, text) {
+			if strings.Contains(key, text) || containsText(item, text) {
 				return true
 			}
 		}
@@ -271,8 +276,8 @@ func holds(v any, text string) bool {
 	return false
 }
 
-// IsWebSocket reports whether a reply channel is known to be an open
-// WebSocket's.
+// IsWebSocket reports whether a reply channel is known to belong to an open
+// WebSocket.
 func (j *Job) IsWebSocket(channel string) bool {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()

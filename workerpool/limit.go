@@ -1,16 +1,17 @@
 package workerpool
 
-// limit is a bound of concurrency and who waits for it.
+// limit is a concurrency limit with the tasks that wait for it.
 type limit struct {
 	Limit
 	running int
-	waiting queue // tasks that are next in their lanes
+	waiting queue // tasks that are first in their lanes
 }
 
 func (l *limit) full() bool { return l.running >= l.Max }
 
-// limitLocked takes over the bounds of a generation. Handlers of an older one
-// count towards the bounds that have stayed; what waits is looked at anew.
+// limitLocked replaces the limits by those of a generation. Running handlers
+// count towards a limit with the same key. Waiting tasks become ready, to be
+// checked against the new limits.
 func (p *Pool) limitLocked(g *generation) {
 	if g.routed == nil {
 		return
@@ -32,8 +33,9 @@ func (p *Pool) limitLocked(g *generation) {
 	}
 }
 
-// enterLocked lets a task start if its limit allows, or has it wait for that.
-func (p *Pool) enterLocked(t *task) bool {
+// acquireLocked reports whether the limit of a task allows it to start. If
+// not, the task waits for the limit.
+func (p *Pool) acquireLocked(t *task) bool {
 	if t.consumer == nil {
 		return true
 	}
@@ -53,8 +55,8 @@ func (p *Pool) enterLocked(t *task) bool {
 	return true
 }
 
-// leaveLocked frees what a task's limit held for it.
-func (p *Pool) leaveLocked(t *task) {
+// freeLocked frees the place of a task in its limit.
+func (p *Pool) freeLocked(t *task) {
 	l := t.limit
 	if l == nil {
 		return

@@ -9,12 +9,12 @@ import (
 	"asgibox/asgi"
 )
 
-// ErrRetired is what a loop application's receive answers when its generation
-// is over, or its worker is one too many. The program ends with it.
-var ErrRetired = errors.New("this generation of the application is over")
+// ErrRetired is the error of [LoopWorker.Receive] when the generation has been
+// replaced or its worker is surplus. The program must end then.
+var ErrRetired = errors.New("this generation of the application has ended")
 
-// A LoopWorker is what a loop application's program runs on. It belongs to
-// one goroutine.
+// A LoopWorker runs the program of a loop application. It belongs to one
+// goroutine.
 type LoopWorker struct {
 	pool     *Pool
 	worker   *worker
@@ -26,7 +26,7 @@ type LoopWorker struct {
 func (w *worker) loop() {
 	p := w.pool
 	app := w.gen.app.(Loop)
-	for !p.over(w) {
+	for !p.mustEnd(w) {
 		lw := &LoopWorker{pool: p, worker: w}
 		lw.job = lw.newJob(asgi.Delivery{}, asgi.NewCause(asgi.NewTrace()))
 		err := guard(func() error { return app.Work(lw.begin(), lw) })
@@ -44,38 +44,39 @@ func (w *worker) loop() {
 			p.mu.Unlock()
 			pause(parked, restartLoop)
 		}
-		p.settle(lw.job)
+		p.endSession(lw.job)
 	}
 }
 
-// over reports whether a loop worker is to end.
-func (p *Pool) over(w *worker) bool {
+// mustEnd reports whether the worker of a loop must end.
+func (p *Pool) mustEnd(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w.parkableLocked()
-	w.ending = w.abandoned || w.closed || w.spare || p.halted || p.stopping || p.current != w.gen
+	w.renewParkedLocked()
+	w.ending = w.abandoned || w.closed || w.surplus || p.halted || p.stopping || p.current != w.gen
 	return w.ending
 }
 
-// Job answers the job that the program works on: the message that it received
-// last, or none. Its calls to the layer go through it.
+// Job returns the job that the program works on: the message that it received
+// last, if any. The calls of the program to the channel layer use it.
 func (w *LoopWorker) Job() *Job { return w.job }
 
-// Receive takes a message from one of the channels and makes it the job; a
-// piece of a body belongs to the job that is. Without one it waits that long,
-// for ever if wait is negative; then ok is false. It answers [ErrRetired] when
-// the generation is over, unless a single-reader channel is among those named.
+// Receive takes a message from one of the channels and makes it the current
+// job; a part of a body belongs to the job that is current already. If there
+// is no message, Receive waits for that long, or forever if wait is negative,
+// and then returns ok false. It returns [ErrRetired] when the generation has
+// been replaced, unless channels contains a single-reader channel.
 func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Delivery, ok bool, err error) {
-	fresh := !stays(channels)
+	newWork := !continues(channels)
 	var until time.Time
 	if wait > 0 {
 		until = time.Now().Add(wait)
 	}
 	w.pool.mu.Lock()
-	w.restLocked(fresh)
-	defer w.resume(fresh)
+	w.idleLocked(newWork)
+	defer w.resume(newWork)
 	for ; ; w.pool.mu.Lock() {
-		names, err := w.listenLocked(channels, fresh)
+		names, err := w.listenLocked(channels, newWork)
 		parked, stopping := w.worker.parked, w.pool.stopping
 		w.pool.mu.Unlock()
 		if err != nil {
@@ -83,7 +84,7 @@ func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Del
 		}
 		left := wait
 		switch {
-		case stopping && fresh:
+		case stopping && newWork:
 			left = 0
 		case wait > 0:
 			left = max(0, time.Until(until))
@@ -94,7 +95,7 @@ func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Del
 			return d, true, nil
 		case err != nil && !errors.Is(err, errWake):
 			return d, false, err
-		case stopping && fresh:
+		case stopping && newWork:
 			return d, false, ErrRetired
 		case left == 0:
 			return d, false, nil
@@ -102,16 +103,16 @@ func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Del
 	}
 }
 
-// restLocked stops the clock of the handler time-out; from now on the program
-// may be given something, something new if fresh.
-func (w *LoopWorker) restLocked(fresh bool) {
+// idleLocked stops the handler timeout until resume. If newWork is set, the
+// program may receive a new message from now on.
+func (w *LoopWorker) idleLocked(newWork bool) {
 	w.worker.job = nil
-	if fresh {
+	if newWork {
 		w.worker.gen.receivingLocked(1)
 	}
 }
 
-// take asks the channel layer once. A worker that is cancelled is woken too.
+// take asks the channel layer once. Cancelling the worker wakes it, too.
 func (w *LoopWorker) take(parked context.Context, wait time.Duration, names []string) (d asgi.Delivery, ok bool, err error) {
 	c := asgi.NewCause(0)
 	ctx := parked
@@ -134,7 +135,7 @@ func (w *LoopWorker) take(parked context.Context, wait time.Duration, names []st
 	}
 	switch {
 	case ok:
-		w.given(d, c)
+		w.setJob(d, c)
 		return d, true, nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return d, false, nil
@@ -144,15 +145,15 @@ func (w *LoopWorker) take(parked context.Context, wait time.Duration, names []st
 	return d, false, w.cancelled()
 }
 
-// cancelled answers why the program is to stop, if it is.
+// cancelled returns the reason why the program was cancelled, or nil.
 func (w *LoopWorker) cancelled() error {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
 	return context.Cause(w.worker.ctx)
 }
 
-// given makes the delivery the job, or part of it.
-func (w *LoopWorker) given(d asgi.Delivery, c *asgi.Cause) {
+// setJob makes the delivery the current job, or a part of it.
+func (w *LoopWorker) setJob(d asgi.Delivery, c *asgi.Cause) {
 	w.received++
 	if asgi.KindOf(d.Channel) == asgi.SingleReader {
 		w.job.Cause.Take(d)
@@ -167,12 +168,12 @@ func (w *LoopWorker) newJob(d asgi.Delivery, c *asgi.Cause) *Job {
 	return &Job{pool: w.pool, worker: w.worker, gen: w.worker.gen, Delivery: d, Cause: c, reply: replyChannel(d.Message)}
 }
 
-// listenLocked answers those of the channels that the pool may receive from
+// listenLocked returns those of the channels that the pool may receive from
 // now, or [ErrRetired].
-func (w *LoopWorker) listenLocked(channels []string, fresh bool) (names []string, err error) {
+func (w *LoopWorker) listenLocked(channels []string, newWork bool) (names []string, err error) {
 	p := w.pool
-	w.worker.parkableLocked()
-	if w.worker.abandoned || p.halted || ((w.worker.spare || p.current != w.worker.gen) && fresh) {
+	w.worker.renewParkedLocked()
+	if w.worker.abandoned || p.halted || ((w.worker.surplus || p.current != w.worker.gen) && newWork) {
 		return nil, ErrRetired
 	}
 	if !p.drained && len(p.opts.OnlyChannels) == 0 && len(p.opts.ExcludeChannels) == 0 {
@@ -181,7 +182,7 @@ func (w *LoopWorker) listenLocked(channels []string, fresh bool) (names []string
 	for _, name := range channels {
 		switch {
 		case asgi.KindOf(name) == asgi.SingleReader:
-		case p.drained && !isProtocol(name), !p.opts.receives(name):
+		case p.drained && !isProtocol(name), !p.opts.allows(name):
 			continue
 		}
 		names = append(names, name)
@@ -189,9 +190,9 @@ func (w *LoopWorker) listenLocked(channels []string, fresh bool) (names []string
 	return names, nil
 }
 
-// stays reports whether a receive from the channels belongs to work that has
-// begun.
-func stays(channels []string) bool {
+// continues reports whether a receive from the channels belongs to work that
+// has started.
+func continues(channels []string) bool {
 	for _, name := range channels {
 		if strings.Contains(name, "?") {
 			return true
@@ -200,45 +201,28 @@ func stays(channels []string) bool {
 	return false
 }
 
-// begin starts the clock of the handler time-out.
+// begin starts the handler timeout.
 func (w *LoopWorker) begin() context.Context {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
 	return w.worker.beginLocked(w.job, nil)
 }
 
-// resume is begin after a receive, the opposite of restLocked: a program that
-// was cancelled stays so.
-func (w *LoopWorker) resume(fresh bool) {
+// resume starts the handler timeout again after a receive. A program that was
+// cancelled stays cancelled.
+func (w *LoopWorker) resume(newWork bool) {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
 	w.worker.job, w.worker.since = w.job, time.Now()
-	if fresh {
+	if newWork {
 		w.worker.gen.receivingLocked(-1)
 	}
 }
 
-// end stops it, and tells whether the worker has been replaced meanwhile.
+// end stops the handler timeout and reports whether the worker was replaced.
 func (w *LoopWorker) end() (replaced bool) {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
 	w.worker.job = nil
 	return w.worker.abandoned
-}
-
-// parkableLocked gives a worker that was woken a context to wait on again.
-func (w *worker) parkableLocked() {
-	if w.parked.Err() != nil {
-		w.parked, w.unpark = context.WithCancelCause(context.Background())
-	}
-}
-
-// beginLocked notes what the worker runs and since when.
-func (w *worker) beginLocked(j *Job, t *task) context.Context {
-	w.job, w.task, w.since = j, t, time.Now()
-	if w.ctx.Err() != nil && !w.abandoned {
-		w.ctx, w.cancel = context.WithCancelCause(context.Background())
-		w.cancelled = time.Time{}
-	}
-	return w.ctx
 }

@@ -3,54 +3,58 @@ package workerpool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path"
 	"sync"
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// ErrClosed is what a pool's calls answer once it has shut down.
+// ErrClosed is the error of calls to a pool that has shut down.
 var ErrClosed = errors.New("the worker pool has shut down")
 
-// Options say how a pool works. The zero value is ready for use.
+// Options configure a pool. The zero value is ready for use.
 type Options struct {
-	// Workers is how many handlers run at once, until [Pool.SetWorkers]; 16
-	// by default.
+	// Workers is the number of handlers that run at once, until
+	// [Pool.SetWorkers] changes it. The default is 16.
 	Workers int
-	// HandlerTimeout is how long a handler may run, counted anew whenever it
-	// answers its own connection; a minute by default, without end if
-	// negative.
+	// HandlerTimeout is how long a handler may run. The time starts again
+	// whenever the handler sends to its own connection. The default is a
+	// minute; a negative value means no limit.
 	HandlerTimeout time.Duration
-	// LoadTimeout is how long loading may take; a minute by default.
+	// LoadTimeout is how long loading may take. The default is a minute.
 	LoadTimeout time.Duration
-	// Grace is how long the handlers of an old generation may go on; 10
-	// seconds by default.
+	// Grace is how long handlers of a replaced generation may continue. The
+	// default is 10 seconds.
 	Grace time.Duration
-	// OnlyChannels and ExcludeChannels are shell patterns. If there are any
-	// of the first, only channels that fit one are received from; then
-	// those that fit one of the second are not.
+	// OnlyChannels and ExcludeChannels are shell patterns. If OnlyChannels is
+	// not empty, the pool receives only from channels that match one of its
+	// patterns. It never receives from a channel that matches a pattern of
+	// ExcludeChannels.
 	OnlyChannels, ExcludeChannels []string
-	// NoWatchdog lets a handler return without an answer.
+	// NoWatchdog turns off the error response for a handler that returns
+	// without replying.
 	NoWatchdog bool
-	// LaneMessages and LaneBytes bound what waits for one connection's
-	// handler; 100 messages and 4 MiB by default.
+	// LaneMessages and LaneBytes limit the messages that wait for the handler
+	// of one connection. The defaults are 100 messages and 4 MiB.
 	LaneMessages, LaneBytes int
-	// ErrorPage draws what a failed request is answered with; plain text by
-	// default.
+	// ErrorPage renders the response to a request that failed. The default is
+	// plain text.
 	ErrorPage func(Failure) Page
-	// Report hears of every failure, once; by default it is logged.
+	// Report is called once for every failure. By default the pool logs it.
 	Report func(Failure)
 	// Loaded is called with the outcome of every load, the first included,
 	// before Reload returns. Changed is what Reload was called with, and nil
 	// for the first load. Loaded must not block. By default the pool logs the
 	// outcome.
 	Loaded func(g Generation, changed []string, err error)
-	// Handled hears of every message that a routed application has handled,
-	// on the worker's goroutine. Nobody does by default.
+	// Handled, if not nil, is called for every message that a routed
+	// application has handled, on the goroutine of the worker.
 	Handled func(Handled)
-	// Log is where the pool reports; nowhere by default.
+	// Log is the log of the pool. By default nothing is logged.
 	Log *slog.Logger
 }
 
@@ -77,7 +81,7 @@ func orDefault[T int | time.Duration](v, def T) T {
 	return v
 }
 
-// A Pool has workers run the current generation of an application.
+// A Pool runs the current generation of an application in a number of workers.
 type Pool struct {
 	layer   asgi.Layer
 	groups  asgi.Groups // nil if the layer has none
@@ -87,42 +91,42 @@ type Pool struct {
 	loader  Loader
 	opts    Options
 	log     *slog.Logger
-	loading chan struct{}   // holds one token: whoever has it may change generations
-	ended   chan struct{}   // closed when shutting down is complete
-	life    context.Context // ends when shutting down begins
-	end     context.CancelCauseFunc
+	loading chan struct{}   // holds a token; its holder may change the generation
+	ended   chan struct{}   // closed when the shutdown is complete
+	ctx     context.Context // done when the shutdown starts
+	cancel  context.CancelCauseFunc
 	clocks  *clocks
 
 	mu           sync.Mutex // guards the rest
 	current      *generation
-	loads        uint64 // generations that went live
-	live         bool   // whether one that was not broken did
+	loads        uint64 // number of the newest generation that loaded
+	live         bool   // whether any generation has loaded
 	workers      map[*worker]struct{}
-	wanted       int            // workers of the current generation
-	hired        int            // workers there have been
-	busy         sync.WaitGroup // workers, the abandoned not counted
-	idle         []*worker      // parked; if there are any, there is a leader
-	leader       *worker        // the one that receives
-	ready        queue          // tasks to start
+	wanted       int            // number of workers the current generation must have
+	newest       int            // number of the newest worker
+	busy         sync.WaitGroup // counts the workers, without abandoned ones
+	idle         []*worker      // parked workers; while there are any, there is a leader
+	leader       *worker        // the worker that receives from the layer
+	ready        queue          // tasks that can start
 	lanes        map[string]*lane
-	waiting      int // tasks received and not started
+	waiting      int // number of tasks received but not started
 	limits       map[string]*limit
-	channels     []string                 // what the leader receives from
-	gone         *recent                  // connections that have ended lately
-	drained      bool                     // no durable messages any more
-	stopping     bool                     // nothing once the channels are empty
-	halted       bool                     // nothing at all
-	delayed      map[*time.Timer]struct{} // volatile messages to be put back
-	sessions     bool                     // connections have used channel sessions
-	httpSessions bool                     // HTTP requests among them
+	channels     []string                 // channels that the leader receives from
+	gone         *recent                  // reply channels of connections that have ended recently
+	drained      bool                     // receive no more durable messages
+	stopping     bool                     // end once the channels are empty
+	halted       bool                     // start no more tasks
+	delayed      map[*time.Timer]struct{} // volatile messages that will be put back
+	sessions     bool                     // whether any connection has used a channel session
+	httpSessions bool                     // whether an HTTP request has
 }
 
-// New makes a pool that will take messages from the layer. It has no workers
-// until [Pool.Run].
+// New returns a pool that receives messages from the layer. The pool has no
+// workers until [Pool.Run].
 func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 	for _, pattern := range append(append([]string(nil), o.OnlyChannels...), o.ExcludeChannels...) {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return nil, errors.New("bad channel pattern " + pattern)
+			return nil, fmt.Errorf("bad channel pattern %q", pattern)
 		}
 	}
 	p := &Pool{
@@ -146,17 +150,18 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 	p.kv, _ = asgi.As[asgi.KV](layer)
 	p.stats, _ = asgi.As[asgi.Statistics](layer)
 	p.clocks = newClocks(p)
-	p.life, p.end = context.WithCancelCause(context.Background())
+	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	p.loading <- struct{}{}
 	return p, nil
 }
 
-// Run loads the application and runs it until [Pool.Shutdown] is complete or
-// the context is done, which shuts down with the grace of the options. All
-// that it started has ended when it returns, but for handlers that do not
-// stop. It is called once.
+// Run loads the application and runs it until [Pool.Shutdown] is complete.
+// When the context is done, Run shuts the pool down with the grace period of
+// the options. All goroutines of the pool have ended when Run returns, except
+// handlers that do not stop when they are cancelled. Run must be called only
+// once.
 func (p *Pool) Run(ctx context.Context) error {
-	_, _ = p.Reload(ctx) // requests are answered with the error, if there is one
+	_, _ = p.Reload(ctx) // if it fails, the response to every request is the error
 	ticks, stopTicks := context.WithCancel(context.Background())
 	var helpers sync.WaitGroup
 	helpers.Go(func() { p.sweep(ticks) })
@@ -173,8 +178,8 @@ func (p *Pool) Run(ctx context.Context) error {
 	return nil
 }
 
-// Drain ends the taking of durable messages: they stay in the channel layer.
-// What protocol servers send is handled as before.
+// Drain stops receiving durable messages: they stay in the channel layer. The
+// pool still handles messages from protocol servers.
 func (p *Pool) Drain() {
 	p.mu.Lock()
 	p.drained = true
@@ -187,12 +192,12 @@ func (p *Pool) Drain() {
 	}
 }
 
-// Shutdown drains the pool, handles what protocol servers have sent until
-// there is no more, stops the application and frees it. When the context is
-// done, handlers that still run are cancelled.
+// Shutdown drains the pool, handles all messages that protocol servers have
+// sent, stops the application and closes it. When the context is done, it
+// cancels the handlers that still run.
 func (p *Pool) Shutdown(ctx context.Context) {
 	p.Drain()
-	p.end(ErrClosed) // a load that is under way
+	p.cancel(ErrClosed) // cancels a load in progress
 	<-p.loading
 	defer func() { p.loading <- struct{}{} }()
 	p.mu.Lock()
@@ -212,11 +217,12 @@ func (p *Pool) Shutdown(ctx context.Context) {
 	close(p.ended)
 }
 
-// waitForWorkers returns when all workers have ended. Those that have not
-// when the context is done are cancelled, and soon after left to themselves.
+// waitForWorkers waits until all workers have ended. When the context is done,
+// it cancels their handlers, and soon after that it abandons the workers that
+// are left.
 func (p *Pool) waitForWorkers(ctx context.Context) {
 	done := make(chan struct{})
-	go func() { // ends with the last worker, or when the rest are abandoned
+	go func() { // ends when the last worker ends or is abandoned
 		p.busy.Wait()
 		close(done)
 	}()
@@ -234,7 +240,7 @@ func (p *Pool) waitForWorkers(ctx context.Context) {
 	}
 }
 
-// stop runs the application's stop hook and frees the generation.
+// stop runs the stop hook of the application and releases the generation.
 func (p *Pool) stop(ctx context.Context, g *generation) {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
@@ -242,7 +248,7 @@ func (p *Pool) stop(ctx context.Context, g *generation) {
 		defer cancel()
 	}
 	if err := g.app.Stop(ctx); err != nil {
-		p.log.Error("the application's stop hook failed", "generation", g.number, "err", err)
+		p.log.Error("the application's stop hook failed", logkey.Generation, g.number, logkey.Error, err)
 	}
 	p.release(g)
 }

@@ -1,29 +1,23 @@
 package workerpool
 
-import "asgibox/asgi"
+import (
+	"slices"
 
-// The channels that protocol servers send to.
-const (
-	httpRequest         = "http.request"
-	httpDisconnect      = "http.disconnect"
-	websocketConnect    = "websocket.connect"
-	websocketReceive    = "websocket.receive"
-	websocketDisconnect = "websocket.disconnect"
-	udpReceive          = "udp.receive"
+	"asgibox/asgi"
 )
 
-// protocolChannels are those that a routed pool receives from whether or not
-// they have a route. http.disconnect is not among them: a request is over
-// when it is answered, and hearing of that again has its price.
-var protocolChannels = []string{httpRequest, websocketConnect, websocketReceive, websocketDisconnect, udpReceive}
-
-func isProtocol(channel string) bool {
-	switch channel {
-	case httpRequest, httpDisconnect, websocketConnect, websocketReceive, websocketDisconnect, udpReceive:
-		return true
-	}
-	return false
+// protocolChannels are the channels of protocol servers that a routed pool
+// receives from even if they have no route. http.disconnect is not one of
+// them, because most applications need no message for a request that has been
+// replied to.
+var protocolChannels = []string{
+	asgi.HTTPRequest, asgi.WebSocketConnect, asgi.WebSocketReceive, asgi.WebSocketDisconnect, asgi.UDPReceive,
 }
 
-// replyChannel answers where the sender of a message can be answered, or "".
-func replyChannel(m asgi.Message) string { return m.Octets("reply_channel") }
+// isProtocol reports whether a protocol server sends to the channel.
+func isProtocol(channel string) bool {
+	return channel == asgi.HTTPDisconnect || slices.Contains(protocolChannels, channel)
+}
+
+// replyChannel returns the reply channel of a message, or "".
+func replyChannel(m asgi.Message) string { return m.Octets(asgi.KeyReplyChannel) }

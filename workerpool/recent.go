@@ -1,6 +1,6 @@
 package workerpool
 
-// recent remembers the names that were added last, up to a number.
+// recent remembers the n names that were added last.
 type recent struct {
 	names map[string]struct{}
 	ring  []string

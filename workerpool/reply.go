@@ -8,23 +8,23 @@ import (
 	"net/http"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// A Failure is a message that could not be handled, as it is shown to whoever
-// waits for the answer.
+// A Failure is a message that could not be handled.
 type Failure struct {
 	Err        error
 	Status     int    // of the response
-	Channel    string // the message's
+	Channel    string // of the message
 	Message    asgi.Message
-	Consumer   string // empty if it got to none
+	Consumer   string // "" if none was found
 	Generation uint64
 	Trace      asgi.TraceID
 }
 
 // A Page is the body of an error response.
 type Page struct {
-	Status      int // of the response, if another than the failure's
+	Status      int // of the response, if different from that of the failure
 	ContentType string
 	Content     asgi.Bytes
 }
@@ -33,32 +33,32 @@ func plainPage(f Failure) Page {
 	return Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(fmt.Sprintf("%d %s\n\n%v\n", f.Status, http.StatusText(f.Status), f.Err))}
 }
 
-// A RoutelessError says that no route matches.
-type RoutelessError struct {
+// A NoRouteError says that no route matches a message.
+type NoRouteError struct {
 	Channel string
 	Path    string
 }
 
-func (e *RoutelessError) Error() string {
+func (e *NoRouteError) Error() string {
 	return fmt.Sprintf("no route for %s %s", e.Channel, e.Path)
 }
 
-// HTTPStatus is how the message is answered.
-func (e *RoutelessError) HTTPStatus() int { return http.StatusNotFound }
+// HTTPStatus returns the status of the response.
+func (e *NoRouteError) HTTPStatus() int { return http.StatusNotFound }
 
-// unrouted answers a message that no route matches, if somebody waits.
+// unrouted replies to a request or handshake that no route matches.
 func (p *Pool) unrouted(j *Job) {
 	channel := j.Delivery.Channel
-	if channel != httpRequest && channel != websocketConnect {
-		p.log.Debug("no route", "channel", channel, "generation", j.gen.number)
+	if channel != asgi.HTTPRequest && channel != asgi.WebSocketConnect {
+		p.log.Debug("no route", logkey.Channel, channel, logkey.Generation, j.gen.number)
 		return
 	}
-	p.fail(j, "", &RoutelessError{channel, j.Delivery.Message.Text("path")})
+	p.fail(j, "", &NoRouteError{channel, j.Delivery.Message.Text(asgi.KeyPath)})
 }
 
-// fail reports what went wrong with a job, once, and answers whoever waits. An
-// error with a method HTTPStatus says what the answer is, and below 500 that
-// the fault is the sender's.
+// fail reports the failure of a job and sends an error reply. If the error has
+// a method HTTPStatus, that is the status of the response; below 500 it is the
+// fault of the client.
 func (p *Pool) fail(j *Job, consumer string, err error) {
 	f := Failure{
 		Err: err, Status: http.StatusInternalServerError, Consumer: consumer,
@@ -69,39 +69,40 @@ func (p *Pool) fail(j *Job, consumer string, err error) {
 	if errors.As(err, &coded) {
 		f.Status = coded.HTTPStatus()
 	}
-	var served *servedError
+	var served *reportedError
 	if errors.As(err, &served) {
 		f.Err = served.err
 	} else {
 		p.opts.Report(f)
 	}
-	p.refuse(j, f)
+	p.sendErrorReply(j, f)
 }
 
-// log is how failures are reported by default.
+// logFailure is the default of [Options.Report].
 func (p *Pool) logFailure(f Failure) {
 	level, text := slog.LevelError, "a handler failed"
 	switch {
-	case f.Status < 500 && f.Channel == httpRequest:
-		level, text = slog.LevelDebug, "a request was refused" // which its sender sees
+	case f.Status < 500 && f.Channel == asgi.HTTPRequest:
+		level, text = slog.LevelDebug, "a request was refused" // the response shows why
 	case f.Status < 500:
 		level, text = slog.LevelWarn, "a message was refused"
 	}
-	p.log.Log(context.Background(), level, text, "channel", f.Channel, "consumer", f.Consumer,
-		"trace", f.Trace.String(), "generation", f.Generation, "err", f.Err)
+	p.log.Log(context.Background(), level, text, logkey.Channel, f.Channel, "consumer", f.Consumer,
+		logkey.Trace, f.Trace.String(), logkey.Generation, f.Generation, logkey.Error, f.Err)
 }
 
-// refuse sends the error reply that fits the job's channel.
-func (p *Pool) refuse(j *Job, f Failure) {
+// sendErrorReply sends the kind of error reply that the channel of the job
+// needs.
+func (p *Pool) sendErrorReply(j *Job, f Failure) {
 	if j.reply == "" {
 		return
 	}
 	var fields asgi.Fields
 	switch f.Channel {
-	case httpRequest:
+	case asgi.HTTPRequest:
 		fields = append(p.response(f), asgi.Field{Key: "abort", Value: true})
-	case websocketConnect, websocketReceive:
-		fields = p.closing(f)
+	case asgi.WebSocketConnect, asgi.WebSocketReceive:
+		fields = p.closeFields(f)
 	default:
 		return
 	}
@@ -110,58 +111,60 @@ func (p *Pool) refuse(j *Job, f Failure) {
 		err = p.layer.Send(context.Background(), j.Cause, j.reply, m, asgi.Volatile)
 	}
 	if err != nil {
-		p.log.Error("an error reply could not be sent", "channel", j.reply, "err", err)
+		p.log.Error("could not send an error reply", logkey.Channel, j.reply, logkey.Error, err)
 	}
 }
 
+// response returns the fields of an error response.
 func (p *Pool) response(f Failure) asgi.Fields {
 	page := p.page(f)
 	if page.Status == 0 {
 		page.Status = f.Status
 	}
 	return asgi.Fields{
-		{Key: "status", Value: int64(page.Status)},
-		{Key: "headers", Value: []any{
+		{Key: asgi.KeyStatus, Value: int64(page.Status)},
+		{Key: asgi.KeyHeaders, Value: []any{
 			[]any{asgi.Bytes("content-type"), asgi.Bytes(page.ContentType)},
 			[]any{asgi.Bytes("cache-control"), asgi.Bytes("no-store")},
 		}},
-		{Key: "content", Value: page.Content},
+		{Key: asgi.KeyContent, Value: page.Content},
 	}
 }
 
-// page draws the failure; a page that cannot be drawn is no reason not to
-// answer.
+// page renders the error page. If that fails, it returns a plain one.
 func (p *Pool) page(f Failure) (page Page) {
 	if err := guard(func() error { page = p.opts.ErrorPage(f); return nil }); err != nil {
-		p.log.Error("the error page failed", "err", err)
+		p.log.Error("the error page failed", logkey.Error, err)
 		return plainPage(f)
 	}
 	return page
 }
 
-// closing ends a WebSocket: with a response if the handshake waits, with a
-// close code if it is open.
-func (p *Pool) closing(f Failure) asgi.Fields {
+// closeFields returns the fields of a message that ends a WebSocket. A
+// handshake is refused with the response, an open WebSocket is closed with the
+// code.
+func (p *Pool) closeFields(f Failure) asgi.Fields {
 	code, reason := int64(1011), "the application failed"
 	if f.Status < http.StatusInternalServerError {
 		reason = "refused"
 	}
 	return asgi.Fields{
-		{Key: "close", Value: code},
-		{Key: "reason", Value: reason},
+		{Key: asgi.KeyClose, Value: code},
+		{Key: asgi.KeyReason, Value: reason},
 		{Key: "response", Value: p.response(f)},
 	}
 }
 
-// closeFull closes a connection that sends more than its handler can take.
+// closeFull closes a connection that sends messages faster than they are
+// handled.
 func (p *Pool) closeFull(t *task) {
-	p.log.Warn("a connection sends faster than its handler works; closing it",
-		"channel", t.reply, "waiting", p.opts.LaneMessages, "bytes", p.opts.LaneBytes)
+	p.log.Warn("closing a connection that sends messages faster than they are handled",
+		logkey.Channel, t.reply, "waiting", p.opts.LaneMessages, "bytes", p.opts.LaneBytes)
 	m := asgi.MustMessage(
-		asgi.Field{Key: "close", Value: int64(1013)},
-		asgi.Field{Key: "reason", Value: "too many messages are waiting to be handled"},
+		asgi.Field{Key: asgi.KeyClose, Value: int64(1013)},
+		asgi.Field{Key: asgi.KeyReason, Value: "too many messages are waiting to be handled"},
 	)
 	if err := p.layer.Send(context.Background(), t.cause, t.reply, m, asgi.Volatile); err != nil {
-		p.log.Error("the connection could not be closed", "channel", t.reply, "err", err)
+		p.log.Error("could not close the connection", logkey.Channel, t.reply, logkey.Error, err)
 	}
 }

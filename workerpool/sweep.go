@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"asgibox/internal/logkey"
 )
 
-// sweep looks after handlers that take too long until the context ends.
+// sweep cancels and replaces handlers that take too long, until the context is
+// done.
 func (p *Pool) sweep(ctx context.Context) {
 	every := time.Second
 	for _, d := range []time.Duration{p.opts.HandlerTimeout, p.opts.Grace} {
@@ -33,8 +36,8 @@ func (p *Pool) sweep(ctx context.Context) {
 	}
 }
 
-// cancelOverdue cancels handlers past their time, or past the grace of their
-// generation.
+// cancelOverdue cancels handlers that have run longer than the handler
+// timeout, or longer than the grace period of their generation.
 func (p *Pool) cancelOverdue(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,7 +55,7 @@ func (p *Pool) cancelOverdue(now time.Time) {
 	}
 }
 
-// A TimeoutError is why a handler was cancelled that ran too long.
+// A TimeoutError is the reason for cancelling a handler that ran too long.
 type TimeoutError struct{ After time.Duration }
 
 func (e *TimeoutError) Error() string {
@@ -64,27 +67,29 @@ func (w *worker) cancelLocked(now time.Time, why error) {
 	w.cancel(why)
 }
 
-// replaceStuck gives up workers whose handlers were cancelled and do not
-// stop: others take their place, and what waited for them goes on.
+// replaceStuck replaces the workers of cancelled handlers that do not stop.
+// Tasks that waited for them can start.
 func (p *Pool) replaceStuck(now time.Time) {
 	for _, w := range p.stuck(now) {
-		p.log.Error("a handler does not stop; its worker is replaced", "channel", w.job.Delivery.Channel, "generation", w.job.gen.number)
+		p.log.Error("a handler does not stop; its worker is replaced", logkey.Channel, w.job.Delivery.Channel, logkey.Generation, w.job.gen.number)
 		p.fail(w.job, "", context.Cause(w.ctx))
 		p.replace(w)
 	}
 }
 
-// replace has others go on with what waited for a worker, now that its message
-// is answered for.
+// replace starts another worker for one whose handler does not stop, and frees
+// its lane and its limit.
 func (p *Pool) replace(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.abandonLocked()
-	if w.gen == p.current && !w.spare && !p.stopping {
-		p.hireLocked(w.gen)
+	if w.gen == p.current && !w.surplus && !p.stopping {
+		p.startWorkerLocked(w.gen)
 	}
 }
 
+// stuck returns the workers whose handlers do not stop, and marks them as
+// abandoned.
 func (p *Pool) stuck(now time.Time) (stuck []*worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +103,8 @@ func (p *Pool) stuck(now time.Time) (stuck []*worker) {
 	return stuck
 }
 
-// abandonLocked no longer counts on a worker to end.
+// abandonLocked removes a worker that does not stop, and frees its lane and
+// its limit.
 func (w *worker) abandonLocked() {
 	p := w.pool
 	w.abandoned = true
@@ -108,10 +114,10 @@ func (w *worker) abandonLocked() {
 			p.wakeLocked()
 		}
 	}
-	w.leaveLocked(p)
+	w.removeLocked(p)
 }
 
-// cancelAll cancels all that runs and lets nothing else start.
+// cancelAll cancels all handlers and prevents new tasks from starting.
 func (p *Pool) cancelAll(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,18 +134,19 @@ func (p *Pool) cancelAll(why error) {
 	}
 }
 
-// abandonAll gives up on all workers that are left.
+// abandonAll abandons all workers that are left.
 func (p *Pool) abandonAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for w := range p.workers {
-		p.log.Error("a handler does not stop; leaving it behind")
+		p.log.Error("a handler does not stop; shutting down without it")
 		w.abandonLocked()
 	}
 }
 
-// alive notes that a handler has answered its connection: it does not hang.
-func (p *Pool) alive(w *worker) {
+// noteProgress restarts the handler timeout of a worker whose handler has sent
+// to its connection.
+func (p *Pool) noteProgress(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.since = time.Now()

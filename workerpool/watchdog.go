@@ -2,55 +2,58 @@ package workerpool
 
 import (
 	"context"
+
+	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// A SilenceError is the failure of a handler that returned without having
-// answered.
-type SilenceError struct {
+// A NoReplyError is the failure of a handler that returned without replying.
+type NoReplyError struct {
 	Channel  string // of the message that was handled
 	Consumer string
-	Ignored  string // why what it sent to a handshake is ignored, or ""
+	Ignored  string // why the reply to a handshake is ignored, or ""
 }
 
-func (e *SilenceError) Error() string {
+func (e *NoReplyError) Error() string {
 	switch {
 	case e.Ignored != "":
-		return e.Consumer + " answered the handshake with a message that is ignored: " + e.Ignored
-	case e.Channel == websocketConnect:
-		return e.Consumer + " returned without deciding the handshake"
+		return e.Consumer + " replied to the handshake with a message that is ignored: " + e.Ignored
+	case e.Channel == asgi.WebSocketConnect:
+		return e.Consumer + " returned without accepting or refusing the handshake"
 	}
-	return e.Consumer + " returned without answering the request"
+	return e.Consumer + " returned without replying to the request"
 }
 
-// Hint says what to add.
-func (e *SilenceError) Hint() string {
+// Hint says how to fix the handler.
+func (e *NoReplyError) Hint() string {
 	switch {
 	case e.Ignored != "":
-		return `mend it; to accept, message.reply_channel.send({"accept": True}) will do, with "text": text or "bytes": bytes`
-	case e.Channel == websocketConnect:
+		return `fix the reply; to accept, send {"accept": True}, with "text": text or "bytes": bytes if there is something to send`
+	case e.Channel == asgi.WebSocketConnect:
 		return `add message.reply_channel.send({"accept": True}), or message.deny() to refuse it`
 	}
-	return `add message.reply_channel.send({"status": 200, "content": "…"}), or hold(message) if somebody else answers later`
+	return `add message.reply_channel.send({"status": 200, "content": "…"}), or hold(message) if the reply is sent later`
 }
 
-// watch answers for a handler that returned and left nobody to answer.
-func (p *Pool) watch(j *Job, c Consumer) {
+// checkReplied sends an error reply if a handler returned without replying and
+// without arranging a later reply.
+func (p *Pool) checkReplied(j *Job, c Consumer) {
 	channel := j.Delivery.Channel
-	if p.opts.NoWatchdog || j.reply == "" || (channel != httpRequest && channel != websocketConnect) {
+	if p.opts.NoWatchdog || j.reply == "" || (channel != asgi.HTTPRequest && channel != asgi.WebSocketConnect) {
 		return
 	}
 	switch {
-	case j.answered, j.passed:
+	case j.replied, j.handedOver:
 	case j.joined == "" || j.ignored != "":
-		p.fail(j, c.Name(), c.Explain(&SilenceError{channel, c.Name(), j.ignored}))
-	case channel == websocketConnect:
-		p.log.Warn("the handshake waits: its channel only joined a group, which does not accept it; "+
+		p.fail(j, c.Name(), c.Explain(&NoReplyError{channel, c.Name(), j.ignored}))
+	case channel == asgi.WebSocketConnect:
+		p.log.Warn("the handshake still waits: its channel only joined a group, which does not accept it; "+
 			"add message.reply_channel.send({\"accept\": True})",
-			"consumer", c.Name(), "group", j.joined, "channel", j.reply, "generation", j.gen.number)
+			"consumer", c.Name(), "group", j.joined, logkey.Channel, j.reply, logkey.Generation, j.gen.number)
 	}
 }
 
-// consume runs the handler of a job and deals with its failure or silence.
+// consume runs the handler of a job and reports its failure or missing reply.
 func (p *Pool) consume(ctx context.Context, c Consumer, j *Job) {
 	if c == nil {
 		p.unrouted(j)
@@ -64,32 +67,33 @@ func (p *Pool) consume(ctx context.Context, c Consumer, j *Job) {
 	case err != nil:
 		p.fail(j, c.Name(), err)
 	default:
-		p.watch(j, c)
+		p.checkReplied(j, c)
 	}
 }
 
 // A CancelledError is the failure of a handler that was cancelled.
 type CancelledError struct {
 	Cause error // why it was cancelled
-	Err   error // what it made of that
+	Err   error // the error of the handler
 }
 
 func (e *CancelledError) Error() string { return e.Cause.Error() }
 
-// Unwrap answers the handler's own error, which tells where it was, and the
+// Unwrap returns the error of the handler, which has its position, and the
 // cause.
 func (e *CancelledError) Unwrap() []error { return []error{e.Err, e.Cause} }
 
-// replaced reports whether the job's worker was given up, and the job
-// answered for.
+// replaced reports whether the worker of the job was replaced. An error reply
+// has been sent then.
 func (p *Pool) replaced(j *Job) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return j.worker.abandoned
 }
 
-// settle ends a connection's session after its disconnect was handled.
-func (p *Pool) settle(j *Job) {
+// endSession deletes the session of a connection after its disconnect was
+// handled.
+func (p *Pool) endSession(j *Job) {
 	if !isDisconnect(j.Delivery.Channel) || j.reply == "" {
 		return
 	}
@@ -101,6 +105,6 @@ func (p *Pool) settle(j *Job) {
 		return
 	}
 	if err := p.kv.Delete(context.Background(), nil, "channel/"+j.reply); err != nil {
-		p.log.Warn("the session of a connection that has ended stays until it expires", "channel", j.reply, "err", err)
+		p.log.Warn("could not delete the session of a connection that has ended; it stays until it expires", logkey.Channel, j.reply, logkey.Error, err)
 	}
 }

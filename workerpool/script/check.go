@@ -71,13 +71,13 @@ func (r *run) complaint(name string, m asgi.Message) *complaint {
 	case "http.request":
 		return r.responseComplaint(m)
 	case "websocket.connect", "websocket.receive":
-		if r.job.Ended() {
+		if r.job.Completed() {
 			return complain("", "this connection was closed before: nobody will see the message")
 		}
 	}
 	switch r.job.Delivery.Channel {
 	case "websocket.connect":
-		return socketComplaint(m, r.job.Answered())
+		return socketComplaint(m, r.job.Replied())
 	case "websocket.receive":
 		return socketComplaint(m, true)
 	case "websocket.disconnect", "http.disconnect":
@@ -160,7 +160,7 @@ func isHeaders(v any) bool {
 
 // responseComplaint is about an answer to the request that is being handled.
 func (r *run) responseComplaint(m asgi.Message) *complaint {
-	if r.job.Ended() {
+	if r.job.Completed() {
 		return complain("send more_content: True with what comes before", "the response is complete already: nobody will see the message")
 	}
 	if c := unknown(m, "status", "headers", "content", "more_content", "request", "abort"); c != nil {
@@ -171,9 +171,9 @@ func (r *run) responseComplaint(m asgi.Message) *complaint {
 	}
 	status, _ := m.Get("status")
 	switch {
-	case status == nil && !r.job.Answered():
+	case status == nil && !r.job.Replied():
 		return complain(`{"status": 200, …}`, "the first message of a response must have a status")
-	case status != nil && r.job.Answered():
+	case status != nil && r.job.Replied():
 		return complain("", "the response has begun: its status cannot be changed")
 	}
 	return firstOf(

@@ -80,7 +80,7 @@ func (r *run) openBrowserSession(m *message) (*session, error) {
 		if m.channel != "http.request" {
 			return r.keepRecord(m.reply, recordHTTP, id)
 		}
-		if fresh && r.job != nil && r.job.Answered() {
+		if fresh && r.job != nil && r.job.Replied() {
 			r.unit.logAt(r.thread, slog.LevelWarn, "the session changed after the response had begun, so the browser cannot be given its cookie", "channel", m.reply)
 			return nil
 		}

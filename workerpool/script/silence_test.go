@@ -21,7 +21,7 @@ channel_routing = [
     route("http.request", to_group, path="^/group"), route("websocket.connect", to_group, path="^/group"),
 ]
 `)
-	r := s.want("/silent", 500, "silent (app.star:2) returned without answering")
+	r := s.want("/silent", 500, "silent (app.star:2) returned without replying")
 	if !strings.Contains(r.body, "message.reply_channel.send") {
 		t.Errorf("the page does not say what to add: %v", r)
 	}
@@ -83,7 +83,7 @@ def misspelt(message): message.reply({"accept": True, "txt": "hi"})
 channel_routing = [route("websocket.connect", fn, path="^/%d$" % n) for n, fn in enumerate([bytes_as_text, text_as_bytes, both, misspelt])]
 `)
 	for path, why := range map[string]string{
-		"/0": "its text is not text", "/1": "", "/2": "it has text and bytes", "/3": "is not known",
+		"/0": "its text is not a string", "/1": "", "/2": "it has both text and bytes", "/3": "is unknown",
 	} {
 		_, resp, err := s.tryDial(path)
 		if why == "" {

@@ -40,7 +40,7 @@ func (r *run) keep(v starlark.Value) (any, error) {
 	limit := r.unit.loader.opts.Layer.Settings().MaxMessage + asgi.MessageOverhead
 	kept, err := value.FromStarlark(v, limit)
 	if err == nil && r.job != nil {
-		r.job.Keep(kept)
+		r.job.NoteStored(kept)
 	}
 	return kept, err
 }

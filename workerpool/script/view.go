@@ -148,7 +148,7 @@ func (r *run) serve(m *match, v *view, msg *message) error {
 	if err != nil {
 		return blame(err)
 	}
-	if result == starlark.None && (r.held || r.job.Answered()) {
+	if result == starlark.None && (r.held || r.job.Replied()) {
 		return nil
 	}
 	return blame(returnedBy(m.entry.route.consumer, r.unit.web.Respond(r.thread, req, result, r.sender())))

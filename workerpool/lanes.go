@@ -7,19 +7,20 @@ import (
 	"asgibox/asgi"
 )
 
-// task is one message on its way to a handler.
+// task is one message before and while it is handled.
 type task struct {
 	delivery asgi.Delivery
 	cause    *asgi.Cause
 	reply    string
-	gen      *generation // that consumer belongs to
-	consumer Consumer    // nil where there is no route
-	lane     *lane       // nil if it need not wait for others
-	limit    *limit      // that it counts towards
-	next     *task       // in the queue it is in
+	gen      *generation // the generation of the consumer
+	consumer Consumer    // nil if no route matches
+	lane     *lane       // nil if the task need not wait for others
+	limit    *limit      // the limit that counts the task
+	next     *task       // next one in the same queue
 }
 
-// queue is a first-in, first-out list of tasks. A task is in one at a time.
+// queue is a first-in, first-out list of tasks. A task is in one queue at a
+// time.
 type queue struct {
 	head, tail *task
 	length     int
@@ -56,31 +57,30 @@ func (q *queue) pushAll(o *queue) {
 	}
 }
 
-// lane is where messages of one connection wait their turn.
+// lane holds the messages of one connection that wait for an earlier one.
 type lane struct {
-	busy  bool // one of its tasks is running or about to
+	busy  bool // one of its tasks is ready or running
 	queue queue
 	bytes int // in the queue
 	full  bool
-	// order is one past that of the newest WebSocket message that was
-	// received; zero if none was.
+	// order is one more than the order of the newest WebSocket message
+	// received, or zero.
 	order int64
 	seen  time.Time // when order changed
 }
 
-// placeLocked puts a delivery that the leader has received where it belongs:
-// into its lane behind what is there, or among the tasks that are ready. Only
-// the leader calls it, so tasks are placed in the order of their receipt,
-// though the lock is let go in between. A durable one it answers, to be run at
-// once.
+// placeLocked puts a delivery that the leader has received into its lane or
+// among the ready tasks. It returns a durable delivery as the task to run at
+// once. Only the leader calls it, so tasks are placed in the order of their
+// receipt, although it releases the lock in between.
 func (p *Pool) placeLocked(d asgi.Delivery, c *asgi.Cause) *task {
 	t := &task{delivery: d, cause: c, reply: replyChannel(d.Message)}
 	p.routeLocked(t)
-	if d.Volatile && p.missesLocked(t) {
+	if d.Volatile && p.overtookLocked(t) {
 		p.catchUpLocked()
 	}
 	p.waiting++
-	if p.waiting == crowd {
+	if p.waiting == maxReady {
 		p.subscribeLocked()
 	}
 	if !d.Volatile {
@@ -92,20 +92,20 @@ func (p *Pool) placeLocked(d asgi.Delivery, c *asgi.Cause) *task {
 		return nil
 	}
 	t.lane = l
-	p.lineUpLocked(l, t)
+	p.enqueueLocked(l, t)
 	return nil
 }
 
-// lineUpLocked puts a task at the end of its lane. The end of a connection
-// always finds room.
-func (p *Pool) lineUpLocked(l *lane, t *task) {
+// enqueueLocked puts a task at the end of its lane. A disconnect message is
+// never refused.
+func (p *Pool) enqueueLocked(l *lane, t *task) {
 	size := t.delivery.Message.Size()
-	over := l.full || l.queue.length >= p.opts.LaneMessages || l.bytes+size > p.opts.LaneBytes
+	full := l.full || l.queue.length >= p.opts.LaneMessages || l.bytes+size > p.opts.LaneBytes
 	switch {
 	case !l.busy:
 		l.busy = true
 		p.ready.push(t)
-	case over && !isDisconnect(t.delivery.Channel):
+	case full && !isDisconnect(t.delivery.Channel):
 		p.overflowLocked(t)
 	default:
 		l.bytes += size
@@ -113,24 +113,24 @@ func (p *Pool) lineUpLocked(l *lane, t *task) {
 	}
 }
 
-// laneLocked answers the lane of a task, made if need be, or nil if nothing
-// else of its connection will ever come.
+// laneLocked returns the lane of a task and creates it if necessary. It
+// returns nil if no other message of its connection can come.
 func (p *Pool) laneLocked(t *task) *lane {
 	if t.reply == "" {
 		return nil
 	}
 	l := p.lanes[t.reply]
 	switch t.delivery.Channel {
-	case websocketConnect, websocketReceive, websocketDisconnect:
+	case asgi.WebSocketConnect, asgi.WebSocketReceive, asgi.WebSocketDisconnect:
 		if l == nil {
 			l = &lane{}
 			p.lanes[t.reply] = l
 		}
-		l.order = max(l.order, t.delivery.Message.Int("order")+1)
+		l.order = max(l.order, t.delivery.Message.Int(asgi.KeyOrder)+1)
 		l.seen = time.Now()
 		return l
-	case httpRequest:
-		if !p.hearsLocked(httpDisconnect) {
+	case asgi.HTTPRequest:
+		if !p.receivesFromLocked(asgi.HTTPDisconnect) {
 			return nil
 		}
 	}
@@ -141,23 +141,23 @@ func (p *Pool) laneLocked(t *task) *lane {
 	return l
 }
 
-// missesLocked reports whether messages of the same WebSocket, sent before this
-// disconnect, have not been received yet. They are on other channels, so the
-// disconnect may have overtaken them.
-func (p *Pool) missesLocked(t *task) bool {
-	if t.delivery.Channel != websocketDisconnect {
+// overtookLocked reports whether a WebSocket disconnect was received before
+// messages that the same WebSocket sent earlier. This can happen because they
+// are on other channels.
+func (p *Pool) overtookLocked(t *task) bool {
+	if t.delivery.Channel != asgi.WebSocketDisconnect {
 		return false
 	}
 	l := p.lanes[t.reply]
-	return l == nil || l.order < t.delivery.Message.Int("order")
+	return l == nil || l.order < t.delivery.Message.Int(asgi.KeyOrder)
 }
 
-// catchUpLocked receives, as the leader, what WebSockets have sent so far. It
-// lets go of the lock to do so.
+// catchUpLocked receives, as the leader, the messages that WebSockets have
+// sent so far. It releases the lock meanwhile.
 func (p *Pool) catchUpLocked() {
 	var channels []string
-	for _, name := range []string{websocketConnect, websocketReceive} {
-		if p.hearsLocked(name) {
+	for _, name := range []string{asgi.WebSocketConnect, asgi.WebSocketReceive} {
+		if p.receivesFromLocked(name) {
 			channels = append(channels, name)
 		}
 	}
@@ -175,8 +175,8 @@ func (p *Pool) catchUpLocked() {
 	}
 }
 
-// overflowLocked closes the connection of a lane that is full, and drops the
-// task that did not fit.
+// overflowLocked drops a task that its full lane has no room for, and closes
+// the connection.
 func (p *Pool) overflowLocked(t *task) {
 	p.startedLocked()
 	if t.lane.full {
@@ -186,13 +186,13 @@ func (p *Pool) overflowLocked(t *task) {
 	p.busy.Go(func() { p.closeFull(t) })
 }
 
-// nextInLaneLocked lets the next task of a task's lane come, or forgets a lane
-// that is over.
+// nextInLaneLocked makes the next task in the lane of t ready, or deletes the
+// lane if the connection has ended.
 func (p *Pool) nextInLaneLocked(t *task) {
-	over := t.delivery.Channel == websocketDisconnect
+	ended := t.delivery.Channel == asgi.WebSocketDisconnect
 	l := t.lane
 	if l == nil {
-		if l = p.lanes[t.reply]; over && l != nil && !l.busy {
+		if l = p.lanes[t.reply]; ended && l != nil && !l.busy {
 			delete(p.lanes, t.reply)
 		}
 		return
@@ -203,12 +203,12 @@ func (p *Pool) nextInLaneLocked(t *task) {
 		return
 	}
 	l.busy = false
-	if l.order == 0 || over {
+	if l.order == 0 || ended {
 		delete(p.lanes, t.reply)
 	}
 }
 
-// evictLanesLocked forgets the lanes of WebSockets that were not heard of for
+// evictLanesLocked deletes the lanes of WebSockets that have sent nothing for
 // so long that they must have ended.
 func (p *Pool) evictLanesLocked(now time.Time) {
 	expiry := p.layer.Settings().GroupExpiry
@@ -220,5 +220,5 @@ func (p *Pool) evictLanesLocked(now time.Time) {
 }
 
 func isDisconnect(channel string) bool {
-	return channel == websocketDisconnect || channel == httpDisconnect
+	return channel == asgi.WebSocketDisconnect || channel == asgi.HTTPDisconnect
 }

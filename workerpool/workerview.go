@@ -8,21 +8,21 @@ import (
 	"asgibox/asgi"
 )
 
-// A WorkerView is what one worker does now.
+// A WorkerView describes the current work of one worker.
 type WorkerView struct {
-	Number     int // from 1; never used again
+	Number     int // starts at 1 and is never used again
 	Generation uint64
 	Kind       Kind
 	Busy       bool
 	Channel    string // of the message that it handles
 	Handler    string // the consumer's name
 	Trace      asgi.TraceID
-	Since      time.Time // when it began to handle it, or last answered
-	Cancelled  bool      // it was told to stop and has not yet
-	Leaving    bool      // it ends after what it does
+	Since      time.Time // start of the handler, or the last time it sent to its connection
+	Cancelled  bool      // the handler was cancelled and has not stopped
+	Leaving    bool      // the worker ends after its current message
 }
 
-// Workers answers what each worker does now, by number.
+// Workers describes all workers, sorted by number.
 func (p *Pool) Workers() []WorkerView {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -35,7 +35,7 @@ func (p *Pool) Workers() []WorkerView {
 }
 
 func (w *worker) viewLocked() WorkerView {
-	v := WorkerView{Number: w.number, Generation: w.gen.number, Kind: w.gen.kind, Leaving: w.spare}
+	v := WorkerView{Number: w.number, Generation: w.gen.number, Kind: w.gen.kind, Leaving: w.surplus}
 	if w.job == nil || w.job.Delivery.Channel == "" {
 		return v
 	}
@@ -49,13 +49,4 @@ func (w *worker) viewLocked() WorkerView {
 		v.Handler = w.task.consumer.Name()
 	}
 	return v
-}
-
-// Handled is one message that a worker has just handled.
-type Handled struct {
-	Delivery   *asgi.Delivery // not to be kept
-	Worker     int
-	Generation uint64
-	Consumer   Consumer // nil if nobody was responsible
-	Began      time.Time
 }

@@ -1,0 +1,142 @@
+package workerpool
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// worker is one goroutine that handles messages for one generation.
+type worker struct {
+	pool *Pool
+	gen  *generation
+	wake chan struct{} // has room for one
+
+	number int // for reports
+
+	// Guarded by the pool's mutex:
+	parked    context.Context // done when the worker must check again what to do
+	unpark    context.CancelCauseFunc
+	turn      bool // it has just started a ready task
+	abandoned bool // it does not stop and was replaced
+	surplus   bool // it must end after its handler
+	ending    bool // it has found that it must end
+	closed    bool // the channel layer is closed
+	job       *Job // the job it runs; nil if none
+	task      *task
+	since     time.Time // when the job started or last sent to its connection
+	cancelled time.Time // when the job was cancelled
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+}
+
+// startWorkerLocked starts a worker for a generation.
+func (p *Pool) startWorkerLocked(g *generation) {
+	p.newest++
+	w := &worker{pool: p, gen: g, wake: make(chan struct{}, 1), number: p.newest}
+	w.parked, w.unpark = context.WithCancelCause(context.Background())
+	w.ctx, w.cancel = context.WithCancelCause(context.Background())
+	p.workers[w] = struct{}{}
+	g.users++
+	p.busy.Add(1)
+	go w.run() // p.busy waits for it, unless it is abandoned
+}
+
+func (w *worker) run() {
+	if w.gen.kind == KindLoop {
+		w.loop()
+	} else {
+		w.serve()
+	}
+	w.pool.mu.Lock()
+	w.removeLocked(w.pool)
+	w.pool.mu.Unlock()
+	w.unpark(nil)
+	w.cancel(nil)
+	w.pool.release(w.gen)
+}
+
+// removeLocked removes the worker from the pool, once.
+func (w *worker) removeLocked(p *Pool) {
+	if _, listed := p.workers[w]; listed {
+		delete(p.workers, w)
+		p.busy.Done()
+	}
+}
+
+// renewParkedLocked gives a worker that was woken a new context to wait on.
+func (w *worker) renewParkedLocked() {
+	if w.parked.Err() != nil {
+		w.parked, w.unpark = context.WithCancelCause(context.Background())
+	}
+}
+
+// beginLocked records the job that the worker runs and the time.
+func (w *worker) beginLocked(j *Job, t *task) context.Context {
+	w.job, w.task, w.since = j, t, time.Now()
+	if w.ctx.Err() != nil && !w.abandoned {
+		w.ctx, w.cancel = context.WithCancelCause(context.Background())
+		w.cancelled = time.Time{}
+	}
+	return w.ctx
+}
+
+// MaxWorkers is the largest number of workers that [Pool.SetWorkers] accepts.
+const MaxWorkers = 1000
+
+// SetWorkers changes the number of handlers that run at once, for this
+// generation and later ones. Additional workers start at once. Surplus workers
+// end after their current handler, those of a loop application when they call
+// receive for new work.
+func (p *Pool) SetWorkers(n int) error {
+	if n < 1 || n > MaxWorkers {
+		return fmt.Errorf("invalid number of workers %d: it must be from 1 to %d", n, MaxWorkers)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopping {
+		return ErrClosed
+	}
+	p.wanted = n
+	if p.current != nil {
+		p.setWorkersLocked()
+		p.wakeAllLocked()
+	}
+	return nil
+}
+
+// setWorkersLocked gives the current generation the wanted number of workers.
+// It keeps a surplus worker that has not ended rather than start another one,
+// so that no more than the wanted number run.
+func (p *Pool) setWorkersLocked() {
+	workers := p.currentWorkersLocked()
+	for i, w := range workers {
+		w.surplus = i >= p.wanted
+	}
+	for range p.wanted - len(workers) {
+		p.startWorkerLocked(p.current)
+	}
+}
+
+// currentWorkersLocked returns the workers of the current generation in the
+// order in which to keep them: busy ones before idle ones, older ones before
+// newer ones.
+func (p *Pool) currentWorkersLocked() (workers []*worker) {
+	for w := range p.workers {
+		if w.gen == p.current && !w.ending {
+			workers = append(workers, w)
+		}
+	}
+	idle := func(w *worker) int {
+		if w.job == nil {
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(workers, func(a, b *worker) int {
+		return cmp.Or(cmp.Compare(idle(a), idle(b)), cmp.Compare(a.number, b.number))
+	})
+	return workers
+}
