@@ -574,7 +574,7 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	origin := b.words(`location.origin`)
 	b.shows("A page of " + origin + " is let in where asgibox is run with --allow-origin " + origin)
 	b.picture("play-refused")
-	p.saw(`--allow-origin would let it in.*origin=` + regexp.QuoteMeta(origin))
+	p.saw(`to allow it, use --allow-origin.*origin=` + regexp.QuoteMeta(origin))
 	b.run(`location.hash = "#/messages"`)
 	p.mustCommand("send", "http.request", `{"method": "GET", "path": "/x", "reply_channel": "nobody"}`)
 	b.openMessage("GET /x")

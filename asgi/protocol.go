@@ -15,6 +15,7 @@ const (
 
 // Keys of messages.
 const (
+	KeyAbort        = "abort"
 	KeyAccept       = "accept"
 	KeyBody         = "body"
 	KeyBodyChannel  = "body_channel"
@@ -37,6 +38,7 @@ const (
 	KeyReason       = "reason"
 	KeyReplyChannel = "reply_channel"
 	KeyRequest      = "request"
+	KeyResponse     = "response"
 	KeyRootPath     = "root_path"
 	KeyScheme       = "scheme"
 	KeyServer       = "server"

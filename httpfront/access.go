@@ -9,21 +9,22 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// EventKind says what an [Event] tells of.
+// EventKind is the kind of an [Event].
 type EventKind uint8
 
 const (
-	// HTTP: a request has been answered, or its client left.
+	// HTTP: a request was served, or its client disconnected.
 	HTTP EventKind = iota
 	// SocketConnecting: a WebSocket handshake waits for the application.
 	SocketConnecting
-	// SocketConnected: it was accepted.
+	// SocketConnected: a WebSocket was accepted.
 	SocketConnected
-	// SocketRefused: it was not.
+	// SocketRefused: a WebSocket handshake was refused.
 	SocketRefused
-	// SocketDisconnected: a WebSocket that was accepted has ended.
+	// SocketDisconnected: an accepted WebSocket has ended.
 	SocketDisconnected
 )
 
@@ -31,27 +32,27 @@ var eventNames = [...]string{"HTTP", "WSCONNECTING", "WSCONNECT", "WSREJECT", "W
 
 func (k EventKind) String() string { return eventNames[k] }
 
-// An Event is a request, or something that happened to a WebSocket.
+// An Event describes a served request or a change of a WebSocket.
 type Event struct {
 	Kind     EventKind
 	Client   any    // [host, port] as in messages, or nil
 	Method   string // upper case
-	Target   string // as sent
+	Target   string // as sent by the client
 	Version  string // "1.1"
-	Path     string // decoded
-	Status   int    // HTTP status, or close code of SocketDisconnected; zero if the client left before
+	Path     string // percent-decoded
+	Status   int    // HTTP status, or close code of SocketDisconnected; zero if the client disconnected first
 	Bytes    int64  // of the response body
 	Duration time.Duration
-	Channel  string       // the reply channel; empty if it was refused before it had one
+	Channel  string       // the reply channel; empty if the request was refused before it had one
 	Trace    asgi.TraceID // of the request or of the handshake
-	By       string       // of SocketDisconnected: who ended it, client, application, hand or server; empty if it was lost
+	By       string       // for SocketDisconnected: client, application, hand or server; empty if the connection was lost
 }
 
-// ClientString answers "host:port", or "" if there is no such thing.
+// ClientString returns "host:port", or "" if the client has no address.
 func (e Event) ClientString() string { return endpointString(e.Client) }
 
-// Common answers the event as a line of an access log in the common format, at
-// that time of day, as Daphne writes it.
+// Common returns the event as a line of an access log in the common format, as
+// Daphne writes it. The time of the line is at.
 func (e Event) Common(at time.Time) string {
 	client := e.ClientString()
 	if client == "" {
@@ -69,7 +70,7 @@ func (e Event) Common(at time.Time) string {
 	return fmt.Sprintf("%s - - [%s] \"%s %s\" %d %s", client, stamp, e.Method, target, e.Status, size)
 }
 
-// printable keeps quotes and control characters out of a quoted log field.
+// printable replaces quotes and control characters in a quoted log field.
 func printable(r rune) rune {
 	if r < ' ' || r == '"' || r == 0x7f {
 		return '?'
@@ -77,19 +78,19 @@ func printable(r rune) rune {
 	return r
 }
 
-// LogAccess answers an [Options.Access] that writes one record an event.
+// LogAccess returns an [Options.Access] function that logs one record per event.
 func LogAccess(log *slog.Logger) func(Event) {
 	return func(e Event) {
 		if !log.Enabled(context.Background(), slog.LevelInfo) {
 			return
 		}
 		log.Info(e.Kind.String(),
-			"method", e.Method, keyPath, e.Path, "status", e.Status,
-			"duration", e.Duration, "bytes", e.Bytes, keyClient, e.ClientString())
+			"method", e.Method, logkey.Path, e.Path, "status", e.Status,
+			"duration", e.Duration, "bytes", e.Bytes, logkey.Client, e.ClientString())
 	}
 }
 
-// version answers the version of a request as messages have it.
+// version returns the HTTP version of a request in message form.
 func version(r *http.Request) string {
 	v, _ := (&request{http: r}).httpVersion().(string)
 	return v

@@ -12,28 +12,29 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
 const (
-	inlineBody = 512 << 10 // what a request carries itself
-	bodyPiece  = 64 << 10  // what a message on a body channel carries
+	inlineBody = 512 << 10 // most bytes of a body in the request message
+	bodyPiece  = 64 << 10  // bytes of a message on a body channel
 )
 
-// inline answers how much of a body goes into the request itself.
-func (s *Server) inline() int64 {
+// inlineLimit returns how much of a body goes into the request message.
+func (s *Server) inlineLimit() int64 {
 	if n := int64(s.set.MaxMessage); n > 0 && n < inlineBody {
 		return n
 	}
 	return inlineBody
 }
 
-// readBody reads the body, or as much of it as a request may carry.
+// readBody reads the body, or as much of it as a request message may hold.
 func (x *exchange) readBody() (body asgi.Bytes, more bool, err error) {
 	r := x.q.http
 	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
 		return "", false, nil
 	}
-	limit := x.s.inline()
+	limit := x.s.inlineLimit()
 	r.Body = http.MaxBytesReader(x.w, r.Body, x.s.opts.MaxBody)
 	x.bodyDeadline(x.s.opts.HTTPTimeout)
 	defer x.bodyDeadline(Forever)
@@ -49,17 +50,17 @@ func (x *exchange) readBody() (body asgi.Bytes, more bool, err error) {
 	return asgi.Bytes(b.Bytes()), true, nil
 }
 
-// bodyDeadline bounds how long the next part of the body may take to come.
+// bodyDeadline limits the time until the next part of the body arrives.
 func (x *exchange) bodyDeadline(d time.Duration) {
 	var at time.Time
 	if d > 0 {
 		at = time.Now().Add(d)
 	}
-	// A writer that cannot do it belongs to a server with limits of its own.
+	// A writer without deadlines belongs to a server with its own limits.
 	_ = http.NewResponseController(x.w).SetReadDeadline(at)
 }
 
-// refuseBody answers a client whose body could not be read.
+// refuseBody refuses a request whose body could not be read.
 func (x *exchange) refuseBody(err error) error {
 	var long *http.MaxBytesError
 	switch {
@@ -68,45 +69,46 @@ func (x *exchange) refuseBody(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		x.refuse(refusedSlowBody)
 	case x.q.http.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF):
-		return errCut // the client left
+		return errAborted // the client disconnected
 	default:
-		x.refuse(badRequest(errors.New("the request body is not framed as HTTP has it")))
+		x.refuse(badRequest(errors.New("the framing of the request body is invalid")))
 	}
 	return nil
 }
 
-// An upload hands the rest of a long body to the application, piece by piece,
-// while its exchange waits for the response.
+// An upload sends the rest of a long body to the application in pieces, while
+// its exchange waits for the response.
 type upload struct {
-	x       *exchange
-	channel string
-	failed  chan error // gets why the client is to blame, at most once
-	ctx     context.Context
-	cancel  context.CancelFunc
-	done    chan struct{}
-	left    atomic.Bool   // the exchange ended because the client did
-	mu      sync.Mutex    // held to set the time limit of reading
-	whole   chan struct{} // closed when the body was read to its end
+	x          *exchange
+	channel    string
+	failed     chan error // receives at most one error that the client caused
+	ctx        context.Context
+	cancel     context.CancelFunc
+	done       chan struct{}
+	clientLeft atomic.Bool   // the exchange ended because the client disconnected
+	mu         sync.Mutex    // held while the read deadline is set
+	complete   chan struct{} // closed when the whole body has been read
 }
 
 func newUpload(x *exchange, channel string) *upload {
-	u := &upload{x: x, channel: channel, failed: make(chan error, 1), done: make(chan struct{}), whole: make(chan struct{})}
+	u := &upload{x: x, channel: channel, failed: make(chan error, 1), done: make(chan struct{}), complete: make(chan struct{})}
 	u.ctx, u.cancel = context.WithCancel(x.s.life)
 	return u
 }
 
-// start begins to read. The response may begin before the body has ended.
+// start starts the reading goroutine. The response may start before the body
+// has ended.
 func (u *upload) start() {
-	_ = http.NewResponseController(u.x.w).EnableFullDuplex() // HTTP/2 always is
+	_ = http.NewResponseController(u.x.w).EnableFullDuplex() // HTTP/2 needs no call
 	u.x.progress.Store(time.Now().UnixNano())
 	go u.run()
 }
 
-// stop ends the reading: the exchange is over, and with it the right to read.
-// It gives net/http a moment to read what is left, so that a client that is
-// still writing finds the response and not a broken connection.
+// stop stops the reading at the end of the exchange. It then gives net/http a
+// moment to read the rest of the body, so that a client that is still writing
+// gets the response and not a connection error.
 func (u *upload) stop() {
-	u.left.Store(u.x.q.http.Context().Err() != nil)
+	u.clientLeft.Store(u.x.q.http.Context().Err() != nil)
 	u.cancel()
 	select {
 	case <-u.done:
@@ -114,50 +116,49 @@ func (u *upload) stop() {
 	default:
 	}
 	u.mu.Lock()
-	cut := !u.isWhole()
-	if cut {
+	interrupted := !u.isComplete()
+	if interrupted {
 		u.x.bodyDeadline(time.Nanosecond)
 	}
 	u.mu.Unlock()
 	<-u.done
-	if cut {
+	if interrupted {
 		u.x.bodyDeadline(time.Second)
 	}
 }
 
-func (u *upload) isWhole() bool {
+func (u *upload) isComplete() bool {
 	select {
-	case <-u.whole:
+	case <-u.complete:
 		return true
 	default:
 		return false
 	}
 }
 
-// end notes that the body was read to its end, before the application hears of
-// it: its answer may come at once, and the connection is to be kept.
+// end records that the whole body has been read. It is called before the last
+// piece is sent, because the response may come at once and the connection must
+// stay open after it.
 func (u *upload) end() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	close(u.whole)
+	close(u.complete)
 	u.x.bodyDeadline(Forever)
 }
 
 func (u *upload) run() {
 	defer close(u.done)
 	err := u.readAll()
-	switch {
-	case err == nil:
-	case u.ctx.Err() == nil || u.left.Load():
-		u.lost(err)
+	if err != nil && (u.ctx.Err() == nil || u.clientLeft.Load()) {
+		u.sendClosed(err)
 	}
 }
 
-// readAll hands over what comes until the body has ended.
+// readAll sends the body piece by piece until its end.
 func (u *upload) readAll() error {
 	buf := make([]byte, bodyPiece)
 	for {
-		if err := u.goOn(); err != nil {
+		if err := u.extendDeadline(); err != nil {
 			return err
 		}
 		n, err := fill(u.x.q.http.Body, buf)
@@ -179,8 +180,9 @@ func (u *upload) readAll() error {
 	}
 }
 
-// goOn gives the next piece its time, unless the exchange is over.
-func (u *upload) goOn() error {
+// extendDeadline sets the read deadline of the next piece. It fails if the
+// exchange has ended.
+func (u *upload) extendDeadline() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err := u.ctx.Err(); err != nil {
@@ -190,7 +192,8 @@ func (u *upload) goOn() error {
 	return nil
 }
 
-// fill reads until buf is full. Unlike io.ReadFull it tells an end from a loss.
+// fill reads until buf is full. Unlike io.ReadFull it returns the reader's own
+// error, so that io.EOF means a complete body.
 func fill(r io.Reader, buf []byte) (n int, err error) {
 	for n < len(buf) && err == nil {
 		var m int
@@ -200,28 +203,28 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 	return n, err
 }
 
-// lost tells the application that no more will come, and the exchange why if
-// the client did wrong.
-func (u *upload) lost(err error) {
+// sendClosed informs the application that the rest of the body will not come. If
+// the client caused the error, it also reports it to the exchange.
+func (u *upload) sendClosed(err error) {
 	var long *http.MaxBytesError
 	if errors.As(err, &long) || errors.Is(err, os.ErrDeadlineExceeded) {
 		u.failed <- err
 	}
-	u.x.s.conns.hold()
-	go func() { // the exchange does not wait for room on the channel
-		defer u.x.s.conns.leave()
+	u.x.s.conns.retain()
+	go func() { // the exchange must not wait until the channel has room
+		defer u.x.s.conns.done()
 		ctx, cancel := context.WithTimeout(u.x.s.life, u.x.s.set.Expiry)
 		defer cancel()
 		u.send(ctx, nil, false, true)
 	}()
 }
 
-// send sends one piece and, where the channel is full, waits for its reader.
+// send sends one piece. If the channel is full, it waits for the reader.
 func (u *upload) send(ctx context.Context, content []byte, more, closed bool) error {
 	m, err := asgi.NewMessage(
-		asgi.Field{Key: "content", Value: asgi.Bytes(content)},
-		asgi.Field{Key: "more_content", Value: more},
-		asgi.Field{Key: "closed", Value: closed},
+		asgi.Field{Key: asgi.KeyContent, Value: asgi.Bytes(content)},
+		asgi.Field{Key: asgi.KeyMoreContent, Value: more},
+		asgi.Field{Key: asgi.KeyClosed, Value: closed},
 	)
 	if err == nil {
 		err = retry(ctx, func() error {
@@ -231,12 +234,13 @@ func (u *upload) send(ctx context.Context, content []byte, more, closed bool) er
 	if err == nil {
 		u.x.progress.Store(time.Now().UnixNano())
 	} else if ctx.Err() == nil {
-		u.x.s.log.Error("a piece of a request body could not be sent", keyChannel, u.channel, keyError, err)
+		u.x.s.log.Error("a piece of a request body could not be sent", logkey.Channel, u.channel, logkey.Error, err)
 	}
 	return err
 }
 
-// retry calls send again and again while the channel is full.
+// retry calls send until it fails with another error than ErrChannelFull or
+// succeeds.
 func retry(ctx context.Context, send func() error) error {
 	const shortest, longest = time.Millisecond, 50 * time.Millisecond
 	for pause := shortest; ; pause = min(2*pause, longest) {
@@ -252,7 +256,8 @@ func retry(ctx context.Context, send func() error) error {
 	}
 }
 
-// uploadFailed is ready when the client did wrong in the rest of its body.
+// uploadFailed returns a channel that receives an error that the client caused
+// in the rest of its body.
 func (x *exchange) uploadFailed() <-chan error {
 	if x.upload == nil {
 		return nil
@@ -260,22 +265,19 @@ func (x *exchange) uploadFailed() <-chan error {
 	return x.upload.failed
 }
 
-// tooLong ends an exchange whose body turned out too long or too slow. A
-// response that has begun goes on.
-func (x *exchange) tooLong(err error) (done bool, _ error) {
+// failUpload refuses a request whose body turned out too long or too slow. A
+// response that has started continues.
+func (x *exchange) failUpload(err error) (done bool, _ error) {
 	if x.status != 0 {
 		return false, nil
 	}
 	return true, x.refuseBody(err)
 }
 
-// closeIfUnread announces that the connection ends with this response, since
-// its request may not have been read by then.
+// closeIfUnread announces that the connection closes after this response,
+// because the request body may not be read completely by then.
 func (x *exchange) closeIfUnread(h http.Header) {
-	if x.upload == nil || x.q.http.ProtoMajor != 1 {
-		return
-	}
-	if !x.upload.isWhole() {
+	if x.upload != nil && x.q.http.ProtoMajor == 1 && !x.upload.isComplete() {
 		h["Connection"] = []string{"close"}
 	}
 }

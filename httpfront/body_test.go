@@ -258,7 +258,7 @@ func TestUploadHoldsTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, Options{HTTPTimeout: 10 * time.Second})
 		c := s.dial()
-		began := time.Now()
+		started := time.Now()
 		c.post("Content-Length: 1000000")
 		io.WriteString(c.Conn, strings.Repeat("x", 600_000))
 		m := s.next("http.request")
@@ -270,7 +270,7 @@ func TestUploadHoldsTheTimeout(t *testing.T) {
 			t.Errorf("%d bytes", len(body))
 		}
 		c.response().check(t, 503)
-		if d := time.Since(began).Round(time.Second); d != 46*time.Second {
+		if d := time.Since(started).Round(time.Second); d != 46*time.Second {
 			t.Errorf("after %v", d)
 		}
 	})
@@ -319,10 +319,10 @@ func TestSlowHeadIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, Options{})
 		c := s.dial()
-		began := time.Now()
+		started := time.Now()
 		c.write("GET / HTTP/1.1\r\nHost: h\r\n")
-		if !c.ended() || time.Since(began) != 10*time.Second {
-			t.Errorf("after %v", time.Since(began))
+		if !c.ended() || time.Since(started) != 10*time.Second {
+			t.Errorf("after %v", time.Since(started))
 		}
 	})
 }

@@ -1,43 +1,46 @@
-// Package httpfront is the protocol server: it turns HTTP requests and
-// WebSockets into messages on a channel layer and the replies back into bytes.
-// It never calls an application and knows nothing of the layer but
+// Package httpfront is the protocol server. It turns HTTP requests and
+// WebSockets into messages on a channel layer and turns the replies back into
+// bytes. It never calls an application and uses the layer only through
 // [asgi.Layer] and its extensions.
 //
-// # A request's way
+// # The route of a request
 //
-// [Server.ServeHTTP] checks a request, gives it a reply channel of its own and
-// sends it on http.request. Whoever answers sends to that channel; the layer
-// calls the server's delivery function on the sender's goroutine, which puts
-// the message into the mailbox of that one connection. The request's own
-// goroutine takes it from there and writes. A WebSocket goes the same way over
-// websocket.connect, but once it is open only a reading goroutine remains: the
-// writing one is started when a message comes and ends with the mailbox empty.
+// [Server.ServeHTTP] checks a request, makes a reply channel for it and sends
+// it on http.request. The handler sends its response to the reply channel. The
+// layer then calls the server's delivery function on the sender's goroutine,
+// which puts the message into the mailbox of that connection. The goroutine of
+// the request takes the message from the mailbox and writes it. A WebSocket
+// takes the same route over websocket.connect. An open WebSocket has one
+// goroutine that reads. A second one starts when a message for the client
+// arrives and ends when the mailbox is empty.
 //
-// # Bounds
+// # Limits
 //
 // A mailbox holds at most 1,000 messages and 16 MiB. All mailboxes together
-// hold at most 256 MiB, past which each may still hold 128 KiB, so that those
-// who read get what is sent to all while others do not read. Past its bounds a
-// sender gets [asgi.ErrChannelFull]. Nothing that a client sends is kept beyond
-// the bounds that [Options] names.
+// hold at most 256 MiB; beyond that limit each mailbox may still hold 128 KiB,
+// so that clients that read are not affected by clients that do not. If a
+// mailbox is full, the sender gets [asgi.ErrChannelFull]. [Options] limits how
+// much the server stores of the data that a client sends.
 //
-// # What the outside world has seen is on disk
+// # Barriers
 //
-// Every entry of a mailbox carries its sender's barrier and is written only
-// when that has passed. A barrier that fails ends its request with 500, or cuts
-// the stream, and closes its socket with 1011.
+// Every entry of a mailbox carries the barrier of its sender and is written
+// only when the barrier has passed: the client sees nothing that a crash could
+// undo. If a barrier fails, the server replies with 500, aborts a response
+// that has started, or closes the WebSocket with 1011.
 //
 // # Replies beyond the specification
 //
-// Beside a response, abort: True says that the handler has failed: if nothing
-// is out yet, the response in the same message is sent as it is, otherwise the
-// stream is cut. Beside the close of a WebSocket, response: {status, headers,
-// content} is what a handshake that still waits is refused with in place of a
-// bare 403; reason goes into the close frame; subprotocol beside accept chooses
-// one of those that the client offered.
+// In a response, abort: True says that the handler has failed. If the response
+// has not started, the server sends the response in the same message;
+// otherwise it aborts the response. When a message closes a WebSocket during
+// the handshake, response: {status, headers, content} replaces the bare 403.
+// The key reason goes into the close frame. The key subprotocol beside accept
+// selects one of the sub-protocols that the client offered.
 //
 // # Where to start reading
 //
-// [Server.ServeHTTP], then exchange.answer for HTTP, and socket.handshake,
-// socket.read and socket.pump for WebSockets; mailbox joins both to the layer.
+// Start with [Server.ServeHTTP]. Then read exchange.respond for HTTP, and
+// socket.handshake, socket.read and socket.pump for WebSockets. The mailbox
+// connects both to the layer.
 package httpfront

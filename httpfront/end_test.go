@@ -183,14 +183,14 @@ func TestReplyWaitsForItsBarrier(t *testing.T) {
 		got := make(chan *answer)
 		go func() { got <- c.response() }()
 		synctest.Wait()
-		disk.settle(4, nil)
+		disk.finish(4, nil)
 		synctest.Wait()
 		if len(s.seen) != 0 {
 			t.Error("it was answered before its barrier passed")
 		}
-		disk.settle(5, nil)
+		disk.finish(5, nil)
 		synctest.Wait()
-		disk.settle(7, nil)
+		disk.finish(7, nil)
 		if a := (<-got).check(t, 200); a.body != "abc" {
 			t.Errorf("body %q", a.body)
 		}
@@ -207,7 +207,7 @@ func TestFailedBarrierIs500(t *testing.T) {
 		m := s.next("http.request")
 		s.layer.Send(t.Context(), disk.after(5), m.Text("reply_channel"), fields(t, msg{"status": 200, "content": "secret"}))
 		synctest.Wait()
-		disk.settle(5, asgi.ErrStoreFailed)
+		disk.finish(5, asgi.ErrStoreFailed)
 		if a := c.response().check(t, 500); strings.Contains(a.body, "secret") {
 			t.Errorf("body %q", a.body)
 		}
@@ -218,7 +218,7 @@ func TestFailedBarrierIs500(t *testing.T) {
 		s.reply(m, msg{"status": 200, "content": "a", "more_content": true})
 		s.layer.Send(t.Context(), disk.after(6), m.Text("reply_channel"), fields(t, msg{"content": "secret"}))
 		synctest.Wait()
-		disk.settle(6, asgi.ErrStoreFailed)
+		disk.finish(6, asgi.ErrStoreFailed)
 		if a := c.response().check(t, 200); a.body != "a" || a.err == nil {
 			t.Errorf("body %q, %v", a.body, a.err)
 		}
@@ -281,7 +281,7 @@ func TestAllMailboxesTogetherAreBounded(t *testing.T) {
 		c.get("/")
 		m := s.next("http.request")
 		s.front.bytes.Add(allBytes)
-		err := s.send(m, msg{"status": 200, "content": strings.Repeat("x", littleBytes)})
+		err := s.send(m, msg{"status": 200, "content": strings.Repeat("x", minBytes)})
 		if err == nil || !strings.Contains(err.Error(), "256 MiB") {
 			t.Errorf("err = %v", err)
 		}
@@ -327,9 +327,9 @@ func TestShutdownIsBoundedByItsContext(t *testing.T) {
 		ws, _ = s.open()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		began := time.Now()
+		started := time.Now()
 		err := s.front.Shutdown(ctx)
-		if d := time.Since(began); err == nil || d != 3*time.Second {
+		if d := time.Since(started); err == nil || d != 3*time.Second {
 			t.Errorf("Shutdown: %v after %v", err, d)
 		}
 		(<-answered).check(t, 503)
@@ -349,7 +349,7 @@ func TestClientThatStopsReadingIsCut(t *testing.T) {
 		c.get("/")
 		m := s.next("http.request")
 		s.reply(m, msg{"status": 200, "content": strings.Repeat("x", 1<<20), "more_content": true})
-		time.Sleep(stalled - time.Second)
+		time.Sleep(writeTimeout - time.Second)
 		if s.layer.waiting("http.disconnect") != 0 {
 			t.Error("cut too soon")
 		}

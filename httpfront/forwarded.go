@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What a proxy says of the client that it serves (--proxy-headers).
+// Headers in which a proxy describes its client (--proxy-headers).
 const (
 	headerForwardedFor   = "X-Forwarded-For"
 	headerForwardedPort  = "X-Forwarded-Port"
@@ -15,30 +15,29 @@ const (
 	headerRootPath       = "Daphne-Root-Path"
 )
 
-// forwarded answers who the client is and whether it came over TLS, by the
-// word of the proxy. Without an X-Forwarded-For there is none. One that names
-// nobody ("unknown", as some proxies write) leaves the client as it is; the
-// scheme counts all the same.
+// forwarded returns the client address and scheme that the proxy's headers give.
+// Without X-Forwarded-For it returns p. If that header holds no address
+// (some proxies write "unknown"), the client of p stays and the scheme changes.
 func forwarded(h http.Header, p *peer) *peer {
-	whom := h.Get(headerForwardedFor)
-	if whom == "" {
+	clients := h.Get(headerForwardedFor)
+	if clients == "" {
 		return p
 	}
-	said := *p
-	if addr, ok := forwardedAddr(leftmost(whom)); ok {
+	result := *p
+	if addr, ok := forwardedAddr(leftmost(clients)); ok {
 		port, err := strconv.ParseUint(leftmost(h.Get(headerForwardedPort)), 10, 16)
 		if err != nil {
 			port = 0
 		}
-		said.client = hostPort(addr, int(port))
+		result.client = hostPort(addr, int(port))
 	}
 	switch strings.ToLower(leftmost(h.Get(headerForwardedProto))) {
 	case "https", "wss":
-		said.secure = true
+		result.secure = true
 	case "http", "ws":
-		said.secure = false
+		result.secure = false
 	}
-	return &said
+	return &result
 }
 
 func leftmost(list string) string {
@@ -46,7 +45,7 @@ func leftmost(list string) string {
 	return strings.TrimSpace(first)
 }
 
-// forwardedAddr checks an address, which some proxies write with its port.
+// forwardedAddr parses an address with or without a port.
 func forwardedAddr(s string) (string, bool) {
 	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 		return a.String(), true

@@ -8,34 +8,35 @@ import (
 	"time"
 )
 
-// A framedConn is a connection of HTTP/1. It watches where requests begin and
-// end, for what net/http lets pass and RFC 9112 does not: a length beside chunking, and
-// chunking in HTTP/1.0. Two readers of such a request may disagree about where
-// the next one begins. The second of the two headers loses its colon, so that
-// net/http answers 400 and closes the connection.
+// A framedConn is an HTTP/1 connection. It follows where requests start and end
+// to find two errors that RFC 9112 forbids and net/http accepts: a
+// Content-Length beside Transfer-Encoding, and Transfer-Encoding in HTTP/1.0.
+// Two servers may disagree about where the next request starts after such an
+// error. framedConn removes the colon of the second of the two headers, so that
+// net/http replies with 400 and closes the connection.
 type framedConn struct {
 	net.Conn
 	framing framing
-	spoken  atomic.Bool // the client has sent something
+	used    atomic.Bool // the client has sent something
 
-	extended time.Time // when the time limit for writing was last set; the writer's
+	extended time.Time // when the write deadline was last set; used by the writer only
 }
 
 func (c *framedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 && !c.spoken.Load() {
-		c.spoken.Store(true)
+	if n > 0 && !c.used.Load() {
+		c.used.Store(true)
 	}
 	c.framing.scan(p[:n])
 	return n, err
 }
 
-// stalled is how long a client of HTTP/1 may take for the next 64 KiB of what
-// is written to it, give or take a little, before its connection is cut.
-const stalled = 2 * time.Minute
+// writeTimeout is how long an HTTP/1 client may take to read the next 64 KiB,
+// about, before the server closes its connection.
+const writeTimeout = 2 * time.Minute
 
-// Write bounds how long a client that has stopped reading can hold what waits
-// for it.
+// Write writes in pieces and sets a deadline for each, so that a client that
+// stops reading does not block the server forever.
 func (c *framedConn) Write(p []byte) (n int, err error) {
 	const piece = 64 << 10
 	for {
@@ -48,20 +49,20 @@ func (c *framedConn) Write(p []byte) (n int, err error) {
 	}
 }
 
-// extend sets the time limit for writing, unless it was set a moment ago: it
-// costs more than most writes.
+// extend sets the write deadline. It does nothing if the deadline was set a
+// moment ago, because setting it costs more than most writes.
 func (c *framedConn) extend() {
-	const moment = stalled / 20
+	const moment = writeTimeout / 20
 	if now := time.Now(); now.Sub(c.extended) > moment {
 		c.extended = now
-		c.Conn.SetWriteDeadline(now.Add(stalled))
+		c.Conn.SetWriteDeadline(now.Add(writeTimeout))
 	}
 }
 
-// silent reports whether the client has not begun a first request.
-func (c *framedConn) silent() bool { return !c.spoken.Load() }
+// unused reports whether the client has not sent anything yet.
+func (c *framedConn) unused() bool { return !c.used.Load() }
 
-// A framedTLSConn tells net/http that it is secure.
+// A framedTLSConn is a framedConn that net/http recognizes as TLS.
 type framedTLSConn struct {
 	framedConn
 	tls *tls.Conn
@@ -69,7 +70,7 @@ type framedTLSConn struct {
 
 func (c *framedTLSConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
 
-// unframed answers the connection that a socket goes on with.
+// unframed returns the connection beneath a framed one, for use by a WebSocket.
 func unframed(c net.Conn) net.Conn {
 	switch c := c.(type) {
 	case *framedConn:
@@ -80,7 +81,7 @@ func unframed(c net.Conn) net.Conn {
 	return c
 }
 
-// A framedListener is a listener for plain connections.
+// A framedListener wraps the connections of a listener in framedConn.
 type framedListener struct{ net.Listener }
 
 func (l framedListener) Accept() (net.Conn, error) {
@@ -91,31 +92,31 @@ func (l framedListener) Accept() (net.Conn, error) {
 	return &framedConn{Conn: c}, nil
 }
 
-// framing is a reader of HTTP/1 that knows nothing but where things end. It
-// may be fed in pieces of any size. Where it loses its way net/http refuses
-// the request anyhow.
+// framing is an HTTP/1 parser that finds only where requests, headers and
+// bodies end. Its input may come in pieces of any size. If it cannot parse a
+// request, net/http refuses that request too.
 type framing struct {
-	in      func(*framing, []byte) int // reads a part and answers how much it took
-	left    int64                      // of a body or chunk
-	line    [20]byte                   // the beginning of a name, or the end of a request line
-	n       int                        // bytes of it; more than fit if it is longer
+	state   func(*framing, []byte) int // parses a part of the input and returns its length
+	left    int64                      // bytes left of a body or chunk
+	line    [20]byte                   // the start of a header name, or the end of a request line
+	n       int                        // length of the text in line; more than len(line) if it is longer
 	length  bool                       // content-length has been seen
 	chunked bool
-	old     bool // HTTP/1.0
-	blank   bool // the line has had nothing in it yet
+	http10  bool
+	blank   bool // the line is empty so far
 }
 
 func (f *framing) scan(p []byte) {
-	if f.in == nil {
-		f.begin()
+	if f.state == nil {
+		f.startRequest()
 	}
 	for len(p) > 0 {
-		p = p[f.in(f, p):]
+		p = p[f.state(f, p):]
 	}
 }
 
-// begin expects a request line.
-func (f *framing) begin() { *f = framing{in: (*framing).requestLine, blank: true} }
+// startRequest expects a request line.
+func (f *framing) startRequest() { *f = framing{state: (*framing).requestLine, blank: true} }
 
 func (f *framing) requestLine(p []byte) int {
 	end := bytes.IndexByte(p, '\n')
@@ -123,7 +124,7 @@ func (f *framing) requestLine(p []byte) int {
 	if end >= 0 {
 		part = p[:end]
 	}
-	f.keepTail(part)
+	f.saveTail(part)
 	if end < 0 {
 		return len(p)
 	}
@@ -131,10 +132,10 @@ func (f *framing) requestLine(p []byte) int {
 	switch {
 	case len(tail) == 0: // an empty line before a request
 	case bytes.HasSuffix(tail, []byte(" HTTP/2.0")):
-		f.in = (*framing).whatever
+		f.state = (*framing).skipAll
 		return end + 1
 	default:
-		f.old = bytes.HasSuffix(tail, []byte(" HTTP/1.0"))
+		f.http10 = bytes.HasSuffix(tail, []byte(" HTTP/1.0"))
 		f.startLine((*framing).name)
 		return end + 1
 	}
@@ -142,8 +143,8 @@ func (f *framing) requestLine(p []byte) int {
 	return end + 1
 }
 
-// keepTail keeps the last bytes of a line in f.line.
-func (f *framing) keepTail(part []byte) {
+// saveTail stores the last bytes of a line in f.line.
+func (f *framing) saveTail(part []byte) {
 	if len(part) >= len(f.line) {
 		f.n = copy(f.line[:], part[len(part)-len(f.line):])
 		return
@@ -154,11 +155,11 @@ func (f *framing) keepTail(part []byte) {
 	f.n += copy(f.line[f.n:], part)
 }
 
-func (f *framing) startLine(in func(*framing, []byte) int) {
-	f.in, f.n, f.blank = in, 0, true
+func (f *framing) startLine(state func(*framing, []byte) int) {
+	f.state, f.n, f.blank = state, 0, true
 }
 
-// name reads a header's name, or the end of the head.
+// name parses a header name, or the end of the headers.
 func (f *framing) name(p []byte) int {
 	for i, c := range p {
 		switch {
@@ -166,11 +167,11 @@ func (f *framing) name(p []byte) int {
 			if f.blank {
 				f.endHead()
 			} else {
-				f.startLine((*framing).name) // no header: net/http refuses it
+				f.startLine((*framing).name) // not a header: net/http refuses it
 			}
 			return i + 1
 		case c == ':':
-			if f.spoils() {
+			if f.conflicts() {
 				p[i] = ' '
 			}
 			return i + 1
@@ -186,20 +187,21 @@ func (f *framing) name(p []byte) int {
 	return len(p)
 }
 
-// spoils looks at a whole name and reports whether it may not be there.
-func (f *framing) spoils() bool {
-	f.in = (*framing).skipLine
+// conflicts starts the value of a header and reports whether the header is not
+// allowed after the previous ones.
+func (f *framing) conflicts() bool {
+	f.state = (*framing).skipLine
 	if f.n > len(f.line) {
 		return false
 	}
 	switch string(f.line[:f.n]) {
 	case "content-length":
 		f.length, f.left = true, 0
-		f.in = (*framing).lengthValue
+		f.state = (*framing).lengthValue
 		return f.chunked
 	case "transfer-encoding":
 		f.chunked = true
-		return f.length || f.old
+		return f.length || f.http10
 	}
 	return false
 }
@@ -226,16 +228,16 @@ func (f *framing) lengthValue(p []byte) int {
 	return len(p)
 }
 
-// endHead goes on to what follows the head.
+// endHead continues with the body or the next request.
 func (f *framing) endHead() {
 	switch {
 	case f.chunked:
 		f.left = 0
 		f.startLine((*framing).chunkSize)
 	case f.length && f.left > 0:
-		f.in = (*framing).body
+		f.state = (*framing).body
 	default:
-		f.begin()
+		f.startRequest()
 	}
 }
 
@@ -243,12 +245,12 @@ func (f *framing) body(p []byte) int {
 	n := int(min(int64(len(p)), f.left))
 	f.left -= int64(n)
 	if f.left == 0 {
-		f.begin()
+		f.startRequest()
 	}
 	return n
 }
 
-// chunkSize reads a size; what follows it on the line is skipped.
+// chunkSize parses a chunk size and skips the rest of its line.
 func (f *framing) chunkSize(p []byte) int {
 	for i, c := range p {
 		digit := hexDigit(c)
@@ -270,14 +272,14 @@ func (f *framing) endChunkSize() {
 		f.startLine((*framing).trailer)
 		return
 	}
-	f.in = (*framing).chunk
+	f.state = (*framing).chunk
 }
 
 func (f *framing) chunk(p []byte) int {
 	n := int(min(int64(len(p)), f.left))
 	f.left -= int64(n)
 	if f.left == 0 {
-		f.in = (*framing).chunkEnd
+		f.state = (*framing).chunkEnd
 	}
 	return n
 }
@@ -296,7 +298,7 @@ func (f *framing) trailer(p []byte) int {
 	for i, c := range p {
 		switch {
 		case c == '\n' && f.blank:
-			f.begin()
+			f.startRequest()
 			return i + 1
 		case c == '\n':
 			f.blank = true
@@ -307,8 +309,8 @@ func (f *framing) trailer(p []byte) int {
 	return len(p)
 }
 
-// whatever follows is not HTTP/1.
-func (f *framing) whatever(p []byte) int { return len(p) }
+// skipAll skips input that is not HTTP/1.
+func (f *framing) skipAll(p []byte) int { return len(p) }
 
 func lowerByte(c byte) byte {
 	if 'A' <= c && c <= 'Z' {

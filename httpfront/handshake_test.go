@@ -211,14 +211,14 @@ func TestAcceptanceWaitsForItsBarrier(t *testing.T) {
 		if s.front.conns.box(app.channel) == nil {
 			t.Fatal("it has ended")
 		}
-		disk.settle(1, nil)
+		disk.finish(1, nil)
 		c.accepted()
 		c.gets(text("hi"))
 
 		c, app = s.connect()
 		s.layer.Send(t.Context(), disk.after(2), app.channel, fields(t, msg{"accept": true}))
 		synctest.Wait()
-		disk.settle(2, asgi.ErrStoreFailed)
+		disk.finish(2, asgi.ErrStoreFailed)
 		c.response().check(t, 500)
 		app.disconnected(1006, 1)
 	})

@@ -8,29 +8,29 @@ import (
 	"asgibox/asgi"
 )
 
-// keptHeaders is how long headers may be, in bytes, to be kept between the
-// requests of a connection.
-const keptHeaders = 4 << 10
+// maxSavedHeaders is the most bytes of headers that a connection saves between
+// its requests.
+const maxSavedHeaders = 4 << 10
 
-// A headerMemo keeps the headers of a connection's last request, made for
-// messages: most clients send the same ones again and again.
-type headerMemo struct {
+// savedHeaders are the headers of a connection's last request in message form.
+// Most clients send the same headers again and again.
+type savedHeaders struct {
 	flat []string
 	list any
 }
 
-// collect makes the list of headers.
-func (q *request) collect(conn *peer) error {
-	var room [48]string
-	flat := appendHeaders(room[:0], q.http)
+// collectHeaders sets the list of headers.
+func (q *request) collectHeaders(conn *peer) error {
+	var buf [48]string
+	flat := appendHeaders(buf[:0], q.http)
 	size := 0
 	for _, s := range flat {
 		size += len(s) + 2 // ": " or CR LF
 	}
 	q.size += size
-	keep := q.http.ProtoMajor == 1 && size <= keptHeaders // HTTP/2 has many requests at once
-	if keep && slices.Equal(flat, conn.last.flat) {
-		q.headers = conn.last.list
+	save := q.http.ProtoMajor == 1 && size <= maxSavedHeaders // HTTP/2 serves many requests at once
+	if save && slices.Equal(flat, conn.saved.flat) {
+		q.headers = conn.saved.list
 		return nil
 	}
 	list, err := headerPairs(flat)
@@ -38,15 +38,15 @@ func (q *request) collect(conn *peer) error {
 		return err
 	}
 	q.headers = list
-	if keep {
-		conn.last = headerMemo{slices.Clone(flat), list}
+	if save {
+		conn.saved = savedHeaders{slices.Clone(flat), list}
 	}
 	return nil
 }
 
-// appendHeaders appends names and values in turn. net/http keeps the order of
-// values, not of names, so names are sorted; it takes host and
-// transfer-encoding out, so they are put back.
+// appendHeaders appends names and values in turn. net/http stores the order of
+// values but not of names, so names are sorted. It removes Host and
+// Transfer-Encoding from the headers, so appendHeaders adds them again.
 func appendHeaders(flat []string, r *http.Request) []string {
 	if r.Host != "" {
 		flat = append(flat, "Host", r.Host)
@@ -54,8 +54,8 @@ func appendHeaders(flat []string, r *http.Request) []string {
 	if len(r.TransferEncoding) > 0 {
 		flat = append(flat, "Transfer-Encoding", strings.Join(r.TransferEncoding, ", "))
 	}
-	var room [24]string
-	names := room[:0]
+	var buf [24]string
+	names := buf[:0]
 	for name := range r.Header {
 		names = append(names, name)
 	}
@@ -68,13 +68,13 @@ func appendHeaders(flat []string, r *http.Request) []string {
 	return flat
 }
 
-// headerPairs makes what messages carry.
+// headerPairs returns the headers in message form.
 func headerPairs(flat []string) (any, error) {
 	pairs := make([]any, 0, len(flat)/2)
 	items := make([]any, 0, len(flat))
 	for i := 0; i < len(flat); i += 2 {
 		if strings.IndexByte(flat[i], '_') >= 0 {
-			continue // x_y and x-y are one to whoever makes environment variables of them
+			continue // X_Y and X-Y get the same name in environment variables
 		}
 		items = append(items, lowerName(flat[i]), asgi.Bytes(flat[i+1]))
 		pairs = append(pairs, items[len(items)-2:len(items):len(items)])
@@ -82,7 +82,7 @@ func headerPairs(flat []string) (any, error) {
 	return asgi.Converter(nil).OwnValue(pairs)
 }
 
-// lowerNames are the headers that most requests have.
+// lowerNames maps the most common header names to lower case.
 var lowerNames = func() map[string]any {
 	m := make(map[string]any)
 	for _, name := range strings.Fields(`Host Transfer-Encoding Accept Accept-Encoding Accept-Language Authorization Cache-Control
@@ -96,7 +96,7 @@ var lowerNames = func() map[string]any {
 	return m
 }()
 
-// lowerName is strings.ToLower for a header name, as a byte string.
+// lowerName returns a header name in lower case, as a byte string.
 func lowerName(name string) any {
 	if v, ok := lowerNames[name]; ok {
 		return v

@@ -1,126 +1,129 @@
 package httpfront
 
 import (
+	"bytes"
 	"context"
 	"strconv"
 	"time"
+
+	"asgibox/internal/logkey"
 )
 
-// pongsKept is how many pings of a client are answered at once; only the
-// newest need be.
-const pongsKept = 16
+// maxPongs is the most pongs that wait to be sent. Older ones are dropped: only
+// the newest ping needs a pong.
+const maxPongs = 16
 
-// A heartbeat is what a socket does by the clock, on one timer: it pings a
-// silent client, misses pongs and ends a life.
+// A heartbeat is the part of a socket that depends on time. One timer pings a
+// silent client, finds missing pongs and enforces the longest lifetime.
 type heartbeat struct {
-	timer   *time.Timer
-	force   *time.Timer
-	dies    time.Time // zero: never
-	pings   uint64    // sent, or due
-	due     bool      // the pump is to send one
-	waiting bool      // for a pong
-	since   time.Time
-	pongs   [][]byte // the pump is to send
-	stopped bool
+	timer    *time.Timer
+	force    *time.Timer // closes the connection
+	deadline time.Time   // end of the longest lifetime; zero means never
+	pings    uint64      // number of pings sent or due
+	pingDue  bool        // the pump must send a ping
+	waiting  bool        // a pong is missing
+	pingedAt time.Time   // when the oldest ping without a pong was sent
+	pongs    [][]byte    // payloads of the pongs that the pump must send
+	stopped  bool
 }
 
-func (c *socket) startBeats() {
+func (c *socket) startHeartbeat() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if d := c.s.opts.SocketTimeout; d > 0 {
-		c.beats.dies = time.Now().Add(d)
+		c.heartbeat.deadline = time.Now().Add(d)
 	}
-	if next := c.nextBeatLocked(time.Now()); next > 0 {
-		c.beats.timer = time.AfterFunc(next, c.tick)
+	if next := c.nextTickLocked(time.Now()); next > 0 {
+		c.heartbeat.timer = time.AfterFunc(next, c.tick)
 	}
 }
 
-func (c *socket) stopBeats() {
+func (c *socket) stopHeartbeat() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.beats.stopped = true
-	for _, t := range []*time.Timer{c.beats.timer, c.beats.force} {
+	c.heartbeat.stopped = true
+	for _, t := range []*time.Timer{c.heartbeat.timer, c.heartbeat.force} {
 		if t != nil {
 			t.Stop()
 		}
 	}
 }
 
-// forceAfter cuts the connection if it is still there then.
+// forceAfter closes the connection after d, unless the socket has ended by then.
 func (c *socket) forceAfter(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.beats.stopped && c.beats.force == nil {
-		c.beats.force = time.AfterFunc(d, func() { c.wire.Conn.Close() })
+	if !c.heartbeat.stopped && c.heartbeat.force == nil {
+		c.heartbeat.force = time.AfterFunc(d, func() { c.wire.Conn.Close() })
 	}
 }
 
-// tick does what is due and sets the timer anew.
+// tick does the work that is due and resets the timer.
 func (c *socket) tick() {
 	now := time.Now()
 	c.mu.Lock()
-	b := &c.beats
-	if b.stopped || c.last != nil {
+	b := &c.heartbeat
+	if b.stopped || c.serverEnd != nil {
 		c.mu.Unlock()
 		return
 	}
-	died := !b.dies.IsZero() && !now.Before(b.dies)
-	silent := b.waiting && c.s.opts.PingTimeout > 0 && now.Sub(b.since) >= c.s.opts.PingTimeout
-	ping := !died && !silent && c.s.opts.PingInterval > 0 && c.silence(now) >= c.s.opts.PingInterval
+	expired := !b.deadline.IsZero() && !now.Before(b.deadline)
+	pongLate := b.waiting && c.s.opts.PingTimeout > 0 && now.Sub(b.pingedAt) >= c.s.opts.PingTimeout
+	ping := !expired && !pongLate && c.s.opts.PingInterval > 0 && c.idleTime(now) >= c.s.opts.PingInterval
 	if ping {
 		c.pingLocked(now)
 	}
-	if silent {
-		c.last = &ending{code: 1006}
+	if pongLate {
+		c.serverEnd = &ending{code: 1006}
 	}
-	if died || silent {
+	if expired || pongLate {
 		c.mu.Unlock()
-		c.expire(died)
+		c.expire(expired)
 		return
 	}
-	b.timer.Reset(c.nextBeatLocked(now))
+	b.timer.Reset(c.nextTickLocked(now))
 	c.mu.Unlock()
 	if ping {
 		c.box.nudge()
 	}
 }
 
-func (c *socket) expire(died bool) {
-	if died {
+func (c *socket) expire(expired bool) {
+	if expired {
 		c.end(ending{1000, "this connection has lived as long as it may", byServer})
 		return
 	}
-	c.s.log.Info("a WebSocket was dropped: no pong came", keyChannel, c.channel, keyPath, c.path, "timeout", c.s.opts.PingTimeout)
+	c.s.log.Info("a WebSocket was closed: no pong came in time", logkey.Channel, c.channel, logkey.Path, c.path, "timeout", c.s.opts.PingTimeout)
 	c.wire.Conn.Close()
 }
 
 func (c *socket) pingLocked(now time.Time) {
-	b := &c.beats
-	b.due = true
+	b := &c.heartbeat
+	b.pingDue = true
 	b.pings++
 	if !b.waiting {
-		b.waiting, b.since = true, now
+		b.waiting, b.pingedAt = true, now
 	}
 	c.seen.Store(now.UnixNano())
 }
 
-// silence answers for how long no data has come or gone.
-func (c *socket) silence(now time.Time) time.Duration {
+// idleTime returns how long no data has been read or written.
+func (c *socket) idleTime(now time.Time) time.Duration {
 	return now.Sub(time.Unix(0, c.seen.Load()))
 }
 
-// nextBeatLocked answers when tick has something to do, or zero for never.
-func (c *socket) nextBeatLocked(now time.Time) time.Duration {
+// nextTickLocked returns the time until tick has work, or zero for never.
+func (c *socket) nextTickLocked(now time.Time) time.Duration {
 	const never = time.Duration(1<<63 - 1)
 	next := never
 	if d := c.s.opts.PingInterval; d > 0 {
-		next = min(next, d-c.silence(now))
+		next = min(next, d-c.idleTime(now))
 	}
-	if d := c.s.opts.PingTimeout; d > 0 && c.beats.waiting {
-		next = min(next, d-now.Sub(c.beats.since))
+	if d := c.s.opts.PingTimeout; d > 0 && c.heartbeat.waiting {
+		next = min(next, d-now.Sub(c.heartbeat.pingedAt))
 	}
-	if !c.beats.dies.IsZero() {
-		next = min(next, c.beats.dies.Sub(now))
+	if !c.heartbeat.deadline.IsZero() {
+		next = min(next, c.heartbeat.deadline.Sub(now))
 	}
 	if next == never {
 		return 0
@@ -128,11 +131,11 @@ func (c *socket) nextBeatLocked(now time.Time) time.Duration {
 	return max(next, time.Millisecond)
 }
 
-// beat writes the pings and pongs that are due; the pump calls it.
-func (c *socket) beat() {
+// sendHeartbeat writes the ping and the pongs that are due. The pump calls it.
+func (c *socket) sendHeartbeat() {
 	c.mu.Lock()
-	due, n, pongs := c.beats.due, c.beats.pings, c.beats.pongs
-	c.beats.due, c.beats.pongs = false, nil
+	due, n, pongs := c.heartbeat.pingDue, c.heartbeat.pings, c.heartbeat.pongs
+	c.heartbeat.pingDue, c.heartbeat.pongs = false, nil
 	c.mu.Unlock()
 	for _, payload := range pongs {
 		c.wire.control(opPong, payload)
@@ -142,25 +145,25 @@ func (c *socket) beat() {
 	}
 }
 
-// pinged has the pump answer a ping, so that the reader is not held up by a
-// client that does not read.
-func (c *socket) pinged(_ context.Context, payload []byte) bool {
+// onPing makes the pump send the pong, so that a client that does not read does
+// not block the reader.
+func (c *socket) onPing(_ context.Context, payload []byte) bool {
 	c.mu.Lock()
-	if len(c.beats.pongs) == pongsKept {
-		c.beats.pongs = c.beats.pongs[1:]
+	if len(c.heartbeat.pongs) == maxPongs {
+		c.heartbeat.pongs = c.heartbeat.pongs[1:]
 	}
-	c.beats.pongs = append(c.beats.pongs, append([]byte(nil), payload...))
+	c.heartbeat.pongs = append(c.heartbeat.pongs, bytes.Clone(payload))
 	c.mu.Unlock()
 	c.box.nudge()
 	return false
 }
 
-// ponged notes the answer to one of our pings.
-func (c *socket) ponged(_ context.Context, payload []byte) {
+// onPong handles a pong of the client.
+func (c *socket) onPong(_ context.Context, payload []byte) {
 	n, err := strconv.ParseUint(string(payload), 10, 64)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil && 0 < n && n <= c.beats.pings {
-		c.beats.waiting = false
+	if err == nil && 0 < n && n <= c.heartbeat.pings {
+		c.heartbeat.waiting = false
 	}
 }

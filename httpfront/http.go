@@ -9,16 +9,12 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-const (
-	channelRequest    = "http.request"
-	channelDisconnect = "http.disconnect"
-)
-
-// errCut ends a response that cannot be ended well: the connection is closed,
-// so that its client sees that something is missing.
-var errCut = errors.New("the response was cut")
+// errAborted ends a response that cannot be completed. The server closes the
+// connection, so that the client sees that the response is incomplete.
+var errAborted = errors.New("the response was aborted")
 
 // An exchange is one HTTP request and its response.
 type exchange struct {
@@ -27,52 +23,52 @@ type exchange struct {
 	q       *request
 	channel string
 	trace   asgi.TraceID
-	began   time.Time
+	started time.Time
 	box     mailbox
-	room    [1]entry // for the box: most responses are one message
+	first   [1]entry // initial queue of box: most responses are one message
 	wakeup  chan struct{}
 
-	upload   *upload // the rest of a long body, else nil
-	unread   bool    // there is such a rest
+	upload   *upload // sends the rest of a long body, or nil
+	unread   bool    // the body has a rest
 	progress atomic.Int64
 
-	status   int // once the response has begun
+	status   int // zero until the response has started
 	written  int64
-	length   int64 // what the application promised, or -1
+	length   int64 // content-length of the response, or -1
 	flushed  bool
 	bodyless bool
 }
 
-// serveRequest carries one request to the layer and its response back.
-func (s *Server) serveRequest(w http.ResponseWriter, q *request, began time.Time) {
+// serveRequest sends one request to the layer and writes its response.
+func (s *Server) serveRequest(w http.ResponseWriter, q *request, started time.Time) {
 	r := q.http
 	if r.ContentLength > s.opts.MaxBody {
-		s.refuse(w, r, began, s.refusedBody())
+		s.refuse(w, r, started, s.refusedBody())
 		return
 	}
-	x := &exchange{s: s, w: w, q: q, began: began, length: -1, wakeup: s.wakeup()}
+	x := &exchange{s: s, w: w, q: q, started: started, length: -1, wakeup: s.wakeup()}
 	x.channel = s.names.next(s.prefix)
-	x.box.owner, x.box.all, x.box.queue = x, &s.bytes, x.room[:0]
-	if !s.conns.join(x.channel, &x.box, nil) {
-		s.refuse(w, r, began, refusedStopping)
+	x.box.owner, x.box.total, x.box.queue = x, &s.bytes, x.first[:0]
+	if !s.conns.add(x.channel, &x.box, nil) {
+		s.refuse(w, r, started, refusedStopping)
 		return
 	}
-	defer s.conns.leave()
-	asked, err := x.ask()
+	defer s.conns.done()
+	sent, err := x.sendRequest()
 	if err == nil {
-		err = x.answer()
+		err = x.respond()
 	}
-	x.end(asked)
+	x.end(sent)
 	if err != nil {
-		x.flush()                   // its client is to see what there was, and that it breaks off
+		x.flush()                   // the client must see the incomplete response
 		panic(http.ErrAbortHandler) // net/http's way to close a connection
 	}
 }
 
-// ask reads the body, or its first part, and sends the request. It reports
-// whether the application may have heard of it; if not, a refusal has been
+// sendRequest reads the body, or the first part of a long one, and sends the
+// request. It reports whether the request was sent; if not, a refusal has been
 // written.
-func (x *exchange) ask() (asked bool, err error) {
+func (x *exchange) sendRequest() (sent bool, err error) {
 	body, more, err := x.readBody()
 	if err != nil {
 		return false, x.refuseBody(err)
@@ -91,7 +87,7 @@ func (x *exchange) ask() (asked bool, err error) {
 	if err == nil {
 		cause := x.s.cause()
 		x.trace = cause.Trace()
-		err = x.s.layer.Send(x.q.http.Context(), cause, channelRequest, m, asgi.Volatile)
+		err = x.s.layer.Send(x.q.http.Context(), cause, asgi.HTTPRequest, m, asgi.Volatile)
 	}
 	if err != nil {
 		x.refuseSend(err)
@@ -107,24 +103,24 @@ func (x *exchange) ask() (asked bool, err error) {
 func (x *exchange) message(body asgi.Bytes, bodyChannel any) (asgi.Message, error) {
 	q := x.q
 	return asgi.Converter(nil).OwnMessage(asgi.Fields{
-		{Key: "reply_channel", Value: x.channel},
-		{Key: "http_version", Value: q.httpVersion()},
-		{Key: "method", Value: q.method()},
-		{Key: "scheme", Value: q.httpScheme()},
-		{Key: "path", Value: q.path},
-		{Key: "query_string", Value: asgi.Bytes(q.query)},
-		{Key: "root_path", Value: q.rootPath},
-		{Key: "headers", Value: q.headers},
-		{Key: "body", Value: body},
-		{Key: "body_channel", Value: bodyChannel},
-		{Key: "client", Value: q.peer.client},
-		{Key: "server", Value: q.peer.server},
+		{Key: asgi.KeyReplyChannel, Value: x.channel},
+		{Key: asgi.KeyHTTPVersion, Value: q.httpVersion()},
+		{Key: asgi.KeyMethod, Value: q.method()},
+		{Key: asgi.KeyScheme, Value: q.httpScheme()},
+		{Key: asgi.KeyPath, Value: q.path},
+		{Key: asgi.KeyQueryString, Value: asgi.Bytes(q.query)},
+		{Key: asgi.KeyRootPath, Value: q.rootPath},
+		{Key: asgi.KeyHeaders, Value: q.headers},
+		{Key: asgi.KeyBody, Value: body},
+		{Key: asgi.KeyBodyChannel, Value: bodyChannel},
+		{Key: asgi.KeyClient, Value: q.peer.client},
+		{Key: asgi.KeyServer, Value: q.peer.server},
 	})
 }
 
-// answer writes what comes to the reply channel until the response is whole.
-// An error is errCut.
-func (x *exchange) answer() error {
+// respond writes the messages of the reply channel until the response is
+// complete. It fails only with errAborted.
+func (x *exchange) respond() error {
 	if x.status != 0 {
 		return nil // refused
 	}
@@ -141,7 +137,7 @@ func (x *exchange) answer() error {
 			continue
 		}
 		x.flush()
-		if !x.box.rest() {
+		if !x.box.idle() {
 			continue
 		}
 		if late == nil && x.status == 0 && x.s.opts.HTTPTimeout > 0 {
@@ -153,8 +149,8 @@ func (x *exchange) answer() error {
 	}
 }
 
-// wait sleeps until there is something to write, and reports whether the
-// exchange is over without it.
+// wait waits until the mailbox has an entry. It reports whether the exchange
+// has ended without one.
 func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 	var expired <-chan time.Time
 	if late != nil && x.status == 0 {
@@ -164,31 +160,31 @@ func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 	case <-x.wakeup:
 		return false, nil
 	case <-x.q.http.Context().Done():
-		return true, errCut // a client that only stopped writing must not take this for the end
+		return true, errAborted // a client that only stopped writing must not see a complete response
 	case err := <-x.uploadFailed():
-		return x.tooLong(err)
+		return x.failUpload(err)
 	case <-x.s.life.Done():
 		if x.status != 0 {
-			return true, errCut
+			return true, errAborted
 		}
 		x.refuse(refusedStopping)
 		return true, nil
 	case <-expired:
-		if rest := x.patience(); rest > 0 {
+		if rest := x.remaining(); rest > 0 {
 			late.Reset(rest)
 			return false, nil
 		}
 		x.s.conns.timedOut(x.channel)
-		x.s.log.Warn("nobody answered a request in time",
-			keyChannel, x.channel, keyPath, x.q.path, "timeout", x.s.opts.HTTPTimeout)
+		x.s.log.Warn("a request got no response in time",
+			logkey.Channel, x.channel, logkey.Path, x.q.path, "timeout", x.s.opts.HTTPTimeout)
 		x.refuse(refusedTimeout(x.s.opts.HTTPTimeout))
 		return true, nil
 	}
 }
 
-// patience answers how much longer to wait for a response to begin: a body
-// that is still being handed over starts the time anew.
-func (x *exchange) patience() time.Duration {
+// remaining returns how much longer to wait for the response to start. The
+// time limit starts again with every piece of the body that was sent.
+func (x *exchange) remaining() time.Duration {
 	last := x.progress.Load()
 	if last == 0 {
 		return 0
@@ -196,7 +192,7 @@ func (x *exchange) patience() time.Duration {
 	return x.s.opts.HTTPTimeout - time.Since(time.Unix(0, last))
 }
 
-// wake is the mailbox's way to fetch the exchange's goroutine.
+// wake wakes the goroutine of the exchange. The mailbox calls it.
 func (x *exchange) wake() {
 	select {
 	case x.wakeup <- struct{}{}:
@@ -204,58 +200,58 @@ func (x *exchange) wake() {
 	}
 }
 
-// full is the mailbox's word that its client is slow; who streams hears it
-// from the layer.
+// full does nothing: the sender of a streamed response gets ErrChannelFull from
+// the layer.
 func (x *exchange) full() {}
 
-// end says that the exchange is over, to the layer and to the log.
-func (x *exchange) end(asked bool) {
-	x.s.depart(x.channel)
+// end removes the exchange, sends http.disconnect and writes the access log.
+func (x *exchange) end(sent bool) {
+	x.s.unregister(x.channel)
 	if n := x.box.close(); n > 0 {
-		x.s.log.Debug("messages to an ended request were dropped", keyChannel, x.channel, "count", n)
+		x.s.log.Debug("messages to an ended request were dropped", logkey.Channel, x.channel, "count", n)
 	}
-	x.s.putWakeup(x.wakeup) // a closed mailbox wakes nobody
+	x.s.putWakeup(x.wakeup) // a closed mailbox does not wake its owner
 	if x.upload != nil {
 		x.upload.stop()
 	}
-	if asked && x.s.hasReader(channelDisconnect) {
+	if sent && x.s.hasReader(asgi.HTTPDisconnect) {
 		x.disconnect()
 	}
 	x.s.event(Event{
 		Kind: HTTP, Client: x.q.peer.client, Method: upper(x.q.http.Method), Target: x.q.http.RequestURI,
-		Version: version(x.q.http), Path: x.q.path, Status: x.status, Bytes: x.written, Duration: time.Since(x.began),
+		Version: version(x.q.http), Path: x.q.path, Status: x.status, Bytes: x.written, Duration: time.Since(x.started),
 		Channel: x.channel, Trace: x.trace,
 	})
 }
 
 func (x *exchange) disconnect() {
 	m, err := asgi.NewMessage(
-		asgi.Field{Key: "reply_channel", Value: x.channel},
-		asgi.Field{Key: "path", Value: x.q.path},
+		asgi.Field{Key: asgi.KeyReplyChannel, Value: x.channel},
+		asgi.Field{Key: asgi.KeyPath, Value: x.q.path},
 	)
 	if err == nil {
-		err = x.s.layer.Send(x.s.life, x.s.cause(), channelDisconnect, m, asgi.Volatile)
+		err = x.s.layer.Send(x.s.life, x.s.cause(), asgi.HTTPDisconnect, m, asgi.Volatile)
 	}
 	if err != nil && !errors.Is(err, asgi.ErrChannelFull) && !errors.Is(err, context.Canceled) {
-		x.s.log.Warn("the end of a request could not be told", keyChannel, x.channel, keyError, err)
+		x.s.log.Warn("could not send http.disconnect", logkey.Channel, x.channel, logkey.Error, err)
 	}
 }
 
-// apply carries out one entry of the mailbox.
+// apply processes one entry of the mailbox.
 func (x *exchange) apply(e entry) (done bool, err error) {
 	if e.err != nil {
-		x.s.log.Error("a response was not sent, since what it tells of could not be stored", keyChannel, x.channel, keyError, e.err)
+		x.s.log.Error("a response was not sent because its data could not be stored", logkey.Channel, x.channel, logkey.Error, e.err)
 		return true, x.fail("")
 	}
 	p, problem := parseReply(e.message, x.status == 0)
 	if p.abort && problem == nil && x.status != 0 {
-		return true, errCut // what came with it was for a client that has seen nothing yet
+		return true, errAborted // the response in this message is only for a response that has not started
 	}
 	for _, key := range p.unknown {
-		x.s.log.Warn("a response has a key that means nothing", keyChannel, x.channel, keyKey, key)
+		x.s.log.Warn("a response has an unknown key", logkey.Channel, x.channel, keyKey, key)
 	}
 	if problem != nil {
-		x.s.log.Error("a response cannot be sent", keyChannel, x.channel, keyKey, problem.key, keyProblem, problem.what)
+		x.s.log.Error("a response cannot be sent", logkey.Channel, x.channel, keyKey, problem.key, logkey.Problem, problem.what)
 		return true, x.fail(problem.Error())
 	}
 	switch {
@@ -265,15 +261,15 @@ func (x *exchange) apply(e entry) (done bool, err error) {
 	case x.status == 0:
 		return x.begin(p)
 	case p.status != 0:
-		x.s.log.Warn("a second status was ignored: the response has begun", keyChannel, x.channel, keyKey, "status")
+		x.s.log.Warn("a second status was ignored: the response has started", logkey.Channel, x.channel, keyKey, "status")
 	}
 	return x.write(p)
 }
 
-// fail answers 500 if nothing is out yet, else cuts the stream.
+// fail replies with 500, or aborts a response that has started.
 func (x *exchange) fail(problem string) error {
 	if x.status != 0 {
-		return errCut
+		return errAborted
 	}
 	x.refuse(refusedReply(problem))
 	return nil
@@ -286,13 +282,13 @@ func (x *exchange) begin(p reply) (done bool, err error) {
 		h[name] = values
 	}
 	if _, typed := h["Content-Type"]; !typed {
-		h["Content-Type"] = nil // or net/http would guess
+		h["Content-Type"] = nil // stops net/http from guessing
 	}
 	x.length = p.length
 	x.bodyless = x.q.http.Method == http.MethodHead || p.status == http.StatusNoContent || p.status == http.StatusNotModified
 	if problem := x.checkLength(p); problem != nil {
 		clear(h)
-		x.s.log.Error("a response cannot be sent", keyChannel, x.channel, keyKey, problem.key, keyProblem, problem.what)
+		x.s.log.Error("a response cannot be sent", logkey.Channel, x.channel, keyKey, problem.key, logkey.Problem, problem.what)
 		return true, x.fail(problem.Error())
 	}
 	x.frame(h, p)
@@ -302,18 +298,18 @@ func (x *exchange) begin(p reply) (done bool, err error) {
 	return x.write(p)
 }
 
-// ownLength is the length from which net/http would send a response in chunks.
-// Of a shorter one it tells the length by itself, which costs less.
-const ownLength = 2048
+// chunkThreshold is the content length from which net/http would send a
+// response in chunks. net/http sets the length of a shorter one, at less cost.
+const chunkThreshold = 2048
 
-// frame adds the length where it is known and may be said.
+// frame sets Content-Length if it is known and allowed.
 func (x *exchange) frame(h http.Header, p reply) {
 	switch {
 	case p.status == http.StatusNoContent:
 		delete(h, "Content-Length")
 	case p.more || x.length >= 0 || p.status == http.StatusNotModified:
 	case x.bodyless && p.content == "":
-	case x.bodyless || len(p.content) >= ownLength || !x.q.http.ProtoAtLeast(1, 1):
+	case x.bodyless || len(p.content) >= chunkThreshold || !x.q.http.ProtoAtLeast(1, 1):
 		setLength(h, len(p.content))
 	}
 }
@@ -322,42 +318,43 @@ func (x *exchange) frame(h http.Header, p reply) {
 func (x *exchange) write(p reply) (done bool, err error) {
 	if p.content != "" && !x.bodyless {
 		if x.length >= 0 && x.written+int64(len(p.content)) > x.length {
-			x.s.log.Error("a response was cut: it is longer than its content-length",
-				keyChannel, x.channel, keyKey, "content-length", "promised", x.length)
-			return true, errCut
+			x.s.log.Error("a response was aborted: it is longer than its content-length",
+				logkey.Channel, x.channel, keyKey, "content-length", "declared", x.length)
+			return true, errAborted
 		}
 		n, err := io.WriteString(x.w, p.content)
 		x.written += int64(n)
 		x.flushed = false
 		if err != nil {
-			x.s.log.Debug("a response could not be written", keyChannel, x.channel, keyError, err)
-			return true, errCut
+			x.s.log.Debug("a response could not be written", logkey.Channel, x.channel, logkey.Error, err)
+			return true, errAborted
 		}
 	}
 	if p.more {
 		return false, nil
 	}
 	if x.length >= 0 && !x.bodyless && x.written < x.length {
-		x.s.log.Error("a response was cut: it is shorter than its content-length",
-			keyChannel, x.channel, keyKey, "content-length", "promised", x.length, "written", x.written)
-		return true, errCut
+		x.s.log.Error("a response was aborted: it is shorter than its content-length",
+			logkey.Channel, x.channel, keyKey, "content-length", "declared", x.length, "written", x.written)
+		return true, errAborted
 	}
 	return true, nil
 }
 
-// checkLength holds the promised length against the content, as far as that
-// is known.
+// checkLength compares the content-length header with the content that is
+// known so far.
 func (x *exchange) checkLength(p reply) *problem {
 	switch n := int64(len(p.content)); {
 	case p.length < 0, x.bodyless && n == 0:
 		return nil
 	case n > p.length, !p.more && n < p.length:
-		return &problem{"headers", "content-length promises " + itoa(p.length) + " bytes, the content has " + itoa(n)}
+		return &problem{"headers", "content-length is " + itoa(p.length) + " but the content has " + itoa(n) + " bytes"}
 	}
 	return nil
 }
 
-// flush sends what net/http holds back, once nothing more waits to be written.
+// flush sends the bytes that net/http has buffered. It is called when the
+// mailbox is empty.
 func (x *exchange) flush() {
 	if x.status == 0 || x.flushed {
 		return
@@ -366,18 +363,18 @@ func (x *exchange) flush() {
 	http.NewResponseController(x.w).Flush()
 }
 
-// push has the peer pushed a resource, where it can be.
+// push pushes a resource to the client if the connection supports it.
 func (x *exchange) push(p push) {
 	pusher, ok := x.w.(http.Pusher)
 	if !ok || p.target == "" {
 		return
 	}
 	if err := pusher.Push(p.target, &http.PushOptions{Method: p.method, Header: p.headers}); err != nil {
-		x.s.log.Debug("a server push was not made", keyChannel, x.channel, keyPath, p.target, keyError, err)
+		x.s.log.Debug("a server push failed", logkey.Channel, x.channel, logkey.Path, p.target, logkey.Error, err)
 	}
 }
 
-// refuseSend answers a request that the layer did not take.
+// refuseSend refuses a request that the layer did not accept.
 func (x *exchange) refuseSend(err error) {
 	switch {
 	case errors.Is(err, asgi.ErrChannelFull):
@@ -385,7 +382,7 @@ func (x *exchange) refuseSend(err error) {
 	case errors.Is(err, asgi.ErrMessageTooLarge):
 		x.refuse(refusedHeaders)
 	default:
-		x.s.log.Error("a request could not be sent", keyPath, x.q.path, keyError, err)
+		x.s.log.Error("a request could not be sent", logkey.Path, x.q.path, logkey.Error, err)
 		x.refuse(refusedBroken(err))
 	}
 }

@@ -62,11 +62,11 @@ func TestTimeoutIs503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, Options{})
 		c := s.dial()
-		began := time.Now()
+		started := time.Now()
 		c.get("/slow")
 		m := s.next("http.request")
 		c.response().check(t, 503)
-		if d := time.Since(began); d != 120*time.Second {
+		if d := time.Since(started); d != 120*time.Second {
 			t.Errorf("answered after %v", d)
 		}
 		s.reply(m, msg{"status": 200})

@@ -10,27 +10,23 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// Keys of log records.
+// Keys of log records that only this package uses.
 const (
-	keyChannel = "channel"
-	keyClient  = "client"
-	keyPath    = "path"
-	keyError   = "error"
-	keyKey     = "key"
-	keyProblem = "problem"
-	keyCode    = "code"
+	keyKey  = "key"  // key of a message
+	keyCode = "code" // close code
 )
 
 // A Server turns HTTP requests and WebSockets into messages and back. It is an
-// [http.Handler] that any Go server can mount (see [ConfigureServer]), or
-// serves by itself with [Server.Serve]. Its methods may be called from any
+// [http.Handler] that any Go server can mount (see [ConfigureServer]), and it
+// can serve by itself with [Server.Serve]. Its methods may be called from any
 // goroutine.
 type Server struct {
 	layer   asgi.Layer
-	groups  asgi.Groups  // nil where the layer has none
-	readers asgi.Readers // nil where the layer cannot tell
+	groups  asgi.Groups  // nil if the layer has no groups
+	readers asgi.Readers // nil if the layer does not know its readers
 	set     asgi.Settings
 	opts    Options
 	log     *slog.Logger
@@ -42,22 +38,22 @@ type Server struct {
 	unbind func()
 	bytes  atomic.Int64 // in all mailboxes
 
-	// Per server, since what is in them belongs to a synctest bubble.
+	// The pools belong to a server because their contents belong to a synctest bubble.
 	timers  sync.Pool // of *time.Timer
-	wakeups sync.Pool // of chan struct{} with room for one
+	wakeups sync.Pool // of chan struct{} with capacity one
 
-	// life ends when the server may wait no longer for anything.
+	// life is done when the server must stop waiting for anything.
 	life context.Context
 	kill context.CancelFunc
 
 	mu       sync.Mutex // guards the rest
 	servers  map[*http.Server]struct{}
 	stopping bool
-	stopped  chan struct{} // closed when Shutdown has ended
+	stopped  chan struct{} // closed when Shutdown has finished
 }
 
-// New makes a server on a layer and binds its reply channels. [Server.Shutdown]
-// unbinds them.
+// New returns a server on a layer and binds its reply channels.
+// [Server.Shutdown] unbinds them.
 func New(layer asgi.Layer, opts Options) (*Server, error) {
 	set := layer.Settings()
 	s := &Server{
@@ -80,56 +76,57 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 	s.origins = origins
 	s.prefix = s.opts.Name + ".response." + randomLetters(prefixLength) + "!"
 	if s.unbind, err = layer.Bind(s.prefix, s.deliver); err != nil {
-		return nil, fmt.Errorf("binding the reply channels %s: %w", s.prefix, err)
+		return nil, fmt.Errorf("bind reply channels %s: %w", s.prefix, err)
 	}
 	s.life, s.kill = context.WithCancel(context.Background())
 	return s, nil
 }
 
-// Sockets answers how many WebSockets are open, those that wait for the answer
-// to their handshake included.
+// Sockets returns the number of open WebSockets, including those whose
+// handshake waits for a reply.
 func (s *Server) Sockets() int { return s.conns.openSockets() }
 
 // ServeHTTP serves one request or one WebSocket. It returns when the response
-// has been written, or when the WebSocket is open: that goes on by itself.
+// is written or the WebSocket is open. Other goroutines serve an open
+// WebSocket.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	began := time.Now()
+	started := time.Now()
 	q, err := s.newRequest(r)
 	if err != nil {
-		s.refuse(w, r, began, badRequest(err))
+		s.refuse(w, r, started, badRequest(err))
 		return
 	}
 	switch {
 	case len(r.RequestURI) > maxTarget:
-		s.refuse(w, r, began, refusedTarget)
+		s.refuse(w, r, started, refusedTarget)
 	case q.size > maxTarget:
-		s.refuse(w, r, began, refusedHeaders)
+		s.refuse(w, r, started, refusedHeaders)
 	case wantsSocket(r):
-		s.serveSocket(w, q, began)
+		s.serveSocket(w, q, started)
 	default:
-		s.serveRequest(w, q, began)
+		s.serveRequest(w, q, started)
 	}
 }
 
-// cause begins a unit of work, with a trace of its own.
+// cause returns a new unit of work with its own trace.
 func (s *Server) cause() *asgi.Cause { return asgi.NewCause(asgi.NewTrace()) }
 
-// depart ends what the layer knows of a connection.
-func (s *Server) depart(channel string) {
-	s.conns.part(channel)
+// unregister removes a connection from the server and from its groups.
+func (s *Server) unregister(channel string) {
+	s.conns.remove(channel)
 	if s.groups != nil {
 		if err := s.groups.GroupLeave(s.life, nil, channel); err != nil {
-			s.log.Warn("a connection that ended could not leave its groups", keyChannel, channel, keyError, err)
+			s.log.Warn("could not remove an ended connection from its groups", logkey.Channel, channel, logkey.Error, err)
 		}
 	}
 }
 
-// hasReader reports whether a message on the channel is owed to anybody.
+// hasReader reports whether a message on the channel may find a reader.
 func (s *Server) hasReader(channel string) bool {
 	return s.readers == nil || s.readers.HasReader(channel)
 }
 
-// timer answers one that fires after d. It goes back with putTimer.
+// timer returns a timer that fires after d. putTimer takes it back.
 func (s *Server) timer(d time.Duration) *time.Timer {
 	if t, ok := s.timers.Get().(*time.Timer); ok {
 		t.Reset(d)
@@ -145,8 +142,8 @@ func (s *Server) putTimer(t *time.Timer) {
 	}
 }
 
-// wakeup answers a channel with room for one. It goes back with putWakeup,
-// once nobody will send on it.
+// wakeup returns a channel with capacity one. putWakeup takes it back when
+// nothing will send on it again.
 func (s *Server) wakeup() chan struct{} {
 	if c, ok := s.wakeups.Get().(chan struct{}); ok {
 		return c

@@ -35,7 +35,7 @@ func newFakeLayer() *fakeLayer {
 		cap:     make(map[string]int),
 		wake:    make(chan struct{}),
 		bound:   make(map[string]func(asgi.Delivery) error),
-		readers: map[string]bool{channelDisconnect: true, channelSocketDisconnect: true},
+		readers: map[string]bool{asgi.HTTPDisconnect: true, asgi.WebSocketDisconnect: true},
 	}
 }
 
@@ -232,7 +232,7 @@ func (d *fakeDisk) Notify(seq uint64, f func(error)) (stop func()) {
 }
 
 // settle moves the watermark, or fails who waits up to there.
-func (d *fakeDisk) settle(seq uint64, err error) {
+func (d *fakeDisk) finish(seq uint64, err error) {
 	d.mu.Lock()
 	if err == nil {
 		d.at = max(d.at, seq)

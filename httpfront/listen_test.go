@@ -160,7 +160,7 @@ func TestProtocols(t *testing.T) {
 		want    string
 	}{
 		{"HTTP/1.1", plain, "http", http1, "POST /a b 1.1 http body"},
-		{"HTTP/1.1 where h2c is spoken", clear, "http", http1, "POST /a b 1.1 http body"},
+		{"HTTP/1.1 where h2c is used", clear, "http", http1, "POST /a b 1.1 http body"},
 		{"HTTP/2 in clear text", clear, "http", h2c, "POST /a b 2 http body"},
 		{"HTTP/1.1 over TLS", secure, "https", http1, "POST /a b 1.1 https body"},
 		{"HTTP/2 over TLS", secure, "https", http2, "POST /a b 2 https body"},
@@ -280,12 +280,12 @@ func TestUnixSocket(t *testing.T) {
 	if _, body := b.get("http://h/x", func(p *http.Protocols) { p.SetHTTP1(true) }, dial); body != "POST /x 1.1 http body" {
 		t.Errorf("got %q", body)
 	}
-	if _, err := ListenUnix(path); err == nil || !strings.Contains(err.Error(), "another process listens") {
+	if _, err := ListenUnix(path); err == nil || !strings.Contains(err.Error(), "another process is listening on it") {
 		t.Errorf("a live socket was taken over: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "f")
 	os.WriteFile(file, []byte("precious"), 0o600)
-	if _, err := ListenUnix(file); err == nil || !strings.Contains(err.Error(), "no socket") {
+	if _, err := ListenUnix(file); err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Errorf("a file was taken for a socket: %v", err)
 	}
 	conn, err := net.Dial("unix", path)

@@ -7,56 +7,56 @@ import (
 	"asgibox/asgi"
 )
 
-// The bounds of what waits to be written.
+// Limits of the messages that wait to be written.
 const (
 	mailboxMessages = 1000
 	mailboxBytes    = 16 << 20
 	allBytes        = 256 << 20
-	// littleBytes is what a mailbox may hold though all together hold too
-	// much: those who read are not to suffer from those who do not.
-	littleBytes = 128 << 10
+	// minBytes is how much a mailbox may hold although all together hold
+	// allBytes, so that clients that read are not affected by others.
+	minBytes = 128 << 10
 )
 
-// A mailbox holds what the layer has delivered to one connection until it is
-// written. Senders put; one consumer at a time takes. A consumer that finds
-// nothing goes away (or to sleep) and its owner fetches it back, so nobody has to
-// wait beside an empty mailbox.
+// A mailbox holds the messages that the layer has delivered to one connection
+// until they are written. Senders put messages; one consumer at a time takes
+// them. A consumer that finds the mailbox idle stops or sleeps, and the mailbox
+// calls the owner's wake when there is work.
 type mailbox struct {
 	owner owner
-	all   *atomic.Int64 // bytes in the mailboxes of all connections
+	total *atomic.Int64 // bytes in the mailboxes of all connections
 
 	mu      sync.Mutex // guards the rest
 	queue   []entry
 	head    int    // queue[:head] has been taken
-	bytes   int    // of what has been put and not been let go
-	busy    bool   // there is a consumer, or a barrier that will fetch one
-	nudged  bool   // and it is to look once more before it rests
-	sealed  bool   // no more may be put
-	gone    bool   // and nothing taken
-	taken   uint64 // entries, ever
+	bytes   int    // size of the messages that were put and not released
+	busy    bool   // a consumer runs, or a barrier will wake one
+	nudged  bool   // the consumer must check once more before it stops
+	sealed  bool   // no more messages may be put
+	closed  bool   // no more entries may be taken
+	taken   uint64 // number of entries taken so far
 	watched uint64 // taken+1 when the head's barrier was last watched
 	unwatch func()
 }
 
-// An owner is whose connection it is. It is called under the lock of the
-// mailbox: it must not block or call back.
+// An owner is the connection of a mailbox. The mailbox calls it with its lock
+// held, so it must not block or call the mailbox.
 type owner interface {
-	wake() // fetch a consumer
+	wake() // wake or start a consumer
 	full() // a message was refused
 }
 
-// An entry is a message that waits for its barrier and for its turn, or the
-// last thing that a connection does.
+// An entry is a message that waits for its barrier and its turn, or the ending
+// of a connection.
 type entry struct {
 	message asgi.Message
 	barrier asgi.Barrier
-	last    *ending // not a message: end the connection
+	ending  *ending // if not nil, the entry is no message but ends the connection
 	size    int
-	passed  bool  // the barrier has been heard of
+	passed  bool  // the barrier has passed or failed
 	err     error // why the barrier failed
 }
 
-// put is called on a sender's goroutine. It answers nil,
+// put adds a message on the sender's goroutine. It returns nil,
 // [asgi.ErrChannelFull] or [asgi.ErrGone].
 func (b *mailbox) put(d asgi.Delivery) error {
 	size := d.Message.Footprint()
@@ -65,7 +65,7 @@ func (b *mailbox) put(d asgi.Delivery) error {
 	if b.sealed {
 		return asgi.ErrGone
 	}
-	if err := b.admitLocked(d.Channel, size); err != nil {
+	if err := b.reserveLocked(d.Channel, size); err != nil {
 		b.owner.full()
 		return err
 	}
@@ -73,8 +73,8 @@ func (b *mailbox) put(d asgi.Delivery) error {
 	return nil
 }
 
-// end puts the last entry, for which there is always room, and refuses
-// everything from now on. It does nothing if there is one already.
+// end adds the last entry, for which there is always room. Later messages are
+// refused. It does nothing if the mailbox has a last entry.
 func (b *mailbox) end(last *ending) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,14 +82,14 @@ func (b *mailbox) end(last *ending) {
 		return
 	}
 	b.sealed = true
-	b.putLocked(entry{last: last})
+	b.putLocked(entry{ending: last})
 }
 
-// nudge has the consumer look again, though nothing was put.
+// nudge makes the consumer check for work although no message was put.
 func (b *mailbox) nudge() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.gone {
+	if b.closed {
 		return
 	}
 	if b.busy {
@@ -102,9 +102,9 @@ func (b *mailbox) nudge() {
 
 func (b *mailbox) putLocked(e entry) {
 	if len(b.queue) == cap(b.queue) && b.head > len(b.queue)/2 {
-		kept := copy(b.queue, b.queue[b.head:])
-		clear(b.queue[kept:])
-		b.queue, b.head = b.queue[:kept], 0
+		n := copy(b.queue, b.queue[b.head:])
+		clear(b.queue[n:])
+		b.queue, b.head = b.queue[:n], 0
 	}
 	b.queue = append(b.queue, e)
 	if !b.busy {
@@ -113,26 +113,26 @@ func (b *mailbox) putLocked(e entry) {
 	}
 }
 
-func (b *mailbox) admitLocked(channel string, size int) error {
+func (b *mailbox) reserveLocked(channel string, size int) error {
 	switch {
 	case len(b.queue)-b.head >= mailboxMessages:
 		return &asgi.ChannelFullError{Channel: channel, Reason: "1000 messages wait for its client to read"}
 	case b.bytes+size > mailboxBytes && b.bytes > 0:
 		return &asgi.ChannelFullError{Channel: channel, Reason: "16 MiB wait for its client to read"}
-	case b.all.Add(int64(size)) > allBytes && b.bytes+size > littleBytes:
-		b.all.Add(-int64(size))
+	case b.total.Add(int64(size)) > allBytes && b.bytes+size > minBytes:
+		b.total.Add(-int64(size))
 		return &asgi.ChannelFullError{Channel: channel, Reason: "256 MiB wait for clients to read"}
 	}
 	b.bytes += size
 	return nil
 }
 
-// take answers the next entry whose turn and barrier have come. The consumer
-// lets go of it when it is written.
+// take returns the next entry if its barrier has passed or failed. The consumer
+// must release the entry when it is written.
 func (b *mailbox) take() (e entry, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.gone || b.head == len(b.queue) || !b.queue[b.head].open() {
+	if b.closed || b.head == len(b.queue) || !b.queue[b.head].ready() {
 		return entry{}, false
 	}
 	e = b.queue[b.head]
@@ -148,35 +148,35 @@ func (b *mailbox) take() (e entry, ok bool) {
 	return e, true
 }
 
-func (e *entry) open() bool { return e.passed || e.barrier.Passed() }
+func (e *entry) ready() bool { return e.passed || e.barrier.Passed() }
 
-// release gives back the room of a taken entry.
+// release frees the space of a taken entry.
 func (b *mailbox) release(e entry) {
 	if e.size == 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.gone { // else close has given back all
+	if !b.closed { // close has freed the space
 		b.bytes -= e.size
-		b.all.Add(-int64(e.size))
+		b.total.Add(-int64(e.size))
 	}
 }
 
-// rest reports that there is nothing to take now. The consumer must go; wake
-// will fetch one when there is.
-func (b *mailbox) rest() bool {
+// idle reports whether there is nothing to take now. If so, the consumer must
+// stop; the mailbox calls wake when there is work.
+func (b *mailbox) idle() bool {
 	b.mu.Lock()
 	switch {
 	case b.nudged:
 		b.nudged = false
 		b.mu.Unlock()
 		return false
-	case b.gone || b.head == len(b.queue):
+	case b.closed || b.head == len(b.queue):
 		b.busy = false
 		b.mu.Unlock()
 		return true
-	case b.queue[b.head].open():
+	case b.queue[b.head].ready():
 		b.mu.Unlock()
 		return false
 	}
@@ -191,12 +191,12 @@ func (b *mailbox) rest() bool {
 	return true
 }
 
-// watch has the mailbox woken when the head's barrier is heard of. Until then
-// busy stays set, so that no sender wakes anybody.
+// watch wakes the owner when the head's barrier passes or fails. Until then busy
+// stays set, so that senders do not wake the owner.
 func (b *mailbox) watch(barrier asgi.Barrier, turn uint64) {
-	stop := barrier.Notify(func(err error) { b.heard(turn, err) })
+	stop := barrier.Notify(func(err error) { b.barrierDone(turn, err) })
 	b.mu.Lock()
-	if !b.gone {
+	if !b.closed {
 		b.unwatch, stop = stop, nil
 	}
 	b.mu.Unlock()
@@ -205,27 +205,27 @@ func (b *mailbox) watch(barrier asgi.Barrier, turn uint64) {
 	}
 }
 
-func (b *mailbox) heard(turn uint64, err error) {
+func (b *mailbox) barrierDone(turn uint64, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.gone || b.taken != turn {
+	if b.closed || b.taken != turn {
 		return
 	}
 	b.queue[b.head].passed, b.queue[b.head].err = true, err
 	b.owner.wake()
 }
 
-// close throws away what is left and answers how much that was. Puts answer
-// [asgi.ErrGone] from now on.
+// close drops the remaining entries and returns their number. Later puts fail
+// with [asgi.ErrGone].
 func (b *mailbox) close() (dropped int) {
 	b.mu.Lock()
-	if b.gone {
+	if b.closed {
 		b.mu.Unlock()
 		return 0
 	}
 	dropped = len(b.queue) - b.head
-	b.sealed, b.gone = true, true
-	b.all.Add(-int64(b.bytes))
+	b.sealed, b.closed = true, true
+	b.total.Add(-int64(b.bytes))
 	b.queue, b.head, b.bytes = nil, 0, 0
 	unwatch := b.unwatch
 	b.unwatch = nil

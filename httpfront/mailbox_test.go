@@ -14,7 +14,7 @@ func (nobody) wake() {}
 func (nobody) full() {}
 
 func TestAMailboxThatIsNeverEmptyDoesNotGrow(t *testing.T) {
-	b := mailbox{owner: nobody{}, all: new(atomic.Int64)}
+	b := mailbox{owner: nobody{}, total: new(atomic.Int64)}
 	put := func(i int) {
 		m := asgi.MustMessage(asgi.Field{Key: "text", Value: "x"}, asgi.Field{Key: "i", Value: i})
 		if err := b.put(asgi.Delivery{Channel: "reply!c", Message: m}); err != nil {

@@ -11,12 +11,12 @@ const (
 	letters      = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	localLength  = 10
 	localNames   = 144555105949057024 // 52^10
-	localStride  = 63018038201 * 3    // shares no factor with 52, so names repeat after all were used
+	localStride  = 63018038201 * 3    // has no common factor with 52, so all names are used before one repeats
 	prefixLength = 10
 )
 
-// names makes the local parts of reply channels: letters, never the same
-// twice, and not in an order that anybody could be tempted to rely on.
+// names makes the local parts of reply channels. They consist of letters, never
+// repeat, and come in no obvious order, so that no program relies on one.
 type names struct {
 	first uint64
 	count atomic.Uint64
@@ -24,7 +24,7 @@ type names struct {
 
 func newNames() *names { return &names{first: randomUint() % localNames} }
 
-// next answers prefix and a new local part.
+// next returns prefix followed by a new local part.
 func (n *names) next(prefix string) string {
 	hi, lo := bits.Mul64(n.count.Add(1), localStride)
 	lo, carry := bits.Add64(lo, n.first, 0)
@@ -38,7 +38,7 @@ func (n *names) next(prefix string) string {
 	return string(name)
 }
 
-// randomLetters answers n letters that nobody can guess.
+// randomLetters returns n letters that cannot be guessed.
 func randomLetters(n int) string {
 	b := make([]byte, n)
 	rand.Read(b)

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// An originList are the origins that are let in besides the server's own.
+// An originList holds the allowed origins besides the server's own.
 type originList struct {
 	all  bool
 	list map[string]bool
 }
 
-// parseOrigins checks what --allow-origin was given.
+// parseOrigins parses the values of --allow-origin.
 func parseOrigins(list []string) (originList, error) {
 	o := originList{list: make(map[string]bool)}
 	for _, s := range list {
@@ -27,7 +27,7 @@ func parseOrigins(list []string) (originList, error) {
 		default:
 			u, err := url.Parse(s)
 			if err != nil || u.Scheme == "" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-				return o, fmt.Errorf("--allow-origin %q: an origin is a scheme and a host, like https://example.com, or null, or *", s)
+				return o, fmt.Errorf("--allow-origin %q: not an origin; use a scheme and a host such as https://example.com, or null, or *", s)
 			}
 			o.list[originText(u)] = true
 		}
@@ -35,7 +35,7 @@ func parseOrigins(list []string) (originList, error) {
 	return o, nil
 }
 
-// allows reports whether a page of that origin may open a WebSocket.
+// allows reports whether the request's origin may open a WebSocket.
 func (o originList) allows(r *http.Request) bool {
 	values := r.Header["Origin"]
 	if len(values) == 0 || o.all {
@@ -54,13 +54,12 @@ func (o originList) allows(r *http.Request) bool {
 	return o.list[originText(u)] || sameHost(u, r.Host) || isLoopback(u.Hostname()) && isLoopback(hostname(r.Host))
 }
 
-// originText writes an origin without what goes without saying.
+// originText formats an origin without a default port.
 func originText(u *url.URL) string {
 	return strings.ToLower(u.Scheme) + "://" + withoutPort(u.Host, u.Scheme)
 }
 
-// sameHost compares host and port, where a port that goes without saying may
-// be said.
+// sameHost compares host and port. A default port may be left out.
 func sameHost(origin *url.URL, host string) bool {
 	return host != "" && withoutPort(origin.Host, origin.Scheme) == withoutPort(host, origin.Scheme)
 }

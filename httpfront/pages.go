@@ -9,68 +9,68 @@ import (
 	"time"
 )
 
-// lastReads is how long a client that was refused may go on sending its body.
-const lastReads = 5 * time.Second
+// lingerTimeout is how long a refused client may continue to send its body.
+const lingerTimeout = 5 * time.Second
 
-// A refusal is an answer that the server gives by itself.
+// A refusal is a response that the server sends without the application.
 type refusal struct {
-	status  int
-	title   string
-	advice  string
-	headers [][2]string
-	closing bool // the connection cannot be used again
+	status    int
+	title     string
+	advice    string
+	headers   [][2]string
+	closeConn bool // the connection must close
 
-	response *reply // not a page: what the application wants instead
+	response *reply // replaces the page, if the application sent a response
 }
 
 var (
 	refusedTarget = refusal{status: http.StatusRequestURITooLong, title: "This address is too long",
-		advice: "A request target may have 64 KiB. Send what is long in the body of a POST.", closing: true}
+		advice: "A request target may have at most 64 KiB. Send long data in the body of a POST request.", closeConn: true}
 	refusedHeaders = refusal{status: http.StatusRequestHeaderFieldsTooLarge, title: "The request headers are too long",
-		advice: "Target and headers together may have 64 KiB. If this is a browser, deleting the cookies of this site helps.", closing: true}
+		advice: "Target and headers together may have at most 64 KiB. In a browser, deleting the cookies of this site may help.", closeConn: true}
 	refusedStopping = refusal{status: http.StatusServiceUnavailable, title: "The server is shutting down",
-		advice: "Try again in a moment.", headers: [][2]string{{"Retry-After", "1"}}, closing: true}
+		advice: "Try again in a moment.", headers: [][2]string{{"Retry-After", "1"}}, closeConn: true}
 	refusedFull = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
-		advice:  "As many requests wait as may. Try again in a moment; who runs the server can add workers (--workers) or room (--capacity).",
-		headers: [][2]string{{"Retry-After", "1"}}, closing: true}
+		advice:  "The queue of waiting requests is full. Try again in a moment. To serve more requests, add workers (--workers) or allow a longer queue (--capacity).",
+		headers: [][2]string{{"Retry-After", "1"}}, closeConn: true}
 	refusedSlowBody = refusal{status: http.StatusRequestTimeout, title: "The request took too long to arrive",
-		advice: "The body stopped coming. Try again.", closing: true}
+		advice: "The request body did not arrive in time. Try again.", closeConn: true}
 	refusedOrigin = refusal{status: http.StatusForbidden, title: "This page may not open a WebSocket here",
-		advice: "Its origin is not the server's own. Who runs the server can let it in with --allow-origin.", closing: true}
+		advice: "Its origin is not the server's own. To allow it, start the server with --allow-origin.", closeConn: true}
 	refusedDenied = refusal{status: http.StatusForbidden, title: "The application refused this WebSocket",
-		advice: "Its answer to the handshake was a close.", closing: true}
+		advice: "It replied to the handshake with close.", closeConn: true}
 	refusedNoUpgrade = refusal{status: http.StatusNotImplemented, title: "WebSockets cannot be opened here",
-		advice: "What the server is mounted in does not let it take the connection over (http.Hijacker).", closing: true}
-	refusedHandshakeLate = refusal{status: http.StatusForbidden, title: "Nobody answered this WebSocket handshake",
-		advice: "Is a worker running that listens to websocket.connect and replies {accept: True}?", closing: true}
+		advice: "The HTTP server here does not support taking over a connection (http.Hijacker).", closeConn: true}
+	refusedHandshakeLate = refusal{status: http.StatusForbidden, title: "This WebSocket handshake got no reply",
+		advice: "Check that a worker is running that receives websocket.connect and replies {accept: True}.", closeConn: true}
 )
 
 func badRequest(err error) refusal {
 	return refusal{status: http.StatusBadRequest, title: "This request cannot be understood",
-		advice: sentence(err.Error()), closing: true}
+		advice: sentence(err.Error()), closeConn: true}
 }
 
 func (s *Server) refusedBody() refusal {
-	return refusal{status: http.StatusRequestEntityTooLarge, title: "This is too much to upload",
-		advice: "A request body may have " + itoa(s.opts.MaxBody) + " bytes here (--max-body).", closing: true}
+	return refusal{status: http.StatusRequestEntityTooLarge, title: "The request body is too long",
+		advice: "A request body may have at most " + itoa(s.opts.MaxBody) + " bytes (--max-body).", closeConn: true}
 }
 
 func refusedTimeout(d time.Duration) refusal {
-	return refusal{status: http.StatusServiceUnavailable, title: "No answer came in time",
-		advice:  "The application did not begin to answer within " + d.String() + " (--http-timeout). Is a worker running that listens to http.request, and does its handler always send a response?",
+	return refusal{status: http.StatusServiceUnavailable, title: "No response came in time",
+		advice:  "The application sent no response within " + d.String() + " (--http-timeout). Check that a worker is running that receives http.request and that its handler always sends a response.",
 		headers: [][2]string{{"Retry-After", "1"}}}
 }
 
 func refusedReply(problem string) refusal {
-	advice := "What the application answered is not a response; the log says what is wrong."
+	advice := "The message of the application is not a valid response; see the log."
 	if problem != "" {
-		advice = "What the application answered is not a response: " + sentence(problem)
+		advice = "The message of the application is not a valid response: " + sentence(problem)
 	}
-	return refusal{status: http.StatusInternalServerError, title: "The application's answer cannot be sent", advice: advice}
+	return refusal{status: http.StatusInternalServerError, title: "The application's response cannot be sent", advice: advice}
 }
 
 func refusedBroken(err error) refusal {
-	return refusal{status: http.StatusInternalServerError, title: "The request could not be handed on", advice: sentence(err.Error())}
+	return refusal{status: http.StatusInternalServerError, title: "The request could not be sent to the application", advice: sentence(err.Error())}
 }
 
 func sentence(s string) string {
@@ -88,7 +88,7 @@ h1{font-size:1.5em;margin:0}p.s{color:#767676;margin:0}@media(prefers-color-sche
 <p class="s">{{.Status}}</p><h1>{{.Title}}</h1><p>{{.Advice}}</p></html>
 `))
 
-// write sends the refusal as a page to browsers and as text to others.
+// write sends the refusal as a page to browsers and as text to other clients.
 func (f refusal) write(w http.ResponseWriter, r *http.Request) (written int64) {
 	if f.response != nil {
 		return f.response.write(w, r)
@@ -109,10 +109,10 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) (written int64) {
 	for _, pair := range f.headers {
 		h.Set(pair[0], pair[1])
 	}
-	if f.closing && r.ProtoMajor == 1 {
+	if f.closeConn && r.ProtoMajor == 1 {
 		h.Set("Connection", "close")
-		// net/http reads what is left of the body, for a while.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lastReads))
+		// net/http reads the rest of the body until this deadline.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTimeout))
 	}
 	w.WriteHeader(f.status)
 	if r.Method == http.MethodHead {
@@ -122,7 +122,7 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) (written int64) {
 	return int64(n)
 }
 
-// write sends a response that is whole.
+// write sends a complete response.
 func (p *reply) write(w http.ResponseWriter, r *http.Request) int64 {
 	h := w.Header()
 	h["Content-Type"] = nil
@@ -140,19 +140,19 @@ func (f refusal) statusLine() string {
 	return strconv.Itoa(f.status) + " " + http.StatusText(f.status)
 }
 
-// refuse answers a request that gets no exchange.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, began time.Time, f refusal) {
+// refuse refuses a request that has no exchange.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, started time.Time, f refusal) {
 	n := f.write(w, r)
 	s.event(Event{
 		Kind: HTTP, Client: peerOf(r).client, Method: upper(r.Method), Target: r.RequestURI, Version: version(r),
-		Path: r.URL.Path, Status: f.status, Bytes: n, Duration: time.Since(began),
+		Path: r.URL.Path, Status: f.status, Bytes: n, Duration: time.Since(started),
 	})
 }
 
-// refuse answers in the place of the application.
+// refuse refuses the request of the exchange.
 func (x *exchange) refuse(f refusal) {
 	if x.unread {
-		f.closing = true
+		f.closeConn = true
 	}
 	x.status = f.status
 	x.written = f.write(x.w, x.q.http)

@@ -9,18 +9,18 @@ import (
 	"asgibox/asgi"
 )
 
-// A peer is what messages say about the two ends of a connection. Each value
-// is a list [host, port], or nil where there is none, as on a Unix socket.
+// A peer describes the two ends of a connection in message form. Each is a
+// list [host, port], or nil if there is none, as on a Unix socket.
 type peer struct {
 	client, server any
 	secure         bool
-	last           headerMemo // of the goroutine that serves HTTP/1 on it
+	saved          savedHeaders // used only by the goroutine that serves HTTP/1
 }
 
 type peerKey struct{}
 
-// withPeer keeps the two ends of a connection, which are the same for all its
-// requests.
+// withPeer stores the two ends of a connection in its context, because they are
+// the same for all its requests.
 func withPeer(ctx context.Context, c net.Conn, secure bool) context.Context {
 	return context.WithValue(ctx, peerKey{}, &peer{
 		client: endpoint(c.RemoteAddr()),
@@ -29,8 +29,8 @@ func withPeer(ctx context.Context, c net.Conn, secure bool) context.Context {
 	})
 }
 
-// peerOf answers the ends of a request's connection, also where somebody
-// else's server took it in.
+// peerOf returns the ends of a request's connection. It also works in a server
+// that ConfigureServer has not configured.
 func peerOf(r *http.Request) *peer {
 	if p, ok := r.Context().Value(peerKey{}).(*peer); ok {
 		return p
@@ -70,7 +70,7 @@ func hostPort(host string, port int) any {
 	return l
 }
 
-// endpointString writes [host, port] for logs.
+// endpointString formats [host, port] for logs.
 func endpointString(v any) string {
 	l, ok := v.(asgi.List)
 	if !ok || l.Len() != 2 {

@@ -1,17 +1,20 @@
 package httpfront
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// lateNames is how many timed-out channels are remembered, to tell a reply
-// that came too late from one to a client that left.
+// lateNames is how many channels of timed-out requests are remembered, to
+// distinguish a late reply from a reply to a client that disconnected.
 const lateNames = 1000
 
-// A registry knows the connections that there are. Each is known by its reply
-// channel from join to part, and counted until leave.
+// A registry holds the open connections by reply channel. A connection is in it
+// from add to remove, and counts until done.
 type registry struct {
 	mu       sync.Mutex // guards the rest
 	boxes    map[string]*mailbox
@@ -33,9 +36,9 @@ func newRegistry() *registry {
 	}
 }
 
-// join lets a connection in, unless the server is shutting down. The socket is
-// nil for a request.
-func (g *registry) join(channel string, b *mailbox, c *socket) bool {
+// add adds a connection. It returns false if the server is shutting down. The
+// socket is nil for an HTTP request.
+func (g *registry) add(channel string, b *mailbox, c *socket) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.draining {
@@ -49,23 +52,23 @@ func (g *registry) join(channel string, b *mailbox, c *socket) bool {
 	return true
 }
 
-// part ends a channel: nothing is delivered to it any more.
-func (g *registry) part(channel string) {
+// remove removes a channel. Later messages to it are dropped.
+func (g *registry) remove(channel string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.boxes, channel)
 }
 
-// leave uncounts a connection of which everything has been said.
-func (g *registry) leave() {
+// done removes a finished connection from the count.
+func (g *registry) done() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.count--
 	g.checkEmptyLocked()
 }
 
-// hold counts one more for a goroutine that outlives its connection.
-func (g *registry) hold() {
+// retain adds one to the count for a goroutine that outlives its connection.
+func (g *registry) retain() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.count++
@@ -74,11 +77,11 @@ func (g *registry) hold() {
 func (g *registry) checkEmptyLocked() {
 	if g.draining && g.count == 0 {
 		close(g.empty)
-		g.count = -1 << 40 // once
+		g.count = -1 << 40 // so that empty is closed only once
 	}
 }
 
-// drain lets nobody in any more and answers the sockets that are open.
+// drain refuses further connections and returns the open sockets.
 func (g *registry) drain() []*socket {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -86,14 +89,10 @@ func (g *registry) drain() []*socket {
 		g.draining = true
 		g.checkEmptyLocked()
 	}
-	open := make([]*socket, 0, len(g.sockets))
-	for c := range g.sockets {
-		open = append(open, c)
-	}
-	return open
+	return slices.Collect(maps.Keys(g.sockets))
 }
 
-func (g *registry) closed(c *socket) {
+func (g *registry) removeSocket(c *socket) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.sockets, c)
@@ -111,7 +110,7 @@ func (g *registry) box(channel string) *mailbox {
 	return g.boxes[channel]
 }
 
-// timedOut remembers a channel whose replies come too late from now on.
+// timedOut remembers the channel of a request that timed out.
 func (g *registry) timedOut(channel string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -128,15 +127,15 @@ func (g *registry) isLate(channel string) bool {
 	return late
 }
 
-// deliver is what the layer calls with every reply, on its sender's goroutine.
+// deliver receives every reply. The layer calls it on the sender's goroutine.
 func (s *Server) deliver(d asgi.Delivery) error {
 	if box := s.conns.box(d.Channel); box != nil {
 		return box.put(d)
 	}
 	if s.conns.isLate(d.Channel) {
-		s.log.Warn("a reply came after the time-out and was dropped", keyChannel, d.Channel)
+		s.log.Warn("a reply came after the time-out and was dropped", logkey.Channel, d.Channel)
 	} else {
-		s.log.Debug("a reply came after its connection had ended and was dropped", keyChannel, d.Channel)
+		s.log.Debug("a reply came after its connection had ended and was dropped", logkey.Channel, d.Channel)
 	}
 	return asgi.ErrGone
 }

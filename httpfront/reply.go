@@ -11,7 +11,7 @@ import (
 	"asgibox/asgi"
 )
 
-// A reply is one message to an HTTP request's reply channel, understood.
+// A reply is one parsed message to an HTTP request's reply channel.
 type reply struct {
 	status  int // zero if the message has none
 	headers http.Header
@@ -23,43 +23,44 @@ type reply struct {
 	unknown []string
 }
 
-// A push is a resource that the client did not ask for yet; one without a
-// target cannot be pushed, or not any more.
+// A push is a resource that the server offers before the client asks for it. A
+// push without a target is invalid and ignored.
 type push struct {
 	target, method string
 	headers        http.Header
 }
 
-// A problem is what makes a reply unfit to be sent.
+// A problem says why a reply cannot be sent.
 type problem struct{ key, what string }
 
 func (p *problem) Error() string { return p.key + ": " + p.what }
 
-// parseReply checks a message. Before the response has begun it must begin it.
+// parseReply parses a message. The first message of a response must have a
+// status.
 func parseReply(m asgi.Message, first bool) (reply, *problem) {
 	p := reply{length: -1}
 	var pushed asgi.Dict
 	for key, value := range m.All() {
 		if value == nil {
-			continue // None is absence
+			continue // None means that the key is absent
 		}
 		var bad *problem
 		switch key {
-		case "status":
+		case asgi.KeyStatus:
 			p.status, bad = parseStatus(value)
-		case "headers":
+		case asgi.KeyHeaders:
 			if first {
 				p.headers, p.length, bad = parseHeaders(value)
 			} else {
 				p.unknown = append(p.unknown, key)
 			}
-		case "content":
+		case asgi.KeyContent:
 			p.content, bad = parseBytes(key, value)
-		case "more_content":
+		case asgi.KeyMoreContent:
 			p.more, bad = parseBool(key, value)
-		case "abort":
+		case asgi.KeyAbort:
 			p.abort, bad = parseBool(key, value)
-		case "request":
+		case asgi.KeyRequest:
 			if d, ok := value.(asgi.Dict); ok {
 				pushed = d
 			} else {
@@ -76,10 +77,10 @@ func parseReply(m asgi.Message, first bool) (reply, *problem) {
 	case pushed.Len() > 0 && p.status == 0:
 		p.push = parsePush(pushed)
 		if p.push == nil || !first {
-			p.push, p.unknown = &push{}, append(p.unknown, "request")
+			p.push, p.unknown = &push{}, append(p.unknown, asgi.KeyRequest)
 		}
 	case first && p.status == 0:
-		return p, &problem{"status", "the first message of a response must have one"}
+		return p, &problem{asgi.KeyStatus, "the first message of a response must have one"}
 	}
 	return p, nil
 }
@@ -88,25 +89,25 @@ func parseStatus(v any) (int, *problem) {
 	n, ok := v.(int64)
 	switch {
 	case !ok:
-		return 0, wrongType("status", "an integer", v)
+		return 0, wrongType(asgi.KeyStatus, "an integer", v)
 	case n < 200 || n > 999:
-		return 0, &problem{"status", fmt.Sprintf("%d is not a status from 200 to 999", n)}
+		return 0, &problem{asgi.KeyStatus, fmt.Sprintf("%d is not a status from 200 to 999", n)}
 	}
 	return int(n), nil
 }
 
-// parseHeaders makes net/http's headers of a list of pairs.
+// parseHeaders converts a list of pairs to an http.Header.
 func parseHeaders(v any) (h http.Header, length int64, bad *problem) {
 	list, ok := v.(asgi.List)
 	if !ok {
-		return nil, 0, wrongType("headers", "a list", v)
+		return nil, 0, wrongType(asgi.KeyHeaders, "a list", v)
 	}
 	h, length = make(http.Header, list.Len()), -1
 	for i, item := range list.All() {
 		where := "headers[" + strconv.Itoa(i) + "]"
 		pair, ok := item.(asgi.List)
 		if !ok || pair.Len() != 2 {
-			return nil, 0, &problem{where, "it is not a list of a name and a value"}
+			return nil, 0, &problem{where, "not a list of a name and a value"}
 		}
 		name, bad := parseBytes(where+"[0]", pair.At(0))
 		if bad != nil {
@@ -120,21 +121,21 @@ func parseHeaders(v any) (h http.Header, length int64, bad *problem) {
 			return nil, 0, &problem{where + "[0]", fmt.Sprintf("%.80q is not a header name", name)}
 		}
 		if !validValue(value) {
-			return nil, 0, &problem{where + "[1]", fmt.Sprintf("%.80q is not a header value: it may hold no control characters, line ends above all", value)}
+			return nil, 0, &problem{where + "[1]", fmt.Sprintf("%.80q is not a header value: it must not contain control characters or line ends", value)}
 		}
 		key := textproto.CanonicalMIMEHeaderKey(name)
 		switch key {
 		case "Content-Length":
 			n, err := strconv.ParseUint(strings.Trim(value, " \t"), 10, 63)
 			if err != nil || (length >= 0 && length != int64(n)) {
-				return nil, 0, &problem{where, fmt.Sprintf("content-length: %.80q is not one number", value)}
+				return nil, 0, &problem{where, fmt.Sprintf("content-length: %.80q is not a single number", value)}
 			}
 			length = int64(n)
 			h[key] = []string{strconv.FormatInt(length, 10)}
 			continue
 		case "Transfer-Encoding":
 			if !strings.EqualFold(value, "chunked") && !strings.EqualFold(value, "identity") {
-				return nil, 0, &problem{where, "transfer-encoding: the server frames the body; only it may say how"}
+				return nil, 0, &problem{where, "transfer-encoding: only the server may set it"}
 			}
 			continue
 		}
@@ -143,21 +144,21 @@ func parseHeaders(v any) (h http.Header, length int64, bad *problem) {
 	return h, length, nil
 }
 
-// parsePush answers nil for what is no request.
+// parsePush returns nil if d is not a valid request.
 func parsePush(d asgi.Dict) *push {
-	path, ok := d.Get("path")
+	path, ok := d.Get(asgi.KeyPath)
 	text, isText := path.(string)
 	if !ok || !isText || !strings.HasPrefix(text, "/") {
 		return nil
 	}
-	p := &push{target: (&url.URL{Path: text}).EscapedPath(), method: upper(d.Text("method"))}
+	p := &push{target: (&url.URL{Path: text}).EscapedPath(), method: upper(d.Text(asgi.KeyMethod))}
 	if p.method == "" {
 		p.method = http.MethodGet
 	}
-	if q := d.Bytes("query_string"); q != "" {
+	if q := d.Bytes(asgi.KeyQueryString); q != "" {
 		p.target += "?" + string(q)
 	}
-	if v, _ := d.Get("headers"); v != nil {
+	if v, _ := d.Get(asgi.KeyHeaders); v != nil {
 		h, _, bad := parseHeaders(v)
 		if bad != nil {
 			return nil
@@ -168,7 +169,7 @@ func parsePush(d asgi.Dict) *push {
 	return p
 }
 
-// parseBytes takes text where bytes are meant, as UTF-8.
+// parseBytes returns a byte string. It accepts text and encodes it as UTF-8.
 func parseBytes(key string, v any) (string, *problem) {
 	octets, ok := asgi.Octets(v)
 	if !ok {
@@ -189,7 +190,7 @@ func wrongType(key, want string, got any) *problem {
 	return &problem{key, "it must be " + want + ", not " + asgi.TypeName(got)}
 }
 
-// validName reports whether a header may be called so: a token of RFC 9110.
+// validName reports whether s is a header name: a token of RFC 9110.
 func validName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -216,5 +217,5 @@ func setLength(h http.Header, n int) { h["Content-Length"] = []string{strconv.It
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
-// upper is strings.ToUpper for a method.
+// upper returns a method in upper case.
 func upper(method string) string { return strings.ToUpper(method) }

@@ -11,29 +11,29 @@ import (
 	"time"
 )
 
-// Limits of a connection, before there is a request to speak of.
+// Time limits of a connection without a request.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 60 * time.Second
 )
 
-// lastWord is how long requests have to say that they were cut off.
-const lastWord = time.Second
+// abortTimeout is how long aborted requests may take to finish.
+const abortTimeout = time.Second
 
-// ConfigureServer sets on an http.Server what it must keep to if a [Server] is
-// its handler, or mounted within: bounds and times for headers and for clients
-// that stop reading, and that OPTIONS * is the application's to answer. It
-// leaves the handler alone. What [Server.Serve] does besides, watching the
-// framing of HTTP/1 for what net/http lets pass, only its own listeners can.
+// ConfigureServer sets the limits that an http.Server must have if a [Server]
+// is its handler or is mounted in its handler: the size of headers, the time
+// for headers, and the time limit for clients that stop reading. It also makes
+// net/http pass OPTIONS * to the handler. It does not set the handler. Only
+// [Server.Serve] also rejects the HTTP/1 framing errors that net/http accepts.
 func ConfigureServer(h *http.Server) {
 	h.ReadHeaderTimeout = headerTimeout
 	h.IdleTimeout = idleTimeout
-	h.MaxHeaderBytes = 2 * maxTarget // the handler refuses with a better word
+	h.MaxHeaderBytes = 2 * maxTarget // the handler refuses with a clearer message
 	h.DisableGeneralOptionsHandler = true
 	if h.HTTP2 == nil {
 		h.HTTP2 = new(http.HTTP2Config)
 	}
-	h.HTTP2.WriteByteTimeout = stalled
+	h.HTTP2.WriteByteTimeout = writeTimeout
 	before := h.ConnContext
 	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if before != nil {
@@ -44,16 +44,16 @@ func ConfigureServer(h *http.Server) {
 	}
 }
 
-// Serve serves on the listeners until the context ends or Shutdown is called,
-// and returns once all connections have. A listener that fails ends it with
-// its error.
+// Serve serves on the listeners until the context is done or Shutdown is
+// called, and returns when all connections have ended. If a listener fails,
+// Serve shuts the server down and returns the error.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	conns := &connections{open: make(map[net.Conn]struct{})}
 	h := &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	ConfigureServer(h)
 	h.Protocols = s.protocols()
-	h.ConnState = conns.note
-	h.RegisterOnShutdown(conns.closeSilent)
+	h.ConnState = conns.track
+	h.RegisterOnShutdown(conns.closeUnused)
 	defer conns.all.Wait()
 	if !s.add(h) {
 		closeAll(listeners)
@@ -79,15 +79,15 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	return err
 }
 
-// connections knows those of one http.Server.
+// connections holds the connections of one http.Server.
 type connections struct {
 	all  sync.WaitGroup
 	mu   sync.Mutex // guards the rest
 	open map[net.Conn]struct{}
 }
 
-// note is told of every change of state.
-func (k *connections) note(c net.Conn, state http.ConnState) {
+// track is the ConnState callback of the http.Server.
+func (k *connections) track(c net.Conn, state http.ConnState) {
 	if state == http.StateActive || state == http.StateIdle {
 		return
 	}
@@ -102,13 +102,13 @@ func (k *connections) note(c net.Conn, state http.ConnState) {
 	k.all.Done()
 }
 
-// closeSilent closes the connections that nothing has come on yet, as browsers
-// open them to be quick. net/http would wait five seconds for each.
-func (k *connections) closeSilent() {
+// closeUnused closes the connections on which nothing has arrived yet. Browsers
+// open such connections in advance. net/http would wait five seconds for each.
+func (k *connections) closeUnused() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for c := range k.open {
-		if f, ok := c.(interface{ silent() bool }); ok && f.silent() {
+		if f, ok := c.(interface{ unused() bool }); ok && f.unused() {
 			c.Close()
 		}
 	}
@@ -151,10 +151,10 @@ func (s *Server) shutdownWithin(d time.Duration) error {
 	return s.Shutdown(ctx)
 }
 
-// Shutdown stops accepting, finishes the requests that run, closes WebSockets
-// with 1001, all at once, and tells the application of their end. When the
-// context ends it cuts what is left and answers the context's error. Further
-// calls wait for the first.
+// Shutdown stops accepting connections, finishes the running requests, closes
+// all WebSockets with 1001 at once, and sends their disconnect messages. If the
+// context is done first, Shutdown aborts the remaining connections and returns
+// the context's error. Further calls wait for the first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.stopping
@@ -172,14 +172,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.conns.drain() {
 		c.end(ending{1001, "the server is shutting down", byServer})
 	}
-	err := s.settle(ctx, servers)
+	err := s.waitIdle(ctx, servers)
 	s.kill()
 	s.unbind()
 	return err
 }
 
-// settle waits until nothing is left, with force once the context has ended.
-func (s *Server) settle(ctx context.Context, servers []*http.Server) error {
+// waitIdle waits until no connection is left. When the context is done it
+// aborts the remaining ones.
+func (s *Server) waitIdle(ctx context.Context, servers []*http.Server) error {
 	idle := make(chan error, len(servers))
 	for _, h := range servers {
 		go func() { idle <- h.Shutdown(ctx) }()
@@ -193,11 +194,11 @@ func (s *Server) settle(ctx context.Context, servers []*http.Server) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.kill() // requests that wait are answered 503 now
+	s.kill() // waiting requests get 503 now
 	for _, c := range s.conns.drain() {
-		c.cut()
+		c.abort()
 	}
-	last := time.NewTimer(lastWord)
+	last := time.NewTimer(abortTimeout)
 	defer last.Stop()
 	select {
 	case <-s.conns.empty:
@@ -210,8 +211,8 @@ func (s *Server) settle(ctx context.Context, servers []*http.Server) error {
 	return context.Cause(ctx)
 }
 
-// cut ends a socket without a word.
-func (c *socket) cut() {
+// abort closes the connection of a socket without a close frame.
+func (c *socket) abort() {
 	if c.open.Load() {
 		c.wire.Conn.Close()
 	}

@@ -8,22 +8,22 @@ import (
 	"unicode/utf8"
 )
 
-// maxTarget bounds a request target, and a target and headers together.
+// maxTarget limits a request target, and target and headers together, in bytes.
 const maxTarget = 64 << 10
 
-// A target is where a request goes.
+// A target is the path and query of a request.
 type target struct {
 	path  string // percent-decoded text
-	query string // as sent
+	query string // as sent by the client
 }
 
 var (
-	errNotASCII = errors.New("the request target holds raw bytes that are not ASCII; percent-encode them")
-	errEscape   = errors.New("the path holds a % that is not followed by two hexadecimal digits")
+	errNotASCII = errors.New("the request target contains bytes that are not ASCII; percent-encode them")
+	errEscape   = errors.New("the path contains a % that is not followed by two hexadecimal digits")
 )
 
-// parseTarget reads the request target as it was sent, since net/http's URL
-// has lost bytes that the application may want.
+// parseTarget parses the request target as the client sent it, because
+// net/http's URL loses bytes that the application may want.
 func parseTarget(r *http.Request) (target, error) {
 	raw := r.RequestURI
 	for i := range len(raw) {
@@ -40,8 +40,8 @@ func parseTarget(r *http.Request) (target, error) {
 	return target{path, query}, err
 }
 
-// originForm answers the path of a target in whichever of the forms of RFC
-// 9112, 3.2, it is.
+// originForm returns the path of a target in any of the forms of RFC 9112,
+// section 3.2.
 func originForm(method, path string) (string, error) {
 	switch {
 	case strings.HasPrefix(path, "/"):
@@ -49,7 +49,7 @@ func originForm(method, path string) (string, error) {
 	case path == "*" && method == http.MethodOptions:
 		return path, nil
 	case method == http.MethodConnect:
-		return "", errors.New("this server is no proxy: CONNECT is not for it")
+		return "", errors.New("this server is not a proxy and does not support CONNECT")
 	}
 	if _, rest, ok := strings.Cut(path, "://"); ok {
 		if slash := strings.IndexByte(rest, '/'); slash >= 0 {
@@ -60,8 +60,8 @@ func originForm(method, path string) (string, error) {
 	return "", fmt.Errorf("the request target %.80q is neither a path nor a URL", path)
 }
 
-// decodePath undoes percent-encoding. What is not UTF-8 then becomes U+FFFD,
-// one for each byte.
+// decodePath decodes percent-encoding. Each byte that is not UTF-8 becomes
+// U+FFFD.
 func decodePath(raw string) (string, error) {
 	if strings.IndexByte(raw, '%') < 0 {
 		return raw, nil
@@ -85,7 +85,7 @@ func decodePath(raw string) (string, error) {
 	return validText(string(path)), nil
 }
 
-// validText answers s with each byte that is not UTF-8 as U+FFFD.
+// validText returns s with each byte that is not UTF-8 replaced by U+FFFD.
 func validText(s string) string {
 	if utf8.ValidString(s) {
 		return s

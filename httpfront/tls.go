@@ -9,28 +9,30 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"asgibox/internal/logkey"
 )
 
-// How often, and how soon, a listener that fails is tried again.
+// How often and how soon a listener tries again after an error.
 const (
 	acceptTries = 100
 	acceptPause = 100 * time.Millisecond
 )
 
-// A tlsListener shakes hands before it hands a connection out, so that one
-// that will speak HTTP/1 can be watched like a plain one (see framedConn) and
-// one that will speak HTTP/2 is what net/http expects.
+// A tlsListener completes the TLS handshake before it returns a connection. An
+// HTTP/1 connection can then be wrapped like a plain one (see framedConn), and
+// an HTTP/2 connection is the *tls.Conn that net/http expects.
 type tlsListener struct {
 	net.Listener
 	config *tls.Config
 	log    *slog.Logger
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	conns  chan net.Conn
-	failed chan error
-	begun  sync.Once
-	hands  sync.WaitGroup
+	ctx        context.Context
+	cancel     context.CancelFunc
+	conns      chan net.Conn
+	failed     chan error
+	start      sync.Once
+	handshakes sync.WaitGroup
 }
 
 func newTLSListener(l net.Listener, config *tls.Config, log *slog.Logger) *tlsListener {
@@ -42,8 +44,8 @@ func newTLSListener(l net.Listener, config *tls.Config, log *slog.Logger) *tlsLi
 }
 
 func (t *tlsListener) Accept() (net.Conn, error) {
-	t.begun.Do(func() {
-		t.hands.Add(1)
+	t.start.Do(func() {
+		t.handshakes.Add(1)
 		go t.accept()
 	})
 	select {
@@ -55,30 +57,30 @@ func (t *tlsListener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close returns when no hand is being shaken any more.
+// Close closes the listener and returns when no handshake is running.
 func (t *tlsListener) Close() error {
 	err := t.Listener.Close()
 	t.cancel()
-	t.hands.Wait()
+	t.handshakes.Wait()
 	return err
 }
 
-// accept goes on over errors that pass, like too many open files.
+// accept continues after temporary errors, such as too many open files.
 func (t *tlsListener) accept() {
-	defer t.hands.Done()
+	defer t.handshakes.Done()
 	for failures := 0; ; {
 		c, err := t.Listener.Accept()
 		if err == nil {
 			failures = 0
-			t.hands.Add(1)
-			go t.shake(c)
+			t.handshakes.Add(1)
+			go t.handshake(c)
 			continue
 		}
 		if failures++; errors.Is(err, net.ErrClosed) || failures > acceptTries {
 			t.failed <- err
 			return
 		}
-		t.log.Warn("a connection could not be accepted", keyError, err)
+		t.log.Warn("could not accept a connection", logkey.Error, err)
 		select {
 		case <-time.After(acceptPause):
 		case <-t.ctx.Done():
@@ -86,16 +88,16 @@ func (t *tlsListener) accept() {
 	}
 }
 
-func (t *tlsListener) shake(raw net.Conn) {
-	defer t.hands.Done()
+func (t *tlsListener) handshake(raw net.Conn) {
+	defer t.handshakes.Done()
 	ctx, cancel := context.WithTimeout(t.ctx, headerTimeout)
 	defer cancel()
 	c := tls.Server(raw, t.config)
 	if err := c.HandshakeContext(ctx); err != nil {
-		t.log.Debug("a TLS handshake failed", keyClient, raw.RemoteAddr(), keyError, err)
+		t.log.Debug("a TLS handshake failed", logkey.Client, raw.RemoteAddr(), logkey.Error, err)
 		var plain tls.RecordHeaderError
 		if errors.As(err, &plain) && plain.Conn != nil {
-			io.WriteString(raw, "HTTP/1.0 400 Bad Request\r\n\r\nThis port speaks HTTPS: the address begins with https://\n")
+			io.WriteString(raw, "HTTP/1.0 400 Bad Request\r\n\r\nThis port uses HTTPS: the address must start with https://\n")
 		}
 		raw.Close()
 		return

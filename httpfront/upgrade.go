@@ -12,39 +12,39 @@ import (
 	"github.com/coder/websocket"
 )
 
-// wantsSocket reports whether a request asks for a WebSocket, rightly or not.
+// wantsSocket reports whether a request asks for a WebSocket, even if in a
+// wrong way.
 func wantsSocket(r *http.Request) bool {
 	return r.ProtoMajor == 1 && len(r.Header["Upgrade"]) > 0 && hasToken(r.Header["Upgrade"], "websocket")
 }
 
-// checkUpgrade finds what is wrong with a handshake, before the application
-// hears of it.
+// checkUpgrade checks a handshake before it is sent to the application.
 func checkUpgrade(r *http.Request) (refusal, bool) {
 	fail := func(status int, what string, headers ...[2]string) (refusal, bool) {
-		return refusal{status: status, title: "This is not a WebSocket handshake", advice: what, headers: headers, closing: true}, false
+		return refusal{status: status, title: "This is not a WebSocket handshake", advice: what, headers: headers, closeConn: true}, false
 	}
 	keys := r.Header["Sec-Websocket-Key"]
 	versions := r.Header["Sec-Websocket-Version"]
 	switch {
 	case r.Method != http.MethodGet:
-		return fail(http.StatusMethodNotAllowed, "A WebSocket is opened with GET.", [2]string{"Allow", "GET"})
+		return fail(http.StatusMethodNotAllowed, "A WebSocket handshake must use GET.", [2]string{"Allow", "GET"})
 	case !r.ProtoAtLeast(1, 1):
-		return fail(http.StatusBadRequest, "A WebSocket is opened over HTTP/1.1.")
+		return fail(http.StatusBadRequest, "A WebSocket handshake must use HTTP/1.1.")
 	case !hasToken(r.Header["Connection"], "upgrade"):
-		return fail(http.StatusBadRequest, `The header "Connection: Upgrade" is missing. If a proxy stands between, it must pass Upgrade and Connection on.`)
+		return fail(http.StatusBadRequest, `The header "Connection: Upgrade" is missing. If there is a proxy, it must forward Upgrade and Connection.`)
 	case len(versions) != 1 || strings.TrimSpace(versions[0]) != "13":
-		return fail(http.StatusBadRequest, "Only version 13 of the protocol is spoken: Sec-WebSocket-Version: 13.", [2]string{"Sec-WebSocket-Version", "13"})
+		return fail(http.StatusBadRequest, "Only version 13 of the protocol is used: Sec-WebSocket-Version: 13.", [2]string{"Sec-WebSocket-Version", "13"})
 	case len(keys) != 1 || !validKey(keys[0]):
-		return fail(http.StatusBadRequest, "There must be one Sec-WebSocket-Key: 16 bytes in base64.")
+		return fail(http.StatusBadRequest, "The request must have one Sec-WebSocket-Key: 16 bytes in base64.")
 	case r.ContentLength != 0:
-		return fail(http.StatusBadRequest, "A handshake has no body.")
+		return fail(http.StatusBadRequest, "A WebSocket handshake must not have a body.")
 	case strings.IndexByte(r.RequestURI, '#') >= 0:
-		return fail(http.StatusBadRequest, "A WebSocket's address has no fragment (#).")
+		return fail(http.StatusBadRequest, "A WebSocket address must not have a fragment (#).")
 	}
 	offered := tokens(r.Header["Sec-Websocket-Protocol"])
 	for i, name := range offered {
 		if !validName(name) || slices.Contains(offered[:i], name) {
-			return fail(http.StatusBadRequest, "Sec-WebSocket-Protocol must list names, each once.")
+			return fail(http.StatusBadRequest, "Sec-WebSocket-Protocol must be a list of different names.")
 		}
 	}
 	return refusal{}, true
@@ -55,9 +55,9 @@ func validKey(s string) bool {
 	return err == nil && len(b) == 16
 }
 
-// choose answers the first sub-protocol that the client offers and the server
-// speaks.
-func (s *Server) choose(offered []string) string {
+// selectProtocol returns the first sub-protocol offered by the client that the
+// server supports.
+func (s *Server) selectProtocol(offered []string) string {
 	for _, name := range offered {
 		if slices.Contains(s.opts.Protocols, name) {
 			return name
@@ -83,7 +83,7 @@ func hasToken(values []string, token string) bool {
 	return slices.ContainsFunc(tokens(values), func(t string) bool { return strings.EqualFold(t, token) })
 }
 
-// upgrade answers a handshake with 101, which stays on the corked wire until
+// upgrade accepts a handshake. The 101 response stays on the corked wire until
 // the first flush.
 func (c *socket) upgrade(protocol string) error {
 	conn, rw, err := http.NewResponseController(c.w).Hijack()
@@ -96,9 +96,9 @@ func (c *socket) upgrade(protocol string) error {
 		rw.Read(c.wire.early)
 	}
 	opts := &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // origins have been checked
-		OnPingReceived:     c.pinged,
-		OnPongReceived:     c.ponged,
+		InsecureSkipVerify: true, // serveSocket has checked the origin
+		OnPingReceived:     c.onPing,
+		OnPongReceived:     c.onPong,
 	}
 	if c.s.opts.Compression {
 		opts.CompressionMode = websocket.CompressionNoContextTakeover
@@ -116,7 +116,7 @@ func (c *socket) upgrade(protocol string) error {
 	return nil
 }
 
-// readLimit is the longest message that a client may send, or -1.
+// readLimit returns the longest message that a client may send, or -1.
 func (s *Server) readLimit() int64 {
 	if s.set.MaxMessage <= 0 {
 		return -1
@@ -124,7 +124,8 @@ func (s *Server) readLimit() int64 {
 	return int64(s.set.MaxMessage)
 }
 
-// handshakeRequest is what the WebSocket library needs of the request.
+// handshakeRequest returns the parts of the request that the WebSocket library
+// needs.
 func (c *socket) handshakeRequest(protocol string) *http.Request {
 	in := c.q.http
 	h := http.Header{
@@ -142,9 +143,9 @@ func (c *socket) handshakeRequest(protocol string) *http.Request {
 	return &http.Request{Method: http.MethodGet, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h}
 }
 
-// An upgradeWriter is the response to a handshake on a connection that has
-// been taken over already. Its buffers are small, since a socket has them for
-// all its life.
+// An upgradeWriter is the ResponseWriter of a handshake on a hijacked
+// connection. Its buffers are small because a socket holds them as long as it
+// lives.
 type upgradeWriter struct {
 	wire   *wire
 	header http.Header
@@ -158,7 +159,7 @@ func (u *upgradeWriter) Write([]byte) (int, error) {
 
 func (u *upgradeWriter) WriteHeader(status int) {
 	if status == http.StatusSwitchingProtocols {
-		u.wire.begin(u.header)
+		u.wire.writeUpgrade(u.header)
 	}
 }
 
@@ -166,8 +167,8 @@ func (u *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return u.wire, bufio.NewReadWriter(bufio.NewReaderSize(u.wire, 1024), bufio.NewWriterSize(u.wire, 512)), nil
 }
 
-// begin gathers the 101 response, which goes before all frames.
-func (w *wire) begin(h http.Header) {
+// writeUpgrade gathers the 101 response, which comes before all frames.
+func (w *wire) writeUpgrade(h http.Header) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.buf = buffers.Get().(*[]byte)

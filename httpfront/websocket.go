@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,123 +12,120 @@ import (
 	"github.com/coder/websocket"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-const (
-	channelConnect          = "websocket.connect"
-	channelReceive          = "websocket.receive"
-	channelSocketDisconnect = "websocket.disconnect"
-)
-
-// A socket is one WebSocket, from its handshake on. The goroutine of its HTTP
-// request waits for the answer; once that is yes, a reading goroutine owns the
-// socket to its end and a writing one, the pump, comes and goes.
+// A socket is one WebSocket from its handshake on. The goroutine of its HTTP
+// request waits for the reply to the handshake. After the socket is accepted, a
+// reading goroutine owns it until its end. A writing goroutine, the pump, runs
+// whenever there is something to write.
 type socket struct {
 	s       *Server
 	channel string
 	path    string
-	// Both as values of messages, which are many.
+	// Both as interface values, which every message from the client shares.
 	channelValue, pathValue any
 
 	target   string
 	client   any
-	began    time.Time
+	started  time.Time
 	offered  []string
-	protocol string // chosen
+	protocol string // selected by the server
 	box      mailbox
 	open     atomic.Bool  // the handshake was accepted
 	trace    asgi.TraceID // of its handshake
 	traffic  traffic
 
-	// Of the handshake only.
+	// Used only during the handshake.
 	w      http.ResponseWriter
 	q      *request
 	wakeup chan struct{}
 
-	// Of the open socket.
+	// Used only while the socket is open.
 	wire  *wire
 	conn  *websocket.Conn
 	pumps sync.WaitGroup
-	order int64        // of the last message that was received; the reader's
-	seen  atomic.Int64 // when data last came or went; Unix nanoseconds
+	order int64        // order of the last message received; used by the reader only
+	seen  atomic.Int64 // when data was last read or written, in Unix nanoseconds
 
-	mu    sync.Mutex // guards the rest
-	last  *ending    // how the server ended it
-	slow  bool       // it is being ended for its slowness
-	beats heartbeat
+	mu        sync.Mutex // guards the rest
+	serverEnd *ending    // how the server ended it
+	slow      bool       // it is being closed because its client does not read
+	heartbeat heartbeat
 }
 
-// An ending is how the server ends a socket.
+// An ending describes how the server ends a socket.
 type ending struct {
 	code   int
 	reason string
-	by     string // empty if the client is lost
+	by     string // empty if the connection was lost
 }
 
-// Who ended a WebSocket.
+// Values of Event.By: the side that ended a WebSocket.
 const (
 	byClient      = "client"
 	byApplication = "application"
-	byHand        = "hand" // somebody who called [Server.CloseConnection]
+	byHand        = "hand" // a call of [Server.CloseConnection]
 	byServer      = "server"
 )
 
-// serveSocket carries out a handshake. An accepted socket goes on by itself.
-func (s *Server) serveSocket(w http.ResponseWriter, q *request, began time.Time) {
+// serveSocket serves a handshake. It returns when the socket is accepted or has
+// ended.
+func (s *Server) serveSocket(w http.ResponseWriter, q *request, started time.Time) {
 	r := q.http
 	if f, ok := checkUpgrade(r); !ok {
-		s.refuse(w, r, began, f)
+		s.refuse(w, r, started, f)
 		return
 	}
 	if !s.origins.allows(r) {
-		s.log.Warn("a WebSocket from a page of another origin was refused; --allow-origin would let it in",
-			"origin", r.Header.Get("Origin"), "host", r.Host, keyPath, q.path, keyClient, endpointString(q.peer.client))
-		s.refuse(w, r, began, refusedOrigin)
+		s.log.Warn("a WebSocket from another origin was refused; to allow it, use --allow-origin",
+			"origin", r.Header.Get("Origin"), "host", r.Host, logkey.Path, q.path, logkey.Client, endpointString(q.peer.client))
+		s.refuse(w, r, started, refusedOrigin)
 		return
 	}
 	c := &socket{
 		s: s, channel: s.names.next(s.prefix), path: q.path, target: r.RequestURI, client: q.peer.client,
-		began: began, w: w, q: q, wakeup: make(chan struct{}, 1),
+		started: started, w: w, q: q, wakeup: make(chan struct{}, 1),
 	}
 	c.channelValue, c.pathValue = c.channel, c.path
 	c.offered = tokens(r.Header["Sec-Websocket-Protocol"])
-	c.protocol = s.choose(c.offered)
-	c.box.owner, c.box.all = c, &s.bytes
-	if !s.conns.join(c.channel, &c.box, c) {
-		s.refuse(w, r, began, refusedStopping)
+	c.protocol = s.selectProtocol(c.offered)
+	c.box.owner, c.box.total = c, &s.bytes
+	if !s.conns.add(c.channel, &c.box, c) {
+		s.refuse(w, r, started, refusedStopping)
 		return
 	}
 	c.handshake()
 }
 
-// handshake sends websocket.connect and waits for its answer.
+// handshake sends websocket.connect and waits for the reply.
 func (c *socket) handshake() {
 	cause := c.s.cause()
 	c.trace = cause.Trace()
 	m, err := c.connectMessage()
 	if err == nil {
-		err = c.s.layer.Send(c.q.http.Context(), cause, channelConnect, m, asgi.Volatile)
+		err = c.s.layer.Send(c.q.http.Context(), cause, asgi.WebSocketConnect, m, asgi.Volatile)
 	}
 	if err != nil {
 		c.refuseConnect(err)
-		c.forget()
+		c.discard()
 		return
 	}
 	c.event(SocketConnecting, 0)
-	p, f := c.wait()
+	p, f := c.waitForReply()
 	if f == nil {
-		if err = c.upgrade(c.chosen(p)); err == nil {
-			c.run(p)
+		if err = c.upgrade(c.protocolFor(p)); err == nil {
+			c.detach(p)
 			return
 		}
-		c.s.log.Warn("a WebSocket was accepted but could not be opened", keyChannel, c.channel, keyPath, c.path, keyError, err)
+		c.s.log.Warn("a WebSocket was accepted but could not be opened", logkey.Channel, c.channel, logkey.Path, c.path, logkey.Error, err)
 		if errors.Is(err, http.ErrNotSupported) {
 			f = &refusedNoUpgrade
 		}
 	}
 	switch {
 	case f == nil:
-	case f.status == 0: // nobody is left to tell
+	case f.status == 0: // the client is gone
 		c.event(SocketDisconnected, 1006)
 	default:
 		f.write(c.w, c.q.http)
@@ -135,23 +133,23 @@ func (c *socket) handshake() {
 	}
 	c.finish(1006)
 	if f != nil && f.status == 0 {
-		panic(http.ErrAbortHandler) // or net/http would answer 200 in our name
+		panic(http.ErrAbortHandler) // stops net/http from sending a 200
 	}
 }
 
 func (c *socket) connectMessage() (asgi.Message, error) {
 	q := c.q
 	return asgi.NewMessage(
-		asgi.Field{Key: "reply_channel", Value: c.channel},
-		asgi.Field{Key: "http_version", Value: q.httpVersion()},
-		asgi.Field{Key: "scheme", Value: q.socketScheme()},
-		asgi.Field{Key: "path", Value: q.path},
-		asgi.Field{Key: "query_string", Value: asgi.Bytes(q.query)},
-		asgi.Field{Key: "root_path", Value: q.rootPath},
-		asgi.Field{Key: "headers", Value: q.headers},
-		asgi.Field{Key: "client", Value: q.peer.client},
-		asgi.Field{Key: "server", Value: q.peer.server},
-		asgi.Field{Key: "order", Value: 0},
+		asgi.Field{Key: asgi.KeyReplyChannel, Value: c.channel},
+		asgi.Field{Key: asgi.KeyHTTPVersion, Value: q.httpVersion()},
+		asgi.Field{Key: asgi.KeyScheme, Value: q.socketScheme()},
+		asgi.Field{Key: asgi.KeyPath, Value: q.path},
+		asgi.Field{Key: asgi.KeyQueryString, Value: asgi.Bytes(q.query)},
+		asgi.Field{Key: asgi.KeyRootPath, Value: q.rootPath},
+		asgi.Field{Key: asgi.KeyHeaders, Value: q.headers},
+		asgi.Field{Key: asgi.KeyClient, Value: q.peer.client},
+		asgi.Field{Key: asgi.KeyServer, Value: q.peer.server},
+		asgi.Field{Key: asgi.KeyOrder, Value: 0},
 	)
 }
 
@@ -163,15 +161,15 @@ func (c *socket) refuseConnect(err error) {
 	case errors.Is(err, asgi.ErrMessageTooLarge):
 		f = refusedHeaders
 	default:
-		c.s.log.Error("a WebSocket handshake could not be sent", keyPath, c.path, keyError, err)
+		c.s.log.Error("a WebSocket handshake could not be sent", logkey.Path, c.path, logkey.Error, err)
 	}
 	f.write(c.w, c.q.http)
 	c.event(SocketRefused, f.status)
 }
 
-// wait answers the reply that accepts, or the refusal that ends the handshake:
-// one without a status if there is nobody left to tell.
-func (c *socket) wait() (socketReply, *refusal) {
+// waitForReply returns the reply that accepts, or the refusal that ends the
+// handshake. The refusal has no status if the client is gone.
+func (c *socket) waitForReply() (socketReply, *refusal) {
 	var late <-chan time.Time
 	if d := c.s.opts.ConnectTimeout; d > 0 {
 		timer := time.NewTimer(d)
@@ -181,14 +179,14 @@ func (c *socket) wait() (socketReply, *refusal) {
 	for {
 		e, ok := c.box.take()
 		if ok {
-			p, f, done := c.judge(e)
+			p, f, done := c.checkReply(e)
 			c.box.release(e)
 			if done {
 				return p, f
 			}
 			continue
 		}
-		if !c.box.rest() {
+		if !c.box.idle() {
 			continue
 		}
 		select {
@@ -198,22 +196,23 @@ func (c *socket) wait() (socketReply, *refusal) {
 		case <-c.s.life.Done():
 			return socketReply{}, &refusedStopping
 		case <-late:
-			c.s.log.Warn("nobody answered a WebSocket handshake in time; does a worker listen to "+channelConnect+" and reply {accept: True}?",
-				keyChannel, c.channel, keyPath, c.path, "timeout", c.s.opts.ConnectTimeout)
+			c.s.log.Warn("a WebSocket handshake got no reply in time; check that a worker receives "+asgi.WebSocketConnect+" and replies {accept: True}",
+				logkey.Channel, c.channel, logkey.Path, c.path, "timeout", c.s.opts.ConnectTimeout)
 			return socketReply{}, &refusedHandshakeLate
 		}
 	}
 }
 
-// judge looks at one entry while the handshake waits.
-func (c *socket) judge(e entry) (p socketReply, f *refusal, done bool) {
+// checkReply checks one entry of the mailbox during the handshake. It reports
+// whether the handshake is done.
+func (c *socket) checkReply(e entry) (p socketReply, f *refusal, done bool) {
 	switch {
-	case e.last != nil && e.last.code != 1001:
+	case e.ending != nil && e.ending.code != 1001:
 		return p, &refusedDenied, true
-	case e.last != nil:
+	case e.ending != nil:
 		return p, &refusedStopping, true
 	case e.err != nil:
-		c.s.log.Error("a handshake was not answered, since what the answer tells of could not be stored", keyChannel, c.channel, keyError, e.err)
+		c.s.log.Error("a WebSocket handshake was refused because the data of its reply could not be stored", logkey.Channel, c.channel, logkey.Error, e.err)
 		broken := refusedBroken(e.err)
 		return p, &broken, true
 	}
@@ -229,15 +228,15 @@ func (c *socket) judge(e entry) (p socketReply, f *refusal, done bool) {
 	case p.close != 0:
 		return p, p.refusal(), true
 	}
-	c.s.log.Warn("a message to a waiting WebSocket neither accepts nor closes it and was ignored", keyChannel, c.channel)
+	c.s.log.Warn("a message to a WebSocket was ignored: it neither accepts nor closes the waiting handshake", logkey.Channel, c.channel)
 	return p, nil, false
 }
 
 func (c *socket) ignored(bad *problem) {
-	c.s.log.Warn("a message to a WebSocket was ignored", keyChannel, c.channel, keyKey, bad.key, keyProblem, bad.what)
+	c.s.log.Warn("a message to a WebSocket was ignored", logkey.Channel, c.channel, keyKey, bad.key, logkey.Problem, bad.what)
 }
 
-// refusal is how a waiting handshake is closed.
+// refusal returns the refusal for a handshake that the application closes.
 func (p socketReply) refusal() *refusal {
 	if p.response == nil {
 		return &refusedDenied
@@ -245,35 +244,33 @@ func (p socketReply) refusal() *refusal {
 	return &refusal{status: p.response.status, response: p.response}
 }
 
-// chosen answers the sub-protocol: the application's word goes before the
-// server's, if the client offered it.
-func (c *socket) chosen(p socketReply) string {
+// protocolFor returns the sub-protocol that the application selected. If it
+// selected none, or one that the client did not offer, it returns the server's.
+func (c *socket) protocolFor(p socketReply) string {
 	if p.subprotocol == "" {
 		return c.protocol
 	}
-	for _, name := range c.offered {
-		if name == p.subprotocol {
-			return name
-		}
+	if slices.Contains(c.offered, p.subprotocol) {
+		return p.subprotocol
 	}
 	c.s.log.Warn("a sub-protocol that the client did not offer was ignored",
-		keyChannel, c.channel, keyKey, "subprotocol", "subprotocol", p.subprotocol, "offered", c.offered)
+		logkey.Channel, c.channel, keyKey, "subprotocol", "subprotocol", p.subprotocol, "offered", c.offered)
 	return c.protocol
 }
 
-// run makes the socket independent of its HTTP request.
-func (c *socket) run(first socketReply) {
+// detach makes the socket independent of its HTTP request.
+func (c *socket) detach(first socketReply) {
 	c.event(SocketConnected, http.StatusSwitchingProtocols)
 	c.w, c.q, c.offered = nil, nil, nil
 	c.seen.Store(time.Now().UnixNano())
 	c.open.Store(true)
-	c.startBeats()
+	c.startHeartbeat()
 	c.pumps.Add(1)
-	go c.pump(&first) // the handshake's place at the mailbox is now the pump's
+	go c.pump(&first) // the pump replaces the handshake as consumer of the mailbox
 	go c.read()
 }
 
-// wake is the mailbox's way to fetch a consumer: the handshake, or a pump.
+// wake wakes the handshake or starts a pump. The mailbox calls it.
 func (c *socket) wake() {
 	if c.open.Load() {
 		c.pumps.Add(1)
@@ -286,57 +283,57 @@ func (c *socket) wake() {
 	}
 }
 
-// finish ends the socket for good and tells the application, once. Only the
-// handshake or the reader calls it.
+// finish ends the socket and sends websocket.disconnect. It must be called
+// once, by the handshake or the reader.
 func (c *socket) finish(code int) {
 	c.box.close()
 	if c.open.Load() {
-		c.stopBeats()
-		c.wire.Close() // before CloseNow, which may wait for a handshake
+		c.stopHeartbeat()
+		c.wire.Close() // before CloseNow, which may wait for a close handshake
 		c.conn.CloseNow()
 		c.pumps.Wait()
 		c.event(SocketDisconnected, code)
 	}
-	c.s.depart(c.channel)
-	c.s.conns.closed(c)
-	defer c.s.conns.leave()
-	if c.s.hasReader(channelSocketDisconnect) {
+	c.s.unregister(c.channel)
+	c.s.conns.removeSocket(c)
+	defer c.s.conns.done()
+	if c.s.hasReader(asgi.WebSocketDisconnect) {
 		c.disconnect(code)
 	}
 }
 
-// forget ends a handshake that the application has not heard of.
-func (c *socket) forget() {
+// discard ends a handshake that was not sent to the application.
+func (c *socket) discard() {
 	c.box.close()
-	c.s.depart(c.channel)
-	c.s.conns.closed(c)
-	c.s.conns.leave()
+	c.s.unregister(c.channel)
+	c.s.conns.removeSocket(c)
+	c.s.conns.done()
 }
 
-// disconnect sends websocket.disconnect, waiting for room as long as the
-// message would live.
+// disconnect sends websocket.disconnect. If the channel is full, it waits as
+// long as the message would live.
 func (c *socket) disconnect(code int) {
 	ctx, cancel := context.WithTimeout(c.s.life, c.s.set.Expiry)
 	defer cancel()
 	m, err := asgi.NewMessage(
-		asgi.Field{Key: "reply_channel", Value: c.channel},
-		asgi.Field{Key: "path", Value: c.path},
-		asgi.Field{Key: "code", Value: code},
-		asgi.Field{Key: "order", Value: c.order + 1},
+		asgi.Field{Key: asgi.KeyReplyChannel, Value: c.channel},
+		asgi.Field{Key: asgi.KeyPath, Value: c.path},
+		asgi.Field{Key: asgi.KeyCode, Value: code},
+		asgi.Field{Key: asgi.KeyOrder, Value: c.order + 1},
 	)
 	if err == nil {
 		cause := c.s.cause()
 		err = retry(ctx, func() error {
-			return c.s.layer.Send(ctx, cause, channelSocketDisconnect, m, asgi.Volatile)
+			return c.s.layer.Send(ctx, cause, asgi.WebSocketDisconnect, m, asgi.Volatile)
 		})
 	}
 	if err != nil {
-		c.s.log.Warn("the end of a WebSocket could not be told", keyChannel, c.channel, keyCode, code, keyError, err)
+		c.s.log.Warn("could not send websocket.disconnect", logkey.Channel, c.channel, keyCode, code, logkey.Error, err)
 	}
 }
 
-// ender answers who ended a socket that ended with that code.
-func (c *socket) ender(code int) string {
+// endedBy returns the side that ended a socket with that code.
+func (c *socket) endedBy(code int) string {
 	switch last := c.ending(); {
 	case last != nil && last.code == code:
 		return last.by
@@ -349,10 +346,10 @@ func (c *socket) ender(code int) string {
 func (c *socket) event(kind EventKind, status int) {
 	by := ""
 	if kind == SocketDisconnected {
-		by = c.ender(status)
+		by = c.endedBy(status)
 	}
 	c.s.event(Event{
 		Kind: kind, Client: c.client, Method: http.MethodGet, Target: c.target, Version: "1.1",
-		Path: c.path, Status: status, Duration: time.Since(c.began), Channel: c.channel, Trace: c.trace, By: by,
+		Path: c.path, Status: status, Duration: time.Since(c.started), Channel: c.channel, Trace: c.trace, By: by,
 	})
 }

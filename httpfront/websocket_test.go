@@ -61,14 +61,14 @@ func TestSocketCarriesMessagesBothWays(t *testing.T) {
 func TestHandshakeTimeoutIs403(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, Options{})
-		began := time.Now()
+		started := time.Now()
 		c, app := s.connect()
 		c.response().check(t, 403)
-		if d := time.Since(began); d != 5*time.Second {
+		if d := time.Since(started); d != 5*time.Second {
 			t.Errorf("answered after %v", d)
 		}
 		app.disconnected(1006, 1)
-		s.logs.says(t, "nobody answered a WebSocket handshake in time", app.channel)
+		s.logs.says(t, "a WebSocket handshake got no reply in time", app.channel)
 	})
 }
 

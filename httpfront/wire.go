@@ -9,29 +9,29 @@ import (
 	"unicode/utf8"
 )
 
-// cork is how much a wire holds before it is written though more may come.
-const cork = 32 << 10
+// corkSize is how many bytes a corked wire gathers before they must be written.
+const corkSize = 32 << 10
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// A wire is the connection beneath a WebSocket. While it is corked, frames are
-// gathered and leave in one write; a frame that comes while a write is blocked
-// joins the next one, so that nobody but the goroutine that writes waits for a
-// slow client. A wire without frames to write holds no buffer.
+// A wire is the connection beneath a WebSocket. While it is corked, it gathers
+// frames and sends them in one write. A frame that comes while a write is
+// blocked joins the next one, so that only the writing goroutine waits for a
+// slow client. A wire without gathered frames holds no buffer.
 type wire struct {
 	net.Conn
-	early   []byte       // what came before the upgrade was answered
+	early   []byte       // input that arrived before the upgrade
 	lost    atomic.Bool  // reading or writing has failed
-	blocked atomic.Int64 // when the write that now runs began; Unix nanoseconds
+	blocked atomic.Int64 // start of the running write in Unix nanoseconds, or zero
 
 	mu       sync.Mutex // guards the rest
 	buf      *[]byte
 	corked   bool
 	flushing bool
-	closing  bool // close once all is written
+	closing  bool // close the connection when everything is written
 	err      error
-	rest     int // bytes of the frame at the end of buf that are still to come
-	code     int // of the close frame that was written
+	missing  int // bytes of the last frame in buf that have not come yet
+	code     int // code of the close frame that was written
 }
 
 func (w *wire) Read(p []byte) (int, error) {
@@ -47,8 +47,8 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write takes the bytes of frames. The WebSocket library begins every frame
-// with a write of its own.
+// Write gathers or writes the bytes of frames. The WebSocket library starts
+// every frame with a separate Write.
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	if w.err != nil {
@@ -56,10 +56,10 @@ func (w *wire) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	n := len(p)
-	if w.rest == 0 {
-		p = w.frameLocked(p)
+	if w.missing == 0 {
+		p = w.startFrameLocked(p)
 	} else {
-		w.rest -= n
+		w.missing -= n
 	}
 	if w.buf == nil {
 		w.buf = buffers.Get().(*[]byte)
@@ -72,9 +72,10 @@ func (w *wire) Write(p []byte) (int, error) {
 	return n, w.flushUnlock()
 }
 
-// frameLocked looks at the beginning of a frame and answers what to write. A
-// close frame that would repeat a peer's reason that is not UTF-8 says 1007.
-func (w *wire) frameLocked(p []byte) []byte {
+// startFrameLocked parses the start of a frame and returns the bytes to write.
+// If a close frame repeats a reason that is not UTF-8, it returns a close frame
+// with code 1007.
+func (w *wire) startFrameLocked(p []byte) []byte {
 	if len(p) < 2 {
 		return p
 	}
@@ -85,7 +86,7 @@ func (w *wire) frameLocked(p []byte) []byte {
 	case length == 127 && len(p) >= 10:
 		header, length = 10, int(binary.BigEndian.Uint64(p[2:]))
 	}
-	w.rest = header + length - len(p)
+	w.missing = header + length - len(p)
 	if p[0]&0xf == opClose && len(p) >= 4 {
 		w.code = int(binary.BigEndian.Uint16(p[2:]))
 		if !utf8.Valid(p[4:]) {
@@ -96,10 +97,10 @@ func (w *wire) frameLocked(p []byte) []byte {
 	return p
 }
 
-// control writes a ping or pong at the end of what is gathered.
+// control appends a ping or pong to the gathered frames.
 func (w *wire) control(op byte, payload []byte) error {
 	if w.closeCode() != 0 {
-		return nil // nothing follows a close
+		return nil // no frame may follow a close frame
 	}
 	_, err := w.Write(append([]byte{0x80 | op, byte(len(payload))}, payload...))
 	return err
@@ -111,21 +112,21 @@ const (
 	opPong  = 10
 )
 
-// hold corks the wire.
-func (w *wire) hold() {
+// cork makes the wire gather frames.
+func (w *wire) cork() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.corked = true
 }
 
-// full reports whether it is time to write though more may come.
+// full reports whether the gathered frames must be written now.
 func (w *wire) full() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.buf != nil && len(*w.buf) >= cork
+	return w.buf != nil && len(*w.buf) >= corkSize
 }
 
-// flush uncorks the wire and writes what was gathered.
+// flush uncorks the wire and writes the gathered frames.
 func (w *wire) flush() error {
 	w.mu.Lock()
 	w.corked = false
@@ -146,7 +147,7 @@ func (w *wire) flushUnlock() error {
 		w.blocked.Store(time.Now().UnixNano())
 		_, err := w.Conn.Write(*out)
 		w.blocked.Store(0)
-		if cap(*out) <= 4*cork {
+		if cap(*out) <= 4*corkSize {
 			*out = (*out)[:0]
 			buffers.Put(out)
 		}
@@ -163,11 +164,12 @@ func (w *wire) flushUnlock() error {
 	return w.err
 }
 
-// lastWrites is how long what stands before the end of a connection may take.
-const lastWrites = 5 * time.Second
+// closeWriteTimeout is how long the writes before the end of a connection may
+// take.
+const closeWriteTimeout = 5 * time.Second
 
-// Close ends the connection once what was gathered is written: a close frame
-// may stand behind a write that another goroutine is about. Reading ends now.
+// Close closes the connection when the gathered frames are written, because a
+// close frame may wait behind another goroutine's write. Reading ends at once.
 func (w *wire) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -175,21 +177,21 @@ func (w *wire) Close() error {
 	if w.err == nil && (w.flushing || w.corked) {
 		now := time.Now()
 		w.Conn.SetReadDeadline(now)
-		return w.Conn.SetWriteDeadline(now.Add(lastWrites))
+		return w.Conn.SetWriteDeadline(now.Add(closeWriteTimeout))
 	}
 	return w.Conn.Close()
 }
 
-// blockedFor answers how long the write that now runs has been running.
+// blockedFor returns how long the running write has been running.
 func (w *wire) blockedFor() time.Duration {
-	began := w.blocked.Load()
-	if began == 0 {
+	started := w.blocked.Load()
+	if started == 0 {
 		return 0
 	}
-	return time.Since(time.Unix(0, began))
+	return time.Since(time.Unix(0, started))
 }
 
-// closeCode answers the code of the close frame that was written, or zero.
+// closeCode returns the code of the close frame that was written, or zero.
 func (w *wire) closeCode() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -25,9 +25,9 @@ func TestServerCloseKeepsItsCode(t *testing.T) {
 			default:
 				c.frames(closeFrame(answer, ""))
 			}
-			began := time.Now()
+			started := time.Now()
 			app.disconnected(4001, 1)
-			if d := time.Since(began); d > 5*time.Second {
+			if d := time.Since(started); d > 5*time.Second {
 				t.Errorf("a silent peer was waited for %v", d)
 			}
 			if err := app.send(msg{"text": "late"}); err != nil {
@@ -87,18 +87,18 @@ func TestFullReceiveChannelStopsReading(t *testing.T) {
 			}
 		}
 		s.layer.setFull("websocket.receive", true)
-		began := time.Now()
+		started := time.Now()
 		c.frames(text("c"), text("d"))
 		f, err := c.frame()
 		if err != nil || !strings.HasPrefix(f.payload, "\x03\xf5") {
 			t.Errorf("frame %s, %v; want a close with 1013", f, err)
 		}
-		if d := time.Since(began); d != receivePatience {
+		if d := time.Since(started); d != receiveTimeout {
 			t.Errorf("after %v", d)
 		}
 		c.frames(closeFrame(1013, ""))
 		app.disconnected(1013, 3)
-		s.logs.says(t, "there was no room on websocket.receive")
+		s.logs.says(t, "websocket.receive was full")
 	})
 }
 
@@ -123,7 +123,7 @@ func TestDisconnectIsTriedAgainWhileItsChannelIsFull(t *testing.T) {
 		if s.layer.waiting("websocket.disconnect") != 0 {
 			t.Error("it was told after it had expired")
 		}
-		s.logs.says(t, "the end of a WebSocket could not be told", app.channel)
+		s.logs.says(t, "could not send websocket.disconnect", app.channel)
 	})
 }
 
@@ -147,26 +147,26 @@ func TestPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, Options{})
 		c, app := s.open()
-		began := time.Now()
-		pinged := func(payload string, at time.Duration) {
+		started := time.Now()
+		onPing := func(payload string, at time.Duration) {
 			t.Helper()
 			c.gets(frame{0x89, payload})
-			if d := time.Since(began); d != at*time.Second {
+			if d := time.Since(started); d != at*time.Second {
 				t.Errorf("ping %s after %v, want %d s", payload, d, at)
 			}
 		}
-		pinged("1", 20)
+		onPing("1", 20)
 		c.frames(frame{0x8a, "1"})
 		time.Sleep(10 * time.Second)
 		app.reply(msg{"text": "at 30"}) // breaks the silence
 		c.gets(text("at 30"))
-		pinged("2", 50)
+		onPing("2", 50)
 		c.frames(frame{0x8a, "no answer to a ping"})
 		c.frames(text("data is no pong"))
 		s.next("websocket.receive")
-		pinged("3", 70)
+		onPing("3", 70)
 		app.disconnected(1006, 2)
-		if d := time.Since(began); d != 80*time.Second {
+		if d := time.Since(started); d != 80*time.Second {
 			t.Errorf("dropped after %v", d)
 		}
 		s.logs.says(t, "no pong came")
@@ -191,14 +191,14 @@ func TestLifetimeEnds1000(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t, Options{SocketTimeout: life, PingInterval: Forever})
 			c, app := s.open()
-			began := time.Now()
+			started := time.Now()
 			c.closed(1000, "this connection has lived as long as it may")
 			app.disconnected(1000, 1)
 			want := life
 			if want == 0 {
 				want = 24 * time.Hour
 			}
-			if d := time.Since(began); d != want {
+			if d := time.Since(started); d != want {
 				t.Errorf("after %v, want %v", d, want)
 			}
 		})
@@ -278,13 +278,13 @@ func TestFramesWaitForTheirBarrier(t *testing.T) {
 		send(nil, "b")
 		send(disk.after(2), "c")
 		synctest.Wait()
-		disk.settle(1, nil)
+		disk.finish(1, nil)
 		c.gets(text("a"), text("b"))
-		disk.settle(2, nil)
+		disk.finish(2, nil)
 		c.gets(text("c"))
 		send(disk.after(3), "secret")
 		synctest.Wait()
-		disk.settle(3, asgi.ErrStoreFailed)
+		disk.finish(3, asgi.ErrStoreFailed)
 		c.closed(1011, "")
 		app.disconnected(1011, 1)
 	})
@@ -300,7 +300,7 @@ func TestShutdownPassesBarriersBeforeItCloses(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- s.front.Shutdown(t.Context()) }()
 		synctest.Wait()
-		disk.settle(1, nil)
+		disk.finish(1, nil)
 		c.gets(text("a"))
 		c.closed(1001, "the server is shutting down")
 		app.disconnected(1001, 1)
@@ -372,7 +372,7 @@ func TestPingFloodIsBounded(t *testing.T) {
 			}
 			pongs++
 		}
-		if pongs == 0 || pongs > pongsKept+1 { // one was being written
+		if pongs == 0 || pongs > maxPongs+1 { // one was being written
 			t.Errorf("%d pongs", pongs)
 		}
 	})

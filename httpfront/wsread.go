@@ -12,44 +12,45 @@ import (
 	"github.com/coder/websocket"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// receivePatience is how long a client waits for room on websocket.receive.
-const receivePatience = 5 * time.Second
+// receiveTimeout is how long a client waits for room on websocket.receive.
+const receiveTimeout = 5 * time.Second
 
 var payloads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// read is the goroutine that owns an open socket: it sends what the client
-// says until one side ends the connection.
+// read is the goroutine that owns an open socket. It sends the client's
+// messages to the application until one side ends the connection.
 func (c *socket) read() {
 	code := 1011
 	defer func() { c.finish(code) }()
-	defer c.survive()
+	defer c.recoverPanic()
 	code = c.readAll()
 }
 
-// survive ends a socket whose goroutine panics, and nothing else.
-func (c *socket) survive() {
+// recoverPanic ends a socket whose goroutine panics. Other connections continue.
+func (c *socket) recoverPanic() {
 	if v := recover(); v != nil {
-		c.s.log.Error("a WebSocket was cut: serving it went wrong", keyChannel, c.channel, keyPath, c.path, keyError, v, "stack", string(debug.Stack()))
-		c.cut()
+		c.s.log.Error("a WebSocket was aborted: its goroutine panicked", logkey.Channel, c.channel, logkey.Path, c.path, logkey.Error, v, "stack", string(debug.Stack()))
+		c.abort()
 	}
 }
 
-// readAll answers the code that the connection ended with.
+// readAll reads until the connection ends and returns its close code.
 func (c *socket) readAll() int {
 	for {
 		kind, payload, err := c.readMessage()
 		if err != nil {
-			return c.ended(err)
+			return c.codeFor(err)
 		}
 		c.seen.Store(time.Now().UnixNano())
 		c.traffic.in(len(payload))
 		switch {
 		case c.ending() != nil:
-			continue // the server has closed; what comes now is not listened to
+			continue // the server has closed the socket and ignores further messages
 		case kind == websocket.MessageText && !utf8.ValidString(payload):
-			return c.shut(1007, "text that is not UTF-8")
+			return c.closeFromReader(1007, "text that is not UTF-8")
 		}
 		if code := c.receive(kind, payload); code != 0 {
 			return code
@@ -72,9 +73,9 @@ func (c *socket) readMessage() (websocket.MessageType, string, error) {
 	return kind, payload, err
 }
 
-// receive sends one frame on websocket.receive. A client for whom there is no
-// room is not read from meanwhile. It answers zero, or the code that the
-// socket was closed with.
+// receive sends one frame on websocket.receive. While the channel is full, the
+// client is not read. receive returns zero, or the code that the socket was
+// closed with.
 func (c *socket) receive(kind websocket.MessageType, payload string) int {
 	c.order++
 	var text, data any
@@ -84,102 +85,102 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 		data = asgi.Bytes(payload)
 	}
 	m, err := asgi.Converter(nil).OwnMessage(asgi.Fields{
-		{Key: "reply_channel", Value: c.channelValue},
-		{Key: "path", Value: c.pathValue},
-		{Key: "bytes", Value: data},
-		{Key: "text", Value: text},
-		{Key: "order", Value: c.order},
+		{Key: asgi.KeyReplyChannel, Value: c.channelValue},
+		{Key: asgi.KeyPath, Value: c.pathValue},
+		{Key: asgi.KeyBytes, Value: data},
+		{Key: asgi.KeyText, Value: text},
+		{Key: asgi.KeyOrder, Value: c.order},
 	})
 	cause := c.s.cause()
 	if err == nil {
-		err = c.s.layer.Send(c.s.life, cause, channelReceive, m, asgi.Volatile)
+		err = c.s.layer.Send(c.s.life, cause, asgi.WebSocketReceive, m, asgi.Volatile)
 	}
 	if errors.Is(err, asgi.ErrChannelFull) {
-		err = c.receiveLater(cause, m)
+		err = c.retryReceive(cause, m)
 	}
 	switch {
 	case err == nil:
 		return 0
 	case c.ending() != nil:
 		c.order--
-		return 0 // the next read tells
+		return 0 // the next read fails
 	}
 	c.order--
 	switch {
 	case errors.Is(err, asgi.ErrChannelFull):
-		c.s.log.Warn("a WebSocket was closed: there was no room on "+channelReceive, keyChannel, c.channel, keyPath, c.path)
-		return c.shut(1013, "the server is busy")
+		c.s.log.Warn("a WebSocket was closed: "+asgi.WebSocketReceive+" was full", logkey.Channel, c.channel, logkey.Path, c.path)
+		return c.closeFromReader(1013, "the server is busy")
 	case errors.Is(err, asgi.ErrMessageTooLarge):
-		return c.shut(1009, "message too large")
+		return c.closeFromReader(1009, "message too large")
 	}
-	c.s.log.Error("a frame could not be sent to the application", keyChannel, c.channel, keyError, err)
-	return c.shut(1011, "")
+	c.s.log.Error("a frame could not be sent to the application", logkey.Channel, c.channel, logkey.Error, err)
+	return c.closeFromReader(1011, "")
 }
 
-// receiveLater tries again until there is room, for as long as a client may be
-// kept waiting.
-func (c *socket) receiveLater(cause *asgi.Cause, m asgi.Message) error {
-	ctx, cancel := context.WithTimeout(c.s.life, receivePatience)
+// retryReceive sends again until the channel has room or receiveTimeout has
+// passed.
+func (c *socket) retryReceive(cause *asgi.Cause, m asgi.Message) error {
+	ctx, cancel := context.WithTimeout(c.s.life, receiveTimeout)
 	defer cancel()
 	return retry(ctx, func() error {
 		if c.ending() != nil {
 			return asgi.ErrGone
 		}
-		return c.s.layer.Send(ctx, cause, channelReceive, m, asgi.Volatile)
+		return c.s.layer.Send(ctx, cause, asgi.WebSocketReceive, m, asgi.Volatile)
 	})
 }
 
-// shut closes the socket from the reading goroutine, which does not read on,
-// and answers the code.
-func (c *socket) shut(code int, reason string) int {
-	e := c.decide(ending{code, reason, byServer})
+// closeFromReader closes the socket from the reading goroutine, which must not
+// read again. It returns the close code.
+func (c *socket) closeFromReader(code int, reason string) int {
+	e := c.setEnding(ending{code, reason, byServer})
 	c.box.close()
-	c.goodbye(e)
+	c.closeHandshake(e)
 	return e.code
 }
 
-// goodbye sends a close frame, waits for the peer's and closes the connection.
-// The WebSocket library waits five seconds for the beginning of a frame but
-// for ever for the rest of one.
-func (c *socket) goodbye(e ending) {
-	c.wire.Conn.SetReadDeadline(time.Now().Add(lastReads))
+// closeHandshake sends a close frame, waits for the peer's and closes the
+// connection. The WebSocket library waits at most five seconds for the start of
+// a frame but forever for the rest of it, so there is a read deadline.
+func (c *socket) closeHandshake(e ending) {
+	c.wire.Conn.SetReadDeadline(time.Now().Add(lingerTimeout))
 	c.conn.Close(websocket.StatusCode(e.code), e.reason)
 }
 
-// ended answers the code for an error of the WebSocket library, and lets the
-// peer read the close frame if it was at fault.
-func (c *socket) ended(err error) int {
+// codeFor returns the close code for an error of the WebSocket library. If the
+// peer caused the error, codeFor sends a close frame.
+func (c *socket) codeFor(err error) int {
 	switch last := c.ending(); {
 	case last != nil:
 		return last.code
 	case websocket.CloseStatus(err) != -1:
 		if c.wire.closeCode() == 1007 {
-			return 1007 // its reason was not UTF-8
+			return 1007 // the reason in the peer's close frame was not UTF-8
 		}
 		return int(websocket.CloseStatus(err))
 	case errors.Is(err, websocket.ErrMessageTooBig):
-		c.s.log.Debug("a WebSocket message was too large", keyChannel, c.channel, "limit", c.s.set.MaxMessage)
-		return c.shut(1009, "")
+		c.s.log.Debug("a WebSocket message was too large", logkey.Channel, c.channel, "limit", c.s.set.MaxMessage)
+		return c.closeFromReader(1009, "")
 	case c.wire.lost.Load():
 		return 1006
 	}
-	c.s.log.Debug("a WebSocket client broke the protocol", keyChannel, c.channel, keyError, err)
-	return c.shut(1002, "")
+	c.s.log.Debug("a WebSocket client violated the protocol", logkey.Channel, c.channel, logkey.Error, err)
+	return c.closeFromReader(1002, "")
 }
 
-// decide settles how the server ends the socket: the first word counts.
-func (c *socket) decide(e ending) ending {
+// setEnding records how the server ends the socket. The first call decides.
+func (c *socket) setEnding(e ending) ending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.last == nil {
-		c.last = &e
+	if c.serverEnd == nil {
+		c.serverEnd = &e
 	}
-	return *c.last
+	return *c.serverEnd
 }
 
-// ending answers how the server has ended the socket, or nil.
+// ending returns how the server ended the socket, or nil.
 func (c *socket) ending() *ending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.last
+	return c.serverEnd
 }

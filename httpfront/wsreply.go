@@ -6,27 +6,27 @@ import (
 	"asgibox/asgi"
 )
 
-// A socketReply is one message to a WebSocket's reply channel, understood.
+// A socketReply is one parsed message to a WebSocket's reply channel.
 type socketReply struct {
 	accept      bool
-	deny        bool // accept: False; means something to a waiting handshake only
+	deny        bool // accept: False; valid only during the handshake
 	data        string
 	text        bool // data is text
 	hasData     bool
-	close       int // the code; zero: stay open
+	close       int // the code; zero leaves the socket open
 	badCode     bool
 	subprotocol string
 	reason      string
-	response    *reply // what to refuse a handshake with
-	unsaid      bool   // it asks for nothing
+	response    *reply // the response that refuses the handshake
 }
 
-// parseSocketReply checks a message. What has a problem is ignored whole.
+// parseSocketReply parses a message. A message with a problem is ignored as a
+// whole.
 func parseSocketReply(m asgi.Message, waiting bool) (socketReply, *problem) {
 	var p socketReply
-	if v, _ := m.Get("accept"); waiting && v == false {
+	if v, _ := m.Get(asgi.KeyAccept); waiting && v == false {
 		p.deny = true
-		return p, nil // nothing else is looked at
+		return p, nil // other keys do not matter
 	}
 	for key, value := range m.All() {
 		if bad := p.parse(key, value); bad != nil {
@@ -37,48 +37,43 @@ func parseSocketReply(m asgi.Message, waiting bool) (socketReply, *problem) {
 		p.hasData = false
 	}
 	if p.badCode && waiting {
-		return p, &problem{"close", fmt.Sprintf("%d is not a code that may be sent", p.close)}
+		return p, &problem{asgi.KeyClose, fmt.Sprintf("%d is not a valid close code", p.close)}
 	}
-	p.unsaid = !p.hasData && p.close == 0 && !(p.accept && waiting)
 	return p, nil
 }
 
-// parse takes one key.
+// parse parses one key.
 func (p *socketReply) parse(key string, value any) (bad *problem) {
-	known := true
 	switch key {
-	case "text", "bytes":
+	case asgi.KeyText, asgi.KeyBytes:
 		if value != nil {
 			bad = p.parseData(key, value)
 		}
-	case "accept":
+	case asgi.KeyAccept:
 		if value != nil {
 			p.accept, bad = parseBool(key, value)
 		}
-	case "close":
+	case asgi.KeyClose:
 		if value != nil {
 			bad = p.parseClose(value)
 		}
-	case "subprotocol":
+	case asgi.KeySubprotocol:
 		p.subprotocol, bad = optionalText(key, value)
-	case "reason":
+	case asgi.KeyReason:
 		p.reason, bad = optionalText(key, value)
-	case "response":
+	case asgi.KeyResponse:
 		bad = p.parseResponse(value)
 	default:
-		known = false
-	}
-	if !known {
-		return &problem{key, "it is not a key of a message to a WebSocket"}
+		return &problem{key, "not a key of a message to a WebSocket"}
 	}
 	return bad
 }
 
 func (p *socketReply) parseData(key string, value any) *problem {
 	if p.hasData {
-		return &problem{key, "text and bytes are both there; a message is one frame"}
+		return &problem{key, "text and bytes are both present; a message is one frame"}
 	}
-	p.hasData, p.text = true, key == "text"
+	p.hasData, p.text = true, key == asgi.KeyText
 	if p.text {
 		s, ok := value.(string)
 		if !ok {
@@ -102,7 +97,7 @@ func (p *socketReply) parseClose(value any) *problem {
 		p.close = int(v)
 		p.badCode = v != 0 && !maySend(v)
 	default:
-		return wrongType("close", "True, False or a code", value)
+		return wrongType(asgi.KeyClose, "True, False or a code", value)
 	}
 	return nil
 }

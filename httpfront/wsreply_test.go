@@ -46,9 +46,9 @@ func TestReplyToWaitingHandshake(t *testing.T) {
 		{"close 0", msg{"close": 0}, outcome{logged: "neither accepts nor closes"}},
 		{"close with text", msg{"text": "bye", "close": true}, outcome{status: 101, frames: []frame{text("bye")}, close: 1000}},
 		{"close with a code and text", msg{"text": "bye", "close": 4002}, outcome{status: 101, frames: []frame{text("bye")}, close: 4002}},
-		{"text and bytes", msg{"text": "a", "bytes": b("b")}, outcome{logged: "text and bytes are both there"}},
-		{"text and bytes, both empty", msg{"text": "", "bytes": b("")}, outcome{logged: "text and bytes are both there"}},
-		{"accept with text and bytes", msg{"accept": true, "text": "a", "bytes": b("b")}, outcome{logged: "text and bytes are both there"}},
+		{"text and bytes", msg{"text": "a", "bytes": b("b")}, outcome{logged: "text and bytes are both present"}},
+		{"text and bytes, both empty", msg{"text": "", "bytes": b("")}, outcome{logged: "text and bytes are both present"}},
+		{"accept with text and bytes", msg{"accept": true, "text": "a", "bytes": b("b")}, outcome{logged: "text and bytes are both present"}},
 		{"accept with close", msg{"accept": true, "close": true}, outcome{status: 101, close: 1000}},
 		{"accept with a code", msg{"accept": true, "close": 3000}, outcome{status: 101, close: 3000}},
 		{"unknown key", msg{"accept": true, "txt": "a"}, outcome{logged: "key=txt"}},
@@ -56,9 +56,9 @@ func TestReplyToWaitingHandshake(t *testing.T) {
 		{"text of a wrong type", msg{"text": b("a")}, outcome{logged: "not a byte string"}},
 		{"bytes of a wrong type", msg{"bytes": 1}, outcome{logged: "key=bytes"}},
 		{"close of a wrong type", msg{"close": "x"}, outcome{logged: "key=close"}},
-		{"a code that may not be sent", msg{"accept": true, "close": 1005}, outcome{logged: "1005 is not a code"}},
-		{"a code that may not be sent, with text", msg{"text": "a", "close": 999}, outcome{logged: "999 is not a code"}},
-		{"a negative code", msg{"close": -1}, outcome{logged: "-1 is not a code"}},
+		{"a code that may not be sent", msg{"accept": true, "close": 1005}, outcome{logged: "1005 is not a valid close code"}},
+		{"a code that may not be sent, with text", msg{"text": "a", "close": 999}, outcome{logged: "999 is not a valid close code"}},
+		{"a negative code", msg{"close": -1}, outcome{logged: "-1 is not a valid close code"}},
 		{"a reason", msg{"accept": true, "close": 4000, "reason": "why"}, outcome{status: 101, close: 4000}},
 		{"a response", msg{"close": 1011, "reason": "crash", "response": msg{"status": 500, "content": "oh"}}, outcome{status: 500}},
 		{"a response beside data", msg{"close": 1011, "text": "a", "response": msg{"status": 500}}, outcome{status: 101, frames: []frame{text("a")}, close: 1011}},
@@ -135,8 +135,8 @@ func TestReplyToOpenSocket(t *testing.T) {
 		{"close 2000", msg{"close": 2000}, nil, 1011, ""},
 		{"close 5000 with text", msg{"close": 5000, "text": "a"}, []frame{text("a")}, 1011, ""},
 		{"close -1", msg{"close": -1}, nil, 1011, ""},
-		{"text and bytes", msg{"text": "a", "bytes": b("b")}, nil, 0, "text and bytes are both there"},
-		{"text and bytes and close", msg{"text": "a", "bytes": b("b"), "close": true}, nil, 0, "text and bytes are both there"},
+		{"text and bytes", msg{"text": "a", "bytes": b("b")}, nil, 0, "text and bytes are both present"},
+		{"text and bytes and close", msg{"text": "a", "bytes": b("b"), "close": true}, nil, 0, "text and bytes are both present"},
 		{"unknown key", msg{"text": "a", "txt": "b"}, nil, 0, "key=txt"},
 		{"text of a wrong type", msg{"text": b("a")}, nil, 0, "key=text"},
 		{"close of a wrong type", msg{"text": "a", "close": 1.5}, nil, 0, "key=close"},
@@ -181,7 +181,7 @@ func TestReasonGoesIntoTheCloseFrame(t *testing.T) {
 			client, app := s.open()
 			app.reply(msg{"close": 4000, "reason": c.reason})
 			client.closed(4000, c.want)
-			if cut := c.reason != c.want; cut != strings.Contains(s.logs.String(), "was cut to 123 bytes") {
+			if cut := c.reason != c.want; cut != strings.Contains(s.logs.String(), "was shortened to 123 bytes") {
 				t.Errorf("%d bytes: log %s", len(c.reason), s.logs)
 			}
 		})

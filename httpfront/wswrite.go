@@ -6,58 +6,60 @@ import (
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
+
+	"asgibox/internal/logkey"
 )
 
 const (
-	// slowness is how long a write may be blocked before a full mailbox ends
-	// its socket.
-	slowness = 30 * time.Second
-	// closing is how long a socket that the server ends may take for what is
-	// still to be written and for the closing handshake.
-	closing = 15 * time.Second
-	// reasonBytes is what a close frame has room for.
-	reasonBytes = 123
+	// slowTimeout is how long a write may be blocked before a full mailbox
+	// closes its socket.
+	slowTimeout = 30 * time.Second
+	// closeTimeout is how long a socket that the server closes may take for
+	// the rest of its mailbox and for the closing handshake.
+	closeTimeout = 15 * time.Second
+	// maxReason is the most bytes of a reason in a close frame.
+	maxReason = 123
 )
 
-// pump writes what the mailbox holds and ends with it. What can be had without
-// waiting goes out in one write.
+// pump writes the entries of the mailbox until it is empty. It sends all
+// entries that are ready in one write.
 func (c *socket) pump(first *socketReply) {
 	defer c.pumps.Done()
-	defer c.survive()
+	defer c.recoverPanic()
 	var scratch []byte
-	c.wire.hold()
+	c.wire.cork()
 	if first != nil {
-		scratch = c.carry(*first, scratch)
+		scratch = c.send(*first, scratch)
 	}
 	for {
-		c.beat()
+		c.sendHeartbeat()
 		if e, ok := c.box.take(); ok {
 			scratch = c.write(e, scratch)
 			c.box.release(e)
 			if c.wire.full() {
-				c.wire.flush() // an error ends the reader, and that everything
-				c.wire.hold()
+				c.wire.flush() // an error ends the reader, which ends the socket
+				c.wire.cork()
 			}
 			continue
 		}
 		c.wire.flush()
 		c.seen.Store(time.Now().UnixNano())
-		if c.box.rest() {
+		if c.box.idle() {
 			return
 		}
-		c.wire.hold()
+		c.wire.cork()
 	}
 }
 
-// write carries out one entry of the mailbox.
+// write processes one entry of the mailbox.
 func (c *socket) write(e entry, scratch []byte) []byte {
 	switch {
-	case e.last != nil:
-		c.conclude(*e.last)
+	case e.ending != nil:
+		c.closeFromPump(*e.ending)
 		return scratch
 	case e.err != nil:
-		c.s.log.Error("a WebSocket was closed, since what it was to be told could not be stored", keyChannel, c.channel, keyError, e.err)
-		c.conclude(ending{code: 1011, by: byServer})
+		c.s.log.Error("a WebSocket was closed because the data of a message to it could not be stored", logkey.Channel, c.channel, logkey.Error, e.err)
+		c.closeFromPump(ending{code: 1011, by: byServer})
 		return scratch
 	}
 	p, bad := parseSocketReply(e.message, false)
@@ -65,11 +67,11 @@ func (c *socket) write(e entry, scratch []byte) []byte {
 		c.ignored(bad)
 		return scratch
 	}
-	return c.carry(p, scratch)
+	return c.send(p, scratch)
 }
 
-// carry sends a reply's frame and close.
-func (c *socket) carry(p socketReply, scratch []byte) []byte {
+// send writes the frame of a reply and closes the socket if the reply says so.
+func (c *socket) send(p socketReply, scratch []byte) []byte {
 	if p.hasData {
 		kind := websocket.MessageBinary
 		if p.text {
@@ -78,72 +80,75 @@ func (c *socket) carry(p socketReply, scratch []byte) []byte {
 		scratch = append(scratch[:0], p.data...)
 		c.traffic.out(len(p.data))
 		if err := c.conn.Write(context.Background(), kind, scratch); err != nil {
-			c.s.log.Debug("a frame could not be written", keyChannel, c.channel, keyError, err)
+			c.s.log.Debug("a frame could not be written", logkey.Channel, c.channel, logkey.Error, err)
 		}
 	}
 	switch {
 	case p.badCode:
-		c.s.log.Warn("a WebSocket was closed with 1011: the code it was to be closed with may not be sent",
-			keyChannel, c.channel, keyKey, "close", keyCode, p.close)
-		c.conclude(ending{code: 1011, by: byServer})
+		c.s.log.Warn("a WebSocket was closed with 1011 because the close code of the application may not be sent",
+			logkey.Channel, c.channel, keyKey, "close", keyCode, p.close)
+		c.closeFromPump(ending{code: 1011, by: byServer})
 	case p.close != 0:
-		c.conclude(ending{p.close, c.fitReason(p.reason), byApplication})
+		c.closeFromPump(ending{p.close, c.truncateReason(p.reason), byApplication})
 	}
 	return scratch
 }
 
-// fitReason cuts a reason at a character, so that it fits a close frame.
-func (c *socket) fitReason(s string) string {
-	if len(s) <= reasonBytes {
+// truncateReason shortens a reason to the size of a close frame, without
+// splitting a character.
+func (c *socket) truncateReason(s string) string {
+	if len(s) <= maxReason {
 		return s
 	}
-	c.s.log.Warn("the reason of a close was cut to 123 bytes", keyChannel, c.channel, keyKey, "reason")
-	n := reasonBytes
+	c.s.log.Warn("a close reason was shortened to 123 bytes", logkey.Channel, c.channel, keyKey, "reason")
+	n := maxReason
 	for !utf8.RuneStart(s[n]) {
 		n--
 	}
 	return s[:n]
 }
 
-// conclude closes the socket from the pump: after what was written, with
-// nothing behind.
-func (c *socket) conclude(e ending) {
-	e = c.decide(e)
+// closeFromPump closes the socket from the pump. The entries written before go
+// first; later ones are dropped.
+func (c *socket) closeFromPump(e ending) {
+	e = c.setEnding(e)
 	c.box.close()
 	c.wire.flush()
-	c.goodbye(e)
+	c.closeHandshake(e)
 }
 
-// end has the socket closed once its mailbox is written, in bounded time.
+// end closes the socket when its mailbox is written, but after closeTimeout at
+// the latest.
 func (c *socket) end(e ending) {
 	c.box.end(&e)
 	if c.open.Load() {
-		c.forceAfter(closing)
+		c.forceAfter(closeTimeout)
 	}
 }
 
-// full is told by the mailbox, under its lock, that a message was refused.
+// full closes the socket if its client does not read. The mailbox calls it,
+// with its lock held, when it refuses a message.
 func (c *socket) full() {
-	if !c.open.Load() || c.wire.blockedFor() < slowness {
+	if !c.open.Load() || c.wire.blockedFor() < slowTimeout {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.slow && c.last == nil {
+	if !c.slow && c.serverEnd == nil {
 		c.slow = true
 		c.pumps.Add(1)
-		go c.tooSlow()
+		go c.closeSlow()
 	}
 }
 
-// tooSlow ends a socket whose client does not read. The close frame stands
-// behind what is stuck; it arrives if the client reads after all.
-func (c *socket) tooSlow() {
+// closeSlow closes a socket whose client does not read. The close frame waits
+// behind the blocked write and arrives if the client reads again.
+func (c *socket) closeSlow() {
 	defer c.pumps.Done()
-	e := c.decide(ending{1013, "too slow", byServer})
+	e := c.setEnding(ending{1013, "too slow", byServer})
 	if n := c.box.close(); n > 0 {
 		c.s.log.Warn("a WebSocket was closed: its client has read nothing for 30 s and messages to it were dropped",
-			keyChannel, c.channel, keyPath, c.path, keyCode, e.code, "dropped", n)
+			logkey.Channel, c.channel, logkey.Path, c.path, keyCode, e.code, "dropped", n)
 	}
-	c.goodbye(e)
+	c.closeHandshake(e)
 }

@@ -1,7 +1,7 @@
-// Package devcert makes a TLS certificate for development, for the names that
-// lead to this machine only, and keeps it between runs.
+// Package devcert makes a TLS certificate for development and stores it between
+// runs. The certificate is valid only for names of this machine.
 //
-// It is signed by itself, so clients have to be told to trust it: see
+// It is self-signed, so clients must be configured to trust it: see
 // [Certificate.Explain].
 package devcert
 
@@ -21,62 +21,51 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
 const (
 	lifetime = 365 * 24 * time.Hour
-	renewal  = 30 * 24 * time.Hour // before the end
+	renewal  = 30 * 24 * time.Hour // time before the end at which Load makes a new one
 )
 
-// names are what the certificate is always good for.
+// names are the hosts that every certificate is valid for.
 var names = []string{"localhost", "127.0.0.1", "::1"}
 
-// A Certificate is one for development, and where it is kept.
+// A Certificate is a certificate for development.
 type Certificate struct {
 	TLS  tls.Certificate
-	Path string // of the certificate in PEM, for clients that are to trust it
-	New  bool   // it was made by this call
+	Path string // PEM file of the certificate, for clients that must trust it
+	New  bool   // Load has just made it
 }
 
-// Config is what a server needs.
+// Config returns the TLS configuration of a server.
 func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{c.TLS}, MinVersion: tls.VersionTLS12}
 }
 
-// Explain says, in a few lines for a terminal, what the certificate is and how
-// to make clients trust it.
+// Explain returns a few lines for a terminal: what the certificate is and how to
+// make clients trust it.
 func (c *Certificate) Explain() string {
-	made := "is used again"
+	made := "was reused"
 	if c.New {
 		made = "was made"
 	}
-	return fmt.Sprintf(`A certificate for development %s: %s
-It is good for %s until %s and signed by itself, so a browser
-warns once. To trust it:  curl --cacert %[2]s …   or import the file into
-the browser. For anybody but yourself use --tls-cert and --tls-key.
-`, made, c.Path, list(c.TLS.Leaf), c.TLS.Leaf.NotAfter.Format("2 January 2006"))
+	return fmt.Sprintf(`A development certificate %s: %s
+It is valid for %s until %s. It is self-signed, so a browser
+warns once. To trust it, use curl --cacert %[2]s … or import the file into
+the browser. For other users set --tls-cert and --tls-key.
+`, made, c.Path, strings.Join(hosts(c.TLS.Leaf), ", "), c.TLS.Leaf.NotAfter.Format("2 January 2006"))
 }
 
-func list(leaf *x509.Certificate) string {
-	s := ""
-	for _, n := range hosts(leaf) {
-		if s != "" {
-			s += ", "
-		}
-		s += n
-	}
-	return s
-}
-
-// Load answers the certificate that the folder keeps, or makes one: where
-// there is none, where it cannot be read, where it ends soon and where it is
-// not good for one of the hosts. The folder is made if need be; the key in it
-// is readable by its owner only.
-func Load(folder string, more ...string) (*Certificate, error) {
-	want := slices.Concat(names, more)
+// Load returns the certificate in the folder. It makes a new one if there is
+// none, or if it cannot be read, ends soon or is not valid for one of the hosts.
+// Load makes the folder if necessary. Only the owner can read the key file.
+func Load(folder string, extraHosts ...string) (*Certificate, error) {
+	want := slices.Concat(names, extraHosts)
 	certPath, keyPath := filepath.Join(folder, "dev-cert.pem"), filepath.Join(folder, "dev-key.pem")
-	if pair, err := tls.LoadX509KeyPair(certPath, keyPath); err == nil && serves(pair.Leaf, want, time.Now()) {
+	if pair, err := tls.LoadX509KeyPair(certPath, keyPath); err == nil && valid(pair.Leaf, want, time.Now()) {
 		return &Certificate{TLS: pair, Path: certPath}, nil
 	}
 	certPEM, keyPEM, err := generate(want, time.Now())
@@ -87,25 +76,20 @@ func Load(folder string, more ...string) (*Certificate, error) {
 			replace(certPath, certPEM, 0o644))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("making a certificate for development in %s: %w", folder, err)
+		return nil, fmt.Errorf("make development certificate in %s: %w", folder, err)
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return nil, fmt.Errorf("making a certificate for development in %s: %w", folder, err)
+		return nil, fmt.Errorf("make development certificate in %s: %w", folder, err)
 	}
 	return &Certificate{TLS: pair, Path: certPath, New: true}, nil
 }
 
-func serves(leaf *x509.Certificate, want []string, now time.Time) bool {
+func valid(leaf *x509.Certificate, want []string, now time.Time) bool {
 	if now.Add(renewal).After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
 		return false
 	}
-	for _, name := range want {
-		if leaf.VerifyHostname(name) != nil {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(want, func(host string) bool { return leaf.VerifyHostname(host) != nil })
 }
 
 func generate(hosts []string, now time.Time) (certPEM, keyPEM []byte, err error) {
@@ -154,7 +138,7 @@ func hosts(leaf *x509.Certificate) []string {
 	return h
 }
 
-// replace writes a file whole or not at all, with that mode from the start.
+// replace replaces a file atomically. The new file has the mode from the start.
 func replace(path string, content []byte, mode fs.FileMode) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {

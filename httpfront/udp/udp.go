@@ -1,9 +1,9 @@
-// Package udp is the protocol server for UDP: a datagram that arrives is a
-// message on udp.receive, and a message to its reply channel is a datagram to
-// whence it came.
+// Package udp is the protocol server for UDP. It sends each datagram that
+// arrives as a message on udp.receive, and sends each message to a reply channel
+// as a datagram to the peer.
 //
-// A reply channel carries the peer's address in its name, so nothing has to be
-// remembered of anybody, and an answer may come at any time.
+// The name of a reply channel holds the peer's address, so the server stores
+// nothing about its peers, and a reply may come at any time.
 package udp
 
 import (
@@ -22,18 +22,18 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
 const (
-	channelReceive = "udp.receive"
-	datagram       = 64 << 10 // no datagram is longer
-	// What waits for the disk, over all peers.
+	datagram = 64 << 10 // more than the longest datagram
+	// Most datagrams, of all peers, that wait for a barrier.
 	waitingMessages = 1000
 )
 
-// Options are how a [Server] is set up. The zero value works.
+// Options configure a [Server]. The zero value works.
 type Options struct {
-	// Log gets what is wrong with messages. Default: nothing.
+	// Log receives problems with messages. Default: no log.
 	Log *slog.Logger
 }
 
@@ -42,11 +42,11 @@ type Server struct {
 	layer   asgi.Layer
 	log     *slog.Logger
 	prefix  string
-	waiting atomic.Int64   // datagrams before a barrier
-	late    sync.WaitGroup // and those that are being written after one
+	waiting atomic.Int64   // datagrams that wait for a barrier
+	writers sync.WaitGroup // the same, until they are written
 }
 
-// New makes a server on a layer.
+// New returns a server on a layer.
 func New(layer asgi.Layer, opts Options) *Server {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -56,19 +56,19 @@ func New(layer asgi.Layer, opts Options) *Server {
 
 func letters() string { return strings.ToLower(rand.Text()[:10]) }
 
-// Serve serves on the socket until the context ends, which is no error, or
-// reading fails. It closes the socket.
+// Serve serves on the socket until the context is done or reading fails. It
+// returns nil in the first case. It closes the socket.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	unbind, err := s.layer.Bind(s.prefix, func(d asgi.Delivery) error { return s.deliver(conn, d) })
 	if err != nil {
 		conn.Close()
-		return fmt.Errorf("binding the UDP reply channels %s: %w", s.prefix, err)
+		return fmt.Errorf("bind UDP reply channels %s: %w", s.prefix, err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer func() {
 		stop()
 		unbind()
-		s.late.Wait() // what was promised is sent
+		s.writers.Wait() // accepted replies are still sent
 		conn.Close()
 	}()
 	return s.read(ctx, conn)
@@ -83,34 +83,34 @@ func (s *Server) read(ctx context.Context, conn net.PacketConn) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("reading datagrams on %s: %w", local, err)
+			return fmt.Errorf("read datagrams on %s: %w", local, err)
 		case err != nil:
-			// An unreachable peer's word about an earlier datagram.
-			s.log.Debug("reading a datagram failed", "error", err)
+			// An ICMP error about an earlier datagram to an unreachable peer.
+			s.log.Debug("reading a datagram failed", logkey.Error, err)
 			continue
 		}
 		s.receive(ctx, buf[:n], addrPort(from), local)
 	}
 }
 
-// receive sends one datagram on. Where there is no room it is dropped, as
-// datagrams are.
+// receive sends one datagram to the application. It drops the datagram if the
+// channel is full, as networks do.
 func (s *Server) receive(ctx context.Context, data []byte, from, local netip.AddrPort) {
 	m, err := asgi.NewMessage(
-		asgi.Field{Key: "reply_channel", Value: s.prefix + encode(from)},
-		asgi.Field{Key: "data", Value: asgi.Bytes(data)},
-		asgi.Field{Key: "client", Value: pair(from)},
-		asgi.Field{Key: "server", Value: pair(local)},
+		asgi.Field{Key: asgi.KeyReplyChannel, Value: s.prefix + encode(from)},
+		asgi.Field{Key: asgi.KeyData, Value: asgi.Bytes(data)},
+		asgi.Field{Key: asgi.KeyClient, Value: pair(from)},
+		asgi.Field{Key: asgi.KeyServer, Value: pair(local)},
 	)
 	if err == nil {
-		err = s.layer.Send(ctx, asgi.NewCause(asgi.NewTrace()), channelReceive, m, asgi.Volatile)
+		err = s.layer.Send(ctx, asgi.NewCause(asgi.NewTrace()), asgi.UDPReceive, m, asgi.Volatile)
 	}
 	if err != nil {
-		s.log.Debug("a datagram was dropped", "client", from, "error", err)
+		s.log.Debug("a datagram was dropped", logkey.Client, from, logkey.Error, err)
 	}
 }
 
-// deliver is what the layer calls with every reply.
+// deliver receives every reply. The layer calls it on the sender's goroutine.
 func (s *Server) deliver(conn net.PacketConn, d asgi.Delivery) error {
 	to, ok := decode(strings.TrimPrefix(d.Channel, s.prefix))
 	if !ok {
@@ -118,7 +118,7 @@ func (s *Server) deliver(conn net.PacketConn, d asgi.Delivery) error {
 	}
 	data, err := parse(d.Message)
 	if err != nil {
-		s.log.Warn("a datagram cannot be sent", "channel", d.Channel, "problem", err)
+		s.log.Warn("a datagram cannot be sent", logkey.Channel, d.Channel, logkey.Problem, err)
 		return nil
 	}
 	if d.Barrier.Passed() {
@@ -129,13 +129,13 @@ func (s *Server) deliver(conn net.PacketConn, d asgi.Delivery) error {
 		s.waiting.Add(-1)
 		return &asgi.ChannelFullError{Channel: d.Channel, Reason: "1000 datagrams wait for the disk"}
 	}
-	s.late.Add(1)
+	s.writers.Add(1)
 	d.Barrier.Notify(func(err error) {
-		go func() { // what calls must not wait for a socket
-			defer s.late.Done()
+		go func() { // Notify's callback must not block on a socket
+			defer s.writers.Done()
 			defer s.waiting.Add(-1)
 			if err != nil {
-				s.log.Error("a datagram was not sent, since what it tells of could not be stored", "channel", d.Channel, "error", err)
+				s.log.Error("a datagram was not sent because its data could not be stored", logkey.Channel, d.Channel, logkey.Error, err)
 				return
 			}
 			s.write(conn, to, data)
@@ -146,13 +146,13 @@ func (s *Server) deliver(conn net.PacketConn, d asgi.Delivery) error {
 
 func (s *Server) write(conn net.PacketConn, to netip.AddrPort, data string) {
 	if _, err := conn.WriteTo([]byte(data), net.UDPAddrFromAddrPort(to)); err != nil {
-		s.log.Debug("a datagram could not be sent", "client", to, "error", err)
+		s.log.Debug("a datagram could not be sent", logkey.Client, to, logkey.Error, err)
 	}
 }
 
-// parse answers the data of a reply.
+// parse returns the data of a reply.
 func parse(m asgi.Message) (string, error) {
-	v, _ := m.Get("data")
+	v, _ := m.Get(asgi.KeyData)
 	data, ok := asgi.Octets(v)
 	if !ok {
 		return "", errors.New("data: it must be a byte string")
@@ -173,8 +173,8 @@ func pair(a netip.AddrPort) any {
 	return []any{a.Addr().String(), int64(a.Port())}
 }
 
-// encode writes an address as the local part of a channel name; the zone of a
-// link-local one, which may hold anything, in hex too.
+// encode returns an address as the local part of a channel name. The zone of a
+// link-local address may hold any character, so it is in hex too.
 func encode(a netip.AddrPort) string {
 	name := hex.EncodeToString(a.Addr().WithZone("").AsSlice()) + "-" + strconv.Itoa(int(a.Port()))
 	if zone := a.Addr().Zone(); zone != "" {

@@ -15,30 +15,30 @@ import (
 	"asgibox/asgi"
 )
 
-// newRequest makes net/http's request of a message.
+// newRequest converts a message to a net/http request.
 func newRequest(ctx context.Context, layer asgi.Layer, cause *asgi.Cause, m asgi.Message) (*http.Request, error) {
-	path, query := m.Text("path"), string(m.Bytes("query_string"))
-	if m.Text("method") == "" || path == "" || m.Text("reply_channel") == "" {
-		return nil, errors.New("the message is no request: method, path or reply_channel is missing")
+	path, query := m.Text(asgi.KeyPath), string(m.Bytes(asgi.KeyQueryString))
+	if m.Text(asgi.KeyMethod) == "" || path == "" || m.Text(asgi.KeyReplyChannel) == "" {
+		return nil, errors.New("the message is not a request: method, path or reply_channel is missing")
 	}
 	u := &url.URL{Path: path, RawQuery: query}
 	r := (&http.Request{
-		Method: m.Text("method"), URL: u, Header: headers(m),
+		Method: m.Text(asgi.KeyMethod), URL: u, Header: headers(m),
 		RequestURI: u.RequestURI(), RemoteAddr: address(m, "client"),
 	}).WithContext(ctx)
 	r.Host = r.Header.Get("Host")
 	r.Header.Del("Host")
-	r.ProtoMajor, r.ProtoMinor = version(m.Text("http_version"))
+	r.ProtoMajor, r.ProtoMinor = version(m.Text(asgi.KeyHTTPVersion))
 	r.Proto = fmt.Sprintf("HTTP/%d.%d", r.ProtoMajor, r.ProtoMinor)
-	if m.Text("scheme") == "https" {
-		r.TLS = &tls.ConnectionState{} // all that is known is that there is one
+	if m.Text(asgi.KeyScheme) == "https" {
+		r.TLS = &tls.ConnectionState{} // only its presence is known
 	}
 	setBody(r, layer, cause, m)
 	return r, nil
 }
 
 func headers(m asgi.Message) http.Header {
-	v, _ := m.Get("headers")
+	v, _ := m.Get(asgi.KeyHeaders)
 	list, _ := v.(asgi.List)
 	h := make(http.Header, list.Len())
 	for _, item := range list.All() {
@@ -46,7 +46,7 @@ func headers(m asgi.Message) http.Header {
 			h.Add(pair.Octets(0), pair.Octets(1))
 		}
 	}
-	h.Del("Transfer-Encoding") // the body is whole by now
+	h.Del("Transfer-Encoding") // the server has decoded the body
 	return h
 }
 
@@ -70,10 +70,10 @@ func version(s string) (major, minor int) {
 	return 1, 1
 }
 
-// setBody joins what the message holds and what comes over the body channel.
+// setBody joins the body in the message with the pieces on the body channel.
 func setBody(r *http.Request, layer asgi.Layer, cause *asgi.Cause, m asgi.Message) {
-	first := string(m.Bytes("body"))
-	channel := m.Text("body_channel")
+	first := string(m.Bytes(asgi.KeyBody))
+	channel := m.Text(asgi.KeyBodyChannel)
 	if channel == "" {
 		r.ContentLength = int64(len(first))
 		r.Body = io.NopCloser(strings.NewReader(first))
@@ -87,7 +87,7 @@ func setBody(r *http.Request, layer asgi.Layer, cause *asgi.Cause, m asgi.Messag
 	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(first), rest))
 }
 
-// A body reads the pieces of a request body as they come.
+// A body reads the pieces of a request body from its channel.
 type body struct {
 	ctx     context.Context
 	layer   asgi.Layer
@@ -109,18 +109,18 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// receive takes the next piece and answers what follows it.
+// receive receives the next piece and returns the error that follows it.
 func (b *body) receive() error {
 	d, err := b.layer.Receive(b.ctx, b.cause, b.channel)
 	if err != nil {
 		return err
 	}
-	b.piece = string(d.Message.Bytes("content"))
-	closed, _ := d.Message.Get("closed")
-	more, _ := d.Message.Get("more_content")
+	b.piece = string(d.Message.Bytes(asgi.KeyContent))
+	closed, _ := d.Message.Get(asgi.KeyClosed)
+	more, _ := d.Message.Get(asgi.KeyMoreContent)
 	switch {
 	case closed == true:
-		return io.ErrUnexpectedEOF // the client left
+		return io.ErrUnexpectedEOF // the client disconnected
 	case more != true:
 		return io.EOF
 	}

@@ -10,31 +10,31 @@ import (
 	"asgibox/asgi"
 )
 
-// pieceSize is how much of a response is gathered before it is sent.
+// pieceSize is how many bytes of a response are gathered before they are sent.
 const pieceSize = 64 << 10
 
-// A response turns what a handler writes into messages. A response that is
-// small and not flushed is one message.
+// A response is the ResponseWriter of a handler. It turns the response into
+// messages. A short response that is not flushed is one message.
 type response struct {
 	ctx     context.Context
 	layer   asgi.Layer
 	cause   *asgi.Cause
 	channel string
 
-	header  http.Header
-	status  int    // once WriteHeader was called
-	head    []any  // of the headers, as they were then
-	pending []byte // written and not sent
-	begun   bool   // a message was sent
-	over    bool
-	err     error
+	header   http.Header
+	status   int    // set by WriteHeader
+	head     []any  // the headers when WriteHeader was called
+	pending  []byte // written but not sent
+	started  bool   // a message was sent
+	finished bool
+	err      error
 }
 
-// Header answers the headers that WriteHeader will send.
+// Header returns the headers that WriteHeader will send.
 func (w *response) Header() http.Header { return w.header }
 
-// WriteHeader settles status and headers. Informational ones are not for a
-// channel to carry and are dropped.
+// WriteHeader sets the status and fixes the headers. Informational responses are
+// dropped, because a channel cannot carry them.
 func (w *response) WriteHeader(status int) {
 	if w.status != 0 || status < 200 {
 		return
@@ -49,25 +49,22 @@ func (w *response) WriteHeader(status int) {
 
 // Write gathers content and sends it in pieces.
 func (w *response) Write(p []byte) (int, error) {
-	w.settle(p)
+	w.writeDefaultHeader(p)
 	n := len(p)
 	for len(p) > 0 && w.err == nil {
 		room := min(pieceSize-len(w.pending), len(p))
 		w.pending = append(w.pending, p[:room]...)
 		p = p[room:]
 		if len(w.pending) == pieceSize {
-			w.send(true)
+			w.sendPending(true)
 		}
 	}
-	if w.err != nil {
-		return n - len(p), w.err
-	}
-	return n, nil
+	return n - len(p), w.err
 }
 
-// settle is net/http's WriteHeader before the first Write, and its guess at
-// the type of the content.
-func (w *response) settle(p []byte) {
+// writeDefaultHeader does what net/http does at the first Write: it calls
+// WriteHeader and guesses the content type.
+func (w *response) writeDefaultHeader(p []byte) {
 	if w.status != 0 {
 		return
 	}
@@ -77,57 +74,57 @@ func (w *response) settle(p []byte) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// FlushError sends what was written so far.
+// FlushError sends the content that was written so far.
 func (w *response) FlushError() error {
-	w.settle(nil)
-	w.send(true)
+	w.writeDefaultHeader(nil)
+	w.sendPending(true)
 	return w.err
 }
 
-// Flush is FlushError for handlers that look for http.Flusher.
+// Flush is FlushError for handlers that use http.Flusher.
 func (w *response) Flush() { w.FlushError() }
 
 // finish ends the response.
 func (w *response) finish() error {
-	w.settle(nil)
-	w.send(false)
-	w.over = true
+	w.writeDefaultHeader(nil)
+	w.sendPending(false)
+	w.finished = true
 	return w.err
 }
 
-// fail ends a response that went wrong: with an error page if nothing was sent,
-// else by cutting it.
+// fail ends a response after an error. It sends an error page, or aborts the
+// response if a part was sent.
 func (w *response) fail(status int) {
-	if w.over {
+	if w.finished {
 		return
 	}
-	w.pending, w.err, w.over = nil, nil, true
-	if w.begun {
-		w.put(asgi.Fields{{Key: "abort", Value: true}})
+	w.pending, w.err, w.finished = nil, nil, true
+	if w.started {
+		w.sendMessage(asgi.Fields{{Key: asgi.KeyAbort, Value: true}})
 		return
 	}
-	w.put(asgi.Fields{
-		{Key: "status", Value: status},
-		{Key: "headers", Value: []any{[]any{"content-type", "text/plain; charset=utf-8"}}},
-		{Key: "content", Value: http.StatusText(status) + "\n"},
+	w.sendMessage(asgi.Fields{
+		{Key: asgi.KeyStatus, Value: status},
+		{Key: asgi.KeyHeaders, Value: []any{[]any{"content-type", "text/plain; charset=utf-8"}}},
+		{Key: asgi.KeyContent, Value: http.StatusText(status) + "\n"},
 	})
 }
 
-func (w *response) send(more bool) {
+func (w *response) sendPending(more bool) {
 	if w.err != nil {
 		return
 	}
-	f := asgi.Fields{{Key: "content", Value: asgi.Bytes(w.pending)}, {Key: "more_content", Value: more}}
-	if !w.begun {
-		f = append(asgi.Fields{{Key: "status", Value: w.status}, {Key: "headers", Value: w.head}}, f...)
+	f := asgi.Fields{{Key: asgi.KeyContent, Value: asgi.Bytes(w.pending)}, {Key: asgi.KeyMoreContent, Value: more}}
+	if !w.started {
+		f = append(asgi.Fields{{Key: asgi.KeyStatus, Value: w.status}, {Key: asgi.KeyHeaders, Value: w.head}}, f...)
 	}
-	w.begun = true
+	w.started = true
 	w.pending = w.pending[:0]
-	w.put(f)
+	w.sendMessage(f)
 }
 
-// put sends a message and, where the client is slow to read, waits for room.
-func (w *response) put(f asgi.Fields) {
+// sendMessage sends a message. If the channel is full, it waits for room.
+func (w *response) sendMessage(f asgi.Fields) {
 	m, err := asgi.Converter(nil).OwnMessage(f)
 	for pause := time.Millisecond; err == nil; pause = min(2*pause, 50*time.Millisecond) {
 		err = w.layer.Send(w.ctx, w.cause, w.channel, m)

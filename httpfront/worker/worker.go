@@ -1,5 +1,5 @@
-// Package worker lets any http.Handler serve http.request: the way back from
-// messages to net/http, for applications written in Go.
+// Package worker lets any http.Handler serve http.request. It turns messages
+// back into net/http requests, for applications written in Go.
 //
 // It is a worker like any other. It may run in the process of the protocol
 // server or in another one, beside workers in other languages.
@@ -13,27 +13,23 @@ import (
 	"sync"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-const (
-	channelRequest    = "http.request"
-	channelDisconnect = "http.disconnect"
-)
-
-// Options are how a [Worker] is set up. The zero value works.
+// Options configure a [Worker]. The zero value works.
 type Options struct {
-	// Concurrency is how many requests are handled at once. Default: 16.
+	// Concurrency is the number of requests handled at once. Default: 16.
 	Concurrency int
-	// KeepDisconnects leaves http.disconnect to other readers. Otherwise the
-	// worker reads it too, and the context of a request ends when its client
-	// has left. That needs the channel for itself: with several worker
-	// processes each would take what is meant for another.
-	KeepDisconnects bool
-	// Log gets what handlers do wrong. Default: nothing.
+	// SkipDisconnects leaves http.disconnect to other readers. By default the
+	// worker reads that channel, and the context of a request is done when
+	// its client disconnects. This needs the channel for one worker process:
+	// several would receive each other's messages.
+	SkipDisconnects bool
+	// Log receives errors of handlers. Default: no log.
 	Log *slog.Logger
 }
 
-// A Worker answers requests with an http.Handler.
+// A Worker serves requests with an http.Handler.
 type Worker struct {
 	layer   asgi.Layer
 	handler http.Handler
@@ -44,7 +40,7 @@ type Worker struct {
 	running map[string]context.CancelFunc // by reply channel
 }
 
-// New makes a worker that answers with the handler.
+// New returns a worker that serves requests with the handler.
 func New(layer asgi.Layer, handler http.Handler, opts Options) *Worker {
 	if opts.Concurrency <= 0 {
 		opts.Concurrency = 16
@@ -55,8 +51,8 @@ func New(layer asgi.Layer, handler http.Handler, opts Options) *Worker {
 	return &Worker{layer: layer, handler: handler, opts: opts, log: opts.Log, running: make(map[string]context.CancelFunc)}
 }
 
-// Run receives and answers requests until the context ends, which is no error,
-// or the layer fails. Requests that run by then are finished first.
+// Run receives and serves requests until the context is done, when it returns
+// nil, or the layer fails. It finishes running requests first.
 func (w *Worker) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var all sync.WaitGroup
@@ -70,7 +66,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for range w.opts.Concurrency {
 		start(w.requests)
 	}
-	if !w.opts.KeepDisconnects {
+	if !w.opts.SkipDisconnects {
 		start(w.disconnects)
 	}
 	all.Wait()
@@ -80,76 +76,76 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// requests handles one request after another.
+// requests receives and serves one request after another.
 func (w *Worker) requests(ctx context.Context) error {
 	for {
 		cause := asgi.NewCause(0)
-		d, err := w.layer.Receive(ctx, cause, channelRequest)
+		d, err := w.layer.Receive(ctx, cause, asgi.HTTPRequest)
 		if err != nil {
-			return unlessDone(ctx, err)
+			return ignoreDone(ctx, err)
 		}
 		w.handle(context.WithoutCancel(ctx), cause, d.Message)
 	}
 }
 
-// disconnects ends the contexts of requests whose clients have left.
+// disconnects cancels the contexts of requests whose clients disconnect.
 func (w *Worker) disconnects(ctx context.Context) error {
 	for {
-		d, err := w.layer.Receive(ctx, nil, channelDisconnect)
+		d, err := w.layer.Receive(ctx, nil, asgi.HTTPDisconnect)
 		if err != nil {
-			return unlessDone(ctx, err)
+			return ignoreDone(ctx, err)
 		}
 		w.mu.Lock()
-		if cancel := w.running[d.Message.Text("reply_channel")]; cancel != nil {
+		if cancel := w.running[d.Message.Text(asgi.KeyReplyChannel)]; cancel != nil {
 			cancel()
 		}
 		w.mu.Unlock()
 	}
 }
 
-func unlessDone(ctx context.Context, err error) error {
+func ignoreDone(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-// handle answers one request. A handler that panics answers 500, or cuts what
-// it has begun.
+// handle serves one request. If the handler panics, the client gets 500, or the
+// response is aborted if it has started.
 func (w *Worker) handle(ctx context.Context, cause *asgi.Cause, m asgi.Message) {
-	reply := m.Text("reply_channel")
+	reply := m.Text(asgi.KeyReplyChannel)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w.enter(reply, cancel)
-	defer w.exit(reply)
+	w.register(reply, cancel)
+	defer w.unregister(reply)
 	out := &response{ctx: ctx, layer: w.layer, cause: cause, channel: reply, header: make(http.Header)}
 	r, err := newRequest(ctx, w.layer, cause, m)
 	if err != nil {
-		w.log.Error("a request cannot be handled", "channel", reply, "error", err)
+		w.log.Error("a request cannot be handled", logkey.Channel, reply, logkey.Error, err)
 		out.fail(http.StatusBadRequest)
 		return
 	}
 	defer func() {
 		if v := recover(); v != nil {
 			if v != http.ErrAbortHandler {
-				w.log.Error("a handler panicked", "channel", reply, "path", r.URL.Path, "panic", v)
+				w.log.Error("a handler panicked", logkey.Channel, reply, logkey.Path, r.URL.Path, "panic", v)
 			}
 			out.fail(http.StatusInternalServerError)
 		}
 	}()
 	w.handler.ServeHTTP(out, r)
 	if err := out.finish(); err != nil && ctx.Err() == nil {
-		w.log.Warn("a response could not be sent", "channel", reply, "error", err)
+		w.log.Warn("a response could not be sent", logkey.Channel, reply, logkey.Error, err)
 	}
 }
 
-func (w *Worker) enter(reply string, cancel context.CancelFunc) {
+func (w *Worker) register(reply string, cancel context.CancelFunc) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running[reply] = cancel
 }
 
-func (w *Worker) exit(reply string) {
+func (w *Worker) unregister(reply string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.running, reply)

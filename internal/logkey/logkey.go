@@ -13,5 +13,6 @@ const (
 	Folder     = "folder"     // path of a folder
 	Generation = "generation" // number of a generation
 	Path       = "path"       // path of a request
+	Problem    = "problem"    // what is wrong with a message
 	Trace      = "trace"      // trace id
 )

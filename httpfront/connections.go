@@ -3,12 +3,13 @@ package httpfront
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// traffic counts what has gone over one WebSocket.
+// traffic counts the messages of one WebSocket.
 type traffic struct {
 	framesIn, framesOut atomic.Int64
 	bytesIn, bytesOut   atomic.Int64
@@ -24,37 +25,37 @@ func (t *traffic) out(bytes int) {
 	t.bytesOut.Add(int64(bytes))
 }
 
-// A ConnectionView is what one WebSocket looks like now.
+// A ConnectionView is a snapshot of one WebSocket.
 type ConnectionView struct {
 	Channel  string // its reply channel
 	Path     string
 	Client   string // host:port
-	Protocol string // chosen sub-protocol
+	Protocol string // selected sub-protocol
 	Opened   time.Time
-	Waiting  bool // for the answer to its handshake
+	Waiting  bool // the handshake waits for a reply
 
-	// Totals of messages, and of the bytes in them.
+	// Number of messages, and the bytes in them.
 	FramesIn, FramesOut int64
 	BytesIn, BytesOut   int64
 
-	// What waits to be written.
+	// Messages that wait to be written, and their size.
 	Mailbox      int
 	MailboxBytes int
 
-	// What it may hold at most, in messages and bytes.
+	// The most messages and bytes that may wait.
 	MailboxRoom int
 	BytesRoom   int
 }
 
-// Connections answers up to limit WebSockets, the oldest first, and how many
-// there are.
+// Connections returns up to limit WebSockets, oldest first, and the number of
+// all.
 func (s *Server) Connections(limit int) (views []ConnectionView, all int) {
 	if limit == 0 {
 		return nil, s.Sockets()
 	}
 	sockets := s.conns.list()
 	slices.SortFunc(sockets, func(a, b *socket) int {
-		return cmp.Or(a.began.Compare(b.began), cmp.Compare(a.channel, b.channel))
+		return cmp.Or(a.started.Compare(b.started), cmp.Compare(a.channel, b.channel))
 	})
 	for _, c := range sockets[:min(limit, len(sockets))] {
 		views = append(views, c.view())
@@ -65,11 +66,7 @@ func (s *Server) Connections(limit int) (views []ConnectionView, all int) {
 func (g *registry) list() []*socket {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	sockets := make([]*socket, 0, len(g.sockets))
-	for c := range g.sockets {
-		sockets = append(sockets, c)
-	}
-	return sockets
+	return slices.Collect(maps.Keys(g.sockets))
 }
 
 func (c *socket) view() ConnectionView {
@@ -77,7 +74,7 @@ func (c *socket) view() ConnectionView {
 		Channel:   c.channel,
 		Path:      c.path,
 		Client:    endpointString(c.client),
-		Opened:    c.began,
+		Opened:    c.started,
 		Waiting:   !c.open.Load(),
 		FramesIn:  c.traffic.framesIn.Load(),
 		FramesOut: c.traffic.framesOut.Load(),
@@ -94,22 +91,22 @@ func (c *socket) view() ConnectionView {
 	return v
 }
 
-// waiting answers how many messages and bytes wait.
+// waiting returns the number and size of the waiting messages.
 func (b *mailbox) waiting() (messages, bytes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.queue) - b.head, b.bytes
 }
 
-// CloseConnection ends the WebSocket of a reply channel with a code and a
-// reason, once what waits for it is written.
+// CloseConnection closes the WebSocket of a reply channel with a code and a
+// reason, when the messages that wait for it are written.
 func (s *Server) CloseConnection(channel string, code int, reason string) error {
 	if !maySend(int64(code)) {
 		return fmt.Errorf("the close code %d may not be sent", code)
 	}
 	for _, c := range s.conns.list() {
 		if c.channel == channel {
-			c.end(ending{code, c.fitReason(reason), byHand})
+			c.end(ending{code, c.truncateReason(reason), byHand})
 			return nil
 		}
 	}

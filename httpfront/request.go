@@ -2,17 +2,18 @@ package httpfront
 
 import "net/http"
 
-// A request is what both protocols take from the head of an HTTP request.
+// A request holds the parts of an HTTP request that HTTP and WebSocket messages
+// share.
 type request struct {
 	target
 	http     *http.Request
 	peer     *peer
 	rootPath string
 	headers  any // a list of pairs of byte strings
-	size     int // of target and headers on the wire, about
+	size     int // approximate bytes of target and headers on the wire
 }
 
-// newRequest translates a head. Its errors are the client's mistakes.
+// newRequest parses a request. Its errors are caused by the client.
 func (s *Server) newRequest(r *http.Request) (*request, error) {
 	t, err := parseTarget(r)
 	if err != nil {
@@ -30,11 +31,11 @@ func (s *Server) newRequest(r *http.Request) (*request, error) {
 		}
 	}
 	q.size = len(r.Method) + len(r.RequestURI) + len(r.Proto) + 4
-	return q, q.collect(conn)
+	return q, q.collectHeaders(conn)
 }
 
-// httpVersion answers a text; being a constant it is in an interface for free,
-// like the others below.
+// httpVersion returns a text. Like the methods below it returns constants, which
+// can be stored in an interface without an allocation.
 func (q *request) httpVersion() any {
 	switch {
 	case q.http.ProtoMajor == 2:
@@ -45,7 +46,7 @@ func (q *request) httpVersion() any {
 	return "1.1"
 }
 
-// method answers the method in upper case.
+// method returns the method in upper case.
 func (q *request) method() any {
 	switch m := upper(q.http.Method); m {
 	case "GET":
