@@ -7,29 +7,28 @@ import (
 	"sync"
 )
 
-// TraceID names the chain of messages that one event in the outside world
-// set off. Zero is no trace.
+// TraceID identifies the chain of messages that one outside event started.
+// Zero means no trace.
 type TraceID uint64
 
-// NewTrace makes a trace id that is, as good as certainly, in use nowhere.
+// NewTrace returns a new random trace id.
 func NewTrace() TraceID { return TraceID(rand.Uint64() | 1) }
 
 func (t TraceID) String() string { return fmt.Sprintf("%016x", uint64(t)) }
 
-// A Cause is one unit of work: the handling of one request, one frame, one
-// job. It is passed to every call of a layer, which gives its trace to what is
-// sent and raises its barrier to what was touched. Output that leaves the
-// process waits for the barrier.
+// A Cause is one unit of work: the handling of one request, frame or job. The
+// caller passes it to every call of a layer. The layer copies its trace to the
+// messages sent and raises its barrier for each durable read and write. Output
+// that leaves the process must wait for the barrier.
 //
-// A nil *Cause is nobody's work: it traces nothing and remembers no barrier.
-// A Cause belongs to one layer.
+// A nil *Cause has no trace and no barrier. A Cause belongs to one layer.
 type Cause struct {
-	// Generation of the application that does the work; zero outside one.
-	// Set before the Cause is shared.
+	// Generation is the generation of the application that does the work, or
+	// zero. It must be set before the Cause is shared.
 	Generation uint64
-	// Place, if set, answers where in the application the work stands, as
-	// "chat.star:12". A layer that is being watched asks it, on the goroutine
-	// of the call. Set before the Cause is shared.
+	// Place, if set, returns the line of the application that runs now, like
+	// "chat.star:12". A layer that is being watched calls it on the goroutine
+	// of the layer call. It must be set before the Cause is shared.
 	Place func() string
 
 	mu      sync.Mutex // guards the rest
@@ -37,10 +36,10 @@ type Cause struct {
 	barrier Barrier
 }
 
-// NewCause begins a unit of work.
+// NewCause returns a Cause with the given trace.
 func NewCause(trace TraceID) *Cause { return &Cause{trace: trace} }
 
-// Trace answers the chain that the work belongs to.
+// Trace returns the id of the chain that the work belongs to.
 func (c *Cause) Trace() TraceID {
 	if c == nil {
 		return 0
@@ -50,8 +49,8 @@ func (c *Cause) Trace() TraceID {
 	return c.trace
 }
 
-// Barrier answers what must be on disk before anybody outside may see what
-// this work led to.
+// Barrier returns the point that the disk must reach before output of this work
+// may leave the process.
 func (c *Cause) Barrier() Barrier {
 	if c == nil {
 		return Barrier{}
@@ -61,8 +60,8 @@ func (c *Cause) Barrier() Barrier {
 	return c.barrier
 }
 
-// Raise moves the barrier up to b, never down. Layers call it on every
-// durable read and write.
+// Raise moves the barrier up to b, never down. Layers call it for every durable
+// read and write.
 func (c *Cause) Raise(b Barrier) {
 	if c == nil {
 		return
@@ -72,8 +71,8 @@ func (c *Cause) Raise(b Barrier) {
 	c.barrier = c.barrier.Max(b)
 }
 
-// Take makes the delivery's work this cause's work: it joins its trace and
-// raises its barrier. Layers call it when they hand a message to a receiver.
+// Take sets the trace to that of the delivery and raises the barrier to its
+// barrier. Layers call it when they hand a message to a receiver.
 func (c *Cause) Take(d Delivery) {
 	if c == nil {
 		return
@@ -84,14 +83,16 @@ func (c *Cause) Take(d Delivery) {
 	c.barrier = c.barrier.Max(d.Barrier)
 }
 
-// A Watermark says how far the disk is. A layer with a journal implements it.
+// A Watermark reports how much of a journal is on disk. A layer with a journal
+// implements it.
 type Watermark interface {
 	// Passed reports whether everything up to and including seq is on disk.
 	Passed(seq uint64) bool
-	// Notify calls f once, with nil when seq is on disk or with an
-	// [ErrStoreFailed] when it will not be in time. It calls f at once, on
-	// the caller's goroutine, if that is known already; else on a goroutine
-	// of the layer, which f must not block. After stop, f is not called.
+	// Notify calls f once: with nil when seq is on disk, or with an
+	// [ErrStoreFailed] when writing it failed. If the result is already
+	// known, it calls f at once on the caller's goroutine. Otherwise it calls
+	// f on a goroutine of the layer, which f must not block. It does not call
+	// f after stop.
 	Notify(seq uint64, f func(error)) (stop func())
 }
 
@@ -101,15 +102,14 @@ type Barrier struct {
 	seq  uint64
 }
 
-// NewBarrier is for layers: the point seq of their watermark.
+// NewBarrier returns the barrier at seq of a layer's watermark. Layers call it.
 func NewBarrier(mark Watermark, seq uint64) Barrier { return Barrier{mark, seq} }
 
-// Passed reports whether the disk is there.
+// Passed reports whether the disk has reached the barrier.
 func (b Barrier) Passed() bool { return b.mark == nil || b.mark.Passed(b.seq) }
 
-// Notify calls f once, when the barrier has passed (nil) or failed: at once
-// and on this goroutine if it already has, else on one that f must not block.
-// After stop, f is not called.
+// Notify calls f once, with nil when the barrier has passed or with an error
+// when it failed. See [Watermark] for the goroutine and for stop.
 func (b Barrier) Notify(f func(error)) (stop func()) {
 	if b.mark == nil {
 		f(nil)
@@ -118,8 +118,8 @@ func (b Barrier) Notify(f func(error)) (stop func()) {
 	return b.mark.Notify(b.seq, f)
 }
 
-// Wait returns nil once the barrier has passed, an [ErrStoreFailed] if it
-// failed, or the context's cause.
+// Wait waits until the barrier has passed. It fails with [ErrStoreFailed] or
+// with the context's cause.
 func (b Barrier) Wait(ctx context.Context) error {
 	if b.Passed() {
 		return nil
@@ -135,7 +135,7 @@ func (b Barrier) Wait(ctx context.Context) error {
 	}
 }
 
-// Max answers the later of two barriers of one layer.
+// Max returns the later of two barriers of one layer.
 func (b Barrier) Max(o Barrier) Barrier {
 	switch {
 	case o.mark == nil:
@@ -143,7 +143,7 @@ func (b Barrier) Max(o Barrier) Barrier {
 	case b.mark == nil:
 		return o
 	case b.mark != o.mark:
-		panic("asgi: one cause was used with two layers")
+		panic("asgi: a Cause was used with two layers")
 	case o.seq > b.seq:
 		return o
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// disk is a watermark that a test moves.
+// disk is a watermark that the test moves.
 type disk struct {
 	at      uint64
 	waiting []func(error)
@@ -22,11 +22,11 @@ func (d *disk) Notify(seq uint64, f func(error)) func() {
 	return func() { d.waiting = nil }
 }
 
-func TestCauseRemembersTheNewestBarrier(t *testing.T) {
+func TestCauseHasTheNewestBarrier(t *testing.T) {
 	d := &disk{at: 3}
 	c := NewCause(7)
 	if !c.Barrier().Passed() {
-		t.Error("a new cause waits for something")
+		t.Error("the barrier of a new cause has not passed")
 	}
 	c.Raise(NewBarrier(d, 5))
 	c.Take(Delivery{Trace: 9, Barrier: NewBarrier(d, 4)})
@@ -34,7 +34,7 @@ func TestCauseRemembersTheNewestBarrier(t *testing.T) {
 		t.Errorf("barrier %v, trace %v", c.Barrier(), c.Trace())
 	}
 	if c.Barrier().Passed() {
-		t.Error("passed before the disk was there")
+		t.Error("the barrier passed before the disk reached it")
 	}
 	d.at = 5
 	if err := c.Barrier().Wait(t.Context()); err != nil {
@@ -51,15 +51,15 @@ func TestBarrierWaitEndsWithItsContext(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 	if len(d.waiting) != 0 {
-		t.Error("it still waits")
+		t.Error("the function is still registered after Wait")
 	}
 }
 
-func TestNobodysCause(t *testing.T) {
+func TestNilCause(t *testing.T) {
 	var c *Cause
 	c.Raise(Barrier{})
 	c.Take(Delivery{})
 	if c.Trace() != 0 || !c.Barrier().Passed() {
-		t.Error("nobody's cause remembers")
+		t.Error("a nil cause has a trace or a barrier")
 	}
 }

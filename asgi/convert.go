@@ -9,50 +9,51 @@ import (
 	"unicode/utf8"
 )
 
-// A Converter turns a value of another world (a script, a decoder) into one
-// that [NewMessage] takes. It need not look inside: the values within an
-// answered []any or [Fields] come to it in their turn. Its errors become the
-// reason of an [InvalidMessageError] with the value's path, unless they are an
+// A Converter turns a foreign value, of a script or a decoder, into one that
+// [NewMessage] takes. It may return an []any or [Fields] that hold foreign
+// values: it is then called for each of them. Its error becomes the reason of
+// an [InvalidMessageError] with the value's path, unless it is an
 // [ErrMessageTooLarge].
 type Converter func(any) (any, error)
 
-// Message makes a message of fields that hold foreign values.
+// Message returns a message of fields that may hold foreign values.
 func (c Converter) Message(fields Fields) (Message, error) {
 	return c.message(slices.Clone(fields), copied)
 }
 
-// Value makes one value fit to be held in a message or in state.
+// Value returns v converted to a value that a message or the state may hold.
 func (c Converter) Value(v any) (any, error) { return c.value(v, 1, copied) }
 
-// OwnMessage is Message for fields that the caller gives up, with all the
-// lists and dicts in them: the message keeps them instead of copies. It is for
-// decoders.
+// OwnMessage is like Message, but the message keeps the slices in fields
+// instead of copies. The caller must not use them again. It is for decoders.
 func (c Converter) OwnMessage(fields Fields) (Message, error) { return c.message(fields, owned) }
 
-// OwnValue is Value for a value that the caller gives up.
+// OwnValue is like Value, but the result keeps the slices in v. The caller must
+// not use them again.
 func (c Converter) OwnValue(v any) (any, error) { return c.value(v, 1, owned) }
 
-// keeping says whether the slices in what is converted are kept. Those at the
-// top always are: who keeps no slice copies it before, where the compiler sees
-// that a literal of fields need not be on the heap.
-type keeping bool
+// ownership reports whether the result keeps the slices inside a value or
+// copies of them. It does not concern the slice given to message, list or
+// dict, which they always keep: callers that need a copy clone it first, so
+// that the compiler can put a literal of fields on the stack.
+type ownership bool
 
 const (
-	copied keeping = false
-	owned  keeping = true
+	copied ownership = false
+	owned  ownership = true
 )
 
-func (c Converter) message(fields Fields, keep keeping) (Message, error) {
-	d, err := c.dict(fields, 1, keep)
+func (c Converter) message(fields Fields, own ownership) (Message, error) {
+	d, err := c.dict(fields, 1, own)
 	if err != nil {
 		return Message{}, err
 	}
 	return AsMessage(d)
 }
 
-// value answers in itself where it can: to put a text into an interface anew
-// would allocate.
-func (c Converter) value(in any, depth int, keep keeping) (any, error) {
+// value returns in unchanged if it can, because converting a text to an
+// interface again would allocate.
+func (c Converter) value(in any, depth int, own ownership) (any, error) {
 	switch v := in.(type) {
 	case nil, bool, int64, Bytes:
 		return in, nil
@@ -63,7 +64,7 @@ func (c Converter) value(in any, depth int, keep keeping) (any, error) {
 		return in, nil
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, &InvalidMessageError{Reason: fmt.Sprintf("%v is not a number that a message can hold", v)}
+			return nil, &InvalidMessageError{Reason: fmt.Sprintf("%v is not a finite number", v)}
 		}
 		return in, nil
 	case Dict:
@@ -73,17 +74,17 @@ func (c Converter) value(in any, depth int, keep keeping) (any, error) {
 	case List:
 		return in, tooDeep(depth + depthOf(v) - 1)
 	case []any:
-		if keep == copied {
+		if own == copied {
 			v = slices.Clone(v)
 		}
-		return c.list(v, depth, keep)
+		return c.list(v, depth, own)
 	case Fields:
-		if keep == copied {
+		if own == copied {
 			v = slices.Clone(v)
 		}
-		return c.dict(v, depth, keep)
+		return c.dict(v, depth, own)
 	case map[string]any:
-		return c.dict(sortedFields(v), depth, keep)
+		return c.dict(sortedFields(v), depth, own)
 	case []byte:
 		return Bytes(v), nil
 	case int:
@@ -105,7 +106,7 @@ func (c Converter) value(in any, depth int, keep keeping) (any, error) {
 	case uint64:
 		return fromUint(v)
 	case float32:
-		return c.value(float64(v), depth, keep)
+		return c.value(float64(v), depth, own)
 	}
 	if c == nil {
 		return nil, &InvalidMessageError{Reason: fmt.Sprintf("a %T cannot be sent", in)}
@@ -120,20 +121,20 @@ func (c Converter) value(in any, depth int, keep keeping) (any, error) {
 	}
 	switch converted.(type) {
 	case []any, Fields, map[string]any:
-		return c.value(converted, depth, keep)
+		return c.value(converted, depth, own)
 	}
-	return Converter(nil).value(converted, depth, keep)
+	return Converter(nil).value(converted, depth, own)
 }
 
-func (c Converter) list(in []any, depth int, keep keeping) (any, error) {
+func (c Converter) list(in []any, depth int, own ownership) (any, error) {
 	if err := tooDeep(depth); err != nil {
 		return nil, err
 	}
 	l := List{items: in, size: headerSize(len(in)), depth: 1}
 	for i, v := range in {
-		v, err := c.value(v, depth+1, keep)
+		v, err := c.value(v, depth+1, own)
 		if err != nil {
-			return nil, under("["+strconv.Itoa(i)+"]", err)
+			return nil, prependPath("["+strconv.Itoa(i)+"]", err)
 		}
 		l.items[i] = v
 		l.size += SizeOf(v)
@@ -143,7 +144,7 @@ func (c Converter) list(in []any, depth int, keep keeping) (any, error) {
 	return l, nil
 }
 
-func (c Converter) dict(in Fields, depth int, keep keeping) (Dict, error) {
+func (c Converter) dict(in Fields, depth int, own ownership) (Dict, error) {
 	if err := tooDeep(depth); err != nil {
 		return Dict{}, err
 	}
@@ -156,12 +157,12 @@ func (c Converter) dict(in Fields, depth int, keep keeping) (Dict, error) {
 		if !utf8.ValidString(f.Key) {
 			return Dict{}, &InvalidMessageError{Reason: fmt.Sprintf("the key %q is not valid UTF-8", f.Key)}
 		}
-		if d.twice(f.Key, i) {
-			return Dict{}, under(step(f.Key), &InvalidMessageError{Reason: "the key is given twice"})
+		if d.duplicate(f.Key, i) {
+			return Dict{}, prependPath(pathStep(f.Key), &InvalidMessageError{Reason: "the key is given twice"})
 		}
-		v, err := c.value(f.Value, depth+1, keep)
+		v, err := c.value(f.Value, depth+1, own)
 		if err != nil {
-			return Dict{}, under(step(f.Key), err)
+			return Dict{}, prependPath(pathStep(f.Key), err)
 		}
 		d.fields[i].Value = v
 		d.size += textSize(len(f.Key)) + SizeOf(v)
@@ -171,12 +172,13 @@ func (c Converter) dict(in Fields, depth int, keep keeping) (Dict, error) {
 	return d, nil
 }
 
-// twice reports whether the key is among the first n, and notes it if not.
-func (d *Dict) twice(key string, n int) bool {
+// duplicate reports whether the key is among the first n fields. It adds the
+// key to the index, if there is one.
+func (d *Dict) duplicate(key string, n int) bool {
 	if d.index != nil {
-		_, twice := d.index[key]
+		_, found := d.index[key]
 		d.index[key] = n
-		return twice
+		return found
 	}
 	for _, f := range d.fields[:n] {
 		if f.Key == key {
@@ -186,8 +188,8 @@ func (d *Dict) twice(key string, n int) bool {
 	return false
 }
 
-// under puts a step before the path of a refused value.
-func under(step string, err error) error {
+// prependPath puts a step before the path of an [InvalidMessageError].
+func prependPath(step string, err error) error {
 	var invalid *InvalidMessageError
 	if !errors.As(err, &invalid) {
 		return err
@@ -199,8 +201,9 @@ func under(step string, err error) error {
 	return &InvalidMessageError{step + path, invalid.Reason}
 }
 
-// step writes a key as a step of a path: bare if it reads well, else quoted.
-func step(key string) string {
+// pathStep returns a key as a step of a path. A key of other characters than
+// letters, digits, "_" and "-" is quoted.
+func pathStep(key string) string {
 	for i := 0; i < len(key); i++ {
 		c := key[i]
 		if c != '_' && c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
@@ -215,7 +218,7 @@ func step(key string) string {
 
 func tooDeep(depth int) error {
 	if depth > MaxDepth {
-		return &InvalidMessageError{Reason: "it is nested deeper than 100 (or holds itself)"}
+		return &InvalidMessageError{Reason: "it is nested deeper than 100 levels, or it contains itself"}
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestEveryKindOfNumberIsTaken(t *testing.T) {
+func TestEveryNumberTypeIsAccepted(t *testing.T) {
 	for _, tt := range []struct{ in, want any }{
 		{int(-1), int64(-1)}, {int8(-8), int64(-8)}, {int16(-16), int64(-16)}, {int32(-32), int64(-32)}, {int64(math.MinInt64), int64(math.MinInt64)},
 		{uint(1), int64(1)}, {uint8(8), int64(8)}, {uint16(16), int64(16)}, {uint32(32), int64(32)}, {uint64(math.MaxInt64), int64(math.MaxInt64)},
@@ -18,12 +18,12 @@ func TestEveryKindOfNumberIsTaken(t *testing.T) {
 	}
 	for _, in := range []any{uint(math.MaxUint64), uint64(math.MaxInt64 + 1), float32(math.Inf(-1)), math.NaN(), complex(1, 1)} {
 		if got, err := Converter(nil).Value(in); err == nil {
-			t.Errorf("%T %v was taken as %v", in, in, got)
+			t.Errorf("%T %v was accepted as %v", in, in, got)
 		}
 	}
 }
 
-func TestValuesOfMessagesAreTakenAsTheyAre(t *testing.T) {
+func TestMessagesAndDictsAreAcceptedAsValues(t *testing.T) {
 	inner := MustMessage(Field{"a", []any{1}})
 	m := MustMessage(Field{"message", inner}, Field{"dict", inner.Dict}, Field{"map", map[string]any{"b": 2, "a": []any{1}}})
 	for _, key := range []string{"message", "dict"} {
@@ -32,11 +32,11 @@ func TestValuesOfMessagesAreTakenAsTheyAre(t *testing.T) {
 		}
 	}
 	if v, _ := m.Get("map"); v.(Dict).At(0).Key != "a" {
-		t.Errorf("the keys of a map are not in order: %v", v)
+		t.Errorf("the keys of a map are not sorted: %v", v)
 	}
 }
 
-func TestAMapIsASnapshotToo(t *testing.T) {
+func TestMapIsASnapshot(t *testing.T) {
 	list := []any{1}
 	v, err := Converter(nil).Value(map[string]any{"list": list})
 	list[0] = "changed"
@@ -45,20 +45,20 @@ func TestAMapIsASnapshotToo(t *testing.T) {
 	}
 }
 
-func TestOwnedValuesAreCheckedLikeOthers(t *testing.T) {
+func TestOwnedValuesAreChecked(t *testing.T) {
 	m, err := Converter(nil).OwnMessage(Fields{{"a", []any{1, Fields{{"b", "c"}}}}})
 	if want := MustMessage(Field{"a", []any{1, map[string]any{"b": "c"}}}); err != nil || !Equal(m, want) {
 		t.Errorf("%v, %v", m, err)
 	}
-	if _, err := Converter(nil).OwnMessage(Fields{{"a", []any{math.NaN()}}}); err == nil || err.Error() != "invalid message: a[0]: NaN is not a number that a message can hold" {
+	if _, err := Converter(nil).OwnMessage(Fields{{"a", []any{math.NaN()}}}); err == nil || err.Error() != "invalid message: a[0]: NaN is not a finite number" {
 		t.Errorf("err = %v", err)
 	}
 	if _, err := Converter(nil).OwnMessage(Fields{{ReservedKey, 1}}); err == nil {
-		t.Error("the reserved key was taken")
+		t.Error("the reserved key was accepted")
 	}
 }
 
-func TestListsMadeOfLists(t *testing.T) {
+func TestListAppend(t *testing.T) {
 	l, err := NewList("a", 1)
 	if err != nil || l.Len() != 2 || l.At(1) != int64(1) {
 		t.Fatalf("%v, %v", l, err)
@@ -93,7 +93,8 @@ func BenchmarkNewMessage(b *testing.B) {
 	}
 }
 
-// BenchmarkRequestMessage makes what a protocol server makes of a request.
+// BenchmarkRequestMessage makes the message that a protocol server sends for a
+// request.
 func BenchmarkRequestMessage(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

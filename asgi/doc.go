@@ -1,7 +1,7 @@
-// Package asgi is the vocabulary that every part of asgibox shares: channel
-// and group names, messages, the channel layer and its extensions, errors and
-// causes. It is ASGI in its first, channel-layer form; the later callable
-// app(scope, receive, send) is something else.
+// Package asgi defines what every part of asgibox shares: channel and group
+// names, messages, the channel layer and its extensions, errors and causes. It
+// is ASGI in its first form, with channel layers. It is not the later callable
+// app(scope, receive, send).
 //
 // # Parts
 //
@@ -10,30 +10,31 @@
 //
 // # Messages
 //
-// A [Message] is an immutable dict with text keys. Immutability is what makes
-// a message a snapshot: nothing that the sender does after [Layer.Send] can be
-// seen by anybody, and one message may be shared by a thousand receivers.
+// A [Message] is an immutable dict with text keys, so a sent message is a
+// snapshot: changes that the sender makes to its own data after [Layer.Send]
+// have no effect on it, and any number of receivers may share it.
 //
 // # Delivery
 //
-// First in, first out per channel. Every message is delivered at most once, to
-// one reader. A message that nobody receives before its deadline is dropped. A
-// queue holds at most its capacity; a send beyond it fails with
-// [ErrChannelFull] and never waits for a reader.
+// A channel is first in, first out. Each message is delivered at most once, to
+// one reader. A message that is not received before its deadline is dropped. A
+// queue holds at most its capacity: a send to a full one fails with
+// [ErrChannelFull]. A send never waits for a reader.
 //
 // # Channel kinds
 //
-// A normal channel is read by anybody. A single-reader channel ("name?random")
-// has one reader, which sees its messages in order. A process-specific channel
-// ("prefix!local") is read by the process that owns the prefix; the owner
-// either binds a function with [Layer.Bind], which is called on the sender's
-// goroutine, or receives from "prefix!".
+// A normal channel may have any number of readers. A single-reader channel
+// ("name?random") has one reader, which receives its messages in order. A
+// process-specific channel ("prefix!local") is read by the process that owns
+// the prefix. The owner either binds a function with [Layer.Bind], which is
+// called on the sender's goroutine, or receives from "prefix!".
 //
-// # What the outside world has seen is on disk
+// # Durability
 //
-// A durable send is queued at once and does not wait for the disk. Each unit
-// of work is a [Cause], and its [Barrier] is the newest thing that it wrote or
-// could have read. Only output that leaves the process waits for the barrier.
+// Everything that the outside world has seen is on disk. A durable send is
+// queued at once and does not wait for the disk. Each unit of work is a
+// [Cause]. Its [Barrier] is the newest write that it made or could have read.
+// Only output that leaves the process waits for the barrier.
 //
 // # Concurrency
 //

@@ -5,33 +5,34 @@ import (
 	"fmt"
 )
 
-// What a layer's calls fail with. Test with errors.Is; the types below carry
-// the particulars.
+// Errors of a layer's calls. Test for them with errors.Is. The types below
+// carry the details.
 var (
-	// ErrChannelFull: the channel, its mailbox or the layer's memory is at
-	// its bound. Sending again later may succeed.
+	// ErrChannelFull: the channel, its mailbox or the layer's memory has
+	// reached its limit. Sending again later may succeed.
 	ErrChannelFull = errors.New("channel full")
-	// ErrMessageTooLarge: the message is longer than the layer carries.
+	// ErrMessageTooLarge: the encoded message is longer than the layer allows.
 	ErrMessageTooLarge = errors.New("message too large")
-	// ErrInvalidName: not a channel or group name, or not one for this call.
+	// ErrInvalidName: the name is not a channel or group name, or is of the
+	// wrong kind for this call.
 	ErrInvalidName = errors.New("invalid name")
-	// ErrInvalidMessage: the message holds a value that no message may hold.
+	// ErrInvalidMessage: the message holds a value that is not allowed.
 	ErrInvalidMessage = errors.New("invalid message")
-	// ErrStoreFailed: the layer cannot write to its disk. What is volatile
-	// goes on; what is durable fails until the disk recovers.
+	// ErrStoreFailed: the layer cannot write to its disk. Durable calls fail
+	// until the disk recovers; volatile ones still work.
 	ErrStoreFailed = errors.New("store failed")
-	// ErrGone: what a delivery function answers for a connection that has
-	// ended. The layer takes the channel out of its groups; the sender of a
-	// message to a channel that is gone sees no error.
+	// ErrGone: a delivery function returns it for a connection that has
+	// ended. The layer removes the channel from its groups and returns no
+	// error to the sender.
 	ErrGone = errors.New("connection gone")
 	// ErrClosed: the layer has been closed.
 	ErrClosed = errors.New("channel layer closed")
-	// ErrWrongType: a state call met a value of a type that it cannot work
-	// on, like Incr on a text.
+	// ErrWrongType: the stored value has the wrong type for a state call,
+	// like a text for Incr.
 	ErrWrongType = errors.New("wrong type")
 )
 
-// InvalidNameError says what is wrong with a name. It is an [ErrInvalidName].
+// InvalidNameError reports what is wrong with a name. It is an [ErrInvalidName].
 type InvalidNameError struct {
 	Name   string
 	Reason string
@@ -43,8 +44,8 @@ func (e *InvalidNameError) Error() string {
 
 func (e *InvalidNameError) Is(target error) bool { return target == ErrInvalidName }
 
-// InvalidMessageError says which value of a message is refused and why. It is
-// an [ErrInvalidMessage].
+// InvalidMessageError reports which value of a message is not allowed and why.
+// It is an [ErrInvalidMessage].
 type InvalidMessageError struct {
 	Path   string // like headers[3][1]; empty for the message itself
 	Reason string
@@ -62,17 +63,17 @@ func (e *InvalidMessageError) Is(target error) bool { return target == ErrInvali
 // MessageTooLargeError gives both sizes, in bytes. It is an [ErrMessageTooLarge].
 type MessageTooLargeError struct {
 	Size  int // encoded length of the message
-	Limit int // the longest that is carried
+	Limit int // the longest that is allowed
 }
 
 func (e *MessageTooLargeError) Error() string {
-	return fmt.Sprintf("message too large: %d bytes encoded, at most %d are carried (--max-message)", e.Size, e.Limit)
+	return fmt.Sprintf("message too large: %d bytes encoded, the limit is %d (--max-message)", e.Size, e.Limit)
 }
 
 func (e *MessageTooLargeError) Is(target error) bool { return target == ErrMessageTooLarge }
 
-// ChannelFullError says which channel is full and which bound was met. It is
-// an [ErrChannelFull].
+// ChannelFullError reports which channel is full and which limit it reached. It
+// is an [ErrChannelFull].
 type ChannelFullError struct {
 	Channel string
 	Reason  string // like "1000 messages wait (--capacity)"

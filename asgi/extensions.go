@@ -1,6 +1,6 @@
 package asgi
 
-// Names of the extensions, as [Extensions] answers them.
+// Names of the extensions, as [Extensions] returns them.
 const (
 	ExtGroups     = "groups"     // [Groups]
 	ExtFlush      = "flush"      // [Flusher]
@@ -11,20 +11,20 @@ const (
 	ExtPutBack    = "putback"    // [PutBack]
 )
 
-// A Partial layer has the methods of extensions that it may not offer, since
-// it stands before another layer and offers what that one does. The methods of
-// the others answer errors.ErrUnsupported.
+// A Partial layer wraps another layer and offers the extensions that the other
+// one has. It has the methods of all extensions; the methods of those it does
+// not offer fail with errors.ErrUnsupported.
 type Partial interface {
 	Layer
-	// Offers reports whether it offers the extension of that name.
+	// Offers reports whether the layer has the extension with that name.
 	Offers(extension string) bool
 }
 
-// As answers the layer as one of its extensions, if it has it:
+// As returns the layer as the extension E and reports whether it has E:
 //
 //	groups, ok := asgi.As[asgi.Groups](layer)
 //
-// It is a type assertion that asks a [Partial] layer too.
+// It is a type assertion that also calls Offers of a [Partial] layer.
 func As[E any](l Layer) (e E, ok bool) {
 	if e, ok = l.(E); !ok {
 		return e, false
@@ -36,7 +36,7 @@ func As[E any](l Layer) (e E, ok bool) {
 	return e, true
 }
 
-// Extensions answers the names of the extensions that the layer has.
+// Extensions returns the names of the extensions that the layer has.
 func Extensions(l Layer) []string {
 	var names []string
 	for _, name := range []string{ExtGroups, ExtFlush, ExtStatistics, ExtDelay, ExtState, ExtReaders, ExtPutBack} {
@@ -47,7 +47,7 @@ func Extensions(l Layer) []string {
 	return names
 }
 
-// Offers reports whether the layer has the extension of that name.
+// Offers reports whether the layer has the extension with that name.
 func Offers(l Layer, extension string) bool {
 	var ok bool
 	switch extension {

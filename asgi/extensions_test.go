@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// bare is a layer without extensions; front has some methods of one.
+// bare is a layer without extensions. front is a Partial layer that offers one.
 type bare struct{ Layer }
 
 type front struct {
@@ -17,7 +17,7 @@ type front struct {
 
 func (f front) Offers(extension string) bool { return extension == f.offers }
 
-func TestExtensionsAreWhatALayerOffers(t *testing.T) {
+func TestExtensionsOfALayer(t *testing.T) {
 	if got := Extensions(bare{}); len(got) != 0 {
 		t.Errorf("a bare layer has %q", got)
 	}
@@ -26,12 +26,12 @@ func TestExtensionsAreWhatALayerOffers(t *testing.T) {
 		t.Errorf("extensions are %q", got)
 	}
 	if _, ok := As[Readers](l); !ok {
-		t.Error("it is no Readers")
+		t.Error("As[Readers] returned false, though the layer offers it")
 	}
 	if f, ok := As[Flusher](l); ok || f != nil {
-		t.Error("it is a Flusher, which it does not offer")
+		t.Error("As[Flusher] returned true, though the layer does not offer it")
 	}
 	if Offers(l, "telepathy") {
-		t.Error("it offers what there is not")
+		t.Error("the layer offers an extension that does not exist")
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// FuzzNames holds the checks to each other: a name is sent to, received from
-// and made from in the ways that its one type character allows, and in no way
-// if it is not of the allowed bytes and length.
+// FuzzNames compares the five checks with a second implementation: which calls
+// accept a name depends on its type character, and no call accepts a name with
+// other bytes or of another length than allowed.
 func FuzzNames(f *testing.F) {
 	for _, name := range []string{"", "a", "http.request", "a?b", "a!b", "a!", "a?", "?", "!b", "a?b!c", "a b", "ä", strings.Repeat("n", 101), "a\x00"} {
 		f.Add(name)
@@ -33,7 +33,7 @@ func FuzzNames(f *testing.F) {
 			{"pattern", CheckPattern, split && typed && after == ""},
 		} {
 			if err := c.check(name); (err == nil) != c.want {
-				t.Errorf("%s %q: %v, want it taken: %v", c.call, name, err, c.want)
+				t.Errorf("%s %q: %v, want accepted: %v", c.call, name, err, c.want)
 			}
 		}
 		if CheckSend(name) == nil && shriek != (KindOf(name) == ProcessSpecific) {

@@ -6,97 +6,95 @@ import (
 )
 
 // A Layer carries messages between protocol servers and workers. The package
-// comment states its contract; the suite in asgi/asgitest checks it.
+// comment states its contract. The suite in asgi/asgitest checks it.
 //
-// What some layers can do besides is in the extensions below, asserted once
-// at start.
+// Some layers have extensions, which are the interfaces below. Callers get them
+// once, at start, with [As].
 type Layer interface {
-	// Send gives a message to one reader of the channel, or queues it. It
-	// never waits for a reader. It fails with [ErrChannelFull],
+	// Send delivers a message to one reader of the channel, or queues it. It
+	// never waits for a reader. A durable send waits, until ctx ends, only if
+	// the journal is far behind. Send fails with [ErrChannelFull],
 	// [ErrMessageTooLarge], [ErrInvalidName] or, if the message is durable,
-	// [ErrStoreFailed]. Sending to a connection that is gone is no error. A
-	// durable send waits, as long as ctx allows, only if the journal is far
-	// behind.
+	// [ErrStoreFailed]. Sending to a connection that is gone is not an error.
 	Send(ctx context.Context, c *Cause, channel string, m Message, opts ...SendOption) error
 
-	// Receive waits for a message on any of the channels, for which it is
-	// fair to each, and takes it. It ends with the context's cause, or
-	// [ErrClosed]; a message that was assigned to it before is returned all
-	// the same. The cause takes the message's trace and barrier.
+	// Receive waits for a message on any of the channels and returns it. It
+	// is fair to all channels. It fails with the context's cause or with
+	// [ErrClosed], unless a message was assigned to it before. The cause
+	// takes the message's trace and barrier.
 	Receive(ctx context.Context, c *Cause, channels ...string) (Delivery, error)
 
-	// Poll is Receive that does not wait for a message: ok tells whether
-	// there was one.
+	// Poll is like Receive but does not wait: ok reports whether there was a
+	// message.
 	Poll(ctx context.Context, c *Cause, channels ...string) (d Delivery, ok bool, err error)
 
-	// NewChannel answers a single-reader channel name, made from a pattern
-	// that ends in "?", that nobody uses now.
+	// NewChannel returns an unused single-reader channel name. It adds random
+	// characters to the pattern, which must end in "?".
 	NewChannel(ctx context.Context, pattern string) (string, error)
 
 	// Bind makes deliver the reader of every channel that begins with the
-	// prefix, "name!". It is called on the senders' goroutines, from many at
-	// once and in order for each sender, and must not block. It answers nil,
-	// [ErrChannelFull] or [ErrGone]. What waits in the prefix's queue is
-	// delivered first. Unbinding returns once no call of deliver is running
-	// or will. A prefix has at most one binding.
+	// prefix, "name!". Senders call deliver on their goroutines, many at
+	// once, in order for each sender. It must not block and must return nil,
+	// [ErrChannelFull] or [ErrGone]. Messages that wait in the prefix's queue
+	// are delivered first. When unbind returns, no call of deliver is running
+	// and none will start. A prefix has at most one binding.
 	Bind(prefix string, deliver func(Delivery) error) (unbind func(), err error)
 
-	// Settings answers how the layer was set up.
+	// Settings returns the settings that the layer was opened with.
 	Settings() Settings
 }
 
 // Settings are what a layer was opened with.
 type Settings struct {
-	Expiry      time.Duration // an unread message lives so long
-	GroupExpiry time.Duration // a membership lives so long after the last add
-	Capacity    int           // messages a queue holds, where no pattern says otherwise
+	Expiry      time.Duration // lifetime of an unread message
+	GroupExpiry time.Duration // lifetime of a membership after the last add
+	Capacity    int           // messages that a queue holds, unless a pattern sets another number
 	MaxMessage  int           // bytes of payload that one message may carry
 }
 
-// MessageOverhead is what a message may be encoded longer than
-// [Settings.MaxMessage], in bytes, for keys and headers.
+// MessageOverhead is the number of bytes by which an encoded message may
+// exceed [Settings.MaxMessage], for keys and headers.
 const MessageOverhead = 64 << 10
 
 // A SendOption changes how a message is sent.
 type SendOption uint8
 
-// Volatile marks a message that means nothing after a crash: it is never
-// written to disk. Protocol servers mark what they say of their own sockets.
-// Messages to process-specific channels are volatile without it.
+// Volatile marks a message that is useless after a crash, so it is never
+// written to disk. Protocol servers set it for messages about their sockets.
+// Messages to process-specific channels are always volatile.
 const Volatile SendOption = 1
 
-// A Delivery is a message on its way to its reader, with what travels beside
-// it.
+// A Delivery is a message for its reader, with its metadata.
 type Delivery struct {
-	Channel  string // the full name, also where a prefix was received from
+	Channel  string // the full name, also if received from a prefix
 	Message  Message
-	Barrier  Barrier   // its sender's: output that it leads to waits for it
-	Trace    TraceID   // its sender's
-	Deadline time.Time // when it would have expired
+	Barrier  Barrier   // of the sender: output that follows from the message waits for it
+	Trace    TraceID   // of the sender
+	Deadline time.Time // when the message expires if it is not received
 	Volatile bool
-	ID       uint64 // the layer's own number for it; zero where it keeps none
+	ID       uint64 // number that the layer gave the message; zero if it gives none
 }
 
-// Groups is the extension "groups": a message to many channels.
+// Groups is the extension "groups", for sending a message to many channels.
 type Groups interface {
 	// GroupAdd makes the channel a member, or renews its membership.
 	GroupAdd(ctx context.Context, c *Cause, group, channel string) error
-	// GroupDiscard ends a membership; absent is no error.
+	// GroupDiscard ends a membership, if there is one.
 	GroupDiscard(ctx context.Context, c *Cause, group, channel string) error
-	// GroupLeave ends all memberships of a channel: its connection is over.
+	// GroupLeave ends all memberships of a channel whose connection has ended.
 	GroupLeave(ctx context.Context, c *Cause, channel string) error
-	// GroupChannels answers the members now, each once.
+	// GroupChannels returns the current members, each once.
 	GroupChannels(ctx context.Context, c *Cause, group string) ([]string, error)
-	// SendGroup sends one copy to each member. A member that is full is
-	// skipped and counted, so [ErrChannelFull] is never answered.
+	// SendGroup sends one copy to each member. It skips and counts members
+	// that are full, so it never fails with [ErrChannelFull].
 	SendGroup(ctx context.Context, c *Cause, group string, m Message, opts ...SendOption) error
 }
 
 // Flusher is the extension "flush".
 type Flusher interface {
-	// Flush drops all queued and delayed messages and all groups; nobody
-	// sees one of them once it returns. Parked readers stay parked; what a
-	// mailbox holds, state and sessions stay.
+	// Flush drops all queued and delayed messages and all groups. No reader
+	// receives one of these messages after it returns. Waiting readers
+	// continue to wait. Messages in mailboxes, state and sessions remain.
 	Flush(ctx context.Context, c *Cause) error
 }
 
@@ -106,67 +104,70 @@ type Statistics interface {
 	ChannelStatistics(ctx context.Context, channel string) (Stats, error)
 }
 
-// Stats are the figures of one channel or of all.
+// Stats are the statistics of one channel or of all channels.
 type Stats struct {
-	MessagesCount             uint64  // sent, since the layer was opened
+	MessagesCount             uint64  // sends since the layer was opened
 	MessagesCountPerSecond    float64 // over the last few seconds
 	MessagesPending           int     // queued now
 	MessagesMaxAge            time.Duration
-	ChannelFullCount          uint64 // sends refused, since the layer was opened
+	ChannelFullCount          uint64 // sends to a full channel since the layer was opened
 	ChannelFullCountPerSecond float64
 }
 
-// Later is the extension "delay", in Go's terms: a send at a time.
+// Later is the extension "delay", for sending a message at a given time.
 type Later interface {
-	// SendLater sends the message at the time due: not before it, and if the
-	// channel is full then, again and again until the message's expiry,
-	// which starts at due. It fails as Send does; [ErrChannelFull] means
-	// that too many wait (the capacity of asgi.delay).
+	// SendLater sends the message at the time due, never earlier. If the
+	// channel is full then, the layer retries until the message expires; the
+	// expiry starts at due. SendLater fails as Send does. [ErrChannelFull]
+	// means that too many messages wait (the capacity of asgi.delay).
 	SendLater(ctx context.Context, c *Cause, due time.Time, channel string, m Message) error
 }
 
-// PutBack is the extension for servers that hand messages to others.
+// PutBack is the extension "putback", for servers that receive messages on
+// behalf of other readers.
 type PutBack interface {
-	// PutBack returns a delivery, that nobody has seen, to the head of its
-	// queue with its old deadline.
+	// PutBack returns a delivery that no reader has seen to the head of its
+	// queue. The deadline does not change.
 	PutBack(d Delivery) error
 }
 
-// Readers is the extension that tells who listens.
+// Readers is the extension "readers".
 type Readers interface {
-	// HasReader reports whether somebody waits on the channel, has asked
-	// for a message of it within the layer's expiry, or has bound it.
+	// HasReader reports whether a reader waits on the channel, has polled or
+	// received from it within the layer's expiry, or has bound it.
 	HasReader(channel string) bool
 }
 
 // KV is the extension "state": values by key, for state, sessions and
-// settings that survive a restart. Keys are any text of 1 to 1,024 bytes;
-// callers keep apart by prefix. Values are what a message may hold, and as
-// large.
+// settings that survive a restart. A key is any text of 1 to 1,024 bytes.
+// Callers use prefixes to keep their keys separate. Values have the same types
+// and the same size limit as messages.
 type KV interface {
-	// Get answers the value, and whether there is one.
+	// Get returns the value and reports whether there is one.
 	Get(ctx context.Context, c *Cause, key string) (any, bool, error)
-	// Set puts a value; a ttl above zero ends it after that time. Volatile
-	// values are in memory only.
+	// Set stores a value. If ttl is above zero, the value expires after it.
+	// A Volatile value is held in memory only.
 	Set(ctx context.Context, c *Cause, key string, value any, ttl time.Duration, opts ...SendOption) error
-	// Delete removes a value; absent is no error.
+	// Delete removes a value, if there is one.
 	Delete(ctx context.Context, c *Cause, key string) error
-	// Incr adds n to an integer, absent being 0, and answers the sum. A
-	// value that is no integer, or a sum past 64 bits, is an [ErrWrongType].
+	// Incr adds n to an integer and returns the sum. A missing value counts
+	// as 0. It fails with [ErrWrongType] if the value is not an integer or
+	// the sum overflows 64 bits.
 	Incr(ctx context.Context, c *Cause, key string, n int64) (int64, error)
-	// Append adds a value to the end of a list, absent being empty, keeps
-	// only the newest keep (all, if keep is 0), and answers the list. A
-	// value that is no list is an [ErrWrongType].
+	// Append adds a value to the end of a list and returns the list. A
+	// missing value counts as an empty list. If keep is above zero, only the
+	// newest keep items remain. It fails with [ErrWrongType] if the stored
+	// value is not a list.
 	Append(ctx context.Context, c *Cause, key string, value any, keep int) (List, error)
-	// Keys answers the keys with the prefix, sorted.
+	// Keys returns the keys with the prefix, sorted.
 	Keys(ctx context.Context, c *Cause, prefix string) ([]string, error)
-	// Swap sets new if the value equals old now, and answers whether it
-	// did. [Absent] as old or new stands for no value. The time to live
-	// stays as it was.
+	// Swap sets new if the current value equals old, and reports whether it
+	// did. [Absent] as old or new means no value. The time to live does not
+	// change.
 	Swap(ctx context.Context, c *Cause, key string, old, new any) (bool, error)
 }
 
-// Absent stands for "no value" in [KV] Swap.
+// Absent means "no value" in [KV] Swap.
 var Absent = absent{}
 
 type absent struct{}

@@ -6,20 +6,21 @@ import (
 	"sort"
 )
 
-// ReservedKey may not be a key of a message.
+// ReservedKey must not be a key of a message.
 const ReservedKey = "__asgi_channel__"
 
-// MaxDepth is how deep values may nest; the message itself is 1.
+// MaxDepth is the maximum nesting depth. The message itself counts as 1.
 const MaxDepth = 100
 
-// indexFrom is the number of keys from which a dict is looked up by hash.
+// indexFrom is the number of keys from which a dict has an index.
 const indexFrom = 16
 
-// Bytes is a byte string. It is never the same as a text with those bytes.
+// Bytes is a byte string. It never equals a text with the same bytes.
 type Bytes string
 
-// Octets answers the bytes of a value where byte strings are specified: those
-// of a text are its UTF-8. It reports whether the value is either.
+// Octets returns the bytes of a byte string or of a text (in UTF-8), and
+// reports whether the value is one of them. Use it where the specification
+// wants a byte string, because text is allowed there too.
 func Octets(v any) (octets string, ok bool) {
 	switch v := v.(type) {
 	case Bytes:
@@ -30,7 +31,8 @@ func Octets(v any) (octets string, ok bool) {
 	return "", false
 }
 
-// TypeName answers what the specification calls the type of a value, for errors.
+// TypeName returns the specification's name for the type of a value, for use in
+// error texts.
 func TypeName(v any) string {
 	switch v.(type) {
 	case nil:
@@ -51,13 +53,13 @@ func TypeName(v any) string {
 	return "a dict"
 }
 
-// A Field is one key and value of a message or dict.
+// A Field is one key of a message or dict with its value.
 type Field struct {
 	Key   string
 	Value any
 }
 
-// Fields are the keys and values of a dict in order, before they are checked.
+// Fields are the unchecked fields of a dict, in order.
 type Fields []Field
 
 // A Dict is an immutable dict with text keys, in order. Its values are nil,
@@ -65,9 +67,9 @@ type Fields []Field
 type Dict struct {
 	fields []Field
 	index  map[string]int // nil for a short dict
-	size   int            // encoded as MessagePack, in bytes
-	heap   int            // in memory, in bytes, about
-	depth  int            // 1 with no list or dict in it
+	size   int            // bytes when encoded as MessagePack
+	heap   int            // approximate bytes in memory
+	depth  int            // 1 if it holds no list or dict
 }
 
 // A List is an immutable list of the values that a [Dict] may hold.
@@ -78,19 +80,20 @@ type List struct {
 	depth int
 }
 
-// A Message is an immutable dict that has been found fit to send: text keys,
-// none of them [ReservedKey], and no value nested deeper than [MaxDepth]. The
-// zero Message is empty.
+// A Message is an immutable dict that may be sent: its keys are text, none is
+// [ReservedKey], and no value is nested deeper than [MaxDepth]. The zero Message
+// is empty.
 type Message struct{ Dict }
 
-// NewMessage checks the fields and keeps a copy of what could change. Besides
-// the values of a [Dict] it takes []byte, every kind of integer that fits in
-// 64 bits signed, float32, []any, map[string]any (in the order of its keys),
-// [Fields] and [Message]. Any other value, a number that is not finite, text
-// that is not UTF-8 and a key given twice are an [InvalidMessageError].
+// NewMessage returns a message of the fields. It copies everything that the
+// caller could change later. Besides the values of a [Dict] it takes []byte,
+// every type of integer if the value fits in int64, float32, []any,
+// map[string]any (sorted by key), [Fields] and [Message]. It fails with an
+// [InvalidMessageError] for any other value, for numbers that are not finite,
+// for text that is not UTF-8 and for duplicate keys.
 func NewMessage(fields ...Field) (Message, error) { return Converter(nil).Message(fields) }
 
-// MustMessage is [NewMessage] for messages known to be valid. It panics.
+// MustMessage is like [NewMessage] but panics if the message is not valid.
 func MustMessage(fields ...Field) Message {
 	m, err := NewMessage(fields...)
 	if err != nil {
@@ -99,20 +102,16 @@ func MustMessage(fields ...Field) Message {
 	return m
 }
 
-// MessageFromMap is [NewMessage] of a map, in the order of its keys.
-func MessageFromMap(m map[string]any) (Message, error) {
-	return Converter(nil).Message(sortedFields(m))
-}
-
-// AsMessage makes a message of a dict.
+// AsMessage returns a dict as a message. It fails if the dict has [ReservedKey].
 func AsMessage(d Dict) (Message, error) {
 	if d.Has(ReservedKey) {
-		return Message{}, reserved()
+		return Message{}, &InvalidMessageError{ReservedKey, fmt.Sprintf("the key %q is reserved", ReservedKey)}
 	}
 	return Message{d}, nil
 }
 
-// With answers the message with a key changed, or added at its end.
+// With returns a copy of the message in which key has the given value. A new key
+// is added at the end.
 func (m Message) With(key string, value any) (Message, error) {
 	fields := make(Fields, 0, len(m.fields)+1)
 	found := false
@@ -128,17 +127,18 @@ func (m Message) With(key string, value any) (Message, error) {
 	return NewMessage(fields...)
 }
 
-// Len answers the number of keys.
+// Len returns the number of fields.
 func (d Dict) Len() int { return len(d.fields) }
 
-// Size answers the encoded length, in bytes, as MessagePack.
+// Size returns the length in bytes when encoded as MessagePack.
 func (d Dict) Size() int { return max(d.size, 1) }
 
-// Footprint answers about how much memory the dict takes, in bytes: what
-// bounds on memory count. Small values take many times their encoded length.
+// Footprint returns approximately how many bytes of memory the dict takes.
+// Memory limits count it, because small values take many times their encoded
+// length.
 func (d Dict) Footprint() int { return d.heap }
 
-// Get answers the value of a key, and whether there is one.
+// Get returns the value of a key and reports whether the key exists.
 func (d Dict) Get(key string) (any, bool) {
 	if d.index != nil {
 		i, ok := d.index[key]
@@ -155,44 +155,44 @@ func (d Dict) Get(key string) (any, bool) {
 	return nil, false
 }
 
-// Has reports whether there is such a key.
+// Has reports whether the key exists.
 func (d Dict) Has(key string) bool {
 	_, ok := d.Get(key)
 	return ok
 }
 
-// Text answers the value of a key if it is a text, else "".
+// Text returns the value of a key if it is a text, otherwise "".
 func (d Dict) Text(key string) string {
 	v, _ := d.Get(key)
 	s, _ := v.(string)
 	return s
 }
 
-// Bytes answers the value of a key if it is a byte string, else "".
+// Bytes returns the value of a key if it is a byte string, otherwise "".
 func (d Dict) Bytes(key string) Bytes {
 	v, _ := d.Get(key)
 	s, _ := v.(Bytes)
 	return s
 }
 
-// Octets answers the value of a key as [Octets] does, else "".
+// Octets returns the bytes of a key's value, like the function [Octets], or "".
 func (d Dict) Octets(key string) string {
 	v, _ := d.Get(key)
 	s, _ := Octets(v)
 	return s
 }
 
-// Int answers the value of a key if it is an integer, else 0.
+// Int returns the value of a key if it is an integer, otherwise 0.
 func (d Dict) Int(key string) int64 {
 	v, _ := d.Get(key)
 	n, _ := v.(int64)
 	return n
 }
 
-// At answers the i-th key and value.
+// At returns the field at index i.
 func (d Dict) At(i int) Field { return d.fields[i] }
 
-// All ranges over keys and values in order.
+// All returns an iterator over the keys and values, in order.
 func (d Dict) All() iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) {
 		for _, f := range d.fields {
@@ -203,32 +203,33 @@ func (d Dict) All() iter.Seq2[string, any] {
 	}
 }
 
-// NewList checks the items as [NewMessage] does its values.
+// NewList returns a list of the items. It checks them as [NewMessage] does.
 func NewList(items ...any) (List, error) {
 	v, err := Converter(nil).Value(items)
 	l, _ := v.(List)
 	return l, err
 }
 
-// Len answers the number of items.
+// Len returns the number of items.
 func (l List) Len() int { return len(l.items) }
 
-// Size answers the encoded length, in bytes, as MessagePack.
+// Size returns the length in bytes when encoded as MessagePack.
 func (l List) Size() int { return max(l.size, 1) }
 
-// Footprint answers about how much memory the list takes, in bytes.
+// Footprint returns approximately how many bytes of memory the list takes.
 func (l List) Footprint() int { return l.heap }
 
-// At answers the i-th item.
+// At returns the item at index i.
 func (l List) At(i int) any { return l.items[i] }
 
-// Octets answers the i-th item as [Octets] does, else "".
+// Octets returns the bytes of the item at index i, like the function [Octets],
+// or "".
 func (l List) Octets(i int) string {
 	s, _ := Octets(l.items[i])
 	return s
 }
 
-// All ranges over the items.
+// All returns an iterator over the indexes and items.
 func (l List) All() iter.Seq2[int, any] {
 	return func(yield func(int, any) bool) {
 		for i, v := range l.items {
@@ -239,8 +240,8 @@ func (l List) All() iter.Seq2[int, any] {
 	}
 }
 
-// Append answers the list with a checked value at its end and, if keep is
-// above zero, only its newest keep items.
+// Append returns a copy of the list with a value added at the end. If keep is
+// above zero, the copy has only the newest keep items.
 func (l List) Append(value any, keep int) (List, error) {
 	items := make([]any, 0, len(l.items)+1)
 	items = append(append(items, l.items...), value)
@@ -250,8 +251,9 @@ func (l List) Append(value any, keep int) (List, error) {
 	return NewList(items...)
 }
 
-// Equal reports whether two values are the same, types included: text is not
-// a byte string and 1 is not 1.0. The order of keys does not count.
+// Equal reports whether two values are equal and of the same type: a text does
+// not equal a byte string, and 1 does not equal 1.0. It ignores the order of
+// keys.
 func Equal(a, b any) bool {
 	switch a := a.(type) {
 	case Message:
@@ -296,8 +298,4 @@ func sortedFields(m map[string]any) Fields {
 	}
 	sort.Slice(fields, func(i, j int) bool { return fields[i].Key < fields[j].Key })
 	return fields
-}
-
-func reserved() error {
-	return &InvalidMessageError{ReservedKey, fmt.Sprintf("the key %q is reserved", ReservedKey)}
 }

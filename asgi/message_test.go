@@ -21,7 +21,7 @@ func TestMessageIsASnapshot(t *testing.T) {
 	}
 }
 
-func TestRefusedValuesAreNamedByPath(t *testing.T) {
+func TestInvalidValuesAreReportedWithTheirPath(t *testing.T) {
 	self := []any{nil}
 	self[0] = self
 	deep := any("x")
@@ -66,7 +66,7 @@ func TestDeepestMessage(t *testing.T) {
 	}
 }
 
-func TestConverterGivesForeignValuesTheirPath(t *testing.T) {
+func TestConverterErrorsHaveThePath(t *testing.T) {
 	type foreign struct{ v any }
 	c := Converter(func(v any) (any, error) {
 		if f, ok := v.(foreign); ok {
@@ -84,7 +84,7 @@ func TestConverterGivesForeignValuesTheirPath(t *testing.T) {
 	}
 }
 
-func TestLongDictsAreLookedUpByKey(t *testing.T) {
+func TestLongDictsHaveAnIndex(t *testing.T) {
 	var fields Fields
 	for i := range 100 {
 		fields = append(fields, Field{strings.Repeat("k", i+1), i})
@@ -94,15 +94,15 @@ func TestLongDictsAreLookedUpByKey(t *testing.T) {
 		t.Errorf("kkk = %d", m.Int("kkk"))
 	}
 	if _, err := NewMessage(append(fields, Field{"k", 1})...); err == nil {
-		t.Error("a key given twice was taken")
+		t.Error("a duplicate key was accepted")
 	}
 }
 
-func TestEqualKeepsTypesApart(t *testing.T) {
+func TestEqualComparesTypes(t *testing.T) {
 	a := MustMessage(Field{"x", []any{1, "t", Bytes("b"), nil}}, Field{"y", 2.0})
 	b := MustMessage(Field{"y", 2.0}, Field{"x", []any{1, "t", Bytes("b"), nil}})
 	if !Equal(a, b) {
-		t.Error("the order of keys counts")
+		t.Error("Equal does not ignore the order of keys")
 	}
 	for _, pair := range [][2]any{{int64(1), 1.0}, {"b", Bytes("b")}, {nil, false}, {List{}, nil}, {int64(0), Dict{}}} {
 		if Equal(pair[0], pair[1]) || Equal(pair[1], pair[0]) {
@@ -111,7 +111,7 @@ func TestEqualKeepsTypesApart(t *testing.T) {
 	}
 }
 
-func TestFootprintCountsWhatSmallValuesTake(t *testing.T) {
+func TestFootprintCountsSmallValues(t *testing.T) {
 	large := MustMessage(Field{"body", make([]byte, 10_000)})
 	if f := large.Footprint(); f < 10_000 || f > 11_000 {
 		t.Errorf("10,000 bytes take %d", f)
@@ -126,11 +126,11 @@ func TestFootprintCountsWhatSmallValuesTake(t *testing.T) {
 	}
 	nested := MustMessage(Field{"d", map[string]any{"numbers": numbers}})
 	if nested.Footprint() <= small.Footprint() {
-		t.Error("what is nested does not count")
+		t.Error("the footprint does not count nested values")
 	}
 }
 
-func TestTextIsTakenWhereBytesAreSpecified(t *testing.T) {
+func TestOctetsAcceptsText(t *testing.T) {
 	m := MustMessage(Field{"text", "é"}, Field{"bytes", Bytes("\xff")}, Field{"n", 1}, Field{"list", []any{Bytes("a"), "b", nil}})
 	for key, want := range map[string]string{"text": "\xc3\xa9", "bytes": "\xff", "n": "", "missing": ""} {
 		if got := m.Octets(key); got != want {
@@ -142,6 +142,6 @@ func TestTextIsTakenWhereBytesAreSpecified(t *testing.T) {
 		t.Errorf("a list's items: %q, %q, %q", l.Octets(0), l.Octets(1), l.Octets(2))
 	}
 	if _, ok := Octets(int64(1)); ok {
-		t.Error("an integer was taken for bytes")
+		t.Error("an integer was accepted as bytes")
 	}
 }

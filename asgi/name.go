@@ -2,19 +2,19 @@ package asgi
 
 import "strings"
 
-// MaxNameLength is the longest channel or group name, in bytes.
+// MaxNameLength is the maximum length of a channel or group name, in bytes.
 const MaxNameLength = 100
 
-// Kind says who reads a channel; its name tells.
+// Kind is the kind of a channel, which its name determines.
 type Kind uint8
 
 const (
-	Normal          Kind = iota // any reader
+	Normal          Kind = iota // "name": any number of readers
 	SingleReader                // "name?random": one reader, in order
-	ProcessSpecific             // "prefix!local": the process that owns "prefix!"
+	ProcessSpecific             // "prefix!local": read by the process that owns "prefix!"
 )
 
-// KindOf tells a channel's kind from its name, which it does not check.
+// KindOf returns the kind of a channel. It does not check the name.
 func KindOf(channel string) Kind {
 	switch i := strings.IndexAny(channel, "?!"); {
 	case i < 0:
@@ -26,7 +26,7 @@ func KindOf(channel string) Kind {
 	}
 }
 
-// ProcessPrefix answers the part of a process-specific name up to and
+// ProcessPrefix returns the part of a process-specific name up to and
 // including "!", or the whole name of any other channel.
 func ProcessPrefix(channel string) string {
 	if i := strings.IndexByte(channel, '!'); i >= 0 {
@@ -35,8 +35,8 @@ func ProcessPrefix(channel string) string {
 	return channel
 }
 
-// CheckSend refuses names that no message can be sent to, as an
-// [InvalidNameError]. A "?" or "!" must have something on both sides.
+// CheckSend returns an [InvalidNameError] unless messages can be sent to the
+// channel. A "?" or "!" in its name must have characters on both sides.
 func CheckSend(channel string) error {
 	typed, err := check(channel, "?!")
 	if err != nil {
@@ -48,53 +48,56 @@ func CheckSend(channel string) error {
 	return nil
 }
 
-// CheckReceive refuses names that cannot be received from. A process-specific
-// name is received from by its prefix: a local part is an error.
+// CheckReceive returns an [InvalidNameError] unless messages can be received
+// from the channel. The name of a process-specific channel must be a prefix: a
+// local part is an error.
 func CheckReceive(channel string) error {
 	typed, err := check(channel, "?!")
 	switch {
 	case err != nil || typed < 0:
 		return err
 	case channel[typed] == '!' && typed < len(channel)-1:
-		return &InvalidNameError{channel, "receive from the part up to and including !, not from one connection"}
+		return &InvalidNameError{channel, "receive from the part up to and including !, not from a single connection"}
 	case channel[typed] == '?' && typed == len(channel)-1:
 		return &InvalidNameError{channel, "nothing follows the ?"}
 	}
 	return nil
 }
 
-// CheckPrefix refuses what is not a process-specific prefix, "name!".
+// CheckPrefix returns an [InvalidNameError] unless the argument is a
+// process-specific prefix, "name!".
 func CheckPrefix(prefix string) error {
 	typed, err := check(prefix, "!")
 	if err != nil {
 		return err
 	}
 	if typed < 0 || typed != len(prefix)-1 {
-		return &InvalidNameError{prefix, "a process-specific prefix ends in !"}
+		return &InvalidNameError{prefix, "a process-specific prefix must end in !"}
 	}
 	return nil
 }
 
-// CheckPattern refuses what NewChannel cannot make a name from: a pattern
-// ends in "?".
+// CheckPattern returns an [InvalidNameError] unless the argument is a pattern
+// for NewChannel, "name?".
 func CheckPattern(pattern string) error {
 	typed, err := check(pattern, "?!")
 	if err != nil {
 		return err
 	}
 	if typed != len(pattern)-1 || pattern[typed] != '?' {
-		return &InvalidNameError{pattern, "a new channel's pattern ends in ?"}
+		return &InvalidNameError{pattern, "the pattern of a new channel must end in ?"}
 	}
 	return nil
 }
 
-// CheckGroup refuses what is not a group name.
+// CheckGroup returns an [InvalidNameError] unless the argument is a group name.
 func CheckGroup(group string) error {
 	_, err := check(group, "")
 	return err
 }
 
-// check looks at every byte and answers where the type character stands, or -1.
+// check checks every byte of a name. It returns the index of the type
+// character, or -1.
 func check(name, typeChars string) (typed int, err error) {
 	typed = -1
 	switch {
@@ -109,20 +112,20 @@ func check(name, typeChars string) (typed int, err error) {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '-', c == '_':
 		case strings.IndexByte(typeChars, c) >= 0:
 			if typed >= 0 {
-				return typed, &InvalidNameError{name, "it holds more than one ? or !"}
+				return typed, &InvalidNameError{name, "it has more than one ? or !"}
 			}
 			if i == 0 {
-				return typed, &InvalidNameError{name, "nothing stands before the " + name[:1]}
+				return typed, &InvalidNameError{name, "nothing comes before the " + name[:1]}
 			}
 			typed = i
 		default:
-			return typed, &InvalidNameError{name, "only ASCII letters, digits, '.', '-' and '_' are allowed" + oneOf(typeChars)}
+			return typed, &InvalidNameError{name, "only ASCII letters, digits, '.', '-' and '_' are allowed" + alsoAllowed(typeChars)}
 		}
 	}
 	return typed, nil
 }
 
-func oneOf(typeChars string) string {
+func alsoAllowed(typeChars string) string {
 	switch typeChars {
 	case "":
 		return ""

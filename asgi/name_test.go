@@ -40,7 +40,7 @@ func TestNames(t *testing.T) {
 				t.Errorf("%s %q: %v", c.call, tt.name, err)
 			}
 			if err != nil && !errors.Is(err, ErrInvalidName) {
-				t.Errorf("%s %q: %v is no ErrInvalidName", c.call, tt.name, err)
+				t.Errorf("%s %q: %v is not an ErrInvalidName", c.call, tt.name, err)
 			}
 		}
 	}

@@ -2,9 +2,9 @@ package asgi
 
 import "strings"
 
-// MatchName reports whether a name matches a pattern, in which "*" stands for
-// any text, also none, and everything else for itself: a "?" is the type
-// character of a channel.
+// MatchName reports whether a name matches a pattern. A "*" matches any text,
+// even an empty one. Every other character matches itself, including "?", which
+// is the type character of a channel.
 func MatchName(pattern, name string) bool {
 	first, rest, star := strings.Cut(pattern, "*")
 	name, ok := strings.CutPrefix(name, first)

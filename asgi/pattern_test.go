@@ -2,7 +2,7 @@ package asgi
 
 import "testing"
 
-func TestPatternsOfNames(t *testing.T) {
+func TestMatchName(t *testing.T) {
 	for _, tt := range []struct {
 		pattern, name string
 		want          bool

@@ -1,7 +1,7 @@
 package asgi
 
-// Channels that protocol servers and applications share. Each name and the
-// keys of its messages are those of the draft's HTTP, WebSocket, delay and UDP
+// Channels that protocol servers and applications share. Their names and the
+// keys of their messages come from the draft's HTTP, WebSocket, delay and UDP
 // specifications.
 const (
 	HTTPRequest         = "http.request"

@@ -1,9 +1,9 @@
 package asgi
 
-// Encoded sizes follow MessagePack, the form in which messages are stored
-// and sent; asgi/codec writes it and its tests hold both together.
+// Encoded sizes are those of MessagePack, in which messages are stored and
+// sent. Package asgi/codec writes it, and its tests compare both.
 
-// SizeOf answers the encoded length, in bytes, of a checked value.
+// SizeOf returns the encoded length of a checked value, in bytes.
 func SizeOf(v any) int {
 	switch v := v.(type) {
 	case string:
@@ -63,7 +63,7 @@ func intSize(v int64) int {
 	return 9
 }
 
-// What parts of a message take in memory, in bytes, on 64-bit machines.
+// Memory that the parts of a message take on 64-bit machines, in bytes.
 const (
 	itemFootprint   = 16 // an interface
 	fieldFootprint  = 32 // a key's header and an interface
@@ -72,7 +72,8 @@ const (
 	dictFootprint   = 64
 )
 
-// FootprintOf answers about how much memory a checked value takes, in bytes.
+// FootprintOf returns approximately how many bytes of memory a checked value
+// takes.
 func FootprintOf(v any) int {
 	switch v := v.(type) {
 	case string:
@@ -86,5 +87,5 @@ func FootprintOf(v any) int {
 	case Dict:
 		return dictFootprint + v.heap
 	}
-	return 0 // nil, true, false take no more than the interface
+	return 0 // nil, true and false take no memory besides the interface
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Unsupported has the methods of every extension and answers each call with
-// errors.ErrUnsupported. A [Partial] layer puts it in the place of what the
-// layer behind it lacks.
+// Unsupported implements every extension with methods that fail with
+// errors.ErrUnsupported. A [Partial] layer uses it for the extensions that the
+// layer behind it does not have.
 type Unsupported struct{}
 
 var _ interface {
@@ -21,55 +21,55 @@ var _ interface {
 	PutBack
 } = Unsupported{}
 
-var lacking = errors.ErrUnsupported
+var unsupported = errors.ErrUnsupported
 
-func (Unsupported) GroupAdd(context.Context, *Cause, string, string) error     { return lacking }
-func (Unsupported) GroupDiscard(context.Context, *Cause, string, string) error { return lacking }
-func (Unsupported) GroupLeave(context.Context, *Cause, string) error           { return lacking }
+func (Unsupported) GroupAdd(context.Context, *Cause, string, string) error     { return unsupported }
+func (Unsupported) GroupDiscard(context.Context, *Cause, string, string) error { return unsupported }
+func (Unsupported) GroupLeave(context.Context, *Cause, string) error           { return unsupported }
 
 func (Unsupported) GroupChannels(context.Context, *Cause, string) ([]string, error) {
-	return nil, lacking
+	return nil, unsupported
 }
 
 func (Unsupported) SendGroup(context.Context, *Cause, string, Message, ...SendOption) error {
-	return lacking
+	return unsupported
 }
 
-func (Unsupported) Flush(context.Context, *Cause) error { return lacking }
+func (Unsupported) Flush(context.Context, *Cause) error { return unsupported }
 
-func (Unsupported) GlobalStatistics(context.Context) (Stats, error) { return Stats{}, lacking }
+func (Unsupported) GlobalStatistics(context.Context) (Stats, error) { return Stats{}, unsupported }
 
 func (Unsupported) ChannelStatistics(context.Context, string) (Stats, error) {
-	return Stats{}, lacking
+	return Stats{}, unsupported
 }
 
 func (Unsupported) SendLater(context.Context, *Cause, time.Time, string, Message) error {
-	return lacking
+	return unsupported
 }
 
 func (Unsupported) Get(context.Context, *Cause, string) (any, bool, error) {
-	return nil, false, lacking
+	return nil, false, unsupported
 }
 
 func (Unsupported) Set(context.Context, *Cause, string, any, time.Duration, ...SendOption) error {
-	return lacking
+	return unsupported
 }
 
-func (Unsupported) Delete(context.Context, *Cause, string) error { return lacking }
+func (Unsupported) Delete(context.Context, *Cause, string) error { return unsupported }
 
-func (Unsupported) Incr(context.Context, *Cause, string, int64) (int64, error) { return 0, lacking }
+func (Unsupported) Incr(context.Context, *Cause, string, int64) (int64, error) { return 0, unsupported }
 
 func (Unsupported) Append(context.Context, *Cause, string, any, int) (List, error) {
-	return List{}, lacking
+	return List{}, unsupported
 }
 
-func (Unsupported) Keys(context.Context, *Cause, string) ([]string, error) { return nil, lacking }
+func (Unsupported) Keys(context.Context, *Cause, string) ([]string, error) { return nil, unsupported }
 
 func (Unsupported) Swap(context.Context, *Cause, string, any, any) (bool, error) {
-	return false, lacking
+	return false, unsupported
 }
 
-// HasReader answers true: who cannot know must assume it.
+// HasReader returns true, because a layer that cannot know must assume a reader.
 func (Unsupported) HasReader(string) bool { return true }
 
-func (Unsupported) PutBack(Delivery) error { return lacking }
+func (Unsupported) PutBack(Delivery) error { return unsupported }

@@ -262,9 +262,17 @@ func (d *fakeDisk) after(seq uint64) *asgi.Cause {
 // fields makes a message of a map's values.
 func fields(t testing.TB, kv map[string]any) asgi.Message {
 	t.Helper()
-	m, err := asgi.MessageFromMap(kv)
+	m, err := messageOf(kv)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+func messageOf(kv map[string]any) (asgi.Message, error) {
+	d, err := asgi.Converter(nil).Value(kv)
+	if err != nil {
+		return asgi.Message{}, err
+	}
+	return asgi.AsMessage(d.(asgi.Dict))
 }

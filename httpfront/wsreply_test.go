@@ -238,7 +238,7 @@ func FuzzSocketReply(f *testing.F) {
 				kv[f.Key] = f.Value
 			}
 		}
-		m, err := asgi.MessageFromMap(kv)
+		m, err := messageOf(kv)
 		if err != nil {
 			return // not a message
 		}

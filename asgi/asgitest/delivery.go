@@ -225,7 +225,7 @@ func checkSendersKeepOrder(r *rig) {
 	<-done
 }
 
-// upTo answers 0 … n-1.
+// upTo returns 0 … n-1.
 func upTo(n int) []int {
 	ns := make([]int, n)
 	for i := range ns {

@@ -190,7 +190,7 @@ func (m *mailbox) answers(channel string, err error) {
 	m.answer[channel] = err
 }
 
-// numbers answers what a channel was delivered, in order.
+// numbers returns what a channel was delivered, in order.
 func (m *mailbox) numbers(channel string) []int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

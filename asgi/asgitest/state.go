@@ -261,7 +261,7 @@ func list(items ...any) asgi.List {
 	return l
 }
 
-// tail answers the last keep of the first n items.
+// tail returns the last keep of the first n items.
 func tail(l asgi.List, n, keep int) asgi.List {
 	var items []any
 	for i := max(0, n-keep); i < n; i++ {

@@ -8,7 +8,7 @@ import (
 	"asgibox/asgi"
 )
 
-// sample is a message of about 200 bytes, as a chat would send.
+// sample is a message of about 200 bytes, like one of a chat.
 var sample = asgi.MustMessage(
 	asgi.Field{Key: "reply_channel", Value: "asgibox.response.kQzRtYpLmN!c4128837"},
 	asgi.Field{Key: "path", Value: "/chat/lobby/"},
@@ -58,7 +58,7 @@ func BenchmarkDecodeJSON(b *testing.B) {
 	}
 }
 
-// The two below are what the others are compared with.
+// The benchmarks above are compared with the two below.
 
 func BenchmarkBaselineMarshal(b *testing.B) {
 	v := baseline(b)

@@ -1,29 +1,30 @@
-// Package codec is the one home of messages as bytes: MessagePack, in which
-// they are stored and sent ([Append], [Decode]), and JSON, in which people and
-// other languages read and write them ([AppendJSON], [DecodeJSON]).
+// Package codec encodes and decodes messages: as MessagePack, for storing and
+// sending ([Append], [Decode]), and as JSON, for people and other languages
+// ([AppendJSON], [DecodeJSON]).
 //
 // # Types
 //
-// Both forms keep every type of a message apart: text and byte strings,
-// integers and floats, nil and false. MessagePack has str for text and bin for
-// byte strings. JSON has only text: a byte string is a text that begins with
-// U+FFFF, the rest standard base64, and a text that really begins with U+FFFF
-// gets one more in front. A float in JSON always has a point or an exponent.
-// The order of keys is kept.
+// Both forms preserve every type of a message: text and byte strings, integers
+// and floats, nil and false. MessagePack has str for text and bin for byte
+// strings. JSON has only text: a byte string is written as U+FFFF followed by
+// standard base64, and a text that begins with U+FFFF gets a second U+FFFF in
+// front. A float in JSON always has a decimal point or an exponent. Keys keep
+// their order.
 //
 // # Hostile input
 //
-// Decoding trusts nothing. Lengths are compared with what is left before
-// anything is allocated, nesting ends at [asgi.MaxDepth], and what was read
-// goes through the constructors of package asgi: bytes that are not of the
-// form at all are [ErrMalformed], values that no message may hold are an
-// [asgi.InvalidMessageError] with the value's path.
+// The decoders trust no input. They compare lengths with the remaining input
+// before they allocate, limit the nesting to [asgi.MaxDepth], and pass all
+// values through the constructors of package asgi. They fail with
+// [ErrMalformed] if the bytes are not of the expected form, and with an
+// [asgi.InvalidMessageError] that has the path of the value if a value is not
+// allowed in messages.
 //
 // # Envelopes
 //
-// A message that travels inside a larger dict, as the layer over HTTP has it,
-// is encoded by [AppendFields] and [AppendFieldsJSON]: there each value counts
-// its nesting from itself, so that the deepest message still fits.
+// [AppendFields] and [AppendFieldsJSON] encode a larger dict that holds a
+// message, as the layer over HTTP uses it. The nesting of each value counts
+// separately, so that a message of the maximum depth is allowed there.
 package codec
 
 import (
@@ -33,26 +34,26 @@ import (
 	"asgibox/asgi"
 )
 
-// ErrMalformed: the bytes are not of the form that they were decoded as, or
-// there are too few or too many of them.
+// ErrMalformed: the input is not valid MessagePack or JSON, or it is too short
+// or too long.
 var ErrMalformed = errors.New("malformed")
 
-// malformed says where, in bytes from the start, and what is wrong.
-func malformed(form string, at int, what string) error {
-	return fmt.Errorf("%w %s at byte %d: %s", ErrMalformed, form, at, what)
+// malformed returns an [ErrMalformed] with the offset in the input.
+func malformed(form string, offset int, problem string) error {
+	return fmt.Errorf("%w %s at byte %d: %s", ErrMalformed, form, offset, problem)
 }
 
-// message makes a message of a decoded value, which must be a dict.
+// message returns a decoded value, which must be a dict, as a message.
 func message(v any) (asgi.Message, error) {
 	fields, ok := v.(asgi.Fields)
 	if !ok {
 		return asgi.Message{}, &asgi.InvalidMessageError{Reason: "it is not a dict"}
 	}
-	return foreign.OwnMessage(fields)
+	return converter.OwnMessage(fields)
 }
 
-// envelope checks the values of a decoded dict, each as if it stood alone: how
-// deep it may nest and the path in its error begin with it.
+// envelope checks each value of a decoded dict separately: its nesting and the
+// path in its error start at the value.
 func envelope(v any) (asgi.Fields, error) {
 	fields, ok := v.(asgi.Fields)
 	if !ok {
@@ -64,7 +65,7 @@ func envelope(v any) (asgi.Fields, error) {
 			return nil, &asgi.InvalidMessageError{Path: f.Key, Reason: "the key is given twice"}
 		}
 		seen[f.Key] = true
-		checked, err := foreign.OwnValue(f.Value)
+		checked, err := converter.OwnValue(f.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -73,13 +74,13 @@ func envelope(v any) (asgi.Fields, error) {
 	return fields, nil
 }
 
-// refused stands in the decoded tree where a value was that no message may
-// hold, so that the refusal comes with its path.
-type refused string
+// invalid replaces a value that is not allowed in messages in the decoded tree,
+// so that the error gets the path of the value. It is the reason of that error.
+type invalid string
 
-var foreign = asgi.Converter(func(v any) (any, error) {
-	if why, ok := v.(refused); ok {
-		return nil, errors.New(string(why))
+var converter = asgi.Converter(func(v any) (any, error) {
+	if reason, ok := v.(invalid); ok {
+		return nil, errors.New(string(reason))
 	}
 	return nil, fmt.Errorf("a %T cannot be sent", v)
 })

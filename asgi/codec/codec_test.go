@@ -11,7 +11,7 @@ import (
 	"asgibox/asgi"
 )
 
-// forms are the two encodings, for what holds of both.
+// forms are the two encodings, for tests that apply to both.
 var forms = []struct {
 	name         string
 	append       func([]byte, asgi.Message) []byte
@@ -22,10 +22,19 @@ var forms = []struct {
 	decodeFields func([]byte) (asgi.Fields, error)
 }{
 	{"MessagePack", Append, Decode, AppendValue, DecodeValue, AppendFields, DecodeFields},
-	{"JSON", AppendJSON, DecodeJSON, AppendValueJSON, DecodeValueJSON, AppendFieldsJSON, DecodeFieldsJSON},
+	{"JSON", AppendJSON, DecodeJSON, AppendValueJSON, decodeValueJSON, AppendFieldsJSON, DecodeFieldsJSON},
 }
 
-// every is a message with each type and each length class in it.
+// decodeValueJSON decodes one value, which need not be a message.
+func decodeValueJSON(b []byte) (any, error) {
+	v, err := readAllJSON(b)
+	if err != nil {
+		return nil, err
+	}
+	return converter.OwnValue(v)
+}
+
+// every returns a message with each type and each length class in it.
 func every() asgi.Message {
 	return asgi.MustMessage(
 		asgi.Field{Key: "zuerst", Value: nil},
@@ -52,19 +61,19 @@ func nested(levels int) any {
 	return v
 }
 
-func TestEveryTypeArrivesAsItself(t *testing.T) {
+func TestRoundTripKeepsEveryType(t *testing.T) {
 	for _, form := range forms {
 		t.Run(form.name, func(t *testing.T) {
 			b := form.append([]byte("before"), every())
 			if !bytes.HasPrefix(b, []byte("before")) {
-				t.Fatal("it does not append")
+				t.Fatal("the encoder overwrote the bytes before")
 			}
 			got, err := form.decode(b[len("before"):])
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !asgi.Equal(every(), got) {
-				t.Errorf("came back as %v", got)
+				t.Errorf("decoded as %v", got)
 			}
 		})
 	}
@@ -103,7 +112,7 @@ func TestSizeOfIsTheEncodedLength(t *testing.T) {
 	}
 }
 
-func TestAnEnvelopeCarriesTheDeepestMessage(t *testing.T) {
+func TestEnvelopeAllowsTheDeepestMessage(t *testing.T) {
 	m := asgi.MustMessage(asgi.Field{Key: "v", Value: nested(asgi.MaxDepth - 1)})
 	for _, form := range forms {
 		b := form.appendFields(nil, asgi.Fields{{Key: "channel", Value: "c"}, {Key: "message", Value: m.Dict}})
@@ -117,7 +126,7 @@ func TestAnEnvelopeCarriesTheDeepestMessage(t *testing.T) {
 	}
 }
 
-func TestValuesThatNoMessageHoldsAreNamedByPath(t *testing.T) {
+func TestInvalidValuesAreReportedWithTheirPath(t *testing.T) {
 	deep := strings.Repeat("[", 1000)
 	for _, tt := range []struct {
 		name   string
@@ -134,16 +143,16 @@ func TestValuesThatNoMessageHoldsAreNamedByPath(t *testing.T) {
 		{"key not UTF-8", Decode, "\x81\xa1\xff\xc0", "key"},
 		{"key twice", Decode, "\x82\xa1k\xc0\xa1k\xc0", "k: the key is given twice"},
 		{"reserved key", Decode, "\x81\xb0" + asgi.ReservedKey + "\xc0", "reserved"},
-		{"no dict", Decode, "\x90", "not a dict"},
+		{"not a dict", Decode, "\x90", "not a dict"},
 		{"too deep", Decode, "\x81\xa1k" + strings.Repeat("\x91", 1000) + "\xc0", "nested deeper"},
 		{"one too deep", Decode, "\x81\xa1k" + strings.Repeat("\x91", 100) + "\xc0", "nested deeper"},
 		{"JSON past 64 bits", DecodeJSON, `{"a":[9223372036854775808]}`, "a[0]: 9223372036854775808"},
 		{"JSON past a float", DecodeJSON, `{"a":1e400}`, "a: 1e400"},
-		{"JSON no base64", DecodeJSON, `{"a":"\uffffx"}`, "a: after U+FFFF"},
+		{"JSON not base64", DecodeJSON, `{"a":"\uffffx"}`, "a: after U+FFFF"},
 		{"JSON base64 with a line break", DecodeJSON, `{"a":"\uffffeH\nh4"}`, "a: after U+FFFF"},
 		{"JSON key twice", DecodeJSON, `{"k":1,"k":2}`, "k: the key is given twice"},
 		{"JSON reserved key", DecodeJSON, `{"__asgi_channel__":1}`, "reserved"},
-		{"JSON no dict", DecodeJSON, `[]`, "not a dict"},
+		{"JSON not a dict", DecodeJSON, `[]`, "not a dict"},
 		{"JSON too deep", DecodeJSON, `{"k":` + deep, "nested deeper"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -155,7 +164,7 @@ func TestValuesThatNoMessageHoldsAreNamedByPath(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotOfTheFormIsMalformed(t *testing.T) {
+func TestMalformedInput(t *testing.T) {
 	for _, in := range []string{
 		"", "\x81", "\x81\xa1", "\x81\xa1k", "\xc1", "\x80\x80", "\xde\xff", "\x81\xc4\x01k\xc0", "\x81\x01\xc0",
 		"\xdd\xff\xff\xff\xff", "\x81\xa1k\xdf\xff\xff\xff\xff", "\x81\xa1k\xc6\xff\xff\xff\xff", "\x81\xa1k\xc9\xff\xff\xff\xff\x01",
@@ -169,13 +178,13 @@ func TestWhatIsNotOfTheFormIsMalformed(t *testing.T) {
 		`"`, `"\`, `"\u12`, `"\u12g4"`, `"\x"`, "\"\n\"", "\"\x00\"", "\"\xff\"", `"\ud800"`, `"\udc00"`, `"\ud800\ud800"`, `"\ud800\n"`, `"\ud800x`,
 		"01", "-", "1.", ".5", "1e", "1e+", "+1", "--1", "NaN", "Infinity", "0x1", "1_0", "\ufeff{}", "\x00", "// c\n1",
 	} {
-		if _, err := DecodeValueJSON([]byte(in)); !errors.Is(err, ErrMalformed) {
+		if _, err := decodeValueJSON([]byte(in)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%q: %v", in, err)
 		}
 	}
 }
 
-func TestALengthThatLiesAllocatesNothing(t *testing.T) {
+func TestWrongLengthsAllocateNothing(t *testing.T) {
 	for _, in := range []string{
 		"\xdd\xff\xff\xff\xff", "\xdf\xff\xff\xff\xff", "\xc6\xff\xff\xff\xff", "\xdb\xff\xff\xff\xff", "\xdc\xff\xff", "\xde\xff\xff",
 		"\x91\xdd\x10\x00\x00\x00\xc0\xc0", strings.Repeat("\xdd\x7f\xff\xff\xff", 50),
@@ -190,7 +199,7 @@ func TestALengthThatLiesAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestOtherWritersOfMessagePackAreRead(t *testing.T) {
+func TestDecodeReadsOtherEncodersMessagePack(t *testing.T) {
 	in := "\x86\xa1a\xcc\xc8\xa1b\xcd\xff\xff\xa1c\xce\xff\xff\xff\xff\xa1d\xcf\x00\x00\x00\x00\x00\x00\x00\x01\xa1e\xca\x3f\x00\x00\x00\xd9\x01f\xd3\x00\x00\x00\x00\x00\x00\x00\x05"
 	want := asgi.MustMessage(
 		asgi.Field{Key: "a", Value: 200}, asgi.Field{Key: "b", Value: 65535}, asgi.Field{Key: "c", Value: 1<<32 - 1},
@@ -201,7 +210,7 @@ func TestOtherWritersOfMessagePackAreRead(t *testing.T) {
 	}
 }
 
-func TestHowJSONLooks(t *testing.T) {
+func TestJSONFormat(t *testing.T) {
 	m := asgi.MustMessage(
 		asgi.Field{Key: "status", Value: 200},
 		asgi.Field{Key: "content", Value: asgi.Bytes("Hello World!")},
@@ -227,7 +236,7 @@ func TestJSONWithSpacesAndEscapes(t *testing.T) {
 	}
 }
 
-func TestADecodedMessageKeepsNothingOfTheInput(t *testing.T) {
+func TestDecodedMessageSharesNoMemoryWithTheInput(t *testing.T) {
 	for _, form := range forms {
 		b := form.append(nil, every())
 		got, err := form.decode(b)

@@ -34,7 +34,7 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Add([]byte(`{"a":"\ud83d\ude42","b":[1e5,-0.5]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		v, err := DecodeValueJSON(b)
+		v, err := decodeValueJSON(b)
 		if err != nil {
 			return
 		}
@@ -42,14 +42,14 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// roundTrips holds both forms to answer what they were given.
+// roundTrips checks that both forms decode v to what was encoded.
 func roundTrips(t *testing.T, v any) {
 	t.Helper()
 	for _, form := range forms {
 		b := form.appendValue(nil, v)
 		again, err := form.decodeValue(b)
 		if err != nil || !asgi.Equal(v, again) {
-			t.Fatalf("%s: %v came back from %q as %v, %v", form.name, v, b, again, err)
+			t.Fatalf("%s: %v encoded as %q, decoded as %v, %v", form.name, v, b, again, err)
 		}
 	}
 }

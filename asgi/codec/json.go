@@ -9,13 +9,13 @@ import (
 	"asgibox/asgi"
 )
 
-// marker begins a JSON text that stands for a byte string.
+// marker is the first character of a JSON text that encodes a byte string.
 const marker = "\uffff"
 
 // AppendJSON appends the message as JSON.
 func AppendJSON(dst []byte, m asgi.Message) []byte { return AppendValueJSON(dst, m.Dict) }
 
-// AppendFieldsJSON appends a dict whose values are checked.
+// AppendFieldsJSON appends a dict of checked values as JSON.
 func AppendFieldsJSON(dst []byte, fields asgi.Fields) []byte {
 	dst = append(dst, '{')
 	for i, f := range fields {
@@ -25,7 +25,7 @@ func AppendFieldsJSON(dst []byte, fields asgi.Fields) []byte {
 	return append(dst, '}')
 }
 
-// AppendValueJSON appends a checked value. It panics on any other.
+// AppendValueJSON appends a checked value as JSON. It panics on other values.
 func AppendValueJSON(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:
@@ -49,7 +49,7 @@ func AppendValueJSON(dst []byte, v any) []byte {
 	case asgi.Message:
 		return appendDictJSON(dst, v.Dict)
 	}
-	panic("codec: a value that was not checked")
+	panic("codec: unchecked value")
 }
 
 func appendListJSON(dst []byte, l asgi.List) []byte {
@@ -82,8 +82,9 @@ func appendKeyJSON(dst []byte, i int, key string) []byte {
 	return append(dst, '"', ':')
 }
 
-// appendFloatJSON writes the shortest digits that read back as the same float,
-// with a point or an exponent so that it does not read back as an integer.
+// appendFloatJSON appends the shortest digits that decode to the same float,
+// with a decimal point or an exponent, so that they do not decode to an
+// integer.
 func appendFloatJSON(dst []byte, f float64) []byte {
 	format := byte('f')
 	if size := math.Abs(f); size != 0 && (size < 1e-6 || size >= 1e21) {
@@ -106,8 +107,8 @@ func appendTextJSON(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// appendEscaped escapes what JSON wants escaped, U+FFFF, so that the marker is
-// seen, and "<", so that the text may stand inside a page.
+// appendEscaped appends a text. It escapes what JSON requires, U+FFFF to make
+// the marker visible, and "<" so that the JSON can be put in an HTML page.
 func appendEscaped(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	start := 0
@@ -143,8 +144,8 @@ func appendEscaped(dst []byte, s string) []byte {
 	return append(dst, s[start:]...)
 }
 
-// DecodeJSON reads one message that fills b, but for white space. The message
-// keeps nothing of b.
+// DecodeJSON decodes b, which must hold exactly one message and may hold white
+// space around it. The message shares no memory with b.
 func DecodeJSON(b []byte) (asgi.Message, error) {
 	v, err := readAllJSON(b)
 	if err != nil {
@@ -153,17 +154,8 @@ func DecodeJSON(b []byte) (asgi.Message, error) {
 	return message(v)
 }
 
-// DecodeValueJSON reads one value that fills b and keeps nothing of b.
-func DecodeValueJSON(b []byte) (any, error) {
-	v, err := readAllJSON(b)
-	if err != nil {
-		return nil, err
-	}
-	return foreign.OwnValue(v)
-}
-
-// DecodeFieldsJSON reads a dict that fills b, and checks each of its values by
-// itself.
+// DecodeFieldsJSON decodes b, which must hold exactly one dict. It checks each
+// value of the dict separately.
 func DecodeFieldsJSON(b []byte) (asgi.Fields, error) {
 	v, err := readAllJSON(b)
 	if err != nil {
@@ -172,7 +164,7 @@ func DecodeFieldsJSON(b []byte) (asgi.Fields, error) {
 	return envelope(v)
 }
 
-// unmark turns a decoded text into what it stands for.
+// unmark returns the text or byte string that a JSON text encodes.
 func unmark(s string) any {
 	rest, marked := strings.CutPrefix(s, marker)
 	switch {
@@ -183,23 +175,23 @@ func unmark(s string) any {
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(rest)
 	if err != nil || strings.ContainsAny(rest, "\r\n") {
-		return refused("after U+FFFF, which marks a byte string, stands no standard base64")
+		return invalid("after U+FFFF, which marks a byte string, standard base64 must follow")
 	}
 	return asgi.Bytes(b)
 }
 
-// number reads digits that are known to be a JSON number.
+// number converts the digits of a valid JSON number.
 func number(digits string) any {
 	if strings.ContainsAny(digits, ".eE") {
 		f, err := strconv.ParseFloat(digits, 64)
 		if err != nil {
-			return refused(short(digits) + " is past the range of a float")
+			return invalid(short(digits) + " does not fit in a 64-bit float")
 		}
 		return f
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
-		return refused(short(digits) + " does not fit in 64 bits signed")
+		return invalid(short(digits) + " does not fit in 64 bits signed")
 	}
 	return n
 }

@@ -8,9 +8,9 @@ import (
 	"asgibox/asgi"
 )
 
-// scanner reads JSON (RFC 8259) strictly into the values that asgi's
-// constructors take. encoding/json would lose the order of keys and turn lone
-// surrogates and broken UTF-8 into U+FFFD without a word.
+// scanner reads strict JSON (RFC 8259) into the values that asgi's constructors
+// take. encoding/json would lose the order of keys and silently replace lone
+// surrogates and invalid UTF-8 by U+FFFD.
 type scanner struct {
 	in  []byte
 	pos int
@@ -23,12 +23,12 @@ func readAllJSON(b []byte) (any, error) {
 		return nil, err
 	}
 	if s.space() != 0 || s.pos < len(s.in) {
-		return nil, s.malformed("something follows the value")
+		return nil, s.malformed("unexpected data after the value")
 	}
 	return v, nil
 }
 
-// value reads one value, inside depth others.
+// value reads one value that is nested in depth others.
 func (s *scanner) value(depth int) (any, error) {
 	switch c := s.space(); {
 	case c == '{':
@@ -52,21 +52,21 @@ func (s *scanner) value(depth int) (any, error) {
 	case s.word("false"):
 		return false, nil
 	}
-	return nil, s.malformed("no value begins here")
+	return nil, s.malformed("expected a value")
 }
 
 func (s *scanner) dict(depth int) (any, error) {
 	fields := asgi.Fields{}
 	err := s.entries('}', depth, func() error {
 		if s.space() != '"' {
-			return s.malformed("a key is missing")
+			return s.malformed("expected a key")
 		}
 		key, err := s.text()
 		if err != nil {
 			return err
 		}
 		if s.space() != ':' {
-			return s.malformed("a colon is missing")
+			return s.malformed("expected a colon")
 		}
 		s.pos++
 		v, err := s.value(depth)
@@ -86,12 +86,11 @@ func (s *scanner) list(depth int) (any, error) {
 	return items, err
 }
 
-// entries reads what stands between brackets with commas between. It ends the
-// recursion, one level past what asgi allows, since an envelope is a dict of
-// its own.
+// entries reads the comma-separated entries between brackets. It limits the
+// recursion to one level more than asgi allows, because an envelope adds one.
 func (s *scanner) entries(end byte, depth int, entry func() error) error {
 	if depth > asgi.MaxDepth+1 {
-		return &asgi.InvalidMessageError{Reason: "it is nested deeper than 100"}
+		return &asgi.InvalidMessageError{Reason: "it is nested deeper than 100 levels"}
 	}
 	s.pos++
 	if s.space() == end {
@@ -109,12 +108,12 @@ func (s *scanner) entries(end byte, depth int, entry func() error) error {
 		case ',':
 			s.pos++
 		default:
-			return s.malformed("a comma or " + strconv.QuoteRune(rune(end)) + " is missing")
+			return s.malformed("expected a comma or " + strconv.QuoteRune(rune(end)))
 		}
 	}
 }
 
-// text reads a text, whose first quote is the next byte.
+// text reads a text. The next byte must be its first quote.
 func (s *scanner) text() (string, error) {
 	s.pos++
 	start := s.pos
@@ -138,7 +137,7 @@ func (s *scanner) text() (string, error) {
 			}
 			out = utf8.AppendRune(out, r)
 		case c < ' ':
-			return "", s.malformed("a text does not end, or holds a control character that is not escaped")
+			return "", s.malformed("the text has no end, or contains a control character that is not escaped")
 		default:
 			out = append(out, c)
 			s.pos++
@@ -149,7 +148,7 @@ func (s *scanner) text() (string, error) {
 func (s *scanner) valid(start int, raw []byte) (string, error) {
 	if !utf8.Valid(raw) {
 		s.pos = start
-		return "", s.malformed("a text that is not valid UTF-8")
+		return "", s.malformed("the text is not valid UTF-8")
 	}
 	return string(raw), nil
 }
@@ -165,7 +164,7 @@ func (s *scanner) escape() (rune, error) {
 	}
 	if c != 'u' {
 		s.pos--
-		return 0, s.malformed("no such escape")
+		return 0, s.malformed("unknown escape")
 	}
 	r, err := s.hex()
 	if err != nil || !utf16.IsSurrogate(r) {
@@ -180,12 +179,12 @@ func (s *scanner) escape() (rune, error) {
 			return r, nil
 		}
 	}
-	return 0, s.malformed("a lone surrogate, which is no text")
+	return 0, s.malformed("the text contains a lone surrogate")
 }
 
 func (s *scanner) hex() (rune, error) {
 	if s.pos+4 > len(s.in) {
-		return 0, s.malformed("a text does not end")
+		return 0, s.malformed("the text has no end")
 	}
 	var r rune
 	for _, c := range s.in[s.pos : s.pos+4] {
@@ -197,7 +196,7 @@ func (s *scanner) hex() (rune, error) {
 		case 'A' <= c && c <= 'F':
 			c -= 'A' - 10
 		default:
-			return 0, s.malformed(`\u wants four hexadecimal digits`)
+			return 0, s.malformed(`\u must be followed by four hexadecimal digits`)
 		}
 		r = r<<4 | rune(c)
 	}
@@ -213,12 +212,12 @@ func (s *scanner) number() (any, error) {
 	first := s.peek()
 	whole := s.digits()
 	if whole == 0 || first == '0' && whole > 1 {
-		return nil, s.malformed("not a number of JSON")
+		return nil, s.malformed("not a JSON number")
 	}
 	if s.peek() == '.' {
 		s.pos++
 		if s.digits() == 0 {
-			return nil, s.malformed("digits are missing after the point")
+			return nil, s.malformed("expected digits after the decimal point")
 		}
 	}
 	if c := s.peek(); c == 'e' || c == 'E' {
@@ -227,7 +226,7 @@ func (s *scanner) number() (any, error) {
 			s.pos++
 		}
 		if s.digits() == 0 {
-			return nil, s.malformed("digits are missing in the exponent")
+			return nil, s.malformed("expected digits in the exponent")
 		}
 	}
 	return number(string(s.in[start:s.pos])), nil
@@ -241,7 +240,7 @@ func (s *scanner) digits() (n int) {
 	return n
 }
 
-// peek answers the next byte, 0 at the end.
+// peek returns the next byte, or 0 at the end.
 func (s *scanner) peek() byte {
 	if s.pos < len(s.in) {
 		return s.in[s.pos]
@@ -249,7 +248,7 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// space skips white space and answers the byte after it, 0 at the end.
+// space skips white space and returns the byte after it, or 0 at the end.
 func (s *scanner) space() byte {
 	for {
 		switch c := s.peek(); c {
@@ -261,6 +260,7 @@ func (s *scanner) space() byte {
 	}
 }
 
+// word skips w if it comes next, and reports whether it did.
 func (s *scanner) word(w string) bool {
 	if len(s.in)-s.pos < len(w) || string(s.in[s.pos:s.pos+len(w)]) != w {
 		return false
@@ -269,4 +269,4 @@ func (s *scanner) word(w string) bool {
 	return true
 }
 
-func (s *scanner) malformed(what string) error { return malformed("JSON", s.pos, what) }
+func (s *scanner) malformed(problem string) error { return malformed("JSON", s.pos, problem) }

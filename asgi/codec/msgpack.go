@@ -9,16 +9,16 @@ import (
 	"asgibox/asgi"
 )
 
-// Append appends the message as MessagePack: exactly [asgi.SizeOf] bytes.
+// Append appends the message as MessagePack. It appends m.Size() bytes.
 func Append(dst []byte, m asgi.Message) []byte { return AppendValue(dst, m.Dict) }
 
-// AppendValue appends a checked value: one that [asgi.Converter] answered or
-// that was in a message. It panics on any other.
+// AppendValue appends a checked value as MessagePack: one that an
+// [asgi.Converter] returned or that a message holds. It panics on other values.
 func AppendValue(dst []byte, v any) []byte {
 	return appendValue(slices.Grow(dst, asgi.SizeOf(v)), v)
 }
 
-// AppendFields appends a dict whose values are checked.
+// AppendFields appends a dict of checked values as MessagePack.
 func AppendFields(dst []byte, fields asgi.Fields) []byte {
 	dst = msgp.AppendMapHeader(dst, uint32(len(fields)))
 	for _, f := range fields {
@@ -57,10 +57,11 @@ func appendValue(dst []byte, v any) []byte {
 	case asgi.Message:
 		return appendValue(dst, v.Dict)
 	}
-	panic("codec: a value that was not checked")
+	panic("codec: unchecked value")
 }
 
-// Decode reads one message that fills b. The message keeps nothing of b.
+// Decode decodes b, which must hold exactly one message. The message shares no
+// memory with b.
 func Decode(b []byte) (asgi.Message, error) {
 	v, err := readAll(b)
 	if err != nil {
@@ -69,17 +70,18 @@ func Decode(b []byte) (asgi.Message, error) {
 	return message(v)
 }
 
-// DecodeValue reads one value that fills b and keeps nothing of b.
+// DecodeValue decodes b, which must hold exactly one value. The value shares no
+// memory with b.
 func DecodeValue(b []byte) (any, error) {
 	v, err := readAll(b)
 	if err != nil {
 		return nil, err
 	}
-	return foreign.OwnValue(v)
+	return converter.OwnValue(v)
 }
 
-// DecodeFields reads a dict that fills b, and checks each of its values by
-// itself.
+// DecodeFields decodes b, which must hold exactly one dict. It checks each value
+// of the dict separately.
 func DecodeFields(b []byte) (asgi.Fields, error) {
 	v, err := readAll(b)
 	if err != nil {
@@ -88,15 +90,15 @@ func DecodeFields(b []byte) (asgi.Fields, error) {
 	return envelope(v)
 }
 
-// shareBelow is the length of input, in bytes, up to which all its texts share
-// one copy of it: one allocation instead of many. With longer input a small
-// text that lives long would keep too much alive.
+// shareBelow is the length of input, in bytes, up to which all texts share one
+// copy of it, which saves allocations. With longer input, one small text could
+// keep a large copy in memory.
 const shareBelow = 4 << 10
 
 // unpacker reads MessagePack into the values that asgi's constructors take.
 type unpacker struct {
 	in     []byte
-	shared string // all of in, if that is short
+	shared string // copy of in, if that is short
 }
 
 func readAll(b []byte) (any, error) {
@@ -109,12 +111,13 @@ func readAll(b []byte) (any, error) {
 	case err != nil:
 		return nil, err
 	case len(rest) > 0:
-		return nil, u.malformed(rest, "something follows the value")
+		return nil, u.malformed(rest, "unexpected data after the value")
 	}
 	return v, nil
 }
 
-// value reads one value from the front of b, inside depth others.
+// value reads one value from the start of b. The value is nested in depth
+// others.
 func (u *unpacker) value(b []byte, depth int) (v any, rest []byte, err error) {
 	switch msgp.NextType(b) {
 	case msgp.StrType:
@@ -142,9 +145,9 @@ func (u *unpacker) value(b []byte, depth int) (v any, rest []byte, err error) {
 	case msgp.NilType:
 		rest, err = msgp.ReadNilBytes(b)
 	case msgp.InvalidType:
-		return nil, nil, u.malformed(b, "no value begins here")
+		return nil, nil, u.malformed(b, "expected a value")
 	default:
-		v = refused("an extension type of MessagePack cannot be sent")
+		v = invalid("an extension type of MessagePack cannot be sent")
 		rest, err = msgp.Skip(b)
 	}
 	if err != nil {
@@ -158,7 +161,7 @@ func (u *unpacker) list(b []byte, depth int) (any, []byte, error) {
 	if err != nil {
 		return nil, nil, u.malformed(b, err.Error())
 	}
-	if err := u.room(b, rest, int(n), 1, depth); err != nil {
+	if err := u.checkLength(b, rest, int(n), 1, depth); err != nil {
 		return nil, nil, err
 	}
 	items := make([]any, n)
@@ -175,14 +178,14 @@ func (u *unpacker) dict(b []byte, depth int) (any, []byte, error) {
 	if err != nil {
 		return nil, nil, u.malformed(b, err.Error())
 	}
-	if err := u.room(b, rest, int(n), 2, depth); err != nil {
+	if err := u.checkLength(b, rest, int(n), 2, depth); err != nil {
 		return nil, nil, err
 	}
 	fields := make(asgi.Fields, n)
 	for i := range fields {
 		key, after, err := msgp.ReadStringZC(rest)
 		if err != nil {
-			return nil, nil, u.malformed(rest, "a key: "+err.Error())
+			return nil, nil, u.malformed(rest, "key: "+err.Error())
 		}
 		fields[i].Key = u.text(key, after)
 		if fields[i].Value, rest, err = u.value(after, depth); err != nil {
@@ -192,20 +195,20 @@ func (u *unpacker) dict(b []byte, depth int) (any, []byte, error) {
 	return fields, rest, nil
 }
 
-// room refuses what cannot be true: more entries than bytes are left for them,
-// at least each bytes an entry. It also ends the recursion, one level past
-// what asgi allows, since an envelope is a dict of its own.
-func (u *unpacker) room(b, rest []byte, n, each, depth int) error {
+// checkLength fails if rest is too short for n entries of at least each bytes.
+// It also limits the recursion to one level more than asgi allows, because an
+// envelope adds one.
+func (u *unpacker) checkLength(b, rest []byte, n, each, depth int) error {
 	switch {
 	case n > len(rest)/each:
-		return u.malformed(b, "it is longer than what is left")
+		return u.malformed(b, "the length exceeds the remaining input")
 	case depth > asgi.MaxDepth+1:
-		return &asgi.InvalidMessageError{Reason: "it is nested deeper than 100"}
+		return &asgi.InvalidMessageError{Reason: "it is nested deeper than 100 levels"}
 	}
 	return nil
 }
 
-// text answers a copy of raw, which ends where rest begins.
+// text returns a copy of raw, which must end where rest begins.
 func (u *unpacker) text(raw, rest []byte) string {
 	if end := len(u.in) - len(rest); u.shared != "" {
 		return u.shared[end-len(raw) : end]
@@ -213,6 +216,6 @@ func (u *unpacker) text(raw, rest []byte) string {
 	return string(raw)
 }
 
-func (u *unpacker) malformed(at []byte, what string) error {
-	return malformed("MessagePack", len(u.in)-len(at), strings.TrimPrefix(what, "msgp: "))
+func (u *unpacker) malformed(at []byte, problem string) error {
+	return malformed("MessagePack", len(u.in)-len(at), strings.TrimPrefix(problem, "msgp: "))
 }

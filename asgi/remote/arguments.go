@@ -43,7 +43,7 @@ func (a *arguments) wrong(key, want string) {
 	}
 }
 
-// text answers a text that must be there.
+// text returns a text that must be there.
 func (a *arguments) text(key string) string {
 	v, _ := a.get(key)
 	s, ok := v.(string)
@@ -60,7 +60,7 @@ func (a *arguments) textOr(key, absent string) string {
 	return a.text(key)
 }
 
-// texts answers a list of texts; one text is a list of one.
+// texts returns a list of texts; one text is a list of one.
 func (a *arguments) texts(key string) []string {
 	v, _ := a.get(key)
 	if s, ok := v.(string); ok {
@@ -100,7 +100,7 @@ func (a *arguments) integer(key string, absent int64) int64 {
 	return n
 }
 
-// seconds answers a duration, and whether it was given.
+// seconds returns a duration, and whether it was given.
 func (a *arguments) seconds(key string) (d time.Duration, given bool) {
 	v, _ := a.get(key)
 	var s float64
@@ -122,7 +122,7 @@ func (a *arguments) seconds(key string) (d time.Duration, given bool) {
 	return time.Duration(min(s*float64(time.Second), math.MaxInt64/2)), true
 }
 
-// value answers a value that must be there; it may be null.
+// value returns a value that must be there; it may be null.
 func (a *arguments) value(key string) any {
 	v, given := a.get(key)
 	if !given {

@@ -63,7 +63,7 @@ func send(w *work) (asgi.Fields, error) {
 	return empty, l.SendLater(w.ctx, w.cause, time.Now().Add(delay), channel, m)
 }
 
-// options answers how a message is to be sent.
+// options returns how a message is to be sent.
 func (w *work) options() []asgi.SendOption {
 	if w.args.flag("volatile") {
 		return []asgi.SendOption{asgi.Volatile}
@@ -71,7 +71,7 @@ func (w *work) options() []asgi.SendOption {
 	return nil
 }
 
-// extension answers what the layer can do besides, or an error that says that
+// extension returns what the layer can do besides, or an error that says that
 // it cannot.
 func extension[E any](w *work) (E, error) {
 	e, ok := asgi.As[E](w.h.layer)

@@ -92,10 +92,10 @@ func Dial(ctx context.Context, control string, o ClientOptions) (*Client, error)
 	return c, nil
 }
 
-// Version answers what the program at the other end calls itself.
+// Version returns what the program at the other end calls itself.
 func (c *Client) Version() string { return c.version }
 
-// Settings answers how the layer there was set up, when Dial asked.
+// Settings returns how the layer there was set up, when Dial asked.
 func (c *Client) Settings() asgi.Settings { return c.settings }
 
 // Offers reports whether the layer there has the extension, and it goes over
@@ -192,7 +192,7 @@ func result(res *http.Response) (asgi.Fields, error) {
 	return fields, nil
 }
 
-// find answers a value of a result if it is of that type.
+// find returns a value of a result if it is of that type.
 func find[T any](fields asgi.Fields, key string) (v T) {
 	for _, f := range fields {
 		if f.Key == key {

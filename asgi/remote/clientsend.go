@@ -56,7 +56,7 @@ func within(work *asgi.Cause, opts []asgi.SendOption, args ...asgi.Field) asgi.F
 	return args
 }
 
-// NewChannel answers a single-reader channel name; see [asgi.Layer].
+// NewChannel returns a single-reader channel name; see [asgi.Layer].
 func (c *Client) NewChannel(ctx context.Context, pattern string) (string, error) {
 	fields, err := c.call(ctx, "new_channel", asgi.Fields{{Key: "pattern", Value: pattern}})
 	return find[string](fields, "channel"), err
@@ -80,7 +80,7 @@ func (c *Client) GroupLeave(ctx context.Context, work *asgi.Cause, channel strin
 	return err
 }
 
-// GroupChannels answers the members; see [asgi.Groups].
+// GroupChannels returns the members; see [asgi.Groups].
 func (c *Client) GroupChannels(ctx context.Context, work *asgi.Cause, group string) ([]string, error) {
 	fields, err := c.call(ctx, "group_channels", within(work, nil, asgi.Field{Key: "group", Value: group}))
 	return texts(find[asgi.List](fields, "channels")), err
@@ -102,12 +102,12 @@ func (c *Client) Flush(ctx context.Context, work *asgi.Cause) error {
 	return err
 }
 
-// GlobalStatistics answers the figures of all channels; see [asgi.Statistics].
+// GlobalStatistics returns the figures of all channels; see [asgi.Statistics].
 func (c *Client) GlobalStatistics(ctx context.Context) (asgi.Stats, error) {
 	return stats(c.call(ctx, "statistics", nil))
 }
 
-// ChannelStatistics answers the figures of one channel; see [asgi.Statistics].
+// ChannelStatistics returns the figures of one channel; see [asgi.Statistics].
 func (c *Client) ChannelStatistics(ctx context.Context, channel string) (asgi.Stats, error) {
 	return stats(c.call(ctx, "channel_statistics", asgi.Fields{{Key: "channel", Value: channel}}))
 }

@@ -7,7 +7,7 @@ import (
 	"asgibox/asgi"
 )
 
-// Get answers a value; see [asgi.KV].
+// Get returns a value; see [asgi.KV].
 func (c *Client) Get(ctx context.Context, work *asgi.Cause, key string) (any, bool, error) {
 	fields, err := c.call(ctx, "kv/get", within(work, nil, asgi.Field{Key: "key", Value: key}))
 	return find[any](fields, "value"), find[bool](fields, "found"), err
@@ -42,7 +42,7 @@ func (c *Client) Append(ctx context.Context, work *asgi.Cause, key string, value
 	return find[asgi.List](fields, "value"), err
 }
 
-// Keys answers the keys with a prefix; see [asgi.KV].
+// Keys returns the keys with a prefix; see [asgi.KV].
 func (c *Client) Keys(ctx context.Context, work *asgi.Cause, prefix string) ([]string, error) {
 	fields, err := c.call(ctx, "kv/keys", within(work, nil, asgi.Field{Key: "prefix", Value: prefix}))
 	return texts(find[asgi.List](fields, "keys")), err

@@ -77,7 +77,7 @@ func badRequest(format string, args ...any) error {
 	return callError(kindBadRequest, fmt.Sprintf(format, args...))
 }
 
-// onWire answers how an error is told.
+// onWire returns how an error is told.
 func onWire(err error) (kind string, status int) {
 	for _, row := range table {
 		if errors.Is(err, row.err) {

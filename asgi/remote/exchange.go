@@ -60,7 +60,7 @@ func (x *exchange) call(c *call) {
 	x.answer(result)
 }
 
-// read answers the arguments of a call, checked for keys that it does not
+// read returns the arguments of a call, checked for keys that it does not
 // know.
 func (x *exchange) read(c *call) (*arguments, error) {
 	var err error

@@ -61,7 +61,7 @@ type Handler struct {
 	waits map[string]context.CancelCauseFunc // receives that wait, by the id that their caller gave
 }
 
-// NewHandler answers a handler for the layer. Close it before the layer.
+// NewHandler returns a handler for the layer. Close it before the layer.
 func NewHandler(layer asgi.Layer, o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -81,7 +81,7 @@ func NewHandler(layer asgi.Layer, o Options) *Handler {
 // shut down. Calls that wait are refused from now on.
 func (h *Handler) Close() { h.end(asgi.ErrClosed) }
 
-// ServeHTTP answers one call.
+// ServeHTTP returns one call.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{h: h, w: w, r: r, in: jsonForm, out: jsonForm}
 	name := strings.TrimPrefix(r.URL.Path, Prefix)
