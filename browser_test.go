@@ -185,7 +185,7 @@ func TestAnErrorPageLoadsItselfAgainOnceTheFileIsMended(t *testing.T) {
 	b := browser(t)()
 	p := start(t, "def index(request):\n    return nmae\n\nchannel_routing = [view(\"/\", index)]\n")
 	b.do(chromedp.EmulateViewport(900, 700), chromedp.Navigate(p.url))
-	b.shows("nothing is called nmae here")
+	b.shows("nmae is not defined")
 	b.picture("error-load")
 	p.save("app.star", "def index(request):\n    return {}[\"key\"]\n\nchannel_routing = [view(\"/\", index)]\n")
 	b.comesToShow(`key "key" not in dict`)

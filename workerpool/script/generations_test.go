@@ -240,7 +240,7 @@ func TestCheckSaysFileLineAndColumn(t *testing.T) {
 	defer layer.Close(context.Background())
 	for _, c := range []struct{ source, want string }{
 		{"x = 1 +\n", "app.star:1:"},
-		{"def f(request):\n    return undefined_name\n", "app.star:2:12: nothing is called undefined_name"},
+		{"def f(request):\n    return undefined_name\n", "app.star:2:12: undefined_name is not defined"},
 		{"import json\n", "app.star:1:1"},
 		{"def f(): pass\nchannel_routing = [\n    route('http.request', f),\n]\n", "app.star:3:10: route: the consumer f takes no arguments"},
 		{"def f(message): pass\nchannel_routing = [\n  route('http.request', f, path=r'(?P<x>.)'),\n]\n", `app.star:3:8: route: the consumer f has no parameter "x"`},

@@ -1,13 +1,13 @@
-// Package explain turns the errors of a Starlark program into explanations:
-// what happened, where, the lines around it, and what to write instead.
+// Package explain turns the errors of a Starlark program into explanations
+// with a message, a place, the lines around it and a hint how to fix it.
 //
-// [Error] takes any error, of the parser, the resolver, the interpreter or
-// Go. An [Explanation] is printed for terminals and logs by its methods and
-// shown in browsers by a [Page]; all show the same.
+// [Error] explains errors of the parser, the resolver, the interpreter and Go.
+// The methods of an [Explanation] format it for terminals and logs, and a
+// [Page] shows the same content in a browser.
 //
-// Errors of ours need no special case here. One that has a method
-// Hint() string says itself what to do about it; one that has a method
-// Place() (file string, line, col int) happened in a file, like a template.
+// An error of this program may implement two methods: Hint() string returns
+// the hint, and Place() (file string, line, col int) returns the position in
+// a file, for example of a template.
 package explain
 
 import (
@@ -21,21 +21,21 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// An Explanation is what can be said of an error.
+// An Explanation describes one error for the author of the application.
 type Explanation struct {
-	Message string  // what happened, one line as a rule
-	Hint    string  // what to do about it; may be empty
-	Frames  []Frame // where, the innermost call last; none if nobody knows
-	More    []Explanation
+	Message string        // what happened, usually one line
+	Hint    string        // how to fix it; may be empty
+	Frames  []Frame       // the call stack, innermost call last; empty if unknown
+	More    []Explanation // further errors found at the same time
 }
 
-// A Frame is a place in a file and what was being called there.
+// A Frame is a place in a file and the function that was running there.
 type Frame struct {
 	File  string
 	Line  int    // from 1; 0 if unknown
 	Col   int    // from 1, in characters; 0 if unknown
-	Func  string // empty where no function was running
-	Lines []Line // the guilty one and up to two on both sides; may be empty
+	Func  string // empty at the top level
+	Lines []Line // the line and up to two lines before and after; may be empty
 }
 
 // A Line is one line of a file.
@@ -44,17 +44,17 @@ type Line struct {
 	Text   string
 }
 
-// Options say what there is to explain with.
+// Options hold the data that explanations are made from.
 type Options struct {
-	// Source answers the text of a file by the name it was compiled under.
-	// Without it explanations show no lines and teach no syntax.
+	// Source returns the text of a file by the name it was compiled under.
+	// If it is nil, explanations have no lines and no hints about syntax.
 	Source func(file string) (string, bool)
-	// Predeclared is what every file may use besides Starlark's own, for
-	// suggestions.
+	// Predeclared holds the names that every file may use in addition to
+	// Starlark's own. Hints suggest them.
 	Predeclared starlark.StringDict
 }
 
-// Error explains an error. It always has something to say.
+// Error explains an error. Every error gets at least a message.
 func Error(err error, o Options) Explanation {
 	var (
 		wrong   syntax.Error
@@ -69,18 +69,13 @@ func Error(err error, o Options) Explanation {
 	case errors.As(err, &wrong):
 		return o.syntax(wrong)
 	}
-	return o.plain(err)
-}
-
-// plain explains an error that the interpreter has not seen.
-func (o Options) plain(err error) Explanation {
 	e := Explanation{Message: err.Error()}
-	o.ask(&e, err)
+	o.addHintAndPlace(&e, err)
 	return e
 }
 
-// ask lets an error of ours speak for itself.
-func (o Options) ask(e *Explanation, err error) {
+// addHintAndPlace adds the results of the error's methods Hint and Place.
+func (o Options) addHintAndPlace(e *Explanation, err error) {
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
 		e.Hint = hinted.Hint()
@@ -94,10 +89,10 @@ func (o Options) ask(e *Explanation, err error) {
 	}
 }
 
-// running explains an error of a program that was running.
+// running explains an error of a running program.
 func (o Options) running(err *starlark.EvalError) Explanation {
-	// A file that fails to load fails within the load statement of another:
-	// the cause tells the story, and the statement the way there.
+	// If a load statement failed because of an error in the loaded file,
+	// explain that error and show the load statement as an outer frame.
 	var (
 		cause = err.Unwrap()
 		inner *starlark.EvalError
@@ -112,27 +107,28 @@ func (o Options) running(err *starlark.EvalError) Explanation {
 
 	e := Explanation{Message: withoutRepeat(err.Msg), Frames: o.stack(err.CallStack)}
 	e.Message = strings.TrimPrefix(e.Message, "Starlark computation cancelled: ")
-	o.ask(&e, cause)
-	o.blameLoop(&e)
+	o.addHintAndPlace(&e, cause)
+	o.pointToLoop(&e)
 	if e.Hint == "" {
-		o.teachRunning(&e, err)
+		o.addRuntimeHint(&e, err)
 	}
 	return e
 }
 
 var cannotLoad = regexp.MustCompile(`^cannot load (\S+): (\S+?):? `)
 
-// withoutRepeat takes off a load statement's words where what follows names
-// the file too.
-func withoutRepeat(said string) string {
-	if m := cannotLoad.FindStringSubmatch(said); m != nil && m[1] == m[2] {
-		return strings.TrimPrefix(said, "cannot load "+m[1]+": ")
+// withoutRepeat removes "cannot load FILE: " if the rest of the message names
+// the file again.
+func withoutRepeat(message string) string {
+	if m := cannotLoad.FindStringSubmatch(message); m != nil && m[1] == m[2] {
+		return strings.TrimPrefix(message, "cannot load "+m[1]+": ")
 	}
-	return said
+	return message
 }
 
-// stack answers the frames of a call stack that stand in files. Those in the
-// middle of a long one are given no lines, since they are never shown.
+// stack returns the frames of a call stack, without those of built-in
+// functions. Frames in the middle of a long stack get no lines, because they
+// are never shown.
 func (o Options) stack(stack starlark.CallStack) []Frame {
 	var frames []Frame
 	for i, f := range stack {
@@ -143,16 +139,16 @@ func (o Options) stack(stack starlark.CallStack) []Frame {
 		if name == "<toplevel>" {
 			name = ""
 		}
-		from := o
-		if i >= mostFrames && i < len(stack)-mostFrames {
-			from.Source = nil
+		opts := o
+		if i >= maxFrames && i < len(stack)-maxFrames {
+			opts.Source = nil
 		}
-		frames = append(frames, from.frame(f.Pos.Filename(), int(f.Pos.Line), int(f.Pos.Col), name))
+		frames = append(frames, opts.frame(f.Pos.Filename(), int(f.Pos.Line), int(f.Pos.Col), name))
 	}
 	return frames
 }
 
-// frame answers a place with its lines.
+// frame returns a frame with its lines.
 func (o Options) frame(file string, line, col int, fn string) Frame {
 	f := Frame{File: file, Line: line, Col: col, Func: fn}
 	if text, ok := o.source(file); ok {
@@ -168,7 +164,7 @@ func (o Options) source(file string) (string, bool) {
 	return o.Source(file)
 }
 
-// around answers a line and up to two on both sides.
+// around returns a line and up to two lines before and after it.
 func around(text string, line int) []Line {
 	all := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	if line < 1 || line > len(all) {
@@ -181,7 +177,7 @@ func around(text string, line int) []Line {
 	return out
 }
 
-// Place answers the innermost frame: the guilty line.
+// Place returns the innermost frame, which is where the error happened.
 func (e Explanation) Place() (f Frame, ok bool) {
 	if len(e.Frames) == 0 {
 		return Frame{}, false
@@ -189,7 +185,7 @@ func (e Explanation) Place() (f Frame, ok bool) {
 	return e.Frames[len(e.Frames)-1], true
 }
 
-// String answers the place as editors read it: file:line:col.
+// String returns the place in the form that editors understand: file:line:col.
 func (f Frame) String() string {
 	switch {
 	case f.Line == 0:
@@ -200,7 +196,7 @@ func (f Frame) String() string {
 	return fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col)
 }
 
-// Line answers the explanation in one line, for logs and editors.
+// Line returns the explanation as one line, for logs and editors.
 func (e Explanation) Line() string {
 	line := strings.ReplaceAll(e.Message, "\n", " ")
 	if f, ok := e.Place(); ok {

@@ -53,7 +53,7 @@ func explained(t testing.TB, src string) Explanation {
 
 var expectation = regexp.MustCompile(`#! (\d+) ([^/\n]*[^/\s])(?: / ([^\n]+))?`)
 
-// The expected column, message and hint stand as a comment on the guilty
+// The expected column, message and hint stand as a comment on the wrong
 // line: "#! COL MESSAGE / HINT".
 func TestEachMistakeIsExplainedOnItsLine(t *testing.T) {
 	for _, file := range []string{"syntax", "names", "running"} {
@@ -89,14 +89,14 @@ func checkMistake(t *testing.T, src string) {
 	t.Fatalf("no expectation in:\n%s", src)
 }
 
-func TestEveryUndefinedNameIsNamedAtOnce(t *testing.T) {
+func TestAllUndefinedNamesAreReportedAtOnce(t *testing.T) {
 	e := explained(t, "x = aaaaaa\ny = bbbbbb\n")
 	if len(e.More) != 1 || !strings.Contains(e.More[0].Message, "bbbbbb") || e.More[0].Frames[0].Line != 2 {
 		t.Errorf("got %+v", e.More)
 	}
 }
 
-func TestTheWayToAnErrorInALoadedFile(t *testing.T) {
+func TestFramesOfAnErrorInALoadedFile(t *testing.T) {
 	files := map[string]string{"app.star": "load('lib.star', 'x')\n", "lib.star": "y = 1\nimport os\n"}
 	thread := &starlark.Thread{Load: func(_ *starlark.Thread, file string) (starlark.StringDict, error) {
 		return starlark.ExecFileOptions(dialect, new(starlark.Thread), file, files[file], nil)
@@ -122,12 +122,12 @@ func TestACancelledHandlerGivesTheReason(t *testing.T) {
 	thread := &starlark.Thread{}
 	thread.Cancel("it ran longer than 60s (--handler-timeout)")
 	_, err := starlark.ExecFileOptions(dialect, thread, "app.star", "x = 1\n", nil)
-	if e := Error(err, Options{}); e.Message != "it ran longer than 60s (--handler-timeout)" || !strings.Contains(e.Hint, "does a loop never end?") {
+	if e := Error(err, Options{}); e.Message != "it ran longer than 60s (--handler-timeout)" || !strings.Contains(e.Hint, "check for a loop that never ends") {
 		t.Errorf("got %q, %q", e.Message, e.Hint)
 	}
 }
 
-func TestALoopThatNeverEndsIsTheGuiltyLine(t *testing.T) {
+func TestAnEndlessLoopIsTheMarkedLine(t *testing.T) {
 	for src, want := range map[string]string{
 		"def main():\n    x = len('a')\n    while True:\n        pass\n    return len('b')\n": "app.star:3:5",
 		"def main():\n    while True:\n        continue\n":                                    "app.star:2:5",
@@ -174,7 +174,7 @@ func (placed) Error() string             { return "index.html:2:3: no such field
 func (placed) Hint() string              { return "look at the context" }
 func (placed) Place() (string, int, int) { return "index.html", 2, 3 }
 
-func TestAnErrorOfOursSpeaksForItself(t *testing.T) {
+func TestAnErrorBringsItsOwnHintAndPlace(t *testing.T) {
 	source := func(string) (string, bool) { return "<p>\n  {{.X}}\n</p>\n", true }
 	e := Error(fmt.Errorf("render: %w", placed{}), Options{Source: source})
 	if e.Hint != "look at the context" || len(e.Frames) != 1 || e.Frames[0].String() != "index.html:2:3" || len(e.Frames[0].Lines) != 3 {
@@ -232,10 +232,10 @@ func FuzzExplain(f *testing.F) {
 	})
 }
 
-func TestANameThatAFileDoesNotSetIsSuggested(t *testing.T) {
+func TestLoadingAMissingNameSuggestsANearOne(t *testing.T) {
 	for lib, hint := range map[string]string{
 		"def mrak(x): return x\n":        "did you mean mrak?",
-		"y = 1\nif y == 1:\n    z = 2\n": "lib.star must set it at its top level",
+		"y = 1\nif y == 1:\n    z = 2\n": "define it at the top level of lib.star",
 	} {
 		files := map[string]string{"app.star": "load('lib.star', 'mark')\n", "lib.star": lib}
 		thread := &starlark.Thread{Load: func(_ *starlark.Thread, file string) (starlark.StringDict, error) {

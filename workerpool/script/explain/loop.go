@@ -6,14 +6,14 @@ import (
 	"go.starlark.net/syntax"
 )
 
-const tookTooLong = "(--handler-timeout)"
+const timeoutSuffix = "(--handler-timeout)"
 
-// blameLoop moves the innermost frame of a handler that ran too long to the
-// loop that it was in. The interpreter knows the places of calls and operators
-// only, so of a loop that has none it names whatever else comes before.
-func (o Options) blameLoop(e *Explanation) {
+// pointToLoop moves the innermost frame of a handler that ran too long to its
+// endless loop. The interpreter records positions of calls and operators only,
+// so for a loop without any it reports an earlier position.
+func (o Options) pointToLoop(e *Explanation) {
 	f, ok := e.Place()
-	if !ok || !strings.HasSuffix(e.Message, tookTooLong) {
+	if !ok || !strings.HasSuffix(e.Message, timeoutSuffix) {
 		return
 	}
 	src, _ := o.source(f.File)
@@ -22,12 +22,12 @@ func (o Options) blameLoop(e *Explanation) {
 		return
 	}
 	scope := enclosing(file, f)
-	if loop := silentLoop(scope, f); loop != nil {
+	if loop := unrecordedLoop(scope, f); loop != nil {
 		e.Frames[len(e.Frames)-1] = o.frame(f.File, int(loop.While.Line), int(loop.While.Col), f.Func)
 	}
 }
 
-// enclosing answers the function that a frame is of, or the file.
+// enclosing returns the function that contains a frame, or the file.
 func enclosing(file *syntax.File, f Frame) syntax.Node {
 	var found syntax.Node = file
 	syntax.Walk(file, func(n syntax.Node) bool {
@@ -39,42 +39,41 @@ func enclosing(file *syntax.File, f Frame) syntax.Node {
 	return found
 }
 
-// silentLoop answers the first loop of a scope in which nothing has a place,
-// unless the frame stands in a loop itself.
-func silentLoop(scope syntax.Node, f Frame) (loop *syntax.WhileStmt) {
-	looping := false
+// unrecordedLoop returns the first while loop of a scope for which the
+// interpreter records no position, or nil if the frame is itself in a loop.
+func unrecordedLoop(scope syntax.Node, f Frame) (loop *syntax.WhileStmt) {
+	inLoop := false
 	syntax.Walk(scope, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.DefStmt:
 			return n == scope
 		case *syntax.ForStmt:
-			looping = looping || within(n, f)
+			inLoop = inLoop || within(n, f)
 		case *syntax.WhileStmt:
-			looping = looping || within(n, f)
-			if loop == nil && silent(n) {
+			inLoop = inLoop || within(n, f)
+			if loop == nil && unrecorded(n) {
 				loop = n
 			}
 		}
 		return true
 	})
-	if looping {
+	if inLoop {
 		return nil
 	}
 	return loop
 }
 
-// silent reports whether nothing in a loop has a place that the interpreter
-// could name.
-func silent(loop *syntax.WhileStmt) bool {
-	quiet := true
+// unrecorded reports whether the interpreter records no position in a loop.
+func unrecorded(loop *syntax.WhileStmt) bool {
+	none := true
 	syntax.Walk(loop, func(n syntax.Node) bool {
 		switch n.(type) {
 		case *syntax.CallExpr, *syntax.BinaryExpr, *syntax.UnaryExpr, *syntax.IndexExpr, *syntax.SliceExpr, *syntax.DotExpr, *syntax.ForStmt, *syntax.Comprehension:
-			quiet = false
+			none = false
 		}
-		return quiet
+		return none
 	})
-	return quiet
+	return none
 }
 
 func within(n syntax.Node, f Frame) bool {

@@ -9,16 +9,15 @@ import (
 	"strings"
 )
 
-// A Page shows an explanation to somebody who develops an application.
+// A Page shows an explanation to the author of an application.
 type Page struct {
 	Status      int    // of the response, like 500
-	Title       string // "" is the name of the status
+	Title       string // replaces the name of the status if set
 	Explanation Explanation
-	Tables      []Table // the request, the message
+	Tables      []Table // for example the request or the message
 
-	// Poll, if it is set, is a URL that the page asks once a second; the
-	// page loads itself again when the answer is no longer Version. Both
-	// are the caller's.
+	// Poll is a URL that the page fetches once a second if it is set. The
+	// page reloads itself when the response differs from Version.
 	Poll    string
 	Version string
 }
@@ -39,7 +38,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"mark": mark,
 }).Parse(pageSource))
 
-// Heading answers the title, or the name of the status.
+// Heading returns the title, or the name of the status.
 func (p Page) Heading() string {
 	if p.Title != "" {
 		return p.Title
@@ -47,12 +46,12 @@ func (p Page) Heading() string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", p.Status, http.StatusText(p.Status)))
 }
 
-// HTML answers the page for browsers.
+// HTML returns the page for browsers.
 func (p Page) HTML() []byte {
 	var all []part
 	for _, e := range append([]Explanation{p.Explanation}, p.Explanation.More...) {
-		frames, left := shown(e.Frames)
-		all = append(all, part{e, frames, left})
+		frames, omitted := shown(e.Frames)
+		all = append(all, part{e, frames, omitted})
 	}
 	var b bytes.Buffer
 	err := pageTemplate.Execute(&b, struct {
@@ -68,11 +67,11 @@ func (p Page) HTML() []byte {
 // A part is an explanation as the page shows it.
 type part struct {
 	Explanation
-	Shown []Frame
-	Left  int
+	Shown   []Frame
+	Omitted int
 }
 
-// Text answers the page for everything that is no browser.
+// Text returns the page as plain text, for other clients.
 func (p Page) Text() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n%s", p.Heading(), p.Explanation.Text(false))
@@ -85,7 +84,7 @@ func (p Page) Text() []byte {
 	return []byte(b.String())
 }
 
-// WantsHTML reports whether an Accept header is a browser's.
+// WantsHTML reports whether an Accept header names HTML, as browsers do.
 func WantsHTML(accept string) bool {
 	for _, part := range strings.Split(accept, ",") {
 		kind, _, _ := strings.Cut(part, ";")
@@ -96,8 +95,8 @@ func WantsHTML(accept string) bool {
 	return false
 }
 
-// mark cuts a guilty line in three: before the character to mark, it, and
-// what follows.
+// mark splits the line of the error into the part before the marked word, the
+// word and the rest.
 func mark(f Frame, text string) (out [3]string) {
 	chars := []rune(text)
 	if f.Col < 1 || f.Col > len(chars) {
@@ -108,12 +107,12 @@ func mark(f Frame, text string) (out [3]string) {
 		return out
 	}
 	end := f.Col
-	for ofWord(chars[f.Col-1]) && end < len(chars) && ofWord(chars[end]) {
+	for isWordChar(chars[f.Col-1]) && end < len(chars) && isWordChar(chars[end]) {
 		end++
 	}
 	return [3]string{string(chars[:f.Col-1]), string(chars[f.Col-1 : end]), string(chars[end:])}
 }
 
-func ofWord(c rune) bool {
+func isWordChar(c rune) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }

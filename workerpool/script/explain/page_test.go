@@ -20,7 +20,7 @@ func TestPageShowsTheErrorTheLineAndTheTables(t *testing.T) {
 	got := string(page(t).HTML())
 	for _, want := range []string{
 		"<title>500 Internal Server Error: key &#34;&lt;i&gt;&#34; not in dict</title>",
-		`<span class="guilty"><i>2</i>  return {&#34;&lt;b&gt;&#34;: 1}<mark>[</mark>&#34;&lt;i&gt;&#34;]</span>`,
+		`<span class="error-line"><i>2</i>  return {&#34;&lt;b&gt;&#34;: 1}<mark>[</mark>&#34;&lt;i&gt;&#34;]</span>`,
 		"<b>app.star:2:20</b> in main",
 		`<th scope="row">path</th><td>/&lt;script&gt;alert(1)&lt;/script&gt;</td>`,
 		"prefers-color-scheme: dark",

@@ -7,21 +7,22 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// A spot is a token of a wrong program, with the others in sight.
-type spot struct {
+// A position is one token of a wrong program, with all other tokens and the
+// parser's message.
+type position struct {
 	tokens []token
-	at     int
-	said   string // by the parser
+	at     int // index of the token, or -1
+	parser string
 }
 
-// syntax explains what the parser refused.
+// syntax explains an error of the parser.
 func (o Options) syntax(err syntax.Error) Explanation {
 	file, line, col := err.Pos.Filename(), int(err.Pos.Line), int(err.Pos.Col)
 	e := Explanation{Message: reword(err.Msg)}
 	if src, ok := o.source(file); ok {
 		tokens := scan(src)
-		s := spot{tokens, find(tokens, line, col, err.Msg), err.Msg}
-		if at, found := s.teach(&e); found {
+		s := position{tokens, find(tokens, line, col, err.Msg), err.Msg}
+		if at, found := s.explain(&e); found {
 			s.at = at
 		}
 		line, col = s.place(line, col)
@@ -30,19 +31,19 @@ func (o Options) syntax(err syntax.Error) Explanation {
 	return e
 }
 
-// find answers the token that the parser stumbled over, or -1. The parser
-// names its position by the beginning of the token when it wants a value and
-// by the end when it wants something else.
-func find(tokens []token, line, col int, said string) int {
-	wanted := strings.HasPrefix(said, "got ") && !strings.Contains(said, "want primary expression")
-	if wanted || strings.Contains(said, "associate") || strings.HasPrefix(said, "load operand") || said == "not an identifier" || said == "invalid syntax" {
+// find returns the index of the token that the parser reported, or -1. The
+// parser gives the beginning of the token if it expected a value, and its end
+// if it expected something else.
+func find(tokens []token, line, col int, message string) int {
+	atEnd := strings.HasPrefix(message, "got ") && !strings.Contains(message, "want primary expression")
+	if atEnd || strings.Contains(message, "associate") || strings.HasPrefix(message, "load operand") || message == "not an identifier" || message == "invalid syntax" {
 		for i, t := range tokens {
 			if t.lastLine == line && t.end == col {
 				return i
 			}
 		}
 	}
-	if wanted && (strings.HasPrefix(said, "got newline") || strings.HasPrefix(said, "got end of file")) {
+	if atEnd && atLineEnd(message) {
 		return -1
 	}
 	last := -1
@@ -54,13 +55,18 @@ func find(tokens []token, line, col int, said string) int {
 	return last
 }
 
-// place answers where to point: at the token, or behind the last one before
-// the end of a line or file.
-func (s spot) place(line, col int) (int, int) {
+// atLineEnd reports whether the parser met the end of a line or file too soon.
+func atLineEnd(message string) bool {
+	return strings.HasPrefix(message, "got newline") || strings.HasPrefix(message, "got end of file")
+}
+
+// place returns the line and column to point to: the token's, or those after
+// the last token before the end of a line or file.
+func (s position) place(line, col int) (int, int) {
 	if s.at >= 0 {
 		return s.tokens[s.at].line, s.tokens[s.at].col
 	}
-	if strings.HasPrefix(s.said, "got newline") || strings.HasPrefix(s.said, "got end of file") {
+	if atLineEnd(s.parser) {
 		for i := len(s.tokens) - 1; i >= 0; i-- {
 			if t := s.tokens[i]; t.lastLine < line || t.lastLine == line && t.end <= col {
 				return t.lastLine, t.end
@@ -70,30 +76,30 @@ func (s spot) place(line, col int) (int, int) {
 	return line, col
 }
 
-// teach puts the lesson that fits into e and answers which token to point at.
-func (s spot) teach(e *Explanation) (at int, ok bool) {
+// explain sets the message and hint of the first rule that matches, and returns
+// the index of the token to point to.
+func (s position) explain(e *Explanation) (at int, ok bool) {
 	if at, ok := s.unclosed(e); ok {
 		return at, true
 	}
 	if s.at >= 0 {
-		// The words before count too: what is wrong with "assert x" shows
-		// at the x.
+		// The token before may be the wrong one: for "assert x" the parser
+		// reports the x.
 		for _, at := range []int{s.at, s.at - 1} {
 			if at < 0 || s.tokens[at].line != s.tokens[s.at].line {
 				continue
 			}
-			if l, ok := words[s.tokens[at].text]; ok && (at == s.at || l.early) && s.tokens[at].kind != text {
-				e.Message = l.message
-				e.Hint = l.hint(spot{s.tokens, at, s.said})
+			if f, ok := foreignTokens[s.tokens[at].text]; ok && (at == s.at || f.early) && s.tokens[at].kind != text {
+				e.Message, e.Hint = f.message, f.hint(position{s.tokens, at, s.parser})
 				return at, true
 			}
 		}
 	}
-	for _, l := range shapes {
-		if !strings.Contains(s.said, l.said) {
+	for _, r := range syntaxRules {
+		if !strings.Contains(s.parser, r.contains) {
 			continue
 		}
-		if message, hint, at := l.see(s); message != "" {
+		if message, hint, at := r.apply(s); message != "" {
 			e.Message, e.Hint = message, hint
 			return at, true
 		}
@@ -101,9 +107,9 @@ func (s spot) teach(e *Explanation) (at int, ok bool) {
 	return s.at, false
 }
 
-// unclosed tells where a bracket was opened that nobody closed.
-func (s spot) unclosed(e *Explanation) (int, bool) {
-	if !strings.HasPrefix(s.said, "got end of file") || len(s.tokens) == 0 {
+// unclosed explains a bracket that is never closed.
+func (s position) unclosed(e *Explanation) (int, bool) {
+	if !strings.HasPrefix(s.parser, "got end of file") || len(s.tokens) == 0 {
 		return 0, false
 	}
 	at := s.tokens[len(s.tokens)-1].open
@@ -113,12 +119,15 @@ func (s spot) unclosed(e *Explanation) (int, bool) {
 	if at < 0 {
 		return 0, false
 	}
-	e.Message = fmt.Sprintf("the %q opened here is never closed", s.tokens[at].text)
+	open := s.tokens[at].text
+	e.Message = fmt.Sprintf("the %q opened here is never closed", open)
+	e.Hint = "add the closing " + map[string]string{"(": ")", "[": "]", "{": "}"}[open]
 	return at, true
 }
 
-// rel answers the text of the token n away on the same line, or "".
-func (s spot) rel(n int) string {
+// neighbour returns the text of the token n places further on the same line,
+// or "".
+func (s position) neighbour(n int) string {
 	i := s.at + n
 	if s.at < 0 || i < 0 || i >= len(s.tokens) || s.tokens[i].line != s.tokens[s.at].line {
 		return ""
@@ -126,8 +135,9 @@ func (s spot) rel(n int) string {
 	return s.tokens[i].text
 }
 
-// rest answers the texts of the tokens from n away to the end of the line.
-func (s spot) rest(n int) []string {
+// rest returns the texts of the tokens from n places further to the end of the
+// line.
+func (s position) rest(n int) []string {
 	var out []string
 	for i := s.at + n; i < len(s.tokens) && s.tokens[i].line == s.tokens[s.at].line; i++ {
 		out = append(out, s.tokens[i].text)
@@ -135,16 +145,16 @@ func (s spot) rest(n int) []string {
 	return out
 }
 
-// within answers the bracket that the spot stands in, or "".
-func (s spot) within() string {
+// bracket returns the innermost open bracket around the token, or "".
+func (s position) bracket() string {
 	if s.at < 0 || s.tokens[s.at].open < 0 {
 		return ""
 	}
 	return s.tokens[s.tokens[s.at].open].text
 }
 
-// starts answers the first word of the spot's line.
-func (s spot) starts() string {
+// firstWord returns the text of the first token on the line.
+func (s position) firstWord() string {
 	if s.at < 0 {
 		return ""
 	}
@@ -155,33 +165,33 @@ func (s spot) starts() string {
 	return s.tokens[i].text
 }
 
-// reword says in plain words what the parser says in its own.
-func reword(said string) string {
-	got, want, ok := strings.Cut(strings.TrimPrefix(said, "got "), ", want ")
-	if !ok || !strings.HasPrefix(said, "got ") {
-		return said
+// reword replaces the parser's terms with plain ones.
+func reword(message string) string {
+	got, want, ok := strings.Cut(strings.TrimPrefix(message, "got "), ", want ")
+	if !ok || !strings.HasPrefix(message, "got ") {
+		return message
 	}
-	return fmt.Sprintf("%s is out of place here; %s would fit", plainly(got), plainly(want))
+	return fmt.Sprintf("unexpected %s; expected %s", plainTerm(got), plainTerm(want))
 }
 
-func plainly(tok string) string {
+func plainTerm(tok string) string {
 	switch tok {
 	case "primary expression":
-		return "a value"
+		return "value"
 	case "newline":
-		return "the end of the line"
+		return "end of line"
 	case "end of file":
-		return "the end of the file"
+		return "end of file"
 	case "identifier":
-		return "a name"
+		return "name"
 	case "indent":
-		return "a deeper indentation"
+		return "deeper indentation"
 	case "outdent":
-		return "an indentation less deep"
+		return "less indentation"
 	case "string literal":
-		return "a text"
+		return "text"
 	case "int literal", "float literal":
-		return "a number"
+		return "number"
 	}
 	return tok
 }

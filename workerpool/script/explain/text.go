@@ -2,17 +2,18 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// mostFrames are shown of a long way; the calls between are counted.
-const mostFrames = 12
+// maxFrames is how many frames of a long call stack are shown. The frames in
+// the middle are only counted.
+const maxFrames = 12
 
-// Text answers the explanation as a terminal shows it, in lines that each end
-// in a newline: the way to the error, the guilty line marked, what happened
-// and what to do.
-func (e Explanation) Text(colour bool) string {
-	p := printer{paint: colour}
+// Text returns the explanation for a terminal: the message, the hint and the
+// call stack with the place of the error marked. Each line ends in a newline.
+func (e Explanation) Text(color bool) string {
+	p := printer{color: color}
 	p.explanation(e)
 	for _, more := range e.More {
 		p.out.WriteByte('\n')
@@ -23,7 +24,7 @@ func (e Explanation) Text(colour bool) string {
 
 type printer struct {
 	out   strings.Builder
-	paint bool
+	color bool
 }
 
 const (
@@ -33,46 +34,46 @@ const (
 	bold  = "1"
 )
 
-func (p *printer) ink(style, s string) string {
-	if !p.paint || s == "" {
+func (p *printer) styled(code, s string) string {
+	if !p.color || s == "" {
 		return s
 	}
-	return "\x1b[" + style + "m" + s + "\x1b[0m"
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
 func (p *printer) explanation(e Explanation) {
-	fmt.Fprintln(&p.out, p.ink(red, e.Message))
+	fmt.Fprintln(&p.out, p.styled(red, e.Message))
 	if e.Hint != "" {
-		fmt.Fprintln(&p.out, p.ink(green, "→ "+e.Hint))
+		fmt.Fprintln(&p.out, p.styled(green, "→ "+e.Hint))
 	}
-	frames, left := shown(e.Frames)
+	frames, omitted := shown(e.Frames)
 	for i, f := range frames {
-		if left > 0 && i == mostFrames/2 {
-			fmt.Fprintf(&p.out, "\n  … %d more calls …\n", left)
+		if omitted > 0 && i == maxFrames/2 {
+			fmt.Fprintf(&p.out, "\n  … %d more calls …\n", omitted)
 		}
 		p.frame(f)
 	}
 }
 
 func (p *printer) frame(f Frame) {
-	where := p.ink(bold, f.String())
+	where := p.styled(bold, f.String())
 	if f.Func != "" {
 		where += " in " + f.Func
 	}
 	fmt.Fprintf(&p.out, "\n  %s\n", where)
 	for _, l := range f.Lines {
 		if l.Number != f.Line {
-			fmt.Fprintln(&p.out, p.ink(faint, fmt.Sprintf("%6d | %s", l.Number, l.Text)))
+			fmt.Fprintln(&p.out, p.styled(faint, fmt.Sprintf("%6d | %s", l.Number, l.Text)))
 			continue
 		}
 		fmt.Fprintf(&p.out, "%6d | %s\n", l.Number, l.Text)
 		if f.Col > 0 {
-			fmt.Fprintf(&p.out, "       | %s%s\n", indent(l.Text, f.Col), p.ink(red, "^"))
+			fmt.Fprintf(&p.out, "       | %s%s\n", indent(l.Text, f.Col), p.styled(red, "^"))
 		}
 	}
 }
 
-// indent answers the blanks that stand under the characters before col; tabs
+// indent returns the blanks that put a mark under column col of text. Tabs
 // stay tabs.
 func indent(text string, col int) string {
 	var b strings.Builder
@@ -88,13 +89,12 @@ func indent(text string, col int) string {
 	return b.String() + strings.Repeat(" ", max(0, col-1))
 }
 
-// shown answers the frames to show and how many were left out, in the middle.
-func shown(frames []Frame) ([]Frame, int) {
-	left := len(frames) - mostFrames
-	if left <= 0 {
+// shown returns the frames to show and the number of frames left out between
+// them.
+func shown(frames []Frame) (shown []Frame, omitted int) {
+	omitted = len(frames) - maxFrames
+	if omitted <= 0 {
 		return frames, 0
 	}
-	head := frames[:mostFrames/2]
-	tail := frames[len(frames)-mostFrames/2:]
-	return append(head[:len(head):len(head)], tail...), left
+	return slices.Concat(frames[:maxFrames/2], frames[len(frames)-maxFrames/2:]), omitted
 }

@@ -1,20 +1,21 @@
 package explain
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
 
-// A token is a word of a program, right or wrong. Unlike the parser's scanner
-// this one never gives up, since it reads programs that are not Starlark.
+// A token is a word or an operator of a program, valid or not. Unlike the
+// parser's scanner, scan accepts any text, because it reads wrong programs.
 type token struct {
 	kind      kind
 	text      string
 	line, col int // where it begins, from 1, col in characters
 	end       int // col after its last character
 	lastLine  int
-	first     bool // of its statement's line
-	open      int  // index of the innermost bracket it stands in, or -1
+	first     bool // whether it begins a line outside brackets
+	open      int  // index of the innermost open bracket around it, or -1
 }
 
 type kind byte
@@ -26,12 +27,12 @@ const (
 	operator
 )
 
-// two-character operators that a lesson tells apart
+// pairs are the two-character operators that the rules distinguish.
 var pairs = []string{"**", "==", "!=", "<=", ">=", "<<", ">>", "<>", ":=", "->", "&&", "||", "++", "--", "//", "+=", "-=", "*=", "/="}
 
-// scan cuts a program into tokens, without comments and line ends.
+// scan returns the tokens of a program, without comments and line ends.
 func scan(src string) []token {
-	s := scanner{src: []rune(src), line: 1, col: 1, fresh: true}
+	s := scanner{src: []rune(src), line: 1, col: 1, lineStart: true}
 	for s.pos < len(s.src) {
 		s.next()
 	}
@@ -42,7 +43,7 @@ type scanner struct {
 	src       []rune
 	pos       int
 	line, col int
-	fresh     bool // nothing yet on this line
+	lineStart bool // whether the next token begins a line outside brackets
 	brackets  []int
 	out       []token
 }
@@ -52,7 +53,7 @@ func (s *scanner) next() {
 	switch {
 	case c == '\n':
 		s.advance(1)
-		s.fresh = len(s.brackets) == 0
+		s.lineStart = len(s.brackets) == 0
 	case c == '#':
 		for s.pos < len(s.src) && s.src[s.pos] != '\n' {
 			s.advance(1)
@@ -62,11 +63,11 @@ func (s *scanner) next() {
 	case unicode.IsSpace(c):
 		s.advance(1)
 	case c == '_' || unicode.IsLetter(c):
-		s.take(name, s.span(func(c rune) bool { return c == '_' || unicode.IsLetter(c) || unicode.IsDigit(c) }))
+		s.emit(name, s.span(func(c rune) bool { return c == '_' || unicode.IsLetter(c) || unicode.IsDigit(c) }))
 	case unicode.IsDigit(c):
-		s.take(number, s.span(func(c rune) bool { return c == '_' || c == '.' || unicode.IsLetter(c) || unicode.IsDigit(c) }))
+		s.emit(number, s.span(func(c rune) bool { return c == '_' || c == '.' || unicode.IsLetter(c) || unicode.IsDigit(c) }))
 	case c == '"' || c == '\'':
-		s.take(text, s.quoted(c))
+		s.emit(text, s.quoted(c))
 	default:
 		s.operator()
 	}
@@ -80,8 +81,8 @@ func (s *scanner) span(in func(rune) bool) int {
 	return n
 }
 
-// quoted answers the length of a string; one that does not end, ends with its
-// line.
+// quoted returns the length of a string. A string without a closing quote ends
+// with its line, or with the program if it has three quotes.
 func (s *scanner) quoted(quote rune) int {
 	rest := s.src[s.pos:]
 	if len(rest) >= 3 && rest[1] == quote && rest[2] == quote {
@@ -109,32 +110,27 @@ func (s *scanner) quoted(quote rune) int {
 
 func (s *scanner) operator() {
 	n := 1
-	if s.pos+1 < len(s.src) {
-		two := string(s.src[s.pos : s.pos+2])
-		for _, p := range pairs {
-			if two == p {
-				n = 2
-			}
-		}
+	if s.pos+1 < len(s.src) && slices.Contains(pairs, string(s.src[s.pos:s.pos+2])) {
+		n = 2
 	}
 	c := s.src[s.pos]
 	if strings.ContainsRune(")]}", c) && len(s.brackets) > 0 {
 		s.brackets = s.brackets[:len(s.brackets)-1]
 	}
-	s.take(operator, n)
+	s.emit(operator, n)
 	if strings.ContainsRune("([{", c) {
 		s.brackets = append(s.brackets, len(s.out)-1)
 	}
 }
 
-func (s *scanner) take(k kind, n int) {
+func (s *scanner) emit(k kind, n int) {
 	n = min(n, len(s.src)-s.pos)
-	t := token{kind: k, text: string(s.src[s.pos : s.pos+n]), line: s.line, col: s.col, first: s.fresh, open: -1}
+	t := token{kind: k, text: string(s.src[s.pos : s.pos+n]), line: s.line, col: s.col, first: s.lineStart, open: -1}
 	if len(s.brackets) > 0 {
 		t.open = s.brackets[len(s.brackets)-1]
 	}
 	s.advance(n)
-	t.lastLine, t.end, s.fresh = s.line, s.col, false
+	t.lastLine, t.end, s.lineStart = s.line, s.col, false
 	s.out = append(s.out, t)
 }
 
