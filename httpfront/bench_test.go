@@ -22,9 +22,9 @@ import (
 	"asgibox/store"
 )
 
-// Each benchmark has the plain thing beside ours, with the same clients in the
-// same process, so that their ratio means something on any machine. cpu-µs/op
-// is what the whole process used, clients included.
+// Each benchmark measures plain net/http and this server with the same clients
+// in the same process, so that the ratio holds on any machine. cpu-µs/op is the
+// CPU time of the whole process, including clients.
 
 var hubSockets = flag.Int("hub-sockets", 200, "members of the group in BenchmarkGroupSend")
 
@@ -34,7 +34,7 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// measure runs f and reports the CPU time of each of b.N operations.
+// measure runs f and reports the CPU time per operation.
 func measure(b *testing.B, f func()) {
 	b.Helper()
 	b.ReportAllocs()
@@ -45,7 +45,7 @@ func measure(b *testing.B, f func()) {
 	b.ReportMetric(float64((cpu()-before).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 }
 
-// plain serves a handler with nothing of ours.
+// plain serves a handler with net/http alone.
 func plain(b *testing.B, h http.Handler) (addr string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -58,7 +58,7 @@ func plain(b *testing.B, h http.Handler) (addr string) {
 	return l.Addr().String()
 }
 
-// layered serves through a layer with that many workers of Go.
+// layered serves through a layer with a number of Go workers.
 func layered(b *testing.B, workers int) (addr string, front *Server, layer *store.Store) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -81,7 +81,8 @@ func layered(b *testing.B, workers int) (addr string, front *Server, layer *stor
 	return l.Addr().String(), front, layer
 }
 
-// fourLines is the four lines of the specification, and an echo, in Go.
+// fourLines is the four-line application of the specification, and an echo, in
+// Go.
 func fourLines(ctx context.Context, layer *store.Store, hello, accept asgi.Message) {
 	for {
 		cause := asgi.NewCause(0)
@@ -103,8 +104,8 @@ func fourLines(ctx context.Context, layer *store.Store, hello, accept asgi.Messa
 
 func helloHandler(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello World!") }
 
-// handOff is the least that an architecture like this one can cost: the
-// handler gives the request to another goroutine and waits for its answer.
+// handOff measures the minimum cost of this architecture: the handler sends the
+// request to another goroutine and waits for its response.
 func handOff(b *testing.B, workers int) http.Handler {
 	jobs := make(chan chan string)
 	for range workers {
@@ -148,7 +149,7 @@ func requests(b *testing.B, addr string, n func() bool) {
 	}
 }
 
-// countdown answers true b.N times.
+// countdown returns a function that returns true n times.
 func countdown(n int) func() bool {
 	var left atomic.Int64
 	left.Store(int64(n))
@@ -195,7 +196,7 @@ func plainEcho(w http.ResponseWriter, r *http.Request) {
 }
 
 func dialSocket(b testing.TB, addr string) *client {
-	return (&box{t: b, addr: addr}).socket(b)
+	return (&netServer{t: b, addr: addr}).socket(b)
 }
 
 func BenchmarkEcho(b *testing.B) {
@@ -233,7 +234,7 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// A hub loops over its sockets, as the examples of every library do.
+// A hub sends to its sockets in a loop, as the examples of most libraries do.
 type hub struct {
 	mu    sync.Mutex
 	conns map[*websocket.Conn]bool
@@ -265,7 +266,7 @@ func (h *hub) size() int {
 	return len(h.conns)
 }
 
-// BenchmarkGroupSend: one operation is one delivery to one socket.
+// BenchmarkGroupSend counts one delivery to one socket as one operation.
 func BenchmarkGroupSend(b *testing.B) {
 	const line = "the answer, my friend, is blowing in the wind"
 	h := &hub{conns: make(map[*websocket.Conn]bool)}
@@ -282,7 +283,7 @@ func BenchmarkGroupSend(b *testing.B) {
 		joined := false
 		groupSend(b, addr, front.Sockets, func() {
 			if !joined {
-				(&box{t: b, front: front, layer: layer}).members("all")
+				(&netServer{t: b, front: front, layer: layer}).members("all")
 				joined = true
 			}
 			layer.SendGroup(context.Background(), nil, "all", m)
@@ -290,8 +291,8 @@ func BenchmarkGroupSend(b *testing.B) {
 	})
 }
 
-// groupSend sends until there were b.N deliveries, a few sends ahead of the
-// slowest reader at most.
+// groupSend sends until there were b.N deliveries. It stays at most a few sends
+// ahead of the slowest reader.
 func groupSend(b *testing.B, addr string, members func() int, send func()) {
 	const ahead = 20
 	rounds := b.N / *hubSockets + 1
@@ -311,7 +312,7 @@ func groupSend(b *testing.B, addr string, members func() int, send func()) {
 		})
 	}
 	for members() < *hubSockets {
-		runtime.Gosched() // a member is one only after it was answered
+		runtime.Gosched() // a socket becomes a member only after its accept
 	}
 	measure(b, func() {
 		out := 0
@@ -328,8 +329,8 @@ func groupSend(b *testing.B, addr string, members func() int, send func()) {
 	})
 }
 
-// BenchmarkIdleSocket reports what an idle socket costs: its server's memory
-// and that of a client, which is the same for both.
+// BenchmarkIdleSocket reports the memory of an idle socket, for the server and
+// the client together. The client's part is the same for both servers.
 func BenchmarkIdleSocket(b *testing.B) {
 	run := func(name, addr string) {
 		b.Run(name, func(b *testing.B) {

@@ -20,8 +20,8 @@ func (c *client) post(framing string) {
 	}
 }
 
-// pieces takes a request body off its channel until it ends.
-func (s *stage) pieces(m asgi.Message) (body string, closed bool) {
+// pieces receives a request body from its channel.
+func (s *memServer) pieces(m asgi.Message) (body string, closed bool) {
 	s.t.Helper()
 	b := bytes.NewBufferString(string(m.Bytes("body")))
 	for m.Text("body_channel") != "" {
@@ -41,7 +41,8 @@ func (s *stage) pieces(m asgi.Message) (body string, closed bool) {
 	return b.String(), false
 }
 
-// TestBodyStreamsPast512KiB, or --max-message if that is less, and not before.
+// TestBodyStreamsPast512KiB checks that only a body longer than 512 KiB, or
+// --max-message if that is less, is streamed.
 func TestBodyStreamsPast512KiB(t *testing.T) {
 	for _, maxMessage := range []int{1 << 20, 100_000} {
 		inline := min(maxMessage, inlineBody)
@@ -51,7 +52,7 @@ func TestBodyStreamsPast512KiB(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						layer := newFakeLayer()
 						layer.set.MaxMessage = maxMessage
-						s := newStageOn(t, layer, Options{})
+						s := newMemServerOn(t, layer, Options{})
 						body := strings.Repeat("0123456789", size/10+1)[:size]
 						c := s.dial()
 						if chunked {
@@ -84,7 +85,7 @@ func TestBodyStreamsPast512KiB(t *testing.T) {
 	}
 }
 
-// chunks frames a body in chunks of 10,000 bytes.
+// chunks encodes a body in chunks of 10,000 bytes.
 func chunks(body string) string {
 	var b strings.Builder
 	for len(body) > 0 {
@@ -95,10 +96,11 @@ func chunks(body string) string {
 	return b.String() + "0\r\n\r\n"
 }
 
-// TestSlowReaderOfABodySlowsItsClient: a full body channel is waited for.
+// TestSlowReaderOfABodySlowsItsClient checks that a full body channel stops the
+// reading of the body.
 func TestSlowReaderOfABodySlowsItsClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		const size = inlineBody + 40*bodyPiece
 		c.post(fmt.Sprintf("Content-Length: %d", size))
@@ -108,13 +110,13 @@ func TestSlowReaderOfABodySlowsItsClient(t *testing.T) {
 			sent <- n
 		}()
 		m := s.next("http.request")
-		time.Sleep(time.Minute) // in the bubble: no time passes outside
+		time.Sleep(time.Minute) // fake time of the bubble
 		if n := s.layer.waiting(m.Text("body_channel")); n != 16 {
 			t.Errorf("%d pieces wait, want the capacity of 16", n)
 		}
 		select {
 		case <-sent:
-			t.Error("the client could send all of it though nobody read")
+			t.Error("the client could send all of it although the client did not read")
 		default:
 		}
 		if body, _ := s.pieces(m); len(body) != size {
@@ -128,10 +130,10 @@ func TestSlowReaderOfABodySlowsItsClient(t *testing.T) {
 	})
 }
 
-// TestLostUploadIsClosed: a client that goes away ends its body channel.
+// TestLostUploadIsClosed checks the end of a body whose client disconnects.
 func TestLostUploadIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.post("Content-Length: 1000000")
 		io.WriteString(c.Conn, strings.Repeat("x", 600_000))
@@ -147,10 +149,11 @@ func TestLostUploadIsClosed(t *testing.T) {
 	})
 }
 
-// TestBodyLostBeforeTheRequestIsNoRequest: the application hears of nothing.
+// TestBodyLostBeforeTheRequestIsNoRequest checks that nothing is sent to the
+// application.
 func TestBodyLostBeforeTheRequestIsNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.post("Content-Length: 10")
 		io.WriteString(c.Conn, "12345")
@@ -162,43 +165,43 @@ func TestBodyLostBeforeTheRequestIsNoRequest(t *testing.T) {
 	})
 }
 
-// TestBodyIsBounded by --max-body: 413, before the application hears of it
-// where the length is announced.
+// TestBodyIsBounded checks --max-body. If the length is announced, the request
+// is refused with 413 before it is sent to the application.
 func TestBodyIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{MaxBody: 1 << 20})
+		s := newMemServer(t, Options{MaxBody: 1 << 20})
 		c := s.dial()
 		c.post("Content-Length: 1048577")
 		c.response().check(t, 413)
 		if !c.ended() || s.layer.waiting("http.request") != 0 {
-			t.Error("the connection goes on, or the application heard of it")
+			t.Error("the connection is still open, or it was sent to the application")
 		}
 
-		// One that is read at once is refused before, too.
-		s2 := newStage(t, Options{MaxBody: 100})
+		// A body that is read at once is also refused first.
+		s2 := newMemServer(t, Options{MaxBody: 100})
 		c = s2.dial()
 		c.post("Transfer-Encoding: chunked")
 		c.write(chunks(strings.Repeat("x", 101)))
 		c.response().check(t, 413)
 		if s2.layer.waiting("http.request") != 0 {
-			t.Error("the application heard of a body that was too long at once")
+			t.Error("a body that was too long was sent to the application")
 		}
 	})
 }
 
-// TestChunkedBodyThatTurnsOutTooLong ends its channel with closed and is
-// answered 413 if no response has begun.
+// TestChunkedBodyThatTurnsOutTooLong checks that the body channel ends with
+// closed, and that the reply is 413 if no response has started.
 func TestChunkedBodyThatTurnsOutTooLong(t *testing.T) {
-	for _, begun := range []bool{false, true} {
-		t.Run(fmt.Sprint("response begun ", begun), func(t *testing.T) {
+	for _, started := range []bool{false, true} {
+		t.Run(fmt.Sprint("response started ", started), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{MaxBody: 1 << 20})
+				s := newMemServer(t, Options{MaxBody: 1 << 20})
 				c := s.dial()
 				c.post("Transfer-Encoding: chunked")
 				body := chunks(strings.Repeat("x", 1<<20+1))
 				io.WriteString(c.Conn, body[:800_000])
 				m := s.next("http.request")
-				if begun {
+				if started {
 					s.reply(m, msg{"status": 200, "content": "early", "more_content": true})
 					synctest.Wait()
 				}
@@ -206,7 +209,7 @@ func TestChunkedBodyThatTurnsOutTooLong(t *testing.T) {
 				if got, closed := s.pieces(m); len(got) > 1<<20 || !closed {
 					t.Errorf("%d bytes came, closed %v", len(got), closed)
 				}
-				if begun {
+				if started {
 					s.reply(m, msg{"content": " and late"})
 					if a := c.response().check(t, 200); a.body != "early and late" {
 						t.Errorf("body %q, %v", a.body, a.err)
@@ -219,11 +222,12 @@ func TestChunkedBodyThatTurnsOutTooLong(t *testing.T) {
 	}
 }
 
-// TestResponseMayComeBeforeTheBody: both stream at once, and a response that
-// ends first ends the connection, since what follows is not a request.
+// TestResponseMayComeBeforeTheBody checks that both stream at once. A response
+// that ends first closes the connection, because the rest of the body must not
+// be parsed as a request.
 func TestResponseMayComeBeforeTheBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.post("Content-Length: 1000000")
 		io.WriteString(c.Conn, strings.Repeat("x", 600_000))
@@ -241,10 +245,10 @@ func TestResponseMayComeBeforeTheBody(t *testing.T) {
 	})
 }
 
-// TestSlowBodyIs408: a body that stops coming does not wait for ever.
+// TestSlowBodyIs408 checks the time limit of a body that stops coming.
 func TestSlowBodyIs408(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.post("Content-Length: 10")
 		io.WriteString(c.Conn, "12345")
@@ -252,11 +256,11 @@ func TestSlowBodyIs408(t *testing.T) {
 	})
 }
 
-// TestUploadHoldsTheTimeout: --http-timeout counts from the last piece of the
-// body that was handed over.
+// TestUploadHoldsTheTimeout checks that --http-timeout counts from the last
+// piece of the body that was sent.
 func TestUploadHoldsTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{HTTPTimeout: 10 * time.Second})
+		s := newMemServer(t, Options{HTTPTimeout: 10 * time.Second})
 		c := s.dial()
 		started := time.Now()
 		c.post("Content-Length: 1000000")
@@ -279,8 +283,8 @@ func TestUploadHoldsTheTimeout(t *testing.T) {
 func TestHeadIsBounded(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("a", n) }
 	for _, c := range []struct {
-		promise, send string
-		status        int // 0: no answer but the end
+		name, send string
+		status     int // 0 if the connection is only closed
 	}{
 		{"64 KiB of target", "GET /" + long(64<<10) + " HTTP/1.1\r\nHost: h\r\n\r\n", 414},
 		{"64 KiB of headers", "GET / HTTP/1.1\r\nHost: h\r\nX: " + long(64<<10) + "\r\n\r\n", 431},
@@ -289,24 +293,24 @@ func TestHeadIsBounded(t *testing.T) {
 		{"a megabyte", "GET / HTTP/1.1\r\nHost: h\r\nX: " + long(1<<20) + "\r\n\r\n", 431},
 		{"a megabyte of target", "GET /" + long(1<<20), 431},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client := s.dial()
 				client.write(c.send)
 				client.response().check(t, c.status)
 				if s.layer.waiting("http.request") != 0 {
-					t.Error("the application heard of it")
+					t.Error("it was sent to the application")
 				}
 			})
 		})
 	}
 }
 
-// TestHeadOf60KiBIsServed: the bound is not tighter than promised.
+// TestHeadOf60KiBIsServed checks that the limit is not too low.
 func TestHeadOf60KiBIsServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/"+strings.Repeat("a", 30<<10), "X: "+strings.Repeat("b", 33<<10))
 		s.reply(s.next("http.request"), msg{"status": 200})
@@ -314,10 +318,10 @@ func TestHeadOf60KiBIsServed(t *testing.T) {
 	})
 }
 
-// TestSlowHeadIsCut after 10 s.
-func TestSlowHeadIsCut(t *testing.T) {
+// TestSlowHeadIsAborted after 10 s.
+func TestSlowHeadIsAborted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		started := time.Now()
 		c.write("GET / HTTP/1.1\r\nHost: h\r\n")

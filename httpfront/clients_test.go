@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// run runs a program that may not be installed.
+// run runs a program, or skips the test if it is not installed.
 func run(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
@@ -28,8 +28,8 @@ func run(t *testing.T, program string, args ...string) string {
 	return string(out)
 }
 
-// caFile writes the certificate that a client is to trust.
-func caFile(t *testing.T, b *box) string {
+// caFile writes the certificate that a client must trust.
+func caFile(t *testing.T, b *netServer) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(path, b.pem, 0o600); err != nil {
@@ -38,19 +38,19 @@ func caFile(t *testing.T, b *box) string {
 	return path
 }
 
-// TestCurl: another implementation of HTTP/1.0, 1.1 and 2.
+// TestCurl uses another implementation of HTTP/1.0, 1.1 and 2.
 func TestCurl(t *testing.T) {
-	plain := newBox(t, Options{H2C: true}, false)
-	secure := newBox(t, Options{}, true)
+	plain := newNetServer(t, Options{H2C: true}, false)
+	secure := newNetServer(t, Options{}, true)
 	ca := caFile(t, secure)
 	long := filepath.Join(t.TempDir(), "long")
 	if err := os.WriteFile(long, bytes.Repeat([]byte("x"), 300_000), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		promise string
-		args    []string
-		want    string
+		name string
+		args []string
+		want string
 	}{
 		{"HTTP/1.1", []string{"http://" + plain.addr + "/a%20b"}, "GET /a b 1.1 http "},
 		{"HTTP/1.0", []string{"-0", "http://" + plain.addr + "/"}, "GET / 1.0 http "},
@@ -63,7 +63,7 @@ func TestCurl(t *testing.T) {
 		{"HTTP/1.1 over TLS", []string{"--http1.1", "--cacert", ca, "https://" + secure.addr + "/"}, "GET / 1.1 https "},
 		{"two requests on one connection", []string{"http://" + plain.addr + "/1", "http://" + plain.addr + "/2"}, "GET /1 1.1 http GET /2 1.1 http "},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			if got := run(t, "curl", append([]string{"-sS", "--noproxy", "*"}, c.args...)...); got != c.want {
 				t.Errorf("got %.200q, want %.200q", got, c.want)
 			}
@@ -71,13 +71,13 @@ func TestCurl(t *testing.T) {
 	}
 }
 
-// TestNghttp: many streams of one connection at once, each with its own
-// channel; and a pushed resource is a request like another.
+// TestNghttp sends many streams on one connection. Each has its own channel, and
+// a pushed resource is a request like any other.
 func TestNghttp(t *testing.T) {
-	b := newBox(t, Options{H2C: true}, false)
+	b := newNetServer(t, Options{H2C: true}, false)
 	out := run(t, "nghttp", "-m", "20", "http://"+b.addr+"/many")
 	if n := strings.Count(out, "GET /many 2 http"); n != 20 {
-		t.Errorf("%d of 20 streams were answered:\n%s", n, out)
+		t.Errorf("%d of 20 streams got a response:\n%s", n, out)
 	}
 	out = run(t, "nghttp", "-v", "http://"+b.addr+"/push")
 	for _, want := range []string{"PUSH_PROMISE", ":path: /pushed%20one?x", "GET /pushed one 2 http", "GET /push 2 http"} {
@@ -99,10 +99,10 @@ ws.onerror = e => { console.log('error', e.message); process.exit(1) }
 ws.onclose = e => console.log([...said, 'close ' + e.code + ' ' + e.reason].join('; '))
 `
 
-// TestNodeWebSocket: a client of another language, the package ws if it is
-// installed and the one that node has otherwise.
+// TestNodeWebSocket uses the ws package if it is installed, or Node's own
+// WebSocket client.
 func TestNodeWebSocket(t *testing.T) {
-	b := newBox(t, Options{Protocols: []string{"a"}, Compression: true}, false)
+	b := newNetServer(t, Options{Protocols: []string{"a"}, Compression: true}, false)
 	script := filepath.Join(t.TempDir(), "client.js")
 	if err := os.WriteFile(script, []byte(nodeClient), 0o600); err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestNodeWebSocket(t *testing.T) {
 	}
 }
 
-// A pushingRecorder is a response that can push.
+// A pushingRecorder is a ResponseRecorder that supports push.
 type pushingRecorder struct {
 	*httptest.ResponseRecorder
 	pushed []string
@@ -131,9 +131,9 @@ func (p *pushingRecorder) Push(target string, o *http.PushOptions) error {
 	return nil
 }
 
-// TestPushComesBeforeTheResponse, each with its method and headers.
+// TestPushComesBeforeTheResponse checks the method and headers of pushes.
 func TestPushComesBeforeTheResponse(t *testing.T) {
-	s := newStage(t, Options{})
+	s := newMemServer(t, Options{})
 	w := &pushingRecorder{ResponseRecorder: httptest.NewRecorder()}
 	done := make(chan bool)
 	go func() {
@@ -151,7 +151,7 @@ func TestPushComesBeforeTheResponse(t *testing.T) {
 	if len(w.pushed) != 2 || w.pushed[0] != "GET /a%20b?c=%20 1" || w.pushed[1] != "HEAD /b " || w.Body.String() != "ok" {
 		t.Errorf("pushed %q, body %q", w.pushed, w.Body)
 	}
-	s.logs.says(t, "key=request")
+	s.logs.contains(t, "key=request")
 }
 
 const browserPage = `<!doctype html><script>
@@ -160,21 +160,21 @@ const ws = new WebSocket('ws://' + location.host + '/ws', ['b', 'a'])
 ws.binaryType = 'arraybuffer'
 ws.onopen = () => { said.push('open ' + ws.protocol); ws.send('hé'); ws.send(new Uint8Array([1, 255])); ws.send('x'.repeat(100000)); ws.send('close why') }
 ws.onmessage = e => said.push(typeof e.data === 'string' ? (e.data.length < 9 ? 'text ' + e.data : 'text of ' + e.data.length) : 'bytes ' + new Uint8Array(e.data).join())
-ws.onclose = e => fetch('/told', { method: 'POST', body: [...said, 'close ' + e.code + ' ' + e.reason].join('; ') })
+ws.onclose = e => fetch('/report', { method: 'POST', body: [...said, 'close ' + e.code + ' ' + e.reason].join('; ') })
 </script>`
 
-// TestBrowser: a page of the server's opens a WebSocket and reports.
+// TestBrowser opens a WebSocket from a page in a browser.
 func TestBrowser(t *testing.T) {
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skip("chromium is not installed")
 	}
-	b := newBox(t, Options{Protocols: []string{"a"}, Compression: true}, false)
+	b := newNetServer(t, Options{Protocols: []string{"a"}, Compression: true}, false)
 	profile, err := os.MkdirTemp("", "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(profile) }) // its helpers may still write there
+	t.Cleanup(func() { os.RemoveAll(profile) }) // the browser's processes may still write there
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 	defer cancel()
 	browser := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
@@ -187,7 +187,7 @@ func TestBrowser(t *testing.T) {
 	}
 	const want = "open a; text hé; bytes 1,255; text of 100000; close 4001 why"
 	select {
-	case got := <-b.told:
+	case got := <-b.reported:
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-func TestConnectionsTellWhatWentOverThem(t *testing.T) {
+func TestConnectionsCountTheirTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		c.frames(text("four"), binaryFrame("\xff"))
 		s.next("websocket.receive")
@@ -31,14 +31,14 @@ func TestConnectionsTellWhatWentOverThem(t *testing.T) {
 	})
 }
 
-func TestAConnectionIsClosedByHand(t *testing.T) {
+func TestCloseConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		if err := s.front.CloseConnection(app.channel, 1006, ""); err == nil {
 			t.Error("a code that may not be sent was accepted")
 		}
-		if err := s.front.CloseConnection("nobody!x", 1000, ""); err == nil {
+		if err := s.front.CloseConnection("unknown!x", 1000, ""); err == nil {
 			t.Error("there is no such connection")
 		}
 		if err := s.front.CloseConnection(app.channel, 4001, "by hand"); err != nil {
@@ -50,23 +50,23 @@ func TestAConnectionIsClosedByHand(t *testing.T) {
 	})
 }
 
-func TestAnEndedSocketTellsWhoEndedIt(t *testing.T) {
+func TestEventNamesTheSideThatEndedASocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		for _, end := range []struct {
 			code int
 			by   string
-			how  func(c *client, app *answerer)
+			how  func(c *client, app *application)
 		}{
-			{4001, "client", func(c *client, app *answerer) { c.frames(closeFrame(4001, "")) }},
-			{4001, "application", func(c *client, app *answerer) { app.reply(msg{"close": 4001}) }},
-			{4001, "hand", func(c *client, app *answerer) {
+			{4001, "client", func(c *client, app *application) { c.frames(closeFrame(4001, "")) }},
+			{4001, "application", func(c *client, app *application) { app.reply(msg{"close": 4001}) }},
+			{4001, "hand", func(c *client, app *application) {
 				if err := s.front.CloseConnection(app.channel, 4001, ""); err != nil {
 					t.Error(err)
 				}
 			}},
-			{1007, "server", func(c *client, app *answerer) { c.frames(frame{0x81, "\xff"}) }},
-			{1006, "", func(c *client, app *answerer) { c.Close() }},
+			{1007, "server", func(c *client, app *application) { c.frames(frame{0x81, "\xff"}) }},
+			{1006, "", func(c *client, app *application) { c.Close() }},
 		} {
 			c, app := s.open()
 			end.how(c, app)
@@ -79,7 +79,7 @@ func TestAnEndedSocketTellsWhoEndedIt(t *testing.T) {
 					continue
 				}
 				if e.Status != end.code || e.By != end.by {
-					t.Errorf("%d by %q was told as %d by %q", end.code, end.by, e.Status, e.By)
+					t.Errorf("%d by %q was reported as %d by %q", end.code, end.by, e.Status, e.By)
 				}
 				break
 			}

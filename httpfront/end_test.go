@@ -13,36 +13,36 @@ import (
 	"asgibox/asgi"
 )
 
-// TestDisconnectIsSentOnce when the reply channel ends, however it does.
+// TestDisconnectIsSentOnce checks every way in which an exchange ends.
 func TestDisconnectIsSentOnce(t *testing.T) {
 	for _, c := range []struct {
-		promise string
-		end     func(s *stage, c *client, m asgi.Message)
+		name string
+		end  func(s *memServer, c *client, m asgi.Message)
 	}{
-		{"by completion", func(s *stage, c *client, m asgi.Message) {
+		{"by completion", func(s *memServer, c *client, m asgi.Message) {
 			s.reply(m, msg{"status": 200})
 			c.response()
 		}},
-		{"by completion of a stream", func(s *stage, c *client, m asgi.Message) {
+		{"by completion of a stream", func(s *memServer, c *client, m asgi.Message) {
 			s.reply(m, msg{"status": 200, "more_content": true})
 			s.reply(m, msg{"content": "x"})
 			c.response()
 		}},
-		{"by loss before the response", func(s *stage, c *client, m asgi.Message) { c.Close() }},
-		{"by loss within the response", func(s *stage, c *client, m asgi.Message) {
+		{"by loss before the response", func(s *memServer, c *client, m asgi.Message) { c.Close() }},
+		{"by loss within the response", func(s *memServer, c *client, m asgi.Message) {
 			s.reply(m, msg{"status": 200, "more_content": true})
 			c.r.ReadString('\n')
 			c.Close()
 		}},
-		{"by a bad reply", func(s *stage, c *client, m asgi.Message) {
+		{"by a bad reply", func(s *memServer, c *client, m asgi.Message) {
 			s.reply(m, msg{})
 			c.response().check(s.t, 500)
 		}},
-		{"by time-out", func(s *stage, c *client, m asgi.Message) { c.response().check(s.t, 503) }},
+		{"by time-out", func(s *memServer, c *client, m asgi.Message) { c.response().check(s.t, 503) }},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client := s.dial()
 				client.get("/a%20b")
 				m := s.next("http.request")
@@ -67,11 +67,11 @@ func TestDisconnectIsSentOnce(t *testing.T) {
 	}
 }
 
-// TestDisconnectIsDroppedSilentlyWhenFull, and not owed to a channel that
-// nobody reads.
+// TestDisconnectIsDroppedSilentlyWhenFull also checks that none is sent to a
+// channel without readers.
 func TestDisconnectIsDroppedSilentlyWhenFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		exchange := func() {
 			t.Helper()
@@ -89,15 +89,15 @@ func TestDisconnectIsDroppedSilentlyWhenFull(t *testing.T) {
 		s.layer.setReader("http.disconnect", false)
 		exchange()
 		if n := s.layer.waiting("http.disconnect"); n != 0 {
-			t.Errorf("%d messages for nobody", n)
+			t.Errorf("%d messages without a reader", n)
 		}
 	})
 }
 
-// TestFullRequestChannelIs503 with Retry-After, and the connection is closed.
+// TestFullRequestChannelIs503 checks Retry-After and the end of the connection.
 func TestFullRequestChannelIs503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		s.layer.setFull("http.request", true)
 		c := s.dial()
 		c.get("/", "Accept: text/html")
@@ -110,16 +110,16 @@ func TestFullRequestChannelIs503(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := s.layer.waiting("http.disconnect"); n != 0 {
-			t.Error("a disconnect for a request that nobody heard of")
+			t.Error("a disconnect for a request that was not sent")
 		}
 	})
 }
 
-// TestErrorPagesFollowAccept: HTML to who asks for it, text to others, and
-// nothing in them is markup.
+// TestErrorPagesFollowAccept checks that browsers get escaped HTML and other
+// clients get text.
 func TestErrorPagesFollowAccept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		for accept, want := range map[string]string{
 			"text/html,application/xhtml+xml": "text/html; charset=utf-8", "*/*": "text/plain; charset=utf-8", "application/json": "text/plain; charset=utf-8",
 		} {
@@ -134,30 +134,30 @@ func TestErrorPagesFollowAccept(t *testing.T) {
 	})
 }
 
-// TestTimeoutNoLongerAppliesOnceTheResponseHasBegun.
-func TestTimeoutNoLongerAppliesOnceTheResponseHasBegun(t *testing.T) {
+// TestTimeoutEndsWhenTheResponseStarts streams longer than --http-timeout.
+func TestTimeoutEndsWhenTheResponseStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{HTTPTimeout: time.Second})
+		s := newMemServer(t, Options{HTTPTimeout: time.Second})
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
 		s.reply(m, msg{"status": 200, "more_content": true})
-		got := make(chan *answer, 1)
+		got := make(chan *response, 1)
 		go func() { got <- c.response() }()
 		time.Sleep(time.Hour)
 		s.reply(m, msg{"content": "patience"})
 		if a := (<-got).check(t, 200); a.body != "patience" {
 			t.Errorf("body %q", a.body)
 		}
-		// One stream past its time must not stop the clock of others.
+		// A stream after its timeout must not stop the timers of other requests.
 		c.get("/")
 		c.response().check(t, 503)
 	})
 }
 
-func TestNoTimeoutIsForEver(t *testing.T) {
+func TestTimeoutCanBeSwitchedOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{HTTPTimeout: Forever})
+		s := newMemServer(t, Options{HTTPTimeout: Forever})
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
@@ -167,12 +167,12 @@ func TestNoTimeoutIsForEver(t *testing.T) {
 	})
 }
 
-// TestReplyWaitsForItsBarrier: what the outside world has seen is on disk; and
-// what comes after it waits behind it.
+// TestReplyWaitsForItsBarrier checks that a reply is sent only after its barrier
+// passed, and that later messages wait behind it.
 func TestReplyWaitsForItsBarrier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := newFakeDisk()
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
@@ -180,13 +180,13 @@ func TestReplyWaitsForItsBarrier(t *testing.T) {
 		s.layer.Send(t.Context(), disk.after(5), to, fields(t, msg{"status": 200, "content": "a", "more_content": true}))
 		s.layer.Send(t.Context(), nil, to, fields(t, msg{"content": "b", "more_content": true}))
 		s.layer.Send(t.Context(), disk.after(7), to, fields(t, msg{"content": "c"}))
-		got := make(chan *answer)
+		got := make(chan *response)
 		go func() { got <- c.response() }()
 		synctest.Wait()
 		disk.finish(4, nil)
 		synctest.Wait()
 		if len(s.seen) != 0 {
-			t.Error("it was answered before its barrier passed")
+			t.Error("it was written before its barrier passed")
 		}
 		disk.finish(5, nil)
 		synctest.Wait()
@@ -197,11 +197,11 @@ func TestReplyWaitsForItsBarrier(t *testing.T) {
 	})
 }
 
-// TestFailedBarrierIs500 or a cut stream, never a release.
+// TestFailedBarrierIs500 also checks that a started response is aborted.
 func TestFailedBarrierIs500(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := newFakeDisk()
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
@@ -225,25 +225,25 @@ func TestFailedBarrierIs500(t *testing.T) {
 	})
 }
 
-// TestMailboxIsBounded: past 1,000 messages or 16 MiB its sender, and nobody
-// else, gets ChannelFull; what was accepted arrives.
+// TestMailboxIsBounded checks the limits of 1,000 messages and 16 MiB. Only the
+// sender gets ChannelFull, and all accepted messages arrive.
 func TestMailboxIsBounded(t *testing.T) {
 	for _, c := range []struct {
-		promise string
+		name    string
 		content string
 		want    int
 	}{
 		{"messages", "x", mailboxMessages},
 		{"bytes", strings.Repeat("x", 1<<20), mailboxBytes >> 20},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				slow, fast := s.dial(), s.dial()
 				slow.get("/slow")
 				m := s.next("http.request")
 				s.reply(m, msg{"status": 200, "more_content": true})
-				synctest.Wait() // its writer is blocked: nobody reads
+				synctest.Wait() // the writer is blocked because the client does not read
 				sent := 0
 				for s.send(m, msg{"content": c.content, "more_content": true}) == nil {
 					sent++
@@ -272,11 +272,11 @@ func TestMailboxIsBounded(t *testing.T) {
 	}
 }
 
-// TestAllMailboxesTogetherAreBounded by 256 MiB, past which each still takes
-// what is little.
+// TestAllMailboxesTogetherAreBounded checks the limit of 256 MiB, beyond which
+// each mailbox still accepts small messages.
 func TestAllMailboxesTogetherAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
@@ -291,10 +291,11 @@ func TestAllMailboxesTogetherAreBounded(t *testing.T) {
 	})
 }
 
-// TestShutdownFinishesRequests that run, and takes no more.
+// TestShutdownFinishesRequests checks that running requests end normally and new
+// ones are refused.
 func TestShutdownFinishesRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
@@ -315,15 +316,16 @@ func TestShutdownFinishesRequests(t *testing.T) {
 	})
 }
 
-// TestShutdownIsBoundedByItsContext: what runs past it is answered 503 or cut.
+// TestShutdownIsBoundedByItsContext checks that the requests left at the end get
+// 503 or are aborted.
 func TestShutdownIsBoundedByItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, ws := s.dial(), (*client)(nil)
 		c.get("/")
 		s.next("http.request")
-		answered := make(chan *answer, 1)
-		go func() { answered <- c.response() }()
+		responses := make(chan *response, 1)
+		go func() { responses <- c.response() }()
 		ws, _ = s.open()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -332,35 +334,34 @@ func TestShutdownIsBoundedByItsContext(t *testing.T) {
 		if d := time.Since(started); err == nil || d != 3*time.Second {
 			t.Errorf("Shutdown: %v after %v", err, d)
 		}
-		(<-answered).check(t, 503)
-		ws.frame() // the close; it was never answered
+		(<-responses).check(t, 503)
+		ws.frame() // the close frame, which the client never answered
 		if s.front.Sockets() != 0 {
 			t.Error("a socket is left")
 		}
 	})
 }
 
-// TestClientThatStopsReadingIsCut after two minutes, so that what waits for it
-// does not wait for ever.
-func TestClientThatStopsReadingIsCut(t *testing.T) {
+// TestClientThatStopsReadingIsDisconnected checks the limit of two minutes.
+func TestClientThatStopsReadingIsDisconnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
 		s.reply(m, msg{"status": 200, "content": strings.Repeat("x", 1<<20), "more_content": true})
 		time.Sleep(writeTimeout - time.Second)
 		if s.layer.waiting("http.disconnect") != 0 {
-			t.Error("cut too soon")
+			t.Error("closed too soon")
 		}
 		time.Sleep(2 * time.Second)
 		if s.layer.waiting("http.disconnect") != 1 {
-			t.Error("not cut")
+			t.Error("not closed")
 		}
 	})
 }
 
-// TestEachRequestHasItsOwnChannel: letters only, never the same twice.
+// TestEachRequestHasItsOwnChannel checks that names are letters and unique.
 func TestEachRequestHasItsOwnChannel(t *testing.T) {
 	n := newNames()
 	seen := make(map[string]bool)
@@ -376,10 +377,10 @@ func TestEachRequestHasItsOwnChannel(t *testing.T) {
 	}
 }
 
-// TestAccessHookHearsOfEachRequest.
-func TestAccessHookHearsOfEachRequest(t *testing.T) {
+// TestAccessIsCalledForEachRequest checks the fields of an event.
+func TestAccessIsCalledForEachRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/a%20b?c")
 		m := s.next("http.request")
@@ -419,11 +420,11 @@ func TestAccessLineIsInTheCommonFormat(t *testing.T) {
 	}
 }
 
-// TestALogThatHidesRequestsCostsNothing: with -q nobody reads them.
-func TestALogThatHidesRequestsCostsNothing(t *testing.T) {
-	told := LogAccess(slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})))
+// TestDisabledAccessLogCostsNothing checks the allocations under -q.
+func TestDisabledAccessLogCostsNothing(t *testing.T) {
+	log := LogAccess(slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	e := Event{Client: hostPort("192.0.2.7", 4711), Method: "GET", Path: "/", Status: 200, Duration: time.Second}
-	if n := testing.AllocsPerRun(100, func() { told(e) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { log(e) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -12,9 +12,8 @@ import (
 	"asgibox/store"
 )
 
-// A Server is an http.Handler. Mounted in another server, here under a path
-// beside other handlers, it serves what is left to it. ConfigureServer sets
-// the limits that it counts on.
+// A Server is an http.Handler. Here it is mounted in another server, beside
+// other handlers. ConfigureServer sets the limits that it needs.
 func ExampleServer_mounted() {
 	layer := store.Memory(store.Options{})
 	defer layer.Close(context.Background())

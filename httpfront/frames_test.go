@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// TestFrames: what a client may send, and what ends the connection. The code
-// is in the close frame, where there is one, and in websocket.disconnect.
+// TestFrames checks which frames a client may send. The expected code is in the
+// server's close frame, if there is one, and in websocket.disconnect.
 func TestFrames(t *testing.T) {
 	long := strings.Repeat("x", 70_000)
 	for _, c := range []struct {
-		promise string
-		send    []frame
-		gets    []frame // besides the close
-		hears   []string
-		code    int  // of disconnect; 0: the connection goes on
-		silent  bool // without a close frame
+		name   string
+		send   []frame
+		gets   []frame // other than the close frame
+		hears  []string
+		code   int  // of the disconnect; 0 if the connection stays open
+		silent bool // no close frame
 	}{
 		{"text", []frame{text("hé")}, nil, []string{"hé"}, 0, false},
 		{"binary", []frame{binaryFrame("\xff\x00")}, nil, []string{"\xff\x00"}, 0, false},
@@ -30,10 +30,10 @@ func TestFrames(t *testing.T) {
 		{"fragments are one message", []frame{{0x01, "a"}, {0x00, "b"}, {0x80, "c"}}, nil, []string{"abc"}, 0, false},
 		{"empty fragments", []frame{{0x01, ""}, {0x00, ""}, {0x80, ""}}, nil, []string{""}, 0, false},
 		{"a ping within fragments", []frame{{0x01, "a"}, {0x89, "p"}, {0x80, "b"}}, []frame{{0x8a, "p"}}, []string{"ab"}, 0, false},
-		{"a ping is answered and no message", []frame{{0x89, "hello"}}, []frame{{0x8a, "hello"}}, nil, 0, false},
+		{"a ping gets a pong and is no message", []frame{{0x89, "hello"}}, []frame{{0x8a, "hello"}}, nil, 0, false},
 		{"an empty ping", []frame{{0x89, ""}}, []frame{{0x8a, ""}}, nil, 0, false},
 		{"a ping of 125 bytes", []frame{{0x89, long[:125]}}, []frame{{0x8a, long[:125]}}, nil, 0, false},
-		{"a pong that nobody asked for", []frame{{0x8a, "x"}}, nil, nil, 0, false},
+		{"a pong without a ping", []frame{{0x8a, "x"}}, nil, nil, 0, false},
 
 		{"close with a code", []frame{closeFrame(1000, "")}, nil, nil, 1000, false},
 		{"close 1001", []frame{closeFrame(1001, "leaving")}, nil, nil, 1001, false},
@@ -41,7 +41,7 @@ func TestFrames(t *testing.T) {
 		{"close 4999", []frame{closeFrame(4999, strings.Repeat("r", 123))}, nil, nil, 4999, false},
 		{"close 1007", []frame{closeFrame(1007, "")}, nil, nil, 1007, false},
 		{"close 1014", []frame{closeFrame(1014, "")}, nil, nil, 1014, false},
-		{"text after a close is not heard", []frame{closeFrame(1000, ""), text("late")}, nil, nil, 1000, false},
+		{"text after a close is ignored", []frame{closeFrame(1000, ""), text("late")}, nil, nil, 1000, false},
 
 		{"close 999", []frame{closeFrame(999, "")}, nil, nil, 1002, false},
 		{"close 1004", []frame{closeFrame(1004, "")}, nil, nil, 1002, false},
@@ -70,12 +70,12 @@ func TestFrames(t *testing.T) {
 		{"text that is not UTF-8", []frame{text("a\xff")}, nil, nil, 1007, false},
 		{"a surrogate", []frame{text("\xed\xa0\x80")}, nil, nil, 1007, false},
 		{"an overlong form", []frame{text("\xc0\xaf")}, nil, nil, 1007, false},
-		{"a character cut off", []frame{text("\xe2\x82")}, nil, nil, 1007, false},
-		{"messages before a bad one are heard", []frame{text("a"), text("\xff")}, nil, []string{"a"}, 1007, false},
+		{"an incomplete character", []frame{text("\xe2\x82")}, nil, nil, 1007, false},
+		{"messages before a bad one are received", []frame{text("a"), text("\xff")}, nil, []string{"a"}, 1007, false},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client, app := s.open()
 				client.frames(c.send...)
 				for i, want := range c.hears {
@@ -89,7 +89,7 @@ func TestFrames(t *testing.T) {
 					app.reply(msg{"text": "still open"})
 					client.gets(text("still open"))
 					if s.layer.waiting("websocket.receive") != 0 {
-						t.Error("it heard more")
+						t.Error("it received more")
 					}
 					return
 				}
@@ -99,21 +99,21 @@ func TestFrames(t *testing.T) {
 				}
 				client.frames(closeFrame(c.code, ""))
 				if !client.ended() {
-					t.Error("the connection goes on")
+					t.Error("the connection is still open")
 				}
 				app.disconnected(c.code, len(c.hears)+1)
 				if s.layer.waiting("websocket.receive") != 0 {
-					t.Error("it heard more")
+					t.Error("it received more")
 				}
 			})
 		})
 	}
 }
 
-// TestCloseWithoutACodeIs1005, and is answered without one.
+// TestCloseWithoutACodeIs1005 also checks that the reply has no code.
 func TestCloseWithoutACodeIs1005(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		c.frames(closeFrame(0, ""))
 		c.gets(closeFrame(0, ""))
@@ -121,28 +121,28 @@ func TestCloseWithoutACodeIs1005(t *testing.T) {
 	})
 }
 
-// TestLostSocketIs1006.
+// TestLostSocketIs1006 closes the connection without a close frame.
 func TestLostSocketIs1006(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		c.frames(text("a"))
 		s.next("websocket.receive")
 		c.Close()
 		app.disconnected(1006, 2)
 
-		c, app = s.open() // in the middle of a frame
+		c, app = s.open() // this one is lost in the middle of a frame
 		c.Write(text("abc").bytes()[:7])
 		c.Close()
 		app.disconnected(1006, 1)
 	})
 }
 
-// TestUnmaskedFrameFailsTheConnection; the library sends no close for it, so
-// the server does.
+// TestUnmaskedFrameFailsTheConnection checks that the server sends a close
+// frame, because the library does not.
 func TestUnmaskedFrameFailsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		c.write("\x81\x01a")
 		c.gets(closeFrame(1002, ""))
@@ -151,21 +151,21 @@ func TestUnmaskedFrameFailsTheConnection(t *testing.T) {
 	})
 }
 
-// TestUTF8IsCheckedAtEverySplit: a text in two and three fragments, cut
-// wherever it can be, is the text; with a bad byte it never is.
+// TestUTF8IsCheckedAtEverySplit splits a text into two and three fragments at
+// every position. It must arrive unchanged, and be refused with one bad byte.
 func TestUTF8IsCheckedAtEverySplit(t *testing.T) {
 	const good = "κόσμε 𐍈 \u20ac"
 	bad := good[:len(good)-1]
 	for _, whole := range []string{good, bad, "a\xf4\x90\x80\x80b"} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, Options{})
+			s := newMemServer(t, Options{})
 			for i := 0; i <= len(whole); i++ {
 				for j := i; j <= len(whole); j += 1 + len(whole)/4 {
 					c, app := s.open()
 					c.frames(frame{0x01, whole[:i]}, frame{0x00, whole[i:j]}, frame{0x80, whole[j:]})
 					if utf8.ValidString(whole) {
 						if m := s.next("websocket.receive"); m.Text("text") != whole {
-							t.Fatalf("cut at %d and %d: %v", i, j, m)
+							t.Fatalf("split at %d and %d: %v", i, j, m)
 						}
 						c.frames(closeFrame(1000, ""))
 						c.gets(closeFrame(1000, ""))
@@ -180,14 +180,14 @@ func TestUTF8IsCheckedAtEverySplit(t *testing.T) {
 	}
 }
 
-// TestMessageIsBounded by --max-message: up to it gets through, past it 1009.
+// TestMessageIsBounded checks --max-message: a longer message gets 1009.
 func TestMessageIsBounded(t *testing.T) {
 	for _, fragments := range []bool{false, true} {
 		t.Run(fmt.Sprint("fragments ", fragments), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				layer := newFakeLayer()
 				layer.set.MaxMessage = 1000
-				s := newStageOn(t, layer, Options{})
+				s := newMemServerOn(t, layer, Options{})
 				send := func(c *client, n int) {
 					x := strings.Repeat("x", n)
 					if fragments {
@@ -213,12 +213,12 @@ func TestMessageIsBounded(t *testing.T) {
 	}
 }
 
-// TestCompression is used where both sides want it, and only with
-// --ws-compression.
+// TestCompression checks that compression needs --ws-compression and a client
+// that offers it.
 func TestCompression(t *testing.T) {
 	const offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.connect(offer)
 		app.reply(msg{"accept": true})
 		if h := c.accepted(); h.Get("Sec-WebSocket-Extensions") != "" {
@@ -226,7 +226,7 @@ func TestCompression(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{Compression: true})
+		s := newMemServer(t, Options{Compression: true})
 		c, app := s.connect(offer)
 		app.reply(msg{"accept": true})
 		if h := c.accepted(); !strings.HasPrefix(h.Get("Sec-WebSocket-Extensions"), "permessage-deflate") {
@@ -238,7 +238,7 @@ func TestCompression(t *testing.T) {
 		if err != nil || f.first != 0xc1 || len(f.payload) > 200 {
 			t.Errorf("frame %s of %d bytes, %v", f, len(f.payload), err)
 		}
-		c.frames(f) // an echo: what it compressed it understands
+		c.frames(f) // an echo: the server must understand its own compression
 		if m := s.next("websocket.receive"); m.Text("text") != long {
 			t.Errorf("got %d bytes", len(m.Text("text")))
 		}
@@ -247,13 +247,13 @@ func TestCompression(t *testing.T) {
 	})
 }
 
-// TestCompressedMessageIsBoundedAsItIsWhole: a small frame may not become a
-// large message.
-func TestCompressedMessageIsBoundedAsItIsWhole(t *testing.T) {
+// TestCompressedMessageIsLimitedAfterDecompression checks that a small frame
+// cannot become a large message.
+func TestCompressedMessageIsLimitedAfterDecompression(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newFakeLayer()
 		layer.set.MaxMessage = 1000
-		s := newStageOn(t, layer, Options{Compression: true})
+		s := newMemServerOn(t, layer, Options{Compression: true})
 		c, app := s.connect("Sec-WebSocket-Extensions: permessage-deflate")
 		app.reply(msg{"accept": true})
 		c.accepted()

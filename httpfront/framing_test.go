@@ -12,14 +12,14 @@ import (
 
 const probe = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
 
-// TestFramingIsReadInOneWay: ambiguous framing is refused or read in the one
-// way that RFC 9112 allows. After each request stands another, which must be
-// seen as such where the first is read, and never where it is refused.
-func TestFramingIsReadInOneWay(t *testing.T) {
+// TestFramingIsUnambiguous checks that ambiguous framing is refused or parsed as
+// RFC 9112 demands. A second request follows each one. It must be served if the
+// first is accepted, and must not be served if the first is refused.
+func TestFramingIsUnambiguous(t *testing.T) {
 	for _, c := range []struct {
-		promise, head, rest string
-		status              int // of a refusal; 0 if the application hears of it
-		body                string
+		name, head, rest string
+		status           int // of a refusal; 0 if the application gets the request
+		body             string
 	}{
 		{"a length", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n", "abc", 0, "abc"},
 		{"chunks", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nab\r\n1;x=y\r\nc\r\n0\r\nTrailer: t\r\n\r\n", 0, "abc"},
@@ -65,20 +65,20 @@ func TestFramingIsReadInOneWay(t *testing.T) {
 		{"a chunk size past 64 bits", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "fffffffffffffffff\r\nabc\r\n0\r\n\r\n", 400, ""},
 		{"a chunk longer than its size", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nabc\r\n0\r\n\r\n", 400, ""},
 		{"a chunk line that ends in a bare LF", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "3\nabc\n0\n\n", 400, ""},
-		{"an expectation nobody has heard of", "POST / HTTP/1.1\r\nHost: h\r\nExpect: miracles\r\nContent-Length: 1\r\n\r\n", "a", 417, ""},
+		{"an unknown expectation", "POST / HTTP/1.1\r\nHost: h\r\nExpect: miracles\r\nContent-Length: 1\r\n\r\n", "a", 417, ""},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client := s.dial()
 				client.write(c.head + c.rest + probe)
 				if c.status != 0 {
 					client.response().check(t, c.status)
 					if !client.ended() {
-						t.Error("the connection goes on")
+						t.Error("the connection is still open")
 					}
 					if n := s.layer.waiting("http.request"); n != 0 {
-						t.Errorf("the application heard of it: %v", s.next("http.request"))
+						t.Errorf("it was sent to the application: %v", s.next("http.request"))
 					}
 					return
 				}
@@ -96,8 +96,8 @@ func TestFramingIsReadInOneWay(t *testing.T) {
 	}
 }
 
-// TestFramingIsWatchedAcrossReads feeds the watcher in pieces of every size.
-func TestFramingIsWatchedAcrossReads(t *testing.T) {
+// TestFramingIsParsedAcrossReads feeds the parser in pieces of every size.
+func TestFramingIsParsedAcrossReads(t *testing.T) {
 	const good = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 27\r\n\r\nTransfer-Encoding: chunked\n" +
 		"POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1b;x\r\nContent-Length: 27\r\n1234567\r\n0\r\nContent-Length: 1\r\n\r\n" +
 		"\r\nGET /c HTTP/1.0\r\nContent-Length: 0\r\n\r\n"
@@ -124,8 +124,8 @@ func TestFramingIsWatchedAcrossReads(t *testing.T) {
 	}
 }
 
-// FuzzFraming checks that the watcher never loses or adds a byte, and that the
-// size of its pieces makes no difference.
+// FuzzFraming checks that the parser never removes or adds a byte, and that the
+// size of the pieces makes no difference.
 func FuzzFraming(f *testing.F) {
 	f.Add([]byte("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\nTransfer-Encoding: x\r\n\r\n"), uint8(3))
 	f.Add([]byte("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), uint8(1))
@@ -149,10 +149,10 @@ func FuzzFraming(f *testing.F) {
 	})
 }
 
-// TestPipelinedRequestsAreAnsweredInOrder: each has its own reply channel.
-func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
+// TestPipelinedRequestsAreServedInOrder also checks their reply channels.
+func TestPipelinedRequestsAreServedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.write("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhiGET /3 HTTP/1.1\r\nHost: h\r\n\r\n")
 		seen := map[string]bool{}
@@ -164,16 +164,16 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 			seen[m.Text("reply_channel")] = true
 			s.reply(m, msg{"status": 200, "content": want})
 			if a := c.response(); a.body != want {
-				t.Errorf("%q answers %s", a.body, want)
+				t.Errorf("got %q, want %s", a.body, want)
 			}
 		}
 	})
 }
 
-// TestExpectedContinueIsSent, but not for a body that is refused anyway.
+// TestExpectedContinueIsSent checks that a refused body gets no 100.
 func TestExpectedContinueIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{MaxBody: 10})
+		s := newMemServer(t, Options{MaxBody: 10})
 		c := s.dial()
 		c.write("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
 		want := "HTTP/1.1 100 Continue\r\n\r\n"

@@ -9,22 +9,22 @@ import (
 	"testing"
 )
 
-// TestClientThatOnlyStopsWritingGetsNoInventedEnd: to net/http the client has
-// left, but it can still read; what it finds must not look like a response
-// that the application has made, or finished.
-func TestClientThatOnlyStopsWritingGetsNoInventedEnd(t *testing.T) {
+// TestClientThatOnlyStopsWritingSeesNoCompleteResponse uses a client that has
+// closed its sending side. net/http treats it as disconnected, but it can still
+// read. It must not see a response that the application did not send or finish.
+func TestClientThatOnlyStopsWritingSeesNoCompleteResponse(t *testing.T) {
 	request := "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 	t.Run("before the response", func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := halfClosed(s, request)
 		s.next("http.request")
 		s.next("http.disconnect")
 		if out, _ := io.ReadAll(c.r); len(out) != 0 {
-			t.Errorf("it was told %q", out)
+			t.Errorf("it received %q", out)
 		}
 	})
 	t.Run("within the response", func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := dialTCP(s)
 		c.write(request)
 		m := s.next("http.request")
@@ -39,21 +39,21 @@ func TestClientThatOnlyStopsWritingGetsNoInventedEnd(t *testing.T) {
 			t.Errorf("the body is %q, and its end %v; want a broken one", body, err)
 		}
 	})
-	t.Run("before the answer to a handshake", func(t *testing.T) {
-		s := newStage(t, Options{})
+	t.Run("before the reply to a handshake", func(t *testing.T) {
+		s := newMemServer(t, Options{})
 		c := halfClosed(s, handshake+"\r\n")
 		s.next("websocket.connect")
 		if m := s.next("websocket.disconnect"); m.Int("code") != 1006 {
 			t.Errorf("code %d, want 1006", m.Int("code"))
 		}
 		if out, _ := io.ReadAll(c.r); len(out) != 0 {
-			t.Errorf("it was told %q", out)
+			t.Errorf("it received %q", out)
 		}
 	})
 }
 
-// halfClosed sends bytes and then the end of all that will be sent.
-func halfClosed(s *stage, request string) *client {
+// halfClosed sends bytes and closes the sending side.
+func halfClosed(s *memServer, request string) *client {
 	s.t.Helper()
 	c := dialTCP(s)
 	if _, err := io.WriteString(c.Conn, request); err != nil {
@@ -63,8 +63,8 @@ func halfClosed(s *stage, request string) *client {
 	return c
 }
 
-// dialTCP connects a client over a real socket, one half of which can be closed.
-func dialTCP(s *stage) *client {
+// dialTCP connects a client over a real socket, whose sending side can be closed.
+func dialTCP(s *memServer) *client {
 	s.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

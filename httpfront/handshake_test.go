@@ -12,7 +12,7 @@ import (
 	"asgibox/asgi"
 )
 
-// TestBadHandshakeIsRefused before the application hears of it.
+// TestBadHandshakeIsRefused checks that nothing is sent to the application.
 func TestBadHandshakeIsRefused(t *testing.T) {
 	edit := func(old, replacement string) string {
 		if !strings.Contains(handshake, old) {
@@ -21,8 +21,8 @@ func TestBadHandshakeIsRefused(t *testing.T) {
 		return strings.Replace(handshake, old, replacement, 1)
 	}
 	for _, c := range []struct {
-		promise, head string
-		status        int
+		name, head string
+		status     int
 	}{
 		{"no key", edit("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""), 400},
 		{"a short key", edit("dGhlIHNhbXBsZSBub25jZQ==", "dGhl"), 400},
@@ -41,30 +41,30 @@ func TestBadHandshakeIsRefused(t *testing.T) {
 		{"a sub-protocol that is no token", handshake + "Sec-WebSocket-Protocol: a b\r\n", 400},
 		{"raw bytes in the target", edit("/ws", "/\xff"), 400},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client := s.dial()
 				client.write(c.head + "\r\n")
 				a := client.response().check(t, c.status)
-				if strings.Contains(c.promise, "version") && a.Header.Get("Sec-WebSocket-Version") != "13" {
+				if strings.Contains(c.name, "version") && a.Header.Get("Sec-WebSocket-Version") != "13" {
 					t.Errorf("headers %v", a.Header)
 				}
 				if !client.ended() {
-					t.Error("the connection goes on")
+					t.Error("the connection is still open")
 				}
 				if n := s.layer.waiting("websocket.connect") + s.layer.waiting("http.request"); n != 0 {
-					t.Error("the application heard of it")
+					t.Error("it was sent to the application")
 				}
 			})
 		})
 	}
 }
 
-// TestOtherUpgradeIsPlainHTTP.
+// TestOtherUpgradeIsPlainHTTP checks that other protocols are ignored.
 func TestOtherUpgradeIsPlainHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/", "Connection: upgrade", "Upgrade: tarnhelm")
 		s.reply(s.next("http.request"), msg{"status": 200})
@@ -72,8 +72,8 @@ func TestOtherUpgradeIsPlainHTTP(t *testing.T) {
 	})
 }
 
-// TestOrigins: none, the same host and port, and loopback to loopback are let
-// in; others get 403 with a log line that names the flag.
+// TestOrigins checks that no origin, the server's own and loopback to loopback
+// are allowed. Others get 403, with a log line that names the flag.
 func TestOrigins(t *testing.T) {
 	for _, c := range []struct {
 		host, origin string
@@ -85,7 +85,7 @@ func TestOrigins(t *testing.T) {
 		{"H", "http://h", nil, true},
 		{"h:80", "http://h", nil, true},
 		{"h", "http://h:80", nil, true},
-		{"h", "https://h", nil, true}, // a proxy speaks TLS for us
+		{"h", "https://h", nil, true}, // a proxy may terminate TLS
 		{"h:8000", "http://h:8000", nil, true},
 		{"h:8000", "http://h", nil, false},
 		{"h:8000", "http://h:8001", nil, false},
@@ -112,7 +112,7 @@ func TestOrigins(t *testing.T) {
 	} {
 		t.Run(c.host+" from "+c.origin, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{AllowOrigins: c.allow})
+				s := newMemServer(t, Options{AllowOrigins: c.allow})
 				client := s.dial()
 				head := strings.Replace(handshake, "Host: h\r\n", "Host: "+c.host+"\r\n", 1)
 				if c.origin != "" {
@@ -126,9 +126,9 @@ func TestOrigins(t *testing.T) {
 					return
 				}
 				client.response().check(t, 403)
-				s.logs.says(t, "--allow-origin", "origin="+c.origin)
+				s.logs.contains(t, "--allow-origin", "origin="+c.origin)
 				if s.layer.waiting("websocket.connect") != 0 {
-					t.Error("the application heard of it")
+					t.Error("it was sent to the application")
 				}
 			})
 		})
@@ -140,10 +140,10 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// TestFullConnectChannelIs503, of which there is no disconnect.
+// TestFullConnectChannelIs503 also checks that no disconnect is sent.
 func TestFullConnectChannelIs503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		s.layer.setFull("websocket.connect", true)
 		c := s.dial()
 		c.write(handshake + "\r\n")
@@ -157,10 +157,10 @@ func TestFullConnectChannelIs503(t *testing.T) {
 	})
 }
 
-// TestHandshakeWaitsForEver where --websocket-connect-timeout is -1.
-func TestHandshakeWaitsForEver(t *testing.T) {
+// TestHandshakeTimeoutCanBeSwitchedOff sets --websocket-connect-timeout to -1.
+func TestHandshakeTimeoutCanBeSwitchedOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{ConnectTimeout: Forever})
+		s := newMemServer(t, Options{ConnectTimeout: Forever})
 		c, app := s.connect()
 		time.Sleep(1000 * time.Hour)
 		app.reply(msg{"accept": true})
@@ -168,10 +168,10 @@ func TestHandshakeWaitsForEver(t *testing.T) {
 	})
 }
 
-// TestClientThatLeavesItsHandshake: one disconnect, 1006.
+// TestClientThatLeavesItsHandshake checks for one disconnect with 1006.
 func TestClientThatLeavesItsHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.connect()
 		c.Close()
 		app.disconnected(1006, 1)
@@ -181,10 +181,10 @@ func TestClientThatLeavesItsHandshake(t *testing.T) {
 	})
 }
 
-// TestNoFrameBeforeAcceptance: what a client sends early waits.
+// TestNoFrameBeforeAcceptance checks that an early frame waits for the accept.
 func TestNoFrameBeforeAcceptance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.write(handshake + "\r\n" + string(text("early").bytes()))
 		m := s.next("websocket.connect")
@@ -200,11 +200,11 @@ func TestNoFrameBeforeAcceptance(t *testing.T) {
 	})
 }
 
-// TestAcceptanceWaitsForItsBarrier, and a failed one is 500.
+// TestAcceptanceWaitsForItsBarrier also checks that a failed barrier gives 500.
 func TestAcceptanceWaitsForItsBarrier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := newFakeDisk()
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.connect()
 		s.layer.Send(t.Context(), disk.after(1), app.channel, fields(t, msg{"text": "hi"}))
 		synctest.Wait()
@@ -224,10 +224,10 @@ func TestAcceptanceWaitsForItsBarrier(t *testing.T) {
 	})
 }
 
-// TestMountedWhereConnectionsCannotBeTaken: 501, and one disconnect.
-func TestMountedWhereConnectionsCannotBeTaken(t *testing.T) {
+// TestServerWithoutHijackerGives501 also checks for one disconnect.
+func TestServerWithoutHijackerGives501(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(handshake + "\r\n")))
 		if err != nil {
 			t.Fatal(err)
@@ -238,7 +238,7 @@ func TestMountedWhereConnectionsCannotBeTaken(t *testing.T) {
 		s.reply(m, msg{"accept": true})
 		<-done
 		if w.Code != 501 || s.next("websocket.disconnect").Int("code") != 1006 {
-			t.Errorf("answered %d %s", w.Code, w.Body)
+			t.Errorf("got %d %s", w.Code, w.Body)
 		}
 	})
 }

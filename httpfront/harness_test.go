@@ -17,13 +17,12 @@ import (
 	"asgibox/asgi"
 )
 
-// msg is short for a message's keys and values.
+// msg holds the keys and values of a message.
 type msg = map[string]any
 
-// A stage is a server on a fake layer, with the test as its application and
-// its clients. Its connections are in memory, so that it may live in a synctest
-// bubble.
-type stage struct {
+// A memServer is a server on a fake layer. The test plays its application and
+// its clients. Connections are in memory, so it works in a synctest bubble.
+type memServer struct {
 	t     testing.TB
 	layer *fakeLayer
 	front *Server
@@ -32,15 +31,15 @@ type stage struct {
 	net   *pipeListener
 }
 
-// newStage opens a stage and has it struck at the end of the test.
-func newStage(t testing.TB, opts Options) *stage {
+// newMemServer starts a server that stops at the end of the test.
+func newMemServer(t testing.TB, opts Options) *memServer {
 	t.Helper()
-	return newStageOn(t, newFakeLayer(), opts)
+	return newMemServerOn(t, newFakeLayer(), opts)
 }
 
-func newStageOn(t testing.TB, layer *fakeLayer, opts Options) *stage {
+func newMemServerOn(t testing.TB, layer *fakeLayer, opts Options) *memServer {
 	t.Helper()
-	s := &stage{t: t, layer: layer, logs: &logs{}, seen: make(chan Event, 1000), net: newPipeListener()}
+	s := &memServer{t: t, layer: layer, logs: &logs{}, seen: make(chan Event, 1000), net: newPipeListener()}
 	opts.Log = slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	opts.Access = func(e Event) { s.seen <- e }
 	front, err := New(s.layer, opts)
@@ -52,20 +51,20 @@ func newStageOn(t testing.TB, layer *fakeLayer, opts Options) *stage {
 	go func() { served <- front.Serve(context.Background(), s.net) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
-		cancel() // nobody waits for what a test left open
+		cancel() // stop waiting for connections that the test left open
 		front.Shutdown(ctx)
-		if err := <-served; err != nil && err != http.ErrServerClosed { // it had no time to begin
+		if err := <-served; err != nil && err != http.ErrServerClosed { // Serve may not have started
 			t.Errorf("Serve: %v", err)
 		}
 		if n := front.bytes.Load(); n != 0 {
-			t.Errorf("%d bytes are still counted in mailboxes that are gone", n)
+			t.Errorf("closed mailboxes still count %d bytes", n)
 		}
 	})
 	return s
 }
 
 // dial connects a client.
-func (s *stage) dial() *client {
+func (s *memServer) dial() *client {
 	s.t.Helper()
 	conn, err := s.net.dial()
 	if err != nil {
@@ -76,7 +75,7 @@ func (s *stage) dial() *client {
 }
 
 // next waits for a message on the channel.
-func (s *stage) next(channel string) asgi.Message {
+func (s *memServer) next(channel string) asgi.Message {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -88,18 +87,18 @@ func (s *stage) next(channel string) asgi.Message {
 }
 
 // reply sends to the reply channel of a message, as an application would.
-func (s *stage) reply(to asgi.Message, kv msg) {
+func (s *memServer) reply(to asgi.Message, kv msg) {
 	s.t.Helper()
 	if err := s.send(to, kv); err != nil {
 		s.t.Fatalf("reply: %v", err)
 	}
 }
 
-func (s *stage) send(to asgi.Message, kv msg) error {
+func (s *memServer) send(to asgi.Message, kv msg) error {
 	return s.layer.Send(context.Background(), nil, to.Text("reply_channel"), fields(s.t, kv))
 }
 
-// A client is one connection, as bytes.
+// A client is one connection with access to its bytes.
 type client struct {
 	t testing.TB
 	net.Conn
@@ -111,7 +110,7 @@ func (c *client) write(s string) {
 	go io.WriteString(c.Conn, s)
 }
 
-// get asks for a path.
+// get sends a GET request.
 func (c *client) get(path string, headers ...string) {
 	c.write("GET " + path + " HTTP/1.1\r\nHost: h\r\n" + lines(headers) + "\r\n")
 }
@@ -124,17 +123,17 @@ func lines(headers []string) string {
 	return b.String()
 }
 
-// response reads a response to a GET, whole.
-func (c *client) response() *answer { c.t.Helper(); return c.responseTo("GET") }
+// response reads the whole response to a GET request.
+func (c *client) response() *response { c.t.Helper(); return c.responseTo("GET") }
 
-func (c *client) responseTo(method string) *answer {
+func (c *client) responseTo(method string) *response {
 	c.t.Helper()
 	res, err := http.ReadResponse(c.r, &http.Request{Method: method})
 	if err != nil {
 		c.t.Fatalf("no response: %v", err)
 	}
 	body, err := io.ReadAll(res.Body)
-	return &answer{Response: res, body: string(body), err: err}
+	return &response{Response: res, body: string(body), err: err}
 }
 
 // ended reports whether the server has closed the connection.
@@ -143,15 +142,15 @@ func (c *client) ended() bool {
 	return errors.Is(err, io.EOF)
 }
 
-// An answer is a response with its body.
-type answer struct {
+// A response is an HTTP response with its body.
+type response struct {
 	*http.Response
 	body string
 	err  error // of reading the body
 }
 
 // check compares the status.
-func (a *answer) check(t testing.TB, status int) *answer {
+func (a *response) check(t testing.TB, status int) *response {
 	t.Helper()
 	if a.StatusCode != status {
 		t.Errorf("status %d, want %d; body %q", a.StatusCode, status, a.body)
@@ -159,7 +158,7 @@ func (a *answer) check(t testing.TB, status int) *answer {
 	return a
 }
 
-// A logs is a log that a test reads.
+// A logs holds the log of a server.
 type logs struct {
 	mu sync.Mutex
 	b  strings.Builder
@@ -177,8 +176,8 @@ func (l *logs) String() string {
 	return l.b.String()
 }
 
-// says fails the test if the log holds not all of it.
-func (l *logs) says(t testing.TB, parts ...string) {
+// contains fails the test if a part is not in the log.
+func (l *logs) contains(t testing.TB, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
 		if !strings.Contains(l.String(), part) {
@@ -187,7 +186,7 @@ func (l *logs) says(t testing.TB, parts ...string) {
 	}
 }
 
-// A pipeListener hands out connections in memory.
+// A pipeListener accepts connections in memory.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -224,7 +223,7 @@ func (l *pipeListener) dial() (net.Conn, error) {
 	}
 }
 
-// A memConn says that it is TCP.
+// A memConn is a connection in memory with TCP addresses.
 type memConn struct {
 	net.Conn
 	local, remote memAddr

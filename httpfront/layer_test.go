@@ -11,16 +11,16 @@ import (
 	"asgibox/asgi"
 )
 
-// A fakeLayer is a channel layer that a test can look into and hold back.
-// It hands messages over first in, first out, and knows no groups.
+// A fakeLayer is a channel layer for tests. A test can read its state and make
+// channels full. It delivers messages first in, first out, and has no groups.
 type fakeLayer struct {
 	set asgi.Settings
 
 	mu      sync.Mutex
 	queues  map[string][]asgi.Delivery
-	full    map[string]bool // channels that take nothing
+	full    map[string]bool // channels that refuse messages
 	cap     map[string]int
-	wake    chan struct{} // closed and replaced with every send
+	wake    chan struct{} // closed and replaced by every send
 	bound   map[string]func(asgi.Delivery) error
 	readers map[string]bool
 	left    []string // GroupLeave
@@ -153,21 +153,21 @@ func (l *fakeLayer) SendGroup(context.Context, *asgi.Cause, string, asgi.Message
 	return nil
 }
 
-// setFull has a channel refuse messages, or take them again.
+// setFull makes a channel refuse or accept messages.
 func (l *fakeLayer) setFull(channel string, full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.full[channel] = full
 }
 
-// setReader says whether anybody listens to a channel.
+// setReader sets whether a channel has a reader.
 func (l *fakeLayer) setReader(channel string, listens bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.readers[channel] = listens
 }
 
-// waiting answers how many messages a channel holds.
+// waiting returns the number of messages on a channel.
 func (l *fakeLayer) waiting(channel string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -186,11 +186,11 @@ func (l *fakeLayer) hasLeft(channel string) bool {
 	return false
 }
 
-// A fakeDisk is a watermark that a test moves.
+// A fakeDisk is a watermark that the test moves.
 type fakeDisk struct {
 	mu      sync.Mutex
 	at      uint64
-	broken  uint64 // what is above at, up to here, has failed
+	broken  uint64 // numbers above at, up to this one, have failed
 	why     error
 	waiters map[int]diskWaiter
 	serial  int
@@ -231,7 +231,7 @@ func (d *fakeDisk) Notify(seq uint64, f func(error)) (stop func()) {
 	}
 }
 
-// settle moves the watermark, or fails who waits up to there.
+// finish moves the watermark, or fails all waiters up to seq.
 func (d *fakeDisk) finish(seq uint64, err error) {
 	d.mu.Lock()
 	if err == nil {
@@ -252,14 +252,14 @@ func (d *fakeDisk) finish(seq uint64, err error) {
 	}
 }
 
-// after answers a cause that waits for the disk to reach seq.
+// after returns a cause that waits until the disk reaches seq.
 func (d *fakeDisk) after(seq uint64) *asgi.Cause {
 	c := asgi.NewCause(asgi.NewTrace())
 	c.Raise(asgi.NewBarrier(d, seq))
 	return c
 }
 
-// fields makes a message of a map's values.
+// fields returns a message with the values of a map.
 func fields(t testing.TB, kv map[string]any) asgi.Message {
 	t.Helper()
 	m, err := messageOf(kv)

@@ -21,26 +21,26 @@ import (
 	"asgibox/store"
 )
 
-// A box is a server on real sockets, with a worker behind it that answers
-// every request with what it saw.
-type box struct {
-	t     testing.TB
-	front *Server
-	layer *store.Store
-	addr  string
-	pem   []byte // of the certificate
-	roots *x509.CertPool
-	told  chan string // what a page reports
+// A netServer is a server on real sockets. A worker replies to every request
+// with a summary of it.
+type netServer struct {
+	t        testing.TB
+	front    *Server
+	layer    *store.Store
+	addr     string
+	pem      []byte // the certificate
+	roots    *x509.CertPool
+	reported chan string // reports of a page in a browser
 }
 
-// newBox serves on loopback, over TLS if asked to.
-func newBox(t testing.TB, opts Options, secure bool) *box {
+// newNetServer serves on loopback, with TLS if secure is set.
+func newNetServer(t testing.TB, opts Options, secure bool) *netServer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &box{t: t, told: make(chan string, 1)}
+	b := &netServer{t: t, reported: make(chan string, 1)}
 	if secure {
 		cert, err := devcert.Load(t.TempDir())
 		if err != nil {
@@ -57,7 +57,7 @@ func newBox(t testing.TB, opts Options, secure bool) *box {
 	return b
 }
 
-func (b *box) serve(opts Options, l net.Listener) {
+func (b *netServer) serve(opts Options, l net.Listener) {
 	b.addr = l.Addr().String()
 	b.layer = store.Memory(store.Options{})
 	front, err := New(b.layer, opts)
@@ -80,8 +80,8 @@ func (b *box) serve(opts Options, l net.Listener) {
 	})
 }
 
-// work answers requests with a summary of them, and frames with themselves.
-func (b *box) work(ctx context.Context) {
+// work replies to requests with a summary, and to frames with their content.
+func (b *netServer) work(ctx context.Context) {
 	for {
 		d, err := b.layer.Receive(ctx, nil, "http.request", "websocket.connect", "websocket.receive", "websocket.disconnect", "http.disconnect")
 		if err != nil {
@@ -95,8 +95,8 @@ func (b *box) work(ctx context.Context) {
 				b.send(to, asgi.Field{Key: "status", Value: 200}, asgi.Field{Key: "content", Value: browserPage},
 					asgi.Field{Key: "headers", Value: []any{[]any{"content-type", "text/html; charset=utf-8"}}})
 				continue
-			case "/told":
-				b.told <- string(d.Message.Bytes("body"))
+			case "/report":
+				b.reported <- string(d.Message.Bytes("body"))
 			case "/push":
 				b.send(to, asgi.Field{Key: "request", Value: asgi.Fields{{Key: "path", Value: "/pushed one"}, {Key: "query_string", Value: []byte("x")}}})
 			}
@@ -119,14 +119,14 @@ func (b *box) work(ctx context.Context) {
 	}
 }
 
-func (b *box) send(to string, fields ...asgi.Field) {
+func (b *netServer) send(to string, fields ...asgi.Field) {
 	if err := b.layer.Send(context.Background(), nil, to, asgi.MustMessage(fields...)); err != nil {
 		b.t.Errorf("reply: %v", err)
 	}
 }
 
-// get asks with a client of Go's that speaks those protocols.
-func (b *box) get(url string, set func(*http.Protocols), dial func(context.Context, string, string) (net.Conn, error)) (*http.Response, string) {
+// get sends a request with a Go client that uses the given protocols.
+func (b *netServer) get(url string, set func(*http.Protocols), dial func(context.Context, string, string) (net.Conn, error)) (*http.Response, string) {
 	b.t.Helper()
 	p := new(http.Protocols)
 	set(p)
@@ -144,20 +144,20 @@ func (b *box) get(url string, set func(*http.Protocols), dial func(context.Conte
 	return res, string(body)
 }
 
-// TestProtocols: HTTP/1.1 and, over TLS or on request, HTTP/2.
+// TestProtocols tests HTTP/1.1, and HTTP/2 over TLS or with H2C.
 func TestProtocols(t *testing.T) {
-	plain := newBox(t, Options{}, false)
-	clear := newBox(t, Options{H2C: true}, false)
-	secure := newBox(t, Options{}, true)
+	plain := newNetServer(t, Options{}, false)
+	clear := newNetServer(t, Options{H2C: true}, false)
+	secure := newNetServer(t, Options{}, true)
 	http1 := func(p *http.Protocols) { p.SetHTTP1(true) }
 	http2 := func(p *http.Protocols) { p.SetHTTP2(true) }
 	h2c := func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }
 	for _, c := range []struct {
-		promise string
-		b       *box
-		scheme  string
-		speak   func(*http.Protocols)
-		want    string
+		name   string
+		b      *netServer
+		scheme string
+		speak  func(*http.Protocols)
+		want   string
 	}{
 		{"HTTP/1.1", plain, "http", http1, "POST /a b 1.1 http body"},
 		{"HTTP/1.1 where h2c is used", clear, "http", http1, "POST /a b 1.1 http body"},
@@ -165,7 +165,7 @@ func TestProtocols(t *testing.T) {
 		{"HTTP/1.1 over TLS", secure, "https", http1, "POST /a b 1.1 https body"},
 		{"HTTP/2 over TLS", secure, "https", http2, "POST /a b 2 https body"},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			c.b.t = t
 			if _, body := c.b.get(c.scheme+"://"+c.b.addr+"/a%20b?c", c.speak, nil); body != c.want {
 				t.Errorf("got %q, want %q", body, c.want)
@@ -174,10 +174,10 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
-// TestABadEscapeOverHTTP2EndsItsStreamOnly: net/http refuses it without asking
-// a handler; the connection goes on.
-func TestABadEscapeOverHTTP2EndsItsStreamOnly(t *testing.T) {
-	b := newBox(t, Options{H2C: true}, false)
+// TestBadEscapeOverHTTP2EndsItsStreamOnly checks that the connection continues
+// when net/http refuses a request without calling the handler.
+func TestBadEscapeOverHTTP2EndsItsStreamOnly(t *testing.T) {
+	b := newNetServer(t, Options{H2C: true}, false)
 	c, err := net.Dial("tcp", b.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -191,11 +191,11 @@ func TestABadEscapeOverHTTP2EndsItsStreamOnly(t *testing.T) {
 		return "\x82\x86\x04" + string(rune(len(path))) + path + "\x01\x01h"
 	}
 	io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+frame(4, 0, 0, "")+frame(1, 5, 1, get("/%zz"))+frame(1, 5, 3, get("/a")))
-	var refused, answered bool
-	for r := bufio.NewReader(c); !refused || !answered; {
+	var refused, accepted bool
+	for r := bufio.NewReader(c); !refused || !accepted; {
 		var head [9]byte
 		if _, err := io.ReadFull(r, head[:]); err != nil {
-			t.Fatalf("refused %v, answered %v: %v", refused, answered, err)
+			t.Fatalf("refused %v, accepted %v: %v", refused, accepted, err)
 		}
 		payload := make([]byte, int(head[1])<<8|int(head[2]))
 		if _, err := io.ReadFull(r, payload); err != nil {
@@ -205,16 +205,16 @@ func TestABadEscapeOverHTTP2EndsItsStreamOnly(t *testing.T) {
 		case kind == 3 && stream == 1: // RST_STREAM
 			refused = binary.BigEndian.Uint32(payload) == 1 // PROTOCOL_ERROR
 		case kind == 1 && stream == 3:
-			answered = payload[0] == 0x88 // 200
+			accepted = payload[0] == 0x88 // 200
 		case kind == 7 || stream == 1: // GOAWAY, or a response
 			t.Fatalf("frame %d of stream %d: %x", kind, stream, payload)
 		}
 	}
 }
 
-// TestPlainHTTPToATLSPortIsToldSo.
-func TestPlainHTTPToATLSPortIsToldSo(t *testing.T) {
-	b := newBox(t, Options{}, true)
+// TestPlainHTTPToATLSPortIsExplained checks the reply to the wrong scheme.
+func TestPlainHTTPToATLSPortIsExplained(t *testing.T) {
+	b := newNetServer(t, Options{}, true)
 	res, err := http.Get("http://" + b.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -226,25 +226,24 @@ func TestPlainHTTPToATLSPortIsToldSo(t *testing.T) {
 	}
 }
 
-// TestFramingIsWatchedUnderTLS as it is without.
-func TestFramingIsWatchedUnderTLS(t *testing.T) {
-	b := newBox(t, Options{}, true)
+// TestFramingIsParsedUnderTLS checks one error of TestFramingIsUnambiguous.
+func TestFramingIsParsedUnderTLS(t *testing.T) {
+	b := newNetServer(t, Options{}, true)
 	c, err := tls.Dial("tcp", b.addr, &tls.Config{RootCAs: b.roots, NextProtos: []string{"http/1.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	io.WriteString(c, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"+probe)
-	answer, err := io.ReadAll(c)
-	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || strings.Count(string(answer), "HTTP/1.1") != 1 {
-		t.Errorf("%q, %v", answer, err)
+	reply, err := io.ReadAll(c)
+	if err != nil || !strings.HasPrefix(string(reply), "HTTP/1.1 400 ") || strings.Count(string(reply), "HTTP/1.1") != 1 {
+		t.Errorf("%q, %v", reply, err)
 	}
 }
 
-// TestSocketOverTLS: a WebSocket is taken over from a connection that is
-// watched and encrypted.
+// TestSocketOverTLS checks that a WebSocket can take over a TLS connection.
 func TestSocketOverTLS(t *testing.T) {
-	b := newBox(t, Options{}, true)
+	b := newNetServer(t, Options{}, true)
 	conn, err := tls.Dial("tcp", b.addr, &tls.Config{RootCAs: b.roots, NextProtos: []string{"http/1.1"}})
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +257,8 @@ func TestSocketOverTLS(t *testing.T) {
 	c.closed(4001, "why")
 }
 
-// TestUnixSocket: client and server are None there, and a stale file gives way.
+// TestUnixSocket checks that client and server are None and that a stale file is
+// replaced.
 func TestUnixSocket(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Unix sockets leave no file behind on Windows")
@@ -274,7 +274,7 @@ func TestUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Fatalf("a stale socket file is in the way: %v", err)
 	}
-	b := &box{t: t}
+	b := &netServer{t: t}
 	b.serve(Options{}, l)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return net.Dial("unix", path) }
 	if _, body := b.get("http://h/x", func(p *http.Protocols) { p.SetHTTP1(true) }, dial); body != "POST /x 1.1 http body" {
@@ -298,7 +298,7 @@ func TestUnixSocket(t *testing.T) {
 	}
 }
 
-// TestServeEndsWithItsContext.
+// TestServeEndsWithItsContext checks the result of Serve.
 func TestServeEndsWithItsContext(t *testing.T) {
 	front, err := New(newFakeLayer(), Options{})
 	if err != nil {
@@ -322,12 +322,12 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestForwardedHeaders are believed with --proxy-headers only, and then as
-// Daphne reads them, but for addresses that are none.
+// TestForwardedHeaders checks that they count only with --proxy-headers, and are
+// then parsed like in Daphne, except for invalid addresses.
 func TestForwardedHeaders(t *testing.T) {
 	mine := msg{"client": []any{"192.0.2.7", 4711}, "scheme": "http", "root_path": "/r"}
 	for _, c := range []struct {
-		promise string
+		name    string
 		trust   bool
 		headers []string
 		want    msg
@@ -345,8 +345,8 @@ func TestForwardedHeaders(t *testing.T) {
 		{"an unknown scheme", true, []string{"X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: gopher"}, msg{"client": []any{"1.2.3.4", 0}}},
 		{"root path, decoded", true, []string{"Daphne-Root-Path: /a%20b"}, msg{"root_path": "/a b"}},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
-			s := newStage(t, Options{ProxyHeaders: c.trust, RootPath: "/r"})
+		t.Run(c.name, func(t *testing.T) {
+			s := newMemServer(t, Options{ProxyHeaders: c.trust, RootPath: "/r"})
 			want := msg{}
 			for k, v := range mine {
 				want[k] = v
@@ -382,10 +382,10 @@ func TestForwardedHeaders(t *testing.T) {
 	}
 }
 
-// TestVersionsAreThree: "1.0", "1.1" and "2".
-func TestVersionsAreThree(t *testing.T) {
+// TestHTTPVersions checks "1.0", "1.1" and "2".
+func TestHTTPVersions(t *testing.T) {
 	for line, want := range map[string]string{"HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "HTTP/1.2": "1.1"} {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.write("GET / " + line + "\r\nHost: h\r\n\r\n")
 		m := s.next("http.request")

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestInheritedFileDescriptor is a listener like any other.
+// TestInheritedFileDescriptor serves on an inherited socket.
 func TestInheritedFileDescriptor(t *testing.T) {
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -20,7 +20,7 @@ func TestInheritedFileDescriptor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd, err := syscall.Dup(int(f.Fd())) // one that nobody else closes
+	fd, err := syscall.Dup(int(f.Fd())) // a descriptor that only ListenFD closes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestInheritedFileDescriptor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &box{t: t}
+	b := &netServer{t: t}
 	b.serve(Options{}, l)
 	if _, body := b.get("http://"+b.addr+"/x", func(p *http.Protocols) { p.SetHTTP1(true) }, nil); body != "POST /x 1.1 http body" {
 		t.Errorf("got %q", body)

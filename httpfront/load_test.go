@@ -19,7 +19,7 @@ var (
 )
 
 // socket opens a WebSocket over the loopback interface.
-func (b *box) socket(t testing.TB) *client {
+func (b *netServer) socket(t testing.TB) *client {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.addr)
 	if err != nil {
@@ -35,7 +35,7 @@ func (b *box) socket(t testing.TB) *client {
 }
 
 // members puts every open socket into a group.
-func (b *box) members(group string) {
+func (b *netServer) members(group string) {
 	b.t.Helper()
 	b.front.conns.mu.Lock()
 	defer b.front.conns.mu.Unlock()
@@ -46,7 +46,7 @@ func (b *box) members(group string) {
 	}
 }
 
-func (b *box) sendGroup(group, text string) {
+func (b *netServer) sendGroup(group, text string) {
 	b.t.Helper()
 	m := asgi.MustMessage(asgi.Field{Key: "text", Value: text})
 	if err := b.layer.SendGroup(b.t.Context(), nil, group, m); err != nil {
@@ -54,11 +54,11 @@ func (b *box) sendGroup(group, text string) {
 	}
 }
 
-// TestIdleSockets: each costs one goroutine and little memory, and all of them
-// hear of a group send.
+// TestIdleSockets checks that each idle socket costs one goroutine and little
+// memory, and that all of them receive a group send.
 func TestIdleSockets(t *testing.T) {
-	b := newBox(t, Options{}, false)
-	b.churn(t, 0) // now all that serves is running
+	b := newNetServer(t, Options{}, false)
+	b.churn(t, 0) // starts everything that serves
 	goroutines, heap := runtime.NumGoroutine(), inUse()
 	clients := make([]*client, *idleSockets)
 	for i := range clients {
@@ -85,10 +85,10 @@ func inUse() int {
 	return int(m.HeapInuse + m.StackInuse)
 }
 
-// TestSlowReadersDoNotSlowOthers: while some read nothing at all, those that do
-// get every message of the group in order.
+// TestSlowReadersDoNotSlowOthers checks that reading clients get every message
+// of the group in order while other clients read nothing.
 func TestSlowReadersDoNotSlowOthers(t *testing.T) {
-	b := newBox(t, Options{PingInterval: Forever}, false)
+	b := newNetServer(t, Options{PingInterval: Forever}, false)
 	slow := make([]*client, *slowSockets)
 	for i := range slow {
 		slow[i] = b.socket(t)
@@ -99,14 +99,14 @@ func TestSlowReadersDoNotSlowOthers(t *testing.T) {
 	}
 	b.members("all")
 	const rounds = 100
-	padding := make([]byte, 32<<10) // fills what the kernel holds for the slow
+	padding := make([]byte, 32<<10) // fills the kernel buffers of the slow clients
 	for i := range padding {
 		padding[i] = '.'
 	}
-	var heard sync.WaitGroup
+	var received sync.WaitGroup
 	round := make(chan bool, len(fast))
 	for _, c := range fast {
-		heard.Go(func() {
+		received.Go(func() {
 			for i := range rounds {
 				if f, err := c.frame(); err != nil || f.payload != fmt.Sprint(i)+string(padding) {
 					t.Errorf("round %d: %s, %v", i, f, err)
@@ -120,16 +120,16 @@ func TestSlowReadersDoNotSlowOthers(t *testing.T) {
 	for i := range rounds {
 		b.sendGroup("all", fmt.Sprint(i)+string(padding))
 		for range fast {
-			<-round // else this would be a test of who is faster
+			<-round // keep all readers in the same round
 		}
 	}
-	heard.Wait()
+	received.Wait()
 }
 
-// TestChurnLeavesNothingBehind: no goroutine, no mailbox, no byte.
+// TestChurnLeavesNothingBehind checks goroutines, mailboxes and bytes.
 func TestChurnLeavesNothingBehind(t *testing.T) {
-	b := newBox(t, Options{}, false)
-	b.churn(t, 0) // now all that serves is running
+	b := newNetServer(t, Options{}, false)
+	b.churn(t, 0) // starts everything that serves
 	goroutines := runtime.NumGoroutine()
 	const each = 200
 	var clients sync.WaitGroup
@@ -151,8 +151,8 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// churn is a client that comes and goes in one of several ways.
-func (b *box) churn(t *testing.T, way int) {
+// churn connects a client that ends in one of several ways.
+func (b *netServer) churn(t *testing.T, way int) {
 	conn, err := net.Dial("tcp", b.addr)
 	if err != nil {
 		t.Error(err)
@@ -164,9 +164,9 @@ func (b *box) churn(t *testing.T, way int) {
 	case 0: // a request
 		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 		io.Copy(io.Discard, conn)
-	case 1: // a client that leaves at once
+	case 1: // a client that disconnects at once
 		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-	case 2: // a handshake that is left
+	case 2: // a handshake that is abandoned
 		io.WriteString(conn, handshake+"\r\n")
 	case 3: // a socket that is lost
 		io.WriteString(conn, handshake+"\r\n"+string(text("hello").bytes()))

@@ -7,14 +7,14 @@ import (
 	"asgibox/asgi"
 )
 
-// nobody owns a mailbox that the test itself empties.
-type nobody struct{}
+// noOwner owns a mailbox that the test itself empties.
+type noOwner struct{}
 
-func (nobody) wake() {}
-func (nobody) full() {}
+func (noOwner) wake() {}
+func (noOwner) full() {}
 
-func TestAMailboxThatIsNeverEmptyDoesNotGrow(t *testing.T) {
-	b := mailbox{owner: nobody{}, total: new(atomic.Int64)}
+func TestMailboxThatIsNeverEmptyDoesNotGrow(t *testing.T) {
+	b := mailbox{owner: noOwner{}, total: new(atomic.Int64)}
 	put := func(i int) {
 		m := asgi.MustMessage(asgi.Field{Key: "text", Value: "x"}, asgi.Field{Key: "i", Value: i})
 		if err := b.put(asgi.Delivery{Channel: "reply!c", Message: m}); err != nil {

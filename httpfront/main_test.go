@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// TestMain fails if a test leaves a goroutine behind.
+// TestMain fails if a test leaves a goroutine running.
 func TestMain(m *testing.M) {
 	before := runtime.NumGoroutine()
 	code := m.Run()
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	// Fuzzing leaves a goroutine of its own, which listens to signals.
+	// Fuzzing leaves a goroutine that handles signals.
 	if fuzzing := flag.Lookup("test.fuzz").Value.String() != ""; code == 0 && !fuzzing && !settles(before) {
 		fmt.Fprintf(os.Stderr, "there were %d goroutines, now there are:\n", before)
 		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// settles waits for goroutines that are about to end.
+// settles waits for the other goroutines to end and reports whether they did.
 func settles(want int) bool {
 	deadline := time.After(10 * time.Second)
 	tick := time.NewTicker(time.Millisecond)

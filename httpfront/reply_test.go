@@ -9,14 +9,14 @@ import (
 	"asgibox/asgi"
 )
 
-// TestBadFirstReplyIs500 and the log names the channel, the key and what was
-// wrong.
+// TestBadFirstReplyIs500 checks that the log names the channel, the key and the
+// problem.
 func TestBadFirstReplyIs500(t *testing.T) {
 	for _, c := range []struct {
-		promise string
-		reply   msg
-		key     string
-		what    string
+		name  string
+		reply msg
+		key   string
+		what  string
 	}{
 		{"no status", msg{"content": "x"}, "status", "must have one"},
 		{"status None", msg{"status": nil}, "status", "must have one"},
@@ -54,9 +54,9 @@ func TestBadFirstReplyIs500(t *testing.T) {
 		{"request that is no dict", msg{"request": "x"}, "request", "not text"},
 		{"abort that is no bool", msg{"status": 200, "abort": "x"}, "abort", "not text"},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client := s.dial()
 				client.get("/")
 				m := s.next("http.request")
@@ -65,7 +65,7 @@ func TestBadFirstReplyIs500(t *testing.T) {
 				if a.Header.Get("Set-Cookie") != "" {
 					t.Error("a header was smuggled in")
 				}
-				s.logs.says(t, m.Text("reply_channel"), "key="+c.key, c.what)
+				s.logs.contains(t, m.Text("reply_channel"), "key="+c.key, c.what)
 				client.get("/next") // and the server goes on
 				s.reply(s.next("http.request"), msg{"status": 200})
 				client.response().check(t, 200)
@@ -74,13 +74,13 @@ func TestBadFirstReplyIs500(t *testing.T) {
 	}
 }
 
-// TestGoodReplies: what is accepted, and what it becomes.
+// TestGoodReplies checks valid messages and the responses they become.
 func TestGoodReplies(t *testing.T) {
 	for _, c := range []struct {
-		promise string
-		method  string
-		reply   msg
-		want    string // the response but for its date
+		name   string
+		method string
+		reply  msg
+		want   string // the response but for its date
 	}{
 		{"bytes", "GET", msg{"status": 200, "content": []byte("a\xff")}, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na\xff"},
 		{"text is UTF-8", "GET", msg{"status": 200, "content": "é"}, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\né"},
@@ -92,7 +92,7 @@ func TestGoodReplies(t *testing.T) {
 			"HTTP/1.1 200 OK\r\nSet-Cookie: b\r\nSet-Cookie: a\r\nContent-Length: 0\r\n\r\n"},
 		{"value bytes beyond ASCII", "GET", msg{"status": 200, "headers": []any{pair("x-a", "\xe9\t!")}}, "HTTP/1.1 200 OK\r\nX-A: \xe9\t!\r\nContent-Length: 0\r\n\r\n"},
 		{"its own date", "GET", msg{"status": 200, "headers": []any{pair("date", "today")}}, "HTTP/1.1 200 OK\r\nDate: today\r\nContent-Length: 0\r\n\r\n"},
-		{"a status nobody knows", "GET", msg{"status": 299}, "HTTP/1.1 299 status code 299\r\nContent-Length: 0\r\n\r\n"},
+		{"an unknown status", "GET", msg{"status": 299}, "HTTP/1.1 299 status code 299\r\nContent-Length: 0\r\n\r\n"},
 		{"status 999", "GET", msg{"status": 999}, "HTTP/1.1 999 status code 999\r\nContent-Length: 0\r\n\r\n"},
 		{"its own length", "GET", msg{"status": 200, "headers": []any{pair("content-length", "2")}, "content": "ab"}, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"},
 		{"its length twice the same", "GET", msg{"status": 200, "headers": []any{pair("content-length", "2"), pair("content-length", "2")}, "content": "ab"}, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"},
@@ -105,9 +105,9 @@ func TestGoodReplies(t *testing.T) {
 		{"an abort with a response", "GET", msg{"status": 500, "content": "oh", "abort": true}, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\noh"},
 		{"an abort that is False", "GET", msg{"status": 200, "abort": false}, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client := s.dial()
 				client.write(c.method + " / HTTP/1.1\r\nHost: h\r\n\r\n")
 				s.reply(s.next("http.request"), c.reply)
@@ -142,10 +142,10 @@ func (c *client) raw(n int) string {
 	return b.String()
 }
 
-// TestUnknownKeysAreIgnoredAndLogged.
+// TestUnknownKeysAreIgnoredAndLogged checks that the response is still sent.
 func TestUnknownKeysAreIgnoredAndLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
@@ -153,15 +153,15 @@ func TestUnknownKeysAreIgnoredAndLogged(t *testing.T) {
 		if a := c.response().check(t, 200); a.body != "a" {
 			t.Errorf("body %q", a.body)
 		}
-		s.logs.says(t, "key=contents", m.Text("reply_channel"))
+		s.logs.contains(t, "key=contents", m.Text("reply_channel"))
 	})
 }
 
-// TestSecondStatusIsIgnored and logged, and the rest of its message counts: an
-// application that repeats it in each part, the last one too, streams and ends.
+// TestSecondStatusIsIgnored checks that it is logged and that the rest of its
+// message counts. An application may repeat the status in every part.
 func TestSecondStatusIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
@@ -171,15 +171,15 @@ func TestSecondStatusIsIgnored(t *testing.T) {
 		if a := c.response().check(t, 200); a.body != "abc" || a.err != nil {
 			t.Errorf("body %q, %v", a.body, a.err)
 		}
-		s.logs.says(t, "a second status was ignored")
+		s.logs.contains(t, "a second status was ignored")
 	})
 }
 
-// TestBadReplyAfterTheFirstCutsTheStream: so that its client sees that
-// something is missing.
-func TestBadReplyAfterTheFirstCutsTheStream(t *testing.T) {
+// TestBadReplyAbortsAStartedResponse checks that the client sees an incomplete
+// response.
+func TestBadReplyAbortsAStartedResponse(t *testing.T) {
 	for _, c := range []struct {
-		promise      string
+		name         string
 		first, later msg
 	}{
 		{"wrong type", msg{"status": 200, "more_content": true}, msg{"content": 1}},
@@ -188,9 +188,9 @@ func TestBadReplyAfterTheFirstCutsTheStream(t *testing.T) {
 		{"longer than its length", msg{"status": 200, "headers": []any{pair("content-length", "2")}, "content": "a", "more_content": true}, msg{"content": "bc"}},
 		{"shorter than its length", msg{"status": 200, "headers": []any{pair("content-length", "3")}, "content": "a", "more_content": true}, msg{"content": "b"}},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client := s.dial()
 				client.get("/")
 				m := s.next("http.request")
@@ -214,10 +214,10 @@ func TestBadReplyAfterTheFirstCutsTheStream(t *testing.T) {
 	}
 }
 
-// TestPushIsDroppedWhereThePeerCannot, as over HTTP/1.
-func TestPushIsDroppedWhereThePeerCannot(t *testing.T) {
+// TestPushIsDroppedIfUnsupported uses HTTP/1, which has no push.
+func TestPushIsDroppedIfUnsupported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
@@ -229,8 +229,8 @@ func TestPushIsDroppedWhereThePeerCannot(t *testing.T) {
 	})
 }
 
-// FuzzReply: whatever a message holds, the answer is a reply that net/http
-// takes, or a problem with a key.
+// FuzzReply checks that any message is parsed to a reply that net/http accepts,
+// or to a problem with a key.
 func FuzzReply(f *testing.F) {
 	f.Add(int64(200), "content-length", "5", []byte("hello"), true)
 	f.Add(int64(99), "a\r\nb", "c\x00", []byte{}, false)

@@ -7,20 +7,20 @@ import (
 	"unicode/utf8"
 )
 
-// TestTargetIsReadFromTheWire: path is percent-decoded UTF-8, nothing in it is
-// cleaned, query_string is as sent.
+// TestTargetIsReadFromTheWire checks that path is percent-decoded UTF-8 and not
+// cleaned, and that query_string is as sent.
 func TestTargetIsReadFromTheWire(t *testing.T) {
 	for _, c := range []struct {
-		promise, line string
-		path, query   string // path "" for a refusal
+		name, line  string
+		path, query string // path "" for a refusal
 	}{
 		{"plain", "GET /a/b?c=d HTTP/1.1", "/a/b", "c=d"},
 		{"no query", "GET /a HTTP/1.1", "/a", ""},
 		{"empty query", "GET /a? HTTP/1.1", "/a", ""},
-		{"query undecoded, second question mark kept", "GET /?a=%20+%zz?&b HTTP/1.1", "/", "a=%20+%zz?&b"},
+		{"query undecoded, second question mark unchanged", "GET /?a=%20+%zz?&b HTTP/1.1", "/", "a=%20+%zz?&b"},
 		{"escapes decoded", "GET /%41%62%C3%A9 HTTP/1.1", "/Abé", ""},
 		{"escaped slash decoded", "GET /a%2Fb%2f HTTP/1.1", "/a/b/", ""},
-		{"plus kept", "GET /a+b HTTP/1.1", "/a+b", ""},
+		{"plus unchanged", "GET /a+b HTTP/1.1", "/a+b", ""},
 		{"double escapes decoded once", "GET /%2541 HTTP/1.1", "/%41", ""},
 		{"invalid byte is U+FFFD", "GET /bad%FF HTTP/1.1", "/bad\ufffd", ""},
 		{"each invalid byte is one U+FFFD", "GET /%C3%28%FF%FE HTTP/1.1", "/\ufffd(\ufffd\ufffd", ""},
@@ -37,7 +37,7 @@ func TestTargetIsReadFromTheWire(t *testing.T) {
 		{"raw non-ASCII in the query", "GET /?\xc3\xa9 HTTP/1.1", "", ""},
 		{"raw byte", "GET /\xff HTTP/1.1", "", ""},
 		{"bad escape", "GET /%zz HTTP/1.1", "", ""},
-		{"cut escape", "GET /a%4 HTTP/1.1", "", ""},
+		{"incomplete escape", "GET /a%4 HTTP/1.1", "", ""},
 		{"bare percent", "GET /% HTTP/1.1", "", ""},
 		{"star with GET", "GET * HTTP/1.1", "", ""},
 		{"no slash", "GET a/b HTTP/1.1", "", ""},
@@ -48,15 +48,15 @@ func TestTargetIsReadFromTheWire(t *testing.T) {
 		{"no version", "GET /", "", ""},
 		{"lower-case version", "GET / http/1.1", "", ""},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client := s.dial()
 				client.write(c.line + "\r\nHost: h\r\n\r\n")
 				if c.path == "" {
 					client.response().check(t, 400)
 					if n := s.layer.waiting("http.request") + s.layer.waiting("http.disconnect"); n != 0 {
-						t.Errorf("the application heard of it: %d messages", n)
+						t.Errorf("it was sent to the application: %d messages", n)
 					}
 					return
 				}

@@ -10,7 +10,7 @@ import (
 
 func TestConnectHasAllKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{RootPath: "/app"})
+		s := newMemServer(t, Options{RootPath: "/app"})
 		c := s.dial()
 		c.write(handshake + "X-A: 1\r\nX-A: 2\r\n\r\n")
 		m := s.next("websocket.connect")
@@ -31,7 +31,7 @@ func TestConnectHasAllKeys(t *testing.T) {
 
 func TestSocketCarriesMessagesBothWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		if s.front.Sockets() != 1 {
 			t.Errorf("%d sockets", s.front.Sockets())
@@ -60,21 +60,21 @@ func TestSocketCarriesMessagesBothWays(t *testing.T) {
 
 func TestHandshakeTimeoutIs403(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		started := time.Now()
 		c, app := s.connect()
 		c.response().check(t, 403)
 		if d := time.Since(started); d != 5*time.Second {
-			t.Errorf("answered after %v", d)
+			t.Errorf("a response came after %v", d)
 		}
 		app.disconnected(1006, 1)
-		s.logs.says(t, "a WebSocket handshake got no reply in time", app.channel)
+		s.logs.contains(t, "a WebSocket handshake got no reply in time", app.channel)
 	})
 }
 
 func TestShutdownCloses1001(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c1, app1 := s.open()
 		c2, app2 := s.open()
 		done := make(chan error)
@@ -84,13 +84,13 @@ func TestShutdownCloses1001(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		told := map[string]int64{}
+		codes := map[string]int64{}
 		for range 2 {
 			m := s.next("websocket.disconnect")
-			told[m.Text("reply_channel")] = m.Int("code")
+			codes[m.Text("reply_channel")] = m.Int("code")
 		}
-		if len(told) != 2 || told[app1.channel] != 1001 || told[app2.channel] != 1001 {
-			t.Errorf("disconnects: %v", told)
+		if len(codes) != 2 || codes[app1.channel] != 1001 || codes[app2.channel] != 1001 {
+			t.Errorf("disconnects: %v", codes)
 		}
 	})
 }

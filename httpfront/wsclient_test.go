@@ -11,7 +11,7 @@ import (
 const handshake = "GET /ws?a=b HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
-// A frame is one as it stands on the wire.
+// A frame is one WebSocket frame.
 type frame struct {
 	first   byte // FIN, reserved bits, opcode
 	payload string
@@ -20,7 +20,7 @@ type frame struct {
 func text(s string) frame        { return frame{0x81, s} }
 func binaryFrame(s string) frame { return frame{0x82, s} }
 
-// closing answers a close frame with a code, or an empty one for 0.
+// closeFrame returns a close frame with a code, or without one if it is zero.
 func closeFrame(code int, reason string) frame {
 	if code == 0 {
 		return frame{0x88, ""}
@@ -51,17 +51,17 @@ func (f frame) head(mask byte) []byte {
 	return b
 }
 
-// connect sends a handshake and answers the application's side of it.
-func (s *stage) connect(headers ...string) (*client, *answerer) {
+// connect sends a handshake and returns the application's side of it.
+func (s *memServer) connect(headers ...string) (*client, *application) {
 	s.t.Helper()
 	c := s.dial()
 	c.write(handshake + lines(headers) + "\r\n")
 	m := s.next("websocket.connect")
-	return c, &answerer{s, m.Text("reply_channel")}
+	return c, &application{s, m.Text("reply_channel")}
 }
 
-// open is connect with an acceptance.
-func (s *stage) open(headers ...string) (*client, *answerer) {
+// open is connect with an accepted handshake.
+func (s *memServer) open(headers ...string) (*client, *application) {
 	s.t.Helper()
 	c, app := s.connect(headers...)
 	app.reply(msg{"accept": true})
@@ -69,25 +69,25 @@ func (s *stage) open(headers ...string) (*client, *answerer) {
 	return c, app
 }
 
-// An answerer is the application's side of a socket.
-type answerer struct {
-	s       *stage
+// An application is the application's side of a socket.
+type application struct {
+	s       *memServer
 	channel string
 }
 
-func (a *answerer) reply(kv msg) {
+func (a *application) reply(kv msg) {
 	a.s.t.Helper()
 	if err := a.send(kv); err != nil {
 		a.s.t.Fatalf("reply: %v", err)
 	}
 }
 
-func (a *answerer) send(kv msg) error {
+func (a *application) send(kv msg) error {
 	return a.s.layer.Send(a.s.t.Context(), nil, a.channel, fields(a.s.t, kv))
 }
 
-// disconnected waits for the one websocket.disconnect.
-func (a *answerer) disconnected(code, order int) {
+// disconnected waits for websocket.disconnect and checks that there is only one.
+func (a *application) disconnected(code, order int) {
 	a.s.t.Helper()
 	m := a.s.next("websocket.disconnect")
 	if m.Text("reply_channel") != a.channel || m.Text("path") != "/ws" || m.Int("code") != int64(code) || m.Int("order") != int64(order) {
@@ -98,15 +98,15 @@ func (a *answerer) disconnected(code, order int) {
 	}
 }
 
-// accepted reads the 101.
+// accepted reads the 101 response.
 func (c *client) accepted() http.Header {
 	c.t.Helper()
 	res, err := http.ReadResponse(c.r, nil)
 	if err != nil {
-		c.t.Fatalf("no answer to the handshake: %v", err)
+		c.t.Fatalf("no response to the handshake: %v", err)
 	}
 	if res.StatusCode != 101 || res.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
-		c.t.Fatalf("the handshake was answered %v %v", res.Status, res.Header)
+		c.t.Fatalf("the handshake got %v %v", res.Status, res.Header)
 	}
 	return res.Header
 }
@@ -141,7 +141,7 @@ func (c *client) frame() (frame, error) {
 	return frame{head[0], string(payload)}, err
 }
 
-// gets reads frames and compares them.
+// gets reads frames and compares them with want.
 func (c *client) gets(want ...frame) {
 	c.t.Helper()
 	for _, w := range want {
@@ -152,13 +152,13 @@ func (c *client) gets(want ...frame) {
 	}
 }
 
-// closed reads a close frame, answers it and sees the connection end.
+// closed reads a close frame, replies to it and waits for the connection's end.
 func (c *client) closed(code int, reason string) {
 	c.t.Helper()
 	c.gets(closeFrame(code, reason))
 	c.frames(closeFrame(code, ""))
 	if !c.ended() {
-		c.t.Error("the connection goes on after the close")
+		c.t.Error("the connection is still open after the close")
 	}
 }
 

@@ -10,20 +10,20 @@ import (
 	"asgibox/asgi"
 )
 
-// TestServerCloseKeepsItsCode whatever the peer answers, or nothing.
+// TestServerCloseKeepsItsCode checks that the peer's reply does not change it.
 func TestServerCloseKeepsItsCode(t *testing.T) {
-	for _, answer := range []int{4001, 1000, 4999, 0, -1, -2} {
+	for _, reply := range []int{4001, 1000, 4999, 0, -1, -2} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, Options{})
+			s := newMemServer(t, Options{})
 			c, app := s.open()
 			app.reply(msg{"close": 4001})
 			c.gets(closeFrame(4001, ""))
-			switch answer {
-			case -1: // silence
+			switch reply {
+			case -1: // no reply
 			case -2:
 				c.Close()
 			default:
-				c.frames(closeFrame(answer, ""))
+				c.frames(closeFrame(reply, ""))
 			}
 			started := time.Now()
 			app.disconnected(4001, 1)
@@ -41,10 +41,10 @@ func TestServerCloseKeepsItsCode(t *testing.T) {
 	}
 }
 
-// TestWhatAClientSaysAfterTheCloseIsNotHeard, and does not count.
-func TestWhatAClientSaysAfterTheCloseIsNotHeard(t *testing.T) {
+// TestMessagesAfterTheServersCloseAreIgnored checks that they do not count.
+func TestMessagesAfterTheServersCloseAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		c.frames(text("a"))
 		s.next("websocket.receive")
@@ -53,15 +53,15 @@ func TestWhatAClientSaysAfterTheCloseIsNotHeard(t *testing.T) {
 		c.frames(text("b"), text("c"), closeFrame(1000, ""))
 		app.disconnected(1000, 2)
 		if s.layer.waiting("websocket.receive") != 0 {
-			t.Error("it was heard")
+			t.Error("it was received")
 		}
 	})
 }
 
-// TestNothingFollowsAClose of what the application still sends.
+// TestNothingFollowsAClose checks that later messages are dropped.
 func TestNothingFollowsAClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		for _, kv := range []msg{{"text": "a"}, {"text": "b", "close": 4000}, {"text": "c"}, {"close": 4001}} {
 			app.reply(kv)
@@ -72,10 +72,11 @@ func TestNothingFollowsAClose(t *testing.T) {
 	})
 }
 
-// TestFullReceiveChannelStopsReading and is retried; after 5 s it closes 1013.
+// TestFullReceiveChannelStopsReading checks the retries and the close with 1013
+// after 5 s.
 func TestFullReceiveChannelStopsReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		s.layer.setFull("websocket.receive", true)
 		c.frames(text("a"), text("b"))
@@ -98,15 +99,15 @@ func TestFullReceiveChannelStopsReading(t *testing.T) {
 		}
 		c.frames(closeFrame(1013, ""))
 		app.disconnected(1013, 3)
-		s.logs.says(t, "websocket.receive was full")
+		s.logs.contains(t, "websocket.receive was full")
 	})
 }
 
-// TestDisconnectIsTriedAgainWhileItsChannelIsFull, until it would have
-// expired; then it is dropped and logged.
-func TestDisconnectIsTriedAgainWhileItsChannelIsFull(t *testing.T) {
+// TestDisconnectIsRetriedWhileItsChannelIsFull checks that it is dropped and
+// logged when it would have expired.
+func TestDisconnectIsRetriedWhileItsChannelIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		s.layer.setFull("websocket.disconnect", true)
 		c, app := s.open()
 		c.Close()
@@ -121,31 +122,31 @@ func TestDisconnectIsTriedAgainWhileItsChannelIsFull(t *testing.T) {
 		s.layer.setFull("websocket.disconnect", false)
 		synctest.Wait()
 		if s.layer.waiting("websocket.disconnect") != 0 {
-			t.Error("it was told after it had expired")
+			t.Error("it was sent after it had expired")
 		}
-		s.logs.says(t, "could not send websocket.disconnect", app.channel)
+		s.logs.contains(t, "could not send websocket.disconnect", app.channel)
 	})
 }
 
-// TestDisconnectIsNotOwedToAChannelNobodyReads.
-func TestDisconnectIsNotOwedToAChannelNobodyReads(t *testing.T) {
+// TestDisconnectNeedsAReader checks that none is sent to a channel without one.
+func TestDisconnectNeedsAReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		s.layer.setReader("websocket.disconnect", false)
 		c, app := s.open()
 		c.Close()
 		synctest.Wait()
 		if s.layer.waiting("websocket.disconnect") != 0 || !s.layer.hasLeft(app.channel) {
-			t.Error("it was told, or it has not left its groups")
+			t.Error("it was sent, or the socket has not left its groups")
 		}
 	})
 }
 
-// TestPings come after 20 s of silence; without a pong the socket is dropped
-// after 30 s, with 1006.
+// TestPings checks for pings after 20 s of silence. A socket without a pong is
+// closed with 1006 after 30 s.
 func TestPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		started := time.Now()
 		onPing := func(payload string, at time.Duration) {
@@ -161,7 +162,7 @@ func TestPings(t *testing.T) {
 		app.reply(msg{"text": "at 30"}) // breaks the silence
 		c.gets(text("at 30"))
 		onPing("2", 50)
-		c.frames(frame{0x8a, "no answer to a ping"})
+		c.frames(frame{0x8a, "not the payload of a ping"})
 		c.frames(text("data is no pong"))
 		s.next("websocket.receive")
 		onPing("3", 70)
@@ -169,14 +170,14 @@ func TestPings(t *testing.T) {
 		if d := time.Since(started); d != 80*time.Second {
 			t.Errorf("dropped after %v", d)
 		}
-		s.logs.says(t, "no pong came")
+		s.logs.contains(t, "no pong came")
 	})
 }
 
-// TestPingsCanBeSwitchedOff.
+// TestPingsCanBeSwitchedOff waits a long time without a ping.
 func TestPingsCanBeSwitchedOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{PingInterval: Forever, SocketTimeout: Forever})
+		s := newMemServer(t, Options{PingInterval: Forever, SocketTimeout: Forever})
 		c, app := s.open()
 		time.Sleep(1000 * time.Hour)
 		app.reply(msg{"text": "hello"})
@@ -184,12 +185,12 @@ func TestPingsCanBeSwitchedOff(t *testing.T) {
 	})
 }
 
-// TestLifetimeEnds1000 after --websocket-timeout, by default the layer's
+// TestLifetimeEnds1000 tests --websocket-timeout and its default, the layer's
 // group expiry.
 func TestLifetimeEnds1000(t *testing.T) {
 	for _, life := range []time.Duration{0, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, Options{SocketTimeout: life, PingInterval: Forever})
+			s := newMemServer(t, Options{SocketTimeout: life, PingInterval: Forever})
 			c, app := s.open()
 			started := time.Now()
 			c.closed(1000, "this connection has lived as long as it may")
@@ -205,12 +206,12 @@ func TestLifetimeEnds1000(t *testing.T) {
 	}
 }
 
-// TestSlowReaderIsBoundedAndEnded: past the bound its sender gets ChannelFull;
-// with a write blocked for 30 s it ends with 1013, others go on.
+// TestSlowReaderIsBoundedAndEnded checks that senders get ChannelFull, and that
+// the socket is closed with 1013 when a write was blocked for 30 s.
 func TestSlowReaderIsBoundedAndEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{PingInterval: Forever})
-		_, slow := s.open() // reads nothing from now on
+		s := newMemServer(t, Options{PingInterval: Forever})
+		_, slow := s.open() // this client never reads
 		fastClient, fast := s.open()
 		sent := 0
 		for ; slow.send(msg{"text": "x"}) == nil; sent++ {
@@ -221,7 +222,7 @@ func TestSlowReaderIsBoundedAndEnded(t *testing.T) {
 		}
 		time.Sleep(29 * time.Second)
 		if err := slow.send(msg{"text": "x"}); err == nil {
-			t.Error("there is room though nobody read")
+			t.Error("there is room although the client did not read")
 		}
 		synctest.Wait()
 		if s.layer.waiting("websocket.disconnect") != 0 {
@@ -229,19 +230,19 @@ func TestSlowReaderIsBoundedAndEnded(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if err := slow.send(msg{"text": "x"}); err == nil {
-			t.Error("there is room though nobody read")
+			t.Error("there is room although the client did not read")
 		}
 		slow.disconnected(1013, 1)
-		s.logs.says(t, "its client has read nothing for 30 s", "dropped=")
+		s.logs.contains(t, "its client has read nothing for 30 s", "dropped=")
 		fast.reply(msg{"text": "quick"})
 		fastClient.gets(text("quick"))
 	})
 }
 
-// TestSlowReaderThatReadsAfterAllSees1013.
-func TestSlowReaderThatReadsAfterAllSees1013(t *testing.T) {
+// TestSlowReaderThatReadsLaterSees1013 checks that the close frame arrives.
+func TestSlowReaderThatReadsLaterSees1013(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{PingInterval: Forever})
+		s := newMemServer(t, Options{PingInterval: Forever})
 		c, app := s.open()
 		for app.send(msg{"text": "x"}) == nil {
 			synctest.Wait()
@@ -265,11 +266,11 @@ func TestSlowReaderThatReadsAfterAllSees1013(t *testing.T) {
 	})
 }
 
-// TestFramesWaitForTheirBarrier, in order, and a failed one closes 1011.
+// TestFramesWaitForTheirBarrier checks the order, and 1011 for a failed barrier.
 func TestFramesWaitForTheirBarrier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := newFakeDisk()
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		send := func(cause *asgi.Cause, s2 string) {
 			s.layer.Send(t.Context(), cause, app.channel, fields(t, msg{"text": s2}))
@@ -290,11 +291,11 @@ func TestFramesWaitForTheirBarrier(t *testing.T) {
 	})
 }
 
-// TestShutdownPassesBarriersBeforeItCloses.
+// TestShutdownPassesBarriersBeforeItCloses checks that waiting frames are sent.
 func TestShutdownPassesBarriersBeforeItCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := newFakeDisk()
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		s.layer.Send(t.Context(), disk.after(1), app.channel, fields(t, msg{"text": "a"}))
 		done := make(chan error)
@@ -310,10 +311,10 @@ func TestShutdownPassesBarriersBeforeItCloses(t *testing.T) {
 	})
 }
 
-// TestShutdownEndsHandshakes that wait, with 503 and one disconnect.
+// TestShutdownEndsHandshakes checks for 503 and one disconnect.
 func TestShutdownEndsHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.connect()
 		go s.front.Shutdown(context.Background())
 		c.response().check(t, 503)
@@ -321,10 +322,10 @@ func TestShutdownEndsHandshakes(t *testing.T) {
 	})
 }
 
-// TestSocketEventsReachTheAccessHook, each with the path and the time.
-func TestSocketEventsReachTheAccessHook(t *testing.T) {
+// TestSocketEventsReachAccess checks the path and duration of each event.
+func TestSocketEventsReachAccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{})
+		s := newMemServer(t, Options{})
 		c, app := s.open()
 		time.Sleep(time.Second)
 		c.frames(closeFrame(4000, ""))
@@ -349,13 +350,13 @@ func TestSocketEventsReachTheAccessHook(t *testing.T) {
 	})
 }
 
-// TestPingFloodIsBounded: a client that pings without reading costs a
-// bounded number of pongs.
+// TestPingFloodIsBounded checks that a client that pings without reading causes
+// a bounded number of pongs.
 func TestPingFloodIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, Options{PingInterval: Forever})
+		s := newMemServer(t, Options{PingInterval: Forever})
 		c, app := s.open()
-		app.reply(msg{"text": "stuck"}) // the writer blocks: nobody reads
+		app.reply(msg{"text": "stuck"}) // the writer blocks because the client does not read
 		synctest.Wait()
 		ping := frame{0x89, "x"}.bytes()
 		for range 10_000 {
@@ -372,7 +373,7 @@ func TestPingFloodIsBounded(t *testing.T) {
 			}
 			pongs++
 		}
-		if pongs == 0 || pongs > maxPongs+1 { // one was being written
+		if pongs == 0 || pongs > maxPongs+1 { // one more was being written
 			t.Errorf("%d pongs", pongs)
 		}
 	})

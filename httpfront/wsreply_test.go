@@ -8,21 +8,21 @@ import (
 	"asgibox/asgi"
 )
 
-// outcome is what a reply to a waiting handshake leads to.
+// An outcome is the expected effect of a reply to a waiting handshake.
 type outcome struct {
-	status int // 403 or another refusal; 101; 0: ignored and logged
+	status int // 403 or another refusal; 101; 0 if ignored and logged
 	frames []frame
-	close  int // the server closes with it
+	close  int // close code sent by the server
 	logged string
 }
 
-// TestReplyToWaitingHandshake: each row of the table, the left column.
+// TestReplyToWaitingHandshake tests the left column of the specification's table.
 func TestReplyToWaitingHandshake(t *testing.T) {
 	b := func(s string) []byte { return []byte(s) }
 	for _, c := range []struct {
-		promise string
-		reply   msg
-		want    outcome
+		name  string
+		reply msg
+		want  outcome
 	}{
 		{"accept", msg{"accept": true}, outcome{status: 101}},
 		{"accept with text", msg{"accept": true, "text": "hi"}, outcome{status: 101, frames: []frame{text("hi")}}},
@@ -64,15 +64,15 @@ func TestReplyToWaitingHandshake(t *testing.T) {
 		{"a response beside data", msg{"close": 1011, "text": "a", "response": msg{"status": 500}}, outcome{status: 101, frames: []frame{text("a")}, close: 1011}},
 		{"a response that is none", msg{"close": 1011, "response": msg{"status": 1}}, outcome{logged: "key=response.status"}},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client, app := s.connect()
 				app.reply(c.reply)
 				if c.want.status == 0 {
 					synctest.Wait()
-					s.logs.says(t, c.want.logged, app.channel)
-					app.reply(msg{"accept": true}) // it waits still
+					s.logs.contains(t, c.want.logged, app.channel)
+					app.reply(msg{"accept": true}) // the handshake still waits
 					client.accepted()
 					return
 				}
@@ -93,15 +93,15 @@ func TestReplyToWaitingHandshake(t *testing.T) {
 	}
 }
 
-// TestReplyToOpenSocket: each row of the table, the right column.
+// TestReplyToOpenSocket tests the right column of the specification's table.
 func TestReplyToOpenSocket(t *testing.T) {
 	b := func(s string) []byte { return []byte(s) }
 	for _, c := range []struct {
-		promise string
-		reply   msg
-		frames  []frame
-		close   int
-		logged  string
+		name   string
+		reply  msg
+		frames []frame
+		close  int
+		logged string
 	}{
 		{"accept", msg{"accept": true}, nil, 0, ""},
 		{"accept with text", msg{"accept": true, "text": "hi"}, []frame{text("hi")}, 0, ""},
@@ -143,9 +143,9 @@ func TestReplyToOpenSocket(t *testing.T) {
 		{"accept of a wrong type", msg{"text": "a", "accept": "yes"}, nil, 0, "key=accept"},
 		{"a response", msg{"close": 1011, "response": msg{"status": 500}}, nil, 1011, ""},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{})
+				s := newMemServer(t, Options{})
 				client, app := s.open()
 				app.reply(c.reply)
 				client.gets(c.frames...)
@@ -157,17 +157,18 @@ func TestReplyToOpenSocket(t *testing.T) {
 					app.disconnected(c.close, 1)
 				}
 				if c.logged != "" && c.close == 0 {
-					s.logs.says(t, c.logged, app.channel)
+					s.logs.contains(t, c.logged, app.channel)
 				}
 				if c.close == 1011 && c.reply["response"] == nil {
-					s.logs.says(t, "may not be sent", app.channel)
+					s.logs.contains(t, "may not be sent", app.channel)
 				}
 			})
 		})
 	}
 }
 
-// TestReasonGoesIntoTheCloseFrame, cut at a character where it is too long.
+// TestReasonGoesIntoTheCloseFrame checks that a long reason is shortened at the
+// start of a character.
 func TestReasonGoesIntoTheCloseFrame(t *testing.T) {
 	for _, c := range []struct{ reason, want string }{
 		{"why not", "why not"},
@@ -177,27 +178,27 @@ func TestReasonGoesIntoTheCloseFrame(t *testing.T) {
 		{"x" + strings.Repeat("é", 62), "x" + strings.Repeat("é", 61)},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, Options{})
+			s := newMemServer(t, Options{})
 			client, app := s.open()
 			app.reply(msg{"close": 4000, "reason": c.reason})
 			client.closed(4000, c.want)
-			if cut := c.reason != c.want; cut != strings.Contains(s.logs.String(), "was shortened to 123 bytes") {
+			if shortened := c.reason != c.want; shortened != strings.Contains(s.logs.String(), "was shortened to 123 bytes") {
 				t.Errorf("%d bytes: log %s", len(c.reason), s.logs)
 			}
 		})
 	}
 }
 
-// TestSubProtocol: the first that the client offers among --ws-protocol; the
-// application may choose another of those offered.
+// TestSubProtocol checks that the first protocol offered by the client that is
+// in --ws-protocol is selected, unless the application selects another one.
 func TestSubProtocol(t *testing.T) {
 	for _, c := range []struct {
-		promise string
-		speaks  []string
-		offers  string
-		reply   msg
-		want    string
-		logged  string
+		name   string
+		speaks []string
+		offers string
+		reply  msg
+		want   string
+		logged string
 	}{
 		{"the client's first", []string{"a", "b"}, "b, a", msg{"accept": true}, "b", ""},
 		{"the first shared", []string{"a"}, "c, b, a", msg{"accept": true}, "a", ""},
@@ -208,9 +209,9 @@ func TestSubProtocol(t *testing.T) {
 		{"a choice that was not offered", []string{"a"}, "a, b", msg{"accept": true, "subprotocol": "c"}, "a", "did not offer was ignored"},
 		{"None chooses nothing", []string{"a"}, "a", msg{"accept": true, "subprotocol": nil}, "a", ""},
 	} {
-		t.Run(c.promise, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, Options{Protocols: c.speaks})
+				s := newMemServer(t, Options{Protocols: c.speaks})
 				var headers []string
 				if c.offers != "" {
 					headers = append(headers, "Sec-WebSocket-Protocol: "+c.offers)
@@ -220,14 +221,14 @@ func TestSubProtocol(t *testing.T) {
 				if got := client.accepted().Get("Sec-WebSocket-Protocol"); got != c.want {
 					t.Errorf("chosen %q, want %q", got, c.want)
 				}
-				s.logs.says(t, c.logged)
+				s.logs.contains(t, c.logged)
 			})
 		})
 	}
 }
 
-// FuzzSocketReply: whatever a message holds, what comes of it can be carried
-// out.
+// FuzzSocketReply checks that the server can process the reply parsed from any
+// message.
 func FuzzSocketReply(f *testing.F) {
 	f.Add("hi", []byte("x"), int64(1000), true, uint8(0b0111), true)
 	f.Add("", []byte{}, int64(-5), false, uint8(0b1111), false)

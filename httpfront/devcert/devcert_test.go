@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestCertificateIsKeptBetweenRuns(t *testing.T) {
+func TestCertificateIsReusedBetweenRuns(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "tls")
 	first, err := Load(folder)
 	if err != nil || !first.New {
@@ -39,7 +39,7 @@ func TestCertificateIsRenewedInTime(t *testing.T) {
 	os.WriteFile(filepath.Join(folder, "dev-cert.pem"), cert, 0o600)
 	os.WriteFile(filepath.Join(folder, "dev-key.pem"), key, 0o600)
 	if c, err := Load(folder); err != nil || !c.New {
-		t.Errorf("one that ends soon is used again: %v", err)
+		t.Errorf("one that ends soon is reused: %v", err)
 	}
 	os.WriteFile(filepath.Join(folder, "dev-key.pem"), []byte("rubbish"), 0o600)
 	if c, err := Load(folder); err != nil || !c.New {
@@ -47,7 +47,7 @@ func TestCertificateIsRenewedInTime(t *testing.T) {
 	}
 }
 
-func TestClientThatWasToldTrustsIt(t *testing.T) {
+func TestClientWithTheCertificateTrustsIt(t *testing.T) {
 	c, err := Load(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestClientThatWasToldTrustsIt(t *testing.T) {
 	}
 }
 
-func TestFolderThatCannotBeMadeIsNamed(t *testing.T) {
+func TestErrorNamesTheFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	os.WriteFile(file, nil, 0o600)
 	if _, err := Load(file); err == nil || !strings.Contains(err.Error(), file) {

@@ -73,7 +73,7 @@ func TestOneDatagramIsOneMessage(t *testing.T) {
 		buf := make([]byte, datagram)
 		n, err := client.Read(buf)
 		if got := string(buf[:n]); err != nil || got != "re: "+data {
-			t.Errorf("answered %.20q, %v", got, err)
+			t.Errorf("got %.20q, %v", got, err)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func TestBadDatagramIsLoggedAndDropped(t *testing.T) {
 	prefix := asgi.ProcessPrefix(to)
 	for _, bad := range []string{"zz-1", "7f000001", "7f000001-99999", "7f-1"} {
 		if err := layer.Send(t.Context(), nil, prefix+bad, asgi.MustMessage()); err != nil {
-			t.Errorf("a send to nobody: %v", err)
+			t.Errorf("a send to an invalid address: %v", err)
 		}
 	}
 	layer.Send(t.Context(), nil, to, asgi.MustMessage(asgi.Field{Key: "data", Value: 1}))
@@ -105,7 +105,7 @@ func TestBadDatagramIsLoggedAndDropped(t *testing.T) {
 	}
 }
 
-func TestAddressesSurviveTheNameOfTheirChannel(t *testing.T) {
+func TestAddressesRoundTripThroughChannelNames(t *testing.T) {
 	for _, a := range []string{"127.0.0.1:53", "[::1]:65535", "[fe80::1%eth0.1]:1"} {
 		want := netip.MustParseAddrPort(a)
 		name := "udp.send.abcdefghij!" + encode(want)
@@ -135,7 +135,7 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
-// A disk is a watermark that stands at zero until the test lets it go.
+// A disk is a watermark that stays at zero until the test moves it.
 type disk struct{ passed chan error }
 
 func (d disk) Passed(uint64) bool { return false }
@@ -176,12 +176,12 @@ func TestDatagramWaitsForItsBarrier(t *testing.T) {
 	slow.passed <- asgi.ErrStoreFailed
 }
 
-func TestDatagramWithoutRoomIsDropped(t *testing.T) {
+func TestDatagramIsDroppedIfTheChannelIsFull(t *testing.T) {
 	layer := store.Memory(store.Options{Capacity: 1})
 	t.Cleanup(func() { layer.Close(context.Background()) })
 	s := New(layer, Options{})
 	from := netip.MustParseAddrPort("127.0.0.1:1")
-	for range 3 { // nobody reads
+	for range 3 { // without a reader
 		s.receive(t.Context(), []byte("x"), from, from)
 	}
 	if _, ok, err := layer.Poll(t.Context(), nil, "udp.receive"); !ok || err != nil {

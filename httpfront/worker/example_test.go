@@ -12,8 +12,8 @@ import (
 	"asgibox/store"
 )
 
-// Any http.Handler can be the application: it takes http.request from the
-// layer, as workers in other languages do.
+// Any http.Handler can be the application. The worker receives http.request from
+// the layer, as workers in other languages do.
 func Example() {
 	layer := store.Memory(store.Options{})
 	defer layer.Close(context.Background())

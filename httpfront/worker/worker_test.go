@@ -17,7 +17,7 @@ import (
 	"asgibox/store"
 )
 
-// serve runs a handler behind a layer and a protocol server, and answers where.
+// serve runs a handler behind a layer and a protocol server and returns its URL.
 func serve(t *testing.T, h http.HandlerFunc, opts worker.Options) (url string, layer *store.Store) {
 	t.Helper()
 	layer = store.Memory(store.Options{})
@@ -54,7 +54,7 @@ func do(t *testing.T, r *http.Request) (*http.Response, string, error) {
 	return res, string(body), err
 }
 
-func TestHandlerSeesTheRequestItWouldSeeDirectly(t *testing.T) {
+func TestHandlerGetsTheOriginalRequest(t *testing.T) {
 	long := strings.Repeat("0123456789abcdef", 100_000) // 1.6 MB, over the body channel
 	seen := make(chan *http.Request, 1)
 	url, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -126,10 +126,10 @@ func TestLongResponseComesWhole(t *testing.T) {
 	}
 }
 
-func TestHandlerThatPanicsAnswers500OrIsCut(t *testing.T) {
+func TestHandlerPanicSends500OrAborts(t *testing.T) {
 	url, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/late" {
-			io.WriteString(w, "begun")
+			io.WriteString(w, "started")
 			w.(http.Flusher).Flush()
 		}
 		panic("on purpose")
@@ -144,7 +144,7 @@ func TestHandlerThatPanicsAnswers500OrIsCut(t *testing.T) {
 	}
 }
 
-func TestContextEndsWhenTheClientLeaves(t *testing.T) {
+func TestContextIsCanceledWhenTheClientDisconnects(t *testing.T) {
 	running, left := make(chan bool), make(chan error, 1)
 	url, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		running <- true
@@ -159,14 +159,14 @@ func TestContextEndsWhenTheClientLeaves(t *testing.T) {
 	}()
 	if res, err := http.DefaultClient.Do(r); err == nil {
 		res.Body.Close()
-		t.Error("the request was answered")
+		t.Error("the request got a response")
 	}
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Errorf("err = %v", err)
 	}
 }
 
-func TestUploadThatBreaksIsAnError(t *testing.T) {
+func TestBrokenUploadIsAnError(t *testing.T) {
 	got := make(chan error, 1)
 	layer := store.Memory(store.Options{})
 	defer layer.Close(context.Background())
@@ -195,14 +195,14 @@ func TestUploadThatBreaksIsAnError(t *testing.T) {
 	<-ended
 }
 
-func TestMessageThatIsNoRequestIsAnswered400(t *testing.T) {
+func TestInvalidRequestGets400(t *testing.T) {
 	url, layer := serve(t, func(w http.ResponseWriter, r *http.Request) {}, worker.Options{})
 	if err := layer.Send(t.Context(), nil, "http.request", asgi.MustMessage(asgi.Field{Key: "reply_channel", Value: "me!1"})); err != nil {
 		t.Fatal(err)
 	}
 	d, err := layer.Receive(t.Context(), nil, "me!")
 	if err != nil || d.Message.Int("status") != 400 {
-		t.Errorf("answered %v, %v", d.Message, err)
+		t.Errorf("got %v, %v", d.Message, err)
 	}
 	r, _ := http.NewRequest("GET", url, nil) // and it goes on
 	if res, _, err := do(t, r); err != nil || res.StatusCode != 200 {
@@ -210,7 +210,7 @@ func TestMessageThatIsNoRequestIsAnswered400(t *testing.T) {
 	}
 }
 
-// TestBodiesStreamBothWays at once, over HTTP/1.1 and HTTP/2: an echo of more
+// TestBodiesStreamBothWays checks HTTP/1.1 and HTTP/2 with an echo of more data
 // than any buffer holds.
 func TestBodiesStreamBothWays(t *testing.T) {
 	layer := store.Memory(store.Options{})
