@@ -115,7 +115,7 @@ func TestStateAndSessionsOfAWorkerOutliveTheServerBeneathIt(t *testing.T) {
 	w.saw("the layer cannot be reached; trying again")
 	p = startIn(t, p.dir, "app.star", "--no-workers", "--control", strings.TrimPrefix(control, "http://"))
 	visit("visit 3 of 3")
-	w.saw("the layer is reached again")
+	w.saw("the layer can be reached again")
 }
 
 func TestAWorkerThatIsKilledLosesItsRequestAndNoOther(t *testing.T) {

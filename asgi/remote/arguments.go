@@ -10,18 +10,19 @@ import (
 	"asgibox/asgi"
 )
 
-// arguments are the body of a call. What is missing or of a wrong type is
-// noted in bad, so that a call can read them all and look once.
+// arguments are the body of a call. The first argument that is missing or of a
+// wrong type sets err, so that a call can read all arguments and then check err
+// once.
 type arguments struct {
 	fields asgi.Fields
-	bad    error
+	err    error
 }
 
-// newArguments refuses keys that the call does not know.
+// newArguments fails if the fields have keys that are not known.
 func newArguments(fields asgi.Fields, known []string) (*arguments, error) {
 	for _, f := range fields {
 		if !slices.Contains(known, f.Key) {
-			return nil, badRequest("the key %q is not known here: %s", f.Key, strings.Join(known, ", "))
+			return nil, badRequest("unknown key %q; the call takes: %s", f.Key, strings.Join(known, ", "))
 		}
 	}
 	return &arguments{fields: fields}, nil
@@ -36,31 +37,32 @@ func (a *arguments) get(key string) (any, bool) {
 	return nil, false
 }
 
-// wrong notes the first thing that is wrong.
-func (a *arguments) wrong(key, want string) {
-	if a.bad == nil {
-		a.bad = badRequest("%s must be %s", key, want)
+// invalid sets err, if no earlier argument did.
+func (a *arguments) invalid(key, want string) {
+	if a.err == nil {
+		a.err = badRequest("%s must be %s", key, want)
 	}
 }
 
-// text returns a text that must be there.
+// text returns a required text.
 func (a *arguments) text(key string) string {
 	v, _ := a.get(key)
 	s, ok := v.(string)
 	if !ok {
-		a.wrong(key, "given, a text")
+		a.invalid(key, "given, a text")
 	}
 	return s
 }
 
-func (a *arguments) textOr(key, absent string) string {
+// textOr returns an optional text, or byDefault.
+func (a *arguments) textOr(key, byDefault string) string {
 	if v, given := a.get(key); !given || v == nil {
-		return absent
+		return byDefault
 	}
 	return a.text(key)
 }
 
-// texts returns a list of texts; one text is a list of one.
+// texts returns a required list of texts. A single text is a list of one.
 func (a *arguments) texts(key string) []string {
 	v, _ := a.get(key)
 	if s, ok := v.(string); ok {
@@ -74,33 +76,35 @@ func (a *arguments) texts(key string) []string {
 		texts = append(texts, s)
 	}
 	if !ok || len(texts) == 0 {
-		a.wrong(key, "given, a list of texts or one text")
+		a.invalid(key, "given, a list of texts or one text")
 	}
 	return texts
 }
 
-func (a *arguments) flag(key string) bool {
+// boolean returns an optional bool, or false.
+func (a *arguments) boolean(key string) bool {
 	v, _ := a.get(key)
 	b, ok := v.(bool)
 	if !ok && v != nil {
-		a.wrong(key, "true or false")
+		a.invalid(key, "true or false")
 	}
 	return b
 }
 
-func (a *arguments) integer(key string, absent int64) int64 {
+// integer returns an optional integer, or byDefault.
+func (a *arguments) integer(key string, byDefault int64) int64 {
 	v, _ := a.get(key)
 	n, ok := v.(int64)
 	switch {
 	case v == nil:
-		return absent
+		return byDefault
 	case !ok:
-		a.wrong(key, "an integer")
+		a.invalid(key, "an integer")
 	}
 	return n
 }
 
-// seconds returns a duration, and whether it was given.
+// seconds returns an optional duration and reports whether it was given.
 func (a *arguments) seconds(key string) (d time.Duration, given bool) {
 	v, _ := a.get(key)
 	var s float64
@@ -112,41 +116,41 @@ func (a *arguments) seconds(key string) (d time.Duration, given bool) {
 	case float64:
 		s = v
 	default:
-		a.wrong(key, "a number of seconds")
+		a.invalid(key, "a number of seconds")
 		return 0, true
 	}
 	if s < 0 {
-		a.wrong(key, "a number of seconds, not below zero")
+		a.invalid(key, "a number of seconds, not below zero")
 		return 0, true
 	}
 	return time.Duration(min(s*float64(time.Second), math.MaxInt64/2)), true
 }
 
-// value returns a value that must be there; it may be null.
+// value returns a required value, which may be null.
 func (a *arguments) value(key string) any {
 	v, given := a.get(key)
 	if !given {
-		a.wrong(key, "given")
+		a.invalid(key, "given")
 	}
 	return v
 }
 
+// message returns a required message.
 func (a *arguments) message(key string) asgi.Message {
 	v, _ := a.get(key)
 	d, ok := v.(asgi.Dict)
 	if !ok {
-		a.wrong(key, "given, a dict")
+		a.invalid(key, "given, a dict")
 		return asgi.Message{}
 	}
 	m, err := asgi.AsMessage(d)
-	if err != nil && a.bad == nil {
-		a.bad = err
+	if err != nil && a.err == nil {
+		a.err = err
 	}
 	return m
 }
 
-// cause begins the work of a call, in the chain that it names or in one of its
-// own.
+// cause returns a cause for the call, with the given trace or with a new one.
 func (a *arguments) cause() *asgi.Cause {
 	v, _ := a.get("trace")
 	if v == nil {
@@ -155,7 +159,7 @@ func (a *arguments) cause() *asgi.Cause {
 	text, _ := v.(string)
 	trace, err := strconv.ParseUint(text, 16, 64)
 	if err != nil || trace == 0 {
-		a.wrong("trace", "16 hexadecimal digits, not all zero")
+		a.invalid("trace", "16 hexadecimal digits, not all zero")
 	}
 	return asgi.NewCause(asgi.TraceID(trace))
 }

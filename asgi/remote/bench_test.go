@@ -17,7 +17,7 @@ import (
 	"asgibox/store"
 )
 
-// request is what a browser's request is as a message.
+// request is the message of a browser's request.
 var request = asgi.MustMessage(
 	asgi.Field{Key: "reply_channel", Value: "asgibox.response.kQzRtYpLmN!c1"},
 	asgi.Field{Key: "http_version", Value: "1.1"},
@@ -40,15 +40,15 @@ var request = asgi.MustMessage(
 
 var response = asgi.MustMessage(asgi.Field{Key: "content", Value: "Hello World!"}, asgi.Field{Key: "status", Value: 200})
 
-// A bench is one thing that is done over HTTP again and again.
+// A bench is one operation over HTTP that a benchmark repeats.
 type bench struct {
 	name string
 	once func(testing.TB)
 }
 
-// transports are a call of the layer in both forms and, to compare with, what
-// a plain handler does that reads a body and answers one with encoding/json:
-// of the same length, and through the same client.
+// transports returns calls of the layer in both forms and, for comparison, a
+// POST to a plain handler that reads and writes a body of the same length with
+// encoding/json. All use the same client.
 func transports(tb testing.TB) []bench {
 	layer := memory(tb, store.Options{})
 	s := serve(tb, layer, guard.Options{})
@@ -110,9 +110,9 @@ func transports(tb testing.TB) []bench {
 	}
 }
 
-// BenchmarkACall is a call through a real connection, both ends in this
+// BenchmarkCall measures calls over a real connection. Both ends are in this
 // process.
-func BenchmarkACall(b *testing.B) {
+func BenchmarkCall(b *testing.B) {
 	for _, t := range transports(b) {
 		b.Run(t.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -123,19 +123,19 @@ func BenchmarkACall(b *testing.B) {
 	}
 }
 
-// BenchmarkACallBesideAPlainPost measures all of them in turns, so that what
-// else the machine does falls on all alike, and reports how many times the
-// plain one each takes: of the quickest turn of each.
-func BenchmarkACallBesideAPlainPost(b *testing.B) {
+// BenchmarkCallComparedWithPlainPost measures all transports in turns, so that
+// other load on the machine affects all of them equally. It reports the ratio
+// of the fastest turn of each to the fastest turn of the plain POST.
+func BenchmarkCallComparedWithPlainPost(b *testing.B) {
 	all := transports(b)
 	quickest := make([]time.Duration, len(all))
 	for b.Loop() {
 		for i, t := range all {
-			began := time.Now()
+			start := time.Now()
 			for range 50 {
 				t.once(b)
 			}
-			if took := time.Since(began); quickest[i] == 0 || took < quickest[i] {
+			if took := time.Since(start); quickest[i] == 0 || took < quickest[i] {
 				quickest[i] = took
 			}
 		}
@@ -144,17 +144,17 @@ func BenchmarkACallBesideAPlainPost(b *testing.B) {
 		unit := strings.NewReplacer(" ", "-", ",", "").Replace(t.name) + "/plain"
 		b.ReportMetric(float64(quickest[i])/float64(quickest[0]), unit)
 	}
-	b.ReportMetric(0, "ns/op") // of all together, which says nothing
+	b.ReportMetric(0, "ns/op") // hides the time of all together
 }
 
-// discard is a response writer that keeps nothing.
+// discard is a response writer that discards the body.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// BenchmarkHandler is what a call costs besides its connection.
+// BenchmarkHandler measures a call without its connection.
 func BenchmarkHandler(b *testing.B) {
 	layer := memory(b, store.Options{})
 	h := remote.NewHandler(layer, remote.Options{})

@@ -7,23 +7,23 @@ import (
 	"asgibox/asgi"
 )
 
-// A call is one thing that can be asked of a layer.
+// A call is one operation of the layer.
 type call struct {
-	keys     []string // that its body may have
-	bodyless bool     // that it may have none
+	keys     []string // allowed keys of the body
+	bodyless bool     // the body may be empty
 	do       func(*work) (asgi.Fields, error)
 }
 
-// work is the doing of one call.
+// work is one running call.
 type work struct {
-	h     *Handler
-	ctx   context.Context
-	cause *asgi.Cause
-	args  *arguments
-	taken *asgi.Delivery // what receive is about to answer
+	h        *Handler
+	ctx      context.Context
+	cause    *asgi.Cause
+	args     *arguments
+	delivery *asgi.Delivery // the message that receive is about to send
 }
 
-// calls are all that there is, by path under [Prefix].
+// calls holds all calls, by path under [Prefix].
 var calls = withState(map[string]*call{
 	"send":               {keys: []string{"channel", "message", "delay", "volatile", "trace"}, do: send},
 	"receive":            {keys: []string{"channels", "block", "timeout", "id", "envelope"}, do: receive},
@@ -41,7 +41,7 @@ var calls = withState(map[string]*call{
 	"channel_statistics": {keys: []string{"channel"}, do: channelStatistics},
 })
 
-// empty is the answer of what has nothing to tell.
+// empty is the result of calls that return nothing.
 var empty = asgi.Fields{}
 
 func send(w *work) (asgi.Fields, error) {
@@ -49,12 +49,12 @@ func send(w *work) (asgi.Fields, error) {
 	opts := w.options()
 	delay, later := w.args.seconds("delay")
 	switch {
-	case w.args.bad != nil:
-		return nil, w.args.bad
+	case w.args.err != nil:
+		return nil, w.args.err
 	case !later:
 		return empty, w.h.layer.Send(w.ctx, w.cause, channel, m, opts...)
 	case len(opts) > 0:
-		return nil, badRequest("what comes later is not volatile")
+		return nil, badRequest("a message with a delay cannot be volatile")
 	}
 	l, err := extension[asgi.Later](w)
 	if err != nil {
@@ -63,49 +63,43 @@ func send(w *work) (asgi.Fields, error) {
 	return empty, l.SendLater(w.ctx, w.cause, time.Now().Add(delay), channel, m)
 }
 
-// options returns how a message is to be sent.
+// options returns the options for sending the message.
 func (w *work) options() []asgi.SendOption {
-	if w.args.flag("volatile") {
+	if w.args.boolean("volatile") {
 		return []asgi.SendOption{asgi.Volatile}
 	}
 	return nil
 }
 
-// extension returns what the layer can do besides, or an error that says that
-// it cannot.
+// extension returns the layer as the extension E. It fails if the layer does not
+// have it, or if an argument is invalid.
 func extension[E any](w *work) (E, error) {
 	e, ok := asgi.As[E](w.h.layer)
 	if !ok {
-		return e, callError(kindNotFound, "this layer lacks the extension that the call needs")
+		return e, callError(kindNotFound, "this layer does not have the extension that the call needs")
 	}
-	return e, w.args.bad
+	return e, w.args.err
 }
 
 func newChannel(w *work) (asgi.Fields, error) {
 	pattern := w.args.text("pattern")
-	if w.args.bad != nil {
-		return nil, w.args.bad
+	if w.args.err != nil {
+		return nil, w.args.err
 	}
 	name, err := w.h.layer.NewChannel(w.ctx, pattern)
 	return asgi.Fields{{Key: "channel", Value: name}}, err
 }
 
-func groupAdd(w *work) (asgi.Fields, error) {
-	group, channel := w.args.text("group"), w.args.text("channel")
-	g, err := extension[asgi.Groups](w)
-	if err != nil {
-		return nil, err
-	}
-	return empty, g.GroupAdd(w.ctx, w.cause, group, channel)
-}
+func groupAdd(w *work) (asgi.Fields, error)     { return changeMembership(w, asgi.Groups.GroupAdd) }
+func groupDiscard(w *work) (asgi.Fields, error) { return changeMembership(w, asgi.Groups.GroupDiscard) }
 
-func groupDiscard(w *work) (asgi.Fields, error) {
+func changeMembership(w *work, change func(g asgi.Groups, ctx context.Context, c *asgi.Cause, group, channel string) error) (asgi.Fields, error) {
 	group, channel := w.args.text("group"), w.args.text("channel")
 	g, err := extension[asgi.Groups](w)
 	if err != nil {
 		return nil, err
 	}
-	return empty, g.GroupDiscard(w.ctx, w.cause, group, channel)
+	return empty, change(g, w.ctx, w.cause, group, channel)
 }
 
 func groupLeave(w *work) (asgi.Fields, error) {
@@ -146,7 +140,7 @@ func flush(w *work) (asgi.Fields, error) {
 }
 
 func statistics(w *work) (asgi.Fields, error) {
-	if channel := w.args.textOr("channel", ""); channel != "" || w.args.bad != nil {
+	if channel := w.args.textOr("channel", ""); channel != "" || w.args.err != nil {
 		return channelStatistics(w)
 	}
 	s, err := extension[asgi.Statistics](w)

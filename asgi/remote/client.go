@@ -17,23 +17,23 @@ import (
 	"asgibox/asgi"
 )
 
-// ClientOptions are how a [Client] reaches its layer. The zero value works for
-// a control server on this machine.
+// ClientOptions are the options of a [Client]. The zero value works for a control
+// server on this machine.
 type ClientOptions struct {
-	Token string       // that the control server printed, if it wants one
-	HTTP  *http.Client // default: one with keep-alive for many calls at once
-	Log   *slog.Logger // of a server that cannot be reached; nowhere
+	Token string       // token that the control server printed, if it needs one
+	HTTP  *http.Client // default: one that keeps many connections open
+	Log   *slog.Logger // for reporting a lost connection; default: no log
 }
 
-// Client is a layer that is somewhere else: every call goes over HTTP to a
-// [Handler]. It offers the extensions groups, flush, statistics, delay and
-// state, as far as the layer there has them.
+// Client is a remote layer: it makes every call over HTTP to a [Handler]. It
+// offers those of the extensions groups, flush, statistics, delay and state
+// that the layer behind the handler has.
 //
-// A call returns when what it did is on disk there, so causes get no barriers.
-// Bind receives in a loop of its own and calls the bound function from there:
-// a sender hears neither of a full mailbox nor of a connection that is gone.
+// A call returns when its effects are on disk, so causes get no barriers. Bind
+// receives in its own goroutine and calls the bound function there, so a sender
+// gets no error if the function returns one.
 type Client struct {
-	asgi.Unsupported // for the extensions that do not go over the wire
+	asgi.Unsupported // for extensions that the protocol does not have
 	base             string
 	token            string
 	http             *http.Client
@@ -42,7 +42,7 @@ type Client struct {
 	extensions       []string
 	version          string
 	bindings         bindings
-	lost             atomic.Bool // the server was not reached when it was last asked to receive
+	disconnected     atomic.Bool // the last receive could not reach the server
 }
 
 var (
@@ -54,16 +54,16 @@ var (
 	_ asgi.KV         = (*Client)(nil)
 )
 
-// Dial asks the layer at a control server's address, like
-// http://127.0.0.1:8001, what it is, and answers a client for it. Close it to
-// end its bindings.
+// Dial returns a client for the layer of the control server at an address like
+// http://127.0.0.1:8001. It requests the description of the layer. The caller
+// must close the client to end its bindings.
 func Dial(ctx context.Context, control string, o ClientOptions) (*Client, error) {
 	if !strings.Contains(control, "://") {
 		control = "http://" + control
 	}
 	u, err := url.Parse(control)
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("the control address %q is not like http://127.0.0.1:8001", control)
+		return nil, fmt.Errorf("invalid control address %q; it must be like http://127.0.0.1:8001", control)
 	}
 	if o.HTTP == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -76,7 +76,7 @@ func Dial(ctx context.Context, control string, o ClientOptions) (*Client, error)
 	c := &Client{log: o.Log, base: strings.TrimSuffix(u.String(), "/") + Prefix, token: o.Token, http: o.HTTP}
 	about, err := c.do(ctx, http.MethodGet, "", nil)
 	if err != nil {
-		return nil, fmt.Errorf("asking the layer at %s what it is: %w", control, err)
+		return nil, fmt.Errorf("connect to the layer at %s: %w", control, err)
 	}
 	c.settings = asgi.Settings{
 		Expiry:      inSeconds(about, "expiry"),
@@ -92,14 +92,13 @@ func Dial(ctx context.Context, control string, o ClientOptions) (*Client, error)
 	return c, nil
 }
 
-// Version returns what the program at the other end calls itself.
+// Version returns the version of the server's program.
 func (c *Client) Version() string { return c.version }
 
-// Settings returns how the layer there was set up, when Dial asked.
+// Settings returns the settings that the layer had when Dial was called.
 func (c *Client) Settings() asgi.Settings { return c.settings }
 
-// Offers reports whether the layer there has the extension, and it goes over
-// the wire.
+// Offers reports whether the layer and the protocol have the extension.
 func (c *Client) Offers(extension string) bool {
 	switch extension {
 	case asgi.ExtGroups, asgi.ExtFlush, asgi.ExtStatistics, asgi.ExtDelay, asgi.ExtState:
@@ -108,13 +107,13 @@ func (c *Client) Offers(extension string) bool {
 	return false
 }
 
-// Close ends the bindings and lets idle connections go.
+// Close ends all bindings and closes idle connections.
 func (c *Client) Close() {
 	c.bindings.close()
 	c.http.CloseIdleConnections()
 }
 
-// call makes one call and answers its result.
+// call makes one call and returns its result.
 func (c *Client) call(ctx context.Context, name string, args asgi.Fields) (asgi.Fields, error) {
 	for i := range args {
 		v, err := asgi.Converter(nil).Value(args[i].Value)
@@ -125,8 +124,8 @@ func (c *Client) call(ctx context.Context, name string, args asgi.Fields) (asgi.
 	}
 	fields, err := c.do(ctx, http.MethodPost, name, args)
 	if err != nil {
-		var told *Error
-		if !errors.As(err, &told) {
+		var callErr *Error
+		if !errors.As(err, &callErr) {
 			err = fmt.Errorf("layer over HTTP, %s: %w", name, err)
 		}
 		return nil, err
@@ -159,40 +158,40 @@ func (c *Client) do(ctx context.Context, method, name string, args asgi.Fields) 
 	return result(res)
 }
 
-// transportError is of a call that did not come through, or whose answer did
-// not.
+// transportError is the error of a call whose request or response was not
+// transmitted.
 type transportError struct{ err error }
 
 func (e *transportError) Error() string { return e.err.Error() }
 func (e *transportError) Unwrap() error { return e.err }
 
-// longestAnswer bounds what the other end can make this one keep in memory.
-const longestAnswer = 256 << 20
+// maxResponse is the maximum length of a response, in bytes. It limits memory.
+const maxResponse = 256 << 20
 
-// result reads an answer, or the error that it tells of.
+// result returns the result or the error in a response.
 func result(res *http.Response) (asgi.Fields, error) {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
-	if _, err := buf.ReadFrom(io.LimitReader(res.Body, longestAnswer)); err != nil {
+	if _, err := buf.ReadFrom(io.LimitReader(res.Body, maxResponse)); err != nil {
 		return nil, &transportError{err}
 	}
 	f := msgpackForm
 	if mediaType, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";"); mediaType == jsonForm.mediaType {
-		f = jsonForm // what stands before the handler answers so
+		f = jsonForm // a response of the code in front of the handler
 	}
 	fields, err := f.decode(buf.Bytes())
 	switch {
 	case err != nil && res.StatusCode == http.StatusOK:
-		return nil, fmt.Errorf("the answer cannot be read: %w", err)
+		return nil, fmt.Errorf("cannot decode the response: %w", err)
 	case err != nil:
-		return nil, fmt.Errorf("the server answered %s; is it a control server?", res.Status)
+		return nil, fmt.Errorf("unexpected response %s; is it a control server?", res.Status)
 	case res.StatusCode != http.StatusOK:
 		return nil, &Error{Kind: find[string](fields, "error"), Detail: find[string](fields, "detail")}
 	}
 	return fields, nil
 }
 
-// find returns a value of a result if it is of that type.
+// find returns the value of a key if it has type T.
 func find[T any](fields asgi.Fields, key string) (v T) {
 	for _, f := range fields {
 		if f.Key == key {

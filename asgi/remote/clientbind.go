@@ -9,15 +9,15 @@ import (
 	"asgibox/asgi"
 )
 
-// bindings are the loops that receive for bound functions.
+// bindings are the goroutines that receive for bound functions.
 type bindings struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards closed and cancels
 	closed  bool
 	cancels map[string]context.CancelFunc // by prefix
 	loops   sync.WaitGroup
 }
 
-// Bind makes deliver the reader of a prefix; see [asgi.Layer] and [Client].
+// Bind implements [asgi.Layer]; see also [Client].
 func (c *Client) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind func(), err error) {
 	if err := asgi.CheckPrefix(prefix); err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (c *Client) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind 
 	case b.closed:
 		return nil, asgi.ErrClosed
 	case b.cancels[prefix] != nil:
-		return nil, fmt.Errorf("the prefix %q is bound already", prefix)
+		return nil, fmt.Errorf("the prefix %q is already bound", prefix)
 	case b.cancels == nil:
 		b.cancels = map[string]context.CancelFunc{}
 	}
@@ -49,17 +49,17 @@ func (c *Client) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind 
 	}), nil
 }
 
-// deliverAll receives and delivers until ctx ends. What the server answered
-// when it was told to end the wait is delivered, too.
+// deliverAll receives and delivers until ctx ends. It also delivers a message
+// that the server assigned before it ended the last wait.
 func (c *Client) deliverAll(ctx context.Context, prefix string, deliver func(asgi.Delivery) error) {
 	for ctx.Err() == nil {
 		d, err := c.Receive(ctx, nil, prefix)
 		if err != nil {
-			pause(ctx, retryEvery)
+			pause(ctx, retryInterval)
 			continue
 		}
 		if errors.Is(deliver(d), asgi.ErrGone) && c.Offers(asgi.ExtGroups) {
-			// A membership that stays is ended by the next message.
+			// If this fails, the next message for the channel retries it.
 			_ = c.GroupLeave(ctx, nil, d.Channel)
 		}
 	}

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// Receive waits for a message; see [asgi.Layer]. Where the server cannot be
-// reached, or is shutting down, it goes on waiting, for the one that is started
-// next.
+// Receive implements [asgi.Layer]. If the server cannot be reached or is
+// shutting down, Receive continues to wait until a server runs again.
 func (c *Client) Receive(ctx context.Context, work *asgi.Cause, channels ...string) (asgi.Delivery, error) {
 	for _, name := range channels {
 		if err := asgi.CheckReceive(name); err != nil {
@@ -29,50 +29,49 @@ func (c *Client) Receive(ctx context.Context, work *asgi.Cause, channels ...stri
 		case ok:
 			work.Take(d)
 			return d, nil
-		case err == nil: // its time was over
+		case err == nil: // the wait timed out
 		case ctx.Err() != nil:
 			return asgi.Delivery{}, context.Cause(ctx)
-		case !unreachable(err):
+		case !isUnreachable(err):
 			return asgi.Delivery{}, err
 		default:
-			c.reached(err)
-			c.untilReached(ctx)
+			c.reportReachable(err)
+			c.waitUntilReachable(ctx)
 		}
 	}
 }
 
-// untilReached returns when the server answers, whatever it says.
-func (c *Client) untilReached(ctx context.Context) {
+// waitUntilReachable returns when the server sends any response.
+func (c *Client) waitUntilReachable(ctx context.Context) {
 	for ctx.Err() == nil {
-		pause(ctx, retryEvery)
+		pause(ctx, retryInterval)
 		_, err := c.do(ctx, http.MethodGet, "", nil)
 		if err == nil {
-			c.reached(nil)
+			c.reportReachable(nil)
 		}
-		if err == nil || !unreachable(err) {
+		if err == nil || !isUnreachable(err) {
 			return
 		}
 	}
 }
 
-// reached notes whether the server was, and tells when that changes: once,
-// however many receive.
-func (c *Client) reached(err error) {
+// reportReachable logs when the server becomes unreachable or reachable again:
+// once, even if many calls wait.
+func (c *Client) reportReachable(err error) {
 	switch {
-	case err == nil && c.lost.CompareAndSwap(true, false):
-		c.log.Info("the layer is reached again", "control", c.base)
-	case err != nil && c.lost.CompareAndSwap(false, true):
-		c.log.Warn("the layer cannot be reached; trying again", "control", c.base, "err", err)
+	case err == nil && c.disconnected.CompareAndSwap(true, false):
+		c.log.Info("the layer can be reached again", logkey.Control, c.base)
+	case err != nil && c.disconnected.CompareAndSwap(false, true):
+		c.log.Warn("the layer cannot be reached; trying again", logkey.Control, c.base, logkey.Error, err)
 	}
 }
 
-// retryEvery is how long to rest before a server that could not be reached is
-// asked again.
-const retryEvery = time.Second
+// retryInterval is the pause before the next attempt to reach the server.
+const retryInterval = time.Second
 
-// unreachable reports whether an error says nothing of the call: it did not
-// come through, or came to a server that is shutting down.
-func unreachable(err error) bool {
+// isUnreachable reports whether a call failed because it did not reach the server
+// or because the server is shutting down.
+func isUnreachable(err error) bool {
 	var broken *transportError
 	return errors.As(err, &broken) || errors.Is(err, asgi.ErrClosed)
 }
@@ -84,8 +83,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Poll takes a message if there is one; see [asgi.Layer]. Where the server
-// cannot be reached there is none, just as Receive goes on waiting.
+// Poll implements [asgi.Layer]. If the server cannot be reached it returns no
+// message and no error, as Receive continues to wait then.
 func (c *Client) Poll(ctx context.Context, work *asgi.Cause, channels ...string) (asgi.Delivery, bool, error) {
 	d, ok, err := delivery(c.call(ctx, "receive", asgi.Fields{
 		{Key: "channels", Value: items(channels)},
@@ -94,16 +93,16 @@ func (c *Client) Poll(ctx context.Context, work *asgi.Cause, channels ...string)
 	switch {
 	case ok:
 		work.Take(d)
-	case err != nil && ctx.Err() == nil && unreachable(err):
-		c.reached(err)
+	case err != nil && ctx.Err() == nil && isUnreachable(err):
+		c.reportReachable(err)
 		return asgi.Delivery{}, false, nil
 	}
 	return d, ok, err
 }
 
-// wait receives once for as long as the server lets it. When ctx ends it does
-// not hang up, since a message may be on its way: it has the server end the
-// wait, and that answers what there was.
+// wait makes one receive call that waits as long as the server allows. When ctx
+// ends it does not hang up, because the server may be sending a message: it asks
+// the server to end the wait, and returns the message if there was one.
 func (c *Client) wait(ctx context.Context, channels []string) (asgi.Delivery, bool, error) {
 	calling, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer hangUp()
@@ -113,39 +112,39 @@ func (c *Client) wait(ctx context.Context, channels []string) (asgi.Delivery, bo
 	return delivery(c.call(calling, "receive", asgi.Fields{
 		{Key: "channels", Value: items(channels)},
 		{Key: "block", Value: true},
-		{Key: "timeout", Value: longestWait.Seconds()},
+		{Key: "timeout", Value: maxWait.Seconds()},
 		{Key: "id", Value: id},
 		{Key: "envelope", Value: true},
 	}))
 }
 
-// How often, and how far apart, the server is asked to end a wait: the receive
-// itself may still be on its way to it.
+// The number of requests to end a wait, and the pause between them. Several may
+// be necessary, because the receive call may reach the server later.
 const (
-	endTries = 50
-	endPause = 100 * time.Millisecond
+	cancelTries = 50
+	cancelPause = 100 * time.Millisecond
 )
 
-// endWait has the server end a wait, and hangs up if it does not.
+// endWait asks the server to end a wait, and hangs up if it does not.
 func (c *Client) endWait(calling context.Context, hangUp context.CancelFunc, id string) {
-	for range endTries {
+	for range cancelTries {
 		fields, err := c.call(calling, "cancel", asgi.Fields{{Key: "id", Value: id}})
 		if calling.Err() != nil {
-			return // it has ended
+			return // the wait has ended
 		}
 		if err != nil {
 			break
 		}
 		if find[bool](fields, "waited") {
-			pause(calling, endTries*endPause)
+			pause(calling, cancelTries*cancelPause)
 			break
 		}
-		pause(calling, endPause)
+		pause(calling, cancelPause)
 	}
 	hangUp()
 }
 
-// delivery reads the answer of receive.
+// delivery returns the message in the result of a receive call, if there is one.
 func delivery(fields asgi.Fields, err error) (asgi.Delivery, bool, error) {
 	channel := find[string](fields, "channel")
 	if err != nil || channel == "" {

@@ -7,15 +7,15 @@ import (
 	"asgibox/asgi"
 )
 
-// Get returns a value; see [asgi.KV].
+// Get implements [asgi.KV].
 func (c *Client) Get(ctx context.Context, work *asgi.Cause, key string) (any, bool, error) {
-	fields, err := c.call(ctx, "kv/get", within(work, nil, asgi.Field{Key: "key", Value: key}))
+	fields, err := c.call(ctx, "kv/get", withCause(work, nil, asgi.Field{Key: "key", Value: key}))
 	return find[any](fields, "value"), find[bool](fields, "found"), err
 }
 
-// Set puts a value; see [asgi.KV].
+// Set implements [asgi.KV].
 func (c *Client) Set(ctx context.Context, work *asgi.Cause, key string, value any, ttl time.Duration, opts ...asgi.SendOption) error {
-	args := within(work, opts, asgi.Field{Key: "key", Value: key}, asgi.Field{Key: "value", Value: value})
+	args := withCause(work, opts, asgi.Field{Key: "key", Value: key}, asgi.Field{Key: "value", Value: value})
 	if ttl > 0 {
 		args = append(args, asgi.Field{Key: "ttl", Value: ttl.Seconds()})
 	}
@@ -23,34 +23,34 @@ func (c *Client) Set(ctx context.Context, work *asgi.Cause, key string, value an
 	return err
 }
 
-// Delete removes a value; see [asgi.KV].
+// Delete implements [asgi.KV].
 func (c *Client) Delete(ctx context.Context, work *asgi.Cause, key string) error {
-	_, err := c.call(ctx, "kv/delete", within(work, nil, asgi.Field{Key: "key", Value: key}))
+	_, err := c.call(ctx, "kv/delete", withCause(work, nil, asgi.Field{Key: "key", Value: key}))
 	return err
 }
 
-// Incr adds to an integer; see [asgi.KV].
+// Incr implements [asgi.KV].
 func (c *Client) Incr(ctx context.Context, work *asgi.Cause, key string, n int64) (int64, error) {
-	fields, err := c.call(ctx, "kv/incr", within(work, nil, asgi.Field{Key: "key", Value: key}, asgi.Field{Key: "n", Value: n}))
+	fields, err := c.call(ctx, "kv/incr", withCause(work, nil, asgi.Field{Key: "key", Value: key}, asgi.Field{Key: "n", Value: n}))
 	return find[int64](fields, "value"), err
 }
 
-// Append adds to a list; see [asgi.KV].
+// Append implements [asgi.KV].
 func (c *Client) Append(ctx context.Context, work *asgi.Cause, key string, value any, keep int) (asgi.List, error) {
-	fields, err := c.call(ctx, "kv/append", within(work, nil,
+	fields, err := c.call(ctx, "kv/append", withCause(work, nil,
 		asgi.Field{Key: "key", Value: key}, asgi.Field{Key: "value", Value: value}, asgi.Field{Key: "keep", Value: keep}))
 	return find[asgi.List](fields, "value"), err
 }
 
-// Keys returns the keys with a prefix; see [asgi.KV].
+// Keys implements [asgi.KV].
 func (c *Client) Keys(ctx context.Context, work *asgi.Cause, prefix string) ([]string, error) {
-	fields, err := c.call(ctx, "kv/keys", within(work, nil, asgi.Field{Key: "prefix", Value: prefix}))
+	fields, err := c.call(ctx, "kv/keys", withCause(work, nil, asgi.Field{Key: "prefix", Value: prefix}))
 	return texts(find[asgi.List](fields, "keys")), err
 }
 
-// Swap sets a value if the old one is there; see [asgi.KV].
+// Swap implements [asgi.KV].
 func (c *Client) Swap(ctx context.Context, work *asgi.Cause, key string, old, new any) (bool, error) {
-	args := within(work, nil, asgi.Field{Key: "key", Value: key})
+	args := withCause(work, nil, asgi.Field{Key: "key", Value: key})
 	if old != any(asgi.Absent) {
 		args = append(args, asgi.Field{Key: "old", Value: old})
 	}

@@ -17,15 +17,15 @@ import (
 	"asgibox/store"
 )
 
-func TestALayerOverHTTPIsALayer(t *testing.T) {
+func TestClientConformance(t *testing.T) {
 	asgitest.TestLayer(t, func(t testing.TB, s asgitest.Setup) asgi.Layer {
 		return overPipes(t, memory(t, conforming(s)))
 	}, lacking)
 }
 
-// TestALayerOverALoopbackPortIsALayer takes more than a minute, since what
-// leaves the process lives by the clock on the wall.
-func TestALayerOverALoopbackPortIsALayer(t *testing.T) {
+// TestClientConformanceOverTCP takes more than a minute, because it cannot use
+// the fake clock of testing/synctest.
+func TestClientConformanceOverTCP(t *testing.T) {
 	if os.Getenv("ASGIBOX_LONG") == "" {
 		t.Log("runs with ASGIBOX_LONG=1 only")
 		return
@@ -41,10 +41,10 @@ func TestALayerOverALoopbackPortIsALayer(t *testing.T) {
 	}, lacking, asgitest.RealTime(100*time.Millisecond))
 }
 
-// lacking is what does not go over the wire.
+// lacking declares the features that the protocol does not have.
 var lacking = asgitest.Without(asgitest.Push, asgi.ExtReaders, asgi.ExtPutBack)
 
-// conforming turns what the suite wants into a store's options.
+// conforming returns the setup of a subtest as options of a store.
 func conforming(s asgitest.Setup) store.Options {
 	o := store.Options{
 		Capacity:    s.Capacity,
@@ -70,7 +70,7 @@ func memory(t testing.TB, o store.Options) *store.Store {
 	return s
 }
 
-// overPipes serves a layer in memory and answers a client for it.
+// overPipes serves a layer over pipes and returns a client for it.
 func overPipes(t testing.TB, layer asgi.Layer) *remote.Client {
 	t.Helper()
 	handler := remote.NewHandler(layer, remote.Options{Version: "test"})
@@ -85,8 +85,8 @@ func overPipes(t testing.TB, layer asgi.Layer) *remote.Client {
 	return c
 }
 
-// pipeServer serves over pipes in memory, which bubbles of synctest can wait
-// for, and answers a client of it.
+// pipeServer serves over pipes in memory, which work in bubbles of synctest. It
+// returns an HTTP client that uses them.
 func pipeServer(t testing.TB, handler http.Handler) *http.Client {
 	t.Helper()
 	l := newPipes()
@@ -116,7 +116,7 @@ type pipes struct {
 
 func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
 
-// reopen lets a closed listener be listened on again.
+// reopen makes a closed listener usable again.
 func (p *pipes) reopen() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

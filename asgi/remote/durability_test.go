@@ -19,13 +19,13 @@ import (
 	"asgibox/store"
 )
 
-// slowDisk is a layer whose every call raises its cause to a point that the
-// disk reaches when the test says so.
+// slowDisk is a layer whose calls raise the cause to a barrier that passes or
+// fails when the test calls reach.
 type slowDisk struct {
 	*store.Store
-	mu      sync.Mutex // guards what follows
-	reached error
-	over    bool
+	mu      sync.Mutex // guards err, reached and waiting
+	err     error
+	reached bool
 	waiting []func(error)
 	asked   chan struct{} // a token for each wait
 }
@@ -37,28 +37,28 @@ func newSlowDisk(t testing.TB) *slowDisk {
 func (d *slowDisk) Passed(uint64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.over && d.reached == nil
+	return d.reached && d.err == nil
 }
 
 func (d *slowDisk) Notify(_ uint64, f func(error)) func() {
 	d.mu.Lock()
-	over, err := d.over, d.reached
-	if !over {
+	reached, err := d.reached, d.err
+	if !reached {
 		d.waiting = append(d.waiting, f)
 	}
 	d.mu.Unlock()
-	if over {
+	if reached {
 		f(err)
 	}
 	d.asked <- struct{}{}
 	return func() {}
 }
 
-// reach says that the disk is there, or that it never will be.
+// reach makes the barrier pass, or fail with err.
 func (d *slowDisk) reach(err error) {
 	d.mu.Lock()
 	waiting := d.waiting
-	d.over, d.reached, d.waiting = true, err, nil
+	d.reached, d.err, d.waiting = true, err, nil
 	d.mu.Unlock()
 	for _, f := range waiting {
 		f(err)
@@ -75,8 +75,8 @@ func (d *slowDisk) Poll(ctx context.Context, c *asgi.Cause, channels ...string) 
 	return d.Store.Poll(ctx, nil, channels...)
 }
 
-// answered makes a call in the background.
-func answered(t *testing.T, call func() (int, string)) <-chan string {
+// inBackground makes a call in the background.
+func inBackground(t *testing.T, call func() (int, string)) <-chan string {
 	t.Helper()
 	done := make(chan string, 1)
 	go func() {
@@ -86,21 +86,21 @@ func answered(t *testing.T, call func() (int, string)) <-chan string {
 	return done
 }
 
-func TestAnAnswerWaitsForTheDisk(t *testing.T) {
+func TestResponseWaitsForTheDisk(t *testing.T) {
 	for _, tt := range []struct{ call, body, want string }{
 		{"send", `{"channel": "c", "message": {}}`, `{}`},
 		{"receive", `{"channels": "c"}`, `{"channel":null,"message":null}`},
 	} {
 		disk := newSlowDisk(t)
 		s := serve(t, disk, guard.Options{})
-		done := answered(t, func() (int, string) {
+		done := inBackground(t, func() (int, string) {
 			status, got, _ := post(t, s, tt.call, tt.body)
 			return status, got
 		})
 		<-disk.asked
 		select {
 		case got := <-done:
-			t.Errorf("%s was answered %s before the disk was there", tt.call, got)
+			t.Errorf("%s returned %s before the disk reached the barrier", tt.call, got)
 		default:
 		}
 		disk.reach(nil)
@@ -110,18 +110,18 @@ func TestAnAnswerWaitsForTheDisk(t *testing.T) {
 	}
 }
 
-func TestADiskThatFailsIsToldAndKeepsTheMessage(t *testing.T) {
+func TestDiskFailureIsReportedAndKeepsTheMessage(t *testing.T) {
 	disk := newSlowDisk(t)
 	s := serve(t, disk, guard.Options{})
 	disk.reach(asgi.ErrStoreFailed)
 	refuses(t, s, "send", `{"channel": "c", "message": {"n": 1}}`, 503, "StoreFailed")
 	refuses(t, s, "receive", `{"channels": "c"}`, 503, "StoreFailed")
 	if d, ok, err := disk.Store.Poll(t.Context(), nil, "c"); err != nil || !ok || d.Message.Int("n") != 1 {
-		t.Errorf("the message that nobody got is gone: %v, %v", ok, err)
+		t.Errorf("the message that was not delivered is gone: %v, %v", ok, err)
 	}
 }
 
-func TestAReceiverThatHangsUpLosesNothing(t *testing.T) {
+func TestHangingUpLosesNoMessage(t *testing.T) {
 	disk := newSlowDisk(t)
 	s := serve(t, disk, guard.Options{})
 	ctx := t.Context()
@@ -135,7 +135,7 @@ func TestAReceiverThatHangsUpLosesNothing(t *testing.T) {
 	}
 }
 
-func TestAMessageThatGoesBackIsNotAnswered(t *testing.T) {
+func TestMessagePutBackIsNotSent(t *testing.T) {
 	layer := memory(t, store.Options{})
 	if err := layer.Send(t.Context(), nil, "c", asgi.Message{}); err != nil {
 		t.Fatal(err)
@@ -146,14 +146,14 @@ func TestAMessageThatGoesBackIsNotAnswered(t *testing.T) {
 	remote.NewHandler(layer, remote.Options{}).ServeHTTP(w,
 		httptest.NewRequestWithContext(ctx, http.MethodPost, "/layer/receive", strings.NewReader(`{"channels": "c"}`)))
 	if w.Code == http.StatusOK {
-		t.Errorf("it was answered: %s", w.Body)
+		t.Errorf("the message was sent: %s", w.Body)
 	}
 	if _, ok, err := layer.Poll(t.Context(), nil, "c"); err != nil || !ok {
-		t.Errorf("it did not go back: %v, %v", ok, err)
+		t.Errorf("the message did not go back: %v, %v", ok, err)
 	}
 }
 
-func TestAReceiverThatHangsUpWhileItWaitsIsNoReader(t *testing.T) {
+func TestHangingUpEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := memory(t, store.Options{})
 		client := pipeServer(t, remote.NewHandler(layer, remote.Options{}))
@@ -168,23 +168,23 @@ func TestAReceiverThatHangsUpWhileItWaitsIsNoReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, ok, err := layer.Poll(t.Context(), nil, "c"); err != nil || !ok {
-			t.Errorf("the message went to nobody: %v, %v", ok, err)
+			t.Errorf("the message went to the receiver that hung up: %v, %v", ok, err)
 		}
 	})
 }
 
-func TestClosingTheHandlerEndsReceivesThatWait(t *testing.T) {
+func TestCloseEndsWaitingReceives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := remote.NewHandler(memory(t, store.Options{}), remote.Options{})
 		done := parkOver(t, t.Context(), pipeServer(t, h))
 		h.Close()
 		if err := <-done; err == nil || err.Error() != "503 Service Unavailable" {
-			t.Errorf("it was answered %v", err)
+			t.Errorf("err = %v, want 503", err)
 		}
 	})
 }
 
-func TestAReceiveThatWaitsIsEndedByItsTime(t *testing.T) {
+func TestReceiveTimeout(t *testing.T) {
 	for _, tt := range []struct {
 		timeout string
 		want    time.Duration
@@ -204,8 +204,8 @@ func TestAReceiveThatWaitsIsEndedByItsTime(t *testing.T) {
 	}
 }
 
-// parkOver has a receive wait at the server. Its answer's status, unless it is
-// 200, is told as an error.
+// parkOver starts a receive that waits at the server. The channel receives its
+// error, or its status as an error unless that is 200.
 func parkOver(t *testing.T, ctx context.Context, client *http.Client) <-chan error {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://pipe/layer/receive", strings.NewReader(`{"channels": "c", "block": true}`))
@@ -227,8 +227,8 @@ func parkOver(t *testing.T, ctx context.Context, client *http.Client) <-chan err
 	return done
 }
 
-// hangUp receives, and closes the connection once the server is at it.
-func hangUp(t *testing.T, url, body string, begun <-chan struct{}) {
+// hangUp starts a receive, and closes the connection once started has a value.
+func hangUp(t *testing.T, url, body string, started <-chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+remote.Prefix+"receive", strings.NewReader(body))
@@ -240,14 +240,14 @@ func hangUp(t *testing.T, url, body string, begun <-chan struct{}) {
 		_, err := http.DefaultTransport.RoundTrip(req)
 		done <- err
 	}()
-	<-begun
+	<-started
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("err = %v", err)
 	}
 }
 
-func TestReceivesOutliveTheServerAndSayItOnce(t *testing.T) {
+func TestReceiveContinuesAfterServerRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		layer := memory(t, store.Options{})
@@ -273,15 +273,15 @@ func TestReceivesOutliveTheServerAndSayItOnce(t *testing.T) {
 		stop()
 		time.Sleep(10 * time.Second)
 		if d, ok, err := c.Poll(t.Context(), nil, "c"); ok || err != nil {
-			t.Errorf("polled %v, %v, %v while nobody is there", d, ok, err)
+			t.Errorf("polled %v, %v, %v while no server runs", d, ok, err)
 		}
 		l.reopen()
 		t.Cleanup(serveOn(t, l, layer))
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		for _, told := range []string{"cannot be reached", "reached again"} {
-			if n := strings.Count(out.String(), told); n != 1 {
-				t.Errorf("%q was told %d times: %s", told, n, out.String())
+		for _, text := range []string{"cannot be reached", "reached again"} {
+			if n := strings.Count(out.String(), text); n != 1 {
+				t.Errorf("%q was logged %d times: %s", text, n, out.String())
 			}
 		}
 		for range cap(got) {

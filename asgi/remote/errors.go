@@ -9,7 +9,7 @@ import (
 	"asgibox/asgi/codec"
 )
 
-// The kinds of errors that the wire knows besides those of package asgi.
+// Kinds of errors in responses, besides those of package asgi.
 const (
 	kindBadRequest    = "BadRequest"
 	kindNotFound      = "NotFound"
@@ -20,9 +20,9 @@ const (
 	kindInternal      = "Error"
 )
 
-// table joins errors to kinds and statuses, for both ends. An error that
-// matches several rows is the first.
-var table = []struct {
+// errorTable maps errors to kinds and statuses, for both ends. If several rows
+// match, the first one counts.
+var errorTable = []struct {
 	err    error
 	kind   string
 	status int
@@ -51,9 +51,8 @@ var (
 	errForbidden     = errors.New("forbidden")
 )
 
-// An Error is what the other end answered in place of a result. It is the
-// error of package asgi that its kind names: errors.Is(err,
-// asgi.ErrChannelFull) holds over the wire too.
+// An Error is an error response. It matches the error of package asgi that its
+// kind names, so that errors.Is(err, asgi.ErrChannelFull) works over HTTP too.
 type Error struct {
 	Kind   string // like ChannelFull
 	Detail string
@@ -61,9 +60,9 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Detail }
 
-// Is reports whether target is what the kind stands for.
+// Is reports whether target is the error that the kind names.
 func (e *Error) Is(target error) bool {
-	for _, row := range table {
+	for _, row := range errorTable {
 		if row.kind == e.Kind {
 			return row.err == target
 		}
@@ -77,9 +76,9 @@ func badRequest(format string, args ...any) error {
 	return callError(kindBadRequest, fmt.Sprintf(format, args...))
 }
 
-// onWire returns how an error is told.
-func onWire(err error) (kind string, status int) {
-	for _, row := range table {
+// kindOf returns the kind and the status for an error.
+func kindOf(err error) (kind string, status int) {
+	for _, row := range errorTable {
 		if errors.Is(err, row.err) {
 			return row.kind, row.status
 		}

@@ -10,9 +10,10 @@ import (
 	"sync"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// An exchange is one call and its answer.
+// An exchange is one call and its response.
 type exchange struct {
 	h       *Handler
 	w       http.ResponseWriter
@@ -20,19 +21,19 @@ type exchange struct {
 	in, out *form
 }
 
-// keepBuffer is how large a buffer may be that is kept for the next call.
-const keepBuffer = 64 << 10
+// maxPooledBuffer is the maximum size of buffers that are reused, in bytes.
+const maxPooledBuffer = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func release(b *bytes.Buffer) {
-	if b.Cap() <= keepBuffer {
+	if b.Cap() <= maxPooledBuffer {
 		b.Reset()
 		buffers.Put(b)
 	}
 }
 
-// call reads the body, does what it asks for and answers.
+// call reads the body, makes the call and sends the response.
 func (x *exchange) call(c *call) {
 	args, err := x.read(c)
 	if err != nil {
@@ -42,45 +43,44 @@ func (x *exchange) call(c *call) {
 	w := &work{h: x.h, ctx: x.r.Context(), cause: args.cause(), args: args}
 	result, err := c.do(w)
 	if err == nil {
-		err = args.bad // what was asked for wrongly, where do did not look at it
+		err = args.err // of an argument that do did not check
 	}
 	if err == nil {
 		err = w.cause.Barrier().Wait(x.r.Context())
 	}
-	if err == nil && w.taken != nil {
-		err = context.Cause(x.r.Context()) // nobody is there to get it
+	if err == nil && w.delivery != nil {
+		err = context.Cause(x.r.Context()) // set if the client has hung up
 	}
-	if err != nil && w.taken != nil {
+	if err != nil && w.delivery != nil {
 		w.putBack()
 	}
 	if err != nil {
 		x.fail(err)
 		return
 	}
-	x.answer(result)
+	x.respond(result)
 }
 
-// read returns the arguments of a call, checked for keys that it does not
-// know.
+// read returns the arguments of a call. It fails if one is unknown.
 func (x *exchange) read(c *call) (*arguments, error) {
 	var err error
-	if x.in, err = sentForm(x.r.Header); err != nil {
+	if x.in, err = requestForm(x.r.Header); err != nil {
 		return nil, err
 	}
 	x.out = x.in
-	if x.out, err = wantedForm(x.r.Header, x.in); err != nil {
+	if x.out, err = responseForm(x.r.Header, x.in); err != nil {
 		x.out = x.in
 		return nil, err
 	}
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
-	limit := int64(x.in.grows*x.h.limit + envelopeRoom)
+	limit := int64(x.in.growth*x.h.limit + envelopeSize)
 	if _, err := buf.ReadFrom(http.MaxBytesReader(x.w, x.r.Body, limit)); err != nil {
 		var long *http.MaxBytesError
 		if errors.As(err, &long) {
-			return nil, callError(kindTooLarge, "the body is longer than any message may be: "+strconv.FormatInt(limit, 10)+" bytes (--max-message)")
+			return nil, callError(kindTooLarge, "the body is too long: the limit is "+strconv.FormatInt(limit, 10)+" bytes (--max-message)")
 		}
-		return nil, badRequest("the body could not be read: %v", err)
+		return nil, badRequest("cannot read the body: %v", err)
 	}
 	if buf.Len() == 0 && c.bodyless {
 		return newArguments(nil, c.keys)
@@ -92,20 +92,14 @@ func (x *exchange) read(c *call) (*arguments, error) {
 	return newArguments(fields, c.keys)
 }
 
-// answer writes a result.
-func (x *exchange) answer(result asgi.Fields) {
-	x.write(http.StatusOK, result)
-}
+// respond sends a result.
+func (x *exchange) respond(result asgi.Fields) { x.write(http.StatusOK, result) }
 
-// fail writes an error, and logs those that nobody expects.
+// fail sends an error response, and logs unexpected errors.
 func (x *exchange) fail(err error) {
-	kind, status := onWire(err)
-	var told *Error
-	if errors.As(err, &told) {
-		kind, status = told.Kind, statusOf(told.Kind)
-	}
+	kind, status := kindOf(err)
 	if status == http.StatusInternalServerError && x.r.Context().Err() == nil {
-		x.h.log.Error("a call over HTTP failed", "path", x.r.URL.Path, "error", err)
+		x.h.log.Error("a call over HTTP failed", logkey.Path, x.r.URL.Path, logkey.Error, err)
 	}
 	if status == http.StatusServiceUnavailable {
 		x.w.Header().Set("Retry-After", "1")
@@ -113,19 +107,10 @@ func (x *exchange) fail(err error) {
 	x.write(status, asgi.Fields{{Key: "error", Value: kind}, {Key: "detail", Value: err.Error()}})
 }
 
-func statusOf(kind string) int {
-	for _, row := range table {
-		if row.kind == kind {
-			return row.status
-		}
-	}
-	return http.StatusInternalServerError
-}
-
 func (x *exchange) write(status int, fields asgi.Fields) {
 	for i := range fields {
 		checked, err := asgi.Converter(nil).OwnValue(fields[i].Value)
-		if err != nil { // a detail that is no text
+		if err != nil { // the text of an error is not UTF-8
 			checked = strconv.Quote(err.Error())
 		}
 		fields[i].Value = checked
@@ -138,6 +123,6 @@ func (x *exchange) write(status int, fields asgi.Fields) {
 	h["Content-Length"] = []string{strconv.Itoa(buf.Len())}
 	x.w.WriteHeader(status)
 	if x.r.Method != http.MethodHead {
-		io.Copy(x.w, buf) // a caller that is gone needs no answer
+		io.Copy(x.w, buf) // ignores the error: the client is gone
 	}
 }

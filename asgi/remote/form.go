@@ -10,12 +10,12 @@ import (
 	"asgibox/asgi/codec"
 )
 
-// A form is one of the two ways to write a body.
+// A form is one of the two encodings of a body.
 type form struct {
 	mediaType string
 	append    func([]byte, asgi.Fields) []byte
 	decode    func([]byte) (asgi.Fields, error)
-	grows     int // a message is written in at most so many times its encoded length
+	growth    int // maximum ratio of the length of a message to its length in MessagePack
 }
 
 var (
@@ -23,12 +23,12 @@ var (
 	msgpackForm = &form{"application/msgpack", codec.AppendFields, codec.DecodeFields, 1}
 )
 
-// envelopeRoom is what a body may be longer than its message, in bytes.
-const envelopeRoom = 4 << 10
+// envelopeSize is the number of bytes by which a body may exceed its message.
+const envelopeSize = 4 << 10
 
-// sentForm tells the form of a request's body. What curl -d calls a form, for
-// want of being told, is taken for JSON.
-func sentForm(h http.Header) (*form, error) {
+// requestForm returns the form of a request's body. The default media type of
+// curl -d, application/x-www-form-urlencoded, means JSON.
+func requestForm(h http.Header) (*form, error) {
 	text := h.Get("Content-Type")
 	switch text {
 	case "", jsonForm.mediaType:
@@ -44,32 +44,34 @@ func sentForm(h http.Header) (*form, error) {
 	case name == msgpackForm.mediaType:
 		return msgpackForm, nil
 	}
-	return nil, callError(kindMediaType, "a body of type "+text+" is not understood: send application/json or application/msgpack")
+	return nil, callError(kindMediaType, "unsupported body type "+text+"; send application/json or application/msgpack")
 }
 
-// wantedForm tells the form of the answer: the one that the caller likes best,
-// the one that it sent if it likes all.
-func wantedForm(h http.Header, sent *form) (*form, error) {
+// responseForm returns the form of the response: the one that the client
+// prefers, or the form of the request if the client accepts any.
+func responseForm(h http.Header, sent *form) (*form, error) {
 	accept := strings.Join(h.Values("Accept"), ",")
 	switch accept {
 	case "", sent.mediaType:
 		return sent, nil
 	}
 	var best *form
-	var liking float64
+	var bestQ float64
 	for _, item := range strings.Split(accept, ",") {
-		f, q := acceptable(item, sent)
-		if f != nil && (q > liking || q == liking && f == sent) && q > 0 {
-			best, liking = f, q
+		f, q := parseAccept(item, sent)
+		if f != nil && (q > bestQ || q == bestQ && f == sent) && q > 0 {
+			best, bestQ = f, q
 		}
 	}
 	if best == nil {
-		return nil, callError(kindNotAcceptable, "answers are application/json or application/msgpack, and "+accept+" wants neither")
+		return nil, callError(kindNotAcceptable, "responses are application/json or application/msgpack; the Accept header "+accept+" allows neither")
 	}
 	return best, nil
 }
 
-func acceptable(item string, sent *form) (f *form, q float64) {
+// parseAccept returns the form and the quality value that an item of the Accept
+// header names.
+func parseAccept(item string, sent *form) (f *form, q float64) {
 	name, params, err := mime.ParseMediaType(item)
 	if err != nil {
 		return nil, 0

@@ -17,7 +17,7 @@ import (
 	"asgibox/store"
 )
 
-// serve puts a layer on a loopback port, behind the guard, as the control
+// serve serves a layer on a loopback port, behind the guard, as the control
 // server does.
 func serve(t testing.TB, layer asgi.Layer, o guard.Options) *httptest.Server {
 	t.Helper()
@@ -33,7 +33,7 @@ func serve(t testing.TB, layer asgi.Layer, o guard.Options) *httptest.Server {
 }
 
 // post makes a call in JSON.
-func post(t testing.TB, s *httptest.Server, call, body string, headers ...string) (status int, answer string, h http.Header) {
+func post(t testing.TB, s *httptest.Server, call, body string, headers ...string) (status int, response string, h http.Header) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+remote.Prefix+call, strings.NewReader(body))
 	if err != nil {
@@ -57,7 +57,7 @@ func post(t testing.TB, s *httptest.Server, call, body string, headers ...string
 	return res.StatusCode, string(b), res.Header
 }
 
-// wants makes a call in JSON and wants an answer.
+// wants makes a call in JSON and checks its response.
 func wants(t testing.TB, s *httptest.Server, call, body, want string) {
 	t.Helper()
 	if status, got, _ := post(t, s, call, body); status != http.StatusOK || got != want {
@@ -65,20 +65,20 @@ func wants(t testing.TB, s *httptest.Server, call, body, want string) {
 	}
 }
 
-// refuses makes a call in JSON and wants an error.
+// refuses makes a call in JSON and checks that it fails.
 func refuses(t testing.TB, s *httptest.Server, call, body string, wantStatus int, wantKind string, headers ...string) {
 	t.Helper()
 	status, got, _ := post(t, s, call, body, headers...)
-	var told struct{ Error, Detail string }
-	if err := json.Unmarshal([]byte(got), &told); err != nil {
+	var response struct{ Error, Detail string }
+	if err := json.Unmarshal([]byte(got), &response); err != nil {
 		t.Errorf("%s %s: %v in %s", call, body, err, got)
 	}
-	if status != wantStatus || told.Error != wantKind || told.Detail == "" {
+	if status != wantStatus || response.Error != wantKind || response.Detail == "" {
 		t.Errorf("%s %s: %d %s, want %d %s", call, body, status, got, wantStatus, wantKind)
 	}
 }
 
-func TestCurlAloneCanPlayWorker(t *testing.T) {
+func TestCurlAsWorker(t *testing.T) {
 	layer := memory(t, store.Options{})
 	s := serve(t, layer, guard.Options{})
 	request := asgi.MustMessage(asgi.Field{Key: "reply_channel", Value: "reply!a"}, asgi.Field{Key: "path", Value: "/"}, asgi.Field{Key: "body", Value: asgi.Bytes("\x00")})
@@ -156,7 +156,7 @@ func TestStatisticsInJSON(t *testing.T) {
 	}
 }
 
-func TestWhatTheLayerIs(t *testing.T) {
+func TestLayerDescription(t *testing.T) {
 	s := serve(t, memory(t, store.Options{Capacity: 5}), guard.Options{})
 	res, err := s.Client().Get(s.URL + remote.Prefix)
 	if err != nil {
@@ -202,7 +202,7 @@ func TestErrorsHaveTheirStatusAndKind(t *testing.T) {
 	refuses(t, s, "send", `{}`, 415, "UnsupportedMediaType", "Content-Type", "text/plain")
 	refuses(t, s, "send", `{}`, 406, "NotAcceptable", "Accept", "text/html")
 	if status, got, h := post(t, s, "send", `{"channel": "full", "message": {}}`); h.Get("Retry-After") != "1" {
-		t.Errorf("a full channel says nothing of trying again: %d %s %v", status, got, h)
+		t.Errorf("no Retry-After for a full channel: %d %s %v", status, got, h)
 	}
 	res, err := s.Client().Get(s.URL + "/layer/send")
 	if err != nil {
@@ -214,7 +214,7 @@ func TestErrorsHaveTheirStatusAndKind(t *testing.T) {
 	}
 }
 
-func TestWhatALayerLacksIsNotFound(t *testing.T) {
+func TestMissingExtensionIsNotFound(t *testing.T) {
 	layer := struct{ asgi.Layer }{memory(t, store.Options{})}
 	s := serve(t, layer, guard.Options{})
 	refuses(t, s, "flush", ``, 404, "NotFound")
@@ -231,7 +231,7 @@ func TestWhatALayerLacksIsNotFound(t *testing.T) {
 	}
 }
 
-func TestAnswersComeInTheFormThatIsWanted(t *testing.T) {
+func TestContentNegotiation(t *testing.T) {
 	s := serve(t, memory(t, store.Options{}), guard.Options{})
 	const asked = `{"channels": "c"}`
 	packed := string(codec.AppendFields(nil, asgi.Fields{{Key: "channels", Value: "c"}}))
@@ -265,7 +265,7 @@ func TestAnswersComeInTheFormThatIsWanted(t *testing.T) {
 	}
 }
 
-func TestOnlyWhoMayComesIn(t *testing.T) {
+func TestAccessControl(t *testing.T) {
 	s := serve(t, memory(t, store.Options{}), guard.Options{})
 	_, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
 	refuses(t, s, "receive", `{"channels": "c"}`, 403, "Forbidden", "Host", "rebound.example:"+port)
@@ -290,10 +290,10 @@ func TestOnlyWhoMayComesIn(t *testing.T) {
 	c.Close()
 }
 
-func TestDialSaysWhatIsWrong(t *testing.T) {
+func TestDialErrors(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<p>hello") }))
 	t.Cleanup(other.Close)
-	for address, want := range map[string]string{"http://": "is not like", other.URL: "cannot be read", "127.0.0.1:1": "refused"} {
+	for address, want := range map[string]string{"http://": "must be like", other.URL: "cannot decode", "127.0.0.1:1": "refused"} {
 		if _, err := remote.Dial(context.Background(), address, remote.ClientOptions{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", address, err)
 		}

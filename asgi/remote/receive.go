@@ -6,35 +6,36 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// How long a receive that blocks waits, unless it says so, and at most.
+// The default and the maximum time that a blocking receive waits.
 const (
 	defaultWait = 30 * time.Second
-	longestWait = 300 * time.Second
+	maxWait     = 300 * time.Second
 )
 
-// errEnough ends a wait that its caller, or its time, has had enough of.
-var errEnough = errors.New("enough waited")
+// errWaitEnded ends a wait that timed out or that its client cancelled.
+var errWaitEnded = errors.New("the wait has ended")
 
 func receive(w *work) (asgi.Fields, error) {
-	channels, block, id := w.args.texts("channels"), w.args.flag("block"), w.args.textOr("id", "")
+	channels, block, id := w.args.texts("channels"), w.args.boolean("block"), w.args.textOr("id", "")
 	wait, given := w.args.seconds("timeout")
-	envelope := w.args.flag("envelope")
-	if w.args.bad != nil {
-		return nil, w.args.bad
+	envelope := w.args.boolean("envelope")
+	if w.args.err != nil {
+		return nil, w.args.err
 	}
 	if !given {
 		wait = defaultWait
 	}
-	d, ok, err := w.take(channels, block, id, min(wait, longestWait))
+	d, ok, err := w.next(channels, block, id, min(wait, maxWait))
 	switch {
 	case err != nil:
 		return nil, err
 	case !ok:
 		return asgi.Fields{{Key: "channel"}, {Key: "message"}}, nil
 	}
-	w.taken = &d
+	w.delivery = &d
 	result := asgi.Fields{{Key: "channel", Value: d.Channel}, {Key: "message", Value: d.Message.Dict}}
 	if envelope {
 		result = append(result,
@@ -45,68 +46,68 @@ func receive(w *work) (asgi.Fields, error) {
 	return result, nil
 }
 
-// take polls, or waits. That nothing came is no error.
-func (w *work) take(channels []string, block bool, id string, wait time.Duration) (asgi.Delivery, bool, error) {
+// next polls or, if block is set, waits. It reports whether there was a message.
+func (w *work) next(channels []string, block bool, id string, wait time.Duration) (asgi.Delivery, bool, error) {
 	if !block {
 		return w.h.layer.Poll(w.ctx, w.cause, channels...)
 	}
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(wait, func() { cancel(errEnough) })
+	timer := time.AfterFunc(wait, func() { cancel(errWaitEnded) })
 	defer timer.Stop()
 	stop := context.AfterFunc(w.h.life, func() { cancel(context.Cause(w.h.life)) })
 	defer stop()
 	if id != "" {
-		if err := w.h.beginWait(id, cancel); err != nil {
+		if err := w.h.addWait(id, cancel); err != nil {
 			return asgi.Delivery{}, false, err
 		}
-		defer w.h.waited(id)
+		defer w.h.removeWait(id)
 	}
 	d, err := w.h.layer.Receive(ctx, w.cause, channels...)
-	if errors.Is(err, errEnough) {
+	if errors.Is(err, errWaitEnded) {
 		return asgi.Delivery{}, false, nil
 	}
 	return d, err == nil, err
 }
 
-// beginWait notes a wait, so that its caller can end it.
-func (h *Handler) beginWait(id string, cancel context.CancelCauseFunc) error {
+// addWait registers a wait, so that its client can end it.
+func (h *Handler) addWait(id string, cancel context.CancelCauseFunc) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.waits[id] != nil {
-		return badRequest("another receive with the id %q waits", id)
+		return badRequest("another receive with the id %q is waiting", id)
 	}
 	h.waits[id] = cancel
 	return nil
 }
 
-func (h *Handler) waited(id string) {
+func (h *Handler) removeWait(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.waits, id)
 }
 
-// cancelWait ends the wait of a receive, which then answers what it was
-// assigned before, or nothing.
+// cancelWait ends the wait of a receive. That receive returns the message that
+// was assigned to it before, or none.
 func cancelWait(w *work) (asgi.Fields, error) {
 	id := w.args.text("id")
 	w.h.mu.Lock()
 	cancel := w.h.waits[id]
 	w.h.mu.Unlock()
 	if cancel != nil {
-		cancel(errEnough)
+		cancel(errWaitEnded)
 	}
-	return asgi.Fields{{Key: "waited", Value: cancel != nil}}, w.args.bad
+	return asgi.Fields{{Key: "waited", Value: cancel != nil}}, w.args.err
 }
 
-// putBack returns a message whose receiver is not there to get it.
+// putBack returns the message to its queue after its receiver has hung up.
 func (w *work) putBack() {
 	p, ok := asgi.As[asgi.PutBack](w.h.layer)
 	err := errors.ErrUnsupported
 	if ok {
-		err = p.PutBack(*w.taken)
+		err = p.PutBack(*w.delivery)
 	}
 	if err != nil {
-		w.h.log.Warn("a message was lost: its receiver hung up and it could not be put back", "channel", w.taken.Channel, "error", err)
+		w.h.log.Warn("a message was lost: its receiver hung up and it could not be put back", logkey.Channel, w.delivery.Channel, logkey.Error, err)
 	}
 }

@@ -1,32 +1,32 @@
-// Package remote is the channel layer over HTTP, both ends of the wire: a
-// [Handler] that serves any layer, and a [Client] that is itself an
-// [asgi.Layer]. It lets any language be a worker or a protocol server, and
-// people poke at a running system with curl.
+// Package remote is the channel layer over HTTP. It has both ends of the wire:
+// a [Handler] that serves any layer, and a [Client] that is itself an
+// [asgi.Layer]. With it, workers and protocol servers can be written in any
+// language, and people can inspect a running system with curl.
 //
 // # Calls
 //
-// All calls are POST to a path under /layer/, with a dict as body and a dict as
-// answer, in JSON or MessagePack as package codec has them. GET /layer/ tells
-// what the layer is. docs/layer-http.md describes each; the table in calls.go
-// is their one list.
+// All calls are POST to a path under /layer/. Request and response bodies are
+// dicts, in JSON or MessagePack as package codec writes them. GET /layer/
+// returns a description of the layer. docs/layer-http.md describes each call;
+// the table in calls.go lists them.
 //
 // # Durability
 //
-// An answer leaves the process when all that the call wrote or read is on disk,
-// or in a reader's hands, or of a kind that is never journalled. So is the
-// removal of a message that receive answers.
+// The handler sends a response when everything that the call wrote or read,
+// including the removal of a received message, is on disk. It does not wait for
+// messages that have already been delivered or are never journalled.
 //
 // # Delivery
 //
-// A receiver that hangs up before the first byte of its answer loses nothing:
-// the message goes back to the head of its queue. After that it may lose that
-// one. A [Client] whose context ends does not hang up; it has the server end
-// the wait, and returns a message that was assigned before.
+// If a receiver hangs up before the first byte of the response, the message
+// goes back to the head of its queue. After that byte, the message may be lost.
+// A [Client] whose context ends does not hang up: it asks the server to end the
+// wait and returns the message if one was assigned before.
 //
 // # Access
 //
-// The handler lets everybody in. Who may come is decided before it, by package
-// guard on the control server.
+// The handler does not restrict access. On the control server, package guard
+// does that.
 package remote
 
 import (
@@ -39,13 +39,13 @@ import (
 	"asgibox/asgi"
 )
 
-// Prefix is what the paths of all calls begin with.
+// Prefix is the prefix of the paths of all calls.
 const Prefix = "/layer/"
 
 // Options of a [Handler]. The zero value works.
 type Options struct {
-	Version string       // of the program, as GET /layer/ tells it
-	Log     *slog.Logger // nowhere
+	Version string       // version of the program, for GET /layer/
+	Log     *slog.Logger // default: no log
 }
 
 // Handler serves a layer over HTTP. It is mounted at [Prefix].
@@ -53,15 +53,16 @@ type Handler struct {
 	layer   asgi.Layer
 	version string
 	log     *slog.Logger
-	limit   int // bytes that a message may be encoded in
+	limit   int // maximum length of an encoded message, in bytes
 	life    context.Context
 	end     context.CancelCauseFunc
 
 	mu    sync.Mutex                         // guards waits
-	waits map[string]context.CancelCauseFunc // receives that wait, by the id that their caller gave
+	waits map[string]context.CancelCauseFunc // waiting receives, by the id that the client gave
 }
 
-// NewHandler returns a handler for the layer. Close it before the layer.
+// NewHandler returns a handler for the layer. The caller must close it before
+// the layer.
 func NewHandler(layer asgi.Layer, o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -77,31 +78,31 @@ func NewHandler(layer asgi.Layer, o Options) *Handler {
 	return h
 }
 
-// Close ends the receives that wait, so that the server they came through can
-// shut down. Calls that wait are refused from now on.
+// Close ends all waiting receives, so that the HTTP server can shut down. Later
+// receives that wait fail with [asgi.ErrClosed].
 func (h *Handler) Close() { h.end(asgi.ErrClosed) }
 
-// ServeHTTP returns one call.
+// ServeHTTP handles one call.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{h: h, w: w, r: r, in: jsonForm, out: jsonForm}
 	name := strings.TrimPrefix(r.URL.Path, Prefix)
 	switch {
 	case name == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		x.answer(h.about())
+		x.respond(h.about())
 	case name == "":
 		w.Header().Set("Allow", "GET, HEAD")
-		x.fail(callError(kindMethod, "GET "+Prefix+" tells what this layer is; the calls are POST to paths under it"))
+		x.fail(callError(kindMethod, "use GET "+Prefix+" for a description of the layer, or POST to a path under it for a call"))
 	case calls[name] == nil:
 		x.fail(callError(kindNotFound, "there is no call "+r.URL.Path))
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", "POST")
-		x.fail(callError(kindMethod, "calls are POST"))
+		x.fail(callError(kindMethod, "use POST for calls"))
 	default:
 		x.call(calls[name])
 	}
 }
 
-// about tells what the layer is.
+// about returns the description of the layer.
 func (h *Handler) about() asgi.Fields {
 	s := h.layer.Settings()
 	names := make([]any, 0, 8)

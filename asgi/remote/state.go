@@ -2,12 +2,11 @@ package remote
 
 import "asgibox/asgi"
 
-// statePrefix is where the shared state of applications lives among all
-// values.
+// statePrefix is the prefix of the keys that hold the state of applications.
 const statePrefix = "state/"
 
-// withState adds the calls for values: for the shared state, and for all values
-// by their whole keys, which sessions are made of.
+// withState adds the calls for values: state/ for the state of applications,
+// and kv/ for all values by their full keys, including sessions.
 func withState(calls map[string]*call) map[string]*call {
 	for name, c := range map[string]struct {
 		keys []string
@@ -21,8 +20,8 @@ func withState(calls map[string]*call) map[string]*call {
 		"keys":   {[]string{"prefix", "trace"}, stateKeys},
 		"swap":   {[]string{"key", "old", "new", "trace"}, stateSwap},
 	} {
-		for room, prefix := range map[string]string{"state/": statePrefix, "kv/": ""} {
-			calls[room+name] = &call{keys: c.keys, bodyless: name == "keys", do: func(w *work) (asgi.Fields, error) {
+		for path, prefix := range map[string]string{"state/": statePrefix, "kv/": ""} {
+			calls[path+name] = &call{keys: c.keys, bodyless: name == "keys", do: func(w *work) (asgi.Fields, error) {
 				kv, err := extension[asgi.KV](w)
 				if err != nil {
 					return nil, err
@@ -38,8 +37,8 @@ func value(v any) asgi.Fields { return asgi.Fields{{Key: "value", Value: v}} }
 
 func stateGet(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
 	key := w.args.text("key")
-	if w.args.bad != nil {
-		return nil, w.args.bad
+	if w.args.err != nil {
+		return nil, w.args.err
 	}
 	v, found, err := kv.Get(w.ctx, w.cause, prefix+key)
 	if !found {
@@ -52,24 +51,24 @@ func stateSet(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
 	key, v := w.args.text("key"), w.args.value("value")
 	ttl, _ := w.args.seconds("ttl")
 	opts := w.options()
-	if w.args.bad != nil {
-		return nil, w.args.bad
+	if w.args.err != nil {
+		return nil, w.args.err
 	}
 	return value(v), kv.Set(w.ctx, w.cause, prefix+key, v, ttl, opts...)
 }
 
 func stateDelete(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
 	key := w.args.text("key")
-	if w.args.bad != nil {
-		return nil, w.args.bad
+	if w.args.err != nil {
+		return nil, w.args.err
 	}
 	return empty, kv.Delete(w.ctx, w.cause, prefix+key)
 }
 
 func stateIncr(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
 	key, n := w.args.text("key"), w.args.integer("n", 1)
-	if w.args.bad != nil {
-		return nil, w.args.bad
+	if w.args.err != nil {
+		return nil, w.args.err
 	}
 	sum, err := kv.Incr(w.ctx, w.cause, prefix+key, n)
 	return value(sum), err
@@ -77,30 +76,30 @@ func stateIncr(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
 
 func stateAppend(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
 	key, v, keep := w.args.text("key"), w.args.value("value"), w.args.integer("keep", 0)
-	if w.args.bad != nil {
-		return nil, w.args.bad
+	if w.args.err != nil {
+		return nil, w.args.err
 	}
 	l, err := kv.Append(w.ctx, w.cause, prefix+key, v, int(keep))
 	return value(l), err
 }
 
 func stateKeys(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
-	begin := w.args.textOr("prefix", "")
-	if w.args.bad != nil {
-		return nil, w.args.bad
+	start := w.args.textOr("prefix", "")
+	if w.args.err != nil {
+		return nil, w.args.err
 	}
-	keys, err := kv.Keys(w.ctx, w.cause, prefix+begin)
+	keys, err := kv.Keys(w.ctx, w.cause, prefix+start)
 	for i := range keys {
 		keys[i] = keys[i][len(prefix):]
 	}
 	return asgi.Fields{{Key: "keys", Value: items(keys)}}, err
 }
 
-// stateSwap takes a key that is not given for no value.
+// stateSwap uses [asgi.Absent] for old or new if the argument is missing.
 func stateSwap(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
 	key := w.args.text("key")
-	if w.args.bad != nil {
-		return nil, w.args.bad
+	if w.args.err != nil {
+		return nil, w.args.err
 	}
 	orAbsent := func(name string) any {
 		if v, given := w.args.get(name); given {

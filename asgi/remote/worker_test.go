@@ -10,8 +10,8 @@ import (
 	"asgibox/store"
 )
 
-// TestAWorkerInPython runs examples/worker.py, the four lines over HTTP.
-func TestAWorkerInPython(t *testing.T) {
+// TestPythonWorker runs examples/worker.py as a worker over HTTP.
+func TestPythonWorker(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("python3 is not installed")
@@ -45,8 +45,9 @@ func TestAWorkerInPython(t *testing.T) {
 	}
 }
 
-// TestTextAndBytesOfPython holds the example's conversion to the codec's.
-func TestTextAndBytesOfPython(t *testing.T) {
+// TestPythonTextAndBytes checks that the example encodes texts and byte strings
+// like the codec.
+func TestPythonTextAndBytes(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("python3 is not installed")
