@@ -20,7 +20,7 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 	}
 	page := explain.Page{
 		Status:      f.Status,
-		Explanation: l.Explain(f.Err),
+		Explanation: Explain(f.Err),
 		Tables:      []explain.Table{messageTable(f)},
 		Poll:        versionURL,
 		Version:     version,

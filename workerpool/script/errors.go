@@ -43,7 +43,7 @@ func (u *unit) explained(err error) error {
 
 // Explain explains an error that a load, or a pool that runs one, has
 // reported.
-func (l *Loader) Explain(err error) explain.Explanation {
+func Explain(err error) explain.Explanation {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Explanation()

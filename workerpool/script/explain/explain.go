@@ -207,3 +207,16 @@ func (e Explanation) Line() string {
 	}
 	return line
 }
+
+// Split returns the explanation as one line, and the lines that follow it.
+func (e Explanation) Split(color bool) (line, more string) {
+	if len(e.Frames) == 0 && len(e.More) == 0 {
+		return e.Line(), ""
+	}
+	more = e.Text(color)
+	if len(e.More) == 0 {
+		// The line has the message already.
+		_, more, _ = strings.Cut(more, "\n\n")
+	}
+	return e.Line(), more
+}

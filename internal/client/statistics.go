@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"encoding/json"
@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"asgibox/internal/command"
 )
 
-// connectionRow is an open WebSocket as the control server tells it.
+// connectionRow describes an open WebSocket.
 type connectionRow struct {
 	Channel   string   `json:"channel"`
 	Path      string   `json:"path"`
@@ -28,11 +30,11 @@ type connectionRow struct {
 }
 
 func newPs() *cobra.Command {
-	return newRemote(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:   "ps",
 		Short: "List the open WebSockets and busy workers of a running server",
 		Args:  cobra.NoArgs,
-	}, nil, func(c *controlClient, _ []string) error {
+	}, nil, func(c *client, _ []string) error {
 		var open struct {
 			Connections []connectionRow `json:"connections"`
 		}
@@ -82,22 +84,22 @@ func age(since float64) string {
 func newKill() *cobra.Command {
 	var code int
 	var reason string
-	return newRemote(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:               "kill SOCKET…",
 		Short:             "Close WebSockets of a running server",
-		Long:              "kill closes WebSockets, named by their reply channels or the ends of these, as ps lists them.",
+		Long:              "kill closes WebSockets. Name each by its reply channel, or the end of it, as ps prints it.",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeSockets,
-	}, func(g flagGroup) {
+	}, func(g command.FlagGroup) {
 		g.IntVar(&code, "code", 1000, "close code")
-		g.StringVar(&reason, "reason", "", "reason that the client is told")
-	}, func(c *controlClient, args []string) error {
+		g.StringVar(&reason, "reason", "", "reason to send to the client")
+	}, func(c *client, args []string) error {
 		var open struct{ Connections []connectionRow }
 		if err := c.get("/api/connections", url.Values{"limit": {"10000"}}, &open); err != nil {
 			return err
 		}
 		for _, arg := range args {
-			channel, err := meant(arg, open.Connections)
+			channel, err := matching(arg, open.Connections)
 			if err != nil {
 				return err
 			}
@@ -105,7 +107,7 @@ func newKill() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.say(map[string]string{"channel": channel}, "closing %s", channel); err != nil {
+			if err := c.report(map[string]string{"channel": channel}, "closing %s", channel); err != nil {
 				return err
 			}
 		}
@@ -113,8 +115,9 @@ func newKill() *cobra.Command {
 	})
 }
 
-// meant finds the one socket whose reply channel ends so.
-func meant(name string, open []connectionRow) (string, error) {
+// matching returns the reply channel that ends in name. There must be exactly
+// one.
+func matching(name string, open []connectionRow) (string, error) {
 	var found []string
 	for _, s := range open {
 		if strings.HasSuffix(s.Channel, name) {
@@ -127,24 +130,24 @@ func meant(name string, open []connectionRow) (string, error) {
 	case 1:
 		return found[0], nil
 	}
-	return "", fmt.Errorf("the channels of %d WebSockets end in %s: write more of it", len(found), name)
+	return "", fmt.Errorf("%d WebSockets have channels that end in %s: give more of the name", len(found), name)
 }
 
 func newStats() *cobra.Command {
 	var watch bool
-	return newRemote(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:   "stats",
-		Short: "Show the figures of a running server",
+		Short: "Show the statistics of a running server",
 		Args:  cobra.NoArgs,
-	}, func(g flagGroup) {
-		g.BoolVarP(&watch, "watch", "w", false, "show them every second until Ctrl-C")
-	}, func(c *controlClient, _ []string) error {
+	}, func(g command.FlagGroup) {
+		g.BoolVarP(&watch, "watch", "w", false, "repeat every second until Ctrl-C")
+	}, func(c *client, _ []string) error {
 		for {
 			var raw json.RawMessage
 			if err := c.get("/api/status", nil, &raw); err != nil {
 				return err
 			}
-			if watch && !c.json && onTerminal(c.out) {
+			if watch && !c.json && command.OnTerminal(c.out) {
 				fmt.Fprint(c.out, "\x1b[H\x1b[2J")
 			}
 			if err := c.printStats(raw); err != nil || !watch {
@@ -159,7 +162,7 @@ func newStats() *cobra.Command {
 	})
 }
 
-func (c *controlClient) printStats(raw json.RawMessage) error {
+func (c *client) printStats(raw json.RawMessage) error {
 	if c.json {
 		return c.print(raw)
 	}
@@ -182,8 +185,8 @@ func (c *controlClient) printStats(raw json.RawMessage) error {
 		{"application", s.App, loads},
 		{"messages", fmt.Sprintf("%.0f/s now", s.Rate), fmt.Sprintf("%d since %s", s.Sent, time.UnixMilli(int64(s.Since)).Format(time.DateTime))},
 		{"waiting", strconv.Itoa(s.Waiting) + " now", fmt.Sprintf("%d delayed, %d of %d MiB", s.Delayed, s.Memory>>20, s.Limit>>20)},
-		{"refused", strconv.FormatUint(s.Refused, 10), "in all, since a channel was full"},
-		{"requests", strconv.FormatUint(s.Requests, 10), "in all"},
+		{"refused", strconv.FormatUint(s.Refused, 10), "in total, because a channel was full"},
+		{"requests", strconv.FormatUint(s.Requests, 10), "in total"},
 		{"sockets", strconv.Itoa(s.Sockets) + " now", fmt.Sprintf("%d groups, %d channels", s.Groups, s.Channels)},
 		{"workers", fmt.Sprintf("%d of %d", s.Busy, s.Workers), "busy now"},
 	}
@@ -195,17 +198,19 @@ func (c *controlClient) printStats(raw json.RawMessage) error {
 }
 
 func newTail() *cobra.Command {
-	return newRemote(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:   "tail [FILTER…]",
-		Short: "Show the messages of a running server as they pass",
-		Long: `tail prints a line a message until Ctrl-C. The filter is the inspector's:
+		Short: "Print the messages of a running server as they are sent",
+		Long: `tail prints a line for each message until Ctrl-C. The filter is written as in
+the inspector:
 
   channel:websocket.*  path:/chat/*  kind:refused  group:chat-*  trace:00c0ffee
   reply:CHANNEL  gen:3  text:"hello you"  hello  -channel:http.*
 
-Terms must all hold; a minus negates; a bare word is looked for everywhere.`,
+All terms must match; a minus negates a term; a word without a key is searched
+for in the whole message.`,
 		DisableFlagsInUseLine: true,
-	}, nil, func(c *controlClient, args []string) error {
+	}, nil, func(c *client, args []string) error {
 		query := url.Values{"filter": {strings.Join(args, " ")}}
 		if c.json {
 			query.Set("full", "1")
@@ -229,7 +234,7 @@ Terms must all hold; a minus negates; a bare word is looked for everywhere.`,
 	})
 }
 
-// oneLine keeps control characters from the terminal.
+// oneLine replaces control characters, so that they do not reach the terminal.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {

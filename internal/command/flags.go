@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"errors"
@@ -12,21 +12,22 @@ import (
 	"asgibox/internal/spell"
 )
 
-// flagGroup is some flags of a command under a heading of its help.
-type flagGroup struct {
-	title string
+// FlagGroup is a set of flags with a heading in the help of a command.
+type FlagGroup struct {
+	Title string
 	*pflag.FlagSet
 }
 
-func newGroup(title string) flagGroup {
+// NewGroup returns an empty group.
+func NewGroup(title string) FlagGroup {
 	set := pflag.NewFlagSet(title, pflag.ContinueOnError)
 	set.SortFlags = false
-	return flagGroup{title, set}
+	return FlagGroup{title, set}
 }
 
-// addFlags gives a command its flags: spelt with underscores too, as Daphne
-// spells some, with an environment variable each, and grouped in the help.
-func addFlags(cmd *cobra.Command, groups ...flagGroup) {
+// AddFlags adds groups of flags to a command. Each flag can also be spelled
+// with underscores, as Daphne does, and set by an environment variable.
+func AddFlags(cmd *cobra.Command, groups ...FlagGroup) {
 	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
@@ -37,25 +38,25 @@ func addFlags(cmd *cobra.Command, groups ...flagGroup) {
 		w := cmd.OutOrStdout()
 		fmt.Fprintf(w, "Usage:\n  %s\n", cmd.UseLine())
 		for _, g := range groups {
-			fmt.Fprintf(w, "\n%s:\n%s", g.title, g.FlagUsages())
+			fmt.Fprintf(w, "\n%s:\n%s", g.Title, g.FlagUsages())
 		}
-		fmt.Fprintln(w, "\nDurations are written 90, 90s or 1m30s; -1 is for ever. Sizes are written 65536, 64k or 1MiB."+
-			"\nEach flag has an environment variable: --http-timeout is ASGIBOX_HTTP_TIMEOUT. Lists are separated by commas there.")
+		fmt.Fprintln(w, "\nWrite durations as 90, 90s or 1m30s; -1 means forever. Write sizes as 65536, 64k or 1MiB."+
+			"\nEach flag has an environment variable: ASGIBOX_HTTP_TIMEOUT for --http-timeout. Separate the items of a list by commas there.")
 		return nil
 	})
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) }
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return FromEnvironment(cmd.Flags()) }
 }
 
-// variable is the environment's name of a flag.
-func variable(flag string) string {
+// Variable returns the name of the environment variable for a flag.
+func Variable(flag string) string {
 	return "ASGIBOX_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// fromEnvironment sets the flags that were not given from the environment.
-func fromEnvironment(flags *pflag.FlagSet) error {
+// FromEnvironment sets the flags that were not given from the environment.
+func FromEnvironment(flags *pflag.FlagSet) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
-		text, ok := os.LookupEnv(variable(f.Name))
+		text, ok := os.LookupEnv(Variable(f.Name))
 		if f.Changed || !ok {
 			return
 		}
@@ -65,7 +66,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 		}
 		for _, v := range values {
 			if err := f.Value.Set(strings.TrimSpace(v)); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", variable(f.Name), err))
+				errs = append(errs, fmt.Errorf("%s: %w", Variable(f.Name), err))
 			}
 		}
 		f.Changed = true
@@ -73,9 +74,10 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 	return errors.Join(errs...)
 }
 
-// explainFlag adds to an error of parsing what was probably meant.
-func explainFlag(cmd *cobra.Command, err error) error {
-	hint := fmt.Sprintf("; %s --help lists them", cmd.CommandPath())
+// ExplainFlag adds the nearest flag, or a pointer to the help, to an error of
+// parsing flags.
+func ExplainFlag(cmd *cobra.Command, err error) error {
+	hint := fmt.Sprintf("; %s --help lists the flags", cmd.CommandPath())
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
 		var names []string

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"fmt"
@@ -12,27 +12,27 @@ import (
 func newGroupCommands() *cobra.Command {
 	group := &cobra.Command{
 		Use:   "group",
-		Short: "Look at and change the groups of a running server",
+		Short: "Inspect and change the groups of a running server",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("there is no command %q for groups: send, add, discard and list are", args[0])
+				return fmt.Errorf("group has no command %q: use send, add, discard or list", args[0])
 			}
 			return cmd.Help()
 		},
 	}
-	group.AddCommand(newGroupSend(), newGroupMember("add", "Make a channel a member"),
-		newGroupMember("discard", "End a membership"), newGroupList())
+	group.AddCommand(newGroupSend(), newGroupMember("add", "Add a channel to a group"),
+		newGroupMember("discard", "Remove a channel from a group"), newGroupList())
 	return group
 }
 
 func newGroupSend() *cobra.Command {
 	var cmd *cobra.Command
-	cmd = newRemote(&cobra.Command{
+	cmd = newCommand(&cobra.Command{
 		Use:               "send GROUP JSON",
-		Short:             "Send a message to all members",
+		Short:             "Send a message to all members of a group",
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeGroups,
-	}, nil, func(c *controlClient, args []string) error {
+	}, nil, func(c *client, args []string) error {
 		message, err := messageArgument(cmd, args[1])
 		if err != nil {
 			return err
@@ -41,72 +41,72 @@ func newGroupSend() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var answer struct {
+		var response struct {
 			Trace string `json:"trace"`
 		}
-		if err := c.post("/api/group/send", body, &answer); err != nil {
+		if err := c.post("/api/group/send", body, &response); err != nil {
 			return err
 		}
-		return c.say(answer, "sent to %s, trace %s", args[0], answer.Trace)
+		return c.report(response, "sent to %s, trace %s", args[0], response.Trace)
 	})
 	return cmd
 }
 
 func newGroupMember(verb, short string) *cobra.Command {
-	return newRemote(&cobra.Command{Use: verb + " GROUP CHANNEL", Short: short, Args: cobra.ExactArgs(2), ValidArgsFunction: completeMembers}, nil,
-		func(c *controlClient, args []string) error {
+	return newCommand(&cobra.Command{Use: verb + " GROUP CHANNEL", Short: short, Args: cobra.ExactArgs(2), ValidArgsFunction: completeMembers}, nil,
+		func(c *client, args []string) error {
 			if err := c.post("/api/group/"+verb, map[string]string{"group": args[0], "channel": args[1]}, nil); err != nil {
 				return err
 			}
-			return c.say(struct{}{}, "%s: %s %s", args[0], verb, args[1])
+			return c.report(struct{}{}, "%s: %s %s", args[0], verb, args[1])
 		})
 }
 
 func newGroupList() *cobra.Command {
-	return newRemote(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:               "list [GROUP]",
-		Short:             "List the groups, or the members of one",
+		Short:             "List the groups, or the members of a group",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeGroups,
-	}, nil, func(c *controlClient, args []string) error {
+	}, nil, func(c *client, args []string) error {
 		if len(args) == 1 {
 			return c.listMembers(args[0])
 		}
-		var answer struct {
+		var response struct {
 			Groups []struct {
 				Name    string `json:"name"`
 				Members int    `json:"members"`
 			} `json:"groups"`
 		}
-		if err := c.get("/api/groups", nil, &answer); err != nil {
+		if err := c.get("/api/groups", nil, &response); err != nil {
 			return err
 		}
 		if c.json {
-			return c.print(answer.Groups)
+			return c.print(response.Groups)
 		}
 		var rows [][]string
-		for _, g := range answer.Groups {
+		for _, g := range response.Groups {
 			rows = append(rows, []string{g.Name, strconv.Itoa(g.Members)})
 		}
 		return c.table("GROUP MEMBERS", rows)
 	})
 }
 
-func (c *controlClient) listMembers(group string) error {
-	var answer struct {
+func (c *client) listMembers(group string) error {
+	var response struct {
 		Members []struct {
 			Channel string  `json:"channel"`
 			Expires float64 `json:"expires"`
 		} `json:"members"`
 	}
-	if err := c.get("/api/groups", url.Values{"name": {group}}, &answer); err != nil {
+	if err := c.get("/api/groups", url.Values{"name": {group}}, &response); err != nil {
 		return err
 	}
 	if c.json {
-		return c.print(answer.Members)
+		return c.print(response.Members)
 	}
 	var rows [][]string
-	for _, m := range answer.Members {
+	for _, m := range response.Members {
 		rows = append(rows, []string{m.Channel, time.Until(time.UnixMilli(int64(m.Expires))).Round(time.Second).String()})
 	}
 	return c.table("CHANNEL ENDS-IN", rows)

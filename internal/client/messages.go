@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"encoding/json"
@@ -11,10 +11,11 @@ import (
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
 	"asgibox/asgi/remote"
+	"asgibox/internal/command"
 )
 
-// withMessage writes the arguments of a call that sends, with the message as
-// it was given: its floats keep their points.
+// withMessage returns the JSON arguments of a call that sends. It keeps the
+// message as it was given, so that 1.0 stays a float.
 func withMessage(key, name, message string) ([]byte, error) {
 	if !json.Valid([]byte(message)) {
 		return nil, fmt.Errorf("the message is not JSON: %s", message)
@@ -26,7 +27,7 @@ func withMessage(key, name, message string) ([]byte, error) {
 	return fmt.Appendf(nil, `{%q: %s, "message": %s}`, key, quoted, message), nil
 }
 
-// messageArgument is a message as it was given, or from standard input for "-".
+// messageArgument returns the argument, or standard input for "-".
 func messageArgument(cmd *cobra.Command, arg string) (string, error) {
 	if arg != "-" {
 		return arg, nil
@@ -37,16 +38,16 @@ func messageArgument(cmd *cobra.Command, arg string) (string, error) {
 
 func newSend() *cobra.Command {
 	var cmd *cobra.Command
-	cmd = newRemote(&cobra.Command{
+	cmd = newCommand(&cobra.Command{
 		Use:   "send CHANNEL JSON",
 		Short: "Send a message to a channel of a running server",
-		Long: `send gives a message to a channel and returns once it is taken or on disk.
-The message is JSON, or - to read it from standard input; a text that begins
-with U+FFFF is a byte string, the rest standard base64.`,
+		Long: `send sends a message to a channel and returns when a reader has it or it is on
+disk. The message is JSON, or - to read JSON from standard input. A string that
+begins with U+FFFF is a byte string; the rest of it is standard base64.`,
 		Example:           `  asgibox send jobs '{"number": 7}'`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeChannels,
-	}, nil, func(c *controlClient, args []string) error {
+	}, nil, func(c *client, args []string) error {
 		message, err := messageArgument(cmd, args[1])
 		if err != nil {
 			return err
@@ -55,30 +56,30 @@ with U+FFFF is a byte string, the rest standard base64.`,
 		if err != nil {
 			return err
 		}
-		var answer struct {
+		var response struct {
 			Trace string `json:"trace"`
 		}
-		if err := c.post("/api/send", body, &answer); err != nil {
+		if err := c.post("/api/send", body, &response); err != nil {
 			return err
 		}
-		return c.say(answer, "sent to %s, trace %s", args[0], answer.Trace)
+		return c.report(response, "sent to %s, trace %s", args[0], response.Trace)
 	})
 	return cmd
 }
 
 func newReceive() *cobra.Command {
 	var follow bool
-	return newRemote(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:   "receive CHANNEL…",
-		Short: "Take messages from channels of a running server",
-		Long: `receive waits for a message on any of the channels, takes it and prints it as a
-line of JSON. What it takes no worker sees. Ctrl-C loses nothing: what was
-assigned to it by then is printed.`,
+		Short: "Receive messages from channels of a running server",
+		Long: `receive waits for a message on any of the channels and prints it as a line of
+JSON. No worker gets that message. Ctrl-C loses nothing: a message that was
+already assigned to the command is printed.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeChannels,
-	}, func(g flagGroup) {
-		g.BoolVarP(&follow, "follow", "f", false, "go on until Ctrl-C")
-	}, func(c *controlClient, channels []string) error {
+	}, func(g command.FlagGroup) {
+		g.BoolVarP(&follow, "follow", "f", false, "receive until Ctrl-C")
+	}, func(c *client, channels []string) error {
 		layer, err := remote.Dial(c.ctx, c.base.String(), remote.ClientOptions{Token: c.token, Log: c.log})
 		if err != nil {
 			return err
@@ -99,7 +100,7 @@ assigned to it by then is printed.`,
 	})
 }
 
-func (c *controlClient) printDelivery(d asgi.Delivery) error {
+func (c *client) printDelivery(d asgi.Delivery) error {
 	line := codec.AppendFieldsJSON(nil, asgi.Fields{{Key: "channel", Value: d.Channel}, {Key: "message", Value: d.Message.Dict}})
 	_, err := fmt.Fprintf(c.out, "%s\n", line)
 	return err
@@ -107,33 +108,33 @@ func (c *controlClient) printDelivery(d asgi.Delivery) error {
 
 func newFlush() *cobra.Command {
 	var yes bool
-	return newRemote(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:   "flush",
 		Short: "Drop all messages and groups of a running server",
 		Long:  "flush drops all queued and delayed messages and all groups. State and sessions stay.",
 		Args:  cobra.NoArgs,
-	}, func(g flagGroup) {
-		g.BoolVarP(&yes, "yes", "y", false, "really")
-	}, func(c *controlClient, _ []string) error {
+	}, func(g command.FlagGroup) {
+		g.BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
+	}, func(c *client, _ []string) error {
 		if !yes {
-			return errors.New("flush drops everything that waits: say --yes if that is meant")
+			return errors.New("flush drops all waiting messages and all groups: pass --yes to confirm")
 		}
 		if err := c.post("/api/flush", struct{}{}, nil); err != nil {
 			return err
 		}
-		return c.say(struct{}{}, "the layer is empty")
+		return c.report(struct{}{}, "flushed the channel layer")
 	})
 }
 
 func newReplay() *cobra.Command {
-	return newRemote(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:   "replay TRACE",
-		Short: "Send again what began a chain of messages",
-		Long: `replay makes the request that began a trace once more and prints the answer, or
-sends the message that began it to its channel again. The inspector and tail
+		Short: "Repeat the request or message that started a chain",
+		Long: `replay repeats the start of a trace: it sends the HTTP request again and prints
+the response, or sends the message to its channel again. The inspector and tail
 show traces.`,
 		Args: cobra.ExactArgs(1),
-	}, nil, func(c *controlClient, args []string) error {
+	}, nil, func(c *client, args []string) error {
 		var raw json.RawMessage
 		if err := c.post("/api/replay", map[string]string{"trace": args[0]}, &raw); err != nil {
 			return err
@@ -141,23 +142,23 @@ show traces.`,
 		if c.json {
 			return c.print(raw)
 		}
-		var answer struct {
+		var response struct {
 			Status         int
 			Body           string
 			Headers        [][2]string
 			Channel, Trace string
 		}
-		if err := json.Unmarshal(raw, &answer); err != nil {
+		if err := json.Unmarshal(raw, &response); err != nil {
 			return err
 		}
-		if answer.Status == 0 {
-			return c.say(nil, "sent to %s again, trace %s", answer.Channel, answer.Trace)
+		if response.Status == 0 {
+			return c.report(nil, "sent to %s again, trace %s", response.Channel, response.Trace)
 		}
-		fmt.Fprintf(c.out, "%d\n", answer.Status)
-		for _, h := range answer.Headers {
+		fmt.Fprintf(c.out, "%d\n", response.Status)
+		for _, h := range response.Headers {
 			fmt.Fprintf(c.out, "%s: %s\n", h[0], h[1])
 		}
-		fmt.Fprintf(c.out, "\n%s\n", answer.Body)
+		fmt.Fprintf(c.out, "\n%s\n", response.Body)
 		return nil
 	})
 }

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"encoding/json"
@@ -12,28 +12,29 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
+
+	"asgibox/internal/command"
 )
 
-// recordedChannels is the protocol servers' traffic: what came from sockets
-// and what was replied to them.
+// recordedChannels selects the traffic of protocol servers: messages from
+// sockets and replies to them.
 const recordedChannels = "channel:http.request,http.disconnect,websocket.connect,websocket.receive,websocket.disconnect,*!*"
 
 func newRecord() *cobra.Command {
 	var cmd *cobra.Command
-	cmd = newRemote(&cobra.Command{
+	cmd = newCommand(&cobra.Command{
 		Use:   "record FILE [FILTER…]",
 		Short: "Record the traffic of a running server",
-		Long: `record writes what comes from sockets and what is replied to them into a file,
-or to standard output for -, a line of JSON a message, until Ctrl-C. A filter,
-as tail has it, narrows that. play plays the file. Of heavy traffic a part is
-recorded, whole chains of it. The server does not take the file for a part of
-its application: it may lie beside that.`,
+		Long: `record writes the messages from sockets and the replies to them to a file, or
+to standard output for -, until Ctrl-C. Each message is a line of JSON. A filter,
+written as for tail, selects messages. play plays the file. In heavy traffic only
+some chains of messages are recorded, but each of them completely. The file may
+be in the application's folder: the server does not watch it.`,
 		Args: cobra.MinimumNArgs(1),
-	}, nil, func(c *controlClient, args []string) error {
-		begun := func() { fmt.Fprintln(cmd.ErrOrStderr(), "recording; Ctrl-C ends it") }
+	}, nil, func(c *client, args []string) error {
+		started := func() { fmt.Fprintln(cmd.ErrOrStderr(), "recording; press Ctrl-C to stop") }
 		if args[0] == "-" {
-			begun()
+			started()
 			_, err := c.recordTo(c.out, args[1:])
 			return err
 		}
@@ -41,18 +42,18 @@ its application: it may lie beside that.`,
 		if err != nil {
 			return err
 		}
-		begun()
+		started()
 		n, err := c.recordTo(f, args[1:])
 		if err = errors.Join(err, f.Close()); err != nil {
 			return err
 		}
-		return c.say(map[string]int{"messages": n}, "%s in %s", count(n, "message"), args[0])
+		return c.report(map[string]int{"messages": n}, "%s in %s", command.Count(n, "message"), args[0])
 	})
 	return cmd
 }
 
-// recordingFile opens a file that the server does not look at.
-func (c *controlClient) recordingFile(name string) (*os.File, error) {
+// recordingFile opens a file and tells the server not to watch it.
+func (c *client) recordingFile(name string) (*os.File, error) {
 	path, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err
@@ -63,8 +64,8 @@ func (c *controlClient) recordingFile(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 }
 
-// recordTo writes each message once, and answers how many they were.
-func (c *controlClient) recordTo(w io.Writer, filter []string) (n int, err error) {
+// recordTo writes each message once and returns the number of messages.
+func (c *client) recordTo(w io.Writer, filter []string) (n int, err error) {
 	written := make(map[uint64]bool)
 	err = c.lines("/api/tail", recordQuery(filter), func(line []byte) error {
 		var m struct{ ID uint64 }
@@ -82,7 +83,7 @@ func recordQuery(filter []string) url.Values {
 	return url.Values{"full": {"1"}, "filter": {strings.Join(append([]string{recordedChannels}, filter...), " ")}}
 }
 
-// played is how far a playback is, and what came of it.
+// played is the progress of a playback and its outcome.
 type played struct {
 	Done      int     `json:"done"`
 	All       int     `json:"all"`
@@ -100,25 +101,25 @@ type played struct {
 func newPlay() *cobra.Command {
 	var full bool
 	var cmd *cobra.Command
-	cmd = newRemote(&cobra.Command{
+	cmd = newCommand(&cobra.Command{
 		Use:   "play FILE",
 		Short: "Play a recording against a running server's application",
-		Long: `play sends what a recording holds of requests and sockets to the application
-once more, through the channel layer and with reply channels of its own, and
-compares what was replied: status, headers and content of responses, and what
-sockets were sent, in order. Names of connections, times, UUIDs and the values
-of cookies are different each time and count as the same. A message is sent
-when those before it have been answered as they were when recorded, or it is
-clear that they will not be. Differences are shown as lines, recorded ones with
-a minus, new ones with a plus; the exit status is then 1.
+		Long: `play sends the recorded requests and socket messages to the application again,
+through the channel layer and with its own reply channels, and compares the
+replies: status, headers and content of responses, and the messages to sockets
+in order. Names of connections, times, UUIDs and the values of cookies change
+from run to run and are not compared. play sends a message when the messages
+before it have got the recorded replies, or when it is clear that they will not.
+It prints differences as lines, with a minus for recorded lines and a plus for
+new ones; the exit status is then 1.
 
-What is played happens: it changes state, and groups send to whoever is in
-them. To spare a server, play against another one with a store of its own.`,
+A playback has real effects: it changes state, and groups send to their current
+members. To protect a server, play against another one that has its own store.`,
 		Example: "  asgibox record traffic.jsonl\n  asgibox play traffic.jsonl --full-speed",
 		Args:    cobra.ExactArgs(1),
-	}, func(g flagGroup) {
-		g.BoolVar(&full, "full-speed", false, "do not wait between messages as long as their clients did")
-	}, func(c *controlClient, args []string) error {
+	}, func(g command.FlagGroup) {
+		g.BoolVar(&full, "full-speed", false, "do not wait between messages; by default play waits as long as the clients did")
+	}, func(c *client, args []string) error {
 		f, err := os.Open(args[0])
 		if err != nil {
 			return err
@@ -144,12 +145,12 @@ them. To spare a server, play against another one with a store of its own.`,
 		if err != nil {
 			return err
 		}
-		return c.sayPlayed(p)
+		return c.reportPlayed(p)
 	})
 	return cmd
 }
 
-func (c *controlClient) sayPlayed(p played) error {
+func (c *client) reportPlayed(p played) error {
 	switch {
 	case !p.Finished:
 		return fmt.Errorf("the playback ended after %d of %d messages", p.Done, p.All)
@@ -158,9 +159,9 @@ func (c *controlClient) sayPlayed(p played) error {
 			return err
 		}
 	default:
-		fmt.Fprintf(c.out, "%s in %.1f s: %s answered as recorded, %d otherwise", count(p.Done, "message"), p.TookMS/1000, count(p.Same, "connection"), p.Different)
+		fmt.Fprintf(c.out, "%s in %.1f s: %s got the recorded replies, %d did not", command.Count(p.Done, "message"), p.TookMS/1000, command.Count(p.Same, "connection"), p.Different)
 		if p.Skipped > 0 {
-			fmt.Fprintf(c.out, "; %d recorded in part and left out", p.Skipped)
+			fmt.Fprintf(c.out, "; %d were recorded incompletely and not played", p.Skipped)
 		}
 		fmt.Fprintln(c.out)
 		for _, d := range p.Details {
@@ -174,14 +175,14 @@ func (c *controlClient) sayPlayed(p played) error {
 		}
 	}
 	if p.Different > 0 {
-		return &toldError{1}
+		return &command.ExitError{Status: 1}
 	}
 	return nil
 }
 
-// drawProgress draws a bar for whoever sees it.
+// drawProgress draws a progress bar if w is a terminal.
 func drawProgress(w io.Writer, done, all int) {
-	if all == 0 || !onTerminal(w) {
+	if all == 0 || !command.OnTerminal(w) {
 		return
 	}
 	const width = 40
@@ -190,9 +191,4 @@ func drawProgress(w io.Writer, done, all int) {
 	if done == all {
 		fmt.Fprint(w, "\r\x1b[K")
 	}
-}
-
-func onTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -1,0 +1,103 @@
+// Package cli is the command tree of the program: the commands that run an
+// application, those that look at one without serving it, and those of package
+// client for a running server.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"asgibox/internal/client"
+	"asgibox/internal/command"
+)
+
+// Run runs the program and returns its exit status. It returns after
+// everything that it started has ended; the end of ctx stops a server.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := NewRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var exit *command.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.Status
+	}
+	fmt.Fprintln(stderr, "asgibox:", err)
+	return 1
+}
+
+// NewRoot returns the command tree. Documentation is generated from it.
+func NewRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "asgibox",
+		Short: "ASGI's channel-layer architecture in one binary",
+		Long: strings.TrimSpace(`
+asgibox serves an application over ASGI's channel-layer architecture: a
+protocol server turns sockets into messages, a channel layer carries them, and
+workers run the application. Saving the application's file replaces the
+application while sockets stay open.`),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       command.Version(),
+	}
+	root.SetVersionTemplate("asgibox {{.Version}}\n")
+	root.SetFlagErrorFunc(command.ExplainFlag)
+	root.AddCommand(newRun(), newWorker(), newCheck(), newRoutes(), newMan(), newVersion())
+	root.AddCommand(client.Commands()...)
+	explainArguments(root)
+	return root
+}
+
+// explainArguments makes each command report the arguments that it takes when
+// it gets a wrong number of them.
+func explainArguments(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if check(cmd, args) == nil {
+				return nil
+			}
+			takes := strings.TrimSpace(strings.TrimPrefix(cmd.Use, cmd.Name()))
+			if takes == "" {
+				takes = "no arguments"
+			}
+			return fmt.Errorf("%s takes %s, but got %s; see %[1]s --help", cmd.CommandPath(), takes, command.Count(len(args), "argument"))
+		}
+	}
+	for _, inner := range cmd.Commands() {
+		explainArguments(inner)
+	}
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintln(cmd.OutOrStdout(), "asgibox", command.Version())
+		},
+	}
+}
+
+// application returns the path of the application that the arguments name.
+func application(args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return "app.star"
+}
+
+// completeApplications proposes Starlark files.
+func completeApplications(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"star"}, cobra.ShellCompDirectiveFilterFileExt
+}

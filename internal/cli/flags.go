@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"asgibox/asgi/chaos"
+	"asgibox/internal/command"
+	"asgibox/internal/devserver"
+	"asgibox/internal/flagvalue"
+	"asgibox/store"
+)
+
+// flags are the flags of run, some of which worker has too. The values go
+// straight into the options where they can. docs/configuration.md lists them.
+type flags struct {
+	options  devserver.Options
+	sync     string
+	maxBody  int
+	verbose  int
+	settings []flagvalue.Setting
+}
+
+func newFlags() *flags {
+	f := &flags{options: devserver.DefaultOptions(), sync: "full"}
+	f.maxBody = int(f.options.Front.MaxBody)
+	return f
+}
+
+// all returns the flags of run in the order of the help.
+func (f *flags) all() []command.FlagGroup {
+	app := f.application()
+	app.BoolVar(&f.options.NoWorkers, "no-workers", false, "serve sockets only; the workers run elsewhere")
+	return []command.FlagGroup{f.addresses(), f.layer(), f.http(), f.websocket(), app, f.output()}
+}
+
+func (f *flags) addresses() command.FlagGroup {
+	g, o := command.NewGroup("Addresses"), &f.options
+	g.VarP(stringList(&o.Listen.Binds, "address"), "bind", "b", "address to listen on; may be repeated (default 127.0.0.1)")
+	g.VarP(flagvalue.Number{To: &o.Listen.Port}, "port", "p", "port to listen on; 0 picks a free one")
+	g.StringVarP(&o.Listen.Unix, "unix-socket", "u", "", "path of a Unix socket to listen on")
+	g.Var(flagvalue.Number{To: &o.Listen.FD}, "fd", "inherited file descriptor to listen on")
+	g.StringVar(&o.Listen.UDP, "udp", "", "address to receive datagrams on, like 127.0.0.1:9000")
+	g.BoolVar(&o.TLS.Development, "tls", false, "serve HTTPS and HTTP/2 with a development certificate, generated once and reused")
+	g.StringVar(&o.Control, "control", "", `address of the inspector and the commands for a running server, or "off" (default 127.0.0.1:8001, or a free port if that is taken)`)
+	g.StringVar(&o.TLS.Cert, "tls-cert", "", "PEM file with the certificate for HTTPS and HTTP/2")
+	g.StringVar(&o.TLS.Key, "tls-key", "", "PEM file with the key of the certificate")
+	g.BoolVar(&o.Front.H2C, "h2c", false, "accept HTTP/2 without TLS")
+	g.StringVar(&o.Front.RootPath, "root-path", "", "root_path of every message")
+	g.BoolVar(&o.Front.ProxyHeaders, "proxy-headers", false, "trust X-Forwarded-* headers; use it only behind a proxy")
+	return g
+}
+
+func (f *flags) layer() command.FlagGroup {
+	g, o := command.NewGroup("Channel layer"), &f.options
+	g.StringVar(&o.DataFile, "store", "", `file for data that must survive a restart, or "memory" (default .asgibox/channels.db beside the application)`)
+	g.Var(flagvalue.Choice{To: &f.sync, Of: []string{"full", "none"}}, "sync", "none does not wait for the disk: after a power cut, acknowledged messages may be lost")
+	g.Var(flagvalue.Number{To: &o.Store.Capacity, Min: 1}, "capacity", "maximum number of messages in a channel")
+	g.Var(flagvalue.List[store.PatternCapacity]{To: &o.Store.ChannelCapacity, Parse: store.ParsePatternCapacity, Kind: "pattern=N"},
+		"channel-capacity", "maximum number of messages in channels whose names match; may be repeated, the first match wins")
+	g.Var(flagvalue.Size{To: &o.Store.Memory}, "memory", "memory limit for all queues together")
+	g.Var(flagvalue.Duration{To: &o.Store.Expiry}, "expiry", "time after which an unread message expires")
+	g.Var(flagvalue.Duration{To: &o.Store.GroupExpiry}, "group-expiry", "time after the last add at which a group membership ends")
+	g.Var(flagvalue.List[chaos.Rule]{To: &o.Chaos, Parse: chaos.Parse, Kind: "rule", Apart: " "},
+		"chaos", "rule that drops, delays or reorders messages, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; may be repeated")
+	g.Var(flagvalue.Size{To: &o.Store.MaxMessage}, "max-message", "maximum size of the payload of a message")
+	return g
+}
+
+func (f *flags) http() command.FlagGroup {
+	g, o := command.NewGroup("HTTP"), &f.options
+	g.VarP(flagvalue.Duration{To: &o.Front.HTTPTimeout, Forever: true}, "http-timeout", "t", "time limit for the start of a response")
+	g.Var(flagvalue.Size{To: &f.maxBody}, "max-body", "maximum size of a request body")
+	g.Var(flagvalue.Duration{To: &o.Front.Grace, Zero: true}, "grace", "time limit for running handlers at shutdown, and for those of an old generation")
+	return g
+}
+
+func (f *flags) websocket() command.FlagGroup {
+	g, o := command.NewGroup("WebSocket"), &f.options.Front
+	g.Var(flagvalue.Duration{To: &o.SocketTimeout, Forever: true}, "websocket-timeout", "maximum lifetime of a connection (default the group expiry)")
+	g.Var(flagvalue.Duration{To: &o.ConnectTimeout, Forever: true}, "websocket-connect-timeout", "time limit for the reply to a handshake")
+	g.Var(flagvalue.Duration{To: &o.PingInterval, Forever: true}, "ping-interval", "silence after which a connection gets a ping")
+	g.Var(flagvalue.Duration{To: &o.PingTimeout, Forever: true}, "ping-timeout", "time limit for the pong")
+	g.Var(stringList(&o.Protocols, "name"), "ws-protocol", "supported sub-protocol; may be repeated")
+	g.BoolVar(&o.Compression, "ws-compression", false, "offer compression")
+	g.Var(stringList(&o.AllowOrigins, "origin"), "allow-origin", "origin that may connect besides the server's own; may be repeated, * allows all")
+	return g
+}
+
+func (f *flags) application() command.FlagGroup {
+	g, o := command.NewGroup("Application"), &f.options
+	g.Var(flagvalue.Number{To: &o.Pool.Workers, Min: 1}, "workers", "maximum number of handlers that run at the same time")
+	g.Var(stringList(&o.Pool.OnlyChannels, "pattern"), "only-channels", "pattern of channels to receive from; may be repeated")
+	g.Var(stringList(&o.Pool.ExcludeChannels, "pattern"), "exclude-channels", "pattern of channels not to receive from; may be repeated")
+	g.Var(flagvalue.Duration{To: &o.Pool.HandlerTimeout, Forever: true}, "handler-timeout", "time limit for a handler")
+	g.Var(flagvalue.List[flagvalue.Setting]{To: &f.settings, Parse: flagvalue.ParseSetting, Kind: "name=value"}, "set", "setting for the application; may be repeated")
+	g.BoolVar(&o.NoReload, "no-reload", false, "do not watch the application's files")
+	g.BoolVar(&o.Poll, "poll", false, "compare the files at intervals, for file systems without events")
+	g.BoolVar(&o.Pool.NoWatchdog, "no-watchdog", false, "do not send a 500 when a handler returns without replying")
+	g.BoolVar(&o.Script.Strict, "strict", false, "treat warnings about sent messages as errors")
+	g.BoolVar(&o.Script.Live, "live", false, "refresh open pages when the application changes")
+	return g
+}
+
+func (f *flags) output() command.FlagGroup {
+	g, o := command.NewGroup("Output"), &f.options
+	g.StringVar(&o.AccessLog, "access-log", "", "file for the access log; - is standard output")
+	g.Var(flagvalue.Choice{To: &o.LogFormat, Of: []string{"text", "json"}}, "log-format", "format of the log")
+	g.CountVarP(&f.verbose, "verbose", "v", "log more")
+	g.BoolVarP(&o.Quiet, "quiet", "q", false, "log only warnings and errors")
+	return g
+}
+
+func stringList(to *[]string, kind string) flagvalue.List[string] {
+	return flagvalue.List[string]{To: to, Parse: func(s string) (string, error) { return s, nil }, Kind: kind}
+}
+
+// finished returns the options after it has checked the flags together.
+func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
+	o := f.options
+	switch {
+	case o.Listen.Port > 65535:
+		return o, fmt.Errorf("--port %d: the highest port is 65535", o.Listen.Port)
+	case (o.TLS.Cert == "") != (o.TLS.Key == ""):
+		return o, fmt.Errorf("--tls-cert and --tls-key must be given together")
+	case o.TLS.Development && o.TLS.Cert != "":
+		return o, fmt.Errorf("--tls generates a certificate and --tls-cert names one: give only one of them")
+	case o.Listen.Unix != "" && runtime.GOOS == "windows":
+		return o, fmt.Errorf("--unix-socket: Windows has no Unix sockets")
+	}
+	if port := cmd.Flags().Lookup("port"); port != nil {
+		o.Listen.PortGiven = port.Changed
+	}
+	o.Verbose = f.verbose > 0
+	o.Front.MaxBody = int64(f.maxBody)
+	o.Front.Grace = max(o.Front.Grace, time.Nanosecond) // zero would select the default
+	o.Pool.Grace = o.Front.Grace
+	o.Store.NoSync = f.sync == "none"
+	o.Script.Memory = int64(o.Store.Memory)
+	o.Script.Settings = settingsMap(f.settings)
+	return o, nil
+}
+
+func settingsMap(settings []flagvalue.Setting) map[string]string {
+	m := make(map[string]string, len(settings))
+	for _, s := range settings {
+		m[s.Name] = s.Value
+	}
+	return m
+}

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"asgibox/internal/client"
+	"asgibox/internal/command"
+	"asgibox/internal/devserver"
+)
+
+// newWorker returns the command that runs an application for a server in
+// another process.
+func newWorker() *cobra.Command {
+	f := newFlags()
+	var server client.Server
+	cmd := &cobra.Command{
+		Use:   "worker [APP]",
+		Short: "Run an application for a server in another process",
+		Long: strings.TrimSpace(`
+Run the application in the Starlark file APP (default app.star) as a worker of
+a server in another process. The worker uses that server's channel layer, state
+and sessions over HTTP. By default the server is the one whose data is beside
+the application; --control names another one. The server may have workers of
+its own, or none (asgibox run --no-workers).`),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeApplications,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := f.finished(cmd)
+			if err != nil {
+				return err
+			}
+			app := application(args)
+			if server.Address == "" && server.Store == "" {
+				server.Store = filepath.Join(filepath.Dir(app), ".asgibox", "channels.db")
+			}
+			base, token, err := server.Find()
+			if err != nil {
+				return err
+			}
+			return devserver.Work(cmd.Context(), app, o, base.String(), token, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	g := command.NewGroup("Server")
+	server.AddFlags(g, "beside the application")
+	command.AddFlags(cmd, g, f.application(), f.output())
+	return cmd
+}

@@ -1,0 +1,53 @@
+package devserver
+
+import (
+	"fmt"
+	"strings"
+
+	"asgibox/internal/command"
+	"asgibox/internal/logkey"
+)
+
+// banner prints the addresses of the server and what it does.
+func (s *server) banner() {
+	if s.options.LogFormat == "json" {
+		s.log.Info("listening", "urls", s.urls, logkey.App, s.app, "store", s.dataFile)
+		return
+	}
+	if s.options.Quiet {
+		return
+	}
+	var b strings.Builder
+	row := func(name, value string) { fmt.Fprintf(&b, "  %-10s %s\n", name, value) }
+	fmt.Fprintf(&b, "asgibox %s\n\n", command.Version())
+	if s.options.NoWorkers {
+		row("app", "none here (--no-workers)")
+	} else {
+		row("app", s.app)
+	}
+	for _, url := range s.urls {
+		row("open", url)
+	}
+	if s.packets != nil {
+		row("datagrams", s.packets.LocalAddr().String())
+	}
+	inspected := s.control.Load()
+	if inspected != nil {
+		row("inspector", inspected.url())
+	}
+	row("data", s.data())
+	if s.keyboard != nil {
+		row("stop", keysHelp(inspected != nil))
+	} else {
+		row("stop", "Ctrl-C")
+	}
+	fmt.Fprintln(s.stderr, b.String())
+}
+
+// data describes what outlives the process.
+func (s *server) data() string {
+	if s.dataFile == MemoryStore {
+		return "nothing is saved (--store memory)"
+	}
+	return "queued work, groups, sessions and state, in " + s.dataFile
+}

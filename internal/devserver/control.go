@@ -1,0 +1,93 @@
+package devserver
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"asgibox/asgi"
+	"asgibox/asgi/remote"
+	"asgibox/inspector"
+	"asgibox/internal/command"
+	"asgibox/internal/guard"
+)
+
+// defaultControl is the control server's address unless another is given. If
+// it is taken, a free port is used: the banner and the data folder name it.
+const defaultControl = "127.0.0.1:8001"
+
+// listenControl opens the listener of the control server. It returns nil if
+// there must be none.
+func listenControl(address string) (net.Listener, error) {
+	switch address {
+	case ControlOff:
+		return nil, nil
+	case "":
+		l, err := net.Listen("tcp", defaultControl)
+		if err != nil && isTaken(err) {
+			return net.Listen("tcp", "127.0.0.1:0")
+		}
+		return l, err
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("--control %s: want an address like 127.0.0.1:8001, or %q", address, ControlOff)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on --control %s: %w", address, listenReason(err))
+	}
+	return l, nil
+}
+
+// control is the control server: the inspector and the layer over HTTP.
+type control struct {
+	*inspector.Server
+	listener net.Listener
+	remote   *remote.Handler
+	token    string // empty if only this machine can reach the server
+}
+
+// buildControl makes the control server.
+func (s *server) buildControl(layer asgi.Layer, l net.Listener) (err error) {
+	c := &control{listener: l, remote: remote.NewHandler(layer, remote.Options{Version: command.Version(), Log: s.log})}
+	if !guard.Loopback(l.Addr()) {
+		c.token = guard.NewToken()
+	}
+	o := inspector.Options{
+		Layer: layer, Store: s.store.Debug(), Front: frontView{s.front}, Remote: c.remote,
+		App: firstHTTP(s.urls), Token: c.token, Version: command.Version(), Log: s.log,
+	}
+	if g := s.generations; g != nil {
+		o.Pool = poolView{g}
+		if g.watcher != nil {
+			o.Ignore = g.watcher.Ignore
+		}
+	}
+	if s.chaos != nil {
+		o.Chaos = chaosView{s.chaos}
+	}
+	if c.Server, err = inspector.New(o); err != nil {
+		return err
+	}
+	s.control.Store(c)
+	return nil
+}
+
+// Shutdown ends the calls that wait, and then the server.
+func (c *control) Shutdown(ctx context.Context) error {
+	c.remote.Close()
+	return c.Server.Shutdown(ctx)
+}
+
+// url returns the address for a browser, with the token if there is one.
+func (c *control) url() string {
+	url := browserURL("http", c.listener.Addr().(*net.TCPAddr))
+	if c.token != "" {
+		url += "?token=" + c.token
+	}
+	return url
+}

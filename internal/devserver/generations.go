@@ -1,0 +1,121 @@
+package devserver
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"asgibox/asgi"
+	"asgibox/internal/command"
+	"asgibox/internal/console"
+	"asgibox/internal/logkey"
+	"asgibox/reload"
+	"asgibox/workerpool"
+	"asgibox/workerpool/script"
+)
+
+// generations loads an application and replaces it: at the start, when its
+// files change, and on request. Every load ends in loaded.
+type generations struct {
+	app     string
+	log     *slog.Logger
+	loader  *script.Loader
+	pool    *workerpool.Pool
+	watcher *reload.Watcher // nil with --no-reload
+	events  poolEvents
+}
+
+// poolEvents are the functions that a server gives to its generations. A
+// worker elsewhere has none of them.
+type poolEvents struct {
+	sockets func() int // the number of open WebSockets
+	loaded  func(g workerpool.Generation, changed []string, err error)
+	handled func(workerpool.Handled)
+}
+
+// newGenerations prepares the application in the file app to run on the layer.
+// The files in written are those that the process writes itself: they are not
+// watched.
+func newGenerations(app string, o *Options, layer asgi.Layer, log *slog.Logger, written []string, events poolEvents) (*generations, error) {
+	g := &generations{app: app, log: log, events: events}
+	scripts := o.Script
+	scripts.Layer, scripts.Log = layer, log
+	g.loader = script.NewLoader(app, scripts)
+	pool := o.Pool
+	pool.Log, pool.ErrorPage = log, g.loader.ErrorPage
+	pool.Loaded, pool.Handled = g.loaded, events.handled
+	var err error
+	if g.pool, err = workerpool.New(layer, g.loader, pool); err != nil || o.NoReload {
+		return g, err
+	}
+	g.watcher, err = reload.New(reload.Options{Root: filepath.Dir(app), Poll: o.Poll, Ignore: written, Log: log})
+	if err == nil {
+		g.watcher.Follow(app, filepath.Join(filepath.Dir(app), ".env"))
+	}
+	return g, err
+}
+
+// start runs the pool, whose first act is to load the application, until it is
+// shut down, and the watcher until watching ends.
+func (g *generations) start(tasks *errgroup.Group, watching context.Context) {
+	tasks.Go(func() error { return g.pool.Run(context.WithoutCancel(watching)) })
+	if g.watcher != nil {
+		tasks.Go(func() error {
+			return g.watcher.Run(watching, func(changed []string) { _ = g.Load(watching, changed...) })
+		})
+	}
+}
+
+// Load loads the application again because of the named files. The error has
+// been logged.
+func (g *generations) Load(ctx context.Context, changed ...string) error {
+	_, err := g.pool.Reload(ctx, changed...)
+	return err
+}
+
+// LoadAgain loads the application again although no file has changed.
+func (g *generations) LoadAgain(ctx context.Context) error {
+	return g.Load(ctx, filepath.Base(g.app))
+}
+
+// loaded follows the files of a load and reports its outcome. Changed is empty
+// for the first load.
+func (g *generations) loaded(now workerpool.Generation, changed []string, err error) {
+	if g.watcher != nil {
+		g.watcher.Follow(g.loader.Files()...)
+	}
+	if g.events.loaded != nil {
+		g.events.loaded(now, changed, err)
+	}
+	app := filepath.Base(g.app)
+	switch what := describe(changed); {
+	case what == "" && err == nil:
+		g.log.Info(fmt.Sprintf("loaded %s, generation %d, %s", app, now.Number, console.Took(now.Took)))
+	case what == "":
+		g.log.Error(fmt.Sprintf("%s does not load; every request gets the error until the file is fixed", app), logkey.Error, err)
+	case err == nil:
+		kept := ""
+		if g.events.sockets != nil {
+			kept = fmt.Sprintf(", %s kept open", command.Count(g.events.sockets(), "socket"))
+		}
+		g.log.Info(fmt.Sprintf("reloaded %s, generation %d, %s%s", what, now.Number, console.Took(now.Took), kept))
+	case now.Number > 1:
+		g.log.Error(fmt.Sprintf("reload of %s failed; generation %d continues", what, now.Number-1), logkey.Error, err)
+	default:
+		g.log.Error(fmt.Sprintf("reload of %s failed", what), logkey.Error, err)
+	}
+}
+
+// describe names the changed files.
+func describe(changed []string) string {
+	switch len(changed) {
+	case 0:
+		return ""
+	case 1:
+		return changed[0]
+	}
+	return fmt.Sprintf("%s and %d more", changed[0], len(changed)-1)
+}

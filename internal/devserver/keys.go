@@ -1,0 +1,68 @@
+package devserver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"asgibox/internal/command"
+	"asgibox/internal/logkey"
+	"asgibox/internal/terminal"
+)
+
+// keysHelp is the banner's line about keys.
+func keysHelp(inspected bool) string {
+	inspector := ""
+	if inspected {
+		inspector = ", i the inspector"
+	}
+	return "Ctrl-C, or q; o opens the browser" + inspector + ", r reloads, c clears"
+}
+
+// keyboard returns the terminal to read single keys from, or nil. It must also
+// show our output.
+func keyboard(o *Options, stdin io.Reader, stderr io.Writer) *os.File {
+	f, ok := stdin.(*os.File)
+	if !ok || o.Quiet || o.LogFormat != "text" || !term.IsTerminal(int(f.Fd())) || !command.OnTerminal(stderr) {
+		return nil
+	}
+	return f
+}
+
+// readKeys acts on keys until ctx ends.
+func (s *server) readKeys(ctx context.Context, quit func()) error {
+	err := terminal.Keys(ctx, s.keyboard, func(key byte) { s.press(ctx, key, quit) })
+	if err != nil && !errors.Is(err, terminal.ErrNone) {
+		s.log.Debug("keys are no longer read", logkey.Error, err)
+	}
+	return nil // the server runs without keys
+}
+
+// press acts on one key.
+func (s *server) press(ctx context.Context, key byte, quit func()) {
+	switch key {
+	case 'o':
+		s.browse(s.urls[0])
+	case 'i':
+		if c := s.control.Load(); c != nil {
+			s.browse(c.url())
+		}
+	case 'r':
+		if s.generations != nil {
+			_ = s.generations.LoadAgain(ctx)
+		}
+	case 'c':
+		_, _ = io.WriteString(s.stderr, "\x1b[2J\x1b[3J\x1b[H")
+	case 'q':
+		quit()
+	}
+}
+
+func (s *server) browse(url string) {
+	if err := terminal.Browse(url); err != nil {
+		s.log.Warn("cannot open a browser", logkey.Error, err)
+	}
+}

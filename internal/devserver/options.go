@@ -1,0 +1,92 @@
+package devserver
+
+import (
+	"log/slog"
+	"time"
+
+	"asgibox/asgi/chaos"
+	"asgibox/httpfront"
+	"asgibox/store"
+	"asgibox/workerpool"
+	"asgibox/workerpool/script"
+)
+
+// Options configure [Serve] and [Work]. The command line fills them in before
+// either is called, and nothing changes them afterwards.
+type Options struct {
+	Listen   Listen
+	Control  string // address of the control server; "" is the default address, or a free port if it is taken
+	TLS      TLS
+	Store    store.Options
+	DataFile string // the store's file, "" for the default, or [MemoryStore]
+	Chaos    []chaos.Rule
+	Front    httpfront.Options
+	Pool     workerpool.Options
+	Script   script.Options
+
+	NoWorkers bool // serve sockets only
+	NoReload  bool // do not watch the application's files
+	Poll      bool // compare the files at intervals instead of using events
+
+	AccessLog string // file of the access log, "-" for standard output, "" for none
+	LogFormat string // "text" or "json"
+	Verbose   bool   // log at debug level
+	Quiet     bool   // log warnings and errors only
+}
+
+// MemoryStore is the DataFile of a store without a file.
+const MemoryStore = "memory"
+
+// ControlOff is the Control of a server without a control server.
+const ControlOff = "off"
+
+// Listen lists the sockets of the protocol server.
+type Listen struct {
+	Binds     []string // hosts; 127.0.0.1 if empty and nothing else is listened on
+	Port      int      // 0 picks a free port
+	PortGiven bool     // listen on the port even if there is a Unix socket or a descriptor
+	Unix      string   // path of a Unix socket, if not empty
+	FD        int      // inherited descriptor, if not negative
+	UDP       string   // address for datagrams, if not empty
+}
+
+// TLS selects the certificate of the protocol server.
+type TLS struct {
+	Development bool   // generate a certificate once and reuse it
+	Cert, Key   string // PEM files, if not empty
+}
+
+// DefaultOptions returns the options of a server that is started without flags.
+func DefaultOptions() Options {
+	return Options{
+		Listen: Listen{Port: 8000, FD: -1},
+		Store: store.Options{
+			Capacity:    1000,
+			Memory:      256 << 20,
+			Expiry:      time.Minute,
+			GroupExpiry: 24 * time.Hour,
+			MaxMessage:  1 << 20,
+		},
+		Front: httpfront.Options{
+			MaxBody:        100 << 20,
+			HTTPTimeout:    2 * time.Minute,
+			ConnectTimeout: 5 * time.Second,
+			PingInterval:   20 * time.Second,
+			PingTimeout:    30 * time.Second,
+			Grace:          10 * time.Second,
+		},
+		Pool:      workerpool.Options{Workers: 16, HandlerTimeout: time.Minute},
+		LogFormat: "text",
+	}
+}
+
+// level returns the lowest level that is logged.
+func (o *Options) level() slog.Level {
+	switch {
+	case o.Quiet:
+		return slog.LevelWarn
+	case o.Verbose:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}

@@ -1,0 +1,46 @@
+package devserver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"golang.org/x/sync/errgroup"
+
+	"asgibox/asgi/remote"
+	"asgibox/internal/command"
+)
+
+// Work runs the application in the file app on the layer of a server in
+// another process until ctx ends. Control is the address of that server's
+// control server, and token its token.
+func Work(ctx context.Context, app string, o Options, control, token string, stdout, stderr io.Writer) error {
+	log := slog.New(newLog(&o, stderr))
+	if err := CheckFile(app); err != nil {
+		return err
+	}
+	layer, err := remote.Dial(ctx, control, remote.ClientOptions{Token: token, Log: log})
+	if err != nil {
+		return err
+	}
+	defer layer.Close()
+	g, err := newGenerations(app, &o, layer, log, outputFiles(stdout, stderr), poolEvents{})
+	if err != nil {
+		return err
+	}
+	if !o.Quiet {
+		fmt.Fprintf(stderr, "asgibox %s\n\n  app        %s\n  works for  %s\n  stop       Ctrl-C\n\n", command.Version(), app, control)
+	}
+	tasks, failed := errgroup.WithContext(context.WithoutCancel(ctx))
+	watching, stopWatching := context.WithCancel(failed)
+	defer stopWatching()
+	g.start(tasks, watching)
+	waitForStop(ctx, failed, log)
+	stopWatching()
+	g.pool.Drain()
+	grace, cancel := context.WithTimeout(context.Background(), o.Pool.Grace)
+	defer cancel()
+	g.pool.Shutdown(grace)
+	return tasks.Wait()
+}

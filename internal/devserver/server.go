@@ -1,0 +1,255 @@
+// Package devserver connects the packages that make a running server: it opens
+// the store, gives its layer to the protocol server, the workers and the
+// inspector, starts them, and stops them in an order that loses nothing.
+package devserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"asgibox/asgi"
+	"asgibox/asgi/chaos"
+	"asgibox/httpfront"
+	"asgibox/httpfront/udp"
+	"asgibox/internal/logkey"
+	"asgibox/store"
+)
+
+// server is a running server and everything that it has started.
+type server struct {
+	app      string
+	options  Options
+	stderr   io.Writer
+	log      *slog.Logger
+	urls     []string // addresses for browsers
+	dataFile string   // the store's file, or MemoryStore
+	keyboard *os.File // nil without a terminal
+
+	store       *store.Store
+	chaos       *chaos.Layer // nil without --chaos and without a control server
+	front       *httpfront.Server
+	packets     net.PacketConn          // nil without --udp
+	udp         *udp.Server             // nil without --udp
+	generations *generations            // nil with --no-workers
+	control     atomic.Pointer[control] // nil with --control off, and until it is built
+}
+
+// Serve runs the application in the file app until ctx ends or a part of the
+// server fails. It returns after everything that it started has ended.
+func Serve(ctx context.Context, app string, o Options, stdin io.Reader, stdout, stderr io.Writer) error {
+	s := &server{app: app, options: o, stderr: stderr}
+	s.log = slog.New(inspectedLog{Handler: newLog(&o, stderr), server: s})
+	if !o.NoWorkers {
+		if err := CheckFile(app); err != nil {
+			return err
+		}
+	}
+	// The store comes first, so that a second server on the same store reports
+	// where the first one is.
+	if err := s.openStore(); err != nil {
+		return err
+	}
+	return errors.Join(s.open(ctx, stdin, stdout), s.closeStore())
+}
+
+// open opens the listeners and serves until the end.
+func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	o := &s.options
+	listeners, err := o.Listen.open()
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	if s.packets, err = o.Listen.openUDP(); err != nil {
+		return err
+	}
+	if s.packets != nil {
+		defer s.packets.Close()
+	}
+	front := o.Front
+	if front.TLS, err = s.tlsConfig(); err != nil {
+		return err
+	}
+	controlListener, err := listenControl(o.Control)
+	if err != nil {
+		return err
+	}
+	if controlListener != nil {
+		defer controlListener.Close()
+	}
+	access, accessLog, err := openAccessLog(o.AccessLog, s.log, stdout)
+	if err != nil {
+		return err
+	}
+	defer accessLog.Close()
+	s.urls = urls(listeners, front.TLS != nil)
+	s.keyboard = keyboard(o, stdin, s.stderr)
+
+	layer := s.layer(controlListener != nil)
+	front.Log, front.Access = s.log, s.visited(access)
+	if s.front, err = httpfront.New(layer, front); err != nil {
+		return err
+	}
+	if s.packets != nil {
+		s.udp = udp.New(layer, udp.Options{Log: s.log})
+	}
+	if !o.NoWorkers {
+		written := append(outputFiles(stdout, s.stderr), s.dataFile, o.AccessLog, o.Listen.Unix)
+		events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled}
+		if s.generations, err = newGenerations(s.app, o, layer, s.log, written, events); err != nil {
+			return err
+		}
+	}
+	if controlListener != nil {
+		if err := s.buildControl(layer, controlListener); err != nil {
+			return err
+		}
+		if err := s.store.Announce(s.control.Load().url()); err != nil {
+			return err
+		}
+	}
+	s.banner()
+	return s.run(ctx, listeners)
+}
+
+// CheckFile returns an error for an application file that no reload could make
+// loadable.
+func CheckFile(app string) error {
+	info, err := os.Stat(app)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%s: there is no such file", app)
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s is a folder: give the application's file, like %s", app, filepath.Join(app, "app.star"))
+	}
+	f, err := os.Open(app)
+	if err != nil {
+		var failed *os.PathError
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return fmt.Errorf("%s cannot be read: %w", app, err)
+	}
+	return f.Close()
+}
+
+// openStore opens the channel layer.
+func (s *server) openStore() (err error) {
+	o := s.options.Store
+	o.Log = s.log
+	s.dataFile = s.options.DataFile
+	if s.dataFile == MemoryStore {
+		s.store = store.Memory(o)
+		return nil
+	}
+	if s.dataFile == "" {
+		folder, err := dataFolder(s.app)
+		if err != nil {
+			return err
+		}
+		s.dataFile = filepath.Join(folder, "channels.db")
+	}
+	s.store, err = store.Open(s.dataFile, o)
+	return err
+}
+
+// layer returns the store, behind a chaos layer if there are rules or the
+// inspector may add some.
+func (s *server) layer(inspected bool) asgi.Layer {
+	if len(s.options.Chaos) == 0 && !inspected {
+		return s.store
+	}
+	s.chaos = chaos.New(s.store, chaos.Options{Rules: s.options.Chaos, Log: s.log})
+	return s.chaos
+}
+
+// closeStore commits what is staged and closes the store.
+func (s *server) closeStore() error {
+	if s.chaos != nil {
+		s.chaos.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return s.store.Close(ctx)
+}
+
+// run runs all parts until ctx ends or one of them fails, then stops them in
+// order.
+func (s *server) run(ctx context.Context, listeners []net.Listener) error {
+	// Each part is stopped by a call and not by ctx, so that it can finish the
+	// work that it has started.
+	ctx, quit := context.WithCancel(ctx)
+	defer quit()
+	unstopped := context.WithoutCancel(ctx)
+	tasks, failed := errgroup.WithContext(unstopped)
+	watching, stopWatching := context.WithCancel(failed)
+	defer stopWatching()
+	receiving, stopReceiving := context.WithCancel(unstopped)
+	defer stopReceiving()
+	if s.udp != nil {
+		tasks.Go(func() error { return s.udp.Serve(receiving, s.packets) })
+	}
+	tasks.Go(func() error {
+		err := s.front.Serve(unstopped, listeners...)
+		if errors.Is(err, http.ErrServerClosed) && ctx.Err() != nil {
+			return nil // stopped before it had started
+		}
+		return err
+	})
+	if s.generations != nil {
+		s.generations.start(tasks, watching)
+	}
+	if c := s.control.Load(); c != nil {
+		tasks.Go(func() error { return c.Serve(unstopped, c.listener) })
+	}
+	if s.keyboard != nil {
+		tasks.Go(func() error { return s.readKeys(watching, quit) })
+	}
+	waitForStop(ctx, failed, s.log)
+	stopWatching()
+	s.shutdown(stopReceiving)
+	return tasks.Wait()
+}
+
+// waitForStop waits until the server must stop.
+func waitForStop(ctx, failed context.Context, log *slog.Logger) {
+	select {
+	case <-ctx.Done():
+		log.Info("stopping; Ctrl-C once more stops at once")
+	case <-failed.Done():
+	}
+}
+
+// shutdown stops the parts: first no more durable work is taken, then requests
+// are finished and sockets closed, then the workers handle what the sockets
+// have sent. The caller closes the store afterwards.
+func (s *server) shutdown(stopReceiving func()) {
+	grace, cancel := context.WithTimeout(context.Background(), s.options.Front.Grace)
+	defer cancel()
+	if s.generations != nil {
+		s.generations.pool.Drain()
+	}
+	stopReceiving()
+	if err := s.front.Shutdown(grace); err != nil {
+		s.log.Warn("some connections were closed before they had finished", logkey.Error, err)
+	}
+	if s.generations != nil {
+		s.generations.pool.Shutdown(grace)
+	}
+	if c := s.control.Load(); c != nil {
+		if err := c.Shutdown(grace); err != nil {
+			s.log.Debug("connections to the control server were closed before they had finished", logkey.Error, err)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package devserver
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"asgibox/httpfront/devcert"
+)
+
+// tlsConfig returns the TLS configuration that the options select: the given
+// certificate, or a development certificate, which is generated once and
+// reused. It returns nil without TLS.
+func (s *server) tlsConfig() (*tls.Config, error) {
+	o := s.options.TLS
+	if o.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(o.Cert, o.Key)
+		if err != nil {
+			return nil, fmt.Errorf("--tls-cert and --tls-key: %w", err)
+		}
+		return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+	}
+	if !o.Development {
+		return nil, nil
+	}
+	folder, err := dataFolder(s.app)
+	if err != nil {
+		return nil, err
+	}
+	var names []string // besides those of this machine
+	for _, bind := range s.options.Listen.Binds {
+		if ip := net.ParseIP(bind); ip == nil || !ip.IsUnspecified() {
+			names = append(names, bind)
+		}
+	}
+	cert, err := devcert.Load(folder, names...)
+	if err != nil {
+		return nil, err
+	}
+	if !s.options.Quiet {
+		fmt.Fprintln(s.stderr, cert.Explain())
+	}
+	return cert.Config(), nil
+}
+
+// dataFolder returns the folder for data beside the application, which it
+// creates if necessary. Version control ignores the folder.
+func dataFolder(app string) (string, error) {
+	folder := filepath.Join(filepath.Dir(app), ".asgibox")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fmt.Errorf("cannot create the folder for data: %w (choose a file with --store PATH, or pass --store memory)", err)
+	}
+	ignore := filepath.Join(folder, ".gitignore")
+	if _, err := os.Stat(ignore); errors.Is(err, os.ErrNotExist) {
+		if err := os.WriteFile(ignore, []byte("*\n"), 0o600); err != nil {
+			return "", fmt.Errorf("cannot write to the folder for data: %w", err)
+		}
+	}
+	return folder, nil
+}
