@@ -7,49 +7,64 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// A room is a package with those below it. It may import what is listed, and
-// itself; the reason is why not more.
+// A room is a package with the packages below it. It may import itself, the
+// packages in may, and those in helpers.
 type room struct {
 	path   string
 	may    []string
-	reason string
+	reason string // why it may not import more
 }
 
-// rooms are the floor plan of docs/design.md, most particular path first.
+// rooms are the floor plan of docs/design.md. A package belongs to the first
+// room that contains it.
 var rooms = []room{
-	{"asgi/asgitest", []string{"asgi"}, "the suite judges any layer, so it may know none"},
+	{"asgi/asgitest", []string{"asgi"}, "the suite tests any layer, so it may know none"},
 	{"asgi/codec", []string{"asgi"}, "bytes on disk and wire depend on the vocabulary alone"},
 	{"asgi/remote", []string{"asgi"}, "it carries any layer, so it may know none"},
-	{"asgi/chaos", []string{"asgi"}, "it stands before any layer, so it may know none"},
-	{"asgi", []string{}, "the vocabulary is what all others are built against"},
+	{"asgi/chaos", []string{"asgi"}, "it wraps any layer, so it may know none"},
+	{"asgi", nil, "all others are built on the vocabulary"},
 	{"store", []string{"asgi"}, "a layer knows nothing of HTTP, WebSockets or Starlark"},
-	{"httpfront", []string{"asgi"}, "the protocol server meets workers only at the layer, and any layer does"},
+	{"httpfront", []string{"asgi"}, "the protocol server meets workers only at the layer, and any layer will do"},
 	{"workerpool/script", []string{"asgi", "workerpool"}, "the script host runs in a pool, on any layer, and sees no socket"},
 	{"workerpool", []string{"asgi"}, "the pool runs any kind of application, on any layer, and sees no socket"},
-	{"reload", []string{}, "it watches files and does not know what an application is"},
-	{"inspector", []string{"asgi", "store"}, "it looks into the store, and at its siblings only through interfaces of its own"},
-	{"internal", []string{}, "helpers know nothing of the house"},
+	{"reload", nil, "it watches files and does not know what an application is"},
+	{"inspector", []string{"asgi", "store"}, "it inspects the store, and its siblings only through interfaces of its own"},
+	{"internal/command", []string{"internal/spell"}, "all commands share it"},
+	{"internal/client", []string{"asgi", "inspector/api", "internal/command"}, "its commands know a server only by its control port"},
+	{"internal/devserver", []string{"asgi", "store", "httpfront", "workerpool", "reload", "inspector", "internal/command"}, "it runs without a command line"},
+	{"internal/cli", []string{"asgi", "store", "workerpool", "internal/client", "internal/command", "internal/devserver"}, "it parses flags and leaves the work to others"},
+	{"internal/e2e", []string{"internal/cli"}, "its tests start the whole program"},
+	{"internal/release", nil, "it builds the program from outside"},
+	{"internal", nil, "helpers know no other package"},
+	{".", []string{"internal/cli", "internal/command"}, "main holds signals and the exit status"},
 }
 
-// homes are the only places that import a library, so that replacing it is the
-// work of one room. Tests and benchmarks may import all of them.
+// helpers are the packages that every package except asgi may import.
+var helpers = []string{
+	"internal/console", "internal/flagvalue", "internal/guard", "internal/heapfloor",
+	"internal/logkey", "internal/spell", "internal/terminal",
+}
+
+// homes are the only packages that import a library, so that replacing the
+// library changes one package. Tests and benchmarks may import all of them.
 var homes = []struct {
 	library, reason string
 	rooms           []string
 }{
 	{"go.etcd.io/bbolt", "only the store knows that there is a file", []string{"store"}},
 	{"github.com/coder/websocket", "only the protocol server sees sockets", []string{"httpfront"}},
-	{"go.starlark.net", "only the script host knows what language applications are written in", []string{"workerpool/script"}},
+	{"go.starlark.net", "only the script host knows the language of applications", []string{"workerpool/script"}},
 	{"github.com/fsnotify/fsnotify", "only reload listens to the file system", []string{"reload"}},
-	{"github.com/tinylib/msgp", "messages have one home as bytes", []string{"asgi/codec"}},
-	{"github.com/prometheus", "only the inspector is measured by machines", []string{"inspector"}},
-	{"github.com/spf13", "only the command line parses flags", []string{"."}},
-	{"net/http", "a layer knows nothing of HTTP", []string{"asgi/remote", "httpfront", "inspector", "workerpool", "internal", "benchmarks", "."}},
+	{"github.com/tinylib/msgp", "only the codec turns messages into bytes", []string{"asgi/codec"}},
+	{"github.com/prometheus", "only the inspector exports metrics", []string{"inspector"}},
+	{"github.com/spf13", "only the command line parses flags", []string{"internal/cli", "internal/client", "internal/command"}},
+	{"net/http", "a layer knows nothing of HTTP", []string{"asgi/remote", "httpfront", "inspector", "workerpool", "internal", "benchmarks", "examples"}},
 }
 
 func TestImportsPointDown(t *testing.T) {
@@ -60,52 +75,52 @@ func TestImportsPointDown(t *testing.T) {
 		}
 		r := roomOf(from)
 		if r == nil || within(to, r.path) {
-			return // the top of the house may know everyone
+			return // benchmarks and examples may import all packages
 		}
-		if within(to, "internal") {
+		if r.path != "asgi" && withinAny(to, helpers) {
 			return
 		}
-		for _, may := range r.may {
-			if within(to, may) && !helper(to) {
-				return
-			}
+		if withinAny(to, r.may) && !forTests(to) {
+			return
 		}
-		front := within(from, "asgi/chaos") || within(from, "asgi/remote")
-		if strings.HasSuffix(file, "_test.go") && (helper(to) || within(to, "store")) && (front || !within(from, "asgi")) {
-			return // a test needs a layer to stand on
-		}
-		if strings.HasSuffix(file, "_test.go") && within(from, "workerpool/script") && within(to, "httpfront") {
-			return // what an application does is proved over real sockets
-		}
-		if strings.HasSuffix(file, "_test.go") && within(from, "asgi") && within(to, "asgi") {
+		if strings.HasSuffix(file, "_test.go") && testMayImport(from, to) {
 			return
 		}
 		t.Errorf("%s imports %s: %s", file, to, r.reason)
 	})
 }
 
+// testMayImport reports whether the tests of a package may import another
+// package that the package itself may not.
+func testMayImport(from, to string) bool {
+	switch {
+	case within(from, "asgi/chaos"), within(from, "asgi/remote"), !within(from, "asgi"):
+		if forTests(to) || within(to, "store") {
+			return true // tests need a layer
+		}
+	}
+	return within(from, "asgi") && within(to, "asgi") ||
+		within(from, "workerpool/script") && within(to, "httpfront") // applications are tested over real sockets
+}
+
 func TestEveryLibraryHasOneHome(t *testing.T) {
 	everyImport(t, func(file, from, imported string) {
-		if strings.HasSuffix(file, "_test.go") || helper(from) || within(from, "benchmarks") {
+		if strings.HasSuffix(file, "_test.go") || forTests(from) || within(from, "benchmarks") {
 			return
 		}
 		for _, h := range homes {
 			if !within(imported, h.library) {
 				continue
 			}
-			home := false
-			for _, room := range h.rooms {
-				home = home || within(from, room)
-			}
-			if !home {
+			if !withinAny(from, h.rooms) {
 				t.Errorf("%s imports %s: %s", file, imported, h.reason)
 			}
 		}
 	})
 }
 
-// helper tells the packages that are there for tests.
-func helper(pkg string) bool { return strings.HasSuffix(pkg, "test") }
+// forTests reports whether a package exists for tests.
+func forTests(pkg string) bool { return strings.HasSuffix(pkg, "test") }
 
 func roomOf(pkg string) *room {
 	for i := range rooms {
@@ -118,6 +133,10 @@ func roomOf(pkg string) *room {
 
 func within(pkg, room string) bool {
 	return pkg == room || strings.HasPrefix(pkg, room+"/")
+}
+
+func withinAny(pkg string, rooms []string) bool {
+	return slices.ContainsFunc(rooms, func(room string) bool { return within(pkg, room) })
 }
 
 // everyImport visits the imports of every Go file in the module.

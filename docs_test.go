@@ -13,6 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"asgibox/internal/cli"
+	"asgibox/internal/command"
 )
 
 var update = flag.Bool("update", false, "rewrite what is made from the code in docs")
@@ -112,7 +115,7 @@ func TestEveryFlagIsInTheConfigurationPage(t *testing.T) {
 }
 
 func TestEveryCommandIsInTheCommandsPage(t *testing.T) {
-	keepPage(t, "docs/commands.md", commandSections(newRoot()))
+	keepPage(t, "docs/commands.md", commandSections(cli.NewRoot()))
 }
 
 // keepPage sees to it that a page ends, after its mark, with what is made from
@@ -160,8 +163,8 @@ func commandSections(parent *cobra.Command) string {
 // flagTables describes the flags of run.
 func flagTables() string {
 	var b strings.Builder
-	for _, g := range defaultOptions().groups() {
-		fmt.Fprintf(&b, "\n## %s\n\n| flag | environment | default | meaning |\n|---|---|---|---|\n", g.title)
+	for _, g := range cli.RunFlags() {
+		fmt.Fprintf(&b, "\n## %s\n\n| flag | environment | default | meaning |\n|---|---|---|---|\n", g.Title)
 		g.VisitAll(func(f *pflag.Flag) {
 			spelling := "--" + f.Name
 			if f.Shorthand != "" {
@@ -174,7 +177,7 @@ func flagTables() string {
 			if f.Value.Type() == "bool" || f.Value.Type() == "count" || def == "0s" || f.Name == "fd" {
 				def = ""
 			}
-			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", spelling, variable(f.Name), def, strings.ReplaceAll(usage, "|", "\\|"))
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", spelling, command.Variable(f.Name), def, strings.ReplaceAll(usage, "|", "\\|"))
 		})
 	}
 	return b.String()
@@ -261,8 +264,9 @@ func TestProgramsInTheDocumentsLoad(t *testing.T) {
 			if err := os.WriteFile(app, []byte(m[1]), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if status, out := command(t, "check", app); status != 0 {
-				t.Errorf("%s: %s\n%s", name, out, m[1])
+			var out strings.Builder
+			if status := cli.Run(t.Context(), []string{"check", app}, strings.NewReader(""), &out, &out); status != 0 {
+				t.Errorf("%s: %s\n%s", name, out.String(), m[1])
 			}
 		}
 	}
@@ -270,7 +274,7 @@ func TestProgramsInTheDocumentsLoad(t *testing.T) {
 
 // wholeRoot is the root command with what cobra adds when it runs.
 func wholeRoot() *cobra.Command {
-	root := newRoot()
+	root := cli.NewRoot()
 	root.InitDefaultCompletionCmd()
 	return root
 }

@@ -23,11 +23,7 @@ func listenControl(address string) (net.Listener, error) {
 	case ControlOff:
 		return nil, nil
 	case "":
-		l, err := net.Listen("tcp", defaultControl)
-		if err != nil && isTaken(err) {
-			return net.Listen("tcp", "127.0.0.1:0")
-		}
-		return l, err
+		return listenOrFree(defaultControl)
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -41,6 +37,16 @@ func listenControl(address string) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen on --control %s: %w", address, listenReason(err))
 	}
 	return l, nil
+}
+
+// listenOrFree listens on the address, or on a free port of this machine if the
+// address is taken.
+func listenOrFree(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil && isTaken(err) {
+		return net.Listen("tcp", "127.0.0.1:0")
+	}
+	return l, err
 }
 
 // control is the control server: the inspector and the layer over HTTP.

@@ -20,9 +20,9 @@ import (
 // newLog returns the handler of the one log of the process.
 func newLog(o *Options, w io.Writer) slog.Handler {
 	if o.LogFormat == "json" {
-		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.level()})
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.Level()})
 	}
-	return console.New(w, console.Options{Level: o.level(), Color: command.InColor(w), Explain: explain})
+	return console.New(w, console.Options{Level: o.Level(), Color: command.InColor(w), Explain: explain})
 }
 
 // explain returns an error of the application as one line, and the lines that

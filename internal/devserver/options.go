@@ -80,8 +80,8 @@ func DefaultOptions() Options {
 	}
 }
 
-// level returns the lowest level that is logged.
-func (o *Options) level() slog.Level {
+// Level returns the lowest level that is logged.
+func (o *Options) Level() slog.Level {
 	switch {
 	case o.Quiet:
 		return slog.LevelWarn

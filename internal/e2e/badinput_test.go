@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"asgibox/internal/cli"
 )
 
 // refused runs a command line that cannot work and answers its one line.
@@ -16,7 +18,7 @@ func refused(t *testing.T, args ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var out bytes.Buffer
-	if status := run(ctx, args, strings.NewReader(""), &out, &out); status != 1 {
+	if status := cli.Run(ctx, args, strings.NewReader(""), &out, &out); status != 1 {
 		t.Fatalf("exit status %d, having said:\n%s", status, &out)
 	}
 	line := strings.TrimSuffix(out.String(), "\n")
@@ -43,7 +45,7 @@ channel_routing = {"http.request": hello}
 func TestAnUnknownFlagSuggestsTheNearest(t *testing.T) {
 	expectText(t, refused(t, "run", "--prot", "1"), "unknown flag: --prot; did you mean --port?")
 	expectText(t, refused(t, "run", "--http_timeuot", "1"), "did you mean --http-timeout?")
-	expectText(t, refused(t, "run", "--zzzzzzzzz"), "--help lists them")
+	expectText(t, refused(t, "run", "--zzzzzzzzz"), "--help lists the flags")
 }
 
 func TestABadValueOfAFlagIsNamed(t *testing.T) {
@@ -85,7 +87,7 @@ func TestATakenPortIsOneLine(t *testing.T) {
 	if err := os.WriteFile(app, []byte(helloApp), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	expectText(t, refused(t, "run", app, "--port", port), l.Addr().String()+" is taken")
+	expectText(t, refused(t, "run", app, "--port", port), l.Addr().String()+": another program uses it")
 }
 
 func TestALockedStoreSaysByWhom(t *testing.T) {
@@ -95,7 +97,7 @@ func TestALockedStoreSaysByWhom(t *testing.T) {
 		expectText(t, line, "channels.db")
 		expectText(t, line, "process "+itoa(os.Getpid()))
 		expectText(t, line, "running since 20")
-		expectText(t, line, "control server on "+p.saw(`look +(http\S+)`)[1])
+		expectText(t, line, "control server on "+p.saw(`inspector +(http\S+)`)[1])
 	}
 }
 

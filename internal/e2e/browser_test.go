@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -133,7 +133,7 @@ func (b *tab) say(text string) {
 
 func TestTwoBrowsersChatAcrossAReload(t *testing.T) {
 	open := browser(t)
-	dir := copyOf(t, "examples/chat")
+	dir := copyOf(t, "../../examples/chat")
 	p := startIn(t, dir, "app.star")
 
 	ada, ben := open(), open()
@@ -171,7 +171,7 @@ func TestTwoBrowsersChatAcrossAReload(t *testing.T) {
 
 func TestABrowserWatchesJobs(t *testing.T) {
 	b := browser(t)()
-	p := startIn(t, copyOf(t, "examples/jobs"), "app.star")
+	p := startIn(t, copyOf(t, "../../examples/jobs"), "app.star")
 	b.do(chromedp.EmulateViewport(400, 700), chromedp.Navigate(p.url))
 	b.shows("listening")
 	b.do(chromedp.SetValue(chromedp.CSS(`input[name=below]`), "1000"), chromedp.Click(chromedp.CSS(`#ask button`)))

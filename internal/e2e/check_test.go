@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -10,20 +10,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"asgibox/internal/cli"
 )
 
 // command runs a command line and answers its status and all it says.
 func command(t *testing.T, args ...string) (status int, output string) {
 	t.Helper()
 	var out bytes.Buffer
-	status = run(t.Context(), args, strings.NewReader(""), &out, &out)
+	status = cli.Run(t.Context(), args, strings.NewReader(""), &out, &out)
 	return status, out.String()
 }
 
 func TestCheckSaysWhereAnApplicationIsWrong(t *testing.T) {
 	app := filepath.Join(t.TempDir(), "app.star")
 	for content, want := range map[string]string{
-		helloApp:                "nothing is wrong",
+		helloApp:                "no problems",
 		"\nlyer.send()\n":       "app.star:2:1: ",
 		"def f(:\n":             "app.star:1:7: ",
 		"channel_routing = 3\n": "channel_routing",
@@ -40,7 +42,7 @@ func TestCheckSaysWhereAnApplicationIsWrong(t *testing.T) {
 }
 
 func TestRoutesShowWhoHandlesWhat(t *testing.T) {
-	app := filepath.Join("examples", "chat", "app.star")
+	app := filepath.Join("..", "..", "examples", "chat", "app.star")
 	_, out := command(t, "routes", app)
 	expectText(t, out, "websocket.connect")
 	_, out = command(t, "routes", app, "/rooms/lobby")
@@ -49,7 +51,7 @@ func TestRoutesShowWhoHandlesWhat(t *testing.T) {
 	expectText(t, out, "no route")
 	_, out = command(t, "routes", app, "/", "-m", "POST")
 	expectText(t, out, "http.request")
-	_, out = command(t, "routes", filepath.Join("examples", "hello.star"))
+	_, out = command(t, "routes", filepath.Join("..", "..", "examples", "hello.star"))
 	expectText(t, out, "is a loop")
 }
 
@@ -93,8 +95,14 @@ func TestCheckFindsSettings(t *testing.T) {
 		t.Errorf("with the setting: %s", out)
 	}
 	if status, _ := command(t, "check", app); status != 1 {
-		t.Error("without the setting nothing is wrong")
+		t.Error("no error without the setting")
 	}
+}
+
+// problem is an item of the output of check --json.
+type problem struct {
+	Level, File, Message, Hint string
+	Line, Column               int
 }
 
 func TestCheckAnswersJSON(t *testing.T) {
@@ -123,8 +131,8 @@ func TestCheckAnswersJSON(t *testing.T) {
 }
 
 func TestRoutesAnswerJSON(t *testing.T) {
-	app := filepath.Join("examples", "chat", "app.star")
-	for _, args := range [][]string{{app}, {app, "/rooms/lobby"}, {app, "/nowhere"}, {filepath.Join("examples", "hello.star"), "/"}} {
+	app := filepath.Join("..", "..", "examples", "chat", "app.star")
+	for _, args := range [][]string{{app}, {app, "/rooms/lobby"}, {app, "/nowhere"}, {filepath.Join("..", "..", "examples", "hello.star"), "/"}} {
 		status, out := command(t, append([]string{"routes", "--json"}, args...)...)
 		var got map[string][]any
 		if err := json.Unmarshal([]byte(out), &got); err != nil || status != 0 || strings.Contains(out, "null") {
@@ -134,7 +142,7 @@ func TestRoutesAnswerJSON(t *testing.T) {
 }
 
 func TestRoutesAreNeverSilent(t *testing.T) {
-	_, out := command(t, "routes", filepath.Join("examples", "hello.star"), "/")
+	_, out := command(t, "routes", filepath.Join("..", "..", "examples", "hello.star"), "/")
 	expectText(t, out, "is a loop")
 	_, out = command(t, "routes", saved(t, "def f(message): pass\nchannel_routing = {\"jobs\": f}\n"), "/")
 	expectText(t, out, "has no route for http.request")
@@ -142,14 +150,14 @@ func TestRoutesAreNeverSilent(t *testing.T) {
 	if status != 1 {
 		t.Errorf("status %d of too many arguments", status)
 	}
-	expectText(t, out, "takes [APP [PATH]], and got 3 arguments")
+	expectText(t, out, "takes [APP [PATH]], but got 3 arguments")
 }
 
 func TestCheckEndsALoadThatNeverEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errors.New("loading took too long"))
 	defer cancel()
 	var out bytes.Buffer
-	status := run(ctx, []string{"check", saved(t, "while True:\n    pass\n")}, strings.NewReader(""), &out, &out)
+	status := cli.Run(ctx, []string{"check", saved(t, "while True:\n    pass\n")}, strings.NewReader(""), &out, &out)
 	if status != 1 {
 		t.Errorf("status %d", status)
 	}

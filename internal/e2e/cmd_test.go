@@ -1,10 +1,9 @@
-package main
+package e2e
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"asgibox/internal/cli"
 
 	"github.com/chromedp/chromedp"
 )
@@ -41,7 +42,7 @@ channel_routing = [
 // command runs a command against the program, named by its control server.
 func (p *program) command(args ...string) (status int, out string) {
 	p.Helper()
-	control := p.saw(`look +(http\S+)`)[1]
+	control := p.saw(`inspector +(http\S+)`)[1]
 	return controlled(p, append(args, "--control", control)...)
 }
 
@@ -50,7 +51,7 @@ func controlled(t testing.TB, args ...string) (status int, out string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var b bytes.Buffer
-	status = run(ctx, args, strings.NewReader(`{"text": "from stdin"}`), &b, &b)
+	status = cli.Run(ctx, args, strings.NewReader(`{"text": "from stdin"}`), &b, &b)
 	return status, b.String()
 }
 
@@ -91,11 +92,14 @@ func TestChannelsPauseStepAndResumeAgainstARunningServer(t *testing.T) {
 	}
 	p.mustCommand("step", "jobs")
 	p.mustCommand("receive", "jobs")
-	if out := p.mustCommand("step", "jobs"); !strings.Contains(out, "nothing waits") {
+	if out := p.mustCommand("step", "jobs"); !strings.Contains(out, "no message waits") {
 		t.Errorf("step: %s", out)
 	}
 	p.mustCommand("resume", "jobs")
-	var rows []channelRow
+	var rows []struct {
+		Depth  int
+		Paused bool
+	}
 	if err := json.Unmarshal([]byte(p.mustCommand("channels", "jobs", "--json")), &rows); err != nil || len(rows) != 1 || rows[0].Paused {
 		t.Errorf("as JSON: %+v, %v", rows, err)
 	}
@@ -103,10 +107,10 @@ func TestChannelsPauseStepAndResumeAgainstARunningServer(t *testing.T) {
 	if status, _ := p.command("flush"); status != 1 {
 		t.Error("flush asks for nothing")
 	}
-	if out := p.mustCommand("pause", "a!b"); !strings.Contains(out, "a!, which is every channel that begins so, is paused") {
+	if out := p.mustCommand("pause", "a!b"); !strings.Contains(out, "a!, that is every channel with this prefix, is paused") {
 		t.Errorf("pause: %s", out)
 	}
-	if out := p.mustCommand("resume", "a!b"); !strings.Contains(out, "a!, which is every channel that begins so, goes on") {
+	if out := p.mustCommand("resume", "a!b"); !strings.Contains(out, "a!, that is every channel with this prefix, is no longer paused") {
 		t.Errorf("resume: %s", out)
 	}
 	if out := p.mustCommand("resume", "jobs"); !strings.Contains(out, "jobs was not paused") {
@@ -155,12 +159,12 @@ func TestGroupsSocketsAndFiguresOfARunningServer(t *testing.T) {
 
 func TestTailShowsTracesThatReplayRepeats(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory")
-	control := p.saw(`look +(http\S+)`)[1]
+	control := p.saw(`inspector +(http\S+)`)[1]
 	ctx, cancel := context.WithCancel(t.Context())
 	out := newTranscript()
 	ended := make(chan struct{})
 	go func() {
-		run(ctx, []string{"tail", "channel:http.request", "--control", control}, strings.NewReader(""), out, out)
+		cli.Run(ctx, []string{"tail", "channel:http.request", "--control", control}, strings.NewReader(""), out, out)
 		close(ended)
 	}()
 	defer func() { cancel(); <-ended }()
@@ -205,7 +209,7 @@ func TestCommandsFindTheServerByItsStore(t *testing.T) {
 		t.Errorf("by its store: %d %s", status, out)
 	}
 	t.Chdir(t.TempDir())
-	if status, out := controlled(t, "stats"); status != 1 || !strings.Contains(out, "no server runs on a store here") {
+	if status, out := controlled(t, "stats"); status != 1 || !strings.Contains(out, "no server runs on a store in this folder or above") {
 		t.Errorf("from elsewhere: %d %s", status, out)
 	}
 	if status, out := controlled(t, "stats", "--control", "127.0.0.1:1"); status != 1 || !strings.Contains(out, "is asgibox running?") {
@@ -215,7 +219,7 @@ func TestCommandsFindTheServerByItsStore(t *testing.T) {
 
 func TestControlElsewhereWantsAToken(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory", "--control", "0.0.0.0:0")
-	url := p.saw(`look +(http\S+)`)[1]
+	url := p.saw(`inspector +(http\S+)`)[1]
 	base, _, ok := strings.Cut(url, "?token=")
 	if !ok {
 		t.Fatalf("no token in %s", url)
@@ -238,7 +242,7 @@ func TestControlElsewhereWantsAToken(t *testing.T) {
 
 func TestCommandsTakeTheTokenFromTheirFlagOrTheEnvironment(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory", "--control", "0.0.0.0:0")
-	base, token, _ := strings.Cut(p.saw(`look +(http\S+)`)[1], "?token=")
+	base, token, _ := strings.Cut(p.saw(`inspector +(http\S+)`)[1], "?token=")
 	if status, out := controlled(t, "stats", "--control", base, "--token", token); status != 0 {
 		t.Errorf("by the flag: %d %s", status, out)
 	}
@@ -254,12 +258,12 @@ func TestCommandsTakeTheTokenFromTheirFlagOrTheEnvironment(t *testing.T) {
 
 func TestCommandsSayWhatTheyTake(t *testing.T) {
 	for line, want := range map[string]string{
-		"send jobs":        "asgibox send takes CHANNEL JSON, and got 1 argument; asgibox send --help tells more",
-		"receive":          "takes CHANNEL…, and got 0 arguments",
-		"pause a b":        "takes CHANNEL, and got 2 arguments",
-		"group add a":      "asgibox group add takes GROUP CHANNEL, and got 1 argument",
-		"group remove a b": `there is no command "remove" for groups`,
-		"stats now":        "asgibox stats takes no arguments, and got 1 argument",
+		"send jobs":        "asgibox send takes CHANNEL JSON, but got 1 argument; see asgibox send --help",
+		"receive":          "takes CHANNEL…, but got 0 arguments",
+		"pause a b":        "takes CHANNEL, but got 2 arguments",
+		"group add a":      "asgibox group add takes GROUP CHANNEL, but got 1 argument",
+		"group remove a b": `group has no command "remove"`,
+		"stats now":        "asgibox stats takes no arguments, but got 1 argument",
 		"stts":             `unknown command "stts"`,
 		"stats --jsn":      "did you mean --json?",
 	} {
@@ -271,11 +275,11 @@ func TestCommandsSayWhatTheyTake(t *testing.T) {
 
 func TestCommandsKnowWhatIsNoControlServer(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory")
-	if status, out := controlled(t, "stats", "--control", p.url); status != 1 || !strings.Contains(out, "is it a control server?") {
+	if status, out := controlled(t, "stats", "--control", p.url); status != 1 || !strings.Contains(out, "is it an asgibox control server?") {
 		t.Errorf("the application's own port: %d %s", status, out)
 	}
 	all := start(t, "def page(message):\n    message.reply({\"status\": 200, \"content\": \"<p>\"})\n\nchannel_routing = {\"http.request\": page}\n", "--store", "memory")
-	if status, out := controlled(t, "stats", "--control", all.url); status != 1 || !strings.Contains(out, "something else than a control server") {
+	if status, out := controlled(t, "stats", "--control", all.url); status != 1 || !strings.Contains(out, "is not from an asgibox control server") {
 		t.Errorf("a port that answers everything: %d %s", status, out)
 	}
 }
@@ -304,7 +308,7 @@ func TestReceiveFollowsOverARestartOfTheServer(t *testing.T) {
 	out, stop := p.inBackground("receive", "jobs", "other", "--follow")
 	p.mustCommand("send", "jobs", `{"n": 1.0}`)
 	out.wait(regexp.MustCompile(`\{"channel":"jobs","message":\{"n":1\.0\}\}`))
-	control := strings.Trim(strings.TrimPrefix(p.saw(`look +(http\S+)`)[1], "http://"), "/")
+	control := strings.Trim(strings.TrimPrefix(p.saw(`inspector +(http\S+)`)[1], "http://"), "/")
 	if status := p.stop(); status != 0 {
 		t.Errorf("the server ended with %d", status)
 	}
@@ -330,27 +334,11 @@ func TestControlOff(t *testing.T) {
 
 func TestATakenControlPortThatWasAskedForIsAnError(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory", "--control", "127.0.0.1:0")
-	taken := strings.TrimSuffix(strings.TrimPrefix(p.saw(`look +(http\S+)`)[1], "http://"), "/")
+	taken := strings.TrimSuffix(strings.TrimPrefix(p.saw(`inspector +(http\S+)`)[1], "http://"), "/")
 	p.save("other.star", chatApp)
 	status, out := controlled(t, "run", filepath.Join(p.dir, "other.star"), "--port", "0", "--store", "memory", "--control", taken)
 	if status != 1 || !strings.Contains(out, "cannot listen on --control "+taken) {
 		t.Errorf("%d %s", status, out)
-	}
-}
-
-func TestATakenControlPortGivesWayToAFreeOneUnlessAskedFor(t *testing.T) {
-	held, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer held.Close()
-	other, err := listenHereOrFree(held.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	if other.Addr().String() == held.Addr().String() {
-		t.Errorf("both listen on %s", other.Addr())
 	}
 }
 
@@ -416,7 +404,7 @@ func needCurl(t *testing.T) {
 func TestCurlAloneCanBeAWorker(t *testing.T) {
 	needCurl(t)
 	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // nobody answers for the icon
-	control := p.saw(`look +(http\S+)`)[1]
+	control := p.saw(`inspector +(http\S+)`)[1]
 	answered := make(chan error, 1)
 	go func() { answered <- curlAnswers(control, "a page by curl") }()
 	if status, body := p.get("/from/curl"); status != 200 || body != "a page by curl" {
@@ -431,7 +419,7 @@ func TestABrowserGetsThePageThatCurlAnswers(t *testing.T) {
 	needCurl(t)
 	b := browser(t)()
 	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // nobody answers for the icon
-	control := p.saw(`look +(http\S+)`)[1]
+	control := p.saw(`inspector +(http\S+)`)[1]
 	answered := make(chan error, 1)
 	go func() { answered <- curlAnswers(control, "<h1>a page by curl</h1>") }()
 	b.do(chromedp.Navigate(p.url + "/from/curl"))
@@ -443,7 +431,7 @@ func TestABrowserGetsThePageThatCurlAnswers(t *testing.T) {
 
 func TestChaosBeginsAndEndsWhileTheServerRuns(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory")
-	control := p.saw(`look +(http\S+)`)[1]
+	control := p.saw(`inspector +(http\S+)`)[1]
 	ask := func(rules string) (int, string) {
 		t.Helper()
 		resp, err := http.Post(control+"api/chaos", "application/json", strings.NewReader(`{"rules": `+rules+`}`))

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"net/http"
@@ -15,8 +15,7 @@ func spawn(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
 	p := &process{program: &program{TB: t, dir: dir, out: newTranscript()}, ended: make(chan struct{})}
 	args = append([]string{"run", filepath.Join(dir, "app.star"), "--port", "0"}, args...)
-	p.cmd = exec.Command(os.Args[0], args...)
-	p.cmd.Env = append(os.Environ(), "ASGIBOX_TEST_IS_PROGRAM=1")
+	p.cmd = exec.Command(binary(t), args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -123,7 +122,7 @@ channel_routing = {"http.request": hang}
 	}
 	select {
 	case <-p.ended:
-		if status := p.cmd.ProcessState.ExitCode(); status != interrupted {
+		if status := p.cmd.ProcessState.ExitCode(); status != 130 {
 			t.Errorf("exit status %d", status)
 		}
 	case <-time.After(patience):

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"encoding/json"
@@ -39,13 +39,13 @@ func TestHelloIsTheFourLinesToTheLetter(t *testing.T) {
     response = {"content": "Hello World!", "status": 200}
     layer.send(request['reply_channel'], response)
 `
-	if got, err := os.ReadFile("examples/hello.star"); err != nil || string(got) != want {
+	if got, err := os.ReadFile("../../examples/hello.star"); err != nil || string(got) != want {
 		t.Errorf("%v\n%s", err, got)
 	}
 }
 
 func TestChat(t *testing.T) {
-	dir := copyOf(t, "examples/chat")
+	dir := copyOf(t, "../../examples/chat")
 	p := startIn(t, dir, "app.star")
 	for path, want := range map[string]string{
 		"/":                "# lobby",
@@ -118,7 +118,7 @@ func TestChat(t *testing.T) {
 }
 
 func TestJobs(t *testing.T) {
-	p := startIn(t, copyOf(t, "examples/jobs"), "app.star")
+	p := startIn(t, copyOf(t, "../../examples/jobs"), "app.star")
 	for _, path := range []string{"/", "/static/jobs.js", "/static/jobs.css"} {
 		if status, body := p.get(path); status != 200 {
 			t.Errorf("%s: %d %s", path, status, body)

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -13,13 +13,15 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"asgibox/internal/cli"
+
 	"github.com/coder/websocket"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
 func TestTheFourLinesAnswer(t *testing.T) {
-	p := startIn(t, copyOf(t, "examples"), "hello.star", "--store", "memory")
+	p := startIn(t, copyOf(t, "../../examples"), "hello.star", "--store", "memory")
 	r, err := http.Get(p.url + "/")
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +55,7 @@ func TestCtrlCAtOnceExitsZeroToo(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		out := newTranscript()
-		if status := run(ctx, []string{"run", app, "--port", "0", "--store", "memory"}, strings.NewReader(""), out, out); status != 0 {
+		if status := cli.Run(ctx, []string{"run", app, "--port", "0", "--store", "memory"}, strings.NewReader(""), out, out); status != 0 {
 			t.Errorf("exit status %d: %s", status, out)
 		}
 	}
@@ -123,7 +125,7 @@ func TestASaveReplacesTheApplicationAndKeepsItsSockets(t *testing.T) {
 		}
 	}
 	p.save("app.star", "def broken(:\n")
-	p.saw(`reload of app\.star failed, generation 2 goes on: app\.star:1:`)
+	p.saw(`reload of app\.star failed; generation 2 continues: app\.star:1:`)
 	if got := a.ask("x"); got != "two x" {
 		t.Error(got)
 	}

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"asgibox/internal/cli"
 )
 
 func TestTLSMakesACertificateAndKeepsIt(t *testing.T) {
@@ -37,8 +39,8 @@ func TestTLSMakesACertificateAndKeepsIt(t *testing.T) {
 	if !strings.HasPrefix(p.url, "https://") {
 		t.Error(p.url)
 	}
-	expectText(t, refused(t, "run", "--tls", "--tls-cert", "a", "--tls-key", "b"), "choose")
-	expectText(t, refused(t, "run", "--tls-cert", "a"), "go together")
+	expectText(t, refused(t, "run", "--tls", "--tls-cert", "a", "--tls-key", "b"), "give only one of them")
+	expectText(t, refused(t, "run", "--tls-cert", "a"), "must be given together")
 }
 
 func TestDatagramsReachTheApplication(t *testing.T) {
@@ -73,7 +75,7 @@ func TestAUnixSocketServes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	status := make(chan int)
 	go func() {
-		status <- run(ctx, []string{"run", filepath.Join(dir, "app.star"), "-u", path, "--store", "memory"}, strings.NewReader(""), p.out, p.out)
+		status <- cli.Run(ctx, []string{"run", filepath.Join(dir, "app.star"), "-u", path, "--store", "memory"}, strings.NewReader(""), p.out, p.out)
 	}()
 	p.saw("open +unix:")
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -102,7 +104,7 @@ func TestAPortThatWasAskedForIsOpenBesideAUnixSocket(t *testing.T) {
 			p := &program{TB: t, dir: dir, out: newTranscript()}
 			ctx, cancel := context.WithCancel(t.Context())
 			status := make(chan int)
-			go func() { status <- run(ctx, args, strings.NewReader(""), p.out, p.out) }()
+			go func() { status <- cli.Run(ctx, args, strings.NewReader(""), p.out, p.out) }()
 			defer func() {
 				cancel()
 				<-status
@@ -138,7 +140,7 @@ channel_routing = {"http.request": request}
 	if _, body := p.get("/"); body != "from the environment" {
 		t.Error(body)
 	}
-	p.saw(`nothing \(--store memory\)`)
+	p.saw(`nothing is saved \(--store memory\)`)
 }
 
 func TestDaphnesSpellingsWork(t *testing.T) {
@@ -152,7 +154,7 @@ func TestJSONLogsAreOneObjectALine(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	status := make(chan int)
 	go func() {
-		status <- run(ctx, []string{"run", filepath.Join(dir, "app.star"), "-p", "0", "--log-format", "json"}, strings.NewReader(""), out, out)
+		status <- cli.Run(ctx, []string{"run", filepath.Join(dir, "app.star"), "-p", "0", "--log-format", "json"}, strings.NewReader(""), out, out)
 	}()
 	p.url = p.saw(`"urls":\["(http[^"]*[0-9])/"`)[1]
 	p.get("/")

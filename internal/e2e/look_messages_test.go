@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -437,7 +437,7 @@ func testNoticesOnEveryView(t *testing.T, b *tab) {
 	b.until(`!document.querySelector(".notice")`)
 
 	// The server goes, and another comes in its place.
-	control := strings.Trim(strings.TrimPrefix(p.saw(`look +(http\S+)`)[1], "http://"), "/")
+	control := strings.Trim(strings.TrimPrefix(p.saw(`inspector +(http\S+)`)[1], "http://"), "/")
 	p.stop()
 	b.shows("No connection to the server since")
 	b.until(`document.title.startsWith("(no connection)") && document.querySelector(".live").dataset.how === "lost"`)
@@ -567,7 +567,7 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 		t.Log("this machine has no address but loopback")
 		return
 	}
-	control := strings.Replace(p.saw(`look +(http\S+)`)[1], "localhost", host, 1)
+	control := strings.Replace(p.saw(`inspector +(http\S+)`)[1], "localhost", host, 1)
 	b.do(chromedp.Navigate(control + "#/play"))
 	b.until(`document.querySelector(".live")?.dataset.how === "live"`)
 	b.press("Open")

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ import (
 // looking opens a view of the inspector.
 func (p *program) looking(b *tab, view string) {
 	p.Helper()
-	control := p.saw(`look +(http\S+)`)[1]
+	control := p.saw(`inspector +(http\S+)`)[1]
 	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(control+"#/"+view))
 	b.until(`document.querySelector("#nav [aria-current=page]")?.dataset.view === ` + quoteJS(strings.SplitN(view, "?", 2)[0]))
 	b.until(`document.querySelector(".live")?.dataset.how === "live"`)

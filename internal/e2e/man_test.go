@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"asgibox/internal/cli"
 )
 
 func TestEveryCommandHasAManPage(t *testing.T) {
@@ -21,7 +23,7 @@ func TestEveryCommandHasAManPage(t *testing.T) {
 		}
 		return string(b)
 	}
-	for _, cmd := range newRoot().Commands() {
+	for _, cmd := range cli.NewRoot().Commands() {
 		if page := read("asgibox-" + cmd.Name() + ".1"); !strings.Contains(page, ".SH SYNOPSIS") {
 			t.Errorf("the page of %s: %s", cmd.Name(), page)
 		}
@@ -52,7 +54,7 @@ func TestShellsCompleteCommands(t *testing.T) {
 	}
 	// What the scripts ask for when somebody presses Tab.
 	_, out := controlled(t, "__complete", "")
-	for _, cmd := range newRoot().Commands() {
+	for _, cmd := range cli.NewRoot().Commands() {
 		if !strings.Contains(out, cmd.Name()+"\t") {
 			t.Errorf("%s is not completed: %s", cmd.Name(), out)
 		}
@@ -83,7 +85,7 @@ func TestBashCompletesWhatTheServerHas(t *testing.T) {
 		t.Skip("there is no bash on this machine")
 	}
 	p := start(t, chatApp, "--store", "memory")
-	control := p.saw(`look +(http\S+)`)[1]
+	control := p.saw(`inspector +(http\S+)`)[1]
 	s := p.dial("/chat")
 	s.ask("hello")
 	p.mustCommand("send", "jobs", "{}")
@@ -97,7 +99,7 @@ func TestBashCompletesWhatTheServerHas(t *testing.T) {
 		"asgibox kill asgibox.respo": "asgibox.respo",
 	} {
 		cmd := exec.Command(bash, "-c", bashTab, "bash", line)
-		cmd.Env = append(os.Environ(), "PROGRAM="+os.Args[0], "ASGIBOX_TEST_IS_PROGRAM=1", "ASGIBOX_CONTROL="+control)
+		cmd.Env = append(os.Environ(), "PROGRAM="+binary(t), "ASGIBOX_CONTROL="+control)
 		out, err := cmd.CombinedOutput()
 		if got := strings.TrimSpace(string(out)); err != nil || !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %s, %v", line, got, err)

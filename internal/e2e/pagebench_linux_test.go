@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bufio"
@@ -30,7 +30,7 @@ func BenchmarkPage(b *testing.B) {
 			b.Run(view+"/"+load, func(b *testing.B) {
 				page := browser(b)()
 				page.do(chromedp.EmulateViewport(1280, 860))
-				p := startIn(b, "examples", "hello.star", "--store", "memory")
+				p := startIn(b, "../../examples", "hello.star", "--store", "memory")
 				p.looking(page, view)
 				if load == "load" {
 					defer p.pipeline(b, 15_000)()
@@ -114,7 +114,7 @@ func (p *program) pipeline(b *testing.B, perSecond int) (stop func()) {
 func (p *program) streamed(view string, span time.Duration) int64 {
 	ctx, cancel := context.WithTimeout(context.Background(), span)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.saw(`look +(http\S+)`)[1]+"api/live?view="+view, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.saw(`inspector +(http\S+)`)[1]+"api/live?view="+view, nil)
 	if err != nil {
 		p.Fatal(err)
 	}

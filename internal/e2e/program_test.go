@@ -1,27 +1,63 @@
-package main
+package e2e
 
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"asgibox/internal/cli"
+
 	"github.com/coder/websocket"
 )
 
-// TestMain lets this binary be the program itself, for tests that kill it.
-func TestMain(m *testing.M) {
-	if os.Getenv("ASGIBOX_TEST_IS_PROGRAM") != "" {
-		main()
+// builtProgram is the path of the program's binary, once it is built.
+var builtProgram string
+
+// buildProgram builds the binary once, in a folder that TestMain removes.
+var buildProgram = sync.OnceValue(func() error {
+	args := []string{"build", "-o", builtProgram}
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		args = append(args, "-race")
 	}
-	os.Exit(m.Run())
+	out, err := exec.Command("go", append(args, "asgibox")...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build asgibox: %w\n%s", err, out)
+	}
+	return nil
+})
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "asgibox-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	builtProgram = filepath.Join(dir, "asgibox.exe") // Windows needs the ending
+	status := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// binary returns the path of the program's binary, for tests that need a
+// process of its own.
+func binary(t testing.TB) string {
+	t.Helper()
+	if err := buildProgram(); err != nil {
+		t.Fatal(err)
+	}
+	return builtProgram
 }
 
 // patience is how long a test waits for what must come.
@@ -52,7 +88,7 @@ func startIn(t testing.TB, dir, app string, args ...string) *program {
 	args = append([]string{"run", filepath.Join(dir, app), "--port", "0"}, args...)
 	ctx, cancel := context.WithCancel(context.Background())
 	status := make(chan int, 1)
-	go func() { status <- run(ctx, args, strings.NewReader(""), p.out, p.out) }()
+	go func() { status <- cli.Run(ctx, args, strings.NewReader(""), p.out, p.out) }()
 	p.stop = sync.OnceValue(func() int {
 		cancel()
 		select {

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"fmt"
@@ -65,8 +65,8 @@ func inTerminal(t *testing.T) *terminalProgram {
 	if err := os.WriteFile(filepath.Join(bin, "xdg-open"), []byte(opener), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = exec.Command(os.Args[0], "run", filepath.Join(dir, "app.star"), "--port", "0", "--control", "127.0.0.1:0", "--store", "memory")
-	p.cmd.Env = append(os.Environ(), "ASGIBOX_TEST_IS_PROGRAM=1", "PATH="+bin+":"+os.Getenv("PATH"))
+	p.cmd = exec.Command(binary(t), "run", filepath.Join(dir, "app.star"), "--port", "0", "--control", "127.0.0.1:0", "--store", "memory")
+	p.cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = screen, screen, screen
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := p.cmd.Start(); err != nil {
@@ -110,7 +110,7 @@ func (p *terminalProgram) restored(status int) {
 
 func TestKeysAtATerminalOpenReloadClearAndQuit(t *testing.T) {
 	p := inTerminal(t)
-	open, look := p.saw(`open +(http\S+)`)[1], p.saw(`look +(http\S+)`)[1]
+	open, look := p.saw(`open +(http\S+)`)[1], p.saw(`inspector +(http\S+)`)[1]
 	for key, url := range map[string]string{"o": open, "i": look} {
 		p.press(key)
 		p.eventually(key+" opens "+url, func() bool {

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"asgibox/internal/cli"
 )
 
 // everyTime answers something else each time: a name, a time, a cookie.
@@ -36,11 +38,11 @@ channel_routing = [
 // inBackground runs a command until stop is called, which answers its status.
 func (p *program) inBackground(args ...string) (out *transcript, stop func() int) {
 	p.Helper()
-	control := p.saw(`look +(http\S+)`)[1]
+	control := p.saw(`inspector +(http\S+)`)[1]
 	ctx, cancel := context.WithCancel(context.Background())
 	out = newTranscript()
 	status := make(chan int, 1)
-	go func() { status <- run(ctx, append(args, "--control", control), strings.NewReader(""), out, out) }()
+	go func() { status <- cli.Run(ctx, append(args, "--control", control), strings.NewReader(""), out, out) }()
 	p.Cleanup(cancel)
 	return out, func() int {
 		cancel()
@@ -88,7 +90,7 @@ func TestARecordingIsPlayedAndCompared(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "traffic")
 	p.record(file)
 	for _, speed := range [][]string{nil, {"--full-speed"}} {
-		if out := p.mustCommand(append([]string{"play", file}, speed...)...); !strings.Contains(out, " 0 otherwise") {
+		if out := p.mustCommand(append([]string{"play", file}, speed...)...); !strings.Contains(out, " 0 did not") {
 			t.Errorf("played %q: %s", speed, out)
 		}
 	}
@@ -106,7 +108,11 @@ func TestARecordingIsPlayedAndCompared(t *testing.T) {
 		}
 	}
 	status, out = p.command("play", file, "--full-speed", "--json")
-	var told played
+	var told struct {
+		Different int
+		Finished  bool
+		Details   []any
+	}
 	if err := json.Unmarshal([]byte(out), &told); err != nil || status != 1 || !told.Finished || told.Different < 3 || len(told.Details) < 3 {
 		t.Errorf("as JSON: %d %+v, %v", status, told, err)
 	}
@@ -136,7 +142,7 @@ func TestARecordingGoesToStandardOutput(t *testing.T) {
 	if status := stop(); status != 0 || strings.Contains(out.String(), "/other") {
 		t.Errorf("status %d: %s", status, out)
 	}
-	for line := range strings.Lines(strings.TrimPrefix(out.String(), "recording; Ctrl-C ends it\n")) {
+	for line := range strings.Lines(strings.TrimPrefix(out.String(), "recording; press Ctrl-C to stop\n")) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("not JSON: %s", line)
 		}

@@ -1,16 +1,17 @@
-package main
+package e2e
 
 import (
 	"context"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"asgibox/internal/cli"
 )
 
 func TestAWorkerInAnotherProcessAnswers(t *testing.T) {
@@ -33,7 +34,7 @@ channel_routing = {"http.request": request, "websocket.connect": connect, "webso
 	ctx, cancel := context.WithCancel(t.Context())
 	status := make(chan int)
 	go func() {
-		status <- run(ctx, []string{"worker", filepath.Join(p.dir, "app.star")}, strings.NewReader(""), w.out, w.out)
+		status <- cli.Run(ctx, []string{"worker", filepath.Join(p.dir, "app.star")}, strings.NewReader(""), w.out, w.out)
 	}()
 	w.saw("loaded app.star, generation 1")
 	for _, want := range []string{"visit 1, one", "visit 2, one"} {
@@ -63,7 +64,7 @@ func (p *program) worker(args ...string) (w *program, stop func() int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	status := make(chan int, 1)
 	go func() {
-		status <- run(ctx, append([]string{"worker", filepath.Join(p.dir, "app.star")}, args...), strings.NewReader(""), w.out, w.out)
+		status <- cli.Run(ctx, append([]string{"worker", filepath.Join(p.dir, "app.star")}, args...), strings.NewReader(""), w.out, w.out)
 	}()
 	stop = sync.OnceValue(func() int {
 		cancel()
@@ -89,7 +90,7 @@ channel_routing = [view("/", page), view("/slow", slow)]
 
 func TestStateAndSessionsOfAWorkerOutliveTheServerBeneathIt(t *testing.T) {
 	p := start(t, countingApp, "--no-workers", "--control", "127.0.0.1:0")
-	control := strings.TrimSuffix(p.saw(`look +(http\S+)`)[1], "/")
+	control := strings.TrimSuffix(p.saw(`inspector +(http\S+)`)[1], "/")
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -120,10 +121,9 @@ func TestStateAndSessionsOfAWorkerOutliveTheServerBeneathIt(t *testing.T) {
 
 func TestAWorkerThatIsKilledLosesItsRequestAndNoOther(t *testing.T) {
 	p := start(t, countingApp, "--no-workers", "--control", "127.0.0.1:0", "--http-timeout", "5")
-	control := p.saw(`look +(http\S+)`)[1]
+	control := p.saw(`inspector +(http\S+)`)[1]
 	out := newTranscript()
-	cmd := exec.Command(os.Args[0], "worker", filepath.Join(p.dir, "app.star"), "--control", control)
-	cmd.Env = append(os.Environ(), "ASGIBOX_TEST_IS_PROGRAM=1")
+	cmd := exec.Command(binary(t), "worker", filepath.Join(p.dir, "app.star"), "--control", control)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestAWorkerThatIsKilledLosesItsRequestAndNoOther(t *testing.T) {
 
 func TestAWorkerNeedsTheTokenOfItsServer(t *testing.T) {
 	p := start(t, countingApp, "--store", "memory", "--no-workers", "--control", "0.0.0.0:0")
-	base, token, ok := strings.Cut(p.saw(`look +(http\S+)`)[1], "?token=")
+	base, token, ok := strings.Cut(p.saw(`inspector +(http\S+)`)[1], "?token=")
 	if !ok {
 		t.Fatal("there is no token")
 	}

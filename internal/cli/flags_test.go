@@ -1,0 +1,24 @@
+package cli
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+func TestVerboseSaysMoreAndQuietSaysLess(t *testing.T) {
+	for args, want := range map[string]slog.Level{"": slog.LevelInfo, "-v": slog.LevelDebug, "-q": slog.LevelWarn} {
+		cmd := newRun()
+		f := newFlags()
+		if err := f.output().Parse(strings.Fields(args)); err != nil {
+			t.Fatal(err)
+		}
+		o, err := f.finished(cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := o.Level(); got != want {
+			t.Errorf("with %q from %v on, not %v", args, got, want)
+		}
+	}
+}
