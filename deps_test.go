@@ -34,6 +34,8 @@ var rooms = []room{
 	{"workerpool/script", []string{"asgi", "workerpool"}, "the script host runs in a pool, on any layer, and sees no socket"},
 	{"workerpool", []string{"asgi"}, "the pool runs any kind of application, on any layer, and sees no socket"},
 	{"reload", nil, "it watches files and does not know what an application is"},
+	{"inspector/api", []string{"asgi"}, "the commands share it, which know a server only by its control port"},
+	{"inspector/playback", []string{"asgi", "inspector/api"}, "it plays recordings through any layer"},
 	{"inspector", []string{"asgi", "store"}, "it inspects the store, and its siblings only through interfaces of its own"},
 	{"internal/command", []string{"internal/spell"}, "all commands share it"},
 	{"internal/client", []string{"asgi", "inspector/api", "internal/command"}, "its commands know a server only by its control port"},

@@ -1,42 +1,43 @@
 package inspector
 
 import (
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/inspector/api"
 	"asgibox/store"
 )
 
 const (
-	// frameEvery is how often a page that somebody looks at is drawn.
+	// frameEvery is how often an open page gets a frame.
 	frameEvery = 100 * time.Millisecond
-	// idleEvery is how often the recorder is emptied while nobody looks.
+	// idleEvery is how often the recorder is emptied while no page is open.
 	idleEvery = time.Second
-	// recorderLimit is how many events may wait for that.
+	// recorderLimit is how many events the recorder holds until then.
 	recorderLimit = 8192
-	// idleEvents and lookedEvents are how many events a second are recorded,
-	// about: at most so large a share of the traces.
+	// idleEvents and viewedEvents are roughly how many events per second are
+	// recorded without and with an open page.
 	idleEvents   = 200
-	lookedEvents = 3000
-	// idleBurst and lookedBurst are how many at once lower that share.
+	viewedEvents = 3000
+	// idleBurst and viewedBurst are how many events at once lower the recorded
+	// share.
 	idleBurst   = 512
-	lookedBurst = 2048
+	viewedBurst = 2048
 )
 
-// viewers counts who looks.
+// viewers counts open pages and running tails.
 type viewers struct {
 	count atomic.Int64
-	wake  chan struct{} // of one; made by the collector's owner
+	wake  chan struct{} // capacity 1
 }
 
-// enter counts one more, whom the collector serves at once; leave ends that.
-func (v *viewers) enter() error {
+// add counts one more viewer and wakes the collector.
+func (v *viewers) add() error {
 	if v.count.Add(1) > maxViewers {
-		v.leave()
-		return &statusError{http.StatusServiceUnavailable, "TooManyViewers", "sixteen pages look already; close one"}
+		v.remove()
+		return api.Errorf(api.TooManyViewers, "%d pages are open already; close one", maxViewers)
 	}
 	select {
 	case v.wake <- struct{}{}:
@@ -45,9 +46,9 @@ func (v *viewers) enter() error {
 	return nil
 }
 
-func (v *viewers) leave() { v.count.Add(-1) }
+func (v *viewers) remove() { v.count.Add(-1) }
 
-// collectAll empties the recorder and keeps the charts until the server ends.
+// collectAll empties the recorder and updates the charts until the server ends.
 func (s *Server) collectAll(c *collector) {
 	if s.recorder != nil {
 		defer s.recorder.Stop()
@@ -70,7 +71,7 @@ func (s *Server) collectAll(c *collector) {
 	}
 }
 
-// collector is what the collecting goroutine remembers.
+// A collector is the state of the collecting goroutine.
 type collector struct {
 	s      *Server
 	spare  []store.Event
@@ -83,9 +84,9 @@ func (c *collector) round(now time.Time) {
 	s := c.s
 	var stats asgi.Stats
 	if s.recorder != nil {
-		seen := s.seen.fetch() // first: what it tells of was recorded before it was seen
+		visits, spans := s.reports.fetch() // first, because their messages were recorded before
 		events, lost := s.recorder.Fetch(c.spare)
-		s.history.add(events, lost, seen)
+		s.history.add(events, lost, visits, spans)
 		c.spare = events
 		stats = s.opts.Store.Totals().Stats
 		c.tune(stats.MessagesCount, now)
@@ -96,32 +97,32 @@ func (c *collector) round(now time.Time) {
 	}
 }
 
-// tune sets the share of traces that is recorded: all of them while there are
-// few, and as the traffic grows so many that their number stays. What is
-// remembered costs the garbage collector as well: it is less while nobody looks
-// at heavy traffic.
+// tune sets the share of traces that is recorded: all of them if there are few,
+// otherwise a share that keeps the number of events constant. It also makes the
+// history shorter during heavy traffic while no page is open, because a long
+// history costs the garbage collector time.
 func (c *collector) tune(sent uint64, now time.Time) {
 	seconds := now.Sub(c.at).Seconds()
 	events := 2 * float64(sent-min(c.sent, sent)) // sent and taken
 	c.sent, c.at = sent, now
 	budget, burst, history := float64(idleEvents), idleBurst, c.s.opts.HistoryMessages
-	looked := c.s.viewers.count.Load() > 0
-	if looked {
-		budget, burst = lookedEvents, lookedBurst
+	viewed := c.s.viewers.count.Load() > 0
+	if viewed {
+		budget, burst = viewedEvents, viewedBurst
 	}
 	share := 1.0
 	if rate := events / seconds; rate > budget {
 		share = budget / rate
-		if !looked {
+		if !viewed {
 			history /= 4
 		}
 	}
 	c.s.recorder.SetShare(share)
 	c.s.recorder.SetBurst(burst)
-	c.s.history.keep(history)
+	c.s.history.setLimit(history)
 }
 
-// share answers how large a part of all traces is recorded, from 0 to 1.
+// share returns the part of all traces that is recorded, from 0 to 1.
 func (s *Server) share() float64 {
 	if s.recorder == nil {
 		return 1
@@ -129,41 +130,33 @@ func (s *Server) share() float64 {
 	return s.recorder.Share()
 }
 
-// sightings are what others than the recorder have seen of the traces that it
-// records.
-type sightings struct {
+// reports holds the reports of other packages until the collector fetches them,
+// so that a report does not wait for a reader of the history.
+type reports struct {
+	mu     sync.Mutex // guards the rest
 	visits []Visit
 	spans  []Span
 }
 
-// seen gathers sightings until the collector fetches them, so that who saw
-// something waits for no reader of the history.
-type seen struct {
-	mu   sync.Mutex // guards all
-	some sightings
-}
-
-func (s *seen) fetch() (some sightings) {
+func (s *reports) fetch() (visits []Visit, spans []Span) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	some, s.some = s.some, sightings{}
-	return some
+	visits, spans, s.visits, s.spans = s.visits, s.spans, nil, nil
+	return visits, spans
 }
 
-// visit notes how the protocol server saw a request or socket end.
-func (s *seen) visit(v Visit) {
+func (s *reports) addVisit(v Visit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.some.visits) < recorderLimit {
-		s.some.visits = append(s.some.visits, v)
+	if len(s.visits) < recorderLimit {
+		s.visits = append(s.visits, v)
 	}
 }
 
-// span notes who handled a message, and when.
-func (s *seen) span(v Span) {
+func (s *reports) addSpan(v Span) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.some.spans) < recorderLimit {
-		s.some.spans = append(s.some.spans, v)
+	if len(s.spans) < recorderLimit {
+		s.spans = append(s.spans, v)
 	}
 }

@@ -1,29 +1,30 @@
-// Package inspector is the control server: a page that shows the architecture
-// at work, the layer over HTTP, figures for machines, and the endpoints of the
-// commands for a running server.
+// Package inspector is the control server: a page that shows channels,
+// messages and workers live, the layer over HTTP, metrics, and the endpoints of
+// the commands for a running server.
 //
 // # Cost
 //
-// Nothing that serves an application depends on this package. While nobody
-// looks, the store's recorder keeps a small share of the traces, so that what
-// happened before the page was opened is there; once somebody looks, the share
-// grows to what the page can show. A page is sent at most ten frames a second,
-// each made of what there is then and not of every message that passed, and a
-// hidden page is sent none.
+// No package that serves an application depends on this one. While no page is
+// open the store's recorder records only a small part of the traces, so that
+// the page can show what happened before it was opened. While a page is open
+// that part grows to what the page can show. A page gets at most ten frames a
+// second, each with the present state and not with every message since the last
+// frame. A hidden page gets none.
 //
-// # Bounds
+// # Limits
 //
 // The history holds at most Options.HistoryMessages messages and
-// Options.HistoryBytes bytes; what is older is forgotten. Views of channels,
-// groups and connections are cut at a limit and say how many there are.
+// Options.HistoryBytes bytes and drops the oldest. Lists of channels, groups
+// and connections have a limit and say how many items there are in total.
 //
 // # Access
 //
-// Everything is behind internal/guard: loopback names and the server's own
-// origin only, and a token where it is bound to another address.
+// Everything is behind package guard: only loopback names and the server's own
+// origin are accepted, and a token is needed on other addresses.
 //
 // # Where to start reading
 //
-// [New] and [Server.Serve]; history for what is remembered; frame for what a
-// page is sent; the table in api.go for the rest.
+// [New] and [Server.Serve]; the table in routes.go; history for the recorded
+// messages; frame for the live stream. The types of requests and responses are
+// in package api.
 package inspector

@@ -18,10 +18,10 @@ func document(t testing.TB) string {
 	return string(text)
 }
 
-func TestTheDocumentNamesEveryFigure(t *testing.T) {
+func TestTheDocumentNamesEveryMetric(t *testing.T) {
 	text := document(t)
 	descs := make(chan *prometheus.Desc, 100)
-	(&figures{}).Describe(descs)
+	(&metrics{}).Describe(descs)
 	close(descs)
 	known := map[string]bool{}
 	for d := range descs {
@@ -33,7 +33,7 @@ func TestTheDocumentNamesEveryFigure(t *testing.T) {
 	}
 	for _, name := range regexp.MustCompile(`asgibox_[a-z_]+`).FindAllString(text, -1) {
 		if !known[name] {
-			t.Errorf("docs/inspector.md names %s, which there is not", name)
+			t.Errorf("docs/inspector.md names %s, which does not exist", name)
 		}
 	}
 }
@@ -74,7 +74,7 @@ func TestTheDocumentNamesEveryView(t *testing.T) {
 	}
 }
 
-func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
+func TestThePageLoadsOnlyItsOwnFiles(t *testing.T) {
 	b := newBench(t, nil)
 	_, html := b.get("/")
 	for _, m := range regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(string(html), -1) {

@@ -1,7 +1,6 @@
 package inspector
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,40 +9,40 @@ import (
 	"asgibox/store"
 )
 
-// A filter says which messages to show. It is written as terms that must all
-// hold:
+// A filter selects messages. It consists of terms, and a message must match all
+// of them:
 //
 //	channel:websocket.*  path:/chat/*  kind:refused  group:chat-*
 //	trace:00c0ffee       reply:web!x   gen:3         text:"hello you"
 //	hello                -channel:http.*
 //
-// A bare word is looked for everywhere; a minus negates; a star stands for any
-// text. Several values of one key, separated by commas, are alternatives.
+// A word without a key is searched for everywhere. A minus negates a term. A
+// star matches any text. Values that are separated by commas are alternatives.
 type filter struct{ terms []term }
 
 type term struct {
 	negated bool
-	key     string // empty for a bare word
+	key     string // empty for a word without a key
 	values  []string
 }
 
-// filterKeys are what a term may begin with.
+// filterKeys are the keys of terms.
 var filterKeys = map[string]func(e *entry, value string) bool{
-	"channel": func(e *entry, v string) bool { return fits(v, e.channel) },
-	"group":   func(e *entry, v string) bool { return e.group != "" && fits(v, e.group) },
-	"path":    func(e *entry, v string) bool { return fits(v, e.chain.path) },
-	"kind":    func(e *entry, v string) bool { return fits(v, e.kind.String()) },
+	"channel": func(e *entry, v string) bool { return matches(v, e.channel) },
+	"group":   func(e *entry, v string) bool { return e.group != "" && matches(v, e.group) },
+	"path":    func(e *entry, v string) bool { return matches(v, e.chain.path) },
+	"kind":    func(e *entry, v string) bool { return matches(v, e.kind.String()) },
 	"trace":   func(e *entry, v string) bool { return strings.HasPrefix(e.trace.String(), strings.ToLower(v)) },
 	"text":    func(e *entry, v string) bool { return contains(e.message().Dict, strings.ToLower(v)) },
 	"gen": func(e *entry, v string) bool {
 		return strconv.FormatUint(e.generation, 10) == v || strconv.FormatUint(e.taker, 10) == v
 	},
 	"reply": func(e *entry, v string) bool {
-		return fits(v, e.channel) || fits(v, e.reply)
+		return matches(v, e.channel) || matches(v, e.reply)
 	},
 }
 
-// parseFilter reads a filter. An empty one accepts all.
+// parseFilter parses a filter. An empty one accepts all messages.
 func parseFilter(text string) (*filter, error) {
 	f := &filter{}
 	for rest := strings.TrimSpace(text); rest != ""; rest = strings.TrimSpace(rest) {
@@ -61,7 +60,7 @@ func parseFilter(text string) (*filter, error) {
 	return f, nil
 }
 
-// nextWord cuts a word off, whose spaces may stand in quotes.
+// nextWord cuts off the first word. Spaces in quotes are part of a word.
 func nextWord(text string) (word, rest string, err error) {
 	quoted := false
 	for i, r := range text {
@@ -73,7 +72,7 @@ func nextWord(text string) (word, rest string, err error) {
 		}
 	}
 	if quoted {
-		return "", "", fmt.Errorf("filter: the quote in %q is not closed", text)
+		return "", "", badRequest("filter: the quote in %q is not closed", text)
 	}
 	return text, "", nil
 }
@@ -86,7 +85,7 @@ func parseTerm(word string) (term, error) {
 	key, value, keyed := strings.Cut(word, ":")
 	if keyed && isWord(key) {
 		if filterKeys[key] == nil {
-			return t, fmt.Errorf("filter: there is no %s:, use channel, path, kind, group, text, trace, reply or gen", key)
+			return t, badRequest("filter: unknown key %s:; use channel, path, kind, group, text, trace, reply or gen", key)
 		}
 		t.key, word = key, value
 	}
@@ -99,16 +98,16 @@ func parseTerm(word string) (term, error) {
 	return t, t.check()
 }
 
-// check tells of values that no message can have.
+// check returns an error if no message can have a value.
 func (t term) check() error {
 	for _, v := range t.values {
 		switch {
-		case t.key == "kind" && !slices.ContainsFunc(store.EventKinds(), func(k store.EventKind) bool { return fits(v, k.String()) }):
-			return fmt.Errorf("filter: there is no kind %s, use %s", v, kindList())
+		case t.key == "kind" && !slices.ContainsFunc(store.EventKinds(), func(k store.EventKind) bool { return matches(v, k.String()) }):
+			return badRequest("filter: unknown kind %s; use %s", v, kindList())
 		case t.key == "gen" && strings.Trim(v, "0123456789") != "":
-			return fmt.Errorf("filter: a generation is a number, not %s", v)
+			return badRequest("filter: gen:%s must be a number", v)
 		case t.key == "trace" && (len(v) > 16 || strings.Trim(strings.ToLower(v), "0123456789abcdef") != ""):
-			return fmt.Errorf("filter: a trace has up to 16 digits from 0 to f, unlike %s", v)
+			return badRequest("filter: trace:%s must have up to 16 hexadecimal digits", v)
 		}
 	}
 	return nil
@@ -128,14 +127,14 @@ func isWord(s string) bool {
 
 func (f *filter) accepts(e *entry) bool {
 	for _, t := range f.terms {
-		if t.holds(e) == t.negated {
+		if t.matches(e) == t.negated {
 			return false
 		}
 	}
 	return true
 }
 
-func (t term) holds(e *entry) bool {
+func (t term) matches(e *entry) bool {
 	for _, v := range t.values {
 		if t.key == "" && anywhere(e, v) || t.key != "" && filterKeys[t.key](e, v) {
 			return true
@@ -153,7 +152,7 @@ func anywhere(e *entry, word string) bool {
 	return contains(e.message().Dict, word)
 }
 
-// contains reports whether a value holds a text, in lower case, anywhere.
+// contains reports whether a lower-case text occurs anywhere in a value.
 func contains(v any, word string) bool {
 	switch v := v.(type) {
 	case string:
@@ -178,8 +177,9 @@ func contains(v any, word string) bool {
 	return false
 }
 
-// fits compares a text with a pattern in which stars stand for anything.
-func fits(pattern, text string) bool {
+// matches reports whether a text matches a pattern in which a star matches any
+// text.
+func matches(pattern, text string) bool {
 	before, rest, star := strings.Cut(pattern, "*")
 	if !star {
 		return pattern == text

@@ -8,7 +8,7 @@ import (
 	"asgibox/store"
 )
 
-func TestFiltersChooseMessages(t *testing.T) {
+func TestFiltersSelectMessages(t *testing.T) {
 	e := &entry{
 		trace: 0xc0ffee0000000001, channel: "websocket.receive", group: "chat-1", kind: store.Taken, taker: 4,
 		content: codec.Append(nil, asgi.MustMessage(
@@ -43,7 +43,7 @@ func TestFiltersChooseMessages(t *testing.T) {
 		"reply:web!x":                  false,
 		"gen:4 kind:taken":             true,
 		"gen:4 kind:refused":           false,
-		"http://x":                     false, // a colon in a word is no key unless letters stand before it
+		"http://x":                     false, // text before a colon must be a key
 		"channel:*receive text:hello":  true,
 		"channel:*receive -text:hello": false,
 	} {

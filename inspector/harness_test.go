@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/inspector/api"
 	"asgibox/store"
 )
 
@@ -28,11 +29,11 @@ type bench struct {
 
 type fakeFront struct {
 	mu     sync.Mutex
-	open   []Connection
+	open   []api.Connection
 	closed map[string]int
 }
 
-func (f *fakeFront) Connections(limit int) ([]Connection, int) {
+func (f *fakeFront) Connections(limit int) ([]api.Connection, int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.open[:min(limit, len(f.open))], len(f.open)
@@ -47,8 +48,8 @@ func (f *fakeFront) CloseConnection(channel string, code int, reason string) err
 
 type fakePool struct{ reloads, workers int }
 
-func (p *fakePool) Workers() []Worker {
-	return []Worker{{Number: 1, Generation: 3, Kind: "routed", Busy: true, Channel: "jobs", Handler: "work (app.star:3)", Trace: 7}}
+func (p *fakePool) Workers() []api.Worker {
+	return []api.Worker{{Number: 1, Generation: 3, Kind: "routed", Busy: true, Channel: "jobs", Handler: "work (app.star:3)", Trace: "0000000000000007"}}
 }
 func (p *fakePool) Generation() (uint64, string)     { return 3, "routed" }
 func (p *fakePool) Reload(ctx context.Context) error { p.reloads++; return nil }
@@ -98,7 +99,7 @@ func (b *bench) get(path string) (int, []byte) {
 	return resp.StatusCode, body
 }
 
-// call posts a JSON object and reads the answer into v, if that is not nil.
+// call posts a JSON object and decodes the response into v, if v is not nil.
 func (b *bench) call(path string, args any, v any) int {
 	b.Helper()
 	body, err := json.Marshal(args)
@@ -110,10 +111,10 @@ func (b *bench) call(path string, args any, v any) int {
 		b.Fatal(err)
 	}
 	defer resp.Body.Close()
-	answer, _ := io.ReadAll(resp.Body)
+	response, _ := io.ReadAll(resp.Body)
 	if v != nil {
-		if err := json.Unmarshal(answer, v); err != nil {
-			b.Fatalf("%s: %v in %s", path, err, answer)
+		if err := json.Unmarshal(response, v); err != nil {
+			b.Fatalf("%s: %v in %s", path, err, response)
 		}
 	}
 	return resp.StatusCode
@@ -128,7 +129,7 @@ func (b *bench) mustCall(path string, args any, v any) {
 	}
 }
 
-// eventually asks until the answer holds, for as long as the test may run.
+// eventually waits until a condition holds. It fails after 20 seconds.
 func (b *bench) eventually(what string, holds func() bool) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), 20*time.Second)

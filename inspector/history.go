@@ -1,26 +1,28 @@
 package inspector
 
 import (
+	"slices"
 	"sync"
 	"time"
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
+	"asgibox/inspector/api"
 	"asgibox/store"
 )
 
-// entryFootprint is what an entry takes beside its message, in bytes, about.
+// entryFootprint is roughly the size of an entry without its message, in bytes.
 const entryFootprint = 400
 
-// changesKept is how many changes a page may be behind before it misses some.
-const changesKept = 4096
+// maxChanges is how many changes a page may be behind before it misses some.
+const maxChanges = 4096
 
-// firstRefusal is where the numbers of refused messages begin: beyond those of
-// the layer, and small enough for JavaScript.
+// firstRefusal is the first number of refused messages. It is larger than the
+// layer's numbers and small enough for JavaScript.
 const firstRefusal = 1 << 52
 
-// An entry is what is known of one message. Its content is kept encoded: a long
-// history of dicts would have the garbage collector walk through all of them.
+// An entry is one message of the history. Its content is encoded, because a
+// long history of dicts would cost the garbage collector much time.
 type entry struct {
 	id         uint64
 	trace      asgi.TraceID
@@ -29,34 +31,34 @@ type entry struct {
 	content    []byte
 	reply      string // the message's reply channel
 	sent       time.Time
-	ended      time.Time       // taken, expired, dropped; zero if it waits, or was pushed
-	kind       store.EventKind // the last thing that happened to it
+	ended      time.Time       // taken, expired or dropped; zero if it waits or was pushed
+	kind       store.EventKind // of the last event
 	waited     time.Duration
 	generation uint64 // of the sender
-	taker      uint64 // the generation that took it
+	taker      uint64 // generation that received it
 	place      string
 	reason     string
 	bytes      int
 	chain      *chain
-	span       *Span // nil until it was handled
+	span       *Span // nil until a worker has handled it
 }
 
-// message answers the content.
+// message decodes the content.
 func (e *entry) message() asgi.Message {
-	m, _ := codec.Decode(e.content) // we have encoded it
+	m, _ := codec.Decode(e.content) // encoded by add
 	return m
 }
 
-// A chain is the messages of one trace, in the order of their sending.
+// A chain is the messages of one trace in the order in which they were sent.
 type chain struct {
 	trace   asgi.TraceID
-	path    string // of the request or socket that began it
-	reply   string // channel of the connection that began it
+	path    string // of the first request or WebSocket
+	reply   string // reply channel of the first connection
 	entries []*entry
-	visit   *Visit // how the protocol server saw it end
+	visit   *Visit // nil until the protocol server reported it
 }
 
-// history remembers messages, the newest of them, within its bounds.
+// history holds the newest messages, up to its limits.
 type history struct {
 	maxBytes int
 
@@ -66,10 +68,10 @@ type history struct {
 	bytes    int
 	byID     map[uint64]*entry
 	chains   map[asgi.TraceID]*chain
-	changes  []*entry // what a page has to show anew
-	first    int      // number of changes[0]
+	changes  []*entry // entries in the order of their changes
+	first    int      // cursor of changes[0]
 	lost     uint64   // events that were not recorded in full
-	refusals uint64   // messages that the layer gave no number
+	refusals uint64   // refused messages, which the layer does not number
 }
 
 func newHistory(maxCount, maxBytes int) *history {
@@ -80,27 +82,26 @@ func newHistory(maxCount, maxBytes int) *history {
 	}
 }
 
-// add takes in what the recorder has seen, and what others have seen of the
-// same traces.
-func (h *history) add(events []store.Event, lost uint64, seen sightings) {
+// add adds events of the recorder and reports about the same traces.
+func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans []Span) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lost += lost
 	for i := range events {
 		h.addLocked(&events[i])
 	}
-	for _, span := range seen.spans {
+	for _, span := range spans {
 		if e := h.byID[span.ID]; e != nil {
 			e.span = &span
 		}
 	}
-	for _, visit := range seen.visits {
+	for _, visit := range visits {
 		if c := h.chains[visit.Trace]; c != nil {
 			c.visit = &visit
 		}
 	}
 	h.evictLocked()
-	if over := len(h.changes) - changesKept; over > 0 {
+	if over := len(h.changes) - maxChanges; over > 0 {
 		h.first += over
 		h.changes = append(h.changes[:0:0], h.changes[over:]...)
 	}
@@ -109,7 +110,7 @@ func (h *history) add(events []store.Event, lost uint64, seen sightings) {
 func (h *history) addLocked(v *store.Event) {
 	e := h.byID[v.ID]
 	if e == nil || v.ID == 0 {
-		e = h.enterLocked(v)
+		e = h.newEntryLocked(v)
 	}
 	switch v.Kind {
 	case store.Sent, store.Refused, store.Delayed:
@@ -123,17 +124,17 @@ func (h *history) addLocked(v *store.Event) {
 	h.changes = append(h.changes, e)
 }
 
-func (h *history) enterLocked(v *store.Event) *entry {
+func (h *history) newEntryLocked(v *store.Event) *entry {
 	e := &entry{
 		id: v.ID, trace: v.Trace, channel: v.Channel,
 		content: codec.Append(make([]byte, 0, v.Message.Size()), v.Message),
-		reply:   v.Message.Text("reply_channel"),
+		reply:   v.Message.Text(asgi.KeyReplyChannel),
 		sent:    v.At.Add(-v.Waited),
 		bytes:   v.Message.Size() + entryFootprint,
 	}
 	h.ring = append(h.ring, e)
 	h.bytes += e.bytes
-	if e.id == 0 { // the layer numbers only what it takes
+	if e.id == 0 { // the layer numbers only messages that it accepts
 		h.refusals++
 		e.id = firstRefusal + h.refusals
 	}
@@ -152,29 +153,29 @@ func (h *history) chainLocked(v *store.Event) *chain {
 		}
 	}
 	if c.path == "" {
-		c.path = v.Message.Text("path")
+		c.path = v.Message.Text(asgi.KeyPath)
 	}
 	if c.reply == "" {
-		c.reply = v.Message.Text("reply_channel")
+		c.reply = v.Message.Text(asgi.KeyReplyChannel)
 	}
 	return c
 }
 
-// keep changes how many messages are remembered from now on.
-func (h *history) keep(maxCount int) {
+// setLimit changes the largest number of messages.
+func (h *history) setLimit(maxCount int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.maxCount = maxCount
 }
 
-// evictLocked forgets the oldest entries beyond the bounds.
+// evictLocked removes the oldest entries beyond the limits.
 func (h *history) evictLocked() {
 	n := 0
 	for n < len(h.ring) && (len(h.ring)-n > h.maxCount || h.bytes > h.maxBytes) {
 		e := h.ring[n]
 		h.bytes -= e.bytes
 		delete(h.byID, e.id)
-		h.leaveLocked(e)
+		h.unchainLocked(e)
 		h.ring[n] = nil
 		n++
 	}
@@ -183,26 +184,19 @@ func (h *history) evictLocked() {
 	}
 }
 
-// leaveLocked takes an entry out of its chain.
-func (h *history) leaveLocked(e *entry) {
-	if first := e.chain.entries; len(first) > 1 && first[0] == e {
-		e.chain.entries = first[1:]
+// unchainLocked removes an entry from its chain.
+func (h *history) unchainLocked(e *entry) {
+	if entries := e.chain.entries; len(entries) > 1 && entries[0] == e {
+		e.chain.entries = entries[1:]
 		return
 	}
-	kept := e.chain.entries[:0]
-	for _, o := range e.chain.entries {
-		if o != e {
-			kept = append(kept, o)
-		}
-	}
-	clear(e.chain.entries[len(kept):])
-	e.chain.entries = kept
-	if len(kept) == 0 && h.chains[e.trace] == e.chain {
+	e.chain.entries = slices.DeleteFunc(e.chain.entries, func(o *entry) bool { return o == e })
+	if len(e.chain.entries) == 0 && h.chains[e.trace] == e.chain {
 		delete(h.chains, e.trace)
 	}
 }
 
-// clear forgets everything.
+// clear removes all entries.
 func (h *history) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -212,28 +206,27 @@ func (h *history) clear() {
 	clear(h.chains)
 }
 
-// since answers views of what has changed after a number that an earlier call
-// answered, at most limit of the newest, and the number now.
-func (h *history) since(cursor, limit int, f *filter) (views []messageView, next int) {
+// since returns the messages that have changed since an earlier call returned
+// the cursor, at most limit of the newest, and the next cursor.
+func (h *history) since(cursor, limit int, f *filter) (messages []api.Message, next int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	next = h.first + len(h.changes)
 	from := max(cursor-h.first, 0)
 	seen := make(map[*entry]bool)
-	for i := len(h.changes) - 1; i >= from && len(views) < limit; i-- {
+	for i := len(h.changes) - 1; i >= from && len(messages) < limit; i-- {
 		if e := h.changes[i]; !seen[e] && f.accepts(e) {
 			seen[e] = true
-			views = append(views, viewOf(e))
+			messages = append(messages, messageOf(e))
 		}
 	}
-	reverse(views)
-	return views, next
+	slices.Reverse(messages)
+	return messages, next
 }
 
-// moved calls for every message that has changed after a number that an earlier
-// call answered, and answers the number now. A message that changed twice is
-// told of once.
-func (h *history) moved(cursor int, each func(*entry)) (next int) {
+// eachChange calls each once for every message that has changed since an earlier
+// call returned the cursor, and returns the next cursor.
+func (h *history) eachChange(cursor int, each func(*entry)) (next int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	changes := h.changes[min(max(cursor-h.first, 0), len(h.changes)):]
@@ -247,44 +240,43 @@ func (h *history) moved(cursor int, each func(*entry)) (next int) {
 	return h.first + len(h.changes)
 }
 
-// newest answers views of the newest entries that the filter accepts, oldest
-// first, and the number to go on from.
-func (h *history) newest(limit int, f *filter) (views []messageView, next int) {
+// newest returns the newest messages that the filter accepts, the oldest first,
+// and the next cursor.
+func (h *history) newest(limit int, f *filter) (messages []api.Message, next int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i := len(h.ring) - 1; i >= 0 && len(views) < limit; i-- {
+	for i := len(h.ring) - 1; i >= 0 && len(messages) < limit; i-- {
 		if e := h.ring[i]; f.accepts(e) {
-			views = append(views, viewOf(e))
+			messages = append(messages, messageOf(e))
 		}
 	}
-	reverse(views)
-	return views, h.first + len(h.changes)
+	slices.Reverse(messages)
+	return messages, h.first + len(h.changes)
 }
 
-// message answers one message in full.
-func (h *history) message(id uint64) (fullView, bool) {
+// message returns one message with its content.
+func (h *history) message(id uint64) (api.FullMessage, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e := h.byID[id]
 	if e == nil {
-		return fullView{}, false
+		return api.FullMessage{}, false
 	}
-	return fullViewOf(e), true
+	return fullMessageOf(e), true
 }
 
-// chain answers all messages of a trace.
-func (h *history) chain(t asgi.TraceID) (chainView, bool) {
+// trace returns all messages of a trace.
+func (h *history) trace(t asgi.TraceID) (api.Trace, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.chains[t]
 	if c == nil {
-		return chainView{}, false
+		return api.Trace{}, false
 	}
-	return chainViewOf(c), true
+	return traceOf(c), true
 }
 
-// origin answers the first message of a trace that came from a socket, to be
-// replayed.
+// origin returns the first message of a trace.
 func (h *history) origin(t asgi.TraceID) (channel string, m asgi.Message, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -299,10 +291,4 @@ func (h *history) counts() (messages, bytes int, lost uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.ring), h.bytes, h.lost
-}
-
-func reverse[T any](s []T) {
-	for i, j := 0, len(s)-1; i < j; i, j = i+1, j-1 {
-		s[i], s[j] = s[j], s[i]
-	}
 }

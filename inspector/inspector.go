@@ -14,8 +14,8 @@ import (
 	"asgibox/store"
 )
 
-// Options of a [Server]. Only Layer is needed; what else is missing is missing
-// from the page.
+// Options configure a [Server]. Only Layer is required. Without the others the
+// page lacks the parts that need them.
 type Options struct {
 	Layer asgi.Layer
 	Store *store.Debugger // queues, groups, breakpoints, the recorder
@@ -23,25 +23,25 @@ type Options struct {
 	Pool  Pool
 	Chaos Chaos
 
-	// Remote is the layer over HTTP, mounted at /layer/.
+	// Remote serves the layer over HTTP at /layer/.
 	Remote http.Handler
-	// App is where the application is served, like http://127.0.0.1:8000:
-	// what the page's clients and replays talk to.
+	// App is the URL of the application, like http://127.0.0.1:8000. The
+	// page's clients and replays connect to it.
 	App string
-	// Ignore, if not nil, has changes of a file, which is not the
-	// application's, cause no reload.
+	// Ignore, if not nil, excludes a file from those whose changes cause a
+	// reload.
 	Ignore func(file string)
-	// Token, if not empty, is what every request must carry; see
-	// [guard.NewToken]. It is needed where others can reach the address.
+	// Token, if not empty, is required in every request; see
+	// [guard.NewToken]. An address that other machines can reach needs one.
 	Token string
 	// Version of the program.
 	Version string
 
-	// HistoryMessages and HistoryBytes bound what is remembered; 20,000 and
-	// 32 MiB by default.
+	// HistoryMessages and HistoryBytes limit the history. The defaults are
+	// 20,000 and 32 MiB.
 	HistoryMessages int
 	HistoryBytes    int
-	// Log is where the inspector reports; nowhere by default.
+	// Log receives errors. By default they are discarded.
 	Log *slog.Logger
 }
 
@@ -63,13 +63,13 @@ func (o Options) withDefaults() Options {
 type Server struct {
 	opts     Options
 	log      *slog.Logger
-	groups   asgi.Groups  // nil where the layer has none
-	flusher  asgi.Flusher // nil where the layer has none
-	kv       asgi.KV      // nil where the layer has none
+	groups   asgi.Groups  // nil if the layer has none
+	flusher  asgi.Flusher // nil if the layer has none
+	kv       asgi.KV      // nil if the layer has none
 	http     *http.Server
 	handler  http.Handler
-	recorder *store.Recorder // nil where the layer has none
-	seen     seen
+	recorder *store.Recorder // nil if the layer has none
+	reports  reports
 	history  *history
 	visits   *visits
 	loads    loads
@@ -77,24 +77,24 @@ type Server struct {
 	viewers  viewers
 	client   *http.Client // to the application
 
-	life    context.Context // ends when streams are to end
+	life    context.Context // ends at Shutdown, and with it all streams
 	end     context.CancelFunc
 	collect sync.WaitGroup
 }
 
-// New makes a control server and begins to record. [Server.Shutdown] ends
-// that.
+// New returns a control server and starts to record. [Server.Shutdown] stops
+// the recording.
 func New(o Options) (*Server, error) {
 	if o.Layer == nil {
-		return nil, errors.New("inspector: a layer is needed")
+		return nil, errors.New("inspector: Options.Layer is required")
 	}
 	o = o.withDefaults()
 	s := &Server{
 		opts:    o,
 		log:     o.Log,
 		history: newHistory(o.HistoryMessages, o.HistoryBytes),
-		visits:  newVisits(),
-		series:  newSeries(),
+		visits:  &visits{},
+		series:  &series{},
 		client:  newClient(),
 	}
 	s.viewers.wake = make(chan struct{}, 1)
@@ -102,7 +102,7 @@ func New(o Options) (*Server, error) {
 	s.flusher, _ = asgi.As[asgi.Flusher](o.Layer)
 	s.kv, _ = asgi.As[asgi.KV](o.Layer)
 	s.life, s.end = context.WithCancel(context.Background())
-	s.handler = hurried(guard.Handler(secured(s.routes()), guard.Options{Token: o.Token, Open: []string{"/healthz"}}))
+	s.handler = limitBodyTime(guard.Handler(secure(s.routes()), guard.Options{Token: o.Token, Open: []string{"/healthz"}}))
 	s.http = &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -115,14 +115,14 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP serves one request, access rules included.
+// ServeHTTP serves one request if the access rules permit it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Serve serves on the listener until the context ends or [Server.Shutdown].
+// Serve serves on the listener until the context is done or Shutdown is called.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if s.opts.Token == "" && !guard.Loopback(l.Addr()) {
 		l.Close()
-		return errors.New("inspector: " + l.Addr().String() + " can be reached from other machines, so a token is needed")
+		return errors.New("inspector: other machines can reach " + l.Addr().String() + ", so Options.Token is required")
 	}
 	stop := context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -136,8 +136,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// Shutdown ends all streams, lets other requests finish as long as the context
-// allows, and stops recording.
+// Shutdown ends all streams, waits for other requests until the context is
+// done, and stops the recording.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.end()
 	err := s.http.Shutdown(ctx)

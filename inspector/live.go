@@ -8,49 +8,50 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/inspector/api"
 	"asgibox/store"
 )
 
 const (
-	// maxViewers bounds how many pages are drawn at once.
+	// maxViewers is how many pages and tails may be open at once.
 	maxViewers = 16
-	// slowEvery is how often lists are drawn, which nobody reads faster.
+	// slowEvery is how often lists are updated.
 	slowEvery = 500 * time.Millisecond
-	// writeWithin is how long a page may take to accept a frame.
-	writeWithin = 5 * time.Second
+	// writeTimeout is how long a page may take to accept a frame.
+	writeTimeout = 5 * time.Second
 )
 
-// A viewer is one page that looks, and what it has seen.
+// A viewer is one open page and the state of its stream.
 type viewer struct {
 	view    string
-	name    string // the channel, group or connection that is looked at closely
-	like    string // part of the names of what a list shows
+	name    string // of the opened channel, group or connection
+	text    string // part of the names that a list shows
 	filter  *filter
-	changes int
-	points  int
-	slow    time.Time // when lists were last drawn
+	changes int       // cursor of the history
+	points  int       // cursor of the charts
+	slow    time.Time // of the last update of lists
 	first   bool
 }
 
-// pattern answers what the names of a list fit, "" for all.
+// pattern returns the pattern of the names that a list shows, or "" for all.
 func (v *viewer) pattern() string {
-	if v.like == "" {
+	if v.text == "" {
 		return ""
 	}
-	return "*" + v.like + "*"
+	return "*" + v.text + "*"
 }
 
-// live streams frames as server-sent events for as long as a page looks.
+// live streams frames to a page as server-sent events.
 func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 	f, err := parseFilter(r.FormValue("filter"))
 	if err != nil {
-		return badRequest(err)
-	}
-	if err := s.viewers.enter(); err != nil {
 		return err
 	}
-	defer s.viewers.leave()
-	v := &viewer{view: r.FormValue("view"), name: r.FormValue("name"), like: r.FormValue("like"), filter: f, first: true}
+	if err := s.viewers.add(); err != nil {
+		return err
+	}
+	defer s.viewers.remove()
+	v := &viewer{view: r.FormValue("view"), name: r.FormValue("name"), text: r.FormValue("like"), filter: f, first: true}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -63,7 +64,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if !bytes.Equal(frame, last) {
-			_ = out.SetWriteDeadline(time.Now().Add(writeWithin))
+			_ = out.SetWriteDeadline(time.Now().Add(writeTimeout))
 			if _, err := w.Write(append(append([]byte("data: "), frame...), "\n\n"...)); err != nil {
 				return nil
 			}
@@ -82,27 +83,27 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// A frame is what a page is sent: always the status, and what its view shows.
+// A frame is one update of a page: the status and the contents of its view.
 type frame struct {
-	Status      *status          `json:"status,omitempty"`
-	Points      []point          `json:"points,omitempty"`
-	Pulses      []pulse          `json:"pulses,omitempty"`
-	Did         []did            `json:"did,omitempty"`
-	Messages    []messageView    `json:"messages,omitempty"`
-	Channels    []channelView    `json:"channels,omitempty"`
-	Groups      []groupView      `json:"groups,omitempty"`
-	Connections []connectionView `json:"connections,omitempty"`
-	Closed      []visitView      `json:"closed,omitempty"`
-	Workers     []workerView     `json:"workers,omitempty"`
-	Waiting     *[]waitingView   `json:"waiting,omitempty"`
-	Members     []memberView     `json:"members,omitempty"`
-	Loads       []loadView       `json:"loads,omitempty"`
-	Logs        []logView        `json:"logs,omitempty"`
-	All         int              `json:"all,omitempty"` // of what a list was cut from
+	Status      *api.Status          `json:"status,omitempty"`
+	Points      []point              `json:"points,omitempty"`
+	Pulses      []pulse              `json:"pulses,omitempty"`
+	Handled     []handled            `json:"did,omitempty"`
+	Messages    []api.Message        `json:"messages,omitempty"`
+	Channels    []api.Channel        `json:"channels,omitempty"`
+	Groups      []api.Group          `json:"groups,omitempty"`
+	Connections []api.Connection     `json:"connections,omitempty"`
+	Closed      []api.Visit          `json:"closed,omitempty"`
+	Workers     []api.Worker         `json:"workers,omitempty"`
+	Waiting     *[]api.QueuedMessage `json:"waiting,omitempty"`
+	Members     []api.Member         `json:"members,omitempty"`
+	Loads       []api.Load           `json:"loads,omitempty"`
+	Logs        []api.LogEntry       `json:"logs,omitempty"`
+	All         int                  `json:"all,omitempty"` // total number of a list that was cut
 }
 
-// A pulse is messages that moved since the last frame, by channel, group, what
-// happened to them and who sent them: what is drawn along the lines.
+// A pulse counts messages that moved since the last frame. The page draws it
+// along a line.
 type pulse struct {
 	Channel string `json:"channel"`
 	Group   string `json:"group,omitempty"`
@@ -111,9 +112,9 @@ type pulse struct {
 	N       int    `json:"n"`
 }
 
-// A did is a worker that has handled messages since the last frame: most are
-// so quick that no frame finds them at work.
-type did struct {
+// A handled names a worker that has handled messages since the last frame. Most
+// handlers are so quick that no frame shows their worker as busy.
+type handled struct {
 	Worker  int    `json:"worker"`
 	Handler string `json:"handler,omitempty"`
 }
@@ -130,12 +131,12 @@ func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 	}
 	switch v.view {
 	case "flow":
-		f.Pulses, f.Did = s.pulses(v)
+		f.Pulses, f.Handled = s.pulses(v)
 		f.Channels = s.flowChannels()
-		f.Groups, _ = s.groupViews(8, "")
+		f.Groups, _ = s.groupList(8, "")
 		f.Workers = s.workers()
 		if slow {
-			f.Waiting = s.waiting(v.name)
+			f.Waiting = s.queued(v.name)
 		}
 	case "messages":
 		f.Messages = s.tail(v)
@@ -148,14 +149,14 @@ func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 	return json.Marshal(f)
 }
 
-// list fills a frame with what changes slowly.
+// list adds the lists of a view to a frame.
 func (s *Server) list(f *frame, v *viewer) {
 	switch v.view {
 	case "channels":
 		f.Channels, f.All = s.channels(500, v.pattern())
-		f.Waiting = s.waiting(v.name)
+		f.Waiting = s.queued(v.name)
 	case "groups":
-		f.Groups, f.All = s.groupViews(500, v.like)
+		f.Groups, f.All = s.groupList(500, v.text)
 		if v.name != "" {
 			f.Members = s.members(v.name)
 		}
@@ -172,37 +173,38 @@ func (s *Server) list(f *frame, v *viewer) {
 	}
 }
 
-// waiting answers what waits on the channel that is looked at closely, if one
-// is.
-func (s *Server) waiting(channel string) *[]waitingView {
+// queued returns the messages that wait on the opened channel, or nil if none is
+// opened.
+func (s *Server) queued(channel string) *[]api.QueuedMessage {
 	if channel == "" || s.opts.Store == nil {
 		return nil
 	}
-	peeked, _ := s.opts.Store.Peek(channel, 50)
-	views := waitingViews(peeked)
-	return &views
+	found, _ := s.opts.Store.Peek(channel, 50)
+	messages := queuedMessages(found)
+	return &messages
 }
 
-// tail answers messages that are new to the viewer.
-func (s *Server) tail(v *viewer) (views []messageView) {
+// tail returns the messages that changed since the last frame.
+func (s *Server) tail(v *viewer) (messages []api.Message) {
 	if v.first {
-		views, v.changes = s.history.newest(300, v.filter)
+		messages, v.changes = s.history.newest(300, v.filter)
 	} else {
-		views, v.changes = s.history.since(v.changes, 200, v.filter)
+		messages, v.changes = s.history.since(v.changes, 200, v.filter)
 	}
-	return views
+	return messages
 }
 
-// handed is the kind of a pulse that was sent and taken within one frame.
+// handed is the kind of a pulse of messages that were sent and taken within one
+// frame.
 const handed = "handed"
 
-func (s *Server) pulses(v *viewer) (pulses []pulse, dids []did) {
+func (s *Server) pulses(v *viewer) (pulses []pulse, workers []handled) {
 	if v.first {
 		_, v.changes = s.history.newest(0, v.filter)
 		return nil, nil
 	}
 	counts, handlers := make(map[pulse]int), make(map[int]string)
-	v.changes = s.history.moved(v.changes, func(e *entry) {
+	v.changes = s.history.eachChange(v.changes, func(e *entry) {
 		p := pulse{Channel: queueName(e.channel), Group: e.group, Kind: e.kind.String(), Worker: e.generation != 0}
 		if e.kind == store.Taken && e.waited < frameEvery {
 			p.Kind = handed
@@ -217,12 +219,13 @@ func (s *Server) pulses(v *viewer) (pulses []pulse, dids []did) {
 		pulses = append(pulses, p)
 	}
 	for worker, handler := range handlers {
-		dids = append(dids, did{worker, handler})
+		workers = append(workers, handled{worker, handler})
 	}
-	return pulses, dids
+	return pulses, workers
 }
 
-// queueName shows all single-reader channels of one kind as one.
+// queueName returns the name under which Flow shows a channel. Single-reader
+// channels with the same prefix are shown as one.
 func queueName(channel string) string {
 	if i := strings.IndexByte(channel, '?'); i >= 0 {
 		return channel[:i+1]

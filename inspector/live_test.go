@@ -10,13 +10,13 @@ import (
 	"asgibox/store"
 )
 
-// frameOf draws a frame for a viewer as a page reads it.
+// frameOf returns the next frame of a viewer, with its lists.
 func (b *bench) frameOf(v *viewer) (f frame) {
 	b.Helper()
 	v.slow = time.Time{}
-	drawn, err := b.server.frame(v, time.Now())
+	data, err := b.server.frame(v, time.Now())
 	if err == nil {
-		err = json.Unmarshal(drawn, &f)
+		err = json.Unmarshal(data, &f)
 	}
 	if err != nil {
 		b.Fatal(err)
@@ -24,7 +24,7 @@ func (b *bench) frameOf(v *viewer) (f frame) {
 	return f
 }
 
-func TestFlowKeepsTheProtocolServersChannels(t *testing.T) {
+func TestFlowShowsTheChannelsOfTheProtocolServer(t *testing.T) {
 	b := newBench(t, nil)
 	send := func(channel string) {
 		t.Helper()
@@ -51,11 +51,11 @@ func TestFlowKeepsTheProtocolServersChannels(t *testing.T) {
 	}
 }
 
-func TestFlowShowsWhatWaitsOnTheChannelThatIsOpen(t *testing.T) {
+func TestFlowShowsTheMessagesOfTheOpenedChannel(t *testing.T) {
 	b := newBench(t, nil)
 	b.mustCall("/api/send", object{"channel": "jobs", "message": object{"text": "first"}}, nil)
 	if f := b.frameOf(&viewer{view: "flow"}); f.Waiting != nil {
-		t.Errorf("none is open, and %v is shown", f.Waiting)
+		t.Errorf("no channel is opened, but %v is shown", f.Waiting)
 	}
 	f := b.frameOf(&viewer{view: "flow", name: "jobs"})
 	if f.Waiting == nil || len(*f.Waiting) != 1 || (*f.Waiting)[0].Preview != "first" {
@@ -63,7 +63,7 @@ func TestFlowShowsWhatWaitsOnTheChannelThatIsOpen(t *testing.T) {
 	}
 }
 
-func TestPulsesTellWhoSentAndWhatWorkersDid(t *testing.T) {
+func TestFramesCountMessagesAndNameWorkers(t *testing.T) {
 	b := newBench(t, nil)
 	v := &viewer{view: "flow", first: true}
 	b.frameOf(v)
@@ -72,7 +72,7 @@ func TestPulsesTellWhoSentAndWhatWorkersDid(t *testing.T) {
 		{ID: 1, Kind: store.Sent, Channel: "http.request", At: at, Message: text("in")},
 		{ID: 2, Kind: store.Sent, Channel: "web!a", Group: "room", Generation: 3, At: at, Message: text("out")},
 		{ID: 3, Kind: store.Sent, Channel: "web!b", Group: "room", Generation: 3, At: at, Message: text("out")},
-	}, 0, sightings{spans: []Span{{ID: 1, Worker: 7, Handler: "page (app.star:1)"}}})
+	}, 0, nil, []Span{{ID: 1, Worker: 7, Handler: "page (app.star:1)"}})
 	f := b.frameOf(v)
 	want := map[pulse]bool{
 		{Channel: "http.request", Kind: "sent", N: 1}:                      true,
@@ -81,24 +81,24 @@ func TestPulsesTellWhoSentAndWhatWorkersDid(t *testing.T) {
 	if len(f.Pulses) != 2 || !want[f.Pulses[0]] || !want[f.Pulses[1]] {
 		t.Errorf("pulses: %+v", f.Pulses)
 	}
-	if len(f.Did) != 1 || f.Did[0] != (did{7, "page (app.star:1)"}) {
-		t.Errorf("did: %+v", f.Did)
+	if len(f.Handled) != 1 || f.Handled[0] != (handled{7, "page (app.star:1)"}) {
+		t.Errorf("handled: %+v", f.Handled)
 	}
-	if f := b.frameOf(v); f.Pulses != nil || f.Did != nil {
-		t.Errorf("told twice: %+v %+v", f.Pulses, f.Did)
+	if f := b.frameOf(v); f.Pulses != nil || f.Handled != nil {
+		t.Errorf("again: %+v %+v", f.Pulses, f.Handled)
 	}
 }
 
-func TestListsAreOfWhatHasATextInItsName(t *testing.T) {
+func TestListsShowItemsWithATextInTheirName(t *testing.T) {
 	b := newBench(t, nil)
 	for _, name := range []string{"jobs.mail", "jobs.sums", "mailing"} {
 		b.mustCall("/api/send", object{"channel": name, "message": object{"n": 1}}, nil)
 		b.mustCall("/api/group/add", object{"group": name, "channel": "log"}, nil)
 	}
-	if f := b.frameOf(&viewer{view: "channels", like: "mail"}); f.All != 2 || len(f.Channels) != 2 {
+	if f := b.frameOf(&viewer{view: "channels", text: "mail"}); f.All != 2 || len(f.Channels) != 2 {
 		t.Errorf("%d channels: %v", f.All, f.Channels)
 	}
-	if f := b.frameOf(&viewer{view: "groups", like: "jobs"}); f.All != 2 || len(f.Groups) != 2 {
+	if f := b.frameOf(&viewer{view: "groups", text: "jobs"}); f.All != 2 || len(f.Groups) != 2 {
 		t.Errorf("%d groups: %v", f.All, f.Groups)
 	}
 	if f := b.frameOf(&viewer{view: "groups"}); f.All != 3 {

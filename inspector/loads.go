@@ -1,43 +1,29 @@
 package inspector
 
 import (
+	"slices"
 	"sync"
 	"time"
+
+	"asgibox/inspector/api"
 )
 
-// loadsKept is how many outcomes of loading are remembered.
-const loadsKept = 100
+// maxLoads is how many loads, and how many log entries, are stored.
+const maxLoads = 100
 
-// A loadView is a [Load] as the page reads it.
-type loadView struct {
-	At         float64  `json:"at"`
-	Generation uint64   `json:"generation"`
-	Kind       string   `json:"kind"`
-	TookMS     float64  `json:"tookMs"`
-	Changed    []string `json:"changed,omitempty"`
-	Sockets    int      `json:"sockets"`
-	Error      string   `json:"error,omitempty"`
-}
-
-// A logView is one warning or error of the server's log.
-type logView struct {
-	At    float64 `json:"at"`
-	Level string  `json:"level"`
-	Text  string  `json:"text"`
-}
-
-// loads remembers how the application was loaded, and what went wrong since.
+// loads holds the latest loads and log entries.
 type loads struct {
 	mu     sync.Mutex // guards the rest
-	views  []loadView
-	logs   []logView
+	loads  []api.Load
+	logs   []api.LogEntry
 	failed uint64
 }
 
-// Loaded is told of every load of the application.
-func (s *Server) Loaded(l Load) {
-	if l.At.IsZero() {
-		l.At = time.Now()
+// Loaded records that the application was loaded. It sets the time if that is
+// zero.
+func (s *Server) Loaded(l api.Load) {
+	if l.At == 0 {
+		l.At = api.UnixMilli(time.Now())
 	}
 	c := &s.loads
 	c.mu.Lock()
@@ -45,43 +31,41 @@ func (s *Server) Loaded(l Load) {
 	if l.Error != "" {
 		c.failed++
 	}
-	c.views = keepNewest(append(c.views, loadView{
-		At: millis(l.At), Generation: l.Generation, Kind: l.Kind, TookMS: ms(l.Took),
-		Changed: l.Changed, Sockets: l.Sockets, Error: l.Error,
-	}))
+	c.loads = keepNewest(append(c.loads, l), maxLoads)
 }
 
-// Logged is told of warnings and errors, in the words of the log.
+// Logged records a warning or an error of the log.
 func (s *Server) Logged(at time.Time, level, text string) {
 	c := &s.loads
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.logs = keepNewest(append(c.logs, logView{millis(at), level, text}))
+	c.logs = keepNewest(append(c.logs, api.LogEntry{At: api.UnixMilli(at), Level: level, Text: text}), maxLoads)
 }
 
-func keepNewest[T any](views []T) []T {
-	if len(views) > loadsKept {
-		return append(views[:0:0], views[len(views)-loadsKept:]...)
+// keepNewest returns the last n items, in new memory if there are more.
+func keepNewest[T any](items []T, n int) []T {
+	if len(items) > n {
+		return append(items[:0:0], items[len(items)-n:]...)
 	}
-	return views
+	return items
 }
 
-// newest answers both lists, the newest first.
-func (c *loads) newest() ([]loadView, []logView) {
+// newest returns both lists, the newest first.
+func (c *loads) newest() ([]api.Load, []api.LogEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	views, logs := append([]loadView{}, c.views...), append([]logView{}, c.logs...)
-	reverse(views)
-	reverse(logs)
-	return views, logs
+	loads, logs := append([]api.Load{}, c.loads...), append([]api.LogEntry{}, c.logs...)
+	slices.Reverse(loads)
+	slices.Reverse(logs)
+	return loads, logs
 }
 
-// last answers the newest load and how many have failed.
-func (c *loads) last() (l loadView, failed uint64) {
+// last returns the newest load and the number of failed loads.
+func (c *loads) last() (l api.Load, failed uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.views) > 0 {
-		l = c.views[len(c.views)-1]
+	if len(c.loads) > 0 {
+		l = c.loads[len(c.loads)-1]
 	}
 	return l, c.failed
 }

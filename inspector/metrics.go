@@ -9,56 +9,56 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metricChannels bounds how many channels have figures of their own.
-const metricChannels = 100
+// maxMetricChannels is how many channels have metrics of their own.
+const maxMetricChannels = 100
 
-// metrics serves the figures for machines. They are read when they are asked
-// for, so they cost nothing in between.
-func (s *Server) metrics() http.Handler {
+// metrics serves metrics in Prometheus's format. They are collected only when
+// they are requested.
+func (s *Server) metricsHandler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&figures{s},
+		&metrics{s},
 	)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 
-// figures is a Prometheus collector.
-type figures struct{ s *Server }
+// metrics is a Prometheus collector.
+type metrics struct{ s *Server }
 
-func figure(name, help string, labels ...string) *prometheus.Desc {
+func metric(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("asgibox_"+name, help, labels, nil)
 }
 
 var (
-	descInfo       = figure("info", "The program that runs; always 1.", "version")
-	descSent       = figure("messages_sent_total", "Messages that the channel layer accepted.")
-	descRefused    = figure("channel_full_total", "Sends that were refused since the channel was full.")
-	descWaiting    = figure("messages_waiting", "Messages that wait in queues.")
-	descDelayed    = figure("messages_delayed", "Messages that wait for their time.")
-	descMemory     = figure("queue_memory_bytes", "Memory that waiting messages take.")
-	descLimit      = figure("queue_memory_limit_bytes", "Memory that waiting messages may take.")
-	descGroups     = figure("groups", "Groups that have members.")
-	descChannels   = figure("channels", "Channels that are in use.")
-	descDepth      = figure("channel_depth", "Messages that wait on a channel.", "channel")
-	descCapacity   = figure("channel_capacity", "Messages that a channel holds at most.", "channel")
-	descOldest     = figure("channel_oldest_age_seconds", "How long the first message of a channel has waited.", "channel")
-	descChanSent   = figure("channel_messages_sent_total", "Messages that a channel accepted.", "channel")
-	descExpired    = figure("channel_messages_expired_total", "Messages that nobody received in time.", "channel")
-	descSockets    = figure("websockets", "WebSockets that are open.")
-	descOpened     = figure("websockets_opened_total", "WebSockets that were accepted.")
-	descHandshakes = figure("websockets_refused_total", "WebSocket handshakes that were refused.")
-	descRequests   = figure("http_requests_total", "HTTP requests that ended, by class of status; none if the client left.", "status")
-	descDuration   = figure("http_request_duration_seconds", "How long HTTP requests took, from arrival to the last byte.")
-	descWorkers    = figure("workers", "Workers.")
-	descBusy       = figure("workers_busy", "Workers that handle a message.")
-	descGeneration = figure("generation", "Number of the application's current generation.")
-	descFailed     = figure("load_failures_total", "Loads of the application that failed.")
+	descInfo       = metric("info", "Version of the program; always 1.", "version")
+	descSent       = metric("messages_sent_total", "Messages that the channel layer accepted.")
+	descRefused    = metric("channel_full_total", "Sends that were refused because the channel was full.")
+	descWaiting    = metric("messages_waiting", "Messages that wait in queues.")
+	descDelayed    = metric("messages_delayed", "Delayed messages that are not due yet.")
+	descMemory     = metric("queue_memory_bytes", "Memory of waiting messages.")
+	descLimit      = metric("queue_memory_limit_bytes", "Memory limit for waiting messages.")
+	descGroups     = metric("groups", "Groups that have members.")
+	descChannels   = metric("channels", "Channels in use.")
+	descDepth      = metric("channel_depth", "Messages that wait on a channel.", "channel")
+	descCapacity   = metric("channel_capacity", "Most messages that can wait on a channel.", "channel")
+	descOldest     = metric("channel_oldest_age_seconds", "Age of the first message on a channel.", "channel")
+	descChanSent   = metric("channel_messages_sent_total", "Messages that a channel accepted.", "channel")
+	descExpired    = metric("channel_messages_expired_total", "Messages that expired before they were received.", "channel")
+	descSockets    = metric("websockets", "Open WebSockets.")
+	descOpened     = metric("websockets_opened_total", "WebSockets that were accepted.")
+	descHandshakes = metric("websockets_refused_total", "WebSocket handshakes that were refused.")
+	descRequests   = metric("http_requests_total", "Finished HTTP requests by class of status; none if the client left.", "status")
+	descDuration   = metric("http_request_duration_seconds", "Duration of HTTP requests from arrival to the last byte.")
+	descWorkers    = metric("workers", "Workers.")
+	descBusy       = metric("workers_busy", "Workers that are handling a message.")
+	descGeneration = metric("generation", "Number of the current generation of the application.")
+	descFailed     = metric("load_failures_total", "Failed loads of the application.")
 )
 
-// Describe is part of [prometheus.Collector].
-func (f *figures) Describe(ch chan<- *prometheus.Desc) {
+// Describe implements [prometheus.Collector].
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descInfo, descSent, descRefused, descWaiting, descDelayed, descMemory, descLimit, descGroups, descChannels,
 		descDepth, descCapacity, descOldest, descChanSent, descExpired, descSockets, descOpened, descHandshakes,
@@ -68,9 +68,9 @@ func (f *figures) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect is part of [prometheus.Collector].
-func (f *figures) Collect(ch chan<- prometheus.Metric) {
-	st := f.s.status()
+// Collect implements [prometheus.Collector].
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	st := m.s.status()
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
@@ -78,7 +78,7 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
 	gauge(descInfo, 1, st.Version)
-	if f.s.opts.Store != nil {
+	if m.s.opts.Store != nil {
 		total(descSent, st.Sent)
 		total(descRefused, st.Refused)
 		gauge(descWaiting, float64(st.Waiting))
@@ -87,13 +87,13 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 		gauge(descLimit, float64(st.Limit))
 		gauge(descGroups, float64(st.Groups))
 		gauge(descChannels, float64(st.Channels))
-		f.channels(gauge, total)
+		m.channels(gauge, total)
 	}
-	if f.s.opts.Front != nil {
+	if m.s.opts.Front != nil {
 		gauge(descSockets, float64(st.Sockets))
-		f.visits(ch, total)
+		m.visits(ch, total)
 	}
-	if f.s.opts.Pool != nil {
+	if m.s.opts.Pool != nil {
 		gauge(descWorkers, float64(st.Workers))
 		gauge(descBusy, float64(st.Busy))
 		gauge(descGeneration, float64(st.Generation))
@@ -101,10 +101,10 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// channels are those with names that people choose: single-reader names are
-// made by the thousand.
-func (f *figures) channels(gauge func(*prometheus.Desc, float64, ...string), total func(*prometheus.Desc, uint64, ...string)) {
-	views, _ := f.s.channels(metricChannels, "")
+// channels collects the metrics of channels, except single-reader channels,
+// because their names are random and numerous.
+func (m *metrics) channels(gauge func(*prometheus.Desc, float64, ...string), total func(*prometheus.Desc, uint64, ...string)) {
+	views, _ := m.s.channels(maxMetricChannels, "")
 	for _, c := range views {
 		if c.Kind == "single-reader" {
 			continue
@@ -117,11 +117,11 @@ func (f *figures) channels(gauge func(*prometheus.Desc, float64, ...string), tot
 	}
 }
 
-// durationBounds are the buckets of the histogram, in seconds.
+// durationBounds are the upper bounds of the histogram's buckets, in seconds.
 var durationBounds = []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
 
-func (f *figures) visits(ch chan<- prometheus.Metric, total func(*prometheus.Desc, uint64, ...string)) {
-	v := f.s.visits
+func (m *metrics) visits(ch chan<- prometheus.Metric, total func(*prometheus.Desc, uint64, ...string)) {
+	v := m.s.visits
 	total(descOpened, v.opened.Load())
 	total(descHandshakes, v.refused.Load())
 	for i := range v.classes {
@@ -143,7 +143,7 @@ func (f *figures) visits(ch chan<- prometheus.Metric, total func(*prometheus.Des
 		}
 	}
 	for _, bound := range durationBounds {
-		buckets[bound] += 0 // a bucket with nothing in it is there too
+		buckets[bound] += 0 // creates empty buckets too
 	}
 	ch <- prometheus.MustNewConstHistogram(descDuration, all, float64(v.micros.Load())/1e6, buckets)
 }

@@ -9,22 +9,22 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// pagePolicy lets the page load its own files and talk to this server and to
-// the application's sockets, and nothing else.
+// pagePolicy permits the page only to load its own files and to connect to this
+// server and to the application's WebSockets.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page serves the embedded files.
+// page returns the handler of the embedded files.
 func page() http.Handler {
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {
-		panic(err) // the folder is embedded above
+		panic(err) // cannot happen: the folder is embedded above
 	}
 	server := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "there is nothing to "+r.Method+" here", http.StatusMethodNotAllowed)
+			http.Error(w, "method not allowed; use GET or HEAD", http.StatusMethodNotAllowed)
 			return
 		}
 		w.Header().Set("Content-Security-Policy", pagePolicy)

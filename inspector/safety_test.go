@@ -15,25 +15,25 @@ import (
 	"asgibox/store"
 )
 
-// faces are one path of everything that the control server serves.
-var faces = []string{"/", "/app.js", "/metrics", "/api/status", "/api/live", "/api/send", "/layer/", "/layer/receive", "/debug/pprof/", "/debug/pprof/cmdline", "/nothing"}
+// paths has a path for each part of the control server.
+var paths = []string{"/", "/app.js", "/metrics", "/api/status", "/api/live", "/api/send", "/layer/", "/layer/receive", "/debug/pprof/", "/debug/pprof/cmdline", "/nothing"}
 
-// remoteLayer stands for the layer over HTTP, which is tested where it is.
+// remoteLayer sets a handler in place of the layer over HTTP.
 func remoteLayer(o *Options) {
 	o.Remote = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
 }
 
-// asked answers the status of a request.
-func (b *bench) asked(method, path string, edit func(*http.Request)) int {
+// request returns the status of a request.
+func (b *bench) request(method, path string, edit func(*http.Request)) int {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
-	defer cancel() // what streams goes on
+	defer cancel() // ends streams
 	r, err := http.NewRequestWithContext(ctx, method, b.url+path, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	edit(r)
-	resp, err := http.DefaultTransport.RoundTrip(r) // no redirect is followed
+	resp, err := http.DefaultTransport.RoundTrip(r) // does not follow redirects
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -41,23 +41,23 @@ func (b *bench) asked(method, path string, edit func(*http.Request)) int {
 	return resp.StatusCode
 }
 
-func TestAReboundNameReachesNothing(t *testing.T) {
+func TestEveryPathRefusesReboundNames(t *testing.T) {
 	b := newBench(t, remoteLayer)
-	for _, path := range append(faces, "/healthz") {
+	for _, path := range append(paths, "/healthz") {
 		for _, method := range []string{"GET", "POST"} {
-			if got := b.asked(method, path, func(r *http.Request) { r.Host = "rebound.example:8001" }); got != 403 {
+			if got := b.request(method, path, func(r *http.Request) { r.Host = "rebound.example:8001" }); got != 403 {
 				t.Errorf("%s %s: %d", method, path, got)
 			}
 		}
 	}
 }
 
-func TestAPageOfAnotherSiteReachesNothing(t *testing.T) {
+func TestEveryPathRefusesOtherSites(t *testing.T) {
 	b := newBench(t, remoteLayer)
-	for _, path := range append(faces, "/healthz") {
+	for _, path := range append(paths, "/healthz") {
 		for _, header := range [][2]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}} {
 			for _, method := range []string{"GET", "POST", "OPTIONS"} {
-				got := b.asked(method, path, func(r *http.Request) { r.Header.Set(header[0], header[1]) })
+				got := b.request(method, path, func(r *http.Request) { r.Header.Set(header[0], header[1]) })
 				if got != 403 {
 					t.Errorf("%s %s with %s: %d", method, path, header, got)
 				}
@@ -66,23 +66,23 @@ func TestAPageOfAnotherSiteReachesNothing(t *testing.T) {
 	}
 }
 
-func TestWithATokenNothingIsReachedWithoutIt(t *testing.T) {
+func TestEveryPathRequiresTheToken(t *testing.T) {
 	b := newBench(t, func(o *Options) {
 		remoteLayer(o)
 		o.Token = "secret"
 	})
-	for _, path := range faces {
+	for _, path := range paths {
 		for _, token := range []string{"", "Bearer wrong", "Bearer ", "Basic secret"} {
-			if got := b.asked("GET", path, func(r *http.Request) { r.Header.Set("Authorization", token) }); got != 401 {
+			if got := b.request("GET", path, func(r *http.Request) { r.Header.Set("Authorization", token) }); got != 401 {
 				t.Errorf("%s with %q: %d", path, token, got)
 			}
 		}
-		if got := b.asked("GET", path, func(r *http.Request) { r.Header.Set("Authorization", "Bearer secret") }); got == 401 || got == 403 {
+		if got := b.request("GET", path, func(r *http.Request) { r.Header.Set("Authorization", "Bearer secret") }); got == 401 || got == 403 {
 			t.Errorf("%s with the token: %d", path, got)
 		}
 	}
-	if got := b.asked("GET", "/healthz", func(*http.Request) {}); got != 200 {
-		t.Errorf("/healthz, which says nothing: %d", got)
+	if got := b.request("GET", "/healthz", func(*http.Request) {}); got != 200 {
+		t.Errorf("/healthz needs no token: %d", got)
 	}
 }
 
@@ -110,7 +110,7 @@ func (letters) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// onPipe is one connection, as a listener.
+// onPipe is a listener with one connection.
 type onPipe chan net.Conn
 
 func (l onPipe) Accept() (net.Conn, error) {
@@ -122,9 +122,9 @@ func (l onPipe) Accept() (net.Conn, error) {
 func (l onPipe) Close() error   { return nil }
 func (l onPipe) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
 
-// onConnection says something to a control server and answers what it
-// answered, when, and whether it then hung up.
-func onConnection(t *testing.T, s *Server, said string) (resp *http.Response, after time.Duration, hungUp bool) {
+// onConnection sends a request to a control server. It returns the response, the
+// time it took, and whether the server then closed the connection.
+func onConnection(t *testing.T, s *Server, request string) (resp *http.Response, after time.Duration, closed bool) {
 	l := make(onPipe, 1)
 	client, server := net.Pipe()
 	l <- server
@@ -139,7 +139,7 @@ func onConnection(t *testing.T, s *Server, said string) (resp *http.Response, af
 		<-served
 	}()
 	began := time.Now()
-	if _, err := io.WriteString(client, said); err != nil {
+	if _, err := io.WriteString(client, request); err != nil {
 		t.Fatal(err)
 	}
 	r := bufio.NewReader(client)
@@ -154,7 +154,7 @@ func onConnection(t *testing.T, s *Server, said string) (resp *http.Response, af
 	return resp, after, err == io.EOF
 }
 
-func TestABodyThatDawdlesIsGivenUp(t *testing.T) {
+func TestSlowBodiesTimeOut(t *testing.T) {
 	for _, path := range []string{"/api/send", "/api/playback", "/layer/send", "/metrics", "/nothing"} {
 		for _, token := range []string{"secret", "wrong"} {
 			synctest.Test(t, func(t *testing.T) {
@@ -167,23 +167,23 @@ func TestABodyThatDawdlesIsGivenUp(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer func() { _ = s.Shutdown(t.Context()) }()
-				resp, after, hungUp := onConnection(t, s, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", path, token))
-				if after > bodyWithin || !hungUp {
-					t.Errorf("%s, token %s: %s after %v, hung up: %v", path, token, resp.Status, after, hungUp)
+				resp, after, closed := onConnection(t, s, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", path, token))
+				if after > bodyTimeout || !closed {
+					t.Errorf("%s, token %s: %s after %v, closed: %v", path, token, resp.Status, after, closed)
 				}
 			})
 		}
 	}
 }
 
-func TestAnAnswerMayTakeLongerThanABody(t *testing.T) {
+func TestResponsesMayTakeLongerThanBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := store.Memory(store.Options{})
 		defer layer.Close(t.Context())
 		s, err := New(Options{Layer: layer, Token: "secret", Remote: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			select {
-			case <-time.After(5 * bodyWithin):
+			case <-time.After(5 * bodyTimeout):
 			case <-r.Context().Done():
 				w.WriteHeader(http.StatusTeapot)
 			}
@@ -193,7 +193,7 @@ func TestAnAnswerMayTakeLongerThanABody(t *testing.T) {
 		}
 		defer func() { _ = s.Shutdown(t.Context()) }()
 		resp, after, _ := onConnection(t, s, "POST /layer/receive HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nContent-Length: 2\r\n\r\n{}")
-		if resp.StatusCode != 200 || after < 5*bodyWithin {
+		if resp.StatusCode != 200 || after < 5*bodyTimeout {
 			t.Errorf("%s after %v", resp.Status, after)
 		}
 	})

@@ -5,36 +5,34 @@ import (
 	"time"
 )
 
-// seriesLength is how many points the charts go back, one a second.
-const seriesLength = 300
+// maxPoints is how many points the charts have, one for each second.
+const maxPoints = 300
 
 // A point is one second of the charts.
 type point struct {
 	At      float64 `json:"t"`       // Unix seconds
-	Sent    float64 `json:"sent"`    // messages a second
-	HTTP    float64 `json:"http"`    // requests a second
+	Sent    float64 `json:"sent"`    // messages per second
+	HTTP    float64 `json:"http"`    // requests per second
 	Waiting int     `json:"waiting"` // messages in queues
-	P50     float64 `json:"p50"`     // milliseconds of a request, within this second
+	P50     float64 `json:"p50"`     // duration of requests, in milliseconds
 	P95     float64 `json:"p95"`
 	P99     float64 `json:"p99"`
-	Refused float64 `json:"refused"` // sends a second
+	Refused float64 `json:"refused"` // sends per second
 }
 
-// series keeps the points of the charts.
+// series holds the points of the charts.
 type series struct {
 	mu     sync.Mutex // guards the rest
 	points []point
-	number int // of all points there have been
+	number int // of all points so far
 
-	// What the last point was made from; the collector's.
+	// Totals at the last point; used by the collector only.
 	sent, full, requests uint64
 	latency              [latencyBuckets]uint64
 	at                   time.Time
 }
 
-func newSeries() *series { return &series{} }
-
-// tick adds a point of what has happened since the one before.
+// tick adds a point for the time since the last one.
 func (c *series) tick(now time.Time, sent, full uint64, waiting int, v *visits) {
 	latency, requests := v.snapshot(), v.requests()
 	first := c.at.IsZero()
@@ -56,17 +54,15 @@ func (c *series) tick(now time.Time, sent, full uint64, waiting int, v *visits) 
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.points = append(c.points, p)
+	c.points = keepNewest(append(c.points, p), maxPoints)
 	c.number++
-	if len(c.points) > seriesLength {
-		c.points = append(c.points[:0:0], c.points[1:]...)
-	}
 }
 
-// since answers the points after a number that an earlier call answered.
-func (c *series) since(number int) (points []point, next int) {
+// since returns the points since an earlier call returned the cursor, and the
+// next cursor.
+func (c *series) since(cursor int) (points []point, next int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fresh := min(c.number-number, len(c.points))
+	fresh := min(c.number-cursor, len(c.points))
 	return append([]point{}, c.points[len(c.points)-fresh:]...), c.number
 }

@@ -3,14 +3,16 @@ package inspector
 import (
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/inspector/api"
 )
 
-// The kinds of [Visit] that are told apart here.
+// Values of [Visit.Kind].
 const (
 	visitHTTP       = "HTTP"
 	visitConnect    = "WSCONNECT"
@@ -18,55 +20,53 @@ const (
 	visitDisconnect = "WSDISCONNECT"
 )
 
-// closedKept is how many connections that have ended are remembered.
-const closedKept = 200
+// maxClosed is how many closed connections are listed.
+const maxClosed = 200
 
-// latencyBuckets divide each doubling of a microsecond count in four.
+// latencyBuckets is the number of buckets for durations in microseconds: four for
+// each power of two.
 const latencyBuckets = 4 * 40
 
-// visits counts what the protocol server has answered. Counting takes no lock.
+// visits counts requests and WebSockets. Counting takes no lock.
 type visits struct {
-	classes [6]atomic.Uint64 // answered requests, by hundreds of the status; 0: the client left
+	classes [6]atomic.Uint64 // requests by hundreds of the status; 0 if the client left
 	latency [latencyBuckets]atomic.Uint64
-	micros  atomic.Uint64 // all durations together
+	micros  atomic.Uint64 // sum of all durations
 	opened  atomic.Uint64 // WebSockets
 	refused atomic.Uint64
 
 	mu     sync.Mutex // guards the rest
-	closed []visitView
+	closed []api.Visit
 }
 
-func newVisits() *visits { return &visits{} }
-
-// Visited is told by the protocol server of requests and WebSockets. It may be
-// called from many goroutines and does not block. The client's name costs more
-// to write than all the rest, so it is asked for only if it will be shown.
+// Visited records a report of the protocol server. It may be called from many
+// goroutines and does not block. It calls client only if the address will be
+// shown, because formatting that costs more than all the rest.
 func (s *Server) Visited(v Visit, client func() string) {
 	s.visits.add(&v)
 	ended := v.Kind == visitDisconnect || v.Kind == visitRefused
 	if !ended && !s.Remembers(v.Trace) {
 		return
 	}
-	kept := v
-	kept.Client = client()
-	if kept.At.IsZero() {
-		kept.At = time.Now()
+	stored := v // on the heap only from here on
+	stored.Client = client()
+	if stored.At.IsZero() {
+		stored.At = time.Now()
 	}
 	if ended {
-		s.visits.close(visitViewOf(&kept))
+		s.visits.close(visitOf(&stored))
 	}
-	s.seen.visit(kept)
+	s.reports.addVisit(stored)
 }
 
-// Remembers reports whether the trace is among those that are recorded. It
-// takes no lock.
+// Remembers reports whether a trace is recorded. It takes no lock.
 func (s *Server) Remembers(t asgi.TraceID) bool { return t != 0 && s.recorder.Wants(t) }
 
-// Handled is told of messages that workers have handled, of those whose trace
-// it remembers.
+// Handled records that a worker has handled a message. Call it only for messages
+// of recorded traces; see [Server.Remembers].
 func (s *Server) Handled(span Span) {
 	if span.ID != 0 {
-		s.seen.span(span)
+		s.reports.addSpan(span)
 	}
 }
 
@@ -91,22 +91,19 @@ func class(status int) int {
 	return status / 100
 }
 
-func (c *visits) close(v visitView) {
+func (c *visits) close(v api.Visit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.closed = append(c.closed, v)
-	if len(c.closed) > closedKept {
-		c.closed = append(c.closed[:0:0], c.closed[1:]...)
-	}
+	c.closed = keepNewest(append(c.closed, v), maxClosed)
 }
 
-// recent answers connections that have ended, the newest first.
-func (c *visits) recent() []visitView {
+// recent returns the connections that were closed last, the newest first.
+func (c *visits) recent() []api.Visit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	views := append([]visitView{}, c.closed...)
-	reverse(views)
-	return views
+	closed := append([]api.Visit{}, c.closed...)
+	slices.Reverse(closed)
+	return closed
 }
 
 func (c *visits) requests() (n uint64) {
@@ -116,7 +113,7 @@ func (c *visits) requests() (n uint64) {
 	return n
 }
 
-// bucketOf answers which bucket a duration falls in.
+// bucketOf returns the bucket of a duration.
 func bucketOf(micros uint64) int {
 	if micros < 4 {
 		return int(micros)
@@ -125,7 +122,7 @@ func bucketOf(micros uint64) int {
 	return min(4+octave*4+int(micros>>octave&3), latencyBuckets-1)
 }
 
-// boundOf answers the upper end of a bucket, in microseconds.
+// boundOf returns the upper end of a bucket, in microseconds.
 func boundOf(bucket int) float64 {
 	if bucket < 4 {
 		return float64(bucket + 1)
@@ -134,7 +131,7 @@ func boundOf(bucket int) float64 {
 	return math.Ldexp(float64(5+quarter), octave)
 }
 
-// snapshot answers the counts of all buckets.
+// snapshot returns the counts of all buckets.
 func (c *visits) snapshot() (counts [latencyBuckets]uint64) {
 	for i := range c.latency {
 		counts[i] = c.latency[i].Load()
@@ -142,8 +139,8 @@ func (c *visits) snapshot() (counts [latencyBuckets]uint64) {
 	return counts
 }
 
-// percentile answers, in milliseconds, what that part of the counted durations
-// was at most; zero if there are none.
+// percentile returns an upper bound, in milliseconds, for a part of the counted
+// durations, or zero if there are none.
 func percentile(counts *[latencyBuckets]uint64, part float64) float64 {
 	var all uint64
 	for _, n := range counts {

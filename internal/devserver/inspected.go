@@ -8,6 +8,7 @@ import (
 	"asgibox/asgi/chaos"
 	"asgibox/httpfront"
 	"asgibox/inspector"
+	"asgibox/inspector/api"
 	"asgibox/workerpool"
 )
 
@@ -45,7 +46,7 @@ func (s *server) showLoad(g workerpool.Generation, changed []string, err error) 
 	if c == nil {
 		return
 	}
-	l := inspector.Load{Generation: g.Number, Kind: string(g.Kind), Took: g.Took, Changed: changed, Sockets: s.front.Sockets()}
+	l := api.Load{Generation: g.Number, Kind: string(g.Kind), TookMS: api.Milliseconds(g.Took), Changed: changed, Sockets: s.front.Sockets()}
 	if err != nil {
 		line, more := explain(err, false)
 		l.Error = strings.TrimSpace(line + "\n\n" + more)
@@ -56,10 +57,14 @@ func (s *server) showLoad(g workerpool.Generation, changed []string, err error) 
 // frontView shows the protocol server to the inspector.
 type frontView struct{ *httpfront.Server }
 
-func (v frontView) Connections(limit int) (open []inspector.Connection, all int) {
+func (v frontView) Connections(limit int) (open []api.Connection, all int) {
 	views, all := v.Server.Connections(limit)
 	for _, c := range views {
-		open = append(open, inspector.Connection(c))
+		open = append(open, api.Connection{
+			Channel: c.Channel, Path: c.Path, Client: c.Client, Protocol: c.Protocol, Opened: api.UnixMilli(c.Opened), Waiting: c.Waiting,
+			FramesIn: c.FramesIn, FramesOut: c.FramesOut, BytesIn: c.BytesIn, BytesOut: c.BytesOut,
+			Mailbox: c.Mailbox, MailboxBytes: c.MailboxBytes, MailboxRoom: c.MailboxRoom, BytesRoom: c.BytesRoom,
+		})
 	}
 	return open, all
 }
@@ -67,12 +72,16 @@ func (v frontView) Connections(limit int) (open []inspector.Connection, all int)
 // poolView shows the workers to the inspector.
 type poolView struct{ generations *generations }
 
-func (v poolView) Workers() (all []inspector.Worker) {
+func (v poolView) Workers() (all []api.Worker) {
 	for _, w := range v.generations.pool.Workers() {
-		all = append(all, inspector.Worker{
+		worker := api.Worker{
 			Number: w.Number, Generation: w.Generation, Kind: string(w.Kind), Busy: w.Busy, Channel: w.Channel,
-			Handler: w.Handler, Trace: w.Trace, Since: w.Since, Cancelled: w.Cancelled, Leaving: w.Leaving,
-		})
+			Handler: w.Handler, Since: api.UnixMilli(w.Since), Cancelled: w.Cancelled, Leaving: w.Leaving,
+		}
+		if w.Trace != 0 {
+			worker.Trace = w.Trace.String()
+		}
+		all = append(all, worker)
 	}
 	return all
 }

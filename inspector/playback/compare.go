@@ -1,4 +1,4 @@
-package inspector
+package playback
 
 import (
 	"crypto/sha256"
@@ -11,43 +11,42 @@ import (
 	"asgibox/asgi"
 )
 
-// wanted and told are what a connection was told, a line for each thing that
-// its client could tell.
-func (c *conversation) wanted() []string { return c.transcript(c.want) }
+// wantLines returns the recorded replies as lines, one for each thing that the
+// client could see.
+func (c *connection) wantLines() []string { return c.lines(c.want) }
 
-// A response that the recording has only the beginning of is compared so far.
-func (c *conversation) told() []string {
+// gotLines returns the present replies as lines. If the recording has only the
+// start of a response, it returns as many messages of it.
+func (c *connection) gotLines() []string {
 	got := c.got
 	if n := len(c.want); !c.socket && len(got) > n && (n == 0 || unfinished(c.want[n-1])) {
 		got = got[:n]
 	}
-	return c.transcript(got)
+	return c.lines(got)
 }
 
-func (c *conversation) transcript(replies []asgi.Message) []string {
+func (c *connection) lines(replies []asgi.Message) []string {
 	if c.socket {
-		return frames(replies)
+		return frameLines(replies)
 	}
-	return respond(replies)
+	return responseLines(replies)
 }
 
 func unfinished(m asgi.Message) bool {
-	more, _ := m.Get("more_content")
+	more, _ := m.Get(asgi.KeyMoreContent)
 	return more == true
 }
 
-// respond is a response: its status, its headers, and its content by lines.
-func respond(replies []asgi.Message) (lines []string) {
+// responseLines returns the status, the headers and the lines of the content.
+func responseLines(replies []asgi.Message) (lines []string) {
 	var body strings.Builder
 	for _, m := range replies {
-		if m.Has("status") {
-			lines = append(lines, fmt.Sprint(m.Int("status")))
+		if m.Has(asgi.KeyStatus) {
+			lines = append(lines, fmt.Sprint(m.Int(asgi.KeyStatus)))
 		}
-		if headers, ok := listOf(m.Get("headers")); ok {
-			pairs, _ := headersOf(headers) // what is none is shown as nothing
-			lines = append(lines, headerLines(pairs)...)
-		}
-		body.WriteString(content(m, "content"))
+		headers, _ := m.Get(asgi.KeyHeaders)
+		lines = append(lines, headerLines(headers)...)
+		body.WriteString(content(m, asgi.KeyContent))
 	}
 	if n := len(replies); n > 0 && unfinished(replies[n-1]) {
 		body.WriteString("\n(to be continued)")
@@ -55,14 +54,20 @@ func respond(replies []asgi.Message) (lines []string) {
 	if body.Len() == 0 {
 		return lines
 	}
-	return append(lines, readable(body.String())...)
+	return append(lines, contentLines(body.String())...)
 }
 
-// headerLines leaves out how long the content is, which the content says. Of a
-// cookie its name counts: values are made anew for every browser.
-func headerLines(pairs [][2]string) (lines []string) {
-	for _, h := range pairs {
-		name, value := strings.ToLower(h[0]), h[1]
+// headerLines returns headers in order of their names. It leaves out the
+// length, which the content shows, and the values of cookies, which differ for
+// each browser.
+func headerLines(headers any) (lines []string) {
+	list, _ := headers.(asgi.List)
+	for _, item := range list.All() {
+		pair, ok := item.(asgi.List)
+		if !ok || pair.Len() != 2 {
+			continue
+		}
+		name, value := strings.ToLower(pair.Octets(0)), pair.Octets(1)
 		switch name {
 		case "content-length", "date":
 			continue
@@ -76,15 +81,15 @@ func headerLines(pairs [][2]string) (lines []string) {
 	return lines
 }
 
-// frames is what a socket was sent.
-func frames(replies []asgi.Message) (lines []string) {
+// frameLines returns the frames that a WebSocket was sent.
+func frameLines(replies []asgi.Message) (lines []string) {
 	for _, m := range replies {
-		if accept, given := m.Get("accept"); given && accept != nil {
-			lines = append(lines, strings.TrimSpace(fmt.Sprintf("accept %v %s", accept, m.Text("subprotocol"))))
+		if accept, given := m.Get(asgi.KeyAccept); given && accept != nil {
+			lines = append(lines, strings.TrimSpace(fmt.Sprintf("accept %v %s", accept, m.Text(asgi.KeySubprotocol))))
 		}
-		for _, key := range []string{"text", "bytes"} {
+		for _, key := range []string{asgi.KeyText, asgi.KeyBytes} {
 			if v, given := m.Get(key); given && v != nil {
-				for i, line := range readable(content(m, key)) {
+				for i, line := range contentLines(content(m, key)) {
 					if i == 0 {
 						line = key + " " + line
 					}
@@ -92,14 +97,14 @@ func frames(replies []asgi.Message) (lines []string) {
 				}
 			}
 		}
-		if code, given := m.Get("close"); given && code != nil && code != false {
-			lines = append(lines, strings.TrimSpace(fmt.Sprintf("close %v %s", code, m.Text("reason"))))
+		if code, given := m.Get(asgi.KeyClose); given && code != nil && code != false {
+			lines = append(lines, strings.TrimSpace(fmt.Sprintf("close %v %s", code, m.Text(asgi.KeyReason))))
 		}
 	}
 	return lines
 }
 
-// content is a text or a byte string.
+// content returns a text or a byte string.
 func content(m asgi.Message, key string) string {
 	if text := m.Text(key); text != "" {
 		return text
@@ -107,27 +112,27 @@ func content(m asgi.Message, key string) string {
 	return string(m.Bytes(key))
 }
 
-// readable is content by lines, or what stands for it if it is no text.
-func readable(content string) []string {
+// contentLines returns the lines of a text, or length and hash of other bytes.
+func contentLines(content string) []string {
 	if !utf8.ValidString(content) || strings.ContainsRune(content, 0) {
 		return []string{fmt.Sprintf("%d bytes, SHA-256 %.8x…", len(content), sha256.Sum256([]byte(content)))}
 	}
 	return strings.Split(content, "\n")
 }
 
-// varying is what is different each time: times, dates and random names.
+// varying matches texts that differ each time: times, dates and random names.
 var varying = regexp.MustCompile(strings.Join([]string{
 	`\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?(Z| ?[+-]\d\d:?\d\d)?`,          // 2026-01-31T10:00:00Z
 	`(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? \d\d?[ -][A-Z][a-z]+[ -]\d\d(\d\d)?`,       // Sat, 31 Jan 2026
 	`\b\d\d?:\d\d(:\d\d([.,]\d+)?)?\b`,                                                // 10:00:00
 	`\b1[5-9]\d{8}(\.\d+|\d{3}(\.\d+)?|\d{6}|\d{9})?\b`,                               // seconds since 1970, and their parts
 	`\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b`, // UUIDs
-	`\?[A-Z0-9]{16}\b`, // channels that new_channel named
+	`\?[A-Z0-9]{16}\b`, // names from new_channel
 }, "|"))
 
-// compared answers how two transcripts differ, or nil if they do not. Names of
-// connections, times and random names are taken for each other.
-func compared(want, got []string, names *strings.Replacer) []string {
+// compare returns how two lists of lines differ, or nil if they are the same.
+// Differences in names of connections, times and random names do not count.
+func compare(want, got []string, names *strings.Replacer) []string {
 	steady := func(lines []string) []string {
 		out := make([]string, len(lines))
 		for i, line := range lines {
@@ -143,15 +148,15 @@ func compared(want, got []string, names *strings.Replacer) []string {
 }
 
 const (
-	diffLines   = 300 // of each side are compared
-	diffLength  = 300 // bytes of a line are shown
-	diffContext = 2   // lines around a difference are shown
+	diffLines   = 300 // lines of each side that are compared
+	diffLength  = 300 // bytes of a line that are shown
+	diffContext = 2   // lines that are shown around a difference
 )
 
-// diff answers the lines of both, those that are the same once.
+// diff returns the lines of both sides, with common lines once.
 func diff(want, got []string, same func(i, j int) bool) []string {
 	n, m := min(len(want), diffLines), min(len(got), diffLines)
-	common := make([][]int, n+1) // length of the longest common rest
+	common := make([][]int, n+1) // lengths of the longest common subsequences of the rests
 	for i := range common {
 		common[i] = make([]int, m+1)
 	}
@@ -184,8 +189,8 @@ func diff(want, got []string, same func(i, j int) bool) []string {
 	return around(lines)
 }
 
-// around keeps the differences and what is near them.
-func around(lines []string) (kept []string) {
+// around returns the differences and the lines near them.
+func around(lines []string) (shown []string) {
 	near := make([]bool, len(lines))
 	for i, line := range lines {
 		if line[0] != ' ' {
@@ -197,15 +202,15 @@ func around(lines []string) (kept []string) {
 	for i, line := range lines {
 		switch {
 		case near[i]:
-			kept = append(kept, line)
+			shown = append(shown, line)
 		case i > 0 && near[i-1]:
-			kept = append(kept, " …")
+			shown = append(shown, " …")
 		}
 	}
-	return kept
+	return shown
 }
 
-// shorten cuts a line where it is longer than anybody reads.
+// shorten cuts a long line.
 func shorten(line string) string {
 	if len(line) <= diffLength {
 		return line

@@ -6,34 +6,38 @@ import (
 	"path/filepath"
 
 	"asgibox/asgi"
+	"asgibox/inspector/api"
+	"asgibox/store"
 )
-
-// barrier makes an answer wait until the disk has what the call did: what the
-// outside world has seen is on disk.
-func barrier(r *http.Request, c *asgi.Cause) error { return c.Barrier().Wait(r.Context()) }
 
 func (s *Server) send(w http.ResponseWriter, r *http.Request) error {
 	args, err := arguments(r)
 	if err != nil {
 		return err
 	}
-	m, err := messageOf(args)
+	m, err := args.Message()
 	if err != nil {
 		return err
 	}
-	c := asgi.NewCause(asgi.NewTrace())
-	if err := s.opts.Layer.Send(r.Context(), c, args.Text("channel"), m); err != nil {
-		return err
-	}
-	return traced(w, r, c)
+	return s.sendTo(w, r, args.Text("channel"), m, api.Sent{})
 }
 
-// traced answers the trace of what was sent, once it is on disk.
-func traced(w http.ResponseWriter, r *http.Request, c *asgi.Cause) error {
-	if err := barrier(r, c); err != nil {
+// sendTo sends a message and responds with its trace.
+func (s *Server) sendTo(w http.ResponseWriter, r *http.Request, channel string, m asgi.Message, sent api.Sent) error {
+	c := asgi.NewCause(asgi.NewTrace())
+	if err := s.opts.Layer.Send(r.Context(), c, channel, m); err != nil {
 		return err
 	}
-	return answer(w, map[string]string{"trace": c.Trace().String()})
+	sent.Trace = c.Trace().String()
+	return respondAfter(w, r, c, sent)
+}
+
+// respondAfter responds once the changes of a call are on disk.
+func respondAfter(w http.ResponseWriter, r *http.Request, c *asgi.Cause, v any) error {
+	if err := c.Barrier().Wait(r.Context()); err != nil {
+		return err
+	}
+	return respond(w, v)
 }
 
 func (s *Server) groupSend(w http.ResponseWriter, r *http.Request) error {
@@ -41,7 +45,7 @@ func (s *Server) groupSend(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	m, err := messageOf(args)
+	m, err := args.Message()
 	if err != nil {
 		return err
 	}
@@ -49,7 +53,7 @@ func (s *Server) groupSend(w http.ResponseWriter, r *http.Request) error {
 	if err := s.groups.SendGroup(r.Context(), c, args.Text("group"), m); err != nil {
 		return err
 	}
-	return traced(w, r, c)
+	return respondAfter(w, r, c, api.Sent{Trace: c.Trace().String()})
 }
 
 func (s *Server) groupAdd(w http.ResponseWriter, r *http.Request) error {
@@ -61,7 +65,7 @@ func (s *Server) groupAdd(w http.ResponseWriter, r *http.Request) error {
 	if err := s.groups.GroupAdd(r.Context(), c, args.Text("group"), args.Text("channel")); err != nil {
 		return err
 	}
-	return s.done(w, r, c)
+	return respondAfter(w, r, c, struct{}{})
 }
 
 func (s *Server) groupDiscard(w http.ResponseWriter, r *http.Request) error {
@@ -73,75 +77,72 @@ func (s *Server) groupDiscard(w http.ResponseWriter, r *http.Request) error {
 	if err := s.groups.GroupDiscard(r.Context(), c, args.Text("group"), args.Text("channel")); err != nil {
 		return err
 	}
-	return s.done(w, r, c)
+	return respondAfter(w, r, c, struct{}{})
 }
 
 func (s *Server) groupArguments(r *http.Request) (args, error) {
 	if s.groups == nil {
-		return nil, missing("this channel layer has no groups")
+		return nil, errNoGroups
 	}
 	return arguments(r)
 }
 
-func (s *Server) done(w http.ResponseWriter, r *http.Request, c *asgi.Cause) error {
-	if err := barrier(r, c); err != nil {
-		return err
-	}
-	return answer(w, struct{}{})
-}
-
-// onChannel makes a call of what is done to one channel.
-func (s *Server) onChannel(w http.ResponseWriter, r *http.Request, act func(channel string, a args) (any, error)) error {
+// changeChannel runs a call that changes one channel.
+func (s *Server) changeChannel(w http.ResponseWriter, r *http.Request, change func(channel string, a args) (any, error)) error {
 	if s.opts.Store == nil {
-		return missing("this channel layer cannot be looked into")
+		return errNoStore
 	}
 	args, err := arguments(r)
 	if err != nil {
 		return err
 	}
-	v, err := act(args.Text("channel"), args)
+	v, err := change(args.Text("channel"), args)
+	var noMessage *store.NoMessageError
+	if errors.As(err, &noMessage) {
+		return api.Errorf(api.NotFound, "%v", err)
+	}
 	if err != nil {
 		return err
 	}
-	return answer(w, v)
+	return respond(w, v)
 }
 
 func (s *Server) pause(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
-		return map[string]string{"channel": asgi.ProcessPrefix(channel)}, s.opts.Store.Pause(channel)
+	return s.changeChannel(w, r, func(channel string, _ args) (any, error) {
+		return api.Paused{Channel: asgi.ProcessPrefix(channel)}, s.opts.Store.Pause(channel)
 	})
 }
 
 func (s *Server) resume(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
+	return s.changeChannel(w, r, func(channel string, _ args) (any, error) {
 		resumed, err := s.opts.Store.Resume(channel)
-		return map[string]any{"channel": asgi.ProcessPrefix(channel), "resumed": resumed}, err
+		return api.Resumed{Paused: api.Paused{Channel: asgi.ProcessPrefix(channel)}, Resumed: resumed}, err
 	})
 }
 
 func (s *Server) step(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
+	return s.changeChannel(w, r, func(channel string, _ args) (any, error) {
 		stepped, err := s.opts.Store.Step(channel)
-		return map[string]bool{"stepped": stepped}, err
+		return api.Stepped{Stepped: stepped}, err
 	})
 }
 
 func (s *Server) drain(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, _ args) (any, error) {
+	return s.changeChannel(w, r, func(channel string, _ args) (any, error) {
 		n, err := s.opts.Store.Drain(channel)
 		return map[string]int{"dropped": n}, err
 	})
 }
 
 func (s *Server) drop(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, a args) (any, error) {
+	return s.changeChannel(w, r, func(channel string, a args) (any, error) {
 		return struct{}{}, s.opts.Store.Drop(channel, uint64(a.Int("id")))
 	})
 }
 
 func (s *Server) edit(w http.ResponseWriter, r *http.Request) error {
-	return s.onChannel(w, r, func(channel string, a args) (any, error) {
-		m, err := messageOf(a)
+	return s.changeChannel(w, r, func(channel string, a args) (any, error) {
+		m, err := a.Message()
 		if err != nil {
 			return nil, err
 		}
@@ -155,50 +156,51 @@ func (s *Server) closeConnection(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if s.opts.Front == nil {
-		return missing("there is no protocol server here")
+		return errNoFront
 	}
 	code := int(args.Int("code"))
 	if code == 0 {
 		code = 1000
 	}
 	if code < 1000 || code > 4999 {
-		return badRequest(errors.New("code: a close code is 1000 to 4999"))
+		return badRequest("code: must be a close code from 1000 to 4999")
 	}
 	if err := s.opts.Front.CloseConnection(args.Text("channel"), code, args.Text("reason")); err != nil {
-		return notFound("%v", err)
+		return api.Errorf(api.NotFound, "%v", err)
 	}
-	return answer(w, struct{}{})
+	return respond(w, struct{}{})
 }
 
 func (s *Server) flush(w http.ResponseWriter, r *http.Request) error {
 	if s.flusher == nil {
-		return missing("this channel layer cannot be flushed")
+		return errNoFlush
 	}
 	c := asgi.NewCause(0)
 	if err := s.flusher.Flush(r.Context(), c); err != nil {
 		return err
 	}
-	return s.done(w, r, c)
+	return respondAfter(w, r, c, struct{}{})
 }
 
-// forget clears what the inspector remembers, not what the layer holds.
+// forget clears the inspector's history. The messages of the layer stay.
 func (s *Server) forget(w http.ResponseWriter, r *http.Request) error {
 	s.history.clear()
-	return answer(w, struct{}{})
+	return respond(w, struct{}{})
 }
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.Pool == nil {
-		return missing("there are no workers here")
+		return errNoPool
 	}
 	if err := s.opts.Pool.Reload(r.Context()); err != nil {
-		return &statusError{http.StatusUnprocessableEntity, "LoadFailed", err.Error()}
+		return api.Errorf(api.LoadFailed, "%v", err)
 	}
 	number, kind := s.opts.Pool.Generation()
-	return answer(w, map[string]any{"generation": number, "kind": kind})
+	return respond(w, map[string]any{"generation": number, "kind": kind})
 }
 
-// ignore is told by the command record which file it is about to write.
+// ignore excludes a file from the watched files. The command record calls it
+// before it writes the file.
 func (s *Server) ignore(w http.ResponseWriter, r *http.Request) error {
 	args, err := arguments(r)
 	if err != nil {
@@ -206,17 +208,17 @@ func (s *Server) ignore(w http.ResponseWriter, r *http.Request) error {
 	}
 	file := args.Text("file")
 	if !filepath.IsAbs(file) {
-		return badRequest(errors.New("file: an absolute path is needed"))
+		return badRequest("file: must be an absolute path")
 	}
 	if s.opts.Ignore != nil {
 		s.opts.Ignore(file)
 	}
-	return answer(w, struct{}{})
+	return respond(w, struct{}{})
 }
 
 func (s *Server) setWorkers(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.Pool == nil {
-		return missing("there are no workers here")
+		return errNoPool
 	}
 	args, err := arguments(r)
 	if err != nil {
@@ -224,14 +226,14 @@ func (s *Server) setWorkers(w http.ResponseWriter, r *http.Request) error {
 	}
 	n := int(args.Int("workers"))
 	if err := s.opts.Pool.SetWorkers(n); err != nil {
-		return badRequest(err)
+		return badRequest("%v", err)
 	}
-	return answer(w, map[string]int{"workers": n})
+	return respond(w, map[string]int{"workers": n})
 }
 
 func (s *Server) setState(w http.ResponseWriter, r *http.Request) error {
 	if s.kv == nil {
-		return missing("this channel layer keeps no state")
+		return errNoState
 	}
 	args, err := arguments(r)
 	if err != nil {
@@ -239,18 +241,18 @@ func (s *Server) setState(w http.ResponseWriter, r *http.Request) error {
 	}
 	value, ok := args.Get("value")
 	if !ok {
-		return badRequest(errors.New("value: is needed"))
+		return badRequest("value: is missing")
 	}
 	c := asgi.NewCause(0)
 	if err := s.kv.Set(r.Context(), c, statePrefix+args.Text("key"), value, 0); err != nil {
 		return err
 	}
-	return s.done(w, r, c)
+	return respondAfter(w, r, c, struct{}{})
 }
 
 func (s *Server) deleteState(w http.ResponseWriter, r *http.Request) error {
 	if s.kv == nil {
-		return missing("this channel layer keeps no state")
+		return errNoState
 	}
 	args, err := arguments(r)
 	if err != nil {
@@ -260,29 +262,21 @@ func (s *Server) deleteState(w http.ResponseWriter, r *http.Request) error {
 	if err := s.kv.Delete(r.Context(), c, statePrefix+args.Text("key")); err != nil {
 		return err
 	}
-	return s.done(w, r, c)
-}
-
-const noChaos = "chaos does not stand before this channel layer"
-
-func (s *Server) getChaos(w http.ResponseWriter, r *http.Request) error {
-	if s.opts.Chaos == nil {
-		return missing(noChaos)
-	}
-	return answer(w, map[string]any{"rules": notNil(s.opts.Chaos.Rules())})
+	return respondAfter(w, r, c, struct{}{})
 }
 
 func (s *Server) setChaos(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.Chaos == nil {
-		return missing(noChaos)
+		return errNoChaos
 	}
 	args, err := arguments(r)
 	if err != nil {
 		return err
 	}
-	list, ok := listOf(args.Get("rules"))
+	v, _ := args.Get("rules")
+	list, ok := v.(asgi.List)
 	if !ok {
-		return badRequest(errors.New("rules: a list of texts is needed"))
+		return badRequest("rules: must be a list of texts")
 	}
 	var rules []string
 	for _, rule := range list.All() {
@@ -290,7 +284,7 @@ func (s *Server) setChaos(w http.ResponseWriter, r *http.Request) error {
 		rules = append(rules, text)
 	}
 	if err := s.opts.Chaos.SetRules(rules); err != nil {
-		return badRequest(err)
+		return badRequest("%v", err)
 	}
 	return s.getChaos(w, r)
 }

@@ -13,9 +13,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"asgibox/asgi"
+	"asgibox/asgi/remote"
+	"asgibox/inspector/api"
+	"asgibox/store"
 )
 
-func TestSendReachesTheChannelAndIsRemembered(t *testing.T) {
+func TestASentMessageReachesItsChannelAndTheHistory(t *testing.T) {
 	b := newBench(t, nil)
 	var sent struct{ Trace string }
 	b.mustCall("/api/send", object{"channel": "jobs", "message": object{"text": "hello", "raw": "\uffffAAE="}}, &sent)
@@ -29,7 +32,7 @@ func TestSendReachesTheChannelAndIsRemembered(t *testing.T) {
 	})
 }
 
-func TestBadCallsSayWhatIsWrong(t *testing.T) {
+func TestBadCallsReturnTheirErrors(t *testing.T) {
 	b := newBench(t, nil)
 	for name, c := range map[string]struct {
 		path   string
@@ -65,12 +68,12 @@ func TestAPausedChannelHoldsStepsIsEditedAndResumes(t *testing.T) {
 		t.Fatal("the paused channel delivered")
 	}
 	_, body := b.get("/api/waiting?channel=jobs")
-	var peeked struct{ Waiting []waitingView }
-	if err := json.Unmarshal(body, &peeked); err != nil || len(peeked.Waiting) != 3 {
+	var peeked api.Queued
+	if err := json.Unmarshal(body, &peeked); err != nil || len(peeked.Messages) != 3 {
 		t.Fatalf("waiting: %s", body)
 	}
-	b.mustCall("/api/channel/drop", object{"channel": "jobs", "id": peeked.Waiting[0].ID}, nil)
-	b.mustCall("/api/channel/edit", object{"channel": "jobs", "id": peeked.Waiting[1].ID, "message": object{"text": "B"}}, nil)
+	b.mustCall("/api/channel/drop", object{"channel": "jobs", "id": peeked.Messages[0].ID}, nil)
+	b.mustCall("/api/channel/edit", object{"channel": "jobs", "id": peeked.Messages[1].ID, "message": object{"text": "B"}}, nil)
 	var step struct{ Stepped bool }
 	b.mustCall("/api/channel/step", object{"channel": "jobs"}, &step)
 	first, ok, _ := b.store.Poll(t.Context(), nil, "jobs")
@@ -78,7 +81,7 @@ func TestAPausedChannelHoldsStepsIsEditedAndResumes(t *testing.T) {
 		t.Fatalf("after the step: %v, %v", first.Message, ok)
 	}
 	if _, ok, _ := b.store.Poll(t.Context(), nil, "jobs"); ok {
-		t.Fatal("a step let two pass")
+		t.Fatal("a step let two messages pass")
 	}
 	b.mustCall("/api/channel/resume", object{"channel": "jobs"}, nil)
 	if last, ok, _ := b.store.Poll(t.Context(), nil, "jobs"); !ok || last.Message.Text("text") != "c" {
@@ -86,7 +89,7 @@ func TestAPausedChannelHoldsStepsIsEditedAndResumes(t *testing.T) {
 	}
 }
 
-func TestGroupsAreKeptAndSentToByHand(t *testing.T) {
+func TestGroupsAreChangedAndSentTo(t *testing.T) {
 	b := newBench(t, nil)
 	b.mustCall("/api/group/add", object{"group": "room", "channel": "a"}, nil)
 	b.mustCall("/api/group/add", object{"group": "room", "channel": "b"}, nil)
@@ -101,7 +104,7 @@ func TestGroupsAreKeptAndSentToByHand(t *testing.T) {
 	}
 }
 
-func TestStateIsSeenSetAndDeleted(t *testing.T) {
+func TestStateIsReadSetAndDeleted(t *testing.T) {
 	b := newBench(t, nil)
 	b.mustCall("/api/state/set", object{"key": "rooms", "value": []any{"a", 1}}, nil)
 	_, body := b.get("/api/state")
@@ -119,11 +122,11 @@ func TestFlushEmptiesAll(t *testing.T) {
 	b.mustCall("/api/send", object{"channel": "jobs", "message": object{}}, nil)
 	b.mustCall("/api/flush", object{}, nil)
 	if _, ok, _ := b.store.Poll(t.Context(), nil, "jobs"); ok {
-		t.Fatal("something is left")
+		t.Fatal("a message is left")
 	}
 }
 
-func TestReplayAsksTheApplicationAgain(t *testing.T) {
+func TestReplaySendsTheRequestAgain(t *testing.T) {
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(418)
 		_, _ = w.Write([]byte(r.Method + " " + r.RequestURI + " " + r.Header.Get("X-Name")))
@@ -139,12 +142,12 @@ func TestReplayAsksTheApplicationAgain(t *testing.T) {
 	if err := b.store.Send(t.Context(), c, "http.request", m, asgi.Volatile); err != nil {
 		t.Fatal(err)
 	}
-	var answer answerView
+	var answer api.Response
 	b.eventually("the request can be replayed", func() bool {
 		return b.call("/api/replay", object{"trace": "0000000000000077"}, &answer) == 200
 	})
 	if answer.Status != 418 || answer.Body != "PUT /a%20b?q=1 v" {
-		t.Fatalf("answered %+v", answer)
+		t.Fatalf("response %+v", answer)
 	}
 }
 
@@ -155,11 +158,11 @@ func TestReplaySendsOtherMessagesToTheirChannel(t *testing.T) {
 	_, _, _ = b.store.Poll(t.Context(), nil, "jobs")
 	b.eventually("it can be replayed", func() bool { return b.call("/api/replay", object{"trace": sent.Trace}, nil) == 200 })
 	if d, ok, _ := b.store.Poll(t.Context(), nil, "jobs"); !ok || d.Message.Text("text") != "again" {
-		t.Fatal("nothing was sent again")
+		t.Fatal("the message was not sent again")
 	}
 }
 
-func TestPlayAsksTheApplication(t *testing.T) {
+func TestARequestIsSentToTheApplication(t *testing.T) {
 	var target string
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		target = r.RequestURI
@@ -167,10 +170,10 @@ func TestPlayAsksTheApplication(t *testing.T) {
 	}))
 	defer app.Close()
 	b := newBench(t, func(o *Options) { o.App = app.URL })
-	var answer answerView
+	var answer api.Response
 	b.mustCall("/api/play", object{"method": "GET", "path": "/a b?ü=%20", "headers": []any{}}, &answer)
 	if answer.Status != 200 || !answer.Binary || answer.Body != "/wA=" || target != "/a%20b?%C3%BC=%20" {
-		t.Fatalf("asked for %s, answered %+v", target, answer)
+		t.Fatalf("asked for %s, response %+v", target, answer)
 	}
 	if status := b.call("/api/play", object{"method": "GET", "path": "http://elsewhere/"}, nil); status != 400 {
 		t.Fatalf("another server's address: %d", status)
@@ -179,9 +182,9 @@ func TestPlayAsksTheApplication(t *testing.T) {
 
 func TestConnectionsAreListedAndClosed(t *testing.T) {
 	b := newBench(t, nil)
-	b.front.open = []Connection{{Channel: "web!x", Path: "/chat", FramesIn: 3}}
+	b.front.open = []api.Connection{{Channel: "web!x", Path: "/chat", FramesIn: 3}}
 	_ = b.store.GroupAdd(t.Context(), nil, "room", "web!x")
-	b.server.Visited(Visit{Kind: visitDisconnect, Path: "/old", Status: 1013}, func() string { return "somebody" })
+	b.server.Visited(Visit{Kind: visitDisconnect, Path: "/old", Status: 1013}, func() string { return "1.2.3.4:5" })
 	_, body := b.get("/api/connections")
 	for _, part := range []string{`"path":"/chat"`, `"groups":["room"]`, `"framesIn":3`, `too busy`} {
 		if !bytes.Contains(body, []byte(part)) {
@@ -194,15 +197,15 @@ func TestConnectionsAreListedAndClosed(t *testing.T) {
 	}
 }
 
-func TestReloadLoadsAnew(t *testing.T) {
+func TestReloadLoadsTheApplication(t *testing.T) {
 	b := newBench(t, nil)
 	b.mustCall("/api/reload", object{}, nil)
 	if b.pool.reloads != 1 {
-		t.Fatal("nothing was loaded")
+		t.Fatal("the application was not loaded")
 	}
 }
 
-func TestMetricsNameTheirFigures(t *testing.T) {
+func TestMetricsAreServed(t *testing.T) {
 	b := newBench(t, nil)
 	b.mustCall("/api/send", object{"channel": "jobs", "message": object{}}, nil)
 	b.server.Visited(Visit{Kind: visitHTTP, Status: 204, Duration: 3_000_000}, func() string { return "" })
@@ -221,9 +224,9 @@ func TestMetricsNameTheirFigures(t *testing.T) {
 	}
 }
 
-func TestMetricsKeepPrometheussRules(t *testing.T) {
+func TestMetricsFollowPrometheusRules(t *testing.T) {
 	b := newBench(t, nil)
-	for i := range 2 * metricChannels {
+	for i := range 2 * maxMetricChannels {
 		b.mustCall("/api/send", object{"channel": fmt.Sprintf("jobs.%d", i), "message": object{}}, nil)
 	}
 	channel, err := b.store.NewChannel(t.Context(), "reply?")
@@ -247,11 +250,11 @@ func TestMetricsKeepPrometheussRules(t *testing.T) {
 			t.Errorf("%s has no type", name)
 		}
 	}
-	if n := bytes.Count(body, []byte("asgibox_channel_depth{")); n > metricChannels {
-		t.Errorf("%d channels have figures of their own", n)
+	if n := bytes.Count(body, []byte("asgibox_channel_depth{")); n > maxMetricChannels {
+		t.Errorf("%d channels have metrics of their own", n)
 	}
 	if bytes.Contains(body, []byte("reply?")) {
-		t.Error("a channel whose name was made by the thousand has figures of its own")
+		t.Error("a single-reader channel has metrics of its own")
 	}
 }
 
@@ -268,7 +271,7 @@ func TestHealthAndProfilesAreServed(t *testing.T) {
 	}
 }
 
-func TestTheLiveStreamTellsWhatHappens(t *testing.T) {
+func TestTheLiveStreamHasMatchingMessages(t *testing.T) {
 	b := newBench(t, nil)
 	resp, err := http.Get(b.url + "/api/live?view=messages&filter=channel:jobs")
 	if err != nil {
@@ -281,7 +284,7 @@ func TestTheLiveStreamTellsWhatHappens(t *testing.T) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), `"preview":"no"`) {
-			t.Fatal("the filter lets through what it should not")
+			t.Fatal("a message that does not match the filter was sent")
 		}
 		if strings.Contains(lines.Text(), `"preview":"yes"`) {
 			return
@@ -292,12 +295,12 @@ func TestTheLiveStreamTellsWhatHappens(t *testing.T) {
 
 func TestABadFilterIsExplained(t *testing.T) {
 	b := newBench(t, nil)
-	if status, body := b.get("/api/messages?filter=chanel:x"); status != 400 || !bytes.Contains(body, []byte("there is no chanel:")) {
+	if status, body := b.get("/api/messages?filter=chanel:x"); status != 400 || !bytes.Contains(body, []byte("unknown key chanel:")) {
 		t.Fatalf("%d %s", status, body)
 	}
 }
 
-func TestANameOfSomebodyElseThatLeadsHereIsRefused(t *testing.T) {
+func TestAReboundHostNameIsRefused(t *testing.T) {
 	b := newBench(t, nil)
 	r, err := http.NewRequest("GET", b.url+"/api/status", nil)
 	if err != nil {
@@ -314,7 +317,7 @@ func TestANameOfSomebodyElseThatLeadsHereIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnAnswerIsBoundedWhateverWaits(t *testing.T) {
+func TestTheSizeOfAResponseIsLimited(t *testing.T) {
 	b := newBench(t, nil)
 	for range 20 {
 		if err := b.store.Send(t.Context(), nil, "jobs", text(strings.Repeat("x", 1<<20)), asgi.Volatile); err != nil {
@@ -322,12 +325,12 @@ func TestAnAnswerIsBoundedWhateverWaits(t *testing.T) {
 		}
 	}
 	_, body := b.get("/api/waiting?channel=jobs")
-	if len(body) > 2*answerBytes {
-		t.Fatalf("the answer has %d bytes", len(body))
+	if len(body) > 2*maxResponse {
+		t.Fatalf("the response has %d bytes", len(body))
 	}
-	var peeked struct{ Waiting []waitingView }
-	if err := json.Unmarshal(body, &peeked); err != nil || len(peeked.Waiting) < 4 {
-		t.Fatalf("%d messages, %v", len(peeked.Waiting), err)
+	var peeked api.Queued
+	if err := json.Unmarshal(body, &peeked); err != nil || len(peeked.Messages) < 4 {
+		t.Fatalf("%d messages, %v", len(peeked.Messages), err)
 	}
 }
 
@@ -343,10 +346,10 @@ func TestTheDeepestMessageCanBeSent(t *testing.T) {
 	}
 }
 
-func TestAPageThatIsOneTooManyIsToldSo(t *testing.T) {
+func TestTooManyPagesAreRefused(t *testing.T) {
 	b := newBench(t, nil)
 	b.server.viewers.count.Add(maxViewers)
-	if status, body := b.get("/api/live?view=flow"); status != 503 || !bytes.Contains(body, []byte("sixteen pages look already")) {
+	if status, body := b.get("/api/live?view=flow"); status != 503 || !bytes.Contains(body, []byte("16 pages are open already")) {
 		t.Fatalf("%d %s", status, body)
 	}
 }
@@ -361,7 +364,28 @@ func TestTheNumberOfWorkersIsChanged(t *testing.T) {
 		t.Errorf("none: status %d", status)
 	}
 	alone := newBench(t, func(o *Options) { o.Pool = nil })
-	if status := alone.call("/api/workers", object{"workers": 7}, nil); status != 501 {
+	if status := alone.call("/api/workers", object{"workers": 7}, nil); status != 404 {
 		t.Errorf("without a pool: status %d", status)
+	}
+}
+
+func TestAMissingPartIsNotFoundOnEveryPath(t *testing.T) {
+	plain := struct{ asgi.Layer }{store.Memory(store.Options{})} // a layer without extensions
+	b := newBench(t, func(o *Options) {
+		*o = Options{Layer: plain, Remote: remote.NewHandler(plain, remote.Options{})}
+	})
+	for _, path := range []string{
+		"/api/group/send", "/api/group/add", "/api/group/discard", "/api/flush", "/api/state/set", "/api/state/delete", "/api/channel/pause",
+		"/api/reload", "/api/workers", "/api/chaos", "/api/connections/close", "/layer/flush",
+	} {
+		var e api.Error
+		if status := b.call(path, object{}, &e); status != 404 || e.Kind != api.NotFound || e.Detail == "" {
+			t.Errorf("%s: %d %+v", path, status, e)
+		}
+	}
+	for _, path := range []string{"/api/state", "/api/waiting", "/api/chaos"} {
+		if status, body := b.get(path); status != 404 {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
 	}
 }

@@ -1,10 +1,8 @@
-package inspector
+package playback
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +10,8 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
+	"asgibox/inspector/api"
+	"asgibox/store"
 )
 
 // line is one message of a recording.
@@ -21,43 +21,48 @@ func line(id int, channel string, fields ...asgi.Field) string {
 
 func field(key string, value any) asgi.Field { return asgi.Field{Key: key, Value: value} }
 
-// play plays a recording and answers what came of it.
-func (b *bench) play(lines ...string) (v playbackView) {
-	b.Helper()
-	resp, err := http.Post(b.url+"/api/playback?speed=full", "application/x-ndjson", strings.NewReader(strings.Join(lines, "\n")))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer resp.Body.Close()
-	for d := json.NewDecoder(resp.Body); d.More(); {
-		v = playbackView{}
-		if err := d.Decode(&v); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return v
+// newStore returns a store in memory.
+func newStore(t *testing.T) *store.Store {
+	t.Helper()
+	s := store.Memory(store.Options{})
+	t.Cleanup(func() { _ = s.Close(context.Background()) })
+	return s
 }
 
-// answerAll is an application that answers each message with what reply says.
-func (b *bench) answerAll(reply func(channel string, m asgi.Message) asgi.Message) {
+// play plays a recording at full speed and returns its result.
+func play(t *testing.T, layer asgi.Layer, lines ...string) (result api.Playback) {
+	t.Helper()
+	p, err := Read(strings.NewReader(strings.Join(lines, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Play(t.Context(), layer, true, func(v api.Playback) { result = v }); err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// serve runs an application that replies to each message with the result of
+// reply, unless that is empty.
+func serve(t *testing.T, layer asgi.Layer, reply func(channel string, m asgi.Message) asgi.Message) {
 	go func() {
 		for {
-			d, err := b.store.Receive(b.Context(), nil, "http.request", "websocket.connect", "websocket.receive", "websocket.disconnect")
+			d, err := layer.Receive(t.Context(), nil, "http.request", "websocket.connect", "websocket.receive", "websocket.disconnect")
 			if err != nil {
 				return
 			}
 			if m := reply(d.Channel, d.Message); m.Len() > 0 {
-				_ = b.store.Send(b.Context(), nil, d.Message.Text("reply_channel"), m)
+				_ = layer.Send(t.Context(), nil, d.Message.Text("reply_channel"), m)
 			}
 		}
 	}()
 }
 
-func TestAPlaybackDoesNotGoOnBeforeItIsAnsweredAsItWas(t *testing.T) {
-	b := newBench(t, nil)
+func TestAMessageIsSentAfterTheRepliesRecordedBeforeIt(t *testing.T) {
+	layer := newStore(t)
 	var mu sync.Mutex // guards order
 	var order []string
-	b.answerAll(func(channel string, m asgi.Message) asgi.Message {
+	serve(t, layer, func(channel string, m asgi.Message) asgi.Message {
 		mu.Lock()
 		defer mu.Unlock()
 		order = append(order, m.Text("path")+channel)
@@ -67,7 +72,7 @@ func TestAPlaybackDoesNotGoOnBeforeItIsAnsweredAsItWas(t *testing.T) {
 		return asgi.MustMessage(field("accept", true))
 	})
 	accepted := field("accept", true)
-	v := b.play(
+	v := play(t, layer,
 		line(1, "websocket.connect", field("reply_channel", "web!a"), field("path", "/a"), field("order", 0)),
 		line(2, "web!a", accepted),
 		line(3, "websocket.connect", field("reply_channel", "web!b"), field("path", "/b"), field("order", 0)),
@@ -88,15 +93,15 @@ func TestAPlaybackDoesNotGoOnBeforeItIsAnsweredAsItWas(t *testing.T) {
 	}
 }
 
-func TestAPlaybackLeavesOutWhatWasRecordedInPart(t *testing.T) {
-	b := newBench(t, nil)
-	b.answerAll(func(string, asgi.Message) asgi.Message {
+func TestConnectionsRecordedInPartAreSkipped(t *testing.T) {
+	layer := newStore(t)
+	serve(t, layer, func(string, asgi.Message) asgi.Message {
 		return asgi.MustMessage(field("status", 200), field("content", "a"))
 	})
 	request := func(id int, reply string, more ...asgi.Field) string {
 		return line(id, "http.request", append([]asgi.Field{field("reply_channel", reply), field("path", "/"), field("method", "GET")}, more...)...)
 	}
-	v := b.play(
+	v := play(t, layer,
 		line(1, "websocket.receive", field("reply_channel", "web!before"), field("order", 4), field("text", "x")),
 		line(2, "web!before", field("text", "y")),
 		line(3, "websocket.connect", field("reply_channel", "web!gap"), field("order", 0)),
@@ -104,17 +109,17 @@ func TestAPlaybackLeavesOutWhatWasRecordedInPart(t *testing.T) {
 		request(5, "web!long", field("body_channel", "http.request.body?x")),
 		request(6, "web!whole"),
 		line(7, "web!whole", field("status", 200), field("content", "a")),
-		line(8, "web!nobody", field("status", 200)),
+		line(8, "web!unknown", field("status", 200)),
 	)
 	if v.All != 1 || v.Done != 1 || v.Same != 1 || v.Skipped != 3 {
 		t.Errorf("%+v", v)
 	}
 }
 
-func TestAPlaybackEndsWhereTheApplicationAnswersNothing(t *testing.T) {
-	b := newBench(t, nil)
-	b.answerAll(func(string, asgi.Message) asgi.Message { return asgi.Message{} })
-	v := b.play(
+func TestAPlaybackEndsIfTheApplicationSendsNoReplies(t *testing.T) {
+	layer := newStore(t)
+	serve(t, layer, func(string, asgi.Message) asgi.Message { return asgi.Message{} })
+	v := play(t, layer,
 		line(1, "http.request", field("reply_channel", "web!a"), field("path", "/"), field("method", "GET")),
 		line(2, "web!a", field("status", 200), field("content", "a")),
 	)
@@ -123,7 +128,7 @@ func TestAPlaybackEndsWhereTheApplicationAnswersNothing(t *testing.T) {
 	}
 }
 
-func TestWhatIsDifferentEachTimeIsTheSame(t *testing.T) {
+func TestTimesAndRandomNamesDoNotCount(t *testing.T) {
 	names := strings.NewReplacer("web!a", "<1>", "play.x!a", "<1>")
 	for want, got := range map[string]string{
 		"hello web!a":                               "hello play.x!a",
@@ -137,59 +142,44 @@ func TestWhatIsDifferentEachTimeIsTheSame(t *testing.T) {
 		"id 0190c2f0-1111-4abc-8def-000000000001 x": "id 0190c2f0-2222-4abc-8def-000000000002 x",
 		"jobs?AQ5XUFVGNIR5DVTW":                     "jobs?BBBXUFVGNIR5DVTW",
 	} {
-		if d := compared([]string{want}, []string{got}, names); d != nil {
+		if d := compare([]string{want}, []string{got}, names); d != nil {
 			t.Errorf("%q", d)
 		}
 	}
 	for want, got := range map[string]string{"hello web!a": "hello web!b", "7 of 9": "8 of 9", "1234567890": "1234567891"} {
-		if d := compared([]string{want}, []string{got}, names); !slices.Equal(d, []string{"-" + want, "+" + got}) {
+		if d := compare([]string{want}, []string{got}, names); !slices.Equal(d, []string{"-" + want, "+" + got}) {
 			t.Errorf("%q", d)
 		}
 	}
 }
 
-func TestADifferenceIsShownWithWhatIsAroundIt(t *testing.T) {
+func TestADifferenceIsShownWithTheLinesAroundIt(t *testing.T) {
 	want := strings.Split("a b c d e f g h", " ")
 	got := strings.Split("a b c d X f g h i", " ")
-	d := compared(want, got, strings.NewReplacer())
+	d := compare(want, got, strings.NewReplacer())
 	if all := strings.Join(d, ""); all != " c d-e+X f g h+i" {
 		t.Errorf("%q", all)
 	}
-	if d := compared(make([]string, 10_000), append(make([]string, 10_000), "more"), strings.NewReplacer()); len(d) == 0 || len(d) > 10 {
+	if d := compare(make([]string, 10_000), append(make([]string, 10_000), "more"), strings.NewReplacer()); len(d) == 0 || len(d) > 10 {
 		t.Errorf("of a long one: %d lines", len(d))
 	}
 }
 
-func TestAResponseIsComparedByAllThatItsClientSees(t *testing.T) {
+func TestAResponseIsComparedByStatusHeadersAndContent(t *testing.T) {
 	headers := []any{[]any{asgi.Bytes("Content-Type"), asgi.Bytes("text/plain")}, []any{asgi.Bytes("set-cookie"), asgi.Bytes("id=secret; Path=/")}, []any{asgi.Bytes("content-length"), asgi.Bytes("3")}}
-	got := respond([]asgi.Message{
+	got := responseLines([]asgi.Message{
 		asgi.MustMessage(field("status", 200), field("headers", headers), field("content", asgi.Bytes("on")), field("more_content", true)),
 		asgi.MustMessage(field("content", asgi.Bytes("e\ntwo"))),
 	})
 	if want := []string{"200", "content-type: text/plain", "set-cookie: id=…", "one", "two"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if a, b := readable("\x00a"), readable("\x00b"); slices.Equal(a, b) {
+	if a, b := contentLines("\x00a"), contentLines("\x00b"); slices.Equal(a, b) {
 		t.Errorf("bytes that differ are both shown as %q", a)
 	}
-	if got := frames([]asgi.Message{
+	if got := frameLines([]asgi.Message{
 		asgi.MustMessage(field("accept", true), field("text", "hi")), asgi.MustMessage(field("bytes", asgi.Bytes("b")), field("close", 4000)), asgi.MustMessage(field("text", "x"), field("close", false)),
 	}); !slices.Equal(got, []string{"accept true", "text hi", "bytes b", "close 4000", "text x"}) {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestOnlyAWholePathIsIgnored(t *testing.T) {
-	var ignored []string
-	b := newBench(t, func(o *Options) { o.Ignore = func(file string) { ignored = append(ignored, file) } })
-	if status := b.call("/api/ignore", object{"file": "traffic.rec"}, nil); status != 400 {
-		t.Errorf("a relative one: %d", status)
-	}
-	b.mustCall("/api/ignore", object{"file": "/app/traffic.rec"}, nil)
-	if !slices.Equal(ignored, []string{"/app/traffic.rec"}) {
-		t.Errorf("%q", ignored)
-	}
-	if resp, err := http.Post(b.url+"/api/ignore", "application/json", bytes.NewReader([]byte("{"))); err != nil || resp.StatusCode != 400 {
-		t.Errorf("no JSON: %v, %v", resp.Status, err)
 	}
 }

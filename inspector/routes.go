@@ -2,29 +2,26 @@ package inspector
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/pprof"
-	"os"
 	"strconv"
 	"strings"
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
-	"asgibox/store"
+	"asgibox/inspector/api"
 )
 
-// maxRequest is the longest body of a call, in bytes. JSON may take a few
-// times what a message takes.
+// maxRequest is the longest body of a call, in bytes. A message may be several
+// times as long in JSON.
 const maxRequest = 8 << 20
 
-// routes is the table of what the control server serves.
+// routes returns the handler of all paths.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.Handle("GET /metrics", s.metrics())
+	mux.HandleFunc("GET /healthz", healthz)
+	mux.Handle("GET /metrics", s.metricsHandler())
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -41,7 +38,7 @@ func (s *Server) routes() http.Handler {
 		"GET /api/message":            s.getMessage,
 		"GET /api/trace":              s.getTrace,
 		"GET /api/channels":           s.getChannels,
-		"GET /api/waiting":            s.getWaiting,
+		"GET /api/waiting":            s.getQueued,
 		"GET /api/groups":             s.getGroups,
 		"GET /api/connections":        s.getConnections,
 		"GET /api/workers":            s.getWorkers,
@@ -68,84 +65,41 @@ func (s *Server) routes() http.Handler {
 		"POST /api/ignore":            s.ignore,
 		"POST /api/workers":           s.setWorkers,
 		"POST /api/replay":            s.replay,
-		"POST /api/play":              s.play,
-		"POST /api/playback":          s.playback,
+		"POST /api/play":              s.request,
+		"POST /api/playback":          s.play,
 	} {
-		mux.Handle(pattern, answering(call))
+		mux.Handle(pattern, handle(call))
 	}
 	mux.Handle("/", page())
 	return mux
 }
 
-// answering makes a handler of a call whose error becomes the answer.
-func answering(call func(http.ResponseWriter, *http.Request) error) http.Handler {
+// handle makes a handler of a call. It sends an error as the response.
+func handle(call func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/api/playback" { // it has a bound of its own
+		if r.URL.Path != "/api/playback" { // has a limit of its own
 			r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 		}
 		if err := call(w, r); err != nil {
-			var long *http.MaxBytesError
-			if errors.As(err, &long) {
-				err = &statusError{http.StatusRequestEntityTooLarge, "MessageTooLarge", fmt.Sprintf("the body is too long: %d MiB are taken at most", long.Limit>>20)}
-			}
-			status, kind := statusOf(err)
-			writeJSON(w, status, map[string]string{"error": kind, "detail": err.Error()})
+			e := api.ErrorOf(err)
+			writeJSON(w, e.Status(), e)
 		}
 	})
 }
 
-// A statusError is an error with the answer that it makes.
-type statusError struct {
-	status       int
-	kind, detail string
-}
+// Errors of calls that need something that the server lacks.
+var (
+	errNoStore  = api.Errorf(api.NotFound, "the contents of this channel layer cannot be shown or changed")
+	errNoGroups = api.Errorf(api.NotFound, "this channel layer has no groups")
+	errNoState  = api.Errorf(api.NotFound, "this channel layer stores no state")
+	errNoFlush  = api.Errorf(api.NotFound, "this channel layer cannot be flushed")
+	errNoFront  = api.Errorf(api.NotFound, "this program has no protocol server")
+	errNoPool   = api.Errorf(api.NotFound, "this program has no workers")
+	errNoChaos  = api.Errorf(api.NotFound, "chaos is not enabled for this channel layer")
+)
 
-func (e *statusError) Error() string { return e.detail }
-
-func badRequest(err error) error {
-	return &statusError{http.StatusBadRequest, "BadRequest", err.Error()}
-}
-
-func notFound(format string, args ...any) error {
-	return &statusError{http.StatusNotFound, "NotFound", fmt.Sprintf(format, args...)}
-}
-
-func missing(what string) error {
-	return &statusError{http.StatusNotImplemented, "Unsupported", what}
-}
-
-// statuses are the answers to the layer's errors.
-var statuses = []struct {
-	err    error
-	status int
-	kind   string
-}{
-	{asgi.ErrInvalidName, http.StatusBadRequest, "InvalidName"},
-	{asgi.ErrInvalidMessage, http.StatusBadRequest, "InvalidMessage"},
-	{codec.ErrMalformed, http.StatusBadRequest, "BadRequest"},
-	{asgi.ErrMessageTooLarge, http.StatusRequestEntityTooLarge, "MessageTooLarge"},
-	{asgi.ErrChannelFull, http.StatusServiceUnavailable, "ChannelFull"},
-	{asgi.ErrStoreFailed, http.StatusServiceUnavailable, "StoreFailed"},
-	{asgi.ErrClosed, http.StatusServiceUnavailable, "Closed"},
-}
-
-func statusOf(err error) (status int, kind string) {
-	var own *statusError
-	var gone *store.NoMessageError
-	switch {
-	case errors.As(err, &own):
-		return own.status, own.kind
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return http.StatusBadRequest, "BadRequest"
-	case errors.As(err, &gone):
-		return http.StatusNotFound, "NotFound"
-	}
-	for _, s := range statuses {
-		if errors.Is(err, s.err) {
-			return s.status, s.kind
-		}
-	}
-	return http.StatusInternalServerError, "Error"
+func badRequest(format string, args ...any) error {
+	return api.Errorf(api.BadRequest, format, args...)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -155,7 +109,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-func answer(w http.ResponseWriter, v any) error {
+func respond(w http.ResponseWriter, v any) error {
 	writeJSON(w, http.StatusOK, v)
 	return nil
 }
@@ -163,8 +117,8 @@ func answer(w http.ResponseWriter, v any) error {
 // args are the arguments of a call.
 type args asgi.Fields
 
-// arguments reads the JSON object of a call's body; its messages are in the
-// JSON that the layer over HTTP has.
+// arguments reads the JSON object of a call's body. Its messages have the JSON
+// of the layer over HTTP.
 func arguments(r *http.Request) (args, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -174,7 +128,7 @@ func arguments(r *http.Request) (args, error) {
 	return args(fields), err
 }
 
-// Get answers an argument, and whether it was given.
+// Get returns an argument and reports whether it was given.
 func (a args) Get(key string) (any, bool) {
 	for _, f := range a {
 		if f.Key == key {
@@ -184,38 +138,38 @@ func (a args) Get(key string) (any, bool) {
 	return nil, false
 }
 
-// Text answers an argument if it is a text, else "".
+// Text returns an argument if it is a text, or "".
 func (a args) Text(key string) string {
 	v, _ := a.Get(key)
 	s, _ := v.(string)
 	return s
 }
 
-// Octets answers an argument that is a text or a byte string, else "".
+// Octets returns an argument if it is a text or a byte string, or "".
 func (a args) Octets(key string) string {
 	v, _ := a.Get(key)
 	s, _ := asgi.Octets(v)
 	return s
 }
 
-// Int answers an argument if it is an integer, else 0.
+// Int returns an argument if it is an integer, or 0.
 func (a args) Int(key string) int64 {
 	v, _ := a.Get(key)
 	n, _ := v.(int64)
 	return n
 }
 
-// messageOf answers the message among a call's arguments.
-func messageOf(args args) (asgi.Message, error) {
-	v, _ := args.Get("message")
+// Message returns the argument message.
+func (a args) Message() (asgi.Message, error) {
+	v, _ := a.Get("message")
 	dict, ok := v.(asgi.Dict)
 	if !ok {
-		return asgi.Message{}, badRequest(errors.New("message: an object is needed"))
+		return asgi.Message{}, badRequest("message: must be an object")
 	}
 	return asgi.AsMessage(dict)
 }
 
-// limitOf reads how many to answer.
+// limitOf reads the largest number of items to return.
 func limitOf(r *http.Request, otherwise, most int) int {
 	n, err := strconv.Atoi(r.FormValue("limit"))
 	if err != nil || n < 1 {
@@ -224,18 +178,18 @@ func limitOf(r *http.Request, otherwise, most int) int {
 	return min(n, most)
 }
 
-func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
+func healthz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = io.WriteString(w, "ok\n")
 }
 
-// secured adds what keeps other pages from using what is answered.
-func secured(next http.Handler) http.Handler {
+// secure adds headers that keep other sites from using the responses.
+func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		if !strings.HasPrefix(r.URL.Path, "/layer/") { // no page, and asked for often
+		if !strings.HasPrefix(r.URL.Path, "/layer/") { // frequent calls that return no pages
 			h.Set("X-Frame-Options", "DENY")
 			h.Set("Referrer-Policy", "no-referrer")
 			h.Set("Cross-Origin-Opener-Policy", "same-origin")

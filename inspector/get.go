@@ -9,31 +9,32 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
+	"asgibox/inspector/api"
 )
 
-// statePrefix is where the layer's KV holds the application's shared state.
+// statePrefix is the prefix of shared state among the keys of the layer's KV.
 const statePrefix = "state/"
 
 func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
-	return answer(w, s.status())
+	return respond(w, s.status())
 }
 
 func (s *Server) getMessages(w http.ResponseWriter, r *http.Request) error {
 	f, err := parseFilter(r.FormValue("filter"))
 	if err != nil {
-		return badRequest(err)
+		return err
 	}
-	views, next := s.history.newest(limitOf(r, 300, 5000), f)
-	return answer(w, map[string]any{"messages": notNil(views), "next": next})
+	messages, next := s.history.newest(limitOf(r, 300, 5000), f)
+	return respond(w, api.Messages{Messages: notNil(messages), Next: next})
 }
 
 func (s *Server) getMessage(w http.ResponseWriter, r *http.Request) error {
 	id, _ := strconv.ParseUint(r.FormValue("id"), 10, 64)
-	view, ok := s.history.message(id)
+	m, ok := s.history.message(id)
 	if !ok {
-		return notFound("message %s is not in the history (any more)", r.FormValue("id"))
+		return api.Errorf(api.NotFound, "message %s is not, or no longer, in the history", r.FormValue("id"))
 	}
-	return answer(w, view)
+	return respond(w, m)
 }
 
 func (s *Server) getTrace(w http.ResponseWriter, r *http.Request) error {
@@ -41,63 +42,74 @@ func (s *Server) getTrace(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	view, ok := s.history.chain(t)
+	trace, ok := s.history.trace(t)
 	if !ok {
-		return notFound("trace %s is not in the history (any more)", t)
+		return noTrace(t)
 	}
-	return answer(w, view)
+	return respond(w, trace)
+}
+
+func noTrace(t asgi.TraceID) error {
+	return api.Errorf(api.NotFound, "trace %s is not, or no longer, in the history", t)
 }
 
 func parseTrace(text string) (asgi.TraceID, error) {
 	n, err := strconv.ParseUint(text, 16, 64)
 	if err != nil {
-		return 0, badRequest(&asgi.InvalidNameError{Name: text, Reason: "a trace is 16 hexadecimal digits"})
+		return 0, badRequest("trace %q: must have up to 16 hexadecimal digits", text)
 	}
 	return asgi.TraceID(n), nil
 }
 
 func (s *Server) getChannels(w http.ResponseWriter, r *http.Request) error {
-	views, all := s.channels(limitOf(r, 500, 10_000), r.FormValue("pattern"))
-	return answer(w, map[string]any{"channels": notNil(views), "all": all})
+	channels, all := s.channels(limitOf(r, 500, 10_000), r.FormValue("pattern"))
+	return respond(w, api.Channels{Channels: notNil(channels), All: all})
 }
 
-func (s *Server) getWaiting(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) getQueued(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.Store == nil {
-		return missing("this channel layer cannot be looked into")
+		return errNoStore
 	}
-	peeked, err := s.opts.Store.Peek(r.FormValue("channel"), limitOf(r, 50, 1000))
+	queued, err := s.opts.Store.Peek(r.FormValue("channel"), limitOf(r, 50, 1000))
 	if err != nil {
 		return err
 	}
-	return answer(w, map[string]any{"waiting": waitingViews(peeked)})
+	return respond(w, api.Queued{Messages: queuedMessages(queued)})
 }
 
 func (s *Server) getGroups(w http.ResponseWriter, r *http.Request) error {
 	if name := r.FormValue("name"); name != "" {
-		return answer(w, map[string]any{"members": notNil(s.members(name))})
+		return respond(w, api.Members{Members: notNil(s.members(name))})
 	}
-	views, all := s.groupViews(limitOf(r, 500, 10_000), "")
-	return answer(w, map[string]any{"groups": notNil(views), "all": all})
+	groups, all := s.groupList(limitOf(r, 500, 10_000), "")
+	return respond(w, api.Groups{Groups: notNil(groups), All: all})
 }
 
 func (s *Server) getConnections(w http.ResponseWriter, r *http.Request) error {
-	views, all := s.connections(limitOf(r, 500, 10_000))
-	return answer(w, map[string]any{"connections": notNil(views), "closed": notNil(s.visits.recent()), "all": all})
+	open, all := s.connections(limitOf(r, 500, 10_000))
+	return respond(w, api.Connections{Connections: notNil(open), Closed: notNil(s.visits.recent()), All: all})
 }
 
 func (s *Server) getWorkers(w http.ResponseWriter, r *http.Request) error {
-	return answer(w, map[string]any{"workers": notNil(s.workers())})
+	return respond(w, api.Workers{Workers: notNil(s.workers())})
 }
 
 func (s *Server) getLoads(w http.ResponseWriter, r *http.Request) error {
 	loads, logs := s.loads.newest()
-	return answer(w, map[string]any{"loads": loads, "logs": logs})
+	return respond(w, api.Loads{Loads: loads, Logs: logs})
 }
 
-// getState answers the keys of a prefix with their values, up to a limit.
+func (s *Server) getChaos(w http.ResponseWriter, r *http.Request) error {
+	if s.opts.Chaos == nil {
+		return errNoChaos
+	}
+	return respond(w, map[string]any{"rules": notNil(s.opts.Chaos.Rules())})
+}
+
+// getState returns keys that begin with a prefix, and their values.
 func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
 	if s.kv == nil {
-		return missing("this channel layer keeps no state")
+		return errNoState
 	}
 	keys, err := s.kv.Keys(r.Context(), nil, statePrefix+r.FormValue("prefix"))
 	if err != nil {
@@ -107,7 +119,7 @@ func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
 		Key   string          `json:"key"`
 		Value json.RawMessage `json:"value"`
 	}
-	items, room := []item{}, answerBytes
+	items, room := []item{}, maxResponse
 	for _, key := range keys[:min(limitOf(r, 300, 5000), len(keys))] {
 		if room <= 0 {
 			break
@@ -121,31 +133,31 @@ func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
 			items = append(items, item{strings.TrimPrefix(key, statePrefix), codec.AppendValueJSON(nil, value)})
 		}
 	}
-	return answer(w, map[string]any{"state": items, "all": len(keys)})
+	return respond(w, map[string]any{"state": items, "all": len(keys)})
 }
 
-// tailLines streams messages as JSON, one a line: what the commands tail and
-// record read. With full=1 they come with their content.
+// tailLines streams messages, each as a line of JSON, for the commands tail and
+// record. With full=1 they have their content.
 func (s *Server) tailLines(w http.ResponseWriter, r *http.Request) error {
 	f, err := parseFilter(r.FormValue("filter"))
 	if err != nil {
-		return badRequest(err)
-	}
-	if err := s.viewers.enter(); err != nil {
 		return err
 	}
-	defer s.viewers.leave()
+	if err := s.viewers.add(); err != nil {
+		return err
+	}
+	defer s.viewers.remove()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	_, cursor := s.history.newest(0, f)
 	out, encoder := http.NewResponseController(w), json.NewEncoder(w)
 	ticker := time.NewTicker(frameEvery)
 	defer ticker.Stop()
 	for {
-		var views []messageView
-		views, cursor = s.history.since(cursor, changesKept, f)
-		_ = out.SetWriteDeadline(time.Now().Add(writeWithin))
-		for _, v := range views {
-			if err := s.writeLine(encoder, v, r.FormValue("full") != ""); err != nil {
+		var messages []api.Message
+		messages, cursor = s.history.since(cursor, maxChanges, f)
+		_ = out.SetWriteDeadline(time.Now().Add(writeTimeout))
+		for _, m := range messages {
+			if err := s.writeLine(encoder, m, r.FormValue("full") != ""); err != nil {
 				return nil
 			}
 		}
@@ -162,16 +174,16 @@ func (s *Server) tailLines(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-func (s *Server) writeLine(encoder *json.Encoder, v messageView, full bool) error {
+func (s *Server) writeLine(encoder *json.Encoder, m api.Message, full bool) error {
 	if full {
-		if whole, ok := s.history.message(v.ID); ok {
+		if whole, ok := s.history.message(m.ID); ok {
 			return encoder.Encode(whole)
 		}
 	}
-	return encoder.Encode(v)
+	return encoder.Encode(m)
 }
 
-// notNil makes an empty list of none, as those who read JSON expect.
+// notNil turns a nil slice into an empty one, which JSON shows as [].
 func notNil[T any](s []T) []T {
 	if s == nil {
 		return []T{}

@@ -1,0 +1,62 @@
+package inspector
+
+import (
+	"context"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/inspector/api"
+)
+
+// A Front gives access to the protocol server.
+type Front interface {
+	// Connections returns up to limit open WebSockets and HTTP requests, the
+	// oldest first and without their groups, and the number of all.
+	Connections(limit int) (open []api.Connection, all int)
+	// CloseConnection closes a WebSocket with a code and a reason.
+	CloseConnection(channel string, code int, reason string) error
+}
+
+// A Chaos drops, delays and reorders messages on purpose.
+type Chaos interface {
+	// Rules returns the current rules in the syntax of --chaos.
+	Rules() []string
+	// SetRules replaces the rules for messages sent from now on.
+	SetRules(rules []string) error
+}
+
+// A Pool gives access to the workers.
+type Pool interface {
+	// Workers returns the state of each worker.
+	Workers() []api.Worker
+	// Generation returns the number and kind of the current generation.
+	Generation() (number uint64, kind string)
+	// Reload loads the application again.
+	Reload(ctx context.Context) error
+	// SetWorkers changes the number of workers.
+	SetWorkers(n int) error
+}
+
+// A Visit is the protocol server's report of a finished request or of the
+// start or end of a WebSocket.
+type Visit struct {
+	At       time.Time // the present if it is zero
+	Kind     string    // HTTP, WSCONNECTING, WSCONNECT, WSREJECT, WSDISCONNECT
+	Channel  string    // reply channel, if it has one yet
+	Trace    asgi.TraceID
+	Method   string
+	Path     string
+	Client   string
+	Status   int    // HTTP status or close code; zero if the client left before
+	By       string // closer of a WebSocket: client, application, hand, server; empty if it was lost
+	Bytes    int64
+	Duration time.Duration
+}
+
+// A Span is the time in which a worker handled a message.
+type Span struct {
+	ID           uint64 // the layer's number of the message
+	Worker       int
+	Handler      string // name and place of the consumer
+	Began, Ended time.Time
+}
