@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -48,7 +50,7 @@ func ConfigureServer(h *http.Server) {
 // called, and returns when all connections have ended. If a listener fails,
 // Serve shuts the server down and returns the error.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
-	conns := &connections{open: make(map[net.Conn]struct{})}
+	conns := &connSet{open: make(map[net.Conn]struct{})}
 	h := &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	ConfigureServer(h)
 	h.Protocols = s.protocols()
@@ -56,7 +58,9 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	h.RegisterOnShutdown(conns.closeUnused)
 	defer conns.all.Wait()
 	if !s.add(h) {
-		closeAll(listeners)
+		for _, l := range listeners {
+			l.Close()
+		}
 		return http.ErrServerClosed
 	}
 	var accepting sync.WaitGroup
@@ -68,26 +72,26 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		err = s.shutdownWithin(s.opts.Grace)
 	case err = <-failed:
 		if errors.Is(err, http.ErrServerClosed) {
 			<-s.stopped
 			return nil
 		}
-		err = errors.Join(err, s.shutdownWithin(s.opts.Grace))
 	}
-	return err
+	grace, cancel := context.WithTimeout(context.Background(), s.opts.Grace)
+	defer cancel()
+	return errors.Join(err, s.Shutdown(grace))
 }
 
-// connections holds the connections of one http.Server.
-type connections struct {
+// A connSet holds the connections of one http.Server.
+type connSet struct {
 	all  sync.WaitGroup
 	mu   sync.Mutex // guards the rest
 	open map[net.Conn]struct{}
 }
 
 // track is the ConnState callback of the http.Server.
-func (k *connections) track(c net.Conn, state http.ConnState) {
+func (k *connSet) track(c net.Conn, state http.ConnState) {
 	if state == http.StateActive || state == http.StateIdle {
 		return
 	}
@@ -104,7 +108,7 @@ func (k *connections) track(c net.Conn, state http.ConnState) {
 
 // closeUnused closes the connections on which nothing has arrived yet. Browsers
 // open such connections in advance. net/http would wait five seconds for each.
-func (k *connections) closeUnused() {
+func (k *connSet) closeUnused() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for c := range k.open {
@@ -139,18 +143,6 @@ func (s *Server) add(h *http.Server) bool {
 	return true
 }
 
-func closeAll(listeners []net.Listener) {
-	for _, l := range listeners {
-		l.Close()
-	}
-}
-
-func (s *Server) shutdownWithin(d time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	return s.Shutdown(ctx)
-}
-
 // Shutdown stops accepting connections, finishes the running requests, closes
 // all WebSockets with 1001 at once, and sends their disconnect messages. If the
 // context is done first, Shutdown aborts the remaining connections and returns
@@ -159,10 +151,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.stopping
 	s.stopping = true
-	servers := make([]*http.Server, 0, len(s.servers))
-	for h := range s.servers {
-		servers = append(servers, h)
-	}
+	servers := slices.Collect(maps.Keys(s.servers))
 	s.mu.Unlock()
 	if !first {
 		<-s.stopped
