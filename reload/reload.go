@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -65,12 +66,15 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// A Watcher watches one tree. It belongs to one goroutine, that of Run.
+// A Watcher watches one tree. Follow and Ignore may be called from any
+// goroutine.
 type Watcher struct {
+	system *fsnotify.Watcher // nil where there are no events
+
+	mu      sync.Mutex // guards tree, polling and options.Rescan
 	options Options
 	tree    *tree
-	system  *fsnotify.Watcher // nil where there are no events
-	polling bool              // because some events do not come
+	polling bool // because some events do not come
 
 	hinted  map[string]bool // names of files in events since the last look
 	pending map[string]bool // changed, not yet reported
@@ -104,9 +108,10 @@ func New(o Options) (*Watcher, error) {
 	return w, nil
 }
 
-// Follow watches these files too, wherever they are and whatever their names.
-// It is called before Run or from the function that Run calls.
+// Follow also watches these files, in any folder and with any name.
 func (w *Watcher) Follow(files ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, f := range files {
 		if abs, err := filepath.Abs(f); err == nil {
 			w.tree.follow(abs)
@@ -134,7 +139,7 @@ func (w *Watcher) Run(ctx context.Context, changed func(files []string)) error {
 func (w *Watcher) run(ctx context.Context, events <-chan fsnotify.Event, errs <-chan error, changed func([]string)) error {
 	quiet := newQuiet(w.options.Settle)
 	defer quiet.stop()
-	tick := time.NewTimer(w.options.Rescan)
+	tick := time.NewTimer(w.rescan())
 	defer tick.Stop()
 	for {
 		select {
@@ -153,7 +158,7 @@ func (w *Watcher) run(ctx context.Context, events <-chan fsnotify.Event, errs <-
 				quiet.hint()
 			}
 			// A tree that is slow to look at is looked at less often.
-			tick.Reset(max(w.options.Rescan, 10*time.Since(started)))
+			tick.Reset(max(w.rescan(), 10*time.Since(started)))
 		case <-quiet.C:
 			quiet.over()
 			_, wait := w.look()
@@ -166,10 +171,19 @@ func (w *Watcher) run(ctx context.Context, events <-chan fsnotify.Event, errs <-
 	}
 }
 
+// rescan returns the pause between scans.
+func (w *Watcher) rescan() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.options.Rescan
+}
+
 // look scans the tree and keeps what changed. It answers whether something
 // did, and how long something is still too young to tell.
 func (w *Watcher) look() (found bool, wait time.Duration) {
+	w.mu.Lock()
 	s, err := w.tree.scan(w.hinted)
+	w.mu.Unlock()
 	if err != nil {
 		w.options.Log.Debug("cannot look at the files", "error", err)
 	}
@@ -197,9 +211,11 @@ func (w *Watcher) report(changed func([]string)) {
 		return
 	}
 	files := relative(w.options.Root, w.pending)
+	w.mu.Lock()
 	for path := range w.pending {
 		w.tree.told(path)
 	}
+	w.mu.Unlock()
 	clear(w.pending)
 	changed(files)
 }
@@ -237,6 +253,8 @@ func (w *Watcher) close() {
 
 // note keeps what an event names and tells whether it is worth a look.
 func (w *Watcher) note(e fsnotify.Event) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !w.tree.concerns(e) {
 		return false
 	}

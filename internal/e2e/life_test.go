@@ -152,16 +152,65 @@ channel_routing = {"http.request": request}
 	}
 }
 
+// The file is hidden, so only following it notices a change.
+func TestAHiddenFileIsWatchedAfterEveryKindOfLoad(t *testing.T) {
+	dir := t.TempDir()
+	p := &program{TB: t, dir: dir}
+	p.save(".lib.star", "word =")
+	p.save("app.star", `
+load(".lib.star", "word")
+
+def request(message):
+    message.reply_channel.send({"status": 200, "content": word})
+
+channel_routing = {"http.request": request}
+`)
+	p = startIn(t, dir, "app.star", "--store", "memory")
+	p.saw("app.star does not load")
+	p.save(".lib.star", `word = "after the first load failed"`)
+	p.saw(`reloaded \.lib\.star, generation 1, `)
+	p.save(".lib.star", "word =")
+	p.saw(`reload of \.lib\.star failed; generation 1 continues`)
+	p.save(".lib.star", `word = "after a failed load"`)
+	p.saw(`reloaded \.lib\.star, generation 2, `)
+	p.loadAgain()
+	p.saw(`reloaded app\.star, generation 3, `)
+	p.save(".lib.star", `word = "after a load on request"`)
+	p.saw(`reloaded \.lib\.star, generation 4, `)
+	if _, body := p.get("/"); body != "after a load on request" {
+		t.Error(body)
+	}
+}
+
+// loadAgain asks the control server to load the application again.
+func (p *program) loadAgain() {
+	p.Helper()
+	r, err := http.Post(p.saw(`inspector +(http\S+)`)[1]+"api/reload", "application/json", strings.NewReader("{}"))
+	if err != nil {
+		p.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		p.Fatal(r.Status)
+	}
+}
+
+// A second program watches the same files. When it has reloaded them twice, the
+// first one would have too.
 func TestNoReloadLeavesTheApplicationAsItIs(t *testing.T) {
-	p := start(t, echoApp("one"), "--no-reload")
+	p := start(t, echoApp("one"), "--no-reload", "--store", "memory")
+	witness := startIn(t, p.dir, "app.star", "--store", "memory")
 	p.saw("loaded")
-	p.save("app.star", echoApp("two"))
+	witness.saw("loaded")
+	for generation, content := range []string{"two", "three"} {
+		p.save("app.star", echoApp(content))
+		witness.saw(fmt.Sprintf(`reloaded app\.star, generation %d, `, generation+2))
+	}
 	if _, body := p.get("/"); body != "one" {
 		t.Error(body)
 	}
-	if strings.Contains(p.out.String(), "reloaded") {
-		t.Error(p.out)
-	}
+	p.loadAgain()
+	p.saw(`reloaded app\.star, generation 2, `)
 }
 
 // A thousand requests are on their way all the time while the file is saved
