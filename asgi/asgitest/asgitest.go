@@ -1,7 +1,7 @@
-// Package asgitest is the conformance suite of channel layers. It holds what
-// the specification promises of names, messages, delivery, expiry, capacity,
-// groups and the extensions, one subtest a promise, and any layer runs it in
-// one call:
+// Package asgitest is the conformance suite for channel layers. It checks the
+// promises of the specification about names, messages, delivery, expiry,
+// capacity, groups and the extensions, with one subtest for each promise. A
+// layer runs it with one call:
 //
 //	func TestLayer(t *testing.T) {
 //		asgitest.TestLayer(t, func(t testing.TB, s asgitest.Setup) asgi.Layer {
@@ -13,15 +13,15 @@
 //
 // # Extensions
 //
-// A layer is held to every extension and feature but those that it declares,
-// by [Without], to lack; those are reported. One that is neither declared nor
-// there fails.
+// The suite checks every extension and feature, except those that the layer
+// declares to be missing with [Without]. It logs these. A missing extension that
+// is not declared is a failure.
 //
 // # Time
 //
-// Each subtest runs in a bubble of testing/synctest, where waiting for a
-// message to expire takes no time. A layer that leaves its process cannot live
-// in a bubble and asks for [RealTime].
+// Each subtest runs in a bubble of testing/synctest, where waiting takes no real
+// time. A layer that communicates with other processes cannot run in a bubble
+// and needs [RealTime].
 package asgitest
 
 import (
@@ -34,56 +34,55 @@ import (
 	"asgibox/asgi"
 )
 
-// A Setup is how a subtest wants its layer. A zero field is the layer's
-// default, which is that of the specification: a capacity of 1,000, an expiry
-// of 60 s, a group expiry of a day, messages of 1 MiB, 256 MiB of memory.
+// A Setup has the settings of the layer for a subtest. A zero field means the
+// default of the specification: a capacity of 1,000, an expiry of 60 s, a group
+// expiry of a day, messages of 1 MiB, 256 MiB of memory.
 type Setup struct {
 	Capacity        int
-	ChannelCapacity []PatternCapacity // the first that matches wins
+	ChannelCapacity []PatternCapacity // the first match wins
 	Expiry          time.Duration
 	GroupExpiry     time.Duration
 	MaxMessage      int // bytes of payload
-	Memory          int // bytes, all queues together
+	Memory          int // bytes of all queues together
 }
 
-// A PatternCapacity is the capacity of channels whose names match a pattern,
-// in which "*" stands for any text.
+// A PatternCapacity is the capacity of channels whose names match a pattern, in
+// which "*" matches any text.
 type PatternCapacity struct {
 	Pattern  string
 	Capacity int
 }
 
-// Features that a layer may lack besides the extensions that package asgi
-// names.
+// Features that may be missing from a layer, besides the extensions that
+// package asgi names.
 const (
-	// Push: a bound function is called before Send returns, so that its
-	// sender hears of a full mailbox.
+	// Push: a bound function is called before Send returns, so that Send
+	// fails if the mailbox is full.
 	Push = "push"
-	// Envelope: a message's trace, deadline and volatility travel with it.
+	// Envelope: a delivery has the trace, deadline and volatility of the
+	// message.
 	Envelope = "envelope"
-	// Memory: all queues together are bounded in bytes.
+	// Memory: the bytes of all queues together are limited.
 	Memory = "memory"
 )
 
-// An Option says what is special about the layer.
+// An Option changes how the suite tests a layer.
 type Option func(*suite)
 
-// Without declares extensions and features that the layer lacks.
+// Without declares extensions and features that the layer does not have.
 func Without(features ...string) Option {
 	return func(s *suite) { s.lacks = append(s.lacks, features...) }
 }
 
-// RealTime makes the suite live on the wall clock, outside of bubbles. A
-// second of the suite then lasts as long as second says; the shorter, the
-// sooner the suite is through and the more it asks of the machine. 100 ms is a
-// good choice.
+// RealTime runs the suite with the real clock, outside of bubbles. One second of
+// the suite then takes the given time. A short time makes the suite faster but
+// needs a faster machine. 100 ms is a good choice.
 func RealTime(second time.Duration) Option {
 	return func(s *suite) { s.second, s.bubble, s.patience = second, false, time.Minute }
 }
 
-// TestLayer holds the layers that open answers to the specification. Open is
-// called once for each subtest, with a testing.TB whose Cleanup ends the
-// layer.
+// TestLayer checks the layers that open returns. It calls open once for each
+// subtest. Open must close the layer with Cleanup of t.
 func TestLayer(t *testing.T, open func(t testing.TB, s Setup) asgi.Layer, opts ...Option) {
 	s := &suite{open: open, second: time.Second, bubble: true, patience: time.Hour}
 	for _, opt := range opts {
@@ -97,7 +96,7 @@ func TestLayer(t *testing.T, open func(t testing.TB, s Setup) asgi.Layer, opts .
 		})
 	}
 	for _, feature := range s.lacks {
-		t.Logf("declared to be lacking: %s", feature)
+		t.Logf("declared as missing: %s", feature)
 	}
 }
 
@@ -106,19 +105,20 @@ type suite struct {
 	lacks    []string
 	second   time.Duration
 	bubble   bool
-	patience time.Duration // with a subtest whose layer lets it wait for ever
+	patience time.Duration // limit for a subtest that waits forever
 }
 
-// A subject gathers promises about one thing.
+// A subject is a group of promises.
 type subject struct {
 	name     string
 	promises []promise
 }
 
-// A promise is one line of the specification and the program that checks it.
+// A promise is one promise of the specification with the function that checks
+// it.
 type promise struct {
 	name  string
-	needs []string // features, without which there is nothing to check
+	needs []string // features that the check needs
 	setup Setup
 	check func(*rig)
 }
@@ -164,13 +164,13 @@ func (s *suite) check(t *testing.T, p promise) {
 	r := &rig{T: t, Layer: s.open(t, p.setup), ctx: ctx, suite: s, setup: p.setup}
 	for _, feature := range p.needs {
 		if feature != Push && feature != Envelope && feature != Memory && !asgi.Offers(r.Layer, feature) {
-			t.Fatalf("the layer has no extension %q, and Without does not declare that", feature)
+			t.Fatalf("the layer does not have the extension %q, and Without does not declare it", feature)
 		}
 	}
 	p.check(r)
 }
 
-// scale turns the suite's time into the clock's.
+// scale converts time of the suite to time of the clock.
 func (s *suite) scale(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * s.second.Seconds())
 }

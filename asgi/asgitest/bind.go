@@ -7,7 +7,7 @@ import (
 )
 
 var binding = []promise{
-	{name: "a bound function is the reader of every channel with its prefix", check: func(r *rig) {
+	{name: "a bound function receives from every channel with its prefix", check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		other, _ := r.bind("other!")
 		r.send("reply!a", 1)
@@ -18,16 +18,16 @@ var binding = []promise{
 		r.delivered(m, "reply!b", 3)
 		r.delivered(other, "other!a", 2)
 	}},
-	{name: "a bound function has got the message when send returns", needs: []string{Push}, check: func(r *rig) {
+	{name: "a bound function has received the message when send returns", needs: []string{Push}, check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		for n := range 100 {
 			r.send("reply!a", n)
 			if got := m.numbers("reply!a"); len(got) != n+1 {
-				r.Fatalf("after %d sends it has got %d", n+1, len(got))
+				r.Fatalf("after %d sends it has received %d", n+1, len(got))
 			}
 		}
 	}},
-	{name: "one sender's messages are delivered in order beside others'", check: func(r *rig) {
+	{name: "messages of one sender are delivered in order when others send too", check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		var wg sync.WaitGroup
 		for _, channel := range []string{"reply!a", "reply!b", "reply!c"} {
@@ -38,27 +38,27 @@ var binding = []promise{
 			r.delivered(m, channel, upTo(100)...)
 		}
 	}},
-	{name: "what waits in the prefix's queue is delivered first", check: func(r *rig) {
+	{name: "queued messages of a prefix are delivered first", check: func(r *rig) {
 		r.send("reply!a", 1, 2)
 		m, _ := r.bind("reply!")
 		r.send("reply!a", 3)
 		r.delivered(m, "reply!a", 1, 2, 3)
 	}},
-	{name: "a sender hears of a full mailbox", needs: []string{Push}, check: func(r *rig) {
+	{name: "sending to a full mailbox fails with channel full", needs: []string{Push}, check: func(r *rig) {
 		m, _ := r.bind("reply!")
-		m.answers("reply!full", asgi.ErrChannelFull)
+		m.setResult("reply!full", asgi.ErrChannelFull)
 		r.fails("send", r.trySend("reply!full", 1), asgi.ErrChannelFull)
 		r.send("reply!other", 2)
-		m.answers("reply!full", nil)
+		m.setResult("reply!full", nil)
 		r.send("reply!full", 3)
 		r.delivered(m, "reply!full", 3)
 		r.delivered(m, "reply!other", 2)
 	}},
-	{name: "sending to a connection that is gone is no error and takes it out of its groups", needs: []string{asgi.ExtGroups}, check: func(r *rig) {
+	{name: "sending to a gone connection removes it from its groups and does not fail", needs: []string{asgi.ExtGroups}, check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		r.must(r.groups().GroupAdd(r.ctx, nil, "g", "reply!gone"))
 		r.must(r.groups().GroupAdd(r.ctx, nil, "g", "reply!here"))
-		m.answers("reply!gone", asgi.ErrGone)
+		m.setResult("reply!gone", asgi.ErrGone)
 		r.send("reply!gone", 1)
 		r.delivered(m, "reply!gone")
 		r.members("g", "reply!here")
@@ -66,7 +66,7 @@ var binding = []promise{
 	{name: "a prefix has at most one binding", check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		if _, err := r.Bind("reply!", func(asgi.Delivery) error { return nil }); err == nil {
-			r.Error("it was bound twice")
+			r.Error("the prefix was bound twice")
 		}
 		r.send("reply!a", 1)
 		r.delivered(m, "reply!a", 1)
@@ -87,8 +87,8 @@ var binding = []promise{
 		r.send("reply!a", 1)
 		r.delivered(m, "reply!a", 1)
 	}},
-	{name: "unbinding returns once no delivery is running", check: checkUnbindWaits},
-	{name: "a bound function may be called from many senders at once", check: func(r *rig) {
+	{name: "unbind waits for running deliveries", check: checkUnbindWaits},
+	{name: "a bound function may be called by many senders at once", check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		var wg sync.WaitGroup
 		for n := range 16 {
@@ -121,7 +121,7 @@ func checkUnbindWaits(r *rig) {
 	r.settle()
 	select {
 	case <-unbound:
-		r.Error("it returned while a delivery was running")
+		r.Error("unbind returned while a delivery was running")
 	default:
 	}
 	close(finish)

@@ -6,23 +6,23 @@ import (
 )
 
 var cancellation = []promise{
-	{name: "a reader that waits ends with its context's cause", check: func(r *rig) {
+	{name: "a waiting receive fails with its context's cause", check: func(r *rig) {
 		p := r.park("c")
-		why := errors.New("the test wants it back")
-		p.cancel(why)
+		cause := errors.New("cancelled by the test")
+		p.cancel(cause)
 		<-p.done
-		if !errors.Is(p.err, why) {
-			r.Errorf("err = %v, want %v", p.err, why)
+		if !errors.Is(p.err, cause) {
+			r.Errorf("err = %v, want %v", p.err, cause)
 		}
 	}},
-	{name: "a reader that was cancelled is handed nothing", check: func(r *rig) {
+	{name: "a cancelled receive takes no message", check: func(r *rig) {
 		p := r.park("c")
 		p.cancel(nil)
 		<-p.done
 		r.send("c", 1)
 		r.wants("c", 1)
 	}},
-	{name: "a message is assigned and returned, or stays, whatever is cancelled", check: func(r *rig) {
+	{name: "cancelling a receive never loses a message", check: func(r *rig) {
 		for n := range 200 {
 			p := r.park("c")
 			go p.cancel(context.Canceled)
@@ -36,7 +36,7 @@ var cancellation = []promise{
 			}
 		}
 	}},
-	{name: "a message that waits is not lost to a context that has ended", check: func(r *rig) {
+	{name: "a receive with an ended context loses no message", check: func(r *rig) {
 		ctx, cancel := context.WithCancel(r.ctx)
 		cancel()
 		r.send("c", 1)
@@ -46,7 +46,7 @@ var cancellation = []promise{
 			r.Errorf("got %v", fields(d.Message))
 		}
 	}},
-	{name: "cancelling one reader leaves the others parked", check: func(r *rig) {
+	{name: "cancelling one receive does not end the others", check: func(r *rig) {
 		a, b := r.park("c"), r.park("c")
 		a.cancel(nil)
 		<-a.done

@@ -8,33 +8,33 @@ import (
 	"asgibox/asgi"
 )
 
-var three = Setup{Capacity: 3}
+var capacityThree = Setup{Capacity: 3}
 
 var capacity = []promise{
-	{name: "a queue holds its capacity and then is full", setup: three, check: func(r *rig) {
-		if n := r.full("c", 10); n != 3 {
-			r.Errorf("it took %d messages, want 3", n)
+	{name: "a queue holds as many messages as its capacity", setup: capacityThree, check: func(r *rig) {
+		if n := r.fill("c", 10); n != 3 {
+			r.Errorf("it accepted %d messages, want 3", n)
 		}
 		r.wants("c", 0, 1, 2)
 	}},
-	{name: "a queue holds 1000 unless set otherwise", check: func(r *rig) {
-		if n := r.full("c", 2000); n != 1000 {
-			r.Errorf("it took %d messages, want 1000", n)
+	{name: "a queue holds 1000 messages by default", check: func(r *rig) {
+		if n := r.fill("c", 2000); n != 1000 {
+			r.Errorf("it accepted %d messages, want 1000", n)
 		}
 	}},
-	{name: "taking one makes room for one", setup: three, check: func(r *rig) {
-		r.full("c", 10)
+	{name: "receiving a message makes room for one", setup: capacityThree, check: func(r *rig) {
+		r.fill("c", 10)
 		r.poll("c")
 		r.send("c", 3)
 		r.fails("send", r.trySend("c", 4), asgi.ErrChannelFull)
 		r.wants("c", 1, 2, 3)
 	}},
-	{name: "a full channel leaves others alone", setup: three, check: func(r *rig) {
-		r.full("c", 10)
+	{name: "a full channel does not affect others", setup: capacityThree, check: func(r *rig) {
+		r.fill("c", 10)
 		r.send("d", 1, 2, 3)
 		r.wants("d", 1, 2, 3)
 	}},
-	{name: "what is handed to a parked reader takes no room", setup: Setup{Capacity: 1}, check: func(r *rig) {
+	{name: "a message for a waiting reader takes no room", setup: Setup{Capacity: 1}, check: func(r *rig) {
 		a, b := r.park("c"), r.park("c")
 		r.send("c", 1, 2, 3)
 		r.fails("send", r.trySend("c", 4), asgi.ErrChannelFull)
@@ -42,16 +42,16 @@ var capacity = []promise{
 		<-b.done
 		r.wants("c", 3)
 	}},
-	{name: "capacity is by pattern and the first that matches wins",
+	{name: "capacity is set by pattern and the first match wins",
 		setup: Setup{Capacity: 5, ChannelCapacity: []PatternCapacity{{"http.request", 2}, {"websocket.receive", 4}, {"websocket.*", 3}, {"*.jobs", 1}}},
 		check: func(r *rig) {
 			for channel, want := range map[string]int{"http.request": 2, "http.requests": 5, "websocket.receive": 4, "websocket.connect": 3, "my.jobs": 1, "my.jobs.too": 5, "other": 5} {
-				if n := r.full(channel, 10); n != want {
-					r.Errorf("%s took %d messages, want %d", channel, n, want)
+				if n := r.fill(channel, 10); n != want {
+					r.Errorf("%s accepted %d messages, want %d", channel, n, want)
 				}
 			}
 		}},
-	{name: "capacity of process-specific channels counts by prefix while they queue", setup: three, check: func(r *rig) {
+	{name: "queued messages of process-specific channels count by prefix", setup: capacityThree, check: func(r *rig) {
 		r.send("reply!a", 1)
 		r.send("reply!b", 2)
 		r.send("reply!c", 3)
@@ -60,43 +60,43 @@ var capacity = []promise{
 		r.wants("reply!", 1, 2, 3)
 		r.wants("other!", 5)
 	}},
-	{name: "capacity of single-reader channels counts by name", setup: three, check: func(r *rig) {
-		r.full("body?a", 10)
+	{name: "messages of single-reader channels count by name", setup: capacityThree, check: func(r *rig) {
+		r.fill("body?a", 10)
 		r.send("body?b", 1, 2, 3)
 	}},
 	{name: "a request body's channel holds 16 pieces", check: func(r *rig) {
-		if n := r.full("http.request.body?x7Kd", 100); n != 16 {
-			r.Errorf("it took %d pieces, want 16", n)
+		if n := r.fill("http.request.body?x7Kd", 100); n != 16 {
+			r.Errorf("it accepted %d pieces, want 16", n)
 		}
 	}},
-	{name: "many senders together never pass the capacity", setup: Setup{Capacity: 100}, check: func(r *rig) {
-		var went atomic.Int32
+	{name: "concurrent senders never exceed the capacity", setup: Setup{Capacity: 100}, check: func(r *rig) {
+		var accepted atomic.Int32
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
 				for n := range 50 {
 					if r.trySend("c", n) == nil {
-						went.Add(1)
+						accepted.Add(1)
 					}
 				}
 			})
 		}
 		wg.Wait()
-		if got := went.Load(); got != 100 {
-			r.Errorf("%d messages went in, want 100", got)
+		if got := accepted.Load(); got != 100 {
+			r.Errorf("%d messages were accepted, want 100", got)
 		}
 	}},
-	{name: "all queues together hold at most memory and past it every send is full", needs: []string{Memory},
+	{name: "all queues together hold at most memory and then every send fails", needs: []string{Memory},
 		setup: Setup{Capacity: 10_000, Memory: 1 << 20}, check: func(r *rig) {
 			m := asgi.MustMessage(asgi.Field{Key: "content", Value: asgi.Bytes(strings.Repeat("x", 10<<10))})
 			n := 0
 			for r.Send(r.ctx, nil, "a", m) == nil {
 				if n++; n > 102 {
-					r.Fatal("more than 1 MiB went in")
+					r.Fatal("more than 1 MiB was accepted")
 				}
 			}
 			if n < 10 {
-				r.Errorf("only %d messages of 10 KiB went into 1 MiB", n)
+				r.Errorf("only %d messages of 10 KiB fit in 1 MiB", n)
 			}
 			r.fails("send elsewhere", r.Send(r.ctx, nil, "b", m), asgi.ErrChannelFull)
 			r.fails("send to a process", r.Send(r.ctx, nil, "reply!b", m), asgi.ErrChannelFull)

@@ -10,41 +10,41 @@ import (
 var needDelay = []string{asgi.ExtDelay}
 
 var delaying = []promise{
-	{name: "a delayed message comes when it is due and not before", needs: needDelay, check: func(r *rig) {
+	{name: "a delayed message is delivered when it is due and not earlier", needs: needDelay, check: func(r *rig) {
 		r.later(5*time.Second, "c", 1)
 		r.sleep(4 * time.Second)
 		r.none("c")
 		r.sleep(2 * time.Second)
 		r.wants("c", 1)
 	}},
-	{name: "delayed messages come in the order of their times", needs: needDelay, check: func(r *rig) {
+	{name: "delayed messages are delivered in the order of their times", needs: needDelay, check: func(r *rig) {
 		r.later(3*time.Second, "c", 3)
 		r.later(1*time.Second, "c", 1)
 		r.later(2*time.Second, "c", 2)
 		r.sleep(4 * time.Second)
 		r.wants("c", 1, 2, 3)
 	}},
-	{name: "a parked reader is handed a delayed message", needs: needDelay, check: func(r *rig) {
+	{name: "a waiting reader receives a delayed message", needs: needDelay, check: func(r *rig) {
 		p := r.park("c")
-		begin := time.Now()
+		start := time.Now()
 		r.later(5*time.Second, "c", 1)
 		p.wants(1)
-		if took := time.Since(begin); took < r.suite.scale(5*time.Second) {
-			r.Errorf("it came after %v", took)
+		if took := time.Since(start); took < r.suite.scale(5*time.Second) {
+			r.Errorf("received after %v", took)
 		}
 	}},
-	{name: "a delayed message goes to a bound function", needs: needDelay, check: func(r *rig) {
+	{name: "a bound function receives a delayed message", needs: needDelay, check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		r.later(time.Second, "reply!x", 1)
 		r.sleep(2 * time.Second)
 		r.delivered(m, "reply!x", 1)
 	}},
-	{name: "a time that is past is now", needs: needDelay, check: func(r *rig) {
+	{name: "a time in the past means now", needs: needDelay, check: func(r *rig) {
 		r.later(-time.Hour, "c", 1)
 		r.sleep(time.Second / 10)
 		r.wants("c", 1)
 	}},
-	{name: "the expiry clock starts when delivery is first tried", needs: needDelay, setup: tenSeconds, check: func(r *rig) {
+	{name: "the expiry of a delayed message starts at its first delivery attempt", needs: needDelay, setup: tenSeconds, check: func(r *rig) {
 		r.later(30*time.Second, "c", 1)
 		r.later(30*time.Second, "d", 1)
 		r.sleep(38 * time.Second)
@@ -52,7 +52,7 @@ var delaying = []promise{
 		r.sleep(4 * time.Second)
 		r.none("d")
 	}},
-	{name: "a full target is tried until it has room", needs: needDelay, setup: Setup{Capacity: 1}, check: func(r *rig) {
+	{name: "delivery to a full channel is retried until it has room", needs: needDelay, setup: Setup{Capacity: 1}, check: func(r *rig) {
 		r.send("c", 0)
 		r.later(time.Second, "c", 1)
 		r.sleep(6 * time.Second)
@@ -60,13 +60,13 @@ var delaying = []promise{
 		r.sleep(5 * time.Second)
 		r.wants("c", 1)
 	}},
-	{name: "sending later refuses what sending refuses", needs: needDelay, setup: Setup{MaxMessage: 10_000}, check: func(r *rig) {
-		l, due := r.laterExt(), time.Now().Add(time.Second)
+	{name: "sending later fails with the same errors as sending", needs: needDelay, setup: Setup{MaxMessage: 10_000}, check: func(r *rig) {
+		l, due := r.laterExtension(), time.Now().Add(time.Second)
 		r.fails("name", l.SendLater(r.ctx, nil, due, "bad name", number(1)), asgi.ErrInvalidName)
 		r.fails("prefix", l.SendLater(r.ctx, nil, due, "reply!", number(1)), asgi.ErrInvalidName)
 		r.fails("size", l.SendLater(r.ctx, nil, due, "c", sized(10_000+asgi.MessageOverhead+1)), asgi.ErrMessageTooLarge)
 	}},
-	{name: "a message to asgi.delay is its content, later", needs: needDelay, check: func(r *rig) {
+	{name: "a message to asgi.delay sends its content later", needs: needDelay, check: func(r *rig) {
 		r.delay(5*time.Second, "c", 1)
 		r.sleep(4 * time.Second)
 		r.none("c")
@@ -74,7 +74,7 @@ var delaying = []promise{
 		r.wants("c", 1)
 		r.none("asgi.delay")
 	}},
-	{name: "a bad message to asgi.delay is no error and comes to nothing", needs: needDelay, check: func(r *rig) {
+	{name: "an invalid message to asgi.delay does not fail and sends nothing", needs: needDelay, check: func(r *rig) {
 		content := map[string]any{"n": 1}
 		for _, bad := range []asgi.Fields{
 			{},
@@ -94,7 +94,7 @@ var delaying = []promise{
 		r.sleep(time.Minute)
 		r.none("c", "asgi.delay")
 	}},
-	{name: "the longest delay does not come early", needs: needDelay, check: func(r *rig) {
+	{name: "a message with the longest delay is not sent early", needs: needDelay, check: func(r *rig) {
 		r.must(r.Send(r.ctx, nil, "asgi.delay", asgi.MustMessage(
 			asgi.Field{Key: "channel", Value: "c"},
 			asgi.Field{Key: "delay", Value: math.MaxInt64},
@@ -102,13 +102,13 @@ var delaying = []promise{
 		r.sleep(10 * time.Second)
 		r.none("c")
 	}},
-	{name: "the capacity of asgi.delay bounds how many wait", needs: needDelay,
+	{name: "the capacity of asgi.delay limits the delayed messages", needs: needDelay,
 		setup: Setup{ChannelCapacity: []PatternCapacity{{"asgi.delay", 3}}}, check: func(r *rig) {
 			for n := range 3 {
 				r.later(5*time.Second, "c", n)
 			}
 			due := time.Now().Add(r.suite.scale(5 * time.Second))
-			r.fails("send later", r.laterExt().SendLater(r.ctx, nil, due, "c", number(4)), asgi.ErrChannelFull)
+			r.fails("send later", r.laterExtension().SendLater(r.ctx, nil, due, "c", number(4)), asgi.ErrChannelFull)
 			r.fails("send to asgi.delay", r.Send(r.ctx, nil, "asgi.delay", delayed(5000, "c", 5)), asgi.ErrChannelFull)
 			r.sleep(6 * time.Second)
 			r.later(time.Second, "c", 6)
@@ -117,18 +117,18 @@ var delaying = []promise{
 		}},
 }
 
-func (r *rig) laterExt() asgi.Later {
+func (r *rig) laterExtension() asgi.Later {
 	l, _ := asgi.As[asgi.Later](r.Layer)
 	return l
 }
 
-// later sends a numbered message in so much of the suite's time.
+// later sends a numbered message after the given time of the suite.
 func (r *rig) later(in time.Duration, channel string, n int) {
 	r.Helper()
-	r.must(r.laterExt().SendLater(r.ctx, nil, time.Now().Add(r.suite.scale(in)), channel, number(n)))
+	r.must(r.laterExtension().SendLater(r.ctx, nil, time.Now().Add(r.suite.scale(in)), channel, number(n)))
 }
 
-// delay does the same by the channel that is for it.
+// delay does the same with a message to asgi.delay.
 func (r *rig) delay(in time.Duration, channel string, n int) {
 	r.Helper()
 	r.must(r.Send(r.ctx, nil, "asgi.delay", delayed(r.suite.scale(in).Milliseconds(), channel, n)))

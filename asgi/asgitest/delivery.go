@@ -14,7 +14,7 @@ var delivery = []promise{
 		r.send("c", upTo(100)...)
 		r.wants("c", upTo(100)...)
 	}},
-	{name: "a single-reader channel is in order and never empty while a message waits", check: func(r *rig) {
+	{name: "a single-reader channel is in order and returns a message whenever one waits", check: func(r *rig) {
 		r.send("body?x7Kd", upTo(100)...)
 		r.wants("body?x7Kd", upTo(100)...)
 	}},
@@ -29,13 +29,13 @@ var delivery = []promise{
 		r.wants("b", 2)
 		r.wants("a", 1)
 	}},
-	{name: "a delivery names its channel", check: func(r *rig) {
+	{name: "a delivery has the name of its channel", check: func(r *rig) {
 		r.send("b", 1)
 		if d := r.poll("a", "b", "c"); d.Channel != "b" {
 			r.Errorf("channel is %q", d.Channel)
 		}
 	}},
-	{name: "polling an empty channel answers at once", check: func(r *rig) {
+	{name: "polling an empty channel returns at once", check: func(r *rig) {
 		r.none("c")
 		r.none("a", "b", "body?x", "reply!")
 	}},
@@ -54,11 +54,11 @@ var delivery = []promise{
 			r.send(channel, 1)
 			p.wants(1)
 			if p.got.Channel != channel {
-				r.Errorf("it came on %q, want %q", p.got.Channel, channel)
+				r.Errorf("received on %q, want %q", p.got.Channel, channel)
 			}
 		}
 	}},
-	{name: "receive takes what waits already", check: func(r *rig) {
+	{name: "receive returns a message that already waits", check: func(r *rig) {
 		r.send("c", 1)
 		d, err := r.Receive(r.ctx, nil, "a", "c")
 		if err != nil || d.Message.Int("n") != 1 {
@@ -80,43 +80,43 @@ var delivery = []promise{
 		r.send("c", 2)
 		second.wants(2)
 	}},
-	{name: "a reader of many channels is handed the first message of any", check: func(r *rig) {
+	{name: "a reader of many channels receives the first message on any of them", check: func(r *rig) {
 		p := r.park("a", "b", "body?x", "reply!")
 		r.send("b", 1)
 		p.wants(1)
 		r.send("a", 2)
 		r.wants("a", 2)
 	}},
-	{name: "a channel named twice is one channel", check: func(r *rig) {
+	{name: "a channel may be given twice in one call", check: func(r *rig) {
 		p := r.park("c", "c")
 		r.send("c", 1, 2)
 		p.wants(1)
 		r.wants("c", 2)
 	}},
-	{name: "a quiet channel is taken within as many receives as channels are named", setup: Setup{Capacity: 1000}, check: func(r *rig) {
+	{name: "a message on any of n channels is received within n receives", setup: Setup{Capacity: 1000}, check: func(r *rig) {
 		channels := []string{"busy", "also.busy", "quiet", "fourth"}
 		for _, order := range [][]string{channels, {"quiet", "busy", "also.busy", "fourth"}, {"busy", "also.busy", "fourth", "quiet"}} {
 			r.send("busy", upTo(50)...)
 			r.send("also.busy", upTo(50)...)
 			r.send("quiet", 1)
-			if !r.taken("quiet", order, len(order)) {
-				r.Errorf("%q was starved by the others of %q", "quiet", order)
+			if !r.receives("quiet", order, len(order)) {
+				r.Errorf("%q was starved; the channels are %q", "quiet", order)
 			}
 			r.drain(order...)
 		}
 	}},
-	{name: "a quiet channel of any kind is taken beside a busy one", check: func(r *rig) {
+	{name: "a busy channel delays no channel of any kind", check: func(r *rig) {
 		for _, quiet := range []string{"body?x7Kd", "reply!a", "plain"} {
 			r.send("busy", upTo(20)...)
 			r.send(quiet, 1)
 			among := []string{"busy", asgi.ProcessPrefix(quiet)}
-			if !r.taken(quiet, among, len(among)) {
+			if !r.receives(quiet, among, len(among)) {
 				r.Errorf("%q was starved", quiet)
 			}
 			r.drain(among...)
 		}
 	}},
-	{name: "no channel starves, however many are busy", setup: Setup{Capacity: 1000}, check: func(r *rig) {
+	{name: "no channel starves when all are busy", setup: Setup{Capacity: 1000}, check: func(r *rig) {
 		var channels []string
 		for i := range 10 {
 			channels = append(channels, fmt.Sprintf("busy.%d", i))
@@ -128,16 +128,17 @@ var delivery = []promise{
 		}
 		for _, c := range channels {
 			if counts[c] < 10 {
-				r.Errorf("%s was taken from %d times in 200", c, counts[c])
+				r.Errorf("received from %s %d times in 200", c, counts[c])
 			}
 		}
 	}},
-	{name: "each message goes to one reader and none is lost, with many of both", setup: Setup{Capacity: 10_000}, check: checkAtMostOnce},
-	{name: "one sender's messages keep their order beside others'", setup: Setup{Capacity: 10_000}, check: checkSendersKeepOrder},
+	{name: "each message goes to exactly one of many readers", setup: Setup{Capacity: 10_000}, check: checkAtMostOnce},
+	{name: "messages of one sender keep their order when others send too", setup: Setup{Capacity: 10_000}, check: checkSendersKeepOrder},
 }
 
-// taken polls at most n times and reports whether a message of channel came.
-func (r *rig) taken(channel string, among []string, n int) bool {
+// receives polls at most n times and reports whether there was a message on
+// channel.
+func (r *rig) receives(channel string, among []string, n int) bool {
 	r.Helper()
 	for range n {
 		if r.poll(among...).Channel == channel {
@@ -147,7 +148,7 @@ func (r *rig) taken(channel string, among []string, n int) bool {
 	return false
 }
 
-// drain takes all that waits.
+// drain receives all waiting messages.
 func (r *rig) drain(channels ...string) {
 	r.Helper()
 	for ok := true; ok; {
@@ -159,7 +160,8 @@ func (r *rig) drain(channels ...string) {
 
 const senders, each = 4, 200
 
-// sendAll sends numbered messages from several goroutines, sender by sender.
+// sendAll sends numbered messages from several goroutines. Each sender has its
+// own range of numbers.
 func (r *rig) sendAll(channels ...string) {
 	var wg sync.WaitGroup
 	for s := range senders {
@@ -178,8 +180,8 @@ func checkAtMostOnce(r *rig) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	var seen [senders * each]atomic.Int32
-	var left atomic.Int32
-	left.Store(senders * each)
+	var remaining atomic.Int32
+	remaining.Store(senders * each)
 	var readers sync.WaitGroup
 	for range 8 {
 		readers.Go(func() {
@@ -188,7 +190,7 @@ func checkAtMostOnce(r *rig) {
 				if err != nil {
 					return
 				}
-				if seen[d.Message.Int("n")].Add(1); left.Add(-1) == 0 {
+				if seen[d.Message.Int("n")].Add(1); remaining.Add(-1) == 0 {
 					cancel()
 				}
 			}

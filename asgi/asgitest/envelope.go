@@ -7,15 +7,15 @@ import (
 )
 
 var envelope = []promise{
-	{name: "a message brings its sender's trace to whoever takes it", needs: []string{Envelope}, check: func(r *rig) {
+	{name: "poll gives the sender's trace to the delivery and the cause", needs: []string{Envelope}, check: func(r *rig) {
 		r.must(r.Send(r.ctx, asgi.NewCause(7), "c", number(1)))
 		work := asgi.NewCause(0)
 		d, ok, err := r.Poll(r.ctx, work, "c")
 		if r.must(err); !ok || d.Trace != 7 || work.Trace() != 7 {
-			r.Errorf("ok %v, delivery's trace %v, work's %v", ok, d.Trace, work.Trace())
+			r.Errorf("ok %v, trace of the delivery %v, of the cause %v", ok, d.Trace, work.Trace())
 		}
 	}},
-	{name: "a parked reader's work takes the trace too", needs: []string{Envelope}, check: func(r *rig) {
+	{name: "a waiting receive gives the trace to its cause", needs: []string{Envelope}, check: func(r *rig) {
 		work := asgi.NewCause(0)
 		done := make(chan error, 1)
 		go func() {
@@ -28,14 +28,14 @@ var envelope = []promise{
 			r.Errorf("trace is %v", work.Trace())
 		}
 	}},
-	{name: "volatile messages are delivered like others and told apart", needs: []string{Envelope}, check: func(r *rig) {
+	{name: "volatile messages are delivered and marked as volatile", needs: []string{Envelope}, check: func(r *rig) {
 		r.must(r.Send(r.ctx, nil, "c", number(1), asgi.Volatile))
 		r.send("c", 2)
 		if a, b := r.poll("c"), r.poll("c"); !a.Volatile || b.Volatile {
 			r.Errorf("volatile: %v and %v", a.Volatile, b.Volatile)
 		}
 	}},
-	{name: "a delivery tells when it would have expired", needs: []string{Envelope}, setup: Setup{Expiry: 30 * time.Second}, check: func(r *rig) {
+	{name: "a delivery has the deadline of its message", needs: []string{Envelope}, setup: Setup{Expiry: 30 * time.Second}, check: func(r *rig) {
 		before := time.Now()
 		r.send("c", 1)
 		after := time.Now()
@@ -44,25 +44,25 @@ var envelope = []promise{
 			r.Errorf("deadline is %v after the send, want %v", d.Deadline.Sub(before), r.setup.Expiry)
 		}
 	}},
-	{name: "what a sender wrote is behind the barrier of whoever takes its message", check: func(r *rig) {
+	{name: "a reader's barrier covers the sender's writes", check: func(r *rig) {
 		sender, reader := asgi.NewCause(1), asgi.NewCause(0)
 		r.must(r.Send(r.ctx, sender, "durable", number(1)))
 		r.must(r.Send(r.ctx, sender, "c", number(2), asgi.Volatile))
 		_, ok, err := r.Poll(r.ctx, reader, "c")
 		if r.must(err); !ok {
-			r.Fatal("nothing came")
+			r.Fatal("no message was received")
 		}
 		r.must(reader.Barrier().Wait(r.ctx))
 		if !sender.Barrier().Passed() {
 			r.Error("the reader's barrier passed before the sender's")
 		}
 	}},
-	{name: "barriers pass", check: func(r *rig) {
+	{name: "the barrier of a send passes", check: func(r *rig) {
 		work := asgi.NewCause(1)
 		r.must(r.Send(r.ctx, work, "c", number(1)))
 		r.must(work.Barrier().Wait(r.ctx))
 		if !work.Barrier().Passed() {
-			r.Error("it was waited for and has not passed")
+			r.Error("the barrier has not passed after Wait")
 		}
 	}},
 }

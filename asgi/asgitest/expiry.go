@@ -22,9 +22,9 @@ var expiry = []promise{
 		r.sleep(8 * time.Second)
 		r.wants("c", 1)
 	}},
-	{name: "unless set otherwise a message lives 60 seconds", check: func(r *rig) {
+	{name: "by default a message expires after 60 seconds", check: func(r *rig) {
 		if !r.suite.bubble {
-			return // a minute of the wall clock tells no more than the setting
+			return // a minute of real time is too long; the setting is checked elsewhere
 		}
 		r.send("c", 1)
 		r.sleep(59 * time.Second)
@@ -33,14 +33,14 @@ var expiry = []promise{
 		r.sleep(61 * time.Second)
 		r.none("c")
 	}},
-	{name: "the clock starts at send, for each message by itself", setup: tenSeconds, check: func(r *rig) {
+	{name: "each message's expiry starts when it is sent", setup: tenSeconds, check: func(r *rig) {
 		r.send("c", 1)
 		r.sleep(6 * time.Second)
 		r.send("c", 2)
 		r.sleep(6 * time.Second)
 		r.wants("c", 2)
 	}},
-	{name: "an expired message is not handed to a reader that comes later", setup: tenSeconds, check: func(r *rig) {
+	{name: "a later reader does not receive an expired message", setup: tenSeconds, check: func(r *rig) {
 		r.send("c", 1)
 		r.sleep(11 * time.Second)
 		p := r.park("c")
@@ -68,7 +68,7 @@ var expiry = []promise{
 		r.members("g", "body?x", "normal", "reply!alive")
 		r.members("h", "body?x", "normal", "reply!alive")
 	}},
-	{name: "a channel that lost its groups may join again and stays after a delivery", needs: []string{asgi.ExtGroups}, setup: tenSeconds, check: func(r *rig) {
+	{name: "a channel that lost its groups may join again", needs: []string{asgi.ExtGroups}, setup: tenSeconds, check: func(r *rig) {
 		g := r.groups()
 		r.must(g.GroupAdd(r.ctx, nil, "g", "reply!x"))
 		r.send("reply!x", 1)
@@ -80,7 +80,7 @@ var expiry = []promise{
 		r.sleep(11 * time.Second)
 		r.members("g", "reply!x")
 	}},
-	{name: "what a connection's mailbox accepted counts as delivered", needs: []string{asgi.ExtGroups}, setup: tenSeconds, check: func(r *rig) {
+	{name: "a message that a mailbox accepted counts as delivered", needs: []string{asgi.ExtGroups}, setup: tenSeconds, check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		r.must(r.groups().GroupAdd(r.ctx, nil, "g", "reply!x"))
 		r.send("reply!x", 1)
@@ -105,7 +105,7 @@ var expiry = []promise{
 	}},
 }
 
-// members wants a group to have exactly these members, each once.
+// members checks that a group has exactly these members, each once.
 func (r *rig) members(group string, want ...string) {
 	r.Helper()
 	got, err := r.groups().GroupChannels(r.ctx, nil, group)

@@ -12,7 +12,7 @@ import (
 var needGroups = []string{asgi.ExtGroups}
 
 var groups = []promise{
-	{name: "a group send gives one copy to each member", needs: needGroups, check: func(r *rig) {
+	{name: "a group send sends one copy to each member", needs: needGroups, check: func(r *rig) {
 		r.add("g", "a", "b", "body?x", "reply!x", "reply!y")
 		r.sendGroup("g", 1)
 		r.wants("a", 1)
@@ -28,7 +28,7 @@ var groups = []promise{
 		a.wants(1)
 		b.wants(1)
 		if b.got.Channel != "reply!x" {
-			r.Errorf("it came on %q", b.got.Channel)
+			r.Errorf("received on %q", b.got.Channel)
 		}
 	}},
 	{name: "a group send reaches bound functions", needs: needGroups, check: func(r *rig) {
@@ -47,20 +47,20 @@ var groups = []promise{
 		r.send("a", 3)
 		r.wants("a", 1, 2, 3)
 	}},
-	{name: "adding twice is no error and makes one member", needs: needGroups, check: func(r *rig) {
+	{name: "adding a member twice does not fail and makes one member", needs: needGroups, check: func(r *rig) {
 		r.add("g", "a", "a")
 		r.members("g", "a")
 		r.sendGroup("g", 1)
 		r.wants("a", 1)
 	}},
-	{name: "group_channels are the members now, each once", needs: needGroups, check: func(r *rig) {
+	{name: "group_channels returns the current members, each once", needs: needGroups, check: func(r *rig) {
 		r.members("g")
 		r.add("g", "a", "b", "reply!x")
 		r.add("h", "b")
 		r.members("g", "a", "b", "reply!x")
 		r.members("h", "b")
 	}},
-	{name: "a discarded channel is no member", needs: needGroups, check: func(r *rig) {
+	{name: "a discarded channel is no longer a member", needs: needGroups, check: func(r *rig) {
 		r.add("g", "a", "b")
 		r.must(r.groups().GroupDiscard(r.ctx, nil, "g", "a"))
 		r.members("g", "b")
@@ -68,7 +68,7 @@ var groups = []promise{
 		r.none("a")
 		r.wants("b", 1)
 	}},
-	{name: "discarding what is absent is no error", needs: needGroups, check: func(r *rig) {
+	{name: "discarding a channel that is not a member does not fail", needs: needGroups, check: func(r *rig) {
 		r.must(r.groups().GroupDiscard(r.ctx, nil, "never", "a"))
 		r.add("g", "a")
 		r.must(r.groups().GroupDiscard(r.ctx, nil, "g", "b"))
@@ -82,14 +82,14 @@ var groups = []promise{
 		r.members("g", "a")
 		r.members("h")
 	}},
-	{name: "sending to an empty group is no error", needs: needGroups, check: func(r *rig) {
+	{name: "sending to an empty group does not fail", needs: needGroups, check: func(r *rig) {
 		r.sendGroup("never", 1)
 		r.add("g", "a")
 		r.must(r.groups().GroupDiscard(r.ctx, nil, "g", "a"))
 		r.sendGroup("g", 1)
 		r.none("a")
 	}},
-	{name: "a group send skips full members and is never full itself", needs: needGroups, setup: Setup{Capacity: 1}, check: func(r *rig) {
+	{name: "a group send skips full members and does not fail", needs: needGroups, setup: Setup{Capacity: 1}, check: func(r *rig) {
 		r.add("g", "full", "room", "reply!x")
 		r.send("full", 0)
 		r.sendGroup("g", 1)
@@ -100,14 +100,14 @@ var groups = []promise{
 	}},
 	{name: "a group send skips a full mailbox", needs: append([]string{Push}, needGroups...), check: func(r *rig) {
 		m, _ := r.bind("reply!")
-		m.answers("reply!full", asgi.ErrChannelFull)
+		m.setResult("reply!full", asgi.ErrChannelFull)
 		r.add("g", "reply!full", "reply!room")
 		r.sendGroup("g", 1)
 		r.delivered(m, "reply!full")
 		r.delivered(m, "reply!room", 1)
 		r.members("g", "reply!full", "reply!room")
 	}},
-	{name: "a member that is skipped is counted", needs: append([]string{asgi.ExtStatistics}, needGroups...), setup: Setup{Capacity: 1}, check: func(r *rig) {
+	{name: "a skipped member is counted as channel full", needs: append([]string{asgi.ExtStatistics}, needGroups...), setup: Setup{Capacity: 1}, check: func(r *rig) {
 		r.add("g", "full")
 		r.send("full", 0)
 		r.sendGroup("g", 1)
@@ -115,16 +115,16 @@ var groups = []promise{
 			r.Errorf("channel_full_count is %d, want 1", s.ChannelFullCount)
 		}
 	}},
-	{name: "a message too large is too large for a group", needs: needGroups, setup: Setup{MaxMessage: 10_000}, check: func(r *rig) {
+	{name: "a group send refuses a message that is too large", needs: needGroups, setup: Setup{MaxMessage: 10_000}, check: func(r *rig) {
 		r.add("g", "a")
 		m := asgi.MustMessage(asgi.Field{Key: "content", Value: strings.Repeat("x", 10_000+asgi.MessageOverhead)})
 		r.fails("send_group", r.groups().SendGroup(r.ctx, nil, "g", m), asgi.ErrMessageTooLarge)
 		r.none("a")
 	}},
-	{name: "members that come and go while a group is sent to get each message once or not at all", needs: needGroups, setup: Setup{Capacity: 1000}, check: checkGroupChurn},
-	{name: "a member that is gone leaves its groups at a group send", needs: needGroups, check: func(r *rig) {
+	{name: "members that join and leave during group sends receive each message at most once", needs: needGroups, setup: Setup{Capacity: 1000}, check: checkGroupChurn},
+	{name: "a group send removes a gone member from all its groups", needs: needGroups, check: func(r *rig) {
 		m, _ := r.bind("reply!")
-		m.answers("reply!gone", asgi.ErrGone)
+		m.setResult("reply!gone", asgi.ErrGone)
 		r.add("g", "reply!gone", "reply!here")
 		r.add("h", "reply!gone")
 		r.sendGroup("g", 1)
@@ -146,8 +146,8 @@ func (r *rig) sendGroup(group string, n int) {
 	r.must(r.groups().SendGroup(r.ctx, nil, group, number(n)))
 }
 
-// checkGroupChurn sends to a group while one member stays and others come and
-// go.
+// checkGroupChurn sends to a group while one member stays and others join and
+// leave.
 func checkGroupChurn(r *rig) {
 	r.add("g", "stays")
 	var wg sync.WaitGroup

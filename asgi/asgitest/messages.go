@@ -8,7 +8,7 @@ import (
 )
 
 var messages = []promise{
-	{name: "every type of value arrives as it was sent", check: func(r *rig) {
+	{name: "every type of value is received as it was sent", check: func(r *rig) {
 		m := asgi.MustMessage(
 			asgi.Field{Key: "bytes", Value: asgi.Bytes("\x00\xff")},
 			asgi.Field{Key: "text", Value: "\uffff\x00 ü 🙂"},
@@ -28,10 +28,10 @@ var messages = []promise{
 		r.must(r.Send(r.ctx, nil, "c", m))
 		got := r.poll("c").Message
 		if b, _ := got.Get("b"); b != asgi.Bytes("same") {
-			r.Errorf("the byte string came as %T", b)
+			r.Errorf("the byte string was received as %T", b)
 		}
 		if t, _ := got.Get("t"); t != "same" {
-			r.Errorf("the text came as %T", t)
+			r.Errorf("the text was received as %T", t)
 		}
 	}},
 	{name: "integers and floats stay different", check: func(r *rig) {
@@ -43,13 +43,13 @@ var messages = []promise{
 			r.Errorf("got %T and %T", i, f)
 		}
 	}},
-	{name: "an empty message is a message", check: func(r *rig) {
+	{name: "an empty message can be sent", check: func(r *rig) {
 		r.must(r.Send(r.ctx, nil, "c", asgi.Message{}))
 		if got := r.poll("c").Message; got.Len() != 0 {
 			r.Errorf("got %v", fields(got))
 		}
 	}},
-	{name: "a message sent is a snapshot", check: func(r *rig) {
+	{name: "a sent message is a snapshot", check: func(r *rig) {
 		content := []byte("before")
 		list := []any{1}
 		r.must(r.Send(r.ctx, nil, "c", asgi.MustMessage(asgi.Field{Key: "content", Value: content}, asgi.Field{Key: "list", Value: list})))
@@ -60,7 +60,7 @@ var messages = []promise{
 			r.Errorf("got %v", fields(got))
 		}
 	}},
-	{name: "values nested 100 deep are carried", check: func(r *rig) {
+	{name: "values may be nested 100 deep", check: func(r *rig) {
 		var v any
 		for range asgi.MaxDepth - 1 {
 			v = []any{v}
@@ -68,27 +68,27 @@ var messages = []promise{
 		m := asgi.MustMessage(asgi.Field{Key: "v", Value: v})
 		r.must(r.Send(r.ctx, nil, "c", m))
 		if got := r.poll("c").Message; !asgi.Equal(m, got) {
-			r.Error("it changed on its way")
+			r.Error("the received message differs")
 		}
 	}},
-	{name: "a payload of max-message gets through", setup: Setup{MaxMessage: 10_000}, check: func(r *rig) {
+	{name: "a payload of max-message bytes can be sent", setup: Setup{MaxMessage: 10_000}, check: func(r *rig) {
 		m := asgi.MustMessage(
 			asgi.Field{Key: "reply_channel", Value: "reply!x"},
 			asgi.Field{Key: "headers", Value: []any{[]any{asgi.Bytes("cookie"), asgi.Bytes(strings.Repeat("c", 60_000))}}},
 			asgi.Field{Key: "content", Value: asgi.Bytes(strings.Repeat("\x80", 10_000))})
 		r.must(r.Send(r.ctx, nil, "c", m))
 		if got := r.poll("c").Message; !asgi.Equal(m, got) {
-			r.Error("it changed on its way")
+			r.Error("the received message differs")
 		}
 	}},
-	{name: "a payload of 1 MiB gets through unless set otherwise", check: func(r *rig) {
+	{name: "a payload of 1 MiB can be sent by default", check: func(r *rig) {
 		m := asgi.MustMessage(asgi.Field{Key: "text", Value: strings.Repeat("ä", 1<<19)})
 		r.must(r.Send(r.ctx, nil, "c", m))
 		if got := r.poll("c").Message; !asgi.Equal(m, got) {
-			r.Error("it changed on its way")
+			r.Error("the received message differs")
 		}
 	}},
-	{name: "a message encoded longer than max-message and 64 KiB is too large", setup: Setup{MaxMessage: 10_000}, check: func(r *rig) {
+	{name: "a message encoded longer than max-message plus 64 KiB is too large", setup: Setup{MaxMessage: 10_000}, check: func(r *rig) {
 		limit := 10_000 + asgi.MessageOverhead
 		m := sized(limit)
 		r.must(r.Send(r.ctx, nil, "c", m))
@@ -97,13 +97,13 @@ var messages = []promise{
 		r.poll("c")
 		r.none("c", "reply!")
 	}},
-	{name: "settings tell how the layer was set up", setup: Setup{Capacity: 7, Expiry: 30e9, GroupExpiry: 300e9, MaxMessage: 10_000}, check: func(r *rig) {
+	{name: "settings are those that the layer was opened with", setup: Setup{Capacity: 7, Expiry: 30e9, GroupExpiry: 300e9, MaxMessage: 10_000}, check: func(r *rig) {
 		want := asgi.Settings{Expiry: r.setup.Expiry, GroupExpiry: r.setup.GroupExpiry, Capacity: 7, MaxMessage: 10_000}
 		if got := r.Settings(); got != want {
 			r.Errorf("settings are %+v, want %+v", got, want)
 		}
 	}},
-	{name: "settings have the defaults of the specification", check: func(r *rig) {
+	{name: "default settings are those of the specification", check: func(r *rig) {
 		want := asgi.Settings{Expiry: 60e9, GroupExpiry: 86_400e9, Capacity: 1000, MaxMessage: 1 << 20}
 		if got := r.Settings(); got != want {
 			r.Errorf("settings are %+v, want %+v", got, want)
@@ -111,7 +111,8 @@ var messages = []promise{
 	}},
 }
 
-// sized makes a message that is encoded in exactly n bytes, n past 64 KiB.
+// sized returns a message with an encoded length of n bytes, which must be more
+// than 64 KiB.
 func sized(n int) asgi.Message {
 	empty := asgi.MustMessage(asgi.Field{Key: "content", Value: asgi.Bytes(strings.Repeat("x", 1<<16))}).Size() - 1<<16
 	return asgi.MustMessage(asgi.Field{Key: "content", Value: asgi.Bytes(strings.Repeat("x", n-empty))})

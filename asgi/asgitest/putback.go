@@ -9,7 +9,7 @@ import (
 var needPutBack = []string{asgi.ExtPutBack}
 
 var puttingBack = []promise{
-	{name: "what is put back comes first again", needs: needPutBack, check: func(r *rig) {
+	{name: "a message that is put back comes first again", needs: needPutBack, check: func(r *rig) {
 		for _, channel := range []string{"c", "body?x"} {
 			r.send(channel, 1, 2, 3)
 			r.putBack(r.poll(channel))
@@ -19,31 +19,31 @@ var puttingBack = []promise{
 		r.putBack(r.poll("reply!"))
 		r.wants("reply!", 1, 2)
 	}},
-	{name: "what is put back is the same delivery", needs: needPutBack, check: func(r *rig) {
+	{name: "a message that is put back is the same delivery", needs: needPutBack, check: func(r *rig) {
 		r.must(r.Send(r.ctx, asgi.NewCause(7), "c", number(1), asgi.Volatile))
 		first := r.poll("c")
 		r.putBack(first)
 		again := r.poll("c")
 		if again.Trace != first.Trace || again.Volatile != first.Volatile || !again.Deadline.Equal(first.Deadline) || again.Channel != first.Channel {
-			r.Errorf("it was %+v and is %+v", first, again)
+			r.Errorf("it was %+v and is now %+v", first, again)
 		}
 	}},
-	{name: "what is put back is handed to a parked reader", needs: needPutBack, check: func(r *rig) {
+	{name: "a waiting reader receives a message that is put back", needs: needPutBack, check: func(r *rig) {
 		r.send("c", 1)
 		d := r.poll("c")
 		p := r.park("c")
 		r.putBack(d)
 		p.wants(1)
 	}},
-	{name: "what is put back keeps its deadline", needs: needPutBack, setup: tenSeconds, check: func(r *rig) {
+	{name: "a message that is put back keeps its deadline", needs: needPutBack, setup: tenSeconds, check: func(r *rig) {
 		r.send("c", 1)
 		r.sleep(6 * time.Second)
 		r.putBack(r.poll("c"))
 		r.sleep(5 * time.Second)
 		r.none("c")
 	}},
-	{name: "what is put back finds room in a full channel", needs: needPutBack, setup: three, check: func(r *rig) {
-		r.full("c", 10)
+	{name: "a message can be put back into a full channel", needs: needPutBack, setup: capacityThree, check: func(r *rig) {
+		r.fill("c", 10)
 		d := r.poll("c")
 		r.send("c", 3)
 		r.putBack(d)

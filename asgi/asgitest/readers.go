@@ -9,18 +9,18 @@ import (
 var needReaders = []string{asgi.ExtReaders}
 
 var reading = []promise{
-	{name: "a channel that nobody ever read has no reader", needs: needReaders, check: func(r *rig) {
+	{name: "a channel that was never read has no reader", needs: needReaders, check: func(r *rig) {
 		r.send("c", 1)
 		r.reader("c", false)
 		r.reader("reply!x", false)
 	}},
-	{name: "who waits is a reader", needs: needReaders, check: func(r *rig) {
+	{name: "a waiting receive is a reader", needs: needReaders, check: func(r *rig) {
 		r.park("c", "reply!")
 		r.reader("c", true)
 		r.reader("reply!x", true)
 		r.reader("d", false)
 	}},
-	{name: "who bound is a reader, of all with the prefix", needs: needReaders, check: func(r *rig) {
+	{name: "a bound function is a reader of all channels with the prefix", needs: needReaders, check: func(r *rig) {
 		_, unbind := r.bind("reply!")
 		r.reader("reply!x", true)
 		r.reader("reply!y", true)
@@ -31,7 +31,7 @@ var reading = []promise{
 			r.reader("reply!x", false)
 		}
 	}},
-	{name: "who asked within the expiry is a reader", needs: needReaders, setup: tenSeconds, check: func(r *rig) {
+	{name: "a poll within the expiry counts as a reader", needs: needReaders, setup: tenSeconds, check: func(r *rig) {
 		r.none("c")
 		r.reader("c", true)
 		r.sleep(8 * time.Second)
@@ -39,7 +39,7 @@ var reading = []promise{
 		r.sleep(3 * time.Second)
 		r.reader("c", false)
 	}},
-	{name: "a reader that was handed a message has asked", needs: needReaders, setup: tenSeconds, check: func(r *rig) {
+	{name: "a receive that returned a message within the expiry counts as a reader", needs: needReaders, setup: tenSeconds, check: func(r *rig) {
 		p := r.park("c")
 		r.sleep(time.Minute)
 		r.send("c", 1)

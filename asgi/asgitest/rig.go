@@ -12,8 +12,7 @@ import (
 	"asgibox/asgi"
 )
 
-// A rig is what a check works with: the layer under test, and the short ways
-// of saying what is done with it and wanted of it.
+// A rig is the layer under test with helper methods for checks.
 type rig struct {
 	*testing.T
 	asgi.Layer
@@ -22,10 +21,10 @@ type rig struct {
 	ctx   context.Context
 }
 
-// number makes a message that is told apart by its number.
+// number returns a message with a number.
 func number(n int) asgi.Message { return asgi.MustMessage(asgi.Field{Key: "n", Value: n}) }
 
-// must fails the test at an error.
+// must ends the test if there is an error.
 func (r *rig) must(err error) {
 	r.Helper()
 	if err != nil {
@@ -33,11 +32,11 @@ func (r *rig) must(err error) {
 	}
 }
 
-// fails wants an error of a kind.
-func (r *rig) fails(what string, err, want error) {
+// fails checks that the error of a call is the one that is wanted.
+func (r *rig) fails(call string, err, want error) {
 	r.Helper()
 	if !errors.Is(err, want) {
-		r.Errorf("%s: err = %v, want %v", what, err, want)
+		r.Errorf("%s: err = %v, want %v", call, err, want)
 	}
 }
 
@@ -55,17 +54,18 @@ func (r *rig) trySend(channel string, n int) error {
 	return r.Send(r.ctx, nil, channel, number(n))
 }
 
-// poll takes a message that must be there.
+// poll receives a message, which must be waiting.
 func (r *rig) poll(channels ...string) asgi.Delivery {
 	r.Helper()
 	d, ok, err := r.Poll(r.ctx, nil, channels...)
 	if err != nil || !ok {
-		r.Fatalf("poll %q: ok = %v, err = %v; a message waits there", channels, ok, err)
+		r.Fatalf("poll %q: ok = %v, err = %v; want a message", channels, ok, err)
 	}
 	return d
 }
 
-// wants takes messages with these numbers, in this order, and no more.
+// wants receives messages until the channel is empty, and checks that they have
+// these numbers, in this order.
 func (r *rig) wants(channel string, numbers ...int) {
 	r.Helper()
 	for i, want := range numbers {
@@ -76,7 +76,7 @@ func (r *rig) wants(channel string, numbers ...int) {
 	r.none(channel)
 }
 
-// none wants that nothing waits.
+// none checks that no message waits.
 func (r *rig) none(channels ...string) {
 	r.Helper()
 	d, ok, err := r.Poll(r.ctx, nil, channels...)
@@ -86,8 +86,9 @@ func (r *rig) none(channels ...string) {
 	}
 }
 
-// full sends until the channel is full and answers how many went in.
-func (r *rig) full(channel string, atMost int) int {
+// fill sends until the channel is full and returns how many messages it
+// accepted.
+func (r *rig) fill(channel string, atMost int) int {
 	r.Helper()
 	for n := range atMost + 1 {
 		if err := r.trySend(channel, n); errors.Is(err, asgi.ErrChannelFull) {
@@ -96,11 +97,11 @@ func (r *rig) full(channel string, atMost int) int {
 			r.Fatal(err)
 		}
 	}
-	r.Fatalf("%s took more than %d messages", channel, atMost)
+	r.Fatalf("%s accepted more than %d messages", channel, atMost)
 	return 0
 }
 
-// A parked is a call of Receive in a goroutine of its own.
+// parked is a call of Receive in its own goroutine.
 type parked struct {
 	r      *rig
 	done   chan struct{}
@@ -109,7 +110,7 @@ type parked struct {
 	err    error
 }
 
-// park begins to receive and returns once the reader waits.
+// park starts a call of Receive and returns when it waits.
 func (r *rig) park(channels ...string) *parked {
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	p := &parked{r: r, done: make(chan struct{}), cancel: cancel}
@@ -125,19 +126,19 @@ func (r *rig) park(channels ...string) *parked {
 	return p
 }
 
-// wants waits for the reader to be handed the message with this number.
+// wants waits until the reader receives a message, and checks its number.
 func (p *parked) wants(n int) {
 	p.r.Helper()
 	<-p.done
 	if p.err != nil {
-		p.r.Fatalf("a parked reader got an error: %v", p.err)
+		p.r.Fatalf("a waiting reader got an error: %v", p.err)
 	}
 	if got := p.got.Message.Int("n"); got != int64(n) {
-		p.r.Fatalf("a parked reader got number %d, want %d", got, n)
+		p.r.Fatalf("a waiting reader got message %d, want %d", got, n)
 	}
 }
 
-// waits wants that the reader still waits.
+// waits checks that the reader still waits.
 func (p *parked) waits() {
 	p.r.Helper()
 	p.r.settle()
@@ -148,7 +149,8 @@ func (p *parked) waits() {
 	}
 }
 
-// settle returns when what was begun has come to rest.
+// settle returns when all goroutines are waiting. With the real clock it waits
+// for a moment.
 func (r *rig) settle() {
 	if r.suite.bubble {
 		synctest.Wait()
@@ -157,40 +159,40 @@ func (r *rig) settle() {
 	time.Sleep(50 * time.Millisecond)
 }
 
-// sleep lets so much of the suite's time pass.
+// sleep waits for the given time of the suite.
 func (r *rig) sleep(d time.Duration) {
 	time.Sleep(r.suite.scale(d))
 	r.settle()
 }
 
-// A mailbox is a bound function that keeps what it is given.
+// A mailbox has a function to bind, and records the deliveries.
 type mailbox struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards got and result
 	got    []asgi.Delivery
-	answer map[string]error // by channel; nil accepts
+	result map[string]error // by channel; nil accepts
 }
 
 func (m *mailbox) deliver(d asgi.Delivery) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.answer[d.Channel]; err != nil {
+	if err := m.result[d.Channel]; err != nil {
 		return err
 	}
 	m.got = append(m.got, d)
 	return nil
 }
 
-// answers makes the function answer err for a channel.
-func (m *mailbox) answers(channel string, err error) {
+// setResult makes the bound function return err for a channel.
+func (m *mailbox) setResult(channel string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.answer == nil {
-		m.answer = map[string]error{}
+	if m.result == nil {
+		m.result = map[string]error{}
 	}
-	m.answer[channel] = err
+	m.result[channel] = err
 }
 
-// numbers returns what a channel was delivered, in order.
+// numbers returns the numbers of the messages for a channel, in order.
 func (m *mailbox) numbers(channel string) []int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -214,7 +216,8 @@ func (r *rig) bind(prefix string) (*mailbox, func()) {
 	return m, unbind
 }
 
-// delivered wants that a bound channel has got these numbers and no others.
+// delivered checks that exactly the messages with these numbers were delivered
+// to a channel.
 func (r *rig) delivered(m *mailbox, channel string, numbers ...int) {
 	r.Helper()
 	r.settle()
@@ -223,7 +226,7 @@ func (r *rig) delivered(m *mailbox, channel string, numbers ...int) {
 	}
 }
 
-// fields shows a message in a failure.
+// fields returns the fields of a message for an error text.
 func fields(m asgi.Message) map[string]any {
 	out := map[string]any{}
 	for k, v := range m.All() {

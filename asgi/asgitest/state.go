@@ -13,30 +13,30 @@ import (
 var needState = []string{asgi.ExtState}
 
 var state = []promise{
-	{name: "a value that was set is there, of its type", needs: needState, check: func(r *rig) {
+	{name: "a set value is found with its type", needs: needState, check: func(r *rig) {
 		for _, v := range []any{nil, true, int64(1), 1.0, "text", asgi.Bytes("bytes"), list(1, "a"), number(1).Dict} {
 			r.set("k", v)
 			r.holds("k", v)
 		}
 	}},
-	{name: "absent is told from nil", needs: needState, check: func(r *rig) {
+	{name: "nil is a value and differs from no value", needs: needState, check: func(r *rig) {
 		r.absent("k")
 		r.set("k", nil)
 		r.holds("k", nil)
 	}},
-	{name: "a deleted value is absent and deleting what is absent is no error", needs: needState, check: func(r *rig) {
+	{name: "a deleted value is absent and deleting it again does not fail", needs: needState, check: func(r *rig) {
 		r.set("k", int64(1))
 		r.must(r.kv().Delete(r.ctx, nil, "k"))
 		r.absent("k")
 		r.must(r.kv().Delete(r.ctx, nil, "k"))
 	}},
-	{name: "a volatile value is there like others", needs: needState, check: func(r *rig) {
+	{name: "a volatile value is found like others", needs: needState, check: func(r *rig) {
 		r.must(r.kv().Set(r.ctx, nil, "k", "v", 0, asgi.Volatile))
 		r.holds("k", "v")
 		r.must(r.kv().Delete(r.ctx, nil, "k"))
 		r.absent("k")
 	}},
-	{name: "a value with a time to live ends after it", needs: needState, check: func(r *rig) {
+	{name: "a value expires after its time to live", needs: needState, check: func(r *rig) {
 		r.must(r.kv().Set(r.ctx, nil, "k", "v", r.suite.scale(10*time.Second)))
 		r.must(r.kv().Set(r.ctx, nil, "volatile", "v", r.suite.scale(10*time.Second), asgi.Volatile))
 		r.sleep(8 * time.Second)
@@ -47,7 +47,7 @@ var state = []promise{
 		r.absent("volatile")
 		r.keys("")
 	}},
-	{name: "setting again renews or ends the time to live", needs: needState, check: func(r *rig) {
+	{name: "setting a value again replaces its time to live", needs: needState, check: func(r *rig) {
 		r.must(r.kv().Set(r.ctx, nil, "renewed", "v", r.suite.scale(10*time.Second)))
 		r.must(r.kv().Set(r.ctx, nil, "ended", "v", r.suite.scale(10*time.Second)))
 		r.sleep(8 * time.Second)
@@ -57,7 +57,7 @@ var state = []promise{
 		r.holds("renewed", "v")
 		r.holds("ended", "v")
 	}},
-	{name: "incr counts, from absent too, exactly under many", needs: needState, check: func(r *rig) {
+	{name: "incr adds to an integer or to none and is atomic", needs: needState, check: func(r *rig) {
 		r.sum("n", 5, 5)
 		r.sum("n", -2, 3)
 		var wg sync.WaitGroup
@@ -73,7 +73,7 @@ var state = []promise{
 		wg.Wait()
 		r.holds("n", int64(203))
 	}},
-	{name: "incr of what is no integer, or past 64 bits, is a wrong type", needs: needState, check: func(r *rig) {
+	{name: "incr fails with a wrong type if there is no integer or it overflows", needs: needState, check: func(r *rig) {
 		for _, v := range []any{"1", 1.0, nil, int64(math.MaxInt64)} {
 			r.set("k", v)
 			_, err := r.kv().Incr(r.ctx, nil, "k", 1)
@@ -84,7 +84,7 @@ var state = []promise{
 		_, err := r.kv().Incr(r.ctx, nil, "k", -1)
 		r.fails("incr", err, asgi.ErrWrongType)
 	}},
-	{name: "append adds to the end and keeps the newest", needs: needState, check: func(r *rig) {
+	{name: "append adds to the end and keeps only the newest items", needs: needState, check: func(r *rig) {
 		for i := range 5 {
 			got, err := r.kv().Append(r.ctx, nil, "l", int64(i), 3)
 			r.must(err)
@@ -97,13 +97,13 @@ var state = []promise{
 		r.must(err)
 		r.holds("l", list(2, 3, 4, asgi.Bytes("b")))
 	}},
-	{name: "append to what is no list is a wrong type", needs: needState, check: func(r *rig) {
+	{name: "append fails with a wrong type if there is no list", needs: needState, check: func(r *rig) {
 		r.set("k", "text")
 		_, err := r.kv().Append(r.ctx, nil, "k", int64(1), 0)
 		r.fails("append", err, asgi.ErrWrongType)
 		r.holds("k", "text")
 	}},
-	{name: "keys are those with the prefix, sorted", needs: needState, check: func(r *rig) {
+	{name: "keys returns the keys with the prefix, sorted", needs: needState, check: func(r *rig) {
 		for _, k := range []string{"b/2", "a", "b/10", "b/1", "ü", "b"} {
 			r.set(k, int64(1))
 		}
@@ -111,7 +111,7 @@ var state = []promise{
 		r.keys("", "a", "b", "b/1", "b/10", "b/2", "ü")
 		r.keys("c")
 	}},
-	{name: "swap sets only where the old value is there", needs: needState, check: func(r *rig) {
+	{name: "swap sets a value only if it equals the old one", needs: needState, check: func(r *rig) {
 		r.swap("k", "old", "new", false)
 		r.swap("k", asgi.Absent, "old", true)
 		r.swap("k", asgi.Absent, "again", false)
@@ -126,7 +126,7 @@ var state = []promise{
 		r.set("l", list(1, "a"))
 		r.swap("l", list(1, "a"), "new", true)
 	}},
-	{name: "one of many swaps wins", needs: needState, check: func(r *rig) {
+	{name: "of concurrent swaps one succeeds", needs: needState, check: func(r *rig) {
 		r.set("n", int64(0))
 		var wg sync.WaitGroup
 		for range 8 {
@@ -139,7 +139,7 @@ var state = []promise{
 		wg.Wait()
 		r.holds("n", int64(80))
 	}},
-	{name: "incr, append and swap leave the time to live as it was", needs: needState, check: func(r *rig) {
+	{name: "incr, append and swap do not change the time to live", needs: needState, check: func(r *rig) {
 		r.must(r.kv().Set(r.ctx, nil, "n", int64(1), r.suite.scale(10*time.Second)))
 		r.must(r.kv().Set(r.ctx, nil, "s", "old", r.suite.scale(10*time.Second)))
 		r.must(r.kv().Set(r.ctx, nil, "l", list(1), r.suite.scale(10*time.Second)))
@@ -161,17 +161,17 @@ var state = []promise{
 		r.holds("any text! ?\n", int64(2))
 		for _, key := range []string{"", long + "k", "\xff"} {
 			if err := r.kv().Set(r.ctx, nil, key, int64(1), 0); err == nil {
-				r.Errorf("a key of %d bytes (%.4q…) was taken", len(key), key)
+				r.Errorf("a key of %d bytes (%.4q…) was accepted", len(key), key)
 			}
 		}
 	}},
-	{name: "a value is as large as a message", needs: needState, setup: Setup{MaxMessage: 10_000}, check: func(r *rig) {
+	{name: "a value may be as large as a message", needs: needState, setup: Setup{MaxMessage: 10_000}, check: func(r *rig) {
 		limit := 10_000 + asgi.MessageOverhead
 		r.set("k", sized(limit).Dict)
 		r.fails("set", r.kv().Set(r.ctx, nil, "k", sized(limit+1).Dict, 0), asgi.ErrMessageTooLarge)
 		r.holds("k", sized(limit).Dict)
 	}},
-	{name: "reading what was written waits for it to be on disk", needs: needState, check: func(r *rig) {
+	{name: "a reader's barrier covers the value's write", needs: needState, check: func(r *rig) {
 		writer, reader := asgi.NewCause(1), asgi.NewCause(2)
 		r.must(r.kv().Set(r.ctx, writer, "k", "v", 0))
 		_, _, err := r.kv().Get(r.ctx, reader, "k")
@@ -198,7 +198,7 @@ func (r *rig) holds(key string, want any) {
 	got, ok, err := r.kv().Get(r.ctx, nil, key)
 	r.must(err)
 	if !ok || !asgi.Equal(got, want) {
-		r.Errorf("%.20q holds %v (there: %v), want %v", key, got, ok, want)
+		r.Errorf("%.20q holds %v (found: %v), want %v", key, got, ok, want)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 var needStatistics = []string{asgi.ExtStatistics}
 
 var statistics = []promise{
-	{name: "messages and refusals are counted by channel", needs: needStatistics, setup: three, check: func(r *rig) {
-		r.full("c", 10)
+	{name: "messages and refused sends are counted by channel", needs: needStatistics, setup: capacityThree, check: func(r *rig) {
+		r.fill("c", 10)
 		r.send("d", 1)
 		r.poll("c")
 		if s := r.statistics("c"); s.MessagesCount != 3 || s.MessagesPending != 2 || s.ChannelFullCount != 1 {
@@ -20,15 +20,15 @@ var statistics = []promise{
 			r.Errorf("d: %+v, want 1 message, 1 pending, none refused", s)
 		}
 	}},
-	{name: "global statistics are of all channels", needs: needStatistics, setup: three, check: func(r *rig) {
-		r.full("c", 10)
+	{name: "global statistics cover all channels", needs: needStatistics, setup: capacityThree, check: func(r *rig) {
+		r.fill("c", 10)
 		r.send("d", 1)
 		r.poll("c")
 		if s := r.globalStatistics(); s.MessagesCount != 4 || s.MessagesPending != 3 || s.ChannelFullCount != 1 {
 			r.Errorf("%+v, want 4 messages, 3 pending, 1 refused", s)
 		}
 	}},
-	{name: "a message handed to a parked reader is counted", needs: needStatistics, check: func(r *rig) {
+	{name: "a message for a waiting reader is counted", needs: needStatistics, check: func(r *rig) {
 		p := r.park("c")
 		r.send("c", 1)
 		p.wants(1)
@@ -36,9 +36,9 @@ var statistics = []promise{
 			r.Errorf("%+v, want 1 message, none pending", s)
 		}
 	}},
-	{name: "messages_max_age is that of the oldest that waits", needs: needStatistics, check: func(r *rig) {
+	{name: "messages_max_age is the age of the oldest waiting message", needs: needStatistics, check: func(r *rig) {
 		if s := r.statistics("c"); s.MessagesMaxAge != 0 {
-			r.Errorf("an empty channel's is %v", s.MessagesMaxAge)
+			r.Errorf("for an empty channel it is %v", s.MessagesMaxAge)
 		}
 		r.send("c", 1)
 		r.sleep(5 * time.Second)
@@ -50,7 +50,7 @@ var statistics = []promise{
 		}
 		r.poll("c")
 		if s := r.statistics("c"); s.MessagesMaxAge >= r.suite.scale(5*time.Second) {
-			r.Errorf("it is still %v though the oldest was taken", s.MessagesMaxAge)
+			r.Errorf("it is still %v after the oldest was received", s.MessagesMaxAge)
 		}
 	}},
 	{name: "expired messages are not pending", needs: needStatistics, setup: tenSeconds, check: func(r *rig) {
@@ -63,12 +63,12 @@ var statistics = []promise{
 			r.Errorf("%+v, want none pending", s)
 		}
 	}},
-	{name: "per-second figures rise with traffic and fall without", needs: needStatistics, setup: three, check: func(r *rig) {
+	{name: "rates per second rise with traffic and fall without it", needs: needStatistics, setup: capacityThree, check: func(r *rig) {
 		if !r.suite.bubble {
-			return // how long "the last few seconds" are is the layer's affair
+			return // each layer chooses the time over which it measures the rates
 		}
 		for range 20 {
-			r.full("c", 10)
+			r.fill("c", 10)
 			r.drain("c")
 			r.sleep(100 * time.Millisecond)
 		}
@@ -84,12 +84,12 @@ var statistics = []promise{
 			}
 		}
 	}},
-	{name: "a channel that nobody used has empty statistics", needs: needStatistics, check: func(r *rig) {
+	{name: "an unused channel has empty statistics", needs: needStatistics, check: func(r *rig) {
 		if s := r.statistics("never"); s != (asgi.Stats{}) {
 			r.Errorf("%+v", s)
 		}
 	}},
-	{name: "statistics of an invalid name are an error", needs: needStatistics, check: func(r *rig) {
+	{name: "statistics of an invalid name fail", needs: needStatistics, check: func(r *rig) {
 		s, _ := asgi.As[asgi.Statistics](r.Layer)
 		_, err := s.ChannelStatistics(r.ctx, "bad name")
 		r.fails("channel_statistics", err, asgi.ErrInvalidName)
