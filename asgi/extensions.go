@@ -36,6 +36,15 @@ func As[E any](l Layer) (e E, ok bool) {
 	return e, true
 }
 
+// OrUnsupported returns the layer as one of its extensions, or [Unsupported]
+// if it does not have it.
+func OrUnsupported[E any](l Layer) E {
+	if e, ok := As[E](l); ok {
+		return e
+	}
+	return any(Unsupported{}).(E)
+}
+
 // Extensions returns the names of the extensions that the layer has.
 func Extensions(l Layer) []string {
 	var names []string

@@ -21,55 +21,69 @@ var _ interface {
 	PutBack
 } = Unsupported{}
 
-var unsupported = errors.ErrUnsupported
+// An unsupportedError says which extension the layer does not have. It matches
+// errors.ErrUnsupported.
+type unsupportedError string
 
-func (Unsupported) GroupAdd(context.Context, *Cause, string, string) error     { return unsupported }
-func (Unsupported) GroupDiscard(context.Context, *Cause, string, string) error { return unsupported }
-func (Unsupported) GroupLeave(context.Context, *Cause, string) error           { return unsupported }
+func (e unsupportedError) Error() string        { return "this channel layer " + string(e) }
+func (e unsupportedError) Is(target error) bool { return target == errors.ErrUnsupported }
+
+const (
+	noGroups     unsupportedError = "has no groups"
+	noFlush      unsupportedError = "cannot be flushed"
+	noStatistics unsupportedError = "has no statistics"
+	noLater      unsupportedError = "cannot send later"
+	noState      unsupportedError = "keeps no state"
+	noPutBack    unsupportedError = "cannot put messages back"
+)
+
+func (Unsupported) GroupAdd(context.Context, *Cause, string, string) error     { return noGroups }
+func (Unsupported) GroupDiscard(context.Context, *Cause, string, string) error { return noGroups }
+func (Unsupported) GroupLeave(context.Context, *Cause, string) error           { return noGroups }
 
 func (Unsupported) GroupChannels(context.Context, *Cause, string) ([]string, error) {
-	return nil, unsupported
+	return nil, noGroups
 }
 
 func (Unsupported) SendGroup(context.Context, *Cause, string, Message, ...SendOption) error {
-	return unsupported
+	return noGroups
 }
 
-func (Unsupported) Flush(context.Context, *Cause) error { return unsupported }
+func (Unsupported) Flush(context.Context, *Cause) error { return noFlush }
 
-func (Unsupported) GlobalStatistics(context.Context) (Stats, error) { return Stats{}, unsupported }
+func (Unsupported) GlobalStatistics(context.Context) (Stats, error) { return Stats{}, noStatistics }
 
 func (Unsupported) ChannelStatistics(context.Context, string) (Stats, error) {
-	return Stats{}, unsupported
+	return Stats{}, noStatistics
 }
 
 func (Unsupported) SendLater(context.Context, *Cause, time.Time, string, Message) error {
-	return unsupported
+	return noLater
 }
 
 func (Unsupported) Get(context.Context, *Cause, string) (any, bool, error) {
-	return nil, false, unsupported
+	return nil, false, noState
 }
 
 func (Unsupported) Set(context.Context, *Cause, string, any, time.Duration, ...SendOption) error {
-	return unsupported
+	return noState
 }
 
-func (Unsupported) Delete(context.Context, *Cause, string) error { return unsupported }
+func (Unsupported) Delete(context.Context, *Cause, string) error { return noState }
 
-func (Unsupported) Incr(context.Context, *Cause, string, int64) (int64, error) { return 0, unsupported }
+func (Unsupported) Incr(context.Context, *Cause, string, int64) (int64, error) { return 0, noState }
 
 func (Unsupported) Append(context.Context, *Cause, string, any, int) (List, error) {
-	return List{}, unsupported
+	return List{}, noState
 }
 
-func (Unsupported) Keys(context.Context, *Cause, string) ([]string, error) { return nil, unsupported }
+func (Unsupported) Keys(context.Context, *Cause, string) ([]string, error) { return nil, noState }
 
 func (Unsupported) Swap(context.Context, *Cause, string, any, any) (bool, error) {
-	return false, unsupported
+	return false, noState
 }
 
 // HasReader returns true, because a layer that cannot know must assume a reader.
 func (Unsupported) HasReader(string) bool { return true }
 
-func (Unsupported) PutBack(Delivery) error { return unsupported }
+func (Unsupported) PutBack(Delivery) error { return noPutBack }

@@ -142,10 +142,8 @@ func (p *Pool) sendTick(ctx context.Context, k Clock) {
 	if drained {
 		return
 	}
-	if p.stats != nil {
-		if s, err := p.stats.ChannelStatistics(ctx, k.Channel); err == nil && s.MessagesPending > 0 {
-			return
-		}
+	if s, err := p.stats.ChannelStatistics(ctx, k.Channel); err == nil && s.MessagesPending > 0 {
+		return
 	}
 	if err := p.layer.Send(ctx, asgi.NewCause(asgi.NewTrace()), k.Channel, k.Content, asgi.Volatile); err != nil {
 		p.log.Warn("could not send the message of a clock", logkey.Channel, k.Channel, logkey.Error, err)

@@ -2,7 +2,6 @@ package workerpool
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -74,9 +73,6 @@ func (j *Job) Send(ctx context.Context, channel string, m asgi.Message, opts ...
 // SendLater sends a message at a later time. It fails if the layer does not
 // support that.
 func (j *Job) SendLater(ctx context.Context, due time.Time, channel string, m asgi.Message) error {
-	if j.pool.later == nil {
-		return errors.New("this channel layer cannot send later")
-	}
 	if err := j.pool.later.SendLater(ctx, j.Cause, due, channel, m); err != nil {
 		return err
 	}
@@ -105,11 +101,7 @@ func (j *Job) PutBack(ctx context.Context, after time.Duration, channel string, 
 
 // SendGroup sends a message to the members of a group.
 func (j *Job) SendGroup(ctx context.Context, group string, m asgi.Message) error {
-	groups, err := j.groups()
-	if err != nil {
-		return err
-	}
-	if err := groups.SendGroup(ctx, j.Cause, group, m); err != nil {
+	if err := j.pool.groups.SendGroup(ctx, j.Cause, group, m); err != nil {
 		return err
 	}
 	j.NoteStored(m.Dict)
@@ -121,11 +113,7 @@ func (j *Job) SendGroup(ctx context.Context, group string, m asgi.Message) error
 
 // GroupAdd adds a channel to a group.
 func (j *Job) GroupAdd(ctx context.Context, group, channel string) error {
-	groups, err := j.groups()
-	if err != nil {
-		return err
-	}
-	if err := groups.GroupAdd(ctx, j.Cause, group, channel); err != nil {
+	if err := j.pool.groups.GroupAdd(ctx, j.Cause, group, channel); err != nil {
 		return err
 	}
 	if channel == j.reply {
@@ -136,20 +124,12 @@ func (j *Job) GroupAdd(ctx context.Context, group, channel string) error {
 
 // GroupDiscard removes a channel from a group.
 func (j *Job) GroupDiscard(ctx context.Context, group, channel string) error {
-	groups, err := j.groups()
-	if err != nil {
-		return err
-	}
-	return groups.GroupDiscard(ctx, j.Cause, group, channel)
+	return j.pool.groups.GroupDiscard(ctx, j.Cause, group, channel)
 }
 
 // GroupChannels returns the channels of a group.
 func (j *Job) GroupChannels(ctx context.Context, group string) ([]string, error) {
-	groups, err := j.groups()
-	if err != nil {
-		return nil, err
-	}
-	return groups.GroupChannels(ctx, j.Cause, group)
+	return j.pool.groups.GroupChannels(ctx, j.Cause, group)
 }
 
 // NoteStored records a value that was stored in state or in a session. If the
@@ -171,13 +151,6 @@ func (j *Job) UseSession() {
 		p.httpSessions = true
 		p.subscribeLocked()
 	}
-}
-
-func (j *Job) groups() (asgi.Groups, error) {
-	if j.pool.groups == nil {
-		return nil, errors.New("this channel layer has no groups")
-	}
-	return j.pool.groups, nil
 }
 
 func (j *Job) isHTTP() bool { return j.Delivery.Channel == asgi.HTTPRequest }

@@ -119,24 +119,18 @@ func (p *Pool) laneLocked(t *task) *lane {
 	if t.reply == "" {
 		return nil
 	}
-	l := p.lanes[t.reply]
-	switch t.delivery.Channel {
-	case asgi.WebSocketConnect, asgi.WebSocketReceive, asgi.WebSocketDisconnect:
-		if l == nil {
-			l = &lane{}
-			p.lanes[t.reply] = l
-		}
-		l.order = max(l.order, t.delivery.Message.Int(asgi.KeyOrder)+1)
-		l.seen = time.Now()
-		return l
-	case asgi.HTTPRequest:
-		if !p.receivesFromLocked(asgi.HTTPDisconnect) {
-			return nil
-		}
+	if t.delivery.Channel == asgi.HTTPRequest && !p.receivesFromLocked(asgi.HTTPDisconnect) {
+		return nil
 	}
+	l := p.lanes[t.reply]
 	if l == nil {
 		l = &lane{}
 		p.lanes[t.reply] = l
+	}
+	switch t.delivery.Channel {
+	case asgi.WebSocketConnect, asgi.WebSocketReceive, asgi.WebSocketDisconnect:
+		l.order = max(l.order, t.delivery.Message.Int(asgi.KeyOrder)+1)
+		l.seen = time.Now()
 	}
 	return l
 }

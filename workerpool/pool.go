@@ -84,7 +84,7 @@ func orDefault[T int | time.Duration](v, def T) T {
 // A Pool runs the current generation of an application in a number of workers.
 type Pool struct {
 	layer   asgi.Layer
-	groups  asgi.Groups // nil if the layer has none
+	groups  asgi.Groups
 	later   asgi.Later
 	kv      asgi.KV
 	stats   asgi.Statistics
@@ -145,10 +145,10 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 	if p.opts.Report == nil {
 		p.opts.Report = p.logFailure
 	}
-	p.groups, _ = asgi.As[asgi.Groups](layer)
-	p.later, _ = asgi.As[asgi.Later](layer)
-	p.kv, _ = asgi.As[asgi.KV](layer)
-	p.stats, _ = asgi.As[asgi.Statistics](layer)
+	p.groups = asgi.OrUnsupported[asgi.Groups](layer)
+	p.later = asgi.OrUnsupported[asgi.Later](layer)
+	p.kv = asgi.OrUnsupported[asgi.KV](layer)
+	p.stats = asgi.OrUnsupported[asgi.Statistics](layer)
 	p.clocks = newClocks(p)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	p.loading <- struct{}{}

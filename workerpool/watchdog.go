@@ -101,7 +101,7 @@ func (p *Pool) endSession(j *Job) {
 	p.gone.add(j.reply)
 	sessions := p.sessions
 	p.mu.Unlock()
-	if !sessions || p.kv == nil {
+	if !sessions {
 		return
 	}
 	if err := p.kv.Delete(context.Background(), nil, "channel/"+j.reply); err != nil {

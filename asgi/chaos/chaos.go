@@ -85,13 +85,13 @@ func New(behind asgi.Layer, o Options) *Layer {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Layer{
 		Layer:      behind,
-		Groups:     orUnsupported[asgi.Groups](behind),
-		Flusher:    orUnsupported[asgi.Flusher](behind),
-		Statistics: orUnsupported[asgi.Statistics](behind),
-		Later:      orUnsupported[asgi.Later](behind),
-		KV:         orUnsupported[asgi.KV](behind),
-		Readers:    orUnsupported[asgi.Readers](behind),
-		putBack:    orUnsupported[asgi.PutBack](behind),
+		Groups:     asgi.OrUnsupported[asgi.Groups](behind),
+		Flusher:    asgi.OrUnsupported[asgi.Flusher](behind),
+		Statistics: asgi.OrUnsupported[asgi.Statistics](behind),
+		Later:      asgi.OrUnsupported[asgi.Later](behind),
+		KV:         asgi.OrUnsupported[asgi.KV](behind),
+		Readers:    asgi.OrUnsupported[asgi.Readers](behind),
+		putBack:    asgi.OrUnsupported[asgi.PutBack](behind),
 		log:        o.Log,
 		ctx:        ctx,
 		stop:       stop,
@@ -105,13 +105,6 @@ func New(behind asgi.Layer, o Options) *Layer {
 		o.Log.Info("chaos is on", "rules", ruleTexts(o.Rules), "seed", o.Seed)
 	}
 	return l
-}
-
-func orUnsupported[E any](behind asgi.Layer) E {
-	if e, ok := asgi.As[E](behind); ok {
-		return e
-	}
-	return any(asgi.Unsupported{}).(E)
 }
 
 // Offers reports whether the layer behind has the extension.
