@@ -57,14 +57,14 @@ func (f *flags) addresses() command.FlagGroup {
 func (f *flags) layer() command.FlagGroup {
 	g, o := command.NewGroup("Channel layer"), &f.options
 	g.StringVar(&o.DataFile, "store", "", `file for data that must survive a restart, or "memory" (default .asgibox/channels.db beside the application)`)
-	g.Var(flagvalue.Choice{To: &f.sync, Of: []string{"full", "none"}}, "sync", "none does not wait for the disk: after a power cut, acknowledged messages may be lost")
+	g.Var(flagvalue.Choice{To: &f.sync, Choices: []string{"full", "none"}}, "sync", "none does not wait for the disk: after a power cut, acknowledged messages may be lost")
 	g.Var(flagvalue.Number{To: &o.Store.Capacity, Min: 1}, "capacity", "maximum number of messages in a channel")
 	g.Var(flagvalue.List[store.PatternCapacity]{To: &o.Store.ChannelCapacity, Parse: store.ParsePatternCapacity, Kind: "pattern=N"},
 		"channel-capacity", "maximum number of messages in channels whose names match; may be repeated, the first match wins")
 	g.Var(flagvalue.Size{To: &o.Store.Memory}, "memory", "memory limit for all queues together")
 	g.Var(flagvalue.Duration{To: &o.Store.Expiry}, "expiry", "time after which an unread message expires")
 	g.Var(flagvalue.Duration{To: &o.Store.GroupExpiry}, "group-expiry", "time after the last add at which a group membership ends")
-	g.Var(flagvalue.List[chaos.Rule]{To: &o.Chaos, Parse: chaos.Parse, Kind: "rule", Apart: " "},
+	g.Var(flagvalue.List[chaos.Rule]{To: &o.Chaos, Parse: chaos.Parse, Kind: "rule", Separator: " "},
 		"chaos", "rule that drops, delays or reorders messages, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; may be repeated")
 	g.Var(flagvalue.Size{To: &o.Store.MaxMessage}, "max-message", "maximum size of the payload of a message")
 	return g
@@ -108,7 +108,7 @@ func (f *flags) application() command.FlagGroup {
 func (f *flags) output() command.FlagGroup {
 	g, o := command.NewGroup("Output"), &f.options
 	g.StringVar(&o.AccessLog, "access-log", "", "file for the access log; - is standard output")
-	g.Var(flagvalue.Choice{To: &o.LogFormat, Of: []string{"text", "json"}}, "log-format", "format of the log")
+	g.Var(flagvalue.Choice{To: &o.LogFormat, Choices: []string{"text", "json"}}, "log-format", "format of the log")
 	g.CountVarP(&f.verbose, "verbose", "v", "log more")
 	g.BoolVarP(&o.Quiet, "quiet", "q", false, "log only warnings and errors")
 	return g

@@ -4,10 +4,12 @@ import (
 	"log/slog"
 	"strconv"
 	"time"
+
+	"asgibox/internal/logkey"
 )
 
-// access is a request or what happened to a WebSocket, as the protocol server
-// logs it.
+// access is a request or an event of a WebSocket, as the protocol server logs
+// it.
 type access struct {
 	event        string
 	method, path string
@@ -15,17 +17,17 @@ type access struct {
 	took         time.Duration
 }
 
-// sockets are the events of WebSockets in words, with their colours.
-var sockets = map[string][2]string{
+// socketEvents has a word and a color for each event of WebSockets.
+var socketEvents = map[string][2]string{
 	"WSCONNECTING": {"connecting", dim},
 	"WSCONNECT":    {"connected", green},
 	"WSREJECT":     {"refused", yellow},
 	"WSDISCONNECT": {"closed", blue},
 }
 
-// asAccess tells whether a record is of that kind.
-func asAccess(message string, attrs []slog.Attr) (access, bool) {
-	if _, socket := sockets[message]; message != "HTTP" && !socket {
+// parseAccess reads a record and reports whether it is an access.
+func parseAccess(message string, attrs []slog.Attr) (access, bool) {
+	if _, ok := socketEvents[message]; message != "HTTP" && !ok {
 		return access{}, false
 	}
 	a := access{event: message}
@@ -33,7 +35,7 @@ func asAccess(message string, attrs []slog.Attr) (access, bool) {
 		switch attr.Key {
 		case "method":
 			a.method = attr.Value.String()
-		case "path":
+		case logkey.Path:
 			a.path = attr.Value.String()
 		case "status":
 			a.status, _ = attr.Value.Any().(int64)
@@ -48,19 +50,19 @@ func (a access) write(l *line) {
 	if a.event == "HTTP" {
 		l.WriteString(Printable(a.method) + " " + Printable(a.path) + " ")
 		if a.status == 0 {
-			l.in(yellow, "client left")
+			l.colored(yellow, "client left")
 		} else {
-			l.in(statusColor(a.status), strconv.FormatInt(a.status, 10))
+			l.colored(statusColor(a.status), strconv.FormatInt(a.status, 10))
 		}
 	} else {
-		event := sockets[a.event]
+		event := socketEvents[a.event]
 		l.WriteString("WebSocket " + Printable(a.path) + " ")
-		l.in(event[1], event[0])
+		l.colored(event[1], event[0])
 		if a.status != 0 {
 			l.WriteString(" " + strconv.FormatInt(a.status, 10))
 		}
 	}
-	l.in(dim, " "+Took(a.took))
+	l.colored(dim, " "+FormatDuration(a.took))
 }
 
 func statusColor(status int64) string {
@@ -75,8 +77,9 @@ func statusColor(status int64) string {
 	return green
 }
 
-// Took writes a duration for people: three digits at most, where they matter.
-func Took(d time.Duration) string {
+// FormatDuration returns a short text for a duration, of at most three digits
+// below ten seconds.
+func FormatDuration(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
 		return strconv.FormatInt(d.Microseconds(), 10) + " µs"

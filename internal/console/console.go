@@ -1,7 +1,7 @@
-// Package console writes log records for people at a terminal: one line each,
-// the time, what happened, and what else is known, in colour where there is
-// colour. Requests and socket events are laid out as people read them; errors
-// that can be explained are followed by their explanation.
+// Package console writes log records for people at a terminal. Each record is
+// one line with the time, the message and the attributes, if possible in color.
+// Requests and socket events have a format of their own. An error may be
+// followed by an explanation.
 package console
 
 import (
@@ -14,35 +14,37 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"asgibox/internal/logkey"
 )
 
 // Options of a [Handler]. The zero value works.
 type Options struct {
-	// Level is the least that is written; Info unless set.
+	// Level is the lowest level that is written. The default is Info.
 	Level slog.Leveler
-	// Color writes escape sequences for colours.
+	// Color enables escape sequences for colors.
 	Color bool
-	// Explain answers the one line that an error is told in and the lines
-	// that follow it, if any. Without it the error's own text is the line.
+	// Explain returns the line for an error and further lines that explain
+	// it, if any. By default the line is the text of the error.
 	Explain func(err error, color bool) (line, more string)
 }
 
-// Handler is a [slog.Handler] for eyes. It writes each record in one call.
+// Handler is a [slog.Handler]. It writes each record with one call of Write.
 type Handler struct {
 	options Options
 	out     *output
-	attrs   []slog.Attr // with their groups in the key
-	group   string      // of attributes to come, with its dot
+	attrs   []slog.Attr // their keys include the groups
+	group   string      // prefix of the keys of later attributes, with a dot
 }
 
 var _ slog.Handler = (*Handler)(nil)
 
 type output struct {
-	mu sync.Mutex // one line at a time
+	mu sync.Mutex // guards w
 	w  io.Writer
 }
 
-// New makes a handler that writes to w.
+// New returns a handler that writes to w.
 func New(w io.Writer, o Options) *Handler {
 	if o.Level == nil {
 		o.Level = slog.LevelInfo
@@ -53,12 +55,12 @@ func New(w io.Writer, o Options) *Handler {
 	return &Handler{options: o, out: &output{w: w}}
 }
 
-// Enabled tells whether records of a level are written.
+// Enabled reports whether records of a level are written.
 func (h *Handler) Enabled(_ context.Context, l slog.Level) bool {
 	return l >= h.options.Level.Level()
 }
 
-// WithAttrs is this handler with attributes that every record has.
+// WithAttrs returns a handler that adds attributes to every record.
 func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	with := *h
 	with.attrs = with.attrs[:len(with.attrs):len(with.attrs)]
@@ -68,7 +70,8 @@ func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &with
 }
 
-// WithGroup is this handler with a name before the keys of what follows.
+// WithGroup returns a handler that puts a name before the keys of later
+// attributes.
 func (h *Handler) WithGroup(name string) slog.Handler {
 	with := *h
 	if name != "" {
@@ -77,7 +80,8 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 	return &with
 }
 
-// flatten resolves an attribute and lays out groups as dotted keys.
+// flatten appends an attribute to a list. A group becomes several attributes with
+// dotted keys.
 func flatten(to []slog.Attr, group string, a slog.Attr) []slog.Attr {
 	a.Value = a.Value.Resolve()
 	if a.Value.Kind() != slog.KindGroup {
@@ -104,10 +108,10 @@ func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 	})
 	l := &line{color: h.options.Color}
 	if !r.Time.IsZero() {
-		l.in(dim, r.Time.Format(time.TimeOnly))
+		l.colored(dim, r.Time.Format(time.TimeOnly))
 		l.WriteByte(' ')
 	}
-	if access, ok := asAccess(r.Message, attrs); ok {
+	if access, ok := parseAccess(r.Message, attrs); ok {
 		access.write(l)
 	} else {
 		h.plain(l, r, attrs)
@@ -119,51 +123,49 @@ func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
-// place is the key of where in a file a record comes from: that stands first,
-// where editors look for it. The application may have a field of that name too:
-// the first is the place.
-const place = "at"
-
-// plain writes the level if it is remarkable, the message, its error and the rest.
+// plain writes a record: the level unless it is Info, the place, the message, the
+// first error and the other attributes. The place in the application's code is
+// the first attribute with the key [logkey.At]; it comes first because editors
+// expect it there. The application may log a second attribute with that key.
 func (h *Handler) plain(l *line, r slog.Record, attrs []slog.Attr) {
 	switch {
 	case r.Level >= slog.LevelError:
-		l.in(red, "error: ")
+		l.colored(red, "error: ")
 	case r.Level >= slog.LevelWarn:
-		l.in(yellow, "warning: ")
+		l.colored(yellow, "warning: ")
 	case r.Level < slog.LevelInfo:
-		l.in(dim, "debug: ")
+		l.colored(dim, "debug: ")
 	}
-	if at := slices.IndexFunc(attrs, func(a slog.Attr) bool { return a.Key == place }); at >= 0 {
+	if at := slices.IndexFunc(attrs, func(a slog.Attr) bool { return a.Key == logkey.At }); at >= 0 {
 		l.WriteString(Printable(attrs[at].Value.String()) + ": ")
 		attrs = slices.Delete(slices.Clone(attrs), at, at+1)
 	}
 	l.WriteString(Printable(r.Message))
-	var after string
+	var explanation string
 	for _, a := range attrs {
 		err, ok := a.Value.Any().(error)
-		if !ok || after != "" {
+		if !ok || explanation != "" {
 			continue
 		}
 		var first string
-		first, after = h.options.Explain(err, l.color)
+		first, explanation = h.options.Explain(err, l.color)
 		l.WriteString(": " + Printable(first))
 	}
 	for _, a := range attrs {
 		if _, ok := a.Value.Any().(error); !ok {
-			l.in(dim, " "+a.Key+"=")
+			l.colored(dim, " "+a.Key+"=")
 			l.WriteString(value(a.Value))
 		}
 	}
-	if after = strings.TrimRight(after, "\n"); after != "" {
-		l.WriteString("\n" + after)
+	if explanation = strings.TrimRight(explanation, "\n"); explanation != "" {
+		l.WriteString("\n" + explanation)
 	}
 }
 
-// value writes an attribute's value so that it reads as one word.
+// value returns the text of an attribute's value. A text with spaces is quoted.
 func value(v slog.Value) string {
 	if v.Kind() == slog.KindDuration {
-		return Took(v.Duration())
+		return FormatDuration(v.Duration())
 	}
 	text := v.String()
 	if text == "" || strings.ContainsAny(text, " =\"\n") {
@@ -172,13 +174,13 @@ func value(v slog.Value) string {
 	return Printable(text)
 }
 
-// line is one record being written.
+// line is the buffer for a record.
 type line struct {
 	bytes.Buffer
 	color bool
 }
 
-// The colours, as terminals know them.
+// Parameters of the escape sequences for colors.
 const (
 	dim    = "2"
 	red    = "31"
@@ -187,7 +189,7 @@ const (
 	blue   = "34"
 )
 
-func (l *line) in(color, text string) {
+func (l *line) colored(color, text string) {
 	if !l.color {
 		l.WriteString(text)
 		return
@@ -195,8 +197,8 @@ func (l *line) in(color, text string) {
 	l.WriteString("\x1b[" + color + "m" + text + "\x1b[0m")
 }
 
-// Printable replaces what would steer a terminal: what clients send gets into
-// logs and must stay text there.
+// Printable replaces control characters, because text from clients gets into
+// logs and must not control the terminal.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {

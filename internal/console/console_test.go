@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// written answers what a handler writes, without the time of day.
+// written returns the output of a handler, without the time of day.
 func written(o Options, record func(*slog.Logger)) string {
 	var b bytes.Buffer
 	record(slog.New(New(&b, o)))
@@ -20,7 +20,7 @@ func written(o Options, record func(*slog.Logger)) string {
 	return b.String()[len("15:04:05 "):]
 }
 
-func TestARequestIsOneLine(t *testing.T) {
+func TestRequestsAreOneLineEach(t *testing.T) {
 	for want, record := range map[string][]any{
 		"GET /rooms/x 200 1.2 ms\n":           {"HTTP", "method", "GET", "path", "/rooms/x", "status", 200, "duration", 1234 * time.Microsecond, "bytes", 12, "client", "::1"},
 		"GET / client left 12s\n":             {"HTTP", "method", "GET", "path", "/", "status", 0, "duration", 12 * time.Second},
@@ -34,7 +34,7 @@ func TestARequestIsOneLine(t *testing.T) {
 	}
 }
 
-func TestWhatClientsSendCannotSteerATerminal(t *testing.T) {
+func TestControlCharactersAreReplaced(t *testing.T) {
 	got := written(Options{Color: false}, func(l *slog.Logger) {
 		l.Info("HTTP", "method", "GET", "path", "/\x1b[2J\r\n\u009b", "status", 200, "duration", time.Second)
 		l.Warn("odd\x1b", "path", "/\x1b[2J", "error", errors.New("a\x1bb"))
@@ -44,7 +44,7 @@ func TestWhatClientsSendCannotSteerATerminal(t *testing.T) {
 	}
 }
 
-func TestColoursAreOnlyWrittenWhereAsked(t *testing.T) {
+func TestColorIsOptional(t *testing.T) {
 	record := func(l *slog.Logger) {
 		l.Info("HTTP", "method", "GET", "path", "/", "status", 500, "duration", time.Second)
 	}
@@ -58,7 +58,7 @@ func TestColoursAreOnlyWrittenWhereAsked(t *testing.T) {
 	}
 }
 
-func TestAnErrorIsFollowedByItsExplanation(t *testing.T) {
+func TestExplanationFollowsTheError(t *testing.T) {
 	o := Options{Explain: func(err error, _ bool) (string, string) { return "app.star:1: " + err.Error(), "  | x\n" }}
 	got := written(o, func(l *slog.Logger) {
 		l.Error("a handler failed", "channel", "http.request", "err", errors.New("no x"))
@@ -68,7 +68,7 @@ func TestAnErrorIsFollowedByItsExplanation(t *testing.T) {
 	}
 }
 
-func TestLevelsSayWhatIsRemarkable(t *testing.T) {
+func TestWarningsHaveAPrefix(t *testing.T) {
 	got := written(Options{Level: slog.LevelWarn}, func(l *slog.Logger) {
 		l.Info("no")
 		l.Warn("disk nearly full", "path", "a b", "wait", time.Minute)
@@ -78,21 +78,21 @@ func TestLevelsSayWhatIsRemarkable(t *testing.T) {
 	}
 }
 
-func TestThePlaceInAFileStandsFirst(t *testing.T) {
+func TestPlaceComesFirst(t *testing.T) {
 	got := written(Options{}, func(l *slog.Logger) { l.Warn("no status", "generation", 1, "at", "app.star:8") })
 	if want := "warning: app.star:8: no status generation=1\n"; got != want {
 		t.Errorf("got %q", got)
 	}
 }
 
-func TestAnApplicationsFieldMayBeCalledAsThePlaceIs(t *testing.T) {
+func TestSecondAtIsAnOrdinaryField(t *testing.T) {
 	got := written(Options{}, func(l *slog.Logger) { l.Info("job", "at", "app.star:8", "at", 1795423637) })
 	if want := "app.star:8: job at=1795423637\n"; got != want {
 		t.Errorf("got %q", got)
 	}
 }
 
-func TestItIsASlogHandler(t *testing.T) {
+func TestHandlerConformance(t *testing.T) {
 	var b bytes.Buffer
 	slogtest.Run(t, func(*testing.T) slog.Handler {
 		b.Reset()
@@ -100,7 +100,7 @@ func TestItIsASlogHandler(t *testing.T) {
 	}, func(t *testing.T) map[string]any { return parse(b.String()) })
 }
 
-// parse reads a line back, as far as slogtest wants to know.
+// parse reads the parts of a line that slogtest checks.
 func parse(text string) map[string]any {
 	m := map[string]any{slog.LevelKey: "INFO"}
 	for i, word := range strings.Fields(text) {

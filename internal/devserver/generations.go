@@ -93,7 +93,7 @@ func (g *generations) loaded(now workerpool.Generation, changed []string, err er
 	app := filepath.Base(g.app)
 	switch what := describe(changed); {
 	case what == "" && err == nil:
-		g.log.Info(fmt.Sprintf("loaded %s, generation %d, %s", app, now.Number, console.Took(now.Took)))
+		g.log.Info(fmt.Sprintf("loaded %s, generation %d, %s", app, now.Number, console.FormatDuration(now.Took)))
 	case what == "":
 		g.log.Error(fmt.Sprintf("%s does not load; every request gets the error until the file is fixed", app), logkey.Error, err)
 	case err == nil:
@@ -101,7 +101,7 @@ func (g *generations) loaded(now workerpool.Generation, changed []string, err er
 		if g.events.sockets != nil {
 			kept = fmt.Sprintf(", %s kept open", command.Count(g.events.sockets(), "socket"))
 		}
-		g.log.Info(fmt.Sprintf("reloaded %s, generation %d, %s%s", what, now.Number, console.Took(now.Took), kept))
+		g.log.Info(fmt.Sprintf("reloaded %s, generation %d, %s%s", what, now.Number, console.FormatDuration(now.Took), kept))
 	case now.Number > 1:
 		g.log.Error(fmt.Sprintf("reload of %s failed; generation %d continues", what, now.Number-1), logkey.Error, err)
 	default:

@@ -35,7 +35,7 @@ func keyboard(o *Options, stdin io.Reader, stderr io.Writer) *os.File {
 // readKeys acts on keys until ctx ends.
 func (s *server) readKeys(ctx context.Context, quit func()) error {
 	err := terminal.Keys(ctx, s.keyboard, func(key byte) { s.press(ctx, key, quit) })
-	if err != nil && !errors.Is(err, terminal.ErrNone) {
+	if err != nil && !errors.Is(err, terminal.ErrNoTerminal) {
 		s.log.Debug("keys are no longer read", logkey.Error, err)
 	}
 	return nil // the server runs without keys

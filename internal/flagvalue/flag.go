@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Duration is a flag that holds a duration.
+// Duration is a flag for a duration.
 type Duration struct {
 	To      *time.Duration
-	Forever bool // -1 makes sense
-	Zero    bool // 0 makes sense
+	Forever bool // -1 is allowed
+	Zero    bool // 0 is allowed
 }
 
 func (d Duration) Type() string { return "duration" }
 
 func (d Duration) String() string {
 	if d.To == nil || *d.To == 0 && !d.Zero {
-		return "" // nothing set
+		return "" // not set
 	}
 	if *d.To == Forever {
 		return "-1"
@@ -42,15 +42,15 @@ func (d Duration) Set(text string) error {
 	case err != nil:
 		return err
 	case v == Forever && !d.Forever:
-		return errors.New("it cannot be for ever")
+		return errors.New("must not be -1 (forever)")
 	case v == 0 && !d.Zero:
-		return errors.New("it must be longer than nothing")
+		return errors.New("must be greater than zero")
 	}
 	*d.To = v
 	return nil
 }
 
-// Size is a flag that holds a number of bytes.
+// Size is a flag for a number of bytes.
 type Size struct{ To *int }
 
 func (s Size) Type() string { return "size" }
@@ -76,18 +76,18 @@ func (s Size) Set(text string) error {
 	case err != nil:
 		return err
 	case v == 0:
-		return errors.New("it must be more than nothing")
+		return errors.New("must be greater than zero")
 	}
 	*s.To = v
 	return nil
 }
 
-// List is a flag that may be repeated; each value is parsed by Parse.
+// List is a flag that may be repeated.
 type List[T any] struct {
-	To    *[]T
-	Parse func(string) (T, error)
-	Kind  string // what stands for a value in the help
-	Apart string // what separates values in one text; a comma unless set
+	To        *[]T
+	Parse     func(string) (T, error)
+	Kind      string // name of a value in the help
+	Separator string // separator of values in one text; default: a comma
 }
 
 func (l List[T]) Type() string   { return l.Kind }
@@ -101,15 +101,15 @@ func (l List[T]) Set(text string) error {
 	return err
 }
 
-// Split answers the values that one text holds.
+// Split splits a text into the texts of single values.
 func (l List[T]) Split(text string) []string {
-	if l.Apart != "" {
-		return strings.Split(text, l.Apart)
+	if l.Separator != "" {
+		return strings.Split(text, l.Separator)
 	}
 	return strings.Split(text, ",")
 }
 
-// Number is a flag that holds a whole number of at least Min.
+// Number is a flag for a whole number of at least Min.
 type Number struct {
 	To  *int
 	Min int
@@ -127,19 +127,19 @@ func (n Number) String() string {
 func (n Number) Set(text string) error {
 	v, err := strconv.Atoi(text)
 	if err != nil || v < n.Min {
-		return fmt.Errorf("%q is not a whole number from %d", text, n.Min)
+		return fmt.Errorf("%q is not a whole number of at least %d", text, n.Min)
 	}
 	*n.To = v
 	return nil
 }
 
-// Choice is a flag that holds one of some words.
+// Choice is a flag for one of several words.
 type Choice struct {
-	To *string
-	Of []string
+	To      *string
+	Choices []string
 }
 
-func (c Choice) Type() string { return strings.Join(c.Of, "|") }
+func (c Choice) Type() string { return strings.Join(c.Choices, "|") }
 
 func (c Choice) String() string {
 	if c.To == nil {
@@ -149,8 +149,8 @@ func (c Choice) String() string {
 }
 
 func (c Choice) Set(text string) error {
-	if !slices.Contains(c.Of, text) {
-		return fmt.Errorf("%q is none of %s", text, strings.Join(c.Of, ", "))
+	if !slices.Contains(c.Choices, text) {
+		return fmt.Errorf("%q is not one of %s", text, strings.Join(c.Choices, ", "))
 	}
 	*c.To = text
 	return nil

@@ -1,6 +1,5 @@
-// Package flagvalue reads what people write after a flag: durations, sizes,
-// choices and settings by name. Each kind is a function that
-// parses and a type that a flag set can hold.
+// Package flagvalue parses the values of flags: durations, sizes, numbers,
+// choices, lists and settings. It has a type of flag for each.
 package flagvalue
 
 import (
@@ -11,18 +10,18 @@ import (
 	"time"
 )
 
-// Forever is the duration that never ends, written -1.
+// Forever is a duration without end, written as -1.
 const Forever time.Duration = -1
 
-// ParseDuration reads a duration: a bare number is seconds, so 90, 90s and
-// 1m30s are the same; -1 is [Forever].
+// ParseDuration parses a duration. A number without a unit means seconds, so 90,
+// 90s and 1m30s are the same. -1 means [Forever].
 func ParseDuration(text string) (time.Duration, error) {
 	if text == "-1" {
 		return Forever, nil
 	}
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
 		if !(seconds >= 0 && seconds < math.MaxInt64/float64(time.Second)) {
-			return 0, fmt.Errorf("%q is no time to wait", text)
+			return 0, fmt.Errorf("%q is out of range for a duration", text)
 		}
 		return time.Duration(seconds * float64(time.Second)), nil
 	}
@@ -33,7 +32,7 @@ func ParseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// units are the suffixes of sizes, in lower case; k is KiB.
+// units has the bytes of each unit, by its suffix in lower case. k means KiB.
 var units = map[string]float64{
 	"": 1, "b": 1,
 	"k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10,
@@ -41,7 +40,7 @@ var units = map[string]float64{
 	"g": 1 << 30, "gb": 1 << 30, "gib": 1 << 30,
 }
 
-// ParseSize reads a number of bytes, like 65536, 64k or 1MiB.
+// ParseSize parses a number of bytes, like 65536, 64k or 1MiB.
 func ParseSize(text string) (int, error) {
 	digits := strings.TrimRightFunc(text, func(r rune) bool { return r < '0' || r > '9' })
 	unit, ok := units[strings.ToLower(strings.TrimSpace(text[len(digits):]))]
@@ -52,13 +51,13 @@ func ParseSize(text string) (int, error) {
 	if bytes := n * unit; bytes >= 0 && bytes < 1<<50 {
 		return int(bytes), nil
 	}
-	return 0, fmt.Errorf("%q is not a size that a machine could have", text)
+	return 0, fmt.Errorf("%q is out of range for a size", text)
 }
 
-// Setting is one name that the application finds in its settings.
+// Setting is a setting of the application.
 type Setting struct{ Name, Value string }
 
-// ParseSetting reads NAME=VALUE; the value may be empty and hold more "=".
+// ParseSetting parses NAME=VALUE. The value may be empty or contain "=".
 func ParseSetting(text string) (Setting, error) {
 	name, value, ok := strings.Cut(text, "=")
 	if !ok || name == "" {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestABareNumberIsSeconds(t *testing.T) {
+func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"90": 90 * time.Second, "90s": 90 * time.Second, "1m30s": 90 * time.Second,
 		"0": 0, "0.5": 500 * time.Millisecond, "250ms": 250 * time.Millisecond, "-1": Forever,
@@ -21,7 +21,7 @@ func TestABareNumberIsSeconds(t *testing.T) {
 	}
 }
 
-func TestSizesAreInPowersOfTwo(t *testing.T) {
+func TestParseSize(t *testing.T) {
 	for text, want := range map[string]int{
 		"65536": 65536, "64k": 65536, "64KiB": 65536, "64 kb": 65536, "1MiB": 1 << 20, "1m": 1 << 20, "1.5g": 3 << 29, "0": 0,
 	} {
@@ -36,7 +36,7 @@ func TestSizesAreInPowersOfTwo(t *testing.T) {
 	}
 }
 
-func TestSettingsKeepWhatFollowsTheFirstEqualsSign(t *testing.T) {
+func TestParseSetting(t *testing.T) {
 	if got, err := ParseSetting("a=b=c"); err != nil || got != (Setting{"a", "b=c"}) {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -47,20 +47,20 @@ func TestSettingsKeepWhatFollowsTheFirstEqualsSign(t *testing.T) {
 	}
 }
 
-func TestDefaultsReadWell(t *testing.T) {
+func TestDefaultsAreWrittenShort(t *testing.T) {
 	for want, d := range map[string]time.Duration{"2m": 2 * time.Minute, "24h": 24 * time.Hour, "1m30s": 90 * time.Second, "-1": Forever, "10s": 10 * time.Second, "0s": 0} {
 		if got := (Duration{To: &d, Zero: true}).String(); got != want {
-			t.Errorf("%v reads %s", d, got)
+			t.Errorf("%v is written as %s", d, got)
 		}
 	}
 	for want, n := range map[string]int{"1MiB": 1 << 20, "64KiB": 1 << 16, "1000": 1000, "2GiB": 2 << 30, "0": 0} {
 		if got := (Size{&n}).String(); got != want {
-			t.Errorf("%v reads %s", n, got)
+			t.Errorf("%v is written as %s", n, got)
 		}
 	}
 }
 
-func TestAFlagRefusesWhatMakesNoSense(t *testing.T) {
+func TestFlagsRefuseInvalidValues(t *testing.T) {
 	d, n, c := time.Second, 7, "full"
 	for text, v := range map[string]interface{ Set(string) error }{
 		"-1":    Duration{To: &d},
@@ -72,18 +72,18 @@ func TestAFlagRefusesWhatMakesNoSense(t *testing.T) {
 		"x":     List[Setting]{Parse: ParseSetting},
 	} {
 		if v.Set(text) == nil {
-			t.Errorf("%T takes %s", v, text)
+			t.Errorf("%T accepts %s", v, text)
 		}
 	}
 	if d != time.Second || n != 7 || c != "full" {
-		t.Errorf("what was refused was kept: %v, %v, %v", d, n, c)
+		t.Errorf("a refused value was stored: %v, %v, %v", d, n, c)
 	}
 	if err := (Duration{To: &d, Forever: true}).Set("-1"); err != nil || d != Forever {
 		t.Error(err)
 	}
 }
 
-func TestAListGrows(t *testing.T) {
+func TestListAppendsValues(t *testing.T) {
 	var to []Setting
 	l := List[Setting]{To: &to, Parse: ParseSetting}
 	if l.Set("a=1") != nil || l.Set("b=2") != nil || len(to) != 2 {
@@ -92,7 +92,7 @@ func TestAListGrows(t *testing.T) {
 	if got := l.Split("a=1,b=2"); len(got) != 2 {
 		t.Error(got)
 	}
-	l.Apart = " "
+	l.Separator = " "
 	if got := l.Split("a=1,b=2 c=3"); len(got) != 2 {
 		t.Error(got)
 	}
@@ -111,7 +111,7 @@ func FuzzDuration(f *testing.F) {
 			t.Fatalf("%q is %v", text, d)
 		}
 		if again, err := ParseDuration((Duration{To: &d, Zero: true}).String()); err != nil || again != d {
-			t.Fatalf("%q is %v, and again %v, %v", text, d, again, err)
+			t.Fatalf("%q is %v, which is written and parsed as %v, %v", text, d, again, err)
 		}
 	})
 }
@@ -126,7 +126,7 @@ func FuzzSize(f *testing.F) {
 			return
 		}
 		if again, err := ParseSize((Size{&n}).String()); err != nil || again != n {
-			t.Fatalf("%q is %v, and again %v, %v", text, n, again, err)
+			t.Fatalf("%q is %v, which is written and parsed as %v, %v", text, n, again, err)
 		}
 	})
 }

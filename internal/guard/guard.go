@@ -1,11 +1,11 @@
-// Package guard decides who may use the control server. Its port can do
-// anything to a running application, so a page of some other site, open in the
-// same browser, must not reach it.
+// Package guard restricts access to the control server. The control server has
+// full control over the application, so pages of other sites in the same browser
+// must not reach it.
 //
-// Without a token only this machine may ask, under a loopback name: a name
-// that somebody else's DNS resolves to 127.0.0.1 is refused. With a token every
-// request needs it. Either way a request that a browser makes for another
-// origin's page is refused.
+// Without a token, requests must come from this machine and use a loopback name
+// as host: other names are refused even if DNS resolves them to 127.0.0.1. With
+// a token, every request needs the token. In both cases, requests that a browser
+// makes for pages of other origins are refused.
 package guard
 
 import (
@@ -16,83 +16,70 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// cookieName is where a browser keeps the token that it was opened with.
+// cookieName is the name of the cookie that holds the token.
 const cookieName = "asgibox_control"
 
-// Options of a guard. The zero value lets in this machine only.
+// Options of a guard. The zero value allows requests from this machine only.
 type Options struct {
-	// Token, if not empty, is what every request must carry, as
-	// "Authorization: Bearer …" or as the cookie that opening the page with
-	// ?token=… sets.
+	// Token, if not empty, is required in every request, as "Authorization:
+	// Bearer …" or as a cookie. Opening the page with ?token=… sets the
+	// cookie.
 	Token string
-	// Open lists paths that need no token, from allowed hosts and origins:
-	// /healthz, which says nothing.
+	// Open lists paths that need no token, like /healthz. Host and origin
+	// must be allowed for them too.
 	Open []string
 }
 
-// NewToken makes a token that nobody can guess.
+// NewToken returns a new random token.
 func NewToken() string { return rand.Text() }
 
-// Loopback reports whether only this machine can reach an address that is
-// listened on.
-func Loopback(a net.Addr) bool {
-	if a.Network() == "unix" {
-		return true
-	}
-	at, err := netip.ParseAddrPort(a.String())
-	return err == nil && at.Addr().Unmap().IsLoopback()
-}
+// Loopback reports whether a listener's address can be reached from this machine
+// only.
+func Loopback(a net.Addr) bool { return a.Network() == "unix" || loopbackPeer(a.String()) }
 
-// Handler lets the allowed requests through to next and answers the rest:
-// 403 Forbidden, or 401 Unauthorized where a token is lacking.
+// Handler passes allowed requests to next. It replies to other requests with 403
+// Forbidden, or with 401 Unauthorized if the token is missing or wrong.
 func Handler(next http.Handler, o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if reason := o.forbids(r); reason != "" {
 			refuse(w, http.StatusForbidden, "Forbidden", reason)
 			return
 		}
-		if o.Token == "" || o.open(r.URL.Path) || o.hasToken(r) {
+		if o.Token == "" || slices.Contains(o.Open, r.URL.Path) || o.hasToken(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		if r.Method == http.MethodGet && same(r.URL.Query().Get("token"), o.Token) {
-			o.admit(w, r)
+			o.setCookie(w, r)
 			return
 		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="asgibox"`)
-		refuse(w, http.StatusUnauthorized, "Unauthorized", "this server wants the token that it printed at start: Authorization: Bearer TOKEN, or open it with ?token=TOKEN; commands take it with the address, as --token or from ASGIBOX_TOKEN")
+		refuse(w, http.StatusUnauthorized, "Unauthorized", "missing or wrong token; send the token that the server printed at start as Authorization: Bearer TOKEN, or open the page with ?token=TOKEN; commands take it in the address, from --token or from ASGIBOX_TOKEN")
 	})
 }
 
-// forbids answers why a request is refused whatever token it carries, or "".
+// forbids returns the reason for which a request is refused regardless of its
+// token, or "".
 func (o Options) forbids(r *http.Request) string {
 	if o.Token == "" {
 		if !loopbackPeer(r.RemoteAddr) {
-			return "without a token only this machine may ask"
+			return "without a token, only requests from this machine are allowed"
 		}
 		if !loopbackName(hostname(r.Host)) {
 			return "the host " + r.Host + " is not a loopback name; use localhost or 127.0.0.1"
 		}
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
-		return "a page of another site asked for it"
+		return "requests from pages of other sites are not allowed"
 	}
 	if origins := r.Header.Values("Origin"); len(origins) > 1 || len(origins) == 1 && !ownOrigin(origins[0], r) {
-		return "the origin " + strings.Join(origins, ", ") + " is not this server's own"
+		return "the origin " + strings.Join(origins, ", ") + " is not that of this server"
 	}
 	return ""
-}
-
-func (o Options) open(path string) bool {
-	for _, p := range o.Open {
-		if p == path {
-			return true
-		}
-	}
-	return false
 }
 
 func (o Options) hasToken(r *http.Request) bool {
@@ -103,9 +90,9 @@ func (o Options) hasToken(r *http.Request) bool {
 	return err == nil && same(cookie.Value, o.Token)
 }
 
-// admit gives a browser the token as a cookie, so that it stands in no address
-// bar, and sends it on.
-func (o Options) admit(w http.ResponseWriter, r *http.Request) {
+// setCookie sets the token as a cookie and redirects to /, so that the token
+// disappears from the browser's address bar.
+func (o Options) setCookie(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName, Value: o.Token, Path: "/",
 		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
@@ -119,8 +106,8 @@ func same(got, want string) bool {
 	return subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1
 }
 
-// ownOrigin reports whether a page of this very server asks: same name and
-// port, or any loopback name with the port.
+// ownOrigin reports whether an origin is that of this server: the same name and
+// port, or loopback names for both and the same port.
 func ownOrigin(origin string, r *http.Request) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

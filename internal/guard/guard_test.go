@@ -28,7 +28,7 @@ func host(name string) func(*http.Request) {
 	return func(r *http.Request) { r.Host = name }
 }
 
-func TestWithoutTokenOnlyLoopbackHostsAreServed(t *testing.T) {
+func TestWithoutTokenOnlyLoopbackHostsAreAllowed(t *testing.T) {
 	for name, want := range map[string]int{
 		"127.0.0.1:8001": 200, "localhost:8001": 200, "LOCALHOST": 200, "[::1]:8001": 200, "127.9.9.9": 200,
 		"evil.example:8001": 403, "localhost.evil.example": 403, "127.0.0.1.nip.io:8001": 403,
@@ -40,7 +40,7 @@ func TestWithoutTokenOnlyLoopbackHostsAreServed(t *testing.T) {
 	}
 }
 
-func TestWithoutTokenOnlyThisMachineIsServed(t *testing.T) {
+func TestWithoutTokenOnlyThisMachineIsAllowed(t *testing.T) {
 	for peer, want := range map[string]int{
 		"127.0.0.1:5": 200, "[::1]:5": 200, "[::ffff:127.0.0.1]:5": 200, "@": 200,
 		"192.168.1.2:5": 403, "junk": 403,
@@ -52,7 +52,7 @@ func TestWithoutTokenOnlyThisMachineIsServed(t *testing.T) {
 	}
 }
 
-func TestForeignOriginsAreRefused(t *testing.T) {
+func TestOtherOriginsAreRefused(t *testing.T) {
 	for origin, want := range map[string]int{
 		"http://127.0.0.1:8001": 200, "http://localhost:8001": 200, "http://[::1]:8001": 200,
 		"http://localhost:8000": 403, "https://evil.example": 403, "null": 403, "http://localhost": 403,
@@ -64,7 +64,7 @@ func TestForeignOriginsAreRefused(t *testing.T) {
 	}
 }
 
-func TestForeignOriginsAreRefusedThoughTheyBringTheCookie(t *testing.T) {
+func TestOtherOriginsAreRefusedEvenWithTheCookie(t *testing.T) {
 	o := Options{Token: "secret"}
 	got := ask(t, o, func(r *http.Request) {
 		r.Host = "box.example:8001"
@@ -76,7 +76,7 @@ func TestForeignOriginsAreRefusedThoughTheyBringTheCookie(t *testing.T) {
 	}
 }
 
-func TestOtherSitesCannotLoadItsResources(t *testing.T) {
+func TestOtherSitesCannotLoadResources(t *testing.T) {
 	edit := func(r *http.Request) {
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		r.Header.Set("Sec-Fetch-Mode", "no-cors")
@@ -86,19 +86,19 @@ func TestOtherSitesCannotLoadItsResources(t *testing.T) {
 	}
 }
 
-func TestWithTokenEveryRequestNeedsIt(t *testing.T) {
+func TestTokenIsRequired(t *testing.T) {
 	o := Options{Token: "secret", Open: []string{"/healthz"}}
 	for name, c := range map[string]struct {
 		edit func(*http.Request)
 		want int
 	}{
-		"none, though from this machine": {nil, 401},
-		"wrong":                          {header("Authorization", "Bearer sesame"), 401},
-		"right":                          {header("Authorization", "Bearer secret"), 200},
-		"any case of the scheme":         {header("Authorization", "bearer secret"), 200},
-		"basic":                          {header("Authorization", "Basic secret"), 401},
-		"in a cookie":                    {header("Cookie", cookieName+"=secret"), 200},
-		"an open path":                   {func(r *http.Request) { r.URL.Path = "/healthz" }, 200},
+		"none":                   {nil, 401},
+		"wrong":                  {header("Authorization", "Bearer sesame"), 401},
+		"right":                  {header("Authorization", "Bearer secret"), 200},
+		"any case of the scheme": {header("Authorization", "bearer secret"), 200},
+		"basic":                  {header("Authorization", "Basic secret"), 401},
+		"in a cookie":            {header("Cookie", cookieName+"=secret"), 200},
+		"an open path":           {func(r *http.Request) { r.URL.Path = "/healthz" }, 200},
 	} {
 		got := ask(t, o, func(r *http.Request) {
 			r.Host = "box.example:8001"
@@ -112,7 +112,7 @@ func TestWithTokenEveryRequestNeedsIt(t *testing.T) {
 	}
 }
 
-func TestTheTokenLeavesTheAddressBar(t *testing.T) {
+func TestTokenIsRemovedFromTheAddress(t *testing.T) {
 	o := Options{Token: "secret"}
 	got := ask(t, o, func(r *http.Request) {
 		r.URL.RawQuery = "token=secret"
@@ -123,11 +123,11 @@ func TestTheTokenLeavesTheAddressBar(t *testing.T) {
 	}
 	cookie := got.Header.Get("Set-Cookie")
 	if !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") {
-		t.Fatalf("the cookie %q can be read or sent by other pages", cookie)
+		t.Fatalf("other pages can read or send the cookie %q", cookie)
 	}
 }
 
-func TestLoopbackAddresses(t *testing.T) {
+func TestLoopback(t *testing.T) {
 	for text, want := range map[string]bool{"127.0.0.1:1": true, "[::1]:1": true, "0.0.0.0:1": false, "10.0.0.1:1": false} {
 		addr, err := net.ResolveTCPAddr("tcp", text)
 		if err != nil {

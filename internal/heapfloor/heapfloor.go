@@ -1,9 +1,9 @@
-// Package heapfloor spares a program with a small heap most of its garbage
-// collections. Go collects when garbage has grown to as much as is alive; a
-// server with 3 MB alive collects dozens of times a second, and a tenth to a
-// fifth of its time goes there. With a floor it collects when there is that
-// much garbage, or as much as is alive, whichever is more: the cost is at most
-// the floor in memory, however large the heap grows.
+// Package heapfloor reduces the number of garbage collections of a program with
+// a small heap. Go collects when there is as much garbage as live memory. A
+// server with 3 MB of live memory collects dozens of times a second, which takes
+// a tenth to a fifth of its time. With a floor, Go collects when the garbage
+// reaches the floor or the size of the live memory, whichever is larger. This
+// costs at most the floor in memory.
 package heapfloor
 
 import (
@@ -14,9 +14,9 @@ import (
 	"sync/atomic"
 )
 
-// Keep lets that many bytes of garbage gather before a collection, until stop
-// is called. It does nothing if the environment says how to collect, by GOGC.
-// What it sets is the whole process's: it is for package main.
+// Keep sets the floor, in bytes, until stop is called. It does nothing if the
+// environment variable GOGC is set. It affects the whole process, so only package
+// main should call it.
 func Keep(bytes uint64) (stop func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
@@ -34,26 +34,26 @@ func Keep(bytes uint64) (stop func()) {
 
 type floor struct {
 	bytes   uint64
-	set     atomic.Int64 // the percentage in force
+	set     atomic.Int64 // the current percentage
 	stopped atomic.Bool
 }
 
-// usual is Go's own percentage.
-const usual = 100
+// defaultPercent is Go's default percentage.
+const defaultPercent = 100
 
-// least is how much Go takes to be alive at least, at the usual percentage: it
-// multiplies by the one in force, and so has to be known here. Before the first
-// collection nothing is known to be alive.
-const least = 4 << 20
+// minLive is the live memory, in bytes, that Go assumes at least. Go multiplies
+// its minimum heap by the percentage, so percent must not assume less. Before the
+// first collection the live memory is unknown.
+const minLive = 4 << 20
 
-// percent answers the growth, in percent of what is alive, that leaves room
-// for the floor.
+// percent returns the percentage of garbage, relative to the live memory, that
+// gives at least the floor.
 func (f *floor) percent(live uint64) int {
-	return int(max(usual, 100*f.bytes/max(live, least)))
+	return int(max(defaultPercent, 100*f.bytes/max(live, minLive)))
 }
 
-// watch has the percentage looked at after each collection: the sentinel is
-// garbage at once, so the next collection finds it.
+// watch adjusts the percentage after each collection. The sentinel is garbage
+// immediately, so its cleanup runs after the next collection.
 func (f *floor) watch() {
 	sentinel := new([16]byte)
 	runtime.AddCleanup(sentinel, func(f *floor) {
@@ -65,8 +65,8 @@ func (f *floor) watch() {
 	}, f)
 }
 
-// adjust sets the percentage anew where it is off by more than a quarter, since
-// setting it stops the program for a moment.
+// adjust sets the percentage if it is wrong by more than a quarter. It tolerates
+// smaller differences because setting it stops the program for a moment.
 func (f *floor) adjust(live uint64) {
 	want, have := int64(f.percent(live)), f.set.Load()
 	if want*4 > have*3 && want*4 < have*5 {
@@ -76,7 +76,7 @@ func (f *floor) adjust(live uint64) {
 	debug.SetGCPercent(int(want))
 }
 
-// liveHeap answers the bytes that the last collection found alive.
+// liveHeap returns the bytes that were live at the last collection.
 func liveHeap() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)

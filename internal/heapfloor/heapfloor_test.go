@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestTheFloorIsRoomForGarbageWhateverIsAlive(t *testing.T) {
+func TestPercentLeavesRoomForTheFloor(t *testing.T) {
 	f := &floor{bytes: 32 << 20}
 	for live, want := range map[uint64]int{0: 800, 1 << 20: 800, 4 << 20: 800, 16 << 20: 200, 32 << 20: 100, 1 << 30: 100} {
 		if got := f.percent(live); got != want {
@@ -18,13 +18,14 @@ func TestTheFloorIsRoomForGarbageWhateverIsAlive(t *testing.T) {
 	}
 }
 
-// TestAYoungProcessCollects though nothing is known to be alive when it begins.
-func TestAYoungProcessCollects(t *testing.T) {
-	const child = "ASGIBOX_TEST_YOUNG_PROCESS"
+// TestNewProcessCollects checks that a new process collects, though its live
+// memory is not known yet.
+func TestNewProcessCollects(t *testing.T) {
+	const child = "ASGIBOX_TEST_NEW_PROCESS"
 	if os.Getenv(child) == "" {
-		young := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
-		young.Env = append(os.Environ(), child+"=1", "GOGC=")
-		if out, err := young.CombinedOutput(); err != nil {
+		cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), child+"=1", "GOGC=")
+		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 		return
@@ -41,9 +42,9 @@ func TestAYoungProcessCollects(t *testing.T) {
 	}
 }
 
-var garbage []byte // keeps the compiler from leaving it out
+var garbage []byte // a global, so that the compiler does not remove the allocation
 
-func TestItFollowsTheHeap(t *testing.T) {
+func TestAdjustFollowsTheHeap(t *testing.T) {
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)
 	f := &floor{bytes: 64 << 20}
@@ -58,17 +59,17 @@ func TestItFollowsTheHeap(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentHasTheLastWord(t *testing.T) {
+func TestGOGCTakesPrecedence(t *testing.T) {
 	t.Setenv("GOGC", "70")
 	before := debug.SetGCPercent(70)
 	defer debug.SetGCPercent(before)
 	defer Keep(64 << 20)()
 	if got := current(); got != 70 {
-		t.Errorf("it is %d%%", got)
+		t.Errorf("the percentage is %d%%, want 70%%", got)
 	}
 }
 
-// current answers the percentage in force.
+// current returns the current percentage.
 func current() int {
 	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 	metrics.Read(sample)

@@ -4,4 +4,4 @@ package terminal
 
 import "os"
 
-func raw(*os.File) (func(), error) { return nil, ErrNone }
+func raw(*os.File) (func(), error) { return nil, ErrNoTerminal }

@@ -9,19 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// raw has the terminal hand over keys as they are pressed, and a read return
-// after a tenth of a second without one.
+// raw switches the terminal to single keys without echo. A read then returns
+// after a tenth of a second even if no key was pressed.
 func raw(f *os.File) (restore func(), err error) {
 	fd := int(f.Fd())
 	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
-		return nil, ErrNone // the terminal is another job's
+		return nil, ErrNoTerminal // another job has the terminal
 	}
-	// Should this become a background job, reading fails and does not stop
-	// the whole process.
+	// If this becomes a background job, reading must fail and not stop the
+	// process.
 	signal.Ignore(unix.SIGTTIN, unix.SIGTTOU)
 	old, err := unix.IoctlGetTermios(fd, getTermios)
 	if err != nil {
-		return nil, ErrNone
+		return nil, ErrNoTerminal
 	}
 	keys := *old
 	keys.Lflag &^= unix.ICANON | unix.ECHO

@@ -1,5 +1,5 @@
-// Package terminal reads single keys from a terminal, without waiting for the
-// end of a line.
+// Package terminal reads single keys from a terminal, without waiting for Enter,
+// and opens pages in the browser.
 package terminal
 
 import (
@@ -11,12 +11,12 @@ import (
 	"runtime"
 )
 
-// ErrNone is what reading keys fails with where there is no terminal to read
-// them from.
-var ErrNone = errors.New("this is no terminal that gives single keys")
+// ErrNoTerminal: the file is not a terminal from which single keys can be read.
+var ErrNoTerminal = errors.New("not a terminal that can read single keys")
 
-// Keys calls pressed with each key that is pressed, until the context ends.
-// Meanwhile the terminal does not show what is typed; Ctrl-C works as ever.
+// Keys calls pressed for each key until the context ends, and then restores the
+// terminal. Until then the terminal does not show the keys; Ctrl-C works as
+// usual.
 func Keys(ctx context.Context, f *os.File, pressed func(key byte)) error {
 	restore, err := raw(f)
 	if err != nil {
@@ -29,14 +29,14 @@ func Keys(ctx context.Context, f *os.File, pressed func(key byte)) error {
 		switch {
 		case n == 1:
 			pressed(buffer[0])
-		case err != nil && !errors.Is(err, io.EOF): // which only says that no key was pressed
+		case err != nil && !errors.Is(err, io.EOF): // EOF means that no key was pressed
 			return err
 		}
 	}
 	return nil
 }
 
-// Browse opens a page in the browser of whoever sits there.
+// Browse opens a page in the user's browser.
 func Browse(url string) error {
 	name, args := "xdg-open", []string{url}
 	switch runtime.GOOS {
@@ -49,6 +49,6 @@ func Browse(url string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	go func() { _ = cmd.Wait() }() // it ends when it likes
+	go func() { _ = cmd.Wait() }() // does not block the caller
 	return nil
 }

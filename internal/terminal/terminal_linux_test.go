@@ -9,18 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pair opens a terminal: what is written to the one end is typed at the other.
-func pair(t *testing.T) (hands, screen *os.File) {
+// pair opens a pseudo-terminal. Text written to the keyboard end can be read from
+// the screen end.
+func pair(t *testing.T) (keyboard, screen *os.File) {
 	t.Helper()
-	hands, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skip("this machine has no pseudo-terminals:", err)
+		t.Skip("cannot open a pseudo-terminal:", err)
 	}
-	t.Cleanup(func() { hands.Close() })
-	if err := unix.IoctlSetPointerInt(int(hands.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+	t.Cleanup(func() { keyboard.Close() })
+	if err := unix.IoctlSetPointerInt(int(keyboard.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
-	n, err := unix.IoctlGetInt(int(hands.Fd()), unix.TIOCGPTN)
+	n, err := unix.IoctlGetInt(int(keyboard.Fd()), unix.TIOCGPTN)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,17 +30,17 @@ func pair(t *testing.T) (hands, screen *os.File) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { screen.Close() })
-	return hands, screen
+	return keyboard, screen
 }
 
-func TestKeysComeOneByOneAndTheTerminalIsRestored(t *testing.T) {
-	hands, screen := pair(t)
+func TestKeysAreReadAndTheTerminalIsRestored(t *testing.T) {
+	keyboard, screen := pair(t)
 	before, err := unix.IoctlGetTermios(int(screen.Fd()), getTermios)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := hands.WriteString("rq"); err != nil {
+	if _, err := keyboard.WriteString("rq"); err != nil {
 		t.Fatal(err)
 	}
 	var keys []byte
@@ -60,13 +61,13 @@ func TestKeysComeOneByOneAndTheTerminalIsRestored(t *testing.T) {
 	}
 }
 
-func TestAFileHasNoKeys(t *testing.T) {
+func TestKeysNeedATerminal(t *testing.T) {
 	f, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := Keys(t.Context(), f, nil); err != ErrNone {
+	if err := Keys(t.Context(), f, nil); err != ErrNoTerminal {
 		t.Error(err)
 	}
 }
