@@ -163,7 +163,7 @@ func TestWhatIsNoRecordingIsRefused(t *testing.T) {
 	if status, out := p.command("record", filepath.Join(p.dir, "no", "folder")); status != 1 || !strings.Contains(out, "no such file") {
 		t.Errorf("recorded into no folder: %d %s", status, out)
 	}
-	if status, out := p.command("record", filepath.Join(p.dir, "x.rec"), "foo:bar"); status != 1 || !strings.Contains(out, "there is no foo:") {
+	if status, out := p.command("record", filepath.Join(p.dir, "x.rec"), "foo:bar"); status != 1 || !strings.Contains(out, "unknown key foo:") {
 		t.Errorf("recorded with a bad filter: %d %s", status, out)
 	}
 }
