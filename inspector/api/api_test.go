@@ -93,7 +93,7 @@ func TestAClientReadsResponsesLinesAndErrors(t *testing.T) {
 	if err := c.Get(t.Context(), "/full", nil, nil); !errors.As(err, &refusal) || *refusal != (Error{ChannelFull, "the channel is full"}) {
 		t.Errorf("%v", err)
 	}
-	for path, want := range map[string]string{"/text": "not from a control server", "/none": "is it a control server?"} {
+	for path, want := range map[string]string{"/text": "not from an asgibox control server", "/none": "is it an asgibox control server?"} {
 		if err := c.Get(t.Context(), path, nil, &sent); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}

@@ -57,13 +57,13 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader, 
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return fmt.Errorf("read the response of %s: %w", c.Base, err)
+		return fmt.Errorf("the response from %s is incomplete: %w", c.Base, err)
 	}
 	if v == nil {
 		return nil
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("the response of %s is not from a control server: %w", c.Base, err)
+		return fmt.Errorf("the response from %s is not from an asgibox control server: %w", c.Base, err)
 	}
 	return nil
 }
@@ -117,14 +117,14 @@ func (c *Client) open(ctx context.Context, method, path string, body io.Reader) 
 		}
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, fmt.Errorf("no control server at %s: is asgibox running?", req.URL.Host)
+		return nil, fmt.Errorf("cannot reach a control server on %s: is asgibox running?", req.URL.Host)
 	case resp.StatusCode < 300:
 		return resp, nil
 	}
 	defer resp.Body.Close()
 	refusal := &Error{}
 	if json.NewDecoder(resp.Body).Decode(refusal) != nil || refusal.Detail == "" {
-		return nil, fmt.Errorf("%s returned %s: is it a control server?", req.URL.Host, resp.Status)
+		return nil, fmt.Errorf("%s responded with %s: is it an asgibox control server?", req.URL.Host, resp.Status)
 	}
 	return nil, refusal
 }

@@ -36,11 +36,11 @@ its own, or none (asgibox run --no-workers).`),
 			if server.Address == "" && server.Store == "" {
 				server.Store = filepath.Join(filepath.Dir(app), ".asgibox", "channels.db")
 			}
-			base, token, err := server.Find()
+			control, err := server.Find()
 			if err != nil {
 				return err
 			}
-			return devserver.Work(cmd.Context(), app, o, base.String(), token, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return devserver.Work(cmd.Context(), app, o, control.Base, control.Token, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	g := command.NewGroup("Server")

@@ -9,24 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"asgibox/inspector/api"
 	"asgibox/internal/command"
 )
-
-// channelRow describes a channel.
-type channelRow struct {
-	Name     string  `json:"name"`
-	Kind     string  `json:"kind"`
-	Depth    int     `json:"depth"`
-	Capacity int     `json:"capacity"`
-	OldestMS float64 `json:"oldestMs"`
-	Readers  int     `json:"readers"`
-	Bound    bool    `json:"bound"`
-	Paused   bool    `json:"paused"`
-	Sent     uint64  `json:"sent"`
-	Rate     float64 `json:"rate"`
-	Refused  uint64  `json:"refused"`
-	Expired  uint64  `json:"expired"`
-}
 
 func newChannels() *cobra.Command {
 	return newCommand(&cobra.Command{
@@ -43,11 +28,8 @@ were sent, refused because the channel was full, and expired unread.`,
 		if len(args) == 1 {
 			query.Set("pattern", args[0])
 		}
-		var response struct {
-			Channels []channelRow `json:"channels"`
-			All      int          `json:"all"`
-		}
-		if err := c.get("/api/channels", query, &response); err != nil {
+		var response api.Channels
+		if err := c.Get(c.ctx, "/api/channels", query, &response); err != nil {
 			return err
 		}
 		if c.json {
@@ -55,7 +37,7 @@ were sent, refused because the channel was full, and expired unread.`,
 		}
 		var rows [][]string
 		for _, ch := range response.Channels {
-			rows = append(rows, ch.row())
+			rows = append(rows, channelRow(ch))
 		}
 		err := c.table("CHANNEL WAITING CAPACITY OLDEST RATE SENT REFUSED EXPIRED STATE", rows)
 		if err == nil && response.All > len(rows) {
@@ -65,7 +47,7 @@ were sent, refused because the channel was full, and expired unread.`,
 	})
 }
 
-func (ch channelRow) row() []string {
+func channelRow(ch api.Channel) []string {
 	oldest, state := "-", "no reader"
 	if ch.OldestMS > 0 {
 		oldest = time.Duration(ch.OldestMS * 1e6).Round(time.Millisecond).String()
@@ -84,17 +66,12 @@ func (ch channelRow) row() []string {
 	}
 }
 
-// pausedChannel is the channel, or the prefix of channels, that a breakpoint
-// holds.
-type pausedChannel struct {
-	Channel string `json:"channel"`
-}
-
-func (p pausedChannel) String() string {
-	if strings.HasSuffix(p.Channel, "!") {
-		return p.Channel + ", that is every channel with this prefix,"
+// pausedName names the channels that a breakpoint holds.
+func pausedName(channel string) string {
+	if strings.HasSuffix(channel, "!") {
+		return channel + ", that is every channel with this prefix,"
 	}
-	return p.Channel
+	return channel
 }
 
 func newPause() *cobra.Command {
@@ -106,11 +83,11 @@ sockets stay open. step delivers one message, resume all.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeChannels,
 	}, nil, func(c *client, args []string) error {
-		var response pausedChannel
-		if err := c.post("/api/channel/pause", map[string]string{"channel": args[0]}, &response); err != nil {
+		var response api.Paused
+		if err := c.Post(c.ctx, "/api/channel/pause", map[string]string{"channel": args[0]}, &response); err != nil {
 			return err
 		}
-		return c.report(response, "%s is paused", response)
+		return c.report(response, "%s is paused", pausedName(response.Channel))
 	})
 }
 
@@ -121,10 +98,8 @@ func newStep() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeChannels,
 	}, nil, func(c *client, args []string) error {
-		var response struct {
-			Stepped bool `json:"stepped"`
-		}
-		if err := c.post("/api/channel/step", map[string]string{"channel": args[0]}, &response); err != nil {
+		var response api.Stepped
+		if err := c.Post(c.ctx, "/api/channel/step", map[string]string{"channel": args[0]}, &response); err != nil {
 			return err
 		}
 		if !response.Stepped {
@@ -141,16 +116,13 @@ func newResume() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeChannels,
 	}, nil, func(c *client, args []string) error {
-		var response struct {
-			pausedChannel
-			Resumed bool `json:"resumed"`
-		}
-		if err := c.post("/api/channel/resume", map[string]string{"channel": args[0]}, &response); err != nil {
+		var response api.Resumed
+		if err := c.Post(c.ctx, "/api/channel/resume", map[string]string{"channel": args[0]}, &response); err != nil {
 			return err
 		}
 		if !response.Resumed {
 			return c.report(response, "%s was not paused", response.Channel)
 		}
-		return c.report(response, "%s is no longer paused", response)
+		return c.report(response, "%s is no longer paused", pausedName(response.Channel))
 	})
 }

@@ -3,17 +3,12 @@
 package client
 
 import (
-	"bufio"
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"asgibox/inspector/api"
 	"asgibox/internal/command"
 	"asgibox/internal/console"
 )
@@ -50,24 +46,22 @@ func (s *Server) AddFlags(g command.FlagGroup, place string) {
 	g.StringVar(&s.Token, "token", "", "token of the control server, if the address has none")
 }
 
-// Find returns the URL of the selected server's control server and its token.
-// Without an address or a store it looks for a store in the current folder and
-// those above.
-func (s *Server) Find() (base *url.URL, token string, err error) {
+// Find returns a client for the control server of the selected server. Without
+// an address or a store it looks for a store in the current folder and those
+// above.
+func (s *Server) Find() (*api.Client, error) {
 	address := s.Address
 	if address == "" {
+		var err error
 		if address, err = savedAddress(s.Store); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 	}
-	if !strings.Contains(address, "://") {
-		address = "http://" + address
+	c, err := api.NewClient(address, s.Token)
+	if err != nil {
+		return nil, fmt.Errorf("--control %s: %w", address, err)
 	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return nil, "", fmt.Errorf("--control %s: want an address like 127.0.0.1:8001", address)
-	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host}, cmp.Or(u.Query().Get("token"), s.Token), nil
+	return c, nil
 }
 
 // savedAddress returns the control server's address from the file beside the
@@ -110,12 +104,11 @@ func readAddress(store string) (string, error) {
 
 // A client calls the control server of a running program for one command.
 type client struct {
-	ctx   context.Context
-	out   io.Writer
-	json  bool
-	base  *url.URL
-	token string
-	log   *slog.Logger // for what is not the command's output
+	*api.Client
+	ctx  context.Context
+	out  io.Writer
+	json bool
+	log  *slog.Logger // for what is not the command's output
 }
 
 // newCommand completes a command that runs against a selected server.
@@ -138,110 +131,20 @@ func newCommand(cmd *cobra.Command, addFlags func(command.FlagGroup), run func(*
 			return err
 		}
 		c.json = json
-		return run(c, args)
+		if err = run(c, args); c.ctx.Err() != nil && errors.Is(err, c.ctx.Err()) {
+			return &command.ExitError{Status: 0} // Ctrl-C is the normal end of a command that runs until then
+		}
+		return err
 	}
 	return cmd
 }
 
 func (s *Server) connect(cmd *cobra.Command) (*client, error) {
-	base, token, err := s.Find()
+	c, err := s.Find()
 	return &client{
-		ctx: cmd.Context(), out: cmd.OutOrStdout(), base: base, token: token,
+		Client: c, ctx: cmd.Context(), out: cmd.OutOrStdout(),
 		log: slog.New(console.New(cmd.ErrOrStderr(), console.Options{})),
 	}, err
-}
-
-// get calls with GET and decodes the response into v.
-func (c *client) get(path string, query url.Values, v any) error {
-	return c.call(http.MethodGet, path+"?"+query.Encode(), nil, v)
-}
-
-// post calls with POST and decodes the response into v unless v is nil. If the
-// arguments are []byte, they are JSON already.
-func (c *client) post(path string, args, v any) error {
-	body, ok := args.([]byte)
-	if !ok {
-		var err error
-		if body, err = json.Marshal(args); err != nil {
-			return err
-		}
-	}
-	return c.call(http.MethodPost, path, bytes.NewReader(body), v)
-}
-
-func (c *client) call(method, path string, body io.Reader, v any) error {
-	resp, err := c.open(method, path, body)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("the response from %s is incomplete: %w", c.base.Host, err)
-	}
-	if v == nil {
-		return nil
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("the response from %s is not from an asgibox control server: %w", c.base.Host, err)
-	}
-	return nil
-}
-
-// open makes a request and returns its response unless it is an error.
-func (c *client) open(method, path string, body io.Reader) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(c.ctx, method, c.base.String()+path, body)
-	if err != nil {
-		return nil, err
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	switch {
-	case c.ctx.Err() != nil:
-		return nil, &command.ExitError{Status: 0} // Ctrl-C is the normal end of a command that runs until then
-	case err != nil:
-		return nil, fmt.Errorf("cannot reach a control server on %s: is asgibox running?", c.base.Host)
-	case resp.StatusCode < 300:
-		return resp, nil
-	}
-	defer resp.Body.Close()
-	var refusal struct{ Error, Detail string }
-	if json.NewDecoder(resp.Body).Decode(&refusal) != nil || refusal.Detail == "" {
-		return nil, fmt.Errorf("%s responded with %s: is it an asgibox control server?", c.base.Host, resp.Status)
-	}
-	return nil, errors.New(refusal.Detail)
-}
-
-// lines calls f with each line of a response that has no end.
-func (c *client) lines(path string, query url.Values, f func([]byte) error) error {
-	resp, err := c.open(http.MethodGet, path+"?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	return eachLine(c.ctx, resp.Body, f)
-}
-
-func eachLine(ctx context.Context, r io.Reader, f func([]byte) error) error {
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(make([]byte, 64<<10), 64<<20)
-	for scanner.Scan() {
-		if len(bytes.TrimSpace(scanner.Bytes())) == 0 {
-			continue
-		}
-		if err := f(scanner.Bytes()); err != nil {
-			return err
-		}
-	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	return scanner.Err()
 }
 
 // report prints a sentence, or the response as JSON with --json.

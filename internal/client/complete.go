@@ -3,12 +3,13 @@ package client
 import (
 	"github.com/spf13/cobra"
 
+	"asgibox/inspector/api"
 	"asgibox/internal/command"
 )
 
 // completeChannels proposes the channels of the running server.
 func completeChannels(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var response struct{ Channels []struct{ Name string } }
+	var response api.Channels
 	return proposed(cmd, "/api/channels", &response, func() (names []string) {
 		for _, ch := range response.Channels {
 			names = append(names, ch.Name)
@@ -22,7 +23,7 @@ func completeGroups(cmd *cobra.Command, args []string, _ string) ([]string, cobr
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	var response struct{ Groups []struct{ Name string } }
+	var response api.Groups
 	return proposed(cmd, "/api/groups", &response, func() (names []string) {
 		for _, g := range response.Groups {
 			names = append(names, g.Name)
@@ -44,9 +45,7 @@ func completeMembers(cmd *cobra.Command, args []string, prefix string) ([]string
 
 // completeSockets proposes the open WebSockets of the running server.
 func completeSockets(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var response struct {
-		Connections []struct{ Channel, Path string }
-	}
+	var response api.Connections
 	return proposed(cmd, "/api/connections", &response, func() (names []string) {
 		for _, s := range response.Connections {
 			names = append(names, s.Channel+"\t"+s.Path)
@@ -64,7 +63,7 @@ func proposed(cmd *cobra.Command, path string, response any, names func() []stri
 	s.Store, _ = cmd.Flags().GetString("store")
 	s.Token, _ = cmd.Flags().GetString("token")
 	c, err := s.connect(cmd)
-	if err != nil || c.get(path, nil, response) != nil {
+	if err != nil || c.Get(c.ctx, path, nil, response) != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return names(), cobra.ShellCompDirectiveNoFileComp

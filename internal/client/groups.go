@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"asgibox/inspector/api"
 )
 
 func newGroupCommands() *cobra.Command {
@@ -41,10 +43,8 @@ func newGroupSend() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var response struct {
-			Trace string `json:"trace"`
-		}
-		if err := c.post("/api/group/send", body, &response); err != nil {
+		var response api.Sent
+		if err := c.Post(c.ctx, "/api/group/send", body, &response); err != nil {
 			return err
 		}
 		return c.report(response, "sent to %s, trace %s", args[0], response.Trace)
@@ -55,7 +55,7 @@ func newGroupSend() *cobra.Command {
 func newGroupMember(verb, short string) *cobra.Command {
 	return newCommand(&cobra.Command{Use: verb + " GROUP CHANNEL", Short: short, Args: cobra.ExactArgs(2), ValidArgsFunction: completeMembers}, nil,
 		func(c *client, args []string) error {
-			if err := c.post("/api/group/"+verb, map[string]string{"group": args[0], "channel": args[1]}, nil); err != nil {
+			if err := c.Post(c.ctx, "/api/group/"+verb, map[string]string{"group": args[0], "channel": args[1]}, nil); err != nil {
 				return err
 			}
 			return c.report(struct{}{}, "%s: %s %s", args[0], verb, args[1])
@@ -72,13 +72,8 @@ func newGroupList() *cobra.Command {
 		if len(args) == 1 {
 			return c.listMembers(args[0])
 		}
-		var response struct {
-			Groups []struct {
-				Name    string `json:"name"`
-				Members int    `json:"members"`
-			} `json:"groups"`
-		}
-		if err := c.get("/api/groups", nil, &response); err != nil {
+		var response api.Groups
+		if err := c.Get(c.ctx, "/api/groups", nil, &response); err != nil {
 			return err
 		}
 		if c.json {
@@ -93,13 +88,8 @@ func newGroupList() *cobra.Command {
 }
 
 func (c *client) listMembers(group string) error {
-	var response struct {
-		Members []struct {
-			Channel string  `json:"channel"`
-			Expires float64 `json:"expires"`
-		} `json:"members"`
-	}
-	if err := c.get("/api/groups", url.Values{"name": {group}}, &response); err != nil {
+	var response api.Members
+	if err := c.Get(c.ctx, "/api/groups", url.Values{"name": {group}}, &response); err != nil {
 		return err
 	}
 	if c.json {

@@ -11,20 +11,17 @@ import (
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
 	"asgibox/asgi/remote"
+	"asgibox/inspector/api"
 	"asgibox/internal/command"
 )
 
-// withMessage returns the JSON arguments of a call that sends. It keeps the
+// withMessage returns the arguments of a call that sends. It keeps the
 // message as it was given, so that 1.0 stays a float.
-func withMessage(key, name, message string) ([]byte, error) {
+func withMessage(key, name, message string) (map[string]any, error) {
 	if !json.Valid([]byte(message)) {
 		return nil, fmt.Errorf("the message is not JSON: %s", message)
 	}
-	quoted, err := json.Marshal(name)
-	if err != nil {
-		return nil, err
-	}
-	return fmt.Appendf(nil, `{%q: %s, "message": %s}`, key, quoted, message), nil
+	return map[string]any{key: name, "message": json.RawMessage(message)}, nil
 }
 
 // messageArgument returns the argument, or standard input for "-".
@@ -56,10 +53,8 @@ begins with U+FFFF is a byte string; the rest of it is standard base64.`,
 		if err != nil {
 			return err
 		}
-		var response struct {
-			Trace string `json:"trace"`
-		}
-		if err := c.post("/api/send", body, &response); err != nil {
+		var response api.Sent
+		if err := c.Post(c.ctx, "/api/send", body, &response); err != nil {
 			return err
 		}
 		return c.report(response, "sent to %s, trace %s", args[0], response.Trace)
@@ -80,7 +75,7 @@ already assigned to the command is printed.`,
 	}, func(g command.FlagGroup) {
 		g.BoolVarP(&follow, "follow", "f", false, "receive until Ctrl-C")
 	}, func(c *client, channels []string) error {
-		layer, err := remote.Dial(c.ctx, c.base.String(), remote.ClientOptions{Token: c.token, Log: c.log})
+		layer, err := remote.Dial(c.ctx, c.Base, remote.ClientOptions{Token: c.Token, Log: c.log})
 		if err != nil {
 			return err
 		}
@@ -119,7 +114,7 @@ func newFlush() *cobra.Command {
 		if !yes {
 			return errors.New("flush drops all waiting messages and all groups: pass --yes to confirm")
 		}
-		if err := c.post("/api/flush", struct{}{}, nil); err != nil {
+		if err := c.Post(c.ctx, "/api/flush", struct{}{}, nil); err != nil {
 			return err
 		}
 		return c.report(struct{}{}, "flushed the channel layer")
@@ -136,17 +131,15 @@ show traces.`,
 		Args: cobra.ExactArgs(1),
 	}, nil, func(c *client, args []string) error {
 		var raw json.RawMessage
-		if err := c.post("/api/replay", map[string]string{"trace": args[0]}, &raw); err != nil {
+		if err := c.Post(c.ctx, "/api/replay", map[string]string{"trace": args[0]}, &raw); err != nil {
 			return err
 		}
 		if c.json {
 			return c.print(raw)
 		}
 		var response struct {
-			Status         int
-			Body           string
-			Headers        [][2]string
-			Channel, Trace string
+			api.Response
+			api.Sent
 		}
 		if err := json.Unmarshal(raw, &response); err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"asgibox/inspector/api"
 	"asgibox/internal/command"
 )
 
@@ -58,7 +58,7 @@ func (c *client) recordingFile(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.post("/api/ignore", map[string]string{"file": path}, nil); err != nil {
+	if err := c.Post(c.ctx, "/api/ignore", map[string]string{"file": path}, nil); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
@@ -67,7 +67,7 @@ func (c *client) recordingFile(name string) (*os.File, error) {
 // recordTo writes each message once and returns the number of messages.
 func (c *client) recordTo(w io.Writer, filter []string) (n int, err error) {
 	written := make(map[uint64]bool)
-	err = c.lines("/api/tail", recordQuery(filter), func(line []byte) error {
+	err = c.Lines(c.ctx, "/api/tail", recordQuery(filter), nil, func(line []byte) error {
 		var m struct{ ID uint64 }
 		if err := json.Unmarshal(line, &m); err != nil || written[m.ID] {
 			return err
@@ -81,21 +81,6 @@ func (c *client) recordTo(w io.Writer, filter []string) (n int, err error) {
 
 func recordQuery(filter []string) url.Values {
 	return url.Values{"full": {"1"}, "filter": {strings.Join(append([]string{recordedChannels}, filter...), " ")}}
-}
-
-// played is the progress of a playback and its outcome.
-type played struct {
-	Done      int     `json:"done"`
-	All       int     `json:"all"`
-	Finished  bool    `json:"finished"`
-	Same      int     `json:"same"`
-	Different int     `json:"different"`
-	Skipped   int     `json:"skipped"`
-	TookMS    float64 `json:"tookMs"`
-	Details   []struct {
-		What string   `json:"what"`
-		Diff []string `json:"diff"`
-	} `json:"details"`
 }
 
 func newPlay() *cobra.Command {
@@ -125,17 +110,12 @@ members. To protect a server, play against another one that has its own store.`,
 			return err
 		}
 		defer f.Close()
-		path := "/api/playback"
+		query := url.Values{}
 		if full {
-			path += "?speed=full"
+			query.Set("speed", "full")
 		}
-		resp, err := c.open(http.MethodPost, path, f)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		var p played
-		err = eachLine(c.ctx, resp.Body, func(line []byte) error {
+		var p api.Playback
+		err = c.Lines(c.ctx, "/api/playback", query, f, func(line []byte) error {
 			if err := json.Unmarshal(line, &p); err != nil {
 				return err
 			}
@@ -150,7 +130,7 @@ members. To protect a server, play against another one that has its own store.`,
 	return cmd
 }
 
-func (c *client) reportPlayed(p played) error {
+func (c *client) reportPlayed(p api.Playback) error {
 	switch {
 	case !p.Finished:
 		return fmt.Errorf("the playback ended after %d of %d messages", p.Done, p.All)

@@ -11,23 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"asgibox/inspector/api"
 	"asgibox/internal/command"
 )
-
-// connectionRow describes an open WebSocket.
-type connectionRow struct {
-	Channel   string   `json:"channel"`
-	Path      string   `json:"path"`
-	Client    string   `json:"client"`
-	Opened    float64  `json:"opened"`
-	Waiting   bool     `json:"waiting"`
-	FramesIn  int64    `json:"framesIn"`
-	FramesOut int64    `json:"framesOut"`
-	BytesIn   int64    `json:"bytesIn"`
-	BytesOut  int64    `json:"bytesOut"`
-	Mailbox   int      `json:"mailbox"`
-	Groups    []string `json:"groups"`
-}
 
 func newPs() *cobra.Command {
 	return newCommand(&cobra.Command{
@@ -35,20 +21,9 @@ func newPs() *cobra.Command {
 		Short: "List the open WebSockets and busy workers of a running server",
 		Args:  cobra.NoArgs,
 	}, nil, func(c *client, _ []string) error {
-		var open struct {
-			Connections []connectionRow `json:"connections"`
-		}
-		var all struct {
-			Workers []struct {
-				Number     int     `json:"number"`
-				Generation uint64  `json:"generation"`
-				Busy       bool    `json:"busy"`
-				Channel    string  `json:"channel"`
-				Handler    string  `json:"handler"`
-				Since      float64 `json:"since"`
-			} `json:"workers"`
-		}
-		if err := errors.Join(c.get("/api/connections", nil, &open), c.get("/api/workers", nil, &all)); err != nil {
+		var open api.Connections
+		var all api.Workers
+		if err := errors.Join(c.Get(c.ctx, "/api/connections", nil, &open), c.Get(c.ctx, "/api/workers", nil, &all)); err != nil {
 			return err
 		}
 		if c.json {
@@ -94,8 +69,8 @@ func newKill() *cobra.Command {
 		g.IntVar(&code, "code", 1000, "close code")
 		g.StringVar(&reason, "reason", "", "reason to send to the client")
 	}, func(c *client, args []string) error {
-		var open struct{ Connections []connectionRow }
-		if err := c.get("/api/connections", url.Values{"limit": {"10000"}}, &open); err != nil {
+		var open api.Connections
+		if err := c.Get(c.ctx, "/api/connections", url.Values{"limit": {"10000"}}, &open); err != nil {
 			return err
 		}
 		for _, arg := range args {
@@ -103,7 +78,7 @@ func newKill() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = c.post("/api/connections/close", map[string]any{"channel": channel, "code": code, "reason": reason}, nil)
+			err = c.Post(c.ctx, "/api/connections/close", map[string]any{"channel": channel, "code": code, "reason": reason}, nil)
 			if err != nil {
 				return err
 			}
@@ -117,7 +92,7 @@ func newKill() *cobra.Command {
 
 // matching returns the reply channel that ends in name. There must be exactly
 // one.
-func matching(name string, open []connectionRow) (string, error) {
+func matching(name string, open []api.Connection) (string, error) {
 	var found []string
 	for _, s := range open {
 		if strings.HasSuffix(s.Channel, name) {
@@ -144,7 +119,7 @@ func newStats() *cobra.Command {
 	}, func(c *client, _ []string) error {
 		for {
 			var raw json.RawMessage
-			if err := c.get("/api/status", nil, &raw); err != nil {
+			if err := c.Get(c.ctx, "/api/status", nil, &raw); err != nil {
 				return err
 			}
 			if watch && !c.json && command.OnTerminal(c.out) {
@@ -166,20 +141,13 @@ func (c *client) printStats(raw json.RawMessage) error {
 	if c.json {
 		return c.print(raw)
 	}
-	var s struct {
-		App, Version, Kind, Error                   string
-		Since, Rate                                 float64
-		Generation, FailedLoads                     uint64
-		Sent, Refused, Requests                     uint64
-		Waiting, Delayed, Channels, Groups, Sockets int
-		Memory, Limit, Workers, Busy                int
-	}
+	var s api.Status
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return err
 	}
 	loads := "no workers here (--no-workers)"
 	if s.Workers > 0 {
-		loads = fmt.Sprintf("generation %d, %s, %d failed loads", s.Generation, s.Kind, s.FailedLoads)
+		loads = fmt.Sprintf("generation %d, %s, %d failed loads", s.Generation, s.Kind, s.Failed)
 	}
 	rows := [][]string{
 		{"application", s.App, loads},
@@ -215,15 +183,12 @@ for in the whole message.`,
 		if c.json {
 			query.Set("full", "1")
 		}
-		return c.lines("/api/tail", query, func(line []byte) error {
+		return c.Lines(c.ctx, "/api/tail", query, nil, func(line []byte) error {
 			if c.json {
 				_, err := fmt.Fprintf(c.out, "%s\n", line)
 				return err
 			}
-			var m struct {
-				Trace, Channel, Kind, Preview, Place, Reason string
-				Sent, WaitedMS                               float64
-			}
+			var m api.Message
 			if err := json.Unmarshal(line, &m); err != nil {
 				return err
 			}
