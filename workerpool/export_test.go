@@ -1,6 +1,6 @@
 package workerpool
 
-// Lanes answers how many connections the pool remembers.
+// Lanes returns the number of lanes.
 func (p *Pool) Lanes() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

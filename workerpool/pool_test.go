@@ -15,7 +15,7 @@ import (
 	"asgibox/workerpool"
 )
 
-// app is a routed application in Go: functions by channel.
+// app is a routed application that calls a Go function for each channel.
 type app struct {
 	consumers map[string]*consumer
 	limits    []workerpool.Limit
@@ -80,12 +80,13 @@ func (a *app) Route(d asgi.Delivery) workerpool.Consumer {
 func (a *app) Clocks() []workerpool.Clock { return a.clocks }
 func (a *app) Limits() []workerpool.Limit { return a.limits }
 
-// on makes an application of one consumer.
+// on returns an application with one consumer.
 func on(channel string, run func(context.Context, *workerpool.Job) error) *app {
 	return &app{consumers: map[string]*consumer{channel: {name: channel, run: run}}}
 }
 
-// loader answers one application after another, the last one again and again.
+// loader returns one application after another, and the last one again and
+// again.
 type loader struct {
 	mu   sync.Mutex
 	next []func() (workerpool.Application, error)
@@ -109,8 +110,8 @@ func apps(all ...workerpool.Application) *loader {
 	return l
 }
 
-// bench is a running pool on a layer in memory, and what it sends to
-// connections.
+// bench is a running pool on a layer in memory. It records the messages that
+// the pool sends to connections.
 type bench struct {
 	t       testing.TB
 	layer   *store.Store
@@ -121,7 +122,7 @@ type bench struct {
 	replies map[string][]asgi.Message
 }
 
-// start runs a pool within the bubble of a synctest.
+// start runs a pool inside the bubble of a synctest.
 func start(t testing.TB, l workerpool.Loader, o workerpool.Options) *bench {
 	t.Helper()
 	b := &bench{t: t, layer: store.Memory(store.Options{}), replies: make(map[string][]asgi.Message), ended: make(chan struct{})}
@@ -163,14 +164,14 @@ func (b *bench) deliver(d asgi.Delivery) error {
 	return nil
 }
 
-// sent answers what has been sent to a connection.
+// sent returns the messages sent to a connection.
 func (b *bench) sent(name string) []asgi.Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.replies["front!"+name]
 }
 
-// volatile sends as a protocol server does.
+// volatile sends a message as a protocol server does.
 func (b *bench) volatile(channel, connection string, fields ...asgi.Field) {
 	b.t.Helper()
 	b.send(channel, connection, []asgi.SendOption{asgi.Volatile}, fields...)
@@ -194,22 +195,22 @@ func reply(ctx context.Context, j *workerpool.Job) error {
 	return j.Send(ctx, j.ReplyChannel(), okay)
 }
 
-// log notes what happens, in order.
+// log records lines in order.
 type log struct {
-	mu   sync.Mutex
-	said []string
+	mu    sync.Mutex
+	lines []string
 }
 
-func (l *log) say(format string, args ...any) {
+func (l *log) add(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.said = append(l.said, fmt.Sprintf(format, args...))
+	l.lines = append(l.lines, fmt.Sprintf(format, args...))
 }
 
 func (l *log) all() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]string(nil), l.said...)
+	return append([]string(nil), l.lines...)
 }
 
 func (l *log) want(t testing.TB, want ...string) {
@@ -225,9 +226,9 @@ func TestMessagesOfOneConnectionAreHandledInOrderOneAtATime(t *testing.T) {
 		a := &app{consumers: map[string]*consumer{}}
 		for _, name := range []string{"websocket.connect", "websocket.receive", "websocket.disconnect"} {
 			a.consumers[name] = &consumer{name: name, run: func(_ context.Context, j *workerpool.Job) error {
-				l.say("+%d", j.Delivery.Message.Int("order"))
+				l.add("+%d", j.Delivery.Message.Int("order"))
 				time.Sleep(time.Second)
-				l.say("-%d", j.Delivery.Message.Int("order"))
+				l.add("-%d", j.Delivery.Message.Int("order"))
 				return j.Send(context.Background(), j.ReplyChannel(), asgi.MustMessage(asgi.Field{Key: "accept", Value: true}))
 			}}
 		}
@@ -242,7 +243,7 @@ func TestMessagesOfOneConnectionAreHandledInOrderOneAtATime(t *testing.T) {
 	})
 }
 
-func TestADisconnectDoesNotOvertakeWhatWasSentBefore(t *testing.T) {
+func TestADisconnectDoesNotOvertakeEarlierMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		block := make(chan struct{})
@@ -251,7 +252,7 @@ func TestADisconnectDoesNotOvertakeWhatWasSentBefore(t *testing.T) {
 		}}
 		for _, name := range []string{"websocket.connect", "websocket.receive", "websocket.disconnect"} {
 			a.consumers[name] = &consumer{name: name, run: func(_ context.Context, j *workerpool.Job) error {
-				l.say("%d", j.Delivery.Message.Int("order"))
+				l.add("%d", j.Delivery.Message.Int("order"))
 				return j.Send(context.Background(), j.ReplyChannel(), asgi.MustMessage(asgi.Field{Key: "accept", Value: true}))
 			}}
 		}
@@ -269,9 +270,9 @@ func TestADisconnectDoesNotOvertakeWhatWasSentBefore(t *testing.T) {
 		close(block)
 		synctest.Wait()
 		var last int64 = -1
-		for _, said := range l.all() {
+		for _, line := range l.all() {
 			var n int64
-			fmt.Sscan(said, &n)
+			fmt.Sscan(line, &n)
 			if n == 0 || n > 100 {
 				if n < last {
 					t.Fatalf("%d came after %d: %v", n, last, l.all())
@@ -285,14 +286,14 @@ func TestADisconnectDoesNotOvertakeWhatWasSentBefore(t *testing.T) {
 	})
 }
 
-func TestAStuckHandlerHoldsUpItsOwnConnectionOnly(t *testing.T) {
+func TestAStuckHandlerDelaysOnlyItsOwnConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		a := on("websocket.receive", func(ctx context.Context, j *workerpool.Job) error {
 			if j.Delivery.Message.Text("text") == "stick" {
 				<-ctx.Done()
 			}
-			l.say("%s", j.ReplyChannel())
+			l.add("%s", j.ReplyChannel())
 			return nil
 		})
 		b := start(t, apps(a), workerpool.Options{Workers: 2})
@@ -333,7 +334,7 @@ func TestAFullLaneClosesItsOwnConnection(t *testing.T) {
 	})
 }
 
-func TestAFullLaneOfBytesClosesToo(t *testing.T) {
+func TestALaneWithTooManyBytesClosesItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := on("websocket.receive", func(ctx context.Context, _ *workerpool.Job) error { <-ctx.Done(); return nil })
 		b := start(t, apps(a), workerpool.Options{LaneBytes: 2500})
@@ -347,12 +348,12 @@ func TestAFullLaneOfBytesClosesToo(t *testing.T) {
 	})
 }
 
-func TestUnorderedRoutesGiveUpOrder(t *testing.T) {
+func TestUnorderedRoutesDoNotKeepOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		a := &app{consumers: map[string]*consumer{"websocket.receive": {unordered: true, run: func(_ context.Context, j *workerpool.Job) error {
 			time.Sleep(time.Duration(10-j.Delivery.Message.Int("order")) * time.Second)
-			l.say("%d", j.Delivery.Message.Int("order"))
+			l.add("%d", j.Delivery.Message.Int("order"))
 			return nil
 		}}}}
 		b := start(t, apps(a), workerpool.Options{})
@@ -375,17 +376,17 @@ func TestDurableMessagesStayInTheLayerUntilAWorkerIsFree(t *testing.T) {
 		synctest.Wait()
 		stats, _ := b.layer.ChannelStatistics(context.Background(), "jobs")
 		if stats.MessagesPending != 3 {
-			t.Errorf("%d wait, want 3", stats.MessagesPending)
+			t.Errorf("%d are pending, want 3", stats.MessagesPending)
 		}
 		close(release)
 		synctest.Wait()
 		if stats, _ := b.layer.ChannelStatistics(context.Background(), "jobs"); stats.MessagesPending != 0 {
-			t.Errorf("%d are left", stats.MessagesPending)
+			t.Errorf("%d are still pending", stats.MessagesPending)
 		}
 	})
 }
 
-func TestConcurrencyBoundsARouteAndLeavesDurableMessagesInTheLayer(t *testing.T) {
+func TestConcurrencyLimitsARouteAndLeavesDurableMessagesInTheLayer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		running, most, done := 0, 0, 0
@@ -414,7 +415,7 @@ func TestConcurrencyBoundsARouteAndLeavesDurableMessagesInTheLayer(t *testing.T)
 		}
 		synctest.Wait()
 		if stats, _ := b.layer.ChannelStatistics(context.Background(), "jobs"); stats.MessagesPending != 8 {
-			t.Errorf("%d wait in the layer, want 8", stats.MessagesPending)
+			t.Errorf("%d are pending in the layer, want 8", stats.MessagesPending)
 		}
 		b.volatile("http.request", "a")
 		synctest.Wait()
@@ -430,7 +431,7 @@ func TestConcurrencyBoundsARouteAndLeavesDurableMessagesInTheLayer(t *testing.T)
 	})
 }
 
-func TestConcurrencyHoldsForRequestsAcrossAReload(t *testing.T) {
+func TestConcurrencyLimitHoldsAcrossAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		running, most := 0, 0
@@ -461,7 +462,7 @@ func TestConcurrencyHoldsForRequestsAcrossAReload(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		for n := range 12 {
 			if len(b.sent(fmt.Sprintf("c%d", n))) != 1 {
-				t.Errorf("request %d was not answered", n)
+				t.Errorf("request %d got no reply", n)
 			}
 		}
 		mu.Lock()
@@ -472,7 +473,7 @@ func TestConcurrencyHoldsForRequestsAcrossAReload(t *testing.T) {
 	})
 }
 
-func TestWorkersBoundHowManyHandlersRun(t *testing.T) {
+func TestWorkersLimitTheNumberOfRunningHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		running, most := 0, 0
@@ -500,7 +501,7 @@ func TestWorkersBoundHowManyHandlersRun(t *testing.T) {
 	})
 }
 
-func TestPanicsAndErrorsAreAnsweredAndTheWorkerGoesOn(t *testing.T) {
+func TestPanicsAndErrorsAreRepliedToAndTheWorkerContinues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &app{consumers: map[string]*consumer{}}
 		for _, name := range []string{"http.request", "websocket.connect", "websocket.receive", "jobs"} {
@@ -537,7 +538,7 @@ func TestPanicsAndErrorsAreAnsweredAndTheWorkerGoesOn(t *testing.T) {
 	})
 }
 
-func TestAHandlerThatHangsIsCancelledAndAnswered(t *testing.T) {
+func TestAHangingHandlerIsCancelledAndRepliedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := on("http.request", func(ctx context.Context, j *workerpool.Job) error {
 			<-ctx.Done()
@@ -556,7 +557,7 @@ func TestAHandlerThatHangsIsCancelledAndAnswered(t *testing.T) {
 	})
 }
 
-func TestAStreamIsNotHangingWhileItWrites(t *testing.T) {
+func TestAStreamDoesNotTimeOutWhileItSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		piece := asgi.MustMessage(asgi.Field{Key: "status", Value: 200}, asgi.Field{Key: "more_content", Value: true})
 		a := on("http.request", func(ctx context.Context, j *workerpool.Job) error {
@@ -599,7 +600,7 @@ func TestAWorkerThatDoesNotStopIsReplaced(t *testing.T) {
 		b.volatile("websocket.receive", "b", order(2))
 		synctest.Wait()
 		if len(b.sent("b")) != 1 {
-			t.Error("the pool does not go on")
+			t.Error("the pool does not continue")
 		}
 	})
 }
@@ -623,7 +624,7 @@ func TestALoadErrorKeepsTheOldGeneration(t *testing.T) {
 	})
 }
 
-func TestABrokenFirstLoadServesTheErrorUntilItIsMended(t *testing.T) {
+func TestABrokenFirstLoadServesTheErrorUntilItIsFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &loader{next: []func() (workerpool.Application, error){
 			func() (workerpool.Application, error) { return nil, errors.New("broken") },
@@ -642,7 +643,7 @@ func TestABrokenFirstLoadServesTheErrorUntilItIsMended(t *testing.T) {
 			t.Errorf("a handshake: %v", got)
 		}
 		if _, err := b.pool.Reload(context.Background()); err == nil {
-			t.Error("a panic while loading is no error")
+			t.Error("a panic while loading is not an error")
 		}
 		if _, err := b.pool.Reload(context.Background()); err != nil {
 			t.Fatal(err)
@@ -655,17 +656,17 @@ func TestABrokenFirstLoadServesTheErrorUntilItIsMended(t *testing.T) {
 	})
 }
 
-func TestTheOldGenerationFinishesWhatItHasWhileTheNewTakesWhatComes(t *testing.T) {
+func TestTheOldGenerationFinishesItsMessagesWhileTheNewOneTakesNewMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		old := on("http.request", func(ctx context.Context, j *workerpool.Job) error {
 			time.Sleep(5 * time.Second)
-			l.say("old %v", ctx.Err())
+			l.add("old %v", ctx.Err())
 			return reply(ctx, j)
 		})
-		old.closed = func() { l.say("closed") }
+		old.closed = func() { l.add("closed") }
 		fresh := on("http.request", func(ctx context.Context, j *workerpool.Job) error {
-			l.say("new %d", j.Generation())
+			l.add("new %d", j.Generation())
 			return reply(ctx, j)
 		})
 		b := start(t, apps(old, fresh), workerpool.Options{Workers: 1})
@@ -680,16 +681,16 @@ func TestTheOldGenerationFinishesWhatItHasWhileTheNewTakesWhatComes(t *testing.T
 	})
 }
 
-func TestStragglersAreCancelledAfterTheGrace(t *testing.T) {
+func TestOldHandlersAreCancelledAfterTheGracePeriod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		began := time.Now()
 		old := on("http.request", func(ctx context.Context, _ *workerpool.Job) error {
 			<-ctx.Done()
-			l.say("cancelled after %v", time.Since(began).Round(time.Second))
+			l.add("cancelled after %v", time.Since(began).Round(time.Second))
 			return context.Cause(ctx)
 		})
-		old.closed = func() { l.say("closed") }
+		old.closed = func() { l.add("closed") }
 		b := start(t, apps(old, on("http.request", reply)), workerpool.Options{Grace: 8 * time.Second})
 		b.volatile("http.request", "a")
 		synctest.Wait()
@@ -707,7 +708,7 @@ func TestOrderHoldsAcrossAReload(t *testing.T) {
 		version := func(name string) *app {
 			return on("websocket.receive", func(_ context.Context, j *workerpool.Job) error {
 				time.Sleep(time.Second)
-				l.say("%s%d", name, j.Delivery.Message.Int("order"))
+				l.add("%s%d", name, j.Delivery.Message.Int("order"))
 				return nil
 			})
 		}
@@ -724,10 +725,10 @@ func TestOrderHoldsAcrossAReload(t *testing.T) {
 	})
 }
 
-func TestDrainLeavesDurableMessagesAndHandlesTheRest(t *testing.T) {
+func TestDrainLeavesDurableMessagesAndHandlesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
-		a := on("jobs", func(context.Context, *workerpool.Job) error { l.say("job"); return nil })
+		a := on("jobs", func(context.Context, *workerpool.Job) error { l.add("job"); return nil })
 		a.consumers["http.request"] = &consumer{run: reply}
 		b := start(t, apps(a), workerpool.Options{})
 		b.pool.Drain()
@@ -742,16 +743,16 @@ func TestDrainLeavesDurableMessagesAndHandlesTheRest(t *testing.T) {
 	})
 }
 
-func TestShutdownHandlesWhatIsQueuedThenStopsTheApplication(t *testing.T) {
+func TestShutdownHandlesQueuedMessagesThenStopsTheApplication(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		a := on("websocket.disconnect", func(_ context.Context, j *workerpool.Job) error {
 			time.Sleep(100 * time.Millisecond)
-			l.say("disconnect")
+			l.add("disconnect")
 			return nil
 		})
-		a.stopped = func() { l.say("stopped") }
-		a.closed = func() { l.say("closed") }
+		a.stopped = func() { l.add("stopped") }
+		a.closed = func() { l.add("closed") }
 		b := start(t, apps(a), workerpool.Options{Workers: 1})
 		for n := range 3 {
 			b.volatile("websocket.disconnect", fmt.Sprint(n), order(1))
@@ -762,12 +763,13 @@ func TestShutdownHandlesWhatIsQueuedThenStopsTheApplication(t *testing.T) {
 		<-b.ended
 		l.want(t, "disconnect", "disconnect", "disconnect", "stopped", "closed")
 		if _, err := b.pool.Reload(context.Background()); !errors.Is(err, workerpool.ErrClosed) {
-			t.Errorf("reloading after that: %v", err)
+			t.Errorf("Reload after Shutdown: %v", err)
 		}
 	})
 }
 
-// slow is a loader whose loads, but the first, end with their context.
+// slow is a loader whose loads, except the first, last until their context is
+// done.
 type slow struct{ loads int }
 
 func (l *slow) Load(ctx context.Context, _ uint64) (workerpool.Application, error) {
@@ -778,7 +780,7 @@ func (l *slow) Load(ctx context.Context, _ uint64) (workerpool.Application, erro
 	return nil, context.Cause(ctx)
 }
 
-func TestShutdownEndsALoadThatIsUnderWay(t *testing.T) {
+func TestShutdownCancelsALoadInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, &slow{}, workerpool.Options{})
 		began := time.Now()
@@ -795,7 +797,7 @@ func TestShutdownEndsALoadThatIsUnderWay(t *testing.T) {
 	})
 }
 
-func TestALoadThatTakesTooLongIsGivenUp(t *testing.T) {
+func TestALoadThatTakesTooLongFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, &slow{}, workerpool.Options{LoadTimeout: 5 * time.Second})
 		if _, err := b.pool.Reload(context.Background()); err == nil || err.Error() != "loading took longer than 5s" {
@@ -804,7 +806,7 @@ func TestALoadThatTakesTooLongIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestShutdownCancelsWhatDoesNotEndInTime(t *testing.T) {
+func TestShutdownCancelsHandlersThatDoNotEndInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})
 		defer close(stuck)
@@ -821,15 +823,15 @@ func TestShutdownCancelsWhatDoesNotEndInTime(t *testing.T) {
 	})
 }
 
-func TestClocksStrikeOnceAnIntervalAndPileUpNothing(t *testing.T) {
+func TestClocksTickOncePerIntervalAcrossReloads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		tick := asgi.MustMessage(asgi.Field{Key: "n", Value: 1})
-		a := on("ticks", func(context.Context, *workerpool.Job) error { l.say("tick"); return nil })
+		a := on("ticks", func(context.Context, *workerpool.Job) error { l.add("tick"); return nil })
 		a.clocks = []workerpool.Clock{{Every: 10 * time.Second, Channel: "ticks", Content: tick}}
 		same := *a
 		b := start(t, apps(a, &same), workerpool.Options{})
-		for range 9 { // reloading does not set the clock back
+		for range 9 { // a reload does not restart the interval
 			time.Sleep(4 * time.Second)
 			if _, err := b.pool.Reload(context.Background()); err != nil {
 				t.Fatal(err)
@@ -840,7 +842,7 @@ func TestClocksStrikeOnceAnIntervalAndPileUpNothing(t *testing.T) {
 	})
 }
 
-func TestClocksPileUpNothingWhileNobodyReads(t *testing.T) {
+func TestClocksSendNothingWhileAMessageIsUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		a := on("ticks", func(context.Context, *workerpool.Job) error { return nil })
@@ -850,19 +852,19 @@ func TestClocksPileUpNothingWhileNobodyReads(t *testing.T) {
 		b.volatile("http.request", "a")
 		time.Sleep(20 * time.Second)
 		if stats, _ := b.layer.ChannelStatistics(context.Background(), "ticks"); stats.MessagesPending != 1 {
-			t.Errorf("%d wait", stats.MessagesPending)
+			t.Errorf("%d are pending", stats.MessagesPending)
 		}
 		close(release)
 	})
 }
 
-func TestOnlyAndExcludeChooseTheChannels(t *testing.T) {
+func TestOnlyAndExcludeChannelsSelectTheChannels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		a := &app{consumers: map[string]*consumer{}}
 		for _, name := range []string{"http.request", "jobs.big", "jobs.small", "other"} {
 			a.consumers[name] = &consumer{run: func(_ context.Context, j *workerpool.Job) error {
-				l.say("%s", j.Delivery.Channel)
+				l.add("%s", j.Delivery.Channel)
 				return nil
 			}}
 		}
@@ -880,16 +882,16 @@ func TestBadChannelPatternsAreRefused(t *testing.T) {
 	layer := store.Memory(store.Options{})
 	defer layer.Close(context.Background())
 	if _, err := workerpool.New(layer, apps(), workerpool.Options{OnlyChannels: []string{"[a"}}); err == nil {
-		t.Error("a bad pattern was taken")
+		t.Error("a bad pattern was accepted")
 	}
 }
 
-func TestAVolatileMessageThatIsPutBackStaysVolatile(t *testing.T) {
+func TestAVolatileMessageStaysVolatileWhenPutBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		began := time.Now()
 		a := on("http.request", func(ctx context.Context, j *workerpool.Job) error {
-			l.say("%v %v", time.Since(began), j.Delivery.Volatile)
+			l.add("%v %v", time.Since(began), j.Delivery.Volatile)
 			if time.Since(began) > 3*time.Second {
 				return reply(ctx, j)
 			}
@@ -906,7 +908,7 @@ func TestAVolatileMessageThatIsPutBackStaysVolatile(t *testing.T) {
 	})
 }
 
-func TestConnectionsThatHaveEndedAreForgotten(t *testing.T) {
+func TestLanesOfEndedConnectionsAreDeleted(t *testing.T) {
 	for _, unordered := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			a := on("websocket.receive", reply)
@@ -920,20 +922,20 @@ func TestConnectionsThatHaveEndedAreForgotten(t *testing.T) {
 			}
 			synctest.Wait()
 			if n := b.pool.Lanes(); n != 100 {
-				t.Errorf("%d open sockets are remembered, want 100", n)
+				t.Errorf("%d open sockets have a lane, want 100", n)
 			}
 			for n := range 100 {
 				b.volatile("websocket.disconnect", fmt.Sprint("c", n), order(2))
 			}
 			synctest.Wait()
 			if n := b.pool.Lanes(); n != 0 {
-				t.Errorf("%d ended sockets are remembered (unordered: %v)", n, unordered)
+				t.Errorf("%d ended sockets have a lane (unordered: %v)", n, unordered)
 			}
 		})
 	}
 }
 
-func TestARaisedLimitHoldsForWhatWaits(t *testing.T) {
+func TestARaisedLimitAppliesToWaitingMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limited := func(most int) *app {
 			return &app{
@@ -967,7 +969,7 @@ func TestLoadedReceivesTheReasonForEachLoad(t *testing.T) {
 		apps := apps(on("http.request", reply))
 		apps.next = append(apps.next, func() (workerpool.Application, error) { return nil, errors.New("broken") })
 		b := start(t, apps, workerpool.Options{Loaded: func(g workerpool.Generation, changed []string, err error) {
-			l.say("%d %s %q %v", g.Number, g.Kind, changed, err)
+			l.add("%d %s %q %v", g.Number, g.Kind, changed, err)
 		}})
 		_, _ = b.pool.Reload(t.Context(), "app.star", "lib.star")
 		l.want(t, "1 routed [] <nil>", `2 broken ["app.star" "lib.star"] broken`)

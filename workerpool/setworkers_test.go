@@ -12,13 +12,13 @@ import (
 	"asgibox/workerpool"
 )
 
-// crew counts handlers that run at once.
-type crew struct {
+// counter counts handlers that run at once.
+type counter struct {
 	mu            sync.Mutex
 	running, most int
 }
 
-func (c *crew) work(ctx context.Context, j *workerpool.Job) error {
+func (c *counter) work(ctx context.Context, j *workerpool.Job) error {
 	c.mu.Lock()
 	c.running++
 	c.most = max(c.most, c.running)
@@ -30,8 +30,9 @@ func (c *crew) work(ctx context.Context, j *workerpool.Job) error {
 	return reply(ctx, j)
 }
 
-// now answers how many run, and forgets the most there were.
-func (c *crew) now() (running, most int) {
+// now returns the number of running handlers and the maximum since the last
+// call.
+func (c *counter) now() (running, most int) {
 	synctest.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,15 +58,15 @@ func (p *program) Work(ctx context.Context, w *workerpool.LoopWorker) error {
 }
 
 func TestTheNumberOfWorkersChangesWhileTheyWork(t *testing.T) {
-	for kind, build := range map[workerpool.Kind]func(*crew) workerpool.Application{
-		workerpool.KindRouted: func(c *crew) workerpool.Application { return on("http.request", c.work) },
-		workerpool.KindLoop: func(c *crew) workerpool.Application {
+	for kind, build := range map[workerpool.Kind]func(*counter) workerpool.Application{
+		workerpool.KindRouted: func(c *counter) workerpool.Application { return on("http.request", c.work) },
+		workerpool.KindLoop: func(c *counter) workerpool.Application {
 			return &program{&app{}, c.work}
 		},
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := &crew{}
+				c := &counter{}
 				b := start(t, apps(build(c)), workerpool.Options{Workers: 2, Grace: time.Minute})
 				if got := b.pool.Current().Kind; got != kind {
 					t.Fatalf("kind %s", got)
@@ -76,7 +77,7 @@ func TestTheNumberOfWorkersChangesWhileTheyWork(t *testing.T) {
 				wants := func(when string, running, most int) {
 					t.Helper()
 					if r, m := c.now(); r != running || m != most {
-						t.Errorf("%s: %d run, at most %d did; want %d and %d", when, r, m, running, most)
+						t.Errorf("%s: %d run, at most %d ran; want %d and %d", when, r, m, running, most)
 					}
 				}
 				set := func(n int) {
@@ -113,12 +114,12 @@ func TestTheNumberOfWorkersChangesWhileTheyWork(t *testing.T) {
 				set(3)
 				synctest.Wait()
 				if n := len(b.pool.Workers()); n != 3 {
-					t.Errorf("idle ones do not leave: there are %d", n)
+					t.Errorf("surplus idle workers do not end: there are %d", n)
 				}
 				for n := range 6 {
 					b.volatile("http.request", fmt.Sprint("d", n))
 				}
-				wants("idle ones have left", 3, 3)
+				wants("idle workers have ended", 3, 3)
 			})
 		})
 	}
@@ -129,7 +130,7 @@ func TestTheNumberOfWorkersHasBounds(t *testing.T) {
 		b := start(t, apps(on("http.request", reply)), workerpool.Options{})
 		for _, n := range []int{-1, 0, workerpool.MaxWorkers + 1} {
 			if err := b.pool.SetWorkers(n); err == nil {
-				t.Errorf("%d workers are allowed", n)
+				t.Errorf("SetWorkers(%d) succeeds", n)
 			}
 		}
 		b.pool.Shutdown(t.Context())

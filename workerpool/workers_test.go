@@ -9,7 +9,7 @@ import (
 	"asgibox/workerpool"
 )
 
-func TestWorkersTellWhatTheyDo(t *testing.T) {
+func TestWorkersReportTheirWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var handled []workerpool.Handled
 		a := on("http.request", func(ctx context.Context, j *workerpool.Job) error {

@@ -83,7 +83,7 @@ func numbers(n int) []int {
 	return ns
 }
 
-func TestALayerBehindQuietChaosIsALayer(t *testing.T) {
+func TestChaosWithoutEffectIsALayer(t *testing.T) {
 	asgitest.TestLayer(t, func(t testing.TB, s asgitest.Setup) asgi.Layer {
 		o := store.Options{Capacity: s.Capacity, Expiry: s.Expiry, GroupExpiry: s.GroupExpiry, MaxMessage: s.MaxMessage, Memory: s.Memory}
 		for _, p := range s.ChannelCapacity {
@@ -105,7 +105,7 @@ func TestAShareIsDropped(t *testing.T) {
 	}
 }
 
-func TestTheSameSeedIsTheSameChaos(t *testing.T) {
+func TestTheSameSeedGivesTheSameResult(t *testing.T) {
 	var runs [2][]int
 	for i := range runs {
 		l := before(t, store.Options{}, chaos.Options{Seed: 42}, "*:drop=50%")
@@ -131,7 +131,7 @@ func TestADelayKeepsTheOrder(t *testing.T) {
 	})
 }
 
-func TestAReorderedMessageGoesBehindTheNext(t *testing.T) {
+func TestAReorderedMessageGoesAfterTheNextOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := before(t, store.Options{}, chaos.Options{Seed: 1}, "c:reorder=100%")
 		send(t, l, "c", 1, 2, 3, 4)
@@ -139,7 +139,7 @@ func TestAReorderedMessageGoesBehindTheNext(t *testing.T) {
 	})
 }
 
-func TestAReorderedMessageGoesByItselfIfNoneFollows(t *testing.T) {
+func TestAReorderedMessageGoesAfterASecondIfNoneFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := before(t, store.Options{}, chaos.Options{Seed: 1}, "c:reorder=100%")
 		send(t, l, "c", 1)
@@ -149,7 +149,7 @@ func TestAReorderedMessageGoesByItselfIfNoneFollows(t *testing.T) {
 	})
 }
 
-func TestNothingIsLostByDelayAndReorderAlone(t *testing.T) {
+func TestDelayAndReorderLoseNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := before(t, store.Options{}, chaos.Options{Seed: 3}, "c:reorder=30%,delay=0..5ms")
 		for n := range 200 {
@@ -168,7 +168,7 @@ func TestNothingIsLostByDelayAndReorderAlone(t *testing.T) {
 	})
 }
 
-func TestTheFirstRuleThatMatchesCounts(t *testing.T) {
+func TestTheFirstMatchingRuleApplies(t *testing.T) {
 	l := before(t, store.Options{}, chaos.Options{}, "safe.*:drop=0%", "*:drop=100%")
 	send(t, l, "safe.c", 1)
 	send(t, l, "c", 1)
@@ -176,7 +176,7 @@ func TestTheFirstRuleThatMatchesCounts(t *testing.T) {
 	wants(t, l, "c")
 }
 
-func TestBadSendsAreRefusedAsEver(t *testing.T) {
+func TestInvalidSendsStillFail(t *testing.T) {
 	l := before(t, store.Options{MaxMessage: 1000}, chaos.Options{}, "*:drop=100%")
 	large := asgi.MustMessage(asgi.Field{Key: "k", Value: strings.Repeat("x", 1000+asgi.MessageOverhead)})
 	if err := l.Send(t.Context(), nil, "bad name", asgi.Message{}); !errors.Is(err, asgi.ErrInvalidName) {
@@ -190,7 +190,7 @@ func TestBadSendsAreRefusedAsEver(t *testing.T) {
 	}
 }
 
-func TestAFullChannelIsToldToWhoSendsStraightOn(t *testing.T) {
+func TestAFullChannelFailsOnlyASendWithoutDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := before(t, store.Options{Capacity: 1}, chaos.Options{}, "straight:drop=0%", "later:delay=1s")
 		send(t, l, "straight", 1)
@@ -206,7 +206,7 @@ func TestAFullChannelIsToldToWhoSendsStraightOn(t *testing.T) {
 	})
 }
 
-func TestMembersOfAGroupHaveTheirOwnFates(t *testing.T) {
+func TestRulesApplyToEachMemberOfAGroup(t *testing.T) {
 	l := before(t, store.Options{}, chaos.Options{}, "unlucky:drop=100%")
 	for _, channel := range []string{"lucky", "unlucky", "reply!x"} {
 		if err := l.GroupAdd(t.Context(), nil, "g", channel); err != nil {
@@ -221,7 +221,7 @@ func TestMembersOfAGroupHaveTheirOwnFates(t *testing.T) {
 	wants(t, l, "reply!", 1)
 }
 
-func TestAFlushTakesWhatIsHeldBack(t *testing.T) {
+func TestFlushDropsHeldMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := before(t, store.Options{}, chaos.Options{}, "c:delay=1s")
 		send(t, l, "c", 1)
@@ -243,7 +243,7 @@ func TestRulesChangeWhileMessagesFlow(t *testing.T) {
 	wants(t, l, "c", 1, 3)
 }
 
-func TestWhatWasDoneIsLogged(t *testing.T) {
+func TestCountsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		l := before(t, store.Options{}, chaos.Options{Seed: 7, Log: slog.New(slog.NewTextHandler(&out, nil))}, "c:drop=100%")
@@ -262,7 +262,7 @@ func TestWhatWasDoneIsLogged(t *testing.T) {
 // bare has no extensions.
 type bare struct{ asgi.Layer }
 
-func TestItOffersWhatTheLayerBehindOffers(t *testing.T) {
+func TestItOffersTheExtensionsOfTheLayerBehind(t *testing.T) {
 	behind := store.Memory(store.Options{})
 	t.Cleanup(func() { behind.Close(context.Background()) })
 	if got, want := asgi.Extensions(chaos.New(behind, chaos.Options{})), asgi.Extensions(behind); !slices.Equal(got, want) {
@@ -277,7 +277,7 @@ func TestItOffersWhatTheLayerBehindOffers(t *testing.T) {
 	}
 }
 
-func TestOnceRulesAreGoneWhatIsHeldBackGoesBeforeWhatIsNew(t *testing.T) {
+func TestHeldMessagesGoBeforeNewOnesAfterTheRulesAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := before(t, store.Options{}, chaos.Options{}, "c:delay=1s")
 		send(t, l, "c", 1)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestRulesAsPeopleWriteThem(t *testing.T) {
+func TestParseRules(t *testing.T) {
 	for text, want := range map[string]Rule{
 		"websocket.*:drop=1%,delay=50ms..200ms,reorder=5%": {"websocket.*", 0.01, 0.05, 50 * time.Millisecond, 200 * time.Millisecond},
 		"*:drop=100%":                  {"*", 1, 0, 0, 0},
@@ -24,7 +24,7 @@ func TestRulesAsPeopleWriteThem(t *testing.T) {
 	}
 }
 
-func TestBadRulesSayWhatIsWrong(t *testing.T) {
+func TestParseErrorsSayWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                        "want PATTERN",
 		"jobs":                    "want PATTERN",
