@@ -22,7 +22,7 @@ func base64Encode(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, 
 	return starlark.String(base64.StdEncoding.EncodeToString([]byte(data))), err
 }
 
-// base64Decode takes both alphabets, with padding or without.
+// base64Decode accepts both alphabets, with or without padding.
 func base64Decode(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	text, err := one(b, "text", args, kwargs)
 	if err != nil {
@@ -58,7 +58,7 @@ func hmacSHA256(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kw
 	k, ok := octets(key)
 	d, ok2 := octets(data)
 	if !ok || !ok2 {
-		return nil, fmt.Errorf("%s: it takes a key and data, both text or bytes", b.Name())
+		return nil, fmt.Errorf("%s: key and data must be text or bytes", b.Name())
 	}
 	mac := hmac.New(sha256.New, []byte(k))
 	mac.Write([]byte(d))

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// An EnvError is a line of a .env file that cannot be read.
+// An EnvError describes a wrong line of a .env file.
 type EnvError struct {
 	File    string
 	Line    int // from 1
@@ -16,20 +16,20 @@ type EnvError struct {
 
 func (e *EnvError) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message) }
 
-// Hint says what to write instead.
+// Hint returns how to fix the line.
 func (e *EnvError) Hint() string { return e.hint }
 
-// Place says where.
+// Place returns the position for package explain.
 func (e *EnvError) Place() (file string, line, col int) { return e.File, e.Line, 0 }
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
-// ParseEnv reads the text of a .env file: lines NAME=value, perhaps with
-// export before them. A value in single quotes is taken as it stands, one in
-// double quotes knows \n, \r, \t, \" and \\, both may span lines; one without
-// quotes ends before " #". Nothing is substituted: $ is a $. The last of
-// several lines with one name counts. The error is an [EnvError]; file is for
-// its words only.
+// ParseEnv parses the text of a .env file: lines NAME=value, with an optional
+// export before the name. A value in single quotes is literal. In double
+// quotes, \n, \r, \t, \", \\ and \$ are escapes. Quoted values may span lines.
+// A value without quotes ends before " #". Variables are not substituted. If a
+// name has several lines, the last one counts. The error is an [EnvError];
+// file is only used in its text.
 func ParseEnv(file, text string) (map[string]string, error) {
 	all := map[string]string{}
 	text = strings.ReplaceAll(strings.TrimPrefix(text, "\uFEFF"), "\r\n", "\n")
@@ -52,9 +52,9 @@ func ParseEnv(file, text string) (map[string]string, error) {
 	return all, nil
 }
 
-// parseSetting reads the setting that text begins with, and answers how much
-// of the text it took, its line's end included.
-func parseSetting(text string) (name, value string, used int, fault *EnvError) {
+// parseSetting parses the setting at the beginning of text. It returns the
+// length of the setting, with the end of its line.
+func parseSetting(text string) (name, value string, used int, problem *EnvError) {
 	line, _, _ := strings.Cut(text, "\n")
 	name, rest, ok := strings.Cut(line, "=")
 	if !ok {
@@ -62,17 +62,17 @@ func parseSetting(text string) (name, value string, used int, fault *EnvError) {
 	}
 	name = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(name), "export "))
 	if !envName.MatchString(name) {
-		return "", "", 0, &EnvError{Message: fmt.Sprintf("%q is no name", name), hint: "a name has letters, digits, _, - and dots"}
+		return "", "", 0, &EnvError{Message: fmt.Sprintf("%q is not a valid name", name), hint: "a name begins with a letter or _ and has letters, digits, _, - and dots"}
 	}
 	begin := len(line) - len(strings.TrimLeft(rest, " \t"))
 	if quote := strings.TrimLeft(rest, " \t"); quote != "" && (quote[0] == '"' || quote[0] == '\'') {
-		value, n, fault := parseQuoted(text[begin:])
-		if fault != nil {
-			return "", "", 0, fault
+		value, n, problem := parseQuoted(text[begin:])
+		if problem != nil {
+			return "", "", 0, problem
 		}
 		tail, _, _ := strings.Cut(text[begin+n:], "\n")
 		if t := strings.TrimSpace(tail); t != "" && t[0] != '#' {
-			return "", "", 0, &EnvError{Message: "something follows the closing quote"}
+			return "", "", 0, &EnvError{Message: "there is text after the closing quote", hint: "remove it, or write a # before it"}
 		}
 		return name, value, min(begin+n+len(tail)+1, len(text)), nil
 	}
@@ -82,8 +82,8 @@ func parseSetting(text string) (name, value string, used int, fault *EnvError) {
 	return name, strings.TrimSpace(rest), min(len(line)+1, len(text)), nil
 }
 
-// parseQuoted reads a quoted value and answers its length, quotes included.
-func parseQuoted(text string) (value string, length int, fault *EnvError) {
+// parseQuoted parses a quoted value. It returns its length with the quotes.
+func parseQuoted(text string) (value string, length int, problem *EnvError) {
 	var b strings.Builder
 	for i := 1; i < len(text); i++ {
 		c := text[i]
@@ -108,5 +108,5 @@ func parseQuoted(text string) (value string, length int, fault *EnvError) {
 		}
 		b.WriteByte(c)
 	}
-	return "", 0, &EnvError{Message: fmt.Sprintf("a value begins with %c and never ends", text[0]), hint: "close the quote"}
+	return "", 0, &EnvError{Message: fmt.Sprintf("the value begins with %c but has no closing quote", text[0]), hint: "add the closing quote"}
 }

@@ -25,17 +25,17 @@ func TestEnvFile(t *testing.T) {
 func TestEnvFileMistakes(t *testing.T) {
 	for text, want := range map[string]string{
 		"A=1\nnonsense\n":    ".env:2: the line has no =",
-		"\n1A=2":             `.env:2: "1A" is no name`,
-		"=2":                 `.env:1: "" is no name`,
-		"A=\"x\ny\"\nB='x\n": ".env:3: a value begins with ' and never ends",
-		"A='x' y":            ".env:1: something follows the closing quote",
+		"\n1A=2":             `.env:2: "1A" is not a valid name`,
+		"=2":                 `.env:1: "" is not a valid name`,
+		"A=\"x\ny\"\nB='x\n": ".env:3: the value begins with ' but has no closing quote",
+		"A='x' y":            ".env:1: there is text after the closing quote",
 	} {
 		_, err := ParseEnv(".env", text)
-		var wrong *EnvError
-		if !errors.As(err, &wrong) || err.Error() != want {
+		var problem *EnvError
+		if !errors.As(err, &problem) || err.Error() != want {
 			t.Errorf("%q: got %v", text, err)
 		}
-		if file, line, _ := wrong.Place(); file != ".env" || line != wrong.Line {
+		if file, line, _ := problem.Place(); file != ".env" || line != problem.Line {
 			t.Errorf("%q: at %s:%d", text, file, line)
 		}
 	}
@@ -48,7 +48,7 @@ func FuzzParseEnv(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		all, err := ParseEnv(".env", text)
 		if err != nil {
-			if wrong := err.(*EnvError); wrong.Line < 1 || wrong.Line > 1+strings.Count(text, "\n") {
+			if problem := err.(*EnvError); problem.Line < 1 || problem.Line > 1+strings.Count(text, "\n") {
 				t.Errorf("%q: %v", text, err)
 			}
 			return

@@ -10,25 +10,22 @@ import (
 	"strings"
 	"time"
 
-	"asgibox/workerpool/script/value"
-
 	"asgibox/workerpool/script/jsontext"
-
+	"asgibox/workerpool/script/value"
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 )
 
 const (
 	defaultTimeout = 10 * time.Second
-	// maxAnswer is the longest body that is read, in bytes, unless the call
-	// says otherwise.
-	maxAnswer = 10 << 20
+	// maxBody is the default limit for the body of a response, in bytes.
+	maxBody = 10 << 20
 )
 
-// errLimit tells a call's own limit from its handler's.
+// errLimit is the cause of a context that ended by the call's own timeout.
 var errLimit = errors.New("time limit")
 
-// http is the module http.
+// http returns the module http.
 func (o Options) http() *starlarkstruct.Module {
 	if o.Client == nil {
 		o.Client = &http.Client{}
@@ -40,7 +37,7 @@ func (o Options) http() *starlarkstruct.Module {
 	})
 }
 
-// A call is what a script asks for.
+// A call holds the arguments of http.get, http.post or http.request.
 type call struct {
 	name                                       string
 	method, url                                string
@@ -50,7 +47,7 @@ type call struct {
 
 func (o Options) httpCall(method string) function {
 	return func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-		c := call{name: b.Name(), method: method, timeout: starlark.Float(defaultTimeout.Seconds()), maxSize: maxAnswer}
+		c := call{name: b.Name(), method: method, timeout: starlark.Float(defaultTimeout.Seconds()), maxSize: maxBody}
 		pairs := []any{"url", &c.url, "params?", &c.params, "headers?", &c.headers, "timeout?", &c.timeout, "max_size?", &c.maxSize}
 		if method == "" {
 			pairs = append([]any{"method", &c.method}, pairs...)
@@ -78,13 +75,13 @@ func (o Options) httpCall(method string) function {
 	}
 }
 
-// request makes the request, without its context.
+// request returns the request, without its context.
 func (c *call) request(thread *starlark.Thread) (*http.Request, error) {
 	body, contentType, err := c.content(thread)
 	if err != nil {
 		return nil, err
 	}
-	u, err := c.address()
+	u, err := c.fullURL()
 	if err != nil {
 		return nil, err
 	}
@@ -98,14 +95,11 @@ func (c *call) request(thread *starlark.Thread) (*http.Request, error) {
 	return req, c.setHeaders(req)
 }
 
-// address answers the URL with the parameters.
-func (c *call) address() (string, error) {
+// fullURL returns the URL with the parameters.
+func (c *call) fullURL() (string, error) {
 	u, err := url.Parse(c.url)
-	if err != nil {
-		return "", fmt.Errorf("%s: %q is no URL", c.name, c.url)
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", hinted(`write "https://example.org/path"`, "%s: %q is no URL of the web", c.name, c.url)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return "", hinted(`write it like "https://example.org/path"`, "%s: %q is not a valid web URL", c.name, c.url)
 	}
 	if given(c.params) {
 		query, err := encodeForm(c.name, c.params)
@@ -120,7 +114,7 @@ func (c *call) address() (string, error) {
 	return u.String(), nil
 }
 
-// content answers the body and what it is.
+// content returns the body of the request and its type.
 func (c *call) content(thread *starlark.Thread) (body, contentType string, err error) {
 	n := 0
 	for _, v := range []starlark.Value{c.body, c.json, c.form} {
@@ -130,7 +124,7 @@ func (c *call) content(thread *starlark.Thread) (body, contentType string, err e
 	}
 	switch {
 	case n > 1:
-		return "", "", fmt.Errorf("%s: it takes one of body, json and form", c.name)
+		return "", "", fmt.Errorf("%s: only one of body, json and form is allowed", c.name)
 	case given(c.json):
 		v, err := jsontext.Encode(thread, c.json)
 		if err != nil {
@@ -144,7 +138,7 @@ func (c *call) content(thread *starlark.Thread) (body, contentType string, err e
 	case given(c.body):
 		s, ok := octets(c.body)
 		if !ok {
-			return "", "", hinted("write json=data", "%s: the body is %s; it takes text or bytes", c.name, value.An(c.body))
+			return "", "", hinted("write json=data", "%s: the body is %s; it must be text or bytes", c.name, value.An(c.body))
 		}
 		return s, "", nil
 	}
@@ -157,7 +151,7 @@ func (c *call) setHeaders(req *http.Request) error {
 	}
 	headers, ok := c.headers.(starlark.IterableMapping)
 	if !ok {
-		return fmt.Errorf("%s: headers is %s; it takes a dict", c.name, value.An(c.headers))
+		return fmt.Errorf("%s: headers is %s; it must be a dict", c.name, value.An(c.headers))
 	}
 	for _, item := range headers.Items() {
 		name, err := text(c.name, item[0])
@@ -169,7 +163,7 @@ func (c *call) setHeaders(req *http.Request) error {
 			return err
 		}
 		if strings.ContainsAny(name+value, "\r\n\x00") {
-			return fmt.Errorf("%s: the header %q is more than one line", c.name, name)
+			return fmt.Errorf("%s: the header %q contains a line end", c.name, name)
 		}
 		if strings.EqualFold(name, "host") {
 			req.Host = value
@@ -181,7 +175,7 @@ func (c *call) setHeaders(req *http.Request) error {
 
 func given(v starlark.Value) bool { return v != nil && v != starlark.None }
 
-// do sends the request and reads the answer.
+// do sends the request and reads the response.
 func (c *call) do(client *http.Client, req *http.Request, limit time.Duration) (starlark.Value, error) {
 	resp, err := client.Do(req)
 	if err != nil {
@@ -193,19 +187,19 @@ func (c *call) do(client *http.Client, req *http.Request, limit time.Duration) (
 		return nil, c.failed(req, err, limit)
 	}
 	if len(body) > c.maxSize {
-		return nil, hinted("max_size=n takes more", "%s: the answer of %s is longer than %d bytes", c.name, req.URL.Host, c.maxSize)
+		return nil, hinted("pass a greater max_size=bytes", "%s: the response of %s is longer than %d bytes", c.name, req.URL.Host, c.maxSize)
 	}
-	return newAnswer(resp, string(body)), nil
+	return newResponse(resp, string(body)), nil
 }
 
-// failed tells a time limit from a handler that was cancelled, and both from
-// what the network says.
+// failed returns the error for the script: a timeout of the call, the reason
+// why the handler was cancelled, or a network error.
 func (c *call) failed(req *http.Request, err error, limit time.Duration) error {
-	const hint = "value, error = attempt(http.get, url) goes on without an answer"
+	const hint = "to continue without a response, write: value, error = attempt(http.get, url)"
 	cause := context.Cause(req.Context())
 	switch {
 	case errors.Is(cause, errLimit):
-		return hinted(hint+"; timeout=seconds waits longer", "%s: %s gave no answer within %v", c.name, req.URL.Host, limit)
+		return hinted("to wait longer, pass timeout=seconds; "+hint, "%s: %s did not respond within %v", c.name, req.URL.Host, limit)
 	case cause != nil:
 		return cause
 	}
@@ -213,5 +207,5 @@ func (c *call) failed(req *http.Request, err error, limit time.Duration) error {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	return hinted(hint, "%s: %s cannot be asked: %w", c.name, req.URL.Host, err)
+	return hinted(hint, "%s: the request to %s failed: %w", c.name, req.URL.Host, err)
 }

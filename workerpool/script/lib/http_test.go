@@ -13,7 +13,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// echo answers what it was asked.
+// echo returns a server that responds with the request.
 func echo(t testing.TB) *httptest.Server {
 	t.Helper()
 	stop := make(chan struct{})
@@ -77,15 +77,15 @@ func TestHTTPCalls(t *testing.T) {
 func TestHTTPCallsThatFail(t *testing.T) {
 	s := echo(t)
 	for _, c := range [][3]string{
-		{`http.get("ftp://example.org/")`, "is no URL of the web", "https://"},
-		{`http.get("/path")`, "is no URL of the web", ""},
-		{`http.get("http://a b/")`, "is no URL", ""},
-		{`http.get("http://127.0.0.1:1/")`, "http.get: 127.0.0.1:1 cannot be asked: ", "attempt(http.get, url)"},
+		{`http.get("ftp://example.org/")`, "is not a valid web URL", "https://"},
+		{`http.get("/path")`, "is not a valid web URL", ""},
+		{`http.get("http://a b/")`, "is not a valid web URL", ""},
+		{`http.get("http://127.0.0.1:1/")`, "http.get: the request to 127.0.0.1:1 failed: ", "attempt(http.get, url)"},
 		{`http.get(url + "/large", max_size=1999)`, "is longer than 1999 bytes", "max_size"},
-		{`http.get(url + "/silent", timeout=0.01)`, "gave no answer within 10ms", "timeout=seconds"},
-		{`http.get(url, timeout="1")`, "is no time to wait", ""},
-		{`http.get(url, headers={"a": "b\nc"})`, "more than one line", ""},
-		{`http.get(url, headers=[1])`, "headers is a list; it takes a dict", ""},
+		{`http.get(url + "/silent", timeout=0.01)`, "did not respond within 10ms", "timeout=seconds"},
+		{`http.get(url, timeout="1")`, "is not a valid time", ""},
+		{`http.get(url, headers={"a": "b\nc"})`, "contains a line end", ""},
+		{`http.get(url, headers=[1])`, "headers is a list; it must be a dict", ""},
 		{`http.post(url, body={})`, "the body is a dict", "json=data"},
 		{`http.post(url, body="a", json=1)`, "one of body, json and form", ""},
 		{`http.get(url).json()`, "is not JSON", "response.text"},

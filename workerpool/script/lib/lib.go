@@ -1,9 +1,9 @@
-// Package lib holds the built-ins of scripts that need no channel layer: json,
-// time, math, re, random, base64, hashlib, http, log, settings and a handful
-// of functions. [Builtins] answers them by name.
+// Package lib implements the built-ins of scripts that need no channel layer:
+// json, time, math, re, random, base64, hashlib, http, log, settings and a few
+// functions. [Builtins] returns them by name.
 //
-// Calls that wait end with the thread's context, which the host puts into its
-// local "context".
+// A call that waits ends when the thread's context is done. The host stores the
+// context in the thread local "context".
 package lib
 
 import (
@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"asgibox/workerpool/script/jsontext"
-
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/lib/math"
@@ -24,19 +23,20 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// Options are what the built-ins need of their host. The zero value works.
+// Options configure the built-ins. The zero value works.
 type Options struct {
-	// Before is asked before a call that waits ("sleep") or that others see
-	// ("http.get" and its like). It may wait, and its error is the call's.
+	// Before runs before a call that waits ("sleep") or has an effect outside
+	// ("http.get", "http.post", "http.request"). It may wait. If it fails,
+	// the call fails with the same error.
 	Before func(thread *starlark.Thread, call string) error
-	// Log answers where the thread's log goes; nowhere by default.
+	// Log returns the logger of a thread. The default discards all records.
 	Log func(*starlark.Thread) *slog.Logger
-	// Client makes the requests of http; by default one with no settings of
-	// its own. Time limits are the call's.
+	// Client sends the requests of http. The default is a new client. Each
+	// call sets its own time limit.
 	Client *http.Client
 }
 
-// Builtins answers the built-ins by name. They are frozen, and safe for
+// Builtins returns the built-ins by name. They are frozen and safe for
 // concurrent use.
 func Builtins(o Options) starlark.StringDict {
 	all := starlark.StringDict{
@@ -61,16 +61,16 @@ func Builtins(o Options) starlark.StringDict {
 
 type function = func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error)
 
-// module makes a module of functions.
+// module returns a module with the functions as members.
 func module(name string, functions map[string]function) *starlarkstruct.Module {
 	m := &starlarkstruct.Module{Name: name, Members: starlark.StringDict{}}
-	for key, fn := range maps.All(functions) {
+	for key, fn := range functions {
 		m.Members[key] = starlark.NewBuiltin(name+"."+key, fn)
 	}
 	return m
 }
 
-// contextOf answers the context that a thread's calls end with.
+// contextOf returns the context of a thread.
 func contextOf(thread *starlark.Thread) context.Context {
 	if ctx, ok := thread.Local("context").(context.Context); ok {
 		return ctx
@@ -85,7 +85,8 @@ func (o Options) before(thread *starlark.Thread, call string) error {
 	return o.Before(thread, call)
 }
 
-// A hintedError knows what to do about it; package explain shows it.
+// A hintedError is an error with a hint how to fix it, which package explain
+// shows.
 type hintedError struct {
 	error
 	hint string
@@ -98,25 +99,29 @@ func hinted(hint, format string, args ...any) error {
 	return &hintedError{fmt.Errorf(format, args...), hint}
 }
 
-// maxText is the longest text that a built-in makes, in bytes. One call is one
-// step, in which nobody looks at the memory that it takes.
+// maxText is the length of the longest text that a built-in makes, in bytes.
+// Memory is checked between the steps of a script, and a call is one step.
 const maxText = 16 << 20
 
-// A builder makes a text that does not grow without bound.
+// A builder builds a text of limited length.
 type builder struct{ strings.Builder }
 
-// add appends texts, and fails where they would make too long a text.
+// add appends texts, or fails if the result would be too long.
 func (b *builder) add(call string, texts ...string) error {
 	for _, s := range texts {
 		if b.Len()+len(s) > maxText {
-			return fmt.Errorf("%s: the text would be longer than %d MiB", call, maxText>>20)
+			return tooLong(call)
 		}
 		b.WriteString(s)
 	}
 	return nil
 }
 
-// octets answers the bytes of text or bytes.
+func tooLong(call string) error {
+	return fmt.Errorf("%s: the text would be longer than %d MiB", call, maxText>>20)
+}
+
+// octets returns the bytes of text or bytes.
 func octets(v starlark.Value) (string, bool) {
 	if b, ok := v.(starlark.Bytes); ok {
 		return string(b), true
@@ -124,7 +129,7 @@ func octets(v starlark.Value) (string, bool) {
 	return starlark.AsString(v)
 }
 
-// one unpacks the single argument of a call on text or bytes.
+// one unpacks the only argument of a call, which must be text or bytes.
 func one(b *starlark.Builtin, name string, args starlark.Tuple, kwargs []starlark.Tuple) (string, error) {
 	var v starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, name, &v); err != nil {
@@ -132,7 +137,22 @@ func one(b *starlark.Builtin, name string, args starlark.Tuple, kwargs []starlar
 	}
 	s, ok := octets(v)
 	if !ok {
-		return "", hinted("write str(value)", "%s: %s is %s; it takes text or bytes", b.Name(), name, value.An(v))
+		return "", hinted("write str(value)", "%s: %s is %s; it must be text or bytes", b.Name(), name, value.An(v))
 	}
 	return s, nil
+}
+
+// getMethod returns the method get(name, default=None) of a dict of text.
+func getMethod(lookup func(name string) (string, bool)) *starlark.Builtin {
+	return starlark.NewBuiltin("get", func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		var name string
+		var otherwise starlark.Value = starlark.None
+		if err := starlark.UnpackArgs(b.Name(), args, kwargs, "name", &name, "default?", &otherwise); err != nil {
+			return nil, err
+		}
+		if v, ok := lookup(name); ok {
+			return starlark.String(v), nil
+		}
+		return otherwise, nil
+	})
 }

@@ -16,7 +16,7 @@ import (
 
 var dialect = &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true}
 
-// run answers the value that a script gives x.
+// run returns the value that a script assigns to x.
 func run(ctx context.Context, o Options, src string) (starlark.Value, error) {
 	thread := &starlark.Thread{Name: "test"}
 	thread.SetLocal("context", ctx)
@@ -56,7 +56,7 @@ func hint(err error) string {
 	return ""
 }
 
-func TestStarlarksOwnModules(t *testing.T) {
+func TestModulesOfStarlark(t *testing.T) {
 	checkAll(t, [][2]string{
 		{`json.encode({"a": [1, None]})`, `"{\"a\":[1,null]}"`},
 		{`json.decode("[1, {\"a\": true}]")`, `[1, {"a": True}]`},
@@ -77,7 +77,7 @@ func TestBase64(t *testing.T) {
 	})
 	checkRefused(t, [][3]string{
 		{`base64.decode("a b")`, "base64.decode: the text is not base64", ""},
-		{`base64.encode(1)`, "data is an int; it takes text or bytes", "str(value)"},
+		{`base64.encode(1)`, "data is an int; it must be text or bytes", "str(value)"},
 	})
 }
 
@@ -87,7 +87,7 @@ func TestHashlib(t *testing.T) {
 		{`hashlib.md5(b"abc")`, `"900150983cd24fb0d6963f7d28e17f72"`},
 		{`hashlib.hmac_sha256("key", "The quick brown fox jumps over the lazy dog")`, `"f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"`},
 	})
-	checkRefused(t, [][3]string{{`hashlib.hmac_sha256(1, "a")`, "a key and data", ""}})
+	checkRefused(t, [][3]string{{`hashlib.hmac_sha256(1, "a")`, "key and data must be text or bytes", ""}})
 }
 
 func TestText(t *testing.T) {
@@ -105,12 +105,12 @@ func TestText(t *testing.T) {
 		{`len(uuid4()), uuid4() != uuid4(), bool(re.match("^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", uuid4()))`, `(36, True, True)`},
 	})
 	checkRefused(t, [][3]string{
-		{`urlencode("a=1")`, "it takes a dict or a list of pairs, not text", ""},
-		{`urlencode([1])`, "1 is no pair of name and value", ""},
+		{`urlencode("a=1")`, "the argument is text; it must be a dict or a list of pairs", ""},
+		{`urlencode([1])`, "1 is not a pair of name and value", ""},
 	})
 }
 
-func TestNoCallMakesATextWithoutBound(t *testing.T) {
+func TestTextsAreLimitedInLength(t *testing.T) {
 	checkRefused(t, [][3]string{
 		{`re.sub("", "x" * 1000000, "y" * 20)`, "re.sub: the text would be longer than 16 MiB", ""},
 		{`re.sub("y", lambda m: "x" * 1000000, "y" * 20)`, "longer than 16 MiB", ""},
@@ -130,8 +130,8 @@ func TestRandom(t *testing.T) {
 		{`[type(random.shuffle([])), len(random.shuffle([1]))]`, `["list", 1]`},
 	})
 	checkRefused(t, [][3]string{
-		{`random.choice([])`, "there is nothing to choose from", ""},
-		{`random.randint(2, 1)`, "the smaller comes first", ""},
+		{`random.choice([])`, "the list is empty", ""},
+		{`random.randint(2, 1)`, "put the smaller number first", ""},
 	})
 	got, err := run(t.Context(), Options{}, "xs = list(range(100))\nx = [random.shuffle(xs) != xs, xs == list(range(100))]\n")
 	if err != nil || got.String() != "[True, True]" {
@@ -139,7 +139,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-func TestSleepWaitsSoLong(t *testing.T) {
+func TestSleepWaitsForTheGivenTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		if _, err := run(t.Context(), Options{}, "sleep(1)\nsleep(0.5)\nsleep(0)\n"); err != nil {
@@ -150,8 +150,8 @@ func TestSleepWaitsSoLong(t *testing.T) {
 		}
 	})
 	checkRefused(t, [][3]string{
-		{`sleep(-1)`, "-1 is no time to wait; it takes seconds", ""},
-		{`sleep("1")`, "is no time to wait", ""},
+		{`sleep(-1)`, "-1 is not a valid time; write a number of seconds", ""},
+		{`sleep("1")`, "is not a valid time", ""},
 	})
 }
 
@@ -167,7 +167,7 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestBeforeIsAskedBeforeWhatWaits(t *testing.T) {
+func TestBeforeRunsBeforeCallsThatWait(t *testing.T) {
 	no := errors.New("not inside state.update")
 	var asked []string
 	o := Options{Before: func(_ *starlark.Thread, call string) error { asked = append(asked, call); return no }}
@@ -206,7 +206,7 @@ level=ERROR msg=four at=app.star:7
 	if err != nil || out.String() != want {
 		t.Errorf("got %s, %v", out.String(), err)
 	}
-	if _, err := run(t.Context(), Options{}, "log.info('nobody listens')\n"); err != nil {
+	if _, err := run(t.Context(), Options{}, "log.info('discarded')\n"); err != nil {
 		t.Error(err)
 	}
 }

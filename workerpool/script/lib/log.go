@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"log/slog"
 
+	"asgibox/internal/logkey"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 )
 
-// log is the module log: a function a level, with fields by name.
+// log returns the module log, with one function per level. Named arguments of
+// a call become attributes.
 func (o Options) log() *starlarkstruct.Module {
 	return module("log", map[string]function{
 		"debug":   o.logAt(slog.LevelDebug),
@@ -27,8 +30,8 @@ func (o Options) logAt(level slog.Level) function {
 		if o.Log == nil {
 			return starlark.None, nil
 		}
-		attrs := []slog.Attr{slog.String("at", caller(thread))}
-		said, err := text(b.Name(), message)
+		attrs := []slog.Attr{slog.String(logkey.At, caller(thread))}
+		msg, err := text(b.Name(), message)
 		if err != nil {
 			return nil, err
 		}
@@ -40,12 +43,12 @@ func (o Options) logAt(level slog.Level) function {
 			}
 			attrs = append(attrs, slog.Any(name, v))
 		}
-		o.Log(thread).LogAttrs(contextOf(thread), level, said, attrs...)
+		o.Log(thread).LogAttrs(contextOf(thread), level, msg, attrs...)
 		return starlark.None, nil
 	}
 }
 
-// caller answers the line that made the call.
+// caller returns the file and line of the call.
 func caller(thread *starlark.Thread) string {
 	if thread.CallStackDepth() < 2 {
 		return ""
@@ -54,7 +57,7 @@ func caller(thread *starlark.Thread) string {
 	return fmt.Sprintf("%s:%d", pos.Filename(), pos.Line)
 }
 
-// attribute answers a value as a log writes it best.
+// attribute returns a value in the Go type that suits a log.
 func attribute(call string, v starlark.Value) (any, error) {
 	switch v := v.(type) {
 	case starlark.NoneType:

@@ -11,11 +11,11 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// A match is where a pattern fits a text.
+// A match is the result of a search in a text.
 type match struct {
 	re   *regexp.Regexp
 	text string
-	at   []int // pairs of begin and end, -1 for groups that took no part
+	at   []int // begin and end of each group, -1 if the group did not match
 }
 
 func (m *match) Type() string          { return "match" }
@@ -48,7 +48,7 @@ func (m *match) Attr(name string) (starlark.Value, error) {
 	return nil, nil
 }
 
-// group answers a group's text, or None if it took no part.
+// group returns the text of a group, or None if the group did not match.
 func (m *match) group(i int) starlark.Value {
 	if m.at[2*i] < 0 {
 		return starlark.None
@@ -56,8 +56,9 @@ func (m *match) group(i int) starlark.Value {
 	return starlark.String(m.text[m.at[2*i]:m.at[2*i+1]])
 }
 
-// method is a call that takes a group's number or name, 0 by default.
-func (m *match) method(name string, answer func(int) starlark.Value) *starlark.Builtin {
+// method returns a method that takes the number or name of a group, 0 by
+// default.
+func (m *match) method(name string, result func(int) starlark.Value) *starlark.Builtin {
 	return starlark.NewBuiltin(name, func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		var which starlark.Value = starlark.MakeInt(0)
 		if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 0, &which); err != nil {
@@ -67,11 +68,11 @@ func (m *match) method(name string, answer func(int) starlark.Value) *starlark.B
 		if err != nil {
 			return nil, err
 		}
-		return answer(i), nil
+		return result(i), nil
 	})
 }
 
-// index answers the number of a group.
+// index returns the number of a group.
 func (m *match) index(which starlark.Value) (int, error) {
 	if name, ok := starlark.AsString(which); ok {
 		if i := m.re.SubexpIndex(name); i >= 0 {
@@ -102,14 +103,14 @@ func (m *match) groupdict(_ *starlark.Thread, b *starlark.Builtin, args starlark
 	d := starlark.NewDict(0)
 	for i, name := range m.re.SubexpNames() {
 		if name != "" {
-			d.SetKey(starlark.String(name), m.group(i)) // a fresh dict takes every text key
+			d.SetKey(starlark.String(name), m.group(i)) // cannot fail: the dict is new
 		}
 	}
 	return d, starlark.UnpackArgs(b.Name(), args, kwargs)
 }
 
-// expand writes a replacement: \1 and \g<1> and \g<name> are groups, \n a new
-// line and \\ a backslash.
+// expand returns the replacement with \1, \g<1> and \g<name> replaced by the
+// groups, \n by a line end and \\ by a backslash.
 func (m *match) expand(replacement string) (string, error) {
 	var out builder
 	for i := 0; i < len(replacement); i++ {
@@ -134,13 +135,13 @@ func (m *match) expand(replacement string) (string, error) {
 			}
 			i += n - 1
 		default:
-			return "", hinted(`write a backslash twice: "\\\\"`, "the replacement holds %q, which means nothing", replacement[i-1:i+1])
+			return "", hinted(`write a backslash twice: "\\\\"`, "the replacement contains %q, which is not a valid escape", replacement[i-1:i+1])
 		}
 	}
 	return out.String(), nil
 }
 
-// groupName reads the group that follows a backslash: 12, g<12> or g<name>.
+// groupName parses the group after a backslash: 12, g<12> or g<name>.
 func groupName(s string) (name string, length int) {
 	if s[0] != 'g' {
 		n := 1
@@ -165,6 +166,6 @@ func (m *match) named(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s, _ := starlark.AsString(m.group(i)) // a group that took no part is empty
+	s, _ := starlark.AsString(m.group(i)) // "" if the group did not match
 	return s, nil
 }

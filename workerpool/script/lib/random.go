@@ -3,6 +3,7 @@ package lib
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"go.starlark.net/starlark"
 )
@@ -14,19 +15,19 @@ var randomFunctions = map[string]function{
 	"shuffle": shuffle,
 }
 
-// random answers a float from 0 to below 1.
+// random returns a float of at least 0 and less than 1.
 func random(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	return starlark.Float(rand.Float64()), starlark.UnpackArgs(b.Name(), args, kwargs)
 }
 
-// randint answers an int from a to b, both included.
+// randint returns an int from a to b, both included.
 func randint(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var low, high int64
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "a", &low, "b", &high); err != nil {
 		return nil, err
 	}
 	if low > high {
-		return nil, fmt.Errorf("%s: %d is more than %d; the smaller comes first", b.Name(), low, high)
+		return nil, fmt.Errorf("%s: %d is greater than %d; put the smaller number first", b.Name(), low, high)
 	}
 	span := uint64(high) - uint64(low) + 1
 	if span == 0 { // all 64 bits
@@ -41,12 +42,12 @@ func choice(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs
 		return nil, err
 	}
 	if len(items) == 0 {
-		return nil, fmt.Errorf("%s: there is nothing to choose from", b.Name())
+		return nil, fmt.Errorf("%s: the list is empty; check that it has items first", b.Name())
 	}
 	return items[rand.IntN(len(items))], nil
 }
 
-// shuffle answers a new list; the old one may be frozen.
+// shuffle returns a new list, because the old one may be frozen.
 func shuffle(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	items, err := list(b, args, kwargs)
 	if err != nil {
@@ -61,12 +62,5 @@ func list(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) ([]
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "list", &v); err != nil {
 		return nil, err
 	}
-	var items []starlark.Value
-	it := v.Iterate()
-	defer it.Done()
-	var item starlark.Value
-	for it.Next(&item) {
-		items = append(items, item)
-	}
-	return items, nil
+	return slices.Collect(starlark.Elements(v)), nil
 }

@@ -13,12 +13,13 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// mostPatterns are kept compiled; programs have few.
-const mostPatterns = 256
+// maxPatterns is the size of the cache of compiled patterns. Most programs have
+// few patterns.
+const maxPatterns = 256
 
-// patterns are those that were compiled, by what was written.
+// patterns caches compiled patterns by their text.
 type patterns struct {
-	mu  sync.Mutex // guards the rest
+	mu  sync.Mutex // guards all
 	all map[string]*regexp.Regexp
 }
 
@@ -44,15 +45,15 @@ func (p *patterns) compile(pattern string) (*regexp.Regexp, error) {
 	if err != nil {
 		return nil, badPattern(pattern, err)
 	}
-	if len(p.all) >= mostPatterns {
+	if len(p.all) >= maxPatterns {
 		clear(p.all)
 	}
 	p.all[pattern] = re
 	return re, nil
 }
 
-// badPattern says what is wrong with a pattern, and what of Python's is not
-// there.
+// badPattern describes a wrong pattern, with a hint about syntax of Python that
+// RE2 does not have.
 func badPattern(pattern string, err error) error {
 	why, ok := err.(*syntax.Error)
 	if !ok {
@@ -61,22 +62,22 @@ func badPattern(pattern string, err error) error {
 	hint := ""
 	switch {
 	case strings.HasPrefix(why.Expr, "(?=") || strings.HasPrefix(why.Expr, "(?!") || strings.HasPrefix(why.Expr, "(?<"):
-		hint = "RE2 looks neither ahead nor behind; search for more and test what was found"
+		hint = "RE2 has no lookahead and no lookbehind; match more text, and check the groups of the match"
 	case why.Code == syntax.ErrInvalidEscape:
-		hint = `RE2 has no references to groups like \1; write a backslash in a text r"…"`
+		hint = `RE2 has no references to groups like \1; to write a backslash, use r"…"`
 	}
 	return hinted(hint, "the pattern %q is wrong: %s: %s", pattern, why.Code, why.Expr)
 }
 
-// maxMatches is how many matches one call finds: each takes many times the
-// memory of the letter that it may be.
+// maxMatches is how many matches one call may find. A match of one letter takes
+// many times the memory of the letter.
 const maxMatches = 1 << 18
 
 func tooMany(call string) error {
-	return hinted("cut the text up first", "%s: the pattern matches more than %d times", call, maxMatches)
+	return hinted("split the text into parts first", "%s: the pattern matches more than %d times", call, maxMatches)
 }
 
-// arguments unpacks a pattern and a text.
+// arguments unpacks a pattern, which it compiles, and a text.
 func (p *patterns) arguments(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (*regexp.Regexp, string, error) {
 	var pattern, text string
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "text", &text); err != nil {
@@ -86,16 +87,12 @@ func (p *patterns) arguments(b *starlark.Builtin, args starlark.Tuple, kwargs []
 	return re, text, err
 }
 
-// match looks at the beginning of the text only.
+// match matches at the beginning of the text only.
 func (p *patterns) match(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	var pattern, text string
-	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "text", &text); err != nil {
-		return nil, err
+	re, text, err := p.arguments(b, args, kwargs)
+	if err == nil {
+		re, err = p.compile(`\A(?:` + re.String() + `)`)
 	}
-	if _, err := p.compile(pattern); err != nil {
-		return nil, err
-	}
-	re, err := p.compile(`\A(?:` + pattern + `)`)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +115,8 @@ func found(re *regexp.Regexp, text string) starlark.Value {
 	return &match{re, text, at}
 }
 
-// findall answers what matches: its one group if the pattern has one, tuples
-// if it has more.
+// findall returns the text of each match: its group if the pattern has one, or
+// a tuple of its groups if the pattern has more.
 func (p *patterns) findall(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	re, text, err := p.arguments(b, args, kwargs)
 	if err != nil {
@@ -131,22 +128,21 @@ func (p *patterns) findall(_ *starlark.Thread, b *starlark.Builtin, args starlar
 	}
 	var out []starlark.Value
 	for _, groups := range all {
-		switch len(groups) {
-		case 1, 2:
+		if len(groups) <= 2 {
 			out = append(out, starlark.String(groups[len(groups)-1]))
-		default:
-			tuple := make(starlark.Tuple, len(groups)-1)
-			for i, g := range groups[1:] {
-				tuple[i] = starlark.String(g)
-			}
-			out = append(out, tuple)
+			continue
 		}
+		var tuple starlark.Tuple
+		for _, g := range groups[1:] {
+			tuple = append(tuple, starlark.String(g))
+		}
+		out = append(out, tuple)
 	}
 	return starlark.NewList(out), nil
 }
 
-// sub replaces; the replacement is a text with \1 and \g<name>, or a function
-// of the match.
+// sub replaces the matches. The replacement is text, which may contain \1 and
+// \g<name>, or a function that takes the match and returns text.
 func (p *patterns) sub(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var pattern, text string
 	var replacement starlark.Value
@@ -192,28 +188,28 @@ func replace(thread *starlark.Thread, m *match, replacement starlark.Value) (str
 		}
 		s, ok := starlark.AsString(v)
 		if !ok {
-			return "", fmt.Errorf("the function answered %s; a replacement is text", value.An(v))
+			return "", fmt.Errorf("the function returned %s; it must return text", value.An(v))
 		}
 		return s, nil
 	}
-	return "", fmt.Errorf("the replacement is %s; it is text or a function", value.An(replacement))
+	return "", fmt.Errorf("the replacement is %s; it must be text or a function", value.An(replacement))
 }
 
-// split cuts the text where the pattern matches; groups are kept.
+// split splits the text at each match. The result includes the groups.
 func (p *patterns) split(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var pattern, text string
-	var most int
-	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "text", &text, "maxsplit?", &most); err != nil {
+	var limit int
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "text", &text, "maxsplit?", &limit); err != nil {
 		return nil, err
 	}
 	re, err := p.compile(pattern)
 	if err != nil {
 		return nil, err
 	}
-	if most <= 0 || most > maxMatches {
-		most = maxMatches + 1
+	if limit <= 0 || limit > maxMatches {
+		limit = maxMatches + 1
 	}
-	all := re.FindAllStringSubmatchIndex(text, most)
+	all := re.FindAllStringSubmatchIndex(text, limit)
 	if len(all) > maxMatches {
 		return nil, tooMany(b.Name())
 	}

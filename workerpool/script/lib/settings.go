@@ -10,7 +10,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Settings makes the value settings: a dict of text that does not change.
+// Settings returns the value settings, a dict of text that cannot change.
 func Settings(all map[string]string) starlark.Value {
 	return &settings{maps.Clone(all), slices.Sorted(maps.Keys(all))}
 }
@@ -28,7 +28,8 @@ func (s *settings) Truth() starlark.Bool  { return len(s.names) > 0 }
 func (s *settings) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: settings") }
 func (s *settings) Len() int              { return len(s.names) }
 
-// String names the settings without what they hold, which may be secret.
+// String returns the names of the settings without the values, which may be
+// secret.
 func (s *settings) String() string { return fmt.Sprintf("<settings %q>", s.names) }
 
 func (s *settings) Get(k starlark.Value) (starlark.Value, bool, error) {
@@ -36,7 +37,7 @@ func (s *settings) Get(k starlark.Value) (starlark.Value, bool, error) {
 	if v, ok := s.values[name]; ok {
 		return starlark.String(v), true, nil
 	}
-	hint := fmt.Sprintf("start with --set %s=…, write it into .env, or settings.get(%s, default)", name, k)
+	hint := fmt.Sprintf("pass --set %s=…, add it to .env, or write settings.get(%s, default)", name, k)
 	if near := spell.Nearest(name, s.names); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
@@ -66,16 +67,9 @@ func (s *settings) AttrNames() []string { return []string{"get", "keys"} }
 func (s *settings) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "get":
-		return starlark.NewBuiltin(name, func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-			var key string
-			var otherwise starlark.Value = starlark.None
-			if err := starlark.UnpackArgs(b.Name(), args, kwargs, "name", &key, "default?", &otherwise); err != nil {
-				return nil, err
-			}
-			if v, ok := s.values[key]; ok {
-				return starlark.String(v), nil
-			}
-			return otherwise, nil
+		return getMethod(func(key string) (string, bool) {
+			v, ok := s.values[key]
+			return v, ok
 		}), nil
 	case "keys":
 		return starlark.NewBuiltin(name, func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {

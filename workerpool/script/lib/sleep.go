@@ -9,10 +9,10 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// longest is as long as a call may wait; a context ends it sooner.
-const longest = 366 * 24 * time.Hour
+// maxWait is the maxWait time that a call may wait.
+const maxWait = 366 * 24 * time.Hour
 
-// sleep is sleep(seconds).
+// sleep implements sleep(seconds).
 func (o Options) sleep(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "seconds", &v); err != nil {
@@ -36,14 +36,14 @@ func (o Options) sleep(thread *starlark.Thread, b *starlark.Builtin, args starla
 	}
 }
 
-// seconds makes a duration of a number of seconds.
+// seconds converts a number of seconds to a duration of at most maxWait.
 func seconds(call string, v starlark.Value) (time.Duration, error) {
 	s, ok := starlark.AsFloat(v)
 	if !ok || math.IsNaN(s) || s < 0 {
-		return 0, fmt.Errorf("%s: %s is no time to wait; it takes seconds, like 0.5", call, v)
+		return 0, fmt.Errorf("%s: %s is not a valid time; write a number of seconds, like 0.5", call, v)
 	}
-	if s > longest.Seconds() {
-		return longest, nil
+	if s > maxWait.Seconds() {
+		return maxWait, nil
 	}
 	return time.Duration(s * float64(time.Second)), nil
 }

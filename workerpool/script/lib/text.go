@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"net/url"
+	"slices"
 	"strings"
 
 	"asgibox/workerpool/script/value"
@@ -21,7 +22,7 @@ var textFunctions = map[string]function{
 	"html_escape": htmlEscape,
 }
 
-// uuid4 answers a new random UUID as text.
+// uuid4 returns a new random UUID as text.
 func uuid4(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var u [16]byte
 	rand.Read(u[:])
@@ -30,8 +31,8 @@ func uuid4(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs 
 	return starlark.String(fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])), starlark.UnpackArgs(b.Name(), args, kwargs)
 }
 
-// urlencode writes a dict, or a list of pairs, as a query string; a list of
-// values is written as often as it is long.
+// urlencode encodes a dict, or a list of pairs, as a query string. If a value is
+// a list, each of its items makes one pair.
 func urlencode(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "dict", &v); err != nil {
@@ -50,21 +51,18 @@ func encodeForm(call string, v starlark.Value) (string, error) {
 		for i := range v.Len() {
 			pair, ok := v.Index(i).(starlark.Indexable)
 			if !ok || pair.Len() != 2 {
-				return "", fmt.Errorf("%s: %s is no pair of name and value", call, v.Index(i))
+				return "", fmt.Errorf("%s: %s is not a pair of name and value", call, v.Index(i))
 			}
 			items = append(items, starlark.Tuple{pair.Index(0), pair.Index(1)})
 		}
 	default:
-		return "", fmt.Errorf("%s: it takes a dict or a list of pairs, not %s", call, value.An(v))
+		return "", fmt.Errorf("%s: the argument is %s; it must be a dict or a list of pairs", call, value.An(v))
 	}
 	var out builder
 	for _, item := range items {
 		values := []starlark.Value{item[1]}
 		if l, ok := item[1].(*starlark.List); ok {
-			values = nil
-			for i := range l.Len() {
-				values = append(values, l.Index(i))
-			}
+			values = slices.Collect(l.Elements())
 		}
 		name, err := text(call, item[0])
 		if err != nil {
@@ -87,7 +85,7 @@ func encodeForm(call string, v starlark.Value) (string, error) {
 	return out.String(), nil
 }
 
-// urldecode answers a dict of lists.
+// urldecode returns a dict of lists.
 func urldecode(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	text, err := one(b, "text", args, kwargs)
 	if err != nil {
@@ -103,14 +101,14 @@ func urldecode(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwa
 		values, found, _ := d.Get(key)
 		if !found {
 			values = starlark.NewList(nil)
-			d.SetKey(key, values) // a fresh dict takes every text key
+			d.SetKey(key, values) // cannot fail: the dict is new
 		}
 		values.(*starlark.List).Append(starlark.String(unescape(value, url.QueryUnescape)))
 	}
 	return d, nil
 }
 
-// quote percent-encodes a text for a URL; the characters of safe stay.
+// quote percent-encodes a text for a URL, except for the characters in safe.
 func quote(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Value
 	safe := "/"
@@ -138,7 +136,7 @@ func unquote(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwarg
 	return starlark.String(unescape(text, url.PathUnescape)), err
 }
 
-// unescape takes what is not well encoded as it stands.
+// unescape decodes s, or leaves it unchanged if it is not well encoded.
 func unescape(s string, decode func(string) (string, error)) string {
 	if out, err := decode(s); err == nil {
 		s = out

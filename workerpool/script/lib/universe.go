@@ -6,26 +6,26 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// maxItems is how many items one call goes through. A range costs nothing and
-// may have any number of them.
+// maxItems is the largest collection that one call accepts. A range takes no
+// memory and may have any number of items.
 const maxItems = 1 << 22
 
-// universe holds Starlark's own functions that could make very much of little
-// in one step, with bounds: texts by their length, collections by the number
-// of their items, both before they are made.
+// universe returns those of Starlark's own functions that could use much memory
+// in one step, with limits for the length of the text or the number of items.
+// The limits are checked before the function runs.
 func universe() starlark.StringDict {
-	all := starlark.StringDict{"zip": bounded("zip", fewPairs)}
+	all := starlark.StringDict{"zip": limited("zip", checkZip)}
 	for _, name := range []string{"all", "any", "dict", "enumerate", "list", "max", "min", "reversed", "set", "sorted", "tuple"} {
-		all[name] = bounded(name, fewItems)
+		all[name] = limited(name, checkItems)
 	}
 	for _, name := range []string{"fail", "print", "repr", "str"} {
-		all[name] = bounded(name, shortText)
+		all[name] = limited(name, checkText)
 	}
 	return all
 }
 
-// bounded is a function of Starlark's that looks at its arguments first.
-func bounded(name string, check func(call string, args starlark.Tuple) error) *starlark.Builtin {
+// limited returns one of Starlark's functions that checks its arguments first.
+func limited(name string, check func(call string, args starlark.Tuple) error) *starlark.Builtin {
 	inner := starlark.Universe[name].(*starlark.Builtin)
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		if err := check(name, args); err != nil {
@@ -35,24 +35,24 @@ func bounded(name string, check func(call string, args starlark.Tuple) error) *s
 	})
 }
 
-// fewItems refuses a collection of very many items.
-func fewItems(call string, args starlark.Tuple) error {
+// checkItems fails if a collection has too many items.
+func checkItems(call string, args starlark.Tuple) error {
 	for _, v := range args {
 		if n := items(v); n > maxItems {
-			return hinted("go through it in a loop, a part at a time", "%s: the %s has %d items; one call takes at most %d", call, v.Type(), n, maxItems)
+			return hinted("process it in a loop, one part at a time", "%s: the %s has %d items; one call takes at most %d", call, v.Type(), n, maxItems)
 		}
 	}
 	return nil
 }
 
-// fewPairs refuses collections of which the shortest has very many items.
-func fewPairs(call string, args starlark.Tuple) error {
+// checkZip fails if the shortest collection has too many items.
+func checkZip(call string, args starlark.Tuple) error {
 	for _, v := range args {
 		if items(v) <= maxItems {
 			return nil
 		}
 	}
-	return fewItems(call, args)
+	return checkItems(call, args)
 }
 
 func items(v starlark.Value) int {
@@ -62,13 +62,13 @@ func items(v starlark.Value) int {
 	return 0
 }
 
-// shortText refuses values whose text would be too long. A small script can
-// make it as long as it likes, by lists that hold a list many times over.
-func shortText(call string, args starlark.Tuple) error {
+// checkText fails if the text of the values would be too long. Even a small
+// script can make a very long text, with lists that contain a list many times.
+func checkText(call string, args starlark.Tuple) error {
 	left := maxText
 	for _, v := range args {
 		if _, plain := octets(v); plain {
-			continue // it is as long as it is
+			continue // the text exists already
 		}
 		if err := measure(call, v, nil, &left); err != nil {
 			return err
@@ -77,10 +77,11 @@ func shortText(call string, args starlark.Tuple) error {
 	return nil
 }
 
-// measure takes off what a value's text takes at least. What holds itself is
-// written as three dots there, and ends the way here.
-func measure(call string, v starlark.Value, way []starlark.Value, left *int) error {
-	if len(way) > maxDepth {
+// measure subtracts the smallest possible length of a value's text from left.
+// path holds the collections around the value. A collection inside itself adds
+// nothing, because its text is three dots.
+func measure(call string, v starlark.Value, path []starlark.Value, left *int) error {
+	if len(path) > maxDepth {
 		return fmt.Errorf("%s: the value nests deeper than %d", call, maxDepth)
 	}
 	var items starlark.Iterable
@@ -102,45 +103,47 @@ func measure(call string, v starlark.Value, way []starlark.Value, left *int) err
 	default:
 		return take(call, 1, left)
 	}
-	if _, tuple := v.(starlark.Tuple); !tuple { // cannot hold itself but by another
-		for _, outer := range way {
+	// A tuple can contain itself only through another collection, and == would
+	// panic for it.
+	if _, tuple := v.(starlark.Tuple); !tuple {
+		for _, outer := range path {
 			if outer == v {
 				return nil
 			}
 		}
 	}
-	way = append(way, v)
+	path = append(path, v)
 	dict, _ := v.(*starlark.Dict)
 	for item := range starlark.Elements(items) {
 		if dict != nil {
-			value, _, _ := dict.Get(item) // its own key
-			if err := measure(call, value, way, left); err != nil {
+			value, _, _ := dict.Get(item) // cannot fail: item is a key of dict
+			if err := measure(call, value, path, left); err != nil {
 				return err
 			}
 		}
-		if err := measure(call, item, way, left); err != nil {
+		if err := measure(call, item, path, left); err != nil {
 			return err
 		}
 	}
 	return take(call, 2, left)
 }
 
-// maxDepth is how deep a value that is shown may nest.
+// maxDepth is how deeply a value may nest to be written as text.
 const maxDepth = 1000
 
 func take(call string, n int, left *int) error {
 	if *left -= n; *left < 0 {
-		return fmt.Errorf("%s: the text would be longer than %d MiB", call, maxText>>20)
+		return tooLong(call)
 	}
 	return nil
 }
 
-// text answers a value as str does.
+// text returns the same text for a value as str.
 func text(call string, v starlark.Value) (string, error) {
 	if s, ok := octets(v); ok {
 		return s, nil
 	}
-	if err := shortText(call, starlark.Tuple{v}); err != nil {
+	if err := checkText(call, starlark.Tuple{v}); err != nil {
 		return "", err
 	}
 	return v.String(), nil

@@ -8,7 +8,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Scripts that would make very much of little in one step, and what is said.
+// amplifiers maps scripts that would use much memory in one step to errors.
 var amplifiers = map[string]string{
 	"list(range(1 << 40))":                                     "list: the range has 1099511627776 items",
 	"sorted(range(1 << 40))":                                   "sorted: the range",
@@ -40,7 +40,7 @@ for i in range(100000):
     deep = [deep]
 `
 
-func TestNoCallMakesVeryMuchOfLittle(t *testing.T) {
+func TestNoCallUsesMuchMemory(t *testing.T) {
 	o := Options{Log: func(*starlark.Thread) *slog.Logger { return slog.New(slog.DiscardHandler) }}
 	for call, says := range amplifiers {
 		_, err := run(t.Context(), o, amplifying+"x = "+call+"\n")
@@ -50,7 +50,7 @@ func TestNoCallMakesVeryMuchOfLittle(t *testing.T) {
 	}
 }
 
-func TestBoundsLeaveHonestCallsAlone(t *testing.T) {
+func TestLimitsAllowNormalCalls(t *testing.T) {
 	checkAll(t, [][2]string{
 		{"len(list(range(1000000)))", "1000000"},
 		{"zip(range(1 << 40), [1, 2])", "[(0, 1), (1, 2)]"},
@@ -68,7 +68,7 @@ func TestBoundsLeaveHonestCallsAlone(t *testing.T) {
 	})
 }
 
-func TestAValueThatHoldsItselfIsShownAsEver(t *testing.T) {
+func TestAValueThatContainsItselfIsWrittenAsBefore(t *testing.T) {
 	got, err := run(t.Context(), Options{}, "a = [1]\na.append(a)\nd = {}\nd[1] = (d, a)\nx = str(d)\n")
 	if want := `"{1: ({...}, [1, [...]])}"`; err != nil || got.String() != want {
 		t.Errorf("got %v, %v", got, err)
