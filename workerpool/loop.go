@@ -3,6 +3,7 @@ package workerpool
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -193,12 +194,7 @@ func (w *LoopWorker) listenLocked(channels []string, newWork bool) (names []stri
 // continues reports whether a receive from the channels belongs to work that
 // has started.
 func continues(channels []string) bool {
-	for _, name := range channels {
-		if strings.Contains(name, "?") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(channels, func(name string) bool { return strings.Contains(name, "?") })
 }
 
 // begin starts the handler timeout.

@@ -122,16 +122,13 @@ func (p *Pool) cancelAll(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.halted = true
-	for len(p.idle) > 0 {
-		p.wakeLocked()
-	}
 	now := time.Now()
 	for w := range p.workers {
 		if w.cancelled.IsZero() {
 			w.cancelLocked(now, why)
 		}
-		w.unpark(errWake)
 	}
+	p.wakeAllLocked()
 }
 
 // abandonAll abandons all workers that are left.
