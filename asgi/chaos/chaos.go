@@ -1,29 +1,29 @@
-// Package chaos is a layer around a layer that drops, delays or reorders a
-// share of the messages on chosen channels, so that people can see what their
-// application makes of at-most-once delivery before a bad day shows them.
+// Package chaos has a layer that stands in front of another layer. It drops,
+// delays or reorders some of the messages on chosen channels, so that
+// developers can test how an application handles lost and late messages.
 //
-// # What a sender sees
+// # Errors
 //
-// A message that is dropped or held back was sent, as far as its sender can
-// tell. Bad names and messages that are too large are refused as ever. A
-// channel that is full refuses what is sent straight on; a message that was
-// held back and then finds its channel full is lost, and counted.
+// A sender gets no error for a message that is dropped or held. Sends with an
+// invalid name and messages that are too large fail as usual. A send that is
+// not held fails if the channel is full; a held message whose channel is full
+// when it is due is lost, and counted.
 //
 // # Order
 //
-// A delay keeps the order of a channel: what follows a delayed message waits
-// behind it. A reordered message changes places with the next one on its
-// channel; if none comes within a second it goes by itself.
+// A delay keeps the order of a channel: later messages wait behind a delayed
+// one. A reordered message changes places with the next one on its channel; if
+// none comes within a second, it is sent alone.
 //
 // # Cost
 //
-// With no rules and nothing held back all passes at once, for the price of
-// reading one variable: a server can have it ready without anybody noticing.
+// Without rules and held messages, every call costs one read of a variable
+// more, so a server can always use this layer.
 //
 // # Durability
 //
-// What is held back is in memory only: a crash loses it, which is one more
-// thing that at-most-once allows.
+// Held messages are in memory only: a crash loses them. At-most-once delivery
+// allows that.
 package chaos
 
 import (
@@ -38,15 +38,15 @@ import (
 	"asgibox/asgi"
 )
 
-// Options of a [Layer].
+// Options configure a [Layer].
 type Options struct {
-	Rules []Rule       // the first that matches a channel counts; none: everything passes
-	Seed  uint64       // of chance; 0 takes one, which is logged
-	Log   *slog.Logger // nowhere
+	Rules []Rule       // the first rule that matches a channel applies to it
+	Seed  uint64       // for random decisions; 0 means a random seed, which is logged
+	Log   *slog.Logger // by default nothing is logged
 }
 
-// Layer passes calls on to the layer behind it, all but some messages. It has
-// the extensions that the layer behind it has.
+// Layer passes calls on to the layer behind it, except some messages. It has
+// the extensions of the layer behind it.
 type Layer struct {
 	asgi.Layer
 	asgi.Groups
@@ -57,24 +57,25 @@ type Layer struct {
 	asgi.Readers
 	putBack asgi.PutBack
 	log     *slog.Logger
-	ctx     context.Context // ends at Close
+	ctx     context.Context // done after Close
 	stop    context.CancelFunc
-	active  atomic.Bool // whether there are rules or something is held back
+	active  atomic.Bool // whether there are rules or held messages
 
-	mu      sync.Mutex // guards what follows, and is held over no call of the layer behind
+	mu      sync.Mutex // guards the rest; not held during calls of the layer behind
 	rules   []Rule
-	dice    *rand.Rand
-	lines   map[string]*line // what is held back, by channel
+	random  *rand.Rand
+	queues  map[string]*queue // held messages by channel
 	total   Counts
-	recent  map[string]*Counts // by rule, since the last report
-	report  *time.Timer        // nil while there is nothing to report
+	recent  map[string]*Counts // by pattern of the rule, since the last report
+	report  *time.Timer        // nil if there is nothing to report
 	closed  bool
-	running sync.WaitGroup // timers' functions
+	running sync.WaitGroup // functions of timers
 }
 
 var _ asgi.Partial = (*Layer)(nil)
 
-// New puts chaos before a layer. Close it before the layer behind it.
+// New returns a layer in front of another one. Close it before the layer
+// behind.
 func New(behind asgi.Layer, o Options) *Layer {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -96,11 +97,11 @@ func New(behind asgi.Layer, o Options) *Layer {
 		ctx:        ctx,
 		stop:       stop,
 		rules:      o.Rules,
-		dice:       rand.New(rand.NewPCG(o.Seed, o.Seed)),
-		lines:      map[string]*line{},
+		random:     rand.New(rand.NewPCG(o.Seed, o.Seed)),
+		queues:     map[string]*queue{},
 		recent:     map[string]*Counts{},
 	}
-	l.activeLocked()
+	l.updateActiveLocked()
 	if len(o.Rules) > 0 {
 		o.Log.Info("chaos is on", "rules", ruleTexts(o.Rules), "seed", o.Seed)
 	}
@@ -110,20 +111,20 @@ func New(behind asgi.Layer, o Options) *Layer {
 // Offers reports whether the layer behind has the extension.
 func (l *Layer) Offers(extension string) bool { return asgi.Offers(l.Layer, extension) }
 
-// Rules answers the rules that count now.
+// Rules returns the current rules.
 func (l *Layer) Rules() []Rule {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.rules
 }
 
-// SetRules changes the rules for what is sent from now on.
+// SetRules replaces the rules for messages sent from now on.
 func (l *Layer) SetRules(rules []Rule) {
 	l.mu.Lock()
 	l.rules = rules
-	l.activeLocked()
+	l.updateActiveLocked()
 	l.mu.Unlock()
-	l.log.Info("chaos has new rules", "rules", ruleTexts(rules))
+	l.log.Info("chaos rules changed", "rules", ruleTexts(rules))
 }
 
 func ruleTexts(rules []Rule) []string {
@@ -134,41 +135,41 @@ func ruleTexts(rules []Rule) []string {
 	return texts
 }
 
-// Close drops what is held back and returns once nothing of it is being sent.
-// The layer behind stays open; from now on everything passes to it.
+// Close drops all held messages and returns when none is being sent any more.
+// The layer behind stays open; later calls pass straight to it.
 func (l *Layer) Close() {
 	l.mu.Lock()
 	l.closed = true
 	l.dropHeldLocked()
-	l.activeLocked()
+	l.updateActiveLocked()
 	if l.report != nil && l.report.Stop() {
 		l.running.Done()
 	}
 	l.mu.Unlock()
 	l.stop()
 	l.running.Wait()
-	l.tell()
+	l.logCounts()
 }
 
-// Send sends the message, or lets chance decide.
+// Send sends the message, unless the rules decide otherwise.
 func (l *Layer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message, opts ...asgi.SendOption) error {
-	if !l.concerned(channel) {
+	if !l.affects(channel) {
 		return l.Layer.Send(ctx, c, channel, m, opts...)
 	}
-	if err := l.refuse(channel, m); err != nil {
+	if err := l.check(channel, m); err != nil {
 		return err
 	}
 	l.mu.Lock()
-	f := l.fateLocked(channel)
-	if f.drop {
-		l.countLocked(f.pattern, Counts{Dropped: 1})
+	d := l.decideLocked(channel)
+	if d.drop {
+		l.countLocked(d.pattern, Counts{Dropped: 1})
 		l.mu.Unlock()
 		return nil
 	}
-	h := &held{channel: channel, pattern: f.pattern, message: m, opts: opts, ctx: ctx, cause: copyOf(c), due: time.Now().Add(f.delay)}
-	ln := l.joinLocked(h, f)
+	h := &held{channel: channel, pattern: d.pattern, message: m, opts: opts, ctx: ctx, cause: copyCause(c), due: time.Now().Add(d.delay)}
+	q := l.enqueueLocked(h, d)
 	l.mu.Unlock()
-	l.drain(ln)
+	l.drain(q)
 	if h.done == nil {
 		return nil
 	}
@@ -177,9 +178,9 @@ func (l *Layer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 	return h.err
 }
 
-// refuse answers the error that the layer behind would answer whatever became
-// of the message.
-func (l *Layer) refuse(channel string, m asgi.Message) error {
+// check returns the error that the layer behind returns for an invalid
+// message.
+func (l *Layer) check(channel string, m asgi.Message) error {
 	if err := asgi.CheckSend(channel); err != nil {
 		return err
 	}
@@ -189,8 +190,7 @@ func (l *Layer) refuse(channel string, m asgi.Message) error {
 	return nil
 }
 
-// SendGroup sends to the members one by one where chance may decide about one
-// of them.
+// SendGroup sends to the members one by one if a rule applies to one of them.
 func (l *Layer) SendGroup(ctx context.Context, c *asgi.Cause, group string, m asgi.Message, opts ...asgi.SendOption) error {
 	if !l.active.Load() {
 		return l.Groups.SendGroup(ctx, c, group, m, opts...)
@@ -199,7 +199,7 @@ func (l *Layer) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 	if err != nil {
 		return err
 	}
-	if !l.concerned(members...) {
+	if !l.affects(members...) {
 		return l.Groups.SendGroup(ctx, c, group, m, opts...)
 	}
 	for _, channel := range members {
@@ -210,33 +210,33 @@ func (l *Layer) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 	return nil
 }
 
-// SendLater drops a message or makes it later still.
+// SendLater drops the message or sends it even later, as the rules decide.
 func (l *Layer) SendLater(ctx context.Context, c *asgi.Cause, due time.Time, channel string, m asgi.Message) error {
 	if !l.active.Load() {
 		return l.Later.SendLater(ctx, c, due, channel, m)
 	}
-	if err := l.refuse(channel, m); err != nil {
+	if err := l.check(channel, m); err != nil {
 		return err
 	}
 	l.mu.Lock()
-	f := l.fateLocked(channel)
+	d := l.decideLocked(channel)
 	switch {
-	case f.drop:
-		l.countLocked(f.pattern, Counts{Dropped: 1})
-	case f.delay > 0:
-		l.countLocked(f.pattern, Counts{Delayed: 1})
+	case d.drop:
+		l.countLocked(d.pattern, Counts{Dropped: 1})
+	case d.delay > 0:
+		l.countLocked(d.pattern, Counts{Delayed: 1})
 	}
 	l.mu.Unlock()
-	if f.drop {
+	if d.drop {
 		return nil
 	}
-	return l.Later.SendLater(ctx, c, due.Add(f.delay), channel, m)
+	return l.Later.SendLater(ctx, c, due.Add(d.delay), channel, m)
 }
 
-// PutBack returns a delivery to the layer behind, without chance.
+// PutBack returns a delivery to the layer behind. No rule applies to it.
 func (l *Layer) PutBack(d asgi.Delivery) error { return l.putBack.PutBack(d) }
 
-// Flush drops what is held back, too.
+// Flush drops the held messages and flushes the layer behind.
 func (l *Layer) Flush(ctx context.Context, c *asgi.Cause) error {
 	l.mu.Lock()
 	l.dropHeldLocked()

@@ -26,7 +26,8 @@ func rule(t testing.TB, text string) chaos.Rule {
 	return r
 }
 
-// before puts chaos before a memory store; both end with the test.
+// before returns a chaos layer in front of a memory store. Both are closed at
+// the end of the test.
 func before(t testing.TB, o store.Options, c chaos.Options, rules ...string) *chaos.Layer {
 	t.Helper()
 	for _, r := range rules {
@@ -52,7 +53,7 @@ func send(t testing.TB, l asgi.Layer, channel string, numbers ...int) {
 	}
 }
 
-// waiting takes all that waits now.
+// waiting receives all messages that are pending now.
 func waiting(t testing.TB, l asgi.Layer, channel string) []int {
 	t.Helper()
 	var got []int
@@ -159,7 +160,7 @@ func TestDelayAndReorderLoseNothing(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		got := waiting(t, l, "c")
 		if slices.IsSorted(got) {
-			t.Error("nothing changed places")
+			t.Error("no message changed places")
 		}
 		slices.Sort(got)
 		if !slices.Equal(got, numbers(200)) {
@@ -248,13 +249,13 @@ func TestCountsAreLogged(t *testing.T) {
 		var out bytes.Buffer
 		l := before(t, store.Options{}, chaos.Options{Seed: 7, Log: slog.New(slog.NewTextHandler(&out, nil))}, "c:drop=100%")
 		if !strings.Contains(out.String(), "seed=7") || !strings.Contains(out.String(), "c:drop=100%") {
-			t.Errorf("the start is not told: %s", out.String())
+			t.Errorf("the start is not logged: %s", out.String())
 		}
 		send(t, l, "c", 1, 2, 3)
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
 		if !strings.Contains(out.String(), "channels=c dropped=3") {
-			t.Errorf("nothing is told: %s", out.String())
+			t.Errorf("no counts are logged: %s", out.String())
 		}
 	})
 }

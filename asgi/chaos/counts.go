@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// reportEvery is how long figures are gathered before they are logged.
+// reportEvery is the interval between log entries about counts.
 const reportEvery = 10 * time.Second
 
-// Counts are what chaos did to messages.
+// Counts is the number of messages that were dropped, delayed, reordered or
+// lost.
 type Counts struct {
 	Dropped   uint64
 	Delayed   uint64
 	Reordered uint64
-	Lost      uint64 // held back, and then there was no room
+	Lost      uint64 // held, and then the channel was full
 }
 
 func (c *Counts) add(o Counts) {
@@ -24,14 +25,14 @@ func (c *Counts) add(o Counts) {
 	c.Lost += o.Lost
 }
 
-// Counts answers what was done since New.
+// Counts returns the counts since New.
 func (l *Layer) Counts() Counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.total
 }
 
-// countLocked counts and sees to it that somebody hears of it.
+// countLocked adds to the counts and starts the timer that logs them.
 func (l *Layer) countLocked(pattern string, did Counts) {
 	l.total.add(did)
 	if l.recent[pattern] == nil {
@@ -44,12 +45,12 @@ func (l *Layer) countLocked(pattern string, did Counts) {
 	l.running.Add(1)
 	l.report = time.AfterFunc(reportEvery, func() {
 		defer l.running.Done()
-		l.tell()
+		l.logCounts()
 	})
 }
 
-// tell logs what was done since it last did.
-func (l *Layer) tell() {
+// logCounts logs the counts since the last call.
+func (l *Layer) logCounts() {
 	l.mu.Lock()
 	recent := l.recent
 	l.recent, l.report = map[string]*Counts{}, nil

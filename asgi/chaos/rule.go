@@ -11,21 +11,22 @@ import (
 	"asgibox/internal/flagvalue"
 )
 
-// A Rule says what happens to messages on some channels. Shares are between 0
-// and 1; each message is dropped, else put behind the next one, and delayed,
-// by chance and independently.
+// A Rule says which share of the messages on some channels is dropped,
+// reordered or delayed. Shares are between 0 and 1. The decisions are random
+// and independent, but a dropped message is neither delayed nor reordered.
 type Rule struct {
-	Pattern            string // of channel names, "*" for any text
+	Pattern            string // of channel names; "*" matches any text
 	Drop               float64
 	Reorder            float64
-	DelayMin, DelayMax time.Duration // zero: not delayed
+	DelayMin, DelayMax time.Duration // zero means no delay
 }
 
-// Parse reads a rule as people write it:
+// Parse parses a rule like
 //
 //	websocket.*:drop=1%,delay=50ms..200ms,reorder=5%
 //
-// A delay may also be one duration. At least one of the three is given.
+// A delay may also be a single duration. A rule has at least one of the three
+// actions.
 func Parse(text string) (Rule, error) {
 	pattern, actions, ok := strings.Cut(text, ":")
 	if !ok || pattern == "" || actions == "" {
@@ -49,31 +50,31 @@ func Parse(text string) (Rule, error) {
 func (r *Rule) set(name, value string) (err error) {
 	switch name {
 	case "drop":
-		r.Drop, err = share(value)
+		r.Drop, err = parseShare(value)
 	case "reorder":
-		r.Reorder, err = share(value)
+		r.Reorder, err = parseShare(value)
 	case "delay":
-		r.DelayMin, r.DelayMax, err = span(value)
+		r.DelayMin, r.DelayMax, err = parseDelay(value)
 	default:
-		err = fmt.Errorf("no action is named %q: there are drop, delay and reorder", name)
+		err = fmt.Errorf("unknown action %q: use drop, delay or reorder", name)
 	}
 	return err
 }
 
 func ruleError(text, reason string) error { return fmt.Errorf("chaos %q: %s", text, reason) }
 
-// share reads "1%" or "0.5%".
-func share(text string) (float64, error) {
+// parseShare parses a share like "1%" or "0.5%".
+func parseShare(text string) (float64, error) {
 	number, percent := strings.CutSuffix(text, "%")
 	n, err := strconv.ParseFloat(number, 64)
 	if !percent || err != nil || !(n >= 0 && n <= 100) {
-		return 0, fmt.Errorf("%q is no share: want something from 0%% to 100%%", text)
+		return 0, fmt.Errorf("invalid share %q: want a percentage from 0%% to 100%%", text)
 	}
 	return n / 100, nil
 }
 
-// span reads "50ms..200ms" or "50ms".
-func span(text string) (least, most time.Duration, err error) {
+// parseDelay parses a delay like "50ms..200ms" or "50ms".
+func parseDelay(text string) (least, most time.Duration, err error) {
 	from, to, isSpan := strings.Cut(text, "..")
 	if !isSpan {
 		to = from
@@ -85,7 +86,7 @@ func span(text string) (least, most time.Duration, err error) {
 	case err != nil:
 		return 0, 0, err
 	case least < 0 || most < least:
-		return 0, 0, fmt.Errorf("the delay %q does not go from less to more", text)
+		return 0, 0, fmt.Errorf("invalid delay %q: the first duration must not be negative or longer than the second", text)
 	}
 	return least, most, nil
 }
@@ -105,7 +106,7 @@ func (r Rule) String() string {
 	if r.Reorder > 0 {
 		actions = append(actions, "reorder="+percent(r.Reorder))
 	}
-	if actions == nil { // a rule that does nothing keeps wider ones off its channels
+	if actions == nil { // such a rule exempts its channels from later rules
 		actions = []string{"drop=0%"}
 	}
 	return r.Pattern + ":" + strings.Join(actions, ",")
@@ -113,25 +114,25 @@ func (r Rule) String() string {
 
 func percent(share float64) string { return strconv.FormatFloat(share*100, 'g', 6, 64) + "%" }
 
-// fate is what chance decided for one message.
-type fate struct {
-	pattern string // of the rule
-	drop    bool
-	aside   bool
-	delay   time.Duration
+// decision says how to treat one message.
+type decision struct {
+	pattern   string // of the rule
+	drop      bool
+	reordered bool
+	delay     time.Duration
 }
 
-// fateOf throws the dice of the first rule that matches.
-func fateOf(rules []Rule, channel string, dice *rand.Rand) fate {
+// decide makes a random decision by the first rule that matches.
+func decide(rules []Rule, channel string, random *rand.Rand) decision {
 	for _, r := range rules {
 		if !asgi.MatchName(r.Pattern, channel) {
 			continue
 		}
-		f := fate{pattern: r.Pattern, drop: dice.Float64() < r.Drop, aside: dice.Float64() < r.Reorder}
+		d := decision{pattern: r.Pattern, drop: random.Float64() < r.Drop, reordered: random.Float64() < r.Reorder}
 		if r.DelayMax > 0 {
-			f.delay = r.DelayMin + time.Duration(dice.Int64N(int64(r.DelayMax-r.DelayMin)+1))
+			d.delay = r.DelayMin + time.Duration(random.Int64N(int64(r.DelayMax-r.DelayMin)+1))
 		}
-		return f
+		return d
 	}
-	return fate{}
+	return decision{}
 }

@@ -36,9 +36,9 @@ func TestParseErrorsSayWhatIsWrong(t *testing.T) {
 		"jobs:drop=-1%":           "share",
 		"jobs:drop=NaN%":          "share",
 		"jobs:delay=x":            "x",
-		"jobs:delay=200ms..100ms": "from less to more",
+		"jobs:delay=200ms..100ms": "must not be negative or longer",
 		"jobs:delay=-1s":          "",
-		"jobs:lose=1%":            "there are drop, delay and reorder",
+		"jobs:lose=1%":            "use drop, delay or reorder",
 		"jobs:drop=1%,drop=2%":    "twice",
 	} {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {

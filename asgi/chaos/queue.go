@@ -1,0 +1,207 @@
+package chaos
+
+import (
+	"context"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// maxReorder is how long a reordered message waits for the next one.
+const maxReorder = time.Second
+
+// held is a message that waits in a queue.
+type held struct {
+	channel string
+	pattern string // of the rule that applied
+	message asgi.Message
+	opts    []asgi.SendOption
+	ctx     context.Context
+	cause   *asgi.Cause // a copy, because the sender continues to use its own
+	due     time.Time
+	done    chan struct{} // closed after the message was sent; nil if its sender does not wait
+	err     error         // set before done is closed
+}
+
+// A queue has the held messages of one channel. Only one goroutine at a time
+// sends from it, which keeps the order.
+type queue struct {
+	channel        string
+	waiting        []*held // in the order to send them; due times never decrease
+	reordered      *held   // to be sent after the next one
+	reorderedUntil time.Time
+	draining       bool
+	timer          *time.Timer // nil if none runs
+}
+
+// copyCause returns a new cause with the trace, generation and barrier of c.
+func copyCause(c *asgi.Cause) *asgi.Cause {
+	if c == nil {
+		return nil
+	}
+	same := asgi.NewCause(c.Trace())
+	same.Generation = c.Generation
+	same.Raise(c.Barrier())
+	return same
+}
+
+// affects reports whether one of the channels has a rule or held messages.
+func (l *Layer) affects(channels ...string) bool {
+	if !l.active.Load() {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, channel := range channels {
+		if l.queues[channel] != nil {
+			return true
+		}
+		for _, r := range l.rules {
+			if asgi.MatchName(r.Pattern, channel) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// updateActiveLocked sets active, which says whether calls must check rules
+// and queues.
+func (l *Layer) updateActiveLocked() {
+	l.active.Store(!l.closed && (len(l.rules) > 0 || len(l.queues) > 0))
+}
+
+func (l *Layer) decideLocked(channel string) decision {
+	if l.closed {
+		return decision{}
+	}
+	return decide(l.rules, channel, l.random)
+}
+
+// enqueueLocked adds a message to the queue of its channel. The sender waits
+// for a message that is due at once, and gets its error.
+func (l *Layer) enqueueLocked(h *held, d decision) *queue {
+	q := l.queues[h.channel]
+	if q == nil {
+		q = &queue{channel: h.channel}
+		l.queues[h.channel] = q
+		l.updateActiveLocked()
+	}
+	if d.delay > 0 {
+		l.countLocked(h.pattern, Counts{Delayed: 1})
+	}
+	if d.reordered && q.reordered == nil {
+		l.countLocked(h.pattern, Counts{Reordered: 1})
+		h.ctx = l.ctx
+		q.reordered, q.reorderedUntil = h, time.Now().Add(maxReorder)
+		return q
+	}
+	now := h.due
+	if q.add(h); d.delay == 0 && h.due.Equal(now) {
+		h.done = make(chan struct{})
+	} else {
+		h.ctx = l.ctx
+	}
+	q.addReordered()
+	return q
+}
+
+// add puts a message at the end of the queue, due no sooner than the one
+// before it.
+func (q *queue) add(h *held) {
+	if n := len(q.waiting); n > 0 && h.due.Before(q.waiting[n-1].due) {
+		h.due = q.waiting[n-1].due
+	}
+	q.waiting = append(q.waiting, h)
+}
+
+func (q *queue) addReordered() {
+	if q.reordered != nil {
+		q.add(q.reordered)
+		q.reordered = nil
+	}
+}
+
+// nextLocked removes and returns the first message if it is due.
+func (l *Layer) nextLocked(q *queue, now time.Time) *held {
+	if q.reordered != nil && !now.Before(q.reorderedUntil) {
+		q.addReordered()
+	}
+	if len(q.waiting) == 0 || now.Before(q.waiting[0].due) {
+		return nil
+	}
+	h := q.waiting[0]
+	q.waiting = q.waiting[1:]
+	return h
+}
+
+// drain sends the messages that are due. Held messages that cannot be sent are
+// lost.
+func (l *Layer) drain(q *queue) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if q.draining {
+		return
+	}
+	q.draining = true
+	for h := l.nextLocked(q, time.Now()); h != nil; h = l.nextLocked(q, time.Now()) {
+		l.mu.Unlock()
+		h.finish(l.Layer.Send(h.ctx, h.cause, h.channel, h.message, h.opts...))
+		l.mu.Lock()
+		if h.err != nil && h.done == nil {
+			l.countLocked(h.pattern, Counts{Lost: 1})
+		}
+	}
+	q.draining = false
+	l.scheduleLocked(q)
+}
+
+// finish sets the result of the send and wakes the sender if it waits.
+func (h *held) finish(err error) {
+	h.err = err
+	if h.done != nil {
+		close(h.done)
+	}
+}
+
+// scheduleLocked sets the timer for the next message in the queue, or deletes
+// an empty queue.
+func (l *Layer) scheduleLocked(q *queue) {
+	if q.timer != nil && q.timer.Stop() {
+		l.running.Done()
+	}
+	q.timer = nil
+	var at time.Time
+	switch {
+	case l.closed:
+		return
+	case len(q.waiting) > 0:
+		at = q.waiting[0].due
+	case q.reordered != nil:
+		at = q.reorderedUntil
+	case l.queues[q.channel] == q: // it may have been deleted and replaced already
+		delete(l.queues, q.channel)
+		l.updateActiveLocked()
+		return
+	default:
+		return
+	}
+	l.running.Add(1)
+	q.timer = time.AfterFunc(time.Until(at), func() {
+		defer l.running.Done()
+		l.drain(q)
+	})
+}
+
+// dropHeldLocked empties all queues.
+func (l *Layer) dropHeldLocked() {
+	for _, q := range l.queues {
+		for _, h := range q.waiting {
+			h.finish(nil)
+		}
+		q.waiting, q.reordered = nil, nil
+		if !q.draining {
+			l.scheduleLocked(q)
+		}
+	}
+}
