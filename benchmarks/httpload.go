@@ -19,8 +19,8 @@ type client interface {
 	close()
 }
 
-// drive lets n clients work for a while. It answers how many operations they
-// did and how long each took.
+// drive runs n clients for the given span. It returns the duration of each of
+// their operations.
 func drive(dial func() (client, error), n int, span time.Duration) (took []time.Duration, err error) {
 	clients := make([]client, n)
 	for i := range clients {
@@ -59,7 +59,7 @@ func repeat(c client, stop time.Time) (took []time.Duration, err error) {
 	return took, nil
 }
 
-// median sorts the durations.
+// median returns the median of the durations. It sorts them.
 func median(took []time.Duration) time.Duration {
 	if len(took) == 0 {
 		return 0
@@ -68,11 +68,11 @@ func median(took []time.Duration) time.Duration {
 	return took[len(took)/2]
 }
 
-// patience ends an operation that no server answers.
-const patience = 10 * time.Second
+// timeLimit is the time limit for one operation.
+const timeLimit = 10 * time.Second
 
-// httpClient sends the same request again and again. It reads as little of the
-// answer as it can get away with, to leave the machine to the server.
+// httpClient repeats the same request. It parses as little of the response as
+// possible, to leave CPU time for the server.
 type httpClient struct {
 	conn net.Conn
 	r    *bufio.Reader
@@ -98,7 +98,7 @@ func (c *httpClient) do() error {
 	if _, err := c.conn.Write(request); err != nil {
 		return err
 	}
-	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.conn.SetReadDeadline(time.Now().Add(timeLimit)); err != nil {
 		return err
 	}
 	status, err := c.r.ReadSlice('\n')
@@ -106,7 +106,7 @@ func (c *httpClient) do() error {
 		return err
 	}
 	if !bytes.HasPrefix(status, statusOK) {
-		return fmt.Errorf("the server answered %q", status)
+		return fmt.Errorf("unexpected response %q", status)
 	}
 	length := -1
 	for {
@@ -124,7 +124,7 @@ func (c *httpClient) do() error {
 		}
 	}
 	if length < 0 {
-		return errors.New("the server answered without a length")
+		return errors.New("the response has no content-length")
 	}
 	_, err = io.CopyN(io.Discard, c.r, int64(length))
 	return err

@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// idle opens many WebSockets to one server after another, has each echo once,
-// and prints what memory the server's process took for them. Both processes
-// need as many open files.
+// idle opens many WebSockets to one server after another and sends one text on
+// each, which the server echoes. It prints the memory that the server's process
+// takes for them. Both processes need as many open files as there are sockets.
 func idle(ctx context.Context, o options) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -28,12 +28,12 @@ func idle(ctx context.Context, o options) error {
 	}
 	stop()
 	for _, r := range rs {
-		r.p.cmd.Wait() // its being interrupted is no news
+		r.p.cmd.Wait() // ignores the error: it was interrupted
 	}
 	return nil
 }
 
-// hold answers the server's memory with one socket open and with n.
+// hold returns the server's memory with one open socket and with n.
 func (r *row) hold(n int) (before, after int, err error) {
 	open := make([]*wsClient, 0, n)
 	defer func() {
@@ -62,7 +62,7 @@ func (r *row) hold(n int) (before, after int, err error) {
 	return before, after, err
 }
 
-// resident answers how much memory the process has, in bytes.
+// resident returns the resident memory of the process, in bytes.
 func (p *process) resident() (int, error) {
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
 	if err != nil {

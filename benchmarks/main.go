@@ -1,23 +1,23 @@
-// Benchmarks measures what the architecture costs: the application behind a
-// channel layer against plain Go servers that do the same, each a process of
-// its own, driven over loopback by the same bounded load.
+// Benchmarks measures the cost of the architecture. It compares applications
+// behind a channel layer with plain Go servers that do the same. Each server is a
+// separate process and gets the same load over loopback.
 //
-//	go run ./benchmarks                 everything, about two minutes
-//	go run ./benchmarks -quick          one short round, to see that it works
-//	go run ./benchmarks -only http      one group of rows: http, echo, group or look
+//	go run ./benchmarks                 everything, in about two minutes
+//	go run ./benchmarks -quick          one short round, as a test
+//	go run ./benchmarks -only http      one group of rows: http, echo, group or inspector
 //
-// The repetitions of all servers are interleaved, so that what else the
-// machine does meets all of them; of each figure the median is printed, and
-// ratios are taken within a repetition before the median. The server's CPU
-// time per operation is the figure to trust.
+// The repetitions of all servers are interleaved, so that other load on the
+// machine affects all of them equally. The tables show medians. Ratios are
+// calculated within a repetition, before the median. The most reliable number is
+// the server's CPU time per operation.
 //
-//	go run ./benchmarks -idle 10000     memory of so many idle WebSockets
+//	go run ./benchmarks -idle 10000     memory of 10000 idle WebSockets
 //
-//	go run ./benchmarks -profile script-hello    one server under load, to
-//	                                             NAME.prof and NAME.prof.allocs
+//	go run ./benchmarks -profile script-hello    profile one server under load,
+//	                                             to NAME.prof and NAME.prof.allocs
 //
-// With -serve NAME it is one of the servers. CPU times are read from /proc, so
-// that it runs on Linux only.
+// With -serve NAME it runs one of the servers. It runs on Linux only, because it
+// reads CPU times from /proc.
 package main
 
 import (
@@ -45,15 +45,15 @@ type options struct {
 func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "one short round")
-	flag.StringVar(&o.only, "only", "", "one group of rows: http, echo, group or look")
-	flag.StringVar(&o.profile, "profile", "", "take a CPU profile of one server under load: a name as for -serve")
-	flag.StringVar(&o.serve, "serve", "", "be one of the servers")
-	flag.StringVar(&o.cpuprofile, "cpuprofile", "", "with -serve: where to write a CPU profile when interrupted")
-	flag.StringVar(&o.asgibox, "asgibox", "", "the program to measure; by default it is built")
-	flag.IntVar(&o.rounds, "rounds", 5, "repetitions")
-	flag.DurationVar(&o.span, "span", 1500*time.Millisecond, "length of one measurement")
-	flag.IntVar(&o.sockets, "sockets", 1000, "members of the group")
-	flag.IntVar(&o.idle, "idle", 0, "hold so many WebSockets open instead, and tell their memory")
+	flag.StringVar(&o.only, "only", "", "one group of rows: http, echo, group or inspector")
+	flag.StringVar(&o.profile, "profile", "", "name of one server to profile under load, as for -serve")
+	flag.StringVar(&o.serve, "serve", "", "name of one server to run")
+	flag.StringVar(&o.cpuprofile, "cpuprofile", "", "with -serve: file for a CPU profile, written when interrupted")
+	flag.StringVar(&o.asgibox, "asgibox", "", "path of the program to measure; by default it is built")
+	flag.IntVar(&o.rounds, "rounds", 5, "number of repetitions")
+	flag.DurationVar(&o.span, "span", 1500*time.Millisecond, "duration of one measurement")
+	flag.IntVar(&o.sockets, "sockets", 1000, "number of members of the group")
+	flag.IntVar(&o.idle, "idle", 0, "measure the memory of this number of idle WebSockets instead")
 	flag.Parse()
 	if o.quick {
 		o.rounds, o.span, o.sockets = 1, 300*time.Millisecond, 100

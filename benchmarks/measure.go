@@ -10,24 +10,24 @@ import (
 	"time"
 )
 
-// A row is one server and what it did in each repetition.
+// A row is one server and its results.
 type row struct {
 	group, name string
-	server      string // of this program
-	app         string // or of the product
-	look        string // the inspector's view that somebody looks at; "off" without an inspector
+	server      string // name of a server of this program
+	app         string // or file of an application for asgibox run
+	view        string // view of the inspector that a page shows; "off" without an inspector
 	p           *process
 	results     []result
 }
 
 // A result is one repetition.
 type result struct {
-	rate float64       // operations a second
-	cpu  float64       // µs of the server for each
-	p50  time.Duration // of one connection, one operation at a time
+	rate float64       // operations per second
+	cpu  float64       // CPU time of the server per operation, in µs
+	p50  time.Duration // median time of an operation on a single connection
 }
 
-// rows are what is compared; the first of a group is its baseline.
+// rows returns the rows to compare. The first row of a group is its baseline.
 func rows(only string) []*row {
 	all := []*row{
 		{group: "http", name: "net/http hello", server: "nethttp"},
@@ -39,11 +39,11 @@ func rows(only string) []*row {
 		{group: "group", name: "coder/websocket hub", server: "coder-hub"},
 		{group: "group", name: "layer, group in Go", server: "go-group"},
 		{group: "group", name: "asgibox run benchmarks/apps/group.star", app: "benchmarks/apps/group.star"},
-		{group: "look", name: "--control off", app: "examples/hello.star", look: "off"},
-		{group: "look", name: "nobody looks", app: "examples/hello.star"},
-		{group: "look", name: "somebody looks at Flow", app: "examples/hello.star", look: "flow"},
-		{group: "look", name: "somebody looks at Messages", app: "examples/hello.star", look: "messages"},
-		{group: "look", name: "--control off, once more", app: "examples/hello.star", look: "off"},
+		{group: "inspector", name: "--control off", app: "examples/hello.star", view: "off"},
+		{group: "inspector", name: "no page open", app: "examples/hello.star"},
+		{group: "inspector", name: "a page shows Flow", app: "examples/hello.star", view: "flow"},
+		{group: "inspector", name: "a page shows Messages", app: "examples/hello.star", view: "messages"},
+		{group: "inspector", name: "--control off, again", app: "examples/hello.star", view: "off"},
 	}
 	return slices.DeleteFunc(all, func(r *row) bool { return only != "" && r.group != only })
 }
@@ -54,7 +54,7 @@ func measure(ctx context.Context, o options) error {
 	defer stop()
 	rs := rows(o.only)
 	if len(rs) == 0 {
-		return fmt.Errorf("there are no rows %q: http, echo, group or look", o.only)
+		return fmt.Errorf("unknown group of rows %q; the groups are http, echo, group and inspector", o.only)
 	}
 	if err := startAll(ctx, rs, o); err != nil {
 		return err
@@ -62,7 +62,7 @@ func measure(ctx context.Context, o options) error {
 	defer func() {
 		stop()
 		for _, r := range rs {
-			r.p.cmd.Wait() // its being interrupted is no news
+			r.p.cmd.Wait() // ignores the error: it was interrupted
 		}
 	}()
 	for round := range o.rounds {
@@ -91,7 +91,7 @@ func startAll(ctx context.Context, rs []*row, o options) (err error) {
 			}
 		}
 		if r.app != "" {
-			r.p, err = startProduct(ctx, o.asgibox, r.app, r.look)
+			r.p, err = startProduct(ctx, o.asgibox, r.app, r.view)
 		} else {
 			r.p, err = start(ctx, r.server)
 		}
@@ -102,7 +102,7 @@ func startAll(ctx context.Context, rs []*row, o options) (err error) {
 	return nil
 }
 
-// profile drives one server of this program and leaves a profile of it.
+// profile puts load on one server of this program, which writes its profile.
 func profile(ctx context.Context, o options) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -118,7 +118,7 @@ func profile(ctx context.Context, o options) error {
 	}
 	res, err := r.measure(o)
 	stop()
-	r.p.cmd.Wait() // its being interrupted is no news
+	r.p.cmd.Wait() // ignores the error: it was interrupted
 	if err == nil {
 		fmt.Printf("%s: %.0f operations/s, %.1f µs of CPU each; go tool pprof -top %s\n", o.profile, res.rate, res.cpu, file)
 	}
@@ -129,7 +129,7 @@ const connections = 16
 
 func (r *row) measure(o options) (result, error) {
 	switch r.group {
-	case "http", "look":
+	case "http", "inspector":
 		return r.closedLoop(dialHTTP(r.p.addr), o.span)
 	case "echo":
 		return r.closedLoop(dialEcho(r.p.addr), o.span)
@@ -146,18 +146,18 @@ func (r *row) measure(o options) (result, error) {
 	return result{rate: float64(copies) / took.Seconds(), cpu: micros(after-before) / float64(copies)}, err
 }
 
-// closedLoop measures many connections at once and then one alone.
+// closedLoop measures many connections together and then a single one.
 func (r *row) closedLoop(dial func() (client, error), span time.Duration) (result, error) {
 	before, err := r.p.cpu()
 	if err != nil {
 		return result{}, err
 	}
-	begin := time.Now()
+	start := time.Now()
 	took, err := drive(dial, connections, span)
 	if err != nil {
 		return result{}, err
 	}
-	elapsed := time.Since(begin)
+	elapsed := time.Since(start)
 	after, err := r.p.cpu()
 	if err != nil {
 		return result{}, err
@@ -172,7 +172,7 @@ func (r *row) closedLoop(dial func() (client, error), span time.Duration) (resul
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// progress shows on a terminal what is going on, in one line.
+// progress shows the progress in one line, if stderr is a terminal.
 func progress(format string, args ...any) {
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 		fmt.Fprintf(os.Stderr, "\r\033[K"+format, args...)

@@ -20,7 +20,7 @@ type process struct {
 	cmd  *exec.Cmd
 }
 
-// start runs a server of this program.
+// start starts a server of this program.
 func start(ctx context.Context, name string, flags ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -36,16 +36,15 @@ func start(ctx context.Context, name string, flags ...string) (*process, error) 
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return nil, fmt.Errorf("%s does not serve: %w", name, err)
+		return nil, fmt.Errorf("the server %s did not start: %w", name, err)
 	}
 	p.addr = strings.TrimSpace(line)
 	return p, nil
 }
 
-// startProduct runs an application as a user would, with its store on disk and
-// without a line for each request. Somebody looks at a view of its inspector
-// if one is named.
-func startProduct(ctx context.Context, program, app, look string) (*process, error) {
+// startProduct starts an application with asgibox run, with the store on disk and
+// without an access log. If view is set, it also reads that view of the inspector.
+func startProduct(ctx context.Context, program, app, view string) (*process, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -56,7 +55,7 @@ func startProduct(ctx context.Context, program, app, look string) (*process, err
 	}
 	context.AfterFunc(ctx, func() { os.RemoveAll(dir) })
 	control := "off"
-	if look != "off" {
+	if view != "off" {
 		other, err := freePort()
 		if err != nil {
 			return nil, err
@@ -74,15 +73,15 @@ func startProduct(ctx context.Context, program, app, look string) (*process, err
 	for range 100 {
 		if c, err := net.Dial("tcp", p.addr); err == nil {
 			c.Close()
-			return p, lookAt(ctx, control, look)
+			return p, watchView(ctx, control, view)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return nil, fmt.Errorf("%s run %s does not serve", program, app)
+	return nil, fmt.Errorf("%s run %s did not start", program, app)
 }
 
-// interruptible is a command that is interrupted when ctx ends, and killed a
-// little later.
+// interruptible returns a command that is interrupted when ctx ends and killed
+// five seconds later.
 func interruptible(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stderr = os.Stderr
@@ -101,7 +100,7 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// build compiles the product.
+// build builds asgibox.
 func build(ctx context.Context) (program string, err error) {
 	dir, err := os.MkdirTemp("", "asgibox-benchmark-")
 	if err != nil {
@@ -112,15 +111,15 @@ func build(ctx context.Context) (program string, err error) {
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, ".")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("building the program: %w (run this in the module's root, or name a program with -asgibox)", err)
+		return "", fmt.Errorf("build asgibox: %w; run this in the module's root or pass -asgibox", err)
 	}
 	return program, nil
 }
 
-// tick is the unit of CPU times in /proc; Linux reports all of them so.
+// tick is the unit of CPU times in /proc on Linux.
 const tick = 10 * time.Millisecond
 
-// cpu answers the CPU time that the process has taken.
+// cpu returns the CPU time that the process has used.
 func (p *process) cpu() (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {

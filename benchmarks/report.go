@@ -8,10 +8,10 @@ import (
 )
 
 var titles = map[string]string{
-	"http":  "HTTP: one small response a request, %d connections",
-	"echo":  "WebSocket: one 64-byte text answered by another, %d connections",
-	"look":  "The inspector: the four lines, %d connections",
-	"group": "Broadcast: one 64-byte text to every member, %d members; an operation is a delivery",
+	"http":      "HTTP: one small response per request, %d connections",
+	"echo":      "WebSocket: each 64-byte text is echoed, %d connections",
+	"inspector": "Inspector: examples/hello.star, %d connections",
+	"group":     "Broadcast: each 64-byte text is sent to all %d members; an operation is a delivery",
 }
 
 func report(w io.Writer, rs []*row, o options) {
@@ -29,8 +29,8 @@ func report(w io.Writer, rs []*row, o options) {
 			fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|")
 		}
 		fmt.Fprintf(w, "| %s | %.0f | %.1f | %s | %.2f | %.2f | %s |\n", r.name,
-			middle(r, nil, rate), middle(r, nil, cpu), orDash("%.0f", middle(r, nil, p50)),
-			middle(r, base, rate), middle(r, base, cpu), orDash("%.2f", middle(r, base, p50)))
+			medianOf(r, nil, rate), medianOf(r, nil, cpu), orDash("%.0f", medianOf(r, nil, p50)),
+			medianOf(r, base, rate), medianOf(r, base, cpu), orDash("%.2f", medianOf(r, base, p50)))
 	}
 }
 
@@ -38,9 +38,9 @@ func rate(r result) float64 { return r.rate }
 func cpu(r result) float64  { return r.cpu }
 func p50(r result) float64  { return micros(r.p50) }
 
-// middle answers the median of a figure, or of its ratio to the baseline's in
-// the same round.
-func middle(r, base *row, figure func(result) float64) float64 {
+// medianOf returns the median of a figure, or of its ratio to the figure of the
+// baseline in the same round.
+func medianOf(r, base *row, figure func(result) float64) float64 {
 	values := make([]float64, len(r.results))
 	for i, res := range r.results {
 		values[i] = figure(res)

@@ -23,27 +23,27 @@ import (
 	"asgibox/workerpool/script"
 )
 
-// servers are what -serve knows: the baselines, the layer with consumers in
-// Go, and applications in Starlark without the command line around them (to
-// take profiles of; what is measured is the program itself).
+// servers has the servers for -serve: the baselines, the layer with consumers in
+// Go, and applications in Starlark without the command line. The latter are for
+// profiles only: measurements use the program itself.
 var servers = map[string]func(ctx context.Context, l net.Listener) error{
 	"nethttp":      plain(http.HandlerFunc(hello)),
 	"coder-echo":   plain(http.HandlerFunc(plainEcho)),
 	"coder-hub":    plain(&hub{conns: map[*websocket.Conn]bool{}}),
-	"go-hello":     consumer(goHello, "http.request"),
-	"go-echo":      consumer(goEcho, "websocket.connect", "websocket.receive", "websocket.disconnect"),
-	"go-group":     consumer(goGroup, "websocket.connect", "websocket.receive", "websocket.disconnect"),
+	"go-hello":     consumer(goHello, asgi.HTTPRequest),
+	"go-echo":      consumer(goEcho, asgi.WebSocketConnect, asgi.WebSocketReceive, asgi.WebSocketDisconnect),
+	"go-group":     consumer(goGroup, asgi.WebSocketConnect, asgi.WebSocketReceive, asgi.WebSocketDisconnect),
 	"script-hello": starlark("examples/hello.star"),
 	"script-echo":  starlark("benchmarks/apps/echo.star"),
 	"script-group": starlark("benchmarks/apps/group.star"),
 }
 
-// serve is one of the servers until ctx ends. Its first line of output is its
-// address.
+// serve runs one of the servers until ctx ends. It prints the address as the
+// first line.
 func serve(ctx context.Context, o options) error {
 	run, ok := servers[o.serve]
 	if !ok {
-		return fmt.Errorf("there is no server %q", o.serve)
+		return fmt.Errorf("unknown server %q", o.serve)
 	}
 	if o.cpuprofile != "" {
 		f, err := os.Create(o.cpuprofile)
@@ -65,7 +65,7 @@ func serve(ctx context.Context, o options) error {
 	return run(ctx, l)
 }
 
-// writeAllocs leaves a profile of what was allocated since the start.
+// writeAllocs writes a profile of all allocations since the start.
 func writeAllocs(file string) {
 	f, err := os.Create(file)
 	if err == nil {
@@ -104,8 +104,7 @@ func plainEcho(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hub is the broadcast server that people write first: it loops over its
-// connections.
+// hub is a simple broadcast server, which sends to one connection after another.
 type hub struct {
 	mu    sync.Mutex // guards conns
 	conns map[*websocket.Conn]bool
@@ -116,9 +115,9 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	h.keep(c, true)
+	h.set(c, true)
 	defer c.CloseNow()
-	defer h.keep(c, false)
+	defer h.set(c, false)
 	for {
 		kind, data, err := c.Read(r.Context())
 		if err != nil {
@@ -130,10 +129,10 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *hub) keep(c *websocket.Conn, here bool) {
+func (h *hub) set(c *websocket.Conn, connected bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if here {
+	if connected {
 		h.conns[c] = true
 	} else {
 		delete(h.conns, c)
@@ -153,7 +152,8 @@ func (h *hub) members() []*websocket.Conn {
 // A consume is a handler in Go.
 type consume func(ctx context.Context, layer *store.Store, c *asgi.Cause, d asgi.Delivery) error
 
-// consumer is the protocol server, the layer, and sixteen workers in Go.
+// consumer returns a server with the protocol server, a layer and sixteen workers
+// in Go.
 func consumer(handle consume, channels ...string) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, l net.Listener) error {
 		layer := store.Memory(store.Options{})
@@ -187,49 +187,50 @@ func front(ctx context.Context, layer asgi.Layer, l net.Listener) error {
 }
 
 func goHello(ctx context.Context, layer *store.Store, c *asgi.Cause, d asgi.Delivery) error {
-	response, err := asgi.NewMessage(asgi.Field{Key: "status", Value: 200}, asgi.Field{Key: "content", Value: "Hello World!"})
+	response, err := asgi.NewMessage(asgi.Field{Key: asgi.KeyStatus, Value: 200}, asgi.Field{Key: asgi.KeyContent, Value: "Hello World!"})
 	if err != nil {
 		return err
 	}
-	return layer.Send(ctx, c, d.Message.Text("reply_channel"), response)
+	return layer.Send(ctx, c, d.Message.Text(asgi.KeyReplyChannel), response)
 }
 
-var accept = asgi.MustMessage(asgi.Field{Key: "accept", Value: true})
+var accept = asgi.MustMessage(asgi.Field{Key: asgi.KeyAccept, Value: true})
 
 func goEcho(ctx context.Context, layer *store.Store, c *asgi.Cause, d asgi.Delivery) error {
 	switch d.Channel {
-	case "websocket.connect":
-		return layer.Send(ctx, c, d.Message.Text("reply_channel"), accept)
-	case "websocket.receive":
-		text, _ := d.Message.Get("text")
-		reply, err := asgi.NewMessage(asgi.Field{Key: "text", Value: text})
+	case asgi.WebSocketConnect:
+		return layer.Send(ctx, c, d.Message.Text(asgi.KeyReplyChannel), accept)
+	case asgi.WebSocketReceive:
+		text, _ := d.Message.Get(asgi.KeyText)
+		reply, err := asgi.NewMessage(asgi.Field{Key: asgi.KeyText, Value: text})
 		if err != nil {
 			return err
 		}
-		return layer.Send(ctx, c, d.Message.Text("reply_channel"), reply)
+		return layer.Send(ctx, c, d.Message.Text(asgi.KeyReplyChannel), reply)
 	}
 	return nil
 }
 
 func goGroup(ctx context.Context, layer *store.Store, c *asgi.Cause, d asgi.Delivery) error {
-	reply := d.Message.Text("reply_channel")
+	reply := d.Message.Text(asgi.KeyReplyChannel)
 	switch d.Channel {
-	case "websocket.connect":
+	case asgi.WebSocketConnect:
 		return errors.Join(layer.GroupAdd(ctx, c, "all", reply), layer.Send(ctx, c, reply, accept))
-	case "websocket.receive":
-		text, _ := d.Message.Get("text")
-		m, err := asgi.NewMessage(asgi.Field{Key: "text", Value: text})
+	case asgi.WebSocketReceive:
+		text, _ := d.Message.Get(asgi.KeyText)
+		m, err := asgi.NewMessage(asgi.Field{Key: asgi.KeyText, Value: text})
 		if err != nil {
 			return err
 		}
 		return layer.SendGroup(ctx, c, "all", m)
-	case "websocket.disconnect":
+	case asgi.WebSocketDisconnect:
 		return layer.GroupDiscard(ctx, c, "all", reply)
 	}
 	return nil
 }
 
-// starlark runs an application in a pool, in memory.
+// starlark returns a server that runs an application in a pool with a layer in
+// memory.
 func starlark(app string) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, l net.Listener) error {
 		layer := store.Memory(store.Options{})

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// wsClient speaks as much of RFC 6455 as a benchmark needs: short text frames,
-// masked with zeros.
+// wsClient implements the part of RFC 6455 that the benchmarks need: short text
+// frames, masked with zeros.
 type wsClient struct {
 	conn  net.Conn
 	r     *bufio.Reader
-	frame []byte // what it sends
+	frame []byte // the frame to send
 }
 
 const payload = 64
@@ -32,7 +32,7 @@ func dialWebSocket(addr string) (*wsClient, error) {
 	if _, err := conn.Write(upgrade); err != nil {
 		return nil, err
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(timeLimit)); err != nil {
 		return nil, err
 	}
 	status, err := c.r.ReadString('\n')
@@ -40,7 +40,7 @@ func dialWebSocket(addr string) (*wsClient, error) {
 		return nil, err
 	}
 	if len(status) < 12 || status[9:12] != "101" {
-		return nil, fmt.Errorf("the server answered %q", status)
+		return nil, fmt.Errorf("unexpected response %q", status)
 	}
 	for line := []byte("…"); len(line) > 2; {
 		if line, err = c.r.ReadSlice('\n'); err != nil {
@@ -86,7 +86,7 @@ func (c *wsClient) do() error {
 	if err := c.send(); err != nil {
 		return err
 	}
-	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.conn.SetReadDeadline(time.Now().Add(timeLimit)); err != nil {
 		return err
 	}
 	return c.receive()

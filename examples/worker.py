@@ -1,11 +1,11 @@
-"""A worker in another language: the four lines, over HTTP.
+"""A worker in Python, which uses the channel layer over HTTP.
 
     asgibox run app.star --no-workers
     python3 examples/worker.py http://127.0.0.1:8001
 
-The control server's address is the argument; if it wants a token, that is in
-the environment variable ASGIBOX_TOKEN. Nothing but Python's standard library is
-needed. docs/layer-http.md describes the calls.
+The argument is the address of the control server. If the server needs a token,
+set the environment variable ASGIBOX_TOKEN. The worker needs only Python's
+standard library. docs/layer-http.md describes the calls.
 """
 
 import base64
@@ -18,10 +18,11 @@ import urllib.parse
 
 
 class Layer:
-    """The channel layer of a running asgibox. One connection, for one thread."""
+    """The channel layer of a running asgibox. It has one connection, so only one
+    thread may use it."""
 
     class ChannelFull(Exception):
-        """The channel holds all that it may; try again later."""
+        """The channel is full; try again later."""
 
     def __init__(self, control="http://127.0.0.1:8001", token=None):
         self.address = urllib.parse.urlsplit(control).netloc
@@ -34,11 +35,11 @@ class Layer:
         self.call("send", channel=channel, message=message)
 
     def receive_many(self, channels, block=False):
-        """A (channel, message) pair, or (None, None) when not blocking."""
+        """Returns a channel and a message. Without block it may return (None, None)."""
         while True:
-            answer = self.call("receive", channels=channels, block=block)
-            if answer["channel"] or not block:
-                return answer["channel"], answer["message"]
+            result = self.call("receive", channels=channels, block=block)
+            if result["channel"] or not block:
+                return result["channel"], result["message"]
 
     receive = receive_many
 
@@ -55,7 +56,7 @@ class Layer:
         self.call("send_group", group=group, message=message)
 
     def call(self, name, **arguments):
-        """One call, and again after a while as long as nobody answers."""
+        """Makes a call. Repeats a receive or new_channel until the server responds."""
         body = json.dumps(pack(arguments)).encode()
         while True:
             try:
@@ -63,22 +64,22 @@ class Layer:
                     self.connection = http.client.HTTPConnection(self.address, timeout=60)
                 self.connection.request("POST", "/layer/" + name, body, self.headers)
                 response = self.connection.getresponse()
-                answer = json.loads(response.read())
+                result = json.loads(response.read())
                 break
             except (OSError, http.client.HTTPException) as error:
                 self.connection = None
                 if name not in ("receive", "new_channel"):
-                    raise  # it may have been done
+                    raise  # the server may have made the call
                 print("waiting for", self.address, "-", error, file=sys.stderr)
                 time.sleep(1)
         if response.status == 200:
-            return unpack(answer)
-        if answer["error"] == "ChannelFull":
-            raise self.ChannelFull(answer["detail"])
-        raise RuntimeError(answer["error"] + ": " + answer["detail"])
+            return unpack(result)
+        if result["error"] == "ChannelFull":
+            raise self.ChannelFull(result["detail"])
+        raise RuntimeError(result["error"] + ": " + result["detail"])
 
 
-MARK = "\uffff"  # begins a text that stands for a byte string
+MARK = "\uffff"  # first character of a text that encodes a byte string
 
 
 def pack(value):

@@ -1,5 +1,5 @@
-// One page, one room, one WebSocket. What the server says is drawn as text,
-// never as HTML.
+// A page shows one room and has one WebSocket. Messages are shown as text, never
+// as HTML.
 
 const room = document.body.dataset.room;
 const $ = (id) => document.getElementById(id);
@@ -49,7 +49,7 @@ function said({ who: name, text, at }) {
   append(item);
 }
 
-// The side.
+// The sidebar.
 
 function people(here) {
   const names = [...new Set(here)].sort((a, b) => a.localeCompare(b));
@@ -59,8 +59,8 @@ function people(here) {
 }
 
 async function rooms() {
-  const answer = await fetch("/rooms");
-  const list = answer.ok ? await answer.json() : [];
+  const response = await fetch("/rooms");
+  const list = response.ok ? await response.json() : [];
   if (!list.some((r) => r.room === room)) list.unshift({ room, here: 0 });
   $("rooms").replaceChildren(...list.map((r) => {
     const link = make("a", { href: "/rooms/" + encodeURIComponent(r.room) }, "# " + r.room, make("small", { textContent: r.here || "" }));
@@ -101,7 +101,7 @@ function connect() {
     handle[event]?.(fields);
   };
   socket.onclose = () => {
-    status("connecting again", false);
+    status("reconnecting", false);
     setTimeout(connect, pause);
     pause = Math.min(pause * 2, 5000);
   };
@@ -121,12 +121,13 @@ $("open").onsubmit = (submit) => {
 
 $("hello").oncancel = (cancel) => cancel.preventDefault();
 $("hello").querySelector("form").onsubmit = () => {
-  who = $("hello").querySelector("input").value.trim() || "somebody";
+  who = $("hello").querySelector("input").value.trim() || "anonymous";
   localStorage.setItem("who", who);
   connect();
 };
 
-// A page that is left may be kept for the way back; it is not here meanwhile.
+// The browser may keep a page after the user has left it. Close its socket, so
+// that the room no longer shows the user.
 addEventListener("pagehide", () => socket?.close());
 
 rooms();

@@ -1,4 +1,4 @@
-// The list comes over HTTP once; every change after that over the WebSocket.
+// The page loads the list over HTTP and then receives changes over the WebSocket.
 
 const SLICES = 20; // as in app.star
 const $ = (id) => document.getElementById(id);
@@ -16,10 +16,10 @@ function draw() {
     make("li", { className: job.state, id: job.id },
       make("span", {}, `primes below ${job.below.toLocaleString()}`),
       make("b", { textContent: job.state === "queued" ? "" : job.found.toLocaleString() }),
-      make("button", { className: "forget", textContent: "✕", title: "Forget it", onclick: () => forget(job.id) }),
+      make("button", { className: "delete", textContent: "✕", title: "Delete", onclick: () => remove(job.id) }),
       make("progress", { max: SLICES, value: job.slice, ariaLabel: "Progress" }),
       make("small", { textContent: job.state })));
-  $("jobs").replaceChildren(...(items.length ? items : [make("li", { className: "empty", textContent: "Nothing was asked yet." })]));
+  $("jobs").replaceChildren(...(items.length ? items : [make("li", { className: "empty", textContent: "No jobs yet." })]));
 }
 
 let due = false;
@@ -32,21 +32,21 @@ function show(job) {
   requestAnimationFrame(() => { due = false; draw(); });
 }
 
-async function forget(id) {
+async function remove(id) {
   await fetch("/jobs/" + id, { method: "DELETE" });
   jobs.delete(id);
   draw();
 }
 
 async function list() {
-  const answer = await fetch("/jobs");
-  (await answer.json()).forEach(show);
+  const response = await fetch("/jobs");
+  (await response.json()).forEach(show);
   draw();
 }
 
 async function ask() {
-  const answer = await fetch("/jobs", { method: "POST", body: new URLSearchParams(new FormData($("ask"))) });
-  if (answer.ok) show(await answer.json());
+  const response = await fetch("/jobs", { method: "POST", body: new URLSearchParams(new FormData($("ask"))) });
+  if (response.ok) show(await response.json());
 }
 
 $("ask").onsubmit = (submit) => { submit.preventDefault(); ask(); };
@@ -64,7 +64,7 @@ function connect() {
   socket.onopen = () => { pause = 250; status("listening", true); list(); };
   socket.onmessage = (frame) => show(JSON.parse(frame.data));
   socket.onclose = () => {
-    status("connecting again", false);
+    status("reconnecting", false);
     setTimeout(connect, pause);
     pause = Math.min(pause * 2, 5000);
   };

@@ -7,9 +7,9 @@ import (
 	"net/http"
 )
 
-// lookAt does what an open page of the inspector does: it reads the stream of
-// a view, until ctx ends.
-func lookAt(ctx context.Context, control, view string) error {
+// watchView reads the stream of a view until ctx ends, like an open page of the
+// inspector.
+func watchView(ctx context.Context, control, view string) error {
 	if view == "" || view == "off" {
 		return nil
 	}
@@ -19,7 +19,7 @@ func lookAt(ctx context.Context, control, view string) error {
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return fmt.Errorf("looking at %s: %w", view, err)
+		return fmt.Errorf("watch the view %s: %w", view, err)
 	}
 	go func() { // ends with ctx
 		defer resp.Body.Close()
