@@ -302,8 +302,8 @@ channel_routing = [
 ]
 `)
 	s.want("/", 200, `[None, 1, {"x": [1]}, {"x": [1]}, 1, 6, 4, [1], [1, 2], [2, 3], 11, 12, ["a", "l", "n", "u"], ["l"], None]`)
-	s.want("/nested", 500, "cannot be called inside the function of state.update")
-	s.want("/sends", 500, "cannot be called inside the function of state.update")
+	s.want("/nested", 500, "cannot be called inside the function passed to state.update")
+	s.want("/sends", 500, "cannot be called inside the function passed to state.update")
 }
 
 func TestSettingsComeFromFlagsOverTheEnvFile(t *testing.T) {

@@ -2,20 +2,22 @@ package script
 
 import (
 	"errors"
+	"strings"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
 
-// attempt calls a function and answers (value, None) or (None, error).
+// attempt calls a function and returns (value, None) or (None, error).
 func attempt(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if len(args) == 0 {
-		return nil, errors.New("attempt: name the function to call: attempt(fn, arguments)")
+		return nil, errors.New("attempt: the function is missing; write attempt(fn, arguments)")
 	}
 	if _, ok := args[0].(starlark.Callable); !ok {
-		return nil, hintf("attempt(fn, arguments), without calling fn yourself", "attempt: %s is no function", args[0].Type())
+		return nil, hintf("write attempt(fn, arguments), not attempt(fn(arguments))", "attempt: the first argument must be a function, not %s", value.An(args[0]))
 	}
 	v, err := r.call(args[0], args[1:], kwargs)
 	switch {
@@ -27,7 +29,7 @@ func attempt(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark
 	return starlark.Tuple{starlark.None, &failure{message: messageOf(err), kind: kindOf(err)}}, nil
 }
 
-// kinds maps errors to the names that scripts know them by.
+// kinds maps errors to the kinds that scripts see.
 var kinds = []struct {
 	err  error
 	name string
@@ -48,7 +50,7 @@ func kindOf(err error) string {
 	return "Error"
 }
 
-// messageOf answers what went wrong, without where.
+// messageOf returns an error's text without its place.
 func messageOf(err error) string {
 	var running *starlark.EvalError
 	if errors.As(err, &running) {
@@ -57,16 +59,12 @@ func messageOf(err error) string {
 	return err.Error()
 }
 
-// cancelled reports whether the interpreter was told to stop, which a script
-// cannot prevent.
+// cancelled reports whether the run was cancelled. attempt must not catch that.
 func cancelled(err error) bool {
-	var running *starlark.EvalError
-	return errors.As(err, &running) && len(running.Msg) > len(cancelMark) && running.Msg[:len(cancelMark)] == cancelMark
+	return strings.HasPrefix(messageOf(err), "Starlark computation cancelled: ")
 }
 
-const cancelMark = "Starlark computation cancelled: "
-
-// failure is the error that attempt answers.
+// failure is the error that attempt returns.
 type failure struct{ message, kind string }
 
 var _ starlark.HasAttrs = (*failure)(nil)

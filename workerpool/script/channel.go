@@ -1,7 +1,7 @@
 package script
 
 import (
-	"fmt"
+	"errors"
 	"hash/fnv"
 	"time"
 
@@ -12,7 +12,7 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// channel is the script's Channel. In a message it stands for its name.
+// channel is the script's Channel. In a message it is encoded as its name.
 type channel struct{ name string }
 
 var (
@@ -42,7 +42,7 @@ func (c *channel) CompareSameType(op syntax.Token, y starlark.Value, _ int) (boo
 	case syntax.NEQ:
 		return !same, nil
 	}
-	return false, fmt.Errorf("channels have no order")
+	return false, errors.New("channels have no order; compare their names, like a.name < b.name")
 }
 
 var channelMethods = methods[*channel]{
@@ -59,7 +59,7 @@ func (c *channel) Attr(name string) (starlark.Value, error) {
 
 func (c *channel) AttrNames() []string { return channelMethods.names("name") }
 
-// newChannel is Channel(name).
+// newChannel implements Channel(name).
 func newChannel(_ *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "name", &v); err != nil {
@@ -97,14 +97,14 @@ func channelSendLater(r *run, c *channel, b *starlark.Builtin, args starlark.Tup
 	if err != nil {
 		return nil, err
 	}
-	if err := r.sending("send_later"); err != nil {
+	if err := r.prepareSend("send_later"); err != nil {
 		return nil, err
 	}
 	m, err := r.message(content)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.check(c.name, m); err != nil {
+	if err := r.checkSend(c.name, m); err != nil {
 		return nil, err
 	}
 	return starlark.None, r.out.SendLater(r.ctx, time.Now().Add(d), c.name, m)
@@ -138,7 +138,7 @@ func (g *group) Attr(name string) (starlark.Value, error) {
 
 func (g *group) AttrNames() []string { return groupMethods.names("name") }
 
-// newGroup is Group(name).
+// newGroup implements Group(name).
 func newGroup(_ *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "name", &v); err != nil {
@@ -151,13 +151,13 @@ func newGroup(_ *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlar
 	return &group{name}, asgi.CheckGroup(name)
 }
 
-// memberArg takes the one channel that add and discard are given.
+// memberArg returns the channel that is the argument of add and discard.
 func memberArg(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (string, error) {
 	var v starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "channel", &v); err != nil {
 		return "", err
 	}
-	if err := r.pure("Group." + b.Name()); err != nil {
+	if err := r.checkSideEffect("Group." + b.Name()); err != nil {
 		return "", err
 	}
 	return channelName(b.Name(), v)

@@ -1,14 +1,13 @@
-// Package script runs applications written in Starlark: it loads a file and
-// what that loads, finds out whether it is a loop or has routes, and gives its
-// consumers the messages.
+// Package script runs applications written in Starlark. It loads a file and the
+// files that it loads, decides whether the application is a loop or has routes,
+// and passes messages to its consumers.
 //
-// [Loader] is the noun: each [Loader.Load] compiles and runs the file anew and
-// answers a generation, a loop or a routed one, which keeps nothing of those
-// before it. Good places to begin reading are load.go (how a file becomes a
-// generation), run.go (what a thread of the interpreter carries) and routed.go
-// (how a message finds its consumer).
+// Each call of [Loader.Load] compiles and runs the file again and returns a
+// generation: a loop or a routed application. Generations share no values. Start
+// reading at load.go (how a file becomes a generation), run.go (the state of an
+// interpreter thread) and routed.go (how a message reaches its consumer).
 //
-// What scripts can call that needs no channel layer is in package lib, requests
-// and responses are in package web, the conversion of values in package value,
-// and errors that teach in package explain.
+// Package lib contains the builtins that need no channel layer, package web
+// requests and responses, package value the conversion of values, and package
+// explain the explanations of errors.
 package script

@@ -10,12 +10,12 @@ import (
 	"asgibox/workerpool/script/explain"
 )
 
-// ErrorPage draws a failure, for [workerpool.Options]: as HTML, which loads
-// itself again when the application has been mended, or as text for clients
-// that do not ask for HTML.
+// ErrorPage returns the page for a failure, for [workerpool.Options]. It is HTML
+// that reloads itself when the application changes, or plain text for clients
+// that do not accept HTML.
 func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 	version := l.live.version()
-	if f.Channel == "http.request" && strings.HasPrefix(f.Message.Text("path"), livePath) {
+	if f.Channel == asgi.HTTPRequest && strings.HasPrefix(f.Message.Text(asgi.KeyPath), livePath) {
 		return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(version), Status: 200}
 	}
 	page := explain.Page{
@@ -30,13 +30,13 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 		page.Explanation.Message = unrouted.summary()
 		page.Tables = append([]explain.Table{routeTable(unrouted)}, page.Tables...)
 	}
-	if f.Channel == "http.request" && explain.WantsHTML(header(f.Message, "accept")) {
+	if f.Channel == asgi.HTTPRequest && explain.WantsHTML(header(f.Message, "accept")) {
 		return workerpool.Page{ContentType: "text/html; charset=utf-8", Content: asgi.Bytes(page.HTML())}
 	}
 	return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(page.Text())}
 }
 
-// routeTable shows the routes that do not fit.
+// routeTable lists the routes that do not match.
 func routeTable(e *NotFoundError) explain.Table {
 	t := explain.Table{Title: "Routes that were tried"}
 	for i, route := range e.Tried {
@@ -45,31 +45,31 @@ func routeTable(e *NotFoundError) explain.Table {
 	return t
 }
 
-// messageTable shows the message that could not be handled.
+// messageTable lists the values of the message whose handler failed.
 func messageTable(f workerpool.Failure) explain.Table {
 	t := explain.Table{Title: f.Channel}
 	if f.Consumer != "" {
 		t.Rows = append(t.Rows, explain.Row{Name: "consumer", Value: f.Consumer})
 	}
 	for key, v := range f.Message.All() {
-		t.Rows = append(t.Rows, explain.Row{Name: key, Value: brief(v)})
+		t.Rows = append(t.Rows, explain.Row{Name: key, Value: shorten(v)})
 	}
 	t.Rows = append(t.Rows, explain.Row{Name: "generation", Value: fmt.Sprint(f.Generation)})
 	return t
 }
 
-// brief answers the beginning of a value's text.
-func brief(v any) string {
-	const most = 500
-	s := write(v)
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
+// shorten formats a value and cuts long text.
+func shorten(v any) string {
+	const maxLength = 500
+	s := formatValue(v)
+	if len(s) > maxLength {
+		return strings.ToValidUTF8(s[:maxLength], "") + "…"
 	}
 	return s
 }
 
-// write answers a value as scripts write it.
-func write(v any) string {
+// formatValue formats a value as a Starlark expression.
+func formatValue(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "None"
@@ -80,22 +80,22 @@ func write(v any) string {
 	case asgi.List:
 		var parts []string
 		for _, item := range v.All() {
-			parts = append(parts, write(item))
+			parts = append(parts, formatValue(item))
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	case asgi.Dict:
 		var parts []string
 		for key, item := range v.All() {
-			parts = append(parts, fmt.Sprintf("%q: %s", key, write(item)))
+			parts = append(parts, fmt.Sprintf("%q: %s", key, formatValue(item)))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
 	return fmt.Sprint(v)
 }
 
-// header answers a request's header, or "".
+// header returns the value of a request's header, or "".
 func header(m asgi.Message, name string) string {
-	v, _ := m.Get("headers")
+	v, _ := m.Get(asgi.KeyHeaders)
 	headers, _ := v.(asgi.List)
 	for _, h := range headers.All() {
 		if pair, ok := h.(asgi.List); ok && pair.Len() == 2 && pair.Octets(0) == name {

@@ -244,10 +244,10 @@ func TestCheckSaysFileLineAndColumn(t *testing.T) {
 		{"import json\n", "app.star:1:1"},
 		{"def f(): pass\nchannel_routing = [\n    route('http.request', f),\n]\n", "app.star:3:10: route: the consumer f takes no arguments"},
 		{"def f(message): pass\nchannel_routing = [\n  route('http.request', f, path=r'(?P<x>.)'),\n]\n", `app.star:3:8: route: the consumer f has no parameter "x"`},
-		{"def f(message, y): pass\nchannel_routing = [route('http.request', f)]\n", `wants an argument "y"`},
+		{"def f(message, y): pass\nchannel_routing = [route('http.request', f)]\n", `needs an argument "y"`},
 		{"def f(r, b): pass\nchannel_routing = [view('/<int:a>', f)]\n", `has no parameter "a"`},
 		{"def f(m): pass\nchannel_routing = [route('http.request', f, pth='x')]\n", `did you mean "path"?`},
-		{"def f(m): pass\nchannel_routing = [route('http.request', f, path='(')]\n", "is no regular expression: missing closing ): ("},
+		{"def f(m): pass\nchannel_routing = [route('http.request', f, path='(')]\n", "is not a regular expression: missing closing ): ("},
 		{"def f(m): pass\nchannel_routing = [route('bad name', f)]\n", "invalid name"},
 		{"def f(m): pass\nchannel_routing = [route('x', f())]\n", "missing 1 argument"},
 		{"channel_routing = [route('x', 'f')]\n", "not a function"},
@@ -256,7 +256,7 @@ func TestCheckSaysFileLineAndColumn(t *testing.T) {
 		{"chanel_routing = []\n", "did you mean channel_routing"},
 		{"application = 1\n", "application is an int"},
 		{"channel_routing = [static('/s/', 'nowhere')]\n", "app.star:1:26: static: "},
-		{"channel_routing = [every(0, 'x')]\n", "every: at least"},
+		{"channel_routing = [every(0, 'x')]\n", "every: the interval must be at least"},
 		{"load('missing.star', 'x')\n", "there is no such file"},
 	} {
 		dir := t.TempDir()

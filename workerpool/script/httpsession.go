@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 	"asgibox/workerpool/script/web"
 
 	"go.starlark.net/starlark"
@@ -26,20 +27,21 @@ const (
 	sessionKey    = "meta/session_key"
 )
 
-// signer makes and checks session cookies with a key that the layer keeps.
+// signer creates and verifies session cookies with a key that is stored in the
+// layer.
 type signer struct {
-	mu   sync.Mutex // guards key and the merging of sessions
-	keys []byte
+	mu     sync.Mutex // guards secret and mergeSession
+	secret []byte
 }
 
-// browserSession answers the message's http_session: that of the browser that
-// sent it, by cookie, or that was on the page of a WebSocket.
+// browserSession returns the message's http_session: the session of the browser
+// that sent the request or opened the WebSocket, found by its cookie.
 func (m *message) browserSession() (starlark.Value, error) {
 	if m.httpSession != nil {
 		return m.httpSession.dict, nil
 	}
 	if m.reply == "" {
-		return nil, fmt.Errorf("a message on %s comes from no browser, so it has no http_session", m.channel)
+		return nil, fmt.Errorf("a message on %s does not come from a browser, so it has no http_session", m.channel)
 	}
 	s, err := m.run.openBrowserSession(m)
 	if err != nil {
@@ -59,37 +61,37 @@ func (r *run) openBrowserSession(m *message) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	var kept asgi.Dict
+	var saved asgi.Dict
 	if id != "" {
 		v, ok, err := kv.Get(r.ctx, r.cause(), sessionPrefix+id)
 		if err != nil {
 			return nil, err
 		}
-		if kept, _ = v.(asgi.Dict); !ok {
+		if saved, _ = v.(asgi.Dict); !ok {
 			id = ""
 		}
 	}
-	return newSession("http_session", kept, func(r *run, old, now asgi.Dict) error {
-		fresh := id == ""
-		if fresh {
+	return newSession("http_session", saved, func(r *run, old, now asgi.Dict) error {
+		created := id == ""
+		if created {
 			id = rand.Text()
 		}
 		if err := r.mergeSession(kv, id, old, now); err != nil {
 			return err
 		}
-		if m.channel != "http.request" {
-			return r.keepRecord(m.reply, recordHTTP, id)
+		if m.channel != asgi.HTTPRequest {
+			return r.setRecord(m.reply, recordHTTP, id)
 		}
-		if fresh && r.job != nil && r.job.Replied() {
-			r.unit.logAt(r.thread, slog.LevelWarn, "the session changed after the response had begun, so the browser cannot be given its cookie", "channel", m.reply)
+		if created && r.job != nil && r.job.Replied() {
+			r.unit.logAt(r.thread, slog.LevelWarn, "the session is lost: it was created after the response started, too late for its cookie", logkey.Channel, m.reply)
 			return nil
 		}
-		r.cookie, err = r.unit.loader.signer.cookie(r.saveContext(), kv, id, m.content.Origin().Text("scheme") == "https")
+		r.cookie, err = r.unit.loader.signer.cookie(r.saveContext(), kv, id, m.content.Origin().Text(asgi.KeyScheme) == "https")
 		return err
 	}), nil
 }
 
-// sessionID answers the id of the session that a message belongs to, or "".
+// sessionID returns the id of the session that a message belongs to, or "".
 func (r *run) sessionID(m *message) (string, error) {
 	origin := m.content.Origin()
 	if signed := web.Cookie(origin, sessionCookie); signed != "" {
@@ -99,16 +101,16 @@ func (r *run) sessionID(m *message) (string, error) {
 		}
 		return r.unit.loader.signer.verify(r.ctx, kv, signed)
 	}
-	if origin.Has("headers") {
+	if origin.Has(asgi.KeyHeaders) {
 		return "", nil
 	}
 	record, err := r.record(m.reply)
 	return record.Text(recordHTTP), err
 }
 
-// rememberPage notes, for a WebSocket's later messages, which session its page
-// belongs to.
-func (r *run) rememberPage(m *message) error {
+// saveSessionID saves the id of the session of a WebSocket handshake for the
+// WebSocket's later messages, which have no cookies.
+func (r *run) saveSessionID(m *message) error {
 	if web.Cookie(m.content.Origin(), sessionCookie) == "" {
 		return nil
 	}
@@ -116,10 +118,10 @@ func (r *run) rememberPage(m *message) error {
 	if err != nil || id == "" {
 		return err
 	}
-	return r.keepRecord(m.reply, recordHTTP, id)
+	return r.setRecord(m.reply, recordHTTP, id)
 }
 
-// mergeSession writes the keys that have changed over what is kept now.
+// mergeSession applies the changes from old to now to the stored session.
 func (r *run) mergeSession(kv asgi.KV, id string, old, now asgi.Dict) error {
 	s := &r.unit.loader.signer
 	s.mu.Lock()
@@ -128,10 +130,10 @@ func (r *run) mergeSession(kv asgi.KV, id string, old, now asgi.Dict) error {
 	if err != nil {
 		return err
 	}
-	kept, _ := v.(asgi.Dict)
+	stored, _ := v.(asgi.Dict)
 	merged := make(asgi.Fields, 0, now.Len())
-	for key, v := range kept.All() {
-		if _, stays := now.Get(key); !stays && old.Has(key) {
+	for key, v := range stored.All() {
+		if old.Has(key) && !now.Has(key) {
 			continue
 		}
 		if !changed(old, now, key) {
@@ -146,14 +148,14 @@ func (r *run) mergeSession(kv asgi.KV, id string, old, now asgi.Dict) error {
 	return kv.Set(r.saveContext(), r.cause(), sessionPrefix+id, merged, sessionLife)
 }
 
-// changed reports whether a key has another value in now than in old.
+// changed reports whether the value of a key differs between old and now.
 func changed(old, now asgi.Dict, key string) bool {
 	was, had := old.Get(key)
 	is, has := now.Get(key)
 	return had != has || !asgi.Equal(was, is)
 }
 
-// cookie answers the header value that gives a browser its session.
+// cookie returns the value of the Set-Cookie header for a session.
 func (s *signer) cookie(ctx context.Context, kv asgi.KV, id string, secure bool) (string, error) {
 	mac, err := s.sign(ctx, kv, id)
 	if err != nil {
@@ -166,7 +168,8 @@ func (s *signer) cookie(ctx context.Context, kv asgi.KV, id string, secure bool)
 	return c.String(), nil
 }
 
-// verify answers the id that a cookie's value holds, or "" if we did not make it.
+// verify returns the session id in a cookie's value, or "" if the signature is
+// wrong.
 func (s *signer) verify(ctx context.Context, kv asgi.KV, signed string) (string, error) {
 	id, mac, ok := strings.Cut(signed, ".")
 	if !ok {
@@ -189,12 +192,12 @@ func (s *signer) sign(ctx context.Context, kv asgi.KV, id string) (string, error
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
-// key answers the signing key, which whoever needs it first makes.
+// key returns the signing key. The first call for a store creates it.
 func (s *signer) key(ctx context.Context, kv asgi.KV) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.keys != nil {
-		return s.keys, nil
+	if s.secret != nil {
+		return s.secret, nil
 	}
 	fresh := make([]byte, 32)
 	if _, err := rand.Read(fresh); err != nil {
@@ -209,22 +212,22 @@ func (s *signer) key(ctx context.Context, kv asgi.KV) ([]byte, error) {
 	}
 	key, ok := v.(asgi.Bytes)
 	if !ok || len(key) < 32 {
-		return nil, fmt.Errorf("%s in the store is no signing key", sessionKey)
+		return nil, fmt.Errorf("the value of %s in the store is not a signing key of at least 32 bytes", sessionKey)
 	}
-	s.keys = []byte(key)
-	return s.keys, nil
+	s.secret = []byte(key)
+	return s.secret, nil
 }
 
-// withCookie adds the session's cookie to a response that begins.
+// withCookie adds the session cookie to the first message of a response.
 func (r *run) withCookie(m asgi.Message) (asgi.Message, error) {
-	if r.cookie == "" || !m.Has("status") {
+	if r.cookie == "" || !m.Has(asgi.KeyStatus) {
 		return m, nil
 	}
 	headers := []any{}
-	if v, _ := m.Get("headers"); v != nil {
+	if v, _ := m.Get(asgi.KeyHeaders); v != nil {
 		list, ok := v.(asgi.List)
 		if !ok {
-			return m, nil // the front will say what is wrong with it
+			return m, nil // the HTTP server reports the error
 		}
 		for _, h := range list.All() {
 			headers = append(headers, h)
@@ -232,5 +235,5 @@ func (r *run) withCookie(m asgi.Message) (asgi.Message, error) {
 	}
 	headers = append(headers, []any{asgi.Bytes("set-cookie"), asgi.Bytes(r.cookie)})
 	r.cookie = ""
-	return m.With("headers", headers)
+	return m.With(asgi.KeyHeaders, headers)
 }

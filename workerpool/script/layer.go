@@ -14,9 +14,9 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// layerObject makes the script's layer.
+// layerObject returns the script's layer.
 func layerObject(l asgi.Layer) *object {
-	receive := map[string]builtin{
+	calls := map[string]builtin{
 		"receive": layerReceive, "receive_many": layerReceive,
 		"send": layerSend, "new_channel": layerNewChannel,
 		"group_add": layerGroupAdd, "group_discard": layerGroupDiscard,
@@ -24,7 +24,7 @@ func layerObject(l asgi.Layer) *object {
 		"flush":             layerFlush,
 		"global_statistics": layerGlobalStatistics, "channel_statistics": layerChannelStatistics,
 	}
-	o := &object{name: "layer", attrs: functions("layer", receive)}
+	o := &object{name: "layer", attrs: functions("layer", calls)}
 	if l == nil {
 		return o
 	}
@@ -41,7 +41,7 @@ func layerObject(l asgi.Layer) *object {
 	return o
 }
 
-// seconds is a duration as scripts see it: whole if it is.
+// seconds converts a duration to a number of seconds: an int if it is whole.
 func seconds(d time.Duration) starlark.Value {
 	if d%time.Second == 0 {
 		return starlark.MakeInt64(int64(d / time.Second))
@@ -49,18 +49,18 @@ func seconds(d time.Duration) starlark.Value {
 	return starlark.Float(d.Seconds())
 }
 
-// duration is seconds as scripts write them.
+// duration converts a number of seconds.
 func duration(what string, v starlark.Value) (time.Duration, error) {
 	s, ok := starlark.AsFloat(v)
 	if !ok || math.IsNaN(s) || s < 0 {
-		return 0, fmt.Errorf("%s: %s is not a number of seconds", what, v)
+		return 0, fmt.Errorf("%s must be a number of seconds, 0 or more, not %s", what, v)
 	}
 	return time.Duration(min(s, 1e9) * float64(time.Second)), nil
 }
 
-// layer answers the run's channel layer.
+// layer returns the channel layer, for a call with side effects.
 func (r *run) layer(call string) (asgi.Layer, error) {
-	if err := r.pure(call); err != nil {
+	if err := r.checkSideEffect(call); err != nil {
 		return nil, err
 	}
 	l := r.unit.loader.opts.Layer
@@ -70,16 +70,16 @@ func (r *run) layer(call string) (asgi.Layer, error) {
 	return l, nil
 }
 
-// sending readies the run for a call that others may see the effect of: what
-// sessions have changed is staged before.
-func (r *run) sending(call string) error {
+// prepareSend prepares a call whose effect other handlers can see. It saves the
+// changed sessions first.
+func (r *run) prepareSend(call string) error {
 	if _, err := r.layer(call); err != nil {
 		return err
 	}
 	return r.saveSessions()
 }
 
-// channelName takes a channel as text, as bytes or as a Channel.
+// channelName returns the name of a channel given as text, bytes or a Channel.
 func channelName(call string, v starlark.Value) (string, error) {
 	switch v := v.(type) {
 	case starlark.String:
@@ -89,10 +89,10 @@ func channelName(call string, v starlark.Value) (string, error) {
 	case *channel:
 		return v.name, nil
 	}
-	return "", fmt.Errorf("%s: a channel is named by text, not %s", call, v.Type())
+	return "", fmt.Errorf("%s: a channel name must be text, not %s", call, v.Type())
 }
 
-// message makes a message of what a script sends.
+// message converts a message that the script sends.
 func (r *run) message(v starlark.Value) (asgi.Message, error) {
 	if m, ok := v.(*message); ok {
 		if origin, same := m.unchanged(); same {
@@ -107,31 +107,31 @@ func (r *run) message(v starlark.Value) (asgi.Message, error) {
 	return value.Message(v, limit+asgi.MessageOverhead)
 }
 
-// send sends a message, trying for as long as wait while the channel is full.
+// send sends a message. If the channel is full, it retries until wait is over.
 func (r *run) send(call, name string, content starlark.Value, wait time.Duration) error {
-	if err := r.sending(call); err != nil {
+	if err := r.prepareSend(call); err != nil {
 		return err
 	}
 	m, err := r.message(content)
 	if err != nil {
 		return err
 	}
-	if err := r.check(name, m); err != nil {
+	if err := r.checkSend(name, m); err != nil {
 		return err
 	}
-	if r.job != nil && name == r.job.ReplyChannel() && m.Has("status") {
-		if m, err = r.dress(m); err != nil {
+	if r.job != nil && name == r.job.ReplyChannel() && m.Has(asgi.KeyStatus) {
+		if m, err = r.finishResponse(m); err != nil {
 			return err
 		}
 	}
-	return r.patient(wait, func() error { return r.out.Send(r.ctx, name, m) })
+	return r.retryWhileFull(wait, func() error { return r.out.Send(r.ctx, name, m) })
 }
 
-// forever is a wait that only the handler's own end ends.
+// forever is a wait that ends only when the handler's context ends.
 const forever = time.Duration(-1)
 
-// patient repeats a send that meets a full channel.
-func (r *run) patient(wait time.Duration, send func() error) error {
+// retryWhileFull calls send again while the channel is full, until wait is over.
+func (r *run) retryWhileFull(wait time.Duration, send func() error) error {
 	err := send()
 	if wait == 0 || !errors.Is(err, asgi.ErrChannelFull) {
 		return err
@@ -210,8 +210,9 @@ func layerReceive(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []sta
 	return starlark.Tuple{starlark.String(d.Channel), newMessage(r, d)}, nil
 }
 
-// receiveArgs takes the arguments of a receive: the channels, and how long it
-// waits. The form that loops use is taken apart without any allocation.
+// receiveArgs unpacks the arguments of a receive: the channels and the wait. It
+// does not allocate for receive(channels, block=True), which loops call for each
+// message.
 func receiveArgs(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (list starlark.Value, wait time.Duration, err error) {
 	if len(args) == 1 && len(kwargs) == 1 && kwargs[0][0] == starlark.Value(starlark.String("block")) {
 		if block, ok := kwargs[0][1].(starlark.Bool); ok {
@@ -228,24 +229,24 @@ func receiveArgs(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tup
 	return channels, wait, err
 }
 
-// receiveWait answers how long a receive waits: for ever if below zero.
+// receiveWait returns the wait of a receive; a negative one means forever.
 func receiveWait(block bool, timeout starlark.Value) (time.Duration, error) {
 	switch {
 	case timeout != starlark.None:
 		return duration("timeout", timeout)
 	case block:
-		return -1, nil
+		return forever, nil
 	}
 	return 0, nil
 }
 
-// receive takes a message: as a worker if the application is a loop, else on
-// behalf of the handler that asks.
+// receive receives a message: from the worker if the application is a loop,
+// otherwise from the layer.
 func (r *run) receive(wait time.Duration, channels []string) (d asgi.Delivery, ok bool, err error) {
 	if r.worker != nil {
 		d, ok, err = r.worker.Receive(wait, channels...)
 		if r.job != r.worker.Job() {
-			r.next(r.worker.Job())
+			r.startMessage(r.worker.Job())
 		}
 		return d, ok, err
 	}
@@ -266,7 +267,7 @@ func (r *run) receive(wait time.Duration, channels []string) (d asgi.Delivery, o
 	return d, err == nil, err
 }
 
-// channelNames takes one channel or a list of them.
+// channelNames converts one channel or a list of channels.
 func (r *run) channelNames(call string, v starlark.Value) ([]string, error) {
 	list, ok := v.(starlark.Iterable)
 	if _, isBytes := v.(starlark.Bytes); !ok || isBytes {
@@ -287,7 +288,7 @@ func channelList(call string, list starlark.Iterable) ([]string, error) {
 		names = append(names, name)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: name at least one channel", call)
+		return nil, fmt.Errorf("%s: the list of channels is empty; name at least one", call)
 	}
 	return names, nil
 }
@@ -306,7 +307,7 @@ func layerNewChannel(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []
 }
 
 func layerGroupAdd(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	group, name, err := r.membership(b, args, kwargs)
+	group, name, err := r.groupArgs(b, args, kwargs)
 	if err != nil {
 		return nil, err
 	}
@@ -314,14 +315,15 @@ func layerGroupAdd(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []st
 }
 
 func layerGroupDiscard(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	group, name, err := r.membership(b, args, kwargs)
+	group, name, err := r.groupArgs(b, args, kwargs)
 	if err != nil {
 		return nil, err
 	}
 	return starlark.None, r.out.GroupDiscard(r.ctx, group, name)
 }
 
-func (r *run) membership(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (group, name string, err error) {
+// groupArgs unpacks the arguments of group_add and group_discard.
+func (r *run) groupArgs(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (group, name string, err error) {
 	var g, c starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "group", &g, "channel", &c); err != nil {
 		return "", "", err
@@ -332,7 +334,7 @@ func (r *run) membership(b *starlark.Builtin, args starlark.Tuple, kwargs []star
 	if name, err = channelName(b.Name(), c); err != nil {
 		return "", "", err
 	}
-	return group, name, r.pure(b.Name())
+	return group, name, r.checkSideEffect(b.Name())
 }
 
 func groupName(call string, v starlark.Value) (string, error) {
@@ -344,7 +346,7 @@ func groupName(call string, v starlark.Value) (string, error) {
 	case *group:
 		return v.name, nil
 	}
-	return "", fmt.Errorf("%s: a group is named by text, not %s", call, v.Type())
+	return "", fmt.Errorf("%s: a group name must be text, not %s", call, v.Type())
 }
 
 func layerGroupChannels(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -387,7 +389,7 @@ func layerSendGroup(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []s
 }
 
 func (r *run) sendGroup(call, name string, content starlark.Value) error {
-	if err := r.sending(call); err != nil {
+	if err := r.prepareSend(call); err != nil {
 		return err
 	}
 	m, err := r.message(content)
@@ -407,7 +409,7 @@ func layerFlush(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starl
 	}
 	f, ok := asgi.As[asgi.Flusher](l)
 	if !ok {
-		return nil, errors.New("this channel layer cannot flush")
+		return nil, errors.New("this channel layer does not support flush")
 	}
 	return starlark.None, f.Flush(r.ctx, r.cause())
 }
@@ -431,16 +433,16 @@ func layerChannelStatistics(r *run, b *starlark.Builtin, args starlark.Tuple, kw
 	return r.statistics(b.Name(), func(s asgi.Statistics) (asgi.Stats, error) { return s.ChannelStatistics(r.ctx, name) })
 }
 
-func (r *run) statistics(call string, ask func(asgi.Statistics) (asgi.Stats, error)) (starlark.Value, error) {
+func (r *run) statistics(call string, query func(asgi.Statistics) (asgi.Stats, error)) (starlark.Value, error) {
 	l, err := r.layer(call)
 	if err != nil {
 		return nil, err
 	}
 	s, ok := asgi.As[asgi.Statistics](l)
 	if !ok {
-		return nil, errors.New("this channel layer keeps no statistics")
+		return nil, errors.New("this channel layer does not support statistics")
 	}
-	stats, err := ask(s)
+	stats, err := query(s)
 	if err != nil {
 		return nil, err
 	}

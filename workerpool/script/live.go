@@ -13,143 +13,144 @@ import (
 	"asgibox/workerpool"
 )
 
-// The paths under which pages learn that the application has changed. They are
-// answered before any route.
+// Paths for pages that reload when the application changes. They take precedence
+// over all routes.
 const (
 	livePath   = "/__asgibox__/"
-	versionURL = livePath + "generation" // the live generation's number
-	changeURL  = livePath + "change"     // the same, once it is another than ?seen=
+	versionURL = livePath + "generation" // returns the version
+	changeURL  = livePath + "change"     // returns the version when it differs from ?seen=
 	scriptURL  = livePath + "live.js"
 )
 
 //go:embed live.js
 var liveScript string
 
-// generations tells who waits when another generation is live.
-type generations struct {
+// livePages notifies open pages when another generation is live.
+type livePages struct {
 	layer asgi.Layer
 
 	mu      sync.Mutex // guards the rest
 	current uint64
-	failed  int                    // loads that failed since
+	failed  int                    // number of failed loads
 	waiting map[string]*time.Timer // by reply channel
-	drained bool                   // nobody is to wait any more
+	drained bool                   // the server stops: no page may wait
 }
 
 const (
-	// maxWaiting bounds how many pages wait at once.
+	// maxWaiting is the maximum number of pages that wait.
 	maxWaiting = 1000
-	// waitAtMost is when a page is answered without news. It asks again.
-	waitAtMost = 50 * time.Second
+	// maxWait is the longest wait of a request. The page then sends another.
+	maxWait = 50 * time.Second
 )
 
-func newGenerations(l asgi.Layer) *generations {
-	return &generations{layer: l, waiting: make(map[string]*time.Timer)}
+func newLivePages(l asgi.Layer) *livePages {
+	return &livePages{layer: l, waiting: make(map[string]*time.Timer)}
 }
 
-// version names what is served now.
-func (g *generations) version() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.versionLocked()
+// version identifies the generation or the failed load that is being served.
+func (p *livePages) version() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.versionLocked()
 }
 
-func (g *generations) versionLocked() string {
-	if g.current == 0 {
-		return "error " + strconv.Itoa(g.failed)
+func (p *livePages) versionLocked() string {
+	if p.current == 0 {
+		return "error " + strconv.Itoa(p.failed)
 	}
-	return strconv.FormatUint(g.current, 10)
+	return strconv.FormatUint(p.current, 10)
 }
 
-// announce tells all that wait about the generation that is live.
-func (g *generations) announce(number uint64) {
-	g.mu.Lock()
-	g.current = number
-	g.mu.Unlock()
-	g.tellAll()
+// setCurrent sets the live generation and notifies all waiting pages.
+func (p *livePages) setCurrent(number uint64) {
+	p.mu.Lock()
+	p.current = number
+	p.mu.Unlock()
+	p.notifyAll()
 }
 
-// drain tells all that wait, and has nobody wait again: the server stops.
-func (g *generations) drain() {
-	g.mu.Lock()
-	g.drained = true
-	g.mu.Unlock()
-	g.tellAll()
+// drain replies to all waiting pages and lets no page wait again.
+func (p *livePages) drain() {
+	p.mu.Lock()
+	p.drained = true
+	p.mu.Unlock()
+	p.notifyAll()
 }
 
-func (g *generations) tellAll() {
-	g.mu.Lock()
+func (p *livePages) notifyAll() {
+	p.mu.Lock()
 	var replies []string
-	for reply, timer := range g.waiting {
+	for reply, timer := range p.waiting {
 		timer.Stop()
 		replies = append(replies, reply)
 	}
-	clear(g.waiting)
-	version := g.versionLocked()
-	g.mu.Unlock()
+	clear(p.waiting)
+	version := p.versionLocked()
+	p.mu.Unlock()
 	for _, reply := range replies {
-		g.answer(reply, version)
+		p.respond(reply, version)
 	}
 }
 
-// fail notes a load that failed.
-func (g *generations) fail() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.failed++
+// loadFailed counts a failed load.
+func (p *livePages) loadFailed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed++
 }
 
-// wait answers a page once what is served is not what it has seen.
-func (g *generations) wait(reply, seen string) {
-	g.mu.Lock()
-	version := g.versionLocked()
-	if version == seen && len(g.waiting) < maxWaiting && !g.drained {
-		g.waiting[reply] = time.AfterFunc(waitAtMost, func() { g.giveUp(reply) })
-		g.mu.Unlock()
+// wait replies to a page when the version differs from the one it has seen.
+func (p *livePages) wait(reply, seen string) {
+	p.mu.Lock()
+	version := p.versionLocked()
+	if version == seen && len(p.waiting) < maxWaiting && !p.drained {
+		p.waiting[reply] = time.AfterFunc(maxWait, func() { p.timeOut(reply) })
+		p.mu.Unlock()
 		return
 	}
-	g.mu.Unlock()
-	g.answer(reply, version)
+	p.mu.Unlock()
+	p.respond(reply, version)
 }
 
-// giveUp answers a page that has waited long.
-func (g *generations) giveUp(reply string) {
-	g.mu.Lock()
-	_, waits := g.waiting[reply]
-	delete(g.waiting, reply)
-	version := g.versionLocked()
-	g.mu.Unlock()
+// timeOut replies to a page that has waited for maxWait.
+func (p *livePages) timeOut(reply string) {
+	p.mu.Lock()
+	_, waits := p.waiting[reply]
+	delete(p.waiting, reply)
+	version := p.versionLocked()
+	p.mu.Unlock()
 	if waits {
-		g.answer(reply, version)
+		p.respond(reply, version)
 	}
 }
 
-// answer tells a page. One that has gone does not matter.
-func (g *generations) answer(reply, version string) {
-	if g.layer == nil {
+// respond sends the version to a page. It ignores errors because the page may be
+// closed.
+func (p *livePages) respond(reply, version string) {
+	if p.layer == nil {
 		return
 	}
-	g.mu.Lock()
+	p.mu.Lock()
 	status := http.StatusOK
-	if g.drained {
-		status = http.StatusServiceUnavailable // so that it does not ask again at once
+	if p.drained {
+		status = http.StatusServiceUnavailable // makes the page wait before its next request
 	}
-	g.mu.Unlock()
-	_ = g.layer.Send(context.Background(), nil, reply, textResponse(status, "text/plain; charset=utf-8", version), asgi.Volatile)
+	p.mu.Unlock()
+	_ = p.layer.Send(context.Background(), nil, reply, textResponse(status, "text/plain; charset=utf-8", version), asgi.Volatile)
 }
 
 func textResponse(status int, kind, text string) asgi.Message {
 	return asgi.MustMessage(
-		asgi.Field{Key: "status", Value: status},
-		asgi.Field{Key: "headers", Value: []any{
+		asgi.Field{Key: asgi.KeyStatus, Value: status},
+		asgi.Field{Key: asgi.KeyHeaders, Value: []any{
 			[]any{asgi.Bytes("content-type"), asgi.Bytes(kind)},
 			[]any{asgi.Bytes("cache-control"), asgi.Bytes("no-store")},
 		}},
-		asgi.Field{Key: "content", Value: asgi.Bytes(text)},
+		asgi.Field{Key: asgi.KeyContent, Value: asgi.Bytes(text)},
 	)
 }
 
-// liveConsumer answers what pages ask of us.
+// liveConsumer handles requests for paths below livePath.
 type liveConsumer struct{ loader *Loader }
 
 func (c *liveConsumer) Name() string            { return "live" }
@@ -157,43 +158,43 @@ func (c *liveConsumer) Explain(err error) error { return err }
 func (c *liveConsumer) Ordered() bool           { return true }
 func (c *liveConsumer) Limit() string           { return "" }
 
-// Consume answers at once, or keeps the reply channel until there is news.
+// Consume replies immediately, or holds the request until the version changes.
 func (c *liveConsumer) Consume(ctx context.Context, j *workerpool.Job) error {
 	m := j.Delivery.Message
-	g := c.loader.live
-	switch m.Text("path") {
+	p := c.loader.live
+	switch m.Text(asgi.KeyPath) {
 	case changeURL:
 		j.Hold()
-		seen, _ := strings.CutPrefix(string(m.Bytes("query_string")), "seen=")
-		g.wait(j.ReplyChannel(), strings.ReplaceAll(seen, "%20", " "))
+		seen, _ := strings.CutPrefix(string(m.Bytes(asgi.KeyQueryString)), "seen=")
+		p.wait(j.ReplyChannel(), strings.ReplaceAll(seen, "%20", " "))
 		return nil
 	case scriptURL:
-		text := strings.ReplaceAll(liveScript, "VERSION", strconv.Quote(g.version()))
+		text := strings.ReplaceAll(liveScript, "VERSION", strconv.Quote(p.version()))
 		return j.Send(ctx, j.ReplyChannel(), textResponse(http.StatusOK, "text/javascript; charset=utf-8", text))
 	}
-	return j.Send(ctx, j.ReplyChannel(), textResponse(http.StatusOK, "text/plain; charset=utf-8", g.version()))
+	return j.Send(ctx, j.ReplyChannel(), textResponse(http.StatusOK, "text/plain; charset=utf-8", p.version()))
 }
 
-// withLive adds the live script to a page, if pages are to have it.
+// withLive adds the live script to a page if the option Live is set.
 func (r *run) withLive(m asgi.Message) (asgi.Message, error) {
 	if !r.unit.loader.opts.Live || !isPage(m) {
 		return m, nil
 	}
-	content := m.Octets("content")
+	content := m.Octets(asgi.KeyContent)
 	const tag = `<script src="` + scriptURL + `"></script>`
 	at := strings.LastIndex(strings.ToLower(content), "</body>")
 	if at < 0 {
 		at = len(content)
 	}
-	return m.With("content", asgi.Bytes(content[:at]+tag+content[at:]))
+	return m.With(asgi.KeyContent, asgi.Bytes(content[:at]+tag+content[at:]))
 }
 
-// isPage reports whether a response is an HTML page that can be added to.
+// isPage reports whether a response is a complete HTML page that may be changed.
 func isPage(m asgi.Message) bool {
-	if more, _ := m.Get("more_content"); more == true || !m.Has("content") {
+	if more, _ := m.Get(asgi.KeyMoreContent); more == true || !m.Has(asgi.KeyContent) {
 		return false
 	}
-	v, _ := m.Get("headers")
+	v, _ := m.Get(asgi.KeyHeaders)
 	headers, _ := v.(asgi.List)
 	html := false
 	for _, h := range headers.All() {

@@ -1,5 +1,5 @@
-// Loads the page again when the application has changed. Of all tabs one asks
-// the server and tells the others.
+// Reloads the page when the application changes. Only one tab waits for the
+// server; it notifies the others.
 (function () {
   if (window.__asgiboxLive) return;
   window.__asgiboxLive = true;

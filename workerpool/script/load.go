@@ -11,48 +11,49 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// loading is a file that runs for the first time. Its run is on a goroutine of
-// its own, since it may turn out to be a loop's, which goes on as a worker's.
+// loading is the first run of a file. It has its own goroutine because the file
+// may be a loop application: its first receive waits there until a worker
+// continues the run.
 type loading struct {
-	staged   *staged
-	receives chan struct{}     // closed at its first receive
-	tasks    chan func() error // for the goroutine, while it waits there
-	results  chan error        // of tasks
-	workers  chan liveWorker   // whose program it is to be; closed if there will be none
-	ended    chan ending       // holds one
-	globals  starlark.StringDict
+	staged    *staged
+	receiving chan struct{}     // closed at the first receive
+	tasks     chan func() error // to run on the goroutine while it waits
+	results   chan error        // of tasks
+	workers   chan liveWorker   // delivers the worker that continues the run; closed if there is none
+	ended     chan loadResult   // buffered
+	globals   starlark.StringDict
 }
 
-// liveWorker is what a program gets when its generation is live.
+// liveWorker is the worker that continues the first run of a loop application.
 type liveWorker struct {
 	ctx    context.Context
 	worker *workerpool.LoopWorker
 }
 
-// ending is how a run of the file ended.
-type ending struct {
+// loadResult is the result of running the file.
+type loadResult struct {
 	globals starlark.StringDict
 	err     error
 }
 
-// load runs the file until it ends or receives, and answers the application
-// that it turned out to be.
+// load runs the file until it ends or receives, and returns a routed application
+// or a loop.
 func (u *unit) load(ctx context.Context) (workerpool.Application, error) {
 	if _, err := u.compile(u.loader.file); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	l := &loading{
-		staged:   &staged{direct: u.direct()},
-		receives: make(chan struct{}),
-		tasks:    make(chan func() error),
-		results:  make(chan error),
-		workers:  make(chan liveWorker),
-		ended:    make(chan ending, 1),
+		staged:    &staged{direct: u.direct()},
+		receiving: make(chan struct{}),
+		tasks:     make(chan func() error),
+		results:   make(chan error),
+		workers:   make(chan liveWorker),
+		ended:     make(chan loadResult, 1),
 	}
 	r := u.newRun(ctx, "load")
 	r.loading, r.out = l, l.staged
-	go r.first(l) // ends with the program, which Close or the pool end if it is a loop
+	go r.runFile(l) // ends with the file; Close or the pool ends a loop
 	select {
 	case e := <-l.ended:
 		defer cancel(nil)
@@ -60,14 +61,14 @@ func (u *unit) load(ctx context.Context) (workerpool.Application, error) {
 			return nil, e.err
 		}
 		return u.routed(e.globals, l.staged)
-	case <-l.receives:
+	case <-l.receiving:
 		return newLoop(u, l, cancel), nil
 	}
 }
 
-// first runs the file on this goroutine.
-func (r *run) first(l *loading) {
-	var e ending
+// runFile runs the file for the first time.
+func (r *run) runFile(l *loading) {
+	var e loadResult
 	defer func() {
 		if p := recover(); p != nil {
 			e.err = &workerpool.PanicError{Value: p}
@@ -80,12 +81,12 @@ func (r *run) first(l *loading) {
 	}
 }
 
-// becomeLoop is called by the first receive of a program. It waits until the
-// generation is live and a worker is there to run it.
+// becomeLoop handles the first receive of a loop application. It waits until the
+// generation is live and a worker continues the run.
 func (r *run) becomeLoop() error {
 	l := r.loading
 	l.globals = globalsOf(r.root)
-	close(l.receives)
+	close(l.receiving)
 	for {
 		select {
 		case task := <-l.tasks:
@@ -95,28 +96,29 @@ func (r *run) becomeLoop() error {
 				return workerpool.ErrRetired
 			}
 			r.loading = nil
-			r.join(w.ctx, w.worker)
+			r.becomeWorker(w.ctx, w.worker)
 			return nil
 		}
 	}
 }
 
-// join makes the run a worker's.
-func (r *run) join(ctx context.Context, w *workerpool.LoopWorker) {
+// becomeWorker makes the run work for a loop worker.
+func (r *run) becomeWorker(ctx context.Context, w *workerpool.LoopWorker) {
 	r.worker = w
-	r.next(w.Job())
-	r.begin(ctx)
+	r.startMessage(w.Job())
+	r.reset(ctx)
 	r.thread.SetLocal(localContext, ctx)
 }
 
-// next makes the message that a loop was given its work; that before it is done.
-func (r *run) next(j *workerpool.Job) {
-	r.work(j)
+// startMessage makes the run work for the message that a loop received. The
+// message before it is finished.
+func (r *run) startMessage(j *workerpool.Job) {
+	r.setJob(j)
 	r.sessions, r.cookie, r.base = nil, "", 0
 }
 
-// globalsOf answers the globals of the file that a thread runs, so far: those
-// of its outermost function.
+// globalsOf returns the current globals of the file that a thread runs: the
+// globals of its outermost function.
 func globalsOf(thread *starlark.Thread) starlark.StringDict {
 	for i := thread.CallStackDepth() - 1; i >= 0; i-- {
 		if fn, ok := thread.DebugFrame(i).Callable().(*starlark.Function); ok {
@@ -126,7 +128,7 @@ func globalsOf(thread *starlark.Thread) starlark.StringDict {
 	return nil
 }
 
-// routed makes a routed application of the globals that a file has left.
+// routed returns a routed application with the globals of a file that ended.
 func (u *unit) routed(globals starlark.StringDict, s *staged) (workerpool.Application, error) {
 	globals.Freeze()
 	table, err := newTable(u, globals)
@@ -136,19 +138,20 @@ func (u *unit) routed(globals starlark.StringDict, s *staged) (workerpool.Applic
 	return &routed{unit: u, globals: globals, staged: s, table: table}, nil
 }
 
-// errNoApplication is a file that is neither kind of application. A name that
-// it sets may be a misspelt one.
+// errNoApplication returns the error for a file that is neither kind of
+// application. It suggests a global with a similar name.
 func (u *unit) errNoApplication(globals starlark.StringDict) error {
 	for _, name := range []string{"channel_routing", "application"} {
 		if near := spell.Nearest(name, globals.Keys()); near != "" {
-			return u.atName(near, hintf(fmt.Sprintf("did you mean %s, where it sets %s?", name, near), "%s sets no %s", u.loader.file, name))
+			return u.placeAtName(near, hintf(fmt.Sprintf("did you mean %s instead of %s?", name, near), "%s does not set %s", u.loader.file, name))
 		}
 	}
 	return hintf("set channel_routing = [view(\"/\", index)], define application(environ, start_response), or call layer.receive_many",
-		"%s sets neither channel_routing nor application and never receives a message", u.loader.file)
+		"%s does not set channel_routing or application and never receives a message", u.loader.file)
 }
 
-// lifecycle calls the hooks of a generation that goes live.
+// lifecycle calls the start hook of a generation that becomes live: on_start for
+// the first generation, on_reload for others.
 func (u *unit) lifecycle(ctx context.Context, globals starlark.StringDict, first bool) error {
 	name := "on_reload"
 	if first {
@@ -160,4 +163,4 @@ func (u *unit) lifecycle(ctx context.Context, globals starlark.StringDict, first
 	return nil
 }
 
-var errNoLayer = errors.New("there is no channel layer here")
+var errNoLayer = errors.New("no channel layer is available here")

@@ -4,31 +4,34 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
 )
 
-// Options say how applications are run. The zero value is ready for use, but
-// for the Layer.
+// Options configure a [Loader]. The zero value is ready for use, except that it
+// has no Layer.
 type Options struct {
-	// Layer is what scripts send to and receive from. A loader without one
-	// can only check.
+	// Layer is the channel layer of scripts. A loader without one can only
+	// check applications.
 	Layer asgi.Layer
-	// Settings are the script's settings.
+	// Settings are the values of the script's settings. They take precedence
+	// over the .env file.
 	Settings map[string]string
-	// Strict makes errors of what checking at send would warn of.
+	// Strict turns warnings about messages and routes into errors.
 	Strict bool
-	// NoCheck turns checking at send off.
+	// NoCheck turns off the checks of messages and routes.
 	NoCheck bool
-	// Memory is how many bytes a handler may make the heap grow by, looked
-	// at between its steps; 256 MiB by default, without end if negative.
+	// Memory is the number of bytes by which a handler may grow the heap,
+	// checked between its steps. The default is 256 MiB; a negative value
+	// means no limit.
 	Memory int64
-	// Live adds a small script to HTML pages, which refreshes them when the
+	// Live adds a small script to HTML pages that reloads them when the
 	// application changes.
 	Live bool
-	// Log is where scripts print and log; nowhere by default.
+	// Log receives the output of print and log. By default it is discarded.
 	Log *slog.Logger
 }
 
@@ -36,21 +39,21 @@ type Options struct {
 // [workerpool.Loader]; its methods may be called from any goroutine.
 type Loader struct {
 	folder string
-	file   string // in the folder
+	file   string // its name in the folder
 	opts   Options
 	log    *slog.Logger
-	live   *generations
+	live   *livePages
 	memory *gauge
 	signer signer
 
 	mu    sync.Mutex // guards the rest
-	files []string
+	files []string   // read by the last load
 }
 
 var _ workerpool.Loader = (*Loader)(nil)
 
-// NewLoader makes a loader of the application in a file. Whatever the
-// application loads, renders or serves lies in that file's folder.
+// NewLoader returns a loader for the application in a file. The application can
+// load, render and serve only files in that file's folder.
 func NewLoader(path string, o Options) *Loader {
 	if o.Memory == 0 {
 		o.Memory = 256 << 20
@@ -63,37 +66,36 @@ func NewLoader(path string, o Options) *Loader {
 		file:   filepath.Base(path),
 		opts:   o,
 		log:    o.Log,
-		live:   newGenerations(o.Layer),
+		live:   newLivePages(o.Layer),
 		memory: &gauge{limit: o.Memory},
 	}
 }
 
-// Load makes a generation: it runs the file until it ends or receives.
+// Load returns a new generation. It runs the file until it ends or receives.
 func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Application, error) {
 	u, err := l.open(generation)
 	if err != nil {
-		l.live.fail()
+		l.live.loadFailed()
 		return nil, err
 	}
 	app, err := u.load(ctx)
-	l.remember(u)
+	l.saveFiles(u)
 	if err != nil {
-		l.live.fail()
+		l.live.loadFailed()
 		u.close()
 		return nil, u.explained(err)
 	}
 	return app, nil
 }
 
-// Files answers the files that the last load has read, as paths beside the
-// application's own.
+// Files returns the paths of the files that the last load read.
 func (l *Loader) Files() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]string(nil), l.files...)
+	return slices.Clone(l.files)
 }
 
-func (l *Loader) remember(u *unit) {
+func (l *Loader) saveFiles(u *unit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.files = l.files[:0]

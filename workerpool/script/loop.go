@@ -8,15 +8,15 @@ import (
 	"asgibox/workerpool"
 )
 
-// loop is an application that receives for itself.
+// loop is an application that receives messages itself.
 type loop struct {
 	unit   *unit
 	cancel context.CancelCauseFunc
 
 	mu      sync.Mutex // guards loading
-	loading *loading   // the first run, until a worker has taken it over
+	loading *loading   // the first run, until a worker continues it
 
-	first *loading // the same, for its globals
+	first *loading // the first run, for its globals
 }
 
 var _ workerpool.Loop = (*loop)(nil)
@@ -25,8 +25,8 @@ func newLoop(u *unit, l *loading, cancel context.CancelCauseFunc) *loop {
 	return &loop{unit: u, loading: l, first: l, cancel: cancel}
 }
 
-// Live lets go what the file sent before its first receive, and runs its
-// start hook on the goroutine that waits there.
+// Live sends the messages that the file sent before its first receive. Then it
+// runs the start hook on the goroutine that waits in that receive.
 func (a *loop) Live(ctx context.Context, first bool) error {
 	l := a.first
 	l.tasks <- func() error {
@@ -38,20 +38,20 @@ func (a *loop) Live(ctx context.Context, first bool) error {
 	return <-l.results
 }
 
-// Drain lets go the pages that wait for a new generation.
+// Drain replies to the pages that wait for a new generation.
 func (a *loop) Drain() { a.unit.loader.live.drain() }
 
-// Current tells open pages.
-func (a *loop) Current() { a.unit.loader.live.announce(a.unit.number) }
+// Current notifies open pages that this generation is live.
+func (a *loop) Current() { a.unit.loader.live.setCurrent(a.unit.number) }
 
-// Stop runs the stop hook. No worker runs any more.
+// Stop runs the stop hook. No worker is running at this point.
 func (a *loop) Stop(ctx context.Context) error {
 	return a.unit.hook(ctx, a.first.globals, "on_stop")
 }
 
-// Close ends the first run, if no worker ever took it over.
+// Close ends the first run if no worker continued it, and closes the files.
 func (a *loop) Close() {
-	if l := a.take(); l != nil {
+	if l := a.takeLoading(); l != nil {
 		close(l.workers)
 		<-l.ended
 	}
@@ -59,23 +59,24 @@ func (a *loop) Close() {
 	a.unit.close()
 }
 
-// Work runs the program once: the first time by going on with the run that
-// loading began.
+// Work runs the program once. The first call continues the run that loading
+// started.
 func (a *loop) Work(ctx context.Context, w *workerpool.LoopWorker) error {
-	if l := a.take(); l != nil {
+	if l := a.takeLoading(); l != nil {
 		l.workers <- liveWorker{ctx, w}
-		return a.clean((<-l.ended).err)
+		return a.workError((<-l.ended).err)
 	}
 	r := a.unit.newRun(ctx, "worker")
-	r.join(ctx, w)
+	r.becomeWorker(ctx, w)
 	_, err := r.exec(a.unit.loader.file)
 	if saved := r.saveSessions(); err == nil {
 		err = saved
 	}
-	return a.clean(err)
+	return a.workError(err)
 }
 
-func (a *loop) take() *loading {
+// takeLoading returns the first run to its first caller, then nil.
+func (a *loop) takeLoading() *loading {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l := a.loading
@@ -83,8 +84,9 @@ func (a *loop) take() *loading {
 	return l
 }
 
-// clean answers ErrRetired bare, whatever the interpreter has put around it.
-func (a *loop) clean(err error) error {
+// workError removes everything that the interpreter wrapped around ErrRetired
+// and explains all other errors.
+func (a *loop) workError(err error) error {
 	if errors.Is(err, workerpool.ErrRetired) {
 		return workerpool.ErrRetired
 	}

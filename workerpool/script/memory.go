@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// gauge samples the heap for all runs of a loader.
+// gauge measures the heap for all runs of a loader.
 type gauge struct {
-	limit int64 // bytes; negative is none
+	limit int64 // bytes; negative means no limit
 
 	mu        sync.Mutex // guards the rest
 	sampled   time.Time
@@ -18,16 +18,15 @@ type gauge struct {
 }
 
 const (
-	// sampleEvery bounds how often the heap is looked at.
-	sampleEvery = 20 * time.Millisecond
-	// collectEvery bounds how often a collection is forced to tell what is
-	// used from what is only not yet collected.
-	collectEvery = 250 * time.Millisecond
+	// sampleInterval is the shortest time between two measurements.
+	sampleInterval = 20 * time.Millisecond
+	// collectInterval is the shortest time between two forced garbage
+	// collections. A collection shows how much of the heap is in use.
+	collectInterval = 250 * time.Millisecond
 )
 
 // exceeded reports whether the heap has grown by more than the limit since
-// base, which it sets at first, and lowers once what others left behind is
-// collected.
+// base. It sets base if it is 0, and lowers base when the heap is smaller.
 func (g *gauge) exceeded(base *int64) bool {
 	if g.limit < 0 {
 		return false
@@ -35,13 +34,13 @@ func (g *gauge) exceeded(base *int64) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	if now.Sub(g.sampled) >= sampleEvery {
+	if now.Sub(g.sampled) >= sampleInterval {
 		g.sampleLocked(now)
 	}
 	if *base == 0 || g.heap < *base {
 		*base = g.heap
 	}
-	if g.heap-*base <= g.limit || now.Sub(g.collected) < collectEvery {
+	if g.heap-*base <= g.limit || now.Sub(g.collected) < collectInterval {
 		return false
 	}
 	runtime.GC()

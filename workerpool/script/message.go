@@ -7,23 +7,24 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
 
-// message is what a consumer is given and what receive answers: a dict of the
-// handler's own, whose values are converted when they are looked at, with what
-// Channels has on its messages besides.
+// message is a message that a consumer or a receive gets. It is a dict that
+// belongs to the handler, with the attributes of messages in Django Channels. It
+// converts each value on its first use.
 type message struct {
 	run     *run
 	channel string
-	reply   string // empty if nobody waits for an answer
+	reply   string // reply channel; empty if there is none
 	content value.Content
-	touched bool // the content may have been changed
+	exposed bool // the script may have changed the content
 
-	session     *session // of the connection, once touched
-	httpSession *session
+	session     *session // of the connection; nil until it is used
+	httpSession *session // of the browser; nil until it is used
 }
 
 var (
@@ -36,7 +37,7 @@ var (
 
 func newMessage(r *run, d asgi.Delivery) *message {
 	m := &message{run: r, channel: d.Channel, content: value.NewContent(d.Message)}
-	m.reply = d.Message.Octets("reply_channel")
+	m.reply = d.Message.Octets(asgi.KeyReplyChannel)
 	return m
 }
 
@@ -47,14 +48,15 @@ func (m *message) Truth() starlark.Bool  { return true }
 func (m *message) Hash() (uint32, error) { return 0, errors.New("unhashable: message") }
 func (m *message) Native() (any, error)  { return m.dict(), nil }
 
-// dict answers the content as a dict, which the script may change.
+// dict returns the content as a dict, which the script may change.
 func (m *message) dict() *starlark.Dict {
-	m.touched = true
+	m.exposed = true
 	return m.content.Dict()
 }
 
-// unchanged answers the message as it was received, if it still is that.
-func (m *message) unchanged() (asgi.Message, bool) { return m.content.Origin(), !m.touched }
+// unchanged returns the message as it was received, and reports whether it is
+// certainly unchanged.
+func (m *message) unchanged() (asgi.Message, bool) { return m.content.Origin(), !m.exposed }
 
 func (m *message) Len() int                         { return m.dict().Len() }
 func (m *message) Iterate() starlark.Iterator       { return m.dict().Iterate() }
@@ -66,20 +68,20 @@ func (m *message) Get(k starlark.Value) (starlark.Value, bool, error) {
 	if !ok {
 		return m.dict().Get(k)
 	}
-	v, ok := m.look(name)
+	v, ok := m.lookup(name)
 	if !ok {
-		return nil, false, hintf("message.get("+starlark.String(name).String()+") answers None instead",
+		return nil, false, hintf("message.get("+starlark.String(name).String()+") returns None for a missing key",
 			"the message has no key %q%s", name, didYouMean(name, m.content.Keys()))
 	}
 	return v, true, nil
 }
 
-// look answers a value, and notes if what it answers could be changed.
-func (m *message) look(name string) (starlark.Value, bool) {
+// lookup returns a value. It sets exposed if the script can change the value.
+func (m *message) lookup(name string) (starlark.Value, bool) {
 	v, ok := m.content.Get(name)
 	switch v.(type) {
 	case *starlark.List, *starlark.Dict:
-		m.touched = true
+		m.exposed = true
 	}
 	return v, ok
 }
@@ -93,7 +95,7 @@ var messageMethods = methods[*message]{
 
 var messageFields = []string{"channel", "reply_channel", "content", "channel_session", "http_session"}
 
-// Attr answers what a message has besides its values.
+// Attr returns an attribute of the message or a method of its dict.
 func (m *message) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "content":
@@ -102,7 +104,7 @@ func (m *message) Attr(name string) (starlark.Value, error) {
 		return &channel{m.channel}, nil
 	case "reply_channel":
 		if m.reply == "" {
-			return nil, hintf("", "a message on %s has no reply channel", m.channel)
+			return nil, fmt.Errorf("a message on %s has no reply channel", m.channel)
 		}
 		return &channel{m.reply}, nil
 	case "channel_session":
@@ -126,7 +128,7 @@ func messageGet(_ *run, m *message, b *starlark.Builtin, args starlark.Tuple, kw
 		return nil, err
 	}
 	name, _ := starlark.AsString(key)
-	if v, ok := m.look(name); ok {
+	if v, ok := m.lookup(name); ok {
 		return v, nil
 	}
 	if def == nil {
@@ -137,7 +139,7 @@ func messageGet(_ *run, m *message, b *starlark.Builtin, args starlark.Tuple, kw
 
 func messageReply(r *run, m *message, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if m.reply == "" {
-		return nil, fmt.Errorf("a message on %s cannot be replied to", m.channel)
+		return nil, fmt.Errorf("a message on %s has no reply channel to send to", m.channel)
 	}
 	return channelSend(r, &channel{m.reply}, b, args, kwargs)
 }
@@ -146,36 +148,37 @@ func messageDeny(r *run, m *message, b *starlark.Builtin, args starlark.Tuple, k
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs); err != nil {
 		return nil, err
 	}
-	if m.channel != "websocket.connect" {
-		return nil, hintf("to end a WebSocket that is open: message.reply_channel.send({\"close\": True})",
-			"only a handshake, on websocket.connect, can be denied; this message came on %s", m.channel)
+	if m.channel != asgi.WebSocketConnect {
+		return nil, hintf("to close an open WebSocket: message.reply_channel.send({\"close\": True})",
+			"only a message on websocket.connect can be denied, and this message is on %s", m.channel)
 	}
 	deny := starlark.NewDict(1)
-	if err := deny.SetKey(starlark.String("accept"), starlark.False); err != nil {
+	if err := deny.SetKey(starlark.String(asgi.KeyAccept), starlark.False); err != nil {
 		return nil, err
 	}
 	return starlark.None, r.send("deny", m.reply, deny, 0)
 }
 
-// retriesKey counts how often a message was put back, as Channels does.
+// retriesKey is the key of the number of times that a message was put back, as
+// in Django Channels.
 const (
 	retriesKey = "__retries__"
 	maxRetries = 10
 	retryAfter = 50 * time.Millisecond
 )
 
-// messageConsumeLater puts the message back, a little later each time.
+// messageConsumeLater puts the message back, with a longer delay each time.
 func messageConsumeLater(r *run, m *message, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs); err != nil {
 		return nil, err
 	}
-	if err := r.sending("consume_later"); err != nil {
+	if err := r.prepareSend("consume_later"); err != nil {
 		return nil, err
 	}
 	origin := m.content.Origin()
 	retries := origin.Int(retriesKey) + 1
 	if retries > maxRetries {
-		r.unit.logAt(r.thread, slog.LevelWarn, "a message was put back too often and is dropped", "channel", m.channel, "times", maxRetries)
+		r.unit.logAt(r.thread, slog.LevelWarn, "message dropped: consume_later has put it back too many times", logkey.Channel, m.channel, "times", maxRetries)
 		return starlark.None, nil
 	}
 	again, err := origin.With(retriesKey, retries)
@@ -183,7 +186,7 @@ func messageConsumeLater(r *run, m *message, b *starlark.Builtin, args starlark.
 		return nil, err
 	}
 	if r.job == nil {
-		return nil, errors.New("consume_later: there is no message to put back here")
+		return nil, errors.New("consume_later: no message is being handled here")
 	}
 	return starlark.None, r.job.PutBack(r.ctx, retryAfter<<(retries-1), m.channel, again)
 }

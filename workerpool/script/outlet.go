@@ -8,7 +8,8 @@ import (
 	"asgibox/asgi"
 )
 
-// direct is the outlet of what nobody's message has set off.
+// direct is the outlet of code that no message triggered, such as a hook. It
+// calls the layer immediately.
 type direct struct {
 	layer asgi.Layer
 	cause *asgi.Cause
@@ -21,10 +22,18 @@ func (u *unit) direct() direct {
 }
 
 var (
-	errNoGroups = errors.New("this channel layer has no groups")
-	errNoLater  = errors.New("this channel layer cannot send later")
-	errNoState  = errors.New("this channel layer keeps no state")
+	errNoGroups = errors.New("this channel layer does not support groups")
+	errNoLater  = errors.New("this channel layer does not support send_later")
+	errNoState  = errors.New("this channel layer does not support state and sessions")
 )
+
+func (o direct) groups() (asgi.Groups, error) {
+	groups, ok := asgi.As[asgi.Groups](o.layer)
+	if !ok {
+		return nil, errNoGroups
+	}
+	return groups, nil
+}
 
 func (o direct) Send(ctx context.Context, channel string, m asgi.Message, opts ...asgi.SendOption) error {
 	return o.layer.Send(ctx, o.cause, channel, m, opts...)
@@ -39,39 +48,39 @@ func (o direct) SendLater(ctx context.Context, due time.Time, channel string, m 
 }
 
 func (o direct) SendGroup(ctx context.Context, group string, m asgi.Message) error {
-	groups, ok := asgi.As[asgi.Groups](o.layer)
-	if !ok {
-		return errNoGroups
+	groups, err := o.groups()
+	if err != nil {
+		return err
 	}
 	return groups.SendGroup(ctx, o.cause, group, m)
 }
 
 func (o direct) GroupAdd(ctx context.Context, group, channel string) error {
-	groups, ok := asgi.As[asgi.Groups](o.layer)
-	if !ok {
-		return errNoGroups
+	groups, err := o.groups()
+	if err != nil {
+		return err
 	}
 	return groups.GroupAdd(ctx, o.cause, group, channel)
 }
 
 func (o direct) GroupDiscard(ctx context.Context, group, channel string) error {
-	groups, ok := asgi.As[asgi.Groups](o.layer)
-	if !ok {
-		return errNoGroups
+	groups, err := o.groups()
+	if err != nil {
+		return err
 	}
 	return groups.GroupDiscard(ctx, o.cause, group, channel)
 }
 
 func (o direct) GroupChannels(ctx context.Context, group string) ([]string, error) {
-	groups, ok := asgi.As[asgi.Groups](o.layer)
-	if !ok {
-		return nil, errNoGroups
+	groups, err := o.groups()
+	if err != nil {
+		return nil, err
 	}
 	return groups.GroupChannels(ctx, o.cause, group)
 }
 
-// staged is the outlet of a file that is being loaded: what it sends is let
-// go when the generation is live, and dropped if it never is.
+// staged is the outlet of a file that is being loaded. It holds the file's calls
+// until the generation is live. If the load fails, they are dropped.
 type staged struct {
 	direct
 	calls []func(context.Context, outlet) error
@@ -117,7 +126,7 @@ func (s *staged) GroupDiscard(_ context.Context, group, channel string) error {
 	return s.stage(func(ctx context.Context, o outlet) error { return o.GroupDiscard(ctx, group, channel) })
 }
 
-// release lets go what was staged.
+// release makes the staged calls.
 func (s *staged) release(ctx context.Context, o outlet) error {
 	calls := s.calls
 	s.calls = nil

@@ -4,13 +4,14 @@ import (
 	"log/slog"
 	"maps"
 
+	"asgibox/internal/logkey"
 	"asgibox/workerpool/script/lib"
 
 	"go.starlark.net/starlark"
 )
 
-// predeclared answers the names that every file may use, besides Starlark's
-// own.
+// predeclared returns the names that every file can use in addition to
+// Starlark's own.
 func (u *unit) predeclared() (starlark.StringDict, error) {
 	l := u.loader
 	settings, err := u.settings()
@@ -36,21 +37,22 @@ func (u *unit) predeclared() (starlark.StringDict, error) {
 	return names, nil
 }
 
-// before lets a call of package lib wait or reach the outside: not where it
-// may run again, and to others only what is on disk.
+// before runs before a call of package lib that waits or leaves the process. It
+// fails where the call might run again. Except for sleep, it also waits until
+// the run's changes are on disk, because the call may make them visible outside.
 func (u *unit) before(thread *starlark.Thread, call string) error {
-	r := of(thread)
-	if err := r.pure(call); err != nil || call == "sleep" {
+	r := runOf(thread)
+	if err := r.checkSideEffect(call); err != nil || call == "sleep" {
 		return err
 	}
 	return r.waitBarrier(r.ctx)
 }
 
-// logger is where a script's log goes, with on whose behalf.
+// logger returns the logger of a script, with the generation and the trace.
 func (u *unit) logger(thread *starlark.Thread) *slog.Logger {
-	log := u.loader.log.With("generation", u.number)
-	if c := of(thread).cause(); c.Trace() != 0 {
-		log = log.With("trace", c.Trace().String())
+	log := u.loader.log.With(logkey.Generation, u.number)
+	if c := runOf(thread).cause(); c.Trace() != 0 {
+		log = log.With(logkey.Trace, c.Trace().String())
 	}
 	return log
 }

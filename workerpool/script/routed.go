@@ -10,8 +10,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// routed is an application that is given its messages. Its globals are
-// frozen, and all workers share them.
+// routed is an application that receives its messages from the pool. Its globals
+// are frozen, and all workers share them.
 type routed struct {
 	unit    *unit
 	globals starlark.StringDict
@@ -24,7 +24,8 @@ var (
 	_ workerpool.Consumer = (*match)(nil)
 )
 
-// Live lets go what the file has sent and runs its start hook.
+// Live sends the messages that the file sent while loading, then runs the start
+// hook.
 func (a *routed) Live(ctx context.Context, first bool) error {
 	if err := a.staged.release(ctx, a.staged.direct); err != nil {
 		return err
@@ -32,41 +33,41 @@ func (a *routed) Live(ctx context.Context, first bool) error {
 	return a.unit.lifecycle(ctx, a.globals, first)
 }
 
-// Drain lets go the pages that wait for a new generation.
+// Drain replies to the pages that wait for a new generation.
 func (a *routed) Drain() { a.unit.loader.live.drain() }
 
-// Current tells open pages.
-func (a *routed) Current() { a.unit.loader.live.announce(a.unit.number) }
+// Current notifies open pages that this generation is live.
+func (a *routed) Current() { a.unit.loader.live.setCurrent(a.unit.number) }
 
 // Stop runs the stop hook.
 func (a *routed) Stop(ctx context.Context) error { return a.unit.hook(ctx, a.globals, "on_stop") }
 
-// Close frees the files.
+// Close closes the files.
 func (a *routed) Close() { a.unit.close() }
 
-// Channels lists what the routes name.
+// Channels lists the channels of the routes.
 func (a *routed) Channels() []string { return a.table.channels }
 
-// Clocks lists what every() asked for.
+// Clocks lists the clocks that every() defined.
 func (a *routed) Clocks() []workerpool.Clock { return a.table.clocks }
 
-// Limits lists the routes with a concurrency.
+// Limits lists the concurrency limits of routes.
 func (a *routed) Limits() []workerpool.Limit { return a.table.limits }
 
-// Route finds the consumer of a message. For requests and handshakes there
-// always is one.
+// Route returns the consumer of a message, or nil. Every request and handshake
+// has a consumer.
 func (a *routed) Route(d asgi.Delivery) workerpool.Consumer {
-	if d.Channel == "http.request" && strings.HasPrefix(d.Message.Text("path"), livePath) {
+	if d.Channel == asgi.HTTPRequest && strings.HasPrefix(d.Message.Text(asgi.KeyPath), livePath) {
 		return &liveConsumer{a.unit.loader}
 	}
 	m := a.table.find(d)
-	if m.entry == nil && d.Channel != "http.request" && d.Channel != "websocket.connect" {
+	if m.entry == nil && d.Channel != asgi.HTTPRequest && d.Channel != asgi.WebSocketConnect {
 		return nil
 	}
 	return m
 }
 
-// Name names the function that handles the message, with its place.
+// Name returns the name and place of the function that handles the message.
 func (m *match) Name() string {
 	if m.entry == nil {
 		return ""
@@ -74,21 +75,21 @@ func (m *match) Name() string {
 	return m.entry.name
 }
 
-// Explain places an error of the pool's at the consumer.
+// Explain places an error of the pool at the consumer.
 func (m *match) Explain(err error) error {
 	if m.entry == nil {
 		return err
 	}
 	if pos, ok := position(m.entry.route.consumer); ok {
-		err = &atConsumer{err, pos}
+		err = &placedError{err, pos}
 	}
 	return m.table.unit.explained(err)
 }
 
-// Ordered reports whether the connection's messages wait for each other.
+// Ordered reports whether the messages of a connection are handled one at a time.
 func (m *match) Ordered() bool { return m.entry == nil || !m.entry.route.unordered }
 
-// Limit answers the key of the route's bound of concurrency.
+// Limit returns the key of the route's concurrency limit, or "".
 func (m *match) Limit() string {
 	if m.entry == nil {
 		return ""
@@ -99,7 +100,7 @@ func (m *match) Limit() string {
 // Consume calls the consumer.
 func (m *match) Consume(ctx context.Context, j *workerpool.Job) error {
 	u := m.table.unit
-	r := u.borrow(ctx)
+	r := u.takeRun(ctx)
 	err := r.consume(m, j)
 	if saved := r.saveSessions(); err == nil {
 		err = saved
@@ -107,22 +108,22 @@ func (m *match) Consume(ctx context.Context, j *workerpool.Job) error {
 	if err != nil {
 		return u.explained(err)
 	}
-	u.giveBack(r)
+	u.returnRun(r)
 	return nil
 }
 
-// borrow answers a run that nobody uses. Runs whose script failed are not
-// used again: their threads may be cancelled.
-func (u *unit) borrow(ctx context.Context) *run {
+// takeRun returns an idle run or a new one. Runs that failed are not reused,
+// because their threads may be cancelled.
+func (u *unit) takeRun(ctx context.Context) *run {
 	if r, ok := u.threads.Get().(*run); ok {
-		r.begin(ctx)
+		r.reset(ctx)
 		return r
 	}
 	return u.newRun(ctx, "handler")
 }
 
-func (u *unit) giveBack(r *run) {
-	r.job.Cause.Place = nil // the thread is somebody else's from now on
+func (u *unit) returnRun(r *run) {
+	r.job.Cause.Place = nil // other handlers will use the thread
 	r.job, r.out, r.cookie, r.held = nil, nil, "", false
 	r.sessions = nil
 	u.threads.Put(r)
@@ -131,20 +132,20 @@ func (u *unit) giveBack(r *run) {
 // consume handles a job's message.
 func (r *run) consume(m *match, j *workerpool.Job) error {
 	r.handler = m.Name()
-	r.work(j)
+	r.setJob(j)
 	d := j.Delivery
 	if m.entry == nil {
 		return r.unrouted(m, d)
 	}
 	msg := newMessage(r, d)
-	if d.Channel == "websocket.connect" {
-		if err := r.rememberPage(msg); err != nil {
+	if d.Channel == asgi.WebSocketConnect {
+		if err := r.saveSessionID(msg); err != nil {
 			return err
 		}
 	}
 	if v := m.entry.route.view; v != nil {
-		return r.serve(m, v, msg)
+		return r.serveView(m, v, msg)
 	}
 	_, err := r.call(m.entry.route.consumer, starlark.Tuple{msg}, m.kwargs)
-	return blame(err)
+	return err
 }

@@ -16,13 +16,13 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// item is one entry of a channel_routing list: a route, an include or a clock.
+// item is an entry of a channel_routing list: a route, an include or a clock.
 type item interface {
 	starlark.Value
 	place() syntax.Position
 }
 
-// opaque gives a Go value what Starlark wants of every value.
+// opaque implements [starlark.Value] for values without attributes.
 type opaque struct {
 	kind string
 	pos  syntax.Position // of the call that made it
@@ -35,32 +35,32 @@ func (o opaque) Truth() starlark.Bool   { return true }
 func (o opaque) Hash() (uint32, error)  { return 0, errors.New("unhashable: " + o.kind) }
 func (o opaque) place() syntax.Position { return o.pos }
 
-// pattern is a regular expression that a value of the message must match.
+// pattern is a regular expression that a message's value for a key must match.
 type pattern struct {
 	key    string
 	source string
 	re     *regexp.Regexp
 }
 
-// route is route(channel, consumer, **patterns).
+// route is the result of route, view and static.
 type route struct {
 	opaque
 	channel     string
 	consumer    starlark.Callable
 	patterns    []pattern
 	unordered   bool
-	concurrency int // 0 is without bound
-	view        *view
+	concurrency int   // 0 means no limit
+	view        *view // nil for route()
 }
 
-// include is include(routes, **patterns).
+// include is the result of include(routes, **patterns).
 type include struct {
 	opaque
 	patterns []pattern
 	items    []item
 }
 
-// clock is every(seconds, channel, content).
+// clock is the result of every(seconds, channel, content).
 type clock struct {
 	opaque
 	every   time.Duration
@@ -68,7 +68,7 @@ type clock struct {
 	content asgi.Message
 }
 
-// callPos answers where the script called the builtin that is running.
+// callPos returns the place of the call to the builtin that is running.
 func callPos(r *run) syntax.Position {
 	if r.thread.CallStackDepth() < 2 {
 		return syntax.Position{}
@@ -76,10 +76,11 @@ func callPos(r *run) syntax.Position {
 	return r.thread.CallFrame(1).Pos
 }
 
-// routeCall is route(channel, consumer, ordered=True, concurrency=None, **patterns).
+// routeCall implements
+// route(channel, consumer, ordered=True, concurrency=None, **patterns).
 func routeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	o := route{opaque: opaque{b.Name(), callPos(r)}}
-	known, patterns, err := split(kwargs, "channel", "consumer", "ordered", "concurrency")
+	known, patterns, err := splitKwargs(kwargs, "channel", "consumer", "ordered", "concurrency")
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func routeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 		return nil, err
 	}
 	o.unordered = !ordered
-	if o.concurrency, err = bound(concurrency); err != nil {
+	if o.concurrency, err = concurrencyArg(concurrency); err != nil {
 		return nil, err
 	}
 	if o.patterns, err = compilePatterns(patterns); err != nil {
@@ -111,14 +112,14 @@ func routeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 	return &o, nil
 }
 
-// bound is a concurrency as scripts write it.
-func bound(v starlark.Value) (int, error) {
+// concurrencyArg converts a concurrency argument.
+func concurrencyArg(v starlark.Value) (int, error) {
 	if v == starlark.None {
 		return 0, nil
 	}
 	n, err := starlark.AsInt32(v)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("concurrency: %s is no number of handlers, from 1", v)
+		return 0, fmt.Errorf("concurrency must be a number of handlers, at least 1, not %s", v)
 	}
 	return n, nil
 }
@@ -126,13 +127,13 @@ func bound(v starlark.Value) (int, error) {
 func callable(call string, v starlark.Value) (starlark.Callable, error) {
 	c, ok := v.(starlark.Callable)
 	if !ok {
-		return nil, hintf("name the function, without calling it", "%s: the consumer is %s, not a function", call, value.An(v))
+		return nil, hintf("write the function's name, without () after it", "%s: the consumer is %s, not a function", call, value.An(v))
 	}
 	return c, nil
 }
 
-// split parts keyword arguments with the names given from all others.
-func split(kwargs []starlark.Tuple, names ...string) (known, others []starlark.Tuple, err error) {
+// splitKwargs separates keyword arguments with the given names from all others.
+func splitKwargs(kwargs []starlark.Tuple, names ...string) (known, others []starlark.Tuple, err error) {
 	for _, kw := range kwargs {
 		name, _ := starlark.AsString(kw[0])
 		if slices.Contains(names, name) {
@@ -144,16 +145,16 @@ func split(kwargs []starlark.Tuple, names ...string) (known, others []starlark.T
 	return known, others, nil
 }
 
-// compilePatterns compiles patterns so that they match from the start.
+// compilePatterns compiles patterns that match from the start of a text.
 func compilePatterns(kwargs []starlark.Tuple) ([]pattern, error) {
 	var all []pattern
 	for _, kw := range kwargs {
 		key, _ := starlark.AsString(kw[0])
 		source, ok := starlark.AsString(kw[1])
 		if !ok {
-			return nil, fmt.Errorf("%s: a pattern is text, not %s", key, kw[1].Type())
+			return nil, fmt.Errorf("%s: a pattern must be text, not %s", key, value.An(kw[1]))
 		}
-		if _, err := regexp.Compile(source); err != nil { // as it was written
+		if _, err := regexp.Compile(source); err != nil { // its error quotes the pattern as written
 			return nil, badPattern(key, source, err)
 		}
 		re, err := regexp.Compile(`^(?:` + source + `)`)
@@ -169,18 +170,18 @@ func badPattern(key, source string, err error) error {
 	var wrong *resyntax.Error
 	hint := ""
 	if regexp.MustCompile(`\(\?[=!<]`).MatchString(source) && !strings.Contains(source, "(?<=") {
-		hint = "patterns have no look-ahead and no look-behind: they are matched in linear time (RE2)"
+		hint = "patterns do not support look-ahead and look-behind: they use RE2 syntax"
 	}
 	if errors.As(err, &wrong) {
-		return hintf(hint, "%s=%q is no regular expression: %s: %s", key, source, wrong.Code, wrong.Expr)
+		return hintf(hint, "%s=%q is not a regular expression: %s: %s", key, source, wrong.Code, wrong.Expr)
 	}
 	return hintf(hint, "%s=%q: %v", key, source, err)
 }
 
-// includeCall is include(routes, **patterns).
+// includeCall implements include(routes, **patterns).
 func includeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	o := include{opaque: opaque{b.Name(), callPos(r)}}
-	known, patterns, err := split(kwargs, "routes")
+	known, patterns, err := splitKwargs(kwargs, "routes")
 	if err != nil {
 		return nil, err
 	}
@@ -195,14 +196,16 @@ func includeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 	return &o, err
 }
 
-// itemsOf takes a list of routes.
+const itemsHint = "write a list of route(…), view(…), static(…), every(…) and include(…)"
+
+// itemsOf returns the items of a list of routes.
 func itemsOf(what string, v starlark.Value) ([]item, error) {
 	if d, ok := v.(*starlark.Dict); ok {
 		return dictItems(d)
 	}
 	list, ok := v.(starlark.Iterable)
 	if !ok {
-		return nil, hintf("a list of route(…), view(…), static(…), every(…) and include(…)", "%s is %s, not a list of routes", what, value.An(v))
+		return nil, hintf(itemsHint, "%s is %s, not a list of routes", what, value.An(v))
 	}
 	var items []item
 	n := 0
@@ -217,14 +220,14 @@ func itemsOf(what string, v starlark.Value) ([]item, error) {
 			}
 			items = append(items, inner...)
 		default:
-			return nil, hintf("a list of route(…), view(…), static(…), every(…) and include(…)", "%s[%d] is %s, not a route", what, n, value.An(v))
+			return nil, hintf(itemsHint, "%s[%d] is %s, not a route", what, n, value.An(v))
 		}
 		n++
 	}
 	return items, nil
 }
 
-// dictItems makes routes of {"channel": consumer}.
+// dictItems returns the routes of a dict {"channel": consumer}.
 func dictItems(d *starlark.Dict) ([]item, error) {
 	var items []item
 	for k, v := range d.Entries() {
@@ -245,7 +248,7 @@ func dictItems(d *starlark.Dict) ([]item, error) {
 	return items, nil
 }
 
-// everyCall is every(seconds, channel, content={}).
+// everyCall implements every(seconds, channel, content={}).
 func everyCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	o := clock{opaque: opaque{b.Name(), callPos(r)}}
 	var interval, to starlark.Value
@@ -254,11 +257,11 @@ func everyCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 		return nil, err
 	}
 	var err error
-	if o.every, err = duration("every", interval); err != nil {
+	if o.every, err = duration("every: the interval", interval); err != nil {
 		return nil, err
 	}
 	if o.every < 10*time.Millisecond {
-		return nil, fmt.Errorf("every: at least 0.01 seconds, not %s", interval)
+		return nil, fmt.Errorf("every: the interval must be at least 0.01 seconds, not %s", interval)
 	}
 	if o.channel, err = channelName(b.Name(), to); err != nil {
 		return nil, err

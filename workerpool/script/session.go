@@ -10,27 +10,27 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// session is a dict that is read when it is touched, and written, if it has
-// changed, before the handler's next send and at its end.
+// session is a dict that is read from the layer on its first use. If it changed,
+// it is saved before the handler's next send and at the handler's end.
 type session struct {
 	name  string // for errors
 	dict  *starlark.Dict
-	saved asgi.Dict // what is kept
+	saved asgi.Dict // the content in the layer
 	save  func(r *run, old, new asgi.Dict) error
 }
 
-func newSession(name string, kept asgi.Dict, save func(r *run, old, new asgi.Dict) error) *session {
-	return &session{name: name, dict: value.Dict(kept), saved: kept, save: save}
+func newSession(name string, saved asgi.Dict, save func(r *run, old, new asgi.Dict) error) *session {
+	return &session{name: name, dict: value.Dict(saved), saved: saved, save: save}
 }
 
-// saveSessions writes the sessions that have changed.
+// saveSessions saves the sessions that have changed.
 func (r *run) saveSessions() error {
 	for _, s := range r.sessions {
-		kept, err := r.keep(s.dict)
+		v, err := r.storable(s.dict)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		now := kept.(asgi.Dict)
+		now := v.(asgi.Dict)
 		if asgi.Equal(now, s.saved) {
 			continue
 		}
@@ -42,14 +42,14 @@ func (r *run) saveSessions() error {
 	return nil
 }
 
-// The keys of what is kept for a connection.
+// Each connection has a record in the layer, with these keys.
 const (
 	channelPrefix = "channel/"
-	recordData    = "data" // its channel_session
-	recordHTTP    = "http" // the id of its page's http_session
+	recordData    = "data" // the channel_session
+	recordHTTP    = "http" // the id of the http_session
 )
 
-// channelSession answers the message's channel_session.
+// channelSession returns the message's channel_session.
 func (m *message) channelSession() (starlark.Value, error) {
 	if m.session != nil {
 		return m.session.dict, nil
@@ -65,13 +65,13 @@ func (m *message) channelSession() (starlark.Value, error) {
 	v, _ := record.Get(recordData)
 	data, _ := v.(asgi.Dict)
 	m.session = newSession("channel_session", data, func(r *run, _, now asgi.Dict) error {
-		return r.keepRecord(m.reply, recordData, now)
+		return r.setRecord(m.reply, recordData, now)
 	})
 	r.sessions = append(r.sessions, m.session)
 	return m.session.dict, nil
 }
 
-// record answers what is kept for a connection.
+// record returns the record of a connection.
 func (r *run) record(reply string) (asgi.Dict, error) {
 	kv, err := r.kv("channel_session")
 	if err != nil {
@@ -85,9 +85,9 @@ func (r *run) record(reply string) (asgi.Dict, error) {
 	return record, err
 }
 
-// keepRecord changes one key of what is kept for a connection. Its handlers
-// run one at a time, so nobody comes between reading and writing.
-func (r *run) keepRecord(reply, key string, v any) error {
+// setRecord changes one key of a connection's record. No other handler can change
+// the record meanwhile, because the handlers of a connection run one at a time.
+func (r *run) setRecord(reply, key string, v any) error {
 	record, err := r.record(reply)
 	if err != nil {
 		return err
@@ -101,5 +101,6 @@ func (r *run) keepRecord(reply, key string, v any) error {
 	return kv.Set(r.saveContext(), r.cause(), channelPrefix+reply, changed.Dict, l.Settings().GroupExpiry, asgi.Volatile)
 }
 
-// saveContext outlives a handler that was cancelled: what it did stays.
+// saveContext returns a context for saving sessions. Cancelling the handler does
+// not cancel it, so that changes made before are saved.
 func (r *run) saveContext() context.Context { return context.WithoutCancel(r.ctx) }

@@ -9,13 +9,13 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// settingsFile holds settings beside the application.
+// settingsFile is the name of the settings file in the application's folder.
 const settingsFile = ".env"
 
-// settings makes the script's settings: those of the file, under those of the
-// command line.
+// settings returns the script's settings. Those of the command line take
+// precedence over those of the file.
 func (u *unit) settings() (starlark.Value, error) {
-	all, err := lib.ParseEnv(settingsFile, u.sources.peek(settingsFile))
+	all, err := lib.ParseEnv(settingsFile, u.sources.readOptional(settingsFile))
 	if err != nil {
 		return nil, err
 	}
@@ -23,9 +23,9 @@ func (u *unit) settings() (starlark.Value, error) {
 	return lib.Settings(all), nil
 }
 
-// peek answers the text of a file that need not be there. It counts as read,
-// so that its coming is noticed.
-func (s *sources) peek(name string) string {
+// readOptional returns the text of a file, or "" if it does not exist. The file
+// counts as read, so that its creation causes a reload.
+func (s *sources) readOptional(name string) string {
 	text := ""
 	if f, err := s.root.Open(name); err == nil {
 		defer f.Close()
@@ -39,8 +39,8 @@ func (s *sources) peek(name string) string {
 	return text
 }
 
-// text answers the text of a file that was read, a script's or a template's,
-// for explanations. What the settings hold is nobody's to see.
+// text returns the text of a script or template for explanations. It does not
+// return the settings file, which may contain secrets.
 func (u *unit) text(name string) (string, bool) {
 	if name == settingsFile {
 		return "", false

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -18,17 +19,17 @@ import (
 )
 
 const (
-	// maxSource is the longest file that is compiled, in bytes.
+	// maxSource is the maximum length of a source file, in bytes.
 	maxSource = 1 << 20
-	// maxBrackets is how deep brackets may nest in a file. The parser
-	// recurses on the Go stack, which cannot be caught when it ends.
+	// maxBrackets is the maximum depth of nested brackets. The parser
+	// recurses on the Go stack, and a Go stack overflow ends the process.
 	maxBrackets = 500
 )
 
-// dialect is Starlark with everything on that makes it more of a Python.
+// dialect is Starlark with all optional Python features.
 var dialect = &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true}
 
-// sources are the files of one generation, as they were when it was loaded.
+// sources holds the files of one generation as they were when it was loaded.
 type sources struct {
 	root *os.Root
 
@@ -36,24 +37,24 @@ type sources struct {
 	text map[string]string
 }
 
-// read answers the text of a file in the application's folder.
+// read returns the text of a file in the application's folder.
 func (s *sources) read(name string) (string, error) {
 	f, err := s.root.Open(name)
 	if err != nil {
-		return "", s.unreadable(name, err)
+		return "", s.readError(name, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSource+1))
 	if err != nil {
-		return "", s.unreadable(name, err)
+		return "", s.readError(name, err)
 	}
 	if len(data) > maxSource {
-		return "", fmt.Errorf("%s is longer than %d bytes", name, maxSource)
+		return "", fmt.Errorf("%s is longer than %d bytes: split it into several files", name, maxSource)
 	}
-	text := strings.TrimPrefix(string(data), "\ufeff") // some editors mark UTF-8 so
-	if at := invalid(text); at >= 0 {
+	text := strings.TrimPrefix(string(data), "\ufeff") // a byte order mark
+	if at := invalidUTF8(text); at >= 0 {
 		line := int32(1 + strings.Count(text[:at], "\n"))
-		return "", &placedError{pos: syntax.MakePosition(&name, line, 0), msg: "the file is not UTF-8", hint: "have the editor save it as UTF-8"}
+		return "", &placedError{hintf("save the file as UTF-8 in the editor", "the file is not UTF-8"), syntax.MakePosition(&name, line, 0)}
 	}
 	s.mu.Lock()
 	s.text[name] = text
@@ -61,8 +62,8 @@ func (s *sources) read(name string) (string, error) {
 	return text, checkNesting(name, text)
 }
 
-// invalid answers where a text stops being UTF-8, or -1.
-func invalid(text string) int {
+// invalidUTF8 returns the index of the first byte that is not UTF-8, or -1.
+func invalidUTF8(text string) int {
 	if utf8.ValidString(text) {
 		return -1
 	}
@@ -74,28 +75,28 @@ func invalid(text string) int {
 	return -1
 }
 
-func (s *sources) unreadable(name string, err error) error {
+func (s *sources) readError(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		s.mu.Lock()
-		s.text[name] = "" // so that its coming is watched for
+		s.text[name] = "" // so that its creation causes a reload
 		s.mu.Unlock()
-		return hintf(s.nearest(name), "%s: there is no such file", name)
+		return hintf(s.suggestFile(name), "%s: there is no such file", name)
 	}
 	var failed *fs.PathError
 	if errors.As(err, &failed) {
 		err = failed.Err
 	}
-	return fmt.Errorf("%s cannot be read: %w", name, err)
+	return fmt.Errorf("cannot read %s: %w", name, err)
 }
 
-// nearest suggests a file of the same folder.
-func (s *sources) nearest(name string) string {
+// suggestFile suggests a file with a similar name in the same folder.
+func (s *sources) suggestFile(name string) string {
 	folder, err := s.root.Open(path.Dir(name))
 	if err != nil {
 		return ""
 	}
 	defer folder.Close()
-	names, _ := folder.Readdirnames(1000) // a suggestion only
+	names, _ := folder.Readdirnames(1000) // enough for a suggestion
 	if whole := path.Base(name) + ".star"; slices.Contains(names, whole) {
 		return fmt.Sprintf("did you mean %q?", name+".star")
 	}
@@ -105,7 +106,7 @@ func (s *sources) nearest(name string) string {
 	return ""
 }
 
-// lookup answers the text of a file that was read, for explanations.
+// lookup returns the text of a file that was read.
 func (s *sources) lookup(name string) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,23 +114,18 @@ func (s *sources) lookup(name string) (string, bool) {
 	return text, ok
 }
 
-// names answers the files that were read, sorted.
+// names returns the names of the files that were read, sorted.
 func (s *sources) names() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names := make([]string, 0, len(s.text))
-	for name := range s.text {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(s.text))
 }
 
-// resolve answers the file that a load statement means: relative to the
-// application's folder, never outside it.
+// resolve returns the file that a load statement names, relative to the
+// application's folder. It fails if the file is outside that folder.
 func resolve(module string) (string, error) {
 	if strings.Contains(module, `\`) || path.IsAbs(module) {
-		return "", fmt.Errorf("%s: name a file relative to the application's own, with /", module)
+		return "", fmt.Errorf("%s: the path must be relative to the application's folder and use / as separator", module)
 	}
 	name := path.Clean(module)
 	if name == ".." || strings.HasPrefix(name, "../") {
@@ -138,8 +134,8 @@ func resolve(module string) (string, error) {
 	return name, nil
 }
 
-// checkNesting refuses a text whose brackets nest so deep that parsing it
-// could exhaust the stack. Brackets in strings and comments do not count.
+// checkNesting returns an error if brackets nest so deeply that parsing the text
+// could overflow the stack. Brackets in strings and comments do not count.
 func checkNesting(name, text string) error {
 	depth, line := 0, int32(1)
 	for i := 0; i < len(text); i++ {
@@ -154,7 +150,7 @@ func checkNesting(name, text string) error {
 			i += n - 1
 		case '(', '[', '{':
 			if depth++; depth > maxBrackets {
-				return &placedError{pos: syntax.MakePosition(&name, line, 1), msg: fmt.Sprintf("brackets nest deeper than %d", maxBrackets)}
+				return &placedError{fmt.Errorf("brackets nest deeper than %d", maxBrackets), syntax.MakePosition(&name, line, 1)}
 			}
 		case ')', ']', '}':
 			depth--
@@ -163,7 +159,7 @@ func checkNesting(name, text string) error {
 	return nil
 }
 
-// skipTo answers how far it is to the mark, or to the end.
+// skipTo returns the index of the mark, or the length of the text.
 func skipTo(text, mark string) int {
 	if i := strings.Index(text, mark); i >= 0 {
 		return i
@@ -171,7 +167,7 @@ func skipTo(text, mark string) int {
 	return len(text)
 }
 
-// skipString answers the length of the string literal that text begins with.
+// skipString returns the length of the string literal at the start of text.
 func skipString(text string) int {
 	quote := text[:1]
 	if triple := strings.Repeat(quote, 3); strings.HasPrefix(text, triple) {

@@ -10,10 +10,10 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// statePrefix keeps the script's keys apart from others in the layer's [asgi.KV].
+// statePrefix separates the script's keys from other keys in the layer's [asgi.KV].
 const statePrefix = "state/"
 
-// stateObject makes the script's state.
+// stateObject returns the script's state.
 func stateObject() *object {
 	return &object{name: "state", attrs: functions("state", map[string]builtin{
 		"get": stateGet, "set": stateSet, "delete": stateDelete, "incr": stateIncr,
@@ -21,7 +21,7 @@ func stateObject() *object {
 	})}
 }
 
-// kv answers where state and sessions are kept.
+// kv returns the layer's store for state and sessions.
 func (r *run) kv(call string) (asgi.KV, error) {
 	l, err := r.layer(call)
 	if err != nil {
@@ -34,15 +34,15 @@ func (r *run) kv(call string) (asgi.KV, error) {
 	return kv, nil
 }
 
-// keep makes a value fit to be kept and notes it: with the reply channel in it
-// somebody else can answer.
-func (r *run) keep(v starlark.Value) (any, error) {
+// storable converts a value for the store. It passes the value to the job,
+// because another handler can reply if the value contains the reply channel.
+func (r *run) storable(v starlark.Value) (any, error) {
 	limit := r.unit.loader.opts.Layer.Settings().MaxMessage + asgi.MessageOverhead
-	kept, err := value.FromStarlark(v, limit)
+	stored, err := value.FromStarlark(v, limit)
 	if err == nil && r.job != nil {
-		r.job.NoteStored(kept)
+		r.job.NoteStored(stored)
 	}
-	return kept, err
+	return stored, err
 }
 
 func stateGet(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -75,11 +75,11 @@ func stateSet(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlar
 	if err != nil {
 		return nil, err
 	}
-	kept, err := r.keep(v)
+	stored, err := r.storable(v)
 	if err != nil {
 		return nil, err
 	}
-	return v, kv.Set(r.ctx, r.cause(), statePrefix+key, kept, 0)
+	return v, kv.Set(r.ctx, r.cause(), statePrefix+key, stored, 0)
 }
 
 func stateDelete(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -106,7 +106,7 @@ func stateIncr(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 	}
 	by, ok := n.Int64()
 	if !ok {
-		return nil, fmt.Errorf("%s: %v does not fit in 64 bits", b.Name(), n)
+		return nil, fmt.Errorf("%s: n must be a 64-bit integer, not %v", b.Name(), n)
 	}
 	sum, err := kv.Incr(r.ctx, r.cause(), statePrefix+key, by)
 	if err != nil {
@@ -128,14 +128,14 @@ func stateAppend(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 	newest := 0
 	if keep != nil {
 		if newest, err = starlark.AsInt32(keep); err != nil || newest < 1 {
-			return nil, fmt.Errorf("%s: keep is how many of the newest stay, at least 1", b.Name())
+			return nil, fmt.Errorf("%s: keep must be the number of newest values to keep, at least 1, not %s", b.Name(), keep)
 		}
 	}
-	kept, err := r.keep(v)
+	stored, err := r.storable(v)
 	if err != nil {
 		return nil, err
 	}
-	list, err := kv.Append(r.ctx, r.cause(), statePrefix+key, kept, newest)
+	list, err := kv.Append(r.ctx, r.cause(), statePrefix+key, stored, newest)
 	if err != nil {
 		return nil, fmt.Errorf("%s(%q): %w", b.Name(), key, err)
 	}
@@ -162,8 +162,8 @@ func stateKeys(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 	return starlark.NewList(list), nil
 }
 
-// stateUpdate has a function work out a new value from the old one, again if
-// somebody else was quicker.
+// stateUpdate calls a function that computes a new value from the old one. It
+// repeats the call if another handler changed the value meanwhile.
 func stateUpdate(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var key string
 	var fn starlark.Callable
@@ -175,12 +175,12 @@ func stateUpdate(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 	if err != nil {
 		return nil, err
 	}
-	first, err := r.keep(def)
+	first, err := r.storable(def)
 	if err != nil {
 		return nil, err
 	}
 	for r.ctx.Err() == nil {
-		v, done, err := r.swap(kv, statePrefix+key, fn, first)
+		v, done, err := r.tryUpdate(kv, statePrefix+key, fn, first)
 		if done || err != nil {
 			return v, err
 		}
@@ -188,25 +188,26 @@ func stateUpdate(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 	return nil, context.Cause(r.ctx)
 }
 
-func (r *run) swap(kv asgi.KV, key string, fn starlark.Value, def any) (v starlark.Value, done bool, err error) {
+// tryUpdate makes one attempt of stateUpdate and reports whether it succeeded.
+func (r *run) tryUpdate(kv asgi.KV, key string, fn starlark.Value, def any) (v starlark.Value, done bool, err error) {
 	old, ok, err := kv.Get(r.ctx, r.cause(), key)
 	if err != nil {
 		return nil, false, err
 	}
-	given := old
+	arg := old
 	if !ok {
-		old, given = asgi.Absent, def
+		old, arg = asgi.Absent, def
 	}
-	r.inside = "state.update"
-	v, err = r.call(fn, starlark.Tuple{value.ToStarlark(given)}, nil)
-	r.inside = ""
+	r.retryable = "state.update"
+	v, err = r.call(fn, starlark.Tuple{value.ToStarlark(arg)}, nil)
+	r.retryable = ""
 	if err != nil {
 		return nil, false, err
 	}
-	kept, err := r.keep(v)
+	stored, err := r.storable(v)
 	if err != nil {
-		return nil, false, fmt.Errorf("what the function of state.update answered: %w", err)
+		return nil, false, fmt.Errorf("the value that the function passed to state.update returned: %w", err)
 	}
-	done, err = kv.Swap(r.ctx, r.cause(), key, old, kept)
+	done, err = kv.Swap(r.ctx, r.cause(), key, old, stored)
 	return v, done, err
 }

@@ -13,26 +13,26 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// table is the routing of a generation, ready for use.
+// table is the routing table of a generation.
 type table struct {
 	unit     *unit
-	channels []string           // what routes name, in order
+	channels []string           // of the routes, in order
 	entries  map[string][]entry // by channel, in order
 	clocks   []workerpool.Clock
-	struck   []syntax.Position // where each clock stands
+	clockPos []syntax.Position // of each clock
 	limits   []workerpool.Limit
 	wsgi     starlark.Callable // application, or nil
 }
 
-// entry is a route with the includes it is within, outermost first.
+// entry is a route with its includes, outermost first.
 type entry struct {
-	within []*include
-	route  *route
-	name   string // of the consumer, with its place
-	limit  string // key of its limit, or empty
+	includes []*include
+	route    *route
+	name     string // of the consumer, with its place
+	limit    string // key of its limit, or empty
 }
 
-// newTable makes the table of what a file has set.
+// newTable returns the routing table of a file with these globals.
 func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 	t := &table{unit: u, entries: make(map[string][]entry)}
 	routing, application := globals["channel_routing"], globals["application"]
@@ -42,22 +42,22 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 	if application != nil {
 		wsgi, ok := application.(starlark.Callable)
 		if !ok {
-			return nil, u.atName("application", fmt.Errorf("application is %s; it is called as application(environ, start_response)", value.An(application)))
+			return nil, u.placeAtName("application", fmt.Errorf("application is %s, not a function; define application(environ, start_response)", value.An(application)))
 		}
 		t.wsgi = wsgi
-		t.channels = append(t.channels, "http.request")
+		t.channels = append(t.channels, asgi.HTTPRequest)
 	}
 	if routing == nil {
 		return t, nil
 	}
 	items, err := itemsOf("channel_routing", routing)
 	if err != nil {
-		return nil, u.atName("channel_routing", err)
+		return nil, u.placeAtName("channel_routing", err)
 	}
 	if _, ok := routing.(*starlark.Dict); ok {
 		for _, it := range items {
 			o := it.(*route)
-			if pos, ok := u.literal(o.channel); ok {
+			if pos, ok := u.findLiteral(o.channel); ok {
 				o.pos = pos
 			}
 		}
@@ -68,25 +68,25 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 	t.warnUnreached()
 	for i, c := range t.clocks {
 		if len(t.entries[c.Channel]) == 0 {
-			u.warnAt(t.struck[i], fmt.Sprintf("every: no route reads %q%s", c.Channel, didYouMean(c.Channel, t.channels)))
+			u.warnAt(t.clockPos[i], fmt.Sprintf("every: no route reads %q%s", c.Channel, didYouMean(c.Channel, t.channels)))
 		}
 	}
 	return t, nil
 }
 
-// add takes items in, those of includes in their place.
-func (t *table) add(items []item, within []*include) error {
+// add adds items, and in place of an include its items.
+func (t *table) add(items []item, includes []*include) error {
 	for _, it := range items {
 		switch it := it.(type) {
 		case *include:
-			if err := t.add(it.items, append(slices.Clip(within), it)); err != nil {
+			if err := t.add(it.items, append(slices.Clip(includes), it)); err != nil {
 				return err
 			}
 		case *clock:
 			t.clocks = append(t.clocks, workerpool.Clock{Every: it.every, Channel: it.channel, Content: it.content})
-			t.struck = append(t.struck, it.pos)
+			t.clockPos = append(t.clockPos, it.pos)
 		case *route:
-			if err := t.addRoute(it, within); err != nil {
+			if err := t.addRoute(it, includes); err != nil {
 				return err
 			}
 		}
@@ -94,14 +94,14 @@ func (t *table) add(items []item, within []*include) error {
 	return nil
 }
 
-func (t *table) addRoute(o *route, within []*include) error {
-	if err := t.unit.spelling(o); err != nil {
+func (t *table) addRoute(o *route, includes []*include) error {
+	if err := t.unit.checkSpelling(o); err != nil {
 		return err
 	}
-	if err := fits(o, within); err != nil {
+	if err := checkConsumer(o, includes); err != nil {
 		return err
 	}
-	e := entry{within: within, route: o, name: consumerName(o.consumer)}
+	e := entry{includes: includes, route: o, name: consumerName(o.consumer)}
 	if o.concurrency > 0 {
 		e.limit = fmt.Sprintf("%s %s %d", o.channel, o.consumer.Name(), len(t.limits))
 		t.limits = append(t.limits, workerpool.Limit{Key: e.limit, Channel: o.channel, Max: o.concurrency})
@@ -120,16 +120,16 @@ func consumerName(fn starlark.Callable) string {
 	return fn.Name()
 }
 
-// fits checks that a route's consumer takes what it will be called with: the
-// message and each name that a pattern captures.
-func fits(o *route, within []*include) error {
+// checkConsumer checks that a route's consumer accepts its arguments: the message
+// and each name that a pattern captures.
+func checkConsumer(o *route, includes []*include) error {
 	fn, ok := o.consumer.(*starlark.Function)
 	if !ok {
 		return nil
 	}
-	captured := o.captures(within)
+	captured := o.captures(includes)
 	wrong := func(hint, format string, args ...any) error {
-		return &placedError{pos: o.pos, msg: fmt.Sprintf("%s: the consumer %s ", o.kind, fn.Name()) + fmt.Sprintf(format, args...), hint: hint}
+		return &placedError{hintf(hint, "%s: the consumer %s %s", o.kind, fn.Name(), fmt.Sprintf(format, args...)), o.pos}
 	}
 	var params []string
 	for i := range fn.NumParams() {
@@ -147,33 +147,32 @@ func fits(o *route, within []*include) error {
 	if o.view != nil {
 		what = "request"
 	}
-	written := fmt.Sprintf("def %s(%s):", fn.Name(), strings.Join(append([]string{what}, captured...), ", "))
+	definition := fmt.Sprintf("def %s(%s):", fn.Name(), strings.Join(append([]string{what}, captured...), ", "))
 	if fn.Name() == "lambda" {
-		written = fmt.Sprintf("lambda %s: …", strings.Join(append([]string{what}, captured...), ", "))
+		definition = fmt.Sprintf("lambda %s: …", strings.Join(append([]string{what}, captured...), ", "))
 	}
 	if ordinary-fn.NumKwonlyParams() < 1 && !fn.HasVarargs() {
-		return wrong(written, "takes no arguments; it is called with the %s", what)
+		return wrong(definition, "takes no arguments; it is called with the %s", what)
 	}
 	for _, name := range captured {
 		if !fn.HasKwargs() && !slices.Contains(params[:ordinary], name) {
-			return wrong(written, "has no parameter %q, which the pattern captures", name)
+			return wrong(definition, "has no parameter %q, which the pattern captures", name)
 		}
 		if len(params) > 0 && params[0] == name && !fn.HasVarargs() {
-			return wrong("", "gets the "+what+" as its first argument, so %q cannot be captured too", name)
+			return wrong(definition, "receives the %s as its first parameter %q, so the pattern cannot capture that name; rename one of them", what, name)
 		}
 	}
 	for i := 1; i < ordinary; i++ {
 		if fn.ParamDefault(i) == nil && !slices.Contains(captured, params[i]) {
 			return wrong(fmt.Sprintf("capture it, like path=r\"(?P<%s>\\w+)\", or give it a default", params[i]),
-				"wants an argument %q, which no pattern captures", params[i])
+				"needs an argument %q, which no pattern captures", params[i])
 		}
 	}
 	return nil
 }
 
-// captures lists the names that a route's patterns capture, its includes'
-// among them.
-func (o *route) captures(within []*include) []string {
+// captures lists the names that the patterns of a route and its includes capture.
+func (o *route) captures(includes []*include) []string {
 	var names []string
 	add := func(patterns []pattern) {
 		for _, p := range patterns {
@@ -184,7 +183,7 @@ func (o *route) captures(within []*include) []string {
 			}
 		}
 	}
-	for _, in := range within {
+	for _, in := range includes {
 		add(in.patterns)
 	}
 	add(o.patterns)
@@ -194,47 +193,47 @@ func (o *route) captures(within []*include) []string {
 	return names
 }
 
-// messageKeys are the keys that the specification gives messages of protocol
-// servers, and whose values a pattern can look at.
+// messageKeys are the keys of protocol servers' messages that patterns can match.
 var messageKeys = map[string][]string{
-	"http.request":         {"reply_channel", "http_version", "method", "scheme", "path", "query_string", "root_path", "body", "body_channel"},
-	"http.disconnect":      {"reply_channel", "path"},
-	"websocket.connect":    {"reply_channel", "scheme", "path", "query_string", "root_path", "http_version"},
-	"websocket.receive":    {"reply_channel", "path", "text", "bytes"},
-	"websocket.disconnect": {"reply_channel", "path"},
-	"udp.receive":          {"reply_channel", "data"},
+	asgi.HTTPRequest: {asgi.KeyReplyChannel, asgi.KeyHTTPVersion, asgi.KeyMethod, asgi.KeyScheme, asgi.KeyPath,
+		asgi.KeyQueryString, asgi.KeyRootPath, asgi.KeyBody, asgi.KeyBodyChannel},
+	asgi.HTTPDisconnect:      {asgi.KeyReplyChannel, asgi.KeyPath},
+	asgi.WebSocketConnect:    {asgi.KeyReplyChannel, asgi.KeyScheme, asgi.KeyPath, asgi.KeyQueryString, asgi.KeyRootPath, asgi.KeyHTTPVersion},
+	asgi.WebSocketReceive:    {asgi.KeyReplyChannel, asgi.KeyPath, asgi.KeyText, asgi.KeyBytes},
+	asgi.WebSocketDisconnect: {asgi.KeyReplyChannel, asgi.KeyPath},
+	asgi.UDPReceive:          {asgi.KeyReplyChannel, asgi.KeyData},
 }
 
-// knownKeys refuses a pattern for a key that messages of a protocol server
-// never have.
+// knownKeys returns an error if a pattern names a key that messages of the
+// protocol server never have.
 func knownKeys(channel string, patterns []pattern) error {
 	known := messageKeys[channel]
 	for _, p := range patterns {
 		if known != nil && !slices.Contains(known, p.key) {
-			return hintf("a message on "+channel+" has the texts "+strings.Join(known, ", "),
-				"a message on %s has no text %q to match%s", channel, p.key, didYouMean(p.key, append(known, "ordered", "concurrency")))
+			return hintf("patterns for "+channel+" can match "+strings.Join(known, ", "),
+				"a message on %s has no key %q to match%s", channel, p.key, didYouMean(p.key, append(known, "ordered", "concurrency")))
 		}
 	}
 	return nil
 }
 
-// match is a message's way to its consumer. It implements
-// [workerpool.Consumer].
+// match is the entry that matches a message, with the captured arguments. It
+// implements [workerpool.Consumer].
 type match struct {
 	table  *table
-	entry  *entry // nil if the message has none
+	entry  *entry // nil if no entry matches
 	kwargs []starlark.Tuple
-	params []starlark.Tuple // those of them that a view's path captured
-	path   string           // what includes have left of it, for files
-	allow  []string         // methods of views that fit but for the method
+	params []starlark.Tuple // the kwargs that a view's path captured
+	path   string           // the rest of the path after includes, for files
+	allow  []string         // methods of views that match except for the method
 }
 
-// find answers the first entry that fits a message.
+// find returns the match of the first entry that matches a message.
 func (t *table) find(d asgi.Delivery) *match {
 	m := &match{table: t}
 	entries := t.entries[d.Channel]
 	for i := range entries {
-		if e := &entries[i]; m.fits(e, d.Message) {
+		if e := &entries[i]; m.matches(e, d.Message) {
 			m.entry = e
 			return m
 		}
@@ -242,48 +241,49 @@ func (t *table) find(d asgi.Delivery) *match {
 	return m
 }
 
-// fits reports whether an entry's patterns match, and sets the arguments.
-func (m *match) fits(e *entry, msg asgi.Message) bool {
-	if len(e.within) == 0 && len(e.route.patterns) == 0 && e.route.view == nil {
+// matches reports whether an entry matches a message, and sets the arguments.
+func (m *match) matches(e *entry, msg asgi.Message) bool {
+	if len(e.includes) == 0 && len(e.route.patterns) == 0 && e.route.view == nil {
 		m.kwargs = nil
 		return true
 	}
 	m.kwargs = nil
 	rest := rest{msg: msg}
-	for _, in := range e.within {
-		if !m.all(in.patterns, &rest, true) {
+	for _, in := range e.includes {
+		if !m.matchPatterns(in.patterns, &rest, true) {
 			return false
 		}
 	}
-	if !m.all(e.route.patterns, &rest, false) {
+	if !m.matchPatterns(e.route.patterns, &rest, false) {
 		return false
 	}
 	if e.route.view == nil {
 		return true
 	}
-	return m.view(e.route.view, &rest)
+	return m.matchView(e.route.view, &rest)
 }
 
-// rest is what is left of a message's texts, after includes have cut theirs.
+// rest holds the texts of a message without the prefixes that includes matched.
 type rest struct {
-	msg asgi.Message
-	cut []pair
+	msg     asgi.Message
+	trimmed []pair
 }
 
 type pair struct{ key, text string }
 
 func (r *rest) text(key string) (string, bool) {
-	for i := len(r.cut) - 1; i >= 0; i-- {
-		if r.cut[i].key == key {
-			return r.cut[i].text, true
+	for i := len(r.trimmed) - 1; i >= 0; i-- {
+		if r.trimmed[i].key == key {
+			return r.trimmed[i].text, true
 		}
 	}
 	v, _ := r.msg.Get(key)
 	return asgi.Octets(v)
 }
 
-// all reports whether all patterns match, and keeps what they capture.
-func (m *match) all(patterns []pattern, rest *rest, cut bool) bool {
+// matchPatterns reports whether all patterns match, and saves the captured texts.
+// If trim is true, it removes the matched prefixes from the rest.
+func (m *match) matchPatterns(patterns []pattern, rest *rest, trim bool) bool {
 	for i := range patterns {
 		p := &patterns[i]
 		text, ok := rest.text(p.key)
@@ -304,14 +304,14 @@ func (m *match) all(patterns []pattern, rest *rest, cut bool) bool {
 			}
 			m.capture(name, v)
 		}
-		if cut {
-			rest.cut = append(rest.cut, pair{p.key, text[at[1]:]})
+		if trim {
+			rest.trimmed = append(rest.trimmed, pair{p.key, text[at[1]:]})
 		}
 	}
 	return true
 }
 
-// capture sets an argument; the innermost pattern has the last word.
+// capture sets an argument. Inner patterns overwrite outer ones.
 func (m *match) capture(name string, v starlark.Value) {
 	for i := range m.kwargs {
 		if m.kwargs[i][0] == starlark.Value(starlark.String(name)) {
@@ -322,10 +322,10 @@ func (m *match) capture(name string, v starlark.Value) {
 	m.kwargs = append(m.kwargs, starlark.Tuple{starlark.String(name), v})
 }
 
-// describe lists an entry as its author wrote it, for lists of routes.
+// describe returns an entry as its author wrote it, for lists of routes.
 func (e *entry) describe() string {
 	var b strings.Builder
-	for _, in := range e.within {
+	for _, in := range e.includes {
 		fmt.Fprintf(&b, "include(%s) > ", describePatterns(in.patterns))
 	}
 	o := e.route

@@ -13,33 +13,33 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// unit is one generation of the application: its files, compiled, and what all
-// runs of them share.
+// unit is one generation of the application: its compiled files and the values
+// that all runs of them share.
 type unit struct {
 	loader  *Loader
 	number  uint64
 	sources *sources
-	names   starlark.StringDict // what every file may use
+	names   starlark.StringDict // predeclared in every file
 	web     *web.Env
-	threads sync.Pool // of *run, for handlers
+	threads sync.Pool // idle *run values for handlers
 
 	mu       sync.Mutex      // guards the rest
-	warnings map[string]bool // given so far
+	warnings map[string]bool // already logged
 	compiled map[string]*starlark.Program
 }
 
-// module is what a load statement found.
+// module is a file that a load statement names.
 type module struct {
 	globals starlark.StringDict
 	err     error
-	busy    bool
+	busy    bool // still running
 }
 
-// open readies a unit.
+// open returns a unit that has not compiled anything yet.
 func (l *Loader) open(generation uint64) (*unit, error) {
 	root, err := os.OpenRoot(l.folder)
 	if err != nil {
-		return nil, fmt.Errorf("the application's folder cannot be opened: %w", err)
+		return nil, fmt.Errorf("cannot open the application's folder: %w", err)
 	}
 	u := &unit{
 		loader:   l,
@@ -50,17 +50,18 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 	}
 	u.web = web.NewEnv(root)
 	if u.names, err = u.predeclared(); err != nil {
-		l.remember(u)
+		l.saveFiles(u)
 		u.close()
 		return nil, u.explained(err)
 	}
 	return u, nil
 }
 
-// close frees what is not memory.
+// close closes the application's folder.
 func (u *unit) close() { u.sources.root.Close() }
 
-// compile answers the program of a file, read and compiled the first time.
+// compile returns the program of a file. It reads and compiles the file the
+// first time.
 func (u *unit) compile(name string) (*starlark.Program, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -79,7 +80,7 @@ func (u *unit) compile(name string) (*starlark.Program, error) {
 	return p, nil
 }
 
-// exec runs a whole file.
+// exec runs a whole file and returns its globals.
 func (r *run) exec(name string) (starlark.StringDict, error) {
 	p, err := r.unit.compile(name)
 	if err != nil {
@@ -88,8 +89,8 @@ func (r *run) exec(name string) (starlark.StringDict, error) {
 	return p.Init(r.thread, r.unit.names)
 }
 
-// load is the load statement. A module runs once for each run of a file; it
-// may receive, which is why it shares the run.
+// load implements the load statement. Each run of the main file runs a module
+// once. The module shares the run because it may receive messages.
 func (r *run) load(_ *starlark.Thread, name string) (starlark.StringDict, error) {
 	name, err := resolve(name)
 	if err != nil {
@@ -99,14 +100,14 @@ func (r *run) load(_ *starlark.Thread, name string) (starlark.StringDict, error)
 	switch {
 	case m == nil:
 	case m.busy:
-		return nil, fmt.Errorf("%s is being loaded already: files load each other in a circle", name)
+		return nil, fmt.Errorf("%s is already being loaded: files must not load each other in a circle", name)
 	default:
 		return m.globals, m.err
 	}
 	m = &module{busy: true}
 	r.modules[name] = m
 	outer := r.thread
-	r.thread = &starlark.Thread{Name: name, Print: outer.Print, Load: r.load, OnMaxSteps: r.look}
+	r.thread = &starlark.Thread{Name: name, Print: outer.Print, Load: r.load, OnMaxSteps: r.inspect}
 	r.thread.SetLocal(localRun, r)
 	r.thread.SetLocal(localContext, r.ctx)
 	r.thread.SetMaxExecutionSteps(r.quantum)
@@ -116,8 +117,7 @@ func (r *run) load(_ *starlark.Thread, name string) (starlark.StringDict, error)
 	return m.globals, m.err
 }
 
-// hook calls a function of the script that the file may define, with nobody's
-// message.
+// hook calls a hook such as on_start, if the file defines it.
 func (u *unit) hook(ctx context.Context, globals starlark.StringDict, name string) error {
 	fn, ok := globals[name].(starlark.Callable)
 	if !ok {
@@ -129,13 +129,10 @@ func (u *unit) hook(ctx context.Context, globals starlark.StringDict, name strin
 	return errors.Join(err, r.saveSessions())
 }
 
-// position answers where a function stands in the files.
+// position returns the place of a function's definition in the files.
 func position(fn starlark.Value) (syntax.Position, bool) {
-	switch fn := fn.(type) {
-	case *starlark.Function:
+	if fn, ok := fn.(*starlark.Function); ok {
 		return fn.Position(), true
-	case *starlark.Builtin:
-		return syntax.Position{}, false
 	}
 	return syntax.Position{}, false
 }

@@ -49,7 +49,7 @@ func TestErrorsOfTheRoutingStandAtTheLineThatSetsIt(t *testing.T) {
 	for source, says := range map[string]string{
 		"\nchannel_routing = None\n":                        "app.star:2:1: channel_routing is None, not a list of routes",
 		"\nchannel_routing = [1]\n":                         "app.star:2:1: channel_routing[0] is an int, not a route",
-		"\nchanel_routing = []\n":                           "app.star:2:1: app.star sets no channel_routing",
+		"\nchanel_routing = []\n":                           "app.star:2:1: app.star does not set channel_routing",
 		"\n\napplication = 3\n":                             "app.star:3:1: application is an int",
 		"x = \"\xff\"\n":                                    "app.star:1: the file is not UTF-8",
 		"load(\"lib\", \"x\")\n":                            "lib: there is no such file (did you mean \"lib.star\"?)",

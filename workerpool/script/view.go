@@ -10,17 +10,17 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/value"
 	"asgibox/workerpool/script/web"
 
 	"go.starlark.net/starlark"
-	"go.starlark.net/syntax"
 )
 
-// view is what a route made by view() or static() has besides.
+// view is the part of a route that only view() and static() have.
 type view struct {
-	path    *web.Path // nil for files
-	methods []string  // upper case; none is all
-	files   *web.Static
+	path    *web.Path   // nil for static()
+	methods []string    // upper case; nil means all
+	files   *web.Static // nil for view()
 }
 
 func (v *view) String() string {
@@ -33,7 +33,7 @@ func (v *view) String() string {
 	return fmt.Sprintf("view(%q, methods=[%q])", v.path, strings.Join(v.methods, `", "`))
 }
 
-// params are the names that the path captures.
+// params returns the names that the path captures.
 func (v *view) params() []string {
 	if v.path == nil {
 		return nil
@@ -41,9 +41,9 @@ func (v *view) params() []string {
 	return v.path.Names()
 }
 
-// viewCall is view(path, fn, methods=None).
+// viewCall implements view(path, fn, methods=None, concurrency=None).
 func viewCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	o := route{opaque: opaque{b.Name(), callPos(r)}, channel: "http.request", view: &view{}}
+	o := route{opaque: opaque{b.Name(), callPos(r)}, channel: asgi.HTTPRequest, view: &view{}}
 	var path string
 	var fn, methods, concurrency starlark.Value = nil, starlark.None, starlark.None
 	err := starlark.UnpackArgs(b.Name(), args, kwargs, "path", &path, "fn", &fn, "methods?", &methods, "concurrency?", &concurrency)
@@ -56,14 +56,14 @@ func viewCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlar
 	if o.view.path, err = web.CompilePath(path); err != nil {
 		return nil, err
 	}
-	if o.concurrency, err = bound(concurrency); err != nil {
+	if o.concurrency, err = concurrencyArg(concurrency); err != nil {
 		return nil, err
 	}
 	o.view.methods, err = methodNames(methods)
 	return &o, err
 }
 
-// methodNames takes a list of methods, or one.
+// methodNames converts a list of methods, or one method.
 func methodNames(v starlark.Value) ([]string, error) {
 	if v == starlark.None {
 		return nil, nil
@@ -73,22 +73,22 @@ func methodNames(v starlark.Value) ([]string, error) {
 	}
 	list, ok := v.(starlark.Iterable)
 	if !ok {
-		return nil, fmt.Errorf("view: methods is a list of texts, not %s", v.Type())
+		return nil, fmt.Errorf(`view: methods must be a list like ["GET", "POST"], not %s`, value.An(v))
 	}
 	var names []string
 	for item := range starlark.Elements(list) {
 		name, ok := starlark.AsString(item)
 		if !ok {
-			return nil, fmt.Errorf("view: a method is a text, not %s", item.Type())
+			return nil, fmt.Errorf(`view: a method must be text like "GET", not %s`, value.An(item))
 		}
 		names = append(names, strings.ToUpper(name))
 	}
 	return names, nil
 }
 
-// staticCall is static(prefix, directory).
+// staticCall implements static(prefix, directory).
 func staticCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	o := route{opaque: opaque{b.Name(), callPos(r)}, channel: "http.request", view: &view{}}
+	o := route{opaque: opaque{b.Name(), callPos(r)}, channel: asgi.HTTPRequest, view: &view{}}
 	var prefix, directory string
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "prefix", &prefix, "directory", &directory); err != nil {
 		return nil, err
@@ -99,11 +99,11 @@ func staticCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starl
 	return &o, err
 }
 
-// view reports whether a view fits what is left of the path, and notes the
-// methods it takes if only that is in the way.
-func (m *match) view(v *view, rest *rest) bool {
-	path, _ := rest.text("path")
-	if len(rest.cut) > 0 && !strings.HasPrefix(path, "/") {
+// matchView reports whether a view matches the rest of the path. If it does not
+// allow the method, matchView saves the methods that it allows.
+func (m *match) matchView(v *view, rest *rest) bool {
+	path, _ := rest.text(asgi.KeyPath)
+	if len(rest.trimmed) > 0 && !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
 	if v.files != nil {
@@ -114,8 +114,8 @@ func (m *match) view(v *view, rest *rest) bool {
 	if !ok {
 		return false
 	}
-	if !v.takes(rest.msg.Text("method")) {
-		m.allow = append(m.allow, v.allows()...)
+	if !v.allowsMethod(rest.msg.Text(asgi.KeyMethod)) {
+		m.allow = append(m.allow, v.allowedMethods()...)
 		return false
 	}
 	m.params = captured
@@ -125,20 +125,20 @@ func (m *match) view(v *view, rest *rest) bool {
 	return true
 }
 
-// takes reports whether the view answers a method. HEAD is a GET.
-func (v *view) takes(method string) bool {
+// allowsMethod reports whether the view handles a method. GET includes HEAD.
+func (v *view) allowsMethod(method string) bool {
 	return len(v.methods) == 0 || slices.Contains(v.methods, method) || method == "HEAD" && slices.Contains(v.methods, "GET")
 }
 
-func (v *view) allows() []string {
+func (v *view) allowedMethods() []string {
 	if slices.Contains(v.methods, "GET") {
 		return append(slices.Clone(v.methods), "HEAD")
 	}
 	return v.methods
 }
 
-// serve answers a request by a view.
-func (r *run) serve(m *match, v *view, msg *message) error {
+// serveView responds to a request with a view.
+func (r *run) serveView(m *match, v *view, msg *message) error {
 	if v.files != nil {
 		return r.serveFile(m, v, msg)
 	}
@@ -146,68 +146,54 @@ func (r *run) serve(m *match, v *view, msg *message) error {
 	req.SetParams(m.params)
 	result, err := r.call(m.entry.route.consumer, starlark.Tuple{req}, m.kwargs)
 	if err != nil {
-		return blame(err)
+		return err
 	}
 	if result == starlark.None && (r.held || r.job.Replied()) {
 		return nil
 	}
-	return blame(returnedBy(m.entry.route.consumer, r.unit.web.Respond(r.thread, req, result, r.sender())))
+	return placeAtFunction(m.entry.route.consumer, r.unit.web.Respond(r.thread, req, result, r.sender()))
 }
 
-// returnedBy gives what is wrong with a function's answer a place: nothing of
-// the script was running when it was found out.
-func returnedBy(fn starlark.Callable, err error) error {
+// placeAtFunction places an error in a function's result at the function,
+// because no line of the script was running when the error occurred.
+func placeAtFunction(fn starlark.Callable, err error) error {
 	pos, ok := position(fn)
 	var running *starlark.EvalError
 	switch {
 	case err == nil || !ok:
 		return err
 	case !errors.As(err, &running):
-		return &returned{err, pos}
-	case placed(running.CallStack):
+		return &placedError{err, pos}
+	case hasLine(running.CallStack):
 		return err
 	}
-	return &returned{cmp.Or(running.Unwrap(), errors.New(running.Msg)), pos} // a builtin's, called by nobody's script
+	return &placedError{cmp.Or(running.Unwrap(), errors.New(running.Msg)), pos} // a builtin's error
 }
 
-// placed reports whether a call stack leads to a line of a file.
-func placed(stack starlark.CallStack) bool {
+// hasLine reports whether a call stack contains a line of a file.
+func hasLine(stack starlark.CallStack) bool {
 	return slices.ContainsFunc(stack, func(f starlark.CallFrame) bool { return f.Pos.Line > 0 })
 }
 
-type returned struct {
-	err error
-	pos syntax.Position
-}
-
-func (e *returned) Error() string { return e.err.Error() }
-func (e *returned) Unwrap() error { return e.err }
-
-// Place answers where the function is.
-func (e *returned) Place() (file string, line, col int) {
-	return e.pos.Filename(), int(e.pos.Line), int(e.pos.Col)
-}
-
-// serveFile answers a request by a file.
+// serveFile responds to a request with a static file.
 func (r *run) serveFile(m *match, v *view, msg *message) error {
-	origin := msg.content.Origin()
-	if m.path != origin.Text("path") {
-		within, err := origin.With("path", m.path)
-		if err != nil {
+	request := msg.content.Origin()
+	if m.path != request.Text(asgi.KeyPath) {
+		var err error
+		if request, err = request.With(asgi.KeyPath, m.path); err != nil {
 			return err
 		}
-		origin = within
 	}
-	return blame(v.files.Serve(web.NewRequest(origin, web.Hooks{}), r.sender()))
+	return v.files.Serve(web.NewRequest(request, web.Hooks{}), r.sender())
 }
 
-// serveWSGI answers a request by the file's application.
+// serveWSGI responds to a request with the file's application function.
 func (r *run) serveWSGI(fn starlark.Callable, d asgi.Delivery) error {
-	errors := func(text string) { r.unit.logAt(r.thread, slog.LevelWarn, text) }
-	return blame(web.ServeWSGI(r.thread, fn, r.request(newMessage(r, d)), r.sender(), errors))
+	warn := func(text string) { r.unit.logAt(r.thread, slog.LevelWarn, text) }
+	return web.ServeWSGI(r.thread, fn, r.request(newMessage(r, d)), r.sender(), warn)
 }
 
-// request makes what a view is called with.
+// request returns the request that a view receives.
 func (r *run) request(msg *message) *web.Request {
 	return web.NewRequest(msg.content.Origin(), web.Hooks{
 		More:  func() (asgi.Bytes, error) { return r.moreBody(msg) },
@@ -218,7 +204,7 @@ func (r *run) request(msg *message) *web.Request {
 
 var requestNames = []string{"channel_session", "http_session", "message", "reply_channel", "session"}
 
-// requestAttr answers what the host adds to a request.
+// requestAttr returns an attribute in requestNames.
 func (m *message) requestAttr(name string) (starlark.Value, error) {
 	switch name {
 	case "message":
@@ -231,65 +217,42 @@ func (m *message) requestAttr(name string) (starlark.Value, error) {
 	return nil, nil
 }
 
-var errClientGone = errors.New("the client went away before it had sent the whole body")
+var errClientGone = errors.New("the client disconnected before it sent the whole body")
 
-// moreBody waits for the next piece of a body.
+// moreBody waits for the next part of a body.
 func (r *run) moreBody(msg *message) (asgi.Bytes, error) {
-	d, err := r.unit.loader.opts.Layer.Receive(r.ctx, r.cause(), msg.content.Origin().Text("body_channel"))
+	d, err := r.unit.loader.opts.Layer.Receive(r.ctx, r.cause(), msg.content.Origin().Text(asgi.KeyBodyChannel))
 	if err != nil {
 		return "", err
 	}
-	if closed, _ := d.Message.Get("closed"); closed == true {
+	if closed, _ := d.Message.Get(asgi.KeyClosed); closed == true {
 		return "", &web.RequestError{Status: 400, Err: errClientGone}
 	}
-	if more, _ := d.Message.Get("more_content"); more != true {
-		return d.Message.Bytes("content"), io.EOF
+	if more, _ := d.Message.Get(asgi.KeyMoreContent); more != true {
+		err = io.EOF
 	}
-	return d.Message.Bytes("content"), nil
+	return d.Message.Bytes(asgi.KeyContent), err
 }
 
-// sender takes the messages of a response and waits for clients that read
-// slowly.
+// sender sends the messages of a response. It waits for clients that read slowly.
 func (r *run) sender() *web.Sender {
 	return &web.Sender{Send: func(m asgi.Message) error {
 		if err := r.saveSessions(); err != nil {
 			return err
 		}
-		m, err := r.dress(m)
+		m, err := r.finishResponse(m)
 		if err != nil {
 			return err
 		}
-		return r.patient(forever, func() error { return r.out.Send(r.ctx, r.job.ReplyChannel(), m) })
+		return r.retryWhileFull(forever, func() error { return r.out.Send(r.ctx, r.job.ReplyChannel(), m) })
 	}}
 }
 
-// dress adds to a response what the handler need not think of.
-func (r *run) dress(m asgi.Message) (asgi.Message, error) {
+// finishResponse adds the session cookie and the live script to a response.
+func (r *run) finishResponse(m asgi.Message) (asgi.Message, error) {
 	m, err := r.withCookie(m)
 	if err != nil {
 		return m, err
 	}
 	return r.withLive(m)
-}
-
-// requestFault is a failure for which the request is to blame.
-type requestFault struct {
-	err    error
-	status int
-}
-
-func (e *requestFault) Error() string   { return e.err.Error() }
-func (e *requestFault) Unwrap() error   { return e.err }
-func (e *requestFault) HTTPStatus() int { return e.status }
-
-// blame tells a request's fault from the application's.
-func blame(err error) error {
-	if err == nil {
-		return nil // before there is anything to allocate
-	}
-	var fault *web.RequestError
-	if errors.As(err, &fault) {
-		return &requestFault{err, fault.Status}
-	}
-	return err
 }

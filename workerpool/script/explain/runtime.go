@@ -75,7 +75,7 @@ var runtimeRules = []runtimeRule{
 	on(`^render: unexpected keyword argument "?(\w+)"?`, `the context is one dict: render("page.html", {"$1": …})`),
 	on(`^print: unexpected keyword argument`, "each print writes one line"),
 	on(`^invalid message: it is (?:text|bytes); a message is a dict`, `write {"text": …} to a WebSocket, {"status": 200, "content": …} to a request`),
-	on(`a channel is named by text, not (message|request)`, "write $1.reply_channel"),
+	on(`a channel name must be text, not (message|request)`, "write $1.reply_channel"),
 	on(`^request has no \.user field`, `store the user yourself: request.session["user"] = name`),
 	on(`^request has no \.(args|query|params|query_params) field`, `to read the query, write request.GET.get("key")`),
 	on(`^request has no \.form field`, `to read a form, write request.POST.get("key")`),

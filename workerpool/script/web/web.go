@@ -58,6 +58,9 @@ type RequestError struct {
 func (e *RequestError) Error() string { return e.Err.Error() }
 func (e *RequestError) Unwrap() error { return e.Err }
 
+// HTTPStatus is the status of the response to the request.
+func (e *RequestError) HTTPStatus() int { return e.Status }
+
 func badRequest(format string, args ...any) error {
 	return &RequestError{400, fmt.Errorf(format, args...)}
 }

@@ -22,21 +22,21 @@ func (l *Loader) Check(ctx context.Context) error {
 	return nil
 }
 
-// A Route is one line of an application's routing.
+// A Route is one route of an application.
 type Route struct {
 	Channel  string `json:"channel"`
-	Pattern  string `json:"pattern"`  // as it is written
-	Consumer string `json:"consumer"` // the function, with its place
+	Pattern  string `json:"pattern"`  // as the author wrote it
+	Consumer string `json:"consumer"` // name and place of the function
 }
 
-// Routing is how an application routes, without serving it.
+// Routing is the routing table of an application that is not running.
 type Routing struct {
-	Routes []Route // none for a loop application
+	Routes []Route // empty for a loop application
 
 	table *table
 }
 
-// Routes loads the application and answers how it routes.
+// Routes loads the application and returns its routing table.
 func (l *Loader) Routes(ctx context.Context) (Routing, error) {
 	app, err := l.Load(ctx, 1)
 	if err != nil {
@@ -55,29 +55,29 @@ func (l *Loader) Routes(ctx context.Context) (Routing, error) {
 		}
 	}
 	if a.table.wsgi != nil {
-		r.Routes = append(r.Routes, Route{"http.request", "application", consumerName(a.table.wsgi)})
+		r.Routes = append(r.Routes, Route{asgi.HTTPRequest, "application", consumerName(a.table.wsgi)})
 	}
 	return r, nil
 }
 
-// A Found is what becomes of a message.
+// A Found is the route of a message.
 type Found struct {
 	Channel   string   `json:"channel"`
-	Route     Route    `json:"route,omitzero"`      // empty if there is none
-	Arguments []string `json:"arguments,omitempty"` // that the consumer is called with besides the message, like id=3
-	Methods   []string `json:"methods,omitempty"`   // that would be taken, if only the method is wrong
-	Near      []string `json:"near,omitempty"`      // what comes near, if there is no route
+	Route     Route    `json:"route,omitzero"`      // empty if no route matches
+	Arguments []string `json:"arguments,omitempty"` // of the consumer after the message, like id=3
+	Methods   []string `json:"methods,omitempty"`   // allowed for the path, if only the method is wrong
+	Near      []string `json:"near,omitempty"`      // suggestions, if no route matches
 }
 
-// Find answers what becomes of a request, and of a WebSocket's messages, for a
-// path. Channels that the application has no routes for are left out.
+// Find returns the routes of a request and of a WebSocket's messages for a path.
+// It skips channels for which the application has no routes.
 func (r Routing) Find(method, path string) []Found {
 	if r.table == nil {
 		return nil
 	}
 	var all []Found
-	for _, channel := range []string{"http.request", "websocket.connect", "websocket.receive", "websocket.disconnect"} {
-		if len(r.table.entries[channel]) == 0 && (channel != "http.request" || r.table.wsgi == nil) {
+	for _, channel := range []string{asgi.HTTPRequest, asgi.WebSocketConnect, asgi.WebSocketReceive, asgi.WebSocketDisconnect} {
+		if len(r.table.entries[channel]) == 0 && (channel != asgi.HTTPRequest || r.table.wsgi == nil) {
 			continue
 		}
 		all = append(all, r.find(channel, method, path))
@@ -97,7 +97,7 @@ func (r Routing) find(channel, method, path string) Found {
 	case len(m.allow) > 0:
 		slices.Sort(m.allow)
 		f.Methods = slices.Compact(m.allow)
-	case channel == "http.request" && r.table.wsgi != nil:
+	case channel == asgi.HTTPRequest && r.table.wsgi != nil:
 		f.Route = Route{channel, "application", consumerName(r.table.wsgi)}
 	default:
 		f.Near = r.near(channel, method, path)
@@ -106,9 +106,9 @@ func (r Routing) find(channel, method, path string) Found {
 }
 
 func delivery(channel, method, path string) asgi.Delivery {
-	fields := asgi.Fields{{Key: "path", Value: path}}
-	if channel == "http.request" {
-		fields = append(fields, asgi.Field{Key: "method", Value: method})
+	fields := asgi.Fields{{Key: asgi.KeyPath, Value: path}}
+	if channel == asgi.HTTPRequest {
+		fields = append(fields, asgi.Field{Key: asgi.KeyMethod, Value: method})
 	}
 	m, err := asgi.NewMessage(fields...)
 	if err != nil {
@@ -117,8 +117,7 @@ func delivery(channel, method, path string) asgi.Delivery {
 	return asgi.Delivery{Channel: channel, Message: m}
 }
 
-// near answers the routes of a channel that a slightly different path would
-// take, and that path.
+// near suggests similar paths that match a route of the channel.
 func (r Routing) near(channel, method, path string) []string {
 	var near []string
 	for _, other := range variants(path) {
@@ -135,26 +134,26 @@ func (r Routing) near(channel, method, path string) []string {
 			}
 		}
 		for _, p := range e.route.patterns {
-			if p.key == "path" && unanchored(p.source, path) {
-				near = append(near, fmt.Sprintf("%s matches further on, but patterns are matched from the start", e.describe()))
+			if p.key == asgi.KeyPath && unanchored(p.source, path) {
+				near = append(near, fmt.Sprintf("%s matches later in the path, but patterns are matched from the start", e.describe()))
 			}
 		}
 	}
 	return near
 }
 
-// variants answers paths that are easily confused with this one.
+// variants returns paths that are easily confused with this one.
 func variants(path string) []string {
 	all := []string{path + "/", strings.TrimRight(path, "/"), "/" + strings.TrimLeft(path, "/"), strings.ToLower(path)}
 	seen := map[string]bool{path: true, "": true}
 	return slices.DeleteFunc(all, func(p string) bool {
-		was := seen[p]
+		duplicate := seen[p]
 		seen[p] = true
-		return was
+		return duplicate
 	})
 }
 
-// unanchored reports whether a pattern matches within a path.
+// unanchored reports whether a pattern matches anywhere in a path.
 func unanchored(source, path string) bool {
 	re, err := regexp.Compile(strings.TrimPrefix(source, "^"))
 	return err == nil && re.MatchString(path)

@@ -9,44 +9,44 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"asgibox/asgi"
+	"asgibox/internal/logkey"
 	"asgibox/internal/spell"
 
 	"go.starlark.net/syntax"
 )
 
-// otherWords are names of other interfaces that people bring along, for the
-// channels that carry what they mean.
-var otherWords = map[string]string{
-	"websocket.open":    "websocket.connect",
-	"websocket.accept":  "websocket.connect",
-	"websocket.message": "websocket.receive",
-	"websocket.send":    "websocket.receive",
-	"websocket.close":   "websocket.disconnect",
+// foreignChannels maps names of other frameworks to the corresponding channels.
+var foreignChannels = map[string]string{
+	"websocket.open":    asgi.WebSocketConnect,
+	"websocket.accept":  asgi.WebSocketConnect,
+	"websocket.message": asgi.WebSocketReceive,
+	"websocket.send":    asgi.WebSocketReceive,
+	"websocket.close":   asgi.WebSocketDisconnect,
 }
 
-// meant answers the channel of a protocol server whose name a route's comes
-// so near that it is most likely misspelt; otherwise "".
-func meant(channel string) string {
+// intendedChannel returns the protocol server's channel that a route's channel is
+// most likely a misspelling of, or "".
+func intendedChannel(channel string) string {
 	if messageKeys[channel] != nil {
 		return ""
 	}
-	if name := otherWords[strings.ToLower(channel)]; name != "" {
+	if name := foreignChannels[strings.ToLower(channel)]; name != "" {
 		return name
 	}
 	best, least := "", 0
 	for _, name := range slices.Sorted(maps.Keys(messageKeys)) {
-		if n, ok := mistakes(channel, name); ok && (best == "" || n < least) {
+		if n, ok := typos(channel, name); ok && (best == "" || n < least) {
 			best, least = name, n
 		}
 	}
 	return best
 }
 
-// mistakes counts those that make one name of the other, and tells whether
-// they are few enough to be mistakes. Names are compared part by part:
-// tcp.receive is no udp.receive, nor is chat.receive, though as wholes they
-// are a few letters away.
-func mistakes(channel, name string) (n int, few bool) {
+// typos returns the number of typos that turn name into channel, and reports
+// whether they are few. It compares the parts of the names separately, because
+// tcp.receive and chat.receive are not misspellings of udp.receive.
+func typos(channel, name string) (n int, few bool) {
 	protocol, event, _ := strings.Cut(name, ".")
 	first, rest, parted := strings.Cut(channel, ".")
 	if !parted { // http_request, httpRequest
@@ -57,25 +57,25 @@ func mistakes(channel, name string) (n int, few bool) {
 	return inFirst + inRest, inFirst <= len(protocol)/4 && inRest <= len(event)/3
 }
 
-// spelling complains of a route whose channel or method is misspelt: its
-// consumer would never be called, and nothing else would say so.
-func (u *unit) spelling(o *route) error {
-	what, hint := misspelt(o)
+// checkSpelling warns if a route's channel or method is misspelt, because nothing
+// would call its consumer. If the loader is strict, it returns an error.
+func (u *unit) checkSpelling(o *route) error {
+	what, hint := findMisspelling(o)
 	if what == "" || u.loader.opts.NoCheck {
 		return nil
 	}
 	if u.loader.opts.Strict {
-		return &placedError{pos: o.pos, msg: what, hint: hint}
+		return &placedError{hintf(hint, "%s", what), o.pos}
 	}
 	u.warnAt(o.pos, what+" ("+hint+")")
 	return nil
 }
 
-// misspelt tells what is in a route, if anything, and what was meant.
-func misspelt(o *route) (what, hint string) {
-	if name := meant(o.channel); name != "" {
+// findMisspelling returns the misspelling in a route, or "", and a suggestion.
+func findMisspelling(o *route) (what, hint string) {
+	if name := intendedChannel(o.channel); name != "" {
 		return fmt.Sprintf("%s: no protocol server sends on %q", o.kind, o.channel),
-			fmt.Sprintf("did you mean %q? If the channel is one of your own, give it a name less like that", name)
+			fmt.Sprintf("did you mean %q? If this is a channel of your own, choose a name that is less similar", name)
 	}
 	if o.view == nil {
 		return "", ""
@@ -88,20 +88,19 @@ func misspelt(o *route) (what, hint string) {
 	return "", ""
 }
 
-// knownMethods are those of HTTP, and of WebDAV where a name is near another.
+// knownMethods are the methods of HTTP, and methods of WebDAV with similar names.
 var knownMethods = []string{
 	"CONNECT", "COPY", "DELETE", "GET", "HEAD", "LINK", "LOCK", "MOVE", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "SEARCH", "TRACE", "UNLINK", "UNLOCK",
 }
 
-// warnAt warns of a place in a file that no call stack leads to.
+// warnAt logs a warning about a place in a file.
 func (u *unit) warnAt(pos syntax.Position, text string) {
 	u.loader.log.LogAttrs(context.Background(), slog.LevelWarn, text,
-		slog.Uint64("generation", u.number), slog.String("at", fmt.Sprintf("%s:%d", pos.Filename(), pos.Line)))
+		slog.Uint64(logkey.Generation, u.number), slog.String(logkey.At, fmt.Sprintf("%s:%d", pos.Filename(), pos.Line)))
 }
 
-// literal answers where the application's file writes a text, for what a dict
-// names.
-func (u *unit) literal(text string) (syntax.Position, bool) {
+// findLiteral returns the place of a string literal in the application's file.
+func (u *unit) findLiteral(text string) (syntax.Position, bool) {
 	file := u.loader.file
 	source, _ := u.sources.lookup(file)
 	for i, line := range strings.Split(source, "\n") {
@@ -114,15 +113,16 @@ func (u *unit) literal(text string) (syntax.Position, bool) {
 	return syntax.Position{}, false
 }
 
-// atName places an error at the line of the application's file that sets a
-// global, if one does.
-func (u *unit) atName(name string, err error) error {
+// placeAtName places an error at the line of the application's file that sets a
+// global, if there is one.
+func (u *unit) placeAtName(name string, err error) error {
 	file := u.loader.file
 	source, _ := u.sources.lookup(file)
 	for i, line := range strings.Split(source, "\n") {
 		rest, begins := strings.CutPrefix(line, name)
 		if rest = strings.TrimLeft(rest, " \t"); begins && strings.HasPrefix(rest, "=") {
-			return &atConsumer{err, syntax.MakePosition(&file, int32(i+1), 1)}
+			err = &placedError{err, syntax.MakePosition(&file, int32(i+1), 1)}
+			break
 		}
 	}
 	return err

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,11 +12,10 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// NotFoundError says that no route fits a request or handshake, and which
-// there are.
+// NotFoundError is the error for a request or handshake that matches no route.
 type NotFoundError struct {
 	Channel, Method, Path string
-	Tried                 []string // the routes of the channel, as they are written
+	Tried                 []string // the routes of the channel, as the author wrote them
 
 	table *table
 }
@@ -27,62 +27,64 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("%s; tried %s", e.summary(), strings.Join(e.Tried, ", "))
 }
 
-// summary is the error without the routes that were tried.
+// summary returns the error's text without the routes that were tried.
 func (e *NotFoundError) summary() string {
 	subject := e.Channel + " " + e.Path
 	if e.Method != "" {
 		subject = e.Method + " " + e.Path
 	}
 	if len(e.Tried) == 0 {
-		return fmt.Sprintf("no route for %s: there is none for %s", subject, e.Channel)
+		return fmt.Sprintf("no route for %s: the application has no routes for %s", subject, e.Channel)
 	}
 	return "no route for " + subject
 }
 
-// Hint says what comes near.
+// Hint suggests similar paths and routes.
 func (e *NotFoundError) Hint() string {
 	return strings.Join(Routing{table: e.table}.near(e.Channel, e.Method, e.Path), "; ")
 }
 
-// HTTPStatus is how the request is answered.
+// HTTPStatus is the status of the response.
 func (e *NotFoundError) HTTPStatus() int { return http.StatusNotFound }
 
-// unrouted deals with a request or handshake that no route fits.
+// unrouted handles a request or handshake that matches no route.
 func (r *run) unrouted(m *match, d asgi.Delivery) error {
 	t := m.table
 	switch {
-	case d.Channel == "http.request" && len(m.allow) > 0:
+	case d.Channel == asgi.HTTPRequest && len(m.allow) > 0:
 		return r.notAllowed(m.allow)
-	case d.Channel == "http.request" && t.wsgi != nil:
+	case d.Channel == asgi.HTTPRequest && t.wsgi != nil:
 		return r.serveWSGI(t.wsgi, d)
-	case d.Channel == "websocket.connect" && len(t.entries[d.Channel]) == 0 && t.receives(d):
-		return r.accept()
+	case d.Channel == asgi.WebSocketConnect && len(t.entries[d.Channel]) == 0 && t.receives(d):
+		return r.out.Send(r.ctx, r.job.ReplyChannel(), acceptance)
 	}
-	return &NotFoundError{d.Channel, d.Message.Text("method"), d.Message.Text("path"), t.tried(d.Channel), t}
+	return &NotFoundError{d.Channel, d.Message.Text(asgi.KeyMethod), d.Message.Text(asgi.KeyPath), t.tried(d.Channel), t}
 }
 
-// receives reports whether the WebSocket's messages will have a route.
+var acceptance = asgi.MustMessage(asgi.Field{Key: asgi.KeyAccept, Value: true})
+
+// receives reports whether messages of the WebSocket may match a route.
 func (t *table) receives(d asgi.Delivery) bool {
-	d.Channel = "websocket.receive"
+	d.Channel = asgi.WebSocketReceive
 	for i := range t.entries[d.Channel] {
 		e := &t.entries[d.Channel][i]
 		if onlyPath(e) {
 			m := &match{table: t}
-			if m.fits(e, d.Message) {
+			if m.matches(e, d.Message) {
 				return true
 			}
 			continue
 		}
-		return true // what it looks at is not known yet
+		return true // the texts that it matches are not known yet
 	}
 	return false
 }
 
-// onlyPath reports whether an entry looks at nothing but the path, which all
-// messages of a connection share.
+// onlyPath reports whether an entry matches only the path, which is the same in
+// all messages of a connection.
 func onlyPath(e *entry) bool {
-	other := func(p pattern) bool { return p.key != "path" }
-	for _, in := range e.within {
+	other := func(p pattern) bool { return p.key != asgi.KeyPath }
+	for _, in := range e.includes {
 		if slices.ContainsFunc(in.patterns, other) {
 			return false
 		}
@@ -98,24 +100,17 @@ func (t *table) tried(channel string) []string {
 	return tried
 }
 
-var acceptance = asgi.MustMessage(asgi.Field{Key: "accept", Value: true})
-
-// accept lets a handshake succeed.
-func (r *run) accept() error {
-	return r.out.Send(r.ctx, r.job.ReplyChannel(), acceptance)
-}
-
-// notAllowed answers a request that only the methods of the routes keep from
-// them.
+// notAllowed responds to a request whose path matches but whose method does not.
 func (r *run) notAllowed(allow []string) error {
 	slices.Sort(allow)
+	methods := strings.Join(slices.Compact(allow), ", ")
 	m, err := asgi.NewMessage(
-		asgi.Field{Key: "status", Value: http.StatusMethodNotAllowed},
-		asgi.Field{Key: "headers", Value: []any{
-			[]any{asgi.Bytes("allow"), asgi.Bytes(strings.Join(slices.Compact(allow), ", "))},
+		asgi.Field{Key: asgi.KeyStatus, Value: http.StatusMethodNotAllowed},
+		asgi.Field{Key: asgi.KeyHeaders, Value: []any{
+			[]any{asgi.Bytes("allow"), asgi.Bytes(methods)},
 			[]any{asgi.Bytes("content-type"), asgi.Bytes("text/plain; charset=utf-8")},
 		}},
-		asgi.Field{Key: "content", Value: asgi.Bytes("this path takes " + strings.Join(slices.Compact(allow), ", ") + "\n")},
+		asgi.Field{Key: asgi.KeyContent, Value: asgi.Bytes("this path allows only " + methods + "\n")},
 	)
 	if err != nil {
 		return err
@@ -123,14 +118,14 @@ func (r *run) notAllowed(allow []string) error {
 	return r.out.Send(r.ctx, r.job.ReplyChannel(), m)
 }
 
-// hold is hold(request): somebody else will answer.
+// hold implements hold(request): another handler will respond.
 func hold(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "request", &v); err != nil {
 		return nil, err
 	}
 	if r.job == nil {
-		return nil, fmt.Errorf("hold: there is no request to hold here")
+		return nil, errors.New("hold: no request is being handled here")
 	}
 	r.job.Hold()
 	r.held = true

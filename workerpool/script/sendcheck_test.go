@@ -12,7 +12,7 @@ var complaints = []struct{ channel, send, says string }{
 	{"http.request", `{"status": 200, "contnt": "x"}`, `did you mean "content"?`},
 	{"http.request", `{"content": "x"}`, "must have a status"},
 	{"http.request", `{"status": "200"}`, `"status" must be an int, not text`},
-	{"http.request", `{"status": 99}`, "outside 200 to 999"},
+	{"http.request", `{"status": 99}`, "between 200 and 999, not 99"},
 	{"http.request", `{"status": 200, "content": 5}`, `"content" must be text or bytes, not an int`},
 	{"http.request", `{"status": 200, "headers": {"a": "b"}}`, "a list of [name, value] pairs"},
 	{"http.request", `{"status": 200, "headers": [["a"]]}`, "a list of [name, value] pairs"},
@@ -20,10 +20,10 @@ var complaints = []struct{ channel, send, says string }{
 	{"websocket.connect", `{"txt": "x"}`, `did you mean "text"?`},
 	{"websocket.connect", `{"text": ""}`, "does not accept a handshake"},
 	{"websocket.connect", `{"accept": 1}`, `"accept" must be a bool`},
-	{"websocket.connect", `{"text": "a", "bytes": b"b"}`, "text or bytes, not both"},
+	{"websocket.connect", `{"text": "a", "bytes": b"b"}`, "both text and bytes"},
 	{"websocket.connect", `{"text": b"x"}`, `"text" must be text, not bytes`},
 	{"websocket.connect", `{"text": {"a": 1}}`, "json.encode"},
-	{"websocket.connect", `{"close": 999}`, "999 is no close code"},
+	{"websocket.connect", `{"close": 999}`, "999 is not a close code"},
 	{"websocket.connect", `{"close": "x"}`, "a bool or a code"},
 }
 
@@ -60,11 +60,11 @@ channel_routing = {"http.request": index}
 	s.want("/", 200, "x")
 	s.log.has("level=WARN")
 	s.log.has("app.star:3")
-	if strings.Count(s.log.String(), "is not known here") != 1 {
+	if strings.Count(s.log.String(), "message has an unknown key") != 1 {
 		t.Errorf("%s", s.log)
 	}
 	s.want("/", 200, "x")
-	if strings.Count(s.log.String(), "is not known here") != 1 {
+	if strings.Count(s.log.String(), "message has an unknown key") != 1 {
 		t.Errorf("said twice: %s", s.log)
 	}
 }
@@ -88,7 +88,7 @@ channel_routing = {"websocket.connect": connect, "websocket.disconnect": disconn
 	for !strings.Contains(s.log.String(), "app.star:8") {
 		s.want("/", 200, "x")
 	}
-	s.log.has("complete already")
+	s.log.has("already complete")
 }
 
 func TestAMessageOfNothingIsWarnedOf(t *testing.T) {
@@ -101,7 +101,7 @@ channel_routing = {"websocket.receive": receive}
 	ws := s.dial("/")
 	ws.send("a")
 	ws.want("sent")
-	s.log.has("the message holds nothing to send")
+	s.log.has("the message contains nothing to send")
 	s.log.has("at=app.star:3")
 }
 
