@@ -154,7 +154,7 @@ func TestHabitsOfOtherFrameworks(t *testing.T) {
 		`render: unexpected keyword argument "rooms"`:      `render("page.html", {"rooms": …})`,
 		`print: unexpected keyword argument "end"`:         "one line",
 		"invalid message: it is text; a message is a dict": `{"text": …}`,
-		"add: a channel name must be text, not message":     "message.reply_channel",
+		"add: a channel name must be text, not message":    "message.reply_channel",
 		"message has no .text field or method":             `message["text"]`,
 		"invalid call of non-function (GET)":               "request.GET.get(key)",
 		"invalid call of non-function (module)":            "log.info(message)",
