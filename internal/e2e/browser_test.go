@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -116,80 +118,111 @@ func (b *tab) picture(name string) {
 	}
 }
 
-func (b *tab) enterChat(url, name string) {
+// is fails unless the expression is true now.
+func (b *tab) is(what, expression string) {
 	b.Helper()
-	b.do(
-		chromedp.Navigate(url),
-		chromedp.WaitVisible(chromedp.CSS(`#hello input`)),
-		chromedp.SendKeys(chromedp.CSS(`#hello input`), name+"\r"),
-		chromedp.WaitEnabled(chromedp.CSS(`#say input`)),
-	)
-}
-
-func (b *tab) say(text string) {
-	b.Helper()
-	b.do(chromedp.SendKeys(chromedp.CSS(`#say input`), text+"\r"))
-}
-
-func TestTwoBrowsersChatAcrossAReload(t *testing.T) {
-	open := browser(t)
-	dir := copyOf(t, "../../examples/chat")
-	p := startIn(t, dir, "app.star")
-
-	ada, ben := open(), open()
-	ada.do(chromedp.EmulateViewport(1100, 700))
-	ben.do(chromedp.EmulateViewport(400, 700))
-	ada.enterChat(p.url, "Ada")
-	ben.enterChat(p.url, "Ben")
-	ada.shows("Ben joined")
-	ada.say("Good morning, Ben.")
-	ben.shows("Good morning, Ben.")
-	ben.say("Morning! Is <b>this</b> drawn as text?")
-	ada.shows("Is <b>this</b> drawn as text?")
-
-	// If a socket closed, its page would connect anew and be welcomed again.
-	for _, b := range []*tab{ada, ben} {
-		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#log").append(Object.assign(document.createElement("li"), {id: "mark"}))`))
+	if b.number("Number("+expression+")") != 1 {
+		b.Errorf("not so: %s", what)
 	}
-	app, err := os.ReadFile(filepath.Join(dir, "app.star"))
+}
+
+// write writes into a field as a person does, who ends in it.
+func (b *tab) write(selector, value string) {
+	b.Helper()
+	b.until(`!!document.querySelector(` + quoteJS(selector) + `)`)
+	b.run(`const f = document.querySelector(` + quoteJS(selector) + `); f.focus(); f.value = ` + quoteJS(value) + `; f.dispatchEvent(new Event("input", {bubbles: true}))`)
+}
+
+// copied clicks a button that copies, and answers what it would have copied.
+func (b *tab) copied(button string) string {
+	b.Helper()
+	b.run(`window.copied = ""; navigator.clipboard.writeText = async (text) => { window.copied = text; }`)
+	b.press(button)
+	b.until(`window.copied !== ""`)
+	return b.words(`window.copied`)
+}
+
+// keyed presses a key.
+func (b *tab) keyed(key string) {
+	b.Helper()
+	b.do(chromedp.KeyEvent(key))
+}
+
+// prefers makes the page believe that its reader prefers something.
+func (b *tab) prefers(feature, value string) {
+	b.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: feature, Value: value}},
+		})
+		return err
+	}))
+}
+
+// as is a condition that comes to hold while something is done again and again.
+func (b *tab) as(again func(), condition string) {
+	b.Helper()
+	for end := time.Now().Add(patience); b.number(`Number(Boolean(`+condition+`))`) == 0; again() {
+		if time.Now().After(end) {
+			b.Fatalf("it never holds: %s", condition)
+		}
+	}
+}
+
+func (b *tab) click(selector string) {
+	b.Helper()
+	b.until(`!!document.querySelector(` + quoteJS(selector) + `)`)
+	b.run(`document.querySelector(` + quoteJS(selector) + `).click()`)
+}
+
+// press clicks the button with that text.
+func (b *tab) press(text string) {
+	b.Helper()
+	find := `[...document.querySelectorAll("dialog[open] button, main button")].find(x => x.textContent === ` + quoteJS(text) + `)`
+	b.until(`!!` + find)
+	b.run(`(` + find + `).click()`)
+}
+
+// fill writes into a field of the open dialog.
+func (b *tab) fill(name, value string) {
+	b.Helper()
+	field := `document.querySelector("dialog[open] [name=` + name + `]")`
+	b.until(`!!` + field)
+	b.run(field + `.value = ` + quoteJS(value) + `; undefined`)
+}
+
+// refuses submits the open dialog with what is wrong in a field: the dialog says
+// so, and keeps what was typed.
+func (b *tab) refuses(name, value, want string) {
+	b.Helper()
+	b.fill(name, value)
+	b.click(`dialog[open] [type=submit]`)
+	b.until(`document.querySelector("dialog[open] .wrong")?.textContent.includes(` + quoteJS(want) + `)`)
+	b.is("what was typed stays", `document.querySelector("dialog[open] [name=`+name+`]").value === `+quoteJS(value))
+}
+
+// evaluated answers what an expression comes to on the page.
+func evaluated[T any](b *tab, expression string) T {
+	b.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	p.save("app.star", strings.Replace(string(app), `"text": text,`, `"text": text + " (from the new code)",`, 1))
-	p.saw(`reloaded app\.star, generation 2, [^,]+, 2 sockets kept`)
-	ada.say("And now?")
-	ben.shows("And now? (from the new code)")
-	for _, b := range []*tab{ada, ben} {
-		b.until(`document.querySelector("#mark") !== null`)
-	}
-	ada.picture("chat-wide")
-	ben.picture("chat-narrow")
-	ben.do(chromedp.Navigate("about:blank"))
-	p.saw(`WebSocket /chat/lobby/Ben closed`)
-	ada.shows("Ben left")
+	return v
 }
 
-func TestABrowserWatchesJobs(t *testing.T) {
-	b := browser(t)()
-	p := startIn(t, copyOf(t, "../../examples/jobs"), "app.star")
-	b.do(chromedp.EmulateViewport(400, 700), chromedp.Navigate(p.url))
-	b.shows("listening")
-	b.do(chromedp.SetValue(chromedp.CSS(`input[name=below]`), "1000"), chromedp.Click(chromedp.CSS(`#ask button`)))
-	b.until(`document.querySelector("li.done b")?.textContent === "168"`)
-	b.do(chromedp.SetValue(chromedp.CSS(`input[name=below]`), "20000"), chromedp.Click(chromedp.CSS(`#five`)))
-	b.until(`document.querySelectorAll("li.done").length === 6`)
-	b.picture("jobs-narrow")
+// run evaluates statements.
+func (b *tab) run(statements string) {
+	b.Helper()
+	b.do(chromedp.Evaluate[chromedp.Void]("{" + statements + "}"))
 }
 
-func TestAnErrorPageLoadsItselfAgainOnceTheFileIsMended(t *testing.T) {
-	b := browser(t)()
-	p := start(t, "def index(request):\n    return nmae\n\nchannel_routing = [view(\"/\", index)]\n")
-	b.do(chromedp.EmulateViewport(900, 700), chromedp.Navigate(p.url))
-	b.shows("nmae is not defined")
-	b.picture("error-load")
-	p.save("app.star", "def index(request):\n    return {}[\"key\"]\n\nchannel_routing = [view(\"/\", index)]\n")
-	b.comesToShow(`key "key" not in dict`)
-	b.picture("error-handler")
-	p.save("app.star", "def index(request):\n    return \"mended\"\n\nchannel_routing = [view(\"/\", index)]\n")
-	b.comesToShow("mended")
+func (b *tab) number(expression string) int {
+	b.Helper()
+	return evaluated[int](b, expression)
+}
+
+func (b *tab) words(expression string) string {
+	b.Helper()
+	return evaluated[string](b, expression)
 }

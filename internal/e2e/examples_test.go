@@ -6,8 +6,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // chatEvent is what the chat sends, of whichever kind.
@@ -175,4 +178,69 @@ func TestJobs(t *testing.T) {
 	if _, body := p.get("/jobs"); r.StatusCode != 204 || body != "[]" {
 		t.Errorf("%d %s", r.StatusCode, body)
 	}
+}
+
+func (b *tab) enterChat(url, name string) {
+	b.Helper()
+	b.do(
+		chromedp.Navigate(url),
+		chromedp.WaitVisible(chromedp.CSS(`#hello input`)),
+		chromedp.SendKeys(chromedp.CSS(`#hello input`), name+"\r"),
+		chromedp.WaitEnabled(chromedp.CSS(`#say input`)),
+	)
+}
+
+func (b *tab) say(text string) {
+	b.Helper()
+	b.do(chromedp.SendKeys(chromedp.CSS(`#say input`), text+"\r"))
+}
+
+func TestTwoBrowsersChatAcrossAReload(t *testing.T) {
+	open := browser(t)
+	dir := copyOf(t, "../../examples/chat")
+	p := startIn(t, dir, "app.star")
+
+	ada, ben := open(), open()
+	ada.do(chromedp.EmulateViewport(1100, 700))
+	ben.do(chromedp.EmulateViewport(400, 700))
+	ada.enterChat(p.url, "Ada")
+	ben.enterChat(p.url, "Ben")
+	ada.shows("Ben joined")
+	ada.say("Good morning, Ben.")
+	ben.shows("Good morning, Ben.")
+	ben.say("Morning! Is <b>this</b> drawn as text?")
+	ada.shows("Is <b>this</b> drawn as text?")
+
+	// If a socket closed, its page would connect anew and be welcomed again.
+	for _, b := range []*tab{ada, ben} {
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#log").append(Object.assign(document.createElement("li"), {id: "mark"}))`))
+	}
+	app, err := os.ReadFile(filepath.Join(dir, "app.star"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.save("app.star", strings.Replace(string(app), `"text": text,`, `"text": text + " (from the new code)",`, 1))
+	p.saw(`reloaded app\.star, generation 2, [^,]+, 2 sockets kept`)
+	ada.say("And now?")
+	ben.shows("And now? (from the new code)")
+	for _, b := range []*tab{ada, ben} {
+		b.until(`document.querySelector("#mark") !== null`)
+	}
+	ada.picture("chat-wide")
+	ben.picture("chat-narrow")
+	ben.do(chromedp.Navigate("about:blank"))
+	p.saw(`WebSocket /chat/lobby/Ben closed`)
+	ada.shows("Ben left")
+}
+
+func TestABrowserWatchesJobs(t *testing.T) {
+	b := browser(t)()
+	p := startIn(t, copyOf(t, "../../examples/jobs"), "app.star")
+	b.do(chromedp.EmulateViewport(400, 700), chromedp.Navigate(p.url))
+	b.shows("listening")
+	b.do(chromedp.SetValue(chromedp.CSS(`input[name=below]`), "1000"), chromedp.Click(chromedp.CSS(`#ask button`)))
+	b.until(`document.querySelector("li.done b")?.textContent === "168"`)
+	b.do(chromedp.SetValue(chromedp.CSS(`input[name=below]`), "20000"), chromedp.Click(chromedp.CSS(`#five`)))
+	b.until(`document.querySelectorAll("li.done").length === 6`)
+	b.picture("jobs-narrow")
 }

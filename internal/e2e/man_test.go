@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,66 +42,5 @@ func TestManPagesNeedAFolder(t *testing.T) {
 	}
 	if status, out := controlled(t, "man", file); status != 1 || !strings.Contains(out, file) {
 		t.Errorf("status %d: %s", status, out)
-	}
-}
-
-func TestShellsCompleteCommands(t *testing.T) {
-	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if status, out := controlled(t, "completion", shell); status != 0 || !strings.Contains(out, "asgibox") {
-			t.Errorf("%s: status %d: %s", shell, status, out)
-		}
-	}
-	// What the scripts ask for when somebody presses Tab.
-	_, out := controlled(t, "__complete", "")
-	for _, cmd := range cli.NewRoot().Commands() {
-		if !strings.Contains(out, cmd.Name()+"\t") {
-			t.Errorf("%s is not completed: %s", cmd.Name(), out)
-		}
-	}
-	if _, out := controlled(t, "__complete", "run", "--work"); !strings.Contains(out, "--workers") {
-		t.Errorf("flags are not completed: %s", out)
-	}
-}
-
-// bashTab is what Bash does when somebody presses Tab, with the one function of
-// the package bash-completion that the script needs.
-const bashTab = `
-_get_comp_words_by_ref() { cur="${COMP_WORDS[COMP_CWORD]}"; prev="${COMP_WORDS[COMP_CWORD-1]}"; words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
-compopt() { :; }
-asgibox() { "$PROGRAM" "$@"; }
-source <("$PROGRAM" completion bash)
-COMP_LINE="$1"; COMP_POINT=${#COMP_LINE}
-read -ra COMP_WORDS <<<"$1"
-[[ "$1" == *" " ]] && COMP_WORDS+=("")
-COMP_CWORD=$((${#COMP_WORDS[@]}-1))
-__start_asgibox
-echo "${COMPREPLY[*]}"
-`
-
-func TestBashCompletesWhatTheServerHas(t *testing.T) {
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("there is no bash on this machine")
-	}
-	p := start(t, chatApp, "--store", "memory")
-	control := p.saw(`inspector +(http\S+)`)[1]
-	s := p.dial("/chat")
-	s.ask("hello")
-	p.mustCommand("send", "jobs", "{}")
-	for line, want := range map[string]string{
-		"asgibox st":                 "stats step",
-		"asgibox group ":             "add discard list send",
-		"asgibox run --work":         "--workers",
-		"asgibox pause jo":           "jobs",
-		"asgibox group add ro":       "room",
-		"asgibox group add room jo":  "jobs",
-		"asgibox kill asgibox.respo": "asgibox.respo",
-	} {
-		cmd := exec.Command(bash, "-c", bashTab, "bash", line)
-		cmd.Env = append(os.Environ(), "PROGRAM="+binary(t), "ASGIBOX_CONTROL="+control)
-		out, err := cmd.CombinedOutput()
-		if got := strings.TrimSpace(string(out)); err != nil || !strings.HasPrefix(got, want) {
-			t.Errorf("%s: %s, %v", line, got, err)
-		}
 	}
 }

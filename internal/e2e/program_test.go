@@ -12,14 +12,13 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"asgibox/internal/cli"
-
-	"github.com/coder/websocket"
 )
 
 // builtProgram is the path of the program's binary, once it is built.
@@ -137,100 +136,122 @@ func (p *program) get(path string) (status int, body string) {
 	return r.StatusCode, string(b)
 }
 
-// dial opens a WebSocket.
-func (p *program) dial(path string) *socket {
+// command runs a command against the program, named by its control server.
+func (p *program) command(args ...string) (status int, out string) {
+	p.Helper()
+	control := p.saw(`inspector +(http\S+)`)[1]
+	return controlled(p, append(args, "--control", control)...)
+}
+
+func controlled(t testing.TB, args ...string) (status int, out string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var b bytes.Buffer
+	status = cli.Run(ctx, args, strings.NewReader(`{"text": "from stdin"}`), &b, &b)
+	return status, b.String()
+}
+
+func (p *program) mustCommand(args ...string) string {
+	p.Helper()
+	status, out := p.command(args...)
+	if status != 0 {
+		p.Fatalf("%q: status %d: %s", args, status, out)
+	}
+	return out
+}
+
+// eventually tries until it holds.
+func (p *program) eventually(what string, holds func() bool) {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(p.url, "http")+path, nil)
-	if err != nil {
-		p.Fatalf("dial %s: %v; the program said:\n%s", path, err, p.out)
-	}
-	p.Cleanup(func() { c.CloseNow() })
-	return &socket{p, c}
-}
-
-// socket is a test's end of a WebSocket.
-type socket struct {
-	p *program
-	c *websocket.Conn
-}
-
-func (s *socket) send(text string) {
-	s.p.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := s.c.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
-		s.p.Fatal(err)
-	}
-}
-
-func (s *socket) receive() string {
-	s.p.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	_, b, err := s.c.Read(ctx)
-	if err != nil {
-		s.p.Fatalf("%v; the program said:\n%s", err, s.p.out)
-	}
-	return string(b)
-}
-
-// ask sends and answers what comes back.
-func (s *socket) ask(text string) string {
-	s.p.Helper()
-	s.send(text)
-	return s.receive()
-}
-
-// closed waits for the socket's end and answers its code.
-func (s *socket) closed() websocket.StatusCode {
-	s.p.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for {
-		if _, _, err := s.c.Read(ctx); err != nil {
-			return websocket.CloseStatus(err)
-		}
-	}
-}
-
-// transcript is what a program says, for tests that wait for a word.
-type transcript struct {
-	mu   sync.Mutex // guards the rest
-	text bytes.Buffer
-	more chan struct{} // closed when text has grown
-}
-
-func newTranscript() *transcript { return &transcript{more: make(chan struct{})} }
-
-func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	close(t.more)
-	t.more = make(chan struct{})
-	return t.text.Write(p)
-}
-
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.String()
-}
-
-func (t *transcript) wait(pattern *regexp.Regexp) []string {
-	deadline := time.After(patience)
-	for {
-		t.mu.Lock()
-		found, more := pattern.FindStringSubmatch(t.text.String()), t.more
-		t.mu.Unlock()
-		if found != nil {
-			return found
-		}
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for !holds() {
 		select {
-		case <-more:
-		case <-deadline:
-			return nil
+		case <-ticker.C:
+		case <-ctx.Done():
+			p.Fatal("never: " + what)
 		}
 	}
+}
+
+// refused runs a command line that cannot work and answers its one line.
+func refused(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var out bytes.Buffer
+	if status := cli.Run(ctx, args, strings.NewReader(""), &out, &out); status != 1 {
+		t.Fatalf("exit status %d, having said:\n%s", status, &out)
+	}
+	line := strings.TrimSuffix(out.String(), "\n")
+	if strings.Contains(line, "\n") {
+		t.Fatalf("more than one line:\n%s", line)
+	}
+	return line
+}
+
+func expectText(t testing.TB, got, want string) {
+	t.Helper()
+	if !strings.Contains(got, want) {
+		t.Errorf("%q does not say %q", got, want)
+	}
+}
+
+// command runs a command line and answers its status and all it says.
+func command(t *testing.T, args ...string) (status int, output string) {
+	t.Helper()
+	var out bytes.Buffer
+	status = cli.Run(t.Context(), args, strings.NewReader(""), &out, &out)
+	return status, out.String()
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// loadAgain asks the control server to load the application again.
+func (p *program) loadAgain() {
+	p.Helper()
+	r, err := http.Post(p.saw(`inspector +(http\S+)`)[1]+"api/reload", "application/json", strings.NewReader("{}"))
+	if err != nil {
+		p.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		p.Fatal(r.Status)
+	}
+}
+
+// inBackground runs a command until stop is called, which answers its status.
+func (p *program) inBackground(args ...string) (out *transcript, stop func() int) {
+	p.Helper()
+	control := p.saw(`inspector +(http\S+)`)[1]
+	ctx, cancel := context.WithCancel(context.Background())
+	out = newTranscript()
+	status := make(chan int, 1)
+	go func() { status <- cli.Run(ctx, append(args, "--control", control), strings.NewReader(""), out, out) }()
+	p.Cleanup(cancel)
+	return out, func() int {
+		cancel()
+		return <-status
+	}
+}
+
+// worker runs an application for a server until stop is called.
+func (p *program) worker(args ...string) (w *program, stop func() int) {
+	p.Helper()
+	w = &program{TB: p.TB, dir: p.dir, out: newTranscript()}
+	ctx, cancel := context.WithCancel(context.Background())
+	status := make(chan int, 1)
+	go func() {
+		status <- cli.Run(ctx, append([]string{"worker", filepath.Join(p.dir, "app.star")}, args...), strings.NewReader(""), w.out, w.out)
+	}()
+	stop = sync.OnceValue(func() int {
+		cancel()
+		return <-status
+	})
+	p.Cleanup(func() { stop() })
+	w.saw("loaded app.star, generation 1")
+	return w, stop
 }

@@ -1,14 +1,11 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"asgibox/internal/cli"
 )
 
 // everyTime answers something else each time: a name, a time, a cookie.
@@ -34,21 +31,6 @@ channel_routing = [
     route("websocket.disconnect", leave),
 ]
 `
-
-// inBackground runs a command until stop is called, which answers its status.
-func (p *program) inBackground(args ...string) (out *transcript, stop func() int) {
-	p.Helper()
-	control := p.saw(`inspector +(http\S+)`)[1]
-	ctx, cancel := context.WithCancel(context.Background())
-	out = newTranscript()
-	status := make(chan int, 1)
-	go func() { status <- cli.Run(ctx, append(args, "--control", control), strings.NewReader(""), out, out) }()
-	p.Cleanup(cancel)
-	return out, func() int {
-		cancel()
-		return <-status
-	}
-}
 
 // recorded waits until a file has a text so many times.
 func (p *program) recorded(file, text string, times int) {

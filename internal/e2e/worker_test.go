@@ -2,14 +2,16 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 
 	"asgibox/internal/cli"
 )
@@ -55,24 +57,6 @@ channel_routing = {"http.request": request, "websocket.connect": connect, "webso
 	if got := <-status; got != 0 {
 		t.Errorf("exit status %d", got)
 	}
-}
-
-// worker runs an application for a server until stop is called.
-func (p *program) worker(args ...string) (w *program, stop func() int) {
-	p.Helper()
-	w = &program{TB: p.TB, dir: p.dir, out: newTranscript()}
-	ctx, cancel := context.WithCancel(context.Background())
-	status := make(chan int, 1)
-	go func() {
-		status <- cli.Run(ctx, append([]string{"worker", filepath.Join(p.dir, "app.star")}, args...), strings.NewReader(""), w.out, w.out)
-	}()
-	stop = sync.OnceValue(func() int {
-		cancel()
-		return <-status
-	})
-	p.Cleanup(func() { stop() })
-	w.saw("loaded app.star, generation 1")
-	return w, stop
 }
 
 const countingApp = `
@@ -167,4 +151,62 @@ func TestAWorkerNeedsTheTokenOfItsServer(t *testing.T) {
 func TestAWorkerWithoutAServerSaysSo(t *testing.T) {
 	app := filepath.Join(dirWith(t, t.TempDir(), helloApp), "app.star")
 	expectText(t, refused(t, "worker", app), "no server runs")
+}
+
+// curlAnswers plays worker for one request, with curl alone.
+func curlAnswers(control, page string) error {
+	curl := func(path, body string) ([]byte, error) {
+		return exec.Command("curl", "-sS", "--fail-with-body", control+path, "-d", body).Output()
+	}
+	request, err := curl("layer/receive", `{"channels": "http.request", "block": true}`)
+	if err != nil {
+		return err
+	}
+	var d struct{ Message map[string]any }
+	if err := json.Unmarshal(request, &d); err != nil {
+		return err
+	}
+	reply, err := json.Marshal(map[string]any{
+		"channel": d.Message["reply_channel"],
+		"message": map[string]any{"status": 200, "headers": [][]string{{"content-type", "text/html"}}, "content": page},
+	})
+	if err == nil {
+		_, err = curl("layer/send", string(reply))
+	}
+	return err
+}
+
+func needCurl(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("there is no curl on this machine")
+	}
+}
+
+func TestCurlAloneCanBeAWorker(t *testing.T) {
+	needCurl(t)
+	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // nobody answers for the icon
+	control := p.saw(`inspector +(http\S+)`)[1]
+	answered := make(chan error, 1)
+	go func() { answered <- curlAnswers(control, "a page by curl") }()
+	if status, body := p.get("/from/curl"); status != 200 || body != "a page by curl" {
+		t.Errorf("%d %s", status, body)
+	}
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestABrowserGetsThePageThatCurlAnswers(t *testing.T) {
+	needCurl(t)
+	b := browser(t)()
+	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // nobody answers for the icon
+	control := p.saw(`inspector +(http\S+)`)[1]
+	answered := make(chan error, 1)
+	go func() { answered <- curlAnswers(control, "<h1>a page by curl</h1>") }()
+	b.do(chromedp.Navigate(p.url + "/from/curl"))
+	b.shows("a page by curl")
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
 }

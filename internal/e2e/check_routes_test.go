@@ -14,14 +14,6 @@ import (
 	"asgibox/internal/cli"
 )
 
-// command runs a command line and answers its status and all it says.
-func command(t *testing.T, args ...string) (status int, output string) {
-	t.Helper()
-	var out bytes.Buffer
-	status = cli.Run(t.Context(), args, strings.NewReader(""), &out, &out)
-	return status, out.String()
-}
-
 func TestCheckSaysWhereAnApplicationIsWrong(t *testing.T) {
 	app := filepath.Join(t.TempDir(), "app.star")
 	for content, want := range map[string]string{
@@ -62,16 +54,6 @@ channel_routing = [
     view("/", lambda request: settings["title"] + "é"),
 ]
 `
-
-// saved writes a file of an application, and answers where.
-func saved(t *testing.T, content string) string {
-	t.Helper()
-	app := filepath.Join(t.TempDir(), "app.star")
-	if err := os.WriteFile(app, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return app
-}
 
 func TestCheckWarnsAndWithStrictFails(t *testing.T) {
 	app := saved(t, warnedApp)

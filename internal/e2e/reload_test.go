@@ -1,115 +1,12 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"asgibox/internal/cli"
-
-	"github.com/coder/websocket"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
-
-func TestTheFourLinesAnswer(t *testing.T) {
-	p := startIn(t, copyOf(t, "../../examples"), "hello.star", "--store", "memory")
-	r, err := http.Get(p.url + "/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Body.Close()
-	if _, body := p.get("/"); r.StatusCode != 200 || body != "Hello World!" {
-		t.Errorf("%d %q", r.StatusCode, body)
-	}
-	p.saw(`GET / 200 `)
-}
-
-func TestCtrlCDrainsAndExitsZero(t *testing.T) {
-	p := start(t, echoApp("one"))
-	s := p.dial("/")
-	if got := s.ask("a"); got != "one a" {
-		t.Fatal(got)
-	}
-	closed := make(chan websocket.StatusCode)
-	go func() { closed <- s.closed() }()
-	if status := p.stop(); status != 0 {
-		t.Errorf("exit status %d", status)
-	}
-	if code := <-closed; code != websocket.StatusGoingAway {
-		t.Errorf("the socket was closed with %d", code)
-	}
-}
-
-func TestCtrlCAtOnceExitsZeroToo(t *testing.T) {
-	app := filepath.Join(dirWith(t, t.TempDir(), helloApp), "app.star")
-	for range 5 {
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		out := newTranscript()
-		if status := cli.Run(ctx, []string{"run", app, "--port", "0", "--store", "memory"}, strings.NewReader(""), out, out); status != 0 {
-			t.Errorf("exit status %d: %s", status, out)
-		}
-	}
-}
-
-func TestCtrlCFinishesRequestsThatRun(t *testing.T) {
-	p := start(t, `
-def slow(message):
-    log.info("begun")
-    sleep(0.2)
-    message.reply_channel.send({"status": 200, "content": "finished"})
-
-channel_routing = {"http.request": slow}
-`)
-	answered := make(chan string)
-	go func() {
-		body, err := ask(http.DefaultClient, p.url)
-		if err != nil {
-			body = err.Error()
-		}
-		answered <- body
-	}()
-	p.saw("begun")
-	p.stop()
-	if body := <-answered; body != "finished" {
-		t.Error(body)
-	}
-}
-
-func TestTheStoreIsKeptBesideTheApplication(t *testing.T) {
-	p := start(t, helloApp)
-	p.stop()
-	for _, name := range []string{"channels.db", ".gitignore"} {
-		if _, err := os.Stat(filepath.Join(p.dir, ".asgibox", name)); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// echoApp is an application whose answers say which version gave them.
-func echoApp(version string) string {
-	return fmt.Sprintf(`
-def connect(message):
-    message.reply_channel.send({"accept": True})
-
-def receive(message):
-    message.reply_channel.send({"text": %q + message["text"]})
-
-def request(message):
-    message.reply_channel.send({"status": 200, "content": %q})
-
-channel_routing = {"websocket.connect": connect, "websocket.receive": receive, "http.request": request}
-`, version+" ", version)
-}
 
 func TestASaveReplacesTheApplicationAndKeepsItsSockets(t *testing.T) {
 	p := start(t, echoApp("one"))
@@ -182,19 +79,6 @@ channel_routing = {"http.request": request}
 	}
 }
 
-// loadAgain asks the control server to load the application again.
-func (p *program) loadAgain() {
-	p.Helper()
-	r, err := http.Post(p.saw(`inspector +(http\S+)`)[1]+"api/reload", "application/json", strings.NewReader("{}"))
-	if err != nil {
-		p.Fatal(err)
-	}
-	r.Body.Close()
-	if r.StatusCode != http.StatusOK {
-		p.Fatal(r.Status)
-	}
-}
-
 // A second program watches the same files. When it has reloaded them twice, the
 // first one would have too.
 func TestNoReloadLeavesTheApplicationAsItIs(t *testing.T) {
@@ -263,31 +147,4 @@ func TestNoRequestFailsWhileTheApplicationIsSaved(t *testing.T) {
 	close(done)
 	running.Wait()
 	t.Logf("%d requests were answered", answered.Load())
-}
-
-// ask answers the body of a response, or how the request failed.
-func ask(client *http.Client, url string) (string, error) {
-	r, err := client.Get(url)
-	if err != nil {
-		return "", err
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err == nil && r.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", r.Status, body)
-	}
-	return string(body), err
-}
-
-// copyOf copies a folder of the repository, so that tests may change it.
-func copyOf(t testing.TB, folder string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.RemoveAll(filepath.Join(dir, ".asgibox")); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }

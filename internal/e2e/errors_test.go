@@ -1,59 +1,14 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"asgibox/internal/cli"
+	"github.com/chromedp/chromedp"
 )
-
-// refused runs a command line that cannot work and answers its one line.
-func refused(t *testing.T, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	var out bytes.Buffer
-	if status := cli.Run(ctx, args, strings.NewReader(""), &out, &out); status != 1 {
-		t.Fatalf("exit status %d, having said:\n%s", status, &out)
-	}
-	line := strings.TrimSuffix(out.String(), "\n")
-	if strings.Contains(line, "\n") {
-		t.Fatalf("more than one line:\n%s", line)
-	}
-	return line
-}
-
-func expectText(t testing.TB, got, want string) {
-	t.Helper()
-	if !strings.Contains(got, want) {
-		t.Errorf("%q does not say %q", got, want)
-	}
-}
-
-const helloApp = `
-def hello(message):
-    message.reply_channel.send({"status": 200, "content": "hello"})
-
-channel_routing = {"http.request": hello}
-`
-
-func TestAnUnknownFlagSuggestsTheNearest(t *testing.T) {
-	expectText(t, refused(t, "run", "--prot", "1"), "unknown flag: --prot; did you mean --port?")
-	expectText(t, refused(t, "run", "--http_timeuot", "1"), "did you mean --http-timeout?")
-	expectText(t, refused(t, "run", "--zzzzzzzzz"), "--help lists the flags")
-}
-
-func TestABadValueOfAFlagIsNamed(t *testing.T) {
-	expectText(t, refused(t, "run", "--http-timeout", "soon"), `"soon" is not a duration like 90, 90s or 1m30s`)
-	expectText(t, refused(t, "run", "--sync", "some"), "full, none")
-	t.Setenv("ASGIBOX_MAX_BODY", "much")
-	expectText(t, refused(t, "run"), "ASGIBOX_MAX_BODY")
-}
 
 func TestAMissingApplicationIsOneLine(t *testing.T) {
 	expectText(t, refused(t, "run", "nothere.star"), "nothere.star: there is no such file")
@@ -185,4 +140,17 @@ channel_routing = [
 			t.Fatalf("after %s the server answers %d", c.path, status)
 		}
 	}
+}
+
+func TestAnErrorPageLoadsItselfAgainOnceTheFileIsMended(t *testing.T) {
+	b := browser(t)()
+	p := start(t, "def index(request):\n    return nmae\n\nchannel_routing = [view(\"/\", index)]\n")
+	b.do(chromedp.EmulateViewport(900, 700), chromedp.Navigate(p.url))
+	b.shows("nmae is not defined")
+	b.picture("error-load")
+	p.save("app.star", "def index(request):\n    return {}[\"key\"]\n\nchannel_routing = [view(\"/\", index)]\n")
+	b.comesToShow(`key "key" not in dict`)
+	b.picture("error-handler")
+	p.save("app.star", "def index(request):\n    return \"mended\"\n\nchannel_routing = [view(\"/\", index)]\n")
+	b.comesToShow("mended")
 }

@@ -1,125 +1,87 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
-// keyed presses a key.
-func (b *tab) keyed(key string) {
-	b.Helper()
-	b.do(chromedp.KeyEvent(key))
-}
-
-// prefers makes the page believe that its reader prefers something.
-func (b *tab) prefers(feature, value string) {
-	b.Helper()
-	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: feature, Value: value}},
-		})
-		return err
-	}))
-}
-
-// as is a condition that comes to hold while something is done again and again.
-func (b *tab) as(again func(), condition string) {
-	b.Helper()
-	for end := time.Now().Add(patience); b.number(`Number(Boolean(`+condition+`))`) == 0; again() {
-		if time.Now().After(end) {
-			b.Fatalf("it never holds: %s", condition)
+func testNarrowAndByKeyboard(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(400, 860))
+	p := start(t, lookedAtApp, "--store", "memory")
+	s := p.dial("/" + strings.Repeat("a-path-that-does-not-end/", 9))
+	s.ask(strings.Repeat("words without end ", 30))
+	s.ask(strings.Repeat("x", 3000))
+	p.get("/?x=" + strings.Repeat("y", 700))
+	fits := func(what string) {
+		t.Helper()
+		if wide := b.number(`document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+			t.Errorf("%s: %d pixels wider than the window", what, wide)
 		}
 	}
-}
+	p.looking(b, "messages")
+	b.until(`document.querySelectorAll(".messages tr[data-id]").length >= 7`)
+	fits("messages")
+	b.do(chromedp.KeyEvent("j"), chromedp.KeyEvent("j"))
+	b.until(`document.querySelectorAll(".messages tr")[2].classList.contains("selected") && document.activeElement === document.querySelector(".messages tr.selected")`)
+	b.until(`document.querySelectorAll(".waterfall .wrow").length > 1`)
+	fits("a message")
+	b.openMessage("xxxx")
+	b.until(`document.querySelector(".detail").innerText.includes("xxxx")`)
+	fits("a long text")
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.until(`document.querySelector(".detail").hidden`)
 
-// drawn is a condition: dots are drawn on Flow, within the element.
-func drawn(selector string) string {
-	return `(() => {
-		const canvas = document.querySelector("canvas.dots"), all = canvas.getBoundingClientRect();
-		const part = document.querySelector(` + quoteJS(selector) + `).getBoundingClientRect();
-		const ratio = canvas.width / all.width;
-		const box = [part.left - all.left, part.top - all.top, part.width, part.height].map((n) => Math.round(n * ratio));
-		return canvas.getContext("2d").getImageData(...box).data.some((v) => v > 0);
-	})()`
-}
+	b.do(chromedp.KeyEvent("3"))
+	b.until(`document.querySelectorAll("main tr[tabindex]").length === 1`)
+	fits("connections")
+	b.do(chromedp.KeyEvent("j"), chromedp.KeyEvent(kb.Enter))
+	b.until(`document.querySelectorAll(".frame").length >= 4`)
+	b.run(`document.querySelectorAll(".frame summary")[1].click()`)
+	b.until(`!!document.querySelector(".frame .full dl")`)
+	fits("a connection")
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.until(`document.querySelector(".detail").hidden`)
+	b.do(chromedp.KeyEvent("/"))
+	b.until(`document.activeElement.type === "search"`)
+	b.do(chromedp.KeyEvent("9")) // is written
+	b.until(`document.activeElement.value.endsWith("9")`)
+	b.do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent("9"))
+	b.until(`document.querySelector("#view").dataset.view === "reloads"`)
+	fits("reloads")
+	p.save("app.star", lookedAtApp+`nonsense("`+strings.Repeat("long ", 60)+"\")\n")
+	b.until(`document.querySelectorAll(".load mark, .log mark").length === 2`)
+	fits("a load that failed")
+	b.is("only the source is cut, and scrolls by itself", `[...document.querySelectorAll(".load, .log, .traceback, .traceback > pre")].every((e) => e.scrollWidth <= e.clientWidth) && [...document.querySelectorAll(".traceback .code")].every((e) => e.scrollWidth > e.clientWidth)`)
+	b.is("the log's error has the width of the page", `document.querySelector(".log .traceback").clientWidth > 300`)
+	b.is("the page scrolls, not a part of it", `document.querySelector(".scroll").scrollHeight <= document.querySelector(".scroll").clientHeight`)
+	b.picture("reloads-400")
+	p.save("app.star", lookedAtApp)
+	b.until(`!document.querySelector(".notice")`)
 
-func testFlowShowsWhatMoves(t *testing.T, b *tab) {
-	b.do(chromedp.EmulateViewport(1280, 860))
-	b.prefers("prefers-color-scheme", "dark")
-	p := start(t, chatApp, "--store", "memory")
-	p.looking(b, "flow")
-	b.shows("Nothing has moved yet.")
-	b.until(`document.querySelector(".invite a[href='#/play']") !== null`)
-	b.picture("flow-empty")
-
-	ada, ben := p.dial("/chat/ada"), p.dial("/chat/ben")
-	talk := func() {
-		ada.send("good morning")
-		ada.receive()
-		ben.receive()
+	b.do(chromedp.KeyEvent("8"))
+	b.until(`!!document.querySelector(".play")`)
+	b.press("Open")
+	b.until(`document.querySelectorAll(".socket .tag.good").length === 1`)
+	b.click(`.play form button.primary`)
+	b.until(`!!document.querySelector(".answered")`)
+	fits("play")
+	b.run(`document.activeElement.blur()`)
+	b.do(chromedp.KeyEvent("?"))
+	b.until(`document.querySelector("dialog").open && document.activeElement.textContent === "Close"`)
+	for _, key := range []string{"1 – 9", "/", "j, ↓ and k, ↑", "Enter", "Esc", "Space", "t", "?"} {
+		b.is("the help has "+key, `[...document.querySelectorAll("dialog kbd")].some((k) => k.textContent === `+quoteJS(key)+`)`)
 	}
-	talk()
-	b.until(`document.querySelector(".invite").hidden`)
-	b.until(`document.querySelector(".front .figure b").textContent === "2"`)
-	b.until(`document.querySelector(".fancard").innerText.includes("room") && document.querySelector(".fancard").innerText.includes("2 members")`)
-	b.until(`document.querySelectorAll(".lines .group .member").length === 2`)
-	b.until(`document.querySelectorAll(".cells .cell").length === 16`)
-	b.until(`document.querySelectorAll(".chart canvas").length === 3`)
-	b.until(`document.querySelectorAll(".chart .now")[1].textContent.startsWith("p50 –")`) // no request yet
-	b.as(talk, drawn(`[data-channel="websocket.receive"] .tube`))
-	b.as(talk, drawn(`.pipe.reply .tube`))
-	b.as(talk, drawn(`.fan`))
-	b.as(talk, `document.querySelector(".cell.did")?.innerText.includes("receive")`)
-
-	p.mustCommand("send", "jobs", `{"n": 1}`)
-	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .depth')?.textContent === "1 of 1,000 wait"`)
-	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .age').textContent.startsWith("oldest ")`)
-	b.until(`document.querySelectorAll(".lines .way.own").length === 1`)
-	talk()
-	b.picture("flow")
-}
-
-func testBreakpointOnFlow(t *testing.T, b *tab) {
-	b.do(chromedp.EmulateViewport(1280, 860))
-	p := start(t, chatApp, "--store", "memory")
-	s := p.dial("/chat")
-	p.looking(b, "flow")
-	b.click(`[data-channel="websocket.receive"] .valve`)
-	b.until(`document.querySelector('[data-channel="websocket.receive"]').matches(".paused.open:has(.drawer)")`)
-	for _, text := range []string{"one", "<i>two</i>", "three", "four"} {
-		s.send(text)
-	}
-	b.until(`document.querySelectorAll(".drawer .waits").length === 4`)
-	b.shows("4 held; nothing expires. The socket stays open.")
-	if n := b.number(`document.querySelectorAll("main i:not([class]), dialog i").length`); n != 0 {
-		t.Error("a message was drawn as HTML")
-	}
-	b.picture("flow-breakpoint")
-	b.click(`.drawer [title^="Let one"]`)
-	if got := s.receive(); got != "one" {
-		t.Errorf("after the step: %q", got)
-	}
-	b.until(`document.querySelectorAll(".drawer .waits").length === 3`)
-	b.press("Edit…")
-	b.until(`!!document.querySelector("dialog[open] textarea")`)
-	b.run(`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("<i>two</i>", "TWO"); }`)
-	b.press("Put it in place")
-	b.until(`document.querySelector(".drawer .waits .what").textContent === "TWO"`)
-	b.run(`[...document.querySelectorAll(".drawer .waits")].find((row) => row.innerText.includes("three")).querySelector(".danger").click()`)
-	b.until(`document.querySelectorAll(".drawer .waits").length === 2`)
-	b.press("Resume")
-	if got := s.receive() + s.receive(); got != "TWOfour" {
-		t.Errorf("after resuming: %q", got)
-	}
-	b.shows("Nothing waits.")
-	b.until(`!document.querySelector(".pipe.paused")`)
+	fits("the help")
+	b.do(chromedp.KeyEvent(kb.Tab))
+	b.is("the focus stays in the dialog", `document.querySelector("dialog").contains(document.activeElement) || document.activeElement === document.body`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.until(`!document.querySelector("dialog").open`)
+	b.do(chromedp.KeyEvent("t"))
+	b.until(`document.documentElement.dataset.theme === "dark"`)
 }
 
 func testNarrowPage(t *testing.T, b *tab) {

@@ -1,0 +1,90 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// drawn is a condition: dots are drawn on Flow, within the element.
+func drawn(selector string) string {
+	return `(() => {
+		const canvas = document.querySelector("canvas.dots"), all = canvas.getBoundingClientRect();
+		const part = document.querySelector(` + quoteJS(selector) + `).getBoundingClientRect();
+		const ratio = canvas.width / all.width;
+		const box = [part.left - all.left, part.top - all.top, part.width, part.height].map((n) => Math.round(n * ratio));
+		return canvas.getContext("2d").getImageData(...box).data.some((v) => v > 0);
+	})()`
+}
+
+func testFlowShowsWhatMoves(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	b.prefers("prefers-color-scheme", "dark")
+	p := start(t, chatApp, "--store", "memory")
+	p.looking(b, "flow")
+	b.shows("Nothing has moved yet.")
+	b.until(`document.querySelector(".invite a[href='#/play']") !== null`)
+	b.picture("flow-empty")
+
+	ada, ben := p.dial("/chat/ada"), p.dial("/chat/ben")
+	talk := func() {
+		ada.send("good morning")
+		ada.receive()
+		ben.receive()
+	}
+	talk()
+	b.until(`document.querySelector(".invite").hidden`)
+	b.until(`document.querySelector(".front .figure b").textContent === "2"`)
+	b.until(`document.querySelector(".fancard").innerText.includes("room") && document.querySelector(".fancard").innerText.includes("2 members")`)
+	b.until(`document.querySelectorAll(".lines .group .member").length === 2`)
+	b.until(`document.querySelectorAll(".cells .cell").length === 16`)
+	b.until(`document.querySelectorAll(".chart canvas").length === 3`)
+	b.until(`document.querySelectorAll(".chart .now")[1].textContent.startsWith("p50 –")`) // no request yet
+	b.as(talk, drawn(`[data-channel="websocket.receive"] .tube`))
+	b.as(talk, drawn(`.pipe.reply .tube`))
+	b.as(talk, drawn(`.fan`))
+	b.as(talk, `document.querySelector(".cell.did")?.innerText.includes("receive")`)
+
+	p.mustCommand("send", "jobs", `{"n": 1}`)
+	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .depth')?.textContent === "1 of 1,000 wait"`)
+	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .age').textContent.startsWith("oldest ")`)
+	b.until(`document.querySelectorAll(".lines .way.own").length === 1`)
+	talk()
+	b.picture("flow")
+}
+
+func testBreakpointOnFlow(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	p := start(t, chatApp, "--store", "memory")
+	s := p.dial("/chat")
+	p.looking(b, "flow")
+	b.click(`[data-channel="websocket.receive"] .valve`)
+	b.until(`document.querySelector('[data-channel="websocket.receive"]').matches(".paused.open:has(.drawer)")`)
+	for _, text := range []string{"one", "<i>two</i>", "three", "four"} {
+		s.send(text)
+	}
+	b.until(`document.querySelectorAll(".drawer .waits").length === 4`)
+	b.shows("4 held; nothing expires. The socket stays open.")
+	if n := b.number(`document.querySelectorAll("main i:not([class]), dialog i").length`); n != 0 {
+		t.Error("a message was drawn as HTML")
+	}
+	b.picture("flow-breakpoint")
+	b.click(`.drawer [title^="Let one"]`)
+	if got := s.receive(); got != "one" {
+		t.Errorf("after the step: %q", got)
+	}
+	b.until(`document.querySelectorAll(".drawer .waits").length === 3`)
+	b.press("Edit…")
+	b.until(`!!document.querySelector("dialog[open] textarea")`)
+	b.run(`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("<i>two</i>", "TWO"); }`)
+	b.press("Put it in place")
+	b.until(`document.querySelector(".drawer .waits .what").textContent === "TWO"`)
+	b.run(`[...document.querySelectorAll(".drawer .waits")].find((row) => row.innerText.includes("three")).querySelector(".danger").click()`)
+	b.until(`document.querySelectorAll(".drawer .waits").length === 2`)
+	b.press("Resume")
+	if got := s.receive() + s.receive(); got != "TWOfour" {
+		t.Errorf("after resuming: %q", got)
+	}
+	b.shows("Nothing waits.")
+	b.until(`!document.querySelector(".pipe.paused")`)
+}

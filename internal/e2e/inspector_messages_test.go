@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// lookedAtApp says back what it gets, and gives some work to others.
+const lookedAtApp = `
+def connect(message):
+    message.reply_channel.send({"accept": True})
+
+def receive(message):
+    if message["bytes"] != None:
+        message.reply_channel.send({"bytes": message["bytes"]})
+    elif message["text"] == "leave":
+        message.reply_channel.send({"text": "bye", "close": 4002})
+    else:
+        message.reply_channel.send({"text": "you said " + message["text"]})
+
+def page(request):
+    Channel("jobs").send({"data": b"\x00\xff", "half": 0.5, "one": 1.0})
+    return request.method + " " + request.GET.get("x", "") + " " + str(request.body) + " " + request.headers.get("x-odd", "")
+
+def data(request):
+    return {"list": [1, 2.0], "markup": "<b>bold</b>"}
+
+def picture(request):
+    return b"\x89PNG\x00<script>"
+
+channel_routing = [
+    view("/", page),
+    view("/data", data),
+    view("/picture", picture),
+    route("websocket.connect", connect),
+    route("websocket.receive", receive),
+]
+`
+
+// copiedAndRun copies as curl and answers what the command says, as text.
+func (b *tab) copiedAndRun() string {
+	b.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		b.Skip("there is no curl on this machine")
+	}
+	c := exec.Command("sh")
+	c.Stdin = strings.NewReader(b.copied("curl") + "\n")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		b.Errorf("curl: %v: %.300s", err, out)
+	}
+	return strings.ToValidUTF8(string(out), "\ufffd")
+}
+
+const rowOf = `[...document.querySelectorAll(".messages tr[data-id]")].find((r) => r.textContent.includes(`
+
+func (b *tab) openMessage(text string) {
+	b.Helper()
+	b.until(`!!` + rowOf + quoteJS(text) + `))`)
+	b.run(rowOf + quoteJS(text) + `)).click()`)
+}
+
+func testMessagesAreFilteredAndHeld(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	p := start(t, lookedAtApp, "--store", "memory")
+	s := p.dial("/talk")
+	s.ask("one")
+	p.get("/?x=1")
+
+	p.looking(b, "messages")
+	b.shows("you said one")
+	b.write("main input[type=search]", "chanel:x")
+	b.shows("There is no chanel:")
+	b.is("the field is marked as invalid", `document.querySelector("input[type=search]").getAttribute("aria-invalid") === "true"`)
+	b.write("main input[type=search]", `text:"you said`)
+	b.shows("is not closed")
+	b.write("main input[type=search]", `path:/talk text:"you said one"`)
+	b.until(`document.querySelectorAll(".messages tr[data-id]").length === 1 && document.querySelector("p.wrong").hidden`)
+	b.write("main input[type=search]", "kind:dropped")
+	b.shows("Nothing that is remembered fits the filter")
+	b.press("Terms")
+	b.shows("what a connection sent, and what was sent to it")
+	b.write("main input[type=search]", "path:/talk")
+	b.shows("you said one")
+
+	// Held, the list stands still and counts.
+	b.do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent(" "))
+	b.shows("held · 0 passed meanwhile")
+	rows := b.number(`document.querySelectorAll(".messages tr[data-id]").length`)
+	s.ask("two")
+	s.ask("three")
+	b.shows("held · 4 passed meanwhile")
+	b.is("no row came while held", `document.querySelectorAll(".messages tr[data-id]").length === `+strconv.Itoa(rows))
+	b.press("Go on")
+	b.shows("you said three")
+
+	// So it does while a message is open.
+	b.openMessage("you said two")
+	b.shows("Content")
+	b.run(`window.selected = document.querySelector(".messages tr.selected"); window.top0 = selected.getBoundingClientRect().top`)
+	s.ask("four")
+	b.until(`!document.querySelector(".more").hidden`)
+	b.is("the open row has not moved", `window.selected === document.querySelector(".messages tr.selected") && Math.abs(selected.getBoundingClientRect().top - top0) < 1`)
+	b.click(".more")
+	b.shows("you said four")
+	b.is("the open row is still marked", `document.querySelector(".messages tr.selected").textContent.includes("you said two")`)
+	b.do(chromedp.KeyEvent("k"))
+	b.until(`document.querySelector(".detail").textContent.includes("three")`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.until(`document.querySelector(".detail").hidden`)
+}
+
+func testChainIsAWaterfall(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	p := start(t, lookedAtApp, "--store", "memory")
+	p.get("/?x=1&y=%5B2%5D")
+	p.looking(b, "messages?filter=path:/")
+	b.openMessage("GET /?x=1")
+	b.until(`document.querySelectorAll(".waterfall .wrow").length === 4`)
+	rows := b.words(`[...document.querySelectorAll(".waterfall .wrow")].map((r) => r.innerText.replaceAll("\n", " ")).join("\n")`)
+	for i, want := range []string{"socket GET / → 200", "http.request handled by page (app.star:", "jobs sent from app.star:14", "sent from page (app.star:"} {
+		if line := strings.Split(rows, "\n")[i]; !strings.Contains(line, want) {
+			t.Errorf("row %d of the waterfall: %q, want %q", i, line, want)
+		}
+	}
+	for _, want := range []string{"waited ", "waits", "delivered"} {
+		if !strings.Contains(rows, want) {
+			t.Errorf("the waterfall has no %q:\n%s", want, rows)
+		}
+	}
+	b.is("headers are a table", `document.querySelectorAll(".headers th").length >= 2`)
+
+	b.run(`[...document.querySelectorAll(".detail button")].find((x) => x.textContent === "Replay").focus()`)
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.shows("Replayed: 200 in")
+	b.is("the answer is in the dialog", `document.querySelector("dialog").innerText.includes("GET 1")`)
+	b.press("Close")
+	b.until(`!document.querySelector("dialog").open && document.activeElement.textContent === "Replay"`)
+
+	if got := b.copiedAndRun(); !strings.Contains(got, "GET 1") {
+		t.Errorf("the copied command said %s", got)
+	}
+	b.do(chromedp.KeyEvent(kb.Escape))
+
+	// So is one with a body that is longer than an argument may be.
+	for kind, body := range map[string]string{"text": strings.Repeat("it's 100% \\n\n", 200<<10/12), "binary": strings.Repeat("\x00'\xff", 200<<10/3)} {
+		if _, err := http.Post(p.url+"/?x="+kind, "text/plain", strings.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+		p.looking(b, `messages?filter=channel:http.request text:"POST /?x=`+kind+`"`)
+		b.openMessage("POST /?x=" + kind)
+		b.shows("Content")
+		want := "POST " + kind + " " + strings.ToValidUTF8(body, "\ufffd")
+		if got := b.copiedAndRun(); !strings.Contains(got, want) {
+			t.Errorf("%s: of %d bytes came %d: %.300q", kind, len(want), len(got), got)
+		}
+	}
+	p.mustCommand("flush", "--yes")
+
+	p.looking(b, "messages?filter=channel:jobs")
+	b.openMessage("bytes(2)")
+	b.shows("00 ff")
+	var got map[string]any
+	if err := json.Unmarshal([]byte(b.copied("JSON")), &got); err != nil || got["data"] != "\uffffAP8=" {
+		t.Errorf("as JSON: %v, %v", got, err)
+	}
+	if got, want := b.copied("Starlark"), `layer.send("jobs", {
+    "data": b"\x00\xff",
+    "half": 0.5,
+    "one": 1.0,
+})`; got != want {
+		t.Errorf("as Starlark:\n%s", got)
+	}
+	b.copiedAndRun()
+	if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, "1.0") || !strings.Contains(got, "AP8=") {
+		t.Errorf("curl sent %s", got)
+	}
+
+	// Of many copies to a group a few are shown at once.
+	for i := range 12 {
+		p.mustCommand("group", "add", "all", "work."+strconv.Itoa(i))
+	}
+	p.mustCommand("group", "send", "all", `{"text": "to everybody"}`)
+	b.write("main input[type=search]", "group:all")
+	b.openMessage("to everybody")
+	b.shows("7 more copies to the group all, waits")
+	b.is("the open one is shown", `!!document.querySelector(".waterfall .selected")`)
+	b.run(`document.querySelector(".fold").click()`)
+	b.until(`document.querySelectorAll(".waterfall .wrow").length === 12`)
+
+	b.press("Edit & send again")
+	b.fill("message", `{"text": `)
+	b.press("Send")
+	b.shows("The message is not JSON")
+	b.is("what was written stays", `document.querySelector("dialog [name=message]").value === '{"text": '`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+}
+
+func testResentMessage(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	p := start(t, chatApp, "--store", "memory")
+	s := p.dial("/chat")
+	s.send("hello")
+	s.receive()
+	p.looking(b, "messages?filter=channel:*!*")
+	b.shows("hello")
+	b.until(`[...document.querySelectorAll(".messages tr[data-id]")].some(r => r.textContent.includes("hello"))`)
+	b.run(`[...document.querySelectorAll(".messages tr[data-id]")].find(r => r.textContent.includes("hello")).click()`)
+	b.press("Edit & send again")
+	b.fill("message", `{"text": "hello again"}`)
+	b.press("Send")
+	if got := s.receive(); got != "hello again" {
+		t.Errorf("the socket got %q", got)
+	}
+}

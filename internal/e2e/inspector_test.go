@@ -1,0 +1,120 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// looking opens a view of the inspector.
+func (p *program) looking(b *tab, view string) {
+	p.Helper()
+	control := p.saw(`inspector +(http\S+)`)[1]
+	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(control+"#/"+view))
+	b.until(`document.querySelector("#nav [aria-current=page]")?.dataset.view === ` + quoteJS(strings.SplitN(view, "?", 2)[0]))
+	b.until(`document.querySelector(".live")?.dataset.how === "live"`)
+}
+
+// TestInspector drives every view of the inspector in a browser.
+func TestInspector(t *testing.T) {
+	open := browser(t)
+	for name, test := range map[string]func(*testing.T, *tab){
+		"messages are filtered and held":              testMessagesAreFilteredAndHeld,
+		"a chain is a waterfall, copied and replayed": testChainIsAWaterfall,
+		"connections are written to and closed":       testConnectionsAreWrittenToAndClosed,
+		"Play remembers, and has several sockets":     testPlayRemembers,
+		"every view says what is wrong":               testNoticesOnEveryView,
+		"narrow, and by keyboard":                     testNarrowAndByKeyboard,
+		"elsewhere, and without workers":              testElsewhereAndWithoutWorkers,
+		"a chat shows up in every view":               testChatInEveryView,
+		"a paused channel holds, steps and is edited": testPausedChannel,
+		"a resent message arrives":                    testResentMessage,
+		"a channel's messages are lost on purpose":    testChaosSliders,
+		"state and play":                              testStateAndPlay,
+		"Flow shows what moves":                       testFlowShowsWhatMoves,
+		"a paused pipe is stepped and edited on Flow": testBreakpointOnFlow,
+		"nothing is cut on a narrow page":             testNarrowPage,
+		"colours and motion are the reader's":         testColoursAndMotion,
+		"the keyboard alone will do":                  testKeyboardAlone,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open()
+			b.TB = t
+			test(t, b)
+		})
+	}
+}
+
+func testChatInEveryView(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	p := start(t, chatApp, "--store", "memory")
+	ada, ben := p.dial("/chat/ada"), p.dial("/chat/ben")
+	talk := func(text string) {
+		t.Helper()
+		ada.send(text)
+		ada.receive()
+		ben.receive()
+	}
+	talk("good <b>morning</b>")
+	p.get("/page")
+
+	p.looking(b, "messages")
+	b.shows("good <b>morning</b>")
+	b.shows("GET /page")
+	if n := b.number(`document.querySelectorAll("main b b, main td b").length`); n != 0 {
+		t.Error("a message was drawn as HTML")
+	}
+	b.click(`.messages tr[data-id] .chip.ws`)
+	b.until(`document.querySelectorAll(".waterfall .wrow").length >= 1`)
+	b.picture("inspector-messages")
+
+	p.looking(b, "messages?filter=path:/page")
+	b.shows("GET /page")
+	b.click(`.messages tr[data-id] .chip.http`)
+	b.shows("handled by worker")
+	b.shows("page (app.star")
+	b.press("Replay")
+	b.shows("page of GET")
+
+	p.looking(b, "connections")
+	b.shows("/chat/ada")
+	b.shows("/chat/ben")
+	b.click(`main tbody tr[tabindex]`)
+	talk("watched")
+	b.until(`document.querySelector(".tail").innerText.includes("watched")`)
+	b.picture("inspector-connections")
+
+	p.looking(b, "groups?name=room")
+	b.until(`document.querySelectorAll(".detail tbody tr").length === 2`)
+	b.press("Add a member…")
+	b.fill("group", "room")
+	b.refuses("channel", "no name", "no name")
+	b.press("Cancel")
+	b.press("Send to all…")
+	b.refuses("message", `{"text": `, "The message is not JSON")
+	b.refuses("message", `[1]`, "an object is needed")
+	b.fill("message", `{"text": "from the page"}`)
+	b.press("Send")
+	if got := ada.receive() + ben.receive(); got != "from the pagefrom the page" {
+		t.Errorf("the sockets got %q", got)
+	}
+
+	p.looking(b, "flow")
+	b.until(`document.querySelectorAll(".pipe").length >= 3`)
+	b.until(`document.querySelector(".fancard b")?.textContent === "room"`)
+	b.until(`document.querySelectorAll(".cell").length === 16`)
+	b.until(`document.querySelectorAll(".chart canvas").length === 3`)
+	talk("for the picture")
+	b.picture("inspector-flow")
+
+	p.looking(b, "workers")
+	b.shows("of 16 busy")
+	b.run(`document.querySelector("input.count").value = 3; undefined`)
+	b.press("Change")
+	b.shows("of 3 busy")
+	p.looking(b, "reloads")
+	b.shows("Generation 1")
+	b.press("Reload now")
+	b.shows("Generation 2")
+}
