@@ -43,7 +43,7 @@ func (s *Store) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind f
 func (s *Store) drain(q *queue, b *binding) {
 	for {
 		s.mu.Lock()
-		if q.stop != nil {
+		if q.breakpoint != nil {
 			s.mu.Unlock()
 			return
 		}
@@ -62,7 +62,7 @@ func (s *Store) drain(q *queue, b *binding) {
 func (s *Store) unbind(q *queue, b *binding) {
 	s.mu.Lock()
 	q.binding = nil
-	q.used = s.now()
+	q.lastSend = s.now()
 	s.mu.Unlock()
 	b.calls.Wait()
 }

@@ -50,7 +50,7 @@ func copyTo(target string, from *bolt.DB) (err error) {
 	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	to, err := bolt.Open(target, 0o644, &bolt.Options{Timeout: lockPatience, NoSync: true, NoFreelistSync: true})
+	to, err := bolt.Open(target, 0o644, &bolt.Options{Timeout: lockTimeout, NoSync: true, NoFreelistSync: true})
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func copyTo(target string, from *bolt.DB) (err error) {
 }
 
 // swapIn puts the compacted file, if one was made, in the place of the old.
-func (c *contents) swapIn(path string, failed error) error {
+func (c *contents) replaceWithCompacted(path string, failed error) error {
 	if !c.compacted || failed != nil {
 		return nil
 	}

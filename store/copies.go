@@ -14,7 +14,7 @@ type copies struct {
 
 	// Guarded by the journal's mutex.
 	seq     uint64    // zero until it is staged
-	left    int       // that nobody has taken
+	untaken int       // that nobody has taken
 	records []*record // nil once written
 }
 
@@ -22,10 +22,10 @@ func (c *copies) footprint() int { return c.message.Footprint() + 32*len(c.recor
 
 // add makes a queued record one of the copies. It is called before they are
 // staged.
-func (j *journal) add(c *copies, r *record) {
+func (j *journal) addCopy(c *copies, r *record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	r.copies = c
-	c.left++
+	c.untaken++
 	c.records = append(c.records, r)
 }

@@ -103,7 +103,7 @@ func TestCloseSettlesEveryBarrier(t *testing.T) {
 	for name, hopeless := range map[string]error{"passed": nil, "failed": errNoSpace} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, disk := openSlow(t)
+				s, disk := openFaulty(t)
 				disk.set(hopeless, false)
 				c := asgi.NewCause(0)
 				send(t, s, "jobs", 0)

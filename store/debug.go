@@ -35,7 +35,7 @@ type breakpoint struct {
 }
 
 // queueOf answers a queue by a name of a channel, a prefix or a connection.
-func queueOf(channel string) (string, error) {
+func queueName(channel string) (string, error) {
 	if asgi.CheckPrefix(channel) == nil {
 		return channel, nil
 	}
@@ -46,11 +46,11 @@ func queueOf(channel string) (string, error) {
 }
 
 // held reports whether a breakpoint keeps the queue's messages from readers.
-func (q *queue) held() bool { return q.stop != nil && q.stop.steps == 0 }
+func (q *queue) held() bool { return q.breakpoint != nil && q.breakpoint.steps == 0 }
 
 // passed notes that a message was taken past the breakpoint, if there is one.
-func (q *queue) passed() {
-	if q.stop != nil && q.stop.steps > 0 {
-		q.stop.steps--
+func (q *queue) useStep() {
+	if q.breakpoint != nil && q.breakpoint.steps > 0 {
+		q.breakpoint.steps--
 	}
 }

@@ -50,12 +50,12 @@ func (d *Debugger) Totals() Totals {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := Totals{
-		Stats:    figures(&s.sent, &s.full, now),
+		Stats:    figures(&s.sent, &s.refused, now),
 		Opened:   s.epoch,
 		Channels: len(s.queues),
-		Groups:   len(s.groups.named),
+		Groups:   len(s.groups.byName),
 		Paused:   s.paused,
-		Delayed:  s.delays.waiting,
+		Delayed:  s.delays.count,
 		Memory:   s.memory,
 		Limit:    s.opts.Memory,
 	}
@@ -70,15 +70,15 @@ func (d *Debugger) Channels(limit int, keep func(name string) bool) (views []Cha
 	s := d.store
 	now := s.now()
 	s.mu.Lock()
-	for i := 0; i < len(s.due); i++ {
+	for i := 0; i < len(s.sweeps); i++ {
 		if i%statisticsStep == statisticsStep-1 {
 			s.mu.Unlock()
 			s.mu.Lock()
-			if i >= len(s.due) {
+			if i >= len(s.sweeps) {
 				break
 			}
 		}
-		if q := s.due[i]; keep == nil || keep(q.name) {
+		if q := s.sweeps[i]; keep == nil || keep(q.name) {
 			views = append(views, s.viewLocked(q, now))
 		}
 	}
@@ -97,7 +97,7 @@ func (d *Debugger) Channels(limit int, keep func(name string) bool) (views []Cha
 }
 
 func (s *Store) viewLocked(q *queue, now int64) ChannelView {
-	if q.look <= now {
+	if q.nextSweep <= now {
 		s.sweepQueueLocked(q, now)
 	}
 	v := ChannelView{
@@ -107,15 +107,15 @@ func (s *Store) viewLocked(q *queue, now int64) ChannelView {
 		Capacity:         q.capacity,
 		OldestAge:        s.ageLocked(q, now),
 		Bound:            q.binding != nil,
-		Paused:           q.stop != nil,
+		Paused:           q.breakpoint != nil,
 		Sent:             q.sent.count,
 		SentPerSecond:    q.sent.rate(now),
-		Refused:          q.full.count,
-		RefusedPerSecond: q.full.rate(now),
+		Refused:          q.refused.count,
+		RefusedPerSecond: q.refused.rate(now),
 		Expired:          q.expired,
 	}
 	if q.name == delayChannel {
-		v.Depth = s.delays.waiting
+		v.Depth = s.delays.count
 	}
 	for p := q.parked.first; p != nil; p = p.next {
 		v.Readers++
@@ -134,8 +134,8 @@ type GroupView struct {
 func (d *Debugger) Groups(limit int, keep func(name string) bool) (views []GroupView, all int) {
 	s := d.store
 	s.mu.Lock()
-	for name, g := range s.groups.named {
-		views = append(views, GroupView{name, len(g.index)})
+	for name, g := range s.groups.byName {
+		views = append(views, GroupView{name, len(g.byChannel)})
 	}
 	s.mu.Unlock()
 	if keep != nil {
@@ -159,7 +159,7 @@ func (d *Debugger) Members(group string, limit int) (views []MemberView, all int
 	s := d.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.groups.named[group]
+	g := s.groups.byName[group]
 	if g == nil {
 		return nil, 0
 	}
@@ -171,7 +171,7 @@ func (d *Debugger) Members(group string, limit int) (views []MemberView, all int
 			views = append(views, MemberView{p.member.channel, s.time(p.member.expires)})
 		}
 	}
-	return views, len(g.index)
+	return views, len(g.byChannel)
 }
 
 // GroupsOf answers the groups that a channel is a member of, sorted.
@@ -180,7 +180,7 @@ func (d *Debugger) GroupsOf(channel string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	for m := s.groups.first[channel]; m != nil; m = m.also {
+	for m := s.groups.byChannel[channel]; m != nil; m = m.nextOfChannel {
 		names = append(names, m.group.name)
 	}
 	sort.Strings(names)
@@ -201,7 +201,7 @@ type MessageView struct {
 // Peek answers up to limit messages that wait on a channel, the next one
 // first, and takes none. For a connection it is what waits for that one.
 func (d *Debugger) Peek(channel string, limit int) ([]MessageView, error) {
-	name, err := queueOf(channel)
+	name, err := queueName(channel)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +218,7 @@ func (d *Debugger) Peek(channel string, limit int) ([]MessageView, error) {
 	}
 	var views []MessageView
 	for r := q.head; r != nil && len(views) < limit; r = r.next {
-		if (r.deadline > now || q.stop != nil) && (name == channel || r.channel == channel) {
+		if (r.deadline > now || q.breakpoint != nil) && (name == channel || r.channel == channel) {
 			views = append(views, s.messageView(r))
 		}
 	}

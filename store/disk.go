@@ -38,7 +38,7 @@ func (d *boltDisk) commit(ops []op, now int64) (err error) {
 				return err
 			}
 		}
-		return w.alive(now)
+		return w.putAlive(now)
 	})
 }
 
@@ -59,7 +59,7 @@ func recoverInto(err *error) {
 }
 
 // faultsPanic makes faults in this goroutine panics until restore is called.
-func faultsPanic() (restore func()) {
+func panicOnFault() (restore func()) {
 	old := debug.SetPanicOnFault(true)
 	return func() { debug.SetPanicOnFault(old) }
 }
@@ -67,7 +67,7 @@ func faultsPanic() (restore func()) {
 // final reports whether a commit that failed so must not be tried again:
 // after a failed fsync the kernel may call pages clean that never reached the
 // disk, so that the next fsync succeeds and means nothing.
-func final(err error) bool {
+func isFinal(err error) bool {
 	var path *fs.PathError
 	if errors.As(err, &path) && path.Op == "write" {
 		return false
@@ -176,12 +176,12 @@ func (w *writer) flush() error {
 	return nil
 }
 
-func (w *writer) alive(now int64) error {
+func (w *writer) putAlive(now int64) error {
 	w.key = append(w.key[:0], aliveKey...)
 	return w.put(w.meta, 8+crcSize, func(b []byte) []byte { return appendTime(b, now) })
 }
 
-func (w *writer) format() error {
+func (w *writer) putFormat() error {
 	w.key = append(w.key[:0], formatKey...)
 	return w.put(w.meta, 8+crcSize, func(b []byte) []byte { return appendID(b, formatVersion) })
 }

@@ -14,10 +14,10 @@ const sweepStep = 1024
 func (s *Store) sweepLocked(now int64) (next int64) {
 	for budget := sweepStep; budget > 0; budget-- {
 		if m := s.groups.oldest; m != nil && m.expires <= now {
-			s.endLocked(m)
+			s.removeMemberLocked(m)
 			continue
 		}
-		q, ok := s.due.next(now)
+		q, ok := s.sweeps.next(now)
 		if !ok {
 			return s.nextLocked()
 		}
@@ -29,8 +29,8 @@ func (s *Store) sweepLocked(now int64) (next int64) {
 // nextLocked answers when something expires, at the earliest.
 func (s *Store) nextLocked() int64 {
 	next := never
-	if len(s.due) > 0 {
-		next = s.due[0].look
+	if len(s.sweeps) > 0 {
+		next = s.sweeps[0].nextSweep
 	}
 	if m := s.groups.oldest; m != nil {
 		next = min(next, m.expires)
@@ -42,9 +42,9 @@ func (s *Store) nextLocked() int64 {
 // it has been idle for long; if more than a step has expired the queue stays
 // due. It answers how many it looked at.
 func (s *Store) sweepQueueLocked(q *queue, now int64) (looked int) {
-	if q.stop != nil {
-		q.look = now + keepIdle
-		s.due.fix(q)
+	if q.breakpoint != nil {
+		q.nextSweep = now + idleTime
+		s.sweeps.fix(q)
 		return 1
 	}
 	if q.disorder {
@@ -55,17 +55,17 @@ func (s *Store) sweepQueueLocked(q *queue, now int64) (looked int) {
 			looked++
 		}
 		if q.head != nil {
-			q.look = q.head.deadline
+			q.nextSweep = q.head.deadline
 		}
 	}
 	if q.head == nil {
-		q.look = s.idleFrom(q)
-		if q.look <= now && !s.retireLocked(q, now) {
-			q.look = now + keepIdle
+		q.nextSweep = s.idleAt(q)
+		if q.nextSweep <= now && !s.removeIdleLocked(q, now) {
+			q.nextSweep = now + idleTime
 		}
 	}
-	if q.at >= 0 {
-		s.due.fix(q)
+	if q.heapIndex >= 0 {
+		s.sweeps.fix(q)
 	}
 	return looked
 }
@@ -74,7 +74,7 @@ func (s *Store) sweepQueueLocked(q *queue, now int64) (looked int) {
 // expire before those ahead of them.
 func (s *Store) sweepDisorderLocked(q *queue, now int64) (looked int) {
 	r := q.head
-	q.head, q.tail, q.disorder, q.look = nil, nil, false, never
+	q.head, q.tail, q.disorder, q.nextSweep = nil, nil, false, never
 	for r != nil {
 		next := r.next
 		r.next = nil
@@ -91,12 +91,12 @@ func (s *Store) sweepDisorderLocked(q *queue, now int64) (looked int) {
 }
 
 // retireLocked forgets a queue that nobody uses.
-func (s *Store) retireLocked(q *queue, now int64) bool {
+func (s *Store) removeIdleLocked(q *queue, now int64) bool {
 	if q.parked.first != nil || q.binding != nil {
-		q.asked = now
+		q.lastRead = now
 		return false
 	}
-	s.due.remove(q)
+	s.sweeps.remove(q)
 	delete(s.queues, q.name)
 	return true
 }
@@ -104,37 +104,37 @@ func (s *Store) retireLocked(q *queue, now int64) bool {
 // expireLocked is the end of a message that nobody received in time; it has
 // left its queue. A connection that does not read leaves its groups.
 func (s *Store) expireLocked(q *queue, r *record) {
-	s.takenLocked(q, r)
+	s.journalTakeLocked(q, r)
 	if q.kind == asgi.ProcessSpecific {
 		s.leaveLocked(r.channel)
 	}
 	q.expired++
 	s.noteEnd(Expired, r)
-	s.expired.add(q.name)
-	s.wakeBy(s.expired.next)
+	s.expiries.add(q.name)
+	s.wakeBy(s.expiries.next)
 }
 
 // noteEvery is how often at most one channel's expired messages are logged.
-const noteEvery = int64(time.Minute)
+const expiryLogInterval = int64(time.Minute)
 
 // notes are what is to be said of messages that expired.
-type notes struct {
-	byName map[string]*note
+type expiryLog struct {
+	byName map[string]*expiryCount
 	next   int64 // when one is due; never if none is
 }
 
-type note struct {
+type expiryCount struct {
 	messages int
 	due      int64 // not said before
 }
 
-func (n *notes) add(name string) {
+func (n *expiryLog) add(name string) {
 	if n.byName == nil {
-		n.byName, n.next = make(map[string]*note), 0
+		n.byName, n.next = make(map[string]*expiryCount), 0
 	}
 	e := n.byName[name]
 	if e == nil {
-		e = &note{}
+		e = &expiryCount{}
 		n.byName[name] = e
 	}
 	e.messages++
@@ -143,7 +143,7 @@ func (n *notes) add(name string) {
 
 // said answers what to say now, by channel, and forgets channels that have
 // been quiet for long.
-func (n *notes) said(now int64) map[string]int {
+func (n *expiryLog) takeDue(now int64) map[string]int {
 	if n.byName == nil || n.next > now {
 		return nil
 	}
@@ -159,7 +159,7 @@ func (n *notes) said(now int64) map[string]int {
 			continue
 		}
 		said[name] = e.messages
-		e.messages, e.due = 0, now+noteEvery
+		e.messages, e.due = 0, now+expiryLogInterval
 		n.next = min(n.next, e.due)
 	}
 	if len(n.byName) == 0 {

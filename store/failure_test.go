@@ -14,7 +14,7 @@ func TestFailedWriteFailsWhatIsDurableUntilItHeals(t *testing.T) {
 	for name, after := range map[string]bool{"nothing was written": false, "all was written": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, disk := openSlow(t)
+				s, disk := openFaulty(t)
 				ctx := t.Context()
 				send(t, s, "jobs", 0)
 				s.Set(ctx, nil, "state/x", "before", 0)
@@ -74,7 +74,7 @@ func TestFailedWriteFailsWhatIsDurableUntilItHeals(t *testing.T) {
 
 func TestFailedSyncIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		seam := &seamDisk{}
+		seam := &faultyDisk{}
 		s, err := open(newPath(t), Options{}, func(d disk) disk { seam.disk = d; return seam })
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +104,7 @@ func TestFailedSyncIsFinal(t *testing.T) {
 
 func TestDurableSendWaitsForAJournalFarBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, disk := openSlow(t)
+		s, disk := openFaulty(t)
 		hold := make(chan struct{})
 		disk.hold = hold
 		body := asgi.MustMessage(asgi.Field{Key: "body", Value: make([]byte, 1<<20)})
@@ -146,7 +146,7 @@ func wantTaken(t testing.TB, s *Store) {
 
 func TestBarrierIsNotCalledAfterStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, disk := openSlow(t)
+		s, disk := openFaulty(t)
 		hold := make(chan struct{})
 		disk.hold = hold
 		c := asgi.NewCause(0)
@@ -167,7 +167,7 @@ func TestBarrierIsNotCalledAfterStop(t *testing.T) {
 
 func TestSlowDiskFailsBarriersInTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, disk := openSlow(t)
+		s, disk := openFaulty(t)
 		hold := make(chan struct{})
 		disk.hold = hold
 		c := asgi.NewCause(0)
@@ -181,7 +181,7 @@ func TestSlowDiskFailsBarriersInTenSeconds(t *testing.T) {
 }
 
 func TestReadingWhatIsNotOnDiskRaisesTheReadersBarrier(t *testing.T) {
-	s, disk := openSlow(t)
+	s, disk := openFaulty(t)
 	ctx := t.Context()
 	s.Set(ctx, nil, "state/old", 1, 0)
 	settle(t, s)
@@ -221,7 +221,7 @@ func TestReadingWhatIsNotOnDiskRaisesTheReadersBarrier(t *testing.T) {
 }
 
 func TestMessageBringsItsSendersBarrier(t *testing.T) {
-	s, disk := openSlow(t)
+	s, disk := openFaulty(t)
 	ctx := t.Context()
 	disk.mu.Lock()
 	disk.hold = make(chan struct{})

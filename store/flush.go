@@ -9,7 +9,7 @@ import (
 // Flush drops all queued and delayed messages and all groups. See
 // [asgi.Flusher].
 func (s *Store) Flush(ctx context.Context, c *asgi.Cause) error {
-	if err := s.journal.failing(); err != nil {
+	if err := s.journal.err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -24,9 +24,9 @@ func (s *Store) Flush(ctx context.Context, c *asgi.Cause) error {
 	}
 	s.pending, s.memory = 0, 0
 	s.delays = newDelays()
-	joins := s.groups.joins
+	joins := s.groups.lastNumber
 	s.groups = newGroups()
-	s.groups.joins, s.groups.seq = joins, seq
+	s.groups.lastNumber, s.groups.seq = joins, seq
 	c.Raise(s.journal.barrier(seq))
 	return nil
 }

@@ -51,9 +51,9 @@ func FuzzFileValues(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		sealed := seal(bytes.Clone(value), 0, key)
 		if id, m, err := decodeMessage(key, sealed); err == nil && m.kind != kindCopies {
-			r := &record{id: id, channel: m.to, trace: m.trace, message: m.body}
+			r := &record{id: id, channel: m.channel, trace: m.trace, message: m.body}
 			again := appendMessage(nil, m.kind, m.time, r)
-			if _, m2, err := decodeMessage(key, seal(again, 0, key)); err != nil || m2.to != m.to || m2.time != m.time || !asgi.Equal(m2.body, m.body) {
+			if _, m2, err := decodeMessage(key, seal(again, 0, key)); err != nil || m2.channel != m.channel || m2.time != m.time || !asgi.Equal(m2.body, m.body) {
 				t.Errorf("%+v, then %+v, %v", m, m2, err)
 			}
 		}

@@ -9,10 +9,10 @@ import (
 // groups are all memberships, found by group, by channel and by what ends
 // next.
 type groups struct {
-	named map[string]*group
-	first map[string]*member // of a channel's memberships; the rest follow
-	joins uint64             // numbers the memberships
-	seq   uint64             // the journal's number of the last durable change
+	byName     map[string]*group
+	byChannel  map[string]*member // of a channel's memberships; the rest follow
+	lastNumber uint64             // numbers the memberships
+	seq        uint64             // the journal's number of the last durable change
 
 	// All memberships, soonest to end first: since they all last equally
 	// long, one that is renewed goes to the end.
@@ -22,31 +22,31 @@ type groups struct {
 // A group's members stand in the order in which they joined, so that a send
 // can stop, let others have the lock, and go on where it was.
 type group struct {
-	name   string
-	index  map[string]*member
-	joined []place // in the order of their numbers; a member that left is nil
+	name      string
+	byChannel map[string]*member
+	joined    []numberedMember // in the order of their numbers; a member that left is nil
 
 	durable int // members that are not process-specific
 }
 
-type place struct {
+type numberedMember struct {
 	number uint64
 	member *member
 }
 
 // A member is one membership.
 type member struct {
-	group      *group
-	channel    string
-	expires    int64
-	at         int     // in the group's joined
-	also       *member // another membership of the same channel
-	prev, next *member // by when they end
-	durable    bool
+	group         *group
+	channel       string
+	expires       int64
+	index         int     // in the group's joined
+	nextOfChannel *member // another membership of the same channel
+	prev, next    *member // by when they end
+	durable       bool
 }
 
 func newGroups() groups {
-	return groups{named: make(map[string]*group), first: make(map[string]*member)}
+	return groups{byName: make(map[string]*group), byChannel: make(map[string]*member)}
 }
 
 // GroupAdd makes the channel a member. See [asgi.Groups].
@@ -54,7 +54,7 @@ func (s *Store) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel stri
 	if err := checkMember(group, channel); err != nil {
 		return err
 	}
-	if err := s.changesMembers(channel); err != nil {
+	if err := s.checkWritable(channel); err != nil {
 		return err
 	}
 	now := s.now()
@@ -74,7 +74,7 @@ func (s *Store) GroupDiscard(ctx context.Context, c *asgi.Cause, group, channel 
 	if err := checkMember(group, channel); err != nil {
 		return err
 	}
-	if err := s.changesMembers(channel); err != nil {
+	if err := s.checkWritable(channel); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -82,19 +82,19 @@ func (s *Store) GroupDiscard(ctx context.Context, c *asgi.Cause, group, channel 
 	if s.closed {
 		return asgi.ErrClosed
 	}
-	if g := s.groups.named[group]; g != nil && g.index[channel] != nil {
-		s.endLocked(g.index[channel])
+	if g := s.groups.byName[group]; g != nil && g.byChannel[channel] != nil {
+		s.removeMemberLocked(g.byChannel[channel])
 	}
 	s.raiseLocked(c, asgi.KindOf(channel) != asgi.ProcessSpecific)
 	return nil
 }
 
 // changesMembers refuses to change a durable membership while the disk fails.
-func (s *Store) changesMembers(channel string) error {
+func (s *Store) checkWritable(channel string) error {
 	if asgi.KindOf(channel) == asgi.ProcessSpecific {
 		return nil
 	}
-	return s.journal.failing()
+	return s.journal.err()
 }
 
 // raiseLocked makes the work wait for what it saw or did of durable
@@ -110,7 +110,7 @@ func (s *Store) GroupLeave(ctx context.Context, c *asgi.Cause, channel string) e
 	if err := asgi.CheckSend(channel); err != nil {
 		return err
 	}
-	if err := s.changesMembers(channel); err != nil {
+	if err := s.checkWritable(channel); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -134,12 +134,12 @@ func (s *Store) GroupChannels(ctx context.Context, c *asgi.Cause, group string) 
 	if s.closed {
 		return nil, asgi.ErrClosed
 	}
-	g := s.groups.named[group]
+	g := s.groups.byName[group]
 	s.raiseLocked(c, g == nil || g.durable > 0)
 	if g == nil {
 		return nil, nil
 	}
-	channels := make([]string, 0, len(g.index))
+	channels := make([]string, 0, len(g.byChannel))
 	for _, p := range g.joined {
 		if p.member != nil && p.member.expires > now {
 			channels = append(channels, p.member.channel)
@@ -157,22 +157,22 @@ func checkMember(group, channel string) error {
 
 // joinLocked begins or renews a membership, in memory.
 func (s *Store) joinLocked(name, channel string, expires int64) *member {
-	g := s.groups.named[name]
+	g := s.groups.byName[name]
 	if g == nil {
-		g = &group{name: name, index: make(map[string]*member)}
-		s.groups.named[name] = g
+		g = &group{name: name, byChannel: make(map[string]*member)}
+		s.groups.byName[name] = g
 	}
-	m := g.index[channel]
+	m := g.byChannel[channel]
 	if m == nil {
-		m = &member{group: g, channel: channel, at: len(g.joined), durable: asgi.KindOf(channel) != asgi.ProcessSpecific}
-		s.groups.joins++
-		g.index[channel] = m
-		g.joined = append(g.joined, place{s.groups.joins, m})
+		m = &member{group: g, channel: channel, index: len(g.joined), durable: asgi.KindOf(channel) != asgi.ProcessSpecific}
+		s.groups.lastNumber++
+		g.byChannel[channel] = m
+		g.joined = append(g.joined, numberedMember{s.groups.lastNumber, m})
 		if m.durable {
 			g.durable++
 		}
-		m.also = s.groups.first[channel]
-		s.groups.first[channel] = m
+		m.nextOfChannel = s.groups.byChannel[channel]
+		s.groups.byChannel[channel] = m
 	} else {
 		s.groups.unlink(m)
 	}
@@ -183,28 +183,28 @@ func (s *Store) joinLocked(name, channel string, expires int64) *member {
 }
 
 // endLocked ends one membership.
-func (s *Store) endLocked(m *member) {
+func (s *Store) removeMemberLocked(m *member) {
 	s.groups.unlink(m)
-	s.groups.forget(m)
+	s.groups.unlinkChannel(m)
 	s.groups.seq = max(s.groups.seq, s.journal.leave(m))
 	g := m.group
 	if m.durable {
 		g.durable--
 	}
-	delete(g.index, m.channel)
-	g.joined[m.at].member = nil
+	delete(g.byChannel, m.channel)
+	g.joined[m.index].member = nil
 	switch {
-	case len(g.index) == 0:
-		delete(s.groups.named, g.name)
-	case len(g.joined) > 2*len(g.index)+16:
+	case len(g.byChannel) == 0:
+		delete(s.groups.byName, g.name)
+	case len(g.joined) > 2*len(g.byChannel)+16:
 		g.compact()
 	}
 }
 
 // leaveLocked ends all memberships of a channel.
 func (s *Store) leaveLocked(channel string) {
-	for m := s.groups.first[channel]; m != nil; m = s.groups.first[channel] {
-		s.endLocked(m)
+	for m := s.groups.byChannel[channel]; m != nil; m = s.groups.byChannel[channel] {
+		s.removeMemberLocked(m)
 	}
 }
 
@@ -213,7 +213,7 @@ func (g *group) compact() {
 	kept := g.joined[:0]
 	for _, p := range g.joined {
 		if p.member != nil {
-			p.member.at = len(kept)
+			p.member.index = len(kept)
 			kept = append(kept, p)
 		}
 	}
@@ -246,17 +246,17 @@ func (l *groups) unlink(m *member) {
 }
 
 // forget takes a membership from those of its channel.
-func (l *groups) forget(m *member) {
-	first := l.first[m.channel]
+func (l *groups) unlinkChannel(m *member) {
+	first := l.byChannel[m.channel]
 	if first == m {
-		if m.also == nil {
-			delete(l.first, m.channel)
+		if m.nextOfChannel == nil {
+			delete(l.byChannel, m.channel)
 		} else {
-			l.first[m.channel] = m.also
+			l.byChannel[m.channel] = m.nextOfChannel
 		}
 		return
 	}
-	for ; first.also != m; first = first.also {
+	for ; first.nextOfChannel != m; first = first.nextOfChannel {
 	}
-	first.also = m.also
+	first.nextOfChannel = m.nextOfChannel
 }

@@ -30,32 +30,32 @@ const (
 // A nil journal is that of a store in memory: it takes everything and writes
 // nothing.
 type journal struct {
-	disk   disk
-	log    *slog.Logger
-	now    func() int64
-	wakeBy func(int64)   // have failLate called by then
-	idle   time.Duration // how long it lingers: lingerFor
+	disk       disk
+	log        *slog.Logger
+	now        func() int64
+	wakeBy     func(int64)   // have failLate called by then
+	lingerTime time.Duration // how long it lingers: lingerFor
 
-	work   chan struct{} // of one: something is staged
-	hurry  chan struct{} // of one: somebody waits, or there is enough
-	crowd  chan struct{} // of one: as many ops are staged as were expected
-	stop   chan struct{}
-	done   chan struct{}
-	mark   atomic.Uint64 // the watermark
-	failed atomic.Pointer[failure]
+	work           chan struct{} // of one: something is staged
+	hurry          chan struct{} // of one: somebody waits, or there is enough
+	expectedStaged chan struct{} // of one: as many ops are staged as were expected
+	stop           chan struct{}
+	done           chan struct{}
+	watermark      atomic.Uint64 // the watermark
+	failed         atomic.Pointer[failure]
 
-	mu      sync.Mutex // guards the rest; taken last
-	last    uint64     // the newest number
-	base    uint64     // the first number whose write has not begun
-	batches []*batch   // whose write has not begun, oldest first; never empty
-	bytes   int        // staged or being written
-	room    chan struct{}
-	waits   waits
-	expect  int // how many ops make the crowd complete; zero if nobody looks
+	mu          sync.Mutex // guards the rest; taken last
+	last        uint64     // the newest number
+	firstStaged uint64     // the first number whose write has not begun
+	batches     []*batch   // whose write has not begun, oldest first; never empty
+	bytes       int        // staged or being written
+	room        chan struct{}
+	waits       waitList
+	expected    int // how many ops make the crowd complete; zero if nobody looks
 
 	// Of the goroutine that commits.
-	crowdSize int           // who waited when the last batch was written
-	took      time.Duration // its commit
+	lastWaiters int           // who waited when the last batch was written
+	lastCommit  time.Duration // its commit
 }
 
 // A failure is why the last commit did not succeed.
@@ -76,26 +76,26 @@ func (f *failure) Unwrap() error        { return f.err }
 
 func newJournal(d disk, log *slog.Logger, now func() int64, wakeBy func(int64)) *journal {
 	return &journal{
-		disk:    d,
-		log:     log,
-		now:     now,
-		wakeBy:  wakeBy,
-		idle:    lingerFor,
-		work:    make(chan struct{}, 1),
-		hurry:   make(chan struct{}, 1),
-		crowd:   make(chan struct{}, 1),
-		stop:    make(chan struct{}),
-		done:    make(chan struct{}),
-		base:    1,
-		batches: []*batch{newBatch(1)},
+		disk:           d,
+		log:            log,
+		now:            now,
+		wakeBy:         wakeBy,
+		lingerTime:     lingerFor,
+		work:           make(chan struct{}, 1),
+		hurry:          make(chan struct{}, 1),
+		expectedStaged: make(chan struct{}, 1),
+		stop:           make(chan struct{}),
+		done:           make(chan struct{}),
+		firstStaged:    1,
+		batches:        []*batch{newBatch(1)},
 	}
 }
 
 // start says what is on disk already, before anything is staged.
-func (j *journal) start(last uint64) {
-	j.last, j.base = last, last+1
+func (j *journal) setWatermark(last uint64) {
+	j.last, j.firstStaged = last, last+1
 	j.batches[0].first = last + 1
-	j.mark.Store(last)
+	j.watermark.Store(last)
 }
 
 // run commits until the journal is closed.
@@ -126,7 +126,7 @@ func (j *journal) linger() bool {
 	staged := len(j.batches[0].ops) > 0
 	hurry := len(j.waits.bySeq) > 0 || len(j.batches) > 1
 	if !hurry {
-		drop(j.hurry) // it is from those who waited for an earlier batch
+		clearSignal(j.hurry) // it is from those who waited for an earlier batch
 	}
 	j.mu.Unlock()
 	switch {
@@ -136,7 +136,7 @@ func (j *journal) linger() bool {
 		j.gather()
 		return true
 	}
-	timer := time.NewTimer(j.idle)
+	timer := time.NewTimer(j.lingerTime)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -151,23 +151,23 @@ func (j *journal) linger() bool {
 // commit of its own, and all others wait for two.
 func (j *journal) gather() {
 	j.mu.Lock()
-	if j.crowdSize < 2 || len(j.batches[0].ops) >= j.crowdSize || len(j.batches) > 1 {
+	if j.lastWaiters < 2 || len(j.batches[0].ops) >= j.lastWaiters || len(j.batches) > 1 {
 		j.mu.Unlock()
 		return
 	}
-	j.expect = j.crowdSize
+	j.expected = j.lastWaiters
 	j.mu.Unlock()
-	timer := time.NewTimer(j.took / 4)
+	timer := time.NewTimer(j.lastCommit / 4)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-j.crowd:
+	case <-j.expectedStaged:
 	case <-j.stop:
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.expect = 0
-	drop(j.crowd)
+	j.expected = 0
+	clearSignal(j.expectedStaged)
 }
 
 // next begins the write of the oldest batch.
@@ -181,7 +181,7 @@ func (j *journal) next() *batch {
 		j.batches[0] = nil
 		j.batches = j.batches[1:]
 	}
-	j.base = j.batches[0].first
+	j.firstStaged = j.batches[0].first
 	return b
 }
 
@@ -192,14 +192,14 @@ func (j *journal) write(b *batch) bool {
 	for {
 		err := j.commit(b)
 		if err == nil {
-			j.written(b)
+			j.advance(b)
 			return true
 		}
-		f := &failure{err, final(err)}
+		f := &failure{err, isFinal(err)}
 		if j.failed.Swap(f) == nil || f.final {
 			j.log.Error("the store cannot be written", "error", f)
 		}
-		j.fail(f)
+		j.reportFailure(f)
 		if f.final {
 			return false
 		}
@@ -212,7 +212,7 @@ func (j *journal) write(b *batch) bool {
 			if err := j.commit(b); err != nil {
 				return false
 			}
-			j.written(b)
+			j.advance(b)
 			return true
 		}
 	}
@@ -224,31 +224,31 @@ func (j *journal) commit(b *batch) error {
 	}
 	start := time.Now()
 	err := j.disk.commit(b.ops, j.now())
-	j.took = time.Since(start)
+	j.lastCommit = time.Since(start)
 	return err
 }
 
 // written moves the watermark past the batch.
-func (j *journal) written(b *batch) {
+func (j *journal) advance(b *batch) {
 	if j.failed.Swap(nil) != nil {
 		j.log.Info("the store can be written again")
 	}
 	j.mu.Lock()
 	j.bytes -= b.bytes
-	j.mark.Store(b.end() - 1)
+	j.watermark.Store(b.end() - 1)
 	crowd := len(j.waits.bySeq)
-	passed := j.waits.passed(b.end() - 1)
-	j.openLocked()
+	passed := j.waits.takePassed(b.end() - 1)
+	j.releaseRoomLocked()
 	j.mu.Unlock()
 	b.release()
-	j.crowdSize = crowd
+	j.lastWaiters = crowd
 	for _, w := range passed {
-		w.tell(nil)
+		w.report(nil)
 	}
 }
 
 // openLocked lets in those who wait for room.
-func (j *journal) openLocked() {
+func (j *journal) releaseRoomLocked() {
 	if j.room != nil && (j.bytes < stagedLimit || j.failed.Load() != nil) {
 		close(j.room)
 		j.room = nil
@@ -257,16 +257,16 @@ func (j *journal) openLocked() {
 
 // fail tells those who wait for room and, if nothing helps, for the
 // watermark.
-func (j *journal) fail(f *failure) {
+func (j *journal) reportFailure(f *failure) {
 	var waits []*wait
 	j.mu.Lock()
-	j.openLocked()
+	j.releaseRoomLocked()
 	if f.final {
-		waits = j.waits.all()
+		waits = j.waits.takeAll()
 	}
 	j.mu.Unlock()
 	for _, w := range waits {
-		w.tell(f)
+		w.report(f)
 	}
 }
 
@@ -301,7 +301,7 @@ func (j *journal) admit(ctx context.Context) error {
 }
 
 // failing answers why durable work is refused now, nil if it is not.
-func (j *journal) failing() error {
+func (j *journal) err() error {
 	if j == nil {
 		return nil
 	}
@@ -328,10 +328,10 @@ func (j *journal) close(ctx context.Context) error {
 		f = &failure{err: asgi.ErrClosed}
 	}
 	j.mu.Lock()
-	waits := j.waits.all()
+	waits := j.waits.takeAll()
 	j.mu.Unlock()
 	for _, w := range waits {
-		w.tell(f)
+		w.report(f)
 	}
 	err := j.disk.close(j.now())
 	if j.failed.Load() != nil {

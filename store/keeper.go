@@ -13,16 +13,16 @@ const never = int64(math.MaxInt64)
 
 // keep acts when a time comes, until the store is closed. It sleeps until the
 // earliest thing to do; wakeBy shortens the sleep.
-func (s *Store) keep() {
+func (s *Store) runKeeper() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		s.wake.Store(never)
-		s.lowerWake(s.round())
-		timer.Reset(time.Duration(max(s.wake.Load()-s.now(), 0)))
+		s.wakeAt.Store(never)
+		s.lowerWake(s.runDue())
+		timer.Reset(time.Duration(max(s.wakeAt.Load()-s.now(), 0)))
 		select {
 		case <-timer.C:
-		case <-s.kick:
+		case <-s.wakeNow:
 		case <-s.stop:
 			return
 		}
@@ -31,21 +31,21 @@ func (s *Store) keep() {
 
 // round does what is due, in steps that hold the lock shortly, and answers
 // when something is due next.
-func (s *Store) round() (next int64) {
+func (s *Store) runDue() (next int64) {
 	for {
 		now := s.now()
 		s.mu.Lock()
 		next = s.sweepLocked(now)
-		work := s.delayedLocked(now)
+		work := s.deliverDueLocked(now)
 		next = min(next, work.next)
-		said := s.expired.said(now)
-		if s.expired.byName != nil {
-			next = min(next, s.expired.next)
+		said := s.expiries.takeDue(now)
+		if s.expiries.byName != nil {
+			next = min(next, s.expiries.next)
 		}
 		s.mu.Unlock()
-		s.finishDelayed(work)
-		s.say(said)
-		next = min(next, s.kv.sweep(now), s.journal.failLate(now))
+		s.finishDue(work)
+		s.logExpired(said)
+		next = min(next, s.kv.sweep(now), s.journal.failOverdue(now))
 		if next > now {
 			return next
 		}
@@ -53,7 +53,7 @@ func (s *Store) round() (next int64) {
 }
 
 // say logs what expired.
-func (s *Store) say(said map[string]int) {
+func (s *Store) logExpired(said map[string]int) {
 	for _, name := range slices.Sorted(maps.Keys(said)) {
 		n, plural := said[name], "s"
 		if n == 1 {
@@ -68,7 +68,7 @@ func (s *Store) say(said map[string]int) {
 func (s *Store) wakeBy(at int64) {
 	if s.lowerWake(at) {
 		select {
-		case s.kick <- struct{}{}:
+		case s.wakeNow <- struct{}{}:
 		default:
 		}
 	}
@@ -77,11 +77,11 @@ func (s *Store) wakeBy(at int64) {
 // lowerWake brings the time of waking forward, and reports whether it did.
 func (s *Store) lowerWake(at int64) bool {
 	for {
-		wake := s.wake.Load()
+		wake := s.wakeAt.Load()
 		if at >= wake {
 			return false
 		}
-		if s.wake.CompareAndSwap(wake, at) {
+		if s.wakeAt.CompareAndSwap(wake, at) {
 			return true
 		}
 	}

@@ -94,14 +94,14 @@ func appendCopies(dst []byte, c *copies) []byte {
 	dst = appendHead(dst, kindCopies, c.deadline, c.trace)
 	n := 0
 	for _, r := range c.records {
-		if !r.struck {
+		if !r.cancelled {
 			n++
 		}
 	}
 	dst = binary.AppendUvarint(dst, uint64(n))
 	last := c.id
 	for _, r := range c.records {
-		if !r.struck {
+		if !r.cancelled {
 			dst = appendName(binary.AppendUvarint(dst, r.id-last), r.channel)
 			last = r.id
 		}
@@ -115,13 +115,13 @@ func appendHead(dst []byte, kind byte, t int64, trace asgi.TraceID) []byte {
 }
 
 // A stored message is what the value of one says.
-type stored struct {
-	kind   byte
-	time   int64
-	trace  asgi.TraceID
-	copies []copyName // of a group's message
-	to     string     // of any other
-	body   asgi.Message
+type storedMessage struct {
+	kind    byte
+	time    int64
+	trace   asgi.TraceID
+	copies  []copyName // of a group's message
+	channel string     // of any other
+	body    asgi.Message
 }
 
 type copyName struct {
@@ -130,7 +130,7 @@ type copyName struct {
 }
 
 // decodeMessage reads what appendMessage and its like wrote.
-func decodeMessage(key, value []byte) (id uint64, m stored, err error) {
+func decodeMessage(key, value []byte) (id uint64, m storedMessage, err error) {
 	if len(key) != 8 {
 		return 0, m, fmt.Errorf("a message's key of %d bytes", len(key))
 	}
@@ -148,9 +148,9 @@ func decodeMessage(key, value []byte) (id uint64, m stored, err error) {
 	rest := body[17:]
 	switch m.kind {
 	case kindMessage, kindDelayed:
-		m.to, rest, err = cutName(rest)
+		m.channel, rest, err = readName(rest)
 	case kindCopies:
-		m.copies, rest, err = cutCopies(id, rest)
+		m.copies, rest, err = readCopies(id, rest)
 	default:
 		err = fmt.Errorf("a message of kind %q", m.kind)
 	}
@@ -161,7 +161,7 @@ func decodeMessage(key, value []byte) (id uint64, m stored, err error) {
 	return id, m, err
 }
 
-func cutName(b []byte) (name string, rest []byte, err error) {
+func readName(b []byte) (name string, rest []byte, err error) {
 	if len(b) == 0 || len(b) < 1+int(b[0]) {
 		return "", nil, errShort
 	}
@@ -169,7 +169,7 @@ func cutName(b []byte) (name string, rest []byte, err error) {
 	return name, rest, asgi.CheckSend(name)
 }
 
-func cutCopies(id uint64, b []byte) (list []copyName, rest []byte, err error) {
+func readCopies(id uint64, b []byte) (list []copyName, rest []byte, err error) {
 	n, size := binary.Uvarint(b)
 	if size <= 0 || n > uint64(len(b)) {
 		return nil, nil, errShort
@@ -183,7 +183,7 @@ func cutCopies(id uint64, b []byte) (list []copyName, rest []byte, err error) {
 		}
 		id += delta
 		list[i].id = id
-		if list[i].channel, b, err = cutName(b[size:]); err != nil {
+		if list[i].channel, b, err = readName(b[size:]); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -80,7 +80,7 @@ func (s *Store) Append(ctx context.Context, c *asgi.Cause, key string, item any,
 		if list, err = old.Append(item, keep); err != nil {
 			return v, err
 		}
-		if err := s.fits(list.Size()); err != nil {
+		if err := s.checkSize(list.Size()); err != nil {
 			return v, err
 		}
 		return s.kv.updateLocked(v, key, list)
@@ -115,7 +115,7 @@ func (s *Store) Swap(ctx context.Context, c *asgi.Cause, key string, old, with a
 // Keys answers the keys with a prefix. See [asgi.KV].
 func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]string, error) {
 	var keys []string
-	err := s.kv.with(func() error {
+	err := s.kv.withLock(func() error {
 		now := s.now()
 		for family, values := range s.kv.families {
 			if !strings.HasPrefix(family, prefix) && !strings.HasPrefix(prefix, family) {
@@ -141,7 +141,7 @@ func (s *Store) withValue(c *asgi.Cause, key string, f func(now int64, v *value)
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	return s.kv.with(func() error {
+	return s.kv.withLock(func() error {
 		now := s.now()
 		v := s.kv.families[familyOf(key)][key]
 		if v != nil && v.expires <= now {
@@ -176,7 +176,7 @@ func (s *Store) checkValue(data any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return data, s.fits(asgi.SizeOf(data))
+	return data, s.checkSize(asgi.SizeOf(data))
 }
 
 func (s *Store) checkSwap(data any) (any, error) {

@@ -30,11 +30,11 @@ func (e *LockedError) Error() string {
 }
 
 // lockPatience is how long Open waits for another process to let the file go.
-const lockPatience = time.Second
+const lockTimeout = time.Second
 
 // run is what stands in the .run file beside the store, for those who find it
 // locked.
-type run struct {
+type runInfo struct {
 	Pid     int       `json:"pid"`
 	Control string    `json:"control,omitempty"`
 	Started time.Time `json:"started"`
@@ -48,21 +48,21 @@ func runPath(path string) string { return path + ".run" }
 type runFile struct {
 	file *os.File
 
-	mu  sync.Mutex // guards what is written
-	run run
+	mu   sync.Mutex // guards what is written
+	info runInfo
 }
 
 // lockRun locks the .run file of the store at path, or answers a
 // [LockedError].
 func lockRun(path string, started time.Time) (*runFile, error) {
-	for deadline := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(lockTimeout); ; time.Sleep(20 * time.Millisecond) {
 		f, err := os.OpenFile(runPath(path), os.O_RDWR|os.O_CREATE, 0o644)
 		if err != nil {
 			return nil, err
 		}
 		ok, err := tryLock(f)
-		if ok && isAt(f, runPath(path)) {
-			r := &runFile{file: f, run: run{Pid: os.Getpid(), Started: started}}
+		if ok && isFileAt(f, runPath(path)) {
+			r := &runFile{file: f, info: runInfo{Pid: os.Getpid(), Started: started}}
 			if err := r.write(""); err != nil {
 				return nil, errors.Join(err, r.release())
 			}
@@ -80,7 +80,7 @@ func lockRun(path string, started time.Time) (*runFile, error) {
 
 // isAt reports whether the path still names the file: who held the lock before
 // removes it.
-func isAt(f *os.File, path string) bool {
+func isFileAt(f *os.File, path string) bool {
 	opened, err := f.Stat()
 	if err != nil {
 		return false
@@ -93,8 +93,8 @@ func isAt(f *os.File, path string) bool {
 func (r *runFile) write(control string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.run.Control = control
-	b, err := json.Marshal(r.run)
+	r.info.Control = control
+	b, err := json.Marshal(r.info)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (s *Store) Announce(control string) error {
 // lockedError says who has the file, by its .run file.
 func lockedError(path string) error {
 	locked := &LockedError{Path: path}
-	var r run
+	var r runInfo
 	if b, err := os.ReadFile(runPath(path)); err == nil && json.Unmarshal(b, &r) == nil {
 		locked.Pid, locked.Control, locked.Started = r.Pid, r.Control, r.Started
 	}

@@ -41,9 +41,9 @@ func open(path string, o Options, seam func(disk) disk) (*Store, error) {
 	s.run = run
 	s.db = file.db
 	s.journal = newJournal(seam(&boltDisk{db: file.db}), s.log, s.now, s.wakeBy)
-	s.journal.start(onDisk)
+	s.journal.setWatermark(onDisk)
 	s.kv.journal = s.journal
-	s.fill(file.contents)
+	s.load(file.contents)
 	go s.journal.run()
 	s.start()
 	return s, nil
@@ -58,7 +58,7 @@ type file struct {
 // openFile opens the file at path, a new one if there is none or it is
 // damaged.
 func openFile(path string, o Options, log *slog.Logger) (*file, error) {
-	f, err := openWhole(path, o, log)
+	f, err := openUndamaged(path, o, log)
 	if !errors.Is(err, errDamaged) {
 		return f, err
 	}
@@ -67,12 +67,12 @@ func openFile(path string, o Options, log *slog.Logger) (*file, error) {
 		return nil, fmt.Errorf("%s is damaged (%w) and cannot be moved aside: %w", path, err, moveErr)
 	}
 	log.Warn("the store's file is damaged; it was moved aside and a new one is begun", "file", path, "moved to", aside, "error", err)
-	return openWhole(path, o, log)
+	return openUndamaged(path, o, log)
 }
 
 // openWhole opens a file that is not damaged, a new one if there is none.
-func openWhole(path string, o Options, log *slog.Logger) (*file, error) {
-	c, err := inspect(path, log)
+func openUndamaged(path string, o Options, log *slog.Logger) (*file, error) {
+	c, err := readContents(path, log)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +91,9 @@ func openWhole(path string, o Options, log *slog.Logger) (*file, error) {
 // keeps the file open, and locked, but another may take its name.
 func openForWriting(path string, o Options) (db *bolt.DB, err error) {
 	defer recoverInto(&err)
-	defer faultsPanic()()
+	defer panicOnFault()()
 	db, err = bolt.Open(path, 0o644, &bolt.Options{
-		Timeout:        lockPatience,
+		Timeout:        lockTimeout,
 		FreelistType:   bolt.FreelistMapType,
 		NoFreelistSync: true, // it grows with what was once stored; the file is read at start anyway
 		NoSync:         o.NoSync,
@@ -106,7 +106,7 @@ func openForWriting(path string, o Options) (db *bolt.DB, err error) {
 
 // inspect reads what the file holds without opening it for writing, which
 // would let bbolt trust what was not looked at. An absent file holds nothing.
-func inspect(path string, log *slog.Logger) (*contents, error) {
+func readContents(path string, log *slog.Logger) (*contents, error) {
 	c := newContents()
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
@@ -118,7 +118,7 @@ func inspect(path string, log *slog.Logger) (*contents, error) {
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder; the store is a file", path)
 	}
-	db, err := bolt.Open(path, 0o644, &bolt.Options{Timeout: lockPatience, ReadOnly: true})
+	db, err := bolt.Open(path, 0o644, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
 	if err != nil {
 		return nil, openError(path, err)
 	}
@@ -132,7 +132,7 @@ func inspect(path string, log *slog.Logger) (*contents, error) {
 	if err == nil && worthCompacting(db, c) {
 		err = compact(path, db, c, log)
 	}
-	return c, errors.Join(err, db.Close(), c.swapIn(path, err))
+	return c, errors.Join(err, db.Close(), c.replaceWithCompacted(path, err))
 }
 
 func newContents() *contents {
@@ -158,7 +158,7 @@ func prepare(db *bolt.DB, c *contents) error {
 			return err
 		}
 	}
-	if err := newWriter(tx, &arena{}).format(); err != nil {
+	if err := newWriter(tx, &arena{}).putFormat(); err != nil {
 		return err
 	}
 	return tx.Commit()

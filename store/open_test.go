@@ -97,8 +97,8 @@ func TestWhatIsDurableSurvivesARestart(t *testing.T) {
 	if st, _ := s.ChannelStatistics(ctx, "asgi.delay"); st.MessagesPending != 0 {
 		t.Errorf("a channel nobody used since has figures: %+v", st)
 	}
-	if s.delays.waiting != 1 {
-		t.Errorf("%d delayed messages", s.delays.waiting)
+	if s.delays.count != 1 {
+		t.Errorf("%d delayed messages", s.delays.count)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestGroupMessageIsWrittenOnce(t *testing.T) {
 }
 
 func TestTakenBeforeItIsWrittenIsStruck(t *testing.T) {
-	s, disk := openSlow(t)
+	s, disk := openFaulty(t)
 	for i := range 100 {
 		send(t, s, "jobs", i)
 		wantPoll(t, s, i, "jobs")
@@ -413,7 +413,7 @@ func TestSteadyLoadDoesNotGrowTheFile(t *testing.T) {
 func TestRunFileIsJSON(t *testing.T) {
 	s := openAt(t, newPath(t), Options{})
 	b, err := os.ReadFile(runPath(s.path))
-	var r run
+	var r runInfo
 	if err != nil || json.Unmarshal(b, &r) != nil || r.Pid != os.Getpid() {
 		t.Errorf("%s %v", b, err)
 	}

@@ -30,7 +30,7 @@ func (s *Store) PutBack(d asgi.Delivery) error {
 		s.mu.Unlock()
 		return s.deliver(q, b, r)
 	}
-	if spot := q.parked.last; spot != nil && q.binding == nil && q.stop == nil && r.deadline > now {
+	if spot := q.parked.last; spot != nil && q.binding == nil && q.breakpoint == nil && r.deadline > now {
 		w := spot.waiter
 		s.assignLocked(w, d, nil, now)
 		s.mu.Unlock()
@@ -38,7 +38,7 @@ func (s *Store) PutBack(d asgi.Delivery) error {
 		return nil
 	}
 	defer s.mu.Unlock()
-	q.used = now
+	q.lastSend = now
 	if r.id == 0 {
 		s.lastID++
 		r.id = s.lastID

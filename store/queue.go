@@ -18,9 +18,9 @@ type record struct {
 	durable  bool
 
 	// For the journal: where it is staged or written, if it is.
-	seq    uint64  // the number of its op; zero if there is none
-	copies *copies // it is one of a group's
-	struck bool    // as such it was taken before it was written; guarded by the journal's mutex
+	seq       uint64  // the number of its op; zero if there is none
+	copies    *copies // it is one of a group's
+	cancelled bool    // as such it was taken before it was written; guarded by the journal's mutex
 }
 
 // recordFootprint is what a record takes beside its message, in bytes.
@@ -52,34 +52,34 @@ type queue struct {
 	head, tail *record
 	length     int
 	disorder   bool // some deadline is earlier than that of a record before it
-	parked     spots
+	parked     slots
 	binding    *binding
-	served     uint64 // the ticket of its last take
+	lastTake   uint64 // the ticket of its last take
 	seq        uint64 // the journal's number of its last durable change
-	asked      int64  // when somebody last wanted a message of it
-	used       int64  // when a message was last sent to it
-	look       int64  // when the keeper looks at it: not after any deadline
-	at         int    // in the store's schedule
+	lastRead   int64  // when somebody last wanted a message of it
+	lastSend   int64  // when a message was last sent to it
+	nextSweep  int64  // when the keeper looks at it: not after any deadline
+	heapIndex  int    // in the store's schedule
 	sent       meter
-	full       meter
+	refused    meter
 	expired    uint64
-	stop       *breakpoint // nil unless somebody has put one
+	breakpoint *breakpoint // nil unless somebody has put one
 }
 
-func (q *queue) when() int64  { return q.look }
-func (q *queue) turn() uint64 { return 0 }
-func (q *queue) place() *int  { return &q.at }
+func (q *queue) when() int64 { return q.nextSweep }
+func (q *queue) tie() uint64 { return 0 }
+func (q *queue) index() *int { return &q.heapIndex }
 
 // keepIdle is how long an unused channel's figures are kept. Single-reader
 // channels come and go with each request body, so theirs go after the expiry.
-const keepIdle = int64(time.Hour)
+const idleTime = int64(time.Hour)
 
-func (s *Store) idleFrom(q *queue) int64 {
+func (s *Store) idleAt(q *queue) int64 {
 	keep := int64(s.opts.Expiry)
 	if q.kind != asgi.SingleReader {
-		keep = max(keep, keepIdle)
+		keep = max(keep, idleTime)
 	}
-	return max(q.asked, q.used) + keep
+	return max(q.lastRead, q.lastSend) + keep
 }
 
 // queueLocked answers the queue of a channel or prefix, a new one if need be.
@@ -87,11 +87,11 @@ func (s *Store) queueLocked(name string, now int64) *queue {
 	if q := s.queues[name]; q != nil {
 		return q
 	}
-	q := &queue{name: name, kind: asgi.KindOf(name), capacity: s.opts.capacityOf(name), used: now}
-	q.look = s.idleFrom(q)
+	q := &queue{name: name, kind: asgi.KindOf(name), capacity: s.opts.capacityOf(name), lastSend: now}
+	q.nextSweep = s.idleAt(q)
 	s.queues[name] = q
-	s.due.add(q)
-	s.wakeBy(q.look)
+	s.sweeps.add(q)
+	s.wakeBy(q.nextSweep)
 	return q
 }
 
@@ -123,10 +123,10 @@ func (s *Store) countLocked(q *queue, r *record) {
 	q.length++
 	s.pending++
 	s.memory += r.footprint()
-	if r.deadline < q.look {
-		q.look = r.deadline
-		s.due.fix(q)
-		s.wakeBy(q.look)
+	if r.deadline < q.nextSweep {
+		q.nextSweep = r.deadline
+		s.sweeps.fix(q)
+		s.wakeBy(q.nextSweep)
 	}
 }
 
@@ -143,7 +143,7 @@ func (s *Store) popLocked(q *queue) *record {
 }
 
 // takenLocked has the journal forget a message that left its queue.
-func (s *Store) takenLocked(q *queue, r *record) {
+func (s *Store) journalTakeLocked(q *queue, r *record) {
 	if r.durable {
 		q.seq = max(q.seq, s.journal.take(r))
 	}
@@ -157,7 +157,7 @@ func (s *Store) uncountLocked(q *queue, r *record) {
 
 // headLocked answers the first message of the queue that has not expired.
 func (s *Store) headLocked(q *queue, now int64) *record {
-	for q.head != nil && q.head.deadline <= now && q.stop == nil {
+	for q.head != nil && q.head.deadline <= now && q.breakpoint == nil {
 		s.expireLocked(q, s.popLocked(q))
 	}
 	return q.head
@@ -167,29 +167,29 @@ func (s *Store) headLocked(q *queue, now int64) *record {
 type shortage uint8
 
 const (
-	roomy shortage = iota
+	hasRoom shortage = iota
 	atCapacity
 	outOfMemory
 )
 
 // roomLocked reports whether the queue takes so many bytes more.
-func (s *Store) roomLocked(q *queue, footprint int, now int64) shortage {
-	if q.length >= q.capacity && q.look <= now {
+func (s *Store) shortageLocked(q *queue, footprint int, now int64) shortage {
+	if q.length >= q.capacity && q.nextSweep <= now {
 		s.sweepQueueLocked(q, now)
 	}
 	if q.length >= q.capacity {
 		return atCapacity
 	}
-	return s.memoryLocked(footprint, now)
+	return s.memoryShortageLocked(footprint, now)
 }
 
-func (s *Store) memoryLocked(footprint int, now int64) shortage {
+func (s *Store) memoryShortageLocked(footprint int, now int64) shortage {
 	for s.memory+footprint > s.opts.Memory {
-		q, ok := s.due.next(now)
+		q, ok := s.sweeps.next(now)
 		if !ok {
 			return outOfMemory
 		}
 		s.sweepQueueLocked(q, now)
 	}
-	return roomy
+	return hasRoom
 }

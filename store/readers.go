@@ -15,7 +15,7 @@ func (s *Store) HasReader(channel string) bool {
 	if q == nil {
 		return false
 	}
-	return q.parked.first != nil || q.binding != nil || q.asked > 0 && s.now()-q.asked < int64(s.opts.Expiry)
+	return q.parked.first != nil || q.binding != nil || q.lastRead > 0 && s.now()-q.lastRead < int64(s.opts.Expiry)
 }
 
 // randomLength is of the part that makes a new channel's name unique.
@@ -37,7 +37,7 @@ func (s *Store) NewChannel(_ context.Context, pattern string) (string, error) {
 	}
 	for {
 		name := pattern + rand.Text()[:randomLength]
-		if s.queues[name] == nil && s.groups.first[name] == nil {
+		if s.queues[name] == nil && s.groups.byChannel[name] == nil {
 			return name, nil
 		}
 	}

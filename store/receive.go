@@ -21,7 +21,7 @@ func (s *Store) Receive(ctx context.Context, c *asgi.Cause, channels ...string) 
 		s.mu.Unlock()
 		return asgi.Delivery{}, asgi.ErrClosed
 	}
-	var room [few]*queue
+	var room [usualChannels]*queue
 	queues := s.queuesLocked(room[:0], channels, now)
 	if d, ok, _ := s.takeLocked(queues, now); ok {
 		s.mu.Unlock()
@@ -64,7 +64,7 @@ func (s *Store) Poll(ctx context.Context, c *asgi.Cause, channels ...string) (d 
 		s.mu.Unlock()
 		return asgi.Delivery{}, false, asgi.ErrClosed
 	}
-	var room [few]*queue
+	var room [usualChannels]*queue
 	d, ok, seq := s.takeLocked(s.queuesLocked(room[:0], channels, now), now)
 	s.mu.Unlock()
 	if ok {
@@ -86,7 +86,7 @@ func checkReceive(channels []string) error {
 }
 
 // few is how many channels most receives name at most.
-const few = 16
+const usualChannels = 16
 
 // queuesLocked appends the queues of the channels.
 func (s *Store) queuesLocked(queues []*queue, channels []string, now int64) []*queue {
@@ -103,19 +103,19 @@ func (s *Store) queuesLocked(queues []*queue, channels []string, now int64) []*q
 func (s *Store) takeLocked(queues []*queue, now int64) (d asgi.Delivery, ok bool, seq uint64) {
 	var from *queue
 	for _, q := range queues {
-		q.asked = now
+		q.lastRead = now
 		seq = max(seq, q.seq)
-		if !q.held() && s.headLocked(q, now) != nil && (from == nil || q.served < from.served) {
+		if !q.held() && s.headLocked(q, now) != nil && (from == nil || q.lastTake < from.lastTake) {
 			from = q
 		}
 	}
 	if from == nil {
 		return asgi.Delivery{}, false, seq
 	}
-	s.tickets++
-	from.served = s.tickets
-	from.passed()
+	s.takes++
+	from.lastTake = s.takes
+	from.useStep()
 	r := s.popLocked(from)
-	s.takenLocked(from, r)
+	s.journalTakeLocked(from, r)
 	return s.delivery(from, r), true, from.seq
 }

@@ -15,15 +15,15 @@ type contents struct {
 	compacted bool // into a new file beside it
 	txid      int  // the last transaction; zero if that does not matter
 
-	alive   int64
-	lastID  uint64
-	bytes   int64 // of all keys and values
-	queued  []*record
-	delayed []*delayed
-	members []membership
-	values  []keyValue
-	copies  map[uint64]*copies // by the group's message
-	taken   map[uint64]bool    // copies by id
+	lastAlive int64
+	lastID    uint64
+	bytes     int64 // of all keys and values
+	queued    []*record
+	delayed   []*delayed
+	members   []membership
+	values    []keyValue
+	copies    map[uint64]*copies // by the group's message
+	taken     map[uint64]bool    // copies by id
 }
 
 // A NewerFormatError says that a file was written by a newer asgibox.
@@ -40,7 +40,7 @@ func (e *NewerFormatError) Error() string {
 // [NewerFormatError] means that the file is damaged.
 func (c *contents) read(db *bolt.DB) (err error) {
 	defer recoverInto(&err)
-	defer faultsPanic()()
+	defer panicOnFault()()
 	return db.View(func(tx *bolt.Tx) error {
 		c.txid = tx.ID()
 		if c.fresh = c.txid <= freshTx; c.fresh {
@@ -96,7 +96,7 @@ func (c *contents) meta(key, value []byte) error {
 	case err != nil:
 		return err
 	case string(key) == string(aliveKey):
-		c.alive = t
+		c.lastAlive = t
 	case string(key) == string(formatKey) && t > formatVersion:
 		return &NewerFormatError{Format: uint64(t), Newest: formatVersion}
 	}
@@ -115,21 +115,21 @@ func (c *contents) message(key, value []byte) error {
 		return err
 	}
 	c.lastID = max(c.lastID, id)
-	r := record{message: m.body, channel: m.to, trace: m.trace, id: id, deadline: m.time, durable: true}
+	r := record{message: m.body, channel: m.channel, trace: m.trace, id: id, deadline: m.time, durable: true}
 	switch m.kind {
 	case kindMessage:
 		c.queued = append(c.queued, &r)
 	case kindDelayed:
 		r.deadline = 0
-		c.delayed = append(c.delayed, &delayed{record: r, due: m.time, at: -1})
+		c.delayed = append(c.delayed, &delayed{record: r, due: m.time, heapIndex: -1})
 	case kindCopies:
-		c.group(r, m.copies)
+		c.addCopies(r, m.copies)
 	}
 	return nil
 }
 
 // group makes a group's message its copies that nobody has taken.
-func (c *contents) group(r record, names []copyName) {
+func (c *contents) addCopies(r record, names []copyName) {
 	group := &copies{id: r.id, message: r.message, trace: r.trace, deadline: r.deadline, seq: onDisk}
 	c.copies[r.id] = group
 	for _, name := range names {
@@ -137,7 +137,7 @@ func (c *contents) group(r record, names []copyName) {
 		if !c.taken[name.id] {
 			one := r
 			one.id, one.channel, one.copies = name.id, name.channel, group
-			group.left++
+			group.untaken++
 			c.queued = append(c.queued, &one)
 		}
 	}
@@ -162,11 +162,11 @@ const freshTx = 1
 const onDisk = uint64(1)
 
 // fill makes the contents those of a store that nobody uses yet.
-func (s *Store) fill(c *contents) {
+func (s *Store) load(c *contents) {
 	s.lastID = c.lastID
 	now := s.now()
 	slices.SortStableFunc(c.queued, func(a, b *record) int { return compare(a.id, b.id) })
-	queued, waiting := s.merge(c, now)
+	queued, waiting := s.mergeDue(c, now)
 	for _, r := range queued {
 		r.seq = onDisk
 		s.pushLocked(s.queueLocked(asgi.ProcessPrefix(r.channel), now), r)
@@ -174,9 +174,9 @@ func (s *Store) fill(c *contents) {
 	for i, d := range waiting {
 		d.seq = onDisk
 		if d.due <= now {
-			s.overdue(d, now+int64(i))
+			s.makeDueNow(d, now+int64(i))
 		}
-		s.holdLocked(d)
+		s.scheduleLocked(d)
 	}
 	slices.SortStableFunc(c.members, func(a, b membership) int { return compare(a.expires, b.expires) })
 	for _, m := range c.members {
@@ -190,7 +190,7 @@ func (s *Store) fill(c *contents) {
 
 // overdue makes a message that became due while nobody was there to try it due
 // now: its expiry starts now, and still does after another start.
-func (s *Store) overdue(d *delayed, now int64) {
+func (s *Store) makeDueNow(d *delayed, now int64) {
 	d.due = now
 	s.journal.putLater(d)
 	d.seq = onDisk // not to be struck: the file has it, with its old time
@@ -199,11 +199,11 @@ func (s *Store) overdue(d *delayed, now int64) {
 // merge puts the delayed messages that became due while the store ran among
 // those that were queued, as they were; those that became due while it was
 // down are yet to be tried.
-func (s *Store) merge(c *contents, now int64) (queued []*record, waiting []*delayed) {
+func (s *Store) mergeDue(c *contents, now int64) (queued []*record, waiting []*delayed) {
 	slices.SortStableFunc(c.delayed, func(a, b *delayed) int { return compare(a.due, b.due) })
 	var tried []*record
 	for _, d := range c.delayed {
-		if d.due > c.alive {
+		if d.due > c.lastAlive {
 			waiting = append(waiting, d)
 			continue
 		}

@@ -7,17 +7,17 @@ import "container/heap"
 type schedule[T entry] []T
 
 type entry interface {
-	when() int64  // to be looked at
-	turn() uint64 // among those of one time
-	place() *int  // where it is kept in its schedule
+	when() int64 // to be looked at
+	tie() uint64 // among those of one time
+	index() *int // where it is kept in its schedule
 }
 
 func (s *schedule[T]) add(e T) { heap.Push((*sorter[T])(s), e) }
 
-func (s *schedule[T]) remove(e T) { heap.Remove((*sorter[T])(s), *e.place()) }
+func (s *schedule[T]) remove(e T) { heap.Remove((*sorter[T])(s), *e.index()) }
 
 // fix is called after an entry's time has changed.
-func (s *schedule[T]) fix(e T) { heap.Fix((*sorter[T])(s), *e.place()) }
+func (s *schedule[T]) fix(e T) { heap.Fix((*sorter[T])(s), *e.index()) }
 
 // next answers the first entry if its time has come.
 func (s schedule[T]) next(now int64) (e T, ok bool) {
@@ -35,16 +35,16 @@ func (s sorter[T]) Less(i, j int) bool {
 	if a, b := s[i].when(), s[j].when(); a != b {
 		return a < b
 	}
-	return s[i].turn() < s[j].turn()
+	return s[i].tie() < s[j].tie()
 }
 func (s sorter[T]) Swap(i, j int) {
 	s[i], s[j] = s[j], s[i]
-	*s[i].place(), *s[j].place() = i, j
+	*s[i].index(), *s[j].index() = i, j
 }
 
 func (s *sorter[T]) Push(x any) {
 	e := x.(T)
-	*e.place() = len(*s)
+	*e.index() = len(*s)
 	*s = append(*s, e)
 }
 
@@ -54,6 +54,6 @@ func (s *sorter[T]) Pop() any {
 	var none T
 	(*s)[last] = none
 	*s = (*s)[:last]
-	*e.place() = -1
+	*e.index() = -1
 	return e
 }

@@ -14,7 +14,7 @@ func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 	if err := asgi.CheckSend(channel); err != nil {
 		return err
 	}
-	if err := s.fits(m.Size()); err != nil {
+	if err := s.checkSize(m.Size()); err != nil {
 		return err
 	}
 	durable := !slices.Contains(opts, asgi.Volatile)
@@ -66,7 +66,7 @@ func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 	if w != nil {
 		w.ready <- struct{}{}
 	}
-	if short != roomy {
+	if short != hasRoom {
 		return s.fullError(q, r.channel, short, memory)
 	}
 	return nil
@@ -75,16 +75,16 @@ func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 // offerLocked hands the record to a reader, which the caller wakes once the
 // lock is gone, or queues it.
 func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short shortage) {
-	if spot := q.parked.last; spot != nil && q.binding == nil && q.stop == nil {
+	if spot := q.parked.last; spot != nil && q.binding == nil && q.breakpoint == nil {
 		w := spot.waiter
 		s.sentLocked(q, now)
 		if r.seq != 0 { // a delayed message, which is in the journal
-			s.takenLocked(q, &r)
+			s.journalTakeLocked(q, &r)
 		}
 		s.assignLocked(w, s.delivery(q, &r), nil, now)
-		return w, roomy
+		return w, hasRoom
 	}
-	if short := s.roomLocked(q, r.footprint(), now); short != roomy {
+	if short := s.shortageLocked(q, r.footprint(), now); short != hasRoom {
 		s.refusedLocked(q, now)
 		return nil, short
 	}
@@ -95,28 +95,28 @@ func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short 
 	switch {
 	case !r.durable || r.seq != 0:
 	case r.copies != nil:
-		s.journal.add(r.copies, queued)
+		s.journal.addCopy(r.copies, queued)
 	default:
 		s.journal.put(queued)
 		q.seq = max(q.seq, queued.seq)
 	}
-	return nil, roomy
+	return nil, hasRoom
 }
 
 func (s *Store) sentLocked(q *queue, now int64) {
-	q.used = now
+	q.lastSend = now
 	q.sent.add(now)
 	s.sent.add(now)
 }
 
 func (s *Store) refusedLocked(q *queue, now int64) {
-	q.used = now
-	q.full.add(now)
-	s.full.add(now)
+	q.lastSend = now
+	q.refused.add(now)
+	s.refused.add(now)
 }
 
 // fits refuses what is too long to carry.
-func (s *Store) fits(size int) error {
+func (s *Store) checkSize(size int) error {
 	if limit := s.opts.MaxMessage + asgi.MessageOverhead; size > limit {
 		return &asgi.MessageTooLargeError{Size: size, Limit: limit}
 	}

@@ -17,23 +17,23 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 	if err := asgi.CheckGroup(group); err != nil {
 		return err
 	}
-	if err := s.fits(m.Size()); err != nil {
+	if err := s.checkSize(m.Size()); err != nil {
 		return err
 	}
-	durable, err := s.sendsDurable(ctx, group, opts)
+	durable, err := s.admitGroupSend(ctx, group, opts)
 	if err != nil {
 		return err
 	}
 	now := s.now()
-	todo := s.errands.Get().(*errands)
-	defer s.errands.Put(todo)
+	todo := s.stepWorks.Get().(*stepWork)
+	defer s.stepWorks.Put(todo)
 	send := groupSend{
 		store: s,
 		now:   now,
 		cause: c,
 		group: group,
-		todo:  todo,
-		copy: record{
+		work:  todo,
+		template: record{
 			message:  m,
 			barrier:  c.Barrier(),
 			trace:    c.Trace(),
@@ -46,13 +46,13 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 		s.mu.Unlock()
 		return asgi.ErrClosed
 	}
-	send.beginLocked()
+	send.startLocked()
 	for more := true; more; s.mu.Lock() {
-		more = send.stepLocked(s.groups.named[group])
+		more = send.stepLocked(s.groups.byName[group])
 		s.mu.Unlock()
-		send.finish()
+		send.finishStep()
 	}
-	send.endLocked()
+	send.journalCopiesLocked()
 	s.raiseLocked(c, durable)
 	s.mu.Unlock()
 	if send.copies != nil {
@@ -63,12 +63,12 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 
 // sendsDurable reports whether the message is to be journalled for any
 // member, and waits for the journal if it is.
-func (s *Store) sendsDurable(ctx context.Context, group string, opts []asgi.SendOption) (bool, error) {
+func (s *Store) admitGroupSend(ctx context.Context, group string, opts []asgi.SendOption) (bool, error) {
 	if slices.Contains(opts, asgi.Volatile) {
 		return false, nil
 	}
 	s.mu.Lock()
-	g := s.groups.named[group]
+	g := s.groups.byName[group]
 	durable := g != nil && g.durable > 0
 	s.mu.Unlock()
 	if !durable {
@@ -79,21 +79,21 @@ func (s *Store) sendsDurable(ctx context.Context, group string, opts []asgi.Send
 
 // A groupSend is one message on its way to a group's members.
 type groupSend struct {
-	store *Store
-	now   int64
-	cause *asgi.Cause
-	group string
-	copy  record // what each gets, but for channel and id
-	after uint64 // the number of the last member that was served
-	until uint64 // the number of the last that had joined when it began
+	store    *Store
+	now      int64
+	cause    *asgi.Cause
+	group    string
+	template record // what each gets, but for channel and id
+	after    uint64 // the number of the last member that was served
+	until    uint64 // the number of the last that had joined when it began
 
 	copies *copies // nil if nothing is journalled
 
-	todo *errands
+	work *stepWork
 }
 
 // errands are what a step of a group send leaves to be done without the lock.
-type errands struct {
+type stepWork struct {
 	notes  []record // copies that were queued or handed over, while they are recorded
 	wake   []*waiter
 	pushes []push
@@ -106,18 +106,18 @@ type push struct {
 	record  record
 }
 
-func (g *groupSend) beginLocked() {
+func (g *groupSend) startLocked() {
 	s := g.store
-	g.until = s.groups.joins
-	if g.copy.durable && s.journal != nil {
+	g.until = s.groups.lastNumber
+	if g.template.durable && s.journal != nil {
 		s.lastID++
-		g.copies = &copies{id: s.lastID, message: g.copy.message, trace: g.copy.trace, deadline: g.copy.deadline, flushes: s.flushes}
+		g.copies = &copies{id: s.lastID, message: g.template.message, trace: g.template.trace, deadline: g.template.deadline, flushes: s.flushes}
 	}
 }
 
 // endLocked has the journal write the copies that wait in queues. A flush
 // that came between has dropped them.
-func (g *groupSend) endLocked() {
+func (g *groupSend) journalCopiesLocked() {
 	if g.copies != nil && g.copies.flushes == g.store.flushes {
 		g.store.journal.putCopies(g.copies)
 	}
@@ -138,16 +138,16 @@ func (g *groupSend) stepLocked(to *group) (more bool) {
 		}
 		g.after = p.number
 		if p.member != nil && p.member.expires > g.now {
-			g.serveLocked(p.member)
+			g.sendToMemberLocked(p.member)
 		}
 	}
 	return false
 }
 
-func (g *groupSend) serveLocked(m *member) {
+func (g *groupSend) sendToMemberLocked(m *member) {
 	s := g.store
 	q := s.queueLocked(asgi.ProcessPrefix(m.channel), g.now)
-	r := g.copy
+	r := g.template
 	s.lastID++
 	r.channel, r.id = m.channel, s.lastID
 	r.durable = r.durable && m.durable
@@ -157,22 +157,22 @@ func (g *groupSend) serveLocked(m *member) {
 	if b := q.binding; b != nil && b.live {
 		s.sentLocked(q, g.now)
 		b.calls.Add(1)
-		g.todo.pushes = append(g.todo.pushes, push{q, b, r})
+		g.work.pushes = append(g.work.pushes, push{q, b, r})
 		return
 	}
 	w, short := s.offerLocked(q, r, g.now)
 	if w != nil {
-		g.todo.wake = append(g.todo.wake, w)
+		g.work.wake = append(g.work.wake, w)
 	}
-	if short == roomy && s.recorder.Load().Wants(r.trace) {
-		g.todo.notes = append(g.todo.notes, r)
+	if short == hasRoom && s.recorder.Load().Wants(r.trace) {
+		g.work.notes = append(g.work.notes, r)
 	}
 }
 
 // finish does what a step left to be done without the lock. A member that is
 // full or gone is no error of the sender's.
-func (g *groupSend) finish() {
-	todo := g.todo
+func (g *groupSend) finishStep() {
+	todo := g.work
 	for _, w := range todo.wake {
 		w.ready <- struct{}{}
 	}

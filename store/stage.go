@@ -96,8 +96,8 @@ func (j *journal) stageLocked(o op, footprint int) uint64 {
 	b.bytes += footprint + opFootprint
 	j.bytes += footprint + opFootprint
 	j.last++
-	if len(b.ops) == j.expect {
-		signal(j.crowd)
+	if len(b.ops) == j.expected {
+		signal(j.expectedStaged)
 	}
 	return j.last
 }
@@ -111,8 +111,8 @@ func signal(c chan struct{}) {
 
 // strikeLocked makes an op that was staged nothing, if its write has not
 // begun.
-func (j *journal) strikeLocked(seq uint64, footprint int) bool {
-	if seq < j.base {
+func (j *journal) cancelLocked(seq uint64, footprint int) bool {
+	if seq < j.firstStaged {
 		return false
 	}
 	for i := len(j.batches) - 1; i >= 0; i-- {
@@ -128,7 +128,7 @@ func (j *journal) strikeLocked(seq uint64, footprint int) bool {
 }
 
 // drop takes back a signal that nobody has seen.
-func drop(c chan struct{}) {
+func clearSignal(c chan struct{}) {
 	select {
 	case <-c:
 	default:
@@ -156,7 +156,7 @@ func (j *journal) putCopies(c *copies) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if c.left > 0 {
+	if c.untaken > 0 {
 		c.seq = j.stageLocked(op{kind: opCopies, id: c.id, item: c}, c.footprint())
 	}
 }
@@ -172,7 +172,7 @@ func (j *journal) take(r *record) uint64 {
 	switch {
 	case r.copies != nil:
 		j.takeCopyLocked(r)
-	case r.seq != 0 && !j.strikeLocked(r.seq, r.message.Footprint()):
+	case r.seq != 0 && !j.cancelLocked(r.seq, r.message.Footprint()):
 		j.stageLocked(op{kind: opTaken, id: r.id}, 0)
 	}
 	return j.last
@@ -180,14 +180,14 @@ func (j *journal) take(r *record) uint64 {
 
 func (j *journal) takeCopyLocked(r *record) {
 	c := r.copies
-	c.left--
+	c.untaken--
 	switch {
-	case c.seq == 0 || c.seq >= j.base:
-		r.struck = true
-		if c.left == 0 && c.seq != 0 {
-			j.strikeLocked(c.seq, c.footprint())
+	case c.seq == 0 || c.seq >= j.firstStaged:
+		r.cancelled = true
+		if c.untaken == 0 && c.seq != 0 {
+			j.cancelLocked(c.seq, c.footprint())
 		}
-	case c.left == 0:
+	case c.untaken == 0:
 		j.stageLocked(op{kind: opNoCopies, id: c.id}, 0)
 	default:
 		j.stageLocked(op{kind: opCopy, id: r.id, item: c}, 0)
@@ -243,7 +243,7 @@ func (j *journal) putValue(v *value, kind opKind) uint64 {
 	defer j.mu.Unlock()
 	if b := j.batches[len(j.batches)-1]; v.seq >= b.first && !b.full() {
 		if o := &b.ops[v.seq-b.first]; o.kind == opValue {
-			j.strikeLocked(v.seq, asgi.FootprintOf(o.item.(*keyValue).data))
+			j.cancelLocked(v.seq, asgi.FootprintOf(o.item.(*keyValue).data))
 		}
 	}
 	footprint := 0
@@ -265,7 +265,7 @@ func (j *journal) newest() uint64 {
 
 // barrier answers the point seq, or none if the disk is there already.
 func (j *journal) barrier(seq uint64) asgi.Barrier {
-	if j == nil || seq <= j.mark.Load() {
+	if j == nil || seq <= j.watermark.Load() {
 		return asgi.Barrier{}
 	}
 	return asgi.NewBarrier(j, seq)

@@ -18,20 +18,20 @@ func (s *Store) GlobalStatistics(context.Context) (asgi.Stats, error) {
 	if s.closed {
 		return asgi.Stats{}, asgi.ErrClosed
 	}
-	for q, ok := s.due.next(now); ok; q, ok = s.due.next(now) {
+	for q, ok := s.sweeps.next(now); ok; q, ok = s.sweeps.next(now) {
 		s.sweepQueueLocked(q, now)
 	}
-	stats := figures(&s.sent, &s.full, now)
+	stats := figures(&s.sent, &s.refused, now)
 	stats.MessagesPending = s.pending
-	for i := 0; i < len(s.due); i++ {
+	for i := 0; i < len(s.sweeps); i++ {
 		if i%statisticsStep == statisticsStep-1 {
 			s.mu.Unlock()
 			s.mu.Lock()
-			if i >= len(s.due) {
+			if i >= len(s.sweeps) {
 				break
 			}
 		}
-		stats.MessagesMaxAge = max(stats.MessagesMaxAge, s.ageLocked(s.due[i], now))
+		stats.MessagesMaxAge = max(stats.MessagesMaxAge, s.ageLocked(s.sweeps[i], now))
 	}
 	return stats, nil
 }
@@ -54,14 +54,14 @@ func (s *Store) ChannelStatistics(_ context.Context, channel string) (asgi.Stats
 	if q == nil {
 		return asgi.Stats{}, nil
 	}
-	if q.look <= now {
+	if q.nextSweep <= now {
 		s.sweepQueueLocked(q, now)
 	}
-	stats := figures(&q.sent, &q.full, now)
+	stats := figures(&q.sent, &q.refused, now)
 	stats.MessagesPending = q.length
 	stats.MessagesMaxAge = s.ageLocked(q, now)
 	if channel == delayChannel {
-		stats.MessagesPending = s.delays.waiting
+		stats.MessagesPending = s.delays.count
 	}
 	return stats, nil
 }

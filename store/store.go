@@ -16,11 +16,11 @@ import (
 // A Store is a channel layer that lives in this process. All its methods may
 // be called from any goroutine.
 type Store struct {
-	opts  Options
-	log   *slog.Logger
-	epoch time.Time // when it was opened
-	zero  int64     // the epoch on the store's clock
-	kv    *values
+	opts       Options
+	log        *slog.Logger
+	epoch      time.Time // when it was opened
+	epochNanos int64     // the epoch on the store's clock
+	kv         *values
 
 	path    string   // of the file; empty in memory, as are these:
 	run     *runFile // nil; its lock is held
@@ -29,30 +29,30 @@ type Store struct {
 
 	recorder atomic.Pointer[Recorder] // nil while nobody looks
 
-	waiters sync.Pool // of *waiter; per store, since channels belong to a synctest bubble
-	errands sync.Pool // of *errands
+	waiters   sync.Pool // of *waiter; per store, since channels belong to a synctest bubble
+	stepWorks sync.Pool // of *errands
 
 	// What the keeper sleeps on.
-	wake   atomic.Int64  // when it means to wake
-	kick   chan struct{} // wake now
-	stop   chan struct{}
-	keeper sync.WaitGroup
+	wakeAt  atomic.Int64  // when it means to wake
+	wakeNow chan struct{} // wake now
+	stop    chan struct{}
+	keeper  sync.WaitGroup
 
-	mu      sync.Mutex // guards the rest
-	closed  bool
-	lastID  uint64            // of messages, in the order they were sent
-	tickets uint64            // one a take: who was served least recently
-	queues  map[string]*queue // by channel, or by prefix of process-specific ones
-	due     schedule[*queue]  // all of them, by when to look next
-	pending int               // messages that wait in queues
-	paused  int               // queues with a breakpoint
-	memory  int               // bytes that they, and the delayed, take
-	sent    meter
-	full    meter
-	flushes uint64
-	groups  groups
-	delays  delays
-	expired notes
+	mu       sync.Mutex // guards the rest
+	closed   bool
+	lastID   uint64            // of messages, in the order they were sent
+	takes    uint64            // one a take: who was served least recently
+	queues   map[string]*queue // by channel, or by prefix of process-specific ones
+	sweeps   schedule[*queue]  // all of them, by when to look next
+	pending  int               // messages that wait in queues
+	paused   int               // queues with a breakpoint
+	memory   int               // bytes that they, and the delayed, take
+	sent     meter
+	refused  meter
+	flushes  uint64
+	groups   groups
+	delays   delays
+	expiries expiryLog
 }
 
 var (
@@ -76,25 +76,25 @@ func Memory(o Options) *Store {
 func newStore(o Options) *Store {
 	o = o.withDefaults()
 	s := &Store{
-		opts:   o,
-		log:    o.Log,
-		epoch:  time.Now(),
-		kick:   make(chan struct{}, 1),
-		stop:   make(chan struct{}),
-		queues: make(map[string]*queue),
-		groups: newGroups(),
-		delays: newDelays(),
+		opts:    o,
+		log:     o.Log,
+		epoch:   time.Now(),
+		wakeNow: make(chan struct{}, 1),
+		stop:    make(chan struct{}),
+		queues:  make(map[string]*queue),
+		groups:  newGroups(),
+		delays:  newDelays(),
 	}
-	s.zero = s.epoch.UnixNano()
-	s.wake.Store(math.MaxInt64)
-	s.errands.New = func() any { return new(errands) }
+	s.epochNanos = s.epoch.UnixNano()
+	s.wakeAt.Store(math.MaxInt64)
+	s.stepWorks.New = func() any { return new(stepWork) }
 	s.waiters.New = func() any { return &waiter{ready: make(chan struct{}, 1)} }
 	s.kv = newValues(s.wakeBy)
 	return s
 }
 
 func (s *Store) start() {
-	s.keeper.Go(s.keep)
+	s.keeper.Go(s.runKeeper)
 }
 
 // Close ends all waiting receives with [asgi.ErrClosed], refuses further
@@ -107,7 +107,7 @@ func (s *Store) Close(ctx context.Context) error {
 		return nil
 	}
 	s.closed = true
-	waiting := s.dismissLocked()
+	waiting := s.releaseReadersLocked()
 	s.mu.Unlock()
 	for _, w := range waiting {
 		w.ready <- struct{}{}
@@ -119,7 +119,7 @@ func (s *Store) Close(ctx context.Context) error {
 }
 
 // dismissLocked takes all parked readers from their queues.
-func (s *Store) dismissLocked() []*waiter {
+func (s *Store) releaseReadersLocked() []*waiter {
 	var waiting []*waiter
 	for _, q := range s.queues {
 		for q.parked.first != nil {
@@ -135,10 +135,10 @@ func (s *Store) dismissLocked() []*waiter {
 func (s *Store) Settings() asgi.Settings { return s.opts.settings() }
 
 // now answers the time on the store's clock.
-func (s *Store) now() int64 { return s.zero + int64(time.Since(s.epoch)) }
+func (s *Store) now() int64 { return s.epochNanos + int64(time.Since(s.epoch)) }
 
 // time answers a moment of the store's clock as others know it.
-func (s *Store) time(at int64) time.Time { return s.epoch.Add(time.Duration(at - s.zero)) }
+func (s *Store) time(at int64) time.Time { return s.epoch.Add(time.Duration(at - s.epochNanos)) }
 
 // clock answers a time as a moment of the store's clock.
-func (s *Store) clock(t time.Time) int64 { return s.zero + int64(t.Sub(s.epoch)) }
+func (s *Store) clock(t time.Time) int64 { return s.epochNanos + int64(t.Sub(s.epoch)) }

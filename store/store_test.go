@@ -458,8 +458,8 @@ func TestIdleQueuesAreForgotten(t *testing.T) {
 		synctest.Wait()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if len(s.queues) != 0 || len(s.due) != 0 {
-			t.Errorf("%d queues, %d due", len(s.queues), len(s.due))
+		if len(s.queues) != 0 || len(s.sweeps) != 0 {
+			t.Errorf("%d queues, %d due", len(s.queues), len(s.sweeps))
 		}
 	})
 }

@@ -110,7 +110,7 @@ func images(t testing.TB) []image {
 		all = append(all, image{b, s.holds()})
 	}
 	add()
-	s.journal.idle = time.Hour // all of a change is one commit
+	s.journal.lingerTime = time.Hour // all of a change is one commit
 	for _, c := range commits {
 		c.change(t.Context(), s)
 		add()
@@ -134,8 +134,8 @@ func (s *Store) holds() string {
 			lines = append(lines, fmt.Sprintf("queue %s %d %d", q.name, q.length, n))
 		}
 	}
-	for name, g := range s.groups.named {
-		for channel := range g.index {
+	for name, g := range s.groups.byName {
+		for channel := range g.byChannel {
 			lines = append(lines, "member "+name+" "+channel)
 		}
 	}
@@ -269,7 +269,7 @@ func TestReadersOfFormat(t *testing.T) {
 	r := &record{id: 7, channel: "jobs", trace: 9, deadline: 11, message: m}
 	key := appendID(nil, 7)
 	id, got, err := decodeMessage(key, seal(appendMessage(nil, kindMessage, 11, r), 0, key))
-	if err != nil || id != 7 || got.to != "jobs" || got.trace != 9 || got.time != 11 || !asgi.Equal(got.body, m) {
+	if err != nil || id != 7 || got.channel != "jobs" || got.trace != 9 || got.time != 11 || !asgi.Equal(got.body, m) {
 		t.Errorf("%d %+v %v", id, got, err)
 	}
 }

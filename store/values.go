@@ -16,28 +16,28 @@ type values struct {
 	closed   bool
 	seq      uint64                       // the journal's number of the last durable change
 	families map[string]map[string]*value // by the key up to its first "/", then by key
-	due      schedule[*value]             // those that end
+	expiring schedule[*value]             // those that end
 }
 
 // A value is what one key holds.
 type value struct {
-	key     string
-	data    any
-	expires int64 // never, if it does not
-	at      int   // in the schedule; -1 if it is not there
-	durable bool
-	seq     uint64 // the journal's number of the last durable change
+	key       string
+	data      any
+	expires   int64 // never, if it does not
+	heapIndex int   // in the schedule; -1 if it is not there
+	durable   bool
+	seq       uint64 // the journal's number of the last durable change
 }
 
-func (v *value) when() int64  { return v.expires }
-func (v *value) turn() uint64 { return 0 }
-func (v *value) place() *int  { return &v.at }
+func (v *value) when() int64 { return v.expires }
+func (v *value) tie() uint64 { return 0 }
+func (v *value) index() *int { return &v.heapIndex }
 
 func newValues(wakeBy func(int64)) *values {
 	return &values{wakeBy: wakeBy, families: make(map[string]map[string]*value)}
 }
 
-func (k *values) with(f func() error) error {
+func (k *values) withLock(f func() error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
@@ -57,7 +57,7 @@ func (k *values) updateLocked(v *value, key string, data any) (*value, error) {
 // changeLocked gives a key another value, in memory and for the journal.
 func (k *values) changeLocked(v *value, key string, data any, expires int64, durable bool) (*value, error) {
 	if durable || v != nil && v.durable {
-		if err := k.journal.failing(); err != nil {
+		if err := k.journal.err(); err != nil {
 			return v, err
 		}
 	}
@@ -79,7 +79,7 @@ func (k *values) removeLocked(v *value) (*value, error) {
 		return nil, nil
 	}
 	if v.durable {
-		if err := k.journal.failing(); err != nil {
+		if err := k.journal.err(); err != nil {
 			return v, err
 		}
 	}
@@ -90,7 +90,7 @@ func (k *values) removeLocked(v *value) (*value, error) {
 // putLocked gives a key another value in memory.
 func (k *values) putLocked(v *value, key string, data any, expires int64, durable bool) *value {
 	if v == nil {
-		v = &value{key: key, at: -1}
+		v = &value{key: key, heapIndex: -1}
 		family := familyOf(key)
 		if k.families[family] == nil {
 			k.families[family] = make(map[string]*value)
@@ -99,13 +99,13 @@ func (k *values) putLocked(v *value, key string, data any, expires int64, durabl
 	}
 	v.data, v.durable, v.expires = data, durable, expires
 	switch {
-	case expires == never && v.at >= 0:
-		k.due.remove(v)
+	case expires == never && v.heapIndex >= 0:
+		k.expiring.remove(v)
 	case expires == never:
-	case v.at >= 0:
-		k.due.fix(v)
+	case v.heapIndex >= 0:
+		k.expiring.fix(v)
 	default:
-		k.due.add(v)
+		k.expiring.add(v)
 	}
 	k.wakeBy(expires)
 	return v
@@ -117,8 +117,8 @@ func (k *values) deleteLocked(v *value) {
 	if len(k.families[family]) == 0 {
 		delete(k.families, family)
 	}
-	if v.at >= 0 {
-		k.due.remove(v)
+	if v.heapIndex >= 0 {
+		k.expiring.remove(v)
 	}
 	if v.durable {
 		k.seq = max(k.seq, k.journal.putValue(v, opNoValue))
@@ -134,16 +134,16 @@ func (k *values) sweep(now int64) (next int64) {
 		return never
 	}
 	for range sweepStep {
-		v, ok := k.due.next(now)
+		v, ok := k.expiring.next(now)
 		if !ok {
 			break
 		}
 		k.deleteLocked(v)
 	}
-	if len(k.due) == 0 {
+	if len(k.expiring) == 0 {
 		return never
 	}
-	return k.due[0].expires
+	return k.expiring[0].expires
 }
 
 func familyOf(key string) string {

@@ -8,24 +8,24 @@ type waiter struct {
 	ready chan struct{} // of one: filled once, after it was assigned
 
 	// Guarded by Store.mu until assigned, then the receiver's.
-	spots    []spot
+	slots    []slot
 	assigned bool
 	got      asgi.Delivery
 	err      error
 }
 
 // A spot is a place in the line of one queue.
-type spot struct {
+type slot struct {
 	waiter     *waiter
 	queue      *queue
-	prev, next *spot
+	prev, next *slot
 }
 
 // spots are the waiters of one queue in the order in which they came. The
 // last is served first: what it needs is still in the processor's caches.
-type spots struct{ first, last *spot }
+type slots struct{ first, last *slot }
 
-func (l *spots) push(p *spot) {
+func (l *slots) push(p *slot) {
 	p.prev = l.last
 	if l.last == nil {
 		l.first = p
@@ -35,7 +35,7 @@ func (l *spots) push(p *spot) {
 	l.last = p
 }
 
-func (l *spots) remove(p *spot) {
+func (l *slots) remove(p *slot) {
 	if p.prev == nil {
 		l.first = p.next
 	} else {
@@ -51,13 +51,13 @@ func (l *spots) remove(p *spot) {
 // parkLocked puts a waiter in line on all the queues.
 func (s *Store) parkLocked(w *waiter, queues []*queue) {
 	w.assigned, w.err = false, nil
-	if cap(w.spots) < len(queues) {
-		w.spots = make([]spot, len(queues))
+	if cap(w.slots) < len(queues) {
+		w.slots = make([]slot, len(queues))
 	}
-	w.spots = w.spots[:len(queues)]
+	w.slots = w.slots[:len(queues)]
 	for i, q := range queues {
-		w.spots[i] = spot{waiter: w, queue: q}
-		q.parked.push(&w.spots[i])
+		w.slots[i] = slot{waiter: w, queue: q}
+		q.parked.push(&w.slots[i])
 	}
 }
 
@@ -69,9 +69,9 @@ func (s *Store) assignLocked(w *waiter, d asgi.Delivery, err error, now int64) {
 }
 
 func (s *Store) unparkLocked(w *waiter, now int64) {
-	for i := range w.spots {
-		p := &w.spots[i]
-		p.queue.asked = now
+	for i := range w.slots {
+		p := &w.slots[i]
+		p.queue.lastRead = now
 		p.queue.parked.remove(p)
 		p.queue, p.prev, p.next = nil, nil, nil
 	}

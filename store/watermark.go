@@ -9,12 +9,12 @@ import (
 )
 
 // barrierPatience is how long an output's barrier may wait before it fails.
-const barrierPatience = int64(10 * time.Second)
+const barrierTimeout = int64(10 * time.Second)
 
 var _ asgi.Watermark = (*journal)(nil)
 
 // waits are those who wait for the watermark.
-type waits struct {
+type waitList struct {
 	bySeq          schedule[*wait]
 	oldest, newest *wait // in the order in which they began
 }
@@ -22,32 +22,32 @@ type waits struct {
 // A wait is for one number.
 type wait struct {
 	seq        uint64
-	late       int64 // when it has waited too long
-	at         int
+	deadline   int64 // when it has waited too long
+	heapIndex  int
 	prev, next *wait
-	over       atomic.Bool // told, or stopped
+	done       atomic.Bool // told, or stopped
 	f          func(error)
 }
 
-func (w *wait) when() int64  { return int64(w.seq) }
-func (w *wait) turn() uint64 { return 0 }
-func (w *wait) place() *int  { return &w.at }
+func (w *wait) when() int64 { return int64(w.seq) }
+func (w *wait) tie() uint64 { return 0 }
+func (w *wait) index() *int { return &w.heapIndex }
 
-func (w *wait) tell(err error) {
-	if w.over.CompareAndSwap(false, true) {
+func (w *wait) report(err error) {
+	if w.done.CompareAndSwap(false, true) {
 		w.f(err)
 	}
 }
 
 // Passed reports whether everything up to seq is on disk.
-func (j *journal) Passed(seq uint64) bool { return seq <= j.mark.Load() }
+func (j *journal) Passed(seq uint64) bool { return seq <= j.watermark.Load() }
 
 // Notify calls f when seq is on disk, or will not be in time. See
 // [asgi.Watermark].
 func (j *journal) Notify(seq uint64, f func(error)) (stop func()) {
-	w := &wait{seq: seq, late: j.now() + barrierPatience, at: -1, f: f}
+	w := &wait{seq: seq, deadline: j.now() + barrierTimeout, heapIndex: -1, f: f}
 	j.mu.Lock()
-	if err, known := j.knownLocked(seq); known {
+	if err, known := j.outcomeLocked(seq); known {
 		j.mu.Unlock()
 		f(err)
 		return func() {}
@@ -55,12 +55,12 @@ func (j *journal) Notify(seq uint64, f func(error)) (stop func()) {
 	j.waits.add(w)
 	j.mu.Unlock()
 	signal(j.hurry)
-	j.wakeBy(w.late)
-	return func() { j.forget(w) }
+	j.wakeBy(w.deadline)
+	return func() { j.cancelWait(w) }
 }
 
 // knownLocked answers what became of seq, if that is settled.
-func (j *journal) knownLocked(seq uint64) (err error, known bool) {
+func (j *journal) outcomeLocked(seq uint64) (err error, known bool) {
 	if j.Passed(seq) {
 		return nil, true
 	}
@@ -75,20 +75,20 @@ func (j *journal) knownLocked(seq uint64) (err error, known bool) {
 	}
 }
 
-func (j *journal) forget(w *wait) {
-	if !w.over.CompareAndSwap(false, true) {
+func (j *journal) cancelWait(w *wait) {
+	if !w.done.CompareAndSwap(false, true) {
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if w.at >= 0 {
+	if w.heapIndex >= 0 {
 		j.waits.remove(w)
 	}
 }
 
 // failLate fails those who have waited too long and answers when the next
 // will have.
-func (j *journal) failLate(now int64) (next int64) {
+func (j *journal) failOverdue(now int64) (next int64) {
 	if j == nil {
 		return never
 	}
@@ -96,8 +96,8 @@ func (j *journal) failLate(now int64) (next int64) {
 	next = never
 	j.mu.Lock()
 	for w := j.waits.oldest; w != nil; w = j.waits.oldest {
-		if w.late > now {
-			next = w.late
+		if w.deadline > now {
+			next = w.deadline
 			break
 		}
 		j.waits.remove(w)
@@ -107,17 +107,17 @@ func (j *journal) failLate(now int64) (next int64) {
 	if len(late) == 0 {
 		return next
 	}
-	err := j.failing()
+	err := j.err()
 	if err == nil {
-		err = &failure{err: fmt.Errorf("nothing was written for %v", time.Duration(barrierPatience))}
+		err = &failure{err: fmt.Errorf("nothing was written for %v", time.Duration(barrierTimeout))}
 	}
 	for _, w := range late {
-		w.tell(err)
+		w.report(err)
 	}
 	return next
 }
 
-func (l *waits) add(w *wait) {
+func (l *waitList) add(w *wait) {
 	l.bySeq.add(w)
 	w.prev = l.newest
 	if l.newest == nil {
@@ -128,7 +128,7 @@ func (l *waits) add(w *wait) {
 	l.newest = w
 }
 
-func (l *waits) remove(w *wait) {
+func (l *waitList) remove(w *wait) {
 	l.bySeq.remove(w)
 	if w.prev == nil {
 		l.oldest = w.next
@@ -144,7 +144,7 @@ func (l *waits) remove(w *wait) {
 }
 
 // passed takes out those whose number the watermark has reached.
-func (l *waits) passed(mark uint64) (passed []*wait) {
+func (l *waitList) takePassed(mark uint64) (passed []*wait) {
 	for len(l.bySeq) > 0 && l.bySeq[0].seq <= mark {
 		w := l.bySeq[0]
 		l.remove(w)
@@ -154,7 +154,7 @@ func (l *waits) passed(mark uint64) (passed []*wait) {
 }
 
 // all takes out everybody.
-func (l *waits) all() (all []*wait) {
+func (l *waitList) takeAll() (all []*wait) {
 	for l.oldest != nil {
 		w := l.oldest
 		l.remove(w)

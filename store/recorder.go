@@ -56,11 +56,11 @@ type Recorder struct {
 	limit int
 	share atomic.Uint64 // traces up to this number are recorded
 
-	mu     sync.Mutex // guards the rest; may be taken while Store.mu is held, never the other way round
-	events []Event
-	lost   uint64
-	burst  int
-	brake  int // how many events lower the share
+	mu      sync.Mutex // guards the rest; may be taken while Store.mu is held, never the other way round
+	events  []Event
+	lost    uint64
+	burst   int
+	nextCut int // how many events lower the share
 }
 
 // defaultBurst is what SetBurst says at first.
@@ -69,7 +69,7 @@ const defaultBurst = 1024
 // Record begins to record and answers the recorder, in place of the one
 // before. It keeps at most limit events between two calls of Fetch.
 func (d *Debugger) Record(limit int) *Recorder {
-	r := &Recorder{store: d.store, limit: limit, burst: defaultBurst, brake: defaultBurst}
+	r := &Recorder{store: d.store, limit: limit, burst: defaultBurst, nextCut: defaultBurst}
 	r.SetShare(1)
 	d.store.recorder.Store(r)
 	return r
@@ -114,7 +114,7 @@ func (r *Recorder) Fetch(into []Event) (events []Event, lost uint64) {
 	defer r.mu.Unlock()
 	events, r.events = r.events, into[:0]
 	lost, r.lost = r.lost, 0
-	r.brake = r.burst
+	r.nextCut = r.burst
 	return events, lost
 }
 
@@ -126,9 +126,9 @@ func (r *Recorder) add(e Event) {
 		return
 	}
 	r.events = append(r.events, e)
-	if len(r.events) == r.brake {
+	if len(r.events) == r.nextCut {
 		r.share.Store(r.share.Load() / 8)
-		r.brake += max(r.burst/8, 1)
+		r.nextCut += max(r.burst/8, 1)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // read it, and does not expire. It may be set before the channel is used.
 // Pausing twice is no error.
 func (d *Debugger) Pause(channel string) error {
-	name, err := queueOf(channel)
+	name, err := queueName(channel)
 	if err != nil {
 		return err
 	}
@@ -20,13 +20,13 @@ func (d *Debugger) Pause(channel string) error {
 		return asgi.ErrClosed
 	}
 	q := s.queueLocked(name, now)
-	if q.stop != nil {
+	if q.breakpoint != nil {
 		return nil
 	}
-	if q.look <= now {
+	if q.nextSweep <= now {
 		s.sweepQueueLocked(q, now)
 	}
-	q.stop = &breakpoint{since: now}
+	q.breakpoint = &breakpoint{since: now}
 	s.paused++
 	if q.binding != nil {
 		q.binding.live = false
@@ -37,7 +37,7 @@ func (d *Debugger) Pause(channel string) error {
 // Step lets one message past a breakpoint: to a reader that waits, or else to
 // the next that asks. It reports whether there is one.
 func (d *Debugger) Step(channel string) (bool, error) {
-	name, err := queueOf(channel)
+	name, err := queueName(channel)
 	if err != nil {
 		return false, err
 	}
@@ -45,11 +45,11 @@ func (d *Debugger) Step(channel string) (bool, error) {
 	now := s.now()
 	s.mu.Lock()
 	q := s.queues[name]
-	if q == nil || q.stop == nil || q.length <= q.stop.steps {
+	if q == nil || q.breakpoint == nil || q.length <= q.breakpoint.steps {
 		s.mu.Unlock()
 		return false, nil
 	}
-	s.prolongLocked(q, q.head, now)
+	s.extendLocked(q, q.head, now)
 	switch b := q.binding; {
 	case b != nil:
 		r := s.popLocked(q)
@@ -57,37 +57,37 @@ func (d *Debugger) Step(channel string) (bool, error) {
 		s.mu.Unlock()
 		return true, s.deliver(q, b, r)
 	case q.parked.first != nil:
-		w := s.handLocked(q, now)
+		w := s.handOverLocked(q, now)
 		s.mu.Unlock()
 		w.ready <- struct{}{}
 	default:
-		q.stop.steps++
+		q.breakpoint.steps++
 		s.mu.Unlock()
 	}
 	return true, nil
 }
 
 // handLocked gives the first message of a queue to the reader that came last.
-func (s *Store) handLocked(q *queue, now int64) *waiter {
+func (s *Store) handOverLocked(q *queue, now int64) *waiter {
 	w := q.parked.last.waiter
 	r := s.popLocked(q)
-	s.takenLocked(q, r)
+	s.journalTakeLocked(q, r)
 	s.assignLocked(w, s.delivery(q, r), nil, now)
 	return w
 }
 
 // prolongLocked gives a message back the time that it was held. The file is not
 // told: after a restart that time counts.
-func (s *Store) prolongLocked(q *queue, r *record, now int64) {
+func (s *Store) extendLocked(q *queue, r *record, now int64) {
 	sent := r.deadline - int64(s.opts.Expiry)
-	r.deadline += now - max(q.stop.since, sent)
+	r.deadline += now - max(q.breakpoint.since, sent)
 }
 
 // Resume takes a breakpoint away: what waits goes to readers, in order. The
 // time that it was held does not count towards its expiry. It reports whether
 // there was a breakpoint.
 func (d *Debugger) Resume(channel string) (bool, error) {
-	name, err := queueOf(channel)
+	name, err := queueName(channel)
 	if err != nil {
 		return false, err
 	}
@@ -95,22 +95,22 @@ func (d *Debugger) Resume(channel string) (bool, error) {
 	now := s.now()
 	s.mu.Lock()
 	q := s.queues[name]
-	if q == nil || q.stop == nil {
+	if q == nil || q.breakpoint == nil {
 		s.mu.Unlock()
 		return false, nil
 	}
-	q.look = s.idleFrom(q)
+	q.nextSweep = s.idleAt(q)
 	for r := q.head; r != nil; r = r.next {
-		s.prolongLocked(q, r, now)
-		q.look = min(q.look, r.deadline)
+		s.extendLocked(q, r, now)
+		q.nextSweep = min(q.nextSweep, r.deadline)
 	}
-	q.stop = nil
+	q.breakpoint = nil
 	s.paused--
-	s.due.fix(q)
-	s.wakeBy(q.look)
+	s.sweeps.fix(q)
+	s.wakeBy(q.nextSweep)
 	var wake []*waiter
 	for q.binding == nil && q.parked.first != nil && s.headLocked(q, now) != nil {
-		wake = append(wake, s.handLocked(q, now))
+		wake = append(wake, s.handOverLocked(q, now))
 	}
 	b := q.binding
 	s.mu.Unlock()
@@ -126,7 +126,7 @@ func (d *Debugger) Resume(channel string) (bool, error) {
 // Drain drops all that waits on a channel and answers how much that was. For
 // a connection it is what waits for that one.
 func (d *Debugger) Drain(channel string) (int, error) {
-	name, err := queueOf(channel)
+	name, err := queueName(channel)
 	if err != nil {
 		return 0, err
 	}
@@ -136,7 +136,7 @@ func (d *Debugger) Drain(channel string) (int, error) {
 // Drop removes one message that waits on a channel, or answers a
 // [NoMessageError].
 func (d *Debugger) Drop(channel string, id uint64) error {
-	name, err := queueOf(channel)
+	name, err := queueName(channel)
 	if err != nil {
 		return err
 	}
@@ -149,12 +149,12 @@ func (d *Debugger) Drop(channel string, id uint64) error {
 // Edit puts another message in the place of one that waits, or answers a
 // [NoMessageError].
 func (d *Debugger) Edit(channel string, id uint64, m asgi.Message) error {
-	name, err := queueOf(channel)
+	name, err := queueName(channel)
 	if err != nil {
 		return err
 	}
 	s := d.store
-	if err := s.fits(m.Size()); err != nil {
+	if err := s.checkSize(m.Size()); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -202,7 +202,7 @@ func (s *Store) dropWhere(name string, doomed func(*record) bool) int {
 }
 
 func (s *Store) dropLocked(q *queue, r *record) {
-	s.takenLocked(q, r)
+	s.journalTakeLocked(q, r)
 	s.noteEnd(Dropped, r)
 }
 
@@ -213,7 +213,7 @@ func (s *Store) editLocked(q *queue, r *record, m asgi.Message) *record {
 	edited.message, edited.seq, edited.copies = m, 0, nil
 	s.memory += edited.footprint() - r.footprint()
 	if r.durable {
-		s.takenLocked(q, r)
+		s.journalTakeLocked(q, r)
 		s.journal.put(&edited)
 		q.seq = max(q.seq, edited.seq)
 	}

@@ -14,7 +14,7 @@ import (
 // of the store's locks.
 func (s *Store) Check(ctx context.Context) error {
 	for {
-		if err := s.journal.barrier(s.journal.newest()).Wait(ctx); err != nil && s.journal.failing() == nil {
+		if err := s.journal.barrier(s.journal.newest()).Wait(ctx); err != nil && s.journal.err() == nil {
 			return err
 		}
 		if errs, settled := s.check(); settled {
@@ -37,8 +37,8 @@ func (s *Store) check() (errs []error, settled bool) {
 	c.delays(s)
 	c.groups(s)
 	c.values(s.kv)
-	if s.journal != nil && s.journal.failing() == nil {
-		if s.journal.newest() != s.journal.mark.Load() {
+	if s.journal != nil && s.journal.err() == nil {
+		if s.journal.newest() != s.journal.watermark.Load() {
 			return nil, false
 		}
 		c.file(s)
@@ -58,17 +58,17 @@ func (c *checker) want(ok bool, format string, args ...any) {
 func (c *checker) queues(s *Store) {
 	pending, memory, paused := 0, 0, 0
 	for name, q := range s.queues {
-		if q.stop != nil {
+		if q.breakpoint != nil {
 			paused++
 		}
-		c.want(q.name == name && q.at >= 0 && q.at < len(s.due) && s.due[q.at] == q, "queue %s is not in its place", name)
-		c.want(q.head == nil || q.parked.first == nil || q.binding != nil || q.stop != nil, "queue %s has messages and readers", name)
+		c.want(q.name == name && q.heapIndex >= 0 && q.heapIndex < len(s.sweeps) && s.sweeps[q.heapIndex] == q, "queue %s is not in its place", name)
+		c.want(q.head == nil || q.parked.first == nil || q.binding != nil || q.breakpoint != nil, "queue %s has messages and readers", name)
 		c.want((q.head == nil) == (q.tail == nil), "queue %s has one end", name)
 		length := 0
 		for r := q.head; r != nil; r = r.next {
 			length++
 			memory += r.footprint()
-			c.want(q.look <= r.deadline || q.stop != nil, "queue %s is looked at after a deadline", name)
+			c.want(q.nextSweep <= r.deadline || q.breakpoint != nil, "queue %s is looked at after a deadline", name)
 			c.want(asgi.ProcessPrefix(r.channel) == name, "queue %s holds a message to %s", name, r.channel)
 			c.want(r.next != nil || q.tail == r, "queue %s ends elsewhere", name)
 			c.want(r.next == nil || q.disorder || r.deadline <= r.next.deadline, "queue %s does not know its disorder", name)
@@ -79,20 +79,20 @@ func (c *checker) queues(s *Store) {
 			c.want(p.queue == q && !p.waiter.assigned, "queue %s has a reader that does not wait", name)
 		}
 	}
-	c.want(len(s.due) == len(s.queues), "%d queues, %d in the schedule", len(s.queues), len(s.due))
+	c.want(len(s.sweeps) == len(s.queues), "%d queues, %d in the schedule", len(s.queues), len(s.sweeps))
 	c.want(pending == s.pending, "%d messages wait, not %d", pending, s.pending)
 	c.want(paused == s.paused, "%d queues are paused, not %d", paused, s.paused)
 	for _, d := range s.delays.all() {
 		memory += d.footprint()
 	}
 	c.want(memory == s.memory, "%d bytes of messages wait, not %d", memory, s.memory)
-	checkSchedule(c, s.due)
+	checkSchedule(c, s.sweeps)
 }
 
 func (c *checker) delays(s *Store) {
 	checkSchedule(c, s.delays.due)
 	waiting := s.delays.all()
-	c.want(len(waiting) == s.delays.waiting, "%d delayed messages wait, not %d", len(waiting), s.delays.waiting)
+	c.want(len(waiting) == s.delays.count, "%d delayed messages wait, not %d", len(waiting), s.delays.count)
 	for name, l := range s.delays.blocked {
 		c.want(len(l.waiting) > 0, "an empty line waits for %s", name)
 	}
@@ -100,8 +100,8 @@ func (c *checker) delays(s *Store) {
 
 func (c *checker) groups(s *Store) {
 	all := 0
-	for name, g := range s.groups.named {
-		c.want(g.name == name && len(g.index) > 0, "group %s is empty or misnamed", name)
+	for name, g := range s.groups.byName {
+		c.want(g.name == name && len(g.byChannel) > 0, "group %s is empty or misnamed", name)
 		durable, last := 0, uint64(0)
 		for i, p := range g.joined {
 			c.want(p.number > last, "group %s is out of order", name)
@@ -110,7 +110,7 @@ func (c *checker) groups(s *Store) {
 				continue
 			}
 			all++
-			c.want(p.member.at == i && g.index[p.member.channel] == p.member && p.member.group == g, "member %s of group %s is not in its place", p.member.channel, name)
+			c.want(p.member.index == i && g.byChannel[p.member.channel] == p.member && p.member.group == g, "member %s of group %s is not in its place", p.member.channel, name)
 			if p.member.durable {
 				durable++
 			}
@@ -123,8 +123,8 @@ func (c *checker) groups(s *Store) {
 		c.want(m.next == nil || m.expires <= m.next.expires, "memberships are not in the order in which they end")
 	}
 	byChannel := 0
-	for channel, m := range s.groups.first {
-		for ; m != nil; m = m.also {
+	for channel, m := range s.groups.byChannel {
+		for ; m != nil; m = m.nextOfChannel {
 			byChannel++
 			c.want(m.channel == channel, "channel %s has a membership of %s", channel, m.channel)
 		}
@@ -143,13 +143,13 @@ func (c *checker) values(k *values) {
 			}
 		}
 	}
-	c.want(ending == len(k.due), "%d values end, %d in the schedule", ending, len(k.due))
-	checkSchedule(c, k.due)
+	c.want(ending == len(k.expiring), "%d values end, %d in the schedule", ending, len(k.expiring))
+	checkSchedule(c, k.expiring)
 }
 
 func checkSchedule[T entry](c *checker, s schedule[T]) {
 	for i, e := range s {
-		c.want(*e.place() == i, "entry %d of a schedule thinks it is %d", i, *e.place())
+		c.want(*e.index() == i, "entry %d of a schedule thinks it is %d", i, *e.index())
 		c.want(i == 0 || s[(i-1)/2].when() <= e.when(), "entry %d of a schedule is out of order", i)
 	}
 }
@@ -210,20 +210,20 @@ func (c *checker) messages(s *Store, disk *contents) {
 			"message %d to %s ends at another time in the file", r.id, r.channel)
 	}
 	for id, group := range disk.copies {
-		c.want(group.left > 0, "group message %d is in the file, though all copies were taken", id)
+		c.want(group.untaken > 0, "group message %d is in the file, though all copies were taken", id)
 	}
 }
 
 func (c *checker) members(s *Store, disk *contents) {
 	durable := 0
-	for _, g := range s.groups.named {
+	for _, g := range s.groups.byName {
 		durable += g.durable
 	}
 	c.want(durable == len(disk.members), "%d durable memberships, %d in the file", durable, len(disk.members))
 	for _, m := range disk.members {
 		var member *member
-		if g := s.groups.named[m.group]; g != nil {
-			member = g.index[m.channel]
+		if g := s.groups.byName[m.group]; g != nil {
+			member = g.byChannel[m.channel]
 		}
 		c.want(member != nil && member.expires == m.expires, "membership of %s in %s differs in the file", m.channel, m.group)
 	}

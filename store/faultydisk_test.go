@@ -9,7 +9,7 @@ import (
 )
 
 // A seamDisk is the disk behind a seam that a test works.
-type seamDisk struct {
+type faultyDisk struct {
 	disk
 
 	mu      sync.Mutex
@@ -22,7 +22,7 @@ type seamDisk struct {
 var errNoSpace = &fs.PathError{Op: "write", Path: "channels.db", Err: syscall.ENOSPC}
 var errSync = errors.New("input/output error")
 
-func (d *seamDisk) commit(ops []op, now int64) error {
+func (d *faultyDisk) commit(ops []op, now int64) error {
 	d.mu.Lock()
 	fail, after, hold := d.fail, d.after, d.hold
 	if len(ops) > 0 {
@@ -41,7 +41,7 @@ func (d *seamDisk) commit(ops []op, now int64) error {
 	return fail
 }
 
-func (d *seamDisk) set(fail error, after bool) {
+func (d *faultyDisk) set(fail error, after bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fail, d.after = fail, after
@@ -56,9 +56,9 @@ func (d twiceDisk) commit(ops []op, now int64) error {
 }
 
 // openSlow opens a store in a new file behind a seam.
-func openSlow(t testing.TB) (*Store, *seamDisk) {
+func openFaulty(t testing.TB) (*Store, *faultyDisk) {
 	t.Helper()
-	seam := &seamDisk{}
+	seam := &faultyDisk{}
 	s, err := open(newPath(t), Options{}, func(d disk) disk { seam.disk = d; return seam })
 	if err != nil {
 		t.Fatal(err)

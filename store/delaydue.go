@@ -17,9 +17,9 @@ type dueWork struct {
 }
 
 // delayedLocked delivers delayed messages whose time has come, up to a step.
-func (s *Store) delayedLocked(now int64) (work dueWork) {
+func (s *Store) deliverDueLocked(now int64) (work dueWork) {
 	work.flushes = s.flushes
-	s.retryLocked(now, &work)
+	s.retryBlockedLocked(now, &work)
 	for range sweepStep {
 		d, ok := s.delays.due.next(now)
 		if !ok {
@@ -29,11 +29,11 @@ func (s *Store) delayedLocked(now int64) (work dueWork) {
 		d.deadline = d.due + int64(s.opts.Expiry)
 		if l := s.delays.blocked[asgi.ProcessPrefix(d.channel)]; l != nil {
 			l.waiting = append(l.waiting, d)
-		} else if !s.tryLocked(d, now, &work) {
+		} else if !s.deliverDelayedLocked(d, now, &work) {
 			s.blockLocked(d, now)
 		}
 	}
-	work.next = s.delays.retry
+	work.next = s.delays.nextRetry
 	if len(s.delays.due) > 0 {
 		work.next = min(work.next, s.delays.due[0].due)
 	}
@@ -41,20 +41,20 @@ func (s *Store) delayedLocked(now int64) (work dueWork) {
 }
 
 // tryLocked delivers a message if there is room for it.
-func (s *Store) tryLocked(d *delayed, now int64, work *dueWork) bool {
+func (s *Store) deliverDelayedLocked(d *delayed, now int64, work *dueWork) bool {
 	q := s.queueLocked(asgi.ProcessPrefix(d.channel), now)
 	if b := q.binding; b != nil && b.live {
-		s.unholdLocked(d)
+		s.uncountDelayedLocked(d)
 		s.sentLocked(q, now)
 		b.calls.Add(1)
 		work.pushes = append(work.pushes, d)
 		work.to = append(work.to, push{queue: q, binding: b})
 		return true
 	}
-	s.unholdLocked(d)
+	s.uncountDelayedLocked(d)
 	w, short := s.offerLocked(q, d.record, now)
-	if short != roomy {
-		s.delays.waiting++
+	if short != hasRoom {
+		s.delays.count++
 		s.memory += d.footprint()
 		return false
 	}
@@ -73,24 +73,24 @@ func (s *Store) blockLocked(d *delayed, now int64) {
 		s.delays.blocked[name] = l
 	}
 	l.waiting = append(l.waiting, d)
-	s.delays.retry = min(s.delays.retry, now+retryEvery)
-	s.wakeBy(s.delays.retry)
+	s.delays.nextRetry = min(s.delays.nextRetry, now+retryInterval)
+	s.wakeBy(s.delays.nextRetry)
 }
 
 // retryLocked tries the messages that wait for room. In each line those
 // before one that finds no room are gone, those behind it would find none.
-func (s *Store) retryLocked(now int64, work *dueWork) {
-	if s.delays.retry > now {
+func (s *Store) retryBlockedLocked(now int64, work *dueWork) {
+	if s.delays.nextRetry > now {
 		return
 	}
-	s.delays.retry = never
+	s.delays.nextRetry = never
 	for name, l := range s.delays.blocked {
 		for len(l.waiting) > 0 {
 			d := l.waiting[0]
 			if d.deadline <= now {
-				s.unholdLocked(d)
+				s.uncountDelayedLocked(d)
 				s.expireLocked(s.queueLocked(name, now), &d.record)
-			} else if !s.tryLocked(d, now, work) {
+			} else if !s.deliverDelayedLocked(d, now, work) {
 				break
 			}
 			l.waiting[0] = nil
@@ -99,13 +99,13 @@ func (s *Store) retryLocked(now int64, work *dueWork) {
 		if len(l.waiting) == 0 {
 			delete(s.delays.blocked, name)
 		} else {
-			s.delays.retry = now + retryEvery
+			s.delays.nextRetry = now + retryInterval
 		}
 	}
 }
 
 // finishDelayed does what must be done without the lock.
-func (s *Store) finishDelayed(work dueWork) {
+func (s *Store) finishDue(work dueWork) {
 	for _, w := range work.wake {
 		w.ready <- struct{}{}
 	}
@@ -114,7 +114,7 @@ func (s *Store) finishDelayed(work dueWork) {
 		if errors.Is(err, asgi.ErrChannelFull) {
 			s.mu.Lock()
 			if s.flushes == work.flushes {
-				s.delays.waiting++
+				s.delays.count++
 				s.memory += d.footprint()
 				s.blockLocked(d, s.now())
 			}

@@ -12,38 +12,38 @@ const delayChannel = "asgi.delay"
 
 // retryEvery is how soon a delayed message is tried again where its channel
 // was full.
-const retryEvery = int64(50 * time.Millisecond)
+const retryInterval = int64(50 * time.Millisecond)
 
 // delays are the messages that wait for their time, and those whose time has
 // come but whose channel is full.
 type delays struct {
-	due     schedule[*delayed]
-	blocked map[string]*line // by queue; in the order in which they were due
-	retry   int64            // when the blocked are tried again
-	waiting int              // how many there are in all
+	due       schedule[*delayed]
+	blocked   map[string]*line // by queue; in the order in which they were due
+	nextRetry int64            // when the blocked are tried again
+	count     int              // how many there are in all
 }
 
 type delayed struct {
-	record // its deadline is zero until delivery was tried
-	due    int64
-	at     int
+	record    // its deadline is zero until delivery was tried
+	due       int64
+	heapIndex int
 }
 
-func (d *delayed) when() int64  { return d.due }
-func (d *delayed) turn() uint64 { return d.id }
-func (d *delayed) place() *int  { return &d.at }
+func (d *delayed) when() int64 { return d.due }
+func (d *delayed) tie() uint64 { return d.id }
+func (d *delayed) index() *int { return &d.heapIndex }
 
 // A line is the delayed messages that wait for room in one queue.
 type line struct{ waiting []*delayed }
 
-func newDelays() delays { return delays{blocked: make(map[string]*line), retry: never} }
+func newDelays() delays { return delays{blocked: make(map[string]*line), nextRetry: never} }
 
 // SendLater sends the message at a time. See [asgi.Later].
 func (s *Store) SendLater(ctx context.Context, c *asgi.Cause, due time.Time, channel string, m asgi.Message) error {
 	if err := asgi.CheckSend(channel); err != nil {
 		return err
 	}
-	if err := s.fits(m.Size()); err != nil {
+	if err := s.checkSize(m.Size()); err != nil {
 		return err
 	}
 	return s.sendLater(ctx, c, s.clock(due), channel, m, true)
@@ -70,7 +70,7 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 		return asgi.ErrClosed
 	}
 	q := s.queueLocked(delayChannel, now)
-	if short := s.delayRoomLocked(q, d, now); short != roomy {
+	if short := s.delayShortageLocked(q, d, now); short != hasRoom {
 		s.refusedLocked(q, now)
 		memory := s.memory
 		s.mu.Unlock()
@@ -82,7 +82,7 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 	s.sentLocked(q, now)
 	s.lastID++
 	d.id = s.lastID
-	s.holdLocked(d)
+	s.scheduleLocked(d)
 	s.noteDelayed(c, &d.record, nil)
 	if d.durable {
 		s.journal.putLater(d)
@@ -91,23 +91,23 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 	return nil
 }
 
-func (s *Store) delayRoomLocked(q *queue, d *delayed, now int64) shortage {
-	if s.delays.waiting >= q.capacity {
+func (s *Store) delayShortageLocked(q *queue, d *delayed, now int64) shortage {
+	if s.delays.count >= q.capacity {
 		return atCapacity
 	}
-	return s.memoryLocked(d.footprint(), now)
+	return s.memoryShortageLocked(d.footprint(), now)
 }
 
 // holdLocked keeps a message until its time.
-func (s *Store) holdLocked(d *delayed) {
-	s.delays.waiting++
+func (s *Store) scheduleLocked(d *delayed) {
+	s.delays.count++
 	s.memory += d.footprint()
 	s.delays.due.add(d)
 	s.wakeBy(d.due)
 }
 
-func (s *Store) unholdLocked(d *delayed) {
-	s.delays.waiting--
+func (s *Store) uncountDelayedLocked(d *delayed) {
+	s.delays.count--
 	s.memory -= d.footprint()
 }
 
