@@ -7,16 +7,16 @@ import (
 	"asgibox/asgi"
 )
 
-// A binding is the owner of a process-specific prefix.
+// A binding delivers the messages of one process-specific prefix to a function.
 type binding struct {
 	deliverTo func(asgi.Delivery) error
-	calls     sync.WaitGroup // calls of deliverTo: added to under Store.mu, while bound
+	calls     sync.WaitGroup // calls of deliverTo; added to under Store.mu, while bound
 
-	live bool // what was queued has been delivered; guarded by Store.mu
+	live bool // all messages that were queued are delivered; guarded by Store.mu
 }
 
-// Bind makes deliver the reader of the prefix. See [asgi.Layer]. It must not
-// be unbound from within deliver.
+// Bind makes deliver the reader of the prefix. See [asgi.Layer]. deliver must
+// not call unbind.
 func (s *Store) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind func(), err error) {
 	if err := asgi.CheckPrefix(prefix); err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (s *Store) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind f
 	q := s.queueLocked(prefix, s.now())
 	if q.binding != nil {
 		s.mu.Unlock()
-		return nil, &asgi.InvalidNameError{Name: prefix, Reason: "it is bound already"}
+		return nil, &asgi.InvalidNameError{Name: prefix, Reason: "the prefix is already bound"}
 	}
 	q.binding = b
 	s.mu.Unlock()
@@ -38,8 +38,9 @@ func (s *Store) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind f
 	return sync.OnceFunc(func() { s.unbind(q, b) }), nil
 }
 
-// drain delivers what waits in the queue. What is sent meanwhile queues
-// behind it, so the order holds; once nothing waits the binding is live.
+// drain delivers the queued messages. A message that is sent meanwhile joins
+// the end of the queue, which keeps the order. When the queue is empty the
+// binding becomes live.
 func (s *Store) drain(q *queue, b *binding) {
 	for {
 		s.mu.Lock()
@@ -67,7 +68,8 @@ func (s *Store) unbind(q *queue, b *binding) {
 	b.calls.Wait()
 }
 
-// deliver makes one call that was announced in b.calls.
+// deliver makes one call of the binding's function. The caller has added it to
+// b.calls.
 func (s *Store) deliver(q *queue, b *binding, r *record) error {
 	err := b.call(s.delivery(q, r))
 	switch {
@@ -85,7 +87,7 @@ func (s *Store) deliver(q *queue, b *binding, r *record) error {
 		s.sent.count--
 		s.refusedLocked(q, s.now())
 		if err == asgi.ErrChannelFull {
-			return &asgi.ChannelFullError{Channel: r.channel, Reason: "its connection reads too slowly"}
+			return &asgi.ChannelFullError{Channel: r.channel, Reason: "the client of the connection reads too slowly"}
 		}
 	}
 	return err

@@ -8,18 +8,20 @@ import (
 	"os"
 
 	bolt "go.etcd.io/bbolt"
+
+	"asgibox/internal/logkey"
 )
 
 const (
-	// compactFrom is the length from which compacting is worth it, in bytes.
+	// compactFrom is the smallest size of a file that is compacted, in bytes.
 	compactFrom = 16 << 20
-	// compactStep is what one transaction of the copying writes, in bytes.
+	// compactStep is the size of one transaction of the copy, in bytes.
 	compactStep = 16 << 20
 )
 
-// worthCompacting reports whether most of the file is free. Pages are about
-// half full at worst, so a file four times as long as what it holds has more
-// free than used.
+// worthCompacting reports whether most of the file is free. Used pages are at
+// least about half full, so a file four times as long as its contents has more
+// free pages than used ones.
 func worthCompacting(db *bolt.DB, c *contents) bool {
 	var size int64
 	if err := db.View(func(tx *bolt.Tx) error { size = tx.Size(); return nil }); err != nil {
@@ -30,12 +32,12 @@ func worthCompacting(db *bolt.DB, c *contents) bool {
 
 func compactPath(path string) string { return path + ".compact" }
 
-// compact copies what the file holds to a new one beside it. Failing is no
-// error: the file is as good as it was.
+// compact copies the contents of the file to a new file beside it. A failed
+// copy is logged and is not an error, because the old file is unchanged.
 func compact(path string, from *bolt.DB, c *contents, log *slog.Logger) error {
 	target := compactPath(path)
 	if err := copyTo(target, from); err != nil {
-		log.Warn("the store's file could not be compacted", "file", path, "error", err)
+		log.Warn("could not compact the store's file", logkey.File, path, logkey.Error, err)
 		if err := os.Remove(target); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -60,14 +62,15 @@ func copyTo(target string, from *bolt.DB) (err error) {
 	return errors.Join(to.Sync(), to.Close())
 }
 
-// swapIn puts the compacted file, if one was made, in the place of the old.
+// replaceWithCompacted renames the compacted file, if there is one, over the
+// old file.
 func (c *contents) replaceWithCompacted(path string, failed error) error {
 	if !c.compacted || failed != nil {
 		return nil
 	}
 	if err := os.Rename(compactPath(path), path); err != nil {
-		return fmt.Errorf("the compacted store: %w", err)
+		return fmt.Errorf("replace the store by its compacted copy: %w", err)
 	}
-	c.txid = 0 // it is another now
+	c.txid = 0 // the copy counts its own transactions
 	return nil
 }

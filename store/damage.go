@@ -8,9 +8,9 @@ import (
 	"os"
 )
 
-// bbolt maps the file and trusts its meta page, so reading a file that was
-// cut short faults and ends the process. So its length is compared with what
-// the meta page says, before bbolt sees it.
+// bbolt maps the file and trusts its meta page, so reading a truncated file
+// would fault and end the process. checkFile therefore compares the length of
+// the file with its meta page before bbolt opens it.
 //
 // A meta page, after its header of 16 bytes, in the byte order of the machine:
 //
@@ -21,9 +21,8 @@ const (
 	metaMagic  = 0xED0CDAED
 )
 
-// checkFile answers an error that is errDamaged if the file is shorter than its
-// newest valid meta page says, has none, or has pages that are not what they
-// must be.
+// checkFile fails with errDamaged if the file has no valid meta page, is
+// shorter than its newest meta page says, or has invalid pages.
 func checkFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -36,10 +35,10 @@ func checkFile(path string) error {
 	}
 	m, ok := newestMeta(f)
 	if !ok {
-		return fmt.Errorf("%w: it has no valid meta page", errDamaged)
+		return fmt.Errorf("%w: no valid meta page", errDamaged)
 	}
 	if length := m.pages * uint64(m.pageSize); uint64(info.Size()) < length {
-		return fmt.Errorf("%w: it has %d bytes of at least %d", errDamaged, info.Size(), length)
+		return fmt.Errorf("%w: %d bytes long, expected at least %d", errDamaged, info.Size(), length)
 	}
 	if err := checkPages(f, m); err != nil {
 		return fmt.Errorf("%w: %w", errDamaged, err)
@@ -47,7 +46,7 @@ func checkFile(path string) error {
 	return nil
 }
 
-// newestMeta answers the valid meta page of the last transaction.
+// newestMeta returns the valid meta page of the last transaction.
 func newestMeta(f io.ReaderAt) (newest meta, ok bool) {
 	for _, pageSize := range []int64{4096, 8192, 16384, 32768, 65536, 1024, 2048} {
 		for page := range int64(2) {

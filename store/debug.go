@@ -6,35 +6,35 @@ import (
 	"asgibox/asgi"
 )
 
-// A Debugger looks into a store and takes hold of what waits there. It is a
-// type of its own so that nobody who merely sends and receives can lean on it.
+// A Debugger inspects a store and its waiting messages. It is a separate type
+// so that code that sends and receives does not depend on it.
 //
-// Looking changes nothing and holds the store's lock in short steps only, so
-// what it answers of many queues was not all true at one moment. Acting, on
-// the other hand (Pause, Step, Edit, Drop, Drain), is for people who debug.
+// The methods that inspect change nothing. They hold the store's lock in short
+// steps only, so results about many queues are not a snapshot of one moment.
+// Pause, Step, Resume, Edit, Drop and Drain change what is delivered.
 type Debugger struct{ store *Store }
 
-// Debug answers the store's introspection door.
+// Debug returns a debugger of the store.
 func (s *Store) Debug() *Debugger { return &Debugger{s} }
 
-// A NoMessageError says that what was to be edited or dropped no longer waits:
-// it was delivered, has expired, or never was.
+// A NoMessageError says that a message to edit or drop does not wait: it was
+// delivered, has expired, or never existed.
 type NoMessageError struct {
 	Channel string
 	ID      uint64
 }
 
 func (e *NoMessageError) Error() string {
-	return fmt.Sprintf("message %d does not wait on %s any more", e.ID, e.Channel)
+	return fmt.Sprintf("no message %d waits on %s; it was delivered, dropped or has expired", e.ID, e.Channel)
 }
 
-// A breakpoint stops a queue: what is sent to it waits, and nothing expires.
+// A breakpoint pauses a queue: its messages wait and do not expire.
 type breakpoint struct {
 	since int64 // on the store's clock
-	steps int   // messages that may pass nevertheless
+	steps int   // messages that may still pass
 }
 
-// queueOf answers a queue by a name of a channel, a prefix or a connection.
+// queueName returns the name of the queue of a channel or prefix.
 func queueName(channel string) (string, error) {
 	if asgi.CheckPrefix(channel) == nil {
 		return channel, nil
@@ -45,10 +45,10 @@ func queueName(channel string) (string, error) {
 	return asgi.ProcessPrefix(channel), nil
 }
 
-// held reports whether a breakpoint keeps the queue's messages from readers.
+// held reports whether a breakpoint holds back the queue's messages.
 func (q *queue) held() bool { return q.breakpoint != nil && q.breakpoint.steps == 0 }
 
-// passed notes that a message was taken past the breakpoint, if there is one.
+// useStep counts a message that passed the breakpoint, if there is one.
 func (q *queue) useStep() {
 	if q.breakpoint != nil && q.breakpoint.steps > 0 {
 		q.breakpoint.steps--

@@ -1,12 +1,10 @@
 package store
 
-import (
-	"asgibox/asgi"
-)
+import "asgibox/asgi"
 
-// Pause puts a breakpoint on a channel: what is sent to it waits, as if nobody
-// read it, and does not expire. It may be set before the channel is used.
-// Pausing twice is no error.
+// Pause sets a breakpoint on a channel: its messages wait, even if there are
+// readers, and do not expire. It may be set before the channel is used.
+// Pausing twice is not an error.
 func (d *Debugger) Pause(channel string) error {
 	name, err := queueName(channel)
 	if err != nil {
@@ -34,8 +32,8 @@ func (d *Debugger) Pause(channel string) error {
 	return nil
 }
 
-// Step lets one message past a breakpoint: to a reader that waits, or else to
-// the next that asks. It reports whether there is one.
+// Step lets one message pass a breakpoint: to a waiting reader, or else to the
+// next reader. It reports whether there is such a message.
 func (d *Debugger) Step(channel string) (bool, error) {
 	name, err := queueName(channel)
 	if err != nil {
@@ -67,7 +65,8 @@ func (d *Debugger) Step(channel string) (bool, error) {
 	return true, nil
 }
 
-// handLocked gives the first message of a queue to the reader that came last.
+// handOverLocked gives the first message of a queue to the reader that parked
+// last. The caller wakes it.
 func (s *Store) handOverLocked(q *queue, now int64) *waiter {
 	w := q.parked.last.waiter
 	r := s.popLocked(q)
@@ -76,15 +75,15 @@ func (s *Store) handOverLocked(q *queue, now int64) *waiter {
 	return w
 }
 
-// prolongLocked gives a message back the time that it was held. The file is not
-// told: after a restart that time counts.
+// extendLocked extends a message's deadline by the time it was held. The change
+// is not written to the file: after a restart the old deadline applies.
 func (s *Store) extendLocked(q *queue, r *record, now int64) {
 	sent := r.deadline - int64(s.opts.Expiry)
 	r.deadline += now - max(q.breakpoint.since, sent)
 }
 
-// Resume takes a breakpoint away: what waits goes to readers, in order. The
-// time that it was held does not count towards its expiry. It reports whether
+// Resume removes a breakpoint: the waiting messages go to readers, in order. The
+// time they were held does not count towards their expiry. It reports whether
 // there was a breakpoint.
 func (d *Debugger) Resume(channel string) (bool, error) {
 	name, err := queueName(channel)
@@ -123,8 +122,8 @@ func (d *Debugger) Resume(channel string) (bool, error) {
 	return true, nil
 }
 
-// Drain drops all that waits on a channel and answers how much that was. For
-// a connection it is what waits for that one.
+// Drain drops all messages that wait on a channel and returns their number.
+// Given a connection's full name, it drops only the messages to it.
 func (d *Debugger) Drain(channel string) (int, error) {
 	name, err := queueName(channel)
 	if err != nil {
@@ -133,8 +132,8 @@ func (d *Debugger) Drain(channel string) (int, error) {
 	return d.store.dropWhere(name, func(r *record) bool { return name == channel || r.channel == channel }), nil
 }
 
-// Drop removes one message that waits on a channel, or answers a
-// [NoMessageError].
+// Drop removes one message that waits on a channel. It fails with a
+// [NoMessageError] if there is no such message.
 func (d *Debugger) Drop(channel string, id uint64) error {
 	name, err := queueName(channel)
 	if err != nil {
@@ -146,8 +145,8 @@ func (d *Debugger) Drop(channel string, id uint64) error {
 	return nil
 }
 
-// Edit puts another message in the place of one that waits, or answers a
-// [NoMessageError].
+// Edit replaces a message that waits on a channel. It fails with a
+// [NoMessageError] if there is no such message.
 func (d *Debugger) Edit(channel string, id uint64, m asgi.Message) error {
 	name, err := queueName(channel)
 	if err != nil {
@@ -173,8 +172,8 @@ func (d *Debugger) Edit(channel string, id uint64, m asgi.Message) error {
 	return &NoMessageError{channel, id}
 }
 
-// dropWhere removes messages that wait in a queue.
-func (s *Store) dropWhere(name string, doomed func(*record) bool) int {
+// dropWhere removes all matching messages of a queue and returns their number.
+func (s *Store) dropWhere(name string, matches func(*record) bool) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := s.queues[name]
@@ -187,9 +186,10 @@ func (s *Store) dropWhere(name string, doomed func(*record) bool) int {
 	for r != nil {
 		next := r.next
 		r.next = nil
-		if doomed(r) {
+		if matches(r) {
 			s.uncountLocked(q, r)
-			s.dropLocked(q, r)
+			s.journalTakeLocked(q, r)
+			s.noteEnd(Dropped, r)
 			dropped++
 		} else if q.tail == nil {
 			q.head, q.tail = r, r
@@ -201,13 +201,8 @@ func (s *Store) dropWhere(name string, doomed func(*record) bool) int {
 	return dropped
 }
 
-func (s *Store) dropLocked(q *queue, r *record) {
-	s.journalTakeLocked(q, r)
-	s.noteEnd(Dropped, r)
-}
-
-// editLocked answers the record that takes the place of one that waits, which
-// itself the journal may be writing just now.
+// editLocked returns a record that replaces r. It does not change r, because
+// the journal may be writing it.
 func (s *Store) editLocked(q *queue, r *record, m asgi.Message) *record {
 	edited := *r
 	edited.message, edited.seq, edited.copies = m, 0, nil

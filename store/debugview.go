@@ -9,41 +9,41 @@ import (
 	"asgibox/asgi"
 )
 
-// A ChannelView is what one queue looks like now. The channels of one process
-// share a queue, under the name of their prefix.
+// A ChannelView describes one queue. The channels of one process share a queue,
+// named by their prefix.
 type ChannelView struct {
 	Name      string
 	Kind      asgi.Kind
-	Depth     int // messages that wait; a gauge
+	Depth     int // waiting messages
 	Capacity  int
-	OldestAge time.Duration // of what waits
-	Readers   int           // receives that wait on it
-	Bound     bool          // its messages are handed to a function
+	OldestAge time.Duration // of the first waiting message
+	Readers   int           // waiting receives
+	Bound     bool          // its messages are delivered to a function
 	Paused    bool
 
-	// Totals since the store was opened, or since the channel was forgotten
-	// after long idleness, and rates over the last few seconds.
+	// Totals since the queue was created, and rates over the last few seconds.
+	// A queue that is idle for long is removed.
 	Sent             uint64
 	SentPerSecond    float64
-	Refused          uint64 // since it was full
+	Refused          uint64 // because the channel was full
 	RefusedPerSecond float64
 	Expired          uint64
 }
 
-// A Totals is the store as a whole.
+// Totals describe the whole store.
 type Totals struct {
 	asgi.Stats
-	Opened   time.Time // when the totals began
+	Opened   time.Time // start of the totals
 	Channels int
 	Groups   int
 	Paused   int // channels with a breakpoint
-	Delayed  int // messages that wait for their time
-	Memory   int // bytes that all that waits takes
-	Limit    int // and may take
+	Delayed  int // delayed messages
+	Memory   int // bytes of all waiting messages
+	Limit    int // limit of Memory
 }
 
-// Totals answers the figures of the whole store that cost nothing to answer:
-// MessagesMaxAge is not among them.
+// Totals returns the totals of the store. It does not set MessagesMaxAge, which
+// would need a search of all queues.
 func (d *Debugger) Totals() Totals {
 	s := d.store
 	now := s.now()
@@ -63,10 +63,10 @@ func (d *Debugger) Totals() Totals {
 	return t
 }
 
-// Channels answers up to limit channels, those that are paused, those with most
-// waiting and then the busiest first, of all that keep accepts; and how many it
-// accepted.
-func (d *Debugger) Channels(limit int, keep func(name string) bool) (views []ChannelView, all int) {
+// Channels returns up to limit of the channels that match, and the number of
+// all that match. Paused channels come first, then those with most messages,
+// then the busiest. A nil matches matches all.
+func (d *Debugger) Channels(limit int, matches func(name string) bool) (views []ChannelView, all int) {
 	s := d.store
 	now := s.now()
 	s.mu.Lock()
@@ -78,7 +78,7 @@ func (d *Debugger) Channels(limit int, keep func(name string) bool) (views []Cha
 				break
 			}
 		}
-		if q := s.sweeps[i]; keep == nil || keep(q.name) {
+		if q := s.sweeps[i]; matches == nil || matches(q.name) {
 			views = append(views, s.viewLocked(q, now))
 		}
 	}
@@ -114,7 +114,7 @@ func (s *Store) viewLocked(q *queue, now int64) ChannelView {
 		RefusedPerSecond: q.refused.rate(now),
 		Expired:          q.expired,
 	}
-	if q.name == delayChannel {
+	if q.name == asgi.DelayChannel {
 		v.Depth = s.delays.count
 	}
 	for p := q.parked.first; p != nil; p = p.next {
@@ -123,23 +123,23 @@ func (s *Store) viewLocked(q *queue, now int64) ChannelView {
 	return v
 }
 
-// A GroupView is what one group looks like now.
+// A GroupView describes one group.
 type GroupView struct {
 	Name    string
 	Members int
 }
 
-// Groups answers up to limit groups, the largest first, of all that keep
-// accepts; and how many it accepted.
-func (d *Debugger) Groups(limit int, keep func(name string) bool) (views []GroupView, all int) {
+// Groups returns up to limit of the groups that match, the largest first, and
+// the number of all that match. A nil matches matches all.
+func (d *Debugger) Groups(limit int, matches func(name string) bool) (views []GroupView, all int) {
 	s := d.store
 	s.mu.Lock()
 	for name, g := range s.groups.byName {
 		views = append(views, GroupView{name, len(g.byChannel)})
 	}
 	s.mu.Unlock()
-	if keep != nil {
-		views = slices.DeleteFunc(views, func(g GroupView) bool { return !keep(g.Name) })
+	if matches != nil {
+		views = slices.DeleteFunc(views, func(g GroupView) bool { return !matches(g.Name) })
 	}
 	slices.SortFunc(views, func(a, b GroupView) int {
 		return cmp.Or(cmp.Compare(b.Members, a.Members), cmp.Compare(a.Name, b.Name))
@@ -147,14 +147,14 @@ func (d *Debugger) Groups(limit int, keep func(name string) bool) (views []Group
 	return slices.Clip(views[:min(limit, len(views))]), len(views)
 }
 
-// A MemberView is one membership.
+// A MemberView describes one membership.
 type MemberView struct {
 	Channel string
 	Expires time.Time
 }
 
-// Members answers up to limit members of a group in the order in which they
-// joined, and how many there are.
+// Members returns up to limit members of a group, in the order in which they
+// joined, and the number of all members.
 func (d *Debugger) Members(group string, limit int) (views []MemberView, all int) {
 	s := d.store
 	s.mu.Lock()
@@ -174,7 +174,7 @@ func (d *Debugger) Members(group string, limit int) (views []MemberView, all int
 	return views, len(g.byChannel)
 }
 
-// GroupsOf answers the groups that a channel is a member of, sorted.
+// GroupsOf returns the groups that a channel is a member of, sorted.
 func (d *Debugger) GroupsOf(channel string) []string {
 	s := d.store
 	s.mu.Lock()
@@ -187,25 +187,26 @@ func (d *Debugger) GroupsOf(channel string) []string {
 	return names
 }
 
-// A MessageView is a message that waits.
+// A MessageView describes a waiting message.
 type MessageView struct {
 	ID       uint64
 	Channel  string // the full name
 	Message  asgi.Message
 	Trace    asgi.TraceID
 	Sent     time.Time
-	Deadline time.Time // when it expires, or for a delayed one when it is due
+	Deadline time.Time // when it expires; when it is due if it is delayed
 	Durable  bool
 }
 
-// Peek answers up to limit messages that wait on a channel, the next one
-// first, and takes none. For a connection it is what waits for that one.
+// Peek returns up to limit messages that wait on a channel, the next one first,
+// and takes none. Given a connection's full name, it returns only messages to
+// it.
 func (d *Debugger) Peek(channel string, limit int) ([]MessageView, error) {
 	name, err := queueName(channel)
 	if err != nil {
 		return nil, err
 	}
-	if name == delayChannel {
+	if name == asgi.DelayChannel {
 		return d.peekDelayed(limit), nil
 	}
 	s := d.store

@@ -2,29 +2,29 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
-// delayChannel is where the specification's delay server would receive.
-const delayChannel = "asgi.delay"
-
-// retryEvery is how soon a delayed message is tried again where its channel
-// was full.
+// retryInterval is the pause before a delayed message is sent again to a channel
+// that was full.
 const retryInterval = int64(50 * time.Millisecond)
 
-// delays are the messages that wait for their time, and those whose time has
-// come but whose channel is full.
+// delays are the messages that are not due yet, and those that are due but whose
+// channel is full.
 type delays struct {
 	due       schedule[*delayed]
-	blocked   map[string]*line // by queue; in the order in which they were due
-	nextRetry int64            // when the blocked are tried again
-	count     int              // how many there are in all
+	blocked   map[string][]*delayed // by queue; in the order in which they were due
+	nextRetry int64                 // when the blocked messages are sent again
+	count     int                   // of all delayed messages
 }
 
 type delayed struct {
-	record    // its deadline is zero until delivery was tried
+	record    // its deadline is zero until it is due
 	due       int64
 	heapIndex int
 }
@@ -33,12 +33,9 @@ func (d *delayed) when() int64 { return d.due }
 func (d *delayed) tie() uint64 { return d.id }
 func (d *delayed) index() *int { return &d.heapIndex }
 
-// A line is the delayed messages that wait for room in one queue.
-type line struct{ waiting []*delayed }
+func newDelays() delays { return delays{blocked: make(map[string][]*delayed), nextRetry: never} }
 
-func newDelays() delays { return delays{blocked: make(map[string]*line), nextRetry: never} }
-
-// SendLater sends the message at a time. See [asgi.Later].
+// SendLater sends the message at the time due. See [asgi.Later].
 func (s *Store) SendLater(ctx context.Context, c *asgi.Cause, due time.Time, channel string, m asgi.Message) error {
 	if err := asgi.CheckSend(channel); err != nil {
 		return err
@@ -69,12 +66,12 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 		s.mu.Unlock()
 		return asgi.ErrClosed
 	}
-	q := s.queueLocked(delayChannel, now)
+	q := s.queueLocked(asgi.DelayChannel, now)
 	if short := s.delayShortageLocked(q, d, now); short != hasRoom {
 		s.refusedLocked(q, now)
 		memory := s.memory
 		s.mu.Unlock()
-		err := s.fullError(q, delayChannel, short, memory)
+		err := s.fullError(q, asgi.DelayChannel, short, memory)
 		s.noteDelayed(c, &d.record, err)
 		return err
 	}
@@ -98,12 +95,16 @@ func (s *Store) delayShortageLocked(q *queue, d *delayed, now int64) shortage {
 	return s.memoryShortageLocked(d.footprint(), now)
 }
 
-// holdLocked keeps a message until its time.
+// scheduleLocked stores a message until it is due.
 func (s *Store) scheduleLocked(d *delayed) {
-	s.delays.count++
-	s.memory += d.footprint()
+	s.countDelayedLocked(d)
 	s.delays.due.add(d)
 	s.wakeBy(d.due)
+}
+
+func (s *Store) countDelayedLocked(d *delayed) {
+	s.delays.count++
+	s.memory += d.footprint()
 }
 
 func (s *Store) uncountDelayedLocked(d *delayed) {
@@ -111,44 +112,42 @@ func (s *Store) uncountDelayedLocked(d *delayed) {
 	s.memory -= d.footprint()
 }
 
-// sendToDelay reads a message of the channel asgi.delay. A bad one is logged
-// and dropped: its sender could not do anything about it.
+// sendToDelay sends the content of a message to the channel asgi.delay at its
+// time. As the specification says, an invalid message is logged and dropped,
+// and is not an error.
 func (s *Store) sendToDelay(ctx context.Context, c *asgi.Cause, m asgi.Message, durable bool) error {
 	channel, delay, content, err := parseDelay(m)
 	if err != nil {
-		s.log.Error("a message to asgi.delay was dropped", "error", err, "channel", channel)
+		s.log.Error("dropped an invalid message to asgi.delay", logkey.Error, err, logkey.Channel, channel)
 		return nil
 	}
 	return s.sendLater(ctx, c, s.now()+int64(delay), channel, content, durable)
 }
 
 func parseDelay(m asgi.Message) (channel string, delay time.Duration, content asgi.Message, err error) {
-	channel = m.Octets("channel")
+	channel = m.Octets(asgi.KeyChannel)
 	if err := asgi.CheckSend(channel); err != nil {
 		return channel, 0, asgi.Message{}, err
 	}
-	ms, ok := m.Get("delay")
+	ms, ok := m.Get(asgi.KeyDelay)
 	n, isInt := ms.(int64)
 	if !ok || !isInt || n <= 0 || n > maxDelay {
-		return channel, 0, asgi.Message{}, &asgi.InvalidMessageError{Path: "delay", Reason: "it must be a positive integer, in milliseconds"}
+		return channel, 0, asgi.Message{}, &asgi.InvalidMessageError{Path: asgi.KeyDelay, Reason: "must be a positive number of milliseconds, an integer"}
 	}
-	v, _ := m.Get("content")
+	v, _ := m.Get(asgi.KeyContent)
 	dict, ok := v.(asgi.Dict)
 	if !ok {
-		return channel, 0, asgi.Message{}, &asgi.InvalidMessageError{Path: "content", Reason: "it must be a dict"}
+		return channel, 0, asgi.Message{}, &asgi.InvalidMessageError{Path: asgi.KeyContent, Reason: "must be a dict"}
 	}
 	content, err = asgi.AsMessage(dict)
 	return channel, time.Duration(n) * time.Millisecond, content, err
 }
 
-// maxDelay keeps due times within what 64 bits of nanoseconds hold: 100 years.
+// maxDelay is 100 years in milliseconds. Due times must fit in 64 bits of
+// nanoseconds.
 const maxDelay = int64(100 * 365 * 24 * time.Hour / time.Millisecond)
 
-// all answers all delayed messages, the blocked too.
+// all returns all delayed messages, including the blocked ones.
 func (d *delays) all() []*delayed {
-	all := append([]*delayed(nil), d.due...)
-	for _, l := range d.blocked {
-		all = append(all, l.waiting...)
-	}
-	return all
+	return slices.Concat(append(slices.Collect(maps.Values(d.blocked)), d.due)...)
 }

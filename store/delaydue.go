@@ -6,17 +6,24 @@ import (
 	"asgibox/asgi"
 )
 
-// dueWork is what became due and needs the lock gone.
+// dueWork is the work that remains after a step of deliverDueLocked, to be done
+// without the lock.
 type dueWork struct {
 	wake   []*waiter
-	pushes []*delayed
-	to     []push
-	next   int64 // when there is more to do
+	pushes []duePush
+	next   int64 // when the next step is due
 
-	flushes uint64 // how many there had been
+	flushes uint64 // Store.flushes during the step
 }
 
-// delayedLocked delivers delayed messages whose time has come, up to a step.
+// A duePush is a pending call of a binding's function.
+type duePush struct {
+	queue   *queue
+	binding *binding
+	message *delayed
+}
+
+// deliverDueLocked sends delayed messages that are due, up to a step.
 func (s *Store) deliverDueLocked(now int64) (work dueWork) {
 	work.flushes = s.flushes
 	s.retryBlockedLocked(now, &work)
@@ -27,9 +34,7 @@ func (s *Store) deliverDueLocked(now int64) (work dueWork) {
 		}
 		s.delays.due.remove(d)
 		d.deadline = d.due + int64(s.opts.Expiry)
-		if l := s.delays.blocked[asgi.ProcessPrefix(d.channel)]; l != nil {
-			l.waiting = append(l.waiting, d)
-		} else if !s.deliverDelayedLocked(d, now, &work) {
+		if s.delays.blocked[asgi.ProcessPrefix(d.channel)] != nil || !s.deliverDelayedLocked(d, now, &work) {
 			s.blockLocked(d, now)
 		}
 	}
@@ -40,22 +45,20 @@ func (s *Store) deliverDueLocked(now int64) (work dueWork) {
 	return work
 }
 
-// tryLocked delivers a message if there is room for it.
+// deliverDelayedLocked sends a message and reports whether there was room for
+// it.
 func (s *Store) deliverDelayedLocked(d *delayed, now int64, work *dueWork) bool {
 	q := s.queueLocked(asgi.ProcessPrefix(d.channel), now)
+	s.uncountDelayedLocked(d)
 	if b := q.binding; b != nil && b.live {
-		s.uncountDelayedLocked(d)
 		s.sentLocked(q, now)
 		b.calls.Add(1)
-		work.pushes = append(work.pushes, d)
-		work.to = append(work.to, push{queue: q, binding: b})
+		work.pushes = append(work.pushes, duePush{q, b, d})
 		return true
 	}
-	s.uncountDelayedLocked(d)
 	w, short := s.offerLocked(q, d.record, now)
 	if short != hasRoom {
-		s.delays.count++
-		s.memory += d.footprint()
+		s.countDelayedLocked(d)
 		return false
 	}
 	if w != nil {
@@ -64,39 +67,35 @@ func (s *Store) deliverDelayedLocked(d *delayed, now int64, work *dueWork) bool 
 	return true
 }
 
-// blockLocked lets a message wait for room.
+// blockLocked makes a message wait for room in its queue.
 func (s *Store) blockLocked(d *delayed, now int64) {
 	name := asgi.ProcessPrefix(d.channel)
-	l := s.delays.blocked[name]
-	if l == nil {
-		l = &line{}
-		s.delays.blocked[name] = l
-	}
-	l.waiting = append(l.waiting, d)
+	s.delays.blocked[name] = append(s.delays.blocked[name], d)
 	s.delays.nextRetry = min(s.delays.nextRetry, now+retryInterval)
 	s.wakeBy(s.delays.nextRetry)
 }
 
-// retryLocked tries the messages that wait for room. In each line those
-// before one that finds no room are gone, those behind it would find none.
+// retryBlockedLocked sends the blocked messages again. It stops at the first
+// message of a queue that finds no room.
 func (s *Store) retryBlockedLocked(now int64, work *dueWork) {
 	if s.delays.nextRetry > now {
 		return
 	}
 	s.delays.nextRetry = never
-	for name, l := range s.delays.blocked {
-		for len(l.waiting) > 0 {
-			d := l.waiting[0]
+	for name, blocked := range s.delays.blocked {
+		for len(blocked) > 0 {
+			d := blocked[0]
 			if d.deadline <= now {
 				s.uncountDelayedLocked(d)
 				s.expireLocked(s.queueLocked(name, now), &d.record)
 			} else if !s.deliverDelayedLocked(d, now, work) {
 				break
 			}
-			l.waiting[0] = nil
-			l.waiting = l.waiting[1:]
+			blocked[0] = nil
+			blocked = blocked[1:]
 		}
-		if len(l.waiting) == 0 {
+		s.delays.blocked[name] = blocked
+		if len(blocked) == 0 {
 			delete(s.delays.blocked, name)
 		} else {
 			s.delays.nextRetry = now + retryInterval
@@ -104,19 +103,18 @@ func (s *Store) retryBlockedLocked(now int64, work *dueWork) {
 	}
 }
 
-// finishDelayed does what must be done without the lock.
+// finishDue does the work that must be done without the lock.
 func (s *Store) finishDue(work dueWork) {
 	for _, w := range work.wake {
 		w.ready <- struct{}{}
 	}
-	for i, d := range work.pushes {
-		err := s.deliver(work.to[i].queue, work.to[i].binding, &d.record)
+	for _, p := range work.pushes {
+		err := s.deliver(p.queue, p.binding, &p.message.record)
 		if errors.Is(err, asgi.ErrChannelFull) {
 			s.mu.Lock()
 			if s.flushes == work.flushes {
-				s.delays.count++
-				s.memory += d.footprint()
-				s.blockLocked(d, s.now())
+				s.countDelayedLocked(p.message)
+				s.blockLocked(p.message, s.now())
 			}
 			s.mu.Unlock()
 		}

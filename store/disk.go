@@ -13,11 +13,11 @@ import (
 	"asgibox/asgi/codec"
 )
 
-// A disk is what the journal writes to: bbolt, or in tests something that
+// A disk is the storage that the journal writes to: bbolt, or in tests one that
 // fails.
 type disk interface {
-	// commit makes all changes durable, or answers an error, after which
-	// they may be durable or not. The same ops may be committed again.
+	// commit makes all changes durable. After an error they may be durable or
+	// not. The same ops may be committed again.
 	commit(ops []op, now int64) error
 	close(now int64) error
 }
@@ -42,41 +42,39 @@ func (d *boltDisk) commit(ops []op, now int64) (err error) {
 	})
 }
 
-// close notes that the store ran until now.
+// close stores the time until which the store ran, and closes the file.
 func (d *boltDisk) close(now int64) error {
 	return errors.Join(d.commit(nil, now), d.db.Close())
 }
 
-// errDamaged: reading the file met what cannot be.
+// errDamaged means that the file has invalid contents.
 var errDamaged = errors.New("the file is damaged")
 
-// recoverInto makes an error of a panic: bbolt panics where a page is not
-// what it must be, and reading a mapped file that the disk cannot read faults.
+// recoverInto turns a panic into an error. bbolt panics if a page is invalid,
+// and reading a mapped file faults if the disk cannot be read.
 func recoverInto(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("%w: %v", errDamaged, p)
 	}
 }
 
-// faultsPanic makes faults in this goroutine panics until restore is called.
+// panicOnFault turns faults in this goroutine into panics until restore is
+// called.
 func panicOnFault() (restore func()) {
 	old := debug.SetPanicOnFault(true)
 	return func() { debug.SetPanicOnFault(old) }
 }
 
-// final reports whether a commit that failed so must not be tried again:
-// after a failed fsync the kernel may call pages clean that never reached the
-// disk, so that the next fsync succeeds and means nothing.
+// isFinal reports whether a commit that failed with err must not be tried
+// again. After a failed fsync the kernel may regard pages as written that never
+// reached the disk, so the next fsync may succeed without writing them.
 func isFinal(err error) bool {
 	var path *fs.PathError
 	if errors.As(err, &path) && path.Op == "write" {
 		return false
 	}
-	return !errors.Is(err, errRetry) && !strings.HasPrefix(err.Error(), "file resize error")
+	return !strings.HasPrefix(err.Error(), "file resize error")
 }
-
-// errRetry marks errors of a commit of which nothing was written.
-var errRetry = errors.New("nothing was written")
 
 // A writer applies ops in one transaction.
 type writer struct {
@@ -95,7 +93,7 @@ func newWriter(tx *bolt.Tx, a *arena) *writer {
 
 func (w *writer) openMessages() {
 	w.messages, w.taken, w.groups = w.tx.Bucket(messagesBucket), w.tx.Bucket(takenBucket), w.tx.Bucket(groupsBucket)
-	w.messages.FillPercent = 0.95 // ids only rise
+	w.messages.FillPercent = 0.95 // ids only increase
 }
 
 func (w *writer) apply(o *op) error {
@@ -148,7 +146,7 @@ func (w *writer) put(b *bolt.Bucket, size int, value func([]byte) []byte) error 
 	}))
 }
 
-// deleteCopies deletes a group's message and what notes its copies.
+// deleteCopies deletes a group's message and the keys of its taken copies.
 func (w *writer) deleteCopies(id uint64) error {
 	w.key = appendID(w.key[:0], id)
 	if err := w.messages.Delete(w.key); err != nil {
@@ -186,15 +184,15 @@ func (w *writer) putFormat() error {
 	return w.put(w.meta, 8+crcSize, func(b []byte) []byte { return appendID(b, formatVersion) })
 }
 
-// An arena holds the values of one transaction: bbolt wants them unchanged
-// until it is over.
+// An arena holds the values of one transaction. bbolt requires that they do not
+// change before the transaction ends.
 type arena struct {
 	slab []byte
 }
 
 const slabSize = 256 << 10
 
-// make answers what f appends, about size bytes.
+// make returns the bytes that f appends, about size of them.
 func (a *arena) make(size int, f func([]byte) []byte) []byte {
 	if size > slabSize/8 {
 		return f(make([]byte, 0, size))

@@ -6,11 +6,12 @@ import (
 	"asgibox/asgi"
 )
 
-// sweepStep is how many records are looked at under one hold of the lock.
+// sweepStep is the number of records that are checked before the lock is
+// released.
 const sweepStep = 1024
 
-// sweepLocked drops what has expired, up to about a step, and answers when to
-// go on.
+// sweepLocked drops expired messages and memberships, up to about a step, and
+// returns when the next step is due.
 func (s *Store) sweepLocked(now int64) (next int64) {
 	for budget := sweepStep; budget > 0; budget-- {
 		if m := s.groups.oldest; m != nil && m.expires <= now {
@@ -26,7 +27,7 @@ func (s *Store) sweepLocked(now int64) (next int64) {
 	return now
 }
 
-// nextLocked answers when something expires, at the earliest.
+// nextLocked returns when the next queue must be swept or membership expires.
 func (s *Store) nextLocked() int64 {
 	next := never
 	if len(s.sweeps) > 0 {
@@ -38,21 +39,21 @@ func (s *Store) nextLocked() int64 {
 	return next
 }
 
-// sweepQueueLocked drops what has expired in a queue, and the queue itself if
-// it has been idle for long; if more than a step has expired the queue stays
-// due. It answers how many it looked at.
-func (s *Store) sweepQueueLocked(q *queue, now int64) (looked int) {
+// sweepQueueLocked drops the expired messages of a queue, and the queue itself
+// if it was idle for long. If more than a step of messages has expired, the
+// queue remains due. It returns the number of checked messages.
+func (s *Store) sweepQueueLocked(q *queue, now int64) (checked int) {
 	if q.breakpoint != nil {
 		q.nextSweep = now + idleTime
 		s.sweeps.fix(q)
 		return 1
 	}
 	if q.disorder {
-		looked = s.sweepDisorderLocked(q, now)
+		checked = s.sweepDisorderLocked(q, now)
 	} else {
-		for q.head != nil && q.head.deadline <= now && looked < sweepStep {
+		for q.head != nil && q.head.deadline <= now && checked < sweepStep {
 			s.expireLocked(q, s.popLocked(q))
-			looked++
+			checked++
 		}
 		if q.head != nil {
 			q.nextSweep = q.head.deadline
@@ -67,18 +68,18 @@ func (s *Store) sweepQueueLocked(q *queue, now int64) (looked int) {
 	if q.heapIndex >= 0 {
 		s.sweeps.fix(q)
 	}
-	return looked
+	return checked
 }
 
-// sweepDisorderLocked looks at every record: put-back ones and late ones may
-// expire before those ahead of them.
-func (s *Store) sweepDisorderLocked(q *queue, now int64) (looked int) {
+// sweepDisorderLocked checks every record of a queue in which a record may
+// expire before one ahead of it, because a message was put back or delayed.
+func (s *Store) sweepDisorderLocked(q *queue, now int64) (checked int) {
 	r := q.head
 	q.head, q.tail, q.disorder, q.nextSweep = nil, nil, false, never
 	for r != nil {
 		next := r.next
 		r.next = nil
-		looked++
+		checked++
 		s.uncountLocked(q, r)
 		if r.deadline <= now {
 			s.expireLocked(q, r)
@@ -87,10 +88,11 @@ func (s *Store) sweepDisorderLocked(q *queue, now int64) (looked int) {
 		}
 		r = next
 	}
-	return looked
+	return checked
 }
 
-// retireLocked forgets a queue that nobody uses.
+// removeIdleLocked removes a queue unless it has a reader, and reports whether
+// it did.
 func (s *Store) removeIdleLocked(q *queue, now int64) bool {
 	if q.parked.first != nil || q.binding != nil {
 		q.lastRead = now
@@ -101,8 +103,8 @@ func (s *Store) removeIdleLocked(q *queue, now int64) bool {
 	return true
 }
 
-// expireLocked is the end of a message that nobody received in time; it has
-// left its queue. A connection that does not read leaves its groups.
+// expireLocked ends a message that was not received in time, after it was
+// removed from its queue. A connection that does not read leaves its groups.
 func (s *Store) expireLocked(q *queue, r *record) {
 	s.journalTakeLocked(q, r)
 	if q.kind == asgi.ProcessSpecific {
@@ -114,18 +116,19 @@ func (s *Store) expireLocked(q *queue, r *record) {
 	s.wakeBy(s.expiries.next)
 }
 
-// noteEvery is how often at most one channel's expired messages are logged.
+// expiryLogInterval is the time between two log records about expired messages
+// of one channel.
 const expiryLogInterval = int64(time.Minute)
 
-// notes are what is to be said of messages that expired.
+// An expiryLog counts expired messages until they are logged.
 type expiryLog struct {
 	byName map[string]*expiryCount
-	next   int64 // when one is due; never if none is
+	next   int64 // when the first count is due
 }
 
 type expiryCount struct {
 	messages int
-	due      int64 // not said before
+	due      int64 // not logged earlier
 }
 
 func (n *expiryLog) add(name string) {
@@ -141,14 +144,14 @@ func (n *expiryLog) add(name string) {
 	n.next = min(n.next, e.due)
 }
 
-// said answers what to say now, by channel, and forgets channels that have
-// been quiet for long.
+// takeDue returns the numbers of messages to log now, by channel, and removes
+// the counts of channels where no more messages expired.
 func (n *expiryLog) takeDue(now int64) map[string]int {
 	if n.byName == nil || n.next > now {
 		return nil
 	}
 	n.next = never
-	said := make(map[string]int)
+	due := make(map[string]int)
 	for name, e := range n.byName {
 		switch {
 		case e.due > now:
@@ -158,12 +161,12 @@ func (n *expiryLog) takeDue(now int64) map[string]int {
 			delete(n.byName, name)
 			continue
 		}
-		said[name] = e.messages
+		due[name] = e.messages
 		e.messages, e.due = 0, now+expiryLogInterval
 		n.next = min(n.next, e.due)
 	}
 	if len(n.byName) == 0 {
 		n.byName = nil
 	}
-	return said
+	return due
 }

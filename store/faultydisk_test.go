@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A seamDisk is the disk behind a seam that a test works.
+// A faultyDisk is the disk behind a seam that a test works.
 type faultyDisk struct {
 	disk
 
@@ -55,7 +55,7 @@ func (d twiceDisk) commit(ops []op, now int64) error {
 	return errors.Join(d.disk.commit(ops, now), d.disk.commit(ops, now))
 }
 
-// openSlow opens a store in a new file behind a seam.
+// openFaulty opens a store in a new file behind a seam.
 func openFaulty(t testing.TB) (*Store, *faultyDisk) {
 	t.Helper()
 	seam := &faultyDisk{}

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// tryLock takes the file's lock if nobody has it. It is free again when the
-// file is closed or the process ends.
+// tryLock locks the file and reports whether it could. The lock is released
+// when the file is closed or the process ends.
 func tryLock(f *os.File) (ok bool, err error) {
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {

@@ -24,9 +24,9 @@ func (s *Store) Flush(ctx context.Context, c *asgi.Cause) error {
 	}
 	s.pending, s.memory = 0, 0
 	s.delays = newDelays()
-	joins := s.groups.lastNumber
+	lastNumber := s.groups.lastNumber
 	s.groups = newGroups()
-	s.groups.lastNumber, s.groups.seq = joins, seq
+	s.groups.lastNumber, s.groups.seq = lastNumber, seq
 	c.Raise(s.journal.barrier(seq))
 	return nil
 }

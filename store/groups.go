@@ -2,29 +2,29 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"asgibox/asgi"
 )
 
-// groups are all memberships, found by group, by channel and by what ends
-// next.
+// groups are all memberships, by group, by channel and by expiry.
 type groups struct {
 	byName     map[string]*group
-	byChannel  map[string]*member // of a channel's memberships; the rest follow
-	lastNumber uint64             // numbers the memberships
+	byChannel  map[string]*member // the first of a channel's memberships; nextOfChannel leads to the rest
+	lastNumber uint64             // of the newest membership
 	seq        uint64             // the journal's number of the last durable change
 
-	// All memberships, soonest to end first: since they all last equally
-	// long, one that is renewed goes to the end.
+	// All memberships in the order of their expiry. They all last equally
+	// long, so a new or renewed one goes to the end.
 	oldest, newest *member
 }
 
-// A group's members stand in the order in which they joined, so that a send
-// can stop, let others have the lock, and go on where it was.
+// A group stores its members in the order in which they joined, so that a send
+// can release the lock after some members and continue with the next one.
 type group struct {
 	name      string
 	byChannel map[string]*member
-	joined    []numberedMember // in the order of their numbers; a member that left is nil
+	joined    []numberedMember // in the order of their numbers; the member is nil once it has left
 
 	durable int // members that are not process-specific
 }
@@ -40,8 +40,8 @@ type member struct {
 	channel       string
 	expires       int64
 	index         int     // in the group's joined
-	nextOfChannel *member // another membership of the same channel
-	prev, next    *member // by when they end
+	nextOfChannel *member // the next membership of the same channel
+	prev, next    *member // in the order of expiry
 	durable       bool
 }
 
@@ -89,7 +89,8 @@ func (s *Store) GroupDiscard(ctx context.Context, c *asgi.Cause, group, channel 
 	return nil
 }
 
-// changesMembers refuses to change a durable membership while the disk fails.
+// checkWritable fails if the membership of the channel is durable and the disk
+// fails.
 func (s *Store) checkWritable(channel string) error {
 	if asgi.KindOf(channel) == asgi.ProcessSpecific {
 		return nil
@@ -97,8 +98,8 @@ func (s *Store) checkWritable(channel string) error {
 	return s.journal.err()
 }
 
-// raiseLocked makes the work wait for what it saw or did of durable
-// memberships.
+// raiseLocked raises the barrier of c to the last change of durable
+// memberships, if the call read or changed any.
 func (s *Store) raiseLocked(c *asgi.Cause, durable bool) {
 	if durable {
 		c.Raise(s.journal.barrier(s.groups.seq))
@@ -123,7 +124,7 @@ func (s *Store) GroupLeave(ctx context.Context, c *asgi.Cause, channel string) e
 	return nil
 }
 
-// GroupChannels answers the members now. See [asgi.Groups].
+// GroupChannels returns the members of a group. See [asgi.Groups].
 func (s *Store) GroupChannels(ctx context.Context, c *asgi.Cause, group string) ([]string, error) {
 	if err := asgi.CheckGroup(group); err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func checkMember(group, channel string) error {
 	return asgi.CheckSend(channel)
 }
 
-// joinLocked begins or renews a membership, in memory.
+// joinLocked adds or renews a membership in memory.
 func (s *Store) joinLocked(name, channel string, expires int64) *member {
 	g := s.groups.byName[name]
 	if g == nil {
@@ -182,7 +183,7 @@ func (s *Store) joinLocked(name, channel string, expires int64) *member {
 	return m
 }
 
-// endLocked ends one membership.
+// removeMemberLocked ends one membership, in memory and in the journal.
 func (s *Store) removeMemberLocked(m *member) {
 	s.groups.unlink(m)
 	s.groups.unlinkChannel(m)
@@ -208,17 +209,12 @@ func (s *Store) leaveLocked(channel string) {
 	}
 }
 
-// compact drops the places of members that have left.
+// compact removes the entries of members that have left.
 func (g *group) compact() {
-	kept := g.joined[:0]
-	for _, p := range g.joined {
-		if p.member != nil {
-			p.member.index = len(kept)
-			kept = append(kept, p)
-		}
+	g.joined = slices.DeleteFunc(g.joined, func(n numberedMember) bool { return n.member == nil })
+	for i, n := range g.joined {
+		n.member.index = i
 	}
-	clear(g.joined[len(kept):])
-	g.joined = kept
 }
 
 func (l *groups) link(m *member) {
@@ -245,7 +241,7 @@ func (l *groups) unlink(m *member) {
 	m.prev, m.next = nil, nil
 }
 
-// forget takes a membership from those of its channel.
+// unlinkChannel removes a membership from the list of its channel.
 func (l *groups) unlinkChannel(m *member) {
 	first := l.byChannel[m.channel]
 	if first == m {

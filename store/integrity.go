@@ -8,10 +8,10 @@ import (
 	"asgibox/asgi"
 )
 
-// Check answers what is wrong inside the store, nil if nothing is: whether its
-// structures agree with each other and, where the journal works, with the
-// file. Others wait meanwhile. It is for tests and for doubts; it takes both
-// of the store's locks.
+// Check returns the broken invariants of the store, or nil if there are none.
+// It compares the structures in memory with each other and, unless the journal
+// has failed, with the file. It is meant for tests, and blocks all other calls
+// while it runs.
 func (s *Store) Check(ctx context.Context) error {
 	for {
 		if err := s.journal.barrier(s.journal.newest()).Wait(ctx); err != nil && s.journal.err() == nil {
@@ -23,7 +23,8 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 }
 
-// check answers not settled if something was staged before it had the locks.
+// check checks the store. It returns settled = false if a change was staged
+// before it had the locks.
 func (s *Store) check() (errs []error, settled bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +47,7 @@ func (s *Store) check() (errs []error, settled bool) {
 	return c.errs, true
 }
 
-// A checker collects what is wrong.
+// A checker collects broken invariants.
 type checker struct{ errs []error }
 
 func (c *checker) want(ok bool, format string, args ...any) {
@@ -61,17 +62,17 @@ func (c *checker) queues(s *Store) {
 		if q.breakpoint != nil {
 			paused++
 		}
-		c.want(q.name == name && q.heapIndex >= 0 && q.heapIndex < len(s.sweeps) && s.sweeps[q.heapIndex] == q, "queue %s is not in its place", name)
+		c.want(q.name == name && q.heapIndex >= 0 && q.heapIndex < len(s.sweeps) && s.sweeps[q.heapIndex] == q, "queue %s is not at its position in the schedule", name)
 		c.want(q.head == nil || q.parked.first == nil || q.binding != nil || q.breakpoint != nil, "queue %s has messages and readers", name)
-		c.want((q.head == nil) == (q.tail == nil), "queue %s has one end", name)
+		c.want((q.head == nil) == (q.tail == nil), "queue %s has a head or a tail, but not both", name)
 		length := 0
 		for r := q.head; r != nil; r = r.next {
 			length++
 			memory += r.footprint()
-			c.want(q.nextSweep <= r.deadline || q.breakpoint != nil, "queue %s is looked at after a deadline", name)
+			c.want(q.nextSweep <= r.deadline || q.breakpoint != nil, "queue %s is swept after a deadline", name)
 			c.want(asgi.ProcessPrefix(r.channel) == name, "queue %s holds a message to %s", name, r.channel)
-			c.want(r.next != nil || q.tail == r, "queue %s ends elsewhere", name)
-			c.want(r.next == nil || q.disorder || r.deadline <= r.next.deadline, "queue %s does not know its disorder", name)
+			c.want(r.next != nil || q.tail == r, "the tail of queue %s is not its last message", name)
+			c.want(r.next == nil || q.disorder || r.deadline <= r.next.deadline, "queue %s is out of order and not marked so", name)
 		}
 		c.want(length == q.length, "queue %s has %d messages, not %d", name, length, q.length)
 		pending += length
@@ -93,8 +94,8 @@ func (c *checker) delays(s *Store) {
 	checkSchedule(c, s.delays.due)
 	waiting := s.delays.all()
 	c.want(len(waiting) == s.delays.count, "%d delayed messages wait, not %d", len(waiting), s.delays.count)
-	for name, l := range s.delays.blocked {
-		c.want(len(l.waiting) > 0, "an empty line waits for %s", name)
+	for name, blocked := range s.delays.blocked {
+		c.want(len(blocked) > 0, "the list of messages blocked by %s is empty", name)
 	}
 }
 
@@ -110,7 +111,7 @@ func (c *checker) groups(s *Store) {
 				continue
 			}
 			all++
-			c.want(p.member.index == i && g.byChannel[p.member.channel] == p.member && p.member.group == g, "member %s of group %s is not in its place", p.member.channel, name)
+			c.want(p.member.index == i && g.byChannel[p.member.channel] == p.member && p.member.group == g, "member %s of group %s is not at its position", p.member.channel, name)
 			if p.member.durable {
 				durable++
 			}
@@ -120,7 +121,7 @@ func (c *checker) groups(s *Store) {
 	linked := 0
 	for m := s.groups.oldest; m != nil; m = m.next {
 		linked++
-		c.want(m.next == nil || m.expires <= m.next.expires, "memberships are not in the order in which they end")
+		c.want(m.next == nil || m.expires <= m.next.expires, "memberships are not in the order of their expiry")
 	}
 	byChannel := 0
 	for channel, m := range s.groups.byChannel {
@@ -129,32 +130,32 @@ func (c *checker) groups(s *Store) {
 			c.want(m.channel == channel, "channel %s has a membership of %s", channel, m.channel)
 		}
 	}
-	c.want(all == linked && all == byChannel, "%d memberships by group, %d by end, %d by channel", all, linked, byChannel)
+	c.want(all == linked && all == byChannel, "%d memberships by group, %d by expiry, %d by channel", all, linked, byChannel)
 }
 
 func (c *checker) values(k *values) {
-	ending := 0
+	expiring := 0
 	for family, values := range k.families {
 		c.want(len(values) > 0, "family %q is empty", family)
 		for key, v := range values {
-			c.want(v.key == key && familyOf(key) == family, "value %q is not in its place", key)
+			c.want(v.key == key && familyOf(key) == family, "value %q is under the wrong key", key)
 			if v.expires != never {
-				ending++
+				expiring++
 			}
 		}
 	}
-	c.want(ending == len(k.expiring), "%d values end, %d in the schedule", ending, len(k.expiring))
+	c.want(expiring == len(k.expiring), "%d values expire, %d in the schedule", expiring, len(k.expiring))
 	checkSchedule(c, k.expiring)
 }
 
 func checkSchedule[T entry](c *checker, s schedule[T]) {
 	for i, e := range s {
-		c.want(*e.index() == i, "entry %d of a schedule thinks it is %d", i, *e.index())
+		c.want(*e.index() == i, "entry %d of a schedule has index %d", i, *e.index())
 		c.want(i == 0 || s[(i-1)/2].when() <= e.when(), "entry %d of a schedule is out of order", i)
 	}
 }
 
-// file compares what is in memory with what is in the file.
+// file compares the store with its file.
 func (c *checker) file(s *Store) {
 	disk := newContents()
 	if err := disk.read(s.db); err != nil {
@@ -202,12 +203,12 @@ func (c *checker) messages(s *Store, disk *contents) {
 	for _, r := range disk.queued {
 		m := waiting[r.id]
 		if m == nil {
-			c.want(false, "message %d to %s is in the file only", r.id, r.channel)
+			c.want(false, "message %d to %s is only in the file", r.id, r.channel)
 			continue
 		}
 		c.want(m.channel == r.channel && m.trace == r.trace && asgi.Equal(m.message, r.message), "message %d to %s differs in the file", r.id, r.channel)
 		c.want(r.deadline == 0 || m.deadline >= r.deadline, // later if a breakpoint held it
-			"message %d to %s ends at another time in the file", r.id, r.channel)
+			"message %d to %s has a later deadline in the file", r.id, r.channel)
 	}
 	for id, group := range disk.copies {
 		c.want(group.untaken > 0, "group message %d is in the file, though all copies were taken", id)

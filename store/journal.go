@@ -10,65 +10,67 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
 const (
 	// stagedLimit is how many bytes may be staged before durable sends wait.
 	stagedLimit = 64 << 20
-	// lingerFor is how long the journal lets messages be taken, and so never
-	// written, while nobody waits for it.
+	// lingerFor is how long the journal delays a commit that no caller waits
+	// for. A message that is taken meanwhile need not be written.
 	lingerFor = 5 * time.Millisecond
-	// retryFirst and retryLast are how soon a failed commit is tried again.
+	// retryFirst and retryLast are the first and the longest pause before a
+	// failed commit is tried again.
 	retryFirst = 50 * time.Millisecond
 	retryLast  = time.Second
 )
 
-// A journal writes what must outlive the process. What is staged gets a
-// number; one goroutine commits what is staged, a batch at a time, in the
-// order of the numbers; the watermark says how far the disk is.
+// A journal writes changes that must outlive the process. Each staged change
+// gets a number. One goroutine commits the staged changes in batches, in the
+// order of their numbers. The watermark is the last number on disk.
 //
-// A nil journal is that of a store in memory: it takes everything and writes
-// nothing.
+// The journal of a store in memory is nil: it accepts all changes and writes
+// none.
 type journal struct {
 	disk       disk
 	log        *slog.Logger
 	now        func() int64
-	wakeBy     func(int64)   // have failLate called by then
-	lingerTime time.Duration // how long it lingers: lingerFor
+	wakeBy     func(int64)   // makes the keeper call failOverdue by then
+	lingerTime time.Duration // lingerFor, except in tests
 
-	work           chan struct{} // of one: something is staged
-	hurry          chan struct{} // of one: somebody waits, or there is enough
-	expectedStaged chan struct{} // of one: as many ops are staged as were expected
+	work           chan struct{} // of one: an op is staged
+	hurry          chan struct{} // of one: a caller waits, or a batch is full
+	expectedStaged chan struct{} // of one: the expected number of ops is staged
 	stop           chan struct{}
 	done           chan struct{}
-	watermark      atomic.Uint64 // the watermark
+	watermark      atomic.Uint64 // the last number on disk
 	failed         atomic.Pointer[failure]
 
 	mu          sync.Mutex // guards the rest; taken last
 	last        uint64     // the newest number
-	firstStaged uint64     // the first number whose write has not begun
-	batches     []*batch   // whose write has not begun, oldest first; never empty
+	firstStaged uint64     // the first number whose write has not started
+	batches     []*batch   // whose write has not started, oldest first; never empty
 	bytes       int        // staged or being written
 	room        chan struct{}
 	waits       waitList
-	expected    int // how many ops make the crowd complete; zero if nobody looks
+	expected    int // number of ops that gather waits for; zero if it does not run
 
 	// Of the goroutine that commits.
-	lastWaiters int           // who waited when the last batch was written
-	lastCommit  time.Duration // its commit
+	lastWaiters int           // callers that waited when the last batch was written
+	lastCommit  time.Duration // duration of the last commit
 }
 
-// A failure is why the last commit did not succeed.
+// A failure is the reason why the last commit failed.
 type failure struct {
 	err   error
-	final bool // nothing helps but starting again
+	final bool // only a restart of the program helps
 }
 
 func (f *failure) Error() string {
 	if f.final {
-		return fmt.Sprintf("%v: %v; what is on disk is uncertain until asgibox is started again", asgi.ErrStoreFailed, f.err)
+		return fmt.Sprintf("%v: %v; the contents of the disk are uncertain; restart asgibox", asgi.ErrStoreFailed, f.err)
 	}
-	return fmt.Sprintf("%v: %v; it is tried again until it succeeds", asgi.ErrStoreFailed, f.err)
+	return fmt.Sprintf("%v: %v; asgibox tries again until the write succeeds", asgi.ErrStoreFailed, f.err)
 }
 
 func (f *failure) Is(target error) bool { return target == asgi.ErrStoreFailed }
@@ -91,7 +93,7 @@ func newJournal(d disk, log *slog.Logger, now func() int64, wakeBy func(int64)) 
 	}
 }
 
-// start says what is on disk already, before anything is staged.
+// setWatermark sets the last number that is on disk, before any op is staged.
 func (j *journal) setWatermark(last uint64) {
 	j.last, j.firstStaged = last, last+1
 	j.batches[0].first = last + 1
@@ -119,14 +121,15 @@ func (j *journal) run() {
 	}
 }
 
-// linger reports whether something is staged. If it is and nobody waits for it
-// it waits a little first, since what is taken meanwhile need not be written.
+// linger reports whether an op is staged. If no caller waits for the staged ops
+// it pauses first, because a message that is taken meanwhile need not be
+// written.
 func (j *journal) linger() bool {
 	j.mu.Lock()
 	staged := len(j.batches[0].ops) > 0
 	hurry := len(j.waits.bySeq) > 0 || len(j.batches) > 1
 	if !hurry {
-		clearSignal(j.hurry) // it is from those who waited for an earlier batch
+		clearSignal(j.hurry) // a signal of callers that waited for an earlier batch
 	}
 	j.mu.Unlock()
 	switch {
@@ -146,9 +149,9 @@ func (j *journal) linger() bool {
 	return true
 }
 
-// gather gives those who waited when the last batch was written a moment to
-// stage what they do next. Without it the first of them to come would have a
-// commit of its own, and all others wait for two.
+// gather gives the callers that waited for the last batch a moment to stage
+// their next ops. Without it the first caller would get a commit of its own,
+// and all others would wait for two commits.
 func (j *journal) gather() {
 	j.mu.Lock()
 	if j.lastWaiters < 2 || len(j.batches[0].ops) >= j.lastWaiters || len(j.batches) > 1 {
@@ -170,7 +173,7 @@ func (j *journal) gather() {
 	clearSignal(j.expectedStaged)
 }
 
-// next begins the write of the oldest batch.
+// next removes the oldest batch from the journal, to be written.
 func (j *journal) next() *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -185,8 +188,8 @@ func (j *journal) next() *batch {
 	return b
 }
 
-// write commits a batch, trying until it is on disk. It gives up only where
-// trying again cannot help or the journal is closed, and answers false then.
+// write commits a batch and tries until it is on disk. It returns false if
+// trying again cannot help or the journal is closed.
 func (j *journal) write(b *batch) bool {
 	pause := retryFirst
 	for {
@@ -197,7 +200,7 @@ func (j *journal) write(b *batch) bool {
 		}
 		f := &failure{err, isFinal(err)}
 		if j.failed.Swap(f) == nil || f.final {
-			j.log.Error("the store cannot be written", "error", f)
+			j.log.Error("cannot write the store", logkey.Error, f)
 		}
 		j.reportFailure(f)
 		if f.final {
@@ -228,26 +231,26 @@ func (j *journal) commit(b *batch) error {
 	return err
 }
 
-// written moves the watermark past the batch.
+// advance moves the watermark past the batch.
 func (j *journal) advance(b *batch) {
 	if j.failed.Swap(nil) != nil {
-		j.log.Info("the store can be written again")
+		j.log.Info("the store is writable again")
 	}
 	j.mu.Lock()
 	j.bytes -= b.bytes
 	j.watermark.Store(b.end() - 1)
-	crowd := len(j.waits.bySeq)
+	waiters := len(j.waits.bySeq)
 	passed := j.waits.takePassed(b.end() - 1)
 	j.releaseRoomLocked()
 	j.mu.Unlock()
 	b.release()
-	j.lastWaiters = crowd
+	j.lastWaiters = waiters
 	for _, w := range passed {
 		w.report(nil)
 	}
 }
 
-// openLocked lets in those who wait for room.
+// releaseRoomLocked wakes the calls that wait in admit, if they can continue.
 func (j *journal) releaseRoomLocked() {
 	if j.room != nil && (j.bytes < stagedLimit || j.failed.Load() != nil) {
 		close(j.room)
@@ -255,8 +258,8 @@ func (j *journal) releaseRoomLocked() {
 	}
 }
 
-// fail tells those who wait for room and, if nothing helps, for the
-// watermark.
+// reportFailure wakes the calls that wait in admit and, if the failure is
+// final, reports it to all that wait for the watermark.
 func (j *journal) reportFailure(f *failure) {
 	var waits []*wait
 	j.mu.Lock()
@@ -270,8 +273,8 @@ func (j *journal) reportFailure(f *failure) {
 	}
 }
 
-// admit refuses durable work while the disk fails, and lets it wait while
-// too much is staged.
+// admit fails while the disk fails, and waits while too much is staged. It is
+// called before a durable message is sent.
 func (j *journal) admit(ctx context.Context) error {
 	if j == nil {
 		return nil
@@ -300,7 +303,7 @@ func (j *journal) admit(ctx context.Context) error {
 	}
 }
 
-// failing answers why durable work is refused now, nil if it is not.
+// err returns the reason why durable calls fail now, or nil.
 func (j *journal) err() error {
 	if j == nil {
 		return nil
@@ -311,8 +314,8 @@ func (j *journal) err() error {
 	return nil
 }
 
-// close commits what is staged and closes the disk. What could not be written
-// is an error.
+// close commits all staged ops and closes the disk. It fails if they cannot be
+// written.
 func (j *journal) close(ctx context.Context) error {
 	if j == nil {
 		return nil
@@ -321,7 +324,7 @@ func (j *journal) close(ctx context.Context) error {
 	select {
 	case <-j.done:
 	case <-ctx.Done():
-		return fmt.Errorf("the last commit of the store: %w", context.Cause(ctx))
+		return fmt.Errorf("wait for the last commit of the store: %w", context.Cause(ctx))
 	}
 	f := j.failed.Load()
 	if f == nil {

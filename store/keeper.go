@@ -6,13 +6,15 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"asgibox/internal/logkey"
 )
 
 // never is later than anything.
 const never = int64(math.MaxInt64)
 
-// keep acts when a time comes, until the store is closed. It sleeps until the
-// earliest thing to do; wakeBy shortens the sleep.
+// runKeeper does all work that is due at a time, until the store is closed. It
+// sleeps until the next work is due; wakeBy shortens the sleep.
 func (s *Store) runKeeper() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -29,8 +31,8 @@ func (s *Store) runKeeper() {
 	}
 }
 
-// round does what is due, in steps that hold the lock shortly, and answers
-// when something is due next.
+// runDue does the work that is due, in steps that hold the lock for a short
+// time, and returns when the next work is due.
 func (s *Store) runDue() (next int64) {
 	for {
 		now := s.now()
@@ -38,13 +40,13 @@ func (s *Store) runDue() (next int64) {
 		next = s.sweepLocked(now)
 		work := s.deliverDueLocked(now)
 		next = min(next, work.next)
-		said := s.expiries.takeDue(now)
+		expired := s.expiries.takeDue(now)
 		if s.expiries.byName != nil {
 			next = min(next, s.expiries.next)
 		}
 		s.mu.Unlock()
 		s.finishDue(work)
-		s.logExpired(said)
+		s.logExpired(expired)
 		next = min(next, s.kv.sweep(now), s.journal.failOverdue(now))
 		if next > now {
 			return next
@@ -52,19 +54,19 @@ func (s *Store) runDue() (next int64) {
 	}
 }
 
-// say logs what expired.
-func (s *Store) logExpired(said map[string]int) {
-	for _, name := range slices.Sorted(maps.Keys(said)) {
-		n, plural := said[name], "s"
+// logExpired logs the number of expired messages of each channel.
+func (s *Store) logExpired(expired map[string]int) {
+	for _, name := range slices.Sorted(maps.Keys(expired)) {
+		n, plural := expired[name], "s"
 		if n == 1 {
 			plural = ""
 		}
-		s.log.Warn(fmt.Sprintf("%d message%s expired on %s: nobody received them for %v", n, plural, name, s.opts.Expiry),
-			"channel", name, "messages", n)
+		s.log.Warn(fmt.Sprintf("%d message%s expired on %s: not received within %v", n, plural, name, s.opts.Expiry),
+			logkey.Channel, name, "messages", n)
 	}
 }
 
-// wakeBy makes sure that the keeper is awake at a time.
+// wakeBy makes sure that the keeper wakes at the given time or earlier.
 func (s *Store) wakeBy(at int64) {
 	if s.lowerWake(at) {
 		select {
@@ -74,7 +76,7 @@ func (s *Store) wakeBy(at int64) {
 	}
 }
 
-// lowerWake brings the time of waking forward, and reports whether it did.
+// lowerWake makes the time of waking earlier, and reports whether it changed.
 func (s *Store) lowerWake(at int64) bool {
 	for {
 		wake := s.wakeAt.Load()

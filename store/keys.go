@@ -11,9 +11,9 @@ import (
 	"asgibox/asgi/codec"
 )
 
-// The file has one bucket for each kind of thing. Numbers are big-endian, so
-// that keys sort as numbers do. Every value ends in a CRC-32C of key and
-// value, since bbolt itself would not notice a changed byte.
+// The file has one bucket for each kind of entry. Numbers are big-endian, so
+// that keys sort in the order of their numbers. Every value ends in a CRC-32C of
+// key and value, because bbolt does not detect a changed byte.
 //
 //	bucket    key                 value
 //	messages  id 8                kind 1 | time 8 | trace 8 | name | message as MessagePack | crc 4
@@ -25,9 +25,9 @@ import (
 //	          "alive"             time 8 | crc 4
 //
 // A name is its length in one byte, then its bytes. The time of a message
-// (kind 'm' or 'g') is its deadline, that of a delayed one (kind 'd') when it
-// is due, that of the rest when they end. "alive" is when the store was last
-// known to run.
+// (kind 'm' or 'g') is its deadline, the time of a delayed message (kind 'd') is
+// when it is due, the time of a membership or value is when it expires. The time
+// of "alive" is when the file was last written.
 const formatVersion = 1
 
 const (
@@ -50,20 +50,20 @@ var (
 
 var (
 	errChecksum = errors.New("checksum mismatch")
-	errShort    = errors.New("shorter than it must be")
+	errShort    = errors.New("too short")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const crcSize = 4
 
-// seal appends the checksum to the value that begins at start of dst.
+// seal appends the checksum to the value that starts at dst[start].
 func seal(dst []byte, start int, key []byte) []byte {
 	crc := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, dst[start:])
 	return binary.BigEndian.AppendUint32(dst, crc)
 }
 
-// unseal checks the checksum and answers the value without it.
+// unseal checks the checksum and returns the value without it.
 func unseal(key, value []byte) ([]byte, error) {
 	if len(value) < crcSize {
 		return nil, errShort
@@ -114,13 +114,13 @@ func appendHead(dst []byte, kind byte, t int64, trace asgi.TraceID) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(trace))
 }
 
-// A stored message is what the value of one says.
+// A storedMessage is the decoded value of a message.
 type storedMessage struct {
 	kind    byte
 	time    int64
 	trace   asgi.TraceID
 	copies  []copyName // of a group's message
-	channel string     // of any other
+	channel string     // of any other message
 	body    asgi.Message
 }
 
@@ -129,10 +129,10 @@ type copyName struct {
 	channel string
 }
 
-// decodeMessage reads what appendMessage and its like wrote.
+// decodeMessage decodes the values that appendMessage and appendCopies encode.
 func decodeMessage(key, value []byte) (id uint64, m storedMessage, err error) {
 	if len(key) != 8 {
-		return 0, m, fmt.Errorf("a message's key of %d bytes", len(key))
+		return 0, m, fmt.Errorf("the key of a message has %d bytes, not 8", len(key))
 	}
 	body, err := unseal(key, value)
 	if err != nil {
@@ -152,7 +152,7 @@ func decodeMessage(key, value []byte) (id uint64, m storedMessage, err error) {
 	case kindCopies:
 		m.copies, rest, err = readCopies(id, rest)
 	default:
-		err = fmt.Errorf("a message of kind %q", m.kind)
+		err = fmt.Errorf("unknown kind of message %q", m.kind)
 	}
 	if err != nil {
 		return id, m, err
@@ -194,7 +194,7 @@ func takenKey(dst []byte, group, id uint64) []byte { return appendID(appendID(ds
 
 func decodeTaken(key, value []byte) (id uint64, err error) {
 	if len(key) != 16 {
-		return 0, fmt.Errorf("a taken copy's key of %d bytes", len(key))
+		return 0, fmt.Errorf("the key of a taken copy has %d bytes, not 16", len(key))
 	}
 	if _, err := unseal(key, value); err != nil {
 		return 0, err
@@ -209,7 +209,7 @@ func memberKey(dst []byte, m *membership) []byte {
 func decodeMember(key, value []byte) (m membership, err error) {
 	group, channel, ok := strings.Cut(string(key), "\x00")
 	if !ok {
-		return m, errors.New("a membership's key without its middle")
+		return m, errors.New("the key of a membership has no separator")
 	}
 	if m.expires, _, err = decodeTime(key, value); err != nil {
 		return m, err
@@ -218,7 +218,7 @@ func decodeMember(key, value []byte) (m membership, err error) {
 	return m, checkMember(group, channel)
 }
 
-// decodeTime reads a value that begins with a time.
+// decodeTime decodes a value that starts with a time.
 func decodeTime(key, value []byte) (t int64, rest []byte, err error) {
 	body, err := unseal(key, value)
 	if err != nil {

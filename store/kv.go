@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // maxKey is the longest key, in bytes.
 const maxKey = 1024
 
-// Get answers a key's value. See [asgi.KV].
+// Get returns a key's value. See [asgi.KV].
 func (s *Store) Get(ctx context.Context, c *asgi.Cause, key string) (data any, ok bool, err error) {
 	err = s.withValue(c, key, func(now int64, v *value) (*value, error) {
 		if v != nil {
@@ -25,7 +26,7 @@ func (s *Store) Get(ctx context.Context, c *asgi.Cause, key string) (data any, o
 	return data, ok, err
 }
 
-// Set puts a value. See [asgi.KV].
+// Set sets a key's value. See [asgi.KV].
 func (s *Store) Set(ctx context.Context, c *asgi.Cause, key string, data any, ttl time.Duration, opts ...asgi.SendOption) error {
 	data, err := s.checkValue(data)
 	if err != nil {
@@ -88,7 +89,7 @@ func (s *Store) Append(ctx context.Context, c *asgi.Cause, key string, item any,
 	return list, err
 }
 
-// Swap sets a value if it is what the caller thinks. See [asgi.KV].
+// Swap replaces a value if it equals old. See [asgi.KV].
 func (s *Store) Swap(ctx context.Context, c *asgi.Cause, key string, old, with any) (swapped bool, err error) {
 	if old, err = s.checkSwap(old); err != nil {
 		return false, err
@@ -112,7 +113,7 @@ func (s *Store) Swap(ctx context.Context, c *asgi.Cause, key string, old, with a
 	return swapped && err == nil, err
 }
 
-// Keys answers the keys with a prefix. See [asgi.KV].
+// Keys returns the keys with a prefix, sorted. See [asgi.KV].
 func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]string, error) {
 	var keys []string
 	err := s.kv.withLock(func() error {
@@ -134,9 +135,10 @@ func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]strin
 	return keys, err
 }
 
-// withValue calls f, with the lock held, with what the key holds: nil if that
-// is nothing. f answers what it holds then. The work waits for what it saw: of
-// a value its last change; of none any change, since it is not known which.
+// withValue calls f with the value of the key, or nil if it has none, while the
+// lock is held. f returns the key's new value. withValue raises the barrier of c
+// to the value's last change; if there is no value then to the last change of
+// any value, because it is not known which change deleted it.
 func (s *Store) withValue(c *asgi.Cause, key string, f func(now int64, v *value) (*value, error)) error {
 	if err := checkKey(key); err != nil {
 		return err
@@ -161,16 +163,16 @@ func (s *Store) withValue(c *asgi.Cause, key string, f func(now int64, v *value)
 func checkKey(key string) error {
 	switch {
 	case key == "":
-		return &asgi.InvalidNameError{Name: key, Reason: "a key is not empty"}
+		return &asgi.InvalidNameError{Name: key, Reason: "a key must not be empty"}
 	case len(key) > maxKey:
-		return &asgi.InvalidNameError{Name: key[:40] + "…", Reason: "a key is at most 1,024 bytes long"}
+		return &asgi.InvalidNameError{Name: key[:40] + "…", Reason: "a key must be at most 1,024 bytes long"}
 	case !utf8.ValidString(key):
-		return &asgi.InvalidNameError{Name: key, Reason: "a key is valid UTF-8"}
+		return &asgi.InvalidNameError{Name: key, Reason: "a key must be valid UTF-8"}
 	}
 	return nil
 }
 
-// checkValue makes a value fit to be kept.
+// checkValue converts a value to the types of messages and checks its size.
 func (s *Store) checkValue(data any) (any, error) {
 	data, err := asgi.Converter(nil).Value(data)
 	if err != nil {
@@ -184,4 +186,12 @@ func (s *Store) checkSwap(data any) (any, error) {
 		return data, nil
 	}
 	return s.checkValue(data)
+}
+
+func wrongType(key, want string, got any) error {
+	return fmt.Errorf("%w: %q holds %s, not %s", asgi.ErrWrongType, key, asgi.TypeName(got), want)
+}
+
+func tooBig(key string) error {
+	return fmt.Errorf("%w: the sum for %q does not fit in 64 bits", asgi.ErrWrongType, key)
 }

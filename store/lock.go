@@ -9,31 +9,32 @@ import (
 	"time"
 )
 
-// A LockedError says which process has the file open, as far as is known.
+// A LockedError says that another process has the file open, and which one if
+// that is known.
 type LockedError struct {
 	Path    string
-	Pid     int    // zero if not known
-	Control string // address of its control server; empty if it has none
+	Pid     int    // zero if unknown
+	Control string // address of its control server, or empty
 	Started time.Time
 }
 
 func (e *LockedError) Error() string {
 	if e.Pid == 0 {
-		return fmt.Sprintf("%s is in use by another process; stop it, or use another --store", e.Path)
+		return fmt.Sprintf("open store %s: in use by another process; stop it or pass --store", e.Path)
 	}
 	control := ""
 	if e.Control != "" {
 		control = ", control server on " + e.Control
 	}
-	return fmt.Sprintf("%s is in use by process %d, running since %s%s; stop it, or use another --store",
+	return fmt.Sprintf("open store %s: in use by process %d since %s%s; stop it or pass --store",
 		e.Path, e.Pid, e.Started.Local().Format(time.DateTime), control)
 }
 
-// lockPatience is how long Open waits for another process to let the file go.
+// lockTimeout is how long Open waits for another process to unlock the file.
 const lockTimeout = time.Second
 
-// run is what stands in the .run file beside the store, for those who find it
-// locked.
+// runInfo is the content of the .run file beside the store. It tells other
+// processes which one has the store open.
 type runInfo struct {
 	Pid     int       `json:"pid"`
 	Control string    `json:"control,omitempty"`
@@ -42,18 +43,18 @@ type runInfo struct {
 
 func runPath(path string) string { return path + ".run" }
 
-// A runFile is the .run file, locked. It is locked before the store's file is
-// looked at and until it is closed: bbolt has a lock of its own, but not while
-// a file is moved aside, compacted or replaced.
+// A runFile is the locked .run file. It is locked before the store's file is
+// read and until the store is closed. The lock of bbolt does not suffice: it is
+// not held while a file is renamed, compacted or replaced.
 type runFile struct {
 	file *os.File
 
-	mu   sync.Mutex // guards what is written
+	mu   sync.Mutex // guards the file's content and info
 	info runInfo
 }
 
-// lockRun locks the .run file of the store at path, or answers a
-// [LockedError].
+// lockRun locks the .run file of the store at path. It fails with a
+// [LockedError] if another process has it locked.
 func lockRun(path string, started time.Time) (*runFile, error) {
 	for deadline := time.Now().Add(lockTimeout); ; time.Sleep(20 * time.Millisecond) {
 		f, err := os.OpenFile(runPath(path), os.O_RDWR|os.O_CREATE, 0o644)
@@ -78,8 +79,8 @@ func lockRun(path string, started time.Time) (*runFile, error) {
 	}
 }
 
-// isAt reports whether the path still names the file: who held the lock before
-// removes it.
+// isFileAt reports whether the path still names the file f. The previous holder
+// of the lock may have removed it.
 func isFileAt(f *os.File, path string) bool {
 	opened, err := f.Stat()
 	if err != nil {
@@ -89,7 +90,8 @@ func isFileAt(f *os.File, path string) bool {
 	return err == nil && os.SameFile(opened, named)
 }
 
-// write says who has the store, and where its control server is.
+// write writes the process id, the start time and the address of the control
+// server.
 func (r *runFile) write(control string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,8 +107,8 @@ func (r *runFile) write(control string) error {
 	return err
 }
 
-// release removes the file and with it the lock. Where an open file cannot be
-// removed it stays, and says nothing.
+// release removes and unlocks the file. If the system cannot remove an open
+// file, release empties it.
 func (r *runFile) release() error {
 	if err := os.Remove(r.file.Name()); err != nil {
 		_ = r.file.Truncate(0)
@@ -114,8 +116,8 @@ func (r *runFile) release() error {
 	return r.file.Close()
 }
 
-// Announce writes the address of the control server beside the file, for who
-// finds it locked. A store in memory has nobody to tell.
+// Announce writes the address of the control server to the .run file. It does
+// nothing for a store in memory.
 func (s *Store) Announce(control string) error {
 	if s.run == nil {
 		return nil
@@ -123,7 +125,7 @@ func (s *Store) Announce(control string) error {
 	return s.run.write(control)
 }
 
-// lockedError says who has the file, by its .run file.
+// lockedError returns a [LockedError] with the contents of the .run file.
 func lockedError(path string) error {
 	locked := &LockedError{Path: path}
 	var r runInfo

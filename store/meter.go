@@ -2,16 +2,16 @@ package store
 
 import "time"
 
-// meterWindow is how far back a meter's rate looks.
+// meterWindow is the time over which a meter computes its rate.
 const meterWindow = int64(5 * time.Second)
 
-// A meter counts, and knows how many of it were a second ago: the current
-// window, and of the one before as much as makes the span full.
+// A meter counts events and computes their rate. The rate covers the current
+// window and the part of the previous one that makes up a full window.
 type meter struct {
 	count        uint64
-	windowStart  int64  // the window's start
-	countAtStart uint64 // the count then
-	previous     uint64 // counted in the window before
+	windowStart  int64
+	countAtStart uint64 // of the window
+	previous     uint64 // events in the previous window
 }
 
 func (m *meter) add(now int64) {
@@ -35,7 +35,7 @@ func (m *meter) roll(now int64) {
 	m.countAtStart = m.count
 }
 
-// rate answers events a second over the last window.
+// rate returns the events per second over the last window.
 func (m *meter) rate(now int64) float64 {
 	m.roll(now)
 	rest := 1 - float64(now-m.windowStart)/float64(meterWindow)

@@ -13,22 +13,25 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"asgibox/internal/logkey"
 )
 
-// Open makes a store that keeps its durable part in the file at path, which it
-// creates, with its folder, if need be. A file that another process has open
-// is a [LockedError]; one of a newer format is a [NewerFormatError]; a damaged
-// one is moved aside, logged, and a clean one started. Close it.
+// Open opens a store whose durable part is in the file at path. It creates the
+// file and its folder if they do not exist. It fails with a [LockedError] if
+// another process has the file open and with a [NewerFormatError] if the file
+// has a newer format. A damaged file is logged and renamed, and a new one
+// created. The caller must close the store.
 func Open(path string, o Options) (*Store, error) {
 	return open(path, o, func(d disk) disk { return d })
 }
 
-// open is Open with a seam between the journal and the file.
-func open(path string, o Options, seam func(disk) disk) (*Store, error) {
+// open is Open with a function that wraps the disk of the journal, for tests.
+func open(path string, o Options, wrap func(disk) disk) (*Store, error) {
 	s := newStore(o)
 	s.path = path
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("the store's folder: %w", err)
+		return nil, fmt.Errorf("create the folder of the store: %w", err)
 	}
 	run, err := lockRun(path, s.epoch)
 	if err != nil {
@@ -40,7 +43,7 @@ func open(path string, o Options, seam func(disk) disk) (*Store, error) {
 	}
 	s.run = run
 	s.db = file.db
-	s.journal = newJournal(seam(&boltDisk{db: file.db}), s.log, s.now, s.wakeBy)
+	s.journal = newJournal(wrap(&boltDisk{db: file.db}), s.log, s.now, s.wakeBy)
 	s.journal.setWatermark(onDisk)
 	s.kv.journal = s.journal
 	s.load(file.contents)
@@ -49,13 +52,13 @@ func open(path string, o Options, seam func(disk) disk) (*Store, error) {
 	return s, nil
 }
 
-// A file is a bbolt file that is open for writing, and what it held.
+// A file is a bbolt file that is open for writing, and its contents.
 type file struct {
 	db       *bolt.DB
 	contents *contents
 }
 
-// openFile opens the file at path, a new one if there is none or it is
+// openFile opens the file at path, or a new file if there is none or it is
 // damaged.
 func openFile(path string, o Options, log *slog.Logger) (*file, error) {
 	f, err := openUndamaged(path, o, log)
@@ -64,13 +67,14 @@ func openFile(path string, o Options, log *slog.Logger) (*file, error) {
 	}
 	aside, moveErr := moveAside(path)
 	if moveErr != nil {
-		return nil, fmt.Errorf("%s is damaged (%w) and cannot be moved aside: %w", path, err, moveErr)
+		return nil, fmt.Errorf("open store %s: damaged (%w) and cannot be renamed: %w", path, err, moveErr)
 	}
-	log.Warn("the store's file is damaged; it was moved aside and a new one is begun", "file", path, "moved to", aside, "error", err)
+	log.Warn("the store's file is damaged; it was renamed and a new one created", logkey.File, path, "renamed", aside, logkey.Error, err)
 	return openUndamaged(path, o, log)
 }
 
-// openWhole opens a file that is not damaged, a new one if there is none.
+// openUndamaged opens the file at path, or a new file if there is none. It
+// fails with errDamaged if the file is damaged.
 func openUndamaged(path string, o Options, log *slog.Logger) (*file, error) {
 	c, err := readContents(path, log)
 	if err != nil {
@@ -82,20 +86,20 @@ func openUndamaged(path string, o Options, log *slog.Logger) (*file, error) {
 	}
 	if err := prepare(db, c); err != nil {
 		db.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	return &file{db, c}, nil
 }
 
-// openForWriting has bbolt look at all pages once more. Where it panics it
-// keeps the file open, and locked, but another may take its name.
+// openForWriting opens the file with bbolt, which reads all pages once more. If
+// bbolt panics, the file stays open and locked, but it can still be renamed.
 func openForWriting(path string, o Options) (db *bolt.DB, err error) {
 	defer recoverInto(&err)
 	defer panicOnFault()()
 	db, err = bolt.Open(path, 0o644, &bolt.Options{
 		Timeout:        lockTimeout,
 		FreelistType:   bolt.FreelistMapType,
-		NoFreelistSync: true, // it grows with what was once stored; the file is read at start anyway
+		NoFreelistSync: true, // the free list may be long, and the whole file is read at start anyway
 		NoSync:         o.NoSync,
 	})
 	if err != nil {
@@ -104,8 +108,8 @@ func openForWriting(path string, o Options) (db *bolt.DB, err error) {
 	return db, nil
 }
 
-// inspect reads what the file holds without opening it for writing, which
-// would let bbolt trust what was not looked at. An absent file holds nothing.
+// readContents reads the file without opening it for writing, because bbolt
+// must not write to a file that was not checked. An absent file is empty.
 func readContents(path string, log *slog.Logger) (*contents, error) {
 	c := newContents()
 	info, err := os.Stat(path)
@@ -116,7 +120,7 @@ func readContents(path string, log *slog.Logger) (*contents, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder; the store is a file", path)
+		return nil, fmt.Errorf("open store %s: it is a folder; pass the path of a file with --store", path)
 	}
 	db, err := bolt.Open(path, 0o644, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
 	if err != nil {
@@ -139,16 +143,16 @@ func newContents() *contents {
 	return &contents{fresh: true, txid: freshTx, taken: make(map[uint64]bool), copies: make(map[uint64]*copies)}
 }
 
-// prepare makes the buckets of a new file, and makes sure that an old one is
-// what was read.
+// prepare creates the buckets of a new file, and checks that an existing file
+// has not changed after it was read.
 func prepare(db *bolt.DB, c *contents) error {
 	tx, err := db.Begin(true)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // no more than an error after the commit
+	defer tx.Rollback() // after a commit it only returns an error
 	if c.txid != 0 && tx.ID() != c.txid+1 {
-		return errors.New("another process wrote the file while it was being opened; try again")
+		return errors.New("another process wrote to the file at the same time; try again")
 	}
 	if !c.fresh {
 		return nil
@@ -164,8 +168,8 @@ func prepare(db *bolt.DB, c *contents) error {
 	return tx.Commit()
 }
 
-// openError makes bbolt's errors ours: what the system did not refuse, bbolt
-// did, because of what it read.
+// openError converts an error of bolt.Open. An error that is neither a time-out
+// nor from the operating system means that the file is damaged.
 func openError(path string, err error) error {
 	var system *fs.PathError
 	var number syscall.Errno
@@ -173,12 +177,12 @@ func openError(path string, err error) error {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return lockedError(path)
 	case errors.As(err, &system), errors.As(err, &number):
-		return fmt.Errorf("open %s: %w", path, err)
+		return fmt.Errorf("open store %s: %w", path, err)
 	}
 	return fmt.Errorf("%w: %w", errDamaged, err)
 }
 
-// moveAside renames a damaged file to a name that is not taken.
+// moveAside renames a damaged file to an unused name.
 func moveAside(path string) (aside string, err error) {
 	base := path + ".damaged-" + time.Now().Format("20060102-150405")
 	aside = base
@@ -190,7 +194,7 @@ func moveAside(path string) (aside string, err error) {
 	}
 }
 
-// closeFile ends the journal and lets the file go.
+// closeFile closes the journal and unlocks the file.
 func (s *Store) closeFile(ctx context.Context) error {
 	if s.journal == nil {
 		return nil

@@ -10,38 +10,39 @@ import (
 	"asgibox/asgi"
 )
 
-// Options of a [Store]. The zero value works; each field says its default.
+// Options of a [Store]. A zero field has its default, given at the end of its
+// comment.
 type Options struct {
-	Expiry          time.Duration     // an unread message lives so long; 60 s
-	GroupExpiry     time.Duration     // a membership lives so long after the last add; 86,400 s
-	Capacity        int               // messages a queue holds where no pattern says otherwise; 1,000
-	ChannelCapacity []PatternCapacity // first match wins
-	MaxMessage      int               // bytes of payload that one message carries; 1 MiB
-	Memory          int               // bytes that all queues together take; 256 MiB
-	NoSync          bool              // commit without waiting for the disk: a power cut may lose what was acknowledged
-	Log             *slog.Logger      // nowhere
+	Expiry          time.Duration     // lifetime of an unread message; 60 s
+	GroupExpiry     time.Duration     // lifetime of a membership after the last add; 86,400 s
+	Capacity        int               // messages in a queue that matches no pattern; 1,000
+	ChannelCapacity []PatternCapacity // first match wins; none
+	MaxMessage      int               // bytes of payload in one message; 1 MiB
+	Memory          int               // bytes of all queues together; 256 MiB
+	NoSync          bool              // commit without fsync: a power cut may lose acknowledged changes; false
+	Log             *slog.Logger      // discards all records
 }
 
-// A PatternCapacity is the capacity of the channels whose names match. In the
-// pattern a "*" stands for any text; for a process-specific channel it is
-// compared with the part up to and including "!".
+// A PatternCapacity is the capacity of all channels whose names match Pattern.
+// A "*" in it matches any text. The name of a process-specific channel is its
+// part up to and including "!".
 type PatternCapacity struct {
 	Pattern  string
-	Capacity int // below 1 counts as 1
+	Capacity int // less than 1 means 1
 }
 
-// ParsePatternCapacity reads "http.request=2000".
+// ParsePatternCapacity parses text like "http.request=2000".
 func ParsePatternCapacity(text string) (PatternCapacity, error) {
 	pattern, number, ok := strings.Cut(text, "=")
 	n, err := strconv.Atoi(number)
 	if !ok || err != nil || n < 1 || pattern == "" {
-		return PatternCapacity{}, fmt.Errorf("channel capacity %q: want PATTERN=N with N of at least 1, like http.request=2000", text)
+		return PatternCapacity{}, fmt.Errorf("channel capacity %q: expected PATTERN=N with N at least 1, like http.request=2000", text)
 	}
 	return PatternCapacity{pattern, n}, nil
 }
 
-// bodyCapacity bounds the pieces of one request body that wait: a slow reader
-// slows the client.
+// bodyCapacity limits the waiting pieces of one request body, so that a slow
+// reader slows the client.
 var bodyCapacity = PatternCapacity{"http.request.body?*", 16}
 
 func (o Options) withDefaults() Options {
@@ -66,7 +67,7 @@ func (o *Options) settings() asgi.Settings {
 	return asgi.Settings{Expiry: o.Expiry, GroupExpiry: o.GroupExpiry, Capacity: o.Capacity, MaxMessage: o.MaxMessage}
 }
 
-// capacityOf answers how many messages the queue of that name holds.
+// capacityOf returns the capacity of the queue with that name.
 func (o *Options) capacityOf(name string) int {
 	for _, p := range o.ChannelCapacity {
 		if asgi.MatchName(p.Pattern, name) {

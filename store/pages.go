@@ -7,19 +7,19 @@ import (
 	"io"
 )
 
-// bbolt follows the references between pages without end, so a page that
-// refers to one above it would never let it finish. So the pages are walked
-// here first: each must be what it is taken for, within bounds, and in one
-// place only.
+// bbolt follows references between pages without a limit, so a page that refers
+// to one above it would make it loop forever. checkPages therefore walks the
+// pages first: each must have a valid type, be within bounds, and be referred to
+// once.
 //
 // A page, in the byte order of the machine:
 //
 //	id 8 | flags 2 | count 2 | overflow 4, then count elements
-//	branch element: key's place 4 | key's length 4 | child 8
-//	leaf element:   flags 4 | key's place 4 | key's length 4 | value's length 4
+//	branch element: key's offset 4 | key's length 4 | child 8
+//	leaf element:   flags 4 | key's offset 4 | key's length 4 | value's length 4
 //
-// Places count from the element's own. A bucket's value is its root 8 and a
-// sequence 8; if the root is 0 its only page follows.
+// Offsets count from the start of the element. A bucket's value is its root 8
+// and a sequence 8; if the root is 0 its only page follows.
 const (
 	pageHead    = 16
 	elementSize = 16
@@ -30,7 +30,7 @@ const (
 	maxLevels   = 64
 )
 
-var errReference = errors.New("a page that others refer to is not what it must be")
+var errReference = errors.New("invalid page")
 
 // pages walks the pages of a file.
 type pages struct {
@@ -48,7 +48,7 @@ func checkPages(f io.ReaderAt, m meta) error {
 // tree checks a page and all below it.
 func (p *pages) tree(id uint64, level int) error {
 	if level == maxLevels {
-		return fmt.Errorf("%w: page %d is too deep", errReference, id)
+		return fmt.Errorf("%w: page %d is nested too deeply", errReference, id)
 	}
 	b, err := p.read(id, level)
 	if err != nil {
@@ -74,7 +74,7 @@ func (p *pages) tree(id uint64, level int) error {
 	case leafFlag:
 		return p.leaf(b, id, level)
 	}
-	return fmt.Errorf("%w: page %d", errReference, id)
+	return fmt.Errorf("%w: page %d has an unknown type", errReference, id)
 }
 
 // read reads a page with its overflow.
@@ -93,7 +93,7 @@ func (p *pages) read(id uint64, level int) ([]byte, error) {
 	order := binary.NativeEndian
 	overflow := uint64(order.Uint32(b[12:]))
 	if order.Uint64(b) != id || overflow >= p.meta.pages-id {
-		return nil, fmt.Errorf("%w: page %d", errReference, id)
+		return nil, fmt.Errorf("%w: page %d has another id or too long an overflow", errReference, id)
 	}
 	for i := id; i <= id+overflow; i++ {
 		if p.seen[i] {
@@ -109,7 +109,7 @@ func (p *pages) read(id uint64, level int) ([]byte, error) {
 		}
 	}
 	if pageHead+int(order.Uint16(b[10:]))*elementSize > len(b) {
-		return nil, fmt.Errorf("%w: page %d has more elements than it holds", errReference, id)
+		return nil, fmt.Errorf("%w: page %d has too many elements", errReference, id)
 	}
 	return b, nil
 }
@@ -119,14 +119,14 @@ func (p *pages) leaf(b []byte, id uint64, level int) error {
 	order := binary.NativeEndian
 	for i := range int(order.Uint16(b[10:])) {
 		at := pageHead + i*elementSize
-		place, key, value := order.Uint32(b[at+4:]), order.Uint32(b[at+8:]), order.Uint32(b[at+12:])
-		if !within(b, at, place, key) || !within(b, at+int(place)+int(key), 0, value) {
+		offset, key, value := order.Uint32(b[at+4:]), order.Uint32(b[at+8:]), order.Uint32(b[at+12:])
+		if !within(b, at, offset, key) || !within(b, at+int(offset)+int(key), 0, value) {
 			return fmt.Errorf("%w: element %d of leaf %d", errReference, i, id)
 		}
 		if order.Uint32(b[at:])&bucketFlag == 0 {
 			continue
 		}
-		start := at + int(place) + int(key)
+		start := at + int(offset) + int(key)
 		if err := p.bucket(b[start:start+int(value)], id, level); err != nil {
 			return err
 		}
@@ -134,10 +134,10 @@ func (p *pages) leaf(b []byte, id uint64, level int) error {
 	return nil
 }
 
-// bucket checks what the value of a bucket refers to.
+// bucket checks the value of a bucket and the pages it refers to.
 func (p *pages) bucket(value []byte, id uint64, level int) error {
 	if len(value) < bucketHead {
-		return fmt.Errorf("%w: a bucket of leaf %d", errReference, id)
+		return fmt.Errorf("%w: leaf %d has a bucket that is too short", errReference, id)
 	}
 	order := binary.NativeEndian
 	if root := order.Uint64(value); root != 0 {
@@ -145,16 +145,15 @@ func (p *pages) bucket(value []byte, id uint64, level int) error {
 	}
 	inline := value[bucketHead:]
 	if len(inline) < pageHead || order.Uint16(inline[8:]) != leafFlag || pageHead+int(order.Uint16(inline[10:]))*elementSize > len(inline) {
-		return fmt.Errorf("%w: a bucket within leaf %d", errReference, id)
+		return fmt.Errorf("%w: leaf %d has an invalid inline bucket", errReference, id)
 	}
 	if level+1 == maxLevels {
-		return fmt.Errorf("%w: buckets in buckets of leaf %d", errReference, id)
+		return fmt.Errorf("%w: leaf %d has buckets nested too deeply", errReference, id)
 	}
 	return p.leaf(inline, id, level+1)
 }
 
-// within reports whether length bytes at a place, which counts from at, lie in
-// the page.
-func within(b []byte, at int, place, length uint32) bool {
-	return uint64(at)+uint64(place)+uint64(length) <= uint64(len(b))
+// within reports whether the length bytes at at+offset lie in the page.
+func within(b []byte, at int, offset, length uint32) bool {
+	return uint64(at)+uint64(offset)+uint64(length) <= uint64(len(b))
 }

@@ -2,9 +2,8 @@ package store
 
 import "asgibox/asgi"
 
-// PutBack returns a delivery that nobody has seen to the head of its queue.
-// It takes no account of capacity: the message had its place before. See
-// [asgi.PutBack].
+// PutBack returns an unused delivery to the head of its queue. It ignores the
+// capacity, because the message was in the queue before. See [asgi.PutBack].
 func (s *Store) PutBack(d asgi.Delivery) error {
 	r := &record{
 		message:  d.Message,
@@ -30,8 +29,8 @@ func (s *Store) PutBack(d asgi.Delivery) error {
 		s.mu.Unlock()
 		return s.deliver(q, b, r)
 	}
-	if spot := q.parked.last; spot != nil && q.binding == nil && q.breakpoint == nil && r.deadline > now {
-		w := spot.waiter
+	if last := q.parked.last; last != nil && q.binding == nil && q.breakpoint == nil && r.deadline > now {
+		w := last.waiter
 		s.assignLocked(w, d, nil, now)
 		s.mu.Unlock()
 		w.ready <- struct{}{}

@@ -6,31 +6,31 @@ import (
 	"asgibox/asgi"
 )
 
-// A record is one message that waits.
+// A record is a waiting message.
 type record struct {
 	message  asgi.Message
 	channel  string       // the full name
 	barrier  asgi.Barrier // its sender's
 	trace    asgi.TraceID
-	id       uint64 // rises in the order of sending
+	id       uint64 // increases in the order of sending
 	deadline int64
 	next     *record
 	durable  bool
 
-	// For the journal: where it is staged or written, if it is.
+	// For the journal.
 	seq       uint64  // the number of its op; zero if there is none
-	copies    *copies // it is one of a group's
-	cancelled bool    // as such it was taken before it was written; guarded by the journal's mutex
+	copies    *copies // if it is a copy of a message to a group
+	cancelled bool    // the copy was taken before it was written; guarded by the journal's mutex
 }
 
-// recordFootprint is what a record takes beside its message, in bytes.
+// recordFootprint is the memory of a record without its message, in bytes.
 const recordFootprint = 192
 
 func (r *record) footprint() int { return recordFootprint + r.message.Footprint() }
 
-// delivery answers what a reader gets. Its barrier covers, besides what its
-// sender did, the queue's last durable change: that it is the first message
-// now shows that those before it were taken.
+// delivery returns the delivery of a record. Its barrier covers the sender's
+// barrier and the queue's last durable change, because a reader that gets this
+// message first learns that the messages before it were taken.
 func (s *Store) delivery(q *queue, r *record) asgi.Delivery {
 	return asgi.Delivery{
 		Channel:  r.channel,
@@ -43,46 +43,50 @@ func (s *Store) delivery(q *queue, r *record) asgi.Delivery {
 	}
 }
 
-// A queue is what waits on a channel, and who. Either is empty: a message is
-// given to a reader that waits. The channels of one process share a queue.
+// A queue holds the messages or the readers that wait on a channel. One of both
+// is empty, because a message is given to a waiting reader. The channels of one
+// process share a queue.
 type queue struct {
 	name       string
 	kind       asgi.Kind
 	capacity   int
 	head, tail *record
 	length     int
-	disorder   bool // some deadline is earlier than that of a record before it
+	disorder   bool // a record may have an earlier deadline than one before it
 	parked     slots
 	binding    *binding
-	lastTake   uint64 // the ticket of its last take
+	lastTake   uint64 // Store.takes at its last take
 	seq        uint64 // the journal's number of its last durable change
-	lastRead   int64  // when somebody last wanted a message of it
-	lastSend   int64  // when a message was last sent to it
-	nextSweep  int64  // when the keeper looks at it: not after any deadline
-	heapIndex  int    // in the store's schedule
+	lastRead   int64  // when a reader last asked for a message
+	lastSend   int64  // when a message was last sent
+	nextSweep  int64  // when the keeper sweeps it; not after any deadline
+	heapIndex  int    // in Store.sweeps
 	sent       meter
 	refused    meter
 	expired    uint64
-	breakpoint *breakpoint // nil unless somebody has put one
+	breakpoint *breakpoint // nil unless paused
 }
 
 func (q *queue) when() int64 { return q.nextSweep }
 func (q *queue) tie() uint64 { return 0 }
 func (q *queue) index() *int { return &q.heapIndex }
 
-// keepIdle is how long an unused channel's figures are kept. Single-reader
-// channels come and go with each request body, so theirs go after the expiry.
+// idleTime is how long an unused queue and its statistics are kept. Each request
+// body has a single-reader channel, so the queues of these channels are removed
+// after the expiry.
 const idleTime = int64(time.Hour)
 
+// idleAt returns when the queue can be removed unless it is used.
 func (s *Store) idleAt(q *queue) int64 {
-	keep := int64(s.opts.Expiry)
+	idle := int64(s.opts.Expiry)
 	if q.kind != asgi.SingleReader {
-		keep = max(keep, idleTime)
+		idle = max(idle, idleTime)
 	}
-	return max(q.lastRead, q.lastSend) + keep
+	return max(q.lastRead, q.lastSend) + idle
 }
 
-// queueLocked answers the queue of a channel or prefix, a new one if need be.
+// queueLocked returns the queue of a channel or prefix. It creates the queue if
+// there is none.
 func (s *Store) queueLocked(name string, now int64) *queue {
 	if q := s.queues[name]; q != nil {
 		return q
@@ -95,7 +99,7 @@ func (s *Store) queueLocked(name string, now int64) *queue {
 	return q
 }
 
-// pushLocked puts a record at the end of its queue.
+// pushLocked adds a record at the end of its queue.
 func (s *Store) pushLocked(q *queue, r *record) {
 	if q.tail == nil {
 		q.head = r
@@ -107,7 +111,7 @@ func (s *Store) pushLocked(q *queue, r *record) {
 	s.countLocked(q, r)
 }
 
-// pushFrontLocked puts a record back where it was taken from.
+// pushFrontLocked adds a record at the head of its queue.
 func (s *Store) pushFrontLocked(q *queue, r *record) {
 	if q.head == nil {
 		q.tail = r
@@ -130,7 +134,7 @@ func (s *Store) countLocked(q *queue, r *record) {
 	}
 }
 
-// popLocked takes the head off a queue that has one.
+// popLocked removes the head of a queue that is not empty.
 func (s *Store) popLocked(q *queue) *record {
 	r := q.head
 	q.head = r.next
@@ -142,7 +146,7 @@ func (s *Store) popLocked(q *queue) *record {
 	return r
 }
 
-// takenLocked has the journal forget a message that left its queue.
+// journalTakeLocked makes the journal delete a message that left its queue.
 func (s *Store) journalTakeLocked(q *queue, r *record) {
 	if r.durable {
 		q.seq = max(q.seq, s.journal.take(r))
@@ -155,7 +159,8 @@ func (s *Store) uncountLocked(q *queue, r *record) {
 	s.memory -= r.footprint()
 }
 
-// headLocked answers the first message of the queue that has not expired.
+// headLocked returns the first message of the queue that has not expired, or
+// nil.
 func (s *Store) headLocked(q *queue, now int64) *record {
 	for q.head != nil && q.head.deadline <= now && q.breakpoint == nil {
 		s.expireLocked(q, s.popLocked(q))
@@ -163,7 +168,7 @@ func (s *Store) headLocked(q *queue, now int64) *record {
 	return q.head
 }
 
-// shortage is why a message cannot be queued.
+// A shortage is a reason why a message cannot be queued.
 type shortage uint8
 
 const (
@@ -172,7 +177,8 @@ const (
 	outOfMemory
 )
 
-// roomLocked reports whether the queue takes so many bytes more.
+// shortageLocked returns the reason why the queue cannot take another message of
+// footprint bytes, or hasRoom.
 func (s *Store) shortageLocked(q *queue, footprint int, now int64) shortage {
 	if q.length >= q.capacity && q.nextSweep <= now {
 		s.sweepQueueLocked(q, now)

@@ -7,7 +7,7 @@ import (
 	"asgibox/asgi"
 )
 
-// HasReader reports whether somebody reads the channel. See [asgi.Readers].
+// HasReader reports whether the channel has a reader. See [asgi.Readers].
 func (s *Store) HasReader(channel string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -18,17 +18,17 @@ func (s *Store) HasReader(channel string) bool {
 	return q.parked.first != nil || q.binding != nil || q.lastRead > 0 && s.now()-q.lastRead < int64(s.opts.Expiry)
 }
 
-// randomLength is of the part that makes a new channel's name unique.
+// randomLength is the length of the random part of a new channel's name.
 const randomLength = 16
 
-// NewChannel answers a single-reader channel that nobody uses. See
+// NewChannel returns the name of an unused single-reader channel. See
 // [asgi.Layer].
 func (s *Store) NewChannel(_ context.Context, pattern string) (string, error) {
 	if err := asgi.CheckPattern(pattern); err != nil {
 		return "", err
 	}
 	if len(pattern)+randomLength > asgi.MaxNameLength {
-		return "", &asgi.InvalidNameError{Name: pattern, Reason: "with a random part it is longer than 100 bytes"}
+		return "", &asgi.InvalidNameError{Name: pattern, Reason: "the name with its random part is longer than 100 bytes"}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

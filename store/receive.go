@@ -40,7 +40,7 @@ func (s *Store) Receive(ctx context.Context, c *asgi.Cause, channels ...string) 
 			s.waiters.Put(w)
 			return asgi.Delivery{}, context.Cause(ctx)
 		}
-		<-w.ready // a message was assigned before: it is returned
+		<-w.ready // a message was assigned before ctx ended: return it
 	}
 	d, err := w.got, w.err
 	w.got = asgi.Delivery{}
@@ -85,7 +85,7 @@ func checkReceive(channels []string) error {
 	return nil
 }
 
-// few is how many channels most receives name at most.
+// usualChannels is the largest number of channels that most receives name.
 const usualChannels = 16
 
 // queuesLocked appends the queues of the channels.
@@ -96,10 +96,10 @@ func (s *Store) queuesLocked(queues []*queue, channels []string, now int64) []*q
 	return queues
 }
 
-// takeLocked takes the first message of the queue that was served least
-// recently. So whoever else reads, a message on a quiet channel waits for no
-// more takes than there are channels named. If there is no message it answers
-// the last durable change that made it so.
+// takeLocked takes the first message of the queue whose last take is longest
+// ago. A reader of n channels therefore gets a message of each channel that has
+// one within n takes. If there is no message, takeLocked returns the number of
+// the queues' last durable change.
 func (s *Store) takeLocked(queues []*queue, now int64) (d asgi.Delivery, ok bool, seq uint64) {
 	var from *queue
 	for _, q := range queues {

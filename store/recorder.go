@@ -9,24 +9,24 @@ import (
 	"asgibox/asgi"
 )
 
-// An EventKind is what happened to a message.
+// An EventKind is a kind of event in the life of a message.
 type EventKind uint8
 
 // The kinds of event.
 const (
-	Sent    EventKind = iota // it was accepted: handed to a reader, pushed to its connection, or queued
-	Taken                    // a reader has it
-	Refused                  // its channel was full, or its connection gone
-	Expired                  // nobody took it in time
-	Dropped                  // by hand
-	Delayed                  // it waits for its time
+	Sent    EventKind = iota // accepted: handed to a reader, pushed to its connection, or queued
+	Taken                    // taken by a reader
+	Refused                  // not accepted: its channel was full, or its connection gone
+	Expired                  // not taken in time
+	Dropped                  // dropped by a debugger
+	Delayed                  // accepted, to be sent at a later time
 )
 
 var kindNames = [...]string{"sent", "taken", "refused", "expired", "dropped", "delayed"}
 
 func (k EventKind) String() string { return kindNames[k] }
 
-// EventKinds answers all kinds.
+// EventKinds returns all kinds.
 func EventKinds() (kinds []EventKind) {
 	for k := range kindNames {
 		kinds = append(kinds, EventKind(k))
@@ -34,23 +34,23 @@ func EventKinds() (kinds []EventKind) {
 	return kinds
 }
 
-// An Event is one thing that happened to one message.
+// An Event is an event in the life of one message.
 type Event struct {
 	Kind       EventKind
 	At         time.Time
-	ID         uint64 // of the message: its events have it in common
+	ID         uint64 // of the message; the same in all its events
 	Trace      asgi.TraceID
 	Channel    string
-	Group      string // that it was sent to, if it was one
+	Group      string // the group it was sent to, if any
 	Message    asgi.Message
-	Generation uint64        // of who sent or took it; zero outside an application
-	Place      string        // where in the application it was sent, if known
-	Waited     time.Duration // in its queue, until it was taken or expired
+	Generation uint64        // of the sender or reader; zero outside an application
+	Place      string        // file and line of the application that sent it, if known
+	Waited     time.Duration // time in its queue until it was taken or expired
 	Reason     string        // why it was refused
 }
 
-// A Recorder notes events until somebody fetches them. It never holds up who
-// sends: what does not fit is counted and lost.
+// A Recorder stores events until they are fetched. It never delays a sender:
+// events beyond its limit are counted and dropped.
 type Recorder struct {
 	store *Store
 	limit int
@@ -60,14 +60,14 @@ type Recorder struct {
 	events  []Event
 	lost    uint64
 	burst   int
-	nextCut int // how many events lower the share
+	nextCut int // number of events at which the share is lowered next
 }
 
-// defaultBurst is what SetBurst says at first.
+// defaultBurst is the burst of a new recorder.
 const defaultBurst = 1024
 
-// Record begins to record and answers the recorder, in place of the one
-// before. It keeps at most limit events between two calls of Fetch.
+// Record starts a new recorder, which replaces the previous one. It stores at
+// most limit events between two calls of Fetch.
 func (d *Debugger) Record(limit int) *Recorder {
 	r := &Recorder{store: d.store, limit: limit, burst: defaultBurst, nextCut: defaultBurst}
 	r.SetShare(1)
@@ -78,9 +78,9 @@ func (d *Debugger) Record(limit int) *Recorder {
 // Stop ends the recording.
 func (r *Recorder) Stop() { r.store.recorder.CompareAndSwap(r, nil) }
 
-// SetShare says how large a part of all traces is recorded, from 0 to 1. What
-// belongs to one trace is recorded together or not at all, unless a burst comes
-// in between: it lowers the share, so that it costs no more than steady traffic.
+// SetShare sets the share of traces that are recorded, from 0 to 1. The events
+// of one trace are recorded all or not at all, unless a burst of events lowers
+// the share in between, which limits its cost to that of steady traffic.
 func (r *Recorder) SetShare(share float64) {
 	switch {
 	case share >= 1:
@@ -92,22 +92,23 @@ func (r *Recorder) SetShare(share float64) {
 	}
 }
 
-// SetBurst says how many events between two calls of Fetch lower the share,
-// from the next call on.
+// SetBurst sets the number of events between two calls of Fetch that lowers the
+// share. It takes effect at the next Fetch.
 func (r *Recorder) SetBurst(events int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.burst = events
 }
 
-// Share answers how large a part of all traces is recorded now, from 0 to 1.
+// Share returns the share of traces that are recorded now, from 0 to 1.
 func (r *Recorder) Share() float64 { return float64(r.share.Load()) / math.MaxUint64 }
 
-// Wants reports whether the trace is among those that are recorded.
+// Wants reports whether events of the trace are recorded. A nil recorder
+// records none.
 func (r *Recorder) Wants(t asgi.TraceID) bool { return r != nil && uint64(t) <= r.share.Load() }
 
-// Fetch answers what was recorded since the last call, and how many events
-// were lost. The slice into, which may be nil, is kept for what comes next.
+// Fetch returns the events recorded since the last call, and how many were
+// lost. The recorder stores the following events in into, which may be nil.
 func (r *Recorder) Fetch(into []Event) (events []Event, lost uint64) {
 	clear(into)
 	r.mu.Lock()
@@ -146,7 +147,7 @@ func (s *Store) noteSent(c *asgi.Cause, r *record, group string, err error) {
 	rec.add(e)
 }
 
-// noteDelayed records the outcome of a send that was to wait for its time.
+// noteDelayed records the outcome of a delayed send.
 func (s *Store) noteDelayed(c *asgi.Cause, r *record, err error) {
 	rec := s.recorder.Load()
 	if !rec.Wants(r.trace) {
@@ -160,7 +161,7 @@ func (s *Store) noteDelayed(c *asgi.Cause, r *record, err error) {
 	rec.add(e)
 }
 
-// eventOf says of a message what its sender knows.
+// eventOf returns an event with the data that the sender knows.
 func eventOf(c *asgi.Cause, r *record) Event {
 	e := Event{ID: r.id, Trace: r.trace, Channel: r.channel, Message: r.message}
 	if c != nil {
@@ -194,7 +195,7 @@ func (s *Store) noteTaken(c *asgi.Cause, d *asgi.Delivery) {
 	rec.add(e)
 }
 
-// noteEnd records the end of a message that nobody received.
+// noteEnd records that a message expired or was dropped.
 func (s *Store) noteEnd(kind EventKind, r *record) {
 	rec := s.recorder.Load()
 	if !rec.Wants(r.trace) {

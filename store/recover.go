@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -9,34 +10,34 @@ import (
 	"asgibox/asgi"
 )
 
-// contents are what a file held when it was opened.
+// contents are the contents of a file when it was opened.
 type contents struct {
-	fresh     bool // it has no buckets yet
-	compacted bool // into a new file beside it
-	txid      int  // the last transaction; zero if that does not matter
+	fresh     bool // the file has no buckets yet
+	compacted bool // there is a compacted copy beside the file
+	txid      int  // the last transaction; zero means any
 
-	lastAlive int64
+	lastAlive int64 // when the file was last written
 	lastID    uint64
 	bytes     int64 // of all keys and values
 	queued    []*record
 	delayed   []*delayed
 	members   []membership
 	values    []keyValue
-	copies    map[uint64]*copies // by the group's message
-	taken     map[uint64]bool    // copies by id
+	copies    map[uint64]*copies // by the id of the group's message
+	taken     map[uint64]bool    // ids of taken copies
 }
 
 // A NewerFormatError says that a file was written by a newer asgibox.
 type NewerFormatError struct {
 	Path           string
-	Format, Newest uint64 // the file's, and the newest that is understood
+	Format, Newest uint64 // the file's format, and the newest that can be read
 }
 
 func (e *NewerFormatError) Error() string {
-	return fmt.Sprintf("%s has format %d, written by a newer asgibox; this one understands up to %d: use the newer one, or another --store", e.Path, e.Format, e.Newest)
+	return fmt.Sprintf("open store %s: it has format %d of a newer asgibox, and this one reads up to %d; use the newer one or pass --store", e.Path, e.Format, e.Newest)
 }
 
-// read reads everything, in the order of the keys. Any error but
+// read reads all buckets, each in the order of its keys. Any error except
 // [NewerFormatError] means that the file is damaged.
 func (c *contents) read(db *bolt.DB) (err error) {
 	defer recoverInto(&err)
@@ -69,8 +70,8 @@ func (c *contents) read(db *bolt.DB) (err error) {
 	})
 }
 
-// walk calls item for each key of a bucket. Keys that do not rise show that a
-// page is not the one that was meant.
+// walk calls item for each key of a bucket. Keys out of order mean that bbolt
+// read a wrong page.
 func (c *contents) walk(tx *bolt.Tx, bucket []byte, item func(key, value []byte) error) error {
 	var last []byte
 	cursor := tx.Bucket(bucket).Cursor()
@@ -128,7 +129,7 @@ func (c *contents) message(key, value []byte) error {
 	return nil
 }
 
-// group makes a group's message its copies that nobody has taken.
+// addCopies adds the copies of a group's message that are not taken.
 func (c *contents) addCopies(r record, names []copyName) {
 	group := &copies{id: r.id, message: r.message, trace: r.trace, deadline: r.deadline, seq: onDisk}
 	c.copies[r.id] = group
@@ -155,17 +156,18 @@ func (c *contents) value(key, value []byte) error {
 	return err
 }
 
-// freshTx is the last transaction of a file that bbolt has just made.
+// freshTx is the last transaction of a file that bbolt has just created.
 const freshTx = 1
 
-// onDisk is the number of what was on disk before the journal began.
+// onDisk is the number of all changes that were on disk before the journal
+// started.
 const onDisk = uint64(1)
 
-// fill makes the contents those of a store that nobody uses yet.
+// load loads the contents into a store that is not in use yet.
 func (s *Store) load(c *contents) {
 	s.lastID = c.lastID
 	now := s.now()
-	slices.SortStableFunc(c.queued, func(a, b *record) int { return compare(a.id, b.id) })
+	slices.SortStableFunc(c.queued, func(a, b *record) int { return cmp.Compare(a.id, b.id) })
 	queued, waiting := s.mergeDue(c, now)
 	for _, r := range queued {
 		r.seq = onDisk
@@ -178,7 +180,7 @@ func (s *Store) load(c *contents) {
 		}
 		s.scheduleLocked(d)
 	}
-	slices.SortStableFunc(c.members, func(a, b membership) int { return compare(a.expires, b.expires) })
+	slices.SortStableFunc(c.members, func(a, b membership) int { return cmp.Compare(a.expires, b.expires) })
 	for _, m := range c.members {
 		s.joinLocked(m.group, m.channel, m.expires)
 	}
@@ -188,19 +190,19 @@ func (s *Store) load(c *contents) {
 	}
 }
 
-// overdue makes a message that became due while nobody was there to try it due
-// now: its expiry starts now, and still does after another start.
+// makeDueNow changes the due time of a message that became due while the store
+// was down, so that its expiry starts now. The new time is written to the file.
 func (s *Store) makeDueNow(d *delayed, now int64) {
 	d.due = now
 	s.journal.putLater(d)
-	d.seq = onDisk // not to be struck: the file has it, with its old time
+	d.seq = onDisk // the file has the message, so taking it must delete it there
 }
 
-// merge puts the delayed messages that became due while the store ran among
-// those that were queued, as they were; those that became due while it was
-// down are yet to be tried.
+// mergeDue inserts the delayed messages that became due while the store ran into
+// the queued ones, in the order of their deadlines. It returns the other delayed
+// messages, which are not due yet or became due while the store was down.
 func (s *Store) mergeDue(c *contents, now int64) (queued []*record, waiting []*delayed) {
-	slices.SortStableFunc(c.delayed, func(a, b *delayed) int { return compare(a.due, b.due) })
+	slices.SortStableFunc(c.delayed, func(a, b *delayed) int { return cmp.Compare(a.due, b.due) })
 	var tried []*record
 	for _, d := range c.delayed {
 		if d.due > c.lastAlive {
@@ -221,14 +223,4 @@ func (s *Store) mergeDue(c *contents, now int64) (queued []*record, waiting []*d
 		queued = append(queued, r)
 	}
 	return append(queued, tried...), waiting
-}
-
-func compare[T int64 | uint64](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

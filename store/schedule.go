@@ -2,24 +2,24 @@ package store
 
 import "container/heap"
 
-// A schedule orders what must be looked at by when; what comes first is
-// first. Its entries know their place, so that they can move or leave.
+// A schedule is a heap of entries in the order of their times. Each entry stores
+// its index, so that it can be moved or removed.
 type schedule[T entry] []T
 
 type entry interface {
-	when() int64 // to be looked at
-	tie() uint64 // among those of one time
-	index() *int // where it is kept in its schedule
+	when() int64
+	tie() uint64 // orders entries of one time
+	index() *int // its index in the schedule; -1 if removed
 }
 
 func (s *schedule[T]) add(e T) { heap.Push((*sorter[T])(s), e) }
 
 func (s *schedule[T]) remove(e T) { heap.Remove((*sorter[T])(s), *e.index()) }
 
-// fix is called after an entry's time has changed.
+// fix moves an entry after its time has changed.
 func (s *schedule[T]) fix(e T) { heap.Fix((*sorter[T])(s), *e.index()) }
 
-// next answers the first entry if its time has come.
+// next returns the first entry if it is due.
 func (s schedule[T]) next(now int64) (e T, ok bool) {
 	if len(s) == 0 || s[0].when() > now {
 		return e, false
@@ -27,7 +27,7 @@ func (s schedule[T]) next(now int64) (e T, ok bool) {
 	return s[0], true
 }
 
-// sorter is the schedule as container/heap wants it.
+// sorter implements heap.Interface for a schedule.
 type sorter[T entry] []T
 
 func (s sorter[T]) Len() int { return len(s) }

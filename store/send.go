@@ -18,7 +18,7 @@ func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 		return err
 	}
 	durable := !slices.Contains(opts, asgi.Volatile)
-	if channel == delayChannel {
+	if channel == asgi.DelayChannel {
 		return s.sendToDelay(ctx, c, m, durable)
 	}
 	name := asgi.ProcessPrefix(channel)
@@ -72,13 +72,13 @@ func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 	return nil
 }
 
-// offerLocked hands the record to a reader, which the caller wakes once the
-// lock is gone, or queues it.
+// offerLocked hands the record to a waiting reader or queues it. The caller
+// wakes the returned reader after it has released the lock.
 func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short shortage) {
-	if spot := q.parked.last; spot != nil && q.binding == nil && q.breakpoint == nil {
-		w := spot.waiter
+	if last := q.parked.last; last != nil && q.binding == nil && q.breakpoint == nil {
+		w := last.waiter
 		s.sentLocked(q, now)
-		if r.seq != 0 { // a delayed message, which is in the journal
+		if r.seq != 0 { // a delayed message that is in the journal
 			s.journalTakeLocked(q, &r)
 		}
 		s.assignLocked(w, s.delivery(q, &r), nil, now)
@@ -115,7 +115,7 @@ func (s *Store) refusedLocked(q *queue, now int64) {
 	s.refused.add(now)
 }
 
-// fits refuses what is too long to carry.
+// checkSize fails if a message or value of that size is too large.
 func (s *Store) checkSize(size int) error {
 	if limit := s.opts.MaxMessage + asgi.MessageOverhead; size > limit {
 		return &asgi.MessageTooLargeError{Size: size, Limit: limit}
@@ -125,7 +125,7 @@ func (s *Store) checkSize(size int) error {
 
 func (s *Store) fullError(q *queue, channel string, short shortage, memory int) error {
 	if short == outOfMemory {
-		return &asgi.ChannelFullError{Channel: channel, Reason: "all that waits takes " + strconv.Itoa(memory>>20) + " MiB (--memory)"}
+		return &asgi.ChannelFullError{Channel: channel, Reason: "all waiting messages take " + strconv.Itoa(memory>>20) + " MiB (--memory)"}
 	}
 	return &asgi.ChannelFullError{Channel: channel, Reason: strconv.Itoa(q.capacity) + " messages wait (--capacity, --channel-capacity)"}
 }

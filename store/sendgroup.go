@@ -8,7 +8,8 @@ import (
 	"asgibox/asgi"
 )
 
-// groupStep is how many members are served under one hold of the lock.
+// groupStep is the number of members that are sent a copy before the lock is
+// released.
 const groupStep = 128
 
 // SendGroup sends one copy to each member, in the order in which they joined.
@@ -25,14 +26,14 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 		return err
 	}
 	now := s.now()
-	todo := s.stepWorks.Get().(*stepWork)
-	defer s.stepWorks.Put(todo)
+	work := s.stepWorks.Get().(*stepWork)
+	defer s.stepWorks.Put(work)
 	send := groupSend{
 		store: s,
 		now:   now,
 		cause: c,
 		group: group,
-		work:  todo,
+		work:  work,
 		template: record{
 			message:  m,
 			barrier:  c.Barrier(),
@@ -61,8 +62,8 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 	return nil
 }
 
-// sendsDurable reports whether the message is to be journalled for any
-// member, and waits for the journal if it is.
+// admitGroupSend reports whether the message must be journalled for any member.
+// If so, it waits for the journal.
 func (s *Store) admitGroupSend(ctx context.Context, group string, opts []asgi.SendOption) (bool, error) {
 	if slices.Contains(opts, asgi.Volatile) {
 		return false, nil
@@ -77,29 +78,30 @@ func (s *Store) admitGroupSend(ctx context.Context, group string, opts []asgi.Se
 	return true, s.journal.admit(ctx)
 }
 
-// A groupSend is one message on its way to a group's members.
+// A groupSend sends one message to the members of a group.
 type groupSend struct {
 	store    *Store
 	now      int64
 	cause    *asgi.Cause
 	group    string
-	template record // what each gets, but for channel and id
-	after    uint64 // the number of the last member that was served
-	until    uint64 // the number of the last that had joined when it began
+	template record // each member's copy, without channel and id
+	after    uint64 // the number of the last member that was sent a copy
+	until    uint64 // the number of the last member when the send started
 
-	copies *copies // nil if nothing is journalled
+	copies *copies // nil if no copy is journalled
 
 	work *stepWork
 }
 
-// errands are what a step of a group send leaves to be done without the lock.
+// stepWork is the work that remains after a step of a group send, to be done
+// without the lock.
 type stepWork struct {
-	notes  []record // copies that were queued or handed over, while they are recorded
+	notes  []record // copies that were queued or handed over, if they are recorded
 	wake   []*waiter
 	pushes []push
 }
 
-// A push is a call of a binding's function that is yet to be made.
+// A push is a pending call of a binding's function.
 type push struct {
 	queue   *queue
 	binding *binding
@@ -115,15 +117,15 @@ func (g *groupSend) startLocked() {
 	}
 }
 
-// endLocked has the journal write the copies that wait in queues. A flush
-// that came between has dropped them.
+// journalCopiesLocked stages the queued copies, unless a flush has dropped them.
 func (g *groupSend) journalCopiesLocked() {
 	if g.copies != nil && g.copies.flushes == g.store.flushes {
 		g.store.journal.putCopies(g.copies)
 	}
 }
 
-// stepLocked serves the next members and reports whether there may be more.
+// stepLocked sends copies to the next members and reports whether there may be
+// more members.
 func (g *groupSend) stepLocked(to *group) (more bool) {
 	if to == nil {
 		return false
@@ -169,23 +171,23 @@ func (g *groupSend) sendToMemberLocked(m *member) {
 	}
 }
 
-// finish does what a step left to be done without the lock. A member that is
-// full or gone is no error of the sender's.
+// finishStep does the work that a step left to be done without the lock. A
+// member that is full or gone is not an error.
 func (g *groupSend) finishStep() {
-	todo := g.work
-	for _, w := range todo.wake {
+	work := g.work
+	for _, w := range work.wake {
 		w.ready <- struct{}{}
 	}
-	for i := range todo.pushes {
-		p := &todo.pushes[i]
+	for i := range work.pushes {
+		p := &work.pushes[i]
 		err := g.store.deliver(p.queue, p.binding, &p.record)
 		g.store.noteSent(g.cause, &p.record, g.group, err)
 	}
-	for i := range todo.notes {
-		g.store.noteSent(g.cause, &todo.notes[i], g.group, nil)
+	for i := range work.notes {
+		g.store.noteSent(g.cause, &work.notes[i], g.group, nil)
 	}
-	clear(todo.notes)
-	clear(todo.wake)
-	clear(todo.pushes)
-	todo.notes, todo.wake, todo.pushes = todo.notes[:0], todo.wake[:0], todo.pushes[:0]
+	clear(work.notes)
+	clear(work.wake)
+	clear(work.pushes)
+	work.notes, work.wake, work.pushes = work.notes[:0], work.wake[:0], work.pushes[:0]
 }

@@ -3,25 +3,25 @@ package store
 import "asgibox/asgi"
 
 const (
-	// batchOps and batchBytes are what one transaction writes at most. More
-	// in one makes those who wait for its first op wait for its last.
+	// batchOps and batchBytes limit one transaction. In a larger one, callers
+	// that wait for its first op would wait too long for its last.
 	batchOps   = 8192
 	batchBytes = 4 << 20
-	// opFootprint is what an op takes beside what it writes, in bytes.
+	// opFootprint is the memory of an op without its item, in bytes.
 	opFootprint = 64
 )
 
-// An opKind is what an op does to the file.
+// An opKind is the change that an op makes to the file.
 type opKind uint8
 
 const (
-	opNone     opKind = iota // it was struck
+	opNone     opKind = iota // no change: the op was cancelled
 	opMessage                // put a message: item is the *record
 	opLater                  // put a delayed message: item is the *delayed
 	opCopies                 // put a group's message: item is the *copies
 	opTaken                  // delete the message id
-	opCopy                   // note that one copy, id, of item, the *copies, was taken
-	opNoCopies               // delete the group's message id and the notes about it
+	opCopy                   // put that the copy id was taken: item is the *copies
+	opNoCopies               // delete the group's message id and the keys of its taken copies
 	opJoin                   // put a membership: item is the *membership
 	opLeave                  // delete a membership: item is the *membership
 	opValue                  // put a value: item is the *keyValue
@@ -29,30 +29,32 @@ const (
 	opFlush                  // delete all messages and groups
 )
 
-// An op is one change to the file. Replaying it changes nothing more.
+// An op is one change to the file. Applying it twice has the same effect as
+// once.
 type op struct {
 	kind opKind
 	id   uint64
 	time int64 // of a message: its deadline, which a breakpoint may change later
-	item any   // never changed while it is here
+	item any   // not changed while the op is staged
 }
 
-// A batch is ops that are committed together, numbered from first on.
+// A batch is a list of ops that are committed together. The first has the number
+// first.
 type batch struct {
 	first uint64
 	ops   []op
-	live  int // those that were not struck
+	live  int // ops that were not cancelled
 	bytes int
 }
 
 func newBatch(first uint64) *batch { return &batch{first: first} }
 
-// end answers the number after the batch's last.
+// end returns the number after the batch's last op.
 func (b *batch) end() uint64 { return b.first + uint64(len(b.ops)) }
 
 func (b *batch) full() bool { return len(b.ops) >= batchOps || b.bytes >= batchBytes }
 
-// release lets go of what only writing needed.
+// release drops the records of group messages, which only the write needed.
 func (b *batch) release() {
 	for i := range b.ops {
 		if c, ok := b.ops[i].item.(*copies); ok && b.ops[i].kind == opCopies {
@@ -61,20 +63,20 @@ func (b *batch) release() {
 	}
 }
 
-// A membership is one as it is written.
+// A membership is a membership as written to the file.
 type membership struct {
 	group, channel string
 	expires        int64
 }
 
-// A keyValue is a key's value as it is written.
+// A keyValue is a key and its value as written to the file.
 type keyValue struct {
 	key     string
 	data    any
 	expires int64
 }
 
-// stage adds an op and answers its number.
+// stage adds an op and returns its number.
 func (j *journal) stage(o op, footprint int) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -109,8 +111,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// strikeLocked makes an op that was staged nothing, if its write has not
-// begun.
+// cancelLocked cancels a staged op, unless its write has started. It reports
+// whether it did.
 func (j *journal) cancelLocked(seq uint64, footprint int) bool {
 	if seq < j.firstStaged {
 		return false
@@ -127,7 +129,7 @@ func (j *journal) cancelLocked(seq uint64, footprint int) bool {
 	panic("store: a staged op is in no batch")
 }
 
-// drop takes back a signal that nobody has seen.
+// clearSignal removes a signal that was not received.
 func clearSignal(c chan struct{}) {
 	select {
 	case <-c:
@@ -149,7 +151,7 @@ func (j *journal) putLater(d *delayed) {
 	}
 }
 
-// putCopies stages a group's message, unless all copies are gone already.
+// putCopies stages a group's message, unless all its copies are taken.
 func (j *journal) putCopies(c *copies) {
 	if j == nil {
 		return
@@ -161,8 +163,8 @@ func (j *journal) putCopies(c *copies) {
 	}
 }
 
-// take stages the end of a message, or strikes it if its write has not begun.
-// It answers the newest number, for the taker's barrier.
+// take stages the deletion of a message, or cancels its op if the write has not
+// started. It returns the newest number, for the reader's barrier.
 func (j *journal) take(r *record) uint64 {
 	if j == nil {
 		return 0
@@ -194,8 +196,8 @@ func (j *journal) takeCopyLocked(r *record) {
 	}
 }
 
-// flush strikes all messages and groups that are staged, and stages the end
-// of those that were written.
+// flush cancels all staged ops of messages and groups, stages the deletion of
+// all messages and groups in the file, and returns its number.
 func (j *journal) flush() uint64 {
 	if j == nil {
 		return 0
@@ -215,7 +217,7 @@ func (j *journal) flush() uint64 {
 	return j.stageLocked(op{kind: opFlush}, 0)
 }
 
-// join stages a membership and answers its number.
+// join stages a membership and returns its number.
 func (j *journal) join(m *member) uint64 {
 	if j == nil || !m.durable {
 		return 0
@@ -223,7 +225,7 @@ func (j *journal) join(m *member) uint64 {
 	return j.stage(op{kind: opJoin, item: &membership{m.group.name, m.channel, m.expires}}, 0)
 }
 
-// leave stages the end of a membership and answers its number.
+// leave stages the deletion of a membership and returns its number.
 func (j *journal) leave(m *member) uint64 {
 	if j == nil || !m.durable {
 		return 0
@@ -231,9 +233,9 @@ func (j *journal) leave(m *member) uint64 {
 	return j.stage(op{kind: opLeave, item: &membership{m.group.name, m.channel, 0}}, 0)
 }
 
-// putValue stages a value. One staged before for the same key is struck if it
-// would be committed together with this one: what is seen in between is then
-// on disk at no time, and nobody who saw it was told so earlier.
+// putValue stages a value and returns its number. It cancels an earlier value of
+// the same key in the same batch. That is safe because no caller was told that
+// the earlier value is on disk.
 func (j *journal) putValue(v *value, kind opKind) uint64 {
 	if j == nil {
 		return 0
@@ -253,7 +255,7 @@ func (j *journal) putValue(v *value, kind opKind) uint64 {
 	return j.stageLocked(op{kind: kind, item: kv}, footprint)
 }
 
-// newest answers the newest number.
+// newest returns the newest number.
 func (j *journal) newest() uint64 {
 	if j == nil {
 		return 0
@@ -263,7 +265,7 @@ func (j *journal) newest() uint64 {
 	return j.last
 }
 
-// barrier answers the point seq, or none if the disk is there already.
+// barrier returns a barrier for seq. It is zero if seq is on disk already.
 func (j *journal) barrier(seq uint64) asgi.Barrier {
 	if j == nil || seq <= j.watermark.Load() {
 		return asgi.Barrier{}

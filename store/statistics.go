@@ -7,10 +7,11 @@ import (
 	"asgibox/asgi"
 )
 
-// statisticsStep is how many queues are looked at under one hold of the lock.
+// statisticsStep is the number of queues that are read before the lock is
+// released.
 const statisticsStep = 1024
 
-// GlobalStatistics answers the figures of all channels together.
+// GlobalStatistics returns the statistics of all channels together.
 func (s *Store) GlobalStatistics(context.Context) (asgi.Stats, error) {
 	now := s.now()
 	s.mu.Lock()
@@ -36,8 +37,8 @@ func (s *Store) GlobalStatistics(context.Context) (asgi.Stats, error) {
 	return stats, nil
 }
 
-// ChannelStatistics answers the figures of one channel; process-specific
-// channels share those of their prefix.
+// ChannelStatistics returns the statistics of one channel. Process-specific
+// channels share the statistics of their prefix.
 func (s *Store) ChannelStatistics(_ context.Context, channel string) (asgi.Stats, error) {
 	if asgi.CheckPrefix(channel) != nil {
 		if err := asgi.CheckSend(channel); err != nil {
@@ -60,7 +61,7 @@ func (s *Store) ChannelStatistics(_ context.Context, channel string) (asgi.Stats
 	stats := figures(&q.sent, &q.refused, now)
 	stats.MessagesPending = q.length
 	stats.MessagesMaxAge = s.ageLocked(q, now)
-	if channel == delayChannel {
+	if channel == asgi.DelayChannel {
 		stats.MessagesPending = s.delays.count
 	}
 	return stats, nil
@@ -75,7 +76,7 @@ func figures(sent, full *meter, now int64) asgi.Stats {
 	}
 }
 
-// ageLocked answers how long the first message of the queue has waited.
+// ageLocked returns how long the first message of the queue has waited.
 func (s *Store) ageLocked(q *queue, now int64) time.Duration {
 	if q.head == nil {
 		return 0

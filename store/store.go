@@ -13,8 +13,8 @@ import (
 	"asgibox/asgi"
 )
 
-// A Store is a channel layer that lives in this process. All its methods may
-// be called from any goroutine.
+// A Store is a channel layer inside this process. Its methods may be called
+// from any goroutine.
 type Store struct {
 	opts       Options
 	log        *slog.Logger
@@ -22,31 +22,32 @@ type Store struct {
 	epochNanos int64     // the epoch on the store's clock
 	kv         *values
 
-	path    string   // of the file; empty in memory, as are these:
-	run     *runFile // nil; its lock is held
-	journal *journal // nil
-	db      *bolt.DB // nil; only Check reads it
+	// These are zero in a store without a file.
+	path    string
+	run     *runFile // locked
+	journal *journal
+	db      *bolt.DB // only Check reads it
 
-	recorder atomic.Pointer[Recorder] // nil while nobody looks
+	recorder atomic.Pointer[Recorder] // nil unless events are recorded
 
-	waiters   sync.Pool // of *waiter; per store, since channels belong to a synctest bubble
-	stepWorks sync.Pool // of *errands
+	waiters   sync.Pool // of *waiter; one per store, because channels belong to a synctest bubble
+	stepWorks sync.Pool // of *stepWork
 
-	// What the keeper sleeps on.
-	wakeAt  atomic.Int64  // when it means to wake
-	wakeNow chan struct{} // wake now
+	// For the keeper's sleep.
+	wakeAt  atomic.Int64  // when the keeper wakes next
+	wakeNow chan struct{} // a value wakes the keeper
 	stop    chan struct{}
 	keeper  sync.WaitGroup
 
 	mu       sync.Mutex // guards the rest
 	closed   bool
-	lastID   uint64            // of messages, in the order they were sent
-	takes    uint64            // one a take: who was served least recently
+	lastID   uint64            // of the message sent last
+	takes    uint64            // number of takes so far
 	queues   map[string]*queue // by channel, or by prefix of process-specific ones
-	sweeps   schedule[*queue]  // all of them, by when to look next
-	pending  int               // messages that wait in queues
+	sweeps   schedule[*queue]  // all queues, by nextSweep
+	pending  int               // messages in queues
 	paused   int               // queues with a breakpoint
-	memory   int               // bytes that they, and the delayed, take
+	memory   int               // bytes of messages in queues and of delayed messages
 	sent     meter
 	refused  meter
 	flushes  uint64
@@ -66,7 +67,8 @@ var (
 	_ asgi.KV         = (*Store)(nil)
 )
 
-// Memory makes a store without a file: nothing outlives it. Close it.
+// Memory returns a store without a file; its contents end with it. The caller
+// must close it.
 func Memory(o Options) *Store {
 	s := newStore(o)
 	s.start()
@@ -98,8 +100,8 @@ func (s *Store) start() {
 }
 
 // Close ends all waiting receives with [asgi.ErrClosed], refuses further
-// calls, writes what is staged and lets the file go. It fails if that could
-// not be written, or if ctx ended before.
+// calls, writes all staged changes and closes the file. It fails if the changes
+// cannot be written, or if ctx ends first.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {
@@ -118,7 +120,8 @@ func (s *Store) Close(ctx context.Context) error {
 	return s.closeFile(ctx)
 }
 
-// dismissLocked takes all parked readers from their queues.
+// releaseReadersLocked removes all parked readers from their queues. The caller
+// wakes them.
 func (s *Store) releaseReadersLocked() []*waiter {
 	var waiting []*waiter
 	for _, q := range s.queues {
@@ -131,14 +134,14 @@ func (s *Store) releaseReadersLocked() []*waiter {
 	return waiting
 }
 
-// Settings answers how the store was set up.
+// Settings returns the store's settings.
 func (s *Store) Settings() asgi.Settings { return s.opts.settings() }
 
-// now answers the time on the store's clock.
+// now returns the time on the store's clock.
 func (s *Store) now() int64 { return s.epochNanos + int64(time.Since(s.epoch)) }
 
-// time answers a moment of the store's clock as others know it.
+// time converts a time of the store's clock to a time.Time.
 func (s *Store) time(at int64) time.Time { return s.epoch.Add(time.Duration(at - s.epochNanos)) }
 
-// clock answers a time as a moment of the store's clock.
+// clock converts a time.Time to a time of the store's clock.
 func (s *Store) clock(t time.Time) int64 { return s.epochNanos + int64(t.Sub(s.epoch)) }

@@ -195,7 +195,7 @@ func TestExpiredMessagesAreLoggedOnceAChannelAMinute(t *testing.T) {
 		}
 		time.Sleep(61 * time.Second)
 		synctest.Wait()
-		if !strings.Contains(log.String(), "3 messages expired on jobs: nobody received them for 1m0s") {
+		if !strings.Contains(log.String(), "3 messages expired on jobs: not received within 1m0s") {
 			t.Errorf("log: %s", log.String())
 		}
 		for range 120 {

@@ -15,16 +15,16 @@ type values struct {
 	mu       sync.Mutex // guards the rest
 	closed   bool
 	seq      uint64                       // the journal's number of the last durable change
-	families map[string]map[string]*value // by the key up to its first "/", then by key
-	expiring schedule[*value]             // those that end
+	families map[string]map[string]*value // by family, then by key
+	expiring schedule[*value]             // values that expire
 }
 
-// A value is what one key holds.
+// A value is the value of one key.
 type value struct {
 	key       string
 	data      any
-	expires   int64 // never, if it does not
-	heapIndex int   // in the schedule; -1 if it is not there
+	expires   int64 // never if it does not expire
+	heapIndex int   // in the schedule; -1 if it is not in it
 	durable   bool
 	seq       uint64 // the journal's number of the last durable change
 }
@@ -46,7 +46,7 @@ func (k *values) withLock(f func() error) error {
 	return f()
 }
 
-// updateLocked gives a key another value; how long it lives, and where, stays.
+// updateLocked changes a key's value. Its expiry and durability do not change.
 func (k *values) updateLocked(v *value, key string, data any) (*value, error) {
 	if v == nil {
 		return k.changeLocked(nil, key, data, never, true)
@@ -54,7 +54,7 @@ func (k *values) updateLocked(v *value, key string, data any) (*value, error) {
 	return k.changeLocked(v, key, data, v.expires, v.durable)
 }
 
-// changeLocked gives a key another value, in memory and for the journal.
+// changeLocked changes a key's value in memory and in the journal.
 func (k *values) changeLocked(v *value, key string, data any, expires int64, durable bool) (*value, error) {
 	if durable || v != nil && v.durable {
 		if err := k.journal.err(); err != nil {
@@ -73,7 +73,8 @@ func (k *values) changeLocked(v *value, key string, data any, expires int64, dur
 	return v, nil
 }
 
-// removeLocked ends a value, in memory and for the journal.
+// removeLocked deletes a value in memory and in the journal. It fails if the
+// value is durable and the disk fails.
 func (k *values) removeLocked(v *value) (*value, error) {
 	if v == nil {
 		return nil, nil
@@ -87,7 +88,7 @@ func (k *values) removeLocked(v *value) (*value, error) {
 	return nil, nil
 }
 
-// putLocked gives a key another value in memory.
+// putLocked changes a key's value in memory.
 func (k *values) putLocked(v *value, key string, data any, expires int64, durable bool) *value {
 	if v == nil {
 		v = &value{key: key, heapIndex: -1}
@@ -125,8 +126,8 @@ func (k *values) deleteLocked(v *value) {
 	}
 }
 
-// sweep deletes values whose time is over, up to a step, and answers when the
-// next is.
+// sweep deletes expired values, up to a step, and returns when the next one
+// expires.
 func (k *values) sweep(now int64) (next int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -146,12 +147,13 @@ func (k *values) sweep(now int64) (next int64) {
 	return k.expiring[0].expires
 }
 
+// familyOf returns the key up to and including its first "/".
 func familyOf(key string) string {
 	i := strings.IndexByte(key, '/')
 	return key[:i+1]
 }
 
-// close refuses further calls.
+// close makes further calls fail.
 func (k *values) close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -2,27 +2,28 @@ package store
 
 import "asgibox/asgi"
 
-// A waiter is a receive that waits. It has a spot in the line of each channel
-// that it names, and leaves all of them when it is assigned a message.
+// A waiter is a waiting receive. It has a slot in each queue that it names, and
+// leaves all of them when it is assigned a message.
 type waiter struct {
-	ready chan struct{} // of one: filled once, after it was assigned
+	ready chan struct{} // of one: filled once, after assignLocked
 
-	// Guarded by Store.mu until assigned, then the receiver's.
+	// Guarded by Store.mu until assigned; then they belong to the receiver.
 	slots    []slot
 	assigned bool
 	got      asgi.Delivery
 	err      error
 }
 
-// A spot is a place in the line of one queue.
+// A slot is the position of a waiter in one queue.
 type slot struct {
 	waiter     *waiter
 	queue      *queue
 	prev, next *slot
 }
 
-// spots are the waiters of one queue in the order in which they came. The
-// last is served first: what it needs is still in the processor's caches.
+// slots are the waiters of one queue in the order of their arrival. The last one
+// gets the next message, because its data is likely still in the processor's
+// caches.
 type slots struct{ first, last *slot }
 
 func (l *slots) push(p *slot) {
@@ -48,7 +49,7 @@ func (l *slots) remove(p *slot) {
 	}
 }
 
-// parkLocked puts a waiter in line on all the queues.
+// parkLocked adds a waiter to all the queues.
 func (s *Store) parkLocked(w *waiter, queues []*queue) {
 	w.assigned, w.err = false, nil
 	if cap(w.slots) < len(queues) {
@@ -61,8 +62,8 @@ func (s *Store) parkLocked(w *waiter, queues []*queue) {
 	}
 }
 
-// assignLocked takes a waiter out of all lines with what it waited for. The
-// caller fills its ready once the lock is gone.
+// assignLocked gives a waiter a delivery or an error and removes it from all
+// queues. The caller fills its ready channel after it has released the lock.
 func (s *Store) assignLocked(w *waiter, d asgi.Delivery, err error, now int64) {
 	s.unparkLocked(w, now)
 	w.assigned, w.got, w.err = true, d, err
@@ -77,7 +78,8 @@ func (s *Store) unparkLocked(w *waiter, now int64) {
 	}
 }
 
-// giveUp ends a wait, unless a message was assigned already.
+// giveUp removes a waiter from all queues, unless a message was assigned to it.
+// It reports whether it did.
 func (s *Store) giveUp(w *waiter) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,24 +8,24 @@ import (
 	"asgibox/asgi"
 )
 
-// barrierPatience is how long an output's barrier may wait before it fails.
+// barrierTimeout is how long an output may wait for its barrier before it fails.
 const barrierTimeout = int64(10 * time.Second)
 
 var _ asgi.Watermark = (*journal)(nil)
 
-// waits are those who wait for the watermark.
+// A waitList holds all waits for the watermark.
 type waitList struct {
 	bySeq          schedule[*wait]
-	oldest, newest *wait // in the order in which they began
+	oldest, newest *wait // in the order of their deadlines
 }
 
-// A wait is for one number.
+// A wait calls f when the watermark reaches seq.
 type wait struct {
 	seq        uint64
-	deadline   int64 // when it has waited too long
+	deadline   int64 // when it fails
 	heapIndex  int
 	prev, next *wait
-	done       atomic.Bool // told, or stopped
+	done       atomic.Bool // reported or stopped
 	f          func(error)
 }
 
@@ -42,7 +42,7 @@ func (w *wait) report(err error) {
 // Passed reports whether everything up to seq is on disk.
 func (j *journal) Passed(seq uint64) bool { return seq <= j.watermark.Load() }
 
-// Notify calls f when seq is on disk, or will not be in time. See
+// Notify calls f when seq is on disk or was not written in time. See
 // [asgi.Watermark].
 func (j *journal) Notify(seq uint64, f func(error)) (stop func()) {
 	w := &wait{seq: seq, deadline: j.now() + barrierTimeout, heapIndex: -1, f: f}
@@ -59,7 +59,7 @@ func (j *journal) Notify(seq uint64, f func(error)) (stop func()) {
 	return func() { j.cancelWait(w) }
 }
 
-// knownLocked answers what became of seq, if that is settled.
+// outcomeLocked returns the outcome of the write of seq, if it is known.
 func (j *journal) outcomeLocked(seq uint64) (err error, known bool) {
 	if j.Passed(seq) {
 		return nil, true
@@ -86,8 +86,8 @@ func (j *journal) cancelWait(w *wait) {
 	}
 }
 
-// failLate fails those who have waited too long and answers when the next
-// will have.
+// failOverdue fails the waits that have waited too long, and returns when the
+// next one will have.
 func (j *journal) failOverdue(now int64) (next int64) {
 	if j == nil {
 		return never
@@ -109,7 +109,7 @@ func (j *journal) failOverdue(now int64) (next int64) {
 	}
 	err := j.err()
 	if err == nil {
-		err = &failure{err: fmt.Errorf("nothing was written for %v", time.Duration(barrierTimeout))}
+		err = &failure{err: fmt.Errorf("no write succeeded for %v", time.Duration(barrierTimeout))}
 	}
 	for _, w := range late {
 		w.report(err)
@@ -143,7 +143,7 @@ func (l *waitList) remove(w *wait) {
 	w.prev, w.next = nil, nil
 }
 
-// passed takes out those whose number the watermark has reached.
+// takePassed removes and returns the waits that the watermark has reached.
 func (l *waitList) takePassed(mark uint64) (passed []*wait) {
 	for len(l.bySeq) > 0 && l.bySeq[0].seq <= mark {
 		w := l.bySeq[0]
@@ -153,7 +153,7 @@ func (l *waitList) takePassed(mark uint64) (passed []*wait) {
 	return passed
 }
 
-// all takes out everybody.
+// takeAll removes and returns all waits.
 func (l *waitList) takeAll() (all []*wait) {
 	for l.oldest != nil {
 		w := l.oldest
