@@ -117,10 +117,7 @@ var delaying = []promise{
 		}},
 }
 
-func (r *rig) laterExtension() asgi.Later {
-	l, _ := asgi.As[asgi.Later](r.Layer)
-	return l
-}
+func (r *rig) laterExtension() asgi.Later { return extension[asgi.Later](r) }
 
 // later sends a numbered message after the given time of the suite.
 func (r *rig) later(in time.Duration, channel string, n int) {

@@ -236,7 +236,4 @@ func upTo(n int) []int {
 	return ns
 }
 
-func (r *rig) groups() asgi.Groups {
-	g, _ := asgi.As[asgi.Groups](r.Layer)
-	return g
-}
+func (r *rig) groups() asgi.Groups { return extension[asgi.Groups](r) }

@@ -64,6 +64,5 @@ var flushing = []promise{
 
 func (r *rig) flush() {
 	r.Helper()
-	f, _ := asgi.As[asgi.Flusher](r.Layer)
-	r.must(f.Flush(r.ctx, nil))
+	r.must(extension[asgi.Flusher](r).Flush(r.ctx, nil))
 }

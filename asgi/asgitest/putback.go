@@ -53,6 +53,5 @@ var puttingBack = []promise{
 
 func (r *rig) putBack(d asgi.Delivery) {
 	r.Helper()
-	p, _ := asgi.As[asgi.PutBack](r.Layer)
-	r.must(p.PutBack(d))
+	r.must(extension[asgi.PutBack](r).PutBack(d))
 }

@@ -52,8 +52,7 @@ var reading = []promise{
 
 func (r *rig) reader(channel string, want bool) {
 	r.Helper()
-	readers, _ := asgi.As[asgi.Readers](r.Layer)
-	if got := readers.HasReader(channel); got != want {
+	if got := extension[asgi.Readers](r).HasReader(channel); got != want {
 		r.Errorf("%s has a reader: %v, want %v", channel, got, want)
 	}
 }

@@ -21,6 +21,12 @@ type rig struct {
 	ctx   context.Context
 }
 
+// extension returns the layer as the extension E.
+func extension[E any](r *rig) E {
+	e, _ := asgi.As[E](r.Layer)
+	return e
+}
+
 // number returns a message with a number.
 func number(n int) asgi.Message { return asgi.MustMessage(asgi.Field{Key: "n", Value: n}) }
 

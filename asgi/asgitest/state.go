@@ -183,10 +183,7 @@ var state = []promise{
 	}},
 }
 
-func (r *rig) kv() asgi.KV {
-	kv, _ := asgi.As[asgi.KV](r.Layer)
-	return kv
-}
+func (r *rig) kv() asgi.KV { return extension[asgi.KV](r) }
 
 func (r *rig) set(key string, v any) {
 	r.Helper()

@@ -90,24 +90,21 @@ var statistics = []promise{
 		}
 	}},
 	{name: "statistics of an invalid name fail", needs: needStatistics, check: func(r *rig) {
-		s, _ := asgi.As[asgi.Statistics](r.Layer)
-		_, err := s.ChannelStatistics(r.ctx, "bad name")
+		_, err := extension[asgi.Statistics](r).ChannelStatistics(r.ctx, "bad name")
 		r.fails("channel_statistics", err, asgi.ErrInvalidName)
 	}},
 }
 
 func (r *rig) statistics(channel string) asgi.Stats {
 	r.Helper()
-	s, _ := asgi.As[asgi.Statistics](r.Layer)
-	stats, err := s.ChannelStatistics(r.ctx, channel)
+	stats, err := extension[asgi.Statistics](r).ChannelStatistics(r.ctx, channel)
 	r.must(err)
 	return stats
 }
 
 func (r *rig) globalStatistics() asgi.Stats {
 	r.Helper()
-	s, _ := asgi.As[asgi.Statistics](r.Layer)
-	stats, err := s.GlobalStatistics(r.ctx)
+	stats, err := extension[asgi.Statistics](r).GlobalStatistics(r.ctx)
 	r.must(err)
 	return stats
 }

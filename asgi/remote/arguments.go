@@ -49,7 +49,7 @@ func (a *arguments) text(key string) string {
 	v, _ := a.get(key)
 	s, ok := v.(string)
 	if !ok {
-		a.invalid(key, "given, a text")
+		a.invalid(key, "given as a text")
 	}
 	return s
 }
@@ -76,7 +76,7 @@ func (a *arguments) texts(key string) []string {
 		texts = append(texts, s)
 	}
 	if !ok || len(texts) == 0 {
-		a.invalid(key, "given, a list of texts or one text")
+		a.invalid(key, "given as a list of texts or a single text")
 	}
 	return texts
 }
@@ -120,7 +120,7 @@ func (a *arguments) seconds(key string) (d time.Duration, given bool) {
 		return 0, true
 	}
 	if s < 0 {
-		a.invalid(key, "a number of seconds, not below zero")
+		a.invalid(key, "a number of seconds, zero or more")
 		return 0, true
 	}
 	return time.Duration(min(s*float64(time.Second), math.MaxInt64/2)), true
@@ -140,7 +140,7 @@ func (a *arguments) message(key string) asgi.Message {
 	v, _ := a.get(key)
 	d, ok := v.(asgi.Dict)
 	if !ok {
-		a.invalid(key, "given, a dict")
+		a.invalid(key, "given as a dict")
 		return asgi.Message{}
 	}
 	m, err := asgi.AsMessage(d)

@@ -10,103 +10,97 @@ const statePrefix = "state/"
 func withState(calls map[string]*call) map[string]*call {
 	for name, c := range map[string]struct {
 		keys []string
-		do   func(w *work, kv asgi.KV, prefix string) (asgi.Fields, error)
+		do   func(w *work, kv asgi.KV, key string) (asgi.Fields, error)
 	}{
 		"get":    {[]string{"key", "default", "trace"}, stateGet},
 		"set":    {[]string{"key", "value", "ttl", "volatile", "trace"}, stateSet},
 		"delete": {[]string{"key", "trace"}, stateDelete},
 		"incr":   {[]string{"key", "n", "trace"}, stateIncr},
 		"append": {[]string{"key", "value", "keep", "trace"}, stateAppend},
-		"keys":   {[]string{"prefix", "trace"}, stateKeys},
 		"swap":   {[]string{"key", "old", "new", "trace"}, stateSwap},
 	} {
 		for path, prefix := range map[string]string{"state/": statePrefix, "kv/": ""} {
-			calls[path+name] = &call{keys: c.keys, bodyless: name == "keys", do: func(w *work) (asgi.Fields, error) {
+			calls[path+name] = &call{keys: c.keys, do: func(w *work) (asgi.Fields, error) {
+				key := w.args.text("key")
 				kv, err := extension[asgi.KV](w)
 				if err != nil {
 					return nil, err
 				}
-				return c.do(w, kv, prefix)
+				return c.do(w, kv, prefix+key)
 			}}
 		}
 	}
+	calls["state/keys"] = keysCall(statePrefix)
+	calls["kv/keys"] = keysCall("")
 	return calls
+}
+
+// keysCall returns the call for the keys that begin with prefix. It removes the
+// prefix from the keys.
+func keysCall(prefix string) *call {
+	return &call{keys: []string{"prefix", "trace"}, bodyless: true, do: func(w *work) (asgi.Fields, error) {
+		start := w.args.textOr("prefix", "")
+		kv, err := extension[asgi.KV](w)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := kv.Keys(w.ctx, w.cause, prefix+start)
+		for i := range keys {
+			keys[i] = keys[i][len(prefix):]
+		}
+		return asgi.Fields{{Key: "keys", Value: items(keys)}}, err
+	}}
 }
 
 func value(v any) asgi.Fields { return asgi.Fields{{Key: "value", Value: v}} }
 
-func stateGet(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
-	key := w.args.text("key")
-	if w.args.err != nil {
-		return nil, w.args.err
-	}
-	v, found, err := kv.Get(w.ctx, w.cause, prefix+key)
+func stateGet(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
+	v, found, err := kv.Get(w.ctx, w.cause, key)
 	if !found {
 		v, _ = w.args.get("default")
 	}
 	return append(value(v), asgi.Field{Key: "found", Value: found}), err
 }
 
-func stateSet(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
-	key, v := w.args.text("key"), w.args.value("value")
+func stateSet(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
+	v, opts := w.args.value("value"), w.options()
 	ttl, _ := w.args.seconds("ttl")
-	opts := w.options()
 	if w.args.err != nil {
 		return nil, w.args.err
 	}
-	return value(v), kv.Set(w.ctx, w.cause, prefix+key, v, ttl, opts...)
+	return value(v), kv.Set(w.ctx, w.cause, key, v, ttl, opts...)
 }
 
-func stateDelete(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
-	key := w.args.text("key")
-	if w.args.err != nil {
-		return nil, w.args.err
-	}
-	return empty, kv.Delete(w.ctx, w.cause, prefix+key)
+func stateDelete(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
+	return empty, kv.Delete(w.ctx, w.cause, key)
 }
 
-func stateIncr(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
-	key, n := w.args.text("key"), w.args.integer("n", 1)
+func stateIncr(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
+	n := w.args.integer("n", 1)
 	if w.args.err != nil {
 		return nil, w.args.err
 	}
-	sum, err := kv.Incr(w.ctx, w.cause, prefix+key, n)
+	sum, err := kv.Incr(w.ctx, w.cause, key, n)
 	return value(sum), err
 }
 
-func stateAppend(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
-	key, v, keep := w.args.text("key"), w.args.value("value"), w.args.integer("keep", 0)
+func stateAppend(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
+	v, keep := w.args.value("value"), w.args.integer("keep", 0)
 	if w.args.err != nil {
 		return nil, w.args.err
 	}
-	l, err := kv.Append(w.ctx, w.cause, prefix+key, v, int(keep))
+	l, err := kv.Append(w.ctx, w.cause, key, v, int(keep))
 	return value(l), err
 }
 
-func stateKeys(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
-	start := w.args.textOr("prefix", "")
-	if w.args.err != nil {
-		return nil, w.args.err
-	}
-	keys, err := kv.Keys(w.ctx, w.cause, prefix+start)
-	for i := range keys {
-		keys[i] = keys[i][len(prefix):]
-	}
-	return asgi.Fields{{Key: "keys", Value: items(keys)}}, err
-}
-
 // stateSwap uses [asgi.Absent] for old or new if the argument is missing.
-func stateSwap(w *work, kv asgi.KV, prefix string) (asgi.Fields, error) {
-	key := w.args.text("key")
-	if w.args.err != nil {
-		return nil, w.args.err
-	}
+func stateSwap(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
 	orAbsent := func(name string) any {
 		if v, given := w.args.get(name); given {
 			return v
 		}
 		return asgi.Absent
 	}
-	swapped, err := kv.Swap(w.ctx, w.cause, prefix+key, orAbsent("old"), orAbsent("new"))
+	swapped, err := kv.Swap(w.ctx, w.cause, key, orAbsent("old"), orAbsent("new"))
 	return asgi.Fields{{Key: "swapped", Value: swapped}}, err
 }
