@@ -13,8 +13,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Cookie answers a cookie of a request or handshake, or "". Cookies that are
-// not well formed, another program's perhaps, do not hide it.
+// Cookie returns a cookie of a request or handshake, or "". It skips malformed
+// cookies, which another program may have set.
 func Cookie(m asgi.Message, name string) string {
 	for n, v := range cookies(m) {
 		if n == name {
@@ -24,8 +24,8 @@ func Cookie(m asgi.Message, name string) string {
 	return ""
 }
 
-// cookies ranges over the cookies of a message. Of several with one name the
-// first counts, which is the one of the narrowest path.
+// cookies iterates over the cookies of a message. If several cookies have the
+// same name, the first one counts, because it has the longest path.
 func cookies(m asgi.Message) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for _, line := range headerValues(m, "cookie") {
@@ -53,7 +53,7 @@ func parseCookies(line string, yield func(name, value string) bool) bool {
 	return true
 }
 
-// setCookie is response.set_cookie.
+// setCookie implements response.set_cookie.
 func (r *Response) setCookie(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if r.frozen {
 		return nil, errFrozen
@@ -82,20 +82,20 @@ func (r *Response) setCookie(_ *starlark.Thread, args starlark.Tuple, kwargs []s
 	return starlark.None, nil
 }
 
-// cookieValue refuses what no cookie can carry, since it would come back
-// changed.
+// cookieValue returns the value as text. It fails if a cookie cannot contain the
+// text, because the browser would change it.
 func cookieValue(v starlark.Value) (string, error) {
 	s, ok := starlark.AsString(v)
 	if i, isInt := v.(starlark.Int); isInt {
 		s, ok = i.String(), true
 	}
 	if !ok {
-		return "", fmt.Errorf("set_cookie: the value is %s; a cookie holds text", value.An(v))
+		return "", fmt.Errorf("set_cookie: the value is %s; it must be text", value.An(v))
 	}
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == ';' || c == '\\' {
-			return "", hinted("write quote(value), and unquote(value) where it is read",
-				"set_cookie: the value holds %q, which a cookie cannot carry", firstRune(s[i:]))
+			return "", hinted("write quote(value) here, and unquote(value) to read it",
+				"set_cookie: the value contains %q, which is not allowed in a cookie", firstRune(s[i:]))
 		}
 	}
 	return s, nil
@@ -115,7 +115,7 @@ func cookieAge(c *http.Cookie, maxAge, expires starlark.Value) error {
 			return fmt.Errorf("set_cookie: max_age: %w (in seconds)", err)
 		}
 		if c.MaxAge = seconds; seconds <= 0 {
-			c.MaxAge = -1 // net/http writes 0, which ends the cookie at once
+			c.MaxAge = -1 // net/http writes 0, which deletes the cookie
 		}
 	}
 	if expires == starlark.None {
@@ -123,7 +123,7 @@ func cookieAge(c *http.Cookie, maxAge, expires starlark.Value) error {
 	}
 	seconds, ok := starlark.AsFloat(expires)
 	if !ok {
-		return fmt.Errorf("set_cookie: expires is %s; it takes a time in seconds since 1970", value.An(expires))
+		return fmt.Errorf("set_cookie: expires is %s; it must be a time in seconds since 1970", value.An(expires))
 	}
 	c.Expires = time.Unix(int64(seconds), 0).UTC()
 	return nil
@@ -137,14 +137,14 @@ func cookieSite(c *http.Cookie, site string) error {
 	case "strict":
 		c.SameSite = http.SameSiteStrictMode
 	case "none":
-		c.SameSite, c.Secure = http.SameSiteNoneMode, true // browsers take it with Secure only
+		c.SameSite, c.Secure = http.SameSiteNoneMode, true // browsers require Secure
 	default:
-		return fmt.Errorf(`set_cookie: samesite is %q; it takes "Lax", "Strict" or "None"`, site)
+		return fmt.Errorf(`set_cookie: samesite is %q; it must be "Lax", "Strict" or "None"`, site)
 	}
 	return nil
 }
 
-// deleteCookie is response.delete_cookie.
+// deleteCookie implements response.delete_cookie.
 func (r *Response) deleteCookie(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if r.frozen {
 		return nil, errFrozen

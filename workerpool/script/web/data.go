@@ -5,20 +5,21 @@ import (
 	gotime "time"
 
 	"asgibox/workerpool/script/value"
-	startime "go.starlark.net/lib/time"
 
+	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 )
 
-// A template may be given so many values, nested so deep. A list that holds a
-// list many times over is a small script and a large page.
+// Limits for the number of values in a context and for their nesting. Even a
+// small script can make a very large context, with lists that contain a list
+// many times.
 const (
 	maxData  = 1 << 20
 	maxDepth = 100
 )
 
-// templateData makes Go values of a context: dicts are maps, lists slices,
-// times time.Time.
+// templateData converts a context to Go values: dicts to maps, lists to slices,
+// times to time.Time.
 func templateData(context starlark.Value) (any, error) {
 	c := converter{left: maxData}
 	switch context.(type) {
@@ -27,14 +28,14 @@ func templateData(context starlark.Value) (any, error) {
 	case starlark.IterableMapping:
 		return c.convert(context, 0)
 	}
-	return nil, hinted(`write render("page.html", {"name": value})`, "render: the context is %s; it takes a dict", value.An(context))
+	return nil, hinted(`write render("page.html", {"name": value})`, "render: the context is %s; it must be a dict", value.An(context))
 }
 
 type converter struct{ left int }
 
 func (c *converter) convert(v starlark.Value, depth int) (any, error) {
 	if c.left--; c.left < 0 || depth > maxDepth {
-		return nil, fmt.Errorf("render: the context is too large, or holds itself")
+		return nil, fmt.Errorf("render: the context is too large, or contains itself")
 	}
 	switch v := v.(type) {
 	case starlark.NoneType:
@@ -61,7 +62,7 @@ func (c *converter) convert(v starlark.Value, depth int) (any, error) {
 	case starlark.Iterable:
 		return c.list(v, depth)
 	}
-	return nil, hinted("put what the page shows of it into the context", "render: %s cannot be shown", value.An(v))
+	return nil, hinted("put the values that the page shows into the context", "render: the context contains %s, which a template cannot show", value.An(v))
 }
 
 func (c *converter) dict(v starlark.IterableMapping, depth int) (any, error) {
@@ -83,10 +84,7 @@ func (c *converter) dict(v starlark.IterableMapping, depth int) (any, error) {
 
 func (c *converter) list(v starlark.Iterable, depth int) (any, error) {
 	out := []any{}
-	it := v.Iterate()
-	defer it.Done()
-	var item starlark.Value
-	for it.Next(&item) {
+	for item := range starlark.Elements(v) {
 		inner, err := c.convert(item, depth+1)
 		if err != nil {
 			return nil, err

@@ -6,10 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"strings"
 
+	"asgibox/asgi"
 	"asgibox/internal/spell"
 
 	"go.starlark.net/starlark"
@@ -21,7 +23,7 @@ type file struct {
 	name string
 }
 
-// fileResponse is FileResponse(path, status, content_type, headers, filename,
+// fileResponse implements FileResponse(path, status, content_type, headers, filename,
 // as_attachment).
 func (e *Env) fileResponse(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var name, contentType, filename string
@@ -32,12 +34,12 @@ func (e *Env) fileResponse(_ *starlark.Thread, b *starlark.Builtin, args starlar
 	if err != nil {
 		return nil, err
 	}
-	name, err = inside(name)
+	name, err = cleanPath(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}
-	if _, err := regular(e.root, name); err != nil {
-		return nil, fmt.Errorf("%s: %w", b.Name(), notThere(e.root, name, err))
+	if _, err := regularFile(e.root, name); err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), fileError(e.root, name, err))
 	}
 	if contentType == "" {
 		contentType = typeOf(name)
@@ -53,8 +55,8 @@ func (e *Env) fileResponse(_ *starlark.Thread, b *starlark.Builtin, args starlar
 	return r.finish(b, status, headers)
 }
 
-// disposition names the file that a browser saves, in both of HTTP's ways if
-// plain ASCII is not enough.
+// disposition returns a content-disposition header. It gives a filename that is
+// not plain ASCII in both of HTTP's forms.
 func disposition(filename string) string {
 	plain := strings.Map(func(c rune) rune {
 		if c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
@@ -65,14 +67,14 @@ func disposition(filename string) string {
 	if plain == filename {
 		return `attachment; filename="` + plain + `"`
 	}
-	return `attachment; filename="` + plain + `"; filename*=UTF-8''` + quote(filename, "")
+	return `attachment; filename="` + plain + `"; filename*=UTF-8''` + strings.ReplaceAll(url.QueryEscape(filename), "+", "%20")
 }
 
-// inside makes a clean path of one that must stay in its folder. The root
-// refuses the rest: links that lead outside.
-func inside(name string) (string, error) {
+// cleanPath cleans a path and fails if it leads outside its folder. Links that
+// lead outside are left to os.Root, which refuses to open them.
+func cleanPath(name string) (string, error) {
 	if name == "" || strings.ContainsAny(name, "\\\x00") || path.IsAbs(name) {
-		return "", hinted(`write a path like "files/report.pdf"`, "%q is no path within the application's folder", name)
+		return "", hinted(`write a path like "files/report.pdf"`, "%q is not a path inside the application's folder", name)
 	}
 	clean := path.Clean(name)
 	if clean == ".." || strings.HasPrefix(clean, "../") {
@@ -81,11 +83,11 @@ func inside(name string) (string, error) {
 	return clean, nil
 }
 
-var errNotRegular = errors.New("it is not a file")
+var errNotRegular = errors.New("it is not a regular file")
 
-// regular answers what is known of a file, before it is opened: opening a
-// pipe would wait for a writer.
-func regular(root *os.Root, name string) (fs.FileInfo, error) {
+// regularFile returns the information about a regular file. Call it before the
+// file is opened, because opening a pipe would wait for a writer.
+func regularFile(root *os.Root, name string) (fs.FileInfo, error) {
 	info, err := root.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errNotRegular
@@ -93,22 +95,23 @@ func regular(root *os.Root, name string) (fs.FileInfo, error) {
 	return info, err
 }
 
-// notThere says why a file cannot be had, with its nearest neighbour.
-func notThere(root *os.Root, name string, err error) error {
+// fileError describes why a file cannot be read. If there is no such file, it
+// suggests a similar name.
+func fileError(root *os.Root, name string, err error) error {
 	if errors.Is(err, errNotRegular) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s cannot be read", name)
+		return hinted("check its permissions, and that it is not a link out of the application's folder", "%s cannot be read", name)
 	}
-	hint := "paths begin at the folder of the application's file"
-	if near := spell.Nearest(path.Base(name), siblings(root, path.Dir(name))); near != "" {
+	hint := "paths are relative to the folder of the application's file"
+	if near := spell.Nearest(path.Base(name), fileNames(root, path.Dir(name))); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", path.Join(path.Dir(name), near))
 	}
 	return hinted(hint, "there is no file %s", name)
 }
 
-func siblings(root *os.Root, folder string) []string {
+func fileNames(root *os.Root, folder string) []string {
 	d, err := root.Open(folder)
 	if err != nil {
 		return nil
@@ -118,11 +121,11 @@ func siblings(root *os.Root, folder string) []string {
 	return names
 }
 
-// serve sends the file: whole, a part of it, or that it has not changed.
+// serve sends the file, a range of it, or a 304 if it has not changed.
 func (r *Response) serve(req *Request, s *Sender) error {
 	f, err := r.file.root.Open(r.file.name)
 	if err != nil {
-		return notThere(r.file.root, r.file.name, err)
+		return fileError(r.file.root, r.file.name, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -133,9 +136,9 @@ func (r *Response) serve(req *Request, s *Sender) error {
 	for _, h := range r.headers {
 		w.header.Add(h.name, h.value)
 	}
-	s.Head = req.message.Text("method") == "HEAD"
+	s.Head = req.message.Text(asgi.KeyMethod) == "HEAD"
 	if r.status != http.StatusOK {
-		// Ranges and conditions are for what was found.
+		// Ranges and conditions apply to status 200 only.
 		w.WriteHeader(r.status)
 		if _, err := io.Copy(w, f); err != nil {
 			return err
@@ -145,8 +148,8 @@ func (r *Response) serve(req *Request, s *Sender) error {
 	return serveFile(w, req, f, info)
 }
 
-// serveFile sends an open file as HTTP has it: ranges, If-None-Match,
-// If-Modified-Since. Headers that are set already stay.
+// serveFile sends an open file. It supports ranges, If-None-Match and
+// If-Modified-Since. It does not replace headers that are already set.
 func serveFile(w *responseWriter, req *Request, f io.ReadSeeker, info fs.FileInfo) error {
 	if w.header.Get("Etag") == "" {
 		w.header.Set("Etag", etag(info))
@@ -156,7 +159,7 @@ func serveFile(w *responseWriter, req *Request, f io.ReadSeeker, info fs.FileInf
 	return w.close()
 }
 
-// etag tells one version of a file from the next.
+// etag returns an entity tag that differs for each version of a file.
 func etag(info fs.FileInfo) string {
 	return fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size())
 }

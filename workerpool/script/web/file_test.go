@@ -10,7 +10,7 @@ import (
 	"asgibox/asgi"
 )
 
-// site is a folder with a directory to serve.
+// site returns the environment of a folder with files to serve.
 func site(t testing.TB) *Env {
 	t.Helper()
 	env := folder(t, map[string]string{
@@ -70,7 +70,7 @@ func TestStaticServesFilesByType(t *testing.T) {
 	}
 }
 
-func TestStaticNeitherListsNorEscapes(t *testing.T) {
+func TestStaticServesNoListingsAndNothingOutside(t *testing.T) {
 	env := site(t)
 	for _, path := range []string{
 		"/static/", "/static/deep", "/static/deep/", "/static/no.txt", "/static/../app.star", "/static/../.env", "/static/./a.css",
@@ -112,7 +112,7 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-func TestAFileThatHasNotChanged(t *testing.T) {
+func TestAnUnchangedFileIs304(t *testing.T) {
 	env := site(t)
 	first := serveStatic(t, env, get("/static/a.css"))
 	for name, value := range map[string]string{"if-none-match": first.header("etag"), "if-modified-since": first.header("last-modified")} {
@@ -126,59 +126,59 @@ func TestAFileThatHasNotChanged(t *testing.T) {
 	}
 }
 
-func TestAStaticRouteThatCannotBe(t *testing.T) {
+func TestWrongStaticRoutesAreErrors(t *testing.T) {
 	env := site(t)
 	for _, c := range [][4]string{
 		{"static/", "static", "must begin and end with /", `write "/static/"`},
 		{"/static", "static", "must begin and end with /", `write "/static/"`},
 		{"/static/", "sttaic", "there is no folder sttaic", `did you mean "static"?`},
-		{"/static/", "static/a.css", "is not a directory", ""},
+		{"/static/", "static/a.css", "is not a folder", ""},
 		{"/static/", "../x", "leads outside", ""},
-		{"/static/", "/etc", "is no path within", ""},
-		{"/static/", "", "is no path within", ""},
+		{"/static/", "/etc", "is not a path inside", ""},
+		{"/static/", "", "is not a path inside", ""},
 	} {
 		_, err := env.Static(c[0], c[1])
-		refused(t, fmt.Sprint(c), err, c[2], c[3])
+		checkError(t, fmt.Sprint(c), err, c[2], c[3])
 	}
 }
 
 func TestFileResponse(t *testing.T) {
 	env := site(t)
-	got := mustAnswer(t, env, "def view(request):\n  return FileResponse('files/report.pdf')\n", get("/"))
+	got := mustRespond(t, env, "def view(request):\n  return FileResponse('files/report.pdf')\n", get("/"))
 	if got.status != 200 || got.content != "%PDF" || got.header("content-type") != "application/pdf" || got.header("etag") == "" {
 		t.Errorf("got %+v", got)
 	}
-	got = mustAnswer(t, env, "def view(request):\n  return FileResponse('files/report.pdf', content_type='a/b', headers={'cache-control': 'no-store'})\n",
+	got = mustRespond(t, env, "def view(request):\n  return FileResponse('files/report.pdf', content_type='a/b', headers={'cache-control': 'no-store'})\n",
 		get("/", headers("range", "bytes=1-2")))
 	if got.status != 206 || got.content != "PD" || got.header("content-type") != "a/b" || got.header("cache-control") != "no-store" {
 		t.Errorf("got %+v", got)
 	}
-	got = mustAnswer(t, env, "def view(request):\n  return FileResponse('files/Übersicht.txt', as_attachment=True)\n", get("/"))
+	got = mustRespond(t, env, "def view(request):\n  return FileResponse('files/Übersicht.txt', as_attachment=True)\n", get("/"))
 	if got.header("content-disposition") != `attachment; filename="_bersicht.txt"; filename*=UTF-8''%C3%9Cbersicht.txt` {
 		t.Errorf("got %s", got.header("content-disposition"))
 	}
-	got = mustAnswer(t, env, "def view(request):\n  return FileResponse('files/report.pdf', filename='a.pdf', as_attachment=True)\n", get("/", verb("HEAD")))
+	got = mustRespond(t, env, "def view(request):\n  return FileResponse('files/report.pdf', filename='a.pdf', as_attachment=True)\n", get("/", verb("HEAD")))
 	if got.header("content-disposition") != `attachment; filename="a.pdf"` || got.content != "" || got.header("content-length") != "4" {
 		t.Errorf("got %+v", got)
 	}
-	got = mustAnswer(t, env, "def view(request):\n  return (404, FileResponse('files/report.pdf'))\n", get("/", headers("range", "bytes=1-2")))
+	got = mustRespond(t, env, "def view(request):\n  return (404, FileResponse('files/report.pdf'))\n", get("/", headers("range", "bytes=1-2")))
 	if got.status != 404 || got.content != "%PDF" {
 		t.Errorf("got %+v", got)
 	}
 }
 
-func TestFilesThatCannotBeSent(t *testing.T) {
+func TestFilesThatCannotBeSentAreErrors(t *testing.T) {
 	env := site(t)
 	for _, c := range [][3]string{
 		{"../x", "leads outside", "only files in the application's folder"},
-		{"/etc/passwd", "is no path within", ""},
+		{"/etc/passwd", "is not a path inside", ""},
 		{"static/link.txt", "cannot be read", ""},
-		{"static", "it is not a file", ""},
+		{"static", "it is not a regular file", ""},
 		{"files/raport.pdf", "there is no file files/raport.pdf", `did you mean "files/report.pdf"?`},
-		{"nothing", "there is no file nothing", "paths begin at the folder"},
+		{"nothing", "there is no file nothing", "paths are relative to the folder"},
 	} {
-		_, err := answer(t, env, fmt.Sprintf("def view(request):\n  return FileResponse(%q)\n", c[0]), get("/"))
-		refused(t, c[0], err, c[1], c[2])
+		_, err := respond(t, env, fmt.Sprintf("def view(request):\n  return FileResponse(%q)\n", c[0]), get("/"))
+		checkError(t, c[0], err, c[1], c[2])
 	}
 }
 

@@ -11,22 +11,20 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// maxParts bounds the fields and files of one form. Each costs far more than
-// its bytes.
+// maxParts is the largest number of fields and files in one form. Each takes far
+// more memory than its bytes.
 const maxParts = 1000
 
-// form answers POST and FILES. A body that is no form has neither.
-func (r *Request) form() (post, files starlark.Value, err error) {
-	if r.formed {
-		return r.made["POST"], r.made["FILES"], nil
-	}
+// readForm caches the attributes POST and FILES. Both are empty if the body is
+// not a form.
+func (r *Request) readForm() error {
 	fields, uploads := newMulti("POST"), newMulti("FILES")
 	contentType, _ := headerValue(r.message, "content-type")
 	kind, params, _ := mime.ParseMediaType(contentType)
 	if kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data" {
 		body, err := r.readAll()
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		if kind == "multipart/form-data" {
 			err = readParts(string(body), params["boundary"], fields, uploads)
@@ -34,14 +32,12 @@ func (r *Request) form() (post, files starlark.Value, err error) {
 			err = readURLEncoded(string(body), fields)
 		}
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
-	if r.made == nil {
-		r.made = map[string]starlark.Value{}
-	}
-	r.made["POST"], r.made["FILES"], r.formed = fields, uploads, true
-	return fields, uploads, nil
+	r.cache("POST", fields)
+	r.cache("FILES", uploads)
+	return nil
 }
 
 func readURLEncoded(body string, fields *Multi) error {
@@ -54,10 +50,10 @@ func readURLEncoded(body string, fields *Multi) error {
 
 func readParts(body, boundary string, fields, uploads *Multi) error {
 	if boundary == "" {
-		return badRequest("the form is multipart and names no boundary")
+		return badRequest("the multipart form names no boundary")
 	}
 	if !strings.Contains(body, "--"+boundary+"--") {
-		return badRequest("the form is broken: it has no end") // the reader would not say so everywhere
+		return badRequest("the form is broken: the closing boundary is missing") // the reader does not always notice
 	}
 	reader := multipart.NewReader(strings.NewReader(body), boundary)
 	for n := 0; ; n++ {
@@ -91,7 +87,7 @@ func addPart(part *multipart.Part, fields, uploads *Multi) error {
 		return nil
 	}
 	if part.FileName() == "" {
-		return nil // a file field that was left empty
+		return nil // an empty file field
 	}
 	kind := part.Header.Get("Content-Type")
 	if kind == "" {
@@ -104,7 +100,7 @@ func addPart(part *multipart.Part, fields, uploads *Multi) error {
 	return nil
 }
 
-// baseName cuts the folders off a file's name, whichever system it is from.
+// baseName returns a file's name without folders, in the syntax of any system.
 func baseName(name string) string {
 	return name[strings.LastIndexAny(name, `/\`)+1:]
 }

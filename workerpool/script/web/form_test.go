@@ -13,7 +13,7 @@ func urlencoded(body string) asgi.Message {
 }
 
 func TestURLEncodedForm(t *testing.T) {
-	checkSee(t, urlencoded("name=J%C3%B6rg&tag=a&tag=b"), [][2]string{
+	checkEval(t, urlencoded("name=J%C3%B6rg&tag=a&tag=b"), [][2]string{
 		{`request.POST["name"]`, `"Jörg"`},
 		{`request.POST.getlist("tag")`, `["a", "b"]`},
 		{`request.FILES`, `{}`},
@@ -32,7 +32,7 @@ func formData(body string) asgi.Message {
 }
 
 func TestUploads(t *testing.T) {
-	checkSee(t, formData(multipartBody), [][2]string{
+	checkEval(t, formData(multipartBody), [][2]string{
 		{`request.POST`, `{"title": "Café"}`},
 		{`request.FILES.keys()`, `["doc"]`},
 		{`request.FILES["doc"].name`, `"a b.txt"`},
@@ -45,7 +45,7 @@ func TestUploads(t *testing.T) {
 	})
 }
 
-func TestBrokenFormsAreTheClientsFault(t *testing.T) {
+func TestBrokenFormsAreRequestErrors(t *testing.T) {
 	many := strings.Repeat("a=1&", maxParts+1)
 	parts := strings.Repeat("--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n", maxParts+1) + "--XX--\r\n"
 	for what, m := range map[string]asgi.Message{
@@ -56,7 +56,7 @@ func TestBrokenFormsAreTheClientsFault(t *testing.T) {
 		"too many parts":     formData(parts),
 		"nothing like parts": formData("hello"),
 	} {
-		_, err := answer(t, folder(t, nil), "def view(request):\n  return request.POST\n", m)
+		_, err := respond(t, folder(t, nil), "def view(request):\n  return request.POST\n", m)
 		var wrong *RequestError
 		if !errors.As(err, &wrong) || wrong.Status != 400 {
 			t.Errorf("%s: got %v", what, err)
@@ -64,6 +64,6 @@ func TestBrokenFormsAreTheClientsFault(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsNoFormHasNoFields(t *testing.T) {
-	checkSee(t, get("/", headers("content-type", "application/json"), bodyField(`a=1`)), [][2]string{{`request.POST`, `{}`}})
+func TestABodyThatIsNotAFormHasNoFields(t *testing.T) {
+	checkEval(t, get("/", headers("content-type", "application/json"), bodyField(`a=1`)), [][2]string{{`request.POST`, `{}`}})
 }

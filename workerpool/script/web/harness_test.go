@@ -16,7 +16,7 @@ import (
 
 var dialect = &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true}
 
-// folder makes an application's folder of files.
+// folder returns the environment of an application with the given files.
 func folder(t testing.TB, files map[string]string) *Env {
 	t.Helper()
 	dir := t.TempDir()
@@ -37,7 +37,7 @@ func folder(t testing.TB, files map[string]string) *Env {
 	return NewEnv(root)
 }
 
-// get is a request message; fields change it.
+// get returns a request message with the given fields.
 func get(path string, fields ...asgi.Field) asgi.Message {
 	path, query, _ := strings.Cut(path, "?")
 	m := asgi.MustMessage(
@@ -68,7 +68,7 @@ func verb(m string) asgi.Field { return asgi.Field{Key: "method", Value: m} }
 
 func bodyField(b string) asgi.Field { return asgi.Field{Key: "body", Value: asgi.Bytes(b)} }
 
-// A reply is what a client gets of a response's messages.
+// A reply is a response as the client gets it.
 type reply struct {
 	status   int64
 	headers  map[string][]string
@@ -101,8 +101,8 @@ func program(t testing.TB, env *Env, src string) (*starlark.Thread, starlark.Str
 	return thread, globals
 }
 
-// answer calls the script's view for a message.
-func answer(t testing.TB, env *Env, src string, m asgi.Message) (reply, error) {
+// respond calls the view of a script for a message and sends its response.
+func respond(t testing.TB, env *Env, src string, m asgi.Message) (reply, error) {
 	t.Helper()
 	thread, globals := program(t, env, src)
 	var got reply
@@ -114,31 +114,31 @@ func answer(t testing.TB, env *Env, src string, m asgi.Message) (reply, error) {
 	return got, err
 }
 
-func mustAnswer(t testing.TB, env *Env, src string, m asgi.Message) reply {
+func mustRespond(t testing.TB, env *Env, src string, m asgi.Message) reply {
 	t.Helper()
-	got, err := answer(t, env, src, m)
+	got, err := respond(t, env, src, m)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, src)
 	}
 	return got
 }
 
-// see answers the text of an expression on the request.
-func see(t testing.TB, expr string, m asgi.Message) string {
+// eval returns the text of an expression on the request.
+func eval(t testing.TB, expr string, m asgi.Message) string {
 	t.Helper()
-	return mustAnswer(t, folder(t, nil), "def view(request):\n  return repr(("+expr+"))\n", m).content
+	return mustRespond(t, folder(t, nil), "def view(request):\n  return repr(("+expr+"))\n", m).content
 }
 
-func checkSee(t *testing.T, m asgi.Message, cases [][2]string) {
+func checkEval(t *testing.T, m asgi.Message, cases [][2]string) {
 	t.Helper()
 	for _, c := range cases {
-		if got := see(t, c[0], m); got != c[1] {
+		if got := eval(t, c[0], m); got != c[1] {
 			t.Errorf("%s: got %s, want %s", c[0], got, c[1])
 		}
 	}
 }
 
-// inPieces is a hook that answers the pieces of a body.
+// inPieces returns a hook that returns the pieces of a body.
 func inPieces(pieces ...string) func() (asgi.Bytes, error) {
 	return func() (asgi.Bytes, error) {
 		if len(pieces) == 0 {
@@ -158,12 +158,12 @@ func hint(err error) string {
 	return ""
 }
 
-// refused checks an error's words and hint.
-func refused(t *testing.T, what string, err error, words, wantHint string) {
+// checkError checks the text and hint of an error.
+func checkError(t *testing.T, what string, err error, text, wantHint string) {
 	t.Helper()
 	if err == nil {
 		t.Errorf("%s: no error", what)
-	} else if !strings.Contains(err.Error(), words) || !strings.Contains(hint(err), wantHint) {
+	} else if !strings.Contains(err.Error(), text) || !strings.Contains(hint(err), wantHint) {
 		t.Errorf("%s: got %q, hint %q", what, err, hint(err))
 	}
 }

@@ -10,12 +10,13 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// header is a header of a request or response; its name is in lower case.
+// A header is a header of a response. Its name is in lower case.
 type header struct{ name, value string }
 
-// requestHeaders ranges over the headers of a request message.
+// requestHeaders calls yield for each header of a request message, with the
+// name in lower case, until yield returns false.
 func requestHeaders(m asgi.Message, yield func(name, value string) bool) {
-	v, _ := m.Get("headers")
+	v, _ := m.Get(asgi.KeyHeaders)
 	list, _ := v.(asgi.List)
 	for _, item := range list.All() {
 		pair, _ := item.(asgi.List)
@@ -28,7 +29,7 @@ func requestHeaders(m asgi.Message, yield func(name, value string) bool) {
 	}
 }
 
-// headerValues answers the values of a header, whatever the case of its name.
+// headerValues returns the values of a header. It ignores the case of the name.
 func headerValues(m asgi.Message, name string) []string {
 	name = strings.ToLower(name)
 	var values []string
@@ -41,7 +42,8 @@ func headerValues(m asgi.Message, name string) []string {
 	return values
 }
 
-// headerValue answers a header as one text; several are joined as HTTP allows.
+// headerValue returns a header as one text. Several values are joined as HTTP
+// allows.
 func headerValue(m asgi.Message, name string) (string, bool) {
 	values := headerValues(m, name)
 	sep := ", "
@@ -51,8 +53,8 @@ func headerValue(m asgi.Message, name string) (string, bool) {
 	return asText(strings.Join(values, sep)), len(values) > 0
 }
 
-// asText makes text of octets: UTF-8 if they are that, else Latin-1, as which
-// HTTP once defined them.
+// asText converts bytes to text. It decodes them as Latin-1, HTTP's old charset,
+// if they are not UTF-8.
 func asText(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -64,9 +66,8 @@ func asText(s string) string {
 	return string(out)
 }
 
-// requestHeaderDict answers the headers of a request as scripts see them: by
-// names in any case.
-func requestHeaderDict(m asgi.Message) *anyCase {
+// requestHeaderDict returns the value of request.headers.
+func requestHeaderDict(m asgi.Message) *headerDict {
 	all := newMulti("headers")
 	requestHeaders(m, func(n, _ string) bool {
 		if _, ok := all.values[n]; !ok {
@@ -75,23 +76,23 @@ func requestHeaderDict(m asgi.Message) *anyCase {
 		}
 		return true
 	})
-	return &anyCase{all, m}
+	return &headerDict{all, m}
 }
 
-// anyCase is a Multi whose keys are looked up in lower case.
-type anyCase struct {
+// A headerDict is a Multi that ignores the case of keys.
+type headerDict struct {
 	*Multi
 	message asgi.Message
 }
 
-func (a *anyCase) Get(k starlark.Value) (starlark.Value, bool, error) {
+func (a *headerDict) Get(k starlark.Value) (starlark.Value, bool, error) {
 	if s, ok := starlark.AsString(k); ok {
 		k = starlark.String(strings.ToLower(s))
 	}
 	return a.Multi.Get(k)
 }
 
-func (a *anyCase) Attr(name string) (starlark.Value, error) {
+func (a *headerDict) Attr(name string) (starlark.Value, error) {
 	v, err := a.Multi.Attr(name)
 	switch name {
 	case "get":
@@ -125,11 +126,11 @@ func lowerFirst(args starlark.Tuple) starlark.Tuple {
 	return append(starlark.Tuple{starlark.String(strings.ToLower(s))}, args[1:]...)
 }
 
-// checkHeader refuses what HTTP does not allow in a header, at the line that
-// sets it.
+// checkHeader fails if HTTP does not allow the name or value. It runs when the
+// script sets the header, so that the error names that line.
 func checkHeader(name, value string) error {
 	if name == "" {
-		return fmt.Errorf("a header needs a name")
+		return fmt.Errorf("the name of a header is empty")
 	}
 	for i := range len(name) {
 		if !tokenByte(name[i]) {
@@ -137,8 +138,8 @@ func checkHeader(name, value string) error {
 		}
 	}
 	if i := strings.IndexAny(value, "\r\n\x00"); i >= 0 {
-		return hinted("a header is one line; urlencode or quote what people have entered",
-			"the header %s cannot hold %q", name, value[i:i+1])
+		return hinted("a header must be one line; encode user input with urlencode or quote",
+			"the header %s cannot contain %q", name, value[i:i+1])
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// An input is wsgi.input: the body as it comes.
+// An input is wsgi.input, which reads the body as it arrives.
 type input struct {
 	object
 	body   *bodyReader
@@ -33,7 +33,7 @@ func (in *input) Attr(name string) (starlark.Value, error) {
 	return nil, nil
 }
 
-// read is read(n=-1).
+// read implements read(n=-1).
 func (in *input) read(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	n, err := size("read", args, kwargs)
 	if err != nil {
@@ -48,7 +48,7 @@ func (in *input) read(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark
 	return starlark.Bytes(out.String()), err
 }
 
-// readline is readline(n=-1): up to and with the next newline.
+// readline implements readline(n=-1), which returns a line with its newline.
 func (in *input) readline(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	n, err := size("readline", args, kwargs)
 	if err != nil {
@@ -58,8 +58,8 @@ func (in *input) readline(_ *starlark.Thread, args starlark.Tuple, kwargs []star
 	return starlark.Bytes(line), err
 }
 
-func (in *input) line(most int) (string, error) {
-	if most < 0 {
+func (in *input) line(limit int) (string, error) {
+	if limit < 0 {
 		line, err := in.buffer.ReadString('\n')
 		if err == io.EOF {
 			err = nil
@@ -67,7 +67,7 @@ func (in *input) line(most int) (string, error) {
 		return line, err
 	}
 	var out strings.Builder
-	for out.Len() < most {
+	for out.Len() < limit {
 		c, err := in.buffer.ReadByte()
 		if err == io.EOF {
 			break
@@ -83,7 +83,8 @@ func (in *input) line(most int) (string, error) {
 	return out.String(), nil
 }
 
-// readlines is readlines(hint=-1): all lines, or as many as hold hint bytes.
+// readlines implements readlines(hint=-1), which returns all lines, or stops
+// after the line that reaches hint bytes.
 func (in *input) readlines(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	hint, err := size("readlines", args, kwargs)
 	if err != nil {
@@ -104,7 +105,7 @@ func (in *input) readlines(_ *starlark.Thread, args starlark.Tuple, kwargs []sta
 	return starlark.NewList(lines), nil
 }
 
-// size is the one argument of the calls above.
+// size unpacks the optional argument of the methods above.
 func size(name string, args starlark.Tuple, kwargs []starlark.Tuple) (int, error) {
 	var v starlark.Value = starlark.None
 	if err := starlark.UnpackPositionalArgs(name, args, kwargs, 0, &v); err != nil {

@@ -10,7 +10,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// httpResponse is HttpResponse(content, status, content_type, headers).
+// httpResponse implements HttpResponse(content, status, content_type, headers).
 func httpResponse(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var content, status, headers starlark.Value = starlark.String(""), starlark.MakeInt(200), starlark.None
 	contentType := htmlType
@@ -25,7 +25,7 @@ func httpResponse(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, 
 	return r.finish(b, status, headers)
 }
 
-// finish sets what all responses take, and checks it.
+// finish sets and checks the status and headers of a new response.
 func (r *Response) finish(b *starlark.Builtin, status, headers starlark.Value) (starlark.Value, error) {
 	if status != nil {
 		if err := r.setStatus(status); err != nil {
@@ -43,7 +43,7 @@ func (r *Response) finish(b *starlark.Builtin, status, headers starlark.Value) (
 	return r, nil
 }
 
-// jsonResponse is JsonResponse(data, status, headers).
+// jsonResponse implements JsonResponse(data, status, headers).
 func jsonResponse(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var data, status, headers starlark.Value = nil, starlark.MakeInt(200), starlark.None
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "data", &data, "status?", &status, "headers?", &headers); err != nil {
@@ -58,7 +58,7 @@ func jsonResponse(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tu
 	return r.finish(b, status, headers)
 }
 
-// redirect is redirect(url, permanent).
+// redirect implements redirect(url, permanent).
 func redirect(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var to string
 	var permanent bool
@@ -67,7 +67,7 @@ func redirect(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwar
 		return nil, err
 	}
 	if to == "" {
-		return nil, hinted(`redirect("/") leads to the first page`, "redirect: the URL is empty")
+		return nil, hinted(`to redirect to the first page, write redirect("/")`, "redirect: the URL is empty")
 	}
 	r := newResponse(302, "")
 	if permanent {
@@ -77,7 +77,7 @@ func redirect(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwar
 	return r.finish(b, nil, headers)
 }
 
-// asciiURL percent-encodes what no header may carry and leaves the rest.
+// asciiURL percent-encodes the bytes that are not allowed in a header.
 func asciiURL(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -90,9 +90,8 @@ func asciiURL(s string) string {
 	return b.String()
 }
 
-// streamingResponse is StreamingHttpResponse(fn, status, content_type,
-// headers): fn is called with a function that sends a piece, or is itself a
-// list of pieces.
+// streamingResponse implements StreamingHttpResponse(fn, status, content_type,
+// headers). fn is a function that takes write(piece), or a list of pieces.
 func streamingResponse(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var fn, status, headers starlark.Value = nil, starlark.MakeInt(200), starlark.None
 	contentType := htmlType
@@ -103,7 +102,7 @@ func streamingResponse(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tu
 	switch fn.(type) {
 	case starlark.Callable, starlark.Iterable:
 	default:
-		return nil, hinted("write: def fn(write): write(piece)", "%s: fn is %s; it takes a function", b.Name(), value.An(fn))
+		return nil, hinted("write: def fn(write): write(piece)", "%s: fn is %s; it must be a function or a list", b.Name(), value.An(fn))
 	}
 	r := newResponse(200, contentType)
 	r.stream = fn

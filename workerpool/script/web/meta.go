@@ -8,29 +8,29 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// meta answers the request by the names of WSGI and CGI.
+// meta returns the value of request.META, with the names of WSGI and CGI.
 func (r *Request) meta() *starlark.Dict {
 	m := r.message
 	d := starlark.NewDict(24)
-	set := func(key, v string) { d.SetKey(starlark.String(key), starlark.String(v)) } // a fresh dict takes every text key
+	set := func(key, v string) { d.SetKey(starlark.String(key), starlark.String(v)) } // cannot fail: the key is text
 
-	script, path := m.Text("root_path"), m.Text("path")
+	script, path := m.Text(asgi.KeyRootPath), m.Text(asgi.KeyPath)
 	if script != "" {
 		path = strings.TrimPrefix(path, script)
 	}
-	set("REQUEST_METHOD", m.Text("method"))
+	set("REQUEST_METHOD", m.Text(asgi.KeyMethod))
 	set("SCRIPT_NAME", script)
 	set("PATH_INFO", path)
-	set("QUERY_STRING", asText(m.Octets("query_string")))
-	set("SERVER_PROTOCOL", "HTTP/"+m.Text("http_version"))
-	if host, port, ok := address(m, "client"); ok {
+	set("QUERY_STRING", asText(m.Octets(asgi.KeyQueryString)))
+	set("SERVER_PROTOCOL", "HTTP/"+m.Text(asgi.KeyHTTPVersion))
+	if host, port, ok := address(m, asgi.KeyClient); ok {
 		set("REMOTE_ADDR", host)
 		set("REMOTE_HOST", host)
 		set("REMOTE_PORT", port)
 	}
-	host, port, ok := address(m, "server")
+	host, port, ok := address(m, asgi.KeyServer)
 	if !ok {
-		host, port = "unknown", "0" // WSGI wants both
+		host, port = "unknown", "0" // WSGI requires both
 	}
 	set("SERVER_NAME", host)
 	set("SERVER_PORT", port)

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"asgibox/internal/spell"
@@ -11,7 +12,7 @@ import (
 )
 
 // A Multi is a read-only dict whose keys may have several values: GET, POST
-// and FILES. Indexing answers the first value of a key, getlist all.
+// and FILES. Indexing returns the first value of a key, getlist returns all.
 type Multi struct {
 	object
 	keys   []string
@@ -35,9 +36,8 @@ func (m *Multi) add(key string, v starlark.Value) {
 	m.values[key] = append(m.values[key], v)
 }
 
-// parseQuery reads a query string or a urlencoded form as browsers write them.
-// What is not well encoded is taken as it stands, and bytes that are no UTF-8
-// become U+FFFD.
+// parseQuery adds the pairs of a query string or a urlencoded form. Text that is
+// not well encoded is not decoded, and bytes that are not UTF-8 become U+FFFD.
 func (m *Multi) parseQuery(query string) {
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
@@ -55,8 +55,8 @@ func unescape(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// Get answers the first value of a key. A key that is not there is an error
-// that suggests the nearest.
+// Get returns the first value of a key. If there is no such key, it fails with
+// an error that suggests a similar key.
 func (m *Multi) Get(k starlark.Value) (starlark.Value, bool, error) {
 	key, ok := starlark.AsString(k)
 	if vs := m.values[key]; ok && len(vs) > 0 {
@@ -69,17 +69,17 @@ func missing(key string, keys []string, kind string) string {
 	if near := spell.Nearest(key, keys); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
-	return fmt.Sprintf("%s.get(%q) answers None where there is none", kind, key)
+	return fmt.Sprintf("%s.get(%q) returns None if there is no such key", kind, key)
 }
 
 func (m *Multi) Len() int             { return len(m.keys) }
 func (m *Multi) Truth() starlark.Bool { return len(m.keys) > 0 }
 func (m *Multi) String() string       { return m.dict().String() }
 
-// Iterate ranges over the keys in their order.
+// Iterate iterates over the keys in order.
 func (m *Multi) Iterate() starlark.Iterator { return stringList(m.keys).Iterate() }
 
-// Items answers each key with its first value.
+// Items returns each key with its first value.
 func (m *Multi) Items() []starlark.Tuple {
 	items := make([]starlark.Tuple, len(m.keys))
 	for i, k := range m.keys {
@@ -123,7 +123,7 @@ func (m *Multi) getlist(_ *starlark.Thread, args starlark.Tuple, kwargs []starla
 	if err := starlark.UnpackArgs("getlist", args, kwargs, "key", &key); err != nil {
 		return nil, err
 	}
-	return starlark.NewList(append([]starlark.Value(nil), m.values[key]...)), nil
+	return starlark.NewList(slices.Clone(m.values[key])), nil
 }
 
 func (m *Multi) view(what string) starlark.Value {
@@ -144,11 +144,11 @@ func (m *Multi) view(what string) starlark.Value {
 	return starlark.NewList(out)
 }
 
-// dict answers a plain dict of the first values.
+// dict returns a plain dict of the first values.
 func (m *Multi) dict() *starlark.Dict {
 	d := starlark.NewDict(len(m.keys))
 	for _, item := range m.Items() {
-		d.SetKey(item[0], item[1]) // a fresh dict takes every text key
+		d.SetKey(item[0], item[1]) // cannot fail: the key is text
 	}
 	return d
 }

@@ -12,10 +12,10 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// A Path is the pattern of a view's paths: text as it stands, with parts that
-// it captures. <name> and <str:name> capture up to the next slash, <int:name>
-// digits, <path:name> the rest, slashes and all. It is safe for concurrent
-// use.
+// A Path is the pattern of a view's paths: literal text and captured parts.
+// <name> and <str:name> capture up to the next slash, <int:name> captures
+// digits, and <path:name> captures the rest with slashes. A Path is safe for
+// concurrent use.
 type Path struct {
 	pattern string
 	names   []string
@@ -23,15 +23,15 @@ type Path struct {
 	re      *regexp.Regexp // nil if nothing is captured
 }
 
-// pathKinds are the captures by what they match.
+// pathKinds maps the kinds of captured parts to regular expressions.
 var pathKinds = map[string]string{"str": `([^/]+)`, "int": `([0-9]+)`, "path": `(.+)`}
 
-// CompilePath reads a pattern. Its errors say what to write.
+// CompilePath parses a pattern.
 func CompilePath(pattern string) (*Path, error) {
 	if !strings.HasPrefix(pattern, "/") {
 		hint := fmt.Sprintf("write %q", "/"+strings.TrimLeft(pattern, "^/"))
 		if strings.HasPrefix(pattern, "^") {
-			hint = "a view's path is no regular expression: /rooms/<room>; route(…) takes those"
+			hint = "a view's path is not a regular expression; write it like /rooms/<room>, or use route(…)"
 		}
 		return nil, hinted(hint, "the path %q must begin with /", pattern)
 	}
@@ -41,7 +41,7 @@ func CompilePath(pattern string) (*Path, error) {
 	for rest := pattern; rest != ""; {
 		before, after, found := strings.Cut(rest, "<")
 		if strings.Contains(before, ">") {
-			return nil, hinted("a part is captured by <name>", "the path %q has a > without its <", pattern)
+			return nil, hinted("to capture a part, write <name>", "the path %q has a > without a <", pattern)
 		}
 		re.WriteString(regexp.QuoteMeta(before))
 		if !found {
@@ -49,7 +49,7 @@ func CompilePath(pattern string) (*Path, error) {
 		}
 		inner, next, closed := strings.Cut(after, ">")
 		if !closed {
-			return nil, hinted("a part is captured by <name>", "the path %q has a < without its >", pattern)
+			return nil, hinted("to capture a part, write <name>", "the path %q has a < without a >", pattern)
 		}
 		expr, err := p.capture(inner, next)
 		if err != nil {
@@ -69,7 +69,7 @@ func CompilePath(pattern string) (*Path, error) {
 	return p, nil
 }
 
-// capture answers the expression for what stands within < and >.
+// capture returns the regular expression for the text between < and >.
 func (p *Path) capture(inner, next string) (string, error) {
 	kind, name, typed := strings.Cut(inner, ":")
 	if !typed {
@@ -77,33 +77,33 @@ func (p *Path) capture(inner, next string) (string, error) {
 	}
 	expr, ok := pathKinds[kind]
 	if !ok {
-		hint := "there are <name>, <int:name> and <path:name>"
+		hint := "write <name>, <int:name> or <path:name>"
 		if near := spell.Nearest(kind, []string{"str", "int", "path"}); near != "" {
 			hint = fmt.Sprintf("did you mean <%s:%s>?", near, name)
 		}
-		return "", hinted(hint, "the path %q captures <%s>, of which there is no kind %q", p.pattern, inner, kind)
+		return "", hinted(hint, "the path %q captures <%s>, but there is no kind %q", p.pattern, inner, kind)
 	}
 	if !isName(name) {
-		return "", hinted("a captured part becomes an argument: letters, digits and _", "the path %q captures <%s>, which is no name", p.pattern, inner)
+		return "", hinted("a captured part becomes an argument; name it with letters, digits and _", "the path %q captures <%s>, which is not a valid name", p.pattern, inner)
 	}
 	if slices.Contains(p.names, name) {
-		return "", fmt.Errorf("the path %q captures %s twice", p.pattern, name)
+		return "", hinted("use two names", "the path %q captures %s twice", p.pattern, name)
 	}
 	if kind == "path" && next != "" {
-		return "", hinted("put it last", "the path %q captures <%s>, the rest, before its end", p.pattern, inner)
+		return "", hinted("put it last", "the path %q has <%s>, which captures the rest, before its end", p.pattern, inner)
 	}
 	p.names, p.kinds = append(p.names, name), append(p.kinds, kind)
 	return expr, nil
 }
 
-// String answers the pattern.
+// String returns the pattern.
 func (p *Path) String() string { return p.pattern }
 
-// Names answers what is captured, in order.
+// Names returns the names of the captured parts, in order.
 func (p *Path) Names() []string { return p.names }
 
-// Match reports whether the pattern fits the whole path, and answers what it
-// captures as keyword arguments.
+// Match reports whether the pattern matches the whole path. It returns the
+// captured parts as keyword arguments.
 func (p *Path) Match(path string) (kwargs []starlark.Tuple, ok bool) {
 	if p.re == nil {
 		return nil, path == p.pattern
@@ -118,7 +118,7 @@ func (p *Path) Match(path string) (kwargs []starlark.Tuple, ok bool) {
 		if p.kinds[i] == "int" {
 			n, err := strconv.ParseInt(found[i+1], 10, 64)
 			if err != nil {
-				return nil, false // too large for any id
+				return nil, false // the number is too large
 			}
 			v = starlark.MakeInt64(n)
 		}
@@ -127,8 +127,8 @@ func (p *Path) Match(path string) (kwargs []starlark.Tuple, ok bool) {
 	return kwargs, true
 }
 
-// Near answers a path that the pattern fits and that somebody who asked for
-// another may have meant, or "".
+// Near returns the path that the client may have intended, if path resembles
+// one that the pattern matches, or "".
 func (p *Path) Near(path string) string {
 	want, have := strings.Split(p.pattern, "/"), strings.Split(path, "/")
 	if len(want) > len(have) {

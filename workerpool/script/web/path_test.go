@@ -45,27 +45,27 @@ func TestPathsCapture(t *testing.T) {
 	}
 }
 
-func TestBadPathsSayWhatToWrite(t *testing.T) {
+func TestWrongPathsHaveHints(t *testing.T) {
 	for _, c := range [][3]string{
 		{"rooms/", "must begin with /", `write "/rooms/"`},
 		{"", "must begin with /", `write "/"`},
-		{`^/rooms/(?P<room>\w+)$`, "must begin with /", "no regular expression"},
-		{"/a/<room", "a < without its >", "<name>"},
-		{"/a/room>", "a > without its <", "<name>"},
-		{"/a/<>", "captures <>, which is no name", ""},
-		{"/a/<a b>", "captures <a b>, which is no name", ""},
-		{"/a/<1a>", "is no name", ""},
+		{`^/rooms/(?P<room>\w+)$`, "must begin with /", "not a regular expression"},
+		{"/a/<room", "a < without a >", "<name>"},
+		{"/a/room>", "a > without a <", "<name>"},
+		{"/a/<>", "captures <>, which is not a valid name", ""},
+		{"/a/<a b>", "captures <a b>, which is not a valid name", ""},
+		{"/a/<1a>", "is not a valid name", ""},
 		{"/a/<itn:n>", `no kind "itn"`, "did you mean <int:n>?"},
-		{"/a/<uuid:n>", `no kind "uuid"`, "there are <name>, <int:name> and <path:name>"},
+		{"/a/<uuid:n>", `no kind "uuid"`, "write <name>, <int:name> or <path:name>"},
 		{"/a/<n>/<n>", "captures n twice", ""},
 		{"/<path:rest>/x", "before its end", "put it last"},
 	} {
 		_, err := CompilePath(c[0])
-		refused(t, c[0], err, c[1], c[2])
+		checkError(t, c[0], err, c[1], c[2])
 	}
 }
 
-func TestAPathThatIsNearlyRight(t *testing.T) {
+func TestNearSuggestsAPath(t *testing.T) {
 	for _, c := range [][3]string{
 		{"/rooms/<room>", "/room/blue", "/rooms/blue"},
 		{"/rooms/<room>/edit", "/Rooms/blue/edti", "/rooms/blue/edit"},

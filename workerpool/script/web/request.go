@@ -4,75 +4,75 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/jsontext"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
 
-// Hooks are what a request needs of whoever runs the application.
+// Hooks are functions of the host that a request calls.
 type Hooks struct {
-	// More answers the next piece of a body of which the message held only
-	// the beginning, and io.EOF after the last. It may wait.
+	// More returns the next piece of a body if the message had only its
+	// beginning, and io.EOF after the last piece. It may wait.
 	More func() (asgi.Bytes, error)
-	// Attr answers the attributes that the host adds, like session; nil for
-	// a name that is none of them.
+	// Attr returns an attribute that the host adds, like session, or nil if
+	// there is no such attribute.
 	Attr func(name string) (starlark.Value, error)
-	// Names are the attributes that Attr knows.
+	// Names are the names of the attributes that Attr returns.
 	Names []string
 }
 
-// A Request is an http.request message as views see it. It belongs to one
-// handler.
+// A Request is the view of an http.request message that a handler gets. It
+// belongs to one handler.
 type Request struct {
 	object
 	message asgi.Message
 	hooks   Hooks
 	params  *starlark.Dict
 	body    bodyReader
-	whole   *starlark.Bytes           // the body, once read
-	made    map[string]starlark.Value // attributes that are made once
-	formed  bool
+	whole   *starlark.Bytes           // the body, nil until it is read
+	cached  map[string]starlark.Value // attributes that were made already
 }
 
 var _ starlark.HasAttrs = (*Request)(nil)
 
-// NewRequest makes the request of a message.
+// NewRequest returns the request of a message.
 func NewRequest(m asgi.Message, hooks Hooks) *Request {
 	r := &Request{object: "request", message: m, hooks: hooks}
-	r.body = bodyReader{rest: asgi.Bytes(m.Octets("body")), more: hooks.More}
-	if m.Text("body_channel") == "" {
+	r.body = bodyReader{rest: asgi.Bytes(m.Octets(asgi.KeyBody)), more: hooks.More}
+	if m.Text(asgi.KeyBodyChannel) == "" {
 		r.body.more = nil
 	}
 	return r
 }
 
-// Message answers what the request was made of.
+// Message returns the message of the request.
 func (r *Request) Message() asgi.Message { return r.message }
 
-// SetParams sets path_params, what the view's path captured.
+// SetParams sets path_params, the captured parts of the path.
 func (r *Request) SetParams(params []starlark.Tuple) {
 	r.params = starlark.NewDict(len(params))
 	for _, p := range params {
-		r.params.SetKey(p[0], p[1]) // a fresh dict takes every text key
+		r.params.SetKey(p[0], p[1]) // cannot fail: the key is text
 	}
 }
 
 func (r *Request) String() string {
-	return fmt.Sprintf("<request %s %s>", r.message.Text("method"), r.message.Text("path"))
+	return fmt.Sprintf("<request %s %s>", r.message.Text(asgi.KeyMethod), r.message.Text(asgi.KeyPath))
 }
 
 var requestAttrs = []string{"COOKIES", "FILES", "GET", "META", "POST", "body", "client", "content_type", "headers", "is_secure",
 	"json", "method", "path", "path_params", "query_string", "scheme", "text"}
 
-// AttrNames lists what a request has.
-func (r *Request) AttrNames() []string {
-	return append(append([]string(nil), requestAttrs...), r.hooks.Names...)
-}
+// AttrNames returns the names of all attributes.
+func (r *Request) AttrNames() []string { return slices.Concat(requestAttrs, r.hooks.Names) }
 
-// Attr answers an attribute, made when it is first asked for.
+// Attr returns an attribute. Some attributes are made at the first call and
+// then cached.
 func (r *Request) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "method", "path":
@@ -93,34 +93,37 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	case "json":
 		return method(name, r.json), nil
 	}
-	if v, ok := r.made[name]; ok {
+	if v, ok := r.cached[name]; ok {
 		return v, nil
 	}
-	v, err := r.make(name)
+	v, err := r.newAttr(name)
 	if v == nil || err != nil {
 		return nil, err
 	}
-	if r.made == nil {
-		r.made = map[string]starlark.Value{}
-	}
-	r.made[name] = v
+	r.cache(name, v)
 	return v, nil
 }
 
-// make makes what is made once: values that a handler could change, or that
-// take work.
-func (r *Request) make(name string) (starlark.Value, error) {
+func (r *Request) cache(name string, v starlark.Value) {
+	if r.cached == nil {
+		r.cached = map[string]starlark.Value{}
+	}
+	r.cached[name] = v
+}
+
+// newAttr makes an attribute that is cached because a handler may change it, or
+// because it takes work.
+func (r *Request) newAttr(name string) (starlark.Value, error) {
 	switch name {
 	case "GET":
 		get := newMulti("GET")
-		get.parseQuery(r.message.Octets("query_string"))
+		get.parseQuery(r.message.Octets(asgi.KeyQueryString))
 		return get, nil
 	case "POST", "FILES":
-		post, files, err := r.form()
-		if name == "POST" {
-			return post, err
+		if err := r.readForm(); err != nil {
+			return nil, err
 		}
-		return files, err
+		return r.cached[name], nil
 	case "COOKIES":
 		return r.cookies(), nil
 	case "headers":
@@ -131,7 +134,7 @@ func (r *Request) make(name string) (starlark.Value, error) {
 	case "META":
 		return r.meta(), nil
 	case "client":
-		v, _ := r.message.Get("client")
+		v, _ := r.message.Get(asgi.KeyClient)
 		return value.ToStarlark(v), nil
 	case "path_params":
 		if r.params == nil {
@@ -146,7 +149,7 @@ func (r *Request) make(name string) (starlark.Value, error) {
 }
 
 func (r *Request) scheme() string {
-	if s := r.message.Text("scheme"); s != "" {
+	if s := r.message.Text(asgi.KeyScheme); s != "" {
 		return s
 	}
 	return "http"
@@ -156,19 +159,19 @@ func (r *Request) cookies() *starlark.Dict {
 	d := starlark.NewDict(4)
 	for name, v := range cookies(r.message) {
 		if _, twice, _ := d.Get(starlark.String(name)); !twice {
-			d.SetKey(starlark.String(name), starlark.String(v)) // a fresh dict takes every text key
+			d.SetKey(starlark.String(name), starlark.String(v)) // cannot fail: the key is text
 		}
 	}
 	return d
 }
 
-// readAll answers the whole body.
+// readAll returns the whole body.
 func (r *Request) readAll() (starlark.Bytes, error) {
 	if r.whole != nil {
 		return *r.whole, nil
 	}
 	if r.body.taken {
-		return "", errors.New("the body has been read already, by environ[\"wsgi.input\"]")
+		return "", errors.New("the body has already been read through environ[\"wsgi.input\"]")
 	}
 	var b strings.Builder
 	for {
@@ -186,14 +189,14 @@ func (r *Request) readAll() (starlark.Bytes, error) {
 	return whole, nil
 }
 
-// A bodyReader reads a body, its beginning first and then piece by piece.
+// A bodyReader reads a body, which may arrive in pieces.
 type bodyReader struct {
-	rest  asgi.Bytes
-	more  func() (asgi.Bytes, error) // nil if nothing is to come
-	taken bool                       // some of it has been read
+	rest  asgi.Bytes                 // received but not read
+	more  func() (asgi.Bytes, error) // nil after the last piece
+	taken bool                       // whether a part of the body was read
 }
 
-// next answers a piece, and io.EOF with or after the last.
+// next returns the next piece, and io.EOF with or after the last one.
 func (b *bodyReader) next() (asgi.Bytes, error) {
 	b.taken = true
 	if b.rest != "" || b.more == nil {
@@ -211,7 +214,7 @@ func (b *bodyReader) next() (asgi.Bytes, error) {
 	return piece, err
 }
 
-// Read makes an io.Reader of it.
+// Read implements io.Reader.
 func (b *bodyReader) Read(p []byte) (int, error) {
 	for b.rest == "" {
 		piece, err := b.next()
@@ -225,7 +228,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// json is request.json.
+// json implements request.json.
 func (r *Request) json(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var otherwise starlark.Value
 	if err := starlark.UnpackArgs("json", args, kwargs, "default?", &otherwise); err != nil {
@@ -235,12 +238,12 @@ func (r *Request) json(thread *starlark.Thread, args starlark.Tuple, kwargs []st
 	if err != nil {
 		return nil, err
 	}
-	v, err := decodeJSON(thread, string(body))
+	v, err := jsontext.Decode(thread, string(body))
 	if err != nil && otherwise != nil {
 		return otherwise, nil
 	}
 	if err != nil {
-		return nil, &RequestError{400, hinted("request.json(default=None) answers None for such a body", "the body is not JSON: %s", err)}
+		return nil, &RequestError{400, hinted("request.json(default=None) returns None for a body that is not JSON", "the body is not JSON: %s", err)}
 	}
 	return v, nil
 }

@@ -14,7 +14,7 @@ func TestRequestAttributes(t *testing.T) {
 	m := get("/rooms/7?q=a+b&q=c&empty=&plain&%C3%A9=%zz", headers(
 		"host", "example.org", "Content-Type", "text/plain", "x-twice", "1", "x-twice", "2", "cookie", `a=1; b="two words"; a=3`, "cookie", "c=d=e", "x-latin", "caf\xe9",
 	), bodyField("h\xc3\xa9\xff"))
-	checkSee(t, m, [][2]string{
+	checkEval(t, m, [][2]string{
 		{`request.method`, `"GET"`},
 		{`request.path`, `"/rooms/7"`},
 		{`request.GET["q"]`, `"a b"`},
@@ -58,7 +58,7 @@ func TestRequestAttributes(t *testing.T) {
 func TestMetaHasTheNamesOfWSGI(t *testing.T) {
 	m := get("/app/x%20y?a=1", headers("host", "h", "content-type", "t", "content-length", "3", "x-some-thing", "1", "x-some-thing", "2"),
 		asgi.Field{Key: "root_path", Value: "/app"}, verb("POST"))
-	checkSee(t, m, [][2]string{
+	checkEval(t, m, [][2]string{
 		{`request.META["REQUEST_METHOD"]`, `"POST"`},
 		{`request.META["SCRIPT_NAME"]`, `"/app"`},
 		{`request.META["PATH_INFO"]`, `"/x%20y"`},
@@ -73,7 +73,7 @@ func TestMetaHasTheNamesOfWSGI(t *testing.T) {
 
 func TestRequestWithoutAddresses(t *testing.T) {
 	m := get("/", asgi.Field{Key: "client", Value: nil}, asgi.Field{Key: "server", Value: nil})
-	checkSee(t, m, [][2]string{
+	checkEval(t, m, [][2]string{
 		{`request.client`, `None`},
 		{`"REMOTE_ADDR" in request.META`, `False`},
 		{`request.META["SERVER_NAME"]`, `"unknown"`},
@@ -81,31 +81,31 @@ func TestRequestWithoutAddresses(t *testing.T) {
 }
 
 func TestSecureRequest(t *testing.T) {
-	checkSee(t, get("/", asgi.Field{Key: "scheme", Value: "https"}), [][2]string{{`request.is_secure()`, `True`}})
+	checkEval(t, get("/", asgi.Field{Key: "scheme", Value: "https"}), [][2]string{{`request.is_secure()`, `True`}})
 }
 
 func TestJSONBody(t *testing.T) {
 	env := folder(t, nil)
 	view := "def view(request):\n  return repr(request.json())\n"
-	if got := mustAnswer(t, env, view, get("/", bodyField(`{"a": [1, null, "é"]}`))); got.content != `{"a": [1, None, "é"]}` {
+	if got := mustRespond(t, env, view, get("/", bodyField(`{"a": [1, null, "é"]}`))); got.content != `{"a": [1, None, "é"]}` {
 		t.Errorf("got %s", got.content)
 	}
-	_, err := answer(t, env, view, get("/", bodyField(`{"a"`)))
+	_, err := respond(t, env, view, get("/", bodyField(`{"a"`)))
 	var wrong *RequestError
 	if !errors.As(err, &wrong) || wrong.Status != 400 || !strings.Contains(err.Error(), "the body is not JSON") {
 		t.Errorf("got %v", err)
 	}
-	checkSee(t, get("/", bodyField("nonsense")), [][2]string{{`request.json(default=None)`, `None`}})
+	checkEval(t, get("/", bodyField("nonsense")), [][2]string{{`request.json(default=None)`, `None`}})
 }
 
-func TestMissingKeysSuggestTheNearest(t *testing.T) {
+func TestMissingKeysSuggestASimilarKey(t *testing.T) {
 	env := folder(t, nil)
-	_, err := answer(t, env, "def view(request):\n  return request.GET['pgae']\n", get("/?page=1"))
-	refused(t, "GET", err, `key "pgae" not in GET`, `did you mean "page"?`)
-	_, err = answer(t, env, "def view(request):\n  return request.POST['x']\n", get("/"))
-	refused(t, "POST", err, `key "x" not in POST`, `POST.get("x")`)
-	_, err = answer(t, env, "def view(request):\n  return request.methd\n", get("/"))
-	refused(t, "attribute", err, "did you mean .method?", "")
+	_, err := respond(t, env, "def view(request):\n  return request.GET['pgae']\n", get("/?page=1"))
+	checkError(t, "GET", err, `key "pgae" not in GET`, `did you mean "page"?`)
+	_, err = respond(t, env, "def view(request):\n  return request.POST['x']\n", get("/"))
+	checkError(t, "POST", err, `key "x" not in POST`, `POST.get("x")`)
+	_, err = respond(t, env, "def view(request):\n  return request.methd\n", get("/"))
+	checkError(t, "attribute", err, "did you mean .method?", "")
 }
 
 func TestABodyInPiecesIsReadOnce(t *testing.T) {
@@ -121,7 +121,7 @@ func TestABodyInPiecesIsReadOnce(t *testing.T) {
 	}
 }
 
-func TestABodyThatBreaksOff(t *testing.T) {
+func TestABodyThatEndsTooSoonIsAnError(t *testing.T) {
 	gone := errors.New("the client went away")
 	m := get("/", bodyField("one "), asgi.Field{Key: "body_channel", Value: "http.request.body?x"})
 	r := NewRequest(m, Hooks{More: func() (asgi.Bytes, error) { return "", gone }})
@@ -130,7 +130,7 @@ func TestABodyThatBreaksOff(t *testing.T) {
 	}
 }
 
-func TestAHostAddsAttributes(t *testing.T) {
+func TestTheHostAddsAttributes(t *testing.T) {
 	made := 0
 	r := NewRequest(get("/"), Hooks{Names: []string{"session"}, Attr: func(name string) (starlark.Value, error) {
 		if name != "session" {
@@ -149,7 +149,7 @@ func TestAHostAddsAttributes(t *testing.T) {
 	}
 }
 
-func TestACookieAmongMalformedOnes(t *testing.T) {
+func TestMalformedCookiesAreSkipped(t *testing.T) {
 	m := get("/", headers("cookie", "bad={\"a\": 1}, x; =; other; é=ü; sessionid=abc.def; sessionid=second", "cookie", "late=1"))
 	if got := Cookie(m, "sessionid") + " " + Cookie(m, "late") + Cookie(m, "other"); got != "abc.def 1" {
 		t.Errorf("got %q", got)

@@ -1,21 +1,23 @@
 package web
 
 import (
+	"slices"
+
 	"asgibox/asgi"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
 
-// Respond sends what a view has returned for a request. Streams run on the
-// thread. Its errors are the view's, for it returned what is no response, or
-// the sender's.
+// Respond sends the result of a view to a request. Streams run on the thread.
+// Respond fails if the result is not a response, or with the error of the
+// stream or the sender.
 func (e *Env) Respond(thread *starlark.Thread, req *Request, result starlark.Value, s *Sender) error {
 	r, err := e.response(thread, result)
 	if err != nil {
 		return err
 	}
-	s.Head = req.message.Text("method") == "HEAD"
+	s.Head = req.message.Text(asgi.KeyMethod) == "HEAD"
 	if r.file != nil {
 		return r.serve(req, s)
 	}
@@ -26,10 +28,10 @@ func (e *Env) Respond(thread *starlark.Thread, req *Request, result starlark.Val
 	if r.stream != nil {
 		return s.stream(thread, h, r.stream)
 	}
-	return s.whole(h, r.content)
+	return s.all(h, r.content)
 }
 
-// response makes a response of whatever a view may return.
+// response converts the result of a view to a response.
 func (e *Env) response(thread *starlark.Thread, result starlark.Value) (*Response, error) {
 	switch v := result.(type) {
 	case *Response:
@@ -53,28 +55,28 @@ func (e *Env) response(thread *starlark.Thread, result starlark.Value) (*Respons
 		r.content = asgi.Bytes(text)
 		return r, nil
 	case starlark.Tuple:
-		return e.statusAnd(thread, v)
+		return e.statusAndBody(thread, v)
 	}
 	return nil, hinted("return text, bytes, a dict or list, None, (status, body) or an HttpResponse",
-		"the view returned %s, which is no response", value.An(result))
+		"the view returned %s, which is not a response", value.An(result))
 }
 
-// statusAnd is the response (status, body).
-func (e *Env) statusAnd(thread *starlark.Thread, pair starlark.Tuple) (*Response, error) {
+// statusAndBody converts (status, body) to a response.
+func (e *Env) statusAndBody(thread *starlark.Thread, pair starlark.Tuple) (*Response, error) {
 	if len(pair) != 2 {
-		return nil, hinted("return (status, body)", "the view returned a tuple of %d, which is no response", len(pair))
+		return nil, hinted("return (status, body)", "the view returned a tuple of %d, which is not a response", len(pair))
 	}
 	if _, number := pair[1].(starlark.Int); number {
-		return nil, hinted("write the status first: (status, body)", "the view returned (%s, %s): a status stands before its body", value.An(pair[0]), value.An(pair[1]))
+		return nil, hinted("write the status first: (status, body)", "the view returned (%s, %s); the status must come first", value.An(pair[0]), value.An(pair[1]))
 	}
 	if _, nested := pair[1].(starlark.Tuple); nested {
-		return nil, hinted("return (status, body)", "the view returned a tuple within a tuple, which is no response")
+		return nil, hinted("return (status, body)", "the view returned a tuple inside a tuple, which is not a response")
 	}
 	inner, err := e.response(thread, pair[1])
 	if err != nil {
 		return nil, err
 	}
-	r := *inner // the inner one may be shared by all workers
-	r.headers = append([]header(nil), inner.headers...)
+	r := *inner // a copy, because all workers may share inner
+	r.headers = slices.Clone(inner.headers)
 	return &r, r.setStatus(pair[0])
 }

@@ -11,7 +11,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// A Response is what a view answers: an HttpResponse or one of its kin.
+// A Response is the value of HttpResponse, JsonResponse, redirect, render,
+// StreamingHttpResponse or FileResponse.
 type Response struct {
 	object
 	status  int
@@ -82,11 +83,12 @@ func (r *Response) SetField(name string, v starlark.Value) error {
 	return starlark.NoSuchAttrError(fmt.Sprintf("a response has no .%s to set", name))
 }
 
-// Get, SetKey make response["x-name"] read and set a header.
+// Get implements response["x-name"], which reads a header.
 func (r *Response) Get(k starlark.Value) (starlark.Value, bool, error) {
 	return (&responseHeaders{"headers", r}).Get(k)
 }
 
+// SetKey implements response["x-name"] = value, which sets a header.
 func (r *Response) SetKey(k, v starlark.Value) error {
 	return (&responseHeaders{"headers", r}).SetKey(k, v)
 }
@@ -94,17 +96,17 @@ func (r *Response) SetKey(k, v starlark.Value) error {
 func (r *Response) setStatus(v starlark.Value) error {
 	status, err := starlark.AsInt32(v)
 	if err != nil {
-		return fmt.Errorf("status is %s; it takes a number like 200", v)
+		return fmt.Errorf("status is %s; it must be a number like 200", v)
 	}
 	if status < 200 || status > 999 {
-		return fmt.Errorf("status is %d; it takes 200 to 999", status)
+		return fmt.Errorf("status is %d; it must be from 200 to 999", status)
 	}
 	r.status = status
 	return nil
 }
 
-// setHeader replaces a header, by one value or by several in a list. None
-// takes it away.
+// setHeader replaces the values of a header with one value or a list of values.
+// None removes the header.
 func (r *Response) setHeader(name string, v starlark.Value) error {
 	if r.frozen {
 		return errFrozen
@@ -121,7 +123,7 @@ func (r *Response) setHeader(name string, v starlark.Value) error {
 	return nil
 }
 
-// headerTexts answers the values for a header.
+// headerTexts returns the values for a header as text.
 func headerTexts(name string, v starlark.Value) ([]string, error) {
 	var all []string
 	switch v := v.(type) {
@@ -143,24 +145,22 @@ func headerTexts(name string, v starlark.Value) ([]string, error) {
 		}
 		return all, nil
 	default:
-		return nil, fmt.Errorf("the header %s is %s; it takes text", name, value.An(v))
+		return nil, fmt.Errorf("the header %s is %s; it must be text", name, value.An(v))
 	}
 	return all, checkHeader(name, all[0])
 }
 
-// setHeaders sets the headers of a dict, or of a list of pairs, of which each
-// adds one.
+// setHeaders sets the headers of a dict, or adds the headers of a list of pairs.
 func (r *Response) setHeaders(v starlark.Value) error {
 	switch v := v.(type) {
 	case nil, starlark.NoneType:
 		return nil
-	case starlark.String, starlark.Bytes:
-		return fmt.Errorf("headers is %s; it takes a dict or a list of pairs", value.An(v))
+	case starlark.String, starlark.Bytes: // not an Indexable of pairs
 	case starlark.IterableMapping:
 		for _, item := range v.Items() {
 			name, ok := nameOf(item[0])
 			if !ok {
-				return fmt.Errorf("headers: the name %s is %s; names are text", item[0], value.An(item[0]))
+				return fmt.Errorf("headers: the name %s is %s; it must be text", item[0], value.An(item[0]))
 			}
 			if err := r.setHeader(name, item[1]); err != nil {
 				return err
@@ -170,18 +170,18 @@ func (r *Response) setHeaders(v starlark.Value) error {
 	case starlark.Indexable:
 		return r.addPairs(v)
 	}
-	return fmt.Errorf("headers is %s; it takes a dict or a list of pairs", value.An(v))
+	return fmt.Errorf("headers is %s; it must be a dict or a list of pairs", value.An(v))
 }
 
 func (r *Response) addPairs(pairs starlark.Indexable) error {
 	for i := range pairs.Len() {
 		pair, ok := pairs.Index(i).(starlark.Indexable)
 		if !ok || pair.Len() != 2 {
-			return fmt.Errorf("headers[%d] is %s; each header is a pair of name and value", i, pairs.Index(i))
+			return fmt.Errorf("headers[%d] is %s; it must be a pair of name and value", i, pairs.Index(i))
 		}
 		name, ok := nameOf(pair.Index(0))
 		if !ok {
-			return fmt.Errorf("headers[%d]: the name is %s; names are text", i, value.An(pair.Index(0)))
+			return fmt.Errorf("headers[%d]: the name is %s; it must be text", i, value.An(pair.Index(0)))
 		}
 		values, err := headerTexts(name, pair.Index(1))
 		if err != nil {
@@ -205,7 +205,7 @@ func nameOf(v starlark.Value) (string, bool) {
 	return starlark.AsString(v)
 }
 
-// body makes content of text or bytes.
+// body converts text or bytes to content.
 func body(v starlark.Value) (asgi.Bytes, error) {
 	switch v := v.(type) {
 	case starlark.String:
@@ -215,7 +215,7 @@ func body(v starlark.Value) (asgi.Bytes, error) {
 	case starlark.NoneType:
 		return "", nil
 	case *starlark.Dict, *starlark.List, starlark.Tuple:
-		return "", hinted("write JsonResponse(data)", "the content is %s; it takes text or bytes", value.An(v))
+		return "", hinted("write JsonResponse(data)", "the content is %s; it must be text or bytes", value.An(v))
 	}
-	return "", hinted("write str(value)", "the content is %s; it takes text or bytes", value.An(v))
+	return "", hinted("write str(value)", "the content is %s; it must be text or bytes", value.An(v))
 }

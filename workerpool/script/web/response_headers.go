@@ -9,7 +9,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// responseHeaders are a response's headers as a dict of lower-case names.
+// responseHeaders is the value of response.headers, a dict that ignores the case
+// of names.
 type responseHeaders struct {
 	object
 	r *Response
@@ -17,9 +18,9 @@ type responseHeaders struct {
 
 func (h *responseHeaders) Get(k starlark.Value) (starlark.Value, bool, error) {
 	name, _ := nameOf(k)
-	for _, have := range h.r.headers {
-		if have.name == strings.ToLower(name) {
-			return starlark.String(have.value), true, nil
+	for _, header := range h.r.headers {
+		if header.name == strings.ToLower(name) {
+			return starlark.String(header.value), true, nil
 		}
 	}
 	return nil, false, nil
@@ -28,23 +29,23 @@ func (h *responseHeaders) Get(k starlark.Value) (starlark.Value, bool, error) {
 func (h *responseHeaders) SetKey(k, v starlark.Value) error {
 	name, ok := nameOf(k)
 	if !ok {
-		return fmt.Errorf("a header's name is text, not %s", value.An(k))
+		return fmt.Errorf("the name of a header is %s; it must be text", value.An(k))
 	}
 	return h.r.setHeader(name, v)
 }
 
 func (h *responseHeaders) Items() []starlark.Tuple {
 	var items []starlark.Tuple
-	for _, have := range h.r.headers {
-		items = append(items, starlark.Tuple{starlark.String(have.name), starlark.String(have.value)})
+	for _, header := range h.r.headers {
+		items = append(items, starlark.Tuple{starlark.String(header.name), starlark.String(header.value)})
 	}
 	return items
 }
 
 func (h *responseHeaders) Iterate() starlark.Iterator {
 	var names []string
-	for _, have := range h.r.headers {
-		names = append(names, have.name)
+	for _, header := range h.r.headers {
+		names = append(names, header.name)
 	}
 	return stringList(names).Iterate()
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestWhatAViewMayReturn(t *testing.T) {
+func TestResultsOfAView(t *testing.T) {
 	env := folder(t, nil)
 	for _, c := range []struct {
 		result, contentType, content string
@@ -28,44 +28,44 @@ func TestWhatAViewMayReturn(t *testing.T) {
 		{`JsonResponse({"a": 1})`, jsonType, `{"a":1}`, 200},
 		{`JsonResponse("text", status=400)`, jsonType, `"text"`, 400},
 	} {
-		got := mustAnswer(t, env, "def view(request):\n  return "+c.result+"\n", get("/"))
+		got := mustRespond(t, env, "def view(request):\n  return "+c.result+"\n", get("/"))
 		if got.status != c.status || got.header("content-type") != c.contentType || got.content != c.content || len(got.messages) != 1 {
 			t.Errorf("%s: got %d %q %q in %d messages", c.result, got.status, got.header("content-type"), got.content, len(got.messages))
 		}
 	}
 }
 
-func TestWhatNoViewMayReturn(t *testing.T) {
+func TestWrongResultsOfAView(t *testing.T) {
 	env := folder(t, nil)
 	for _, c := range [][3]string{
-		{`len`, "returned a function, which is no response", "return text, bytes"},
+		{`len`, "returned a function, which is not a response", "return text, bytes"},
 		{`200`, "returned an int", "(status, body)"},
 		{`(1, 2, 3)`, "a tuple of 3", "(status, body)"},
-		{`("a", "b")`, `status is "a"; it takes a number like 200`, ""},
-		{`(99, "x")`, "status is 99; it takes 200 to 999", ""},
-		{`(200, (200, "x"))`, "a tuple within a tuple", ""},
+		{`("a", "b")`, `status is "a"; it must be a number like 200`, ""},
+		{`(99, "x")`, "status is 99; it must be from 200 to 999", ""},
+		{`(200, (200, "x"))`, "a tuple inside a tuple", ""},
 		{`{"a": b"x"}`, "bytes cannot be written as JSON", "str(data)"},
 		{`JsonResponse(len)`, "cannot encode builtin_function_or_method", ""},
-		{`HttpResponse({"a": 1})`, "HttpResponse: the content is a dict; it takes text or bytes", "JsonResponse"},
+		{`HttpResponse({"a": 1})`, "HttpResponse: the content is a dict; it must be text or bytes", "JsonResponse"},
 		{`HttpResponse(5)`, "the content is an int", "str(value)"},
 		{`HttpResponse("x", status=1000)`, "status is 1000", ""},
 		{`HttpResponse("x", statsu=1)`, "did you mean status?", ""},
 		{`HttpResponse("x", headers={"a b": "c"})`, `"a b" cannot be the name of a header: " "`, ""},
-		{`HttpResponse("x", headers={"a": "c\r\nd: e"})`, `the header a cannot hold "\r"`, "quote"},
+		{`HttpResponse("x", headers={"a": "c\r\nd: e"})`, `the header a cannot contain "\r"`, "quote"},
 		{`HttpResponse("x", headers={"a": len})`, "the header a is a function", ""},
-		{`HttpResponse("x", headers="a")`, "headers is text; it takes a dict or a list of pairs", ""},
-		{`HttpResponse("x", headers=[1])`, "headers[0] is 1; each header is a pair", ""},
-		{`HttpResponse("x", content_type="a\nb")`, `the header content-type cannot hold "\n"`, ""},
-		{`StreamingHttpResponse(5)`, "fn is an int; it takes a function", "def fn(write)"},
+		{`HttpResponse("x", headers="a")`, "headers is text; it must be a dict or a list of pairs", ""},
+		{`HttpResponse("x", headers=[1])`, "headers[0] is 1; it must be a pair", ""},
+		{`HttpResponse("x", content_type="a\nb")`, `the header content-type cannot contain "\n"`, ""},
+		{`StreamingHttpResponse(5)`, "fn is an int; it must be a function or a list", "def fn(write)"},
 		{`redirect(5)`, "for parameter url: got int, want string", ""},
 	} {
-		_, err := answer(t, env, "def view(request):\n  return "+c[0]+"\n", get("/"))
-		refused(t, c[0], err, c[1], c[2])
+		_, err := respond(t, env, "def view(request):\n  return "+c[0]+"\n", get("/"))
+		checkError(t, c[0], err, c[1], c[2])
 	}
 }
 
 func TestHeadersOfAResponse(t *testing.T) {
-	got := mustAnswer(t, folder(t, nil), `
+	got := mustRespond(t, folder(t, nil), `
 def view(request):
     r = HttpResponse("x", headers=[("X-A", "1"), ("x-a", b"2"), ("Content-Type", "text/plain")])
     r["X-B"] = 5
@@ -90,17 +90,17 @@ def view(request):
 
 func TestRedirect(t *testing.T) {
 	env := folder(t, nil)
-	got := mustAnswer(t, env, "def view(request):\n  return redirect('/rooms/é x?a=1&b=%20\\r\\nset-cookie: evil')\n", get("/"))
+	got := mustRespond(t, env, "def view(request):\n  return redirect('/rooms/é x?a=1&b=%20\\r\\nset-cookie: evil')\n", get("/"))
 	if got.status != 302 || got.header("location") != "/rooms/%C3%A9%20x?a=1&b=%20%0D%0Aset-cookie:%20evil" {
 		t.Errorf("got %d %q", got.status, got.header("location"))
 	}
-	if got := mustAnswer(t, env, "def view(request):\n  return redirect('/', permanent=True)\n", get("/")); got.status != 301 {
+	if got := mustRespond(t, env, "def view(request):\n  return redirect('/', permanent=True)\n", get("/")); got.status != 301 {
 		t.Errorf("got %d", got.status)
 	}
 }
 
 func TestSetCookie(t *testing.T) {
-	got := mustAnswer(t, folder(t, nil), `
+	got := mustRespond(t, folder(t, nil), `
 def view(request):
     r = redirect("/")
     r.set_cookie("a", "1")
@@ -116,33 +116,33 @@ def view(request):
 	}
 }
 
-func TestCookiesThatNoBrowserWouldSendBack(t *testing.T) {
+func TestInvalidCookiesAreErrors(t *testing.T) {
 	for _, c := range [][3]string{
-		{`"a", "x y"`, `the value holds " ", which a cookie cannot carry`, "quote(value)"},
-		{`"a", "é"`, `the value holds "é"`, "unquote(value)"},
+		{`"a", "x y"`, `the value contains " ", which is not allowed in a cookie`, "quote(value)"},
+		{`"a", "é"`, `the value contains "é"`, "unquote(value)"},
 		{`"a", "x;y"`, `";"`, ""},
-		{`"a", [1]`, "a cookie holds text", ""},
+		{`"a", [1]`, "it must be text", ""},
 		{`"a b", "x"`, "invalid Cookie.Name", ""},
 		{`"", "x"`, "invalid Cookie.Name", ""},
-		{`"a", "x", samesite="never"`, `takes "Lax", "Strict" or "None"`, ""},
+		{`"a", "x", samesite="never"`, `must be "Lax", "Strict" or "None"`, ""},
 		{`"a", "x", max_age="1"`, "max_age: got string, want int (in seconds)", ""},
 		{`"a", "x", expires="soon"`, "in seconds since 1970", ""},
 		{`"a", "x", path="/;b"`, "invalid byte ';' in Cookie.Path", ""},
 	} {
-		_, err := answer(t, folder(t, nil), "def view(request):\n  r = HttpResponse()\n  r.set_cookie("+c[0]+")\n  return r\n", get("/"))
-		refused(t, c[0], err, c[1], c[2])
+		_, err := respond(t, folder(t, nil), "def view(request):\n  r = HttpResponse()\n  r.set_cookie("+c[0]+")\n  return r\n", get("/"))
+		checkError(t, c[0], err, c[1], c[2])
 	}
 }
 
-func TestAResponseMadeAtTheTopLevelIsSharedAndDoesNotChange(t *testing.T) {
+func TestAResponseMadeAtTheTopLevelIsFrozen(t *testing.T) {
 	env := folder(t, nil)
 	for _, change := range []string{`R["a"] = "b"`, `R.status = 201`, `R.set_cookie("a", "b")`, `R.delete_cookie("a")`, `R.headers["a"] = "b"`} {
-		_, err := answer(t, env, "R = HttpResponse('x')\ndef view(request):\n  "+change+"\n  return R\n", get("/"))
+		_, err := respond(t, env, "R = HttpResponse('x')\ndef view(request):\n  "+change+"\n  return R\n", get("/"))
 		if !errors.Is(err, errFrozen) {
 			t.Errorf("%s: got %v", change, err)
 		}
 	}
-	if got := mustAnswer(t, env, "R = HttpResponse('x')\ndef view(request):\n  return (404, R)\n", get("/")); got.status != 404 {
+	if got := mustRespond(t, env, "R = HttpResponse('x')\ndef view(request):\n  return (404, R)\n", get("/")); got.status != 404 {
 		t.Errorf("got %d", got.status)
 	}
 }
@@ -164,7 +164,7 @@ func TestLongContentIsSentInPieces(t *testing.T) {
 }
 
 func TestAStreamIsSentPieceByPiece(t *testing.T) {
-	got := mustAnswer(t, folder(t, nil), `
+	got := mustRespond(t, folder(t, nil), `
 def pieces(write):
     write("one")
     write(b"two")
@@ -178,18 +178,18 @@ def view(request):
 	if more, _ := got.messages[3].Get("more_content"); more == true {
 		t.Error("the stream does not end")
 	}
-	got = mustAnswer(t, folder(t, nil), "def view(request):\n  return StreamingHttpResponse(['a', b'b'])\n", get("/"))
+	got = mustRespond(t, folder(t, nil), "def view(request):\n  return StreamingHttpResponse(['a', b'b'])\n", get("/"))
 	if got.content != "ab" || len(got.messages) != 3 {
 		t.Errorf("got %+v", got)
 	}
-	got = mustAnswer(t, folder(t, nil), "def view(request):\n  return StreamingHttpResponse(lambda write: None)\n", get("/"))
+	got = mustRespond(t, folder(t, nil), "def view(request):\n  return StreamingHttpResponse(lambda write: None)\n", get("/"))
 	if got.status != 200 || len(got.messages) != 1 {
 		t.Errorf("got %+v", got)
 	}
 }
 
-func TestAStreamThatFailsHasBegun(t *testing.T) {
-	for src, begun := range map[string]bool{
+func TestAStreamThatFailsHasStarted(t *testing.T) {
+	for src, started := range map[string]bool{
 		"def f(write):\n  write('a')\n  fail('oh')\n": true,
 		"def f(write):\n  fail('oh')\n":               false,
 		"def f(write):\n  write(5)\n":                 false,
@@ -198,14 +198,14 @@ func TestAStreamThatFailsHasBegun(t *testing.T) {
 		thread, globals := program(t, env, src+"x = StreamingHttpResponse(f)\n")
 		var got reply
 		s := &Sender{Send: got.send}
-		if err := env.Respond(thread, NewRequest(get("/"), Hooks{}), globals["x"], s); err == nil || len(got.messages) > 0 != begun {
+		if err := env.Respond(thread, NewRequest(get("/"), Hooks{}), globals["x"], s); err == nil || len(got.messages) > 0 != started {
 			t.Errorf("%s: %v, %d messages", src, err, len(got.messages))
 		}
 	}
 }
 
-func TestHeadOfAStreamRunsNothing(t *testing.T) {
-	got := mustAnswer(t, folder(t, nil), "def view(request):\n  return StreamingHttpResponse(lambda write: fail('ran'))\n", get("/", verb("HEAD")))
+func TestHeadDoesNotRunAStream(t *testing.T) {
+	got := mustRespond(t, folder(t, nil), "def view(request):\n  return StreamingHttpResponse(lambda write: fail('ran'))\n", get("/", verb("HEAD")))
 	if got.status != 200 || got.content != "" || len(got.messages) != 1 {
 		t.Errorf("got %+v", got)
 	}

@@ -9,16 +9,15 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// DefaultPiece is how much content one message carries, in bytes, unless a
-// Sender says otherwise.
+// DefaultPiece is the default of Sender.Piece, in bytes.
 const DefaultPiece = 256 << 10
 
-// A Sender takes the messages of one response, in order. Send may wait, for a
-// client that reads slowly; its error ends the response.
+// A Sender sends the messages of one response, in order. Send may wait for a
+// slow client. If it fails, the response ends.
 type Sender struct {
 	Send  func(asgi.Message) error
 	Piece int  // longest content of a message, in bytes; DefaultPiece if 0
-	Head  bool // the request is a HEAD: no content is asked for
+	Head  bool // whether the request is a HEAD, which gets no content
 }
 
 func (s *Sender) piece() int {
@@ -28,13 +27,13 @@ func (s *Sender) piece() int {
 	return s.Piece
 }
 
-// head is the part of a response before its content.
+// A head is the status and headers of a response.
 type head struct {
 	status  int
 	headers asgi.List
 }
 
-// htmlHeaders are the headers of most responses, made once.
+// Most responses have these headers, which are made only once.
 var htmlHeaders, jsonHeaders = contentTypeOnly(htmlType), contentTypeOnly(jsonType)
 
 func contentTypeOnly(kind string) asgi.List {
@@ -59,8 +58,8 @@ func (r *Response) head() (head, error) {
 	return head{r.status, list}, err
 }
 
-// whole sends a response whose content is at hand.
-func (s *Sender) whole(h head, content asgi.Bytes) error {
+// all sends a response with complete content.
+func (s *Sender) all(h head, content asgi.Bytes) error {
 	piece := s.piece()
 	first := &h
 	for len(content) > piece {
@@ -72,15 +71,15 @@ func (s *Sender) whole(h head, content asgi.Bytes) error {
 	return s.message(first, content, false)
 }
 
-// message sends one message; h is nil for all but the first.
+// message sends one message. h is nil except for the first message.
 func (s *Sender) message(h *head, content asgi.Bytes, more bool) error {
 	fields := make(asgi.Fields, 0, 4)
 	if h != nil {
-		fields = append(fields, asgi.Field{Key: "status", Value: int64(h.status)}, asgi.Field{Key: "headers", Value: h.headers})
+		fields = append(fields, asgi.Field{Key: asgi.KeyStatus, Value: int64(h.status)}, asgi.Field{Key: asgi.KeyHeaders, Value: h.headers})
 	}
-	fields = append(fields, asgi.Field{Key: "content", Value: content})
+	fields = append(fields, asgi.Field{Key: asgi.KeyContent, Value: content})
 	if more {
-		fields = append(fields, asgi.Field{Key: "more_content", Value: true})
+		fields = append(fields, asgi.Field{Key: asgi.KeyMoreContent, Value: true})
 	}
 	m, err := asgi.NewMessage(fields...)
 	if err != nil {
@@ -89,7 +88,7 @@ func (s *Sender) message(h *head, content asgi.Bytes, more bool) error {
 	return s.Send(m)
 }
 
-// stream sends a response piece by piece, each at once.
+// stream sends each piece of a response as soon as it is written.
 func (s *Sender) stream(thread *starlark.Thread, h head, source starlark.Value) error {
 	if s.Head {
 		return s.message(&h, "", false)
@@ -117,7 +116,7 @@ func (s *Sender) stream(thread *starlark.Thread, h head, source starlark.Value) 
 	return s.message(first, "", false)
 }
 
-// produce has the source of a stream write its pieces.
+// produce calls write for each piece of a stream.
 func produce(thread *starlark.Thread, source starlark.Value, write func(starlark.Value) error) error {
 	if fn, ok := source.(starlark.Callable); ok {
 		_, err := starlark.Call(thread, fn, starlark.Tuple{writer(write)}, nil)
@@ -125,7 +124,7 @@ func produce(thread *starlark.Thread, source starlark.Value, write func(starlark
 	}
 	it := starlark.Iterate(source)
 	if it == nil {
-		return fmt.Errorf("a stream is a function or a list, not %s", value.An(source))
+		return fmt.Errorf("the stream is %s; it must be a function or a list", value.An(source))
 	}
 	defer it.Done()
 	var piece starlark.Value
@@ -137,7 +136,7 @@ func produce(thread *starlark.Thread, source starlark.Value, write func(starlark
 	return nil
 }
 
-// writer is the function that a script writes pieces with.
+// writer returns the function write(piece) for scripts.
 func writer(write func(starlark.Value) error) *starlark.Builtin {
 	return method("write", func(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		var piece starlark.Value

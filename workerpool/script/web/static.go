@@ -8,58 +8,60 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"asgibox/asgi"
 )
 
-// Static serves the files of a directory under a prefix of paths. It lists no
-// directory and knows no index; what begins with a dot and Starlark files it
-// keeps to itself.
+// Static serves the files of a folder under a prefix of paths. It serves no
+// listings, no index files, no Starlark files and no names that begin with a
+// dot.
 type Static struct {
 	prefix, dir string
 	root        *os.Root
 }
 
-// Static makes a Static of a directory in the application's folder.
+// Static returns a Static for a folder inside the application's folder.
 func (e *Env) Static(prefix, directory string) (*Static, error) {
 	if !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {
 		return nil, hinted(fmt.Sprintf("write %q", "/"+strings.Trim(prefix, "/")+"/"), "static: the prefix %q must begin and end with /", prefix)
 	}
-	dir, err := inside(directory)
+	dir, err := cleanPath(directory)
 	if err != nil {
 		return nil, fmt.Errorf("static: %w", err)
 	}
 	info, err := e.root.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hinted(hintOf(notThere(e.root, dir, err)), "static: there is no folder %s", dir)
+		return nil, hinted(hintOf(fileError(e.root, dir, err)), "static: there is no folder %s", dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("static: %w", notThere(e.root, dir, err))
+		return nil, fmt.Errorf("static: %w", fileError(e.root, dir, err))
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("static: %s is not a directory", dir)
+		return nil, fmt.Errorf("static: %s is not a folder", dir)
 	}
 	return &Static{prefix, dir, e.root}, nil
 }
 
-// String answers the route as it is listed.
+// String returns the route as scripts write it.
 func (s *Static) String() string { return fmt.Sprintf("static(%q, %q)", s.prefix, s.dir) }
 
 // Match reports whether a path is below the prefix.
 func (s *Static) Match(path string) bool { return strings.HasPrefix(path, s.prefix) }
 
-// Serve answers a request for a path that matches.
+// Serve sends the response to a request whose path matches.
 func (s *Static) Serve(req *Request, out *Sender) error {
 	w := &responseWriter{sender: out, header: http.Header{}}
-	method := req.message.Text("method")
+	method := req.message.Text(asgi.KeyMethod)
 	out.Head = method == "HEAD"
 	if method != "GET" && method != "HEAD" {
 		w.header.Set("Allow", "GET, HEAD")
 		return w.plain(http.StatusMethodNotAllowed, "files are read with GET")
 	}
-	name, ok := s.file(req.message.Text("path"))
+	name, ok := s.file(req.message.Text(asgi.KeyPath))
 	if !ok {
 		return w.plain(http.StatusNotFound, "there is no such file")
 	}
-	info, err := regular(s.root, name)
+	info, err := regularFile(s.root, name)
 	if err != nil {
 		return w.plain(http.StatusNotFound, "there is no such file")
 	}
@@ -70,12 +72,13 @@ func (s *Static) Serve(req *Request, out *Sender) error {
 	defer f.Close()
 	w.header.Set("Content-Type", typeOf(name))
 	w.header.Set("X-Content-Type-Options", "nosniff")
-	w.header.Set("Cache-Control", "no-cache") // ask each time, which costs a 304
+	w.header.Set("Cache-Control", "no-cache") // the browser asks each time and gets a 304
 	return serveFile(w, req, f, info)
 }
 
-// file answers the file that a path means, in the application's folder.
-func (s *Static) file(p string) (string, bool) {
+// file returns the file for a path, relative to the application's folder. ok is
+// false if the path may not be served.
+func (s *Static) file(p string) (name string, ok bool) {
 	rest := strings.TrimPrefix(p, s.prefix)
 	if rest == "" || strings.ContainsAny(rest, "\\\x00") {
 		return "", false
@@ -88,7 +91,7 @@ func (s *Static) file(p string) (string, bool) {
 	return path.Join(s.dir, rest), !strings.EqualFold(path.Ext(rest), ".star")
 }
 
-// plain answers with a line of text.
+// plain sends a response with a line of text.
 func (w *responseWriter) plain(status int, text string) error {
 	w.header.Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)

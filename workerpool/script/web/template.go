@@ -17,21 +17,22 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// maxTemplate is the longest template that is read, in bytes. The parser
-// recurses on Go's stack, whose end cannot be caught; this much fits.
+// maxTemplate is the size of the largest template, in bytes. The parser is
+// recursive, and a stack overflow would end the process. Templates of this size
+// cannot cause one.
 const maxTemplate = 1 << 20
 
-// templates are those read so far, each with what it includes. They stay as
-// they are until the next generation.
+// templates caches the templates read so far, each with the templates that it
+// includes. A generation reads each template only once.
 type templates struct {
 	root *os.Root
 
-	mu   sync.Mutex // guards the rest
+	mu   sync.Mutex // guards the fields below
 	sets map[string]*template.Template
 	text map[string]string
 }
 
-// render is render(template, context, status, content_type, headers).
+// render implements render(template, context, status, content_type, headers).
 func (e *Env) render(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var name string
 	var context, status, headers starlark.Value = starlark.None, starlark.MakeInt(200), starlark.None
@@ -58,11 +59,11 @@ func (e *Env) render(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 	return r.finish(b, status, headers)
 }
 
-// maxPage is the longest page that a template makes, in bytes. Nobody looks at
-// the memory that it takes meanwhile.
+// maxPage is the size of the largest page that a template may make, in bytes.
+// Memory is not checked while a template runs.
 const maxPage = 16 << 20
 
-// A page is what a template writes.
+// A page is the output of a template.
 type page struct{ text strings.Builder }
 
 func (p *page) Write(b []byte) (int, error) {
@@ -72,7 +73,7 @@ func (p *page) Write(b []byte) (int, error) {
 	return p.text.Write(b)
 }
 
-// Source answers the text of a template that was read, for explanations.
+// Source returns the text of a template that was read, for package explain.
 func (e *Env) Source(file string) (string, bool) {
 	e.templates.mu.Lock()
 	defer e.templates.mu.Unlock()
@@ -81,7 +82,7 @@ func (e *Env) Source(file string) (string, bool) {
 }
 
 func (t *templates) get(name string) (*template.Template, error) {
-	name, err := inside(name)
+	name, err := cleanPath(name)
 	if err != nil {
 		return nil, fmt.Errorf("render: %w", err)
 	}
@@ -101,9 +102,9 @@ func (t *templates) get(name string) (*template.Template, error) {
 	return set, nil
 }
 
-// loadLocked reads a template and those that it names, and theirs. A template
-// is parsed after the ones that it includes, so that what it defines takes the
-// place of their blocks.
+// loadLocked reads and parses a template and all templates that it includes,
+// directly or not. Included templates are parsed first, so that definitions in
+// the including template replace their blocks.
 func (t *templates) loadLocked(name string) (*template.Template, error) {
 	files, err := t.filesLocked(name)
 	if err != nil {
@@ -122,7 +123,7 @@ func (t *templates) loadLocked(name string) (*template.Template, error) {
 	return set, nil
 }
 
-// filesLocked answers the files of a template, itself first.
+// filesLocked returns the files of a template, its own file first.
 func (t *templates) filesLocked(name string) ([]string, error) {
 	if err := t.readLocked(name); err != nil {
 		return nil, fmt.Errorf("render: %w", err)
@@ -144,15 +145,15 @@ func (t *templates) filesLocked(name string) ([]string, error) {
 			if defined[ref.name] || slices.Contains(files, ref.name) {
 				continue
 			}
-			clean, err := inside(ref.name)
+			clean, err := cleanPath(ref.name)
 			if err == nil {
 				err = t.readLocked(clean)
 			}
 			if err != nil {
-				return nil, t.wrongLocked(ref, err.Error(), hintOf(err))
+				return nil, t.referenceErrorLocked(ref, err.Error(), hintOf(err))
 			}
 			if clean != ref.name {
-				return nil, t.wrongLocked(ref, fmt.Sprintf("%q is not a plain path", ref.name), fmt.Sprintf("write %q", clean))
+				return nil, t.referenceErrorLocked(ref, fmt.Sprintf("%q is not a clean path", ref.name), fmt.Sprintf("write %q", clean))
 			}
 			files = append(files, ref.name)
 		}
@@ -161,8 +162,8 @@ func (t *templates) filesLocked(name string) ([]string, error) {
 	return files, nil
 }
 
-// wrongLocked is an error of a reference, at the name that it gives.
-func (t *templates) wrongLocked(ref reference, message, hint string) error {
+// referenceErrorLocked returns an error at the name in a reference.
+func (t *templates) referenceErrorLocked(ref reference, message, hint string) error {
 	e := &TemplateError{ref.file, ref.line, 0, message, hint}
 	line := lineOf(t.text[ref.file], ref.line)
 	if at := strings.Index(line, strconv.Quote(ref.name)); at >= 0 {
@@ -173,12 +174,12 @@ func (t *templates) wrongLocked(ref reference, message, hint string) error {
 
 // readLocked reads a template's file into text.
 func (t *templates) readLocked(name string) error {
-	if _, err := regular(t.root, name); err != nil {
-		return notThere(t.root, name, err)
+	if _, err := regularFile(t.root, name); err != nil {
+		return fileError(t.root, name, err)
 	}
 	f, err := t.root.Open(name)
 	if err != nil {
-		return notThere(t.root, name, err)
+		return fileError(t.root, name, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxTemplate+1))
@@ -192,12 +193,12 @@ func (t *templates) readLocked(name string) error {
 		t.text = map[string]string{}
 	}
 	t.text[name] = string(data)
-	return foreign(name, string(data))
+	return checkLanguage(name, string(data))
 }
 
-// foreign refuses templates of another language, which would be sent as they
-// stand.
-func foreign(name, text string) error {
+// checkLanguage fails if a template contains {% … %}, which belongs to other
+// template languages and would be sent to the client unchanged.
+func checkLanguage(name, text string) error {
 	i := strings.Index(text, "{%")
 	if i < 0 {
 		return nil
@@ -210,7 +211,7 @@ func foreign(name, text string) error {
 	}
 }
 
-// parseTree parses one file without a look at its functions.
+// parseTree parses one file. It does not check that functions exist.
 func parseTree(name, text string) (map[string]*parse.Tree, error) {
 	tree := parse.New(name)
 	tree.Mode = parse.SkipFuncCheck
@@ -225,7 +226,7 @@ type reference struct {
 	line       int
 }
 
-// includes adds the references of a part of a template.
+// includes appends the references in a part of a template to refs.
 func includes(refs []reference, node parse.Node, file string) []reference {
 	switch n := node.(type) {
 	case *parse.ListNode:

@@ -12,8 +12,8 @@ import (
 	"asgibox/workerpool/script/explain"
 )
 
-// A TemplateError is a mistake in a template, or in what it was given. Package
-// explain shows it with the template's lines.
+// A TemplateError is an error in a template or in its context. Package explain
+// shows it with the lines of the template.
 type TemplateError struct {
 	File      string // in the application's folder
 	Line, Col int    // from 1; 0 if unknown
@@ -25,10 +25,10 @@ func (e *TemplateError) Error() string {
 	return explain.Frame{File: e.File, Line: e.Line, Col: e.Col}.String() + ": " + e.Message
 }
 
-// Hint says what to write instead.
+// Hint returns what to write instead.
 func (e *TemplateError) Hint() string { return e.hint }
 
-// Place says where.
+// Place returns the position for package explain.
 func (e *TemplateError) Place() (file string, line, col int) { return e.File, e.Line, e.Col }
 
 func hintOf(err error) string {
@@ -46,20 +46,20 @@ func (t *templates) explain(err error, data any) error {
 }
 
 var (
-	templateWords = regexp.MustCompile(`(?s)^(?:html/)?template: ?([^:]+)(?::(\d+))?(?::(\d+))?: (.*)$`)
-	executingAt   = regexp.MustCompile(`(?s)^executing ".*?" at <(.*?)>: (.*)$`)
-	noEntry       = regexp.MustCompile(`map has no entry for key "(.*)"`)
-	noFunction    = regexp.MustCompile(`function "(.*)" not defined`)
-	noField       = regexp.MustCompile(`can't evaluate field (\w+) in type (\S+)`)
+	templateMessage = regexp.MustCompile(`(?s)^(?:html/)?template: ?([^:]+)(?::(\d+))?(?::(\d+))?: (.*)$`)
+	executingAt     = regexp.MustCompile(`(?s)^executing ".*?" at <(.*?)>: (.*)$`)
+	noEntry         = regexp.MustCompile(`map has no entry for key "(.*)"`)
+	noFunction      = regexp.MustCompile(`function "(.*)" not defined`)
+	noField         = regexp.MustCompile(`can't evaluate field (\w+) in type (\S+)`)
 )
 
-// explainLocked makes a TemplateError of what the template package says.
+// explainLocked converts an error of the template package to a TemplateError.
 func (t *templates) explainLocked(err error, data any) error {
 	var own *TemplateError
 	if errors.As(err, &own) {
 		return own
 	}
-	m := templateWords.FindStringSubmatch(err.Error())
+	m := templateMessage.FindStringSubmatch(err.Error())
 	if m == nil {
 		return fmt.Errorf("render: %w", err)
 	}
@@ -74,14 +74,14 @@ func (t *templates) explainLocked(err error, data any) error {
 		e.Message = at[2]
 	}
 	if e.Message == "unexpected EOF" {
-		e.unended(text)
+		e.pointToOpenBlock(text)
 	}
-	e.mark(text)
-	e.teach(data)
+	e.findColumn(text)
+	e.addHint(data)
 	return e
 }
 
-// lineOf answers a line of a text, by its number from 1.
+// lineOf returns a line of a text by its number from 1.
 func lineOf(text string, number int) string {
 	lines := strings.Split(text, "\n")
 	if number < 1 || number > len(lines) {
@@ -92,9 +92,9 @@ func lineOf(text string, number int) string {
 
 var blocks = regexp.MustCompile(`(?s)\{\{-?\s*(?:(if|range|with|block|define|end)\b|/\*.*?\*/)`)
 
-// unended places the error at the block that the end of the file finds open,
-// and not at the end of the file.
-func (e *TemplateError) unended(text string) {
+// pointToOpenBlock moves the error from the end of the file to the innermost
+// block without {{end}}.
+func (e *TemplateError) pointToOpenBlock(text string) {
 	type opening struct {
 		word string
 		at   int
@@ -117,15 +117,15 @@ func (e *TemplateError) unended(text string) {
 	e.Line = 1 + strings.Count(before, "\n")
 	e.Col = 1 + utf8.RuneCountInString(before[strings.LastIndex(before, "\n")+1:])
 	e.Message = fmt.Sprintf("{{%s}} has no {{end}}", last.word)
-	e.hint = "write {{end}} where the block ends"
+	e.hint = "write {{end}} at the end of the block"
 }
 
-// quotedWord is what the template package says that it fell over.
+// quotedWord is the word of the template that an error message names.
 var quotedWord = regexp.MustCompile(`"([^"]+)"|<(\S+)>|(\{\{\w+\}\})`)
 
-// mark finds the column of an error that tells only its line: where what it
-// names stands, within an action, or else where the only action begins.
-func (e *TemplateError) mark(text string) {
+// findColumn finds the column of an error that has only a line: that of the word
+// in the message, or of the only action on the line.
+func (e *TemplateError) findColumn(text string) {
 	line := lineOf(text, e.Line)
 	first := strings.Index(line, "{{")
 	if e.Col > 0 || first < 0 {
@@ -138,7 +138,7 @@ func (e *TemplateError) mark(text string) {
 	switch {
 	case at >= 0:
 		at += first
-	case strings.HasPrefix(e.Message, "un"): // unclosed, unterminated: the last
+	case strings.HasPrefix(e.Message, "un"): // the last action is unclosed or unterminated
 		at = strings.LastIndex(line, "{{")
 	case strings.Count(line, "{{") == 1:
 		at = first
@@ -148,7 +148,8 @@ func (e *TemplateError) mark(text string) {
 	e.Col = utf8.RuneCountInString(line[:at]) + 1
 }
 
-// wordIn answers where a text stands in a line as a word of its own, or -1.
+// wordIn returns the index of a word in a line, or -1. A part of a longer word
+// does not count.
 func wordIn(line, word string) int {
 	letter := func(s string, at int) bool {
 		return at >= 0 && at < len(s) && (s[at] == '_' || s[at] == '.' || '0' <= s[at] && s[at] <= '9' || 'A' <= s[at]&^0x20 && s[at]&^0x20 <= 'Z')
@@ -166,10 +167,10 @@ func wordIn(line, word string) int {
 	}
 }
 
-func (e *TemplateError) teach(data any) {
+func (e *TemplateError) addHint(data any) {
 	if m := noEntry.FindStringSubmatch(e.Message); m != nil {
 		e.Message = fmt.Sprintf("the context has no %q", m[1])
-		e.hint = fmt.Sprintf("give it a value where render is called; None will do: {%q: None}", m[1])
+		e.hint = fmt.Sprintf("pass a value to render, for example {%q: None}", m[1])
 		if near := spell.Nearest(m[1], dataKeys(nil, data)); near != "" {
 			e.hint = fmt.Sprintf("did you mean .%s?", near)
 		}
@@ -179,13 +180,13 @@ func (e *TemplateError) teach(data any) {
 	}
 	switch {
 	case e.Message == "unclosed action":
-		e.hint = "end it with }} on the same line"
+		e.hint = "close it with }} on the same line"
 	case e.Message == "unexpected {{end}}":
-		e.hint = "no {{if}}, {{range}}, {{with}}, {{block}} or {{define}} is open here: take it out"
+		e.hint = "no {{if}}, {{range}}, {{with}}, {{block}} or {{define}} is open here; remove this {{end}}"
 	}
 	if m := noField.FindStringSubmatch(e.Message); m != nil {
-		e.Message = fmt.Sprintf("there is no .%s here, for this is not a dict", m[1])
-		e.hint = "within {{range}} and {{with}} the dot is the inner value; $ is the whole context: {{$." + m[1] + "}}"
+		e.Message = fmt.Sprintf("there is no .%s here, because the value is not a dict", m[1])
+		e.hint = "inside {{range}} and {{with}}, the dot is the current value; to read the context, write {{$." + m[1] + "}}"
 	}
 }
 
@@ -200,16 +201,16 @@ func functionHint(name string) string {
 	case "extends", "include":
 		return `write {{template "base.html" .}}`
 	case "safe":
-		return "nothing is rendered unescaped"
+		return "leave safe out; every value is escaped"
 	case "url", "static":
 		return "write the path itself"
 	case "csrf_token":
 		return "leave it out"
 	}
-	return fmt.Sprintf("values of the context begin with a dot: {{.%s}}", name)
+	return fmt.Sprintf("write a dot before names of the context: {{.%s}}", name)
 }
 
-// dataKeys answers the keys that a context has, at any depth.
+// dataKeys appends the keys of a context, at any depth, to keys.
 func dataKeys(keys []string, data any) []string {
 	const enough = 200
 	switch d := data.(type) {
@@ -230,5 +231,5 @@ func dataKeys(keys []string, data any) []string {
 
 var identifier = regexp.MustCompile(`^[A-Za-z_]\w*$`)
 
-// isName reports whether s can be a parameter's name.
+// isName reports whether s may be the name of a parameter.
 func isName(s string) bool { return identifier.MatchString(s) && !strings.HasPrefix(s, "__") }

@@ -11,10 +11,10 @@ import (
 
 func rendered(t testing.TB, files map[string]string, call string) (reply, error) {
 	t.Helper()
-	return answer(t, folder(t, files), "load_time = 1\ndef view(request):\n  return "+call+"\n", get("/"))
+	return respond(t, folder(t, files), "load_time = 1\ndef view(request):\n  return "+call+"\n", get("/"))
 }
 
-func TestRenderEscapesByPlace(t *testing.T) {
+func TestRenderEscapesByContext(t *testing.T) {
 	got, err := rendered(t, map[string]string{"p.html": `<a href="{{.u}}" title="{{.t}}">{{.t}}</a><script>var x = {{.d}};</script>`},
 		`render("p.html", {"u": "javascript:alert(1)", "t": "<b>'\"&", "d": {"k": ["</script>"]}})`)
 	want := `<a href="#ZgotmplZ" title="&lt;b&gt;&#39;&#34;&amp;">&lt;b&gt;&#39;&#34;&amp;</a><script>var x = {"k":["\u003c/script\u003e"]};</script>`
@@ -32,7 +32,7 @@ func TestRenderEveryKindOfValue(t *testing.T) {
 	}
 }
 
-func TestTemplatesIncludeOthersOfTheFolder(t *testing.T) {
+func TestTemplatesIncludeOtherFiles(t *testing.T) {
 	files := map[string]string{
 		"base.html":       `<title>{{block "title" .}}none{{end}}</title>{{block "body" .}}{{end}}{{template "parts/foot.html" .}}`,
 		"parts/foot.html": `<footer>{{.name}}</footer>`,
@@ -61,10 +61,10 @@ func TestTemplateMistakesAreExplained(t *testing.T) {
 		{"\n{% for x in xs %}", `{}`, "p.html:2:1", "templates have no {% … %}", "{{range .rooms}}"},
 		{"{{for .x}}", `{}`, "p.html:1:3", `function "for" not defined`, "{{range"},
 		{"{{endif}}", `{}`, "p.html:1:3", "", "{{end}}"},
-		{"{{.x | safe}}", `{}`, "p.html:1:8", "", "nothing is rendered unescaped"},
-		{"a\n <b>{{if .x}}\n{{range .y}}{{end}}\n", `{}`, "p.html:2:5", "{{if}} has no {{end}}", "where the block ends"},
+		{"{{.x | safe}}", `{}`, "p.html:1:8", "", "every value is escaped"},
+		{"a\n <b>{{if .x}}\n{{range .y}}{{end}}\n", `{}`, "p.html:2:5", "{{if}} has no {{end}}", "at the end of the block"},
 		{"{{/* {{if}} */}}\n{{- range .x}}{{if .y}}{{else}}{{end}}", `{}`, "p.html:2:1", "{{range}} has no {{end}}", ""},
-		{"<p>\n</p>{{end}}", `{}`, "p.html:2:5", "unexpected {{end}}", "take it out"},
+		{"<p>\n</p>{{end}}", `{}`, "p.html:2:5", "unexpected {{end}}", "remove this {{end}}"},
 		{"{{.a}} {{.b", `{}`, "p.html:1:8", "unclosed action", "}}"},
 		{"{{.a}} {{\"b}}", `{}`, "p.html:1:8", "unterminated quoted string", ""},
 		{"{{.a}}{{if}}x{{end}}", `{}`, "p.html:1", "missing value for if", ""},
@@ -84,16 +84,16 @@ func TestTemplateMistakesAreExplained(t *testing.T) {
 			t.Errorf("%s: got %v", c.text, err)
 			continue
 		}
-		refused(t, c.text, err, c.words, c.hint)
+		checkError(t, c.text, err, c.words, c.hint)
 		if place := (explain.Frame{File: wrong.File, Line: wrong.Line, Col: wrong.Col}).String(); !strings.HasPrefix(place, c.place) {
 			t.Errorf("%s: at %s, want %s", c.text, place, c.place)
 		}
 	}
 }
 
-func TestTheExplanationOfATemplateShowsItsLines(t *testing.T) {
+func TestAnExplanationShowsTheLinesOfTheTemplate(t *testing.T) {
 	env := folder(t, map[string]string{"p.html": "<p>\n{{.nmae}}\n</p>\n"})
-	_, err := answer(t, env, "def view(request):\n  return render('p.html', {'name': 1})\n", get("/"))
+	_, err := respond(t, env, "def view(request):\n  return render('p.html', {'name': 1})\n", get("/"))
 	e := explain.Error(err, explain.Options{Source: env.Source})
 	f, _ := e.Place()
 	if f.String() != "p.html:2:3" || len(f.Lines) != 3 || e.Hint != "did you mean .name?" || len(e.Frames) != 2 {
@@ -101,35 +101,35 @@ func TestTheExplanationOfATemplateShowsItsLines(t *testing.T) {
 	}
 }
 
-func TestRenderRefuses(t *testing.T) {
+func TestWrongCallsOfRender(t *testing.T) {
 	files := map[string]string{"index.html": "x", "p.html": "{{.x}}"}
 	for _, c := range [][3]string{
 		{`render("idnex.html")`, "there is no file idnex.html", `did you mean "index.html"?`},
-		{`render("/etc/passwd")`, "no path within", ""},
+		{`render("/etc/passwd")`, "is not a path inside", ""},
 		{`render("../x")`, "leads outside", ""},
-		{`render("p.html", [1])`, "the context is a list; it takes a dict", "render("},
-		{`render("p.html", {"x": len})`, "cannot be shown", ""},
-		{`render("p.html", {"x": request})`, "a request cannot be shown", "put what the page shows"},
+		{`render("p.html", [1])`, "the context is a list; it must be a dict", "render("},
+		{`render("p.html", {"x": len})`, "the context contains a function, which a template cannot show", ""},
+		{`render("p.html", {"x": request})`, "the context contains a request, which a template cannot show", "put the values that the page shows"},
 	} {
 		_, err := rendered(t, files, c[0])
-		refused(t, c[0], err, c[1], c[2])
+		checkError(t, c[0], err, c[1], c[2])
 	}
 }
 
-func TestAPageIsNotMadeWithoutBound(t *testing.T) {
+func TestPagesAreLimitedInSize(t *testing.T) {
 	_, err := rendered(t, map[string]string{"p.html": "{{range .xs}}{{$.text}}{{end}}"}, `render("p.html", {"xs": range(20), "text": "x" * 1000000})`)
-	refused(t, "a long page", err, "the page would be longer than 16 MiB", "")
+	checkError(t, "a long page", err, "the page would be longer than 16 MiB", "")
 }
 
-func TestAContextThatHoldsItself(t *testing.T) {
+func TestAContextThatContainsItselfIsAnError(t *testing.T) {
 	env := folder(t, map[string]string{"p.html": "x"})
 	for _, make := range []string{"x = []\n  x.append(x)", "x = [1]\n  for _ in range(40):\n    x = [x, x]"} {
-		_, err := answer(t, env, "def view(request):\n  "+make+"\n  return render('p.html', {'x': x})\n", get("/"))
-		refused(t, make, err, "too large, or holds itself", "")
+		_, err := respond(t, env, "def view(request):\n  "+make+"\n  return render('p.html', {'x': x})\n", get("/"))
+		checkError(t, make, err, "too large, or contains itself", "")
 	}
 }
 
-func TestTemplatesThatNestDeepDoNotEndTheProcess(t *testing.T) {
+func TestDeeplyNestedTemplatesDoNotEndTheProcess(t *testing.T) {
 	const open, end = "{{if .x}}", "{{end}}"
 	n := maxTemplate / len(open+end)
 	for what, text := range map[string]string{

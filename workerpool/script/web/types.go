@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// types are the content types of files that the web is made of, so that they
+// types maps the extensions of common web files to content types, so that these
 // do not depend on the machine.
 var types = map[string]string{
 	".avif": "image/avif", ".bmp": "image/bmp", ".css": "text/css; charset=utf-8", ".csv": "text/csv; charset=utf-8",
@@ -19,7 +19,7 @@ var types = map[string]string{
 	".woff": "font/woff", ".woff2": "font/woff2", ".xml": "text/xml; charset=utf-8", ".zip": "application/zip",
 }
 
-// typeOf answers the content type of a file by its name.
+// typeOf returns the content type of a file by its name.
 func typeOf(name string) string {
 	ext := strings.ToLower(path.Ext(name))
 	if t, ok := types[ext]; ok {

@@ -1,10 +1,10 @@
-// Package web gives scripts requests and responses: what a view or a WSGI
-// application is called with, what it may return, and the messages that come
-// of it.
+// Package web implements HTTP requests and responses for scripts: the arguments
+// and results of views and WSGI applications, and their messages.
 //
-// It knows no channel layer. A [Request] is made of a message; [Respond],
-// [Static.Serve] and [ServeWSGI] turn results into messages for a [Sender].
-// Files and templates come from one folder, an [os.Root], never from outside.
+// The package does not use a channel layer. [NewRequest] makes a [Request] from
+// a message. [Env.Respond], [Static.Serve] and [ServeWSGI] turn results into
+// messages for a [Sender]. Files and templates are read from one folder, an
+// [os.Root], and never from outside of it.
 package web
 
 import (
@@ -15,22 +15,22 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// An Env is what the responses of one generation of an application share: its
-// folder, and the templates read from it so far. It is safe for concurrent
-// use. The folder is the caller's to close.
+// An Env holds the folder of one generation of an application and the templates
+// read from it so far. It is safe for concurrent use. The caller closes the
+// folder.
 type Env struct {
 	root      *os.Root
 	templates templates
 }
 
-// NewEnv makes the environment of an application in a folder.
+// NewEnv returns the environment of the application in a folder.
 func NewEnv(root *os.Root) *Env {
 	e := &Env{root: root}
 	e.templates.root = root
 	return e
 }
 
-// Builtins answers what scripts may call, by name.
+// Builtins returns the functions for scripts by name.
 func (e *Env) Builtins() starlark.StringDict {
 	all := starlark.StringDict{}
 	for name, fn := range map[string]builtin{
@@ -48,8 +48,8 @@ func (e *Env) Builtins() starlark.StringDict {
 
 type builtin = func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error)
 
-// A RequestError says that the request is at fault, not the application: it
-// should be answered with the status.
+// A RequestError is an error in the request, not in the application. The client
+// should get a response with the status.
 type RequestError struct {
 	Status int
 	Err    error
@@ -65,7 +65,8 @@ func badRequest(format string, args ...any) error {
 	return &RequestError{400, fmt.Errorf(format, args...)}
 }
 
-// A hintedError knows what to do about it; package explain shows it.
+// A hintedError is an error with a hint how to fix it, which package explain
+// shows.
 type hintedError struct {
 	error
 	hint string
@@ -78,9 +79,9 @@ func hinted(hint, format string, args ...any) error {
 	return &hintedError{fmt.Errorf(format, args...), hint}
 }
 
-var errFrozen = errors.New("cannot change a frozen response: it was made at the top level, which all workers share")
+var errFrozen = errors.New("cannot change a frozen response: it was made at the top level of a file, which all workers share")
 
-// An object is the part that our Starlark values have in common.
+// An object holds the methods that the Starlark values of this package share.
 type object string
 
 func (o object) Type() string          { return string(o) }
@@ -89,7 +90,7 @@ func (o object) Freeze()               {}
 func (o object) Truth() starlark.Bool  { return true }
 func (o object) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: %s", string(o)) }
 
-// method answers a bound built-in.
+// method returns a built-in function that is a method of a value.
 func method(name string, fn func(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)) *starlark.Builtin {
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		return fn(thread, args, kwargs)

@@ -11,10 +11,10 @@ import (
 	"asgibox/asgi"
 )
 
-// goRequest makes the net/http request of a message, as far as serving files
-// looks at it.
+// goRequest returns the net/http request of a message, with the fields that
+// serving files needs.
 func goRequest(m asgi.Message) *http.Request {
-	r := &http.Request{Method: m.Text("method"), URL: &url.URL{Path: m.Text("path")}, Header: http.Header{}}
+	r := &http.Request{Method: m.Text(asgi.KeyMethod), URL: &url.URL{Path: m.Text(asgi.KeyPath)}, Header: http.Header{}}
 	requestHeaders(m, func(name, value string) bool {
 		r.Header.Add(name, value)
 		return true
@@ -22,24 +22,25 @@ func goRequest(m asgi.Message) *http.Request {
 	return r
 }
 
-// A responseWriter is the http.ResponseWriter over a Sender. It holds one
-// piece back, so that short responses are one message and others few.
+// A responseWriter is an http.ResponseWriter that writes to a Sender. It buffers
+// one piece, so that a response needs few messages and a short one needs only
+// one.
 type responseWriter struct {
-	sender *Sender
-	header http.Header
-	head   *head // nil before WriteHeader and once sent
-	begun  bool  // WriteHeader was called
-	buf    bytes.Buffer
-	err    error
+	sender  *Sender
+	header  http.Header
+	head    *head // nil before WriteHeader and after it was sent
+	started bool  // whether WriteHeader was called
+	buf     bytes.Buffer
+	err     error
 }
 
 func (w *responseWriter) Header() http.Header { return w.header }
 
 func (w *responseWriter) WriteHeader(status int) {
-	if w.begun || status < 200 {
-		return // 1xx is the protocol server's
+	if w.started || status < 200 {
+		return // only the protocol server sends 1xx
 	}
-	w.begun = true
+	w.started = true
 	var pairs []any
 	for _, name := range slices.Sorted(maps.Keys(w.header)) {
 		for _, v := range w.header[name] {

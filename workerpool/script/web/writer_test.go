@@ -29,7 +29,7 @@ func TestAResponseWriterSendsFewMessages(t *testing.T) {
 	}
 }
 
-func TestAResponseWriterWhoseClientIsGone(t *testing.T) {
+func TestAResponseWriterReturnsTheErrorOfTheSender(t *testing.T) {
 	gone := errors.New("gone")
 	w := &responseWriter{sender: &Sender{Send: func(asgi.Message) error { return gone }, Piece: 1}, header: http.Header{}}
 	if _, err := io.WriteString(w, "two"); !errors.Is(err, gone) {

@@ -13,11 +13,12 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// ServeWSGI calls a WSGI application for a request and sends what it answers.
-// errors is given what the application writes to wsgi.errors, and may be nil.
+// ServeWSGI calls a WSGI application for a request and sends its response.
+// errors receives the lines that the application writes to wsgi.errors. It may
+// be nil.
 func ServeWSGI(thread *starlark.Thread, application starlark.Callable, req *Request, s *Sender, errors func(string)) error {
 	w := &wsgi{sender: s, status: -1}
-	s.Head = req.message.Text("method") == "HEAD"
+	s.Head = req.message.Text(asgi.KeyMethod) == "HEAD"
 	args := starlark.Tuple{req.environ(errors), starlark.NewBuiltin("start_response", w.startResponse)}
 	result, err := starlark.Call(thread, application, args, nil)
 	if err != nil {
@@ -29,10 +30,10 @@ func ServeWSGI(thread *starlark.Thread, application starlark.Callable, req *Requ
 	return w.end()
 }
 
-// environ is what a WSGI application is given.
+// environ returns the environ argument of a WSGI application.
 func (r *Request) environ(errors func(string)) *starlark.Dict {
 	d := r.meta()
-	set := func(key string, v starlark.Value) { d.SetKey(starlark.String(key), v) } // a fresh dict takes every text key
+	set := func(key string, v starlark.Value) { d.SetKey(starlark.String(key), v) } // cannot fail: the key is text
 	set("wsgi.version", starlark.Tuple{starlark.MakeInt(1), starlark.MakeInt(0)})
 	set("wsgi.url_scheme", starlark.String(r.scheme()))
 	set("wsgi.input", &input{object: "wsgi.input", body: &r.body})
@@ -43,16 +44,16 @@ func (r *Request) environ(errors func(string)) *starlark.Dict {
 	return d
 }
 
-// A wsgi is one answer in the making.
+// A wsgi builds and sends one response.
 type wsgi struct {
 	sender  *Sender
 	status  int // -1 before start_response
 	headers []header
-	sent    bool         // the head is out
-	rest    bytes.Buffer // of what was returned, not yet sent
+	sent    bool         // whether the head was sent
+	rest    bytes.Buffer // returned content that was not sent yet
 }
 
-// startResponse is start_response(status, headers, exc_info).
+// startResponse implements start_response(status, headers, exc_info).
 func (w *wsgi) startResponse(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var status starlark.Value
 	var pairs starlark.Value = starlark.NewList(nil)
@@ -61,10 +62,10 @@ func (w *wsgi) startResponse(_ *starlark.Thread, _ *starlark.Builtin, args starl
 		return nil, err
 	}
 	if w.status >= 0 && excInfo == starlark.None {
-		return nil, errors.New("start_response was called before")
+		return nil, errors.New("start_response was already called; pass exc_info to call it again")
 	}
 	if w.sent {
-		return nil, errors.New("start_response: the response has begun already")
+		return nil, errors.New("start_response: the response has already started")
 	}
 	r := newResponse(200, "")
 	if err := r.setStatus(statusNumber(status)); err != nil {
@@ -77,7 +78,7 @@ func (w *wsgi) startResponse(_ *starlark.Thread, _ *starlark.Builtin, args starl
 	return writer(w.write), nil
 }
 
-// statusNumber makes a number of a status like "200 OK".
+// statusNumber converts a status like "200 OK" to a number.
 func statusNumber(v starlark.Value) starlark.Value {
 	if s, ok := nameOf(v); ok {
 		word, _, _ := strings.Cut(s, " ")
@@ -120,35 +121,33 @@ func (w *wsgi) message(content asgi.Bytes, more bool) error {
 	return w.sender.message(first, content, more)
 }
 
-// pieces gathers what the application has returned.
+// pieces collects the pieces that the application returned.
 func (w *wsgi) pieces(result starlark.Value) error {
 	switch result.(type) {
 	case starlark.String, starlark.Bytes:
-		return w.gatherPiece(result)
+		return w.addPiece(result)
 	}
-	it := starlark.Iterate(result)
-	if it == nil {
-		return hinted("return a list of bytes or text", "the application returned %s, which is no body", value.An(result))
+	pieces, ok := result.(starlark.Iterable)
+	if !ok {
+		return hinted("return a list of bytes or text", "the application returned %s, which is not a body", value.An(result))
 	}
-	defer it.Done()
-	var piece starlark.Value
-	for it.Next(&piece) {
-		if err := w.gatherPiece(piece); err != nil {
+	for piece := range starlark.Elements(pieces) {
+		if err := w.addPiece(piece); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// gatherPiece keeps a piece until there is enough to send.
-func (w *wsgi) gatherPiece(v starlark.Value) error {
+// addPiece buffers a piece, and sends the buffer when there is enough.
+func (w *wsgi) addPiece(v starlark.Value) error {
 	content, err := body(v)
 	if err != nil {
 		return err
 	}
 	w.rest.WriteString(string(content))
 	for w.rest.Len() > w.sender.piece() {
-		if err := w.started(); err != nil {
+		if err := w.checkStarted(); err != nil {
 			return err
 		}
 		if err := w.message(asgi.Bytes(w.rest.Next(w.sender.piece())), true); err != nil {
@@ -158,17 +157,17 @@ func (w *wsgi) gatherPiece(v starlark.Value) error {
 	return nil
 }
 
-// end sends what is left: all, if it was little.
+// end sends the rest of the content.
 func (w *wsgi) end() error {
-	if err := w.started(); err != nil {
+	if err := w.checkStarted(); err != nil {
 		return err
 	}
 	return w.message(asgi.Bytes(w.rest.String()), false)
 }
 
-func (w *wsgi) started() error {
+func (w *wsgi) checkStarted() error {
 	if w.status >= 0 {
 		return nil
 	}
-	return hinted(`call start_response("200 OK", [("content-type", "text/plain")]) first`, "the application returned without having called start_response")
+	return hinted(`call start_response("200 OK", [("content-type", "text/plain")]) first`, "the application returned without calling start_response")
 }

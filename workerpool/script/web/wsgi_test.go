@@ -97,7 +97,7 @@ func TestWSGIHead(t *testing.T) {
 	}
 }
 
-func TestWSGIStartedAnewAfterAnError(t *testing.T) {
+func TestWSGIStartsAgainAfterAnError(t *testing.T) {
 	got, _, err := serveWSGI(t, "def application(environ, start_response):\n    start_response('200 OK')\n    start_response('500 Oh', [], ('error',))\n    return b'x'\n", get("/"), Hooks{}, 0)
 	if err != nil || got.status != 500 || got.content != "x" {
 		t.Errorf("got %+v, %v", got, err)
@@ -106,22 +106,22 @@ func TestWSGIStartedAnewAfterAnError(t *testing.T) {
 
 func TestWSGIMistakes(t *testing.T) {
 	for _, c := range [][3]string{
-		{"return ['x']", "without having called start_response", "start_response("},
-		{"start_response('200 OK')\n    start_response('200 OK')", "start_response was called before", ""},
-		{"start_response('200 OK')('x')\n    start_response('500 Oh', [], 1)", "the response has begun already", ""},
+		{"return ['x']", "without calling start_response", "start_response("},
+		{"start_response('200 OK')\n    start_response('200 OK')", "start_response was already called", ""},
+		{"start_response('200 OK')('x')\n    start_response('500 Oh', [], 1)", "the response has already started", ""},
 		{"start_response('OK')", `status is "OK"`, ""},
 		{"start_response('200 OK', [('a',)])", "headers[0]", ""},
-		{"start_response('200 OK', [('a', 'b\\n')])", `cannot hold "\n"`, ""},
-		{"start_response('200 OK')\n    return 5", "returned an int, which is no body", "list of bytes"},
+		{"start_response('200 OK', [('a', 'b\\n')])", `cannot contain "\n"`, ""},
+		{"start_response('200 OK')\n    return 5", "returned an int, which is not a body", "list of bytes"},
 		{"start_response('200 OK')\n    return [5]", "the content is an int", ""},
 		{"start_response('200 OK')\n    return None", "returned None", ""},
 	} {
 		_, _, err := serveWSGI(t, "def application(environ, start_response):\n    "+c[0]+"\n", get("/"), Hooks{}, 0)
-		refused(t, c[0], err, c[1], c[2])
+		checkError(t, c[0], err, c[1], c[2])
 	}
 }
 
-func TestTheBodyIsReadOneWay(t *testing.T) {
+func TestABodyReadAsInputIsNotReadAgain(t *testing.T) {
 	m := get("/", bodyField("abc"))
 	r := NewRequest(m, Hooks{})
 	in, _ := (&input{body: &r.body}).Attr("read")
