@@ -67,7 +67,7 @@ func TestAReportComesAfterAMomentOfQuiet(t *testing.T) {
 	})
 }
 
-func TestASteadyWriterPutsTheReportOffOnlySoLong(t *testing.T) {
+func TestASteadyWriterDelaysTheReportAtMostTenTimes(t *testing.T) {
 	dryWatch(t, Options{}, true, func(d *dry) {
 		start := time.Now()
 		for i := 0; len(d.at) == 0; i++ {
@@ -80,7 +80,7 @@ func TestASteadyWriterPutsTheReportOffOnlySoLong(t *testing.T) {
 	})
 }
 
-func TestAFileJustEmptiedIsExpectedToFill(t *testing.T) {
+func TestAnEmptiedFileIsReportedOnlyIfItStaysEmpty(t *testing.T) {
 	dryWatch(t, Options{}, true, func(d *dry) {
 		start := time.Now()
 		d.save("")

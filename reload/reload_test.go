@@ -161,7 +161,7 @@ func TestEverySaveIsReportedOnce(t *testing.T) {
 	}
 }
 
-func TestWhatOneSaveTouchesIsOneReport(t *testing.T) {
+func TestFilesSavedTogetherAreReportedTogether(t *testing.T) {
 	w := watch(t, Options{Settle: 100 * time.Millisecond})
 	for _, name := range []string{"c.html", "a.star", "b.css"} {
 		w.write(name, "new")
@@ -185,7 +185,7 @@ func TestAFileThatCameAndWentIsNoChange(t *testing.T) {
 	w.expect("app.star")
 }
 
-func TestTemporaryFilesAreNobodys(t *testing.T) {
+func TestTemporaryFilesAreIgnored(t *testing.T) {
 	w := watch(t, Options{})
 	for _, name := range []string{".app.star.swp", "app.star~", "#app.star#", "4913", "5036", "app.star___jb_tmp___", "x.tmp", "app.star.tmp.123.4", ".hidden", "~$x", "x.bak", "server.log"} {
 		w.write(name, "new")
@@ -205,14 +205,14 @@ func TestOrdinaryNamesAreNotTemporary(t *testing.T) {
 	}
 }
 
-func TestIgnoredFilesAreTheProcessesOwn(t *testing.T) {
+func TestIgnoredFilesAreNotReported(t *testing.T) {
 	dir := t.TempDir()
 	w := watch(t, Options{Root: dir, Ignore: []string{filepath.Join(dir, "access.txt")}})
 	w.write("access.txt", "line")
 	w.expectNothingElse()
 }
 
-func TestAFileIsIgnoredFromNowOn(t *testing.T) {
+func TestIgnoreTakesEffectWhileWatching(t *testing.T) {
 	real := t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(real, link); err != nil {
@@ -251,7 +251,7 @@ func TestARenamedFolderIsWatchedUnderItsNewName(t *testing.T) {
 	w.expect("new/page.html")
 }
 
-func TestARootThatWentComesBack(t *testing.T) {
+func TestARemovedRootIsWatchedAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "app")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -302,7 +302,7 @@ func TestLinksAreFollowed(t *testing.T) {
 	w.expectNothingElse()
 }
 
-func TestALinkThatIsSwappedIsAChange(t *testing.T) {
+func TestAReplacedLinkIsAChange(t *testing.T) {
 	dir := t.TempDir()
 	w := &watching{TB: t, dir: dir}
 	w.do(os.Mkdir(w.path("..one"), 0o755))
@@ -338,7 +338,7 @@ func TestAMissingFolderIsAnError(t *testing.T) {
 	}
 }
 
-func TestFilesTooManyAreBounded(t *testing.T) {
+func TestTheNumberOfFoldersIsLimited(t *testing.T) {
 	dir := t.TempDir()
 	w := &watching{TB: t, dir: dir}
 	for i := range maxFolders + 10 {

@@ -16,7 +16,7 @@ import (
 	"asgibox/asgi"
 )
 
-// payload is a message of about so many bytes, encoded.
+// payload returns a message whose encoding has about size bytes.
 func payload(size int) asgi.Message {
 	return asgi.MustMessage(asgi.Field{Key: "body", Value: make([]byte, max(size-10, 0))})
 }
@@ -29,13 +29,13 @@ func benchSend(b *testing.B, s *Store, channel string, m asgi.Message, opts ...a
 
 func benchPoll(b *testing.B, s *Store, channels ...string) {
 	if _, ok, err := s.Poll(b.Context(), nil, channels...); !ok || err != nil {
-		b.Fatal("nothing there", err)
+		b.Fatal("no message", err)
 	}
 }
 
-// BenchmarkHandOff is a message to a parked reader, which answers with another
-// to a parked reader. The baseline does the same over Go channels: what is
-// above it is the layer's, the rest is Go's scheduler's.
+// BenchmarkHandOff measures a message to a parked reader, which sends another
+// one back to a parked reader. The baseline does the same over Go channels: it
+// is the cost of Go's scheduler, and the difference is the cost of the layer.
 func BenchmarkHandOff(b *testing.B) {
 	m := payload(200)
 	b.Run("store", func(b *testing.B) {
@@ -86,12 +86,12 @@ func parked(s *Store, name string) bool {
 	return q != nil && q.parked.first != nil
 }
 
-// BenchmarkSendToParkedReader is what a send to a parked reader costs its
-// sender; the readers are parked beforehand.
+// BenchmarkSendToParkedReader measures the sender's cost of a send to a parked
+// reader. The readers are parked beforehand.
 func BenchmarkSendToParkedReader(b *testing.B) {
 	s := openMemory(b, Options{})
 	m := payload(200)
-	const crowd = 1000
+	const readers = 1000
 	var got sync.WaitGroup
 	b.ReportAllocs()
 	left := 0
@@ -99,13 +99,13 @@ func BenchmarkSendToParkedReader(b *testing.B) {
 		if left == 0 {
 			b.StopTimer()
 			got.Wait()
-			for range crowd {
+			for range readers {
 				got.Go(func() { s.Receive(b.Context(), nil, "jobs") })
 			}
-			for waitingOn(s, "jobs") < crowd {
+			for waitingOn(s, "jobs") < readers {
 				runtime.Gosched()
 			}
-			left = crowd
+			left = readers
 			b.StartTimer()
 		}
 		benchSend(b, s, "jobs", m, asgi.Volatile)
@@ -128,8 +128,8 @@ func waitingOn(s *Store, name string) (n int) {
 	return n
 }
 
-// BenchmarkQueue is a send and a receive of one message, behind so many that
-// wait, in so many channels.
+// BenchmarkQueue measures a send and a poll while other messages wait in a
+// number of channels.
 func BenchmarkQueue(b *testing.B) {
 	for _, tt := range []struct{ waiting, channels int }{{10, 1}, {1_000, 1}, {100_000, 1}, {1_000_000, 1}, {100_000, 100_000}} {
 		if tt.waiting > 100_000 && !*long {
@@ -166,7 +166,7 @@ func BenchmarkQueue(b *testing.B) {
 	})
 }
 
-// BenchmarkBound is a send to a connection whose prefix is bound.
+// BenchmarkBound measures a send to a connection whose prefix is bound.
 func BenchmarkBound(b *testing.B) {
 	s := openMemory(b, Options{})
 	n := 0
@@ -182,7 +182,8 @@ func BenchmarkBound(b *testing.B) {
 	}
 }
 
-// BenchmarkContention is what all cores do at once on their own channels.
+// BenchmarkContention measures all cores working at once, each on its own
+// channel.
 func BenchmarkContention(b *testing.B) {
 	s := openMemory(b, Options{})
 	m := payload(200)
@@ -196,7 +197,7 @@ func BenchmarkContention(b *testing.B) {
 	})
 }
 
-// BenchmarkGroupSend is one member's share of a group send.
+// BenchmarkGroupSend measures a group send, per member.
 func BenchmarkGroupSend(b *testing.B) {
 	for _, members := range []int{10, 1_000, 100_000} {
 		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
@@ -218,8 +219,8 @@ func BenchmarkGroupSend(b *testing.B) {
 	}
 }
 
-// BenchmarkFsync is the baseline of all that is durable: one bbolt
-// transaction with one small message, one after another, on the same disk.
+// BenchmarkFsync is the baseline of the durable benchmarks: bbolt transactions
+// of small messages, one after another, on the same disk.
 func BenchmarkFsync(b *testing.B) {
 	for _, puts := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("puts=%d", puts), func(b *testing.B) {
@@ -249,8 +250,8 @@ func BenchmarkFsync(b *testing.B) {
 	}
 }
 
-// benchDir is where durable benchmarks write; ASGIBOX_BENCH_DIR names a folder
-// on another disk.
+// benchDir returns the folder of a durable benchmark. ASGIBOX_BENCH_DIR names a
+// folder on another disk.
 func benchDir(b *testing.B) string {
 	if dir := os.Getenv("ASGIBOX_BENCH_DIR"); dir != "" {
 		dir, err := os.MkdirTemp(dir, "bench")
@@ -276,8 +277,8 @@ func openBench(b *testing.B, o Options) *Store {
 	return s
 }
 
-// BenchmarkDurableSend is durable sends with so many senders that each wait
-// for the disk before they send again.
+// BenchmarkDurableSend measures durable sends. Each sender waits for the disk
+// before it sends again.
 func BenchmarkDurableSend(b *testing.B) {
 	for _, senders := range []int{1, 64, 1024} {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
@@ -302,9 +303,9 @@ func BenchmarkDurableSend(b *testing.B) {
 	}
 }
 
-// BenchmarkDurableSendWithoutWaiting is a sender that does not wait for the
-// disk: staged, for as long as the journal's bound is not met; drained, with
-// the time until all of it is on disk.
+// BenchmarkDurableSendWithoutWaiting measures a sender that does not wait for
+// the disk. "staged" stays below the journal's limit of staged bytes; "drained"
+// includes the time until all messages are on disk.
 func BenchmarkDurableSendWithoutWaiting(b *testing.B) {
 	m := payload(200)
 	o := Options{Capacity: 10_000_000, Memory: 8 << 30, Expiry: time.Hour}
@@ -334,8 +335,8 @@ func BenchmarkDurableSendWithoutWaiting(b *testing.B) {
 	})
 }
 
-// BenchmarkDurableWork is a message sent, taken and answered for, where the
-// journal strikes most of it.
+// BenchmarkDurableWork measures durable messages that are sent and taken at
+// once. The journal cancels most of their ops.
 func BenchmarkDurableWork(b *testing.B) {
 	s := openBench(b, Options{})
 	m := payload(200)
@@ -345,7 +346,7 @@ func BenchmarkDurableWork(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen opens a file with so many messages.
+// BenchmarkOpen measures opening a file with a number of messages.
 func BenchmarkOpen(b *testing.B) {
 	for _, n := range []int{1_000, 50_000, 1_000_000} {
 		if n > 50_000 && !*long {
@@ -378,7 +379,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkDelayed is one delayed message among so many that wait.
+// BenchmarkDelayed measures a delayed send while others wait.
 func BenchmarkDelayed(b *testing.B) {
 	for _, n := range []int{10, 100_000} {
 		b.Run(fmt.Sprintf("waiting=%d", n), func(b *testing.B) {
@@ -398,8 +399,8 @@ func BenchmarkDelayed(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory reports what one queued message of 200 bytes takes, as the
-// heap grows and as the store counts it.
+// BenchmarkMemory reports the memory of one queued message of 200 bytes, as
+// measured by the heap's growth and as counted by the store.
 func BenchmarkMemory(b *testing.B) {
 	const n = 100_000
 	for range b.N {
@@ -421,7 +422,7 @@ func heapInUse() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkValues is reading and adding to one value of so many.
+// BenchmarkValues measures Incr while a number of values exist.
 func BenchmarkValues(b *testing.B) {
 	for _, n := range []int{10, 100_000} {
 		b.Run(fmt.Sprintf("values=%d", n), func(b *testing.B) {

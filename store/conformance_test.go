@@ -7,19 +7,19 @@ import (
 	"asgibox/asgi/asgitest"
 )
 
-func TestTheMemoryStoreIsALayer(t *testing.T) {
+func TestMemoryStoreConforms(t *testing.T) {
 	asgitest.TestLayer(t, func(t testing.TB, s asgitest.Setup) asgi.Layer {
 		return openMemory(t, conforming(s))
 	})
 }
 
-func TestTheJournalledStoreIsALayer(t *testing.T) {
+func TestJournalledStoreConforms(t *testing.T) {
 	asgitest.TestLayer(t, func(t testing.TB, s asgitest.Setup) asgi.Layer {
 		return openAt(t, newPath(t), conforming(s))
 	})
 }
 
-// conforming turns what the suite wants into options.
+// conforming converts the suite's setup to options.
 func conforming(s asgitest.Setup) Options {
 	o := Options{
 		Capacity:    s.Capacity,

@@ -100,27 +100,27 @@ func TestSyncNoneCommitsWithoutFsync(t *testing.T) {
 }
 
 func TestCloseSettlesEveryBarrier(t *testing.T) {
-	for name, hopeless := range map[string]error{"passed": nil, "failed": errNoSpace} {
+	for name, failure := range map[string]error{"passed": nil, "failed": errNoSpace} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, disk := openFaulty(t)
-				disk.set(hopeless, false)
+				disk.set(failure, false)
 				c := asgi.NewCause(0)
 				send(t, s, "jobs", 0)
 				s.Set(t.Context(), c, "state/x", 1, 0)
 				outcome := make(chan error, 1)
 				c.Barrier().Notify(func(err error) { outcome <- err })
 				err := s.Close(context.Background())
-				if (err != nil) != (hopeless != nil) {
+				if (err != nil) != (failure != nil) {
 					t.Errorf("close: %v", err)
 				}
 				select {
 				case err := <-outcome:
-					if (err != nil) != (hopeless != nil) {
+					if (err != nil) != (failure != nil) {
 						t.Errorf("the barrier: %v", err)
 					}
 				default:
-					t.Error("a barrier is left waiting")
+					t.Error("the barrier still waits after Close")
 				}
 			})
 		})

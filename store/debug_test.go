@@ -29,7 +29,7 @@ func mustSend(t testing.TB, s *Store, channel string, m asgi.Message) {
 	}
 }
 
-// receiveSoon receives in the background what comes on the channel.
+// receiveSoon receives the messages of the channel in the background.
 func receiveSoon(t testing.TB, s *Store, channel string) <-chan asgi.Delivery {
 	t.Helper()
 	got := make(chan asgi.Delivery, 100)
@@ -66,7 +66,7 @@ func TestPausedChannelHoldsStepsAndResumes(t *testing.T) {
 		}
 		synctest.Wait()
 		if len(got) != 1 || (<-got).Message.Text("text") != "a" {
-			t.Fatal("a step did not deliver the first message, and only it")
+			t.Fatal("a step did not deliver exactly the first message")
 		}
 		if resumed, err := d.Resume("jobs"); err != nil || !resumed {
 			t.Fatal(err)
@@ -88,14 +88,14 @@ func TestStepLetsTheNextPollTakeOne(t *testing.T) {
 	}
 	_, _ = d.Step("jobs")
 	if m, ok, _ := s.Poll(t.Context(), nil, "jobs"); !ok || m.Message.Text("text") != "a" {
-		t.Fatal("a poll after a step took nothing")
+		t.Fatal("a poll after a step took no message")
 	}
 	if _, ok, _ := s.Poll(t.Context(), nil, "jobs"); ok {
 		t.Fatal("one step let two messages pass")
 	}
 }
 
-func TestStepWithNothingWaitingSaysSo(t *testing.T) {
+func TestStepWithoutMessagesReportsFalse(t *testing.T) {
 	_, d := newDebugged(t)
 	_ = d.Pause("jobs")
 	if stepped, err := d.Step("jobs"); stepped || err != nil {
@@ -145,7 +145,7 @@ func TestHeldMessagesDoNotExpire(t *testing.T) {
 		mustSend(t, s, "jobs", text("b"))
 		time.Sleep(time.Minute)
 		if _, ok, _ := s.Poll(t.Context(), nil, "jobs"); ok {
-			t.Fatal("after resuming nothing expires any more")
+			t.Fatal("after resuming, messages do not expire")
 		}
 	})
 }
@@ -201,7 +201,7 @@ func TestDrainEmptiesOneChannel(t *testing.T) {
 	}
 }
 
-func TestViewsSayWhatIsThere(t *testing.T) {
+func TestViewsDescribeChannelsAndGroups(t *testing.T) {
 	s, d := newDebugged(t)
 	mustSend(t, s, "jobs", text("a"))
 	mustSend(t, s, "busy", text("a"))
@@ -216,7 +216,7 @@ func TestViewsSayWhatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if views, _ := d.Channels(1, nil); views[0].Name != "jobs" || !views[0].Paused {
-		t.Fatalf("one is paused, and the first is %+v", views)
+		t.Fatalf("the paused channel is not first: %+v", views)
 	}
 	if groups, all := d.Groups(10, nil); all != 2 || groups[0] != (GroupView{"hall", 1}) {
 		t.Fatalf("groups: %+v of %d", groups, all)
@@ -232,7 +232,7 @@ func TestViewsSayWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestRecorderTellsAMessagesWay(t *testing.T) {
+func TestRecorderRecordsTheEventsOfAMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := newDebugged(t)
 		rec := d.Record(100)
@@ -264,7 +264,7 @@ func TestRecorderTellsAMessagesWay(t *testing.T) {
 	})
 }
 
-func TestRecorderTellsWhoDelayedAMessage(t *testing.T) {
+func TestRecorderRecordsDelayedSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := Memory(Options{Capacity: 1})
 		t.Cleanup(func() { s.Close(context.Background()) })
@@ -297,7 +297,7 @@ func TestRecorderTellsWhoDelayedAMessage(t *testing.T) {
 	})
 }
 
-func TestRecorderKeepsTracesWholeAndItsBounds(t *testing.T) {
+func TestRecorderRespectsItsLimitAndShare(t *testing.T) {
 	s, d := newDebugged(t)
 	rec := d.Record(2)
 	defer rec.Stop()
@@ -338,18 +338,18 @@ func TestABurstLowersTheShareThatIsRecorded(t *testing.T) {
 	}
 	defer unbind()
 	if n := record(burst - 1); n != burst-1 || rec.Share() != 1 {
-		t.Errorf("of few messages %d were recorded, then a share of %v: want all", n, rec.Share())
+		t.Errorf("recorded %d of few messages, share %v; want all", n, rec.Share())
 	}
 	if n := record(100 * burst); n < burst || n > 2*burst || rec.Share() == 1 {
-		t.Errorf("of a burst %d were recorded, then a share of %v: want little more than %d", n, rec.Share(), burst)
+		t.Errorf("recorded %d messages of a burst, share %v; want little more than %d", n, rec.Share(), burst)
 	}
 	rec.SetShare(1)
 	if n := record(burst - 1); n != burst-1 {
-		t.Errorf("after it %d were recorded, want all", n)
+		t.Errorf("recorded %d messages after the burst; want all", n)
 	}
 }
 
-func TestRecorderTellsOfGroupsAndRefusals(t *testing.T) {
+func TestRecorderRecordsGroupSendsAndRefusals(t *testing.T) {
 	s, d := newDebugged(t)
 	rec := d.Record(10)
 	defer rec.Stop()
@@ -382,7 +382,7 @@ func TestEditsAndDropsAreDurable(t *testing.T) {
 		send(t, s, "jobs", i)
 	}
 	settle(t, s)
-	send(t, s, "jobs", 4) // and one that is not written yet
+	send(t, s, "jobs", 4) // not written yet
 	waiting, err := d.Peek("jobs", 10)
 	if err != nil || len(waiting) != 5 {
 		t.Fatalf("%v %v", waiting, err)
@@ -409,7 +409,7 @@ func TestEditsAndDropsAreDurable(t *testing.T) {
 	}
 }
 
-func TestWhatIsEditedOrDroppedByHandStaysSoOnDisk(t *testing.T) {
+func TestEditsAndDropsSurviveARestart(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "channels.db"), Options{})
 	for _, name := range []string{"a", "b", "c", "d"} {
 		mustSend(t, s, "jobs", text(name))
@@ -440,7 +440,7 @@ func TestWhatIsEditedOrDroppedByHandStaysSoOnDisk(t *testing.T) {
 	}
 }
 
-func TestADelayedMessageIsSeenButNotTaken(t *testing.T) {
+func TestPeekShowsDelayedMessages(t *testing.T) {
 	s, d := newDebugged(t)
 	due := time.Now().Add(time.Hour)
 	if err := s.SendLater(t.Context(), nil, due, "jobs", text("later")); err != nil {

@@ -28,7 +28,7 @@ func TestDelayedMessageComesAtItsTime(t *testing.T) {
 			t.Errorf("%v %v after %v", d, err, time.Since(start))
 		}
 		if !d.Deadline.Equal(time.Now().Add(time.Minute)) {
-			t.Errorf("its expiry did not start when it was due: %v", d.Deadline)
+			t.Errorf("the expiry did not start at the due time: %v", d.Deadline)
 		}
 	})
 }

@@ -13,13 +13,13 @@ import (
 	"asgibox/asgi"
 )
 
-// smallFileSystem answers a folder on a file system of so many bytes; where
-// none can be mounted, ok is false.
+// smallFileSystem mounts a file system of limited size. It returns ok = false if
+// it cannot.
 func smallFileSystem(t testing.TB, options string) (dir string, ok bool) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		t.Logf("no file system of limited size (%v): a seam limits the file instead", err)
+		t.Logf("cannot mount a file system of limited size (%v): the test limits the file instead", err)
 		return dir, false
 	}
 	t.Cleanup(func() {
@@ -30,7 +30,7 @@ func smallFileSystem(t testing.TB, options string) (dir string, ok bool) {
 	return dir, true
 }
 
-// A limitedDisk refuses to write once the file is too long.
+// A limitedDisk fails to write once the file is too long.
 type limitedDisk struct {
 	disk
 	path  string
@@ -78,14 +78,14 @@ func TestFullDisk(t *testing.T) {
 				waiting = c
 			}
 			if sent > 10_000 {
-				t.Fatal("the disk does not run full")
+				t.Fatal("the disk does not become full")
 			}
 		}
 		if !errors.Is(err, asgi.ErrStoreFailed) || !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("a send when the disk is full: %v", err)
 		}
 		if acked == 0 || waiting == nil || waiting.Barrier().Passed() {
-			t.Errorf("%d acknowledged before, one that waits: %v", acked, waiting)
+			t.Errorf("%d messages acknowledged, waiting cause: %v", acked, waiting)
 		}
 		if err := s.Send(ctx, nil, "http.request", number(1), asgi.Volatile); err != nil {
 			t.Errorf("volatile: %v", err)
@@ -112,7 +112,7 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
-// A process that ends while its disk is full keeps what was acknowledged.
+// A store that is closed while its disk is full keeps the acknowledged messages.
 func TestFullDiskAtTheEnd(t *testing.T) {
 	mounted, isMounted := smallFileSystem(t, "size=2m")
 	synctest.Test(t, func(t *testing.T) {

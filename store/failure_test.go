@@ -10,8 +10,8 @@ import (
 	"asgibox/asgi"
 )
 
-func TestFailedWriteFailsWhatIsDurableUntilItHeals(t *testing.T) {
-	for name, after := range map[string]bool{"nothing was written": false, "all was written": true} {
+func TestFailedWriteFailsDurableCallsUntilAWriteSucceeds(t *testing.T) {
+	for name, after := range map[string]bool{"nothing was written": false, "everything was written": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, disk := openFaulty(t)
@@ -74,24 +74,24 @@ func TestFailedWriteFailsWhatIsDurableUntilItHeals(t *testing.T) {
 
 func TestFailedSyncIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		seam := &faultyDisk{}
-		s, err := open(newPath(t), Options{}, func(d disk) disk { seam.disk = d; return seam })
+		faulty := &faultyDisk{}
+		s, err := open(newPath(t), Options{}, func(d disk) disk { faulty.disk = d; return faulty })
 		if err != nil {
 			t.Fatal(err)
 		}
-		seam.set(errSync, true)
+		faulty.set(errSync, true)
 		c := asgi.NewCause(0)
 		s.Send(t.Context(), c, "jobs", number(1))
 		if err := c.Barrier().Wait(t.Context()); !errors.Is(err, asgi.ErrStoreFailed) {
 			t.Errorf("err = %v", err)
 		}
-		seam.set(nil, false)
+		faulty.set(nil, false)
 		time.Sleep(time.Minute)
 		if err := s.Send(t.Context(), nil, "jobs", number(2)); !errors.Is(err, asgi.ErrStoreFailed) {
 			t.Errorf("err = %v", err)
 		}
-		if seam.commits != 1 {
-			t.Errorf("%d commits: it was tried again", seam.commits)
+		if faulty.commits != 1 {
+			t.Errorf("%d commits: the store tried again", faulty.commits)
 		}
 		if err := c.Barrier().Wait(t.Context()); !errors.Is(err, asgi.ErrStoreFailed) {
 			t.Errorf("err = %v", err)
@@ -127,7 +127,7 @@ func TestDurableSendWaitsForAJournalFarBehind(t *testing.T) {
 		synctest.Wait()
 		select {
 		case <-waited:
-			t.Error("it did not wait")
+			t.Error("the send did not wait")
 		default:
 		}
 		close(hold)
@@ -180,7 +180,7 @@ func TestSlowDiskFailsBarriersInTenSeconds(t *testing.T) {
 	})
 }
 
-func TestReadingWhatIsNotOnDiskRaisesTheReadersBarrier(t *testing.T) {
+func TestReadingUnwrittenDataRaisesTheReadersBarrier(t *testing.T) {
 	s, disk := openFaulty(t)
 	ctx := t.Context()
 	s.Set(ctx, nil, "state/old", 1, 0)
@@ -202,20 +202,20 @@ func TestReadingWhatIsNotOnDiskRaisesTheReadersBarrier(t *testing.T) {
 		c := asgi.NewCause(0)
 		read(c)
 		if c.Barrier().Passed() {
-			t.Errorf("%s: an output would not wait", call)
+			t.Errorf("%s: the barrier was not raised", call)
 		}
 	}
 	for _, call := range []string{"a poll that takes", "a poll that finds nothing"} {
 		c := asgi.NewCause(0)
 		s.Poll(ctx, c, "jobs")
 		if c.Barrier().Passed() {
-			t.Errorf("%s: what was taken may come back, but an output would not wait", call)
+			t.Errorf("%s: the barrier was not raised, though a crash may bring the message back", call)
 		}
 	}
 	c := asgi.NewCause(0)
 	s.Get(ctx, c, "state/old")
 	if !c.Barrier().Passed() {
-		t.Error("a value on disk makes its reader wait")
+		t.Error("reading a value that is on disk raised the barrier")
 	}
 	close(hold)
 }
@@ -230,17 +230,17 @@ func TestMessageBringsItsSendersBarrier(t *testing.T) {
 	sender := asgi.NewCause(3)
 	s.Set(ctx, sender, "state/x", 1, 0)
 	s.Send(ctx, sender, "work", number(1), asgi.Volatile)
-	taker := asgi.NewCause(0)
-	d, _, _ := s.Poll(ctx, taker, "work")
-	if taker.Barrier().Passed() || d.Barrier != taker.Barrier() || taker.Trace() != 3 {
-		t.Errorf("barrier %v, trace %v", taker.Barrier(), taker.Trace())
+	reader := asgi.NewCause(0)
+	d, _, _ := s.Poll(ctx, reader, "work")
+	if reader.Barrier().Passed() || d.Barrier != reader.Barrier() || reader.Trace() != 3 {
+		t.Errorf("barrier %v, trace %v", reader.Barrier(), reader.Trace())
 	}
 	var pushed asgi.Delivery
 	unbind, _ := s.Bind("reply!", func(d asgi.Delivery) error { pushed = d; return nil })
 	defer unbind()
-	s.Send(ctx, taker, "reply!a", number(2))
+	s.Send(ctx, reader, "reply!a", number(2))
 	if pushed.Barrier.Passed() {
-		t.Error("the reply does not wait for what its sender saw")
+		t.Error("the reply does not have its sender's barrier")
 	}
 	close(hold)
 	if err := pushed.Barrier.Wait(ctx); err != nil {

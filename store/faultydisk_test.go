@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// A faultyDisk is the disk behind a seam that a test works.
+// A faultyDisk is a disk whose commits fail or wait as a test sets it.
 type faultyDisk struct {
 	disk
 
 	mu      sync.Mutex
 	commits int
-	fail    error         // what commits answer
-	after   bool          // they do their work all the same
+	fail    error         // the result of commits
+	after   bool          // commits that fail write all the same
 	hold    chan struct{} // commits wait for it to be closed
 }
 
@@ -47,22 +47,22 @@ func (d *faultyDisk) set(fail error, after bool) {
 	d.fail, d.after = fail, after
 }
 
-// A twiceDisk commits everything twice, as a disk does whose commit succeeded
-// without being able to say so.
+// A twiceDisk commits everything twice, as the journal does if a commit succeeds
+// but returns an error.
 type twiceDisk struct{ disk }
 
 func (d twiceDisk) commit(ops []op, now int64) error {
 	return errors.Join(d.disk.commit(ops, now), d.disk.commit(ops, now))
 }
 
-// openFaulty opens a store in a new file behind a seam.
+// openFaulty opens a store in a new file with a faulty disk.
 func openFaulty(t testing.TB) (*Store, *faultyDisk) {
 	t.Helper()
-	seam := &faultyDisk{}
-	s, err := open(newPath(t), Options{}, func(d disk) disk { seam.disk = d; return seam })
+	faulty := &faultyDisk{}
+	s, err := open(newPath(t), Options{}, func(d disk) disk { faulty.disk = d; return faulty })
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeStore(t, s) })
-	return s, seam
+	return s, faulty
 }

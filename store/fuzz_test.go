@@ -10,8 +10,8 @@ import (
 	"asgibox/asgi"
 )
 
-// FuzzRecovery changes bytes of a file and cuts it: whatever comes of it, a
-// store opens, is sound and works.
+// FuzzRecovery changes bytes of a file and truncates it. A store must open the
+// file, pass its check and work.
 func FuzzRecovery(f *testing.F) {
 	whole := filledFile(f)
 	f.Add([]byte{}, uint32(0))
@@ -37,8 +37,8 @@ func FuzzRecovery(f *testing.F) {
 	})
 }
 
-// FuzzFileValues reads any bytes as what the file may hold: nonsense is an
-// error, and what is none is written as it was read.
+// FuzzFileValues decodes random bytes as entries of the file. Invalid ones must
+// be errors, and valid ones must decode to the same again after encoding.
 func FuzzFileValues(f *testing.F) {
 	m := asgi.MustMessage(asgi.Field{Key: "k", Value: []any{1, "x", asgi.Bytes("y")}})
 	r := &record{id: 7, channel: "jobs", trace: 9, deadline: 11, message: m}
@@ -61,7 +61,7 @@ func FuzzFileValues(f *testing.F) {
 		decodeValue(key, sealed)
 		decodeTaken(key, sealed)
 		if _, err := unseal(key, append(sealed, 0)); err == nil {
-			t.Error("a longer value has the same checksum")
+			t.Error("a longer value passes the checksum")
 		}
 	})
 }

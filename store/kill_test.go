@@ -17,19 +17,20 @@ import (
 	"asgibox/asgi"
 )
 
-// The kill test runs a store under load in a process of its own, which tells
-// on its standard output what an outsider would have seen, one line each:
+// The kill test runs a store under load in a separate process. The process
+// writes the events that an outsider could see to its standard output, one line
+// each:
 //
 //	sent K      message K was acknowledged: its sender's barrier has passed
-//	group K     so was message K to the group of three channels
-//	later K     so was message K, delayed by a moment
-//	count N     the counter was seen to be N
-//	wait W      worker W is about to receive: from here on it may have one
+//	group K     message K to the group of three channels was acknowledged
+//	later K     message K, with a short delay, was acknowledged
+//	count N     the counter had the value N
+//	wait W      worker W calls Receive: from now on it may have a message
 //	took W C K  worker W has message K of channel C
-//	did C K     what worker W did with it was seen: its barrier has passed
+//	did C K     message K of channel C was handled: the worker's barrier has passed
 //
-// The process is killed at a random moment. What the outsider saw must agree
-// with what the file holds then, and with all that came before.
+// The process is killed at a random moment. The contents of the file must then
+// agree with the events of this and all earlier processes.
 
 const childEnv = "ASGIBOX_STORE_CHILD"
 
@@ -40,7 +41,7 @@ const (
 	childWorkers = 3
 )
 
-// child is the process that is killed.
+// child runs the process that is killed.
 func child(path string) {
 	s, err := Open(path, Options{Capacity: 5000, Expiry: time.Hour})
 	if err != nil {
@@ -66,7 +67,7 @@ type victim struct {
 	store *Store
 	base  int64
 
-	mu   sync.Mutex // guards next, and orders the lines
+	mu   sync.Mutex // guards next, and keeps lines whole
 	next int64
 }
 
@@ -83,7 +84,8 @@ func (v *victim) say(words ...any) {
 	_, _ = os.Stdout.WriteString(fmt.Sprintln(words...))
 }
 
-// number answers a message that is like no other, in this process or another.
+// number returns a message with a number that no other message has, in this
+// process or another.
 func (v *victim) number() (int64, asgi.Message) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -109,7 +111,7 @@ func (v *victim) send(i int) {
 		default:
 			err = v.store.Send(ctx, c, "jobs", m)
 		}
-		if err != nil { // full: the workers are slower
+		if err != nil { // full: the workers are too slow
 			time.Sleep(time.Millisecond)
 			continue
 		}
@@ -150,11 +152,11 @@ func (v *victim) count() {
 	}
 }
 
-// An outsider remembers what it saw of all processes.
+// An outsider collects the events of all processes.
 type outsider struct {
-	acked map[string]bool // "channel k" that must be somewhere
-	took  map[string]bool // that some worker had: may be lost
-	did   map[string]bool // that must not come again
+	acked map[string]bool // "channel k" of messages that must not be lost unless taken
+	took  map[string]bool // of messages that a worker had: they may be lost
+	did   map[string]bool // of messages that must not come again
 	count int64
 	total struct{ acknowledged, handled, lost, repeated, stateLost int }
 }
@@ -163,8 +165,8 @@ func newOutsider() *outsider {
 	return &outsider{acked: make(map[string]bool), took: make(map[string]bool), did: make(map[string]bool)}
 }
 
-// watch reads what one process says and answers how many workers may have
-// had a message without saying so.
+// watch reads the output of one process and returns the number of workers that
+// may have taken a message without reporting it.
 func (o *outsider) watch(t testing.TB, lines io.Reader) (maybe int) {
 	waiting := make(map[string]bool)
 	scanner := bufio.NewScanner(lines)
@@ -189,12 +191,12 @@ func (o *outsider) watch(t testing.TB, lines io.Reader) (maybe int) {
 				o.total.repeated++
 			}
 		case "back":
-			// It may have been taken again, and that said, before this line.
+			// A worker may have taken it again and reported that before this line.
 		case "did":
 			o.did[f[1]+" "+f[2]] = true
 			o.total.handled++
 		default:
-			t.Fatalf("the process says: %s", scanner.Text())
+			t.Fatalf("unexpected output of the process: %s", scanner.Text())
 		}
 	}
 	return len(waiting)
@@ -205,7 +207,7 @@ func (o *outsider) ack(channel, k string) {
 	o.total.acknowledged++
 }
 
-// compare says what the file lacks, or has too much of.
+// compare counts the messages that the file lacks or has too many of.
 func (o *outsider) compare(t testing.TB, path string, maybe int) {
 	t.Helper()
 	s, err := Open(path, Options{Capacity: 5000, Expiry: time.Hour})
@@ -218,7 +220,7 @@ func (o *outsider) compare(t testing.TB, path string, maybe int) {
 	for id := range o.acked {
 		if !o.took[id] && !present[id] {
 			missing++
-			o.took[id] = true // judged
+			o.took[id] = true // counted
 		}
 	}
 	o.total.lost += max(0, missing-maybe)
@@ -232,7 +234,7 @@ func (o *outsider) compare(t testing.TB, path string, maybe int) {
 	}
 }
 
-// present answers all that waits, as "channel k".
+// present returns all waiting messages, as "channel k".
 func (s *Store) present() map[string]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -266,15 +268,15 @@ func TestKill9LosesNothingAcknowledgedAndRepeatsNothingSeen(t *testing.T) {
 	t.Logf("rounds %d, acknowledged %d, handled %d, lost %d, repeated %d, states gone %d",
 		n, o.total.acknowledged, o.total.handled, o.total.lost, o.total.repeated, o.total.stateLost)
 	if o.total.lost+o.total.repeated+o.total.stateLost > 0 {
-		t.Error("what the outside world had seen was not kept")
+		t.Error("acknowledged state was lost, or a handled message came again")
 	}
 	if o.total.acknowledged == 0 || o.total.handled == 0 {
-		t.Error("nothing happened")
+		t.Error("no message was acknowledged or handled")
 	}
 }
 
-// round starts a process, kills it at a random moment, and answers how many
-// messages it may have handed out unseen.
+// round starts a process, kills it at a random moment, and returns the number of
+// messages that workers may have taken without reporting it.
 func (o *outsider) round(t testing.TB, exe, path string) (maybe int) {
 	t.Helper()
 	cmd := exec.Command(exe)
@@ -293,10 +295,10 @@ func (o *outsider) round(t testing.TB, exe, path string) (maybe int) {
 		t.Fatal(err)
 	}
 	first := bufio.NewReader(stdout)
-	first.Peek(1) // it is at work
+	first.Peek(1) // wait until it works
 	kill := time.AfterFunc(time.Duration(rand.Int64N(int64(100*time.Millisecond))), func() { cmd.Process.Kill() })
 	defer kill.Stop()
 	maybe = o.watch(t, first)
-	_ = cmd.Wait() // killed: an error, as it must be
+	_ = cmd.Wait() // an error, because the process was killed
 	return maybe
 }

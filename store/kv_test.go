@@ -94,7 +94,7 @@ func TestSwap(t *testing.T) {
 	}
 }
 
-func TestValuesEnd(t *testing.T) {
+func TestValuesExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openMemory(t, Options{})
 		ctx := t.Context()

@@ -15,43 +15,43 @@ import (
 	"asgibox/asgi"
 )
 
-// A call on one channel, as the checker sees it.
+// A channelCall is a call on one channel.
 type channelCall struct {
 	op string // send, poll or putback
 	n  int
 }
 
-// nothing is what a poll answers that found none, full a send that was
-// refused.
+// Results of a poll without a message and of a refused send.
 const (
 	nothing = -1
 	full    = -2
 )
 
-// channelModel is a channel as one caller after another would see it: first
-// in first out, each message once, never more than the capacity.
+// channelModel models a channel with sequential calls: first in, first out, each
+// message once, never more than the capacity.
 func channelModel(capacity int) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return []int(nil) },
 		Step: func(state, input, output any) (bool, any) {
-			queue, call, answer := state.([]int), input.(channelCall), output.(int)
+			queue, call, result := state.([]int), input.(channelCall), output.(int)
 			switch {
 			case call.op == "putback":
 				return true, slices.Concat([]int{call.n}, queue)
-			case call.op == "send" && answer == full:
+			case call.op == "send" && result == full:
 				return len(queue) >= capacity, queue
 			case call.op == "send":
 				return len(queue) < capacity, slices.Concat(queue, []int{call.n})
-			case answer == nothing:
+			case result == nothing:
 				return len(queue) == 0, queue
 			}
-			return len(queue) > 0 && queue[0] == answer, slices.Clone(queue[min(1, len(queue)):])
+			return len(queue) > 0 && queue[0] == result, slices.Clone(queue[min(1, len(queue)):])
 		},
 		Equal: func(a, b any) bool { return slices.Equal(a.([]int), b.([]int)) },
 	}
 }
 
-// history lets some clients loose on a channel and answers what they saw.
+// history makes concurrent calls on a channel and returns them with their
+// results.
 func history(t testing.TB, s *Store, channel string, clients, calls int) []porcupine.Operation {
 	t.Helper()
 	start := time.Now()
@@ -64,12 +64,12 @@ func history(t testing.TB, s *Store, channel string, clients, calls int) []porcu
 			<-begin
 			for i := range calls {
 				call, invoked := channelCall{op: "poll"}, time.Since(start)
-				answer := 0
+				result := 0
 				if (client+i)%2 == 0 {
 					call = channelCall{"send", int(next.Add(1))}
 					invoked = time.Since(start)
 					if err := s.Send(t.Context(), nil, channel, number(call.n)); errors.Is(err, asgi.ErrChannelFull) {
-						answer = full
+						result = full
 					} else if err != nil {
 						t.Error(err)
 					}
@@ -78,19 +78,19 @@ func history(t testing.TB, s *Store, channel string, clients, calls int) []porcu
 					if err != nil {
 						t.Error(err)
 					}
-					answer = nothing
+					result = nothing
 					if ok {
-						answer = int(d.Message.Int("n"))
+						result = int(d.Message.Int("n"))
 					}
 					if ok && i%7 == 0 {
-						all[client] = append(all[client], operation(client, call, answer, invoked, time.Since(start)))
-						call, answer, invoked = channelCall{"putback", answer}, 0, time.Since(start)
+						all[client] = append(all[client], operation(client, call, result, invoked, time.Since(start)))
+						call, result, invoked = channelCall{"putback", result}, 0, time.Since(start)
 						if err := s.PutBack(d); err != nil {
 							t.Error(err)
 						}
 					}
 				}
-				all[client] = append(all[client], operation(client, call, answer, invoked, time.Since(start)))
+				all[client] = append(all[client], operation(client, call, result, invoked, time.Since(start)))
 			}
 		})
 	}
@@ -99,8 +99,8 @@ func history(t testing.TB, s *Store, channel string, clients, calls int) []porcu
 	return slices.Concat(all...)
 }
 
-func operation(client int, call channelCall, answer int, invoked, returned time.Duration) porcupine.Operation {
-	return porcupine.Operation{ClientId: client, Input: call, Output: answer, Call: int64(invoked), Return: int64(returned)}
+func operation(client int, call channelCall, result int, invoked, returned time.Duration) porcupine.Operation {
+	return porcupine.Operation{ClientId: client, Input: call, Output: result, Call: int64(invoked), Return: int64(returned)}
 }
 
 func TestConcurrentCallsAreLinearizable(t *testing.T) {
@@ -117,9 +117,9 @@ func TestConcurrentCallsAreLinearizable(t *testing.T) {
 	}
 }
 
-func TestTheCheckerSeesWhatIsWrong(t *testing.T) {
+func TestLinearizabilityCheckerFindsErrors(t *testing.T) {
 	at := func(i int) (time.Duration, time.Duration) { return time.Duration(2 * i), time.Duration(2*i + 1) }
-	for name, answers := range map[string][]channelCallAnswer{
+	for name, calls := range map[string][]channelCallResult{
 		"twice":         {{channelCall{"send", 1}, 0}, {channelCall{op: "poll"}, 1}, {channelCall{op: "poll"}, 1}},
 		"out of order":  {{channelCall{"send", 1}, 0}, {channelCall{"send", 2}, 0}, {channelCall{op: "poll"}, 2}},
 		"lost":          {{channelCall{"send", 1}, 0}, {channelCall{op: "poll"}, nothing}},
@@ -127,22 +127,22 @@ func TestTheCheckerSeesWhatIsWrong(t *testing.T) {
 		"early full":    {{channelCall{"send", 1}, full}},
 	} {
 		var h []porcupine.Operation
-		for i, a := range answers {
+		for i, a := range calls {
 			invoked, returned := at(i)
-			h = append(h, operation(0, a.call, a.answer, invoked, returned))
+			h = append(h, operation(0, a.call, a.result, invoked, returned))
 		}
 		if porcupine.CheckOperations(channelModel(3), h) {
-			t.Errorf("%s: it is taken for right", name)
+			t.Errorf("%s: the checker accepts it", name)
 		}
 	}
 }
 
-type channelCallAnswer struct {
+type channelCallResult struct {
 	call   channelCall
-	answer int
+	result int
 }
 
-// bothStores are the ways to open a store in memory and with a journal.
+// bothStores returns functions that open a store in memory and with a journal.
 func bothStores(o Options) map[string]func(testing.TB) *Store {
 	return map[string]func(testing.TB) *Store{
 		"memory":  func(t testing.TB) *Store { return openMemory(t, o) },
@@ -150,9 +150,9 @@ func bothStores(o Options) map[string]func(testing.TB) *Store {
 	}
 }
 
-// TestManyReadersGetEachMessageOnceAndInOrder has parked readers of several
-// channels, some of which give up, which a linearizability checker cannot
-// follow at this size.
+// TestManyReadersGetEachMessageOnceAndInOrder uses parked readers of several
+// channels, some of which give up. The linearizability checker is too slow for
+// so many calls.
 func TestManyReadersGetEachMessageOnceAndInOrder(t *testing.T) {
 	const senders, each, readers = 4, 2000, 4
 	for name, open := range bothStores(Options{Capacity: senders * each}) {
@@ -202,7 +202,7 @@ func TestManyReadersGetEachMessageOnceAndInOrder(t *testing.T) {
 				}
 			}
 			if len(seen) != senders*each {
-				t.Errorf("%d of %d messages came", len(seen), senders*each)
+				t.Errorf("received %d of %d messages", len(seen), senders*each)
 			}
 		})
 	}

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// long runs the proofs for as long as it takes to believe them.
-var long = flag.Bool("store.long", os.Getenv("ASGIBOX_LONG") != "", "run the long proofs (also ASGIBOX_LONG=1)")
+var long = flag.Bool("store.long", os.Getenv("ASGIBOX_LONG") != "", "run long random tests (also ASGIBOX_LONG=1)")
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childEnv); path != "" {
@@ -22,16 +21,17 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
 		if left := leaked(5 * time.Second); left != "" {
-			fmt.Fprintln(os.Stderr, "goroutines that nobody waited for:\n"+left)
+			fmt.Fprintln(os.Stderr, "leaked goroutines:\n"+left)
 			code = 1
 		}
 	}
 	os.Exit(code)
 }
 
-// leaked answers the stacks of our goroutines that do not end in time.
-func leaked(patience time.Duration) string {
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+// leaked returns the stacks of the program's goroutines that do not end within
+// the timeout.
+func leaked(timeout time.Duration) string {
+	for deadline := time.Now().Add(timeout); ; time.Sleep(10 * time.Millisecond) {
 		stacks := make([]byte, 1<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
 		var left []string
@@ -49,8 +49,8 @@ func leaked(patience time.Duration) string {
 	}
 }
 
-// rounds answers how often to repeat something: a few times, or as often as
-// the long proofs do.
+// rounds returns how often to repeat a random test: few times, or many times
+// with -store.long.
 func rounds(few, many int) int {
 	if *long {
 		return many

@@ -8,9 +8,9 @@ import (
 	"asgibox/asgi"
 )
 
-// A model is a channel layer that is obviously right: slices, searched from
-// the front, and a clock that goes from one moment at which something happens
-// to the next.
+// A model is a channel layer that is simple enough to be obviously correct. It
+// uses slices that are searched from the front, and a clock that advances in
+// seconds.
 type model struct {
 	now         time.Time
 	expiry      time.Duration
@@ -20,23 +20,23 @@ type model struct {
 
 	sends   int // numbers the messages as they are sent
 	queues  map[string][]*modelMessage
-	delayed []*modelMessage // that wait for their time, by due and then by number
-	blocked []*modelMessage // whose time has come, but whose channel is full
+	delayed []*modelMessage // not due yet; by due and then by number
+	blocked []*modelMessage // due, but their channel is full
 	parked  []*modelReader
 	groups  map[string][]modelMember // in the order in which they joined
 	values  map[string]modelValue
 
 	bound   bool // "proc!"
 	mailbox []int
-	gone    map[string]bool // connections of it that have ended
+	gone    map[string]bool // its connections that have ended
 }
 
 type modelMessage struct {
 	channel  string
-	n        int // what it says
+	n        int // its content
 	order    int
-	due      time.Time // zero if it was not delayed
-	deadline time.Time // zero until it was tried
+	due      time.Time // zero if it is not delayed
+	deadline time.Time // zero until it is due
 	durable  bool
 }
 
@@ -53,7 +53,7 @@ type modelMember struct {
 
 type modelValue struct {
 	v       any
-	expires time.Time // zero if it does not
+	expires time.Time // zero if it does not expire
 	durable bool
 }
 
@@ -76,7 +76,7 @@ func (m *model) message(channel string, n int, durable bool) *modelMessage {
 	return &modelMessage{channel: channel, n: n, order: m.sends, durable: durable && asgi.KindOf(channel) != asgi.ProcessSpecific}
 }
 
-// send answers whether the channel is full.
+// send sends a message and reports whether the channel is full.
 func (m *model) send(channel string, n int, durable bool) (full bool) {
 	msg := m.message(channel, n, durable)
 	msg.deadline = m.now.Add(m.expiry)
@@ -111,7 +111,7 @@ func (m *model) push(msg *modelMessage) (full bool) {
 	return false
 }
 
-// hand gives a message to the reader that came last.
+// hand gives a message to the reader that parked last.
 func (m *model) hand(msg *modelMessage) bool {
 	for _, r := range slices.Backward(m.parked) {
 		if r.got == nil && slices.Contains(r.channels, asgi.ProcessPrefix(msg.channel)) {
@@ -122,7 +122,7 @@ func (m *model) hand(msg *modelMessage) bool {
 	return false
 }
 
-// take answers the head of a queue, or nil.
+// take removes and returns the head of a queue, or nil.
 func (m *model) take(name string) *modelMessage {
 	q := m.queues[name]
 	if len(q) == 0 {
@@ -141,7 +141,7 @@ func (m *model) putBack(msg *modelMessage) {
 	if msg.deadline.After(m.now) && m.hand(msg) {
 		return
 	}
-	msg.due = time.Time{} // it waits like any other from now on, in the file too
+	msg.due = time.Time{} // no longer a delayed message, also in the file
 	m.queues[name] = append([]*modelMessage{msg}, m.queues[name]...)
 	m.expire()
 }
@@ -188,7 +188,7 @@ func (m *model) sendGroup(group string, n int, durable bool) {
 	}
 }
 
-// sendLater answers whether too many wait.
+// sendLater adds a delayed message and reports whether too many wait.
 func (m *model) sendLater(channel string, n int, delay time.Duration) (full bool) {
 	if len(m.delayed)+len(m.blocked) >= m.capacity {
 		return true
@@ -206,17 +206,17 @@ func (m *model) flush() {
 	m.delayed, m.blocked = nil, nil
 }
 
-// advance lets time pass, stopping at each second: that is when things happen.
+// advance advances the clock second by second.
 func (m *model) advance(seconds int) {
 	for range seconds {
 		m.now = m.now.Add(time.Second)
-		m.happen()
+		m.runDue()
 	}
 }
 
-// happen is what happens at a moment, in this order: what has expired goes;
-// what found no room tries again; what has become due is tried.
-func (m *model) happen() {
+// runDue drops expired entries, then sends the blocked messages again, then
+// sends the messages that have become due.
+func (m *model) runDue() {
 	m.expire()
 	m.deliverDue()
 }
@@ -263,13 +263,13 @@ func (m *model) deliverDue() {
 	}
 }
 
-// restart keeps what is durable; the process is down for some seconds.
+// restart keeps only durable entries; the process is down for some seconds.
 func (m *model) restart(seconds int) {
 	m.bound, m.mailbox, m.parked = false, nil, nil
 	for name, q := range m.queues {
 		m.queues[name] = slices.DeleteFunc(q, func(msg *modelMessage) bool { return !msg.durable })
 	}
-	for _, msg := range m.blocked { // they were tried: they are queued from now on
+	for _, msg := range m.blocked { // they were due: they are queued from now on
 		if msg.durable {
 			m.queues[msg.channel] = append(m.queues[msg.channel], msg)
 		}
@@ -296,10 +296,10 @@ func (m *model) restart(seconds int) {
 			msg.due = m.now.Add(time.Duration(i))
 		}
 	}
-	m.happen()
+	m.runDue()
 }
 
-// inFile orders messages as they come back from the file.
+// inFile compares messages in the order in which they are read from the file.
 func inFile(a, b *modelMessage) int {
 	late := func(m *modelMessage) int {
 		if m.due.IsZero() {

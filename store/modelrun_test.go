@@ -16,8 +16,8 @@ import (
 	"asgibox/asgi"
 )
 
-// A step is one call of a random program. How its numbers are meant depends
-// on the call.
+// A step is one call of a random program. The meaning of its numbers depends on
+// the call.
 type step struct {
 	call    string
 	a, b, n int
@@ -61,7 +61,7 @@ type trial struct {
 	wg        sync.WaitGroup
 	unbind    func()
 
-	mu      sync.Mutex // guards the rest: the bound process
+	mu      sync.Mutex // guards the state of the bound process
 	mailbox []int
 	gone    map[string]bool
 }
@@ -72,8 +72,8 @@ type readerResult struct {
 	err error
 }
 
-// try runs a program, in a bubble of its own, and answers where store and
-// model differ.
+// try runs a program in a synctest bubble and returns the first difference
+// between store and model.
 func try(t *testing.T, program []step, journalled bool) (err error) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := &trial{
@@ -134,7 +134,7 @@ func (tr *trial) close() {
 	}
 }
 
-// step makes one call on both.
+// step makes one call on the store and the model.
 func (tr *trial) step(st step) error {
 	s, m, ctx := tr.store, tr.model, context.Background()
 	channel := modelChannels[st.a%len(modelChannels)]
@@ -290,14 +290,14 @@ func (tr *trial) poll(names []string) error {
 	if !ok {
 		for _, name := range names {
 			if waiting := tr.model.queues[name]; len(waiting) > 0 {
-				return fmt.Errorf("polls nothing, where %d messages wait on %s", len(waiting), name)
+				return fmt.Errorf("polled nothing, but %d messages wait on %s", len(waiting), name)
 			}
 		}
 		return nil
 	}
 	head := tr.model.take(asgi.ProcessPrefix(d.Channel))
 	if head == nil || !slices.Contains(names, asgi.ProcessPrefix(d.Channel)) {
-		return fmt.Errorf("polls %d from %s, where nothing waits", d.Message.Int("n"), d.Channel)
+		return fmt.Errorf("polled %d from %s, but no message waits", d.Message.Int("n"), d.Channel)
 	}
 	tr.last, tr.lastModel = d, head
 	return wantDelivery(d, head)
@@ -309,7 +309,7 @@ func wantDelivery(d asgi.Delivery, m *modelMessage) error {
 		[]any{m.channel, int64(m.n), m.deadline.UnixNano(), !m.durable}, nil)
 }
 
-// park starts a reader, unless a message waits for it.
+// park starts a reader, unless a message waits on one of its queues.
 func (tr *trial) park(names []string) {
 	for _, name := range names {
 		if len(tr.model.queues[name]) > 0 || len(tr.model.parked) > 20 {
@@ -328,7 +328,7 @@ func (tr *trial) park(names []string) {
 	synctest.Wait()
 }
 
-// cancelReader gives up the reader that has waited longest.
+// cancelReader cancels the reader that has waited longest.
 func (tr *trial) cancelReader() {
 	if len(tr.model.parked) == 0 {
 		return
@@ -341,8 +341,8 @@ func (tr *trial) cancelReader() {
 	delete(tr.cancel, r.id)
 }
 
-// settle waits until the store does nothing more now, and compares what the
-// parked readers got.
+// settle waits until the store is idle, and compares the messages that parked
+// readers received.
 func (tr *trial) settle() error {
 	synctest.Wait()
 	var got []string
@@ -352,16 +352,16 @@ func (tr *trial) settle() error {
 		tr.cancel[r.id]()
 		delete(tr.cancel, r.id)
 	}
-	var must []string
+	var expected []string
 	tr.model.parked = slices.DeleteFunc(tr.model.parked, func(r *modelReader) bool {
 		if r.got != nil {
-			must = append(must, fmt.Sprint(r.id, " ", r.got.channel, " ", r.got.n, " ", error(nil)))
+			expected = append(expected, fmt.Sprint(r.id, " ", r.got.channel, " ", r.got.n, " ", error(nil)))
 		}
 		return r.got != nil
 	})
 	slices.Sort(got)
-	slices.Sort(must)
-	return want(got, must, nil)
+	slices.Sort(expected)
+	return want(got, expected, nil)
 }
 
 func (tr *trial) bind() error {
@@ -395,12 +395,12 @@ func (tr *trial) restart(seconds int) {
 	tr.model.restart(seconds)
 }
 
-func want[T any](got, must T, err error) error {
+func want[T any](got, expected T, err error) error {
 	if err != nil {
 		return err
 	}
-	if a, b := fmt.Sprint(got), fmt.Sprint(must); a != b {
-		return fmt.Errorf("answers %s, not %s", a, b)
+	if a, b := fmt.Sprint(got), fmt.Sprint(expected); a != b {
+		return fmt.Errorf("returns %s, not %s", a, b)
 	}
 	return nil
 }
@@ -412,7 +412,7 @@ func wantFull(err error, full bool) error {
 	return want(err != nil, full, nil)
 }
 
-// shrink takes steps out of a program for as long as it fails.
+// shrink removes steps from a program while it still fails.
 func shrink(program []step, fails func([]step) bool) []step {
 	for size := len(program) / 2; size > 0; {
 		shorter := false
@@ -437,7 +437,7 @@ func testModel(t *testing.T, journalled bool, programs int) {
 		program := randomProgram(rand.New(rand.NewPCG(seed, i)))
 		if err := try(t, program, journalled); err != nil {
 			program = shrink(program, func(p []step) bool { return try(t, p, journalled) != nil })
-			t.Fatalf("seed %d, program %d: %v\nThe shortest program that fails: %v\n%v", seed, i, err, try(t, program, journalled), program)
+			t.Fatalf("seed %d, program %d: %v\nThe shortest failing program: %v\n%v", seed, i, err, try(t, program, journalled), program)
 		}
 	}
 }

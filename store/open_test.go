@@ -20,7 +20,7 @@ import (
 	"asgibox/asgi"
 )
 
-// openAt opens the store in a file; it is checked and closed with the test.
+// openAt opens a store that is checked and closed when the test ends.
 func openAt(t testing.TB, path string, o Options) *Store {
 	t.Helper()
 	s, err := Open(path, o)
@@ -59,7 +59,7 @@ func settle(t testing.TB, s *Store) {
 	}
 }
 
-func TestWhatIsDurableSurvivesARestart(t *testing.T) {
+func TestDurableStateSurvivesARestart(t *testing.T) {
 	s := openAt(t, newPath(t), Options{})
 	ctx := t.Context()
 	for i := range 10 {
@@ -95,7 +95,7 @@ func TestWhatIsDurableSurvivesARestart(t *testing.T) {
 	wantValue(t, s, "channel/z", asgi.Absent)
 	wantValue(t, s, "state/gone", asgi.Absent)
 	if st, _ := s.ChannelStatistics(ctx, "asgi.delay"); st.MessagesPending != 0 {
-		t.Errorf("a channel nobody used since has figures: %+v", st)
+		t.Errorf("an unused channel has statistics: %+v", st)
 	}
 	if s.delays.count != 1 {
 		t.Errorf("%d delayed messages", s.delays.count)
@@ -116,7 +116,7 @@ func TestGroupMessageIsWrittenOnce(t *testing.T) {
 	if c.Barrier().Passed() {
 		t.Error("the sender's barrier does not wait for the journal")
 	}
-	wantPoll(t, s, 5, "m0") // before it was written
+	wantPoll(t, s, 5, "m0") // before it is written
 	settle(t, s)
 	if n := s.journal.newest(); n != onDisk+300+1 {
 		t.Errorf("%d ops, want one for each membership and one for the message", n-onDisk)
@@ -139,7 +139,7 @@ func TestGroupMessageIsWrittenOnce(t *testing.T) {
 	}
 }
 
-func TestTakenBeforeItIsWrittenIsStruck(t *testing.T) {
+func TestMessageTakenBeforeItIsWrittenIsNotWritten(t *testing.T) {
 	s, disk := openFaulty(t)
 	for i := range 100 {
 		send(t, s, "jobs", i)
@@ -149,7 +149,7 @@ func TestTakenBeforeItIsWrittenIsStruck(t *testing.T) {
 	wantNoPoll := func() { s.Poll(t.Context(), c, "jobs") }
 	wantNoPoll()
 	if c.Barrier().Passed() {
-		t.Error("that nothing waits was seen before the disk knew")
+		t.Error("the barrier of an empty poll does not wait for the disk")
 	}
 	if err := c.Barrier().Wait(t.Context()); err != nil {
 		t.Fatal(err)
@@ -203,11 +203,11 @@ func TestLockedFileNamesItsHolder(t *testing.T) {
 	}
 	closeStore(t, s)
 	if _, err := os.Stat(runPath(s.path)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the .run file stays: %v", err)
+		t.Errorf("the .run file was not removed: %v", err)
 	}
 }
 
-func TestFileInUseIsNeverTakenForDamaged(t *testing.T) {
+func TestFileInUseIsNotReportedAsDamaged(t *testing.T) {
 	s := openAt(t, newPath(t), Options{NoSync: true})
 	stop := make(chan struct{})
 	var busy sync.WaitGroup
@@ -232,11 +232,11 @@ func TestFileInUseIsNeverTakenForDamaged(t *testing.T) {
 	close(stop)
 	busy.Wait()
 	if aside, _ := filepath.Glob(s.path + ".damaged-*"); len(aside) > 0 {
-		t.Errorf("moved aside: %v", aside)
+		t.Errorf("renamed: %v", aside)
 	}
 }
 
-func TestOfManyThatOpenADamagedFileAtOnceOneGetsIt(t *testing.T) {
+func TestConcurrentOpensOfADamagedFileSucceedOnce(t *testing.T) {
 	path := newPath(t)
 	os.WriteFile(path, bytes.Repeat([]byte("not a store "), 1000), 0o644)
 	var wg sync.WaitGroup
@@ -257,13 +257,13 @@ func TestOfManyThatOpenADamagedFileAtOnceOneGetsIt(t *testing.T) {
 	}
 	wg.Wait()
 	if len(stores) != 1 {
-		t.Fatalf("%d have it", len(stores))
+		t.Fatalf("%d opens succeeded", len(stores))
 	}
 	send(t, stores[0], "jobs", 1)
 	s := reopen(t, stores[0])
 	wantPoll(t, s, 1, "jobs")
 	if aside, _ := filepath.Glob(path + ".damaged-*"); len(aside) != 1 {
-		t.Errorf("moved aside: %v", aside)
+		t.Errorf("renamed: %v", aside)
 	}
 }
 
@@ -289,7 +289,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	}
 }
 
-func TestDamagedFileIsMovedAside(t *testing.T) {
+func TestDamagedFileIsRenamed(t *testing.T) {
 	whole := filledFile(t)
 	for name, damage := range map[string]func(b []byte) []byte{
 		"cut short":          func(b []byte) []byte { return b[:len(b)/2/4096*4096] },
@@ -316,7 +316,7 @@ func TestDamagedFileIsMovedAside(t *testing.T) {
 	}
 }
 
-// filledFile answers the bytes of a file with some of everything.
+// filledFile returns the bytes of a file with entries of each kind.
 func filledFile(t testing.TB) []byte {
 	t.Helper()
 	s := openAt(t, newPath(t), Options{})
@@ -344,7 +344,7 @@ func flipMessage(b []byte) []byte {
 	return b
 }
 
-func TestAFileThatWasOnlyBegunIsNew(t *testing.T) {
+func TestFileWithoutBucketsIsNew(t *testing.T) {
 	path := newPath(t)
 	db, err := bolt.Open(path, 0o644, nil)
 	if err != nil {
@@ -354,7 +354,7 @@ func TestAFileThatWasOnlyBegunIsNew(t *testing.T) {
 	s := openAt(t, path, Options{})
 	send(t, s, "jobs", 1)
 	if aside, _ := filepath.Glob(path + ".damaged-*"); len(aside) != 0 {
-		t.Errorf("moved aside: %v", aside)
+		t.Errorf("renamed: %v", aside)
 	}
 }
 
@@ -380,7 +380,7 @@ func TestMostlyFreeFileIsCompacted(t *testing.T) {
 		t.Errorf("%d bytes before, %d after", before.Size(), after.Size())
 	}
 	if d, ok, _ := s.Poll(t.Context(), nil, "jobs"); !ok || len(d.Message.Bytes("body")) != 64<<10 {
-		t.Error("what was left is lost")
+		t.Error("the remaining message is lost")
 	}
 	if left, _ := filepath.Glob(s.path + ".compact*"); len(left) != 0 {
 		t.Errorf("left: %v", left)

@@ -13,7 +13,7 @@ import (
 	"asgibox/asgi"
 )
 
-// open makes a memory store that is closed with the test.
+// openMemory returns a store in memory that is closed when the test ends.
 func openMemory(t testing.TB, o Options) *Store {
 	t.Helper()
 	s := Memory(o)
@@ -34,7 +34,7 @@ func send(t testing.TB, s *Store, channel string, n int) {
 	}
 }
 
-// poll answers the number received, or -1.
+// poll returns the number in the received message, or -1.
 func poll(t testing.TB, s *Store, channels ...string) int {
 	t.Helper()
 	d, ok, err := s.Poll(t.Context(), nil, channels...)
@@ -129,7 +129,7 @@ func TestQuietChannelIsNotStarved(t *testing.T) {
 			return
 		}
 	}
-	t.Error("not taken within as many receives as there are channels")
+	t.Error("the message was not taken within three receives of three channels")
 }
 
 func TestCapacityByPattern(t *testing.T) {
@@ -203,7 +203,7 @@ func TestExpiredMessagesAreLoggedOnceAChannelAMinute(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		if lines := strings.Count(log.String(), "\n"); lines != 3 { // the minutes in which any expired
+		if lines := strings.Count(log.String(), "\n"); lines != 3 { // one for each minute with expired messages
 			t.Errorf("%d lines:\n%s", lines, log.String())
 		}
 	})
@@ -285,16 +285,16 @@ func TestSendGroupSkipsFullMembers(t *testing.T) {
 	}
 }
 
-func TestBoundPrefixIsPushedTo(t *testing.T) {
+func TestBoundPrefixReceivesMessages(t *testing.T) {
 	s := openMemory(t, Options{})
 	ctx := t.Context()
 	send(t, s, "reply!a", 1)
 	send(t, s, "reply!b", 2)
 	var got []string
-	var answer error
+	var result error
 	unbind, err := s.Bind("reply!", func(d asgi.Delivery) error {
 		got = append(got, fmt.Sprint(d.Channel, d.Message.Int("n")))
-		return answer
+		return result
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -307,7 +307,7 @@ func TestBoundPrefixIsPushedTo(t *testing.T) {
 		t.Error("bound twice")
 	}
 	s.GroupAdd(ctx, nil, "room", "reply!a")
-	answer = asgi.ErrChannelFull
+	result = asgi.ErrChannelFull
 	if err := s.Send(ctx, nil, "reply!a", number(4)); !errors.Is(err, asgi.ErrChannelFull) {
 		t.Errorf("err = %v", err)
 	}
@@ -315,15 +315,15 @@ func TestBoundPrefixIsPushedTo(t *testing.T) {
 	if st, _ := s.ChannelStatistics(ctx, "reply!"); st.MessagesCount != 3 || st.ChannelFullCount != 2 {
 		t.Errorf("%+v", st)
 	}
-	answer = asgi.ErrGone
+	result = asgi.ErrGone
 	if err := s.Send(ctx, nil, "reply!a", number(6)); err != nil {
-		t.Errorf("sending to what is gone: %v", err)
+		t.Errorf("sending to a connection that is gone: %v", err)
 	}
 	if members, _ := s.GroupChannels(ctx, nil, "room"); len(members) != 0 {
 		t.Errorf("members %v", members)
 	}
 	if !s.HasReader("reply!a") {
-		t.Error("bound, but no reader")
+		t.Error("a bound channel has no reader")
 	}
 	unbind()
 	unbind()
@@ -432,21 +432,21 @@ func TestHasReaderRemembersForTheExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openMemory(t, Options{})
 		if s.HasReader("jobs") {
-			t.Error("nobody ever asked")
+			t.Error("a channel has a reader before the first receive")
 		}
 		poll(t, s, "jobs")
 		time.Sleep(59 * time.Second)
 		if !s.HasReader("jobs") {
-			t.Error("forgotten too early")
+			t.Error("the reader was forgotten too early")
 		}
 		time.Sleep(2 * time.Second)
 		if s.HasReader("jobs") {
-			t.Error("remembered too long")
+			t.Error("the reader was remembered too long")
 		}
 	})
 }
 
-func TestIdleQueuesAreForgotten(t *testing.T) {
+func TestIdleQueuesAreRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openMemory(t, Options{})
 		for i := range 100 {

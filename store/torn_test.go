@@ -17,12 +17,12 @@ import (
 )
 
 const (
-	testPage   = 4096 // what a file's pages are compared by; bbolt's are as long, or a multiple
+	testPage   = 4096 // bbolt's pages have this size or a multiple
 	testSector = 512
 	metaPages  = 2
 )
 
-// A diff is what a commit changed: pages, by where they are.
+// A diff is the pages that a commit changed, by offset.
 type diff map[int][]byte
 
 func pageDiff(before, after []byte) diff {
@@ -36,13 +36,13 @@ func pageDiff(before, after []byte) diff {
 	return d
 }
 
-// An image is a file's bytes and what a store that opens it must hold.
+// An image is the bytes of a file and the contents of a store that opens it.
 type image struct {
 	bytes []byte
 	holds string
 }
 
-// commits are changes of many kinds, each made after those before it.
+// commits are changes of many kinds, made in this order.
 var commits = []struct {
 	name   string
 	change func(ctx context.Context, s *Store)
@@ -96,7 +96,7 @@ var commits = []struct {
 
 var tornOptions = Options{Expiry: time.Hour, NoSync: true}
 
-// images answers the file before the first and after each commit.
+// images returns the file before the first commit and after each commit.
 func images(t testing.TB) []image {
 	t.Helper()
 	s := openAt(t, newPath(t), tornOptions)
@@ -110,7 +110,7 @@ func images(t testing.TB) []image {
 		all = append(all, image{b, s.holds()})
 	}
 	add()
-	s.journal.lingerTime = time.Hour // all of a change is one commit
+	s.journal.lingerTime = time.Hour // each change is one commit
 	for _, c := range commits {
 		c.change(t.Context(), s)
 		add()
@@ -118,7 +118,7 @@ func images(t testing.TB) []image {
 	return all
 }
 
-// holds describes all that is durable.
+// holds describes all durable entries.
 func (s *Store) holds() string {
 	var lines []string
 	for id := range s.present() {
@@ -151,8 +151,8 @@ func (s *Store) holds() string {
 	return strings.Join(lines, "\n")
 }
 
-// opened answers what a store that opens the bytes holds, and whether the file
-// was moved aside.
+// opened returns the contents of a store that opens the bytes, and whether the
+// file was renamed as damaged.
 func opened(t testing.TB, b []byte) (holds string, aside bool) {
 	t.Helper()
 	dir := t.TempDir()
@@ -174,7 +174,8 @@ func opened(t testing.TB, b []byte) (holds string, aside bool) {
 	return holds, len(moved) > 0
 }
 
-// apply lays pages of a diff over a file, of each only what torn answers.
+// apply writes the pages of a diff over a file, of each page only the part that
+// torn returns.
 func (d diff) apply(before []byte, torn func(at int, page []byte) []byte) []byte {
 	b := slices.Clone(before)
 	for at, page := range d {
@@ -192,11 +193,11 @@ func (d diff) apply(before []byte, torn func(at int, page []byte) []byte) []byte
 
 func isMeta(at int) bool { return at < metaPages*testPage }
 
-// cut answers a random prefix of a page, in sectors.
+// cut returns a random prefix of a page, in sectors.
 func cut(page []byte) []byte { return page[:rand.IntN(len(page)/testSector+1)*testSector] }
 
-// Before the meta page is written all others are on disk, each of them: so the
-// old state holds whatever subset of them was written, torn or not.
+// The meta page is written after all others. Until then the file has the old
+// state, whichever of the other pages were written, torn or not.
 func TestTornCommitLeavesTheStateBefore(t *testing.T) {
 	all := images(t)
 	for i := range commits {
@@ -214,14 +215,14 @@ func TestTornCommitLeavesTheStateBefore(t *testing.T) {
 			})
 			b = append(b, make([]byte, max(0, len(after.bytes)-len(b)))...) // the file grew first
 			if holds, aside := opened(t, b); aside || holds != before.holds {
-				t.Fatalf("%s: moved aside %v; it holds\n%s\nnot\n%s", commits[i].name, aside, holds, before.holds)
+				t.Fatalf("%s: renamed: %v; it holds\n%s\nnot\n%s", commits[i].name, aside, holds, before.holds)
 			}
 		}
 	}
 }
 
-// The meta page itself may be torn: then it is the old state, or the new one if
-// all that counts of it was written.
+// The meta page itself may be torn. Then the file has the old state, or the new
+// one if the used part of the meta page was written.
 func TestTornMetaPageLeavesTheStateBeforeOrAfter(t *testing.T) {
 	all := images(t)
 	for i := range commits {
@@ -237,15 +238,15 @@ func TestTornMetaPageLeavesTheStateBeforeOrAfter(t *testing.T) {
 			})
 			holds, aside := opened(t, b)
 			if aside || holds != after.holds && (whole || holds != before.holds) {
-				t.Fatalf("%s: moved aside %v; it holds\n%s\nnot\n%s", commits[i].name, aside, holds, after.holds)
+				t.Fatalf("%s: renamed: %v; it holds\n%s\nnot\n%s", commits[i].name, aside, holds, after.holds)
 			}
 		}
 	}
 }
 
-// A disk that lies about what it wrote can damage anything; that ends no
-// process and blocks nobody.
-func TestLyingDiskIsSurvived(t *testing.T) {
+// A disk that loses writes it has reported can damage any page. Opening the file
+// must neither panic nor hang.
+func TestOpenSurvivesADiskThatLosesWrites(t *testing.T) {
 	all := images(t)
 	for i := range commits {
 		d := pageDiff(all[i].bytes, all[i+1].bytes)
@@ -259,12 +260,12 @@ func TestLyingDiskIsSurvived(t *testing.T) {
 				}
 				return nil
 			})
-			opened(t, b) // it checks itself
+			opened(t, b) // it checks the store
 		}
 	}
 }
 
-func TestReadersOfFormat(t *testing.T) {
+func TestDecodeMessage(t *testing.T) {
 	m := asgi.MustMessage(asgi.Field{Key: "k", Value: "v"})
 	r := &record{id: 7, channel: "jobs", trace: 9, deadline: 11, message: m}
 	key := appendID(nil, 7)
