@@ -125,6 +125,12 @@ type bench struct {
 // start runs a pool inside the bubble of a synctest.
 func start(t testing.TB, l workerpool.Loader, o workerpool.Options) *bench {
 	t.Helper()
+	return startOn(t, func(l asgi.Layer) asgi.Layer { return l }, l, o)
+}
+
+// startOn is start with a layer in front of the one in memory.
+func startOn(t testing.TB, front func(asgi.Layer) asgi.Layer, l workerpool.Loader, o workerpool.Options) *bench {
+	t.Helper()
 	b := &bench{t: t, layer: store.Memory(store.Options{}), replies: make(map[string][]asgi.Message), ended: make(chan struct{})}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -133,7 +139,7 @@ func start(t testing.TB, l workerpool.Loader, o workerpool.Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.pool, err = workerpool.New(b.layer, l, o)
+	b.pool, err = workerpool.New(front(b.layer), l, o)
 	if err != nil {
 		t.Fatal(err)
 	}

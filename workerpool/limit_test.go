@@ -1,0 +1,65 @@
+package workerpool_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/workerpool"
+)
+
+// limited returns an application whose handlers of a channel log their start
+// and run for 10 seconds, at most one at a time if limit is set.
+func limited(l *log, channel string, limit bool) *app {
+	c := &consumer{run: func(ctx context.Context, j *workerpool.Job) error {
+		l.add("%d", j.Generation())
+		time.Sleep(10 * time.Second)
+		if j.ReplyChannel() == "" {
+			return nil
+		}
+		return reply(ctx, j)
+	}}
+	a := &app{consumers: map[string]*consumer{channel: c}}
+	if limit {
+		c.limit = "k"
+		a.limits = []workerpool.Limit{{Key: "k", Channel: channel, Max: 1}}
+	}
+	return a
+}
+
+func TestDurableMessagesFollowOneByOneIfOnlyOneMayRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		b := start(t, apps(limited(&l, "jobs", true)), workerpool.Options{})
+		for range 3 {
+			b.send("jobs", "", nil)
+		}
+		time.Sleep(5 * time.Second)
+		l.want(t, "1")
+		time.Sleep(10 * time.Second)
+		l.want(t, "1", "1")
+		time.Sleep(10 * time.Second)
+		l.want(t, "1", "1", "1")
+	})
+}
+
+func TestALimitThatReturnsCountsHandlersThatStillRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		b := start(t, apps(limited(&l, "http.request", true), limited(&l, "http.request", false), limited(&l, "http.request", true)),
+			workerpool.Options{Grace: time.Minute})
+		b.volatile("http.request", "a")
+		synctest.Wait()
+		for range 2 {
+			if _, err := b.pool.Reload(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.volatile("http.request", "b")
+		time.Sleep(5 * time.Second)
+		l.want(t, "1")
+		time.Sleep(10 * time.Second)
+		l.want(t, "1", "3")
+	})
+}
