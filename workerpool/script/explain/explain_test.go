@@ -149,18 +149,18 @@ func TestAnEndlessLoopIsTheMarkedLine(t *testing.T) {
 
 func TestHabitsOfOtherFrameworks(t *testing.T) {
 	for said, want := range map[string]string{
-		`send: unexpected keyword argument "text"`:         `send({"text": …})`,
-		`reply: unexpected keyword argument "text"`:        `send({"text": …})`,
-		`render: unexpected keyword argument "rooms"`:      `render("page.html", {"rooms": …})`,
-		`print: unexpected keyword argument "end"`:         "one line",
-		"invalid message: it is text; a message is a dict": `{"text": …}`,
-		"add: a channel name must be text, not message":    "message.reply_channel",
-		"message has no .text field or method":             `message["text"]`,
-		"invalid call of non-function (GET)":               "request.GET.get(key)",
-		"invalid call of non-function (module)":            "log.info(message)",
-		"unhandled index operation state[string]":          "state.get(key)",
-		"state value does not support item assignment":     "state.set(key, value)",
-		"string has no .hexdigest field or method":         "hexadecimal",
+		`send: unexpected keyword argument "text"`:              `send({"text": …})`,
+		`reply: unexpected keyword argument "text"`:             `send({"text": …})`,
+		`render: unexpected keyword argument "rooms"`:           `render("page.html", {"rooms": …})`,
+		`print: unexpected keyword argument "end"`:              "one line",
+		"invalid message: it is text; a message must be a dict": `{"text": …}`,
+		"add: a channel name must be text, not message":         "message.reply_channel",
+		"message has no .text field or method":                  `message["text"]`,
+		"invalid call of non-function (GET)":                    "request.GET.get(key)",
+		"invalid call of non-function (module)":                 "log.info(message)",
+		"unhandled index operation state[string]":               "state.get(key)",
+		"state value does not support item assignment":          "state.set(key, value)",
+		"string has no .hexdigest field or method":              "hexadecimal",
 	} {
 		if e := Error(&starlark.EvalError{Msg: said}, Options{}); !strings.Contains(e.Hint, want) {
 			t.Errorf("%s: got %q", said, e.Hint)

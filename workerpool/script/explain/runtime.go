@@ -74,7 +74,7 @@ var runtimeRules = []runtimeRule{
 	on(`^(?:send|reply): unexpected keyword argument "?(\w+)"?`, `a message is one dict: send({"$1": …})`),
 	on(`^render: unexpected keyword argument "?(\w+)"?`, `the context is one dict: render("page.html", {"$1": …})`),
 	on(`^print: unexpected keyword argument`, "each print writes one line"),
-	on(`^invalid message: it is (?:text|bytes); a message is a dict`, `write {"text": …} to a WebSocket, {"status": 200, "content": …} to a request`),
+	on(`^invalid message: it is (?:text|bytes); a message must be a dict`, `write {"text": …} to a WebSocket, {"status": 200, "content": …} to a request`),
 	on(`a channel name must be text, not (message|request)`, "write $1.reply_channel"),
 	on(`^request has no \.user field`, `store the user yourself: request.session["user"] = name`),
 	on(`^request has no \.(args|query|params|query_params) field`, `to read the query, write request.GET.get("key")`),

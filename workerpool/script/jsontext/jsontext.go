@@ -1,7 +1,7 @@
-// Package jsontext is Starlark's json with bounds. What it decodes comes from
-// outside, and the decoder recurses on Go's stack, whose end cannot be caught.
-// What it encodes a small script can make as deep and as long as it likes, by
-// lists that hold a list many times over.
+// Package jsontext is Starlark's json module with limits. Starlark's decoder is
+// recursive, so that deeply nested input could overflow the stack and end the
+// process. Starlark's encoder could use much memory, because a small script can
+// make a very large value, with lists that contain a list many times.
 package jsontext
 
 import (
@@ -12,13 +12,13 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// MaxDepth is how deep a text or a value may nest.
+// MaxDepth is how deeply a text or a value may nest.
 const MaxDepth = 1000
 
-// MaxLength is how long an encoded text may be, in bytes and about.
+// MaxLength is the approximate limit for an encoded text, in bytes.
 const MaxLength = 16 << 20
 
-// Module is json: encode, encode_indent, decode and indent.
+// Module is the module json, with encode, encode_indent, decode and indent.
 var Module = &starlarkstruct.Module{Name: "json", Members: starlark.StringDict{
 	"encode":        starlark.NewBuiltin("json.encode", encode),
 	"encode_indent": starlark.NewBuiltin("json.encode_indent", encodeIndent),
@@ -26,17 +26,17 @@ var Module = &starlarkstruct.Module{Name: "json", Members: starlark.StringDict{
 	"indent":        starlark.NewBuiltin("json.indent", indent),
 }}
 
-// Encode is json.encode.
+// Encode calls json.encode.
 func Encode(thread *starlark.Thread, v starlark.Value) (starlark.Value, error) {
 	return starlark.Call(thread, Module.Members["encode"], starlark.Tuple{v}, nil)
 }
 
-// Decode is json.decode.
+// Decode calls json.decode.
 func Decode(thread *starlark.Thread, text string) (starlark.Value, error) {
 	return starlark.Call(thread, Module.Members["decode"], starlark.Tuple{starlark.String(text)}, nil)
 }
 
-// decode is json.decode(x, default=…).
+// decode implements json.decode(x, default=…).
 func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var text string
 	var otherwise starlark.Value
@@ -53,7 +53,7 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 	return inner.CallInternal(thread, args, kwargs)
 }
 
-// encode is json.encode(x) of a value that is neither too deep nor too long.
+// encode implements json.encode(x). It fails if x nests too deeply or is too long.
 func encode(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	left := MaxLength
 	for _, v := range args {
@@ -65,7 +65,7 @@ func encode(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, k
 	return inner.CallInternal(thread, args, kwargs)
 }
 
-// encodeIndent is json.encode_indent(x, prefix="", indent="\t").
+// encodeIndent implements json.encode_indent(x, prefix="", indent="\t").
 func encodeIndent(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	text, err := encode(thread, b, args, nil)
 	if err != nil {
@@ -74,8 +74,8 @@ func encodeIndent(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tu
 	return indent(thread, b, starlark.Tuple{text}, kwargs)
 }
 
-// indent is json.indent(text, prefix="", indent="\t"), of what does not become
-// too long.
+// indent implements json.indent(text, prefix="", indent="\t"). It fails if the
+// result would be too long.
 func indent(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	text, prefix, step := "", "", "\t"
 	if err := starlark.UnpackPositionalArgs(b.Name(), args, nil, 1, &text); err != nil {
@@ -91,8 +91,8 @@ func indent(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, k
 	return inner.CallInternal(thread, args, kwargs)
 }
 
-// indented answers how long a text becomes at most: each bracket and comma may
-// begin a line. It stops where that is too long.
+// indented returns the greatest possible length of an indented text, in which
+// each bracket and comma begins a line. It stops when the text is too long.
 func indented(text string, prefix, step int) int {
 	length, depth, quoted := len(text), 0, false
 	for i := 0; i < len(text) && length <= MaxLength; i++ {
@@ -117,10 +117,10 @@ func indented(text string, prefix, step int) int {
 
 var errTooLong = fmt.Errorf("the text would be longer than %d MiB", MaxLength>>20)
 
-// measure takes off what a value's text takes at least.
+// measure subtracts the smallest possible length of a value's text from left.
 func measure(v starlark.Value, depth int, left *int) error {
 	if depth > MaxDepth {
-		return fmt.Errorf("the value nests deeper than %d, or holds itself", MaxDepth)
+		return fmt.Errorf("the value nests deeper than %d, or contains itself", MaxDepth)
 	}
 	*left -= 2
 	switch v := v.(type) {

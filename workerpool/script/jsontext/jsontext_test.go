@@ -10,7 +10,7 @@ import (
 	"go.starlark.net/syntax"
 )
 
-func TestTextsThatNestTooDeepAreRefused(t *testing.T) {
+func TestDeeplyNestedTextsAreRefused(t *testing.T) {
 	thread := new(starlark.Thread)
 	for _, text := range []string{
 		strings.Repeat("[", 50<<20), strings.Repeat(`{"a":`, 10<<20), strings.Repeat("[", 1001) + strings.Repeat("]", 1001),
@@ -29,7 +29,7 @@ func TestTextsThatNestTooDeepAreRefused(t *testing.T) {
 	}
 }
 
-func TestDecodeAnswersTheDefaultInstead(t *testing.T) {
+func TestDecodeReturnsTheDefaultForWrongTexts(t *testing.T) {
 	decode := jsontext.Module.Members["decode"]
 	for _, text := range []string{"nonsense", strings.Repeat("[", 2000)} {
 		args := starlark.Tuple{starlark.String(text)}
@@ -51,7 +51,7 @@ func eval(t *testing.T, src string) starlark.Value {
 	return globals["x"]
 }
 
-func TestValuesThatMakeTooMuchTextAreRefused(t *testing.T) {
+func TestLargeValuesAreNotEncoded(t *testing.T) {
 	thread := new(starlark.Thread)
 	for src, want := range map[string]string{
 		"x = [1]\nfor _ in range(60):\n  x = [x, x]":      "longer than 16 MiB",
@@ -59,7 +59,7 @@ func TestValuesThatMakeTooMuchTextAreRefused(t *testing.T) {
 		"x = range(1 << 40)":                              "longer than 16 MiB",
 		"x = []\nfor _ in range(1001):\n  x = [x]":        "deeper than 1000",
 		"x = {}\nfor _ in range(1001):\n  x = {\"a\": x}": "deeper than 1000",
-		"x = []\nx.append(x)":                             "or holds itself",
+		"x = []\nx.append(x)":                             "or contains itself",
 	} {
 		if _, err := jsontext.Encode(thread, eval(t, src)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", src, err)

@@ -6,10 +6,10 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Content is a message as a script sees it: its values by key, and the same
-// as a dict to change at will. Numbers and texts are converted one at a time
-// as they are asked for; the dict is made when it is first needed, after
-// which both views are one.
+// Content is a script's view of a message. Get returns single values, and Dict
+// returns a dict that the script may change. Numbers and texts are converted
+// when Get returns them. The dict is made when it is first needed, and then Get
+// reads from it.
 //
 // A Content belongs to one handler and is not safe for concurrent use.
 type Content struct {
@@ -17,10 +17,10 @@ type Content struct {
 	dict   *starlark.Dict // nil until made
 }
 
-// NewContent is the view of a message.
+// NewContent returns the view of a message.
 func NewContent(m asgi.Message) Content { return Content{origin: m.Dict} }
 
-// Get answers the value of a key, and whether there is one.
+// Get returns the value of a key and reports whether it exists.
 func (c *Content) Get(key string) (starlark.Value, bool) {
 	if c.dict == nil {
 		v, ok := c.origin.Get(key)
@@ -35,7 +35,7 @@ func (c *Content) Get(key string) (starlark.Value, bool) {
 	return v, ok && err == nil
 }
 
-// Dict answers the handler's own dict, the same one each time.
+// Dict returns the handler's own dict, the same at each call.
 func (c *Content) Dict() *starlark.Dict {
 	if c.dict == nil {
 		c.dict = Dict(c.origin)
@@ -43,7 +43,7 @@ func (c *Content) Dict() *starlark.Dict {
 	return c.dict
 }
 
-// Keys answers the text keys, in order; for suggestions.
+// Keys returns the text keys in order, for suggestions.
 func (c *Content) Keys() []string {
 	if c.dict != nil {
 		return textKeys(c.dict)
@@ -55,11 +55,11 @@ func (c *Content) Keys() []string {
 	return keys
 }
 
-// Origin answers the message as it was received, whatever the handler did.
+// Origin returns the received message, without changes by the handler.
 func (c *Content) Origin() asgi.Message { return asgi.Message{Dict: c.origin} }
 
-// mutable reports whether a converted value could be changed, so that each
-// look must find the same one.
+// mutable reports whether a script could change the converted value, so that
+// every Get must return the same one.
 func mutable(v any) bool {
 	switch v.(type) {
 	case asgi.List, asgi.Dict:

@@ -10,7 +10,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-func TestContentAndKeysAreOneView(t *testing.T) {
+func TestGetAndDictShowTheSameValues(t *testing.T) {
 	m := asgi.MustMessage(asgi.Field{Key: "text", Value: "hi"}, asgi.Field{Key: "list", Value: []any{1}})
 	c := value.NewContent(m)
 
@@ -33,7 +33,7 @@ func TestContentAndKeysAreOneView(t *testing.T) {
 	}
 }
 
-func TestContentChangesNothingElse(t *testing.T) {
+func TestContentsAreIndependent(t *testing.T) {
 	m := asgi.MustMessage(asgi.Field{Key: "list", Value: []any{1}})
 	first, second := value.NewContent(m), value.NewContent(m)
 	first.Dict().Clear()
@@ -42,7 +42,7 @@ func TestContentChangesNothingElse(t *testing.T) {
 	}
 }
 
-func TestAKeyThatIsNotThere(t *testing.T) {
+func TestAMissingKey(t *testing.T) {
 	c := value.NewContent(asgi.MustMessage(asgi.Field{Key: "a", Value: nil}))
 	if _, ok := c.Get("b"); ok {
 		t.Error("b is there")

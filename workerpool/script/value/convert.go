@@ -8,24 +8,25 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// A Native is a Starlark value of ours that may stand in a message or in
-// state: as what it answers, or refused with its error as the reason.
+// A Native is a Starlark value of this program that converts itself for a
+// message or state.
 type Native interface {
 	starlark.Value
-	// Native answers a value that [asgi.NewMessage] takes and that nobody
-	// else will change, or a Starlark value.
+	// Native returns a Starlark value, or a value that [asgi.NewMessage]
+	// accepts and that does not change afterwards. If it fails, the value is
+	// not allowed in a message.
 	Native() (any, error)
 }
 
-// Message makes a message of a Starlark dict. A value that no message may
-// hold is an [asgi.InvalidMessageError]. Every value takes a byte or more, so
-// one of more than limit values is an [asgi.MessageTooLargeError] before they
-// are all looked at: a small script can make a list that holds a list many
-// times over.
+// Message converts a Starlark dict to a message. It fails with an
+// [asgi.InvalidMessageError] if a message cannot contain a value, and with an
+// [asgi.MessageTooLargeError] if there are more than limit values, because each
+// value takes at least one byte. It stops at the limit, because a small script
+// can make a list that contains a list many times.
 func Message(content starlark.Value, limit int) (asgi.Message, error) {
 	d, ok := content.(*starlark.Dict)
 	if !ok {
-		return asgi.Message{}, &asgi.InvalidMessageError{Reason: fmt.Sprintf("it is %s; a message is a dict", An(content))}
+		return asgi.Message{}, &asgi.InvalidMessageError{Reason: fmt.Sprintf("it is %s; a message must be a dict", An(content))}
 	}
 	fields, err := fields(d)
 	if err != nil {
@@ -34,12 +35,11 @@ func Message(content starlark.Value, limit int) (asgi.Message, error) {
 	return Converter(limit).OwnMessage(fields)
 }
 
-// FromStarlark makes a value fit for state or a session, under the conditions
-// of [Message].
+// FromStarlark converts a value for state or a session. It fails like [Message].
 func FromStarlark(v starlark.Value, limit int) (any, error) { return Converter(limit).OwnValue(v) }
 
-// Converter answers the [asgi.Converter] of Starlark values. It is for one
-// conversion, of at most limit values.
+// Converter returns an [asgi.Converter] for one conversion of at most limit
+// Starlark values.
 func Converter(limit int) asgi.Converter {
 	left := limit
 	return func(v any) (any, error) {
@@ -50,8 +50,8 @@ func Converter(limit int) asgi.Converter {
 	}
 }
 
-// lenOf answers how many elements a value has, each of which will be counted
-// in its turn.
+// lenOf returns the number of elements of a value, which the converter gets
+// next.
 func lenOf(v any) int {
 	if v, ok := v.(starlark.Sequence); ok {
 		return v.Len()
@@ -59,7 +59,7 @@ func lenOf(v any) int {
 	return 0
 }
 
-// convert answers one value, its elements untouched.
+// convert converts one value, but not its elements.
 func convert(v any) (any, error) {
 	switch v := v.(type) {
 	case starlark.String:
@@ -75,7 +75,7 @@ func convert(v any) (any, error) {
 	case starlark.Int:
 		i, ok := v.Int64()
 		if !ok {
-			return nil, fmt.Errorf("%s does not fit in 64 bits signed; send it as text", shorten(v.String()))
+			return nil, fmt.Errorf("%s is too large for a signed 64-bit integer; send it as text", shorten(v.String()))
 		}
 		return i, nil
 	case *starlark.List:
@@ -100,13 +100,13 @@ func convert(v any) (any, error) {
 	return nil, fmt.Errorf("a %T cannot be sent", v)
 }
 
-// fields answers the keys and values of a dict, which must have text keys.
+// fields returns the keys and values of a dict. It fails if a key is not text.
 func fields(d *starlark.Dict) (asgi.Fields, error) {
 	out := make(asgi.Fields, d.Len())
-	for i, k := range d.Keys() { // to range over Entries allocates for all that its loop touches
+	for i, k := range d.Keys() { // ranging over Entries would allocate more
 		s, ok := starlark.AsString(k)
 		if !ok {
-			return nil, fmt.Errorf("its key %s is %s; keys are text: str(%s)", shorten(k.String()), An(k), shorten(k.String()))
+			return nil, fmt.Errorf("its key %s is %s; keys must be text: str(%s)", shorten(k.String()), An(k), shorten(k.String()))
 		}
 		v, _, err := d.Get(k)
 		if err != nil {
@@ -117,7 +117,7 @@ func fields(d *starlark.Dict) (asgi.Fields, error) {
 	return out, nil
 }
 
-// refusal says why a value can't be sent and what can.
+// refusal returns the reason why a value cannot be sent.
 func refusal(v starlark.Value) error {
 	switch v.(type) {
 	case starlark.Callable:
@@ -128,11 +128,10 @@ func refusal(v starlark.Value) error {
 	return fmt.Errorf("it is %s, which cannot be sent; values are None, bool, int, float, text, bytes, list and dict", An(v))
 }
 
-// shorten keeps a value's text fit for one line.
+// shorten limits a text to 40 bytes.
 func shorten(s string) string {
-	const most = 40
-	if len(s) <= most {
+	if len(s) <= 40 {
 		return s
 	}
-	return s[:most] + "…"
+	return s[:40] + "…"
 }

@@ -1,5 +1,5 @@
-// Package value turns what messages and state hold into Starlark values and
-// back.
+// Package value converts the values of messages and state to Starlark values
+// and back.
 //
 // | asgi            | Starlark                   |
 // |-----------------|----------------------------|
@@ -7,14 +7,15 @@
 // | int64, float64  | int, float                 |
 // | string          | string                     |
 // | [asgi.Bytes]    | bytes, sharing its storage |
-// | [asgi.List]     | list; tuples come as lists |
+// | [asgi.List]     | list; tuples become lists  |
 // | [asgi.Dict]     | dict with text keys        |
 //
-// Lists and dicts that come out are fresh, mutable and the script's own.
-// [Content] puts off making them until a script looks.
+// Converted lists and dicts are new and mutable, and belong to the script.
+// [Content] makes them only when a script uses them.
 package value
 
 import (
+	"fmt"
 	"strings"
 
 	"asgibox/asgi"
@@ -22,8 +23,9 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// ToStarlark makes a script's own copy of a value that a message may hold.
-// Text and byte strings are not copied. It panics on any other value.
+// ToStarlark converts a value of a message to a new Starlark value. Text and
+// byte strings share their storage. ToStarlark panics if v is not a value that a
+// message may contain.
 func ToStarlark(v any) starlark.Value {
 	switch v := v.(type) {
 	case nil:
@@ -45,10 +47,10 @@ func ToStarlark(v any) starlark.Value {
 	case asgi.Message:
 		return Dict(v.Dict)
 	}
-	panic("value: no message holds such a value")
+	panic(fmt.Sprintf("value: a message cannot contain a %T", v))
 }
 
-// List makes a script's own copy of a list.
+// List converts a list to a new Starlark list.
 func List(l asgi.List) *starlark.List {
 	elems := make([]starlark.Value, l.Len())
 	for i, v := range l.All() {
@@ -57,16 +59,16 @@ func List(l asgi.List) *starlark.List {
 	return starlark.NewList(elems)
 }
 
-// Dict makes a script's own copy of a dict, in its order.
+// Dict converts a dict to a new Starlark dict in the same order.
 func Dict(d asgi.Dict) *starlark.Dict {
 	out := starlark.NewDict(d.Len())
 	for k, v := range d.All() {
-		out.SetKey(starlark.String(k), ToStarlark(v)) // a fresh dict takes every text key
+		out.SetKey(starlark.String(k), ToStarlark(v)) // cannot fail: the dict is new
 	}
 	return out
 }
 
-// An names the kind of a value in a sentence: "a list", "an int", "text".
+// An returns the type of a value with its article: "a list", "an int", "text".
 func An(v starlark.Value) string {
 	switch t := v.Type(); {
 	case t == "NoneType":

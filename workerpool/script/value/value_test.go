@@ -40,7 +40,7 @@ func everything(t testing.TB) asgi.Message {
 	)
 }
 
-func TestEveryKindOfValueComesBackTheSame(t *testing.T) {
+func TestValuesAreTheSameAfterARoundTrip(t *testing.T) {
 	m := everything(t)
 	back, err := value.Message(value.ToStarlark(m), limit)
 	if err != nil {
@@ -51,7 +51,7 @@ func TestEveryKindOfValueComesBackTheSame(t *testing.T) {
 	}
 }
 
-func TestScriptSeesPlainValues(t *testing.T) {
+func TestScriptsSeePlainValues(t *testing.T) {
 	got := value.ToStarlark(everything(t)).String()
 	want := `{"none": None, "bool": True, "int": -9223372036854775808, "float": 1.5, "text": "héllo", "bytes": b"h\x00\xff", "list": [b"host", b"a\xff"], "dict": {"deep": "é"}}`
 	if got != want {
@@ -59,7 +59,7 @@ func TestScriptSeesPlainValues(t *testing.T) {
 	}
 }
 
-func TestTuplesArriveAsLists(t *testing.T) {
+func TestTuplesBecomeLists(t *testing.T) {
 	m, err := value.Message(eval(t, `x = {"headers": [("a", (1, 2))]}`), limit)
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestTuplesArriveAsLists(t *testing.T) {
 	}
 }
 
-func TestAMessageSentIsASnapshot(t *testing.T) {
+func TestAMessageIsACopyOfTheDict(t *testing.T) {
 	d := eval(t, `x = {"list": [1]}`).(*starlark.Dict)
 	m, err := value.Message(d, limit)
 	if err != nil {
@@ -88,18 +88,18 @@ func TestRefusalsGiveThePathAndTheReason(t *testing.T) {
 		{`x = {"n": range(3)}`, "n: it is a range, which cannot be sent; make it a list: list(…)"},
 		{"def f(): pass\nx = {'f': f}", "f: <function f> is a function, which cannot be sent; call it, or send its name"},
 		{`x = {"f": len}`, "is a function"},
-		{`x = {"n": 1 << 63}`, "n: 9223372036854775808 does not fit in 64 bits signed; send it as text"},
-		{`x = {"n": 1 << 400}`, "… does not fit"},
-		{`x = {"d": {1: 2}}`, "d: its key 1 is an int; keys are text: str(1)"},
-		{`x = {b"k": 2}`, `its key b"k" is bytes; keys are text`},
-		{`x = {None: 2}`, `its key None is None; keys are text`},
+		{`x = {"n": 1 << 63}`, "n: 9223372036854775808 is too large for a signed 64-bit integer; send it as text"},
+		{`x = {"n": 1 << 400}`, "… is too large"},
+		{`x = {"d": {1: 2}}`, "d: its key 1 is an int; keys must be text: str(1)"},
+		{`x = {b"k": 2}`, `its key b"k" is bytes; keys must be text`},
+		{`x = {None: 2}`, `its key None is None; keys must be text`},
 		{`x = {"n": float("nan")}`, "n: NaN is not a finite number"},
 		{`x = {"n": float("inf")}`, "n: +Inf is not a finite number"},
 		{`x = {"__asgi_channel__": 1}`, `the key "__asgi_channel__" is reserved`},
 		{"x = []\nx.append(x)\nx = {'l': x}", "nested deeper than 100"},
 		{"x = {}\nx['d'] = x", "nested deeper than 100"},
-		{`x = [1]`, "invalid message: it is a list; a message is a dict"},
-		{`x = None`, "it is None; a message is a dict"},
+		{`x = [1]`, "invalid message: it is a list; a message must be a dict"},
+		{`x = None`, "it is None; a message must be a dict"},
 	} {
 		_, err := value.Message(eval(t, c.src), limit)
 		if !errors.Is(err, asgi.ErrInvalidMessage) || !strings.Contains(err.Error(), c.want) {
@@ -115,7 +115,7 @@ func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
 	}
 }
 
-func TestAListThatHoldsAListManyTimesIsTooLarge(t *testing.T) {
+func TestAListThatContainsAListManyTimesIsTooLarge(t *testing.T) {
 	x := eval(t, "x = [1]\nfor _ in range(40):\n  x = [x, x]\nx = {'l': x}")
 	_, err := value.Message(x, limit)
 	if !errors.Is(err, asgi.ErrMessageTooLarge) {
@@ -123,7 +123,7 @@ func TestAListThatHoldsAListManyTimesIsTooLarge(t *testing.T) {
 	}
 }
 
-func TestAMessageOfManySmallValuesIsNoTooLarge(t *testing.T) {
+func TestTheNumberOfValuesIsLimited(t *testing.T) {
 	if _, err := value.Message(eval(t, "x = {'l': [1] * 1000}"), 1100); err != nil {
 		t.Error(err)
 	}
@@ -144,7 +144,7 @@ func (c channel) Native() (any, error) {
 	return c.name, nil
 }
 
-func TestANativeValueStandsForWhatItAnswers(t *testing.T) {
+func TestANativeValueConvertsItself(t *testing.T) {
 	got, err := value.FromStarlark(starlark.NewList([]starlark.Value{channel{name: "a"}}), limit)
 	if want, _ := asgi.NewList("a"); err != nil || !asgi.Equal(got, want) {
 		t.Errorf("got %v, %v", got, err)
@@ -155,9 +155,9 @@ func TestANativeValueStandsForWhatItAnswers(t *testing.T) {
 	}
 }
 
-// TestAMessageIsMadeOfADictWithoutMuchGarbage: its fields, the dict's keys, and
-// one box for each value.
-func TestAMessageIsMadeOfADictWithoutMuchGarbage(t *testing.T) {
+// A conversion allocates the fields, the keys of the dict and one box for each
+// value.
+func TestConvertingADictAllocatesLittle(t *testing.T) {
 	response := eval(t, `x = {"content": "Hello World!", "status": 200}`)
 	if n := testing.AllocsPerRun(100, func() { value.Message(response, limit) }); n > 6 {
 		t.Errorf("%v allocations", n)
