@@ -69,7 +69,7 @@ var homes = []struct {
 	{"net/http", "a layer knows nothing of HTTP", []string{"asgi/remote", "httpfront", "inspector", "workerpool", "internal", "benchmarks", "examples"}},
 }
 
-func TestImportsPointDown(t *testing.T) {
+func TestImportsFollowTheDesign(t *testing.T) {
 	everyImport(t, func(file, from, imported string) {
 		to, ours := strings.CutPrefix(imported, "asgibox/")
 		if !ours {
@@ -105,7 +105,7 @@ func testMayImport(from, to string) bool {
 		within(from, "workerpool/script") && within(to, "httpfront") // applications are tested over real sockets
 }
 
-func TestEveryLibraryHasOneHome(t *testing.T) {
+func TestEveryLibraryIsImportedOnlyWhereAllowed(t *testing.T) {
 	everyImport(t, func(file, from, imported string) {
 		if strings.HasSuffix(file, "_test.go") || forTests(from) || within(from, "benchmarks") {
 			return

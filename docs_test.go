@@ -53,7 +53,7 @@ func flagsOf(cmd *cobra.Command) map[string]bool {
 // foreign are programs whose flags are none of ours.
 var foreign = regexp.MustCompile(`^\s*\$?\s*(curl|go|git|node|npm|python3?|chromium|nghttp|sudo|systemd|apt-get|openssl)\b`)
 
-func TestFlagsInTheDocumentsExist(t *testing.T) {
+func TestFlagsInDocumentsExist(t *testing.T) {
 	known := flagsOf(wholeRoot())
 	mention := regexp.MustCompile("(?:^|[\\s`(|])--([a-z][a-z0-9_-]+)")
 	for name, text := range pages(t) {
@@ -70,7 +70,7 @@ func TestFlagsInTheDocumentsExist(t *testing.T) {
 	}
 }
 
-func TestCommandsInTheDocumentsParse(t *testing.T) {
+func TestCommandsInDocumentsParse(t *testing.T) {
 	console := regexp.MustCompile(`^\s*\$ (asgibox|go run \.) (.*)$`)
 	inline := regexp.MustCompile("`asgibox ([a-z]+)[^`]*`")
 	for name, text := range pages(t) {
@@ -96,7 +96,7 @@ func TestCommandsInTheDocumentsParse(t *testing.T) {
 	}
 }
 
-func TestLinksInTheDocumentsLeadSomewhere(t *testing.T) {
+func TestLinksInDocumentsExist(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`)
 	for name, text := range pages(t) {
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
@@ -110,11 +110,11 @@ func TestLinksInTheDocumentsLeadSomewhere(t *testing.T) {
 	}
 }
 
-func TestEveryFlagIsInTheConfigurationPage(t *testing.T) {
+func TestEveryFlagIsInConfigurationPage(t *testing.T) {
 	keepPage(t, "docs/configuration.md", flagTables())
 }
 
-func TestEveryCommandIsInTheCommandsPage(t *testing.T) {
+func TestEveryCommandIsInCommandsPage(t *testing.T) {
 	keepPage(t, "docs/commands.md", commandSections(cli.NewRoot()))
 }
 
@@ -183,7 +183,7 @@ func flagTables() string {
 	return b.String()
 }
 
-func TestEveryTestInTheDocumentsExists(t *testing.T) {
+func TestEveryTestInDocumentsExists(t *testing.T) {
 	tests := testsByPackage(t)
 	named := regexp.MustCompile("`(?:([a-z]+)\\.)?((?:Test|Fuzz|Benchmark|Example)\\w*)`")
 	for name, text := range pages(t) {
@@ -222,7 +222,7 @@ func testsByPackage(t *testing.T) map[string]map[string]bool {
 	return tests
 }
 
-func TestTheReadmeNamesItsTwoCommands(t *testing.T) {
+func TestReadmeHasTwoCommands(t *testing.T) {
 	text := pages(t)["README.md"]
 	for _, command := range []string{"$ go run . run examples/hello.star\n", "$ go test ./...\n"} {
 		if strings.Count(text, command) != 1 {
@@ -234,7 +234,7 @@ func TestTheReadmeNamesItsTwoCommands(t *testing.T) {
 	}
 }
 
-func TestEveryDependencyHasItsLine(t *testing.T) {
+func TestEveryDependencyIsDocumented(t *testing.T) {
 	text := pages(t)["docs/dependencies.md"]
 	used := map[string]bool{}
 	everyImport(t, func(_, _, imported string) { used[imported] = true })
@@ -253,7 +253,7 @@ func TestEveryDependencyHasItsLine(t *testing.T) {
 	}
 }
 
-func TestProgramsInTheDocumentsLoad(t *testing.T) {
+func TestProgramsInDocumentsLoad(t *testing.T) {
 	block := regexp.MustCompile("(?s)```python\n(.*?)```")
 	app := filepath.Join(t.TempDir(), "app.star")
 	for _, name := range []string{"README.md", "docs/getting-started.md"} {

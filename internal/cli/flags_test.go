@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestVerboseSaysMoreAndQuietSaysLess(t *testing.T) {
+func TestVerboseAndQuietSetTheLogLevel(t *testing.T) {
 	for args, want := range map[string]slog.Level{"": slog.LevelInfo, "-v": slog.LevelDebug, "-q": slog.LevelWarn} {
 		cmd := newRun()
 		f := newFlags()

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestATakenControlPortGivesWayToAFreeOneUnlessAskedFor(t *testing.T) {
+func TestUsedControlPortIsReplacedByDefault(t *testing.T) {
 	held, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func TestKeysOpenTheApplicationAndTheInspector(t *testing.T) {
+func TestKeysOpenURLs(t *testing.T) {
 	dir := t.TempDir()
 	opened := filepath.Join(dir, "opened")
 	if err := syscall.Mkfifo(opened, 0o600); err != nil {
@@ -49,7 +49,7 @@ func TestKeysOpenTheApplicationAndTheInspector(t *testing.T) {
 	}
 }
 
-func TestTheBannerNamesTheKeysThatThereAre(t *testing.T) {
+func TestBannerListsAvailableKeys(t *testing.T) {
 	if help := keysHelp(true); !strings.Contains(help, "i the inspector") {
 		t.Errorf("with an inspector: %s", help)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestFilesThatTheOutputGoesToAreKnown(t *testing.T) {
+func TestOutputFilesAreFound(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

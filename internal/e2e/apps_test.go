@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// chatApp lets a client in when it is in the room: nothing that is said from
-// then on passes it by.
+// chatApp adds a client to the room before it accepts the client, so that the
+// client receives every later message.
 const chatApp = `
 def connect(message):
     Group("room").add(message.reply_channel)
@@ -28,6 +28,7 @@ channel_routing = [
 ]
 `
 
+// helloApp replies "hello" to every request.
 const helloApp = `
 def hello(message):
     message.reply_channel.send({"status": 200, "content": "hello"})
@@ -35,8 +36,8 @@ def hello(message):
 channel_routing = {"http.request": hello}
 `
 
-// saved writes a file of an application, and answers where.
-func saved(t *testing.T, content string) string {
+// writeApp writes app.star into a new folder and returns its path.
+func writeApp(t testing.TB, content string) string {
 	t.Helper()
 	app := filepath.Join(t.TempDir(), "app.star")
 	if err := os.WriteFile(app, []byte(content), 0o644); err != nil {
@@ -45,15 +46,7 @@ func saved(t *testing.T, content string) string {
 	return app
 }
 
-func dirWith(t *testing.T, dir, app string) string {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, "app.star"), []byte(app), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// echoApp is an application whose answers say which version gave them.
+// echoApp returns an application whose replies contain its version.
 func echoApp(version string) string {
 	return fmt.Sprintf(`
 def connect(message):
@@ -69,8 +62,8 @@ channel_routing = {"websocket.connect": connect, "websocket.receive": receive, "
 `, version+" ", version)
 }
 
-// copyOf copies a folder of the repository, so that tests may change it.
-func copyOf(t testing.TB, folder string) string {
+// copyDir copies a folder of the repository, so that a test may change it.
+func copyDir(t testing.TB, folder string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {

@@ -78,14 +78,14 @@ func (b *tab) until(condition string) {
 }
 
 // shows waits for a text.
-func (b *tab) shows(text string) {
+func (b *tab) waitForText(text string) {
 	b.Helper()
 	b.until(`document.body.innerText.includes(` + quoteJS(text) + `)`)
 }
 
 // comesToShow waits for a text on a page that loads itself again meanwhile,
 // which ends a wait in the old one.
-func (b *tab) comesToShow(text string) {
+func (b *tab) waitForTextAcrossReloads(text string) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
@@ -104,7 +104,7 @@ func (b *tab) comesToShow(text string) {
 func quoteJS(text string) string { return "`" + strings.ReplaceAll(text, "`", "\\`") + "`" }
 
 // picture keeps a screenshot where ASGIBOX_PICTURES says, for people to look at.
-func (b *tab) picture(name string) {
+func (b *tab) screenshot(name string) {
 	folder := os.Getenv("ASGIBOX_PICTURES")
 	if folder == "" {
 		return
@@ -119,37 +119,37 @@ func (b *tab) picture(name string) {
 }
 
 // is fails unless the expression is true now.
-func (b *tab) is(what, expression string) {
+func (b *tab) check(what, expression string) {
 	b.Helper()
-	if b.number("Number("+expression+")") != 1 {
+	if b.integer("Number("+expression+")") != 1 {
 		b.Errorf("not so: %s", what)
 	}
 }
 
 // write writes into a field as a person does, who ends in it.
-func (b *tab) write(selector, value string) {
+func (b *tab) typeInto(selector, value string) {
 	b.Helper()
 	b.until(`!!document.querySelector(` + quoteJS(selector) + `)`)
 	b.run(`const f = document.querySelector(` + quoteJS(selector) + `); f.focus(); f.value = ` + quoteJS(value) + `; f.dispatchEvent(new Event("input", {bubbles: true}))`)
 }
 
 // copied clicks a button that copies, and answers what it would have copied.
-func (b *tab) copied(button string) string {
+func (b *tab) copyWith(button string) string {
 	b.Helper()
 	b.run(`window.copied = ""; navigator.clipboard.writeText = async (text) => { window.copied = text; }`)
-	b.press(button)
+	b.clickButton(button)
 	b.until(`window.copied !== ""`)
-	return b.words(`window.copied`)
+	return b.text(`window.copied`)
 }
 
 // keyed presses a key.
-func (b *tab) keyed(key string) {
+func (b *tab) pressKey(key string) {
 	b.Helper()
 	b.do(chromedp.KeyEvent(key))
 }
 
 // prefers makes the page believe that its reader prefers something.
-func (b *tab) prefers(feature, value string) {
+func (b *tab) setMedia(feature, value string) {
 	b.Helper()
 	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -160,9 +160,9 @@ func (b *tab) prefers(feature, value string) {
 }
 
 // as is a condition that comes to hold while something is done again and again.
-func (b *tab) as(again func(), condition string) {
+func (b *tab) repeatUntil(again func(), condition string) {
 	b.Helper()
-	for end := time.Now().Add(patience); b.number(`Number(Boolean(`+condition+`))`) == 0; again() {
+	for end := time.Now().Add(patience); b.integer(`Number(Boolean(`+condition+`))`) == 0; again() {
 		if time.Now().After(end) {
 			b.Fatalf("it never holds: %s", condition)
 		}
@@ -176,7 +176,7 @@ func (b *tab) click(selector string) {
 }
 
 // press clicks the button with that text.
-func (b *tab) press(text string) {
+func (b *tab) clickButton(text string) {
 	b.Helper()
 	find := `[...document.querySelectorAll("dialog[open] button, main button")].find(x => x.textContent === ` + quoteJS(text) + `)`
 	b.until(`!!` + find)
@@ -193,16 +193,16 @@ func (b *tab) fill(name, value string) {
 
 // refuses submits the open dialog with what is wrong in a field: the dialog says
 // so, and keeps what was typed.
-func (b *tab) refuses(name, value, want string) {
+func (b *tab) submitInvalid(name, value, want string) {
 	b.Helper()
 	b.fill(name, value)
 	b.click(`dialog[open] [type=submit]`)
 	b.until(`document.querySelector("dialog[open] .wrong")?.textContent.includes(` + quoteJS(want) + `)`)
-	b.is("what was typed stays", `document.querySelector("dialog[open] [name=`+name+`]").value === `+quoteJS(value))
+	b.check("what was typed stays", `document.querySelector("dialog[open] [name=`+name+`]").value === `+quoteJS(value))
 }
 
-// evaluated answers what an expression comes to on the page.
-func evaluated[T any](b *tab, expression string) T {
+// evaluate answers what an expression comes to on the page.
+func evaluate[T any](b *tab, expression string) T {
 	b.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
@@ -217,12 +217,12 @@ func (b *tab) run(statements string) {
 	b.do(chromedp.Evaluate[chromedp.Void]("{" + statements + "}"))
 }
 
-func (b *tab) number(expression string) int {
+func (b *tab) integer(expression string) int {
 	b.Helper()
-	return evaluated[int](b, expression)
+	return evaluate[int](b, expression)
 }
 
-func (b *tab) words(expression string) string {
+func (b *tab) text(expression string) string {
 	b.Helper()
-	return evaluated[string](b, expression)
+	return evaluate[string](b, expression)
 }

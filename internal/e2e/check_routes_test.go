@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,18 +13,14 @@ import (
 	"asgibox/internal/cli"
 )
 
-func TestCheckSaysWhereAnApplicationIsWrong(t *testing.T) {
-	app := filepath.Join(t.TempDir(), "app.star")
+func TestCheckPrintsThePositionOfAnError(t *testing.T) {
 	for content, want := range map[string]string{
 		helloApp:                "no problems",
 		"\nlyer.send()\n":       "app.star:2:1: ",
 		"def f(:\n":             "app.star:1:7: ",
 		"channel_routing = 3\n": "channel_routing",
 	} {
-		if err := os.WriteFile(app, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		status, out := command(t, "check", app)
+		status, out := runCommand(t, "check", writeApp(t, content))
 		if (status == 0) != (content == helloApp) {
 			t.Errorf("status %d of %q", status, content)
 		}
@@ -33,17 +28,17 @@ func TestCheckSaysWhereAnApplicationIsWrong(t *testing.T) {
 	}
 }
 
-func TestRoutesShowWhoHandlesWhat(t *testing.T) {
+func TestRoutesPrintsTheHandlerOfAPath(t *testing.T) {
 	app := filepath.Join("..", "..", "examples", "chat", "app.star")
-	_, out := command(t, "routes", app)
+	_, out := runCommand(t, "routes", app)
 	expectText(t, out, "websocket.connect")
-	_, out = command(t, "routes", app, "/rooms/lobby")
+	_, out = runCommand(t, "routes", app, "/rooms/lobby")
 	expectText(t, out, `room="lobby"`)
-	_, out = command(t, "routes", app, "/nowhere")
+	_, out = runCommand(t, "routes", app, "/nowhere")
 	expectText(t, out, "no route")
-	_, out = command(t, "routes", app, "/", "-m", "POST")
+	_, out = runCommand(t, "routes", app, "/", "-m", "POST")
 	expectText(t, out, "http.request")
-	_, out = command(t, "routes", filepath.Join("..", "..", "examples", "hello.star"))
+	_, out = runCommand(t, "routes", filepath.Join("..", "..", "examples", "hello.star"))
 	expectText(t, out, "is a loop")
 }
 
@@ -55,28 +50,28 @@ channel_routing = [
 ]
 `
 
-func TestCheckWarnsAndWithStrictFails(t *testing.T) {
-	app := saved(t, warnedApp)
-	status, out := command(t, "check", app)
+func TestCheckPrintsWarningsAndFailsIfStrict(t *testing.T) {
+	app := writeApp(t, warnedApp)
+	status, out := runCommand(t, "check", app)
 	if status != 0 {
 		t.Errorf("status %d of a warning", status)
 	}
 	expectText(t, out, app+":4: warning: ")
 	expectText(t, out, `did you mean "websocket.receive"?`)
 	expectText(t, out, app+": 1 warning\n")
-	status, out = command(t, "check", "--strict", app)
+	status, out = runCommand(t, "check", "--strict", app)
 	if status != 1 {
 		t.Errorf("status %d with --strict", status)
 	}
 	expectText(t, out, app+":4:10: ")
 }
 
-func TestCheckFindsSettings(t *testing.T) {
-	app := saved(t, "title = settings[\"title\"]\nchannel_routing = [view(\"/\", lambda request: title)]\n")
-	if status, out := command(t, "check", app, "--set", "title=Rooms"); status != 0 {
+func TestCheckReadsSettings(t *testing.T) {
+	app := writeApp(t, "title = settings[\"title\"]\nchannel_routing = [view(\"/\", lambda request: title)]\n")
+	if status, out := runCommand(t, "check", app, "--set", "title=Rooms"); status != 0 {
 		t.Errorf("with the setting: %s", out)
 	}
-	if status, _ := command(t, "check", app); status != 1 {
+	if status, _ := runCommand(t, "check", app); status != 1 {
 		t.Error("no error without the setting")
 	}
 }
@@ -87,14 +82,14 @@ type problem struct {
 	Line, Column               int
 }
 
-func TestCheckAnswersJSON(t *testing.T) {
+func TestCheckPrintsJSON(t *testing.T) {
 	for content, want := range map[string]problem{
 		warnedApp:               {Level: "warning", Line: 4},
 		"\nlyer.send()\n":       {Level: "error", Line: 2, Column: 1, Hint: "did you mean layer?"},
 		"channel_routing = 3\n": {Level: "error", Line: 1, Column: 1},
 	} {
-		app := saved(t, content)
-		status, out := command(t, "check", "--json", app)
+		app := writeApp(t, content)
+		status, out := runCommand(t, "check", "--json", app)
 		var got struct {
 			OK       bool
 			Problems []problem
@@ -112,10 +107,10 @@ func TestCheckAnswersJSON(t *testing.T) {
 	}
 }
 
-func TestRoutesAnswerJSON(t *testing.T) {
+func TestRoutesPrintsJSON(t *testing.T) {
 	app := filepath.Join("..", "..", "examples", "chat", "app.star")
 	for _, args := range [][]string{{app}, {app, "/rooms/lobby"}, {app, "/nowhere"}, {filepath.Join("..", "..", "examples", "hello.star"), "/"}} {
-		status, out := command(t, append([]string{"routes", "--json"}, args...)...)
+		status, out := runCommand(t, append([]string{"routes", "--json"}, args...)...)
 		var got map[string][]any
 		if err := json.Unmarshal([]byte(out), &got); err != nil || status != 0 || strings.Contains(out, "null") {
 			t.Errorf("%q: %v: %s", args, err, out)
@@ -123,23 +118,23 @@ func TestRoutesAnswerJSON(t *testing.T) {
 	}
 }
 
-func TestRoutesAreNeverSilent(t *testing.T) {
-	_, out := command(t, "routes", filepath.Join("..", "..", "examples", "hello.star"), "/")
+func TestRoutesAlwaysPrintsSomething(t *testing.T) {
+	_, out := runCommand(t, "routes", filepath.Join("..", "..", "examples", "hello.star"), "/")
 	expectText(t, out, "is a loop")
-	_, out = command(t, "routes", saved(t, "def f(message): pass\nchannel_routing = {\"jobs\": f}\n"), "/")
+	_, out = runCommand(t, "routes", writeApp(t, "def f(message): pass\nchannel_routing = {\"jobs\": f}\n"), "/")
 	expectText(t, out, "has no route for http.request")
-	status, out := command(t, "routes", "a.star", "/", "/x")
+	status, out := runCommand(t, "routes", "a.star", "/", "/x")
 	if status != 1 {
 		t.Errorf("status %d of too many arguments", status)
 	}
 	expectText(t, out, "takes [APP [PATH]], but got 3 arguments")
 }
 
-func TestCheckEndsALoadThatNeverEnds(t *testing.T) {
+func TestCheckStopsAnEndlessLoad(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errors.New("loading took too long"))
 	defer cancel()
 	var out bytes.Buffer
-	status := cli.Run(ctx, []string{"check", saved(t, "while True:\n    pass\n")}, strings.NewReader(""), &out, &out)
+	status := cli.Run(ctx, []string{"check", writeApp(t, "while True:\n    pass\n")}, strings.NewReader(""), &out, &out)
 	if status != 1 {
 		t.Errorf("status %d", status)
 	}

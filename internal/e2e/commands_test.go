@@ -1,16 +1,12 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
-	"regexp"
 	"strings"
 	"testing"
-
-	"asgibox/internal/cli"
 )
 
-func TestSendAndReceiveAgainstARunningServer(t *testing.T) {
+func TestSendAndReceiveCommands(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory")
 	p.mustCommand("send", "jobs", `{"number": 7, "size": 1.0}`)
 	if out := p.mustCommand("receive", "jobs"); out != `{"channel":"jobs","message":{"number":7,"size":1.0}}`+"\n" {
@@ -28,7 +24,7 @@ func TestSendAndReceiveAgainstARunningServer(t *testing.T) {
 	}
 }
 
-func TestChannelsPauseStepAndResumeAgainstARunningServer(t *testing.T) {
+func TestPauseStepResumeAndFlushCommands(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory")
 	p.mustCommand("pause", "jobs")
 	p.mustCommand("send", "jobs", `{"n": 1}`)
@@ -68,7 +64,7 @@ func TestChannelsPauseStepAndResumeAgainstARunningServer(t *testing.T) {
 	}
 }
 
-func TestGroupsSocketsAndFiguresOfARunningServer(t *testing.T) {
+func TestGroupPsStatsAndKillCommands(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory")
 	s := p.dial("/chat")
 	s.send("hello")
@@ -95,25 +91,17 @@ func TestGroupsSocketsAndFiguresOfARunningServer(t *testing.T) {
 		t.Errorf("stats:\n%s", out)
 	}
 	p.mustCommand("kill", members[0].Channel[len(members[0].Channel)-6:], "--code", "4001")
-	if code := s.closed(); code != 4001 {
-		t.Errorf("the socket was closed with %d", code)
+	if end := s.waitClosed(); end.Code != 4001 {
+		t.Errorf("the socket was closed with %v", end)
 	}
 	if status, out := p.command("kill", "nobody"); status != 1 || !strings.Contains(out, "no open WebSocket") {
 		t.Errorf("kill: %d %s", status, out)
 	}
 }
 
-func TestTailShowsTracesThatReplayRepeats(t *testing.T) {
+func TestReplaySendsARequestThatTailPrinted(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory")
-	control := p.saw(`inspector +(http\S+)`)[1]
-	ctx, cancel := context.WithCancel(t.Context())
-	out := newTranscript()
-	ended := make(chan struct{})
-	go func() {
-		cli.Run(ctx, []string{"tail", "channel:http.request", "--control", control}, strings.NewReader(""), out, out)
-		close(ended)
-	}()
-	defer func() { cancel(); <-ended }()
+	out := p.inBackground("tail", "channel:http.request").out
 	p.eventually("tail shows a request", func() bool {
 		p.get("/")
 		return strings.Contains(out.String(), "GET /")
@@ -124,7 +112,7 @@ func TestTailShowsTracesThatReplayRepeats(t *testing.T) {
 	}
 }
 
-func TestCommandsSayWhatTheyTake(t *testing.T) {
+func TestWrongArgumentsAreErrors(t *testing.T) {
 	for line, want := range map[string]string{
 		"send jobs":        "asgibox send takes CHANNEL JSON, but got 1 argument; see asgibox send --help",
 		"receive":          "takes CHANNEL…, but got 0 arguments",
@@ -135,46 +123,44 @@ func TestCommandsSayWhatTheyTake(t *testing.T) {
 		"stts":             `unknown command "stts"`,
 		"stats --jsn":      "did you mean --json?",
 	} {
-		if status, out := controlled(t, strings.Fields(line)...); status != 1 || !strings.Contains(out, want) {
+		if status, out := runCommand(t, strings.Fields(line)...); status != 1 || !strings.Contains(out, want) {
 			t.Errorf("%s: %d %s", line, status, out)
 		}
 	}
 }
 
-func TestStatsAreWatchedUntilCtrlC(t *testing.T) {
+func TestStatsWatchPrintsUntilCtrlC(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory", "--no-workers")
-	out, stop := p.inBackground("stats", "--watch")
-	p.eventually("they are shown twice", func() bool { return strings.Count(out.String(), "WHAT") >= 2 })
-	if status := stop(); status != 0 || !strings.Contains(out.String(), "no workers here") {
-		t.Errorf("status %d: %s", status, out)
+	c := p.inBackground("stats", "--watch")
+	p.eventually("two tables", func() bool { return strings.Count(c.out.String(), "WHAT") >= 2 })
+	if status := c.stop(); status != 0 || !strings.Contains(c.out.String(), "no workers here") {
+		t.Errorf("status %d: %s", status, c.out)
 	}
-	out, stop = p.inBackground("stats", "--watch", "--json")
-	p.eventually("they are told twice", func() bool { return strings.Count(out.String(), "\n") >= 2 })
-	if status := stop(); status != 0 {
+	c = p.inBackground("stats", "--watch", "--json")
+	p.eventually("two lines", func() bool { return strings.Count(c.out.String(), "\n") >= 2 })
+	if status := c.stop(); status != 0 {
 		t.Errorf("status %d", status)
 	}
-	for line := range strings.Lines(out.String()) {
+	for line := range strings.Lines(c.out.String()) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("not JSON: %s", line)
 		}
 	}
 }
 
-func TestReceiveFollowsOverARestartOfTheServer(t *testing.T) {
+func TestReceiveFollowContinuesAfterServerRestart(t *testing.T) {
 	p := start(t, chatApp, "--control", "127.0.0.1:0")
-	out, stop := p.inBackground("receive", "jobs", "other", "--follow")
+	c := p.inBackground("receive", "jobs", "other", "--follow")
 	p.mustCommand("send", "jobs", `{"n": 1.0}`)
-	out.wait(regexp.MustCompile(`\{"channel":"jobs","message":\{"n":1\.0\}\}`))
-	control := strings.Trim(strings.TrimPrefix(p.saw(`inspector +(http\S+)`)[1], "http://"), "/")
+	c.waitFor(`\{"channel":"jobs","message":\{"n":1\.0\}\}`)
+	control := p.controlAddress()
 	if status := p.stop(); status != 0 {
 		t.Errorf("the server ended with %d", status)
 	}
 	p = startIn(t, p.dir, "app.star", "--control", control)
 	p.mustCommand("send", "other", `{"n": 2}`)
-	if out.wait(regexp.MustCompile(`"other"`)) == nil {
-		t.Errorf("it followed to %s", out)
-	}
-	if status := stop(); status != 0 {
+	c.waitFor(`"other"`)
+	if status := c.stop(); status != 0 {
 		t.Errorf("status %d", status)
 	}
 }

@@ -9,20 +9,20 @@ import (
 	"asgibox/internal/cli"
 )
 
-func TestShellsCompleteCommands(t *testing.T) {
+func TestCompletionScriptsCompleteCommands(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if status, out := controlled(t, "completion", shell); status != 0 || !strings.Contains(out, "asgibox") {
+		if status, out := runCommand(t, "completion", shell); status != 0 || !strings.Contains(out, "asgibox") {
 			t.Errorf("%s: status %d: %s", shell, status, out)
 		}
 	}
 	// What the scripts ask for when somebody presses Tab.
-	_, out := controlled(t, "__complete", "")
+	_, out := runCommand(t, "__complete", "")
 	for _, cmd := range cli.NewRoot().Commands() {
 		if !strings.Contains(out, cmd.Name()+"\t") {
 			t.Errorf("%s is not completed: %s", cmd.Name(), out)
 		}
 	}
-	if _, out := controlled(t, "__complete", "run", "--work"); !strings.Contains(out, "--workers") {
+	if _, out := runCommand(t, "__complete", "run", "--work"); !strings.Contains(out, "--workers") {
 		t.Errorf("flags are not completed: %s", out)
 	}
 }
@@ -42,15 +42,15 @@ __start_asgibox
 echo "${COMPREPLY[*]}"
 `
 
-func TestBashCompletesWhatTheServerHas(t *testing.T) {
+func TestBashCompletesNamesFromTheServer(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("there is no bash on this machine")
 	}
 	p := start(t, chatApp, "--store", "memory")
-	control := p.saw(`inspector +(http\S+)`)[1]
+	control := p.controlURL()
 	s := p.dial("/chat")
-	s.ask("hello")
+	s.exchange("hello")
 	p.mustCommand("send", "jobs", "{}")
 	for line, want := range map[string]string{
 		"asgibox st":                 "stats step",

@@ -4,31 +4,32 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 )
 
-func TestAMissingApplicationIsOneLine(t *testing.T) {
-	expectText(t, refused(t, "run", "nothere.star"), "nothere.star: there is no such file")
+func TestMissingApplicationIsAnErrorOfOneLine(t *testing.T) {
+	expectText(t, mustFail(t, "run", "nothere.star"), "nothere.star: there is no such file")
 }
 
-func TestAnUnreadableApplicationIsOneLine(t *testing.T) {
+func TestUnreadableApplicationIsAnErrorOfOneLine(t *testing.T) {
 	dir := t.TempDir()
-	expectText(t, refused(t, "run", dir), "is a folder")
+	expectText(t, mustFail(t, "run", dir), "is a folder")
 	path := filepath.Join(dir, "app.star")
 	if err := os.WriteFile(path, nil, 0o000); err != nil {
 		t.Fatal(err)
 	}
 	if f, err := os.Open(path); err == nil {
-		f.Close() // to this user everything is readable
+		f.Close() // this user may read every file
 		return
 	}
-	expectText(t, refused(t, "run", path), "cannot be read")
+	expectText(t, mustFail(t, "run", path), "cannot be read")
 }
 
-func TestATakenPortIsOneLine(t *testing.T) {
+func TestUsedPortIsAnErrorOfOneLine(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -38,27 +39,23 @@ func TestATakenPortIsOneLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := filepath.Join(t.TempDir(), "app.star")
-	if err := os.WriteFile(app, []byte(helloApp), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	expectText(t, refused(t, "run", app, "--port", port), l.Addr().String()+": another program uses it")
+	expectText(t, mustFail(t, "run", writeApp(t, helloApp), "--port", port), l.Addr().String()+": another program uses it")
 }
 
-func TestALockedStoreSaysByWhom(t *testing.T) {
+func TestLockedStoreErrorNamesTheProcess(t *testing.T) {
 	p := start(t, helloApp)
-	for _, port := range []string{"0", p.url[strings.LastIndexByte(p.url, ':')+1:]} { // and on the port that the first has
-		line := refused(t, "run", filepath.Join(p.dir, "app.star"), "--port", port)
+	for _, port := range []string{"0", p.url[strings.LastIndexByte(p.url, ':')+1:]} { // the second is the port of the first program
+		line := mustFail(t, "run", filepath.Join(p.dir, "app.star"), "--port", port)
 		expectText(t, line, "channels.db")
-		expectText(t, line, "process "+itoa(os.Getpid()))
+		expectText(t, line, "process "+strconv.Itoa(os.Getpid()))
 		expectText(t, line, "running since 20")
-		expectText(t, line, "control server on "+p.saw(`inspector +(http\S+)`)[1])
+		expectText(t, line, "control server on "+p.controlURL())
 	}
 }
 
-// What is wrong in the application is one line with its place, and the server
-// goes on.
-func TestTheServerGoesOnAfter(t *testing.T) {
+// An error in the application is one line with its position, and the server
+// continues.
+func TestServerContinuesAfterLoadErrors(t *testing.T) {
 	for name, c := range map[string]struct{ app, says string }{
 		"a syntax error":    {"\n\ndef x(:\n", `app\.star:3:7: `},
 		"an unknown name":   {"\nlyer.send('x', {})\n", `app\.star:2:1: .*lyer.*layer`},
@@ -68,20 +65,20 @@ func TestTheServerGoesOnAfter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := start(t, c.app)
-			p.saw("(?m)^[0-9:]+ error: .*" + c.says)
+			p.waitFor("(?m)^[0-9:]+ error: .*" + c.says)
 			if status, body := p.get("/"); status != 500 {
 				t.Errorf("%d %s", status, body)
 			}
 			p.save("app.star", helloApp)
-			p.saw(`reloaded app\.star, generation 1, `)
+			p.waitFor(`reloaded app\.star, generation 1, `)
 			if status, body := p.get("/"); status != 200 || body != "hello" {
-				t.Errorf("mended, it answers %d %s", status, body)
+				t.Errorf("after the fix: %d %s", status, body)
 			}
 		})
 	}
 }
 
-func TestAHandlersMistakeIsOneLineAndTheServerGoesOn(t *testing.T) {
+func TestServerContinuesAfterHandlerErrors(t *testing.T) {
 	const app = `
 gone = "elsewhere.response.ABCDEFGHIJ!gone"
 
@@ -92,7 +89,7 @@ def no_status(message):
     layer.send(message["reply_channel"], {"content": "no status"})
 
 def dead(message):
-    layer.send(gone, {"status": 200, "content": "nobody hears"})
+    layer.send(gone, {"status": 200, "content": "lost"})
     answer(message)
 
 def bad_value(message):
@@ -131,26 +128,26 @@ channel_routing = [
 		{"/silent", 500, `silent`},
 	} {
 		if status, body := p.get(c.path); status != c.status {
-			t.Errorf("%s answers %d %s", c.path, status, body)
+			t.Errorf("%s returns %d %s", c.path, status, body)
 		}
 		if c.says != "" {
-			p.saw("(?m)^[0-9:]+ (error|warning): .*" + c.says)
+			p.waitFor("(?m)^[0-9:]+ (error|warning): .*" + c.says)
 		}
 		if status, _ := p.get("/"); status != 200 {
-			t.Fatalf("after %s the server answers %d", c.path, status)
+			t.Fatalf("after %s the server returns %d", c.path, status)
 		}
 	}
 }
 
-func TestAnErrorPageLoadsItselfAgainOnceTheFileIsMended(t *testing.T) {
+func TestErrorPageReloadsAfterTheFix(t *testing.T) {
 	b := browser(t)()
 	p := start(t, "def index(request):\n    return nmae\n\nchannel_routing = [view(\"/\", index)]\n")
 	b.do(chromedp.EmulateViewport(900, 700), chromedp.Navigate(p.url))
-	b.shows("nmae is not defined")
-	b.picture("error-load")
+	b.waitForText("nmae is not defined")
+	b.screenshot("error-load")
 	p.save("app.star", "def index(request):\n    return {}[\"key\"]\n\nchannel_routing = [view(\"/\", index)]\n")
-	b.comesToShow(`key "key" not in dict`)
-	b.picture("error-handler")
-	p.save("app.star", "def index(request):\n    return \"mended\"\n\nchannel_routing = [view(\"/\", index)]\n")
-	b.comesToShow("mended")
+	b.waitForTextAcrossReloads(`key "key" not in dict`)
+	b.screenshot("error-handler")
+	p.save("app.star", "def index(request):\n    return \"fixed\"\n\nchannel_routing = [view(\"/\", index)]\n")
+	b.waitForTextAcrossReloads("fixed")
 }

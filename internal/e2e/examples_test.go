@@ -23,7 +23,7 @@ type chatEvent struct {
 }
 
 // event reads frames until one of that kind comes.
-func (s *socket) event(kind string) chatEvent {
+func (s *socket) waitForEvent(kind string) chatEvent {
 	s.p.Helper()
 	for {
 		var e chatEvent
@@ -36,7 +36,7 @@ func (s *socket) event(kind string) chatEvent {
 	}
 }
 
-func TestHelloIsTheFourLinesToTheLetter(t *testing.T) {
+func TestHelloExampleIsTheFourLines(t *testing.T) {
 	const want = `while True:
     _, request = layer.receive_many("http.request", block=True)
     response = {"content": "Hello World!", "status": 200}
@@ -47,8 +47,8 @@ func TestHelloIsTheFourLinesToTheLetter(t *testing.T) {
 	}
 }
 
-func TestChat(t *testing.T) {
-	dir := copyOf(t, "../../examples/chat")
+func TestChatExample(t *testing.T) {
+	dir := copyDir(t, "../../examples/chat")
 	p := startIn(t, dir, "app.star")
 	for path, want := range map[string]string{
 		"/":                "# lobby",
@@ -62,22 +62,22 @@ func TestChat(t *testing.T) {
 	}
 
 	ada := p.dial("/chat/lobby/Ada")
-	if e := ada.event("welcome"); len(e.Here) != 1 || len(e.Said) != 0 {
+	if e := ada.waitForEvent("welcome"); len(e.Here) != 1 || len(e.Said) != 0 {
 		t.Errorf("%+v", e)
 	}
 	ben := p.dial("/chat/lobby/Ben")
-	if e := ben.event("welcome"); strings.Join(e.Here, " ") != "Ada Ben" {
+	if e := ben.waitForEvent("welcome"); strings.Join(e.Here, " ") != "Ada Ben" {
 		t.Errorf("%+v", e)
 	}
-	if e := ada.event("joined"); e.Who != "Ben" {
+	if e := ada.waitForEvent("joined"); e.Who != "Ben" {
 		t.Errorf("%+v", e)
 	}
 	cy := p.dial("/chat/kitchen/Cy")
-	cy.event("welcome")
+	cy.waitForEvent("welcome")
 	cy.send("is anybody here?") // nobody in the lobby hears it
 	ben.send("hello <b>all</b>")
 	for _, s := range []*socket{ada, ben} {
-		if e := s.event("said"); e.Who != "Ben" || e.Text != "hello <b>all</b>" {
+		if e := s.waitForEvent("said"); e.Who != "Ben" || e.Text != "hello <b>all</b>" {
 			t.Errorf("%+v", e)
 		}
 	}
@@ -96,16 +96,16 @@ func TestChat(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.save("app.star", strings.Replace(string(app), `"text": text,`, `"text": text.upper(),`, 1))
-	p.saw(`reloaded app\.star, generation 2, [^,]+, 3 sockets kept`)
+	p.waitFor(`reloaded app\.star, generation 2, [^,]+, 3 sockets kept`)
 	ada.send("louder")
-	if e := ben.event("said"); e.Text != "LOUDER" {
+	if e := ben.waitForEvent("said"); e.Text != "LOUDER" {
 		t.Errorf("%+v", e)
 	}
 
 	if err := ben.c.Close(1000, ""); err != nil {
 		t.Fatal(err)
 	}
-	if e := ada.event("left"); e.Who != "Ben" || strings.Join(e.Here, " ") != "Ada" {
+	if e := ada.waitForEvent("left"); e.Who != "Ben" || strings.Join(e.Here, " ") != "Ada" {
 		t.Errorf("%+v", e)
 	}
 
@@ -115,13 +115,13 @@ func TestChat(t *testing.T) {
 	}
 	p.stop()
 	p = startIn(t, dir, "app.star")
-	if e := p.dial("/chat/lobby/Ada").event("welcome"); len(e.Said) != 2 || len(e.Here) != 1 {
+	if e := p.dial("/chat/lobby/Ada").waitForEvent("welcome"); len(e.Said) != 2 || len(e.Here) != 1 {
 		t.Errorf("%+v", e)
 	}
 }
 
-func TestJobs(t *testing.T) {
-	p := startIn(t, copyOf(t, "../../examples/jobs"), "app.star")
+func TestJobsExample(t *testing.T) {
+	p := startIn(t, copyDir(t, "../../examples/jobs"), "app.star")
 	for _, path := range []string{"/", "/static/jobs.js", "/static/jobs.css"} {
 		if status, body := p.get(path); status != 200 {
 			t.Errorf("%s: %d %s", path, status, body)
@@ -195,9 +195,9 @@ func (b *tab) say(text string) {
 	b.do(chromedp.SendKeys(chromedp.CSS(`#say input`), text+"\r"))
 }
 
-func TestTwoBrowsersChatAcrossAReload(t *testing.T) {
+func TestChatExampleInTwoBrowsers(t *testing.T) {
 	open := browser(t)
-	dir := copyOf(t, "../../examples/chat")
+	dir := copyDir(t, "../../examples/chat")
 	p := startIn(t, dir, "app.star")
 
 	ada, ben := open(), open()
@@ -205,11 +205,11 @@ func TestTwoBrowsersChatAcrossAReload(t *testing.T) {
 	ben.do(chromedp.EmulateViewport(400, 700))
 	ada.enterChat(p.url, "Ada")
 	ben.enterChat(p.url, "Ben")
-	ada.shows("Ben joined")
+	ada.waitForText("Ben joined")
 	ada.say("Good morning, Ben.")
-	ben.shows("Good morning, Ben.")
+	ben.waitForText("Good morning, Ben.")
 	ben.say("Morning! Is <b>this</b> drawn as text?")
-	ada.shows("Is <b>this</b> drawn as text?")
+	ada.waitForText("Is <b>this</b> drawn as text?")
 
 	// If a socket closed, its page would connect anew and be welcomed again.
 	for _, b := range []*tab{ada, ben} {
@@ -220,27 +220,27 @@ func TestTwoBrowsersChatAcrossAReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.save("app.star", strings.Replace(string(app), `"text": text,`, `"text": text + " (from the new code)",`, 1))
-	p.saw(`reloaded app\.star, generation 2, [^,]+, 2 sockets kept`)
+	p.waitFor(`reloaded app\.star, generation 2, [^,]+, 2 sockets kept`)
 	ada.say("And now?")
-	ben.shows("And now? (from the new code)")
+	ben.waitForText("And now? (from the new code)")
 	for _, b := range []*tab{ada, ben} {
 		b.until(`document.querySelector("#mark") !== null`)
 	}
-	ada.picture("chat-wide")
-	ben.picture("chat-narrow")
+	ada.screenshot("chat-wide")
+	ben.screenshot("chat-narrow")
 	ben.do(chromedp.Navigate("about:blank"))
-	p.saw(`WebSocket /chat/lobby/Ben closed`)
-	ada.shows("Ben left")
+	p.waitFor(`WebSocket /chat/lobby/Ben closed`)
+	ada.waitForText("Ben left")
 }
 
-func TestABrowserWatchesJobs(t *testing.T) {
+func TestJobsExampleInABrowser(t *testing.T) {
 	b := browser(t)()
-	p := startIn(t, copyOf(t, "../../examples/jobs"), "app.star")
+	p := startIn(t, copyDir(t, "../../examples/jobs"), "app.star")
 	b.do(chromedp.EmulateViewport(400, 700), chromedp.Navigate(p.url))
-	b.shows("listening")
+	b.waitForText("listening")
 	b.do(chromedp.SetValue(chromedp.CSS(`input[name=below]`), "1000"), chromedp.Click(chromedp.CSS(`#ask button`)))
 	b.until(`document.querySelector("li.done b")?.textContent === "168"`)
 	b.do(chromedp.SetValue(chromedp.CSS(`input[name=below]`), "20000"), chromedp.Click(chromedp.CSS(`#five`)))
 	b.until(`document.querySelectorAll("li.done").length === 6`)
-	b.picture("jobs-narrow")
+	b.screenshot("jobs-narrow")
 }

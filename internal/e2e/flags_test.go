@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestFlagsSetUpTheChannelLayer(t *testing.T) {
+func TestCapacityFlags(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory", "--channel-capacity", "jobs=2", "--channel-capacity", "job*=9", "--capacity", "1")
 	for channel, room := range map[string]int{"jobs": 2, "other": 1} {
 		for range room {
@@ -19,7 +19,7 @@ func TestFlagsSetUpTheChannelLayer(t *testing.T) {
 	}
 }
 
-func TestChaosIsOffUnlessItsFlagIsGiven(t *testing.T) {
+func TestChaosRequiresItsFlag(t *testing.T) {
 	const poll = `
 def send(request):
     Channel("jobs").send({})
@@ -36,9 +36,9 @@ channel_routing = [view("/", send)]
 	}
 }
 
-func TestChaosBeginsAndEndsWhileTheServerRuns(t *testing.T) {
+func TestChaosRulesChangeAtRunTime(t *testing.T) {
 	p := start(t, chatApp, "--store", "memory")
-	control := p.saw(`inspector +(http\S+)`)[1]
+	control := p.controlURL()
 	ask := func(rules string) (int, string) {
 		t.Helper()
 		resp, err := http.Post(control+"api/chaos", "application/json", strings.NewReader(`{"rules": `+rules+`}`))
@@ -66,20 +66,20 @@ func TestChaosBeginsAndEndsWhileTheServerRuns(t *testing.T) {
 	}
 }
 
-func TestAnUnknownFlagSuggestsTheNearest(t *testing.T) {
-	expectText(t, refused(t, "run", "--prot", "1"), "unknown flag: --prot; did you mean --port?")
-	expectText(t, refused(t, "run", "--http_timeuot", "1"), "did you mean --http-timeout?")
-	expectText(t, refused(t, "run", "--zzzzzzzzz"), "--help lists the flags")
+func TestUnknownFlagErrorSuggestsAFlag(t *testing.T) {
+	expectText(t, mustFail(t, "run", "--prot", "1"), "unknown flag: --prot; did you mean --port?")
+	expectText(t, mustFail(t, "run", "--http_timeuot", "1"), "did you mean --http-timeout?")
+	expectText(t, mustFail(t, "run", "--zzzzzzzzz"), "--help lists the flags")
 }
 
-func TestABadValueOfAFlagIsNamed(t *testing.T) {
-	expectText(t, refused(t, "run", "--http-timeout", "soon"), `"soon" is not a duration like 90, 90s or 1m30s`)
-	expectText(t, refused(t, "run", "--sync", "some"), "full, none")
+func TestInvalidFlagValueIsAnError(t *testing.T) {
+	expectText(t, mustFail(t, "run", "--http-timeout", "soon"), `"soon" is not a duration like 90, 90s or 1m30s`)
+	expectText(t, mustFail(t, "run", "--sync", "some"), "full, none")
 	t.Setenv("ASGIBOX_MAX_BODY", "much")
-	expectText(t, refused(t, "run"), "ASGIBOX_MAX_BODY")
+	expectText(t, mustFail(t, "run"), "ASGIBOX_MAX_BODY")
 }
 
-func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
+func TestFlagsAreReadFromTheEnvironment(t *testing.T) {
 	t.Setenv("ASGIBOX_STORE", "memory")
 	t.Setenv("ASGIBOX_SET", "word=from the environment,other=x")
 	p := start(t, `
@@ -91,9 +91,9 @@ channel_routing = {"http.request": request}
 	if _, body := p.get("/"); body != "from the environment" {
 		t.Error(body)
 	}
-	p.saw(`nothing is saved \(--store memory\)`)
+	p.waitFor(`nothing is saved \(--store memory\)`)
 }
 
-func TestDaphnesSpellingsWork(t *testing.T) {
+func TestFlagsMayBeSpelledWithUnderscores(t *testing.T) {
 	start(t, helloApp, "--http_timeout", "60", "--websocket_connect_timeout", "1m30s", "--root_path", "/x", "--proxy_headers")
 }

@@ -11,51 +11,51 @@ import (
 
 func testNoticesOnEveryView(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
-	p := start(t, lookedAtApp, "--store", "memory")
-	p.looking(b, "state")
-	p.save("app.star", lookedAtApp+"nonsense(\n")
-	b.shows("The application does not load: app.star:")
+	p := start(t, inspectedApp, "--store", "memory")
+	p.openView(b, "state")
+	p.save("app.star", inspectedApp+"nonsense(\n")
+	b.waitForText("The application does not load: app.star:")
 	b.until(`document.title === "(does not load) State · asgibox inspector"`)
 	b.run(`document.querySelector(".notice a").click()`)
 	b.until(`document.querySelector("mark")?.textContent.includes("nonsense(")`)
-	b.shows("A load that failed")
-	p.save("app.star", lookedAtApp)
+	b.waitForText("A load that failed")
+	p.save("app.star", inspectedApp)
 	b.until(`!document.querySelector(".notice")`)
-	b.shows("Generation 2")
-	b.is("one card has that number", `[...document.querySelectorAll(".load header b")].map((e) => e.textContent).join() === "Generation 2,A load that failed,Generation 1"`)
+	b.waitForText("Generation 2")
+	b.check("one card has that number", `[...document.querySelectorAll(".load header b")].map((e) => e.textContent).join() === "Generation 2,A load that failed,Generation 1"`)
 	p.mustCommand("pause", "jobs")
 	p.mustCommand("pause", "more")
-	b.shows("2 channels are paused")
+	b.waitForText("2 channels are paused")
 	p.mustCommand("resume", "more")
-	b.shows("1 channel is paused")
+	b.waitForText("1 channel is paused")
 	p.mustCommand("resume", "jobs")
 	b.until(`!document.querySelector(".notice")`)
 
 	// The server goes, and another comes in its place.
-	control := strings.Trim(strings.TrimPrefix(p.saw(`inspector +(http\S+)`)[1], "http://"), "/")
+	control := p.controlAddress()
 	p.stop()
-	b.shows("No connection to the server since")
+	b.waitForText("No connection to the server since")
 	b.until(`document.title.startsWith("(no connection)") && document.querySelector(".live").dataset.how === "lost"`)
-	b.press("Reload now")
-	b.shows("Is asgibox still running?")
+	b.clickButton("Reload now")
+	b.waitForText("Is asgibox still running?")
 	startIn(t, p.dir, "app.star", "--store", "memory", "--control", control)
 	b.until(`!document.querySelector(".notice") && document.querySelector(".live").dataset.how === "live"`)
-	b.shows("Generation 1")
+	b.waitForText("Generation 1")
 }
 
 func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1600, 860))
-	p := start(t, lookedAtApp, "--store", "memory", "--no-workers", "--control", "0.0.0.0:0", "--bind", "0.0.0.0")
-	p.looking(b, "reloads")
-	b.shows("There are no workers in this process")
-	b.shows("no workers here")
-	b.is("nothing can be reloaded", `[...document.querySelectorAll("main button")].every((x) => x.hidden)`)
-	b.is("the token is not in the address", `!location.search.includes("token")`)
+	p := start(t, inspectedApp, "--store", "memory", "--no-workers", "--control", "0.0.0.0:0", "--bind", "0.0.0.0")
+	p.openView(b, "reloads")
+	b.waitForText("There are no workers in this process")
+	b.waitForText("no workers here")
+	b.check("nothing can be reloaded", `[...document.querySelectorAll("main button")].every((x) => x.hidden)`)
+	b.check("the token is not in the address", `!location.search.includes("token")`)
 	b.run(`location.hash = "#/messages"`)
 	p.mustCommand("send", "jobs", `{"n": 1}`)
 	b.openMessage(`{"n":1}`)
 	b.until(`!document.querySelector(".detail").hidden`)
-	if got := b.copied("curl"); !strings.Contains(got, `Bearer $ASGIBOX_TOKEN`) {
+	if got := b.copyWith("curl"); !strings.Contains(got, `Bearer $ASGIBOX_TOKEN`) {
 		t.Errorf("the command has no place for the token: %s", got)
 	}
 
@@ -68,7 +68,7 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 		`reached("http://127.0.0.1:8000", "box.example")`:    "http://127.0.0.1:8000",
 		`reached("", "box.example")`:                         "",
 	} {
-		if got := b.words("address." + call); got != want {
+		if got := b.text("address." + call); got != want {
 			t.Errorf("%s is %q, want %q", call, got, want)
 		}
 	}
@@ -76,37 +76,37 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 		`unopened("http://localhost:1", { hostname: "127.0.0.1" })`:   "the application refused it",
 		`unopened("http://127.0.0.1:1", { hostname: "box.example" })`: "--bind 0.0.0.0",
 	} {
-		if got := b.words("address." + call); !strings.Contains(got, want) || strings.Contains(got, "--allow-origin") {
+		if got := b.text("address." + call); !strings.Contains(got, want) || strings.Contains(got, "--allow-origin") {
 			t.Errorf("%s is %q, want %q", call, got, want)
 		}
 	}
 
 	// By another name the application is there as well, and says whom it lets in.
-	host := outside(t)
+	host := externalAddress(t)
 	if host == "" {
 		t.Log("this machine has no address but loopback")
 		return
 	}
-	control := strings.Replace(p.saw(`inspector +(http\S+)`)[1], "localhost", host, 1)
+	control := strings.Replace(p.controlURL(), "localhost", host, 1)
 	b.do(chromedp.Navigate(control + "#/play"))
 	b.until(`document.querySelector(".live")?.dataset.how === "live"`)
-	b.press("Open")
-	origin := b.words(`location.origin`)
-	b.shows("A page of " + origin + " is let in where asgibox is run with --allow-origin " + origin)
-	b.picture("play-refused")
-	p.saw(`to allow it, use --allow-origin.*origin=` + regexp.QuoteMeta(origin))
+	b.clickButton("Open")
+	origin := b.text(`location.origin`)
+	b.waitForText("A page of " + origin + " is let in where asgibox is run with --allow-origin " + origin)
+	b.screenshot("play-refused")
+	p.waitFor(`to allow it, use --allow-origin.*origin=` + regexp.QuoteMeta(origin))
 	b.run(`location.hash = "#/messages"`)
 	p.mustCommand("send", "http.request", `{"method": "GET", "path": "/x", "reply_channel": "nobody"}`)
 	b.openMessage("GET /x")
-	b.press("curl")
+	b.clickButton("curl")
 	b.until(`!!document.querySelector("dialog[open] [name=text]")`) // no clipboard for such a page
-	if got := b.words(`document.querySelector("dialog [name=text]").value`); !strings.Contains(got, "'http://"+host+":") {
+	if got := b.text(`document.querySelector("dialog [name=text]").value`); !strings.Contains(got, "'http://"+host+":") {
 		t.Errorf("as curl: %s", got)
 	}
 }
 
 // outside answers an address of this machine that is not loopback, or "".
-func outside(t *testing.T) string {
+func externalAddress(t *testing.T) string {
 	t.Helper()
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {

@@ -31,12 +31,12 @@ func BenchmarkPage(b *testing.B) {
 				page := browser(b)()
 				page.do(chromedp.EmulateViewport(1280, 860))
 				p := startIn(b, "../../examples", "hello.star", "--store", "memory")
-				p.looking(page, view)
+				p.openView(page, view)
 				if load == "load" {
-					defer p.pipeline(b, 15_000)()
+					defer p.sendLoad(b, 15_000)()
 				}
 				page.measure(b, func() {
-					b.ReportMetric(float64(p.streamed(view, time.Duration(b.N)*time.Second))/1000/float64(b.N), "stream-KB/s")
+					b.ReportMetric(float64(p.readStream(view, time.Duration(b.N)*time.Second))/1000/float64(b.N), "stream-KB/s")
 				})
 			})
 		}
@@ -44,7 +44,7 @@ func BenchmarkPage(b *testing.B) {
 }
 
 // measure reports what the page takes while during runs: the renderer's CPU
-// time, the gaps between frames of the screen, and tasks of 50 ms or more.
+// time, the gaps between frames of the tty, and tasks of 50 ms or more.
 func (b *tab) measure(to *testing.B, during func()) {
 	b.do(chromedp.Evaluate[chromedp.Void](`{
 		window.gaps = []; window.long = [];
@@ -56,20 +56,20 @@ func (b *tab) measure(to *testing.B, during func()) {
 	began, cpu := time.Now(), rendererTime(b)
 	during()
 	to.ReportMetric(100*(rendererTime(b)-cpu).Seconds()/time.Since(began).Seconds(), "renderer-%")
-	gaps := evaluated[[]float64](b, `gaps`)
+	gaps := evaluate[[]float64](b, `gaps`)
 	slices.Sort(gaps)
 	for _, p := range []int{50, 95, 99} {
 		to.ReportMetric(gaps[len(gaps)*p/100], fmt.Sprintf("p%d-gap-ms", p))
 	}
 	to.ReportMetric(gaps[len(gaps)-1], "max-gap-ms")
-	to.ReportMetric(float64(len(evaluated[[]float64](b, `long`))), "long-tasks")
-	to.ReportMetric(float64(b.number(`document.querySelectorAll("*").length`)), "elements")
+	to.ReportMetric(float64(len(evaluate[[]float64](b, `long`))), "long-tasks")
+	to.ReportMetric(float64(b.integer(`document.querySelectorAll("*").length`)), "elements")
 }
 
 // pipeline sends so many requests a second, if the server can take them, over
 // sixteen connections, a hundredth of a second's worth at a time. What it
 // answers ends that, and reports how many messages that were.
-func (p *program) pipeline(b *testing.B, perSecond int) (stop func()) {
+func (p *program) sendLoad(b *testing.B, perSecond int) (stop func()) {
 	const connections = 16
 	ctx, cancel := context.WithCancel(context.Background())
 	var all atomic.Uint64
@@ -111,10 +111,10 @@ func (p *program) pipeline(b *testing.B, perSecond int) (stop func()) {
 }
 
 // streamed reads the stream of a view for so long, and answers its bytes.
-func (p *program) streamed(view string, span time.Duration) int64 {
+func (p *program) readStream(view string, span time.Duration) int64 {
 	ctx, cancel := context.WithTimeout(context.Background(), span)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.saw(`inspector +(http\S+)`)[1]+"api/live?view="+view, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.controlURL()+"api/live?view="+view, nil)
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func rendererTime(t testing.TB) (all time.Duration) {
 	}
 	for _, name := range names {
 		line, err := os.ReadFile(name)
-		if err != nil || !bytes.Contains(line, []byte("--type=renderer")) || !ours(name) {
+		if err != nil || !bytes.Contains(line, []byte("--type=renderer")) || !isDescendant(name) {
 			continue
 		}
 		stat, err := os.ReadFile(filepath.Join(filepath.Dir(name), "stat"))
@@ -153,7 +153,7 @@ func rendererTime(t testing.TB) (all time.Duration) {
 }
 
 // ours reports whether a process descends from this one.
-func ours(name string) bool {
+func isDescendant(name string) bool {
 	pid := filepath.Base(filepath.Dir(name))
 	for pid != "0" && pid != "1" && pid != "" {
 		if pid == fmt.Sprint(os.Getpid()) {

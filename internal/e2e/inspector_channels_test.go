@@ -11,38 +11,38 @@ func testPausedChannel(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(400, 860))
 	p := start(t, chatApp, "--store", "memory")
 	s := p.dial("/chat")
-	p.looking(b, "channels?name=websocket.receive")
-	b.press("Pause")
-	b.shows("paused: nothing expires")
+	p.openView(b, "channels?name=websocket.receive")
+	b.clickButton("Pause")
+	b.waitForText("paused: nothing expires")
 	for _, text := range []string{"one", "two", "three"} {
 		s.send(text)
 	}
 	b.until(`document.querySelectorAll(".waits").length === 3`)
-	b.press("Step")
+	b.clickButton("Step")
 	if got := s.receive(); got != "one" {
 		t.Errorf("after the step: %q", got)
 	}
 	b.until(`document.querySelectorAll(".waits").length === 2`)
-	b.press("Edit…")
+	b.clickButton("Edit…")
 	b.until(`!!document.querySelector("dialog[open] textarea")`)
 	b.run(`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("two", "TWO"); }`)
-	b.press("Put it in place")
-	b.shows("TWO")
-	b.picture("inspector-channels-400")
-	b.press("Resume")
+	b.clickButton("Put it in place")
+	b.waitForText("TWO")
+	b.screenshot("inspector-channels-400")
+	b.clickButton("Resume")
 	if got := s.receive() + s.receive(); got != "TWOthree" {
 		t.Errorf("after resuming: %q", got)
 	}
 
 	// Replies are paused for all connections of a server.
-	reply := b.words(`document.querySelector("main tbody .chip[title^='asgibox.response.']").title`)
-	b.press("Pause a channel…")
+	reply := b.text(`document.querySelector("main tbody .chip[title^='asgibox.response.']").title`)
+	b.clickButton("Pause a channel…")
 	b.fill("channel", reply+"abc")
 	b.click(`dialog[open] [type=submit]`)
-	b.shows("holds every reply of this server")
+	b.waitForText("holds every reply of this server")
 	b.until(`document.querySelector(".detail h2 .chip").title === ` + quoteJS(reply))
-	b.shows("paused: nothing expires")
-	b.press("Resume")
+	b.waitForText("paused: nothing expires")
+	b.clickButton("Resume")
 	s.send("four")
 	if got := s.receive(); got != "four" {
 		t.Errorf("after resuming the replies: %q", got)
@@ -50,25 +50,25 @@ func testPausedChannel(t *testing.T, b *tab) {
 
 	// What is opened and edited is what was sent, numbers and bytes too.
 	p.mustCommand("send", "jobs", `{"one": 1.0, "big": 9007199254740993, "data": "\uffffAP8="}`)
-	p.looking(b, "channels?name=jobs")
+	p.openView(b, "channels?name=jobs")
 	edited := func() {
 		b.until(`!!document.querySelector(".waits")`)
-		b.is("the opened row has the numbers", `[...document.querySelectorAll(".waits .inside .literal")].map((n) => n.textContent).join() === "1.0,9007199254740993"`)
-		b.press("Edit…")
+		b.check("the opened row has the numbers", `[...document.querySelectorAll(".waits .inside .literal")].map((n) => n.textContent).join() === "1.0,9007199254740993"`)
+		b.clickButton("Edit…")
 		b.until(`document.querySelector("dialog[open] textarea")?.value === ` + quoteJS(`{
   "one": 1.0,
   "big": 9007199254740993,
   "data": "\\uffffAP8="
 }`))
-		typed := b.words(`document.querySelector("dialog[open] textarea").value`)
-		b.refuses("message", `{"text": `, "The message is not JSON")
-		b.refuses("message", `[1]`, "an object is needed")
+		typed := b.text(`document.querySelector("dialog[open] textarea").value`)
+		b.submitInvalid("message", `{"text": `, "The message is not JSON")
+		b.submitInvalid("message", `[1]`, "an object is needed")
 		b.fill("message", typed)
-		b.press("Put it in place")
+		b.clickButton("Put it in place")
 		b.until(`!document.querySelector("dialog[open]")`)
 	}
 	edited()
-	p.looking(b, "flow")
+	p.openView(b, "flow")
 	b.click(`[data-channel="jobs"] .name`)
 	edited()
 	if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, `"one":1.0`) || !strings.Contains(got, "9007199254740993") || !strings.Contains(got, "AP8=") {
@@ -80,18 +80,18 @@ func testChaosSliders(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, chatApp, "--store", "memory")
 	p.mustCommand("send", "jobs", `{"n": 1}`)
-	p.looking(b, "channels?name=jobs")
-	b.press("Pause a channel…")
-	b.refuses("channel", "no name", "no name")
-	b.press("Cancel")
-	b.press("Chaos…")
-	b.refuses("rules", "jobs:lose=1%", "there are drop, delay and reorder")
-	b.press("Cancel")
+	p.openView(b, "channels?name=jobs")
+	b.clickButton("Pause a channel…")
+	b.submitInvalid("channel", "no name", "no name")
+	b.clickButton("Cancel")
+	b.clickButton("Chaos…")
+	b.submitInvalid("rules", "jobs:lose=1%", "there are drop, delay and reorder")
+	b.clickButton("Cancel")
 	rows := `document.querySelectorAll(".scroll tbody tr").length`
 	b.until(rows + ` > 1`)
-	b.write("main input[type=search]", "job")
+	b.typeInto("main input[type=search]", "job")
 	b.until(rows + ` === 1`)
-	b.write("main input[type=search]", "")
+	b.typeInto("main input[type=search]", "")
 	b.until(rows + ` > 1`)
 	b.click(`details.chaos summary`)
 	slide := func(name, value string) {
@@ -99,10 +99,10 @@ func testChaosSliders(t *testing.T, b *tab) {
 	}
 	slide("delay", "50")
 	slide("drop", "100")
-	b.shows("is on: jobs:drop=100%,delay=50ms")
+	b.waitForText("is on: jobs:drop=100%,delay=50ms")
 	b.until(`[...document.querySelectorAll("main tbody tr")].some(r => r.textContent.includes("jobs") && r.textContent.includes("chaos"))`)
-	b.shows("chaos is on")
-	b.picture("inspector-chaos")
+	b.waitForText("chaos is on")
+	b.screenshot("inspector-chaos")
 	p.mustCommand("send", "jobs", `{"n": 2}`)
 
 	// The sliders begin at the rule that counts, and leave what they do not move.
@@ -110,22 +110,22 @@ func testChaosSliders(t *testing.T, b *tab) {
 		t.Helper()
 		b.until(`[...document.querySelectorAll("details.chaos output")].map((o) => o.textContent).join() === ` + quoteJS(want))
 	}
-	b.press("Chaos…")
+	b.clickButton("Chaos…")
 	b.fill("rules", "job*:drop=0.5%,delay=50ms..200ms,reorder=5%\nother:drop=1%")
-	b.press("From now on")
+	b.clickButton("From now on")
 	slidersSay("0.5 %,50–200 ms,5 %")
-	b.picture("inspector-chaos-range")
+	b.screenshot("inspector-chaos-range")
 	slide("drop", "10")
-	b.shows("is on: jobs:drop=10%,delay=50ms..200ms,reorder=5%")
+	b.waitForText("is on: jobs:drop=10%,delay=50ms..200ms,reorder=5%")
 	for _, name := range []string{"drop", "delay", "reorder"} {
 		slide(name, "0")
 	}
-	b.shows("is off: jobs:drop=0%")
-	b.press("Chaos…")
+	b.waitForText("is off: jobs:drop=0%")
+	b.clickButton("Chaos…")
 	b.until(`document.querySelector("dialog[open] [name=rules]")?.value === "jobs:drop=0%\njob*:drop=0.5%,delay=50ms..200ms,reorder=5%\nother:drop=1%"`)
-	b.press("Cancel")
+	b.clickButton("Cancel")
 
-	b.press("Turn all chaos off")
+	b.clickButton("Turn all chaos off")
 	b.until(`document.querySelector("details.chaos summary").textContent === "Chaos "`)
 	p.mustCommand("send", "jobs", `{"n": 3}`)
 	if got := p.mustCommand("receive", "jobs") + p.mustCommand("receive", "jobs"); !strings.Contains(got, `"n":1`) || !strings.Contains(got, `"n":3`) {

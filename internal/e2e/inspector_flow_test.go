@@ -7,7 +7,7 @@ import (
 )
 
 // drawn is a condition: dots are drawn on Flow, within the element.
-func drawn(selector string) string {
+func dotsIn(selector string) string {
 	return `(() => {
 		const canvas = document.querySelector("canvas.dots"), all = canvas.getBoundingClientRect();
 		const part = document.querySelector(` + quoteJS(selector) + `).getBoundingClientRect();
@@ -19,12 +19,12 @@ func drawn(selector string) string {
 
 func testFlowShowsWhatMoves(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
-	b.prefers("prefers-color-scheme", "dark")
+	b.setMedia("prefers-color-scheme", "dark")
 	p := start(t, chatApp, "--store", "memory")
-	p.looking(b, "flow")
-	b.shows("Nothing has moved yet.")
+	p.openView(b, "flow")
+	b.waitForText("Nothing has moved yet.")
 	b.until(`document.querySelector(".invite a[href='#/play']") !== null`)
-	b.picture("flow-empty")
+	b.screenshot("flow-empty")
 
 	ada, ben := p.dial("/chat/ada"), p.dial("/chat/ben")
 	talk := func() {
@@ -40,51 +40,51 @@ func testFlowShowsWhatMoves(t *testing.T, b *tab) {
 	b.until(`document.querySelectorAll(".cells .cell").length === 16`)
 	b.until(`document.querySelectorAll(".chart canvas").length === 3`)
 	b.until(`document.querySelectorAll(".chart .now")[1].textContent.startsWith("p50 –")`) // no request yet
-	b.as(talk, drawn(`[data-channel="websocket.receive"] .tube`))
-	b.as(talk, drawn(`.pipe.reply .tube`))
-	b.as(talk, drawn(`.fan`))
-	b.as(talk, `document.querySelector(".cell.did")?.innerText.includes("receive")`)
+	b.repeatUntil(talk, dotsIn(`[data-channel="websocket.receive"] .tube`))
+	b.repeatUntil(talk, dotsIn(`.pipe.reply .tube`))
+	b.repeatUntil(talk, dotsIn(`.fan`))
+	b.repeatUntil(talk, `document.querySelector(".cell.did")?.innerText.includes("receive")`)
 
 	p.mustCommand("send", "jobs", `{"n": 1}`)
 	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .depth')?.textContent === "1 of 1,000 wait"`)
 	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .age').textContent.startsWith("oldest ")`)
 	b.until(`document.querySelectorAll(".lines .way.own").length === 1`)
 	talk()
-	b.picture("flow")
+	b.screenshot("flow")
 }
 
 func testBreakpointOnFlow(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, chatApp, "--store", "memory")
 	s := p.dial("/chat")
-	p.looking(b, "flow")
+	p.openView(b, "flow")
 	b.click(`[data-channel="websocket.receive"] .valve`)
 	b.until(`document.querySelector('[data-channel="websocket.receive"]').matches(".paused.open:has(.drawer)")`)
 	for _, text := range []string{"one", "<i>two</i>", "three", "four"} {
 		s.send(text)
 	}
 	b.until(`document.querySelectorAll(".drawer .waits").length === 4`)
-	b.shows("4 held; nothing expires. The socket stays open.")
-	if n := b.number(`document.querySelectorAll("main i:not([class]), dialog i").length`); n != 0 {
+	b.waitForText("4 held; nothing expires. The socket stays open.")
+	if n := b.integer(`document.querySelectorAll("main i:not([class]), dialog i").length`); n != 0 {
 		t.Error("a message was drawn as HTML")
 	}
-	b.picture("flow-breakpoint")
+	b.screenshot("flow-breakpoint")
 	b.click(`.drawer [title^="Let one"]`)
 	if got := s.receive(); got != "one" {
 		t.Errorf("after the step: %q", got)
 	}
 	b.until(`document.querySelectorAll(".drawer .waits").length === 3`)
-	b.press("Edit…")
+	b.clickButton("Edit…")
 	b.until(`!!document.querySelector("dialog[open] textarea")`)
 	b.run(`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("<i>two</i>", "TWO"); }`)
-	b.press("Put it in place")
+	b.clickButton("Put it in place")
 	b.until(`document.querySelector(".drawer .waits .what").textContent === "TWO"`)
 	b.run(`[...document.querySelectorAll(".drawer .waits")].find((row) => row.innerText.includes("three")).querySelector(".danger").click()`)
 	b.until(`document.querySelectorAll(".drawer .waits").length === 2`)
-	b.press("Resume")
+	b.clickButton("Resume")
 	if got := s.receive() + s.receive(); got != "TWOfour" {
 		t.Errorf("after resuming: %q", got)
 	}
-	b.shows("Nothing waits.")
+	b.waitForText("Nothing waits.")
 	b.until(`!document.querySelector(".pipe.paused")`)
 }

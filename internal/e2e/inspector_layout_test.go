@@ -11,18 +11,18 @@ import (
 
 func testNarrowAndByKeyboard(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(400, 860))
-	p := start(t, lookedAtApp, "--store", "memory")
+	p := start(t, inspectedApp, "--store", "memory")
 	s := p.dial("/" + strings.Repeat("a-path-that-does-not-end/", 9))
-	s.ask(strings.Repeat("words without end ", 30))
-	s.ask(strings.Repeat("x", 3000))
+	s.exchange(strings.Repeat("words without end ", 30))
+	s.exchange(strings.Repeat("x", 3000))
 	p.get("/?x=" + strings.Repeat("y", 700))
 	fits := func(what string) {
 		t.Helper()
-		if wide := b.number(`document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+		if wide := b.integer(`document.documentElement.scrollWidth - innerWidth`); wide > 0 {
 			t.Errorf("%s: %d pixels wider than the window", what, wide)
 		}
 	}
-	p.looking(b, "messages")
+	p.openView(b, "messages")
 	b.until(`document.querySelectorAll(".messages tr[data-id]").length >= 7`)
 	fits("messages")
 	b.do(chromedp.KeyEvent("j"), chromedp.KeyEvent("j"))
@@ -52,19 +52,19 @@ func testNarrowAndByKeyboard(t *testing.T, b *tab) {
 	b.do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent("9"))
 	b.until(`document.querySelector("#view").dataset.view === "reloads"`)
 	fits("reloads")
-	p.save("app.star", lookedAtApp+`nonsense("`+strings.Repeat("long ", 60)+"\")\n")
+	p.save("app.star", inspectedApp+`nonsense("`+strings.Repeat("long ", 60)+"\")\n")
 	b.until(`document.querySelectorAll(".load mark, .log mark").length === 2`)
 	fits("a load that failed")
-	b.is("only the source is cut, and scrolls by itself", `[...document.querySelectorAll(".load, .log, .traceback, .traceback > pre")].every((e) => e.scrollWidth <= e.clientWidth) && [...document.querySelectorAll(".traceback .code")].every((e) => e.scrollWidth > e.clientWidth)`)
-	b.is("the log's error has the width of the page", `document.querySelector(".log .traceback").clientWidth > 300`)
-	b.is("the page scrolls, not a part of it", `document.querySelector(".scroll").scrollHeight <= document.querySelector(".scroll").clientHeight`)
-	b.picture("reloads-400")
-	p.save("app.star", lookedAtApp)
+	b.check("only the source is cut, and scrolls by itself", `[...document.querySelectorAll(".load, .log, .traceback, .traceback > pre")].every((e) => e.scrollWidth <= e.clientWidth) && [...document.querySelectorAll(".traceback .code")].every((e) => e.scrollWidth > e.clientWidth)`)
+	b.check("the log's error has the width of the page", `document.querySelector(".log .traceback").clientWidth > 300`)
+	b.check("the page scrolls, not a part of it", `document.querySelector(".scroll").scrollHeight <= document.querySelector(".scroll").clientHeight`)
+	b.screenshot("reloads-400")
+	p.save("app.star", inspectedApp)
 	b.until(`!document.querySelector(".notice")`)
 
 	b.do(chromedp.KeyEvent("8"))
 	b.until(`!!document.querySelector(".play")`)
-	b.press("Open")
+	b.clickButton("Open")
 	b.until(`document.querySelectorAll(".socket .tag.good").length === 1`)
 	b.click(`.play form button.primary`)
 	b.until(`!!document.querySelector(".answered")`)
@@ -73,11 +73,11 @@ func testNarrowAndByKeyboard(t *testing.T, b *tab) {
 	b.do(chromedp.KeyEvent("?"))
 	b.until(`document.querySelector("dialog").open && document.activeElement.textContent === "Close"`)
 	for _, key := range []string{"1 – 9", "/", "j, ↓ and k, ↑", "Enter", "Esc", "Space", "t", "?"} {
-		b.is("the help has "+key, `[...document.querySelectorAll("dialog kbd")].some((k) => k.textContent === `+quoteJS(key)+`)`)
+		b.check("the help has "+key, `[...document.querySelectorAll("dialog kbd")].some((k) => k.textContent === `+quoteJS(key)+`)`)
 	}
 	fits("the help")
 	b.do(chromedp.KeyEvent(kb.Tab))
-	b.is("the focus stays in the dialog", `document.querySelector("dialog").contains(document.activeElement) || document.activeElement === document.body`)
+	b.check("the focus stays in the dialog", `document.querySelector("dialog").contains(document.activeElement) || document.activeElement === document.body`)
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.until(`!document.querySelector("dialog").open`)
 	b.do(chromedp.KeyEvent("t"))
@@ -91,14 +91,14 @@ func testNarrowPage(t *testing.T, b *tab) {
 	p.mustCommand("pause", long)
 	p.mustCommand("send", long, `{"text": "<u>x</u> and some more of a message that is too long for a line"}`)
 	p.mustCommand("group", "add", "a-group-"+long, long)
-	p.looking(b, "connections")
+	p.openView(b, "connections")
 	b.until(`!!document.querySelector("main tr[data-channel]")`)
-	socket := b.words(`document.querySelector("main tr[data-channel]").dataset.channel`)
+	socket := b.text(`document.querySelector("main tr[data-channel]").dataset.channel`)
 	for i := range 4 {
 		p.mustCommand("group", "add", fmt.Sprintf("%d-a-group-%s", i, long), socket)
 		p.mustCommand("send", socket, `{"text": "`+strings.Repeat("x", 2000)+`"}`)
 	}
-	p.looking(b, "state")
+	p.openView(b, "state")
 	b.do(chromedp.Evaluate[chromedp.Void](`{ fetch("/api/state/set", { method: "POST", headers: { "Content-Type": "application/json" },
 		body: JSON.stringify({ key: "a/key/that/is/rather/long/and/has/no/place/where/it/could/be/broken", value: { list: ["` + long + `"] } }) }) }`))
 	for _, view := range []struct{ hash, ready string }{
@@ -111,37 +111,37 @@ func testNarrowPage(t *testing.T, b *tab) {
 	} {
 		for _, width := range []int64{400, 1280} {
 			b.do(chromedp.EmulateViewport(width, 860))
-			p.looking(b, view.hash)
+			p.openView(b, view.hash)
 			b.until(view.ready)
-			if n := b.number(`document.documentElement.scrollWidth - innerWidth`); n > 0 {
+			if n := b.integer(`document.documentElement.scrollWidth - innerWidth`); n > 0 {
 				t.Errorf("%s is %d pixels wider than a page of %d", view.hash, n, width)
 			}
-			if n := b.number(`Math.max(0, ...[...document.querySelectorAll(".scroll, .detail, .drawer")].map((e) => e.scrollWidth - e.clientWidth))`); n > 0 {
+			if n := b.integer(`Math.max(0, ...[...document.querySelectorAll(".scroll, .detail, .drawer")].map((e) => e.scrollWidth - e.clientWidth))`); n > 0 {
 				t.Errorf("%s: something is cut by %d pixels at %d", view.hash, n, width)
 			}
 			if strings.HasPrefix(view.hash, "connections?") && width == 1280 {
 				b.run(`for (const [i, text] of [[4, "12.3k · 123.4 MiB"], [5, "12.3k · 123.4 MiB"], [6, "1,000 · 15.9 MiB"]]) document.querySelector(".sockets-open tbody tr").children[i].firstChild.textContent = text`)
-				b.is("much in figures fits", `document.querySelector(".scroll").scrollWidth <= document.querySelector(".scroll").clientWidth`)
-				b.picture("connections-full")
+				b.check("much in figures fits", `document.querySelector(".scroll").scrollWidth <= document.querySelector(".scroll").clientWidth`)
+				b.screenshot("connections-full")
 			}
 			if strings.HasPrefix(view.hash, "channels?") {
-				b.is("the heading is the whole name", `document.querySelector(".detail h2").innerText === `+quoteJS(long))
-				b.is("a cut name keeps its end", `[...document.querySelectorAll("tbody .chip")].some((c) => c.innerText.endsWith("narrow-page"))`)
+				b.check("the heading is the whole name", `document.querySelector(".detail h2").innerText === `+quoteJS(long))
+				b.check("a cut name keeps its end", `[...document.querySelectorAll("tbody .chip")].some((c) => c.innerText.endsWith("narrow-page"))`)
 			}
-			if n := b.number(`document.querySelectorAll("main u").length`); n != 0 {
+			if n := b.integer(`document.querySelectorAll("main u").length`); n != 0 {
 				t.Errorf("%s draws a message as HTML", view.hash)
 			}
-			cards := b.number(`[...document.querySelectorAll(".list tbody tr:has([data-label])")].filter((row) => getComputedStyle(row).display !== "table-row").length`)
+			cards := b.integer(`[...document.querySelectorAll(".list tbody tr:has([data-label])")].filter((row) => getComputedStyle(row).display !== "table-row").length`)
 			if tables := view.hash != "flow"; (cards > 0) != (tables && width == 400) {
 				t.Errorf("%s has %d cards at %d", view.hash, cards, width)
 			}
-			b.picture(fmt.Sprintf("fits-%s-%d", strings.SplitN(view.hash, "?", 2)[0], width))
+			b.screenshot(fmt.Sprintf("fits-%s-%d", strings.SplitN(view.hash, "?", 2)[0], width))
 		}
 	}
 }
 
 // unitsAreSaid checks numbers at the edge of a unit.
-func (b *tab) unitsAreSaid() {
+func (b *tab) checkUnits() {
 	b.Helper()
 	b.run(`import("/js/dom.js").then((m) => { window.dom = m; })`)
 	b.until(`!!window.dom`)
@@ -153,7 +153,7 @@ func (b *tab) unitsAreSaid() {
 		`short("a.long.prefix.that.names.share.a.million.times.01")`: "a.long.prefix…e.a.million.times.01",
 		`short("websocket.send.xyzzy!1")`:                            "…!1",
 	} {
-		if got := b.words("dom." + call); got != want {
+		if got := b.text("dom." + call); got != want {
 			b.Errorf("%s is %q, want %q", call, got, want)
 		}
 	}
@@ -163,27 +163,27 @@ func testColoursAndMotion(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, chatApp, "--store", "memory")
 	ada := p.dial("/chat/ada")
-	p.looking(b, "flow")
-	b.unitsAreSaid()
+	p.openView(b, "flow")
+	b.checkUnits()
 	b.until(`!!document.querySelector(".pipe .tube") && !!document.querySelector(".lines .way path")`)
 	colours := `["body", ".card", ".pipe .name", ".tube", ".cell"].map((s) => getComputedStyle(document.querySelector(s)).backgroundColor + getComputedStyle(document.querySelector(s)).color).join() + getComputedStyle(document.querySelector(".lines .way path")).stroke`
-	b.prefers("prefers-color-scheme", "dark")
-	dark := b.words(colours)
-	b.prefers("prefers-color-scheme", "light")
-	if light := b.words(colours); light == dark {
+	b.setMedia("prefers-color-scheme", "dark")
+	dark := b.text(colours)
+	b.setMedia("prefers-color-scheme", "light")
+	if light := b.text(colours); light == dark {
 		t.Errorf("dark and light are the same: %s", dark)
 	}
 
-	b.prefers("prefers-reduced-motion", "reduce")
+	b.setMedia("prefers-reduced-motion", "reduce")
 	talk := func() {
 		ada.send("calmly")
 		ada.receive()
 	}
-	b.as(talk, `document.querySelector(".lines .way.lit.in") && document.querySelector(".lines .way.lit.reply") && document.querySelector(".lines .way.lit.group")`)
-	if b.number(`Number(`+drawn(".stage")+`)`) != 0 {
+	b.repeatUntil(talk, `document.querySelector(".lines .way.lit.in") && document.querySelector(".lines .way.lit.reply") && document.querySelector(".lines .way.lit.group")`)
+	if b.integer(`Number(`+dotsIn(".stage")+`)`) != 0 {
 		t.Error("dots move though the reader wants less motion")
 	}
-	b.picture("flow-still")
+	b.screenshot("flow-still")
 	b.until(`!document.querySelector(".lines .way.lit")`)
 }
 
@@ -192,45 +192,45 @@ func testKeyboardAlone(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, chatApp, "--store", "memory")
 	s := p.dial("/chat")
-	p.looking(b, "flow")
+	p.openView(b, "flow")
 	b.until(`!!document.querySelector('[data-channel="websocket.receive"]')`)
-	b.as(func() { b.keyed("j") }, `document.activeElement.closest('[data-channel="websocket.receive"]')`)
+	b.repeatUntil(func() { b.pressKey("j") }, `document.activeElement.closest('[data-channel="websocket.receive"]')`)
 	b.until(`document.activeElement.matches(":focus-visible") && getComputedStyle(document.activeElement).outlineStyle === "solid"`)
-	b.keyed("\r")
+	b.pressKey("\r")
 	b.until(`document.querySelector('[data-channel="websocket.receive"] .drawer') && document.activeElement.getAttribute("aria-expanded") === "true"`)
-	b.keyed("p")
+	b.pressKey("p")
 	b.until(`!!document.querySelector(".pipe.paused")`)
 	s.send("one")
 	s.send("two")
 	b.until(`document.querySelectorAll(".drawer .waits").length === 2`)
-	b.keyed("s")
+	b.pressKey("s")
 	if got := s.receive(); got != "one" {
 		t.Errorf("after the step: %q", got)
 	}
 	b.until(`document.querySelectorAll(".drawer .waits").length === 1`)
-	b.as(func() { b.keyed("\t") }, `document.activeElement.textContent === "Edit…"`)
-	b.keyed("\r")
+	b.repeatUntil(func() { b.pressKey("\t") }, `document.activeElement.textContent === "Edit…"`)
+	b.pressKey("\r")
 	b.until(`document.querySelector("dialog[open] textarea") === document.activeElement`)
-	b.keyed(escape)
+	b.pressKey(escape)
 	b.until(`!document.querySelector("dialog[open]")`)
-	b.keyed("p")
+	b.pressKey("p")
 	if got := s.receive(); got != "two" {
 		t.Errorf("after resuming: %q", got)
 	}
-	b.keyed(escape)
+	b.pressKey(escape)
 	b.until(`!document.querySelector(".drawer") && document.activeElement.closest('[data-channel="websocket.receive"]')`)
 
-	b.keyed("4")
+	b.pressKey("4")
 	b.until(`document.querySelectorAll("main tbody tr[tabindex]").length >= 3`)
-	if n := b.number(`document.querySelectorAll("main tbody tr[tabindex='0']").length`); n != 1 {
+	if n := b.integer(`document.querySelectorAll("main tbody tr[tabindex='0']").length`); n != 1 {
 		t.Errorf("Tab stops at %d rows", n)
 	}
-	b.keyed("j")
-	b.keyed("j")
+	b.pressKey("j")
+	b.pressKey("j")
 	b.until(`document.activeElement === document.querySelectorAll("main tbody tr")[1] && document.activeElement.matches(":focus-visible")`)
-	b.keyed("\r")
+	b.pressKey("\r")
 	b.until(`!document.querySelector(".detail").hidden && document.querySelector("tr.selected") === document.activeElement`)
-	b.keyed(escape)
+	b.pressKey(escape)
 	b.until(`document.querySelector(".detail").hidden && document.activeElement === document.querySelectorAll("main tbody tr")[1]`)
 
 	// The row that has the focus counts, whatever is open.
@@ -240,26 +240,26 @@ func testKeyboardAlone(t *testing.T, b *tab) {
 	}
 	b.until(`!!` + row("jobs"))
 	b.run(row("http.request") + `.click(); ` + row("jobs") + `.focus()`)
-	b.keyed("p")
+	b.pressKey("p")
 	b.until(row("jobs") + `.textContent.includes("paused")`)
-	b.is("the open one is not paused", `!`+row("http.request")+`.textContent.includes("paused")`)
-	b.keyed("s")
-	b.shows("One message passed")
-	b.keyed("p")
+	b.check("the open one is not paused", `!`+row("http.request")+`.textContent.includes("paused")`)
+	b.pressKey("s")
+	b.waitForText("One message passed")
+	b.pressKey("p")
 	b.until(`!` + row("jobs") + `.textContent.includes("paused")`)
 	b.run(`document.activeElement.blur()`)
-	b.keyed("p")
+	b.pressKey("p")
 	b.until(row("http.request") + `.textContent.includes("paused")`)
-	b.keyed("p")
+	b.pressKey("p")
 	b.until(`!` + row("http.request") + `.textContent.includes("paused")`)
-	b.keyed(escape)
+	b.pressKey(escape)
 	b.until(`document.querySelector(".detail").hidden`)
 
-	b.keyed("/")
+	b.pressKey("/")
 	b.until(`document.activeElement.type === "search"`)
-	b.keyed("websocket.rec")
+	b.pressKey("websocket.rec")
 	b.until(`document.querySelectorAll("main tbody tr").length === 1`)
-	b.as(func() { b.keyed("\t") }, `document.activeElement.textContent === "Sent"`)
-	b.keyed("\r")
+	b.repeatUntil(func() { b.pressKey("\t") }, `document.activeElement.textContent === "Sent"`)
+	b.pressKey("\r")
 	b.until(`document.querySelector("th[aria-sort=descending]").textContent === "Sent"`)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// lookedAtApp says back what it gets, and gives some work to others.
-const lookedAtApp = `
+// inspectedApp says back what it gets, and gives some work to others.
+const inspectedApp = `
 def connect(message):
     message.reply_channel.send({"accept": True})
 
@@ -45,13 +45,13 @@ channel_routing = [
 `
 
 // copiedAndRun copies as curl and answers what the command says, as text.
-func (b *tab) copiedAndRun() string {
+func (b *tab) runCopiedCurl() string {
 	b.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
 		b.Skip("there is no curl on this machine")
 	}
 	c := exec.Command("sh")
-	c.Stdin = strings.NewReader(b.copied("curl") + "\n")
+	c.Stdin = strings.NewReader(b.copyWith("curl") + "\n")
 	out, err := c.CombinedOutput()
 	if err != nil {
 		b.Errorf("curl: %v: %.300s", err, out)
@@ -69,48 +69,48 @@ func (b *tab) openMessage(text string) {
 
 func testMessagesAreFilteredAndHeld(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
-	p := start(t, lookedAtApp, "--store", "memory")
+	p := start(t, inspectedApp, "--store", "memory")
 	s := p.dial("/talk")
-	s.ask("one")
+	s.exchange("one")
 	p.get("/?x=1")
 
-	p.looking(b, "messages")
-	b.shows("you said one")
-	b.write("main input[type=search]", "chanel:x")
-	b.shows("There is no chanel:")
-	b.is("the field is marked as invalid", `document.querySelector("input[type=search]").getAttribute("aria-invalid") === "true"`)
-	b.write("main input[type=search]", `text:"you said`)
-	b.shows("is not closed")
-	b.write("main input[type=search]", `path:/talk text:"you said one"`)
+	p.openView(b, "messages")
+	b.waitForText("you said one")
+	b.typeInto("main input[type=search]", "chanel:x")
+	b.waitForText("There is no chanel:")
+	b.check("the field is marked as invalid", `document.querySelector("input[type=search]").getAttribute("aria-invalid") === "true"`)
+	b.typeInto("main input[type=search]", `text:"you said`)
+	b.waitForText("is not closed")
+	b.typeInto("main input[type=search]", `path:/talk text:"you said one"`)
 	b.until(`document.querySelectorAll(".messages tr[data-id]").length === 1 && document.querySelector("p.wrong").hidden`)
-	b.write("main input[type=search]", "kind:dropped")
-	b.shows("Nothing that is remembered fits the filter")
-	b.press("Terms")
-	b.shows("what a connection sent, and what was sent to it")
-	b.write("main input[type=search]", "path:/talk")
-	b.shows("you said one")
+	b.typeInto("main input[type=search]", "kind:dropped")
+	b.waitForText("Nothing that is remembered fits the filter")
+	b.clickButton("Terms")
+	b.waitForText("what a connection sent, and what was sent to it")
+	b.typeInto("main input[type=search]", "path:/talk")
+	b.waitForText("you said one")
 
 	// Held, the list stands still and counts.
 	b.do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent(" "))
-	b.shows("held · 0 passed meanwhile")
-	rows := b.number(`document.querySelectorAll(".messages tr[data-id]").length`)
-	s.ask("two")
-	s.ask("three")
-	b.shows("held · 4 passed meanwhile")
-	b.is("no row came while held", `document.querySelectorAll(".messages tr[data-id]").length === `+strconv.Itoa(rows))
-	b.press("Go on")
-	b.shows("you said three")
+	b.waitForText("held · 0 passed meanwhile")
+	rows := b.integer(`document.querySelectorAll(".messages tr[data-id]").length`)
+	s.exchange("two")
+	s.exchange("three")
+	b.waitForText("held · 4 passed meanwhile")
+	b.check("no row came while held", `document.querySelectorAll(".messages tr[data-id]").length === `+strconv.Itoa(rows))
+	b.clickButton("Go on")
+	b.waitForText("you said three")
 
 	// So it does while a message is open.
 	b.openMessage("you said two")
-	b.shows("Content")
+	b.waitForText("Content")
 	b.run(`window.selected = document.querySelector(".messages tr.selected"); window.top0 = selected.getBoundingClientRect().top`)
-	s.ask("four")
+	s.exchange("four")
 	b.until(`!document.querySelector(".more").hidden`)
-	b.is("the open row has not moved", `window.selected === document.querySelector(".messages tr.selected") && Math.abs(selected.getBoundingClientRect().top - top0) < 1`)
+	b.check("the open row has not moved", `window.selected === document.querySelector(".messages tr.selected") && Math.abs(selected.getBoundingClientRect().top - top0) < 1`)
 	b.click(".more")
-	b.shows("you said four")
-	b.is("the open row is still marked", `document.querySelector(".messages tr.selected").textContent.includes("you said two")`)
+	b.waitForText("you said four")
+	b.check("the open row is still marked", `document.querySelector(".messages tr.selected").textContent.includes("you said two")`)
 	b.do(chromedp.KeyEvent("k"))
 	b.until(`document.querySelector(".detail").textContent.includes("three")`)
 	b.do(chromedp.KeyEvent(kb.Escape))
@@ -119,12 +119,12 @@ func testMessagesAreFilteredAndHeld(t *testing.T, b *tab) {
 
 func testChainIsAWaterfall(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
-	p := start(t, lookedAtApp, "--store", "memory")
+	p := start(t, inspectedApp, "--store", "memory")
 	p.get("/?x=1&y=%5B2%5D")
-	p.looking(b, "messages?filter=path:/")
+	p.openView(b, "messages?filter=path:/")
 	b.openMessage("GET /?x=1")
 	b.until(`document.querySelectorAll(".waterfall .wrow").length === 4`)
-	rows := b.words(`[...document.querySelectorAll(".waterfall .wrow")].map((r) => r.innerText.replaceAll("\n", " ")).join("\n")`)
+	rows := b.text(`[...document.querySelectorAll(".waterfall .wrow")].map((r) => r.innerText.replaceAll("\n", " ")).join("\n")`)
 	for i, want := range []string{"socket GET / → 200", "http.request handled by page (app.star:", "jobs sent from app.star:14", "sent from page (app.star:"} {
 		if line := strings.Split(rows, "\n")[i]; !strings.Contains(line, want) {
 			t.Errorf("row %d of the waterfall: %q, want %q", i, line, want)
@@ -135,16 +135,16 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 			t.Errorf("the waterfall has no %q:\n%s", want, rows)
 		}
 	}
-	b.is("headers are a table", `document.querySelectorAll(".headers th").length >= 2`)
+	b.check("headers are a table", `document.querySelectorAll(".headers th").length >= 2`)
 
 	b.run(`[...document.querySelectorAll(".detail button")].find((x) => x.textContent === "Replay").focus()`)
 	b.do(chromedp.KeyEvent(kb.Enter))
-	b.shows("Replayed: 200 in")
-	b.is("the answer is in the dialog", `document.querySelector("dialog").innerText.includes("GET 1")`)
-	b.press("Close")
+	b.waitForText("Replayed: 200 in")
+	b.check("the answer is in the dialog", `document.querySelector("dialog").innerText.includes("GET 1")`)
+	b.clickButton("Close")
 	b.until(`!document.querySelector("dialog").open && document.activeElement.textContent === "Replay"`)
 
-	if got := b.copiedAndRun(); !strings.Contains(got, "GET 1") {
+	if got := b.runCopiedCurl(); !strings.Contains(got, "GET 1") {
 		t.Errorf("the copied command said %s", got)
 	}
 	b.do(chromedp.KeyEvent(kb.Escape))
@@ -154,31 +154,31 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 		if _, err := http.Post(p.url+"/?x="+kind, "text/plain", strings.NewReader(body)); err != nil {
 			t.Fatal(err)
 		}
-		p.looking(b, `messages?filter=channel:http.request text:"POST /?x=`+kind+`"`)
+		p.openView(b, `messages?filter=channel:http.request text:"POST /?x=`+kind+`"`)
 		b.openMessage("POST /?x=" + kind)
-		b.shows("Content")
+		b.waitForText("Content")
 		want := "POST " + kind + " " + strings.ToValidUTF8(body, "\ufffd")
-		if got := b.copiedAndRun(); !strings.Contains(got, want) {
+		if got := b.runCopiedCurl(); !strings.Contains(got, want) {
 			t.Errorf("%s: of %d bytes came %d: %.300q", kind, len(want), len(got), got)
 		}
 	}
 	p.mustCommand("flush", "--yes")
 
-	p.looking(b, "messages?filter=channel:jobs")
+	p.openView(b, "messages?filter=channel:jobs")
 	b.openMessage("bytes(2)")
-	b.shows("00 ff")
+	b.waitForText("00 ff")
 	var got map[string]any
-	if err := json.Unmarshal([]byte(b.copied("JSON")), &got); err != nil || got["data"] != "\uffffAP8=" {
+	if err := json.Unmarshal([]byte(b.copyWith("JSON")), &got); err != nil || got["data"] != "\uffffAP8=" {
 		t.Errorf("as JSON: %v, %v", got, err)
 	}
-	if got, want := b.copied("Starlark"), `layer.send("jobs", {
+	if got, want := b.copyWith("Starlark"), `layer.send("jobs", {
     "data": b"\x00\xff",
     "half": 0.5,
     "one": 1.0,
 })`; got != want {
 		t.Errorf("as Starlark:\n%s", got)
 	}
-	b.copiedAndRun()
+	b.runCopiedCurl()
 	if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, "1.0") || !strings.Contains(got, "AP8=") {
 		t.Errorf("curl sent %s", got)
 	}
@@ -188,18 +188,18 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 		p.mustCommand("group", "add", "all", "work."+strconv.Itoa(i))
 	}
 	p.mustCommand("group", "send", "all", `{"text": "to everybody"}`)
-	b.write("main input[type=search]", "group:all")
+	b.typeInto("main input[type=search]", "group:all")
 	b.openMessage("to everybody")
-	b.shows("7 more copies to the group all, waits")
-	b.is("the open one is shown", `!!document.querySelector(".waterfall .selected")`)
+	b.waitForText("7 more copies to the group all, waits")
+	b.check("the open one is shown", `!!document.querySelector(".waterfall .selected")`)
 	b.run(`document.querySelector(".fold").click()`)
 	b.until(`document.querySelectorAll(".waterfall .wrow").length === 12`)
 
-	b.press("Edit & send again")
+	b.clickButton("Edit & send again")
 	b.fill("message", `{"text": `)
-	b.press("Send")
-	b.shows("The message is not JSON")
-	b.is("what was written stays", `document.querySelector("dialog [name=message]").value === '{"text": '`)
+	b.clickButton("Send")
+	b.waitForText("The message is not JSON")
+	b.check("what was written stays", `document.querySelector("dialog [name=message]").value === '{"text": '`)
 	b.do(chromedp.KeyEvent(kb.Escape))
 }
 
@@ -209,13 +209,13 @@ func testResentMessage(t *testing.T, b *tab) {
 	s := p.dial("/chat")
 	s.send("hello")
 	s.receive()
-	p.looking(b, "messages?filter=channel:*!*")
-	b.shows("hello")
+	p.openView(b, "messages?filter=channel:*!*")
+	b.waitForText("hello")
 	b.until(`[...document.querySelectorAll(".messages tr[data-id]")].some(r => r.textContent.includes("hello"))`)
 	b.run(`[...document.querySelectorAll(".messages tr[data-id]")].find(r => r.textContent.includes("hello")).click()`)
-	b.press("Edit & send again")
+	b.clickButton("Edit & send again")
 	b.fill("message", `{"text": "hello again"}`)
-	b.press("Send")
+	b.clickButton("Send")
 	if got := s.receive(); got != "hello again" {
 		t.Errorf("the socket got %q", got)
 	}

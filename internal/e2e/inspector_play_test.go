@@ -10,49 +10,49 @@ import (
 
 func testPlayRemembers(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
-	p := start(t, lookedAtApp, "--store", "memory")
-	p.looking(b, "play")
+	p := start(t, inspectedApp, "--store", "memory")
+	p.openView(b, "play")
 	// What is no history of ours must not break the page.
 	b.run(`for (const [key, value] of [["play.request", "{"], ["play.requests", '[{"method": 1}, null]'], ["play.frames", '{"a": 1}'], ["play.wspath", "7"], ["theme", '"purple"']]) localStorage.setItem(key, value)`)
-	p.looking(b, "play")
+	p.openView(b, "play")
 
 	request := func(method, path, headers, kind, body, want string) {
 		t.Helper()
 		b.run(`const [m] = document.querySelectorAll(".play select"); m.value = ` + quoteJS(method))
-		b.write(`.play input[aria-label=Path]`, path)
-		b.write(`.play form:not(.line) textarea`, headers)
+		b.typeInto(`.play input[aria-label=Path]`, path)
+		b.typeInto(`.play form:not(.line) textarea`, headers)
 		b.run(`const f = document.querySelector(".play form"); f.querySelector("label select").value = ` + quoteJS(kind) + `; f.querySelectorAll("textarea")[1].value = ` + quoteJS(body) + `; document.querySelector(".answer").replaceChildren()`)
 		b.click(`.play form button.primary`)
 		b.until(`document.querySelector(".play").innerText.includes(` + quoteJS(want) + `)`)
 	}
 	request("GET", "/data", "", "text", "", `"markup": "<b>bold</b>"`)
-	b.is("JSON is indented", `document.querySelector(".answer pre").textContent.includes("\n  \"list\": [\n    1,\n    2.0\n  ]")`)
+	b.check("JSON is indented", `document.querySelector(".answer pre").textContent.includes("\n  \"list\": [\n    1,\n    2.0\n  ]")`)
 	request("GET", "/picture", "", "text", "", "89 50 4e 47 00")
-	b.is("nothing of it is HTML", `!document.querySelector(".answer :is(b:not(.status), img, script)")`)
+	b.check("nothing of it is HTML", `!document.querySelector(".answer :is(b:not(.status), img, script)")`)
 	request("POST", "/?x=2", "X-Odd: yes", "hex", "61 62", "POST 2 ab yes")
 	request("PUT", "/", "", "base64", "YWJj", "PUT  abc")
 	request("PUT", "/", "", "hex", "6", "one is missing")
 	request("GET", "/", "no header", "text", "", "Line 1 of the headers is none")
-	b.write(`.play form:not(.line) textarea`, "")
+	b.typeInto(`.play form:not(.line) textarea`, "")
 
 	// The history is picked from, sent again, kept over a reload of the page.
 	history := `[...document.querySelectorAll(".past li")].map((l) => l.querySelector("b").textContent + " " + l.querySelector(".path").textContent).join()`
 	b.until(history + ` === "PUT /,POST /?x=2,GET /picture,GET /data"`)
-	p.looking(b, "play")
+	p.openView(b, "play")
 	b.until(history + ` === "PUT /,POST /?x=2,GET /picture,GET /data"`)
 	b.run(`document.querySelectorAll(".pick")[1].click()`)
-	b.is("the form is filled", `document.querySelectorAll(".play form textarea")[0].value === "X-Odd: yes" && document.querySelector(".play form label select").value === "hex"`)
+	b.check("the form is filled", `document.querySelectorAll(".play form textarea")[0].value === "X-Odd: yes" && document.querySelector(".play form label select").value === "hex"`)
 	b.run(`[...document.querySelectorAll(".past li button")].filter((x) => x.textContent === "Again")[1].click()`)
-	b.shows("POST 2 ab yes")
+	b.waitForText("POST 2 ab yes")
 	b.run(`document.querySelector(".past li [aria-label^=Delete]").click()`)
 	b.until(history + ` === "PUT /,GET /picture,GET /data"`)
-	b.press("Delete all…")
-	b.press("Delete")
+	b.clickButton("Delete all…")
+	b.clickButton("Delete")
 	b.until(`document.querySelector(".past").hidden && !JSON.parse(localStorage.getItem("play.requests")).length`)
 
 	// Several sockets at once.
 	b.run(`document.querySelector("[name=number]").value = 3`)
-	b.press("Open")
+	b.clickButton("Open")
 	b.until(`document.querySelectorAll(".socket .tag.good").length === 3`)
 	write := func(within, kind, text string) {
 		b.run(`const s = document.querySelector(` + quoteJS(within) + `); s.querySelector("select").value = ` + quoteJS(kind) + `; const f = s.querySelector("textarea"); f.focus(); f.value = ` + quoteJS(text))
@@ -63,7 +63,7 @@ func testPlayRemembers(t *testing.T, b *tab) {
 	write(".socket", "hex", "00 01 ff")
 	b.until(`document.querySelectorAll(".talk")[0].innerText.split("000000  00 01 ff").length === 3`)
 	write(".socket", "base64", "%")
-	b.shows("This is not base64")
+	b.waitForText("This is not base64")
 	write(".socket", "base64", "AAIC")
 	b.until(`document.querySelectorAll(".talk")[0].innerText.split("00 02 02").length === 3`)
 
@@ -82,51 +82,51 @@ func testPlayRemembers(t *testing.T, b *tab) {
 	b.run(`location.hash = "#/play"`)
 	b.until(`document.querySelectorAll(".socket .tag.good").length === 3`)
 	b.run(`document.querySelector(".socket .code").value = "1001"; document.querySelector(".socket button.danger").click()`)
-	b.shows("A page may close with 1000")
+	b.waitForText("A page may close with 1000")
 	b.run(`document.querySelector(".socket .code").value = "4007"; document.querySelector(".socket button.danger").click()`)
-	b.shows("closed 4007")
-	b.press("Delete sent frames…")
-	b.press("Delete")
+	b.waitForText("closed 4007")
+	b.clickButton("Delete sent frames…")
+	b.clickButton("Delete")
 	b.until(`localStorage.getItem("play.frames") === "[]"`)
 }
 
 func testStateAndPlay(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, chatApp, "--store", "memory")
-	p.looking(b, "state")
-	b.press("Set a key…")
+	p.openView(b, "state")
+	b.clickButton("Set a key…")
 	b.fill("key", "rooms")
 	b.fill("value", `["lobby"]`)
-	b.press("Set")
-	b.shows(`["lobby"]`)
-	b.press("Set a key…")
+	b.clickButton("Set")
+	b.waitForText(`["lobby"]`)
+	b.clickButton("Set a key…")
 	b.fill("key", "exact")
-	b.refuses("value", `[1.0`, "The value is not JSON")
-	b.refuses("value", `"`+strings.Repeat("x", 2<<20)+`"`, "too large")
+	b.submitInvalid("value", `[1.0`, "The value is not JSON")
+	b.submitInvalid("value", `"`+strings.Repeat("x", 2<<20)+`"`, "too large")
 	b.fill("value", `[1.0, 9007199254740993, "\uffffAP8="]`)
-	b.press("Set")
+	b.clickButton("Set")
 	row := `[...document.querySelectorAll("main tbody tr")].find((r) => r.textContent.includes("exact"))`
 	for range 2 { // as it was set, and as it was set from what is shown
 		b.until(row + `?.textContent.includes("9007199254740993")`)
-		b.is("1.0 is shown", `/1\.0\b/.test(`+row+`.textContent)`)
+		b.check("1.0 is shown", `/1\.0\b/.test(`+row+`.textContent)`)
 		b.run(row + `.querySelector("button").click()`)
 		b.until(`document.querySelector("dialog[open] [name=value]")?.value === ` + quoteJS(`[
   1.0,
   9007199254740993,
   "\\uffffAP8="
 ]`))
-		b.press("Set")
+		b.clickButton("Set")
 		b.until(`!document.querySelector("dialog[open]")`)
 	}
 
-	p.looking(b, "play")
+	p.openView(b, "play")
 	b.click(`.play form button.primary`)
-	b.shows("page of GET")
+	b.waitForText("page of GET")
 	for range 2 {
 		b.run(`document.querySelector(".play form.line button").click()`)
 	}
 	b.until(`document.querySelectorAll(".socket .tag.good").length === 2`)
 	b.run(`{ const s = document.querySelector(".socket"); s.querySelector("textarea").value = "met in a group"; [...s.querySelectorAll("button")].find(x => x.textContent === "Send").click(); }`)
 	b.until(`[...document.querySelectorAll(".socket .talk")].every(t => t.innerText.includes("met in a group"))`)
-	b.picture("inspector-play")
+	b.screenshot("inspector-play")
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -10,10 +11,10 @@ import (
 // answer by the new code, which includes the moment of quiet.
 func BenchmarkReload(b *testing.B) {
 	p := start(b, echoApp("0"))
-	p.saw("loaded")
+	p.waitFor("loaded")
 	var took []time.Duration
 	for i := 1; b.Loop(); i++ {
-		version := itoa(i)
+		version := strconv.Itoa(i)
 		began := time.Now()
 		p.save("app.star", echoApp(version))
 		for {

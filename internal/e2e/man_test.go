@@ -9,9 +9,9 @@ import (
 	"asgibox/internal/cli"
 )
 
-func TestEveryCommandHasAManPage(t *testing.T) {
+func TestEachCommandHasAManPage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man", "man1")
-	if status, out := controlled(t, "man", dir); status != 0 || out != "" {
+	if status, out := runCommand(t, "man", dir); status != 0 || out != "" {
 		t.Fatalf("status %d: %s", status, out)
 	}
 	read := func(name string) string {
@@ -35,12 +35,12 @@ func TestEveryCommandHasAManPage(t *testing.T) {
 	}
 }
 
-func TestManPagesNeedAFolder(t *testing.T) {
+func TestManFailsIfTheFolderIsAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if status, out := controlled(t, "man", file); status != 1 || !strings.Contains(out, file) {
+	if status, out := runCommand(t, "man", file); status != 1 || !strings.Contains(out, file) {
 		t.Errorf("status %d: %s", status, out)
 	}
 }

@@ -3,11 +3,13 @@ package e2e
 import (
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// jobsApp queues a job a request; who may work on it is up to the flags.
+// jobsApp queues a job for each request. Flags decide whether its workers do the
+// jobs.
 const jobsApp = `
 def submit(message):
     layer.send("jobs", {"path": message["path"]})
@@ -27,13 +29,13 @@ channel_routing = [
 ]
 `
 
-func TestQueuedJobsSurviveKillNineAndAreDoneOnce(t *testing.T) {
+func TestQueuedJobsSurviveKill9AndRunOnce(t *testing.T) {
 	const jobs = 100
-	dir := t.TempDir()
-	p := spawn(t, dirWith(t, dir, jobsApp), "--exclude-channels", "jobs")
+	app := writeApp(t, jobsApp)
+	p := startProcess(t, app, "--exclude-channels", "jobs")
 	var want []string
 	for i := range jobs {
-		path := "/job" + itoa(i)
+		path := "/job" + strconv.Itoa(i)
 		want = append(want, path)
 		if status, body := p.get(path); status != 202 {
 			t.Fatalf("%d %s", status, body)
@@ -41,11 +43,11 @@ func TestQueuedJobsSurviveKillNineAndAreDoneOnce(t *testing.T) {
 	}
 	p.kill()
 
-	p = spawn(t, dir)
+	p = startProcess(t, app)
 	for i := range jobs {
-		p.saw("did /job" + itoa(i) + `\b`)
+		p.waitFor("did /job" + strconv.Itoa(i) + `\b`)
 	}
-	// The answer tells of what is on disk.
+	// A server replies only with state that is on disk.
 	_, body := p.get("/done")
 	for _, path := range want {
 		if n := strings.Count(body+"\n", path+"\n"); n != 1 {
@@ -54,19 +56,19 @@ func TestQueuedJobsSurviveKillNineAndAreDoneOnce(t *testing.T) {
 	}
 	p.kill()
 
-	p = spawn(t, dir)
-	p.get("/last") // whatever was left would be done before it
-	p.saw(`did /last\b`)
+	p = startProcess(t, app)
+	p.get("/last") // a job that was left would be done before it
+	p.waitFor(`did /last\b`)
 	if strings.Contains(p.out.String(), "did /job") {
 		t.Errorf("jobs were done again:\n%s", p.out)
 	}
 }
 
-// spawn runs the program as a process of its own, to be killed.
-func spawn(t *testing.T, dir string, args ...string) *process {
+// startProcess runs a server in a separate process.
+func startProcess(t *testing.T, app string, args ...string) *process {
 	t.Helper()
-	p := &process{program: &program{TB: t, dir: dir, out: newTranscript()}, ended: make(chan struct{})}
-	args = append([]string{"run", filepath.Join(dir, "app.star"), "--port", "0"}, args...)
+	p := &process{program: &program{TB: t, dir: filepath.Dir(app), out: newTranscript()}, ended: make(chan struct{})}
+	args = append([]string{"run", app, "--port", "0"}, args...)
 	p.cmd = exec.Command(binary(t), args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
@@ -77,18 +79,19 @@ func spawn(t *testing.T, dir string, args ...string) *process {
 		close(p.ended)
 	}()
 	t.Cleanup(p.kill)
-	p.url = strings.TrimSuffix(p.saw(`open +(http\S+)`)[1], "/")
+	p.url = p.appURL()
 	return p
 }
 
+// process is the program in a separate process.
 type process struct {
 	*program
 	cmd   *exec.Cmd
 	ended chan struct{}
 }
 
-// kill ends it as kill -9 does.
+// kill ends the process as kill -9 does.
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may have ended
+	_ = p.cmd.Process.Kill() // the process may have ended
 	<-p.ended
 }

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,10 +20,10 @@ import (
 	"asgibox/internal/cli"
 )
 
-// builtProgram is the path of the program's binary, once it is built.
+// builtProgram is the path of the binary that buildProgram makes.
 var builtProgram string
 
-// buildProgram builds the binary once, in a folder that TestMain removes.
+// buildProgram builds the binary once. TestMain removes it.
 var buildProgram = sync.OnceValue(func() error {
 	args := []string{"build", "-o", builtProgram}
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
@@ -43,14 +42,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	builtProgram = filepath.Join(dir, "asgibox.exe") // Windows needs the ending
+	builtProgram = filepath.Join(dir, "asgibox.exe") // Windows requires the suffix
 	status := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(status)
 }
 
-// binary returns the path of the program's binary, for tests that need a
-// process of its own.
+// binary returns the path of the binary, for tests that need a separate process.
 func binary(t testing.TB) string {
 	t.Helper()
 	if err := buildProgram(); err != nil {
@@ -59,32 +57,36 @@ func binary(t testing.TB) string {
 	return builtProgram
 }
 
-// patience is how long a test waits for what must come.
+// patience is how long a test waits for an expected event.
 const patience = 30 * time.Second
 
-// program is a server started by a test, with all that it says.
+// program is the program, started by a test within the test's process.
 type program struct {
 	testing.TB
-	dir  string // of app.star
-	url  string
+	dir  string // of the application
+	url  string // of a server
 	out  *transcript
-	stop func() int // as Ctrl-C does; answers the exit status
+	stop func() int // stops the program as Ctrl-C does and returns the exit status
 }
 
-// start runs the whole program on app.star with that content, on a free port.
+// start runs a server with the application on a free port.
 func start(t testing.TB, app string, args ...string) *program {
 	t.Helper()
-	dir := t.TempDir()
-	p := &program{TB: t, dir: dir}
-	p.save("app.star", app)
-	return startIn(t, dir, "app.star", args...)
+	return startIn(t, filepath.Dir(writeApp(t, app)), "app.star", args...)
 }
 
-// startIn runs the whole program on an application that is there.
+// startIn runs a server with an application that exists, on a free port.
 func startIn(t testing.TB, dir, app string, args ...string) *program {
 	t.Helper()
+	p := launch(t, dir, append([]string{"run", filepath.Join(dir, app), "--port", "0"}, args...)...)
+	p.url = p.appURL()
+	return p
+}
+
+// launch runs any command until stop is called or the test ends.
+func launch(t testing.TB, dir string, args ...string) *program {
+	t.Helper()
 	p := &program{TB: t, dir: dir, out: newTranscript()}
-	args = append([]string{"run", filepath.Join(dir, app), "--port", "0"}, args...)
 	ctx, cancel := context.WithCancel(context.Background())
 	status := make(chan int, 1)
 	go func() { status <- cli.Run(ctx, args, strings.NewReader(""), p.out, p.out) }()
@@ -94,13 +96,44 @@ func startIn(t testing.TB, dir, app string, args ...string) *program {
 		case s := <-status:
 			return s
 		case <-time.After(patience):
-			t.Errorf("the program does not end; it said:\n%s", p.out)
+			t.Errorf("the program does not end; its output:\n%s", p.out)
 			return -1
 		}
 	})
 	t.Cleanup(func() { p.stop() })
-	p.url = strings.TrimSuffix(p.saw(`open +(http\S+)`)[1], "/")
 	return p
+}
+
+// inBackground runs a command against the server.
+func (p *program) inBackground(args ...string) *program {
+	p.Helper()
+	return launch(p.TB, p.dir, append(args, "--control", p.controlURL())...)
+}
+
+// worker runs the application as a worker of a server.
+func (p *program) worker(args ...string) *program {
+	p.Helper()
+	w := launch(p.TB, p.dir, append([]string{"worker", filepath.Join(p.dir, "app.star")}, args...)...)
+	w.waitFor("loaded app.star, generation 1")
+	return w
+}
+
+// appURL waits for the URL of the application, without a slash at its end.
+func (p *program) appURL() string {
+	p.Helper()
+	return strings.TrimSuffix(p.waitFor(`open +(http\S+)`)[1], "/")
+}
+
+// controlURL waits for the URL of the control server, with its token.
+func (p *program) controlURL() string {
+	p.Helper()
+	return p.waitFor(`inspector +(http\S+)`)[1]
+}
+
+// controlAddress returns the host and port of a control server without a token.
+func (p *program) controlAddress() string {
+	p.Helper()
+	return strings.Trim(strings.TrimPrefix(p.controlURL(), "http:"), "/")
 }
 
 // save writes a file of the application.
@@ -111,57 +144,17 @@ func (p *program) save(name, content string) {
 	}
 }
 
-// saw waits until the program has said something that fits.
-func (p *program) saw(pattern string) []string {
+// waitFor waits until the output matches and returns the match and its groups.
+func (p *program) waitFor(pattern string) []string {
 	p.Helper()
-	found := p.out.wait(regexp.MustCompile(pattern))
-	if found == nil {
-		p.Fatalf("the program did not say %q but:\n%s", pattern, p.out)
+	match := p.out.wait(regexp.MustCompile(pattern))
+	if match == nil {
+		p.Fatalf("the output does not match %q:\n%s", pattern, p.out)
 	}
-	return found
+	return match
 }
 
-// get asks for a path and answers what came.
-func (p *program) get(path string) (status int, body string) {
-	p.Helper()
-	r, err := http.Get(p.url + path)
-	if err != nil {
-		p.Fatal(err)
-	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		p.Fatal(err)
-	}
-	return r.StatusCode, string(b)
-}
-
-// command runs a command against the program, named by its control server.
-func (p *program) command(args ...string) (status int, out string) {
-	p.Helper()
-	control := p.saw(`inspector +(http\S+)`)[1]
-	return controlled(p, append(args, "--control", control)...)
-}
-
-func controlled(t testing.TB, args ...string) (status int, out string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	var b bytes.Buffer
-	status = cli.Run(ctx, args, strings.NewReader(`{"text": "from stdin"}`), &b, &b)
-	return status, b.String()
-}
-
-func (p *program) mustCommand(args ...string) string {
-	p.Helper()
-	status, out := p.command(args...)
-	if status != 0 {
-		p.Fatalf("%q: status %d: %s", args, status, out)
-	}
-	return out
-}
-
-// eventually tries until it holds.
+// eventually waits until the condition holds.
 func (p *program) eventually(what string, holds func() bool) {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -177,43 +170,39 @@ func (p *program) eventually(what string, holds func() bool) {
 	}
 }
 
-// refused runs a command line that cannot work and answers its one line.
-func refused(t *testing.T, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	var out bytes.Buffer
-	if status := cli.Run(ctx, args, strings.NewReader(""), &out, &out); status != 1 {
-		t.Fatalf("exit status %d, having said:\n%s", status, &out)
-	}
-	line := strings.TrimSuffix(out.String(), "\n")
-	if strings.Contains(line, "\n") {
-		t.Fatalf("more than one line:\n%s", line)
-	}
-	return line
-}
-
-func expectText(t testing.TB, got, want string) {
-	t.Helper()
-	if !strings.Contains(got, want) {
-		t.Errorf("%q does not say %q", got, want)
-	}
-}
-
-// command runs a command line and answers its status and all it says.
-func command(t *testing.T, args ...string) (status int, output string) {
-	t.Helper()
-	var out bytes.Buffer
-	status = cli.Run(t.Context(), args, strings.NewReader(""), &out, &out)
-	return status, out.String()
-}
-
-func itoa(n int) string { return strconv.Itoa(n) }
-
-// loadAgain asks the control server to load the application again.
-func (p *program) loadAgain() {
+// get requests a path and returns the response.
+func (p *program) get(path string) (status int, body string) {
 	p.Helper()
-	r, err := http.Post(p.saw(`inspector +(http\S+)`)[1]+"api/reload", "application/json", strings.NewReader("{}"))
+	r, err := http.Get(p.url + path)
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return r.StatusCode, string(b)
+}
+
+// getBody requests a URL and returns the body of a response with status 200.
+func getBody(client *http.Client, url string) (string, error) {
+	r, err := client.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err == nil && r.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", r.Status, body)
+	}
+	return string(body), err
+}
+
+// requestReload makes the control server load the application again.
+func (p *program) requestReload() {
+	p.Helper()
+	r, err := http.Post(p.controlURL()+"api/reload", "application/json", strings.NewReader("{}"))
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -223,35 +212,50 @@ func (p *program) loadAgain() {
 	}
 }
 
-// inBackground runs a command until stop is called, which answers its status.
-func (p *program) inBackground(args ...string) (out *transcript, stop func() int) {
+// command runs a command against the server until it ends.
+func (p *program) command(args ...string) (status int, out string) {
 	p.Helper()
-	control := p.saw(`inspector +(http\S+)`)[1]
-	ctx, cancel := context.WithCancel(context.Background())
-	out = newTranscript()
-	status := make(chan int, 1)
-	go func() { status <- cli.Run(ctx, append(args, "--control", control), strings.NewReader(""), out, out) }()
-	p.Cleanup(cancel)
-	return out, func() int {
-		cancel()
-		return <-status
-	}
+	return runCommand(p, append(args, "--control", p.controlURL())...)
 }
 
-// worker runs an application for a server until stop is called.
-func (p *program) worker(args ...string) (w *program, stop func() int) {
+// mustCommand runs a command that must succeed and returns its output.
+func (p *program) mustCommand(args ...string) string {
 	p.Helper()
-	w = &program{TB: p.TB, dir: p.dir, out: newTranscript()}
-	ctx, cancel := context.WithCancel(context.Background())
-	status := make(chan int, 1)
-	go func() {
-		status <- cli.Run(ctx, append([]string{"worker", filepath.Join(p.dir, "app.star")}, args...), strings.NewReader(""), w.out, w.out)
-	}()
-	stop = sync.OnceValue(func() int {
-		cancel()
-		return <-status
-	})
-	p.Cleanup(func() { stop() })
-	w.saw("loaded app.star, generation 1")
-	return w, stop
+	status, out := p.command(args...)
+	if status != 0 {
+		p.Fatalf("%q: status %d: %s", args, status, out)
+	}
+	return out
+}
+
+// runCommand runs a command until it ends and returns its status and output.
+func runCommand(t testing.TB, args ...string) (status int, out string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var b bytes.Buffer
+	status = cli.Run(ctx, args, strings.NewReader(`{"text": "from stdin"}`), &b, &b)
+	return status, b.String()
+}
+
+// mustFail runs a command that must fail and returns its output of one line.
+func mustFail(t *testing.T, args ...string) string {
+	t.Helper()
+	status, out := runCommand(t, args...)
+	if status != 1 {
+		t.Fatalf("exit status %d, output:\n%s", status, out)
+	}
+	line := strings.TrimSuffix(out, "\n")
+	if strings.Contains(line, "\n") {
+		t.Fatalf("more than one line:\n%s", line)
+	}
+	return line
+}
+
+// expectText fails unless got contains want.
+func expectText(t testing.TB, got, want string) {
+	t.Helper()
+	if !strings.Contains(got, want) {
+		t.Errorf("%q does not contain %q", got, want)
+	}
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// everyTime answers something else each time: a name, a time, a cookie.
-const everyTime = `
+// varyingApp sends a different time, name or cookie in each reply.
+const varyingApp = `
 def page(request):
     request.session["seen"] = True
     return "page\nat %s\nof %s" % (time.now(), request.message.reply_channel.name)
@@ -32,8 +32,8 @@ channel_routing = [
 ]
 `
 
-// recorded waits until a file has a text so many times.
-func (p *program) recorded(file, text string, times int) {
+// waitForRecorded waits until a file contains a text that many times.
+func (p *program) waitForRecorded(file, text string, times int) {
 	p.Helper()
 	p.eventually(text+" is recorded", func() bool {
 		b, _ := os.ReadFile(file)
@@ -41,10 +41,10 @@ func (p *program) recorded(file, text string, times int) {
 	})
 }
 
-// record leaves a recording of a page and of two sockets that talk.
-func (p *program) record(file string) {
+// recordChat records a page and two sockets that exchange messages.
+func (p *program) recordChat(file string) {
 	p.Helper()
-	_, stop := p.inBackground("record", file)
+	c := p.inBackground("record", file)
 	p.eventually("a request is recorded", func() bool {
 		p.get("/page")
 		b, _ := os.ReadFile(file)
@@ -61,78 +61,78 @@ func (p *program) record(file string) {
 	one.c.CloseNow()
 	other.receive()
 	other.c.CloseNow()
-	p.recorded(file, `"channel":"websocket.disconnect"`, 2)
-	if status := stop(); status != 0 {
+	p.waitForRecorded(file, `"channel":"websocket.disconnect"`, 2)
+	if status := c.stop(); status != 0 {
 		p.Errorf("record ended with %d", status)
 	}
 }
 
-func TestARecordingIsPlayedAndCompared(t *testing.T) {
-	p := start(t, everyTime, "--store", "memory")
+func TestPlayComparesReplies(t *testing.T) {
+	p := start(t, varyingApp, "--store", "memory")
 	file := filepath.Join(t.TempDir(), "traffic")
-	p.record(file)
+	p.recordChat(file)
 	for _, speed := range [][]string{nil, {"--full-speed"}} {
 		if out := p.mustCommand(append([]string{"play", file}, speed...)...); !strings.Contains(out, " 0 did not") {
 			t.Errorf("played %q: %s", speed, out)
 		}
 	}
-	p.save("app.star", strings.NewReplacer(`"page\n`, `"another page\n`, ", said at", ", told at").Replace(everyTime))
-	p.saw("reloaded app.star")
+	p.save("app.star", strings.NewReplacer(`"page\n`, `"another page\n`, ", said at", ", written at").Replace(varyingApp))
+	p.waitFor("reloaded app.star")
 	status, out := p.command("play", file, "--full-speed")
 	if status != 1 {
 		t.Errorf("after the change: status %d", status)
 	}
 	for _, want := range []string{
-		"GET /page\n", "  - page\n  + another page\n    at ", "WebSocket /chat\n", "  - text hello, said at ", "  + text hello, told at ",
+		"GET /page\n", "  - page\n  + another page\n    at ", "WebSocket /chat\n", "  - text hello, said at ", "  + text hello, written at ",
 	} {
 		if !strings.Contains(out, want) {
-			t.Errorf("%q is not told: %s", want, out)
+			t.Errorf("the output has no %q: %s", want, out)
 		}
 	}
 	status, out = p.command("play", file, "--full-speed", "--json")
-	var told struct {
+	var result struct {
 		Different int
 		Finished  bool
 		Details   []any
 	}
-	if err := json.Unmarshal([]byte(out), &told); err != nil || status != 1 || !told.Finished || told.Different < 3 || len(told.Details) < 3 {
-		t.Errorf("as JSON: %d %+v, %v", status, told, err)
+	if err := json.Unmarshal([]byte(out), &result); err != nil || status != 1 || !result.Finished || result.Different < 3 || len(result.Details) < 3 {
+		t.Errorf("as JSON: %d %+v, %v", status, result, err)
 	}
 }
 
-func TestARecordingBesideTheApplicationReloadsNothing(t *testing.T) {
-	p := start(t, everyTime, "--store", "memory")
-	p.saw("generation 1")
+func TestRecordingDoesNotReloadTheApplication(t *testing.T) {
+	p := start(t, varyingApp, "--store", "memory")
+	p.waitFor("generation 1")
 	file := filepath.Join(p.dir, "traffic.rec")
 	if err := os.WriteFile(file, []byte("an older one"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p.saw(`reloaded traffic.rec, generation 2`) // whose it is nobody has said
-	p.record(file)
-	p.save("app.star", everyTime+"\n")
-	p.saw(`reloaded app.star, generation 3`) // of the recording came none before
+	p.waitFor(`reloaded traffic.rec, generation 2`) // no command has claimed the file yet
+	p.recordChat(file)
+	p.save("app.star", varyingApp+"\n")
+	p.waitFor(`reloaded app.star, generation 3`) // recording caused no reload
 }
 
-func TestARecordingGoesToStandardOutput(t *testing.T) {
-	p := start(t, everyTime, "--store", "memory")
-	out, stop := p.inBackground("record", "-", "path:/page")
+func TestRecordWritesToStandardOutput(t *testing.T) {
+	p := start(t, varyingApp, "--store", "memory")
+	c := p.inBackground("record", "-", "path:/page")
 	p.eventually("a request is recorded", func() bool {
 		p.get("/page")
 		p.get("/other")
-		return strings.Contains(out.String(), `"path":"/page"`)
+		return strings.Contains(c.out.String(), `"path":"/page"`)
 	})
-	if status := stop(); status != 0 || strings.Contains(out.String(), "/other") {
-		t.Errorf("status %d: %s", status, out)
+	if status := c.stop(); status != 0 || strings.Contains(c.out.String(), "/other") {
+		t.Errorf("status %d: %s", status, c.out)
 	}
-	for line := range strings.Lines(strings.TrimPrefix(out.String(), "recording; press Ctrl-C to stop\n")) {
+	for line := range strings.Lines(strings.TrimPrefix(c.out.String(), "recording; press Ctrl-C to stop\n")) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("not JSON: %s", line)
 		}
 	}
 }
 
-func TestWhatIsNoRecordingIsRefused(t *testing.T) {
-	p := start(t, everyTime, "--store", "memory")
+func TestInvalidRecordingsAreErrors(t *testing.T) {
+	p := start(t, varyingApp, "--store", "memory")
 	p.save("broken.rec", "{}\nhello\n")
 	for file, want := range map[string]string{
 		filepath.Join(p.dir, "broken.rec"): "line 1 of the recording",

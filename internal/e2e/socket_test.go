@@ -3,26 +3,10 @@ package e2e
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
 	"strings"
 
 	"github.com/coder/websocket"
 )
-
-// dial opens a WebSocket.
-func (p *program) dial(path string) *socket {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	c, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(p.url, "http")+path, nil)
-	if err != nil {
-		p.Fatalf("dial %s: %v; the program said:\n%s", path, err, p.out)
-	}
-	p.Cleanup(func() { c.CloseNow() })
-	return &socket{p, c}
-}
 
 // socket is a test's end of a WebSocket.
 type socket struct {
@@ -30,6 +14,20 @@ type socket struct {
 	c *websocket.Conn
 }
 
+// dial opens a WebSocket to the application.
+func (p *program) dial(path string) *socket {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(p.url, "http")+path, nil)
+	if err != nil {
+		p.Fatalf("dial %s: %v; the program's output:\n%s", path, err, p.out)
+	}
+	p.Cleanup(func() { c.CloseNow() })
+	return &socket{p, c}
+}
+
+// send sends a text frame.
 func (s *socket) send(text string) {
 	s.p.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -39,74 +37,43 @@ func (s *socket) send(text string) {
 	}
 }
 
+// receive returns the content of the next frame.
 func (s *socket) receive() string {
+	s.p.Helper()
+	_, content := s.receiveFrame()
+	return content
+}
+
+// receiveFrame returns the next frame.
+func (s *socket) receiveFrame() (kind websocket.MessageType, content string) {
 	s.p.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, b, err := s.c.Read(ctx)
+	kind, b, err := s.c.Read(ctx)
 	if err != nil {
-		s.p.Fatalf("%v; the program said:\n%s", err, s.p.out)
+		s.p.Fatalf("%v; the program's output:\n%s", err, s.p.out)
 	}
-	return string(b)
+	return kind, string(b)
 }
 
-// ask sends and answers what comes back.
-func (s *socket) ask(text string) string {
+// exchange sends a text and returns the content of the next frame.
+func (s *socket) exchange(text string) string {
 	s.p.Helper()
 	s.send(text)
 	return s.receive()
 }
 
-// closed waits for the socket's end and answers its code.
-func (s *socket) closed() websocket.StatusCode {
+// waitClosed waits until the server closes the socket and returns its code and
+// reason. The code is -1 if there was no close frame.
+func (s *socket) waitClosed() websocket.CloseError {
 	s.p.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
 		if _, _, err := s.c.Read(ctx); err != nil {
-			return websocket.CloseStatus(err)
-		}
-	}
-}
-
-// ask answers the body of a response, or how the request failed.
-func ask(client *http.Client, url string) (string, error) {
-	r, err := client.Get(url)
-	if err != nil {
-		return "", err
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err == nil && r.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", r.Status, body)
-	}
-	return string(body), err
-}
-
-// frame reads one frame.
-func (s *socket) frame() (websocket.MessageType, string) {
-	s.p.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	kind, data, err := s.c.Read(ctx)
-	if err != nil {
-		s.p.Fatal(err)
-	}
-	return kind, string(data)
-}
-
-// ending reads up to the end, and answers how it closed.
-func (s *socket) ending() (code int, reason string) {
-	s.p.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for {
-		if _, _, err := s.c.Read(ctx); err != nil {
-			var end websocket.CloseError
-			if !errors.As(err, &end) {
-				s.p.Fatal(err)
-			}
-			return int(end.Code), end.Reason
+			end := websocket.CloseError{Code: -1, Reason: err.Error()}
+			errors.As(err, &end)
+			return end
 		}
 	}
 }

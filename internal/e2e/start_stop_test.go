@@ -14,8 +14,8 @@ import (
 	"asgibox/internal/cli"
 )
 
-func TestTheFourLinesAnswer(t *testing.T) {
-	p := startIn(t, copyOf(t, "../../examples"), "hello.star", "--store", "memory")
+func TestFourLinesServeRequests(t *testing.T) {
+	p := startIn(t, copyDir(t, "../../examples"), "hello.star", "--store", "memory")
 	r, err := http.Get(p.url + "/")
 	if err != nil {
 		t.Fatal(err)
@@ -24,27 +24,27 @@ func TestTheFourLinesAnswer(t *testing.T) {
 	if _, body := p.get("/"); r.StatusCode != 200 || body != "Hello World!" {
 		t.Errorf("%d %q", r.StatusCode, body)
 	}
-	p.saw(`GET / 200 `)
+	p.waitFor(`GET / 200 `)
 }
 
-func TestCtrlCDrainsAndExitsZero(t *testing.T) {
+func TestCtrlCClosesSocketsAndExitsWithZero(t *testing.T) {
 	p := start(t, echoApp("one"))
 	s := p.dial("/")
-	if got := s.ask("a"); got != "one a" {
+	if got := s.exchange("a"); got != "one a" {
 		t.Fatal(got)
 	}
-	closed := make(chan websocket.StatusCode)
-	go func() { closed <- s.closed() }()
+	closed := make(chan websocket.CloseError)
+	go func() { closed <- s.waitClosed() }()
 	if status := p.stop(); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
-	if code := <-closed; code != websocket.StatusGoingAway {
-		t.Errorf("the socket was closed with %d", code)
+	if end := <-closed; end.Code != websocket.StatusGoingAway {
+		t.Errorf("the socket was closed with %v", end)
 	}
 }
 
-func TestCtrlCAtOnceExitsZeroToo(t *testing.T) {
-	app := filepath.Join(dirWith(t, t.TempDir(), helloApp), "app.star")
+func TestCtrlCDuringStartExitsWithZero(t *testing.T) {
+	app := writeApp(t, helloApp)
 	for range 5 {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -55,31 +55,31 @@ func TestCtrlCAtOnceExitsZeroToo(t *testing.T) {
 	}
 }
 
-func TestCtrlCFinishesRequestsThatRun(t *testing.T) {
+func TestCtrlCFinishesRunningRequests(t *testing.T) {
 	p := start(t, `
 def slow(message):
-    log.info("begun")
+    log.info("started")
     sleep(0.2)
     message.reply_channel.send({"status": 200, "content": "finished"})
 
 channel_routing = {"http.request": slow}
 `)
-	answered := make(chan string)
+	reply := make(chan string)
 	go func() {
-		body, err := ask(http.DefaultClient, p.url)
+		body, err := getBody(http.DefaultClient, p.url)
 		if err != nil {
 			body = err.Error()
 		}
-		answered <- body
+		reply <- body
 	}()
-	p.saw("begun")
+	p.waitFor("started")
 	p.stop()
-	if body := <-answered; body != "finished" {
+	if body := <-reply; body != "finished" {
 		t.Error(body)
 	}
 }
 
-func TestTheStoreIsKeptBesideTheApplication(t *testing.T) {
+func TestStoreIsNextToTheApplication(t *testing.T) {
 	p := start(t, helloApp)
 	p.stop()
 	for _, name := range []string{"channels.db", ".gitignore"} {
@@ -89,27 +89,27 @@ func TestTheStoreIsKeptBesideTheApplication(t *testing.T) {
 	}
 }
 
-func TestASecondCtrlCEndsTheProcessAtOnce(t *testing.T) {
-	dir := dirWith(t, t.TempDir(), `
+func TestSecondCtrlCEndsTheProcessImmediately(t *testing.T) {
+	app := writeApp(t, `
 def hang(message):
     log.info("hanging")
     layer.receive(["nothing"], block=True)
 
 channel_routing = {"http.request": hang}
 `)
-	p := spawn(t, dir, "--grace", "10m", "--handler-timeout", "-1")
-	asked := make(chan struct{})
+	p := startProcess(t, app, "--grace", "10m", "--handler-timeout", "-1")
+	requested := make(chan struct{})
 	go func() {
-		defer close(asked)
+		defer close(requested)
 		if r, err := http.Get(p.url); err == nil {
 			r.Body.Close()
 		}
 	}()
-	p.saw("hanging")
+	p.waitFor("hanging")
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Skip("this system cannot interrupt a process:", err)
 	}
-	p.saw("stopping")
+	p.waitFor("stopping")
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +119,8 @@ channel_routing = {"http.request": hang}
 			t.Errorf("exit status %d", status)
 		}
 	case <-time.After(patience):
-		t.Error("it does not end")
+		t.Error("the process does not end")
 		p.kill()
 	}
-	<-asked
+	<-requested
 }

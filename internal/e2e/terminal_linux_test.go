@@ -19,8 +19,8 @@ import (
 // own.
 type terminalProgram struct {
 	*program
-	hands  *os.File // what is typed
-	screen *os.File // the program's end
+	ptmx   *os.File // what is typed
+	tty    *os.File // the program's end
 	before unix.Termios
 	ended  chan error
 	cmd    *exec.Cmd
@@ -28,33 +28,33 @@ type terminalProgram struct {
 }
 
 // inTerminal runs the program as somebody who sits at a terminal does.
-func inTerminal(t *testing.T) *terminalProgram {
+func startInTerminal(t *testing.T) *terminalProgram {
 	t.Helper()
-	hands, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	ptmx, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Skip("this machine has no pseudo-terminals:", err)
 	}
-	t.Cleanup(func() { hands.Close() })
-	if err := unix.IoctlSetPointerInt(int(hands.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+	t.Cleanup(func() { ptmx.Close() })
+	if err := unix.IoctlSetPointerInt(int(ptmx.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
-	n, err := unix.IoctlGetInt(int(hands.Fd()), unix.TIOCGPTN)
+	n, err := unix.IoctlGetInt(int(ptmx.Fd()), unix.TIOCGPTN)
 	if err != nil {
 		t.Fatal(err)
 	}
-	screen, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { screen.Close() })
-	before, err := unix.IoctlGetTermios(int(screen.Fd()), unix.TCGETS)
+	t.Cleanup(func() { tty.Close() })
+	before, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	p := &terminalProgram{
 		program: &program{TB: t, dir: dir, out: newTranscript()},
-		hands:   hands, screen: screen, before: *before, ended: make(chan error, 1), opened: filepath.Join(dir, ".opened"),
+		ptmx:    ptmx, tty: tty, before: *before, ended: make(chan error, 1), opened: filepath.Join(dir, ".opened"),
 	}
 	p.save("app.star", chatApp)
 	bin := filepath.Join(dir, ".bin")
@@ -67,17 +67,17 @@ func inTerminal(t *testing.T) *terminalProgram {
 	}
 	p.cmd = exec.Command(binary(t), "run", filepath.Join(dir, "app.star"), "--port", "0", "--control", "127.0.0.1:0", "--store", "memory")
 	p.cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = screen, screen, screen
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = tty, tty, tty
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { _, _ = io.Copy(p.out, hands) }() // ends with the terminal
+	go func() { _, _ = io.Copy(p.out, ptmx) }() // ends with the terminal
 	go func() { p.ended <- p.cmd.Wait() }()
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	p.saw(`generation 1`)
+	p.waitFor(`generation 1`)
 	p.eventually("keys are heard", func() bool {
-		now, err := unix.IoctlGetTermios(int(screen.Fd()), unix.TCGETS)
+		now, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 		return err == nil && now.Lflag&unix.ICANON == 0
 	})
 	return p
@@ -85,14 +85,14 @@ func inTerminal(t *testing.T) *terminalProgram {
 
 func (p *terminalProgram) press(key string) {
 	p.Helper()
-	if _, err := p.hands.WriteString(key); err != nil {
+	if _, err := p.ptmx.WriteString(key); err != nil {
 		p.Fatal(err)
 	}
 }
 
 // restored waits until the program has ended with that status, and wants the
 // terminal as it was.
-func (p *terminalProgram) restored(status int) {
+func (p *terminalProgram) waitRestored(status int) {
 	p.Helper()
 	select {
 	case <-p.ended:
@@ -102,15 +102,15 @@ func (p *terminalProgram) restored(status int) {
 	if got := p.cmd.ProcessState.ExitCode(); got != status {
 		p.Errorf("exit status %d; it said:\n%s", got, p.out)
 	}
-	now, err := unix.IoctlGetTermios(int(p.screen.Fd()), unix.TCGETS)
+	now, err := unix.IoctlGetTermios(int(p.tty.Fd()), unix.TCGETS)
 	if err != nil || *now != p.before {
 		p.Errorf("the terminal was left as %+v, %v", now, err)
 	}
 }
 
-func TestKeysAtATerminalOpenReloadClearAndQuit(t *testing.T) {
-	p := inTerminal(t)
-	open, look := p.saw(`open +(http\S+)`)[1], p.saw(`inspector +(http\S+)`)[1]
+func TestTerminalKeys(t *testing.T) {
+	p := startInTerminal(t)
+	open, look := p.waitFor(`open +(http\S+)`)[1], p.controlURL()
 	for key, url := range map[string]string{"o": open, "i": look} {
 		p.press(key)
 		p.eventually(key+" opens "+url, func() bool {
@@ -119,14 +119,14 @@ func TestKeysAtATerminalOpenReloadClearAndQuit(t *testing.T) {
 		})
 	}
 	p.press("r")
-	p.saw(`reloaded app\.star, generation 2`)
+	p.waitFor(`reloaded app\.star, generation 2`)
 	p.press("c")
-	p.saw("\x1b\\[2J")
+	p.waitFor("\x1b\\[2J")
 	p.press("q")
-	p.restored(0)
+	p.waitRestored(0)
 }
 
-func TestTheTerminalIsRestoredHoweverTheProgramIsEnded(t *testing.T) {
+func TestTerminalIsRestoredAtExit(t *testing.T) {
 	for name, end := range map[string]func(*terminalProgram){
 		"Ctrl-C":  func(p *terminalProgram) { p.press("\x03") },
 		"SIGTERM": func(p *terminalProgram) { _ = p.cmd.Process.Signal(syscall.SIGTERM) },
@@ -136,22 +136,22 @@ func TestTheTerminalIsRestoredHoweverTheProgramIsEnded(t *testing.T) {
 			// A program inherits it if who runs the tests ignores hang-ups.
 			signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 			t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
-			p := inTerminal(t)
+			p := startInTerminal(t)
 			end(p)
-			p.restored(0)
+			p.waitRestored(0)
 		})
 	}
 }
 
-func TestUnderNohupTheProgramOutlivesItsTerminal(t *testing.T) {
+func TestNohupIgnoresHangup(t *testing.T) {
 	signal.Ignore(syscall.SIGHUP)
 	t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
-	p := inTerminal(t)
+	p := startInTerminal(t)
 	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	p.press("r")
-	p.saw(`reloaded app\.star, generation 2`)
+	p.waitFor(`reloaded app\.star, generation 2`)
 	p.press("q")
-	p.restored(0)
+	p.waitRestored(0)
 }

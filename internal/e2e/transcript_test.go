@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// transcript is what a program says, for tests that wait for a word.
+// transcript stores the output of a program and lets a test wait for a line.
 type transcript struct {
 	mu   sync.Mutex // guards the rest
 	text bytes.Buffer
-	more chan struct{} // closed when text has grown
+	more chan struct{} // closed and replaced by each write
 }
 
 func newTranscript() *transcript { return &transcript{more: make(chan struct{})} }
@@ -30,14 +30,16 @@ func (t *transcript) String() string {
 	return t.text.String()
 }
 
+// wait waits until the output matches and returns the match and its groups, or
+// nil after patience.
 func (t *transcript) wait(pattern *regexp.Regexp) []string {
 	deadline := time.After(patience)
 	for {
 		t.mu.Lock()
-		found, more := pattern.FindStringSubmatch(t.text.String()), t.more
+		match, more := pattern.FindStringSubmatch(t.text.String()), t.more
 		t.mu.Unlock()
-		if found != nil {
-			return found
+		if match != nil {
+			return match
 		}
 		select {
 		case <-more:

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -12,11 +11,9 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
-
-	"asgibox/internal/cli"
 )
 
-func TestAWorkerInAnotherProcessAnswers(t *testing.T) {
+func TestWorkerInAnotherProcess(t *testing.T) {
 	const app = `
 def request(message):
     n = state.incr("visits")
@@ -32,30 +29,23 @@ def receive(message):
 channel_routing = {"http.request": request, "websocket.connect": connect, "websocket.receive": receive}
 `
 	p := start(t, app, "--no-workers")
-	w := &program{TB: t, dir: p.dir, out: newTranscript()}
-	ctx, cancel := context.WithCancel(t.Context())
-	status := make(chan int)
-	go func() {
-		status <- cli.Run(ctx, []string{"worker", filepath.Join(p.dir, "app.star")}, strings.NewReader(""), w.out, w.out)
-	}()
-	w.saw("loaded app.star, generation 1")
+	w := p.worker()
 	for _, want := range []string{"visit 1, one", "visit 2, one"} {
 		if _, body := p.get("/"); body != want {
 			t.Error(body)
 		}
 	}
 	s := p.dial("/")
-	if s.ask("a") != "a" || s.ask("b") != "a b" {
-		t.Error("the session was forgotten")
+	if s.exchange("a") != "a" || s.exchange("b") != "a b" {
+		t.Error("the session was lost")
 	}
 	p.save("app.star", strings.ReplaceAll(app, "one", "two"))
-	w.saw(`reloaded app\.star, generation 2`)
+	w.waitFor(`reloaded app\.star, generation 2`)
 	if _, body := p.get("/"); body != "visit 3, two" {
 		t.Error(body)
 	}
-	cancel()
-	if got := <-status; got != 0 {
-		t.Errorf("exit status %d", got)
+	if status := w.stop(); status != 0 {
+		t.Errorf("exit status %d", status)
 	}
 }
 
@@ -65,16 +55,16 @@ def page(request):
     return "visit %d of %d" % (request.session["n"], state.incr("visits"))
 
 def slow(request):
-    log.info("begun")
+    log.info("started")
     sleep(20)
     return "done"
 
 channel_routing = [view("/", page), view("/slow", slow)]
 `
 
-func TestStateAndSessionsOfAWorkerOutliveTheServerBeneathIt(t *testing.T) {
+func TestWorkerKeepsStateAndSessionsAfterServerRestart(t *testing.T) {
 	p := start(t, countingApp, "--no-workers", "--control", "127.0.0.1:0")
-	control := strings.TrimSuffix(p.saw(`inspector +(http\S+)`)[1], "/")
+	control := p.controlAddress()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -91,54 +81,54 @@ func TestStateAndSessionsOfAWorkerOutliveTheServerBeneathIt(t *testing.T) {
 			t.Errorf("%s, want %s, %v", b, want, err)
 		}
 	}
-	w, _ := p.worker("--control", control)
+	w := p.worker("--control", control)
 	visit("visit 1 of 1")
 	visit("visit 2 of 2")
 	if status := p.stop(); status != 0 {
 		t.Errorf("the server ended with %d", status)
 	}
-	w.saw("the layer cannot be reached; trying again")
-	p = startIn(t, p.dir, "app.star", "--no-workers", "--control", strings.TrimPrefix(control, "http://"))
+	w.waitFor("the layer cannot be reached; trying again")
+	p = startIn(t, p.dir, "app.star", "--no-workers", "--control", control)
 	visit("visit 3 of 3")
-	w.saw("the layer can be reached again")
+	w.waitFor("the layer can be reached again")
 }
 
-func TestAWorkerThatIsKilledLosesItsRequestAndNoOther(t *testing.T) {
+func TestKilledWorkerLosesOnlyItsRequest(t *testing.T) {
 	p := start(t, countingApp, "--no-workers", "--control", "127.0.0.1:0", "--http-timeout", "5")
-	control := p.saw(`inspector +(http\S+)`)[1]
+	control := p.controlURL()
 	out := newTranscript()
 	cmd := exec.Command(binary(t), "worker", filepath.Join(p.dir, "app.star"), "--control", control)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	answered := make(chan int, 1)
+	replied := make(chan int, 1)
 	go func() {
 		status, _ := p.get("/slow")
-		answered <- status
+		replied <- status
 	}()
-	(&program{TB: t, out: out}).saw("begun")
+	(&program{TB: t, out: out}).waitFor("started")
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	w, _ := p.worker("--control", control)
+	w := p.worker("--control", control)
 	if status, body := p.get("/"); status != 200 || body != "visit 1 of 1" {
 		t.Errorf("the next request: %d %s", status, body)
 	}
-	if status := <-answered; status != 503 {
-		t.Errorf("the request that was lost: %d", status)
+	if status := <-replied; status != 503 {
+		t.Errorf("the lost request: %d", status)
 	}
-	if strings.Contains(w.out.String(), "begun") {
+	if strings.Contains(w.out.String(), "started") {
 		t.Errorf("it was handled twice: %s", w.out)
 	}
 }
 
-func TestAWorkerNeedsTheTokenOfItsServer(t *testing.T) {
+func TestWorkerRequiresTheToken(t *testing.T) {
 	p := start(t, countingApp, "--store", "memory", "--no-workers", "--control", "0.0.0.0:0")
-	base, token, ok := strings.Cut(p.saw(`inspector +(http\S+)`)[1], "?token=")
+	base, token, ok := strings.Cut(p.controlURL(), "?token=")
 	if !ok {
 		t.Fatal("there is no token")
 	}
-	if out := refused(t, "worker", filepath.Join(p.dir, "app.star"), "--control", base); !strings.Contains(out, "token") {
+	if out := mustFail(t, "worker", filepath.Join(p.dir, "app.star"), "--control", base); !strings.Contains(out, "token") {
 		t.Errorf("without: %s", out)
 	}
 	t.Setenv("ASGIBOX_TOKEN", token)
@@ -148,13 +138,13 @@ func TestAWorkerNeedsTheTokenOfItsServer(t *testing.T) {
 	}
 }
 
-func TestAWorkerWithoutAServerSaysSo(t *testing.T) {
-	app := filepath.Join(dirWith(t, t.TempDir(), helloApp), "app.star")
-	expectText(t, refused(t, "worker", app), "no server runs")
+func TestWorkerWithoutServerIsAnError(t *testing.T) {
+	app := writeApp(t, helloApp)
+	expectText(t, mustFail(t, "worker", app), "no server runs")
 }
 
-// curlAnswers plays worker for one request, with curl alone.
-func curlAnswers(control, page string) error {
+// replyWithCurl serves one request as a worker that consists of curl.
+func replyWithCurl(control, page string) error {
 	curl := func(path, body string) ([]byte, error) {
 		return exec.Command("curl", "-sS", "--fail-with-body", control+path, "-d", body).Output()
 	}
@@ -176,37 +166,37 @@ func curlAnswers(control, page string) error {
 	return err
 }
 
-func needCurl(t *testing.T) {
+func requireCurl(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("there is no curl on this machine")
 	}
 }
 
-func TestCurlAloneCanBeAWorker(t *testing.T) {
-	needCurl(t)
-	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // nobody answers for the icon
-	control := p.saw(`inspector +(http\S+)`)[1]
-	answered := make(chan error, 1)
-	go func() { answered <- curlAnswers(control, "a page by curl") }()
+func TestCurlAsTheOnlyWorker(t *testing.T) {
+	requireCurl(t)
+	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // no worker replies to the request for the icon
+	control := p.controlURL()
+	replied := make(chan error, 1)
+	go func() { replied <- replyWithCurl(control, "a page by curl") }()
 	if status, body := p.get("/from/curl"); status != 200 || body != "a page by curl" {
 		t.Errorf("%d %s", status, body)
 	}
-	if err := <-answered; err != nil {
+	if err := <-replied; err != nil {
 		t.Error(err)
 	}
 }
 
-func TestABrowserGetsThePageThatCurlAnswers(t *testing.T) {
-	needCurl(t)
+func TestBrowserShowsAPageFromCurl(t *testing.T) {
+	requireCurl(t)
 	b := browser(t)()
-	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // nobody answers for the icon
-	control := p.saw(`inspector +(http\S+)`)[1]
-	answered := make(chan error, 1)
-	go func() { answered <- curlAnswers(control, "<h1>a page by curl</h1>") }()
+	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // no worker replies to the request for the icon
+	control := p.controlURL()
+	replied := make(chan error, 1)
+	go func() { replied <- replyWithCurl(control, "<h1>a page by curl</h1>") }()
 	b.do(chromedp.Navigate(p.url + "/from/curl"))
-	b.shows("a page by curl")
-	if err := <-answered; err != nil {
+	b.waitForText("a page by curl")
+	if err := <-replied; err != nil {
 		t.Error(err)
 	}
 }
