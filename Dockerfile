@@ -8,7 +8,8 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X asgibox/internal/command.release=$VERSION" -o /asgibox .
 
-FROM gcr.io/distroless/static-debian12
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /asgibox /usr/local/bin/asgibox
 WORKDIR /app
 EXPOSE 8000
