@@ -53,10 +53,10 @@ func explained(t testing.TB, src string) Explanation {
 
 var expectation = regexp.MustCompile(`#! (\d+) ([^/\n]*[^/\s])(?: / ([^\n]+))?`)
 
-// The expected column, message and hint stand as a comment on the wrong
+// The expected column, message and hint are in a comment on the wrong
 // line: "#! COL MESSAGE / HINT".
 func TestEachMistakeIsExplainedOnItsLine(t *testing.T) {
-	for _, file := range []string{"syntax", "names", "running"} {
+	for _, file := range []string{"syntax", "names", "runtime"} {
 		data, err := os.ReadFile("testdata/" + file + ".star")
 		if err != nil {
 			t.Fatal(err)
@@ -171,13 +171,13 @@ func TestHabitsOfOtherFrameworks(t *testing.T) {
 type placed struct{}
 
 func (placed) Error() string             { return "index.html:2:3: no such field" }
-func (placed) Hint() string              { return "look at the context" }
+func (placed) Hint() string              { return "check the context" }
 func (placed) Place() (string, int, int) { return "index.html", 2, 3 }
 
 func TestAnErrorBringsItsOwnHintAndPlace(t *testing.T) {
 	source := func(string) (string, bool) { return "<p>\n  {{.X}}\n</p>\n", true }
 	e := Error(fmt.Errorf("render: %w", placed{}), Options{Source: source})
-	if e.Hint != "look at the context" || len(e.Frames) != 1 || e.Frames[0].String() != "index.html:2:3" || len(e.Frames[0].Lines) != 3 {
+	if e.Hint != "check the context" || len(e.Frames) != 1 || e.Frames[0].String() != "index.html:2:3" || len(e.Frames[0].Lines) != 3 {
 		t.Errorf("got %+v", e)
 	}
 

@@ -43,7 +43,7 @@ func FromStarlark(v starlark.Value, limit int) (any, error) { return Converter(l
 func Converter(limit int) asgi.Converter {
 	left := limit
 	return func(v any) (any, error) {
-		if left -= 1; left < lenOf(v) {
+		if left--; left < lenOf(v) {
 			return nil, &asgi.MessageTooLargeError{Size: limit + 1, Limit: limit}
 		}
 		return convert(v)
@@ -73,11 +73,10 @@ func convert(v any) (any, error) {
 	case starlark.Float:
 		return float64(v), nil
 	case starlark.Int:
-		i, ok := v.Int64()
-		if !ok {
-			return nil, fmt.Errorf("%s is too large for a signed 64-bit integer; send it as text", shorten(v.String()))
+		if i, ok := v.Int64(); ok {
+			return i, nil
 		}
-		return i, nil
+		return nil, fmt.Errorf("%s is too large for a signed 64-bit integer; send it as text", shorten(v.String()))
 	case *starlark.List:
 		items := make([]any, v.Len())
 		for i := range items {
