@@ -6,8 +6,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// TestNamingOneChannelAllocatesNothing: loops do so for each message.
-func TestNamingOneChannelAllocatesNothing(t *testing.T) {
+// Loops call channelNames for each message.
+func TestChannelNamesOfOneChannelDoesNotAllocate(t *testing.T) {
 	r := new(run)
 	var name starlark.Value = starlark.String("http.request")
 	n := testing.AllocsPerRun(100, func() {

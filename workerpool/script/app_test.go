@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// The rows of the guide to writing applications, over real sockets.
+// These tests check the statements of docs/applications.md over real sockets.
 
-func TestViewsAnswerWithWhatTheyReturn(t *testing.T) {
+func TestViewsRespondWithTheirReturnValue(t *testing.T) {
 	s := setup{files: map[string]string{
 		"page.html":       `<h1>{{.title}}</h1>`,
 		"static/a.css":    "body{}",
@@ -140,7 +140,7 @@ channel_routing = [route("websocket.receive", echo, path="^/ws")]
 	ws.send("hi")
 	ws.want("hi")
 	if _, resp, err := s.tryDial("/other"); err == nil || resp.StatusCode != 404 {
-		t.Errorf("a path that no receive route takes: %v %v", resp, err)
+		t.Errorf("a path that no receive route matches: %v %v", resp, err)
 	}
 }
 
@@ -155,7 +155,7 @@ channel_routing = {"websocket.connect": connect}
 	}
 }
 
-func TestMessageIsADictOfTheHandlersOwn(t *testing.T) {
+func TestEachHandlerHasItsOwnMessageDict(t *testing.T) {
 	s := serve(t, `
 def index(message):
     content = message.content
@@ -178,7 +178,7 @@ channel_routing = {"http.request": index}
 	s.want("/", 500, `did you mean "path"?`)
 }
 
-func TestAttemptAnswersErrorsByKind(t *testing.T) {
+func TestAttemptReturnsTheKindOfAnError(t *testing.T) {
 	s := setup{}.serve(t, `
 def fail_with(text):
     fail(text)
@@ -230,7 +230,7 @@ channel_routing = [
 	}
 }
 
-func TestTheLayersCalls(t *testing.T) {
+func TestLayerFunctions(t *testing.T) {
 	s := serve(t, `
 def index(message):
     out = []
@@ -280,7 +280,7 @@ channel_routing = {"websocket.connect": connect, "websocket.receive": receive}
 	a.want("y")
 }
 
-func TestStateIsSharedAndAnswersTheNewValue(t *testing.T) {
+func TestStateIsSharedAndReturnsTheNewValue(t *testing.T) {
 	s := serve(t, `
 def index(message):
     out = [
@@ -306,14 +306,14 @@ channel_routing = [
 	s.want("/sends", 500, "cannot be called inside the function passed to state.update")
 }
 
-func TestSettingsComeFromFlagsOverTheEnvFile(t *testing.T) {
+func TestSettingsOfFlagsTakePrecedenceOverTheEnvFile(t *testing.T) {
 	c := setup{files: map[string]string{".env": "# comment\nA=file\nexport B=\"file b\"\n"}}
 	c.script.Settings = map[string]string{"A": "flag"}
 	s := c.serve(t, `channel_routing = [view("/", lambda request: settings["A"] + " " + settings["B"] + " " + settings.get("C", "none"))]`)
 	s.want("/", 200, "flag file b none")
 }
 
-func TestHTTPSessionsFollowTheBrowser(t *testing.T) {
+func TestHTTPSessionsBelongToTheBrowser(t *testing.T) {
 	s := serve(t, `
 def index(request):
     request.session["n"] = request.session.get("n", 0) + 1
@@ -340,11 +340,11 @@ channel_routing = [view("/", index), route("websocket.connect", connect), route(
 	ws.send("n?")
 	ws.want("2")
 	if r := s.get("/", "cookie", `other={"of": "another program"}; `+cookie); r.body != "3" {
-		t.Errorf("beside a malformed cookie: %v", r)
+		t.Errorf("with another malformed cookie: %v", r)
 	}
 }
 
-func TestHeldRequestsAreAnsweredByOthers(t *testing.T) {
+func TestAnotherHandlerRespondsToAHeldRequest(t *testing.T) {
 	s := serve(t, `
 def wait(request):
     Group("waiting").add(request.reply_channel)
@@ -366,7 +366,7 @@ channel_routing = [view("/wait", wait), view("/tell", tell)]
 	}
 }
 
-func TestWSGIServesWhatNoRouteMatched(t *testing.T) {
+func TestWSGIServesRequestsThatMatchNoRoute(t *testing.T) {
 	s := serve(t, `
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -379,14 +379,14 @@ channel_routing = [view("/view", lambda request: "view")]
 	}
 }
 
-func TestLargeBodiesAreReadWhole(t *testing.T) {
+func TestLargeBodiesAreReadCompletely(t *testing.T) {
 	s := serve(t, `channel_routing = [view("/", lambda request: str(len(request.body)))]`)
 	if r := s.do("POST", "/", strings.Repeat("x", 3<<20)); r.body != "3145728" {
 		t.Errorf("%v\n%s", r, s.log)
 	}
 }
 
-func TestClocksStrike(t *testing.T) {
+func TestEverySendsMessages(t *testing.T) {
 	s := serve(t, `
 def tick(message):
     state.incr("ticks")
@@ -440,7 +440,7 @@ channel_routing = [view("/", lambda request: "x")]
 	s.log.lacks("stopped")
 }
 
-func TestLoadStaysInTheFolder(t *testing.T) {
+func TestLoadReadsOnlyFilesInTheFolder(t *testing.T) {
 	s := setup{files: map[string]string{"lib/rooms.star": `
 def join(name): return "joined " + name
 names = []

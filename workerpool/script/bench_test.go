@@ -19,9 +19,9 @@ import (
 	"asgibox/workerpool/script"
 )
 
-// BenchmarkRequest sends requests through the layer to an application and
-// waits for the answers, 64 at a time, without sockets. The first line is the
-// baseline: the least that a worker in Go does.
+// BenchmarkRequest sends requests to an application through the layer, without
+// sockets, and waits for the responses. 64 requests run at a time. The first
+// case is the baseline: a minimal worker in Go.
 func BenchmarkRequest(b *testing.B) {
 	b.Run("go", func(b *testing.B) { benchGo(b) })
 	for _, c := range []struct{ name, source string }{
@@ -65,7 +65,7 @@ channel_routing = [view("/other/%d" % n, other) for n in range(9)] + [view("/<in
 	}
 }
 
-// benchGo answers requests by the least there is: receive and send.
+// benchGo measures a worker that only receives requests and sends responses.
 func benchGo(b *testing.B) {
 	layer := store.Memory(store.Options{})
 	defer layer.Close(context.Background())
@@ -89,7 +89,7 @@ func benchGo(b *testing.B) {
 	benchRequests(b, layer)
 }
 
-// requestTo makes a request like a browser's.
+// requestTo returns a request like those of browsers.
 func requestTo(reply string) asgi.Message {
 	headers := []any{}
 	for _, h := range [][2]string{
@@ -109,7 +109,7 @@ func requestTo(reply string) asgi.Message {
 	)
 }
 
-// benchRequests keeps 64 requests under way and reports CPU an operation.
+// benchRequests sends 64 requests at a time and reports the CPU time of one.
 func benchRequests(b *testing.B, layer *store.Store) {
 	const clients = 64
 	answers := make([]chan struct{}, clients)

@@ -10,9 +10,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// What a new user gets wrong on the first day: browser and log both say what
-// to do.
-func TestTenMistakesAreExplainedInBrowserAndLog(t *testing.T) {
+// Errors that new users often make. Both browser and log must say what to do.
+func TestCommonErrorsAreExplainedInBrowserAndLog(t *testing.T) {
 	const page = "def index(request):\n    return \"hi\"\n\n"
 	for _, c := range []struct{ mistake, source, browser, log string }{
 		{"a typo in a name", "def index(request):\n    return nmae(request)\ndef name(request): pass\nchannel_routing = [view(\"/\", index)]\n",
@@ -62,7 +61,7 @@ func TestTenMistakesAreExplainedInBrowserAndLog(t *testing.T) {
 	}
 }
 
-func TestMistakesWithWebSocketsAreToldAtOnce(t *testing.T) {
+func TestWebSocketErrorsAreReportedImmediately(t *testing.T) {
 	s := serve(t, `
 def forgets(message):
     message.channel_session["a"] = 1

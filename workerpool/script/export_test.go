@@ -1,6 +1,6 @@
 package script
 
-// Waiting answers how many pages wait for a new generation.
+// Waiting returns the number of pages that wait for a new generation.
 func (l *Loader) Waiting() int {
 	l.live.mu.Lock()
 	defer l.live.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// heap answers the bytes in use after a collection.
+// heap returns the number of bytes in use after a garbage collection.
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -49,7 +49,7 @@ func TestAThousandReloadsFreeTheMemoryOfOldGenerations(t *testing.T) {
 					before, goroutines = heap(), runtime.NumGoroutine()
 				}
 			}
-			// The last generations end a moment after their successors begin.
+			// The last generations end shortly after their successors start.
 			var grown, more int64
 			for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
 				grown, more = int64(heap())-int64(before), int64(runtime.NumGoroutine()-goroutines)
@@ -57,12 +57,12 @@ func TestAThousandReloadsFreeTheMemoryOfOldGenerations(t *testing.T) {
 					return
 				}
 			}
-			t.Errorf("over 800 reloads the heap has grown by %d KiB and there are %d goroutines more", grown>>10, more)
+			t.Errorf("after 800 reloads the heap has grown by %d KiB and the number of goroutines by %d", grown>>10, more)
 		})
 	}
 }
 
-func TestWhatALoadSendsIsDroppedIfItFails(t *testing.T) {
+func TestAFailedLoadSendsNoMessages(t *testing.T) {
 	s := serve(t, fourLines)
 	for _, source := range []string{
 		"layer.send('jobs', {})\nGroup('g').add('jobs')\nfail('no')",
@@ -79,7 +79,7 @@ func TestWhatALoadSendsIsDroppedIfItFails(t *testing.T) {
 	if err := s.reload("layer.send('jobs', {})\n" + fourLines); err != nil {
 		t.Fatal(err)
 	}
-	for stats.MessagesCount < 16 { // one a worker, as they come to it
+	for stats.MessagesCount < 16 { // one for each worker
 		s.want("/", 200, "Hello World!")
 		stats, _ = s.layer.ChannelStatistics(context.Background(), "jobs")
 	}
@@ -100,11 +100,11 @@ while True:
 		total = max(total, n)
 	}
 	if total >= 20 {
-		t.Logf("one worker took all %d", total) // rare, and no fault
+		t.Logf("one worker handled all %d", total) // rare, but correct
 	}
 }
 
-func TestALoopFinishesTheBodyThatItReadsBeforeItRetires(t *testing.T) {
+func TestALoopReadsTheWholeBodyBeforeItRetires(t *testing.T) {
 	source := `
 # version %d
 while True:
@@ -135,7 +135,7 @@ while True:
 	}
 }
 
-func TestALoopThatHangsIsCancelledAndItsRequestAnswered(t *testing.T) {
+func TestALoopThatHangsIsCancelledAndItsRequestGetsAResponse(t *testing.T) {
 	c := setup{pool: workerpool.Options{HandlerTimeout: 500 * time.Millisecond, Workers: 1}}
 	s := c.serve(t, `
 while True:
@@ -148,7 +148,7 @@ while True:
 	s.want("/", 200, "fine")
 }
 
-func TestLoopHooksRunToo(t *testing.T) {
+func TestHooksOfALoopRun(t *testing.T) {
 	source := "def on_start(): print('started', state.incr('n'))\ndef on_reload(): print('reloaded')\n" + fourLines
 	s := serve(t, source)
 	s.want("/", 200, "Hello")
@@ -160,7 +160,7 @@ func TestLoopHooksRunToo(t *testing.T) {
 	s.log.lacks("started 2")
 }
 
-func TestHooksAreTheMainFilesWhereverTheLoopIs(t *testing.T) {
+func TestOnlyHooksOfTheMainFileRun(t *testing.T) {
 	c := setup{files: map[string]string{"lib.star": `
 def on_start(): print("started by the wrong file")
 def forever():
@@ -179,7 +179,7 @@ forever()
 	s.log.lacks("wrong file")
 }
 
-func TestAThousandRequestsInFlightWhileTheFileIsSavedTenTimes(t *testing.T) {
+func TestReloadsDuringAThousandRequestsFailNone(t *testing.T) {
 	source := "# %d\ndef index(request):\n    sleep(0.005)\n    return 'fine'\nchannel_routing = [view('/', index)]\n"
 	s := serve(t, fmt.Sprintf(source, 0))
 	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}
@@ -194,7 +194,7 @@ func TestAThousandRequestsInFlightWhileTheFileIsSavedTenTimes(t *testing.T) {
 			}
 			defer resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
-				t.Errorf("a request was answered %d", resp.StatusCode)
+				t.Errorf("the status of a request is %d", resp.StatusCode)
 			}
 		})
 	}
@@ -206,7 +206,7 @@ func TestAThousandRequestsInFlightWhileTheFileIsSavedTenTimes(t *testing.T) {
 	all.Wait()
 }
 
-func TestSocketsStayOpenFromALoopToRoutesAndBack(t *testing.T) {
+func TestSocketsStayOpenWhenALoopIsReplacedByRoutes(t *testing.T) {
 	loop := `
 while True:
     channel, message = layer.receive(["websocket.connect", "websocket.receive", "websocket.disconnect"], block=True)
@@ -221,7 +221,7 @@ channel_routing = {"websocket.receive": receive}
 `
 	s := serve(t, loop)
 	ws := s.dial("/")
-	for _, c := range []struct{ source, says string }{{"", "loop"}, {routes, "routed"}, {loop, "loop"}, {routes, "routed"}} {
+	for _, c := range []struct{ source, prefix string }{{"", "loop"}, {routes, "routed"}, {loop, "loop"}, {routes, "routed"}} {
 		if c.source != "" {
 			if err := s.reload(c.source); err != nil {
 				t.Fatal(err)
@@ -229,13 +229,13 @@ channel_routing = {"websocket.receive": receive}
 		}
 		for n := range 20 {
 			ws.send(fmt.Sprint(n))
-			ws.want(fmt.Sprintf("%s %d", c.says, n))
+			ws.want(fmt.Sprintf("%s %d", c.prefix, n))
 		}
 	}
 	ws.conn.Close(websocket.StatusNormalClosure, "")
 }
 
-func TestCheckSaysFileLineAndColumn(t *testing.T) {
+func TestCheckReportsFileLineAndColumn(t *testing.T) {
 	layer := store.Memory(store.Options{})
 	defer layer.Close(context.Background())
 	for _, c := range []struct{ source, want string }{
@@ -280,7 +280,7 @@ func TestCheckSaysFileLineAndColumn(t *testing.T) {
 	}
 }
 
-func TestRoutesTellConsumersArgumentsAndNearMisses(t *testing.T) {
+func TestRoutesListConsumersArgumentsAndSuggestions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "app.star")
 	source := `
 def room(request, n): return ""
@@ -321,7 +321,7 @@ channel_routing = [
 	}
 }
 
-func TestLivePagesAreToldOfANewGeneration(t *testing.T) {
+func TestLivePagesAreNotifiedOfANewGeneration(t *testing.T) {
 	page := `
 def index(request): return "<html><body>%s</body></html>"
 def plain(request): return HttpResponse("text", content_type="text/plain")
@@ -342,7 +342,7 @@ channel_routing = [view("/", index), view("/plain", plain)]
 		t.Fatal(err)
 	}
 	if r := <-news; r.body != "2" {
-		t.Errorf("told %v", r)
+		t.Errorf("notified of %v", r)
 	}
 	go func() { news <- s.get("/__asgibox__/change?seen=2") }()
 	for s.loader.Waiting() == 0 {

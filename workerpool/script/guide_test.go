@@ -20,19 +20,19 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// The guide's examples are its tests. A fenced block with a file's name is
-// that file; app.star ends a group of them, which is an application. A console
-// block talks to the application before it:
+// This test runs the examples of docs/applications.md. A fenced block with a file
+// name is that file. A block app.star completes an application of the files
+// before it. A console block uses the application before it:
 //
-//	$ curl …           a request, and below it what its answer must be
-//	$ websocat … # ann a WebSocket, called ann if there are several
-//	ann> text          what it sends
-//	ann< text          what it must receive
-//	# log: text        what the log must say, sooner or later
+//	$ curl …           sends a request; the expected response follows
+//	$ websocat … # ann opens a WebSocket, named ann if there are several
+//	ann> text          sends a frame
+//	ann< text          must be the next received frame
+//	# log: text        must appear in the log, perhaps later
 //
-// An answer may leave out what … stands for. A block called example holds
-// expressions and what they must answer.
-func TestTheGuidesExamples(t *testing.T) {
+// The mark … at the end of a response stands for any text. A block named example
+// contains expressions and their expected values.
+func TestExamplesOfTheGuide(t *testing.T) {
 	text, err := os.ReadFile("../../docs/applications.md")
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestTheGuidesExamples(t *testing.T) {
 	}
 }
 
-// A block is a fenced block of a document.
+// block is a fenced block of a document.
 type block struct {
 	section, lang, name, text string
 	line                      int
@@ -100,8 +100,8 @@ func blocks(text string) []block {
 	return all
 }
 
-// consoleAfter answers the console blocks between the application on a line
-// and the next one.
+// consoleAfter returns the console blocks between the application on a line and
+// the next application.
 func consoleAfter(text string, line int) []string {
 	var all []string
 	for _, b := range blocks(text) {
@@ -121,8 +121,8 @@ func guideSite(t *testing.T, source string, files map[string]string) *site {
 	return setup{files: files, script: script.Options{Settings: map[string]string{"title": "Rooms"}}}.serve(t, source)
 }
 
-// exampleProgram makes a view of the lines of an example, and answers what
-// each expression must be.
+// exampleProgram returns an application whose view evaluates the lines of an
+// example, and the expected value of each expression.
 func exampleProgram(text string) (source string, want []string) {
 	var body []string
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
@@ -131,15 +131,15 @@ func exampleProgram(text string) (source string, want []string) {
 		for i++; i < len(lines) && strings.HasPrefix(lines[i], "... "); i++ {
 			statement += "\n    " + strings.TrimPrefix(lines[i], "... ")
 		}
-		var answer []string
+		var result []string
 		for ; i < len(lines) && !strings.HasPrefix(lines[i], ">>> "); i++ {
-			answer = append(answer, lines[i])
+			result = append(result, lines[i])
 		}
 		if _, err := new(syntax.FileOptions).ParseExpr("", statement, 0); err == nil {
-			if len(answer) == 0 {
-				answer = []string{"None"}
+			if len(result) == 0 {
+				result = []string{"None"}
 			}
-			want = append(want, statement+" is "+strings.Join(answer, "\n"))
+			want = append(want, statement+" is "+strings.Join(result, "\n"))
 			statement = fmt.Sprintf("out.append(%q + repr((%s)))", statement+" is ", statement)
 		}
 		body = append(body, "    "+statement)
@@ -161,7 +161,7 @@ func checkExample(t *testing.T, source string, want []string) {
 	}
 }
 
-// A console runs the commands of console blocks.
+// console runs the commands of console blocks.
 type console struct {
 	t       *testing.T
 	site    *site
@@ -186,23 +186,24 @@ func (c *console) run(text string) {
 			c.frame(m[1], m[2], m[3])
 			continue
 		}
-		if said, ok := strings.CutPrefix(line, "# log: "); ok {
-			c.site.log.has(said)
+		if text, ok := strings.CutPrefix(line, "# log: "); ok {
+			c.site.log.has(text)
 			continue
 		}
 		command, ok := strings.CutPrefix(line, "$ ")
 		if !ok {
-			c.t.Fatalf("what is %q?", line)
+			c.t.Fatalf("unknown line %q", line)
 		}
-		var answer []string
+		var output []string
 		for ; i < len(lines) && !strings.HasPrefix(lines[i], "$ ") && !strings.HasPrefix(lines[i], "# log: ") && !socketLine.MatchString(lines[i]); i++ {
-			answer = append(answer, lines[i])
+			output = append(output, lines[i])
 		}
-		c.command(command, strings.Join(answer, "\n"))
+		c.command(command, strings.Join(output, "\n"))
 	}
 }
 
-func (c *console) command(command, answer string) {
+// command runs one command and compares its output.
+func (c *console) command(command, output string) {
 	c.t.Helper()
 	command, name, _ := strings.Cut(command, "  # ")
 	words := shellWords(command)
@@ -218,17 +219,17 @@ func (c *console) command(command, answer string) {
 		if q.jar {
 			c.keepCookies(r)
 		}
-		c.check(command, q.print(r), answer)
+		c.check(command, q.print(r), output)
 	case "fg":
-		c.check(command, (<-c.held).body, answer)
+		c.check(command, (<-c.held).body, output)
 	case "websocat":
-		c.open(name, words[1:], answer)
+		c.open(name, words[1:], output)
 	default:
-		c.t.Fatalf("what is %q?", command)
+		c.t.Fatalf("unknown command %q", command)
 	}
 }
 
-// A guideRequest is a curl command.
+// guideRequest is a curl command.
 type guideRequest struct {
 	method, path, body string
 	header             []string
@@ -273,7 +274,7 @@ func (c *console) request(words []string) guideRequest {
 	return q
 }
 
-// upload makes the form of -F name=@file, with "hello" in the file.
+// upload sets the body to the form of -F name=@file. The file contains "hello".
 func (q *guideRequest) upload(t *testing.T, field string) {
 	name, file, _ := strings.Cut(field, "=@")
 	var b bytes.Buffer
@@ -290,7 +291,7 @@ func (q *guideRequest) upload(t *testing.T, field string) {
 	q.header = append(q.header, "Content-Type", w.FormDataContentType())
 }
 
-// print shows an answer as curl does.
+// print formats a response as curl does.
 func (q guideRequest) print(r reply) string {
 	if !q.include {
 		return r.body
@@ -305,7 +306,7 @@ func (q guideRequest) print(r reply) string {
 	return b.String() + "\n" + r.body
 }
 
-// check compares an answer, of whose headers only some need be shown.
+// check compares a response. The guide may show only some of its headers.
 func (c *console) check(command, got, want string) {
 	c.t.Helper()
 	if strings.HasPrefix(want, "HTTP/") {
@@ -346,7 +347,7 @@ func (c *console) cookieLine() string {
 	return strings.Join(pairs, "; ")
 }
 
-func (c *console) open(name string, words []string, answer string) {
+func (c *console) open(name string, words []string, output string) {
 	c.t.Helper()
 	var header []string
 	if words[0] == "-b" {
@@ -354,9 +355,9 @@ func (c *console) open(name string, words []string, answer string) {
 	}
 	path := strings.TrimPrefix(words[0], "ws://localhost:8000")
 	conn, resp, err := c.site.tryDial(path, header...)
-	if answer != "" {
-		if err == nil || resp == nil || fmt.Sprintf("(%d)", resp.StatusCode) != answer {
-			c.t.Errorf("websocat %s: the guide says %s, but it's %v", path, answer, resp)
+	if output != "" {
+		if err == nil || resp == nil || fmt.Sprintf("(%d)", resp.StatusCode) != output {
+			c.t.Errorf("websocat %s: the guide says %s, but it's %v", path, output, resp)
 		}
 		return
 	}
@@ -371,7 +372,7 @@ func (c *console) frame(name, direction, text string) {
 	c.t.Helper()
 	s := c.sockets[name]
 	if s == nil {
-		c.t.Fatalf("nobody is called %q", name)
+		c.t.Fatalf("no WebSocket is named %q", name)
 	}
 	switch {
 	case direction == ">":
@@ -387,7 +388,7 @@ func (c *console) frame(name, direction, text string) {
 	}
 }
 
-// shellWords cuts a command at its blanks, quotes heeded.
+// shellWords splits a command into words. Quotes may enclose blanks.
 func shellWords(command string) []string {
 	var words []string
 	for _, m := range regexp.MustCompile(`"([^"]*)"|'([^']*)'|(\S+)`).FindAllStringSubmatch(command, -1) {

@@ -24,8 +24,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// site is an application that is served over real sockets, from a folder of
-// its own, on a layer in memory.
+// site is a running application with real sockets, its own folder and a layer in
+// memory.
 type site struct {
 	t      testing.TB
 	dir    string
@@ -37,7 +37,7 @@ type site struct {
 	log    *lines
 }
 
-// setup is how a site differs from the usual.
+// setup holds the options of a site.
 type setup struct {
 	script script.Options
 	pool   workerpool.Options
@@ -47,7 +47,7 @@ type setup struct {
 	layer  func(asgi.Layer) asgi.Layer // put before the store
 }
 
-// serve starts a site whose app.star is the source.
+// serve starts a site with the source as app.star.
 func serve(t testing.TB, source string) *site {
 	t.Helper()
 	return setup{}.serve(t, source)
@@ -135,7 +135,7 @@ func (s *site) write(name, text string) {
 	}
 }
 
-// reload serves another source.
+// reload replaces app.star and loads it.
 func (s *site) reload(source string) error {
 	s.t.Helper()
 	s.write("app.star", source)
@@ -143,7 +143,7 @@ func (s *site) reload(source string) error {
 	return err
 }
 
-// reply is what a request was answered with.
+// reply is the response to a request.
 type reply struct {
 	status int
 	header http.Header
@@ -181,7 +181,7 @@ func (s *site) do(method, path, body string, header ...string) reply {
 	return reply{resp.StatusCode, resp.Header, string(data)}
 }
 
-// want fails the test unless a GET answers the status and a body that holds
+// want fails the test unless the response to a GET has the status and contains
 // the text.
 func (s *site) want(path string, status int, text string) reply {
 	s.t.Helper()
@@ -248,7 +248,8 @@ func (s *socket) want(text string) {
 	}
 }
 
-// wantClosed reads until the socket closes with the code.
+// wantClosed reads until the socket is closed with the code, and returns the
+// reason.
 func (s *socket) wantClosed(code websocket.StatusCode) string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -269,7 +270,7 @@ func (s *socket) wantClosed(code websocket.StatusCode) string {
 	}
 }
 
-// lines is a log that tests read.
+// lines is a log that tests can read.
 type lines struct {
 	t testing.TB
 
@@ -295,7 +296,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// has waits until the log holds the text.
+// has waits until the log contains the text.
 func (l *lines) has(text string) {
 	l.t.Helper()
 	deadline := time.After(20 * time.Second)
@@ -311,7 +312,7 @@ func (l *lines) has(text string) {
 		select {
 		case <-next:
 		case <-deadline:
-			l.t.Fatalf("the log never says %q:\n%s", text, l)
+			l.t.Fatalf("the log does not contain %q:\n%s", text, l)
 		}
 	}
 }
@@ -319,6 +320,6 @@ func (l *lines) has(text string) {
 func (l *lines) lacks(text string) {
 	l.t.Helper()
 	if strings.Contains(l.String(), text) {
-		l.t.Errorf("the log says %q:\n%s", text, l)
+		l.t.Errorf("the log contains %q:\n%s", text, l)
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"asgibox/workerpool/script"
 )
 
-// wantFailures checks that each path is a 500 that says so, and that the
-// server stands after each.
-func wantFailures(t *testing.T, s *site, says map[string]string) {
+// wantFailures checks that each path returns a 500 with the text, and that the
+// server continues to work.
+func wantFailures(t *testing.T, s *site, texts map[string]string) {
 	t.Helper()
-	for path, text := range says {
+	for path, text := range texts {
 		r := s.get(path)
 		if r.status != 500 || !strings.Contains(r.body, text) || strings.Contains(r.body, "root:") {
 			t.Errorf("%s: %.600v, want %q", path, r, text)
@@ -49,7 +49,7 @@ channel_routing = [
 	wantFailures(t, s, map[string]string{"/endless": late, "/waits": late, "/sleepless": late, "/sleeps": late, "/stuffed": late})
 }
 
-func TestHostileScriptsAreErrorsAndTheServerStands(t *testing.T) {
+func TestHostileScriptsFailAndTheServerContinues(t *testing.T) {
 	c := setup{files: map[string]string{"page.html": `{{template "../../etc/passwd"}}`}}
 	s := c.serve(t, `
 def recursive(request):
@@ -90,14 +90,14 @@ channel_routing = [
 	})
 }
 
-func TestAHostileBodyIsARequestsFault(t *testing.T) {
+func TestAHostileBodyGetsABadRequestResponse(t *testing.T) {
 	s := serve(t, `channel_routing = [view("/", lambda request: request.json())]`)
 	if r := s.do("POST", "/", strings.Repeat("[", 8<<20)); r.status != 400 || !strings.Contains(r.body, "deeper than 1000") {
 		t.Errorf("%.300v", r)
 	}
 }
 
-func TestAHandlerThatHoardsMemoryIsCancelled(t *testing.T) {
+func TestAHandlerThatUsesTooMuchMemoryIsCancelled(t *testing.T) {
 	s := setup{script: script.Options{Memory: 32 << 20}}.serve(t, `
 def greedy(request):
     hoard = []
@@ -109,9 +109,9 @@ channel_routing = [view("/greedy", greedy), view("/", lambda request: "fine")]
 	s.want("/", 200, "fine")
 }
 
-// Each step of copies is slow and needs much memory: few of them may go by
-// between two looks.
-func TestAHandlerThatCopiesEverLongerListsIsCancelled(t *testing.T) {
+// Each step of copies is slow and uses much memory, so the interval between two
+// inspections must be short.
+func TestAHandlerThatCopiesGrowingListsIsCancelled(t *testing.T) {
 	s := setup{script: script.Options{Memory: 32 << 20}}.serve(t, `
 def copies(request):
     a = []
@@ -124,7 +124,7 @@ channel_routing = [view("/copies", copies), view("/", fine)]
 	wantFailures(t, s, map[string]string{"/copies": "--memory"})
 }
 
-func TestHostileFilesAreErrorsAndTheOldCodeGoesOn(t *testing.T) {
+func TestHostileFilesFailToLoadAndTheOldCodeContinues(t *testing.T) {
 	s := setup{pool: workerpool.Options{LoadTimeout: time.Second}}.serve(t, `channel_routing = [view("/", lambda request: "fine")]`)
 	for name, source := range map[string]string{
 		"brackets":  "x = " + strings.Repeat("(", 100000),

@@ -16,14 +16,14 @@ const fourLines = `while True:
     layer.send(request['reply_channel'], response)
 `
 
-func TestTheFourLinesRunUnchanged(t *testing.T) {
+func TestTheLoopOfFourLines(t *testing.T) {
 	s := serve(t, fourLines)
 	for range 50 {
 		s.want("/", 200, "Hello World!")
 	}
 }
 
-func TestALoopThatFailsAnswersAndGoesOn(t *testing.T) {
+func TestALoopThatFailsSendsAnErrorPageAndContinues(t *testing.T) {
 	s := serve(t, `while True:
     _, request = layer.receive("http.request", block=True)
     if request["path"] == "/bad":
@@ -33,13 +33,13 @@ func TestALoopThatFailsAnswersAndGoesOn(t *testing.T) {
 	for range 20 {
 		r := s.want("/bad", 500, "out of range")
 		if !strings.Contains(r.body, "app.star:4") {
-			t.Errorf("the page does not say where: %v", r)
+			t.Errorf("the page lacks the place: %v", r)
 		}
 		s.want("/", 200, "fine")
 	}
 }
 
-func TestRoutedHandshakeReceiveAndDisconnect(t *testing.T) {
+func TestRoutesForHandshakeReceiveAndDisconnect(t *testing.T) {
 	s := serve(t, `
 def connect(message, room):
     message.reply_channel.send({"accept": True})
@@ -68,6 +68,6 @@ channel_routing = [
 	s.log.has("room=one")
 	_, resp, err := s.tryDial("/elsewhere/")
 	if err == nil || resp == nil || resp.StatusCode != 404 {
-		t.Errorf("an unrouted handshake is answered %v", resp)
+		t.Errorf("the response to an unrouted handshake is %v", resp)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -30,7 +31,7 @@ channel_routing = {
 }
 `
 
-func TestReloadUnderLoadLosesFailsClosesAndReordersNothing(t *testing.T) {
+func TestReloadUnderLoadLosesAndReordersNoMessages(t *testing.T) {
 	const sockets, messages, clients, reloads = 10, 500, 8, 100
 	s := serve(t, fmt.Sprintf(echoes, 1))
 	var failed, requests atomic.Int64
@@ -64,8 +65,8 @@ func TestReloadUnderLoadLosesFailsClosesAndReordersNothing(t *testing.T) {
 	s.want("/", 200, "v"+strconv.Itoa(reloads+1))
 }
 
-// converse sends messages without waiting and checks that each is answered
-// once and in order.
+// converse sends messages without waiting and checks that each gets one reply,
+// in order.
 func converse(t *testing.T, conn *websocket.Conn, messages int) {
 	ctx := context.Background()
 	var window = make(chan struct{}, 20)
@@ -83,20 +84,20 @@ func converse(t *testing.T, conn *websocket.Conn, messages int) {
 	for i := range messages {
 		_, data, err := conn.Read(ctx)
 		if err != nil {
-			t.Errorf("answer %d: %v", i, err)
+			t.Errorf("reply %d: %v", i, err)
 			return
 		}
 		var n, seen, version int
 		fmt.Sscanf(string(data), "%d %d %d", &n, &seen, &version)
 		if n != i || seen != i+1 {
-			t.Errorf("answer %d is %q", i, data)
+			t.Errorf("reply %d is %q", i, data)
 			return
 		}
 		<-window
 	}
 }
 
-func TestLoopsReloadUnderLoadWithoutAFailure(t *testing.T) {
+func TestReloadOfLoopsUnderLoadFailsNoRequest(t *testing.T) {
 	source := strings.ReplaceAll(fourLines, "Hello World!", "v%d")
 	s := serve(t, fmt.Sprintf(source, 0))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -113,7 +114,7 @@ func TestLoopsReloadUnderLoadWithoutAFailure(t *testing.T) {
 		})
 	}
 	for n := 1; n <= 100; n++ {
-		if n%10 == 0 { // a routed one in between
+		if n%10 == 0 { // a routed application in between
 			if err := s.reload(fmt.Sprintf(echoes, n)); err != nil {
 				t.Fatal(err)
 			}
@@ -127,4 +128,21 @@ func TestLoopsReloadUnderLoadWithoutAFailure(t *testing.T) {
 	load.Wait()
 	t.Logf("%d requests", requests.Load())
 	s.want("/", 200, "v100")
+}
+
+func TestTheFirstResponseAfterAReloadIsByNewCode(t *testing.T) {
+	s := serve(t, "channel_routing = [view('/', lambda request: '0')]")
+	var longest time.Duration
+	for n := range 20 {
+		start := time.Now()
+		text := strings.Repeat("x", n+1)
+		if err := s.reload("channel_routing = [view('/', lambda request: '" + text + "')]"); err != nil {
+			t.Fatal(err)
+		}
+		if r := s.get("/"); r.body != text {
+			t.Errorf("after reload %d the response is %v", n, r)
+		}
+		longest = max(longest, time.Since(start))
+	}
+	t.Logf("at most %v, settling time not included", longest)
 }

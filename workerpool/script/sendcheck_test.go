@@ -7,8 +7,9 @@ import (
 	"asgibox/workerpool/script"
 )
 
-// at send: what is sent, on which kind of message, and what is said of it.
-var complaints = []struct{ channel, send, says string }{
+// messageProblems are sent messages, the channel of the message that they reply
+// to, and the expected text.
+var messageProblems = []struct{ channel, send, want string }{
 	{"http.request", `{"status": 200, "contnt": "x"}`, `did you mean "content"?`},
 	{"http.request", `{"content": "x"}`, "must have a status"},
 	{"http.request", `{"status": "200"}`, `"status" must be an int, not text`},
@@ -27,14 +28,14 @@ var complaints = []struct{ channel, send, says string }{
 	{"websocket.connect", `{"close": "x"}`, "a bool or a code"},
 }
 
-func TestMessagesAreCheckedAtTheLineThatSendsThem(t *testing.T) {
-	for _, c := range complaints {
+func TestMessageProblemsAreReportedAtTheSendingLine(t *testing.T) {
+	for _, c := range messageProblems {
 		source := "def handler(message):\n    message.reply_channel.send(" + c.send + ")\n" +
 			"channel_routing = {\"" + c.channel + "\": handler}\n"
 		s := setup{script: script.Options{Strict: true}}.serve(t, source)
 		if c.channel == "http.request" {
 			r := s.get("/")
-			if r.status != 500 || !strings.Contains(r.body, c.says) || !strings.Contains(r.body, "app.star:2") {
+			if r.status != 500 || !strings.Contains(r.body, c.want) || !strings.Contains(r.body, "app.star:2") {
 				t.Errorf("%s: %v", c.send, r)
 			}
 			continue
@@ -45,13 +46,13 @@ func TestMessagesAreCheckedAtTheLineThatSendsThem(t *testing.T) {
 			t.Errorf("%s: accepted", c.send)
 		}
 		s.log.has("level=ERROR")
-		if text := strings.ReplaceAll(s.log.String(), `\"`, `"`); !strings.Contains(text, c.says) {
+		if text := strings.ReplaceAll(s.log.String(), `\"`, `"`); !strings.Contains(text, c.want) {
 			t.Errorf("%s: the log is %s", c.send, text)
 		}
 	}
 }
 
-func TestComplaintsAreWarningsUnlessStrict(t *testing.T) {
+func TestMessageProblemsAreWarningsUnlessStrict(t *testing.T) {
 	s := serve(t, `
 def index(message):
     message.reply({"status": 200, "content": "x", "extra": 1})
@@ -65,11 +66,11 @@ channel_routing = {"http.request": index}
 	}
 	s.want("/", 200, "x")
 	if strings.Count(s.log.String(), "message has an unknown key") != 1 {
-		t.Errorf("said twice: %s", s.log)
+		t.Errorf("logged twice: %s", s.log)
 	}
 }
 
-func TestAReplyToAClosedConnectionIsWarnedOf(t *testing.T) {
+func TestAReplyToAClosedConnectionLogsAWarning(t *testing.T) {
 	s := serve(t, `
 def connect(message):
     message.reply({"accept": True})
@@ -91,7 +92,7 @@ channel_routing = {"websocket.connect": connect, "websocket.disconnect": disconn
 	s.log.has("already complete")
 }
 
-func TestAMessageOfNothingIsWarnedOf(t *testing.T) {
+func TestAnEmptyMessageLogsAWarning(t *testing.T) {
 	s := serve(t, `
 def receive(message):
     message.reply({"text": message["bytes"]})
@@ -105,7 +106,7 @@ channel_routing = {"websocket.receive": receive}
 	s.log.has("at=app.star:3")
 }
 
-func TestGoodMessagesAreNotComplainedOf(t *testing.T) {
+func TestCorrectMessagesLogNoWarning(t *testing.T) {
 	s := setup{script: script.Options{Strict: true}}.serve(t, `
 def index(message):
     message.reply({"status": 200, "headers": [("x-a", "b"), [b"x-c", b"d"]], "content": "a", "more_content": True})
@@ -122,4 +123,28 @@ channel_routing = {"http.request": index, "websocket.connect": connect}
 	ws.wantClosed(4000)
 	s.log.lacks("level=WARN")
 	s.log.lacks("level=ERROR")
+}
+
+func TestViewsWorkInStrictMode(t *testing.T) {
+	s := setup{script: script.Options{Strict: true}}.serve(t, `
+def index(request):
+    r = JsonResponse({"a": 1})
+    r.set_cookie("x", "y")
+    return r
+channel_routing = [view("/", index)]
+`)
+	s.want("/", 200, `{"a":1}`)
+}
+
+func TestAReplyAfterACloseLogsAWarning(t *testing.T) {
+	s := serve(t, `
+def receive(message):
+    message.reply({"close": True})
+    message.reply({"text": "too late"})
+channel_routing = {"websocket.receive": receive}
+`)
+	ws := s.dial("/")
+	ws.send("x")
+	ws.wantClosed(1000)
+	s.log.has("app.star:4")
 }

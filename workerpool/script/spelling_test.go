@@ -10,7 +10,7 @@ import (
 
 const handlerLine = "def f(message): message.reply_channel.send({\"accept\": True})\n"
 
-// misspelt channels, and the ones that were meant.
+// misspelt maps misspelt channels to the intended ones.
 var misspelt = map[string]string{
 	"websocket.recieve":   "websocket.receive",
 	"websocket.received":  "websocket.receive",
@@ -31,10 +31,10 @@ var misspelt = map[string]string{
 	"udp.recieve":         "udp.receive",
 }
 
-func TestAMisspeltProtocolChannelIsWarnedOfWhenTheFileIsLoaded(t *testing.T) {
-	for channel, meant := range misspelt {
+func TestAMisspeltProtocolChannelLogsAWarningAtLoad(t *testing.T) {
+	for channel, intended := range misspelt {
 		s := serve(t, fmt.Sprintf("%schannel_routing = [\n    route(%q, f),\n]\n", handlerLine, channel))
-		for _, want := range []string{"level=WARN", fmt.Sprintf(`did you mean \"%s\"?`, meant), "at=app.star:3"} {
+		for _, want := range []string{"level=WARN", fmt.Sprintf(`did you mean \"%s\"?`, intended), "at=app.star:3"} {
 			if !strings.Contains(s.log.String(), want) {
 				t.Errorf("%s: the log lacks %s:\n%s", channel, want, s.log)
 			}
@@ -44,11 +44,11 @@ func TestAMisspeltProtocolChannelIsWarnedOfWhenTheFileIsLoaded(t *testing.T) {
 	}
 }
 
-func TestAMisspeltMethodIsWarnedOfWhenTheFileIsLoaded(t *testing.T) {
+func TestAMisspeltMethodLogsAWarningAtLoad(t *testing.T) {
 	const app = "def f(request): return \"\"\nchannel_routing = [\n    view(\"/\", f, methods=%s),\n]\n"
-	for methods, meant := range map[string]string{`["GET", "PSOT"]`: "POST", `"delet"`: "DELETE", `["HAED"]`: "HEAD"} {
+	for methods, intended := range map[string]string{`["GET", "PSOT"]`: "POST", `"delet"`: "DELETE", `["HAED"]`: "HEAD"} {
 		s := serve(t, fmt.Sprintf(app, methods))
-		for _, want := range []string{"level=WARN", fmt.Sprintf(`did you mean \"%s\"?`, meant), "at=app.star:3"} {
+		for _, want := range []string{"level=WARN", fmt.Sprintf(`did you mean \"%s\"?`, intended), "at=app.star:3"} {
 			if !strings.Contains(s.log.String(), want) {
 				t.Errorf("%s: the log lacks %s:\n%s", methods, want, s.log)
 			}
@@ -76,7 +76,7 @@ func TestAMisspeltProtocolChannelIsAnErrorIfStrict(t *testing.T) {
 	}
 }
 
-func TestHonestChannelsOfTheApplicationAreNotWarnedOf(t *testing.T) {
+func TestOtherChannelsLogNoWarning(t *testing.T) {
 	for _, channel := range []string{
 		"jobs", "mail.send", "chat.receive", "chat.connect", "tcp.receive", "ftp.request", "sms.receive", "irc.connect", "http.fetch", "http.response",
 		"http.retry", "websocket.broadcast", "websocket.history", "request", "receive", "connect", "room.disconnect", "user.request", "work.http.request",
@@ -89,12 +89,12 @@ func TestHonestChannelsOfTheApplicationAreNotWarnedOf(t *testing.T) {
 	}
 }
 
-func TestNoCheckIsSilentOfSpellingToo(t *testing.T) {
+func TestNoCheckTurnsOffSpellingWarnings(t *testing.T) {
 	s := setup{script: script.Options{NoCheck: true}}.serve(t, handlerLine+"channel_routing = [route(\"http.requst\", f)]\n")
 	s.log.lacks("level=WARN")
 }
 
-func TestAClockThatNobodyHearsIsWarnedOfWithItsPlace(t *testing.T) {
+func TestAClockWithoutARouteLogsAWarningWithItsLine(t *testing.T) {
 	s := serve(t, handlerLine+"channel_routing = [\n    route(\"tick\", f),\n    every(3600, \"tikc\"),\n]\n")
 	s.log.has(`no route reads \"tikc\"; did you mean \"tick\"?`)
 	s.log.has("at=app.star:4")

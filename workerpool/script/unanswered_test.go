@@ -10,7 +10,7 @@ import (
 	"asgibox/workerpool"
 )
 
-func TestARequestThatNobodyAnswersIsAnsweredAtOnce(t *testing.T) {
+func TestARequestWithoutAReplyGetsAnErrorImmediately(t *testing.T) {
 	s := serve(t, `
 def silent(message):
     pass
@@ -30,7 +30,7 @@ channel_routing = [
 	}
 }
 
-func TestWhatCountsAsPassingTheReplyChannelOn(t *testing.T) {
+func TestAPassedReplyChannelCountsAsAReply(t *testing.T) {
 	s := serve(t, `
 def in_message(message): Channel("other").send({"to": message.reply_channel})
 def in_list(message): layer.send("other", {"all": [{"to": message["reply_channel"]}]})
@@ -53,14 +53,14 @@ channel_routing = [
 	for _, path := range []string{"/in_message", "/in_list", "/in_state", "/in_append", "/in_session", "/in_group", "/held", "/later"} {
 		client := http.Client{Timeout: 30 * time.Millisecond}
 		if resp, err := client.Get(s.url + path); err == nil {
-			t.Errorf("%s was answered %d\n%s", path, resp.StatusCode, s.log)
+			t.Errorf("%s: status %d\n%s", path, resp.StatusCode, s.log)
 			resp.Body.Close()
 		}
 	}
 	s.log.lacks("returned without")
 }
 
-func TestAHandshakeThatOnlyJoinedAGroupIsWarnedOf(t *testing.T) {
+func TestAHandshakeThatOnlyJoinsAGroupLogsAWarning(t *testing.T) {
 	c := setup{front: httpfront.Options{ConnectTimeout: 50 * time.Millisecond}}
 	s := c.serve(t, `
 def connect(message):
@@ -74,7 +74,7 @@ channel_routing = {"websocket.connect": connect}
 	s.log.has("only joined a group")
 }
 
-func TestAHandshakeAnsweredWithWhatIsIgnoredIsRefusedAtOnce(t *testing.T) {
+func TestAHandshakeWithAnIgnoredReplyIsRefusedImmediately(t *testing.T) {
 	s := serve(t, `
 def bytes_as_text(message): message.reply({"accept": True, "text": b"hi"})
 def text_as_bytes(message): message.reply({"bytes": "hi"})
@@ -99,7 +99,7 @@ channel_routing = [route("websocket.connect", fn, path="^/%d$" % n) for n, fn in
 	}
 }
 
-func TestNoWatchdogLeavesSilenceAlone(t *testing.T) {
+func TestNoWatchdogSendsNoErrorForAMissingReply(t *testing.T) {
 	c := setup{pool: workerpool.Options{NoWatchdog: true}, front: httpfront.Options{HTTPTimeout: 50 * time.Millisecond}}
 	s := c.serve(t, `
 def silent(message): pass
@@ -110,14 +110,14 @@ channel_routing = {"http.request": silent}
 	}
 }
 
-func TestAFailureIsAnsweredWithTheTraceback(t *testing.T) {
+func TestTheErrorPageOfAFailureShowsTheTraceback(t *testing.T) {
 	s := serve(t, `
 def helper(x):
     return x["missing"]
 
 def index(message):
     if message["path"] == "/late":
-        message.reply({"status": 200, "content": "begun", "more_content": True})
+        message.reply({"status": 200, "content": "started", "more_content": True})
     helper({})
 
 def connect(message):
@@ -151,7 +151,7 @@ channel_routing = {"http.request": index, "websocket.connect": connect, "websock
 		}
 	}
 	if err == nil {
-		t.Error("a stream whose handler failed was not cut")
+		t.Error("a stream whose handler failed was not closed")
 	}
 	if _, resp, err := s.tryDial("/refuse"); err == nil || resp.StatusCode != 500 {
 		t.Errorf("a handshake whose handler failed: %v %v", resp, err)
@@ -163,20 +163,20 @@ channel_routing = {"http.request": index, "websocket.connect": connect, "websock
 	}
 }
 
-func TestAnErrorPageLearnsThatTheApplicationWasMended(t *testing.T) {
+func TestAnErrorPageDetectsThatTheApplicationWasFixed(t *testing.T) {
 	s := serve(t, "channel_routing = [view('/', lambda request: nothing)]")
 	r := s.want("/", 500, "nothing")
 	before := s.get("/__asgibox__/generation")
 	if before.status != 200 || r.status != 500 {
 		t.Errorf("%v", before)
 	}
-	if err := s.reload("channel_routing = [view('/', lambda request: 'mended')]"); err != nil {
+	if err := s.reload("channel_routing = [view('/', lambda request: 'fixed')]"); err != nil {
 		t.Fatal(err)
 	}
 	if after := s.get("/__asgibox__/generation"); after.body == before.body || after.status != 200 {
 		t.Errorf("before %v, after %v", before, after)
 	}
-	s.want("/", 200, "mended")
+	s.want("/", 200, "fixed")
 }
 
 func TestABrokenReloadKeepsTheOldCode(t *testing.T) {
@@ -194,7 +194,7 @@ func TestABrokenReloadKeepsTheOldCode(t *testing.T) {
 	s.want("/", 200, "new")
 }
 
-func TestABrokenFirstStartServesTheError(t *testing.T) {
+func TestAFailedFirstLoadServesTheError(t *testing.T) {
 	s := serve(t, "channel_routing = [\n  view('/', indx),\n]\ndef index(request): pass\n")
 	r := s.want("/any/path", 500, "indx")
 	if !strings.Contains(r.body, "app.star:2") {

@@ -10,8 +10,8 @@ def g(request): return "g"
 def h(request, name): return "h"
 `
 
-func TestARouteThatIsNeverReachedIsWarnedOf(t *testing.T) {
-	for routing, says := range map[string]string{
+func TestAnUnreachedRouteLogsAWarning(t *testing.T) {
+	for routing, want := range map[string]string{
 		`[route("http.request", f),
  view("/", g)]`: `view(\"/\") is never reached: route(\"http.request\") in line 4`,
 		`[view("/<name>", h),
@@ -24,13 +24,13 @@ func TestARouteThatIsNeverReachedIsWarnedOf(t *testing.T) {
  route("jobs", f, kind="x")]`: `is never reached: route(\"jobs\") in line 4`,
 	} {
 		s := serve(t, routable+"channel_routing = "+routing+"\n")
-		if log := s.log.String(); !strings.Contains(log, says) || !strings.Contains(log, "at=app.star:5") || strings.Count(log, "never reached") != 1 {
-			t.Errorf("%s: the log lacks %s:\n%s", routing, says, log)
+		if log := s.log.String(); !strings.Contains(log, want) || !strings.Contains(log, "at=app.star:5") || strings.Count(log, "never reached") != 1 {
+			t.Errorf("%s: the log lacks %s:\n%s", routing, want, log)
 		}
 	}
 }
 
-func TestRoutesInGoodOrderAreNotWarnedOf(t *testing.T) {
+func TestRoutesInCorrectOrderLogNoWarning(t *testing.T) {
 	for _, routing := range []string{
 		`[view("/new", g), view("/<name>", h), route("http.request", f)]`,
 		`[view("/a", g, methods=["GET"]), view("/a", g, methods=["POST"])]`,
@@ -44,9 +44,9 @@ func TestRoutesInGoodOrderAreNotWarnedOf(t *testing.T) {
 	}
 }
 
-func TestErrorsOfTheRoutingStandAtTheLineThatSetsIt(t *testing.T) {
+func TestRoutingErrorsNameTheLineThatSetsTheRouting(t *testing.T) {
 	s := serve(t, routable+"channel_routing = [view(\"/\", g)]\n")
-	for source, says := range map[string]string{
+	for source, want := range map[string]string{
 		"\nchannel_routing = None\n":                        "app.star:2:1: channel_routing is None, not a list of routes",
 		"\nchannel_routing = [1]\n":                         "app.star:2:1: channel_routing[0] is an int, not a route",
 		"\nchanel_routing = []\n":                           "app.star:2:1: app.star does not set channel_routing",
@@ -56,8 +56,8 @@ func TestErrorsOfTheRoutingStandAtTheLineThatSetsIt(t *testing.T) {
 		"channel_routing = [view(\"/<a>\", lambda r: 1)]\n": "(lambda request, a: …)",
 	} {
 		s.write("lib.star", "x = 1\n")
-		if err := s.reload(source); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%q: %v, want %s", source, err, says)
+		if err := s.reload(source); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", source, err, want)
 		}
 	}
 	if err := s.reload("\ufeff" + routable + "channel_routing = [view(\"/\", lambda request: \"marked\")]\n"); err != nil {
