@@ -83,7 +83,7 @@ func (r *run) openBrowserSession(m *message) (*session, error) {
 			return r.setRecord(m.reply, recordHTTP, id)
 		}
 		if created && r.job != nil && r.job.Replied() {
-			r.unit.logAt(r.thread, slog.LevelWarn, "the session is lost: it was created after the response started, too late for its cookie", logkey.Channel, m.reply)
+			r.unit.logAt(r.thread, slog.LevelWarn, "the session is lost: it was created after the response started, too late for its cookie; create it before the first message", logkey.Channel, m.reply)
 			return nil
 		}
 		r.cookie, err = r.unit.loader.signer.cookie(r.saveContext(), kv, id, m.content.Origin().Text(asgi.KeyScheme) == "https")
