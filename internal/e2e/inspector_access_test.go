@@ -18,11 +18,11 @@ func testNoticesOnEveryView(t *testing.T, b *tab) {
 	b.until(`document.title === "(does not load) State · asgibox inspector"`)
 	b.run(`document.querySelector(".notice a").click()`)
 	b.until(`document.querySelector("mark")?.textContent.includes("nonsense(")`)
-	b.waitForText("A load that failed")
+	b.waitForText("Failed load")
 	p.save("app.star", inspectedApp)
 	b.until(`!document.querySelector(".notice")`)
 	b.waitForText("Generation 2")
-	b.check("one card has that number", `[...document.querySelectorAll(".load header b")].map((e) => e.textContent).join() === "Generation 2,A load that failed,Generation 1"`)
+	b.check("one card has that number", `[...document.querySelectorAll(".load header b")].map((e) => e.textContent).join() === "Generation 2,Failed load,Generation 1"`)
 	p.mustCommand("pause", "jobs")
 	p.mustCommand("pause", "more")
 	b.waitForText("2 channels are paused")
@@ -47,8 +47,8 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1600, 860))
 	p := start(t, inspectedApp, "--store", "memory", "--no-workers", "--control", "0.0.0.0:0", "--bind", "0.0.0.0")
 	p.openView(b, "reloads")
-	b.waitForText("There are no workers in this process")
-	b.waitForText("no workers here")
+	b.waitForText("This process has no workers")
+	b.waitForText("no workers")
 	b.check("nothing can be reloaded", `[...document.querySelectorAll("main button")].every((x) => x.hidden)`)
 	b.check("the token is not in the address", `!location.search.includes("token")`)
 	b.run(`location.hash = "#/messages"`)
@@ -62,19 +62,19 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	b.run(`import("/js/address.js").then((m) => { window.address = m; })`)
 	b.until(`!!window.address`)
 	for call, want := range map[string]string{
-		`reached("http://localhost:8000", "box.example")`:    "http://box.example:8000",
-		`reached("https://localhost:8443", "[2001:db8::1]")`: "https://[2001:db8::1]:8443",
-		`reached("http://localhost:8000", "127.0.0.1")`:      "http://localhost:8000",
-		`reached("http://127.0.0.1:8000", "box.example")`:    "http://127.0.0.1:8000",
-		`reached("", "box.example")`:                         "",
+		`appURL("http://localhost:8000", "box.example")`:    "http://box.example:8000",
+		`appURL("https://localhost:8443", "[2001:db8::1]")`: "https://[2001:db8::1]:8443",
+		`appURL("http://localhost:8000", "127.0.0.1")`:      "http://localhost:8000",
+		`appURL("http://127.0.0.1:8000", "box.example")`:    "http://127.0.0.1:8000",
+		`appURL("", "box.example")`:                         "",
 	} {
 		if got := b.text("address." + call); got != want {
 			t.Errorf("%s is %q, want %q", call, got, want)
 		}
 	}
 	for call, want := range map[string]string{
-		`unopened("http://localhost:1", { hostname: "127.0.0.1" })`:   "the application refused it",
-		`unopened("http://127.0.0.1:1", { hostname: "box.example" })`: "--bind 0.0.0.0",
+		`handshakeError("http://localhost:1", { hostname: "127.0.0.1" })`:   "the application refused it",
+		`handshakeError("http://127.0.0.1:1", { hostname: "box.example" })`: "--bind 0.0.0.0",
 	} {
 		if got := b.text("address." + call); !strings.Contains(got, want) || strings.Contains(got, "--allow-origin") {
 			t.Errorf("%s is %q, want %q", call, got, want)
@@ -92,7 +92,7 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	b.until(`document.querySelector(".live")?.dataset.how === "live"`)
 	b.clickButton("Open")
 	origin := b.text(`location.origin`)
-	b.waitForText("A page of " + origin + " is let in where asgibox is run with --allow-origin " + origin)
+	b.waitForText("To accept pages from " + origin + ", start asgibox with --allow-origin " + origin)
 	b.screenshot("play-refused")
 	p.waitFor(`to allow it, use --allow-origin.*origin=` + regexp.QuoteMeta(origin))
 	b.run(`location.hash = "#/messages"`)

@@ -13,7 +13,7 @@ func testPausedChannel(t *testing.T, b *tab) {
 	s := p.dial("/chat")
 	p.openView(b, "channels?name=websocket.receive")
 	b.clickButton("Pause")
-	b.waitForText("paused: nothing expires")
+	b.waitForText("paused: messages do not expire")
 	for _, text := range []string{"one", "two", "three"} {
 		s.send(text)
 	}
@@ -26,7 +26,7 @@ func testPausedChannel(t *testing.T, b *tab) {
 	b.clickButton("Edit…")
 	b.until(`!!document.querySelector("dialog[open] textarea")`)
 	b.run(`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("two", "TWO"); }`)
-	b.clickButton("Put it in place")
+	b.clickButton("Replace")
 	b.waitForText("TWO")
 	b.screenshot("inspector-channels-400")
 	b.clickButton("Resume")
@@ -39,9 +39,9 @@ func testPausedChannel(t *testing.T, b *tab) {
 	b.clickButton("Pause a channel…")
 	b.fill("channel", reply+"abc")
 	b.click(`dialog[open] [type=submit]`)
-	b.waitForText("holds every reply of this server")
+	b.waitForText("holds all replies to this server")
 	b.until(`document.querySelector(".detail h2 .chip").title === ` + quoteJS(reply))
-	b.waitForText("paused: nothing expires")
+	b.waitForText("paused: messages do not expire")
 	b.clickButton("Resume")
 	s.send("four")
 	if got := s.receive(); got != "four" {
@@ -62,9 +62,9 @@ func testPausedChannel(t *testing.T, b *tab) {
 }`))
 		typed := b.text(`document.querySelector("dialog[open] textarea").value`)
 		b.submitInvalid("message", `{"text": `, "The message is not JSON")
-		b.submitInvalid("message", `[1]`, "an object is needed")
+		b.submitInvalid("message", `[1]`, "must be an object")
 		b.fill("message", typed)
-		b.clickButton("Put it in place")
+		b.clickButton("Replace")
 		b.until(`!document.querySelector("dialog[open]")`)
 	}
 	edited()
@@ -101,7 +101,7 @@ func testChaosSliders(t *testing.T, b *tab) {
 	slide("drop", "100")
 	b.waitForText("is on: jobs:drop=100%,delay=50ms")
 	b.until(`[...document.querySelectorAll("main tbody tr")].some(r => r.textContent.includes("jobs") && r.textContent.includes("chaos"))`)
-	b.waitForText("chaos is on")
+	b.waitForText("Chaos is on")
 	b.screenshot("inspector-chaos")
 	p.mustCommand("send", "jobs", `{"n": 2}`)
 
@@ -112,7 +112,7 @@ func testChaosSliders(t *testing.T, b *tab) {
 	}
 	b.clickButton("Chaos…")
 	b.fill("rules", "job*:drop=0.5%,delay=50ms..200ms,reorder=5%\nother:drop=1%")
-	b.clickButton("From now on")
+	b.clickButton("Apply")
 	slidersSay("0.5 %,50–200 ms,5 %")
 	b.screenshot("inspector-chaos-range")
 	slide("drop", "10")
@@ -125,7 +125,7 @@ func testChaosSliders(t *testing.T, b *tab) {
 	b.until(`document.querySelector("dialog[open] [name=rules]")?.value === "jobs:drop=0%\njob*:drop=0.5%,delay=50ms..200ms,reorder=5%\nother:drop=1%"`)
 	b.clickButton("Cancel")
 
-	b.clickButton("Turn all chaos off")
+	b.clickButton("Turn chaos off")
 	b.until(`document.querySelector("details.chaos summary").textContent === "Chaos "`)
 	p.mustCommand("send", "jobs", `{"n": 3}`)
 	if got := p.mustCommand("receive", "jobs") + p.mustCommand("receive", "jobs"); !strings.Contains(got, `"n":1`) || !strings.Contains(got, `"n":3`) {

@@ -13,13 +13,13 @@ func testConnectionsAreWrittenToAndClosed(t *testing.T, b *tab) {
 	p := start(t, inspectedApp, "--store", "memory")
 	// The link of an earlier server leads to no socket.
 	p.openView(b, "connections?name=websocket.send.old!1")
-	b.waitForText("This socket is not among the open ones (any more).")
+	b.waitForText("This socket is not open, or no longer open.")
 	b.check("nothing can be sent to it", `document.querySelector(".sender").offsetParent === null && document.querySelector(".closer").offsetParent === null`)
 
 	s, other := p.dial("/talk"), p.dial("/other")
 	s.exchange("hello")
 	p.openView(b, "connections")
-	b.waitForText("2 open now")
+	b.waitForText("2 open")
 	b.run(`[...document.querySelectorAll("main tbody tr[tabindex]")].find((r) => r.textContent.includes("/talk")).click()`)
 	b.until(`[...document.querySelectorAll(".frame summary")].some((f) => f.textContent.includes("you said hello") && f.textContent.includes("out"))`)
 
@@ -36,7 +36,7 @@ func testConnectionsAreWrittenToAndClosed(t *testing.T, b *tab) {
 	send("hex", "00 f")
 	b.waitForText("one is missing")
 	send("hex", "xx")
-	b.waitForText(`"x" is none`)
+	b.waitForText(`"x" is not a hexadecimal digit`)
 	send("hex", "00 ff")
 	if kind, got := s.receiveFrame(); kind != websocket.MessageBinary || got != "\x00\xff" {
 		t.Errorf("the client got %v %q", kind, got)
@@ -52,13 +52,13 @@ func testConnectionsAreWrittenToAndClosed(t *testing.T, b *tab) {
 	for code, want := range map[string]string{"1005": "1005 is never sent", "2000": "2000 is reserved", "77": "from 1000 to 4999", "x": "from 1000 to 4999"} {
 		b.typeInto("[name=code]", code)
 		b.waitForText(want)
-		b.check("it cannot be sent", `[...document.querySelectorAll("button")].find((x) => x.textContent === "Close it").disabled`)
+		b.check("it cannot be sent", `[...document.querySelectorAll("button")].find((x) => x.textContent === "Close socket").disabled`)
 	}
 	b.typeInto("[name=code]", "4001")
 	b.typeInto("[name=reason]", strings.Repeat("long", 31))
 	b.waitForText("at most 123 bytes")
 	b.typeInto("[name=reason]", "enough")
-	b.clickButton("Close it")
+	b.clickButton("Close socket")
 	if end := s.waitClosed(); end.Code != 4001 || end.Reason != "enough" {
 		t.Errorf("closed with %v", end)
 	}

@@ -22,7 +22,7 @@ func testFlowShowsWhatMoves(t *testing.T, b *tab) {
 	b.setMedia("prefers-color-scheme", "dark")
 	p := start(t, chatApp, "--store", "memory")
 	p.openView(b, "flow")
-	b.waitForText("Nothing has moved yet.")
+	b.waitForText("No messages yet.")
 	b.until(`document.querySelector(".invite a[href='#/play']") !== null`)
 	b.screenshot("flow-empty")
 
@@ -46,9 +46,9 @@ func testFlowShowsWhatMoves(t *testing.T, b *tab) {
 	b.repeatUntil(talk, `document.querySelector(".cell.did")?.innerText.includes("receive")`)
 
 	p.mustCommand("send", "jobs", `{"n": 1}`)
-	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .depth')?.textContent === "1 of 1,000 wait"`)
+	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .depth')?.textContent === "1 of 1,000 waiting"`)
 	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .age').textContent.startsWith("oldest ")`)
-	b.until(`document.querySelectorAll(".lines .way.own").length === 1`)
+	b.until(`document.querySelectorAll(".lines .route.own").length === 1`)
 	talk()
 	b.screenshot("flow")
 }
@@ -64,12 +64,12 @@ func testBreakpointOnFlow(t *testing.T, b *tab) {
 		s.send(text)
 	}
 	b.until(`document.querySelectorAll(".drawer .waits").length === 4`)
-	b.waitForText("4 held; nothing expires. The socket stays open.")
+	b.waitForText("4 held; messages do not expire. The socket stays open.")
 	if n := b.integer(`document.querySelectorAll("main i:not([class]), dialog i").length`); n != 0 {
 		t.Error("a message was drawn as HTML")
 	}
 	b.screenshot("flow-breakpoint")
-	b.click(`.drawer [title^="Let one"]`)
+	b.click(`.drawer [title^="Deliver one"]`)
 	if got := s.receive(); got != "one" {
 		t.Errorf("after the step: %q", got)
 	}
@@ -77,7 +77,7 @@ func testBreakpointOnFlow(t *testing.T, b *tab) {
 	b.clickButton("Edit…")
 	b.until(`!!document.querySelector("dialog[open] textarea")`)
 	b.run(`{ const t = document.querySelector("dialog[open] textarea"); t.value = t.value.replace("<i>two</i>", "TWO"); }`)
-	b.clickButton("Put it in place")
+	b.clickButton("Replace")
 	b.until(`document.querySelector(".drawer .waits .what").textContent === "TWO"`)
 	b.run(`[...document.querySelectorAll(".drawer .waits")].find((row) => row.innerText.includes("three")).querySelector(".danger").click()`)
 	b.until(`document.querySelectorAll(".drawer .waits").length === 2`)
@@ -85,6 +85,6 @@ func testBreakpointOnFlow(t *testing.T, b *tab) {
 	if got := s.receive() + s.receive(); got != "TWOfour" {
 		t.Errorf("after resuming: %q", got)
 	}
-	b.waitForText("Nothing waits.")
+	b.waitForText("No messages are waiting.")
 	b.until(`!document.querySelector(".pipe.paused")`)
 }

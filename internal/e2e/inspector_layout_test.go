@@ -146,8 +146,8 @@ func (b *tab) checkUnits() {
 	b.run(`import("/js/dom.js").then((m) => { window.dom = m; })`)
 	b.until(`!!window.dom`)
 	for call, want := range map[string]string{
-		"took(0.9996)": "1.00 ms", "took(9.996)": "10 ms", "took(999.4)": "999 ms", "took(999.7)": "1.00 s", "took(9996)": "10.0 s", "took(59940)": "59.9 s", "took(59970)": "1 min",
-		"took(61000)": "1 min 1 s", "took(3599600)": "1 h", "took(3660000)": "1 h 1 min", "took(0)": "0 µs", "took()": "–",
+		"duration(0.9996)": "1.00 ms", "duration(9.996)": "10 ms", "duration(999.4)": "999 ms", "duration(999.7)": "1.00 s", "duration(9996)": "10.0 s", "duration(59940)": "59.9 s", "duration(59970)": "1 min",
+		"duration(61000)": "1 min 1 s", "duration(3599600)": "1 h", "duration(3660000)": "1 h 1 min", "duration(0)": "0 µs", "duration()": "–",
 		"bytes(1023)": "1023 B", "bytes(1024)": "1.0 KiB", "bytes(1048570)": "1.0 MiB", "bytes(2 ** 30 - 1)": "1.0 GiB", "bytes(2 ** 40)": "1024.0 GiB",
 		"number(9999)": "9,999", "number(99960)": "100k", "number(999499)": "999k", "number(999999)": "1.00M", "number(9999999)": "10.0M", "number(9.97)": "10",
 		`short("a.long.prefix.that.names.share.a.million.times.01")`: "a.long.prefix…e.a.million.times.01",
@@ -165,8 +165,8 @@ func testColoursAndMotion(t *testing.T, b *tab) {
 	ada := p.dial("/chat/ada")
 	p.openView(b, "flow")
 	b.checkUnits()
-	b.until(`!!document.querySelector(".pipe .tube") && !!document.querySelector(".lines .way path")`)
-	colours := `["body", ".card", ".pipe .name", ".tube", ".cell"].map((s) => getComputedStyle(document.querySelector(s)).backgroundColor + getComputedStyle(document.querySelector(s)).color).join() + getComputedStyle(document.querySelector(".lines .way path")).stroke`
+	b.until(`!!document.querySelector(".pipe .tube") && !!document.querySelector(".lines .route path")`)
+	colours := `["body", ".card", ".pipe .name", ".tube", ".cell"].map((s) => getComputedStyle(document.querySelector(s)).backgroundColor + getComputedStyle(document.querySelector(s)).color).join() + getComputedStyle(document.querySelector(".lines .route path")).stroke`
 	b.setMedia("prefers-color-scheme", "dark")
 	dark := b.text(colours)
 	b.setMedia("prefers-color-scheme", "light")
@@ -179,12 +179,12 @@ func testColoursAndMotion(t *testing.T, b *tab) {
 		ada.send("calmly")
 		ada.receive()
 	}
-	b.repeatUntil(talk, `document.querySelector(".lines .way.lit.in") && document.querySelector(".lines .way.lit.reply") && document.querySelector(".lines .way.lit.group")`)
+	b.repeatUntil(talk, `document.querySelector(".lines .route.lit.in") && document.querySelector(".lines .route.lit.reply") && document.querySelector(".lines .route.lit.group")`)
 	if b.integer(`Number(`+dotsIn(".stage")+`)`) != 0 {
 		t.Error("dots move though the reader wants less motion")
 	}
 	b.screenshot("flow-still")
-	b.until(`!document.querySelector(".lines .way.lit")`)
+	b.until(`!document.querySelector(".lines .route.lit")`)
 }
 
 func testKeyboardAlone(t *testing.T, b *tab) {
@@ -244,7 +244,7 @@ func testKeyboardAlone(t *testing.T, b *tab) {
 	b.until(row("jobs") + `.textContent.includes("paused")`)
 	b.check("the open one is not paused", `!`+row("http.request")+`.textContent.includes("paused")`)
 	b.pressKey("s")
-	b.waitForText("One message passed")
+	b.waitForText("Delivered one message")
 	b.pressKey("p")
 	b.until(`!` + row("jobs") + `.textContent.includes("paused")`)
 	b.run(`document.activeElement.blur()`)

@@ -77,28 +77,28 @@ func testMessagesAreFilteredAndHeld(t *testing.T, b *tab) {
 	p.openView(b, "messages")
 	b.waitForText("you said one")
 	b.typeInto("main input[type=search]", "chanel:x")
-	b.waitForText("There is no chanel:")
+	b.waitForText("Unknown key chanel:")
 	b.check("the field is marked as invalid", `document.querySelector("input[type=search]").getAttribute("aria-invalid") === "true"`)
 	b.typeInto("main input[type=search]", `text:"you said`)
 	b.waitForText("is not closed")
 	b.typeInto("main input[type=search]", `path:/talk text:"you said one"`)
 	b.until(`document.querySelectorAll(".messages tr[data-id]").length === 1 && document.querySelector("p.wrong").hidden`)
 	b.typeInto("main input[type=search]", "kind:dropped")
-	b.waitForText("Nothing that is remembered fits the filter")
+	b.waitForText("No message in the history matches the filter")
 	b.clickButton("Terms")
-	b.waitForText("what a connection sent, and what was sent to it")
+	b.waitForText("messages from and to a connection")
 	b.typeInto("main input[type=search]", "path:/talk")
 	b.waitForText("you said one")
 
 	// Held, the list stands still and counts.
 	b.do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent(" "))
-	b.waitForText("held · 0 passed meanwhile")
+	b.waitForText("held · 0 new")
 	rows := b.integer(`document.querySelectorAll(".messages tr[data-id]").length`)
 	s.exchange("two")
 	s.exchange("three")
-	b.waitForText("held · 4 passed meanwhile")
+	b.waitForText("held · 4 new")
 	b.check("no row came while held", `document.querySelectorAll(".messages tr[data-id]").length === `+strconv.Itoa(rows))
-	b.clickButton("Go on")
+	b.clickButton("Continue")
 	b.waitForText("you said three")
 
 	// So it does while a message is open.
@@ -130,7 +130,7 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 			t.Errorf("row %d of the waterfall: %q, want %q", i, line, want)
 		}
 	}
-	for _, want := range []string{"waited ", "waits", "delivered"} {
+	for _, want := range []string{"waited ", "waiting", "delivered"} {
 		if !strings.Contains(rows, want) {
 			t.Errorf("the waterfall has no %q:\n%s", want, rows)
 		}
@@ -190,7 +190,7 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 	p.mustCommand("group", "send", "all", `{"text": "to everybody"}`)
 	b.typeInto("main input[type=search]", "group:all")
 	b.openMessage("to everybody")
-	b.waitForText("7 more copies to the group all, waits")
+	b.waitForText("7 more copies to the group all, waiting")
 	b.check("the open one is shown", `!!document.querySelector(".waterfall .selected")`)
 	b.run(`document.querySelector(".fold").click()`)
 	b.until(`document.querySelectorAll(".waterfall .wrow").length === 12`)

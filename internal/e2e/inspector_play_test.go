@@ -32,7 +32,7 @@ func testPlayRemembers(t *testing.T, b *tab) {
 	request("POST", "/?x=2", "X-Odd: yes", "hex", "61 62", "POST 2 ab yes")
 	request("PUT", "/", "", "base64", "YWJj", "PUT  abc")
 	request("PUT", "/", "", "hex", "6", "one is missing")
-	request("GET", "/", "no header", "text", "", "Line 1 of the headers is none")
+	request("GET", "/", "no header", "text", "", "Line 1 of the headers is not a header")
 	b.typeInto(`.play form:not(.line) textarea`, "")
 
 	// The history is picked from, sent again, kept over a reload of the page.
@@ -42,7 +42,7 @@ func testPlayRemembers(t *testing.T, b *tab) {
 	b.until(history + ` === "PUT /,POST /?x=2,GET /picture,GET /data"`)
 	b.run(`document.querySelectorAll(".pick")[1].click()`)
 	b.check("the form is filled", `document.querySelectorAll(".play form textarea")[0].value === "X-Odd: yes" && document.querySelector(".play form label select").value === "hex"`)
-	b.run(`[...document.querySelectorAll(".past li button")].filter((x) => x.textContent === "Again")[1].click()`)
+	b.run(`[...document.querySelectorAll(".past li button")].filter((x) => x.textContent === "Send again")[1].click()`)
 	b.waitForText("POST 2 ab yes")
 	b.run(`document.querySelector(".past li [aria-label^=Delete]").click()`)
 	b.until(history + ` === "PUT /,GET /picture,GET /data"`)
@@ -82,10 +82,10 @@ func testPlayRemembers(t *testing.T, b *tab) {
 	b.run(`location.hash = "#/play"`)
 	b.until(`document.querySelectorAll(".socket .tag.good").length === 3`)
 	b.run(`document.querySelector(".socket .code").value = "1001"; document.querySelector(".socket button.danger").click()`)
-	b.waitForText("A page may close with 1000")
+	b.waitForText("A page can close only with 1000")
 	b.run(`document.querySelector(".socket .code").value = "4007"; document.querySelector(".socket button.danger").click()`)
 	b.waitForText("closed 4007")
-	b.clickButton("Delete sent frames…")
+	b.clickButton("Delete history…")
 	b.clickButton("Delete")
 	b.until(`localStorage.getItem("play.frames") === "[]"`)
 }

@@ -93,7 +93,7 @@ func testChatInEveryView(t *testing.T, b *tab) {
 	b.clickButton("Cancel")
 	b.clickButton("Send to all…")
 	b.submitInvalid("message", `{"text": `, "The message is not JSON")
-	b.submitInvalid("message", `[1]`, "an object is needed")
+	b.submitInvalid("message", `[1]`, "must be an object")
 	b.fill("message", `{"text": "from the page"}`)
 	b.clickButton("Send")
 	if got := ada.receive() + ben.receive(); got != "from the pagefrom the page" {

@@ -3,66 +3,67 @@ import { toast } from "./dom.js";
 
 export async function get(path, params) {
   const query = params ? "?" + new URLSearchParams(params) : "";
-  return read(await ask("/api/" + path + query));
+  return read(await request("/api/" + path + query));
 }
 
-// asWritten keeps numbers that JavaScript would change, like 1.0 and big ones,
-// as they were written: JSON.rawJSON, where the browser has it.
-export const asWritten = (key, value, context) =>
+// keepNumbers is a JSON reviver. It keeps numbers that JavaScript would change,
+// like 1.0 and large integers, as JSON.rawJSON if the browser has that.
+export const keepNumbers = (key, value, context) =>
   typeof value === "number" && JSON.rawJSON && context?.source && String(value) !== context.source ? JSON.rawJSON(context.source) : value;
 
-// exactly is get with numbers as they were written.
-export async function exactly(path, params) {
+// getExact is get, but keeps numbers as they were written.
+export async function getExact(path, params) {
   const query = new URLSearchParams(params);
-  return read(await ask("/api/" + path + "?" + query), asWritten);
+  return read(await request("/api/" + path + "?" + query), keepNumbers);
 }
 
-// frameOf reads a frame. Only what waits is shown and edited out of frames, so
-// that the many without it cost no more than they must.
-const frameOf = (text) => JSON.parse(text, text.includes('"waiting":[{') ? asWritten : undefined);
+// parseFrame parses a frame. It keeps numbers only in frames with queued
+// messages, because only these are edited and a reviver is slow.
+const parseFrame = (text) => JSON.parse(text, text.includes('"waiting":[{') ? keepNumbers : undefined);
 
 export async function post(path, body) {
-  return read(await ask("/api/" + path, {
+  return read(await request("/api/" + path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: typeof body === "string" ? body : JSON.stringify(body || {}),
   }));
 }
 
-async function ask(url, options) {
+async function request(url, options) {
   try {
     return await fetch(url, options);
   } catch {
-    throw Object.assign(new Error("There is no connection to the server. Is asgibox still running?"), { lost: true });
+    throw Object.assign(new Error("No connection to the server. Is asgibox still running?"), { lost: true });
   }
 }
 
 async function read(response, reviver) {
-  let answer;
+  let result;
   try {
-    answer = JSON.parse(await response.text(), reviver);
+    result = JSON.parse(await response.text(), reviver);
   } catch {
-    answer = { detail: response.statusText || "status " + response.status };
+    result = { detail: response.statusText || "status " + response.status };
   }
-  if (!response.ok) throw new Error(answer.detail || answer.error || response.statusText);
-  return answer;
+  if (!response.ok) throw new Error(result.detail || result.error || response.statusText);
+  return result;
 }
 
-// attempt makes a call and shows how it went.
-export async function attempt(call, said) {
+// attempt waits for a call, shows a message if it succeeded and the error if
+// not, and returns the result or null.
+export async function attempt(call, message) {
   try {
-    const answer = await call;
-    if (said) toast(typeof said === "function" ? said(answer) : said);
-    return answer;
+    const result = await call;
+    if (message) toast(typeof message === "function" ? message(result) : message);
+    return result;
   } catch (error) {
     toast(error.message, true);
     return null;
   }
 }
 
-// refused makes a call and answers why it was refused: for the check of a
-// dialog, which stays and says so.
-export async function refused(call) {
+// errorOf waits for a call and returns its error message, if any. It serves as
+// the check of a dialog.
+export async function errorOf(call) {
   try {
     await call;
   } catch (error) {
@@ -70,8 +71,8 @@ export async function refused(call) {
   }
 }
 
-// A Live is the stream of frames for what is shown. It is closed while the
-// page is hidden, and opened again by itself when it is lost.
+// Live is the stream of frames for the current view. It is closed while the page
+// is hidden and reconnects when the connection is lost.
 export class Live {
   constructor(onframe, onstate) {
     this.onframe = onframe;
@@ -95,7 +96,7 @@ export class Live {
     source.onopen = () => { first = true; this.onstate("live"); };
     source.onmessage = (e) => {
       if (source !== this.source) return;
-      this.onframe(frameOf(e.data), first);
+      this.onframe(parseFrame(e.data), first);
       first = false;
     };
     source.onerror = async () => {
@@ -109,7 +110,7 @@ export class Live {
   }
 }
 
-// refusal answers why a stream was refused, which an EventSource does not tell.
+// refusal returns why a stream was refused. An EventSource does not give the reason.
 async function refusal(url) {
   const end = new AbortController();
   try {

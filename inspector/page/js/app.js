@@ -1,6 +1,6 @@
 // The frame around the views: navigation, the live stream, keys, themes.
-import { h, $, setText, number, time, toast, tell, saved, stepOf } from "./dom.js";
-import { reached } from "./address.js";
+import { h, $, setText, number, time, toast, showDialog, saved, stepOf } from "./dom.js";
+import { appURL } from "./address.js";
 import { Live } from "./api.js";
 import { Notices } from "./notices.js";
 import { flow } from "./views/flow.js";
@@ -13,8 +13,8 @@ import { state } from "./views/state.js";
 import { play } from "./views/play.js";
 import { reloads } from "./views/reloads.js";
 
-// A view is a function of the shell that answers its node and, if it cares,
-// what it does with frames and keys, and that it asks for frames by itself.
+// A view is a function of the shell. It returns its node and optional methods
+// for frames and keys. With "follows" it requests its frames itself.
 const views = { flow, messages, connections, channels, groups, workers, state, play, reloads };
 const titles = {
   flow: "Flow", messages: "Messages", connections: "Connections", channels: "Channels", groups: "Groups",
@@ -27,14 +27,14 @@ const shell = {
   go(view, params) {
     location.hash = "#/" + view + (params ? "?" + new URLSearchParams(params) : "");
   },
-  // watch asks for frames of something else than the view by itself.
+  // watch requests frames with parameters of the view.
   watch(params) {
     live.show({ view: shell.view, ...params });
   },
 };
 
 let current = null;
-let lost = null; // since when, and why if the server said so
+let lost = null; // when the connection was lost, and the reason if the server gave one
 const live = new Live(frame, connection);
 const notices = new Notices($("#notices"));
 
@@ -42,8 +42,8 @@ function frame(f, first) {
   if (f.status) {
     const since = shell.status.since;
     shell.status = f.status;
-    shell.status.app = reached(f.status.app);
-    if (first && since && since !== f.status.since) toast(`The server was started anew at ${time(f.status.since)}: totals count from then`);
+    shell.status.app = appURL(f.status.app);
+    if (first && since && since !== f.status.since) toast(`The server was restarted at ${time(f.status.since)}; totals count from then`);
     drawBar();
   }
   current?.frame?.(f, first);
@@ -51,11 +51,11 @@ function frame(f, first) {
 
 const bar = {
   live: h("span", { class: "live", role: "status" }),
-  rate: h("span", { title: "Messages a second, over the last seconds (a gauge)" }),
-  waiting: h("span", { class: "spare", title: "Messages that wait in queues now (a gauge)" }),
-  sockets: h("span", { title: "WebSockets that are open now (a gauge)" }),
-  busy: h("span", { class: "spare", title: "Workers that handle a message now, of all (a gauge)" }),
-  generation: h("a", { href: "#/reloads", title: "The application's generation" }),
+  rate: h("span", { title: "Messages per second, over the last seconds (gauge)" }),
+  waiting: h("span", { class: "spare", title: "Messages in queues (gauge)" }),
+  sockets: h("span", { title: "Open WebSockets (gauge)" }),
+  busy: h("span", { class: "spare", title: "Busy workers and all workers (gauges)" }),
+  generation: h("a", { href: "#/reloads", title: "Current generation of the application" }),
 };
 
 function drawBar() {
@@ -63,14 +63,14 @@ function drawBar() {
   setText(bar.rate, number(s.rate) + " msg/s");
   setText(bar.waiting, number(s.waiting) + " waiting");
   setText(bar.sockets, number(s.sockets) + (s.sockets === 1 ? " socket" : " sockets"));
-  setText(bar.busy, s.workers ? s.busy + "/" + s.workers + " busy" : "no workers here");
+  setText(bar.busy, s.workers ? s.busy + "/" + s.workers + " busy" : "no workers");
   setText(bar.generation, s.error ? "does not load" : "generation " + s.generation);
   bar.generation.className = s.error ? "bad" : "";
   bar.generation.hidden = !s.error && !s.generation;
   drawState();
 }
 
-// drawState says in the notices and in the title what is not as it should be.
+// drawState shows problems in the notices and in the title.
 function drawState() {
   notices.draw(shell.status, lost);
   const state = lost ? "no connection" : shell.status.error ? "does not load" : shell.status.paused ? "paused" : "";
@@ -82,11 +82,11 @@ function connection(how, why) {
   if (how === "lost") lost = { since: lost?.since || Date.now(), why };
   else if (how === "live" && lost) {
     lost = null;
-    toast("Connected again");
+    toast("Reconnected");
   }
   bar.live.dataset.how = how;
   $("#bar").classList.toggle("old", how === "lost");
-  setText(bar.live, { live: "live", lost: "no connection", hidden: "asleep" }[how]);
+  setText(bar.live, { live: "live", lost: "no connection", hidden: "paused" }[how]);
   drawState();
 }
 
@@ -111,12 +111,12 @@ function route() {
 }
 
 const help = [
-  ["1 – 9", "go to a view"], ["/", "to the filter of a view"],
-  ["j, ↓ and k, ↑", "down and up a list"], ["Enter", "open what is chosen"], ["Esc", "leave a field, close what is open"],
-  ["Space", "hold the messages, and go on (Messages)"], ["↑, ↓ in a field to send from", "what was sent before (Play)"],
-  ["Ctrl+Enter", "send what is written (Play, Connections)"],
-  ["p, s", "pause or resume the channel that is open or has the focus, step one message (Flow, Channels)"],
-  ["t", "dark, light, or as the system has it"], ["?", "this help"],
+  ["1 – 9", "go to a view"], ["/", "go to the filter of a view"],
+  ["j, ↓ and k, ↑", "move down and up a list"], ["Enter", "open the selected item"], ["Esc", "leave a field, close the open item"],
+  ["Space", "hold or continue the list (Messages)"], ["↑, ↓ in a field that sends", "frames sent before (Play)"],
+  ["Ctrl+Enter", "send (Play, Connections)"],
+  ["p, s", "pause or resume the focused or open channel, deliver one message (Flow, Channels)"],
+  ["t", "switch between dark, light and system colours"], ["?", "show this help"],
 ];
 
 function keys(e) {
@@ -138,7 +138,7 @@ function keys(e) {
   e.preventDefault();
 }
 
-// walk moves the focus along the rows of a view that does not do so itself.
+// walk moves the focus along the rows of views that do not handle these keys.
 function walk(e) {
   const step = stepOf(e);
   if (!step) return false;
@@ -152,7 +152,7 @@ function walk(e) {
 }
 
 function showHelp() {
-  tell("Keys", h("dl", { class: "keys" }, help.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]).flat()));
+  showDialog("Keys", h("dl", { class: "keys" }, help.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]).flat()));
 }
 
 function theme(next) {
@@ -161,7 +161,7 @@ function theme(next) {
   if (next) {
     now = order[(order.indexOf(now) + 1) % order.length];
     saved.set("theme", now);
-    toast("Colours: " + { auto: "as the system has them", dark: "dark", light: "light" }[now]);
+    toast("Colours: " + { auto: "system", dark: "dark", light: "light" }[now]);
   }
   document.documentElement.dataset.theme = now;
   current?.themed?.();
@@ -171,9 +171,9 @@ theme();
 $("#nav").append(...Object.keys(views).map((name, i) =>
   h("a", { href: "#/" + name, "data-view": name, title: `Key ${i + 1}` }, titles[name])));
 $("#bar").append(bar.live, bar.rate, bar.waiting, bar.sockets, bar.busy, bar.generation,
-  h("button", { class: "small", onclick: () => theme(true), title: "Dark, light, or as the system has it (t)", "aria-label": "Colours" }, "◐"),
+  h("button", { class: "small", onclick: () => theme(true), title: "Dark, light or system colours (t)", "aria-label": "Colours" }, "◐"),
   h("button", { class: "small", onclick: showHelp, title: "Keys (?)", "aria-label": "Keys" }, "?"));
-// Views that fill the window begin below what the header says.
+// Views that fill the window start below the header.
 new ResizeObserver(() => document.documentElement.style.setProperty("--above", $("header").offsetHeight + 54 + "px")).observe($("header"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => current?.themed?.());
 window.addEventListener("hashchange", route);

@@ -1,4 +1,4 @@
-// Charts over the last minutes, one point a second.
+// Charts of the last five minutes, with one point per second.
 import uPlot from "../vendor/uPlot.js";
 import { h, colorOf } from "./dom.js";
 
@@ -7,35 +7,34 @@ const seconds = 300;
 const clockOf = (t) => new Date(t * 1000).toTimeString().slice(0, 8);
 
 export class Chart {
-  // lines: [{ label, key, color, of }], where a color is the name of a CSS
-  // variable. Where a point has none of what a line is of, it says nothing.
+  // lines: [{ label, key, color, of }], where color is the name of a CSS
+  // variable. If a point has no value for the key "of", the legend shows a dash.
   constructor(title, note, lines, format) {
     this.lines = lines;
     this.format = format;
     this.points = [];
     this.box = h("div", { class: "plot" });
     this.now = h("span", { class: "now" });
-    this.node = h("figure", { class: "card chart", title: "Gauges, a point a second, over the last five minutes" },
+    this.node = h("figure", { class: "card chart", title: "Gauges: one point per second over the last five minutes" },
       h("figcaption", {}, h("strong", {}, title), h("span", { class: "muted" }, note), this.now), this.box);
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.box);
   }
 
   draw() {
-    const color = colorOf;
-    const grid = { stroke: color("--line"), width: 1 };
+    const grid = { stroke: colorOf("--line"), width: 1 };
     this.plot?.destroy();
     this.plot = new uPlot({
       width: this.box.clientWidth, height: 150, legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
-      // A single point, or a few, would stand on an axis of no length.
+      // An axis for a few points would have no length.
       scales: { x: { time: true, range: (u, min, max) => [Math.min(min, max - 20), max] }, y: { range: (u, min, max) => [0, Math.max(max * 1.15, 1)] } },
       axes: [
-        { stroke: color("--muted"), grid: { show: false }, ticks: { show: false }, font: "11px system-ui", size: 26, space: 90, values: (u, times) => times.map(clockOf) },
-        { stroke: color("--muted"), grid, ticks: { show: false }, font: "11px system-ui", size: 54, values: (u, values) => values.map(this.format) },
+        { stroke: colorOf("--muted"), grid: { show: false }, ticks: { show: false }, font: "11px system-ui", size: 26, space: 90, values: (u, times) => times.map(clockOf) },
+        { stroke: colorOf("--muted"), grid, ticks: { show: false }, font: "11px system-ui", size: 54, values: (u, values) => values.map(this.format) },
       ],
-      series: [{}, ...this.lines.map((l) => ({ label: l.label, stroke: color(l.color), width: 1.6, fill: l.fill ? color(l.fill) : undefined, points: { show: false } }))],
-      hooks: { setCursor: [(u) => this.tell(u.cursor.idx)] },
+      series: [{}, ...this.lines.map((l) => ({ label: l.label, stroke: colorOf(l.color), width: 1.6, fill: l.fill ? colorOf(l.fill) : undefined, points: { show: false } }))],
+      hooks: { setCursor: [(u) => this.showValues(u.cursor.idx)] },
     }, this.data(), this.box);
   }
 
@@ -48,10 +47,10 @@ export class Chart {
     this.points = this.points.concat(points).slice(-seconds);
     if (!this.plot) this.draw();
     else this.plot.setData(this.data());
-    this.tell(null);
+    this.showValues(null);
   }
 
-  tell(index) {
+  showValues(index) {
     const p = this.points[index ?? this.points.length - 1];
     if (!p) return;
     this.now.replaceChildren(...this.lines.map((l) =>

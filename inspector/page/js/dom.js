@@ -1,5 +1,5 @@
-// Elements and words. All text goes through text nodes: nothing that came over
-// the network is ever parsed as HTML.
+// Elements, dialogs and number formats. All text goes into text nodes: data from
+// the network is never parsed as HTML.
 
 export function h(tag, props, ...children) {
   const node = document.createElement(tag);
@@ -21,12 +21,12 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// keep makes a container's children those of the items, keeping the nodes of
-// items that were there before. An item is drawn anew only if it has changed.
-export function keep(container, items, keyOf, create, update) {
-  const old = container.kept || new Map();
+// updateChildren makes the children of a container match the items. Nodes of
+// items that were there before are reused, and updated only if the item changed.
+export function updateChildren(container, items, keyOf, create, update) {
+  const old = container.entries || new Map();
   const now = new Map();
-  // What is gone goes first: to move a node that has the focus would lose it.
+  // Remove old nodes first, because moving a focused node would lose the focus.
   const keys = new Set(items.map(keyOf));
   for (const [key, { node }] of old) if (!keys.has(key)) node.remove();
   let at = container.firstChild;
@@ -45,10 +45,11 @@ export function keep(container, items, keyOf, create, update) {
     at.remove();
     at = next;
   }
-  container.kept = now;
+  container.entries = now;
 }
 
-// What would be rounded up to the next unit is said in that.
+// number formats a count. A value that would round up to the next unit uses that
+// unit.
 export function number(n) {
   if (n === undefined || n === null) return "–";
   if (n >= 999500) return (n / 1e6).toFixed(n < 9.995e6 ? 2 : 1) + "M";
@@ -64,7 +65,7 @@ export function bytes(n) {
   return n.toFixed(1) + " " + ["KiB", "MiB", "GiB"][unit];
 }
 
-export function took(ms) {
+export function duration(ms) {
   if (ms === undefined || ms === null) return "–";
   if (ms < 0.9995) return Math.round(ms * 1000) + " µs";
   if (ms < 9.995) return ms.toFixed(2) + " ms";
@@ -72,14 +73,14 @@ export function took(ms) {
   if (ms < 9995) return (ms / 1000).toFixed(2) + " s";
   if (ms < 59950) return (ms / 1000).toFixed(1) + " s";
   const seconds = Math.round(ms / 1000);
-  if (seconds < 3600) return both(seconds, "min", "s");
-  return both(Math.round(seconds / 60), "h", "min");
+  if (seconds < 3600) return twoUnits(seconds, "min", "s");
+  return twoUnits(Math.round(seconds / 60), "h", "min");
 }
 
-// both says a count of a small unit in it and a large one of sixty.
-const both = (n, large, small) => `${Math.floor(n / 60)} ${large}` + (n % 60 ? ` ${n % 60} ${small}` : "");
+// twoUnits formats a count of a small unit with a unit that is sixty times larger.
+const twoUnits = (n, large, small) => `${Math.floor(n / 60)} ${large}` + (n % 60 ? ` ${n % 60} ${small}` : "");
 
-// time is clock to the second, with the day where it is not today's.
+// time formats a time to the second, with the day if that is not today.
 export function time(ms) {
   const day = new Date(ms);
   const today = !ms || day.toDateString() === new Date().toDateString();
@@ -93,8 +94,8 @@ export function clock(ms) {
   return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}.${String(d.getMilliseconds()).padStart(3, "0")}`;
 }
 
-// short cuts the random part of a process-specific name, which nobody reads,
-// and the middle of a long one: names differ at the end.
+// short removes the random part of a process-specific name and the middle of a
+// long name, because names differ at the end.
 export function short(channel, most = 34) {
   const at = channel.indexOf("!");
   const head = Math.floor(most * 0.4);
@@ -103,7 +104,7 @@ export function short(channel, most = 34) {
   return channel.slice(0, channel.lastIndexOf(".", at) + 1) + "…!";
 }
 
-// colorOf answers a colour of the style sheet as a canvas takes it.
+// colorOf returns a colour of the style sheet in a form that a canvas accepts.
 export function colorOf(name) {
   const probe = document.createElement("i");
   probe.hidden = true;
@@ -114,10 +115,10 @@ export function colorOf(name) {
   return color;
 }
 
-// stepOf answers whether a key goes down a list, 1, or up, -1.
+// stepOf returns 1 if a key moves down a list and -1 if it moves up.
 export const stepOf = (e) => ({ j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 })[e.key];
 
-// family says what kind of channel a name is: its colour.
+// family returns the kind of a channel, which determines its colour.
 export function family(channel) {
   if (channel.includes("!")) return "reply";
   if (channel.startsWith("http.")) return "http";
@@ -135,16 +136,16 @@ export function toast(text, bad) {
   toastTimer = setTimeout(() => box.replaceChildren(), bad ? 8000 : 3000);
 }
 
-// opened shows the dialog with that content; the focus goes back to where it
-// was when it closes.
-function opened(content) {
+// openDialog shows the dialog with the content. When the dialog closes, the
+// focus returns to where it was.
+function openDialog(content) {
   const dialog = $("#dialog");
   const before = document.activeElement;
   dialog.oncancel = null;
   dialog.onclose = () => {
-    if (dialog.open) return; // for something else, by now
+    if (dialog.open) return; // opened again meanwhile
     dialog.replaceChildren();
-    if (document.activeElement !== document.body) return; // a key was quicker than this event
+    if (document.activeElement !== document.body) return; // moved by a key before this event
     (before?.isConnected && before !== document.body ? before : $("#view")).focus({ preventScroll: true });
   };
   dialog.replaceChildren(...content);
@@ -153,15 +154,15 @@ function opened(content) {
   return dialog;
 }
 
-// tell shows something to be read.
-export function tell(title, ...content) {
+// showDialog shows content and a button that closes it.
+export function showDialog(title, ...content) {
   const close = h("button", { class: "primary", onclick: () => dialog.close() }, "Close");
-  const dialog = opened([h("h2", {}, title), ...content, h("div", { class: "actions" }, close)]);
+  const dialog = openDialog([h("h2", {}, title), ...content, h("div", { class: "actions" }, close)]);
   close.focus();
 }
 
-// ask shows a dialog and answers what its form holds, or null. What is wrong
-// with the values, if check answers that, is said in the dialog, which stays.
+// ask shows a form in a dialog and returns its values, or null if it was
+// cancelled. If check returns a problem, the dialog shows it and stays open.
 export function ask(title, fields, action, danger, check) {
   return new Promise((resolve) => {
     const inputs = fields.map((f) => {
@@ -173,7 +174,7 @@ export function ask(title, fields, action, danger, check) {
     const wrong = h("p", { class: "bad wrong", role: "alert" });
     const done = (value) => { resolve(value); dialog.close(); };
     const submit = h("button", { type: "submit", class: danger ? "danger" : "primary" }, action);
-    const dialog = opened([h("form", {
+    const dialog = openDialog([h("form", {
       method: "dialog",
       onsubmit: async (e) => {
         e.preventDefault();
@@ -197,19 +198,19 @@ export async function copy(text, what) {
     await navigator.clipboard.writeText(text);
     toast(`Copied as ${what}`);
   } catch {
-    await ask(`Copy as ${what}`, [{ name: "text", label: "The browser does not let the page copy; here it is:", value: text, rows: 12 }], "Close");
+    await ask(`Copy as ${what}`, [{ name: "text", label: "The browser does not permit copying. Copy it from here:", value: text, rows: 12 }], "Close");
   }
 }
 
-// saved is what this browser keeps for the page. What somebody else wrote
-// there, and a browser that keeps nothing, must not break the page.
+// saved reads and writes the browser's local storage. Invalid values and a
+// browser without storage do not break the page.
 export const saved = {
-  get(key, otherwise, good = () => true) {
+  get(key, fallback, valid = () => true) {
     try {
       const value = JSON.parse(localStorage.getItem(key));
-      return value !== null && typeof value === typeof otherwise && Array.isArray(value) === Array.isArray(otherwise) && good(value) ? value : otherwise;
+      return value !== null && typeof value === typeof fallback && Array.isArray(value) === Array.isArray(fallback) && valid(value) ? value : fallback;
     } catch {
-      return otherwise;
+      return fallback;
     }
   },
   set(key, value) {

@@ -1,4 +1,4 @@
-// What every view has to say: the server is lost, the application does not
+// Notices on every view: no connection to the server, the application does not
 // load, chaos is on, channels are paused.
 import { h, number, time } from "./dom.js";
 
@@ -8,20 +8,20 @@ export class Notices {
     this.shown = "";
   }
 
-  // draw changes the page only if there is something else to say: a screen
-  // reader reads what changes.
+  // draw changes the page only if the notices change, because a screen reader
+  // reads every change.
   draw(status, lost) {
     const list = [];
     if (lost) {
       list.push({ kind: "bad", text: lost.why
-        ? `The server refuses to be looked at: ${lost.why}. It is asked again every second.`
-        : `No connection to the server since ${time(lost.since)}. What is shown is from then. It is tried again every second; is asgibox still running?` });
+        ? `The server refuses the connection: ${lost.why}. The page tries again every second.`
+        : `No connection to the server since ${time(lost.since)}; the page shows the state of then and tries again every second. Is asgibox still running?` });
     }
     if (status.error) {
-      const goes = status.generation ? `Generation ${status.generation} goes on.` : "Every request gets the error page.";
-      list.push({ kind: "bad", text: `The application does not load: ${status.error.split("\n")[0]}. ${goes}`, href: "#/reloads", link: "Show the source" });
+      const effect = status.generation ? `Generation ${status.generation} continues to run.` : "Every request gets the error page.";
+      list.push({ kind: "bad", text: `The application does not load: ${status.error.split("\n")[0]}. ${effect}`, href: "#/reloads", link: "Show the source" });
     }
-    if (status.chaos) list.push({ kind: "warn", text: "chaos is on: " + status.chaos.join(" · "), href: "#/channels", link: "Change it" });
+    if (status.chaos) list.push({ kind: "warn", text: "Chaos is on: " + status.chaos.join(" · "), href: "#/channels", link: "Change" });
     if (status.paused) list.push({ kind: "warn", text: number(status.paused) + (status.paused === 1 ? " channel is paused" : " channels are paused"), href: "#/channels", link: "Show" });
     const shape = JSON.stringify(list);
     if (shape === this.shown) return;

@@ -1,8 +1,8 @@
-// Messages as people read them, and as others take them.
+// Messages shown to people and copied for other programs.
 import { h, bytes, copy } from "./dom.js";
-import { asWritten } from "./api.js";
+import { keepNumbers } from "./api.js";
 
-const mark = "\uffff"; // begins a byte string in the layer's JSON
+const mark = "\uffff"; // start of a byte string in the layer's JSON
 
 const isRaw = (v) => JSON.isRawJSON?.(v) || false;
 
@@ -13,7 +13,7 @@ export function binary(v) {
   return Uint8Array.from(raw, (c) => c.charCodeAt(0));
 }
 
-// What nobody writes in a text, so that bytes with it are shown as bytes.
+// Control characters. Bytes that contain them are not shown as text.
 const control = /[\u0000-\u0008\u000e-\u001f]/;
 
 export function plain(v) {
@@ -26,9 +26,9 @@ export function plain(v) {
   }
 }
 
-const line = 16; // bytes a line
+const line = 16; // bytes per line
 
-// hex writes bytes as people read them: place, codes, letters.
+// hex formats bytes as offset, hexadecimal codes and letters.
 export function hex(data, limit = 4096) {
   const lines = [];
   for (let at = 0; at < Math.min(data.length, limit); at += line) {
@@ -41,30 +41,30 @@ export function hex(data, limit = 4096) {
   return lines.join("\n");
 }
 
-// pretty indents a text that is a JSON object or list, and answers null for
-// any other.
+// pretty indents a text that is a JSON object or list. It returns null for other
+// texts.
 export function pretty(text) {
   if (!/^\s*[[{]/.test(text) || text.length > 1 << 20) return null;
   try {
-    return JSON.stringify(JSON.parse(text, asWritten), null, 2);
+    return JSON.stringify(JSON.parse(text, keepNumbers), null, 2);
   } catch {
     return null;
   }
 }
 
-// shapes shows a value in one of several ways, with buttons to choose.
-function shapes(title, ways) {
-  const brief = ways[0][1]().length <= 60 && !ways[0][1]().includes("\n");
+// formats shows a value in one of several formats, with buttons to choose one.
+function formats(title, list) {
+  const brief = list[0][1]().length <= 60 && !list[0][1]().includes("\n");
   const body = h("pre");
-  const buttons = ways.map(([name, text]) => h("button", { class: "small", onclick: () => show(name) }, name));
+  const buttons = list.map(([name, text]) => h("button", { class: "small", onclick: () => show(name) }, name));
   function show(name) {
-    body.textContent = ways.find(([n]) => n === name)[1]();
+    body.textContent = list.find(([n]) => n === name)[1]();
     body.className = name === "hex" ? "hex" : "";
-    box.classList.toggle("brief", brief && name === ways[0][0]);
+    box.classList.toggle("brief", brief && name === list[0][0]);
     for (const b of buttons) b.setAttribute("aria-pressed", b.textContent === name);
   }
-  const box = h("div", { class: "shapes" }, h("p", {}, h("span", { class: "tag" }, title), ways.length > 1 && buttons), body);
-  show(ways[0][0]);
+  const box = h("div", { class: "shapes" }, h("p", {}, h("span", { class: "tag" }, title), list.length > 1 && buttons), body);
+  show(list[0][0]);
   return box;
 }
 
@@ -73,14 +73,14 @@ function bytesNode(v) {
   if (data.length === 0) return h("span", { class: "muted" }, "no bytes");
   const text = plain(v);
   const nice = text === null ? null : pretty(text);
-  return shapes("bytes, " + bytes(data.length), [
+  return formats("bytes, " + bytes(data.length), [
     nice !== null && ["JSON", () => nice], text !== null && ["text", () => text], ["hex", () => hex(data)],
   ].filter(Boolean));
 }
 
 function textNode(text) {
   const nice = pretty(text);
-  if (nice !== null) return shapes("text", [["JSON", () => nice], ["text", () => text]]);
+  if (nice !== null) return formats("text", [["JSON", () => nice], ["text", () => text]]);
   if (text === "") return h("span", { class: "muted" }, "empty text");
   return text.includes("\n") || text.length > 80 ? h("pre", {}, text) : h("span", { class: "text" }, text);
 }
@@ -103,16 +103,16 @@ export function valueNode(v, key) {
 
 export function messageNode(message) {
   const entries = Object.entries(message);
-  if (!entries.length) return h("p", { class: "muted" }, "An empty message.");
+  if (!entries.length) return h("p", { class: "muted" }, "The message is empty.");
   return h("dl", { class: "message" }, entries.map(([key, v]) => [h("dt", {}, key), h("dd", {}, valueNode(v, key))]).flat());
 }
 
-// json is a message as it is edited: the mark of byte strings, which nobody
-// sees, is written out.
+// json formats a message for editing. It escapes the mark of byte strings,
+// which is invisible.
 export const json = (message) => JSON.stringify(message, null, 2).replaceAll(mark, "\\uffff");
-export const byteHint = "A text that begins with \\uffff is a byte string in base64.";
+export const byteHint = "A text that starts with \\uffff is a byte string in base64.";
 
-// notJSON answers what is wrong with a text that should be JSON.
+// notJSON returns an error message if a text is not JSON.
 export function notJSON(text, what) {
   try {
     JSON.parse(text);
@@ -151,8 +151,8 @@ function bytesLiteral(data) {
 
 const quote = (s) => "'" + s.replaceAll("'", "'\\''") + "'";
 
-// A body longer than an argument may be is piped in: printf and echo are the
-// shell's own.
+// Long bodies are piped in, because arguments have a limit; printf and echo are
+// built into the shell.
 const longest = 32 << 10; // characters
 
 function withBody(lines, text) {
@@ -160,8 +160,8 @@ function withBody(lines, text) {
   return `printf %s ${quote(text)} | ` + [...lines, "--data-binary @-"].join(" \\\n  ");
 }
 
-// curl writes a request as it would be made from a terminal, and any other
-// message as a call of the layer over HTTP.
+// curl returns a command that sends a request, or, for other messages, that
+// calls the layer over HTTP.
 function curl(channel, message, status) {
   if (channel !== "http.request" || !message.method) {
     const body = JSON.stringify({ channel, message }).replaceAll(mark, "\\uffff");
@@ -169,8 +169,8 @@ function curl(channel, message, status) {
     if (status.token) lines.push('-H "Authorization: Bearer $ASGIBOX_TOKEN"');
     return withBody(lines, body);
   }
-  // Brackets in a query are no ranges, dots in a path are sent, and the
-  // development certificate is taken as it is.
+  // Brackets in a query are not ranges, dots in a path are sent, and the
+  // development certificate is accepted.
   const lines = [(message.method === "HEAD" ? "curl -sSgI" : `curl -sSgi -X ${quote(message.method)}`) + " --path-as-is" + (status.app.startsWith("https:") ? " -k" : ""),
     quote(status.app.replace(/\/$/, "") + target(message))];
   const skip = new Set(["host", "content-length", "connection", "transfer-encoding", "accept-encoding"]);
@@ -183,7 +183,7 @@ function curl(channel, message, status) {
   return `echo ${message.body.slice(1)} | base64 -d | ` + [...lines, "--data-binary @-"].join(" \\\n  ");
 }
 
-// latin is a header's text or bytes as text.
+// latin returns a text, or bytes as Latin-1 text.
 const latin = (v) => plain(v) ?? String.fromCharCode(...binary(v));
 
 export function target(message) {

@@ -1,56 +1,56 @@
-// The WebSocket clients of Play: several at once, in this page.
+// The WebSocket clients of Play.
 import { h, ask, bytes, clock, saved, setText, toast } from "./dom.js";
-import { unopened } from "./address.js";
+import { handshakeError } from "./address.js";
 import { encode, kinds, kindSelect } from "./bytes.js";
 import { hex } from "./payload.js";
 import { badCode } from "./views/connections.js";
 
-const lines = 300; // of a talk
-const longest = 16 << 10; // characters of a frame that are shown
-const most = 50; // frames in the history
-const longestKept = 8 << 10; // characters of one in the history
-const atOnce = 20;
+const maxLines = 300; // of a log
+const maxShown = 16 << 10; // characters of a frame
+const maxFrames = 50; // in the history
+const maxSaved = 8 << 10; // characters of a frame in the history
+const maxOpened = 20; // at once
 
 const isFrames = (list) => list.every((f) => typeof f?.text === "string" && kinds.includes(f.kind));
 
-// Sockets outlive a change of view: who looks at Messages wants them open.
-const talks = [];
+// Sockets stay open when the view changes.
+const sockets = [];
 const list = h("div", { class: "sockets" });
-const none = h("p", { class: "muted empty" }, "None open. Open two and see them meet in a group.");
-const toAll = h("div", { class: "toall", hidden: true }, h("h3", {}, "To all that are open"),
-  sender("The same to all", (data, shown) => {
-    const open = talks.filter((t) => t.open());
+const none = h("p", { class: "muted empty" }, "No sockets. Open two to see how they share a group.");
+const toAll = h("div", { class: "toall", hidden: true }, h("h3", {}, "To all open sockets"),
+  sender("Text to send to all", (data, shown) => {
+    const open = sockets.filter((t) => t.open());
     for (const t of open) t.send(data, shown);
     return open.length;
   }));
 
 export function socketCard(shell) {
-  count();
-  requestAnimationFrame(() => talks.forEach((t) => t.settle()));
-  return h("section", { class: "card" }, h("div", { class: "head" }, h("h2", {}, "WebSockets"), h("button", { class: "small", onclick: forget }, "Delete sent frames…")), opener(shell), toAll, none, list);
+  updateCount();
+  requestAnimationFrame(() => sockets.forEach((s) => s.scrollDown()));
+  return h("section", { class: "card" }, h("div", { class: "head" }, h("h2", {}, "WebSockets"), h("button", { class: "small", onclick: clearHistory }, "Delete history…")), opener(shell), toAll, none, list);
 }
 
-async function forget() {
-  if (await ask("Delete all frames that were sent from the history?", [], "Delete", true)) saved.set("play.frames", []);
+async function clearHistory() {
+  if (await ask("Delete the history of sent frames?", [], "Delete", true)) saved.set("play.frames", []);
 }
 
-// count shows what depends on how many sockets there are.
-function count() {
-  none.hidden = talks.length > 0;
-  toAll.hidden = talks.filter((t) => t.open()).length < 2;
+// updateCount shows and hides nodes by the number of sockets.
+function updateCount() {
+  none.hidden = sockets.length > 0;
+  toAll.hidden = sockets.filter((t) => t.open()).length < 2;
 }
 
 function opener(shell) {
   const path = h("input", { name: "path", value: saved.get("play.wspath", "/"), "aria-label": "Path", spellcheck: false, autocomplete: "off" });
-  const protocols = h("input", { name: "protocols", value: saved.get("play.protocols", ""), placeholder: "sub-protocols", "aria-label": "Sub-protocols", spellcheck: false });
-  const number = h("input", { class: "count", name: "number", type: "number", min: 1, max: atOnce, value: "1", required: true, "aria-label": "How many", title: "How many to open" });
+  const protocols = h("input", { name: "protocols", value: saved.get("play.protocols", ""), placeholder: "subprotocols", "aria-label": "Subprotocols", spellcheck: false });
+  const number = h("input", { class: "count", name: "number", type: "number", min: 1, max: maxOpened, value: "1", required: true, "aria-label": "How many", title: "How many to open" });
   return h("form", {
     class: "line", onsubmit: (e) => {
       e.preventDefault();
       saved.set("play.wspath", path.value);
       saved.set("play.protocols", protocols.value);
-      if (!shell.app()) return toast("The server has not said yet where the application is. Is there a connection to it?", true);
-      if (!path.value.startsWith("/")) return toast("A path begins with a slash", true);
+      if (!shell.app()) return toast("The address of the application is not known yet. Is there a connection to the server?", true);
+      if (!path.value.startsWith("/")) return toast("A path must begin with a slash", true);
       for (let i = 0; i < Number(number.value); i++) open(shell, path.value, protocols.value);
     },
   }, path, protocols, number, h("button", { class: "primary" }, "Open"));
@@ -65,15 +65,15 @@ function open(shell, path, protocols) {
     return toast(error.message, true);
   }
   socket.binaryType = "arraybuffer";
-  const talk = new Talk();
+  const log = new FrameLog();
   const state = h("span", { class: "tag" }, "connecting");
   const code = h("input", { class: "code", value: "1000", "aria-label": "Close code", title: "1000, or 3000 to 4999", inputMode: "numeric" });
   const me = {
-    settle: () => { talk.node.scrollTop = talk.node.scrollHeight; },
+    scrollDown: () => { log.node.scrollTop = log.node.scrollHeight; },
     open: () => socket.readyState === WebSocket.OPEN,
     send(data, shown) {
       socket.send(data);
-      talk.say("out", shown);
+      log.add("out", shown);
     },
   };
   const field = sender("Text to send", (data, shown) => {
@@ -82,49 +82,49 @@ function open(shell, path, protocols) {
     return 1;
   });
   const close = h("button", { class: "small danger", onclick: () => {
-    const problem = badCode(code.value) || (code.value !== "1000" && Number(code.value) < 3000 ? "A page may close with 1000, or 3000 to 4999." : "");
+    const problem = badCode(code.value) || (code.value !== "1000" && Number(code.value) < 3000 ? "A page can close only with 1000 or 3000 to 4999." : "");
     if (problem) toast(problem, true);
     else socket.close(Number(code.value));
   } }, "Close");
   const card = h("article", { class: "socket" },
     h("header", {}, h("b", { class: "path", title: path }, path), state,
       h("span", { class: "right" }, code, close,
-        h("button", { class: "small", "aria-label": "Remove", title: "Close and remove", onclick: () => { socket.close(); talks.splice(talks.indexOf(me), 1); card.remove(); count(); } }, "✕"))),
-    talk.node, field);
-  talks.push(me);
+        h("button", { class: "small", "aria-label": "Remove", title: "Close and remove", onclick: () => { socket.close(); sockets.splice(sockets.indexOf(me), 1); card.remove(); updateCount(); } }, "✕"))),
+    log.node, field);
+  sockets.push(me);
   list.append(card);
-  count();
+  updateCount();
   socket.onopen = () => {
     setText(state, socket.protocol ? "open, " + socket.protocol : "open");
     state.classList.add("good");
-    talk.say("event", "open");
-    count();
+    log.add("event", "open");
+    updateCount();
   };
-  socket.onmessage = (e) => talk.say("in", typeof e.data === "string" ? e.data : binary(new Uint8Array(e.data)));
+  socket.onmessage = (e) => log.add("in", typeof e.data === "string" ? e.data : binary(new Uint8Array(e.data)));
   socket.onclose = (e) => {
     const opened = state.classList.contains("good");
-    setText(state, opened ? "closed " + e.code : "not opened");
+    setText(state, opened ? "closed " + e.code : "failed");
     state.classList.remove("good");
-    talk.say("event", opened ? `closed ${e.code}${e.reason ? ": " + e.reason : ""}` : unopened(app));
+    log.add("event", opened ? `closed ${e.code}${e.reason ? ": " + e.reason : ""}` : handshakeError(app));
     close.disabled = true;
-    count();
+    updateCount();
   };
 }
 
 const binary = (data) => `${bytes(data.length)} binary\n${hex(data, 1024)}`;
 
-// A Talk is what went over a socket. It is drawn once a frame of the screen,
-// whatever comes.
-class Talk {
+// FrameLog is the list of frames of a socket. It is drawn at most once per
+// screen refresh.
+class FrameLog {
   constructor() {
     this.node = h("div", { class: "talk", tabIndex: 0, role: "log", "aria-label": "Frames" });
     this.queue = [];
   }
 
-  say(kind, text) {
-    if (text.length > longest) text = text.slice(0, longest) + `… and ${text.length - longest} characters more`;
+  add(kind, text) {
+    if (text.length > maxShown) text = text.slice(0, maxShown) + `… and ${text.length - maxShown} more characters`;
     this.queue.push([kind, text, Date.now()]);
-    if (this.queue.length > lines) this.queue.shift();
+    if (this.queue.length > maxLines) this.queue.shift();
     this.drawing ||= requestAnimationFrame(() => this.draw());
   }
 
@@ -135,18 +135,18 @@ class Talk {
     node.append(...this.queue.map(([kind, text, at]) => h("div", { class: "line " + kind },
       h("span", { class: "time" }, clock(at)), h("span", { class: "arrow", "aria-label": { out: "sent", in: "received", event: "" }[kind] }, { out: "→", in: "←", event: "·" }[kind]), h("pre", {}, text))));
     this.queue = [];
-    while (node.children.length > lines) node.firstChild.remove();
+    while (node.children.length > maxLines) node.firstChild.remove();
     if (end) node.scrollTop = node.scrollHeight;
   }
 }
 
-// sender is a field to send frames from, with the history of what was sent.
-// send is called with the data and how to show it; it throws what is wrong.
+// sender returns a field that sends frames, with a history. It calls send with
+// the data and the text to show. Send returns to how many sockets it was sent,
 function sender(label, send) {
   const wrong = h("p", { class: "bad wrong", role: "alert" });
-  const kind = kindSelect("How the frame is written");
-  let at = -1; // in the history, the newest first
-  const input = h("textarea", { rows: 1, placeholder: label === "Text to send" ? "A frame; Enter sends, ↑ brings back" : label, "aria-label": label, spellcheck: false, onkeydown: (e) => {
+  const kind = kindSelect("Encoding of the frame");
+  let at = -1; // index in the history, the newest first
+  const input = h("textarea", { rows: 1, placeholder: label === "Text to send" ? "Frame; Enter sends, ↑ shows earlier frames" : label, "aria-label": label, spellcheck: false, onkeydown: (e) => {
     const before = input.value.slice(0, input.selectionStart), after = input.value.slice(input.selectionEnd);
     if (e.key === "Enter" && !e.shiftKey) { e.preventDefault(); go(); }
     else if (e.key === "ArrowUp" && !before.includes("\n")) recall(1, e);
@@ -173,9 +173,9 @@ function sender(label, send) {
     } catch (error) {
       return setText(wrong, error.message);
     }
-    if (text.length <= longestKept) {
+    if (text.length <= maxSaved) {
       const frame = { kind: kind.value, text };
-      saved.set("play.frames", [frame, ...saved.get("play.frames", [], isFrames).filter((f) => f.text !== text || f.kind !== frame.kind)].slice(0, most));
+      saved.set("play.frames", [frame, ...saved.get("play.frames", [], isFrames).filter((f) => f.text !== text || f.kind !== frame.kind)].slice(0, maxFrames));
     }
     at = -1;
     input.value = "";

@@ -1,19 +1,19 @@
-// Live tables: sorted by a column, walked with the keyboard, and a card a row
-// where there is little room.
-import { h, keep, setText, time, stepOf } from "./dom.js";
+// Live tables that are sorted by a column and used with the keyboard. On narrow
+// pages each row is a card.
+import { h, updateChildren, setText, time, stepOf } from "./dom.js";
 
 export class Table {
   // columns are { title, about, of, text or nodes with shape, class, label }:
-  // "of" is what the column is sorted by, "about" says what its figures are,
-  // "text" answers a cell's text; "nodes" answers its nodes, in one box, made
-  // anew when "shape" differs. keyOf names an item, open is called with one by Enter, and
-  // by a click unless byKeyOnly.
+  // "of" returns the value to sort by, "about" explains the column, "text"
+  // returns a cell's text; "nodes" returns its nodes, which are replaced if the
+  // result of "shape" changes. keyOf returns an item's key. open is called on
+  // Enter and, unless byKeyOnly is set, on a click.
   constructor({ columns, keyOf, open, empty, name = "", by = 0, down = false, byKeyOnly = false }) {
     Object.assign(this, { columns, keyOf, open, empty, byKeyOnly });
     this.chosen = "";
     this.body = h("tbody");
     this.heads = columns.map((c, i) => h("th", { scope: "col", title: c.about, class: c.class },
-      c.of ? h("button", { class: "sort", title: (c.about ? c.about + ". " : "") + "Sort by this", onclick: () => this.sort(i, this.by === i ? !this.down : c.down) }, c.title) : c.title));
+      c.of ? h("button", { class: "sort", title: (c.about ? c.about + ". " : "") + "Sort by this column", onclick: () => this.sort(i, this.by === i ? !this.down : c.down) }, c.title) : c.title));
     this.node = h("table", { class: "list cards " + name }, h("thead", {}, h("tr", {}, this.heads)), this.body);
     const sorts = columns.map((c, i) => (c.of ? [i, c] : null)).filter(Boolean);
     this.sorter = h("select", { class: "sorter", "aria-label": "Sort by", onchange: () => this.sort(Number(this.sorter.value), columns[this.sorter.value].down) },
@@ -30,12 +30,12 @@ export class Table {
     });
     this.sorter.value = by;
     this.places = null;
-    if (this.items) this.draw(this.items); // before there are any nobody knows that there are none
+    if (this.items) this.draw(this.items); // nothing to draw before the first frame
   }
 
   clear() {
     this.items = null;
-    this.body.kept = null;
+    this.body.entries = null;
     this.body.replaceChildren();
   }
 
@@ -43,18 +43,18 @@ export class Table {
     this.items = items;
     const sorted = [...items].sort((a, b) => this.before(a, b));
     this.places = new Map(sorted.map((item, i) => [this.keyOf(item), i]));
-    keep(this.body, sorted, this.keyOf, (item) => this.row(item), (row, item) => this.drawRow(row, item));
+    updateChildren(this.body, sorted, this.keyOf, (item) => this.row(item), (row, item) => this.drawRow(row, item));
     if (!items.length) this.body.replaceChildren(h("tr", {}, h("td", { colSpan: this.columns.length, class: "muted empty" }, typeof this.empty === "function" ? this.empty() : this.empty)));
     this.mark();
   }
 
-  // before compares two items as they are sorted. While somebody points at a row
-  // or has the focus on one, rows stay where they are.
+  // before compares two items. While the pointer or the focus is on a row, rows
+  // stay where they are.
   before(a, b) {
     const { of } = this.columns[this.by];
     const [x, y] = [this.keyOf(a), this.keyOf(b)];
-    const held = this.places && this.body.matches(":hover, :focus-within");
-    if (held && (this.places.has(x) || this.places.has(y))) return (this.places.get(x) ?? Infinity) - (this.places.get(y) ?? Infinity);
+    const frozen = this.places && this.body.matches(":hover, :focus-within");
+    if (frozen && (this.places.has(x) || this.places.has(y))) return (this.places.get(x) ?? Infinity) - (this.places.get(y) ?? Infinity);
     return (this.down ? compare(of(b), of(a)) : compare(of(a), of(b))) || compare(x, y);
   }
 
@@ -79,14 +79,14 @@ export class Table {
     });
   }
 
-  // choose marks the item that is open.
+  // choose marks the open item.
   choose(key) {
     this.chosen = key;
     if (key) this.at = key;
     this.mark();
   }
 
-  // mark leaves one row that Tab comes to: hundreds would be in the way.
+  // mark makes Tab stop at only one row, because there may be hundreds.
   mark() {
     const rows = [...this.body.children].filter((row) => row.key !== undefined);
     const stop = rows.find((row) => row.key === this.at) || rows[0];
@@ -98,7 +98,7 @@ export class Table {
     }
   }
 
-  // key answers whether a key went up or down the rows.
+  // key moves the focus along the rows and reports whether the key did so.
   key(e) {
     const step = stepOf(e);
     const rows = [...this.body.children].filter((row) => row.key !== undefined);
@@ -110,8 +110,8 @@ export class Table {
     return true;
   }
 
-  // focus goes back to a row, as when what was open of it is closed.
-  focus(key) { this.body.kept?.get(key)?.node.focus(); }
+  // focus moves the focus to a row.
+  focus(key) { this.body.entries?.get(key)?.node.focus(); }
 }
 
 function compare(a, b) {
@@ -119,17 +119,16 @@ function compare(a, b) {
   return a - b;
 }
 
-// nameFilter is a field for a part of a name. draw is called as it is written,
-// and watch a moment later: to ask for what fits, when the list on the page is
-// not all there is.
+// nameFilter returns a field for a part of a name. It calls draw at once and
+// watch a moment later, to request matching items that the page does not have.
 export function nameFilter(value, draw, watch) {
-  let soon;
+  let timer;
   return h("input", { type: "search", placeholder: "Part of a name", "aria-label": "Filter by name", value, oninput: (e) => {
     draw(e.target.value);
-    clearTimeout(soon);
-    soon = setTimeout(() => e.target.isConnected && watch(), 250);
+    clearTimeout(timer);
+    timer = setTimeout(() => e.target.isConnected && watch(), 250);
   } });
 }
 
-// since words the time from which totals count.
-export const since = (status) => (status.since ? "since " + time(status.since) : "since the server was started");
+// since describes the start of the totals.
+export const since = (status) => (status.since ? "since " + time(status.since) : "since the server started");

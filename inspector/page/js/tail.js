@@ -1,15 +1,15 @@
-// A list that grows at its top, and stands still while somebody reads it.
+// A list of messages that grows at its top and stands still while it is read.
 import { setText, number } from "./dom.js";
 
-const kept = 1000; // messages to draw from
-const most = 500; // rows
-const few = 80; // rows while so much comes that nobody can read it
-const much = 40; // messages a frame that are too many to read
-const calm = 10; // frames with fewer, until all rows are drawn again
+const maxMessages = 1000; // in memory
+const maxRows = 500;
+const busyRows = 80; // while messages come too fast to be read
+const busyMessages = 40; // in one frame
+const calmFrames = 10; // with fewer messages, until all rows are drawn again
 
 export class Tail {
-  // create makes a row, update writes a message into it. Rows are used again
-  // for other messages. more is the button that brings what came meanwhile.
+  // create makes a row, update shows a message in it. Rows are reused for other
+  // messages. more is the button that shows new messages.
   constructor({ scroll, body, more, create, update, busy }) {
     Object.assign(this, { scroll, body, more, create, update, busy });
     this.lines = [];
@@ -25,10 +25,10 @@ export class Tail {
   }
 
   clear() {
-    this.messages = new Map(); // by number, oldest first
-    this.list = []; // what is drawn, newest first
-    this.passed = 0; // since it stands still
-    this.flood = 0; // frames until it has been calm for a while
+    this.messages = new Map(); // by id, the oldest first
+    this.list = []; // the drawn messages, the newest first
+    this.passed = 0; // new messages while it stands still
+    this.flood = 0; // frames until it counts as calm
     for (const line of this.lines) line.remove();
     this.lines = [];
   }
@@ -39,11 +39,11 @@ export class Tail {
       if (!this.messages.has(m.id)) fresh++;
       this.messages.set(m.id, m);
     }
-    if (this.messages.size > kept) {
+    if (this.messages.size > maxMessages) {
       const ids = this.messages.keys();
-      while (this.messages.size > kept) this.messages.delete(ids.next().value);
+      while (this.messages.size > maxMessages) this.messages.delete(ids.next().value);
     }
-    this.flood = !first && fresh > much ? calm : Math.max(0, this.flood - 1);
+    this.flood = !first && fresh > busyMessages ? calmFrames : Math.max(0, this.flood - 1);
     if (this.still()) this.passed += fresh;
     this.draw();
   }
@@ -58,24 +58,24 @@ export class Tail {
     else this.take();
   }
 
-  // take draws the newest, whatever kept the list still.
+  // take draws the newest messages even if the list stands still.
   take() {
     this.scroll.scrollTop = 0;
     this.passed = 0;
-    this.choose(this.flood ? few : most);
+    this.show(this.flood ? busyRows : maxRows);
   }
 
   draw() {
     if (!this.still()) {
       this.passed = 0;
-      return this.choose(this.flood ? few : most);
+      return this.show(this.flood ? busyRows : maxRows);
     }
-    // What is drawn stays; what has happened to it since is written into it.
-    if (!this.passed && this.list.length === few) return this.choose(most);
+    // The drawn messages stay, with their latest state.
+    if (!this.passed && this.list.length === busyRows) return this.show(maxRows);
     this.write(this.list.map((m) => this.messages.get(m.id) || m));
   }
 
-  choose(n) {
+  show(n) {
     const all = [...this.messages.values()];
     this.write(all.slice(-n).reverse());
   }

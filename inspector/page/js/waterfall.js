@@ -1,15 +1,15 @@
-// A chain over time: from the socket, through queues and handlers, to the
-// reply.
-import { h, chip, took } from "./dom.js";
+// A chain of messages over time: from the socket through queues and handlers to
+// the reply.
+import { h, chip, duration } from "./dom.js";
 
-// outcomeOf says in a word what has become of a message.
+// outcomeOf describes the state of a message in one word.
 export function outcomeOf(m) {
-  if (m.kind === "sent") return m.channel.includes("!") ? "delivered" : "waits";
+  if (m.kind === "sent") return m.channel.includes("!") ? "delivered" : "waiting";
   return m.kind;
 }
 
-// waterfall draws a chain, whose selected message is marked; open is called
-// with the message of a row.
+// waterfall draws a chain and marks the selected message. It calls open with the
+// message of a clicked row.
 export function waterfall(chain, selected, open) {
   const list = chain.messages;
   const start = Math.min(...list.map((m) => m.sent));
@@ -25,26 +25,26 @@ export function waterfall(chain, selected, open) {
   return h("div", { class: "waterfall" },
     axis(end - start), socketRow(chain, start, bar),
     folded(list, selected).flatMap((part) => {
-      const rows = () => part.messages.map((m) => messageRow(m, start, end, bar, handled(list, list.indexOf(m)), m.id === selected.id, open));
+      const rows = () => part.messages.map((m) => messageRow(m, start, end, bar, lastSend(list, list.indexOf(m)), m.id === selected.id, open));
       return part.fold ? fold(part.messages, rows) : rows();
     }),
-    list.length >= 300 ? h("p", { class: "muted" }, "The chain may be longer: its first messages are shown.") : "",
+    list.length >= 300 ? h("p", { class: "muted" }, "Only the first messages of the chain are shown.") : "",
     h("p", { class: "muted legend" },
-      h("span", {}, h("i", { class: "wbar taken" }), "waits in its queue"), h("span", {}, h("i", { class: "wbar work" }), "is handled"),
-      h("span", {}, h("i", { class: "wbar sent" }), "is delivered"), h("span", {}, h("i", { class: "wbar visit" }), "as its client saw it")));
+      h("span", {}, h("i", { class: "wbar taken" }), "in its queue"), h("span", {}, h("i", { class: "wbar work" }), "in its handler"),
+      h("span", {}, h("i", { class: "wbar sent" }), "delivered"), h("span", {}, h("i", { class: "wbar visit" }), "request as the client saw it")));
 }
 
-const copies = 4; // of one send to a group that are shown
+const maxCopies = 4; // shown of one send to a group
 
-// folded divides a chain: of many copies to one group all but a few, and the
-// selected one, are folded up.
+// folded divides a chain into parts. Of many copies to one group it folds all but
+// a few and the selected one.
 function folded(list, selected) {
   const parts = [];
   for (let at = 0; at < list.length;) {
     let end = at + 1;
     const same = (m) => m.group && ["group", "kind", "place", "generation"].every((k) => m[k] === list[at][k]);
     while (end < list.length && same(list[end])) end++;
-    const from = end - at > copies + 1 ? at + copies : end;
+    const from = end - at > maxCopies + 1 ? at + maxCopies : end;
     const rest = list.slice(from, end), open = rest.filter((m) => m.id === selected.id);
     parts.push({ messages: list.slice(at, from) });
     if (rest.length) parts.push({ messages: rest.filter((m) => m.id !== selected.id), fold: true }, { messages: open });
@@ -61,31 +61,31 @@ function fold(messages, rows) {
 
 function axis(span) {
   return h("div", { class: "waxis", "aria-hidden": "true" }, h("span", {}), h("span", { class: "ticks" },
-    [0, 0.5, 1].map((part) => h("span", {}, part ? took(span * part) : "0"))), h("span", {}));
+    [0, 0.5, 1].map((part) => h("span", {}, part ? duration(span * part) : "0"))), h("span", {}));
 }
 
-// socketRow is the protocol server's own view of what began the chain.
+// socketRow shows the request or socket that started the chain.
 function socketRow(chain, start, bar) {
   const v = chain.visit;
   if (!v && !chain.path) return "";
   const replies = chain.messages.filter((m) => m.channel === chain.reply && m.kind === "sent").map((m) => m.sent);
   const track = h("span", { class: "track" });
-  let words = chain.path, time = "";
+  let text = chain.path, time = "";
   if (v?.kind === "HTTP") {
-    words = `${v.method} ${v.path} → ${v.status || "its client left"}`;
-    time = took(v.durationMs);
+    text = `${v.method} ${v.path} → ${v.status || "client left"}`;
+    time = duration(v.durationMs);
     track.append(bar(start, start + v.durationMs, "visit", `${v.status} after ${time}`));
   } else if (replies.length) track.append(bar(start, Math.max(...replies), "visit", "until its last reply was delivered"));
-  return h("div", { class: "wrow" }, h("span", { class: "wname" }, h("b", {}, "socket"), h("span", { class: "muted" }, words)), track, h("span", { class: "wtime" }, time));
+  return h("div", { class: "wrow" }, h("span", { class: "wname" }, h("b", {}, "socket"), h("span", { class: "muted" }, text)), track, h("span", { class: "wtime" }, time));
 }
 
 function messageRow(m, start, end, bar, worked, selected, open) {
-  const waited = took(m.waitedMs || 0);
-  const waits = outcomeOf(m) === "waits";
-  const track = h("span", { class: "track" }, waits ? bar(m.sent, end, "taken waiting", "still waits")
+  const waited = duration(m.waitedMs || 0);
+  const waits = outcomeOf(m) === "waiting";
+  const track = h("span", { class: "track" }, waits ? bar(m.sent, end, "taken waiting", "still waiting")
     : bar(m.sent, m.ended || m.sent, m.kind, m.ended ? `${outcomeOf(m)} after ${waited}` : outcomeOf(m)));
-  if (m.began) track.append(bar(m.began, m.began + (m.handledMs || 0), "work", `worker ${m.worker} handled it for ${took(m.handledMs || 0)}: ${m.handler || "nobody was responsible"}`));
-  else if (worked) track.append(bar(m.ended, worked, "work", `handled for ${took(worked - m.ended)} until its last send`));
+  if (m.began) track.append(bar(m.began, m.began + (m.handledMs || 0), "work", `worker ${m.worker} handled it for ${duration(m.handledMs || 0)}: ${m.handler || "no handler"}`));
+  else if (worked) track.append(bar(m.ended, worked, "work", `handled for ${duration(worked - m.ended)} until its last send`));
   const bad = m.kind === "refused" || m.kind === "dropped" || m.kind === "expired";
   return h("div", {
     class: "wrow row" + (selected ? " selected" : ""), tabIndex: 0, role: "button", "aria-current": selected ? "true" : undefined,
@@ -96,12 +96,12 @@ function messageRow(m, start, end, bar, worked, selected, open) {
     m.handler && h("span", { class: "muted" }, "handled by ", h("code", {}, m.handler)),
     bad && h("span", { class: "bad" }, m.kind + (m.reason ? ": " + m.reason : ""))),
   track,
-  h("span", { class: "wtime" }, "+" + took(m.sent - start), m.ended ? h("small", {}, "waited " + waited) : h("small", {}, outcomeOf(m))));
+  h("span", { class: "wtime" }, "+" + duration(m.sent - start), m.ended ? h("small", {}, "waited " + waited) : h("small", {}, outcomeOf(m))));
 }
 
-// handled answers when the handler of a message last sent something, as far as
-// the chain shows: the next messages that its generation sent.
-function handled(list, i) {
+// lastSend returns when the handler of a message sent its last message, judging
+// by the chain: the next messages that a generation sent.
+function lastSend(list, i) {
   const m = list[i];
   if (m.kind !== "taken" || !m.ended) return 0;
   let last = 0;

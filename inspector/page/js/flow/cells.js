@@ -1,61 +1,61 @@
-// Workers as cells, with what they do.
-import { h, keep, setText, number, took } from "../dom.js";
+// Workers as cells that show their handlers.
+import { h, updateChildren, setText, number, duration } from "../dom.js";
 
-const most = 96;
-const roomy = 16; // so many have room for words
-const rememberMs = 700; // a handler that was too quick to be seen at work
+const maxCells = 96;
+const maxLabelled = 16; // cells with room for text
+const quickMs = 700; // how long a quick handler is shown
 
 export class Cells {
   constructor() {
     this.node = h("div", { class: "cells" });
-    this.says = h("p", { class: "muted tell", "aria-live": "off" });
-    this.node.addEventListener("pointerover", (e) => this.look(e.target.closest(".cell")));
-    this.node.addEventListener("pointerleave", () => this.look(null));
-    this.node.addEventListener("focusin", (e) => this.look(e.target));
-    this.node.addEventListener("focusout", () => this.look(null));
+    this.description = h("p", { class: "muted description", "aria-live": "off" });
+    this.node.addEventListener("pointerover", (e) => this.select(e.target.closest(".cell")));
+    this.node.addEventListener("pointerleave", () => this.select(null));
+    this.node.addEventListener("focusin", (e) => this.select(e.target));
+    this.node.addEventListener("focusout", () => this.select(null));
   }
 
-  // draw takes the workers, and which of them did something since the last frame.
-  draw(list, did, { generation, now }) {
+  // draw takes the workers, and those that handled messages since the last frame.
+  draw(list, handled, { generation, now }) {
     this.all = list.length;
-    this.node.classList.toggle("roomy", list.length <= roomy);
-    const shown = list.slice(0, most);
-    keep(this.node, shown, (w) => w.number, (w) => h("a", { class: "cell", href: "#/workers" }, h("b", {}, String(w.number)), h("span", { class: "does" }), h("span", { class: "for" })));
-    for (const d of did) if (this.node.kept.has(d.worker)) this.node.kept.get(d.worker).did = { handler: d.handler, until: now + rememberMs };
-    for (const w of shown) this.drawCell(this.node.kept.get(w.number), w, generation, now);
-    this.tell();
+    this.node.classList.toggle("labelled", list.length <= maxLabelled);
+    const shown = list.slice(0, maxCells);
+    updateChildren(this.node, shown, (w) => w.number, (w) => h("a", { class: "cell", href: "#/workers" }, h("b", {}, String(w.number)), h("span", { class: "does" }), h("span", { class: "for" })));
+    for (const d of handled) if (this.node.entries.has(d.worker)) this.node.entries.get(d.worker).did = { handler: d.handler, until: now + quickMs };
+    for (const w of shown) this.drawCell(this.node.entries.get(w.number), w, generation, now);
+    this.describe();
   }
 
-  drawCell(kept, w, generation, now) {
-    const { node } = kept;
+  drawCell(entry, w, generation, now) {
+    const { node } = entry;
     const long = w.busy ? Math.max(0, now - w.since) : 0;
-    const did = kept.did?.until > now ? nameOf(kept.did.handler) || "a handler" : "";
+    const did = entry.did?.until > now ? nameOf(entry.did.handler) || "a handler" : "";
     const name = "cell" + (w.busy ? " busy" : did ? " did" : "") + (w.cancelled ? " stuck" : "") + (generation && w.generation !== generation ? " old" : "");
     if (node.className !== name) node.className = name;
-    setText(node.children[1], w.busy ? nameOf(w.handler) || w.channel : did || "waits");
-    setText(node.children[2], long >= 100 ? took(long) : ""); // shorter ones nobody could read
-    node.words = wordsOf(w, now, generation);
-    if (node.title !== node.words) node.title = node.words;
+    setText(node.children[1], w.busy ? nameOf(w.handler) || w.channel : did || "idle");
+    setText(node.children[2], long >= 100 ? duration(long) : ""); // shorter times would change too fast to read
+    node.description = describeWorker(w, now, generation);
+    if (node.title !== node.description) node.title = node.description;
   }
 
-  look(cell) {
-    this.looked = cell;
-    this.tell();
+  select(cell) {
+    this.selected = cell;
+    this.describe();
   }
 
-  tell() {
-    const rest = this.all > most ? `and ${number(this.all - most)} more` : "";
-    setText(this.says, this.looked?.isConnected && this.looked.words || rest);
-    this.says.title = this.says.textContent;
+  describe() {
+    const rest = this.all > maxCells ? `and ${number(this.all - maxCells)} more` : "";
+    setText(this.description, this.selected?.isConnected && this.selected.description || rest);
+    this.description.title = this.description.textContent;
   }
 }
 
-// nameOf leaves out where a handler stands: a cell has no room for that.
+// nameOf removes the place of a handler, because a cell has no room for it.
 const nameOf = (handler) => (handler || "").replace(/ \(.*\)$/, "");
 
-function wordsOf(w, now, generation) {
+function describeWorker(w, now, generation) {
   const old = generation && w.generation !== generation ? `, of generation ${w.generation}` : "";
   if (!w.busy) return `Worker ${w.number}${old} waits for a message`;
-  const stop = w.cancelled ? ", told to stop" : "";
-  return `Worker ${w.number}${old}: ${w.handler || "a handler"} on ${w.channel} for ${took(Math.max(0, now - w.since))}${stop}`;
+  const stop = w.cancelled ? ", cancelled" : "";
+  return `Worker ${w.number}${old}: ${w.handler || "a handler"} on ${w.channel} for ${duration(Math.max(0, now - w.since))}${stop}`;
 }

@@ -1,11 +1,11 @@
-// Messages on their way along the lines of Flow, drawn as dots on a canvas.
+// Messages that move along the lines of Flow, drawn as dots on a canvas.
 import { colorOf } from "../dom.js";
-import { pointAt } from "./ways.js";
+import { pointAt } from "./routes.js";
 
 const maxDots = 400;
-const perPulse = 5; // of one frame
+const dotsPerPulse = 5; // in one frame
 const frameMs = 100;
-const puffMs = 380;
+const ringMs = 380; // of a message that ends
 
 const colors = {
   sent: "--teal", taken: "--teal", handed: "--teal", reply: "--blue",
@@ -13,8 +13,8 @@ const colors = {
 };
 
 export class Dots {
-  constructor(ways) {
-    this.ways = ways;
+  constructor(routes) {
+    this.routes = routes;
     this.canvas = document.createElement("canvas");
     this.canvas.className = "dots";
     this.canvas.setAttribute("aria-hidden", "true");
@@ -27,37 +27,37 @@ export class Dots {
     };
   }
 
-  // pulse sets messages off. Of what was recorded in part, share is the part.
+  // pulse starts dots for messages. share is the recorded part of all traces.
   pulse(p, share) {
-    const way = this.ways.through.get(p.channel);
-    const fan = p.group ? this.ways.fans.get(p.group) : null;
+    const route = this.routes.byChannel.get(p.channel);
+    const fan = p.group ? this.routes.fans.get(p.group) : null;
     if (this.still.matches) {
-      if (way) this.ways.light(way);
-      if (fan) this.ways.light(fan);
+      if (route) this.routes.light(route);
+      if (fan) this.routes.light(fan);
       return;
     }
     const copies = p.n / (share || 1);
-    if (fan?.rays.length && p.kind !== "taken") this.fanOut(p, way, fan, copies > 2 * fan.rays.length ? 2 : 1);
-    else if (way) this.follow(p, way, Math.min(perPulse, Math.ceil(Math.log2(copies + 1))));
+    if (fan?.rays.length && p.kind !== "taken") this.fanOut(p, fan, copies > 2 * fan.rays.length ? 2 : 1);
+    else if (route) this.follow(p, route, Math.min(dotsPerPulse, Math.ceil(Math.log2(copies + 1))));
     if (this.dots.length && !this.running) this.run();
   }
 
-  follow(p, way, n) {
-    const color = colorFor(p, way), puff = ends.has(p.kind);
+  follow(p, route, n) {
+    const color = colorFor(p, route), ring = ends.has(p.kind);
     const legs = () => {
-      const now = this.ways.through.get(p.channel);
-      return now ? journey(p, now) : [];
+      const current = this.routes.byChannel.get(p.channel);
+      return current ? legsOf(p, current) : [];
     };
-    for (let i = 0; i < n; i++) this.add(legs, color, (i * frameMs) / n, puff);
+    for (let i = 0; i < n; i++) this.add(legs, color, (i * frameMs) / n, ring);
   }
 
   // fanOut sends one dot to the hub and from there one along each ray.
-  fanOut(p, way, fan, messages) {
+  fanOut(p, fan, messages) {
     for (let i = 0; i < fan.rays.length; i++) {
       const legs = () => {
-        const now = this.ways.fans.get(p.group), through = this.ways.through.get(p.channel);
+        const now = this.routes.fans.get(p.group), through = this.routes.byChannel.get(p.channel);
         if (!now?.rays[i]) return [];
-        const rest = through ? journey(p, through).filter((l) => l !== through.into) : [];
+        const rest = through ? legsOf(p, through).filter((l) => l !== through.into) : [];
         const onward = through?.kind === "reply" ? now.onward.slice(i, i + 1) : [];
         return [now.into, now.rays[i], ...onward, ...rest];
       };
@@ -65,17 +65,17 @@ export class Dots {
     }
   }
 
-  // add sets one dot off along the legs, which are asked for again whenever the
-  // lines have moved.
-  add(legsNow, color, delay, puff) {
-    const legs = legsNow();
+  // add starts one dot along the legs. It calls currentLegs again after the lines
+  // have moved.
+  add(currentLegs, color, delay, ring) {
+    const legs = currentLegs();
     if (this.dots.length >= maxDots || !legs.length) return;
-    this.dots.push({ legs, legsNow, color, puff, ms: timeOf(legs), from: performance.now() + delay });
+    this.dots.push({ legs, currentLegs, color, ring, ms: timeOf(legs), from: performance.now() + delay });
   }
 
-  // moved puts the dots where the lines are now.
-  moved() {
-    for (const d of this.dots) d.legs = d.legsNow();
+  // linesMoved moves the dots to the present lines.
+  linesMoved() {
+    for (const d of this.dots) d.legs = d.currentLegs();
     this.dots = this.dots.filter((d) => d.legs.length);
     for (const d of this.dots) {
       const ms = timeOf(d.legs), now = performance.now();
@@ -84,14 +84,14 @@ export class Dots {
     }
   }
 
-  // run draws every other picture of the screen: the eye sees no difference, a
-  // machine that draws without help does.
+  // run draws at every second screen refresh. That looks the same and saves much
+  // work on machines without graphics acceleration.
   run() {
     this.running = requestAnimationFrame((now) => {
       this.running = 0;
       if (now - this.drawn > 24 || !(this.drawn <= now)) {
         this.drawn = now;
-        this.dots = this.dots.filter((d) => now - d.from < d.ms + (d.puff ? puffMs : 0));
+        this.dots = this.dots.filter((d) => now - d.from < d.ms + (d.ring ? ringMs : 0));
         this.draw(now);
       }
       if (this.dots.length) this.run();
@@ -119,11 +119,11 @@ export class Dots {
       if (age < 0) continue;
       g.fillStyle = g.strokeStyle = this.ink[d.color] ||= colorOf(d.color);
       g.beginPath();
-      if (age < d.ms) g.arc(...placeOf(d, age), 3.2, 0, 7);
-      else g.arc(...pointAt(d.legs[d.legs.length - 1], 1), 3 + (9 * (age - d.ms)) / puffMs, 0, 7);
+      if (age < d.ms) g.arc(...positionOf(d, age), 3.2, 0, 7);
+      else g.arc(...pointAt(d.legs[d.legs.length - 1], 1), 3 + (9 * (age - d.ms)) / ringMs, 0, 7);
       if (age < d.ms) g.fill();
       else {
-        g.globalAlpha = 1 - (age - d.ms) / puffMs;
+        g.globalAlpha = 1 - (age - d.ms) / ringMs;
         g.lineWidth = 2;
         g.stroke();
         g.globalAlpha = 1;
@@ -134,7 +134,7 @@ export class Dots {
   end() { cancelAnimationFrame(this.running); }
 }
 
-function placeOf(d, age) {
+function positionOf(d, age) {
   for (const leg of d.legs) {
     if (age <= leg.ms) return pointAt(leg, age / leg.ms);
     age -= leg.ms;
@@ -142,24 +142,24 @@ function placeOf(d, age) {
   return pointAt(d.legs[d.legs.length - 1], 1);
 }
 
-const colorFor = (p, way) => (way.kind === "reply" && (p.kind === "sent" || p.kind === "handed") ? colors.reply : colors[p.kind] || colors.sent);
+const colorFor = (p, route) => (route.kind === "reply" && (p.kind === "sent" || p.kind === "handed") ? colors.reply : colors[p.kind] || colors.sent);
 
 const timeOf = (legs) => legs.reduce((sum, l) => sum + l.ms, 0);
 
-// ends are the kinds of what comes no further, which is drawn as a ring.
+// ends are the kinds of events that end a message. They are drawn as a ring.
 const ends = new Set(["refused", "delayed", "expired", "dropped"]);
 
-// journey answers the legs of what happened to messages.
-function journey(p, way) {
-  // What nobody of the application sent to its own channel came from outside.
-  const into = way.kind === "own" && !p.worker ? [] : [way.into];
+// legsOf returns the legs along which messages moved.
+function legsOf(p, route) {
+  // A message on an own channel that the application did not send came from outside.
+  const into = route.kind === "own" && !p.worker ? [] : [route.into];
   switch (p.kind) {
-    case "taken": return [way.out];
-    case "handed": return [...into, way.along, way.out];
+    case "taken": return [route.out];
+    case "handed": return [...into, route.along, route.out];
     case "refused":
-    case "delayed": return [way.into];
+    case "delayed": return [route.into];
     case "expired":
-    case "dropped": return [way.along];
+    case "dropped": return [route.along];
   }
-  return way.kind === "reply" && !way.held ? [...into, way.along, way.out] : [...into, way.along];
+  return route.kind === "reply" && !route.held ? [...into, route.along, route.out] : [...into, route.along];
 }

@@ -1,20 +1,21 @@
-// Channels as pipes: how full, how fast, how old, and a valve to hold them.
-import { h, keep, setText, number, took, short, stepOf } from "../dom.js";
+// Channels as pipes, with their depth, rate and age, and a button that pauses
+// them.
+import { h, updateChildren, setText, number, duration, short, stepOf } from "../dom.js";
 import { attempt, post } from "../api.js";
 import { Drawer } from "./drawer.js";
 
-const mostOwn = 6; // of the application's channels
-const mostReplies = 2;
-const beads = 24; // of what waits, drawn one by one
+const maxOwn = 6; // channels of the application
+const maxReplies = 2;
+const maxBeads = 24; // waiting messages that are drawn one by one
 const protocol = ["http.request", "websocket.connect", "websocket.receive"];
 
 export class Pipes {
-  // changed is called when the pipes are others or elsewhere.
+  // changed is called when the pipes or their places change.
   constructor(shell, changed) {
     this.shell = shell;
     this.changed = changed;
     this.node = h("div", { class: "pipes" });
-    this.own = []; // of the application's channels, those that are shown
+    this.own = []; // shown channels of the application
     this.shown = [];
     this.drawer = new Drawer(shell, (name) => this.opened(name));
   }
@@ -22,10 +23,10 @@ export class Pipes {
   draw(channels) {
     const seen = new Map(fold(channels).map((c) => [c.name, c]));
     const names = [...seen.keys()];
-    this.own = stay(this.own, names.filter((name) => kindOf(name) === "own").map((name) => seen.get(name)));
-    this.order = [...names.filter((name) => kindOf(name) === "in"), ...this.own, ...names.filter((name) => kindOf(name) === "reply").slice(0, mostReplies)];
+    this.own = chooseOwn(this.own, names.filter((name) => kindOf(name) === "own").map((name) => seen.get(name)));
+    this.order = [...names.filter((name) => kindOf(name) === "in"), ...this.own, ...names.filter((name) => kindOf(name) === "reply").slice(0, maxReplies)];
     const list = this.order.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b)).map((name) => seen.get(name));
-    keep(this.node, list, (c) => c.name, (c) => this.pipe(c), drawPipe);
+    updateChildren(this.node, list, (c) => c.name, (c) => this.pipe(c), drawPipe);
     const shape = list.map((c) => c.name + (c.paused ? " held" : "")).join("\n");
     this.shown = list.map((c) => ({ name: c.name, kind: kindOf(c.name), held: c.paused, tube: this.nodeOf(c.name).querySelector(".tube") }));
     if (shape !== this.shape) this.changed();
@@ -33,11 +34,11 @@ export class Pipes {
     this.drawer.draw(list.find((c) => c.name === this.drawer.name));
   }
 
-  nodeOf(name) { return this.node.kept?.get(name)?.node; }
+  nodeOf(name) { return this.node.entries?.get(name)?.node; }
 
   pipe(c) {
     const { name } = c;
-    const act = (what, said) => attempt(post("channel/" + what, { channel: name }), said);
+    const act = (action) => attempt(post("channel/" + action, { channel: name }));
     const valve = async () => {
       const hold = !this.nodeOf(name).classList.contains("paused");
       if (await act(hold ? "pause" : "resume") && hold && this.drawer.name !== name) this.drawer.open(name);
@@ -45,12 +46,12 @@ export class Pipes {
     const open = () => (c.folded ? this.shell.go("channels", { filter: name }) : this.drawer.open(this.drawer.name === name ? "" : name));
     const node = h("div", { class: "pipe " + kindOf(name), "data-channel": name },
       h("div", { class: "row", onclick: (e) => { if (!e.target.closest("button")) open(); } },
-        h("button", { class: "name", title: name + ": show what waits", "aria-expanded": "false", onclick: open }, short(name, 28)),
-        h("span", { class: "rate", title: "Messages a second now (a gauge)" }),
-        h("span", { class: "depth", title: "Messages that wait now, of what fits (gauges)" }),
-        h("span", { class: "age", title: "How long the first in line has waited (a gauge)" }),
+        h("button", { class: "name", title: name + ": show waiting messages", "aria-expanded": "false", onclick: open }, short(name, 28)),
+        h("span", { class: "rate", title: "Messages per second (gauge)" }),
+        h("span", { class: "depth", title: "Waiting messages and capacity (gauges)" }),
+        h("span", { class: "age", title: "Age of the first message (gauge)" }),
         h("span", { class: "acts", hidden: c.folded },
-          h("button", { class: "small step", title: "Let one message pass (s)", onclick: () => this.drawer.step(name) }, "Step"),
+          h("button", { class: "small step", title: "Deliver one message (s)", onclick: () => this.drawer.step(name) }, "Step"),
           h("button", { class: "small valve", onclick: valve }, "❚❚"))),
       h("div", { class: "tube" }, h("i", { class: "fill" }), h("i", { class: "beads" })));
     node.valve = c.folded ? null : valve;
@@ -58,7 +59,7 @@ export class Pipes {
   }
 
   opened(name) {
-    for (const [key, entry] of this.node.kept || []) {
+    for (const [key, entry] of this.node.entries || []) {
       entry.node.querySelector(".name").setAttribute("aria-expanded", String(key === name));
       entry.node.classList.toggle("open", key === name);
     }
@@ -66,7 +67,7 @@ export class Pipes {
     this.changed();
   }
 
-  // key answers whether a key was for the pipe that has the focus, or is open.
+  // key handles a key for the focused or open pipe and reports whether it did.
   key(e) {
     const names = this.shown.map((p) => p.name);
     const focused = document.activeElement?.closest?.(".pipe")?.dataset.channel;
@@ -92,26 +93,26 @@ export class Pipes {
   }
 }
 
-// stay answers which of the application's channels are shown: those that were,
-// for a list that jumps cannot be read, but that idle ones give way. The first
-// of the channels matter most.
-function stay(shown, channels) {
+// chooseOwn returns which of the application's channels are shown. Shown channels
+// stay, because a list that jumps is hard to read, but idle ones make room for
+// busy ones. Channels are in order of importance.
+function chooseOwn(shown, channels) {
   const now = new Map(channels.map((c) => [c.name, c]));
-  const kept = shown.filter((name) => now.has(name));
+  const chosen = shown.filter((name) => now.has(name));
   const idle = ({ depth, rate, paused }) => !depth && !rate && !paused;
   for (const c of channels) {
-    if (kept.includes(c.name)) continue;
-    if (kept.length < mostOwn) kept.push(c.name);
+    if (chosen.includes(c.name)) continue;
+    if (chosen.length < maxOwn) chosen.push(c.name);
     else if (!idle(c)) {
-      const gives = kept.findLastIndex((name) => (c.paused ? !now.get(name).paused : idle(now.get(name))));
-      if (gives >= 0) kept[gives] = c.name;
+      const idlest = chosen.findLastIndex((name) => (c.paused ? !now.get(name).paused : idle(now.get(name))));
+      if (idlest >= 0) chosen[idlest] = c.name;
     }
   }
-  return kept;
+  return chosen;
 }
 
-// fold makes one of the channels with a single reader each that have the same
-// beginning: they come and go too quickly to be read.
+// fold joins single-reader channels with the same prefix, because they come and
+// go too quickly to be read.
 function fold(channels) {
   const all = new Map();
   for (const c of channels) {
@@ -144,12 +145,12 @@ function drawPipe(node, c) {
   const [, rate, depth, age, acts] = row.children;
   const [step, valve] = acts.children;
   tube.children[0].style.width = Math.min(100, c.depth ? Math.max(1, (100 * c.depth) / c.capacity) : 0) + "%";
-  tube.children[1].style.width = Math.min(beads, c.depth) * 10 + "px";
+  tube.children[1].style.width = Math.min(maxBeads, c.depth) * 10 + "px";
   setText(rate, number(c.rate) + "/s");
-  setText(depth, c.bound && !c.paused && !c.depth ? "pushed at once" : `${number(c.depth)} of ${number(c.capacity)} wait`);
-  setText(age, c.oldestMs ? "oldest " + took(c.oldestMs) : "oldest –");
+  setText(depth, c.bound && !c.paused && !c.depth ? "delivered at once" : `${number(c.depth)} of ${number(c.capacity)} waiting`);
+  setText(age, c.oldestMs ? "oldest " + duration(c.oldestMs) : "oldest –");
   step.hidden = !c.paused;
   setText(valve, c.paused ? "▶" : "❚❚");
-  valve.title = c.paused ? "Resume: let all go on (p)" : "Pause: hold what is sent to this channel (p)";
+  valve.title = c.paused ? "Resume: deliver all messages (p)" : "Pause: hold the messages of this channel (p)";
   valve.setAttribute("aria-label", (c.paused ? "Resume " : "Pause ") + c.name);
 }

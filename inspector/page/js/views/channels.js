@@ -1,6 +1,7 @@
-// Every channel: what waits, how fast, who listens. Looking takes nothing.
-import { h, setText, number, took, ask, chip, short, toast } from "../dom.js";
-import { attempt, exactly, post, refused } from "../api.js";
+// All channels with their waiting messages, rates and readers. Viewing messages
+// does not receive them.
+import { h, setText, number, duration, ask, chip, short, toast } from "../dom.js";
+import { attempt, getExact, post, errorOf } from "../api.js";
 import { allOff, chaosSliders, editRules, ruleOf } from "../chaos.js";
 import { Table, nameFilter, since } from "../table.js";
 import { WaitingList } from "../waiting.js";
@@ -11,13 +12,13 @@ const columns = [
     title: "Channel", class: "whole", of: (c) => c.name, shape: (c) => [c.name, c.paused, c.chaos],
     nodes: (c) => [chip(c.name), c.paused && h("span", { class: "tag warn" }, "paused"), c.chaos && h("span", { class: "tag warn", title: c.chaos }, "chaos")],
   },
-  { title: "Waiting", class: "whole", about: "Messages that wait now, of the capacity (gauges)", of: (c) => c.depth, down: true, shape: (c) => [c.depth, c.capacity], nodes: (c) => [meter(c), h("span", {}, `${number(c.depth)} of ${number(c.capacity)}`)] },
-  { title: "Oldest", class: "num", about: "How long the first in line has waited now (a gauge)", of: (c) => c.oldestMs, down: true, text: (c) => (c.oldestMs ? took(c.oldestMs) : "–") },
-  { title: "Rate", class: "num", about: "Messages a second now (a gauge)", of: (c) => c.rate, down: true, text: (c) => number(c.rate) + "/s" },
-  { title: "Sent", about: "A total since the server was started", of: (c) => c.sent, down: true, text: (c) => number(c.sent), class: "less num" },
-  { title: "Refused", about: "A total since the server was started: the channel was full", of: (c) => c.refused, down: true, text: (c) => number(c.refused), class: "less num" },
-  { title: "Expired", about: "A total since the server was started: nobody took them in time", of: (c) => c.expired, down: true, text: (c) => number(c.expired), class: "less num" },
-  { title: "Readers", about: "Who waits for its messages now (a gauge); those of an owner are pushed to it", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "owner" : c.readers ? c.readers + (c.readers === 1 ? " waits" : " wait") : "none"), class: "less" },
+  { title: "Waiting", class: "whole", about: "Waiting messages and capacity (gauges)", of: (c) => c.depth, down: true, shape: (c) => [c.depth, c.capacity], nodes: (c) => [meter(c), h("span", {}, `${number(c.depth)} of ${number(c.capacity)}`)] },
+  { title: "Oldest", class: "num", about: "Age of the first message (gauge)", of: (c) => c.oldestMs, down: true, text: (c) => (c.oldestMs ? duration(c.oldestMs) : "–") },
+  { title: "Rate", class: "num", about: "Messages per second (gauge)", of: (c) => c.rate, down: true, text: (c) => number(c.rate) + "/s" },
+  { title: "Sent", about: "Total since the server started", of: (c) => c.sent, down: true, text: (c) => number(c.sent), class: "less num" },
+  { title: "Refused", about: "Total since the server started: the channel was full", of: (c) => c.refused, down: true, text: (c) => number(c.refused), class: "less num" },
+  { title: "Expired", about: "Total since the server started: not received in time", of: (c) => c.expired, down: true, text: (c) => number(c.expired), class: "less num" },
+  { title: "Readers", about: "Readers that are waiting for messages (gauge); messages for an owner are delivered at once", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "owner" : c.readers ? c.readers + " waiting" : "none"), class: "less" },
 ];
 
 function meter(c) {
@@ -30,26 +31,26 @@ export function channels(shell, params) {
   let chosen = params.name || "";
   let filter = params.filter || "";
   let list = null; // until the first frame
-  let rules = []; // of chaos
-  let sliders = null; // of the channel that is chosen
+  let rules = []; // chaos rules
+  let sliders = null; // of the chosen channel
   const table = new Table({
     name: "pairs", columns, keyOf: (c) => c.name, open: choose,
-    empty: () => (filter ? "No channel has this in its name." : "No channel has been used yet."),
+    empty: () => (filter ? "No channel has this text in its name." : "No channel has been used yet."),
   });
   const note = h("span", { class: "muted" }), legend = h("p", { class: "muted legendline" });
-  const detail = h("aside", { class: "detail", hidden: true, "aria-label": "The channel that is open" });
+  const detail = h("aside", { class: "detail", hidden: true, "aria-label": "Open channel" });
   const waiting = new WaitingList(refresh);
   const facts = h("p", { class: "facts" });
-  const pause = h("button", { onclick: () => turn(chosen) }, "Pause");
+  const pause = h("button", { onclick: () => toggle(chosen) }, "Pause");
   const stepper = h("button", { onclick: () => step(chosen) }, "Step");
-  const chaosOff = h("button", { class: "chaotic", hidden: true, onclick: allOff }, "Turn all chaos off");
+  const chaosOff = h("button", { class: "chaosoff", hidden: true, onclick: allOff }, "Turn chaos off");
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
       nameFilter(filter, (text) => { filter = text; draw(); }, () => watch()),
       table.sorter,
       h("button", { onclick: breakpoint }, "Pause a channel…"),
       h("button", { onclick: () => compose(shell) }, "Send…"),
-      h("button", { onclick: editRules, title: "Lose, delay and reorder messages on purpose" }, "Chaos…"),
+      h("button", { onclick: editRules, title: "Drop, delay and reorder messages on purpose" }, "Chaos…"),
       chaosOff,
       h("button", { class: "danger", onclick: flush }, "Flush all…"), note),
     h("div", { class: "scroll" }, table.node, legend),
@@ -60,11 +61,11 @@ export function channels(shell, params) {
 
   async function breakpoint() {
     let paused;
-    const v = await ask("Pause a channel", [{ name: "channel", label: "Its name; it need not have been used yet", value: "http.request" }], "Pause", false,
-      ({ channel }) => refused(post("channel/pause", { channel }).then((answer) => { paused = answer.channel || channel; })));
+    const v = await ask("Pause a channel", [{ name: "channel", label: "Name; the channel may be unused", value: "http.request" }], "Pause", false,
+      ({ channel }) => errorOf(post("channel/pause", { channel }).then((result) => { paused = result.channel || channel; })));
     if (!v || !paused) return;
-    // A reply channel is not paused by itself: all of its server are one line.
-    toast(paused.endsWith("!") ? `Paused: ${short(paused)} holds every reply of this server` : "Paused: what is sent to it waits, and does not expire");
+    // Pausing a reply channel pauses all reply channels of its server.
+    toast(paused.endsWith("!") ? `Paused: ${short(paused)} holds all replies to this server` : "Paused: its messages wait and do not expire");
     choose(paused);
   }
 
@@ -92,33 +93,33 @@ export function channels(shell, params) {
         h("button", { class: "danger", onclick: drain }, "Drain…"),
         h("a", { href: "#/messages?" + new URLSearchParams({ filter: "channel:" + name + (name.endsWith("!") ? "*" : "") }) }, "In Messages")),
       sliders.node,
-      h("h3", {}, "What waits, the next first"), waiting.node);
+      h("h3", {}, "Waiting messages, the next one first"), waiting.node);
     detail.scrollTop = 0;
     setText(facts, "");
   }
 
-  async function act(what, channel, said) {
-    await attempt(post("channel/" + what, { channel }), said);
+  async function act(action, channel, message) {
+    await attempt(post("channel/" + action, { channel }), message);
     refresh();
   }
 
-  function turn(name) { return act(viewOf(name)?.paused ? "resume" : "pause", name); }
+  function toggle(name) { return act(viewOf(name)?.paused ? "resume" : "pause", name); }
 
-  function step(name) { return act("step", name, (a) => (a.stepped ? "One message passed" : "Nothing waits")); }
+  function step(name) { return act("step", name, (a) => (a.stepped ? "Delivered one message" : "No message is waiting")); }
 
   async function refresh() {
     const name = chosen;
-    const answer = name && await exactly("waiting", { channel: name, limit: 50 }).catch(() => null); // the next frame has it
-    if (answer && name === chosen) waiting.draw(answer.waiting, shell.status.now);
+    const result = name && await getExact("waiting", { channel: name, limit: 50 }).catch(() => null); // the next frame brings it
+    if (result && name === chosen) waiting.draw(result.waiting, shell.status.now);
   }
 
   async function drain() {
-    if (await ask(`Drop all that waits on ${short(chosen)}?`, [], "Drain", true)) await act("drain", chosen, (a) => `${number(a.dropped)} dropped`);
+    if (await ask(`Drop all waiting messages of ${short(chosen)}?`, [], "Drain", true)) await act("drain", chosen, (a) => `Dropped ${number(a.dropped)}`);
   }
 
   async function flush() {
     if (await ask("Drop all queued and delayed messages, and all groups?", [], "Flush", true)) {
-      await attempt(post("flush"), "The layer is empty");
+      await attempt(post("flush"), "Flushed the channel layer");
     }
   }
 
@@ -129,8 +130,8 @@ export function channels(shell, params) {
     chaosOff.hidden = !rules.length;
     list.forEach((c) => { c.chaos = ruleOf(rules, c.name); });
     const all = f.all || 0;
-    setText(note, `${number(all)} ${all === 1 ? "channel" : "channels"}${filter ? " fit" : ""}` + (all > list.length ? `; the ${list.length} fullest and busiest are shown` : ""));
-    setText(legend, `Waiting, oldest, rate and readers are gauges, as of now. Sent, refused and expired are totals ${since(f.status)}, or since a channel was first used.`);
+    setText(note, `${number(all)} ${all === 1 ? "channel" : "channels"}${filter ? " match" : ""}` + (all > list.length ? `; showing the ${list.length} fullest and busiest` : ""));
+    setText(legend, `Waiting, oldest, rate and readers are gauges. Sent, refused and expired are totals ${since(f.status)}, or since the first use of a channel.`);
     draw();
     if (chosen) drawDetail(f.waiting || []);
     if (chosen) sliders.draw(rules);
@@ -140,27 +141,27 @@ export function channels(shell, params) {
     if (list) table.draw(list.filter((c) => c.name.includes(filter)));
   }
 
-  function drawDetail(peeked) {
+  function drawDetail(messages) {
     const c = viewOf(chosen);
     setText(pause, c?.paused ? "Resume" : "Pause");
     pause.className = c?.paused ? "primary" : "";
-    pause.title = c?.paused ? "Let all go on (p)" : "Hold what is sent to this channel (p)";
+    pause.title = c?.paused ? "Deliver all messages (p)" : "Hold the messages of this channel (p)";
     stepper.disabled = !c?.paused;
-    stepper.title = c?.paused ? "Let one message past the breakpoint (s)" : "Pause the channel first: then one message at a time may pass";
+    stepper.title = c?.paused ? "Deliver one message (s)" : "Delivers one message of a paused channel";
     facts.replaceChildren(...(c ? [
-      h("span", {}, c.kind), h("span", { title: "Gauges" }, `${number(c.depth)} of ${number(c.capacity)} wait now`), h("span", { title: "A gauge" }, `${number(c.rate)}/s now`),
-      h("span", { title: "A total " + since(shell.status) }, `${number(c.sent)} sent in all`), c.refused ? h("span", { class: "bad" }, `${number(c.refused)} refused in all`) : "", c.expired ? h("span", { class: "warn" }, `${number(c.expired)} expired in all`) : "",
-      c.paused ? h("span", { class: "warn" }, "paused: nothing expires") : "",
-    ] : [h("span", { class: "muted" }, filter ? "not among those that fit" : "not used yet")]));
-    waiting.draw(peeked, shell.status.now);
-    waiting.tell(c?.depth || 0);
+      h("span", {}, c.kind), h("span", { title: "Gauges" }, `${number(c.depth)} of ${number(c.capacity)} waiting`), h("span", { title: "Gauge" }, `${number(c.rate)}/s`),
+      h("span", { title: "Total " + since(shell.status) }, `${number(c.sent)} sent in total`), c.refused ? h("span", { class: "bad" }, `${number(c.refused)} refused in total`) : "", c.expired ? h("span", { class: "warn" }, `${number(c.expired)} expired in total`) : "",
+      c.paused ? h("span", { class: "warn" }, "paused: messages do not expire") : "",
+    ] : [h("span", { class: "muted" }, filter ? "does not match the filter" : "not used yet")]));
+    waiting.draw(messages, shell.status.now);
+    waiting.showRest(c?.depth || 0);
   }
 
   function key(e) {
-    // Keys are for the row that has the focus, else for what is open.
+    // Keys apply to the focused row, or else to the open channel.
     const name = document.activeElement?.closest(".scroll tr")?.key || chosen;
     if (e.key === "Escape" && chosen) choose("");
-    else if (e.key === "p" && name) turn(name);
+    else if (e.key === "p" && name) toggle(name);
     else if (e.key === "s" && viewOf(name)?.paused) step(name);
     else return table.key(e);
     return true;

@@ -1,19 +1,19 @@
-// Open sockets, and why the closed ones closed.
-import { h, keep, setText, took, bytes, number, clock, chip, toast } from "../dom.js";
+// Open sockets, and recently closed ones with the reason.
+import { h, updateChildren, setText, duration, bytes, number, clock, chip, toast } from "../dom.js";
 import { get, post, attempt } from "../api.js";
 import { messageNode } from "../payload.js";
-import { encode, kindSelect, marked } from "../bytes.js";
+import { encode, kindSelect, byteString } from "../bytes.js";
 import { compose } from "../compose.js";
 
 const columns = [["Path"], ["Client", "less"], ["Age"], ["Groups"], ["In"], ["Out"], ["Mailbox"]];
-const closedColumns = [["When"], ["Path"], ["Client", "less"], ["Lived"], ["Code"], ["Why", "why"]];
-const framesKept = 100;
-const reasonBytes = 123;
+const closedColumns = [["When"], ["Path"], ["Client", "less"], ["Duration"], ["Code"], ["Why", "why"]];
+const maxFrames = 100;
+const maxReason = 123; // bytes
 
 export function connections(shell, params) {
   let watched = params.name || "";
   let search = "";
-  let open = [], closed = [], known = false; // whether a frame has said what there is
+  let open = [], closed = [], known = false; // whether a frame has come
   const input = h("input", { type: "search", placeholder: "Path, client, group or protocol", "aria-label": "Filter the sockets", oninput: () => { search = input.value.toLowerCase(); draw(); } });
   const body = h("tbody"), past = h("tbody"), note = h("span", { class: "muted" });
   const none = h("p", { class: "muted empty" }), nonePast = h("p", { class: "muted empty" });
@@ -23,9 +23,9 @@ export function connections(shell, params) {
     h("div", { class: "tools" }, input, note),
     h("div", { class: "scroll" },
       h("h2", {}, "Open"), h("table", { class: "list cards sockets-open" }, head(columns), body), none,
-      h("h2", {}, "Closed lately"), h("table", { class: "list cards" }, head(closedColumns), past), nonePast),
+      h("h2", {}, "Recently closed"), h("table", { class: "list cards" }, head(closedColumns), past), nonePast),
     detail);
-  let close = null; // of the socket that is watched
+  let close = null; // form of the open socket
 
   function watch(channel, focus) {
     const within = detail.contains(document.activeElement);
@@ -47,7 +47,7 @@ export function connections(shell, params) {
       open = f.connections || [];
       closed = f.closed || [];
       const all = f.all || 0;
-      setText(note, `${number(all)} open now (a gauge)${open.length < all ? `, the oldest ${number(open.length)} are shown` : ""}. Frames and bytes are totals since each was opened.`);
+      setText(note, `${number(all)} open (gauge)${open.length < all ? `, showing the oldest ${number(open.length)}` : ""}. Frames and bytes are totals since a socket was opened.`);
       draw();
     }
     if (close && (f.messages || first)) close.frames(f.messages || [], first);
@@ -55,14 +55,14 @@ export function connections(shell, params) {
 
   function draw() {
     const list = open.filter((c) => !search || [c.path, c.client, c.protocol, ...c.groups].some((t) => t?.toLowerCase().includes(search)));
-    keep(body, list, (c) => c.channel, row, drawRow);
+    updateChildren(body, list, (c) => c.channel, row, drawRow);
     const now = shell.status.now || Date.now();
-    for (const c of list) setText(body.kept.get(c.channel).node.children[2], took(Math.max(0, now - c.opened)));
+    for (const c of list) setText(body.entries.get(c.channel).node.children[2], duration(Math.max(0, now - c.opened)));
     none.hidden = !known || list.length > 0;
-    setText(none, open.length ? "None of the open ones fits." : "No WebSocket is open. Play can open some.");
-    keep(past, closed.filter((v) => !search || [v.path, v.client].some((t) => t?.toLowerCase().includes(search))), (v) => v.at + v.client + v.path, pastRow);
+    setText(none, open.length ? "No open socket matches the filter." : "No WebSocket is open. You can open some in Play.");
+    updateChildren(past, closed.filter((v) => !search || [v.path, v.client].some((t) => t?.toLowerCase().includes(search))), (v) => v.at + v.client + v.path, pastRow);
     nonePast.hidden = !known || closed.length > 0;
-    setText(nonePast, "None has closed since the server was started.");
+    setText(nonePast, "None since the server started.");
     close?.state(open.find((c) => c.channel === watched), closed.find((v) => v.channel === watched), known);
   }
 
@@ -77,7 +77,7 @@ export function connections(shell, params) {
 
   function drawRow(line, c) {
     const [path, client, , groups, into, out, mailbox] = line.children;
-    path.replaceChildren(h("span", { class: "path", title: c.path }, c.path), c.waiting ? h("span", { class: "tag warn" }, "waits for an answer") : "", c.protocol ? h("span", { class: "tag" }, c.protocol) : "");
+    path.replaceChildren(h("span", { class: "path", title: c.path }, c.path), c.waiting ? h("span", { class: "tag warn" }, "waits for a reply") : "", c.protocol ? h("span", { class: "tag" }, c.protocol) : "");
     setText(client, c.client || "–");
     groups.replaceChildren(h("span", { class: "tags" }, c.groups.slice(0, 3).map((g) => h("a", { class: "tag", title: g, href: "#/groups?" + new URLSearchParams({ name: g }), onclick: (e) => e.stopPropagation() }, g)),
       c.groups.length > 3 ? h("span", { class: "tag", title: c.groups.slice(3).join("\n") }, `+${c.groups.length - 3}`) : c.groups.length ? "" : "–"));
@@ -93,14 +93,14 @@ export function connections(shell, params) {
   };
 }
 
-// drawMailbox says what waits to be written, and shows how near that is to
-// what a mailbox holds.
+// drawMailbox shows how many messages wait to be written, and how full the
+// mailbox is.
 function drawMailbox(cell, c) {
-  const [words, bar] = cell.children;
+  const [text, bar] = cell.children;
   const part = Math.max(c.mailbox / c.mailboxRoom, c.mailboxBytes / c.bytesRoom);
-  setText(words, c.mailbox ? `${number(c.mailbox)} · ${bytes(c.mailboxBytes)}` : "empty");
-  words.className = c.mailbox ? "" : "muted";
-  cell.title = `${number(c.mailbox)} of ${number(c.mailboxRoom)} messages and ${bytes(c.mailboxBytes)} of ${bytes(c.bytesRoom)} wait to be written (gauges)`;
+  setText(text, c.mailbox ? `${number(c.mailbox)} · ${bytes(c.mailboxBytes)}` : "empty");
+  text.className = c.mailbox ? "" : "muted";
+  cell.title = `${number(c.mailbox)} of ${number(c.mailboxRoom)} messages and ${bytes(c.mailboxBytes)} of ${bytes(c.bytesRoom)} waiting to be written (gauges)`;
   bar.hidden = !c.mailbox;
   bar.firstChild.style.width = Math.min(100, Math.max(4, part * 100)) + "%";
   bar.classList.toggle("full", part > 0.8);
@@ -108,7 +108,7 @@ function drawMailbox(cell, c) {
 
 function pastRow(v) {
   const refused = v.kind === "WSREJECT";
-  const cells = [clock(v.at), h("span", { class: "path", title: v.path }, v.path), v.client || "–", took(v.durationMs), refused ? "HTTP " + v.status : v.status, refused ? "the handshake was refused" : v.why];
+  const cells = [clock(v.at), h("span", { class: "path", title: v.path }, v.path), v.client || "–", duration(v.durationMs), refused ? "HTTP " + v.status : v.status, refused ? "the handshake was refused" : v.why];
   return h("tr", {}, cells.map((c, i) => h("td", { class: closedColumns[i][1], "data-label": closedColumns[i][0] }, typeof c === "number" ? String(c) : c)));
 }
 
@@ -124,9 +124,9 @@ function watcher(channel, shell, leave) {
     if (first) frames = [];
     const known = new Map(frames.map((m, i) => [m.id, i]));
     for (const m of list) known.has(m.id) ? (frames[known.get(m.id)] = m) : frames.push(m);
-    frames = frames.slice(-framesKept);
-    keep(tail, frames.slice().reverse(), (m) => m.id, (m) => frameRow(m, channel));
-    if (!frames.length) tail.replaceChildren(h("p", { class: "muted empty" }, "No frame is remembered. What comes is shown here."));
+    frames = frames.slice(-maxFrames);
+    updateChildren(tail, frames.slice().reverse(), (m) => m.id, (m) => frameRow(m, channel));
+    if (!frames.length) tail.replaceChildren(h("p", { class: "muted empty" }, "No frames in the history. New frames appear here."));
   }
 
   function state(c, gone, known) {
@@ -134,7 +134,7 @@ function watcher(channel, shell, leave) {
     if (c) {
       facts.replaceChildren(h("span", {}, c.path), h("span", {}, c.client || "no client address"), c.protocol ? h("span", {}, c.protocol) : "", h("span", {}, "opened at " + clock(c.opened)));
     } else if (gone) facts.replaceChildren(h("span", {}, gone.path), h("b", { class: "warn" }, `Closed at ${clock(gone.at)} with ${gone.status}: ${gone.why || "the handshake was refused"}`));
-    else if (known) facts.replaceChildren(h("b", { class: "warn" }, "This socket is not among the open ones (any more)."));
+    else if (known) facts.replaceChildren(h("b", { class: "warn" }, "This socket is not open, or no longer open."));
   }
 
   return {
@@ -147,7 +147,7 @@ function watcher(channel, shell, leave) {
   };
 }
 
-// frameRow is a frame; opened, it shows all of the message.
+// frameRow returns a row for a frame. Opened, it shows the whole message.
 function frameRow(m, channel) {
   const out = m.channel === channel;
   const what = out ? "to the client" : { "websocket.receive": "from the client", "websocket.connect": "handshake", "websocket.disconnect": "end" }[m.channel] || m.channel;
@@ -160,22 +160,22 @@ function frameRow(m, channel) {
       } catch (error) {
         full.append(h("p", { class: "bad" }, error.message));
       }
-      full.append(h("p", {}, h("a", { href: "#/messages?" + new URLSearchParams({ id: m.id, filter: "trace:" + m.trace }) }, "The chain that it belongs to")));
+      full.append(h("p", {}, h("a", { href: "#/messages?" + new URLSearchParams({ id: m.id, filter: "trace:" + m.trace }) }, "Show its chain")));
     },
   },
-  h("summary", { title: `${what}; ${bytes(m.bytes)} is the whole message` }, h("span", { class: "time" }, clock(m.sent)), h("span", { class: "arrow" }, out ? "out" : "in"),
+  h("summary", { title: `${what}; the whole message has ${bytes(m.bytes)}` }, h("span", { class: "time" }, clock(m.sent)), h("span", { class: "arrow" }, out ? "out" : "in"),
     h("span", { class: "what" }, m.preview), h("span", { class: "muted size" }, m.data ? `${m.data}, ${bytes(m.bytes)}` : what)), full);
 }
 
 function sendForm(channel, shell) {
-  const kind = kindSelect("How the frame is written"), text = h("textarea", { rows: 2, name: "frame", placeholder: "A frame to the client; Ctrl+Enter sends", "aria-label": "Frame", spellcheck: false, onkeydown: (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) form.requestSubmit(); } });
+  const kind = kindSelect("Encoding of the frame"), text = h("textarea", { rows: 2, name: "frame", placeholder: "Frame to the client; Ctrl+Enter sends", "aria-label": "Frame", spellcheck: false, onkeydown: (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) form.requestSubmit(); } });
   const wrong = h("p", { class: "bad wrong", role: "alert" });
   const form = h("form", {
     class: "sender", onsubmit: async (e) => {
       e.preventDefault();
       setText(wrong, "");
       try {
-        const message = kind.value === "text" ? { text: text.value } : { bytes: marked(encode(kind.value, text.value)) };
+        const message = kind.value === "text" ? { text: text.value } : { bytes: byteString(encode(kind.value, text.value)) };
         await post("send", { channel, message });
         toast("Sent");
         text.select();
@@ -189,24 +189,24 @@ function sendForm(channel, shell) {
   return form;
 }
 
-// badCode answers why a code cannot be sent, or "".
+// badCode returns why a close code cannot be sent, or "".
 export function badCode(text) {
   const code = Number(text);
   if (!/^\d+$/.test(text.trim()) || code < 1000 || code > 4999) return "A close code is a number from 1000 to 4999.";
-  if ([1005, 1006, 1015].includes(code)) return `${code} is never sent: it is what a side notes that got no code.`;
+  if ([1005, 1006, 1015].includes(code)) return `${code} is never sent: it reports the end of a connection without a code.`;
   if (code === 1004 || code > 1014 && code < 3000) return `${code} is reserved. Use 1000 to 1003, 1007 to 1014, or 3000 to 4999.`;
   return "";
 }
 
 function closeForm(channel) {
   const code = h("input", { name: "code", value: "1000", "aria-label": "Close code", inputMode: "numeric", oninput: check });
-  const reason = h("input", { name: "reason", placeholder: "Reason, if any", "aria-label": "Reason", oninput: check });
+  const reason = h("input", { name: "reason", placeholder: "Reason (optional)", "aria-label": "Reason", oninput: check });
   const wrong = h("p", { class: "bad wrong", role: "alert" });
-  const button = h("button", { class: "danger" }, "Close it");
+  const button = h("button", { class: "danger" }, "Close socket");
 
   function check() {
     const long = new TextEncoder().encode(reason.value).length;
-    const problem = badCode(code.value) || (long > reasonBytes ? `A reason has at most ${reasonBytes} bytes; this has ${long}.` : "");
+    const problem = badCode(code.value) || (long > maxReason ? `A reason has at most ${maxReason} bytes; this has ${long}.` : "");
     setText(wrong, problem);
     button.disabled = !!problem;
     code.classList.toggle("wrong", !!badCode(code.value));
@@ -216,7 +216,7 @@ function closeForm(channel) {
   return h("form", {
     class: "closer", onsubmit: (e) => {
       e.preventDefault();
-      if (check()) attempt(post("connections/close", { channel, code: Number(code.value), reason: reason.value }), "Closing, once what waits is written");
+      if (check()) attempt(post("connections/close", { channel, code: Number(code.value), reason: reason.value }), "Closing after the waiting messages");
     },
   }, h("div", { class: "line" }, code, reason, button), wrong);
 }

@@ -1,20 +1,20 @@
-// The architecture, alive: protocol server, channels as pipes, workers as
-// cells, groups as fans, and the messages that move between them.
-import { h, setText, number, took, bytes, time } from "../dom.js";
+// Flow: the protocol server, channels as pipes, workers as cells, groups as fans,
+// and the messages that move between them.
+import { h, setText, number, duration, bytes, time } from "../dom.js";
 import { Chart } from "../chart.js";
 import { Cells } from "../flow/cells.js";
 import { Dots } from "../flow/dots.js";
 import { Fans } from "../flow/fans.js";
 import { Pipes } from "../flow/pipes.js";
-import { Ways } from "../flow/ways.js";
+import { Routes } from "../flow/routes.js";
 
 export function flow(shell) {
-  let stale = true; // the lines are not where the stations are
+  let stale = true; // whether the stations have moved
   const changed = () => { stale = true; };
 
   const sockets = h("b", {}), requests = h("b", {}), socketWord = h("span", {}), requestWord = h("span", {});
   const front = h("section", { class: "card station front" }, h("h2", {}, "Protocol server"),
-    h("p", { class: "figure", title: "A gauge" }, sockets, socketWord),
+    h("p", { class: "figure", title: "Gauge" }, sockets, socketWord),
     h("p", { class: "figure" }, requests, requestWord),
     h("a", { href: "#/connections", class: "further" }, "Connections"));
 
@@ -24,19 +24,19 @@ export function flow(shell) {
 
   const cells = new Cells();
   const busy = h("p", { class: "muted" }), broken = h("a", { class: "bad broken", href: "#/reloads", hidden: true });
-  const pool = h("section", { class: "card station pool" }, h("h2", {}, "Workers"), busy, broken, cells.node, cells.says, h("a", { href: "#/workers", class: "further" }, "What they do"));
+  const pool = h("section", { class: "card station pool" }, h("h2", {}, "Workers"), busy, broken, cells.node, cells.description, h("a", { href: "#/workers", class: "further" }, "All workers"));
 
   const fans = new Fans(changed);
   const groups = h("section", { class: "card station groups" }, h("h2", {}, "Groups"), fans.node, fans.more);
 
   const stage = h("div", { class: "stage" }, front, layer, h("div", { class: "side" }, pool, groups));
-  const ways = new Ways(stage);
-  const dots = new Dots(ways);
-  stage.append(ways.node, dots.canvas);
+  const routes = new Routes(stage);
+  const dots = new Dots(routes);
+  stage.append(routes.node, dots.canvas);
 
   const charts = [
-    new Chart("Throughput", "a second", [{ label: "messages", key: "sent", color: "--teal", fill: "--teal-soft" }, { label: "requests", key: "http", color: "--blue" }], number),
-    new Chart("Latency", "of requests", [{ label: "p50", key: "p50", color: "--teal", of: "http" }, { label: "p95", key: "p95", color: "--amber", of: "http" }, { label: "p99", key: "p99", color: "--red", of: "http" }], took),
+    new Chart("Throughput", "per second", [{ label: "messages", key: "sent", color: "--teal", fill: "--teal-soft" }, { label: "requests", key: "http", color: "--blue" }], number),
+    new Chart("Latency", "of requests", [{ label: "p50", key: "p50", color: "--teal", of: "http" }, { label: "p95", key: "p95", color: "--amber", of: "http" }, { label: "p99", key: "p99", color: "--red", of: "http" }], duration),
     new Chart("Waiting", "messages in queues", [{ label: "waiting", key: "waiting", color: "--violet", fill: "--violet-soft" }, { label: "refused/s", key: "refused", color: "--red" }], number),
   ];
   const node = h("div", {}, stage, h("div", { class: "charts" }, charts.map((c) => c.node)));
@@ -47,9 +47,9 @@ export function flow(shell) {
   function measure() {
     if (!stage.isConnected) return;
     stale = false;
-    ways.measure(front, pool, pipes.shown, fans.shown);
-    for (const p of pipes.shown) if (ways.through.has(p.name)) ways.through.get(p.name).held = p.held;
-    dots.moved();
+    routes.measure(front, pool, pipes.shown, fans.shown);
+    for (const p of pipes.shown) if (routes.byChannel.has(p.name)) routes.byChannel.get(p.name).held = p.held;
+    dots.linesMoved();
     dots.resize(stage.clientWidth, stage.clientHeight);
   }
 
@@ -57,29 +57,29 @@ export function flow(shell) {
     if (first) for (const c of charts) c.points = [];
     for (const c of charts) c.add(f.points);
     const s = shell.status;
-    words(s);
+    drawText(s);
     pipes.draw(f.channels || []);
     if (f.waiting) pipes.drawer.waiting(f.waiting);
     cells.draw(f.workers || [], f.did || [], s);
     fans.draw(f.groups || [], s.groups);
     if (stale) measure();
-    ways.fade();
+    routes.fade();
     for (const p of f.pulses || []) dots.pulse(p, s.share);
   }
 
-  function words(s) {
+  function drawText(s) {
     const since = time(s.since);
     setText(sockets, number(s.sockets));
     setText(socketWord, s.sockets === 1 ? " WebSocket open" : " WebSockets open");
     setText(requests, number(s.requests));
-    setText(requestWord, s.requests === 1 ? " request in all" : " requests in all");
-    requests.parentNode.title = "A total, since " + since;
-    setText(note, `${number(s.sent)} messages in all since ${since} · ${bytes(s.memory)} of ${bytes(s.limit)} in queues` +
-      (s.delayed ? ` · ${number(s.delayed)} delayed` : "") + (s.share < 0.999 ? ` · ${percent(s.share)} of the traces are recorded` : ""));
-    setText(busy, s.workers ? `${s.busy} of ${s.workers} busy · generation ${s.generation ?? "–"}` : "There are none in this process (--no-workers).");
-    busy.title = "Now (gauges)" + (s.kind ? `; the application is ${s.kind === "loop" ? "a loop that asks for its messages" : "routed"}` : "");
+    setText(requestWord, s.requests === 1 ? " request in total" : " requests in total");
+    requests.parentNode.title = "Total since " + since;
+    setText(note, `${number(s.sent)} messages in total since ${since} · ${bytes(s.memory)} of ${bytes(s.limit)} in queues` +
+      (s.delayed ? ` · ${number(s.delayed)} delayed` : "") + (s.share < 0.999 ? ` · ${percent(s.share)} of the traces recorded` : ""));
+    setText(busy, s.workers ? `${s.busy} of ${s.workers} busy · generation ${s.generation ?? "–"}` : "This process has no workers (--no-workers).");
+    busy.title = "Gauges" + (s.kind ? `; the application is ${s.kind === "loop" ? "a loop" : "routed"}` : "");
     broken.hidden = !s.error;
-    setText(broken, s.generation ? `The last edit does not load; generation ${s.generation} goes on. See why.` : "The application does not load. See why.");
+    setText(broken, s.generation ? `The last edit does not load; generation ${s.generation} continues to run. Show the error.` : "The application does not load. Show the error.");
     invite(s);
   }
 
@@ -88,9 +88,9 @@ export function flow(shell) {
     if (invitation.hidden !== quiet) return;
     invitation.hidden = !quiet;
     if (!quiet) return;
-    invitation.replaceChildren(h("strong", {}, "Nothing has moved yet."), " ",
-      ...(/^https?:/.test(s.app) ? [h("a", { href: s.app, target: "_blank", rel: "noreferrer" }, "Open the application"), ", or try "] : ["Try "]),
-      h("a", { href: "#/play" }, "Play"), ": its sockets and requests run through here.");
+    invitation.replaceChildren(h("strong", {}, "No messages yet."), " ",
+      ...(/^https?:/.test(s.app) ? [h("a", { href: s.app, target: "_blank", rel: "noreferrer" }, "Open the application"), ", or use "] : ["Use "]),
+      h("a", { href: "#/play" }, "Play"), ": its sockets and requests appear here.");
   }
 
   return {
@@ -102,4 +102,4 @@ export function flow(shell) {
   };
 }
 
-const percent = (share) => (share * 100 < 1 ? "under 1" : Math.round(share * 100)) + " %";
+const percent = (share) => (share * 100 < 1 ? "less than 1" : Math.round(share * 100)) + " %";

@@ -1,12 +1,12 @@
 // Groups and their members.
-import { h, setText, number, took, ask, toast, short } from "../dom.js";
-import { attempt, post, refused } from "../api.js";
+import { h, setText, number, duration, ask, toast, short } from "../dom.js";
+import { attempt, post, errorOf } from "../api.js";
 import { byteHint, notJSON } from "../payload.js";
 import { Table, nameFilter } from "../table.js";
 
 const columns = [
   { title: "Group", of: (g) => g.name, text: (g) => g.name, class: "wrap" },
-  { title: "Members", about: "How many there are now (a gauge)", of: (g) => g.members, down: true, text: (g) => number(g.members), class: "figures num" },
+  { title: "Members", about: "Number of members (gauge)", of: (g) => g.members, down: true, text: (g) => number(g.members), class: "figures num" },
 ];
 
 export function groups(shell, params) {
@@ -15,22 +15,22 @@ export function groups(shell, params) {
   let list = null; // until the first frame
   const table = new Table({
     columns, keyOf: (g) => g.name, open: choose, by: 1, down: true,
-    empty: () => (filter ? "No group has this in its name." : "No group has members now. An application makes one with Group(name).add(channel)."),
+    empty: () => (filter ? "No group has this text in its name." : "No group has members. An application adds one with Group(name).add(channel)."),
   });
   const members = new Table({
     name: "members",
     columns: [
       { title: "Member", of: (m) => m.channel, shape: (m) => m.channel, nodes: (m) => [memberNode(m.channel)], class: "wrap" },
-      { title: "Ends in", about: "When the membership ends unless it is renewed (a gauge)", of: (m) => m.expires, text: (m) => took(Math.max(0, m.expires - (shell.status.now || Date.now()))) },
+      { title: "Ends in", about: "Time until the membership ends unless it is renewed (gauge)", of: (m) => m.expires, text: (m) => duration(Math.max(0, m.expires - (shell.status.now || Date.now()))) },
       { title: "", label: "", shape: (m) => m.channel, nodes: (m) => [h("button", { class: "small danger", onclick: () => attempt(post("group/discard", { group: chosen, channel: m.channel }), "Removed") }, "Remove")], class: "does" },
     ],
     keyOf: (m) => m.channel,
     open: (channel) => { if (channel.includes("!")) shell.go("connections", { name: channel }); },
     byKeyOnly: true,
-    empty: "It has no members now.",
+    empty: "The group has no members.",
   });
   const note = h("span", { class: "muted" }), count = h("p", { class: "facts" });
-  const detail = h("aside", { class: "detail", hidden: true, "aria-label": "The group that is open" });
+  const detail = h("aside", { class: "detail", hidden: true, "aria-label": "Open group" });
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
       nameFilter(filter, (text) => { filter = text; draw(); }, () => watch()),
@@ -63,14 +63,14 @@ export function groups(shell, params) {
 
   async function send() {
     const group = chosen;
-    const v = await ask(`Send to all of ${group}`, [{ name: "message", label: "Message, as JSON. " + byteHint, value: '{\n  "text": ""\n}', rows: 8 }], "Send", false,
-      ({ message }) => notJSON(message, "message") || refused(post("group/send", `{"group": ${JSON.stringify(group)}, "message": ${message}}`)));
+    const v = await ask(`Send to all members of ${group}`, [{ name: "message", label: "Message, as JSON. " + byteHint, value: '{\n  "text": ""\n}', rows: 8 }], "Send", false,
+      ({ message }) => notJSON(message, "message") || errorOf(post("group/send", `{"group": ${JSON.stringify(group)}, "message": ${message}}`)));
     if (v) toast("Sent");
   }
 
   async function add(group = "") {
     const v = await ask("Add a member", [{ name: "group", label: "Group", value: group }, { name: "channel", label: "Channel" }], "Add", false,
-      (v) => refused(post("group/add", v)));
+      (v) => errorOf(post("group/add", v)));
     if (v) toast("Added");
   }
 
@@ -78,12 +78,12 @@ export function groups(shell, params) {
     if (!f.status) return;
     list = f.groups || [];
     const all = f.all || 0;
-    setText(note, `${number(all)} ${all === 1 ? "group" : "groups"}${filter ? " fit" : " now"}` + (all > list.length ? `; the ${list.length} largest are shown` : ""));
+    setText(note, `${number(all)} ${all === 1 ? "group" : "groups"}${filter ? " match" : ""}` + (all > list.length ? `; showing the ${list.length} largest` : ""));
     draw();
     if (!chosen) return;
     const inside = f.members || [];
     const n = list.find((g) => g.name === chosen)?.members ?? inside.length;
-    setText(count, `${number(n)} ${n === 1 ? "member" : "members"} now` + (n > inside.length ? `; the first ${inside.length} are shown` : ""));
+    setText(count, `${number(n)} ${n === 1 ? "member" : "members"}` + (n > inside.length ? `; showing the first ${inside.length}` : ""));
     members.draw(inside);
   }
 

@@ -1,33 +1,32 @@
-// The live tail, one message in full, and the chain that it belongs to.
-import { h, setText, clock, took, bytes, short, chip, family, toast, saved, stepOf } from "../dom.js";
-import { attempt, exactly, get, post } from "../api.js";
+// The live list of messages, one message in full, and its chain.
+import { h, setText, clock, duration, bytes, short, chip, family, toast, saved, stepOf } from "../dom.js";
+import { attempt, getExact, get, post } from "../api.js";
 import { messageNode, copyButtons, isBytes, plain, target } from "../payload.js";
 import { compose, replay } from "../compose.js";
 import { Tail } from "../tail.js";
 import { outcomeOf, waterfall } from "../waterfall.js";
 
-
 const columns = [["Time", "time"], ["Channel", "channel"], ["What", "what"], ["Size", "size"], ["Waited", "waited"], ["Outcome", "outcome"]];
 const noTrace = "0000000000000000";
 
-// terms are what a filter may say; docs/inspector.md has them in full.
+// terms are examples of filter terms; docs/inspector.md explains all.
 const terms = [
-  ["channel:websocket.*", "the channel's full name"], ["path:/chat/*", "the path of the request or socket that began the chain"],
-  ["kind:refused", "sent, taken, refused, expired, dropped, delayed"], ["group:chat-*", "copies that were sent to a group"],
-  ['text:"good morning"', "a text, byte string or key anywhere in the message"], ["trace:00c0ffee", "a chain, by the beginning of its number"],
-  ["reply:web!x", "what a connection sent, and what was sent to it"], ["gen:3", "sent or taken by a generation of the application"],
-  ["hello", "any of these, anywhere"], ["-kind:taken", "a minus: what does not fit"],
+  ["channel:websocket.*", "full name of the channel"], ["path:/chat/*", "path of the request or socket that started the chain"],
+  ["kind:refused", "sent, taken, refused, expired, dropped, delayed"], ["group:chat-*", "copies of messages to a group"],
+  ['text:"good morning"', "text, byte string or key anywhere in the message"], ["trace:00c0ffee", "chain whose trace starts with this"],
+  ["reply:web!x", "messages from and to a connection"], ["gen:3", "sent or received by this generation of the application"],
+  ["hello", "word anywhere in any of these"], ["-kind:taken", "minus: messages that do not match"],
 ];
 
 export function messages(shell, params) {
-  let selected = null; // number of the message that is open
+  let selected = null; // id of the open message
   let trace = ""; // of its chain
   let filter = params.filter || "";
-  let followed = false; // the stream has been asked for
-  let renew = true; // what the stream begins with replaces the list
-  let since; // when the server was started whose messages these are
+  let requested = false; // whether the stream was requested
+  let renew = true; // whether the next first frame replaces the list
+  let since; // start of the server that sent these messages
   let timer, again;
-  let told = false; // what there is
+  let known = false; // whether a frame has come
 
   const wrong = h("p", { class: "bad wrong", id: "wrong", role: "alert", hidden: true });
   const input = h("input", {
@@ -48,7 +47,7 @@ export function messages(shell, params) {
   const detail = h("aside", { class: "detail", hidden: true, "aria-label": "Message", tabIndex: -1 });
   const node = h("div", { class: "split" },
     h("div", { class: "tools" }, input, terminology, hold,
-      h("button", { onclick: clear, title: "Forget what the inspector remembers" }, "Clear"),
+      h("button", { onclick: clear, title: "Delete the inspector's history" }, "Clear"),
       h("button", { onclick: () => compose(shell) }, "Send…"), note, wrong, help),
     h("div", { class: "tailbox" }, scroll, more), detail);
   const tail = new Tail({ scroll, body, more, create: row, update: drawRow, busy: () => selected !== null });
@@ -61,27 +60,27 @@ export function messages(shell, params) {
     watch();
   }
 
-  // watch follows the filter, once the server has found it good.
+  // watch requests frames for the filter if the server accepts the filter.
   async function watch() {
-    const asked = filter;
+    const tried = filter;
     let problem = "";
     try {
       await get("messages", { filter, limit: 1 });
     } catch (error) {
       if (!error.lost) problem = error.message.replace(/^filter: /, "");
     }
-    if (asked !== filter || ended) return;
+    if (tried !== filter || ended) return;
     input.classList.toggle("wrong", !!problem);
     input.setAttribute("aria-invalid", String(!!problem));
     wrong.hidden = !problem;
-    setText(wrong, problem && `${problem[0].toUpperCase()}${problem.slice(1)}. ${followed ? "The list shows what it showed before." : "The list shows all."}`);
-    if (problem && followed) return;
-    followed = renew = true;
+    setText(wrong, problem && `${problem[0].toUpperCase()}${problem.slice(1)}. ${requested ? "The list is unchanged." : "The list shows all messages."}`);
+    if (problem && requested) return;
+    requested = renew = true;
     shell.watch(problem ? {} : { filter });
   }
 
   async function clear() {
-    if (!(await attempt(post("forget"), "Forgotten: the list begins anew"))) return;
+    if (!(await attempt(post("forget"), "History deleted"))) return;
     close();
     tail.clear();
     drawNote();
@@ -89,14 +88,14 @@ export function messages(shell, params) {
 
   function toggle() {
     tail.hold(!tail.held);
-    hold.textContent = tail.held ? "Go on" : "Hold";
+    hold.textContent = tail.held ? "Continue" : "Hold";
     hold.classList.toggle("primary", tail.held);
     hold.setAttribute("aria-pressed", String(tail.held));
     drawNote();
   }
 
   function frame(f, first) {
-    told = true;
+    known = true;
     if (first) {
       if (renew || since !== shell.status.since || !tail.still()) tail.clear();
       since = shell.status.since;
@@ -112,13 +111,13 @@ export function messages(shell, params) {
 
   function drawNote() {
     const share = shell.status.share ?? 1;
-    const words = [];
-    if (tail.held) words.push(`held · ${tail.passed.toLocaleString("en")} passed meanwhile`);
-    if (share < 0.999) words.push(`busy: ${(share * 100).toFixed(share < 0.1 ? 1 : 0)} % of the chains are recorded`);
-    if (!words.length && tail.list.length) words.push(`the newest ${tail.list.length}`);
-    setText(note, words.join(" · "));
-    empty.hidden = !told || tail.list.length > 0;
-    setText(empty, filter ? "Nothing that is remembered fits the filter. What comes and fits is shown here." : "No messages yet. Open the application, or try Play.");
+    const parts = [];
+    if (tail.held) parts.push(`held · ${tail.passed.toLocaleString("en")} new`);
+    if (share < 0.999) parts.push(`busy: ${(share * 100).toFixed(share < 0.1 ? 1 : 0)} % of the chains recorded`);
+    if (!parts.length && tail.list.length) parts.push(`the newest ${tail.list.length}`);
+    setText(note, parts.join(" · "));
+    empty.hidden = !known || tail.list.length > 0;
+    setText(empty, filter ? "No message in the history matches the filter. New matching messages appear here." : "No messages yet. Open the application, or use Play.");
   }
 
   function row() {
@@ -137,7 +136,7 @@ export function messages(shell, params) {
       const [name, group] = channel.children;
       name.className = "chip " + family(m.channel);
       name.title = m.channel;
-      setText(name, short(m.channel, 24)); // as many as the column has room for
+      setText(name, short(m.channel, 24)); // width of the column
       group.hidden = !m.group;
       group.title = "sent to the group " + m.group;
       setText(group, m.group || "");
@@ -145,7 +144,7 @@ export function messages(shell, params) {
       setText(size, bytes(m.bytes));
       line.classList.toggle("selected", m.id === selected);
     }
-    setText(waited, m.ended ? took(m.waitedMs || 0) : "");
+    setText(waited, m.ended ? duration(m.waitedMs || 0) : "");
     outcome.firstChild.className = "kind " + m.kind;
     outcome.firstChild.title = m.reason || "";
     setText(outcome.firstChild, outcomeOf(m));
@@ -155,30 +154,30 @@ export function messages(shell, params) {
     for (const line of body.children) line.classList.toggle("selected", line.dataset.id === String(selected));
   }
 
-  // open shows a message. Again is when only its chain may have grown.
+  // open shows a message. With again it only updates the chain.
   async function open(id, again) {
     selected = id;
     if (!again) mark();
     let m, chain;
     try {
-      m = await exactly("message", { id });
+      m = await getExact("message", { id });
       chain = m.trace === noTrace ? { messages: [m] } : await get("trace", { id: m.trace }).catch(() => ({ messages: [m] }));
     } catch (error) {
       if (selected !== id || again) return;
-      detail.replaceChildren(head("Message", close), h("p", { class: "bad" }, error.message + "."), h("p", { class: "muted" }, "The history is bounded; Hold does not keep the server from forgetting."));
+      detail.replaceChildren(head("Message", close), h("p", { class: "bad" }, error.message + "."), h("p", { class: "muted" }, "The history has a limit, and the server drops the oldest messages even while the list is held."));
       detail.hidden = false;
       return;
     }
     if (selected !== id || ended) return;
     trace = m.trace === noTrace ? "" : m.trace;
-    const falls = waterfall(chain, m, (other) => open(other.id));
+    const chart = waterfall(chain, m, (other) => open(other.id));
     if (again && detail.querySelector(".waterfall")) {
-      detail.querySelector(".waterfall").replaceWith(falls);
+      detail.querySelector(".waterfall").replaceWith(chart);
       detail.querySelector(".facts").replaceWith(factsOf(m));
       return;
     }
     const within = detail.contains(document.activeElement);
-    detail.replaceChildren(...detailOf(m, falls, shell, close));
+    detail.replaceChildren(...detailOf(m, chart, shell, close));
     detail.hidden = false;
     detail.scrollTop = 0;
     if (within) detail.focus({ preventScroll: true });
@@ -205,7 +204,7 @@ export function messages(shell, params) {
     const lines = [...body.children];
     let at = lines.findIndex((l) => l.dataset.id === String(selected));
     if (at < 0) at = lines.indexOf(document.activeElement);
-    if (at === 0 && step < 0 && tail.passed) { // up, into what came meanwhile
+    if (at === 0 && step < 0 && tail.passed) { // up, to the new messages
       const id = lines[0].dataset.id;
       tail.take();
       at = Math.max(lines.findIndex((l) => l.dataset.id === id), 0);
@@ -241,23 +240,23 @@ function factsOf(m) {
   return h("p", { class: "facts" },
     h("span", {}, clock(m.sent)), h("span", {}, bytes(m.bytes)), m.path && h("span", {}, m.path), m.group && h("span", {}, "to the group " + m.group),
     m.place && h("span", {}, "sent from ", h("code", {}, m.place)), m.generation && h("span", {}, "sent by generation " + m.generation),
-    m.ended && h("span", {}, (m.kind === "taken" ? "waited " : m.kind + " after ") + took(m.waitedMs || 0)), m.taker && h("span", {}, "taken by generation " + m.taker),
-    m.began && h("span", {}, `handled by worker ${m.worker} in ${took(m.handledMs || 0)}`), m.handler && h("code", {}, m.handler),
+    m.ended && h("span", {}, (m.kind === "taken" ? "waited " : m.kind + " after ") + duration(m.waitedMs || 0)), m.taker && h("span", {}, "received by generation " + m.taker),
+    m.began && h("span", {}, `handled by worker ${m.worker} in ${duration(m.handledMs || 0)}`), m.handler && h("code", {}, m.handler),
     m.reason && h("span", { class: "bad" }, m.reason));
 }
 
-function detailOf(m, falls, shell, close) {
+function detailOf(m, chart, shell, close) {
   const traced = m.trace !== noTrace;
   return [
     head(chip(m.channel, m.channel), close), factsOf(m),
     h("div", { class: "actions left" },
-      traced && h("button", { class: "primary", onclick: () => replay(m), title: "Send again what began this chain" }, "Replay"),
+      traced && h("button", { class: "primary", onclick: () => replay(m), title: "Repeat the start of this chain" }, "Replay"),
       h("button", { onclick: () => compose(shell, m.channel, m.message) }, "Edit & send again"),
-      m.channel === "http.request" && h("button", { onclick: () => toPlay(m.message, shell), title: "Edit the request there, and see what is answered" }, "Edit in Play"),
+      m.channel === "http.request" && h("button", { onclick: () => toPlay(m.message, shell), title: "Edit the request and send it in Play" }, "Edit in Play"),
       copyButtons(m.channel, m.message, () => shell.status)),
     h("h3", {}, "Content"), messageNode(m.message),
     traced && h("h3", {}, "Chain ", h("code", { class: "muted" }, m.trace), " ", h("a", { href: "#/messages?" + new URLSearchParams({ filter: "trace:" + m.trace, id: m.id }) }, "only this chain")),
-    traced ? falls : "",
+    traced ? chart : "",
   ].filter(Boolean);
 }
 

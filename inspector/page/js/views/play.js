@@ -1,5 +1,5 @@
-// Clients in the page, so that a prototype needs no front end yet. What is
-// written is kept in this browser.
+// HTTP and WebSocket clients for applications without a front end. The browser
+// stores their history.
 import { h } from "../dom.js";
 import { requestCard } from "../requests.js";
 import { socketCard } from "../sockets.js";

@@ -1,10 +1,10 @@
-// Generations of the application, and what went wrong.
-import { h, keep, setText, clock, time, took } from "../dom.js";
+// Generations of the application, failed loads, and errors of the log.
+import { h, updateChildren, setText, clock, time, duration } from "../dom.js";
 import { attempt, post } from "../api.js";
 
 export function reloads(shell) {
   const list = h("div", { class: "loads" }), logs = h("div", { class: "logs" });
-  const none = h("p", { class: "muted empty", hidden: true }), quiet = h("p", { class: "muted empty", hidden: true }, "None since the server was started.");
+  const none = h("p", { class: "muted empty", hidden: true }), quiet = h("p", { class: "muted empty", hidden: true }, "None since the server started.");
   const note = h("span", { class: "muted" });
   const button = h("button", { class: "primary", onclick: reload }, "Reload now");
   const node = h("div", { class: "scroll alone" },
@@ -22,41 +22,41 @@ export function reloads(shell) {
     const loads = f.loads || [], lines = f.logs || [];
     const workers = f.status.workers > 0 || loads.length > 0;
     button.hidden = !workers;
-    setText(note, workers ? `${f.status.failedLoads} of the loads failed since ${time(f.status.since)} (a total). The newest 100 of each are kept.` : "");
-    keep(list, loads, (l) => l.at, (l) => loadCard(l, shell));
-    for (const l of loads) setText(list.kept.get(l.at).node.querySelector(".now"), !l.error && l.generation === f.status.generation ? "live" : "");
+    setText(note, workers ? `${f.status.failedLoads} failed loads since ${time(f.status.since)} (total). The page shows the newest 100 loads and log entries.` : "");
+    updateChildren(list, loads, (l) => l.at, (l) => loadCard(l, shell));
+    for (const l of loads) setText(list.entries.get(l.at).node.querySelector(".now"), !l.error && l.generation === f.status.generation ? "live" : "");
     none.hidden = loads.length > 0;
-    setText(none, workers ? "Nothing has been loaded yet." : "There are no workers in this process (--no-workers): applications are loaded elsewhere.");
-    keep(logs, lines, (l) => l.at + l.text, (l) => h("article", { class: "log level-" + l.level.toLowerCase() }, h("span", { class: "muted" }, clock(l.at)), h("span", { class: "tag" }, l.level.toLowerCase()), l.text.includes("\n") ? traceback(l.text) : h("pre", {}, l.text)));
+    setText(none, workers ? "No generation has been loaded yet." : "This process has no workers (--no-workers); other processes load the application.");
+    updateChildren(logs, lines, (l) => l.at + l.text, (l) => h("article", { class: "log level-" + l.level.toLowerCase() }, h("span", { class: "muted" }, clock(l.at)), h("span", { class: "tag" }, l.level.toLowerCase()), l.text.includes("\n") ? traceback(l.text) : h("pre", {}, l.text)));
     quiet.hidden = lines.length > 0;
   }
   return { node, frame };
 }
 
 function loadCard(l) {
-  const facts = [clock(l.at), took(l.tookMs), !l.error && l.kind, l.sockets && `${l.sockets} ${l.sockets === 1 ? "socket" : "sockets"} kept`];
+  const facts = [clock(l.at), duration(l.tookMs), !l.error && l.kind, l.sockets && `${l.sockets} ${l.sockets === 1 ? "socket" : "sockets"} stayed open`];
   return h("article", { class: "load card" + (l.error ? " failed" : "") },
-    h("header", {}, h("b", {}, l.error ? "A load that failed" : `Generation ${l.generation}`), h("span", { class: "tag good now" }), h("span", { class: "facts" }, facts.filter(Boolean).map((t) => h("span", {}, t)))),
+    h("header", {}, h("b", {}, l.error ? "Failed load" : `Generation ${l.generation}`), h("span", { class: "tag good now" }), h("span", { class: "facts" }, facts.filter(Boolean).map((t) => h("span", {}, t)))),
     l.changed?.length ? h("p", { class: "changed" }, "Changed: ", l.changed.slice(0, 10).map((c) => h("code", {}, c)), l.changed.length > 10 && `and ${l.changed.length - 10} more`) : "",
     l.error ? traceback(l.error) : "");
 }
 
-// traceback shows an error with its source, which is not wrapped. A frame
-// begins with its place, whose line is the guilty one.
+// traceback shows an error with its source, without line breaks. Each stack
+// frame starts with its place; the line of that number is highlighted.
 function traceback(text) {
-  let guilty = "", code = null;
+  let culprit = "", code = null;
   const box = h("div", { class: "traceback" });
   for (const [i, line] of text.split("\n").entries()) {
     const source = line.match(/^ *(\d+) \| /);
     if (source || /^ +\| *\^/.test(line)) {
       if (!code) box.append(code = h("div", { class: "code" }));
-      const here = source?.[1] === guilty;
-      code.append(h("pre", { class: source && !here ? "source" : "guilty" }, here ? h("mark", {}, line) : line));
+      const isCulprit = source?.[1] === culprit;
+      code.append(h("pre", { class: source && !isCulprit ? "source" : "culprit" }, isCulprit ? h("mark", {}, line) : line));
       continue;
     }
     code = null;
     const place = line.match(/^ {2}\S.*?:(\d+)/);
-    if (place) guilty = place[1];
+    if (place) culprit = place[1];
     box.append(h("pre", { class: i === 0 ? "summary" : place ? "place" : line.startsWith("→") ? "hint" : "" }, line || " "));
   }
   return box;

@@ -1,6 +1,6 @@
-// The application's shared state.
+// The shared state of the application.
 import { h, setText, number, ask, toast } from "../dom.js";
-import { attempt, exactly, post, refused } from "../api.js";
+import { attempt, getExact, post, errorOf } from "../api.js";
 import { byteHint, json, notJSON, valueNode } from "../payload.js";
 import { Table } from "../table.js";
 
@@ -10,7 +10,7 @@ export function state() {
   const note = h("span", { class: "muted" });
   const table = new Table({
     name: "state", keyOf: (item) => item.key, open: (key, item) => set(key, item.value), byKeyOnly: true,
-    empty: () => (prefix ? "No key begins with this." : "No state. An application keeps some with state.set(key, value)."),
+    empty: () => (prefix ? "No key starts with this." : "No state. An application stores values with state.set(key, value)."),
     columns: [
       { title: "Key", of: (item) => item.key, shape: (item) => item.key, nodes: (item) => [h("code", {}, item.key)], class: "wrap" },
       { title: "Value", shape: (item) => item.value, nodes: (item) => [valueNode(item.value)], class: "wrap value" },
@@ -21,17 +21,17 @@ export function state() {
     ],
   });
   const node = h("div", {},
-    h("div", { class: "tools" }, h("input", { type: "search", placeholder: "Keys that begin with …", "aria-label": "Prefix", oninput: (e) => { prefix = e.target.value; load(); } }),
+    h("div", { class: "tools" }, h("input", { type: "search", placeholder: "Keys that start with …", "aria-label": "Prefix", oninput: (e) => { prefix = e.target.value; load(); } }),
       table.sorter, h("button", { onclick: () => set("", null) }, "Set a key…"), note),
     h("div", { class: "scroll alone" }, table.node));
 
   async function load() {
     clearTimeout(timer);
-    const asked = prefix;
+    const requested = prefix;
     if (!document.hidden) {
       try {
-        const answer = await exactly("state", { prefix });
-        if (asked === prefix) draw(answer);
+        const result = await getExact("state", { prefix });
+        if (requested === prefix) draw(result);
       } catch (error) {
         setText(note, error.message);
       }
@@ -41,14 +41,14 @@ export function state() {
     node.shown = true;
   }
 
-  function draw(answer) {
-    setText(note, `${number(answer.all)} ${answer.all === 1 ? "key" : "keys"} now` + (answer.all > answer.state.length ? `, the first ${answer.state.length} are shown` : ""));
-    table.draw(answer.state);
+  function draw(result) {
+    setText(note, `${number(result.all)} ${result.all === 1 ? "key" : "keys"}` + (result.all > result.state.length ? `, showing the first ${result.state.length}` : ""));
+    table.draw(result.state);
   }
 
   async function set(key, value) {
     const v = await ask(key ? "Change a value" : "Set a key", [{ name: "key", label: "Key", value: key }, { name: "value", label: "Value, as JSON. " + byteHint, value: json(value), rows: 8 }], "Set", false,
-      (v) => notJSON(v.value, "value") || refused(post("state/set", `{"key": ${JSON.stringify(v.key)}, "value": ${v.value}}`)));
+      (v) => notJSON(v.value, "value") || errorOf(post("state/set", `{"key": ${JSON.stringify(v.key)}, "value": ${v.value}}`)));
     if (!v) return;
     toast("Set");
     load();

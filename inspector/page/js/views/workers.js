@@ -1,22 +1,22 @@
-// What each worker does now, and how many there are.
-import { h, setText, number, took, chip } from "../dom.js";
+// The workers and the messages that they handle.
+import { h, setText, number, duration, chip } from "../dom.js";
 import { attempt, post } from "../api.js";
 import { Table } from "../table.js";
 
 export function workers(shell) {
-  const note = h("p", { class: "muted" }), legend = h("p", { class: "muted legendline" }, "All of these are gauges, as of now. Enter or a click on a busy worker shows the messages of its trace.");
-  const count = h("input", { class: "count", type: "number", min: 1, max: 1000, required: true, title: "How many handlers run at once" });
+  const note = h("p", { class: "muted" }), legend = h("p", { class: "muted legendline" }, "All columns are gauges. Press Enter on a busy worker, or click it, to see the messages of its trace.");
+  const count = h("input", { class: "count", type: "number", min: 1, max: 1000, required: true, title: "Number of handlers that can run at once" });
   const change = h("form", { class: "tools", hidden: true, onsubmit: apply }, h("label", { class: "line" }, "Workers ", count), h("button", {}, "Change"));
   const table = new Table({
     name: "pairs", keyOf: (w) => w.number,
     open: (key, w) => { if (w.trace) shell.go("messages", traceOf(w)); },
-    empty: "There are no workers in this process (--no-workers).",
+    empty: "This process has no workers (--no-workers).",
     columns: [
       { title: "Worker", class: "whole", of: (w) => w.number, text: (w) => String(w.number) },
-      { title: "Does", of: (w) => (w.busy ? w.channel : "~"), shape: (w) => [w.busy, w.channel, w.cancelled, w.leaving], nodes: does, class: "wrap whole" },
-      { title: "For", about: "How long it has been at this message", of: (w) => busyFor(w), down: true, text: (w) => (w.busy ? took(busyFor(w)) : "") },
+      { title: "Message", of: (w) => (w.busy ? w.channel : "~"), shape: (w) => [w.busy, w.channel, w.cancelled, w.leaving], nodes: messageNodes, class: "wrap whole" },
+      { title: "For", about: "Time since it received this message", of: (w) => busyFor(w), down: true, text: (w) => (w.busy ? duration(busyFor(w)) : "") },
       { title: "Handler", of: (w) => w.handler || "~", shape: (w) => w.handler, nodes: (w) => [w.handler && h("code", {}, w.handler)], class: "wrap whole" },
-      { title: "Generation", about: "The application's generation that it runs", of: (w) => w.generation, down: true, shape: (w) => [w.generation, retiring(w)], nodes: (w) => [h("span", {}, String(w.generation)), retiring(w) && h("span", { class: "tag warn" }, "retiring")] },
+      { title: "Generation", about: "Generation of the application that it runs", of: (w) => w.generation, down: true, shape: (w) => [w.generation, retiring(w)], nodes: (w) => [h("span", {}, String(w.generation)), retiring(w) && h("span", { class: "tag warn" }, "retiring")] },
       { title: "Trace", shape: (w) => w.trace, nodes: (w) => [w.trace && h("a", { href: "#/messages?" + new URLSearchParams(traceOf(w)) }, h("code", {}, w.trace))], class: "whole" },
     ],
   });
@@ -35,8 +35,8 @@ export function workers(shell) {
     if (!f.status) return;
     const list = f.workers || [];
     const { generation, kind, error } = f.status;
-    setText(note, `${list.filter((w) => w.busy).length} of ${list.length} busy now. ` +
-      (generation ? `New messages go to generation ${generation} (${kind || "none"}).` : "No generation is loaded.") + (error ? " The last edit does not load: see Reloads." : ""));
+    setText(note, `${list.filter((w) => w.busy).length} of ${list.length} busy. ` +
+      (generation ? `New messages go to generation ${generation} (${kind || "unknown kind"}).` : "No generation is loaded.") + (error ? " The last edit does not load; see Reloads." : ""));
     const staying = list.filter((w) => w.generation === generation && !w.leaving).length;
     change.hidden = !list.length;
     if (document.activeElement !== count) count.value = staying;
@@ -48,9 +48,9 @@ export function workers(shell) {
 
 const traceOf = (w) => ({ filter: "trace:" + w.trace, trace: w.trace });
 
-function does(w) {
+function messageNodes(w) {
   return [
-    w.busy ? chip(w.channel) : h("span", { class: "muted" }, "waits"),
-    w.cancelled && h("span", { class: "tag warn" }, "told to stop"), w.leaving && h("span", { class: "tag warn" }, "leaves after this"),
+    w.busy ? chip(w.channel) : h("span", { class: "muted" }, "idle"),
+    w.cancelled && h("span", { class: "tag warn" }, "cancelled"), w.leaving && h("span", { class: "tag warn" }, "leaves after this message"),
   ];
 }

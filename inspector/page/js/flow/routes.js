@@ -1,5 +1,5 @@
-// The lines between the stations of Flow: where they run, and how they are drawn.
-// A leg is a part of a way, as points, with the time that a message takes on it.
+// The routes of messages between the stations of Flow, and their lines. A leg is
+// a part of a route: its points, and the time that a message needs for it.
 
 const samples = 18;
 const pixelsPerMs = 0.5;
@@ -38,13 +38,13 @@ function bezier([x1, y1], [ax, ay], [bx, by], [x2, y2]) {
   return points;
 }
 
-// swing goes from one side to the other, leaving and arriving level.
+// swing returns a curve that starts and ends horizontally.
 function swing([x1, y1], [x2, y2]) {
   const middle = (x1 + x2) / 2;
   return bezier([x1, y1], [middle, y1], [middle, y2], [x2, y2]);
 }
 
-// round goes through corners, cut off by a small radius.
+// round returns a line with rounded corners.
 function round(...corners) {
   const points = [corners[0]];
   for (let i = 1; i < corners.length - 1; i++) {
@@ -63,17 +63,17 @@ function near([x, y], [toX, toY]) {
 const joined = (...parts) => parts.flat();
 const straight = (...points) => points;
 
-// spread answers where n lines meet a station's side, evenly and in order.
+// spread returns the heights at which n lines meet the side of a station.
 function spread(box, n) {
   const room = Math.min(box.bottom - box.top - 28, n * 26);
   return (i) => (box.top + box.bottom) / 2 + room * ((i + 0.5) / n - 0.5);
 }
 
-// through answers the ways through the pipes, by channel. A pipe is { name, kind,
-// box }; its kind is "in" for what the protocol server sends, "own" for what
-// the application sends to itself, "reply" for what goes back to sockets.
-function through(pipes, front, pool) {
-  const ways = new Map();
+// routesOf returns the routes through the pipes, by channel. A pipe is { name,
+// kind, box }; its kind is "in" for messages from the protocol server, "own" for
+// messages that the application sends to itself, "reply" for replies.
+function routesOf(pipes, front, pool) {
+  const routes = new Map();
   const stacked = front.bottom <= pool.top;
   const atFront = spread(front, pipes.filter((p) => p.kind !== "own").length);
   const atPool = spread(pool, pipes.length + pipes.filter((p) => p.kind === "own").length);
@@ -93,19 +93,19 @@ function through(pipes, front, pool) {
     };
     const along = straight([left, y], [right, y]);
     if (kind === "reply") {
-      ways.set(name, { kind, into: leg(sides.pool().reverse()), along: leg(along.reverse()), out: leg(sides.front().reverse()) });
+      routes.set(name, { kind, into: leg(sides.pool().reverse()), along: leg(along.reverse()), out: leg(sides.front().reverse()) });
     } else if (kind === "own") {
-      const out = leg(sides.pool()); // first: its place on the pool's side is above
-      ways.set(name, { kind, into: leg(joined(sides.lane(), round(...turn))), along: leg(along), out });
+      const out = leg(sides.pool()); // first, because its place on the pool's side is above
+      routes.set(name, { kind, into: leg(joined(sides.lane(), round(...turn))), along: leg(along), out });
     } else {
-      ways.set(name, { kind, into: leg(sides.front()), along: leg(along), out: leg(sides.pool()) });
+      routes.set(name, { kind, into: leg(sides.front()), along: leg(along), out: leg(sides.pool()) });
     }
   }
-  return ways;
+  return routes;
 }
 
-// fansOf answers the way from the workers to each group's hub, the rays to its
-// members, and from there into the pipe of replies if that is beside it.
+// fansOf returns the route from the workers to each group's hub, the rays to its
+// members, and the lines from there into the pipe of replies if that is beside it.
 function fansOf(fans, pool, inlet) {
   const all = new Map();
   for (const { name, members, box } of fans) {
@@ -134,14 +134,14 @@ function arrow({ points }) {
 
 const dot = ([x, y], r, name) => svg("circle", { class: name, cx: x.toFixed(1), cy: y.toFixed(1), r });
 
-// Ways measures the stations and draws what lies between them.
-export class Ways {
+// Routes measures the stations and draws the lines between them.
+export class Routes {
   constructor(stage) {
     this.stage = stage;
     this.node = svg("svg", { class: "lines", "aria-hidden": "true" });
-    this.through = new Map();
+    this.byChannel = new Map();
     this.fans = new Map();
-    this.lit = new Map(); // until when a way is lit, by its element
+    this.lit = new Map(); // element to the time when its light ends
   }
 
   measure(front, pool, pipes, fans) {
@@ -152,8 +152,8 @@ export class Ways {
       return { ...box, y: (box.top + box.bottom) / 2 };
     };
     const poolBox = boxOf(pool);
-    this.through = through(pipes.map((p) => ({ ...p, box: boxOf(p.tube) })), boxOf(front), poolBox);
-    const reply = [...this.through.values()].find((w) => w.kind === "reply");
+    this.byChannel = routesOf(pipes.map((p) => ({ ...p, box: boxOf(p.tube) })), boxOf(front), poolBox);
+    const reply = [...this.byChannel.values()].find((w) => w.kind === "reply");
     this.fans = fansOf(fans.map((g) => ({ ...g, box: boxOf(g.box) })), poolBox, reply?.along.points[0]);
     this.draw();
   }
@@ -161,22 +161,22 @@ export class Ways {
   draw() {
     this.lit.clear();
     const groups = [];
-    for (const way of this.through.values()) {
-      way.node = svg("g", { class: "way " + way.kind }, path(way.into), path(way.along, "inside"), path(way.out), arrow(way.into), arrow(way.out));
-      groups.push(way.node);
+    for (const route of this.byChannel.values()) {
+      route.node = svg("g", { class: "route " + route.kind }, path(route.into), path(route.along, "inside"), path(route.out), arrow(route.into), arrow(route.out));
+      groups.push(route.node);
     }
     for (const fan of this.fans.values()) {
-      fan.node = svg("g", { class: "way group" }, path(fan.into), ...fan.rays.map((r) => path(r)), ...(fan.trunk ? [path(fan.trunk, "trunk")] : []),
+      fan.node = svg("g", { class: "route group" }, path(fan.into), ...fan.rays.map((r) => path(r)), ...(fan.trunk ? [path(fan.trunk, "trunk")] : []),
         ...fan.rays.map((r) => dot(r.points[r.points.length - 1], 3.2, "member")), dot(fan.hub, 5.5, "hub"));
       groups.push(fan.node);
     }
     this.node.replaceChildren(...groups);
   }
 
-  // light lets a way glow for a while, where nothing may move.
-  light(way) {
-    way.node.classList.add("lit");
-    this.lit.set(way.node, performance.now() + 900);
+  // light highlights a route for a moment, if the reader prefers no motion.
+  light(route) {
+    route.node.classList.add("lit");
+    this.lit.set(route.node, performance.now() + 900);
   }
 
   fade() {
