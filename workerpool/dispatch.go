@@ -34,13 +34,14 @@ func (p *Pool) next(w *worker) *task {
 			}
 			return nil
 		}
-		if p.ready.length > 0 && !(w.turn && p.leader == nil) {
+		canLead := p.leader == nil && p.current.routed != nil
+		if p.ready.length > 0 && !(w.turn && canLead) {
 			if t := p.takeLocked(w); t != nil {
 				return t
 			}
 			continue
 		}
-		if p.leader != nil || p.current.routed == nil {
+		if !canLead {
 			p.parkLocked(w)
 			continue
 		}

@@ -1,0 +1,176 @@
+package workerpool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
+)
+
+func TestAReplacedWorkerTakesNoMoreMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &counter{}
+		free := make(chan struct{})
+		a := on("http.request", func(ctx context.Context, j *workerpool.Job) error {
+			if j.ReplyChannel() == "front!stuck" {
+				<-free
+				return nil
+			}
+			return c.work(ctx, j)
+		})
+		b := start(t, apps(a), workerpool.Options{Workers: 1, HandlerTimeout: 20 * time.Second})
+		b.volatile("http.request", "stuck")
+		time.Sleep(30 * time.Second)
+		close(free)
+		for n := range 4 {
+			b.volatile("http.request", fmt.Sprint("c", n))
+		}
+		time.Sleep(15 * time.Second)
+		if running, most := c.now(); running != 1 || most != 1 {
+			t.Errorf("%d run, at most %d ran; want 1", running, most)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+func TestWorkersEndWhenTheLayerIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, apps(on("http.request", reply)), workerpool.Options{Workers: 3})
+		if err := b.layer.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if n := len(b.pool.Workers()); n != 0 {
+			t.Errorf("%d workers are left", n)
+		}
+	})
+}
+
+func TestARoutedGenerationFinishesWaitingMessagesBeforeALoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		old := on("websocket.receive", func(_ context.Context, j *workerpool.Job) error {
+			time.Sleep(time.Second)
+			l.add("old %d", j.Delivery.Message.Int("order"))
+			return nil
+		})
+		fresh := &program{&app{}, func(ctx context.Context, j *workerpool.Job) error {
+			l.add("new")
+			return reply(ctx, j)
+		}}
+		b := start(t, apps(old, fresh), workerpool.Options{Workers: 2})
+		for n := 1; n <= 4; n++ {
+			b.volatile("websocket.receive", "a", order(n))
+		}
+		synctest.Wait()
+		if _, err := b.pool.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.volatile("http.request", "b")
+		time.Sleep(3500 * time.Millisecond)
+		l.want(t, "new", "old 1", "old 2", "old 3")
+		time.Sleep(time.Second)
+		l.want(t, "new", "old 1", "old 2", "old 3", "old 4")
+		for _, w := range b.pool.Workers() {
+			if w.Generation != 2 {
+				t.Errorf("a worker of the old generation is left: %+v", w)
+			}
+		}
+	})
+}
+
+func TestABusyConnectionLeavesRoomForOtherMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		a := on("websocket.receive", func(context.Context, *workerpool.Job) error {
+			l.add("socket")
+			time.Sleep(time.Second)
+			return nil
+		})
+		a.consumers["jobs"] = &consumer{run: func(context.Context, *workerpool.Job) error { l.add("job"); return nil }}
+		b := start(t, apps(a), workerpool.Options{Workers: 2})
+		for n := range 20 {
+			b.volatile("websocket.receive", "a", order(n))
+			b.volatile("websocket.receive", "b", order(n))
+		}
+		synctest.Wait()
+		b.send("jobs", "", nil)
+		time.Sleep(30 * time.Second)
+		if at := slices.Index(l.all(), "job"); at < 0 || at > 6 {
+			t.Errorf("the job ran as number %d: %v", at, l.all())
+		}
+	})
+}
+
+func TestRequestsWaitInTheLayerWhileTheFirstThousandWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		a := &app{
+			consumers: map[string]*consumer{
+				"http.request":      {limit: "k", run: func(ctx context.Context, j *workerpool.Job) error { <-release; return reply(ctx, j) }},
+				"websocket.receive": {run: reply},
+			},
+			limits: []workerpool.Limit{{Key: "k", Channel: "http.request", Max: 1}},
+		}
+		b := start(t, apps(a), workerpool.Options{Workers: 3})
+		const all = 1500
+		for n := range all {
+			b.volatile("http.request", fmt.Sprint("c", n))
+			synctest.Wait()
+		}
+		stats, _ := b.layer.ChannelStatistics(t.Context(), "http.request")
+		if stats.MessagesPending != all-1-1000 { // one runs, a thousand wait in the pool
+			t.Errorf("%d are pending", stats.MessagesPending)
+		}
+		b.volatile("websocket.receive", "s", order(1))
+		synctest.Wait()
+		if len(b.sent("s")) != 1 {
+			t.Error("other messages wait, too")
+		}
+		close(release)
+		synctest.Wait()
+		for n := range all {
+			if len(b.sent(fmt.Sprint("c", n))) != 1 {
+				t.Fatalf("request %d got no reply", n)
+			}
+		}
+	})
+}
+
+// failing is a layer that fails to receive until a time.
+type failing struct {
+	asgi.Layer
+	until time.Time
+	calls atomic.Int32
+}
+
+func (f *failing) Receive(ctx context.Context, c *asgi.Cause, channels ...string) (asgi.Delivery, error) {
+	f.calls.Add(1)
+	if time.Now().Before(f.until) {
+		return asgi.Delivery{}, errors.New("no connection")
+	}
+	return f.Layer.Receive(ctx, c, channels...)
+}
+
+func TestALayerThatFailsToReceiveIsTriedAgainEverySecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &failing{until: time.Now().Add(10 * time.Second)}
+		b := startOn(t, func(l asgi.Layer) asgi.Layer { f.Layer = l; return f }, apps(on("http.request", reply)), workerpool.Options{Workers: 1})
+		b.volatile("http.request", "a")
+		time.Sleep(9500 * time.Millisecond)
+		if n := f.calls.Load(); n != 10 {
+			t.Errorf("Receive was called %d times, want 10", n)
+		}
+		time.Sleep(time.Second)
+		if len(b.sent("a")) != 1 {
+			t.Error("the request got no reply")
+		}
+	})
+}
