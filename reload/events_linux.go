@@ -2,10 +2,10 @@ package reload
 
 import "golang.org/x/sys/unix"
 
-// withoutEvents tells whether a folder lies on a file system where others may
-// write without this machine's hearing of it: shares of another machine or of
-// the host of a virtual one.
-func withoutEvents(dir string) bool {
+// lacksEvents reports whether a folder is on a file system that other machines
+// may write to without an event on this one: a network share, or a folder shared
+// with the host of a virtual machine.
+func lacksEvents(dir string) bool {
 	var fs unix.Statfs_t
 	if unix.Statfs(dir, &fs) != nil {
 		return false

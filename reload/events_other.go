@@ -2,5 +2,6 @@
 
 package reload
 
-// withoutEvents is not known here: the slow tick has to do.
-func withoutEvents(string) bool { return false }
+// lacksEvents returns false, because the file system's type is not known on this
+// system. The rescans find changes without events.
+func lacksEvents(string) bool { return false }

@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// hashLimit is the size, in bytes, past which a file is compared by its size
-// and time alone.
+// hashLimit is the size, in bytes, above which files are compared only by size
+// and modification time.
 const hashLimit = 16 << 20
 
-// racy is how coarse the clocks of file systems are at worst: a file that was
-// written so shortly before we read it may change without its time changing.
-const racy = 3 * time.Second
+// clockSlack is the coarsest resolution of a file system's clock. A file may
+// change again within this time without a new modification time.
+const clockSlack = 3 * time.Second
 
-// file is what was last seen under one path.
+// file is the last known state of the file at one path.
 type file struct {
-	info    fs.FileInfo
-	read    time.Time // when sum was taken
-	sum     uint64
-	fresh   bool      // nobody was told of it yet
-	missing time.Time // since when it is gone; zero if it is there
-	emptied time.Time // since when it is empty though it was not
+	info       fs.FileInfo
+	read       time.Time // when sum was computed
+	sum        uint64
+	unreported bool      // new, and not reported yet
+	missing    time.Time // when it was first found missing; zero if it exists
+	emptied    time.Time // when it was first found empty after it had content
 }
 
-// unchanged tells by the file's particulars alone, where they suffice.
+// unchanged reports whether info alone shows that the content has not changed.
 func (f *file) unchanged(info fs.FileInfo) bool {
 	return f.info.Size() == info.Size() && f.info.ModTime().Equal(info.ModTime()) &&
-		os.SameFile(f.info, info) && info.ModTime().Before(f.read.Add(-racy))
+		os.SameFile(f.info, info) && info.ModTime().Before(f.read.Add(-clockSlack))
 }
 
-// sum hashes a file's content. Two sums can be compared within one process.
+// sum hashes a file's content. Sums of different processes differ.
 func sum(path string, info fs.FileInfo) (uint64, error) {
 	var h maphash.Hash
 	h.SetSeed(seed)

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// temporary tells by its name whether a file or folder is an editor's or a
-// tool's own: hidden, a swap, lock or backup file, a log, perhaps ours, or a
-// place where packages are installed by the ten thousand.
+// temporary reports whether the name is that of a file or folder which is not
+// part of an application: hidden, a swap, lock or backup file of an editor, a
+// log, or a folder of installed packages.
 func temporary(name string) bool {
 	switch name {
 	case "", "node_modules", "__pycache__":
@@ -26,12 +26,13 @@ func temporary(name string) bool {
 	case ".tmp", ".temp", ".swp", ".swo", ".swx", ".bak", ".log":
 		return true
 	}
-	return vimProbe(name)
+	return isVimProbe(name)
 }
 
-// vimProbe knows the file that vim creates to learn whether it may: 4913, or
-// that plus 123 as often as there is such a file.
-func vimProbe(name string) bool {
+// isVimProbe reports whether the name is that of a file which vim creates to
+// check that it may write to a folder: 4913 or, if that exists, 4913 plus a
+// multiple of 123.
+func isVimProbe(name string) bool {
 	n := 0
 	for _, c := range name {
 		if c < '0' || c > '9' || n > 1e6 {

@@ -2,13 +2,14 @@ package reload
 
 import "time"
 
-// quiet fires when hints have ceased for a while, or have gone on for ten
-// times as long: a steady writer puts the look off but cannot prevent it.
+// quiet is a timer that fires once there was no hint for the time settle, but
+// at most ten times settle after the first hint. A program that writes all the
+// time delays a scan, but cannot prevent it.
 type quiet struct {
 	C      <-chan time.Time
 	timer  *time.Timer
 	settle time.Duration
-	since  time.Time // the first hint that has not fired
+	since  time.Time // time of the first hint since the timer fired
 }
 
 func newQuiet(settle time.Duration) *quiet {
@@ -25,8 +26,10 @@ func (q *quiet) hint() {
 	q.timer.Reset(max(0, min(q.settle, left)))
 }
 
-// again fires once more after a pause, unless a hint comes first.
-func (q *quiet) again(pause time.Duration) { q.timer.Reset(pause) }
+// fireAfter makes the timer fire after a pause, or as usual if a hint comes
+// first.
+func (q *quiet) fireAfter(pause time.Duration) { q.timer.Reset(pause) }
 
-func (q *quiet) over() { q.since = time.Time{} }
-func (q *quiet) stop() { q.timer.Stop() }
+// clear forgets the earlier hints.
+func (q *quiet) clear() { q.since = time.Time{} }
+func (q *quiet) stop()  { q.timer.Stop() }

@@ -11,14 +11,15 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// dry is a watcher whose events a test makes, under a clock of its own.
-type dry struct {
-	*watching
+// manualWatcher is a watcher in a synctest bubble that gets its events from a
+// test.
+type manualWatcher struct {
+	*testWatcher
 	events chan fsnotify.Event
-	at     chan time.Time // of the reports
+	at     chan time.Time // times of the reports
 }
 
-func dryWatch(t *testing.T, o Options, events bool, test func(d *dry)) {
+func watchManually(t *testing.T, o Options, events bool, test func(d *manualWatcher)) {
 	o.Root, o.Poll = t.TempDir(), true
 	if err := os.WriteFile(filepath.Join(o.Root, "app.star"), []byte("one"), 0o644); err != nil {
 		t.Fatal(err)
@@ -28,7 +29,7 @@ func dryWatch(t *testing.T, o Options, events bool, test func(d *dry)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := &dry{watching: &watching{TB: t, dir: o.Root, reports: make(chan []string, 9)}, at: make(chan time.Time, 9)}
+		d := &manualWatcher{testWatcher: &testWatcher{TB: t, dir: o.Root, reports: make(chan []string, 9)}, at: make(chan time.Time, 9)}
 		if events {
 			d.events = make(chan fsnotify.Event)
 			w.options.Rescan = time.Hour
@@ -47,15 +48,16 @@ func dryWatch(t *testing.T, o Options, events bool, test func(d *dry)) {
 	})
 }
 
-// save never lets a look fall between emptying and writing.
-func (d *dry) save(content string) {
+// save replaces the file by renaming, so that no scan finds it empty, and sends
+// an event.
+func (d *manualWatcher) save(content string) {
 	d.write("app.star.tmp", content)
 	d.rename("app.star.tmp", "app.star")
 	d.events <- fsnotify.Event{Name: d.path("app.star"), Op: fsnotify.Write}
 }
 
 func TestAReportComesAfterAMomentOfQuiet(t *testing.T) {
-	dryWatch(t, Options{}, true, func(d *dry) {
+	watchManually(t, Options{}, true, func(d *manualWatcher) {
 		start := time.Now()
 		d.save("t")
 		time.Sleep(5 * time.Millisecond)
@@ -68,7 +70,7 @@ func TestAReportComesAfterAMomentOfQuiet(t *testing.T) {
 }
 
 func TestASteadyWriterDelaysTheReportAtMostTenTimes(t *testing.T) {
-	dryWatch(t, Options{}, true, func(d *dry) {
+	watchManually(t, Options{}, true, func(d *manualWatcher) {
 		start := time.Now()
 		for i := 0; len(d.at) == 0; i++ {
 			d.save("line " + time.Duration(i).String())
@@ -81,7 +83,7 @@ func TestASteadyWriterDelaysTheReportAtMostTenTimes(t *testing.T) {
 }
 
 func TestAnEmptiedFileIsReportedOnlyIfItStaysEmpty(t *testing.T) {
-	dryWatch(t, Options{}, true, func(d *dry) {
+	watchManually(t, Options{}, true, func(d *manualWatcher) {
 		start := time.Now()
 		d.save("")
 		time.Sleep(100 * time.Millisecond)
@@ -98,7 +100,7 @@ func TestAnEmptiedFileIsReportedOnlyIfItStaysEmpty(t *testing.T) {
 }
 
 func TestASlowTickFindsWhatEventsMissed(t *testing.T) {
-	dryWatch(t, Options{Rescan: 2 * time.Second}, false, func(d *dry) {
+	watchManually(t, Options{Rescan: 2 * time.Second}, false, func(d *manualWatcher) {
 		start := time.Now()
 		d.write("app.star", "two")
 		if took := (<-d.at).Sub(start); took != 2012*time.Millisecond {

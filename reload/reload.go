@@ -1,16 +1,17 @@
-// Package reload watches the files of an application and says once, after the
-// dust of a save has settled, which of them changed.
+// Package reload watches the files of an application and reports each save
+// once, with the files that changed.
 //
-// Editors save in many dialects: they write in place, write a neighbour and
-// rename it over, move the file away and back, delete and recreate. So what
-// the operating system tells is only a hint. After a hint the watcher waits
-// for a moment of quiet, looks at the whole tree, and compares contents; a
-// save that changes nothing is no change, and the temporary files of editors
-// are nobody's. A file that is gone, or was just emptied, is given a moment to
-// come back. A slow tick looks without a hint, for what was missed; where the
-// file system has no events, the tick is quick and is all there is.
+// Editors save in different ways: they write in place, write another file and
+// rename it, move the file away and back, or delete and create it. Events of the
+// operating system are therefore only hints. After a hint the watcher waits
+// until there are no more hints for a short time, scans the whole tree and
+// compares contents. A save that does not change the content is not reported,
+// and temporary files of editors are ignored. A file that is missing or was just
+// emptied is not reported until it stays so for a moment. The watcher also
+// rescans at intervals, in case events were lost. The intervals are short if the
+// file system has no events.
 //
-// The package does not know what an application is.
+// The package knows nothing about applications.
 package reload
 
 import (
@@ -24,26 +25,30 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"asgibox/internal/logkey"
 )
 
-// Options say what to watch and how. Only Root is needed.
+// Options say what to watch and how. Only Root is required.
 type Options struct {
-	// Root is the folder to watch, with all folders in it but hidden ones.
+	// Root is the folder to watch, with all its subfolders except hidden ones.
 	Root string
-	// Ignore are files and folders that the process itself writes.
+	// Ignore are files and folders whose changes are not reported, because the
+	// process itself writes them.
 	Ignore []string
-	// Poll looks at the files every so often and asks for no events.
+	// Poll makes the watcher use rescans only, no events.
 	Poll bool
-	// Settle is the quiet to wait for after a hint; 12 ms unless set. The
-	// wait never exceeds ten times as much, however busy the writer.
+	// Settle is the time without a hint before a scan; 12 ms by default. A scan
+	// starts at most ten times Settle after the first hint.
 	Settle time.Duration
-	// Patience is how long a file may be gone or empty before that counts as
-	// a change; 200 ms unless set.
+	// Patience is how long a file must be missing or empty before that is
+	// reported; 200 ms by default.
 	Patience time.Duration
-	// Rescan is the pause between looks without a hint; 2 s unless set, and
-	// 100 ms where there are no events.
+	// Rescan is the pause between scans without a hint; by default 2 s, or
+	// 100 ms if there are no events.
 	Rescan time.Duration
-	// Log hears what cannot be watched; silent unless set.
+	// Log receives warnings about files that cannot be watched; by default they
+	// are discarded.
 	Log *slog.Logger
 }
 
@@ -69,33 +74,33 @@ func (o Options) withDefaults() Options {
 // A Watcher watches one tree. Follow and Ignore may be called from any
 // goroutine.
 type Watcher struct {
-	system *fsnotify.Watcher // nil where there are no events
+	system *fsnotify.Watcher // nil if there are no events
 
 	mu      sync.Mutex // guards tree, polling and options.Rescan
 	options Options
 	tree    *tree
-	polling bool // because some events do not come
+	polling bool // because some folders have no events
 
-	hinted  map[string]bool // names of files in events since the last look
-	pending map[string]bool // changed, not yet reported
-	held    time.Time       // since when something young holds the report back
+	hinted       map[string]bool // names of files in events since the last scan
+	pending      map[string]bool // changed, not yet reported
+	delayedSince time.Time       // since when missing or empty files delay the report
 }
 
-// New starts to watch: what changes after it returns is reported by Run,
-// which must be called and which ends the watching.
+// New starts a watcher. Run, which must be called, reports all changes made
+// after New returns, and stops the watcher.
 func New(o Options) (*Watcher, error) {
 	root, err := filepath.Abs(o.Root)
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", o.Root, err)
 	}
-	if !o.Poll && withoutEvents(root) {
+	if !o.Poll && lacksEvents(root) {
 		o.Poll = true
 	}
 	o.Root = root
 	w := &Watcher{options: o.withDefaults(), hinted: map[string]bool{}, pending: map[string]bool{}}
 	w.tree = newTree(w.options)
 	if !o.Poll {
-		w.listen()
+		w.watchEvents()
 	}
 	s, err := w.tree.scan(nil)
 	if err != nil {
@@ -103,7 +108,7 @@ func New(o Options) (*Watcher, error) {
 		return nil, fmt.Errorf("watch %s: %w", root, err)
 	}
 	for _, path := range s.changed {
-		w.tree.told(path)
+		w.tree.markReported(path)
 	}
 	return w, nil
 }
@@ -119,13 +124,12 @@ func (w *Watcher) Follow(files ...string) {
 	}
 }
 
-// Ignore has a file count as none of the application's from now on. It may be
-// called from any goroutine.
-func (w *Watcher) Ignore(file string) { w.tree.pass(file) }
+// Ignore excludes a file or folder from the reports from now on.
+func (w *Watcher) Ignore(file string) { w.tree.addIgnored(file) }
 
-// Run calls changed with the files that changed, as paths relative to the
-// root with slashes, sorted; never with none and never from two goroutines.
-// It returns when the context is done.
+// Run calls changed with the sorted paths of the files that changed, relative to
+// the root and with slashes. It calls it with at least one file, and from one
+// goroutine. Run returns when the context is done.
 func (w *Watcher) Run(ctx context.Context, changed func(files []string)) error {
 	defer w.close()
 	var events <-chan fsnotify.Event
@@ -139,31 +143,31 @@ func (w *Watcher) Run(ctx context.Context, changed func(files []string)) error {
 func (w *Watcher) run(ctx context.Context, events <-chan fsnotify.Event, errs <-chan error, changed func([]string)) error {
 	quiet := newQuiet(w.options.Settle)
 	defer quiet.stop()
-	tick := time.NewTimer(w.rescan())
+	tick := time.NewTimer(w.interval())
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case e := <-events:
-			if w.note(e) {
+			if w.addHint(e) {
 				quiet.hint()
 			}
 		case err := <-errs:
-			w.options.Log.Debug("events of the file system were lost; looking at all files", "error", err)
+			w.options.Log.Debug("lost events of the file system; scanning all files", logkey.Error, err)
 			quiet.hint()
 		case <-tick.C:
 			started := time.Now()
-			if found, _ := w.look(); found {
+			if found, _ := w.scan(); found {
 				quiet.hint()
 			}
-			// A tree that is slow to look at is looked at less often.
-			tick.Reset(max(w.rescan(), 10*time.Since(started)))
+			// A tree that takes long to scan is scanned less often.
+			tick.Reset(max(w.interval(), 10*time.Since(started)))
 		case <-quiet.C:
-			quiet.over()
-			_, wait := w.look()
-			if wait > 0 && w.mayHold() {
-				quiet.again(wait)
+			quiet.clear()
+			_, wait := w.scan()
+			if wait > 0 && w.mayDelay() {
+				quiet.fireAfter(wait)
 				continue
 			}
 			w.report(changed)
@@ -171,21 +175,21 @@ func (w *Watcher) run(ctx context.Context, events <-chan fsnotify.Event, errs <-
 	}
 }
 
-// rescan returns the pause between scans.
-func (w *Watcher) rescan() time.Duration {
+// interval returns the pause between scans without a hint.
+func (w *Watcher) interval() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.options.Rescan
 }
 
-// look scans the tree and keeps what changed. It answers whether something
-// did, and how long something is still too young to tell.
-func (w *Watcher) look() (found bool, wait time.Duration) {
+// scan scans the tree and adds the changed files to pending. It reports whether
+// it found any, and how long to wait for files that are missing or empty.
+func (w *Watcher) scan() (found bool, wait time.Duration) {
 	w.mu.Lock()
 	s, err := w.tree.scan(w.hinted)
 	w.mu.Unlock()
 	if err != nil {
-		w.options.Log.Debug("cannot look at the files", "error", err)
+		w.options.Log.Debug("cannot scan the files", logkey.Error, err)
 	}
 	clear(w.hinted)
 	for _, path := range s.changed {
@@ -197,50 +201,51 @@ func (w *Watcher) look() (found bool, wait time.Duration) {
 	return len(s.changed) > 0 || s.wait > 0, s.wait
 }
 
-// mayHold bounds how long files that come and go delay the report of others.
-func (w *Watcher) mayHold() bool {
-	if w.held.IsZero() {
-		w.held = time.Now()
+// mayDelay reports whether missing or empty files may delay the report of the
+// other files any longer.
+func (w *Watcher) mayDelay() bool {
+	if w.delayedSince.IsZero() {
+		w.delayedSince = time.Now()
 	}
-	return time.Since(w.held) < 2*w.options.Patience
+	return time.Since(w.delayedSince) < 2*w.options.Patience
 }
 
 func (w *Watcher) report(changed func([]string)) {
-	w.held = time.Time{}
+	w.delayedSince = time.Time{}
 	if len(w.pending) == 0 {
 		return
 	}
 	files := relative(w.options.Root, w.pending)
 	w.mu.Lock()
 	for path := range w.pending {
-		w.tree.told(path)
+		w.tree.markReported(path)
 	}
 	w.mu.Unlock()
 	clear(w.pending)
 	changed(files)
 }
 
-// listen asks the system for events and polls where it has none to give.
-func (w *Watcher) listen() {
+// watchEvents requests events from the system and starts polling if it has none.
+func (w *Watcher) watchEvents() {
 	system, err := fsnotify.NewWatcher()
 	if err != nil {
-		w.options.Log.Warn("the system gives no file events; looking at the files ten times a second", "error", err)
-		w.poll()
+		w.options.Log.Warn("the system has no file events; scanning the files ten times a second", logkey.Error, err)
+		w.startPolling()
 		return
 	}
 	w.system = system
 	w.tree.watch = func(dir string) error {
 		err := system.Add(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !w.polling {
-			w.options.Log.Warn("some folders give no file events; looking at the files ten times a second", "folder", dir, "error", err)
-			w.poll()
+			w.options.Log.Warn("some folders have no file events; scanning the files ten times a second", logkey.Folder, dir, logkey.Error, err)
+			w.startPolling()
 		}
 		return err
 	}
-	w.tree.unwatch = func(dir string) { _ = system.Remove(dir) } // it may have gone by itself
+	w.tree.unwatch = func(dir string) { _ = system.Remove(dir) } // an error means that the folder is gone
 }
 
-func (w *Watcher) poll() {
+func (w *Watcher) startPolling() {
 	w.polling = true
 	w.options.Rescan = min(w.options.Rescan, 100*time.Millisecond)
 }
@@ -251,11 +256,11 @@ func (w *Watcher) close() {
 	}
 }
 
-// note keeps what an event names and tells whether it is worth a look.
-func (w *Watcher) note(e fsnotify.Event) bool {
+// addHint stores the name in an event and reports whether the event is a hint.
+func (w *Watcher) addHint(e fsnotify.Event) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.tree.concerns(e) {
+	if !w.tree.isHint(e) {
 		return false
 	}
 	w.hinted[filepath.Base(e.Name)] = true

@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// watching is a watcher at work on a folder of its own.
-type watching struct {
+// testWatcher is a running watcher of a temporary folder.
+type testWatcher struct {
 	testing.TB
 	dir     string
 	reports chan []string
 	watcher *Watcher
 }
 
-// watch starts a watcher on a folder that holds app.star.
-func watch(t testing.TB, o Options, follow ...string) *watching {
+// watch starts a watcher of a folder that contains app.star.
+func watch(t testing.TB, o Options, follow ...string) *testWatcher {
 	t.Helper()
-	w := &watching{TB: t, dir: o.Root, reports: make(chan []string, 100)}
+	w := &testWatcher{TB: t, dir: o.Root, reports: make(chan []string, 100)}
 	if w.dir == "" {
 		w.dir = t.TempDir()
 		w.write("app.star", "one")
 	}
 	o.Root = w.dir
 	if o.Settle == 0 {
-		o.Settle = 50 * time.Millisecond // a slow machine's save is one save
+		o.Settle = 50 * time.Millisecond // even a slow machine finishes a save within this
 	}
 	watcher, err := New(o)
 	if err != nil {
@@ -47,27 +47,27 @@ func watch(t testing.TB, o Options, follow ...string) *watching {
 	return w
 }
 
-func (w *watching) path(name string) string { return filepath.Join(w.dir, filepath.FromSlash(name)) }
+func (w *testWatcher) path(name string) string { return filepath.Join(w.dir, filepath.FromSlash(name)) }
 
-func (w *watching) do(err error) {
+func (w *testWatcher) do(err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatal(err)
 	}
 }
 
-func (w *watching) write(name, content string) {
+func (w *testWatcher) write(name, content string) {
 	w.Helper()
 	w.do(os.WriteFile(w.path(name), []byte(content), 0o644))
 }
 
-func (w *watching) rename(from, to string) {
+func (w *testWatcher) rename(from, to string) {
 	w.Helper()
 	w.do(os.Rename(w.path(from), w.path(to)))
 }
 
 // expect waits for the next report.
-func (w *watching) expect(files ...string) {
+func (w *testWatcher) expect(files ...string) {
 	w.Helper()
 	select {
 	case got := <-w.reports:
@@ -79,18 +79,18 @@ func (w *watching) expect(files ...string) {
 	}
 }
 
-// expectNothingElse has the watcher report something else, before which all
-// that it still had to say would come.
-func (w *watching) expectNothingElse() {
+// expectNothingElse writes another file and waits for its report, before which
+// any other report would come.
+func (w *testWatcher) expectNothingElse() {
 	w.Helper()
 	w.write("sentinel.star", time.Now().String())
 	w.expect("sentinel.star")
 }
 
-// editors save "two" over app.star, each in its dialect.
-var editors = map[string]func(w *watching){
-	"in place (nano, VS Code)": func(w *watching) { w.write("app.star", "two") },
-	"in place, in pieces": func(w *watching) {
+// editors save "two" to app.star as different editors do.
+var editors = map[string]func(w *testWatcher){
+	"in place (nano, VS Code)": func(w *testWatcher) { w.write("app.star", "two") },
+	"in place, in pieces": func(w *testWatcher) {
 		f, err := os.Create(w.path("app.star"))
 		w.do(err)
 		for _, piece := range []string{"t", "w", "o"} {
@@ -100,7 +100,7 @@ var editors = map[string]func(w *watching){
 		}
 		w.do(f.Close())
 	},
-	"vim": func(w *watching) {
+	"vim": func(w *testWatcher) {
 		w.write(".app.star.swp", "swap")
 		w.write("4913", "")
 		w.do(os.Remove(w.path("4913")))
@@ -109,33 +109,33 @@ var editors = map[string]func(w *watching){
 		w.do(os.Remove(w.path("app.star~")))
 		w.do(os.Remove(w.path(".app.star.swp")))
 	},
-	"Emacs": func(w *watching) {
-		_ = os.Symlink("me@here.1", w.path(".#app.star")) // where links are allowed
+	"Emacs": func(w *testWatcher) {
+		_ = os.Symlink("me@here.1", w.path(".#app.star")) // fails if links are not allowed
 		w.write("#app.star#", "auto")
 		w.rename("app.star", "app.star~")
 		w.write("app.star", "two")
 		w.do(os.Remove(w.path("#app.star#")))
 		_ = os.Remove(w.path(".#app.star"))
 	},
-	"JetBrains": func(w *watching) {
+	"JetBrains": func(w *testWatcher) {
 		w.write("app.star___jb_tmp___", "two")
 		w.rename("app.star", "app.star___jb_old___")
 		w.rename("app.star___jb_tmp___", "app.star")
 		w.do(os.Remove(w.path("app.star___jb_old___")))
 	},
-	"rename over (sed -i, Kate)": func(w *watching) {
+	"rename over (sed -i, Kate)": func(w *testWatcher) {
 		w.write("app.star.Xa81Qz", "two")
 		w.rename("app.star.Xa81Qz", "app.star")
 	},
-	"rename over from .tmp": func(w *watching) {
+	"rename over from .tmp": func(w *testWatcher) {
 		w.write("app.star.tmp", "two")
 		w.rename("app.star.tmp", "app.star")
 	},
-	"delete and recreate": func(w *watching) {
+	"delete and recreate": func(w *testWatcher) {
 		w.do(os.Remove(w.path("app.star")))
 		w.write("app.star", "two")
 	},
-	"copied over with its old time": func(w *watching) {
+	"copied over with its old time": func(w *testWatcher) {
 		old := time.Now().Add(-time.Hour)
 		w.write("app.star", "two")
 		w.do(os.Chtimes(w.path("app.star"), old, old))
@@ -144,13 +144,13 @@ var editors = map[string]func(w *watching){
 
 func TestEverySaveIsReportedOnce(t *testing.T) {
 	for name, save := range editors {
-		for way, o := range map[string]Options{
+		for mode, o := range map[string]Options{
 			"by events":  {},
 			"by polling": {Poll: true, Rescan: 5 * time.Millisecond},
 		} {
-			// However slow the machine, it saves within this.
+			// Even a slow machine finishes a save within these.
 			o.Settle, o.Patience = 200*time.Millisecond, 20*time.Second
-			t.Run(name+", "+way, func(t *testing.T) {
+			t.Run(name+", "+mode, func(t *testing.T) {
 				t.Parallel()
 				w := watch(t, o)
 				save(w)
@@ -200,7 +200,7 @@ func TestTemporaryFilesAreIgnored(t *testing.T) {
 func TestOrdinaryNamesAreNotTemporary(t *testing.T) {
 	for _, name := range []string{"app.star", "4912", "2024", "a#b", "tmp", "template.html", "x.tmpl", "~x", "#1.html"} {
 		if temporary(name) {
-			t.Errorf("%s is taken for a temporary file", name)
+			t.Errorf("temporary(%q) = true", name)
 		}
 	}
 }
@@ -288,7 +288,7 @@ func TestLinksAreFollowed(t *testing.T) {
 	if err := os.Symlink(target, filepath.Join(dir, "app.star")); err != nil {
 		t.Skip("this system makes no links:", err)
 	}
-	w := &watching{TB: t, dir: dir}
+	w := &testWatcher{TB: t, dir: dir}
 	w.do(os.Symlink(filepath.Join(elsewhere, "pages"), w.path("pages")))
 	w.do(os.Symlink(dir, w.path("circle")))
 	w.do(os.Symlink("nowhere", w.path("dangling")))
@@ -304,7 +304,7 @@ func TestLinksAreFollowed(t *testing.T) {
 
 func TestAReplacedLinkIsAChange(t *testing.T) {
 	dir := t.TempDir()
-	w := &watching{TB: t, dir: dir}
+	w := &testWatcher{TB: t, dir: dir}
 	w.do(os.Mkdir(w.path("..one"), 0o755))
 	w.do(os.Mkdir(w.path("..two"), 0o755))
 	w.write("..one/app.star", "one")
@@ -334,13 +334,13 @@ func TestFollowedFilesAreWatchedWhereverTheyAre(t *testing.T) {
 
 func TestAMissingFolderIsAnError(t *testing.T) {
 	if _, err := New(Options{Root: filepath.Join(t.TempDir(), "no")}); err == nil {
-		t.Error("a watcher on nothing")
+		t.Error("New accepted a folder that does not exist")
 	}
 }
 
 func TestTheNumberOfFoldersIsLimited(t *testing.T) {
 	dir := t.TempDir()
-	w := &watching{TB: t, dir: dir}
+	w := &testWatcher{TB: t, dir: dir}
 	for i := range maxFolders + 10 {
 		w.do(os.Mkdir(w.path("f"+time.Duration(i).String()), 0o755))
 	}

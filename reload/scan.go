@@ -6,30 +6,32 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"asgibox/internal/logkey"
 )
 
-// scan is one look at a tree, and what it found.
+// scan is one scan of a tree, and its results.
 type scan struct {
-	changed []string      // since the last look
-	undone  []string      // new a short while ago and gone again
-	wait    time.Duration // until something gone or empty counts as changed; zero if nothing is
+	changed []string      // since the last scan
+	undone  []string      // new files that are gone again before they were reported
+	wait    time.Duration // until a missing or empty file counts as changed; zero if there is none
 
 	*tree
 	now     time.Time
 	number  int
-	hinted  map[string]bool // names, not paths: a link leads to many paths
+	hinted  map[string]bool // names, not paths, because links give a file many paths
 	seen    map[string]bool
-	folders map[string]bool // real paths, so that links in a circle end
+	folders map[string]bool // by real path, so that a circle of links ends
 }
 
-func (t *tree) start(hinted map[string]bool) *scan {
+func (t *tree) newScan(hinted map[string]bool) *scan {
 	return &scan{
-		tree: t, now: time.Now(), number: t.looks, hinted: hinted,
+		tree: t, now: time.Now(), number: t.scans, hinted: hinted,
 		seen: make(map[string]bool, len(t.files)), folders: map[string]bool{},
 	}
 }
 
-// walk looks at a folder and those in it, breadth first, through links.
+// walk scans a folder and its subfolders, breadth first. It follows links.
 func (s *scan) walk(root string) error {
 	if _, err := os.Stat(root); err != nil {
 		return err
@@ -39,7 +41,7 @@ func (s *scan) walk(root string) error {
 		dir := queue[0]
 		queue = queue[1:]
 		if len(s.folders) >= maxFolders || len(s.seen) >= maxFiles {
-			s.tellBound(dir)
+			s.reportLimit(dir)
 			return nil
 		}
 		queue = append(queue, s.folder(dir)...)
@@ -47,8 +49,8 @@ func (s *scan) walk(root string) error {
 	return nil
 }
 
-// folder looks at the files of one folder and answers the folders in it. It
-// is watched before it is read, so that nothing falls between the two.
+// folder scans the files of one folder and returns its subfolders. It watches
+// the folder before it reads it, so that no change is lost in between.
 func (s *scan) folder(dir string) (inner []string) {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil || s.folders[real] {
@@ -80,26 +82,27 @@ func (s *scan) folder(dir string) (inner []string) {
 	return inner
 }
 
-// interest answers our interest in a folder, which it begins to watch if need be.
+// interest returns the interest in a folder, and watches the folder if it is not
+// watched yet.
 func (s *scan) interest(dir string) *interest {
 	in := s.watched[dir]
 	if in == nil || in.lost {
 		if s.watch(dir) != nil {
-			return &interest{} // not ours to keep: it is asked for again
+			return &interest{} // not stored: the next scan tries again
 		}
 		in = &interest{names: map[string]bool{}}
 		s.watched[dir] = in
 	}
-	if in.look != s.number {
-		in.look, in.all = s.number, false
+	if in.lastScan != s.number {
+		in.lastScan, in.all = s.number, false
 		clear(in.names)
 	}
 	return in
 }
 
-// file compares a file with what was last seen of it.
+// file compares a file with its last known state.
 func (s *scan) file(path string) {
-	s.through(path)
+	s.watchTarget(path)
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return
@@ -111,18 +114,18 @@ func (s *scan) file(path string) {
 	}
 	sum, err := sum(path, info)
 	if err != nil {
-		// Unreadable now; if somebody is at work on it, soon no longer.
+		// Another program may have it locked while it writes.
 		if old != nil && !errors.Is(err, fs.ErrPermission) {
-			s.young(0)
+			s.mayPass(0)
 		}
 		return
 	}
-	now := &file{info: info, read: s.now, sum: sum, fresh: old == nil || old.fresh}
+	now := &file{info: info, read: s.now, sum: sum, unreported: old == nil || old.unreported}
 	switch {
 	case old == nil:
 		s.changed = append(s.changed, path)
 	case old.sum == sum:
-	case info.Size() == 0 && s.mayFill(old):
+	case info.Size() == 0 && s.mayBeFilled(old):
 		return
 	default:
 		s.changed = append(s.changed, path)
@@ -130,21 +133,23 @@ func (s *scan) file(path string) {
 	s.files[path] = now
 }
 
-// through watches where a link leads, and a followed file outside the tree.
-func (s *scan) through(path string) {
+// watchTarget watches the target of a link, and a followed file outside the
+// tree.
+func (s *scan) watchTarget(path string) {
 	info, err := os.Lstat(path)
 	link := err == nil && info.Mode()&fs.ModeSymlink != 0
 	if link {
 		if real, err := filepath.EvalSymlinks(path); err == nil {
-			s.name(real)
+			s.watchName(real)
 		}
 	}
-	if s.also[path] {
-		s.name(path)
+	if s.followed[path] {
+		s.watchName(path)
 	}
 }
 
-func (s *scan) name(path string) {
+// watchName watches one name in the folder of path.
+func (s *scan) watchName(path string) {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
 		return
@@ -154,17 +159,17 @@ func (s *scan) name(path string) {
 	}
 }
 
-// mayFill tells whether a file that was emptied is still expected to be
-// written: opening with truncation comes a moment before the content.
-func (s *scan) mayFill(f *file) bool {
+// mayBeFilled reports whether an emptied file may still get content. A program
+// that writes in place first truncates the file.
+func (s *scan) mayBeFilled(f *file) bool {
 	if f.emptied.IsZero() {
 		f.emptied = s.now
 	}
-	return s.young(s.now.Sub(f.emptied))
+	return s.mayPass(s.now.Sub(f.emptied))
 }
 
-// gone finds the files that are no longer there.
-func (s *scan) gone() {
+// findMissing finds the files that no longer exist.
+func (s *scan) findMissing() {
 	for path, f := range s.files {
 		if s.seen[path] {
 			f.missing = time.Time{}
@@ -174,7 +179,7 @@ func (s *scan) gone() {
 			delete(s.files, path)
 			continue
 		}
-		if f.fresh {
+		if f.unreported {
 			delete(s.files, path)
 			s.undone = append(s.undone, path)
 			continue
@@ -182,16 +187,16 @@ func (s *scan) gone() {
 		if f.missing.IsZero() {
 			f.missing = s.now
 		}
-		if !s.young(s.now.Sub(f.missing)) {
+		if !s.mayPass(s.now.Sub(f.missing)) {
 			delete(s.files, path)
 			s.changed = append(s.changed, path)
 		}
 	}
 }
 
-// young tells whether a state that has lasted so long may yet pass, and if so
-// has the next look come when it no longer may.
-func (s *scan) young(age time.Duration) bool {
+// mayPass reports whether a state that has lasted for age may still be
+// temporary. If so, it sets wait to the time until it no longer may be.
+func (s *scan) mayPass(age time.Duration) bool {
 	left := s.options.Patience - age
 	if left <= 0 {
 		return false
@@ -202,21 +207,21 @@ func (s *scan) young(age time.Duration) bool {
 	return true
 }
 
-// forget stops watching the folders that nothing leads to any more.
-func (s *scan) forget() {
+// unwatchUnused stops watching the folders that this scan did not need.
+func (s *scan) unwatchUnused() {
 	for dir, in := range s.watched {
-		if in.look != s.number {
+		if in.lastScan != s.number {
 			s.unwatch(dir)
 			delete(s.watched, dir)
 		}
 	}
 }
 
-func (s *scan) tellBound(dir string) {
-	if s.bounded {
+func (s *scan) reportLimit(dir string) {
+	if s.limitReported {
 		return
 	}
-	s.bounded = true
-	s.options.Log.Warn("the folder holds too much to watch all of it; put the application in a folder of its own",
-		"folder", s.options.Root, "folders", maxFolders, "files", maxFiles, "first_unwatched", dir)
+	s.limitReported = true
+	s.options.Log.Warn("too many files to watch all of them; move the application to a folder of its own",
+		logkey.Folder, s.options.Root, "folders", maxFolders, "files", maxFiles, "first_unwatched", dir)
 }

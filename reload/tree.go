@@ -11,50 +11,51 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// maxFolders and maxFiles bound what is watched, nearest to the root first: an
-// application that lies in a home folder must not make us read all of it.
+// maxFolders and maxFiles limit the folders and files that are watched, nearest
+// to the root first. An application in a home folder must not make the watcher
+// read all of it.
 const (
 	maxFolders = 2_000
 	maxFiles   = 20_000
 )
 
-// tree is what was last seen of the files, under the paths an application
-// would open them by.
+// tree is the last known state of all files, by the paths by which an
+// application would open them.
 type tree struct {
-	options Options
-	mu      sync.Mutex      // guards ignore, which others than Run's goroutine add to
-	ignore  map[string]bool // by path
-	also    map[string]bool // followed files
-	files   map[string]*file
-	watched map[string]*interest // by real folder
-	watch   func(dir string) error
-	unwatch func(dir string)
-	bounded bool // the bound was met and told
-	looks   int  // scans so far
+	options       Options
+	mu            sync.Mutex      // guards ignore
+	ignore        map[string]bool // by path
+	followed      map[string]bool // followed files
+	files         map[string]*file
+	watched       map[string]*interest // by real folder
+	watch         func(dir string) error
+	unwatch       func(dir string)
+	limitReported bool // a limit was reached and logged
+	scans         int  // number of scans so far
 }
 
-// interest is what concerns us in a watched folder: everything, or some names.
+// interest says which names in a watched folder are of interest: all, or some.
 type interest struct {
-	all   bool
-	names map[string]bool
-	look  int // the scan that last wanted it
-	lost  bool
+	all      bool
+	names    map[string]bool
+	lastScan int  // number of the last scan that needed it
+	lost     bool // the system may have stopped watching it
 }
 
 func newTree(o Options) *tree {
 	t := &tree{
-		options: o, ignore: map[string]bool{}, also: map[string]bool{},
+		options: o, ignore: map[string]bool{}, followed: map[string]bool{},
 		files: map[string]*file{}, watched: map[string]*interest{},
 		watch: func(string) error { return nil }, unwatch: func(string) {},
 	}
 	for _, path := range o.Ignore {
-		t.pass(path)
+		t.addIgnored(path)
 	}
 	return t
 }
 
-// pass has a file or folder count as nobody's.
-func (t *tree) pass(path string) {
+// addIgnored excludes a file or folder.
+func (t *tree) addIgnored(path string) {
 	abs, err := filepath.Abs(path)
 	if err != nil || path == "" {
 		return
@@ -73,22 +74,23 @@ func (t *tree) ignored(path string) bool {
 	return t.ignore[path]
 }
 
-// follow adds a file to those watched and notes how it is now.
+// follow also watches a file, and stores its current state.
 func (t *tree) follow(path string) {
-	if t.also[path] || t.files[path] != nil {
+	if t.followed[path] || t.files[path] != nil {
 		return
 	}
-	t.also[path] = true
-	t.start(nil).file(path)
+	t.followed[path] = true
+	t.newScan(nil).file(path)
 }
 
-// concerns tells whether an event is a hint.
-func (t *tree) concerns(e fsnotify.Event) bool {
+// isHint reports whether an event is a hint that a file of interest changed.
+func (t *tree) isHint(e fsnotify.Event) bool {
 	if e.Op == fsnotify.Chmod {
 		return false
 	}
 	if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
-		// The system may have stopped watching it, even if it comes back.
+		// The system may have stopped watching the folder, even if it exists
+		// again.
 		if in := t.watched[e.Name]; in != nil {
 			in.lost = true
 		}
@@ -106,36 +108,36 @@ func (t *tree) concerns(e fsnotify.Event) bool {
 	case !temporary(name):
 		return true
 	}
-	// A hidden link may be what visible ones go through.
+	// A visible link may lead through a hidden one.
 	info, err := os.Lstat(e.Name)
 	return err == nil && info.Mode()&fs.ModeSymlink != 0 && !strings.HasPrefix(name, ".#")
 }
 
-// scan looks at every file. Files with a hinted name are read whatever their
-// times say.
+// scan compares every file. It reads files with a hinted name even if their size
+// and time have not changed.
 func (t *tree) scan(hinted map[string]bool) (*scan, error) {
-	t.looks++
-	s := t.start(hinted)
+	t.scans++
+	s := t.newScan(hinted)
 	err := s.walk(t.options.Root)
-	for path := range t.also {
+	for path := range t.followed {
 		if !s.seen[path] {
 			s.file(path)
 		}
 	}
-	s.gone()
-	s.forget()
+	s.findMissing()
+	s.unwatchUnused()
 	return s, err
 }
 
-// told has a file count as one that somebody knows of: it is missed when it
-// goes.
-func (t *tree) told(path string) {
+// markReported notes that a file was reported, so that its removal is reported
+// too.
+func (t *tree) markReported(path string) {
 	if f := t.files[path]; f != nil {
-		f.fresh = false
+		f.unreported = false
 	}
 }
 
-// relative writes paths as a person who stands in root would.
+// relative returns the paths relative to root, with slashes, sorted.
 func relative(root string, paths map[string]bool) []string {
 	var files []string
 	for path := range paths {
