@@ -2,6 +2,7 @@ package reload
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -51,9 +52,19 @@ func watchManually(t *testing.T, o Options, events bool, test func(d *manualWatc
 // save replaces the file by renaming, so that no scan finds it empty, and sends
 // an event.
 func (d *manualWatcher) save(content string) {
-	d.write("app.star.tmp", content)
-	d.rename("app.star.tmp", "app.star")
-	d.events <- fsnotify.Event{Name: d.path("app.star"), Op: fsnotify.Write}
+	d.saveAs("app.star", content)
+	d.event("app.star")
+}
+
+// saveAs replaces a file by renaming, without an event.
+func (d *manualWatcher) saveAs(name, content string) {
+	d.write(name+".tmp", content)
+	d.rename(name+".tmp", name)
+}
+
+// event sends an event for a file.
+func (d *manualWatcher) event(name string) {
+	d.events <- fsnotify.Event{Name: d.path(name), Op: fsnotify.Write}
 }
 
 func TestAReportComesAfterAMomentOfQuiet(t *testing.T) {
@@ -107,5 +118,48 @@ func TestASlowTickFindsWhatEventsMissed(t *testing.T) {
 			d.Errorf("reported after %v", took)
 		}
 		d.expect("app.star")
+	})
+}
+
+func TestEmptiedFilesDelayOtherReportsForALimitedTime(t *testing.T) {
+	watchManually(t, Options{}, true, func(d *manualWatcher) {
+		var other [30]string
+		for i := range other {
+			other[i] = fmt.Sprintf("other%d.star", i)
+			d.saveAs(other[i], "one")
+		}
+		d.event(other[0])
+		<-d.at
+		<-d.reports
+		start := time.Now()
+		d.save("two")
+		for i, name := range other {
+			if len(d.at) > 0 {
+				break
+			}
+			d.saveAs(name, "") // expected to be filled again soon
+			if i > 0 {
+				d.saveAs(other[i-1], "one")
+			}
+			d.event(name)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := (<-d.at).Sub(start); took < 400*time.Millisecond || took > 700*time.Millisecond {
+			d.Errorf("reported after %v", took)
+		}
+		d.expect("app.star")
+	})
+}
+
+func TestAFileInAnEventIsReadEvenIfItsTimeAndSizeAreTheSame(t *testing.T) {
+	watchManually(t, Options{}, true, func(d *manualWatcher) {
+		old := time.Now().Add(-time.Hour)
+		for _, content := range []string{"two", "six"} {
+			d.write("app.star", content)
+			d.do(os.Chtimes(d.path("app.star"), old, old))
+			d.event("app.star")
+			d.expect("app.star")
+			<-d.at
+		}
 	})
 }
