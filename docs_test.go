@@ -18,9 +18,9 @@ import (
 	"asgibox/internal/command"
 )
 
-var update = flag.Bool("update", false, "rewrite what is made from the code in docs")
+var update = flag.Bool("update", false, "rewrite the parts of docs that are generated from the code")
 
-// pages are the texts of the documentation by file name.
+// pages returns the texts of the documentation by file name.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	names, err := filepath.Glob("docs/*.md")
@@ -38,7 +38,7 @@ func pages(t *testing.T) map[string]string {
 	return texts
 }
 
-// flagsOf are all flags of a command and those below it.
+// flagsOf returns the flags of a command and of the commands below it.
 func flagsOf(cmd *cobra.Command) map[string]bool {
 	names := map[string]bool{"help": true, "version": true}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names[f.Name] = true })
@@ -50,7 +50,7 @@ func flagsOf(cmd *cobra.Command) map[string]bool {
 	return names
 }
 
-// foreign are programs whose flags are none of ours.
+// foreign matches commands of other programs, which have other flags.
 var foreign = regexp.MustCompile(`^\s*\$?\s*(curl|go|git|node|npm|python3?|chromium|nghttp|sudo|systemd|apt-get|openssl)\b`)
 
 func TestFlagsInDocumentsExist(t *testing.T) {
@@ -104,23 +104,23 @@ func TestLinksInDocumentsExist(t *testing.T) {
 				continue
 			}
 			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
-				t.Errorf("%s: the link to %s leads nowhere", name, m[1])
+				t.Errorf("%s: the link to %s is broken", name, m[1])
 			}
 		}
 	}
 }
 
 func TestEveryFlagIsInConfigurationPage(t *testing.T) {
-	keepPage(t, "docs/configuration.md", flagTables())
+	checkPage(t, "docs/configuration.md", flagTables())
 }
 
 func TestEveryCommandIsInCommandsPage(t *testing.T) {
-	keepPage(t, "docs/commands.md", commandSections(cli.NewRoot()))
+	checkPage(t, "docs/commands.md", commandSections(cli.NewRoot()))
 }
 
-// keepPage sees to it that a page ends, after its mark, with what is made from
-// the code.
-func keepPage(t *testing.T, page, made string) {
+// checkPage checks that a page ends, after its mark, with the text that is
+// generated from the code. With -update it rewrites the page.
+func checkPage(t *testing.T, page, generated string) {
 	t.Helper()
 	const mark = "<!-- made from the code -->\n"
 	b, err := os.ReadFile(page)
@@ -131,12 +131,12 @@ func keepPage(t *testing.T, page, made string) {
 	if !ok {
 		t.Fatalf("%s lacks its mark", page)
 	}
-	want := intro + mark + made
+	want := intro + mark + generated
 	if string(b) == want {
 		return
 	}
 	if !*update {
-		t.Fatalf("%s is not what the code says; go test . -run %s -update rewrites it", page, t.Name())
+		t.Fatalf("%s is out of date; run go test . -run %s -update", page, t.Name())
 	}
 	if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
@@ -197,8 +197,8 @@ func TestEveryTestInDocumentsExists(t *testing.T) {
 	}
 }
 
-// testsByPackage are the names of all tests by that of their package; those of
-// all packages together stand under the empty name.
+// testsByPackage returns the names of all tests by package name. The tests of
+// all packages together are under the empty name.
 func testsByPackage(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark|Example)\w*)\(`)
@@ -226,11 +226,11 @@ func TestReadmeHasTwoCommands(t *testing.T) {
 	text := pages(t)["README.md"]
 	for _, command := range []string{"$ go run . run examples/hello.star\n", "$ go test ./...\n"} {
 		if strings.Count(text, command) != 1 {
-			t.Errorf("the README does not say %q", command)
+			t.Errorf("the README must contain %q once", command)
 		}
 	}
 	if n := slices.Index(strings.Split(text, "\n"), "```console"); n < 0 || strings.Count(text, "```console") != 1 {
-		t.Error("the README has more to set up than its two commands")
+		t.Error("the README must have one block of commands")
 	}
 }
 
@@ -259,7 +259,7 @@ func TestProgramsInDocumentsLoad(t *testing.T) {
 	for _, name := range []string{"README.md", "docs/getting-started.md"} {
 		for _, m := range block.FindAllStringSubmatch(pages(t)[name], -1) {
 			if !strings.Contains(m[1], "channel_routing") && !strings.Contains(m[1], "while True") {
-				continue // a part of one
+				continue // not a complete application
 			}
 			if err := os.WriteFile(app, []byte(m[1]), 0o644); err != nil {
 				t.Fatal(err)
@@ -272,7 +272,7 @@ func TestProgramsInDocumentsLoad(t *testing.T) {
 	}
 }
 
-// wholeRoot is the root command with what cobra adds when it runs.
+// wholeRoot returns the root command with the command that cobra adds at run time.
 func wholeRoot() *cobra.Command {
 	root := cli.NewRoot()
 	root.InitDefaultCompletionCmd()
