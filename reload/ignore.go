@@ -2,6 +2,7 @@ package reload
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -33,12 +34,6 @@ func temporary(name string) bool {
 // check that it may write to a folder: 4913 or, if that exists, 4913 plus a
 // multiple of 123.
 func isVimProbe(name string) bool {
-	n := 0
-	for _, c := range name {
-		if c < '0' || c > '9' || n > 1e6 {
-			return false
-		}
-		n = n*10 + int(c-'0')
-	}
-	return n >= 4913 && n < 10000 && (n-4913)%123 == 0
+	n, err := strconv.Atoi(name)
+	return err == nil && n >= 4913 && n < 10000 && (n-4913)%123 == 0
 }

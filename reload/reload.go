@@ -15,6 +15,7 @@
 package reload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,9 @@ import (
 
 	"asgibox/internal/logkey"
 )
+
+// pollInterval is the pause between scans if there are no events.
+const pollInterval = 100 * time.Millisecond
 
 // Options say what to watch and how. Only Root is required.
 type Options struct {
@@ -53,18 +57,12 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.Settle <= 0 {
-		o.Settle = 12 * time.Millisecond
+	o.Settle = cmp.Or(o.Settle, 12*time.Millisecond)
+	o.Patience = cmp.Or(o.Patience, 200*time.Millisecond)
+	if o.Poll {
+		o.Rescan = cmp.Or(o.Rescan, pollInterval)
 	}
-	if o.Patience <= 0 {
-		o.Patience = 200 * time.Millisecond
-	}
-	if o.Rescan <= 0 {
-		o.Rescan = 2 * time.Second
-		if o.Poll {
-			o.Rescan = 100 * time.Millisecond
-		}
-	}
+	o.Rescan = cmp.Or(o.Rescan, 2*time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -125,7 +123,11 @@ func (w *Watcher) Follow(files ...string) {
 }
 
 // Ignore excludes a file or folder from the reports from now on.
-func (w *Watcher) Ignore(file string) { w.tree.addIgnored(file) }
+func (w *Watcher) Ignore(file string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tree.addIgnored(file)
+}
 
 // Run calls changed with the sorted paths of the files that changed, relative to
 // the root and with slashes. It calls it with at least one file, and from one
@@ -247,7 +249,7 @@ func (w *Watcher) watchEvents() {
 
 func (w *Watcher) startPolling() {
 	w.polling = true
-	w.options.Rescan = min(w.options.Rescan, 100*time.Millisecond)
+	w.options.Rescan = min(w.options.Rescan, pollInterval)
 }
 
 func (w *Watcher) close() {

@@ -64,7 +64,7 @@ func (s *scan) folder(dir string) (inner []string) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if temporary(e.Name()) || s.ignored(path) || s.ignored(filepath.Join(real, e.Name())) {
+		if temporary(e.Name()) || s.ignore[path] || s.ignore[filepath.Join(real, e.Name())] {
 			continue
 		}
 		mode := e.Type()
@@ -175,7 +175,7 @@ func (s *scan) findMissing() {
 			f.missing = time.Time{}
 			continue
 		}
-		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); s.ignored(path) || err == nil && s.ignored(filepath.Join(real, filepath.Base(path))) {
+		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); s.ignore[path] || err == nil && s.ignore[filepath.Join(real, filepath.Base(path))] {
 			delete(s.files, path)
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -23,7 +22,6 @@ const (
 // application would open them.
 type tree struct {
 	options       Options
-	mu            sync.Mutex      // guards ignore
 	ignore        map[string]bool // by path
 	followed      map[string]bool // followed files
 	files         map[string]*file
@@ -60,18 +58,10 @@ func (t *tree) addIgnored(path string) {
 	if err != nil || path == "" {
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.ignore[abs] = true
 	if real, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
 		t.ignore[filepath.Join(real, filepath.Base(abs))] = true
 	}
-}
-
-func (t *tree) ignored(path string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.ignore[path]
 }
 
 // follow also watches a file, and stores its current state.
@@ -103,7 +93,7 @@ func (t *tree) isHint(e fsnotify.Event) bool {
 	switch {
 	case in.names[name]:
 		return true
-	case !in.all || t.ignored(e.Name):
+	case !in.all || t.ignore[e.Name]:
 		return false
 	case !temporary(name):
 		return true

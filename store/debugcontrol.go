@@ -68,7 +68,7 @@ func (d *Debugger) Step(channel string) (bool, error) {
 // handOverLocked gives the first message of a queue to the reader that parked
 // last. The caller wakes it.
 func (s *Store) handOverLocked(q *queue, now int64) *waiter {
-	w := q.parked.last.waiter
+	w := q.parked.last.entry.waiter
 	r := s.popLocked(q)
 	s.journalTakeLocked(q, r)
 	s.assignLocked(w, s.delivery(q, r), nil, now)

@@ -72,7 +72,7 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 		memory := s.memory
 		s.mu.Unlock()
 		err := s.fullError(q, asgi.DelayChannel, short, memory)
-		s.noteDelayed(c, &d.record, err)
+		s.noteSent(Delayed, c, &d.record, "", err)
 		return err
 	}
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *Store) sendLater(ctx context.Context, c *asgi.Cause, due int64, channel
 	s.lastID++
 	d.id = s.lastID
 	s.scheduleLocked(d)
-	s.noteDelayed(c, &d.record, nil)
+	s.noteSent(Delayed, c, &d.record, "", nil)
 	if d.durable {
 		s.journal.putLater(d)
 		c.Raise(s.journal.barrier(d.seq))

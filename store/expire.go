@@ -14,8 +14,8 @@ const sweepStep = 1024
 // returns when the next step is due.
 func (s *Store) sweepLocked(now int64) (next int64) {
 	for budget := sweepStep; budget > 0; budget-- {
-		if m := s.groups.oldest; m != nil && m.expires <= now {
-			s.removeMemberLocked(m)
+		if m := s.groups.byExpiry.first; m != nil && m.entry.expires <= now {
+			s.removeMemberLocked(m.entry)
 			continue
 		}
 		q, ok := s.sweeps.next(now)
@@ -33,8 +33,8 @@ func (s *Store) nextLocked() int64 {
 	if len(s.sweeps) > 0 {
 		next = s.sweeps[0].nextSweep
 	}
-	if m := s.groups.oldest; m != nil {
-		next = min(next, m.expires)
+	if m := s.groups.byExpiry.first; m != nil {
+		next = min(next, m.entry.expires)
 	}
 	return next
 }

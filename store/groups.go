@@ -16,7 +16,7 @@ type groups struct {
 
 	// All memberships in the order of their expiry. They all last equally
 	// long, so a new or renewed one goes to the end.
-	oldest, newest *member
+	byExpiry list[*member]
 }
 
 // A group stores its members in the order in which they joined, so that a send
@@ -41,7 +41,7 @@ type member struct {
 	expires       int64
 	index         int     // in the group's joined
 	nextOfChannel *member // the next membership of the same channel
-	prev, next    *member // in the order of expiry
+	expiryLink    link[*member]
 	durable       bool
 }
 
@@ -54,19 +54,11 @@ func (s *Store) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel stri
 	if err := checkMember(group, channel); err != nil {
 		return err
 	}
-	if err := s.checkWritable(channel); err != nil {
-		return err
-	}
-	now := s.now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return asgi.ErrClosed
-	}
-	m := s.joinLocked(group, channel, now+int64(s.opts.GroupExpiry))
-	s.groups.seq = max(s.groups.seq, s.journal.join(m))
-	s.raiseLocked(c, m.durable)
-	return nil
+	expires := s.now() + int64(s.opts.GroupExpiry)
+	return s.changeGroups(c, channel, func() {
+		m := s.joinLocked(group, channel, expires)
+		s.groups.seq = max(s.groups.seq, s.journal.join(m))
+	})
 }
 
 // GroupDiscard ends a membership. See [asgi.Groups].
@@ -74,7 +66,26 @@ func (s *Store) GroupDiscard(ctx context.Context, c *asgi.Cause, group, channel 
 	if err := checkMember(group, channel); err != nil {
 		return err
 	}
-	if err := s.checkWritable(channel); err != nil {
+	return s.changeGroups(c, channel, func() {
+		if g := s.groups.byName[group]; g != nil && g.byChannel[channel] != nil {
+			s.removeMemberLocked(g.byChannel[channel])
+		}
+	})
+}
+
+// GroupLeave ends all memberships of a channel. See [asgi.Groups].
+func (s *Store) GroupLeave(ctx context.Context, c *asgi.Cause, channel string) error {
+	if err := asgi.CheckSend(channel); err != nil {
+		return err
+	}
+	return s.changeGroups(c, channel, func() { s.leaveLocked(channel) })
+}
+
+// changeGroups calls changeLocked, which changes memberships of the channel,
+// with the lock held. It fails if they are durable and the disk fails.
+func (s *Store) changeGroups(c *asgi.Cause, channel string, changeLocked func()) error {
+	durable := asgi.KindOf(channel) != asgi.ProcessSpecific
+	if err := s.journal.err(); durable && err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -82,20 +93,9 @@ func (s *Store) GroupDiscard(ctx context.Context, c *asgi.Cause, group, channel 
 	if s.closed {
 		return asgi.ErrClosed
 	}
-	if g := s.groups.byName[group]; g != nil && g.byChannel[channel] != nil {
-		s.removeMemberLocked(g.byChannel[channel])
-	}
-	s.raiseLocked(c, asgi.KindOf(channel) != asgi.ProcessSpecific)
+	changeLocked()
+	s.raiseLocked(c, durable)
 	return nil
-}
-
-// checkWritable fails if the membership of the channel is durable and the disk
-// fails.
-func (s *Store) checkWritable(channel string) error {
-	if asgi.KindOf(channel) == asgi.ProcessSpecific {
-		return nil
-	}
-	return s.journal.err()
 }
 
 // raiseLocked raises the barrier of c to the last change of durable
@@ -104,24 +104,6 @@ func (s *Store) raiseLocked(c *asgi.Cause, durable bool) {
 	if durable {
 		c.Raise(s.journal.barrier(s.groups.seq))
 	}
-}
-
-// GroupLeave ends all memberships of a channel. See [asgi.Groups].
-func (s *Store) GroupLeave(ctx context.Context, c *asgi.Cause, channel string) error {
-	if err := asgi.CheckSend(channel); err != nil {
-		return err
-	}
-	if err := s.checkWritable(channel); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return asgi.ErrClosed
-	}
-	s.leaveLocked(channel)
-	s.raiseLocked(c, asgi.KindOf(channel) != asgi.ProcessSpecific)
-	return nil
 }
 
 // GroupChannels returns the members of a group. See [asgi.Groups].
@@ -166,6 +148,7 @@ func (s *Store) joinLocked(name, channel string, expires int64) *member {
 	m := g.byChannel[channel]
 	if m == nil {
 		m = &member{group: g, channel: channel, index: len(g.joined), durable: asgi.KindOf(channel) != asgi.ProcessSpecific}
+		m.expiryLink.entry = m
 		s.groups.lastNumber++
 		g.byChannel[channel] = m
 		g.joined = append(g.joined, numberedMember{s.groups.lastNumber, m})
@@ -175,17 +158,17 @@ func (s *Store) joinLocked(name, channel string, expires int64) *member {
 		m.nextOfChannel = s.groups.byChannel[channel]
 		s.groups.byChannel[channel] = m
 	} else {
-		s.groups.unlink(m)
+		s.groups.byExpiry.remove(&m.expiryLink)
 	}
 	m.expires = expires
-	s.groups.link(m)
+	s.groups.byExpiry.push(&m.expiryLink)
 	s.wakeBy(expires)
 	return m
 }
 
 // removeMemberLocked ends one membership, in memory and in the journal.
 func (s *Store) removeMemberLocked(m *member) {
-	s.groups.unlink(m)
+	s.groups.byExpiry.remove(&m.expiryLink)
 	s.groups.unlinkChannel(m)
 	s.groups.seq = max(s.groups.seq, s.journal.leave(m))
 	g := m.group
@@ -215,30 +198,6 @@ func (g *group) compact() {
 	for i, n := range g.joined {
 		n.member.index = i
 	}
-}
-
-func (l *groups) link(m *member) {
-	m.prev, m.next = l.newest, nil
-	if l.newest == nil {
-		l.oldest = m
-	} else {
-		l.newest.next = m
-	}
-	l.newest = m
-}
-
-func (l *groups) unlink(m *member) {
-	if m.prev == nil {
-		l.oldest = m.next
-	} else {
-		m.prev.next = m.next
-	}
-	if m.next == nil {
-		l.newest = m.prev
-	} else {
-		m.next.prev = m.prev
-	}
-	m.prev, m.next = nil, nil
 }
 
 // unlinkChannel removes a membership from the list of its channel.

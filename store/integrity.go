@@ -77,7 +77,7 @@ func (c *checker) queues(s *Store) {
 		c.want(length == q.length, "queue %s has %d messages, not %d", name, length, q.length)
 		pending += length
 		for p := q.parked.first; p != nil; p = p.next {
-			c.want(p.queue == q && !p.waiter.assigned, "queue %s has a reader that does not wait", name)
+			c.want(p.entry.queue == q && !p.entry.waiter.assigned, "queue %s has a reader that does not wait", name)
 		}
 	}
 	c.want(len(s.sweeps) == len(s.queues), "%d queues, %d in the schedule", len(s.queues), len(s.sweeps))
@@ -119,9 +119,9 @@ func (c *checker) groups(s *Store) {
 		c.want(durable == g.durable, "group %s has %d durable members, not %d", name, durable, g.durable)
 	}
 	linked := 0
-	for m := s.groups.oldest; m != nil; m = m.next {
+	for m := s.groups.byExpiry.first; m != nil; m = m.next {
 		linked++
-		c.want(m.next == nil || m.expires <= m.next.expires, "memberships are not in the order of their expiry")
+		c.want(m.next == nil || m.entry.expires <= m.next.entry.expires, "memberships are not in the order of their expiry")
 	}
 	byChannel := 0
 	for channel, m := range s.groups.byChannel {

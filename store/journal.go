@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -265,7 +266,7 @@ func (j *journal) reportFailure(f *failure) {
 	j.mu.Lock()
 	j.releaseRoomLocked()
 	if f.final {
-		waits = j.waits.takeAll()
+		waits = j.waits.takePassed(math.MaxUint64)
 	}
 	j.mu.Unlock()
 	for _, w := range waits {
@@ -331,7 +332,7 @@ func (j *journal) close(ctx context.Context) error {
 		f = &failure{err: asgi.ErrClosed}
 	}
 	j.mu.Lock()
-	waits := j.waits.takeAll()
+	waits := j.waits.takePassed(math.MaxUint64)
 	j.mu.Unlock()
 	for _, w := range waits {
 		w.report(f)

@@ -30,7 +30,7 @@ func (s *Store) PutBack(d asgi.Delivery) error {
 		return s.deliver(q, b, r)
 	}
 	if last := q.parked.last; last != nil && q.binding == nil && q.breakpoint == nil && r.deadline > now {
-		w := last.waiter
+		w := last.entry.waiter
 		s.assignLocked(w, d, nil, now)
 		s.mu.Unlock()
 		w.ready <- struct{}{}

@@ -52,8 +52,8 @@ type queue struct {
 	capacity   int
 	head, tail *record
 	length     int
-	disorder   bool // a record may have an earlier deadline than one before it
-	parked     slots
+	disorder   bool       // a record may have an earlier deadline than one before it
+	parked     list[slot] // in the order of arrival; the last one is served first, because its data is likely in the processor's caches
 	binding    *binding
 	lastTake   uint64 // Store.takes at its last take
 	seq        uint64 // the journal's number of its last durable change

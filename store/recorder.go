@@ -133,44 +133,27 @@ func (r *Recorder) add(e Event) {
 	}
 }
 
-// noteSent records the outcome of a send.
-func (s *Store) noteSent(c *asgi.Cause, r *record, group string, err error) {
+// noteSent records the outcome of a send. The kind is Sent or Delayed.
+func (s *Store) noteSent(kind EventKind, c *asgi.Cause, r *record, group string, err error) {
 	rec := s.recorder.Load()
 	if !rec.Wants(r.trace) {
 		return
 	}
-	e := eventOf(c, r)
-	e.Kind, e.At, e.Group = Sent, s.time(r.deadline-int64(s.opts.Expiry)), group
-	if err != nil {
-		e.Kind, e.Reason = Refused, err.Error()
+	at := s.now()
+	if kind == Sent {
+		at = r.deadline - int64(s.opts.Expiry)
 	}
-	rec.add(e)
-}
-
-// noteDelayed records the outcome of a delayed send.
-func (s *Store) noteDelayed(c *asgi.Cause, r *record, err error) {
-	rec := s.recorder.Load()
-	if !rec.Wants(r.trace) {
-		return
-	}
-	e := eventOf(c, r)
-	e.Kind, e.At = Delayed, s.time(s.now())
-	if err != nil {
-		e.Kind, e.Reason = Refused, err.Error()
-	}
-	rec.add(e)
-}
-
-// eventOf returns an event with the data that the sender knows.
-func eventOf(c *asgi.Cause, r *record) Event {
-	e := Event{ID: r.id, Trace: r.trace, Channel: r.channel, Message: r.message}
+	e := Event{Kind: kind, At: s.time(at), ID: r.id, Trace: r.trace, Channel: r.channel, Group: group, Message: r.message}
 	if c != nil {
 		e.Generation = c.Generation
 		if c.Place != nil {
 			e.Place = c.Place()
 		}
 	}
-	return e
+	if err != nil {
+		e.Kind, e.Reason = Refused, err.Error()
+	}
+	rec.add(e)
 }
 
 // noteTaken records that a reader has a message.

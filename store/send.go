@@ -36,7 +36,7 @@ func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 		durable: durable,
 	}
 	err := s.send(c, name, &r)
-	s.noteSent(c, &r, "", err)
+	s.noteSent(Sent, c, &r, "", err)
 	return err
 }
 
@@ -76,7 +76,7 @@ func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 // wakes the returned reader after it has released the lock.
 func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short shortage) {
 	if last := q.parked.last; last != nil && q.binding == nil && q.breakpoint == nil {
-		w := last.waiter
+		w := last.entry.waiter
 		s.sentLocked(q, now)
 		if r.seq != 0 { // a delayed message that is in the journal
 			s.journalTakeLocked(q, &r)

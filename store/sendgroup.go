@@ -181,10 +181,10 @@ func (g *groupSend) finishStep() {
 	for i := range work.pushes {
 		p := &work.pushes[i]
 		err := g.store.deliver(p.queue, p.binding, &p.record)
-		g.store.noteSent(g.cause, &p.record, g.group, err)
+		g.store.noteSent(Sent, g.cause, &p.record, g.group, err)
 	}
 	for i := range work.notes {
-		g.store.noteSent(g.cause, &work.notes[i], g.group, nil)
+		g.store.noteSent(Sent, g.cause, &work.notes[i], g.group, nil)
 	}
 	clear(work.notes)
 	clear(work.wake)

@@ -126,7 +126,7 @@ func (s *Store) releaseReadersLocked() []*waiter {
 	var waiting []*waiter
 	for _, q := range s.queues {
 		for q.parked.first != nil {
-			w := q.parked.first.waiter
+			w := q.parked.first.entry.waiter
 			s.assignLocked(w, asgi.Delivery{}, asgi.ErrClosed, s.now())
 			waiting = append(waiting, w)
 		}

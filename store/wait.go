@@ -8,7 +8,7 @@ type waiter struct {
 	ready chan struct{} // of one: filled once, after assignLocked
 
 	// Guarded by Store.mu until assigned; then they belong to the receiver.
-	slots    []slot
+	slots    []link[slot]
 	assigned bool
 	got      asgi.Delivery
 	err      error
@@ -16,48 +16,19 @@ type waiter struct {
 
 // A slot is the position of a waiter in one queue.
 type slot struct {
-	waiter     *waiter
-	queue      *queue
-	prev, next *slot
-}
-
-// slots are the waiters of one queue in the order of their arrival. The last one
-// gets the next message, because its data is likely still in the processor's
-// caches.
-type slots struct{ first, last *slot }
-
-func (l *slots) push(p *slot) {
-	p.prev = l.last
-	if l.last == nil {
-		l.first = p
-	} else {
-		l.last.next = p
-	}
-	l.last = p
-}
-
-func (l *slots) remove(p *slot) {
-	if p.prev == nil {
-		l.first = p.next
-	} else {
-		p.prev.next = p.next
-	}
-	if p.next == nil {
-		l.last = p.prev
-	} else {
-		p.next.prev = p.prev
-	}
+	waiter *waiter
+	queue  *queue
 }
 
 // parkLocked adds a waiter to all the queues.
 func (s *Store) parkLocked(w *waiter, queues []*queue) {
 	w.assigned, w.err = false, nil
 	if cap(w.slots) < len(queues) {
-		w.slots = make([]slot, len(queues))
+		w.slots = make([]link[slot], len(queues))
 	}
 	w.slots = w.slots[:len(queues)]
 	for i, q := range queues {
-		w.slots[i] = slot{waiter: w, queue: q}
+		w.slots[i].entry = slot{w, q}
 		q.parked.push(&w.slots[i])
 	}
 }
@@ -72,9 +43,9 @@ func (s *Store) assignLocked(w *waiter, d asgi.Delivery, err error, now int64) {
 func (s *Store) unparkLocked(w *waiter, now int64) {
 	for i := range w.slots {
 		p := &w.slots[i]
-		p.queue.lastRead = now
-		p.queue.parked.remove(p)
-		p.queue, p.prev, p.next = nil, nil, nil
+		p.entry.queue.lastRead = now
+		p.entry.queue.parked.remove(p)
+		p.entry.queue = nil
 	}
 }
 

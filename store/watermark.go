@@ -15,18 +15,18 @@ var _ asgi.Watermark = (*journal)(nil)
 
 // A waitList holds all waits for the watermark.
 type waitList struct {
-	bySeq          schedule[*wait]
-	oldest, newest *wait // in the order of their deadlines
+	bySeq      schedule[*wait]
+	byDeadline list[*wait]
 }
 
 // A wait calls f when the watermark reaches seq.
 type wait struct {
-	seq        uint64
-	deadline   int64 // when it fails
-	heapIndex  int
-	prev, next *wait
-	done       atomic.Bool // reported or stopped
-	f          func(error)
+	seq          uint64
+	deadline     int64 // when it fails
+	heapIndex    int
+	deadlineLink link[*wait]
+	done         atomic.Bool // reported or stopped
+	f            func(error)
 }
 
 func (w *wait) when() int64 { return int64(w.seq) }
@@ -46,6 +46,7 @@ func (j *journal) Passed(seq uint64) bool { return seq <= j.watermark.Load() }
 // [asgi.Watermark].
 func (j *journal) Notify(seq uint64, f func(error)) (stop func()) {
 	w := &wait{seq: seq, deadline: j.now() + barrierTimeout, heapIndex: -1, f: f}
+	w.deadlineLink.entry = w
 	j.mu.Lock()
 	if err, known := j.outcomeLocked(seq); known {
 		j.mu.Unlock()
@@ -95,7 +96,8 @@ func (j *journal) failOverdue(now int64) (next int64) {
 	var late []*wait
 	next = never
 	j.mu.Lock()
-	for w := j.waits.oldest; w != nil; w = j.waits.oldest {
+	for j.waits.byDeadline.first != nil {
+		w := j.waits.byDeadline.first.entry
 		if w.deadline > now {
 			next = w.deadline
 			break
@@ -119,28 +121,12 @@ func (j *journal) failOverdue(now int64) (next int64) {
 
 func (l *waitList) add(w *wait) {
 	l.bySeq.add(w)
-	w.prev = l.newest
-	if l.newest == nil {
-		l.oldest = w
-	} else {
-		l.newest.next = w
-	}
-	l.newest = w
+	l.byDeadline.push(&w.deadlineLink)
 }
 
 func (l *waitList) remove(w *wait) {
 	l.bySeq.remove(w)
-	if w.prev == nil {
-		l.oldest = w.next
-	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		l.newest = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	w.prev, w.next = nil, nil
+	l.byDeadline.remove(&w.deadlineLink)
 }
 
 // takePassed removes and returns the waits that the watermark has reached.
@@ -151,14 +137,4 @@ func (l *waitList) takePassed(mark uint64) (passed []*wait) {
 		passed = append(passed, w)
 	}
 	return passed
-}
-
-// takeAll removes and returns all waits.
-func (l *waitList) takeAll() (all []*wait) {
-	for l.oldest != nil {
-		w := l.oldest
-		l.remove(w)
-		all = append(all, w)
-	}
-	return all
 }
