@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
-	"asgibox/inspector/api"
+	"asgibox/asgi/remote"
 	"asgibox/store"
 )
 
@@ -37,7 +37,7 @@ type viewers struct {
 func (v *viewers) add() error {
 	if v.count.Add(1) > maxViewers {
 		v.remove()
-		return api.Errorf(api.TooManyViewers, "%d pages are open already; close one", maxViewers)
+		return remote.Errorf(remote.TooManyViewers, "%d pages are open already; close one", maxViewers)
 	}
 	select {
 	case v.wake <- struct{}{}:

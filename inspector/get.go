@@ -9,6 +9,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
+	"asgibox/asgi/remote"
 	"asgibox/inspector/api"
 )
 
@@ -32,7 +33,7 @@ func (s *Server) getMessage(w http.ResponseWriter, r *http.Request) error {
 	id, _ := strconv.ParseUint(r.FormValue("id"), 10, 64)
 	m, ok := s.history.message(id)
 	if !ok {
-		return api.Errorf(api.NotFound, "message %s is not, or no longer, in the history", r.FormValue("id"))
+		return remote.Errorf(remote.NotFound, "message %s is not, or no longer, in the history", r.FormValue("id"))
 	}
 	return respond(w, m)
 }
@@ -50,7 +51,7 @@ func (s *Server) getTrace(w http.ResponseWriter, r *http.Request) error {
 }
 
 func noTrace(t asgi.TraceID) error {
-	return api.Errorf(api.NotFound, "trace %s is not, or no longer, in the history", t)
+	return remote.Errorf(remote.NotFound, "trace %s is not, or no longer, in the history", t)
 }
 
 func parseTrace(text string) (asgi.TraceID, error) {

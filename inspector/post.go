@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"asgibox/asgi"
+	"asgibox/asgi/remote"
 	"asgibox/inspector/api"
 	"asgibox/store"
 )
@@ -99,7 +100,7 @@ func (s *Server) changeChannel(w http.ResponseWriter, r *http.Request, change fu
 	v, err := change(args.Text("channel"), args)
 	var noMessage *store.NoMessageError
 	if errors.As(err, &noMessage) {
-		return api.Errorf(api.NotFound, "%v", err)
+		return remote.Errorf(remote.NotFound, "%v", err)
 	}
 	if err != nil {
 		return err
@@ -166,7 +167,7 @@ func (s *Server) closeConnection(w http.ResponseWriter, r *http.Request) error {
 		return badRequest("code: must be a close code from 1000 to 4999")
 	}
 	if err := s.opts.Front.CloseConnection(args.Text("channel"), code, args.Text("reason")); err != nil {
-		return api.Errorf(api.NotFound, "%v", err)
+		return remote.Errorf(remote.NotFound, "%v", err)
 	}
 	return respond(w, struct{}{})
 }
@@ -193,7 +194,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 		return errNoPool
 	}
 	if err := s.opts.Pool.Reload(r.Context()); err != nil {
-		return api.Errorf(api.LoadFailed, "%v", err)
+		return remote.Errorf(remote.LoadFailed, "%v", err)
 	}
 	number, kind := s.opts.Pool.Generation()
 	return respond(w, map[string]any{"generation": number, "kind": kind})

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"asgibox/asgi"
+	"asgibox/asgi/remote"
 	"asgibox/inspector/api"
 	"asgibox/inspector/playback"
 )
@@ -85,7 +86,7 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request) error {
 	case channel != asgi.HTTPRequest:
 		return s.sendTo(w, r, channel, m, api.Sent{Channel: channel})
 	case m.Text(asgi.KeyBodyChannel) != "":
-		return api.Errorf(api.NotReplayable, "the history does not have the whole body of this request, because it was too long")
+		return remote.Errorf(remote.NotReplayable, "the history does not have the whole body of this request, because it was too long")
 	}
 	target := (&url.URL{Path: m.Text(asgi.KeyPath)}).EscapedPath()
 	if q := m.Bytes(asgi.KeyQueryString); q != "" {
@@ -131,12 +132,12 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, method, target
 	start := time.Now()
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return api.Errorf(api.NoAnswer, "%v", err)
+		return remote.Errorf(remote.NoAnswer, "%v", err)
 	}
 	defer resp.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return api.Errorf(api.NoAnswer, "the response ended early: %v", err)
+		return remote.Errorf(remote.NoAnswer, "the response ended early: %v", err)
 	}
 	return respond(w, responseOf(resp, content, time.Since(start)))
 }

@@ -10,7 +10,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
-	"asgibox/inspector/api"
+	"asgibox/asgi/remote"
 )
 
 // maxRequest is the longest body of a call, in bytes. A message may be several
@@ -81,7 +81,7 @@ func handle(call func(http.ResponseWriter, *http.Request) error) http.Handler {
 			r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 		}
 		if err := call(w, r); err != nil {
-			e := api.ErrorOf(err)
+			e := remote.ErrorOf(err)
 			writeJSON(w, e.Status(), e)
 		}
 	})
@@ -89,17 +89,17 @@ func handle(call func(http.ResponseWriter, *http.Request) error) http.Handler {
 
 // Errors of calls that need something that the server lacks.
 var (
-	errNoStore  = api.Errorf(api.NotFound, "the contents of this channel layer cannot be shown or changed")
-	errNoGroups = api.Errorf(api.NotFound, "this channel layer has no groups")
-	errNoState  = api.Errorf(api.NotFound, "this channel layer stores no state")
-	errNoFlush  = api.Errorf(api.NotFound, "this channel layer cannot be flushed")
-	errNoFront  = api.Errorf(api.NotFound, "this program has no protocol server")
-	errNoPool   = api.Errorf(api.NotFound, "this program has no workers")
-	errNoChaos  = api.Errorf(api.NotFound, "chaos is not enabled for this channel layer")
+	errNoStore  = remote.Errorf(remote.NotFound, "the contents of this channel layer cannot be shown or changed")
+	errNoGroups = remote.Errorf(remote.NotFound, "this channel layer has no groups")
+	errNoState  = remote.Errorf(remote.NotFound, "this channel layer stores no state")
+	errNoFlush  = remote.Errorf(remote.NotFound, "this channel layer cannot be flushed")
+	errNoFront  = remote.Errorf(remote.NotFound, "this program has no protocol server")
+	errNoPool   = remote.Errorf(remote.NotFound, "this program has no workers")
+	errNoChaos  = remote.Errorf(remote.NotFound, "chaos is not enabled for this channel layer")
 )
 
 func badRequest(format string, args ...any) error {
-	return api.Errorf(api.BadRequest, format, args...)
+	return remote.Errorf(remote.BadRequest, format, args...)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -378,8 +378,8 @@ func TestAMissingPartIsNotFoundOnEveryPath(t *testing.T) {
 		"/api/group/send", "/api/group/add", "/api/group/discard", "/api/flush", "/api/state/set", "/api/state/delete", "/api/channel/pause",
 		"/api/reload", "/api/workers", "/api/chaos", "/api/connections/close", "/layer/flush",
 	} {
-		var e api.Error
-		if status := b.call(path, object{}, &e); status != 404 || e.Kind != api.NotFound || e.Detail == "" {
+		var e remote.Error
+		if status := b.call(path, object{}, &e); status != 404 || e.Kind != remote.NotFound || e.Detail == "" {
 			t.Errorf("%s: %d %+v", path, status, e)
 		}
 	}

@@ -22,7 +22,7 @@ type arguments struct {
 func newArguments(fields asgi.Fields, known []string) (*arguments, error) {
 	for _, f := range fields {
 		if !slices.Contains(known, f.Key) {
-			return nil, badRequest("unknown key %q; the call takes: %s", f.Key, strings.Join(known, ", "))
+			return nil, Errorf(BadRequest, "unknown key %q; the call takes: %s", f.Key, strings.Join(known, ", "))
 		}
 	}
 	return &arguments{fields: fields}, nil
@@ -40,7 +40,7 @@ func (a *arguments) get(key string) (any, bool) {
 // invalid sets err, if no earlier argument did.
 func (a *arguments) invalid(key, want string) {
 	if a.err == nil {
-		a.err = badRequest("%s must be %s", key, want)
+		a.err = Errorf(BadRequest, "%s must be %s", key, want)
 	}
 }
 

@@ -54,7 +54,7 @@ func send(w *work) (asgi.Fields, error) {
 	case !later:
 		return empty, w.h.layer.Send(w.ctx, w.cause, channel, m, opts...)
 	case len(opts) > 0:
-		return nil, badRequest("a message with a delay cannot be volatile")
+		return nil, Errorf(BadRequest, "a message with a delay cannot be volatile")
 	}
 	l, err := extension[asgi.Later](w)
 	if err != nil {
@@ -76,7 +76,7 @@ func (w *work) options() []asgi.SendOption {
 func extension[E any](w *work) (E, error) {
 	e, ok := asgi.As[E](w.h.layer)
 	if !ok {
-		return e, callError(kindNotFound, "this layer does not have the extension that the call needs")
+		return e, Errorf(NotFound, "this layer does not have the extension that the call needs")
 	}
 	return e, w.args.err
 }

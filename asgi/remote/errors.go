@@ -4,58 +4,68 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
 )
 
-// Kinds of errors in responses, besides those of package asgi.
+// The kinds of errors that the control port's responses name.
 const (
-	kindBadRequest    = "BadRequest"
-	kindNotFound      = "NotFound"
-	kindMethod        = "MethodNotAllowed"
-	kindNotAcceptable = "NotAcceptable"
-	kindMediaType     = "UnsupportedMediaType"
-	kindTooLarge      = "MessageTooLarge"
-	kindInternal      = "Error"
+	BadRequest       = "BadRequest"
+	InvalidName      = "InvalidName"
+	InvalidMessage   = "InvalidMessage"
+	WrongType        = "WrongType"
+	Unauthorized     = "Unauthorized"
+	Forbidden        = "Forbidden"
+	NotFound         = "NotFound" // also an extension that the layer lacks
+	MethodNotAllowed = "MethodNotAllowed"
+	NotAcceptable    = "NotAcceptable"
+	MediaType        = "UnsupportedMediaType"
+	MessageTooLarge  = "MessageTooLarge"
+	NotReplayable    = "NotReplayable"
+	LoadFailed       = "LoadFailed"
+	NoAnswer         = "NoAnswer"
+	ChannelFull      = "ChannelFull"
+	StoreFailed      = "StoreFailed"
+	Closed           = "Closed"
+	TooManyViewers   = "TooManyViewers"
+	Internal         = "Error"
 )
 
-// errorTable maps errors to kinds and statuses, for both ends. If several rows
-// match, the first one counts.
+// errorTable joins kinds, HTTP statuses and the errors that have them. If
+// several rows match, the first one counts.
 var errorTable = []struct {
-	err    error
 	kind   string
 	status int
+	err    error // nil if only the control port makes such errors
 }{
-	{asgi.ErrInvalidName, "InvalidName", http.StatusBadRequest},
-	{asgi.ErrInvalidMessage, "InvalidMessage", http.StatusBadRequest},
-	{asgi.ErrMessageTooLarge, kindTooLarge, http.StatusRequestEntityTooLarge},
-	{asgi.ErrChannelFull, "ChannelFull", http.StatusServiceUnavailable},
-	{asgi.ErrStoreFailed, "StoreFailed", http.StatusServiceUnavailable},
-	{asgi.ErrClosed, "Closed", http.StatusServiceUnavailable},
-	{asgi.ErrWrongType, "WrongType", http.StatusBadRequest},
-	{codec.ErrMalformed, kindBadRequest, http.StatusBadRequest},
-	{errors.ErrUnsupported, kindNotFound, http.StatusNotFound},
-	{errMethod, kindMethod, http.StatusMethodNotAllowed},
-	{errNotAcceptable, kindNotAcceptable, http.StatusNotAcceptable},
-	{errMediaType, kindMediaType, http.StatusUnsupportedMediaType},
-	{errUnauthorized, "Unauthorized", http.StatusUnauthorized},
-	{errForbidden, "Forbidden", http.StatusForbidden},
+	{InvalidName, http.StatusBadRequest, asgi.ErrInvalidName},
+	{InvalidMessage, http.StatusBadRequest, asgi.ErrInvalidMessage},
+	{MessageTooLarge, http.StatusRequestEntityTooLarge, asgi.ErrMessageTooLarge},
+	{ChannelFull, http.StatusServiceUnavailable, asgi.ErrChannelFull},
+	{StoreFailed, http.StatusServiceUnavailable, asgi.ErrStoreFailed},
+	{Closed, http.StatusServiceUnavailable, asgi.ErrClosed},
+	{WrongType, http.StatusBadRequest, asgi.ErrWrongType},
+	{BadRequest, http.StatusBadRequest, codec.ErrMalformed},
+	{BadRequest, http.StatusBadRequest, os.ErrDeadlineExceeded}, // the body came too slowly
+	{NotFound, http.StatusNotFound, errors.ErrUnsupported},
+	{MethodNotAllowed, http.StatusMethodNotAllowed, nil},
+	{NotAcceptable, http.StatusNotAcceptable, nil},
+	{MediaType, http.StatusUnsupportedMediaType, nil},
+	{Unauthorized, http.StatusUnauthorized, nil},
+	{Forbidden, http.StatusForbidden, nil},
+	{NotReplayable, http.StatusUnprocessableEntity, nil},
+	{LoadFailed, http.StatusUnprocessableEntity, nil},
+	{NoAnswer, http.StatusBadGateway, nil},
+	{TooManyViewers, http.StatusServiceUnavailable, nil},
 }
-
-var (
-	errMethod        = errors.New("method not allowed")
-	errNotAcceptable = errors.New("not acceptable")
-	errMediaType     = errors.New("unsupported media type")
-	errUnauthorized  = errors.New("unauthorized")
-	errForbidden     = errors.New("forbidden")
-)
 
 // An Error is an error response. It matches the error of package asgi that its
 // kind names, so that errors.Is(err, asgi.ErrChannelFull) works over HTTP too.
 type Error struct {
-	Kind   string // like ChannelFull
-	Detail string
+	Kind   string `json:"error"` // like ChannelFull
+	Detail string `json:"detail"`
 }
 
 func (e *Error) Error() string { return e.Detail }
@@ -70,18 +80,35 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-func callError(kind, detail string) error { return &Error{kind, detail} }
-
-func badRequest(format string, args ...any) error {
-	return callError(kindBadRequest, fmt.Sprintf(format, args...))
-}
-
-// kindOf returns the kind and the status for an error.
-func kindOf(err error) (kind string, status int) {
+// Status returns the HTTP status of the error.
+func (e *Error) Status() int {
 	for _, row := range errorTable {
-		if errors.Is(err, row.err) {
-			return row.kind, row.status
+		if row.kind == e.Kind {
+			return row.status
 		}
 	}
-	return kindInternal, http.StatusInternalServerError
+	return http.StatusInternalServerError
+}
+
+// Errorf returns an error of a kind.
+func Errorf(kind, format string, args ...any) error {
+	return &Error{kind, fmt.Sprintf(format, args...)}
+}
+
+// ErrorOf returns the error response for an error.
+func ErrorOf(err error) *Error {
+	var own *Error
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &long):
+		return &Error{MessageTooLarge, fmt.Sprintf("the body is longer than %d MiB", long.Limit>>20)}
+	}
+	for _, row := range errorTable {
+		if row.err != nil && errors.Is(err, row.err) {
+			return &Error{row.kind, err.Error()}
+		}
+	}
+	return &Error{Internal, err.Error()}
 }

@@ -78,9 +78,9 @@ func (x *exchange) read(c *call) (*arguments, error) {
 	if _, err := buf.ReadFrom(http.MaxBytesReader(x.w, x.r.Body, limit)); err != nil {
 		var long *http.MaxBytesError
 		if errors.As(err, &long) {
-			return nil, callError(kindTooLarge, "the body is too long: the limit is "+strconv.FormatInt(limit, 10)+" bytes (--max-message)")
+			return nil, Errorf(MessageTooLarge, "the body is too long: the limit is %d bytes (--max-message)", limit)
 		}
-		return nil, badRequest("cannot read the body: %v", err)
+		return nil, Errorf(BadRequest, "cannot read the body: %v", err)
 	}
 	if buf.Len() == 0 && c.bodyless {
 		return newArguments(nil, c.keys)
@@ -97,14 +97,15 @@ func (x *exchange) respond(result asgi.Fields) { x.write(http.StatusOK, result) 
 
 // fail sends an error response, and logs unexpected errors.
 func (x *exchange) fail(err error) {
-	kind, status := kindOf(err)
+	e := ErrorOf(err)
+	status := e.Status()
 	if status == http.StatusInternalServerError && x.r.Context().Err() == nil {
 		x.h.log.Error("a call over HTTP failed", logkey.Path, x.r.URL.Path, logkey.Error, err)
 	}
 	if status == http.StatusServiceUnavailable {
 		x.w.Header().Set("Retry-After", "1")
 	}
-	x.write(status, asgi.Fields{{Key: "error", Value: kind}, {Key: "detail", Value: err.Error()}})
+	x.write(status, asgi.Fields{{Key: "error", Value: e.Kind}, {Key: "detail", Value: e.Detail}})
 }
 
 func (x *exchange) write(status int, fields asgi.Fields) {

@@ -44,7 +44,7 @@ func requestForm(h http.Header) (*form, error) {
 	case name == msgpackForm.mediaType:
 		return msgpackForm, nil
 	}
-	return nil, callError(kindMediaType, "unsupported body type "+text+"; send application/json or application/msgpack")
+	return nil, Errorf(MediaType, "unsupported body type %s; send application/json or application/msgpack", text)
 }
 
 // responseForm returns the form of the response: the one that the client
@@ -64,7 +64,7 @@ func responseForm(h http.Header, sent *form) (*form, error) {
 		}
 	}
 	if best == nil {
-		return nil, callError(kindNotAcceptable, "responses are application/json or application/msgpack; the Accept header "+accept+" allows neither")
+		return nil, Errorf(NotAcceptable, "responses are application/json or application/msgpack; the Accept header %s allows neither", accept)
 	}
 	return best, nil
 }

@@ -75,7 +75,7 @@ func (h *Handler) addWait(id string, cancel context.CancelCauseFunc) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.waits[id] != nil {
-		return badRequest("another receive with the id %q is waiting", id)
+		return Errorf(BadRequest, "another receive with the id %q is waiting", id)
 	}
 	h.waits[id] = cancel
 	return nil

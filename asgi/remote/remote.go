@@ -91,12 +91,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.respond(h.about())
 	case name == "":
 		w.Header().Set("Allow", "GET, HEAD")
-		x.fail(callError(kindMethod, "use GET "+Prefix+" for a description of the layer, or POST to a path under it for a call"))
+		x.fail(Errorf(MethodNotAllowed, "use GET %s for a description of the layer, or POST to a path under it for a call", Prefix))
 	case calls[name] == nil:
-		x.fail(callError(kindNotFound, "there is no call "+r.URL.Path))
+		x.fail(Errorf(NotFound, "there is no call %s", r.URL.Path))
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", "POST")
-		x.fail(callError(kindMethod, "use POST for calls"))
+		x.fail(Errorf(MethodNotAllowed, "use POST for calls"))
 	default:
 		x.call(calls[name])
 	}

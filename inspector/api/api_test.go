@@ -14,6 +14,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
+	"asgibox/asgi/remote"
 )
 
 func TestEveryErrorHasAKindAndAStatus(t *testing.T) {
@@ -22,24 +23,24 @@ func TestEveryErrorHasAKindAndAStatus(t *testing.T) {
 		kind   string
 		status int
 	}{
-		{&asgi.InvalidNameError{Name: "a b"}, InvalidName, 400},
-		{asgi.ErrInvalidMessage, InvalidMessage, 400},
-		{codec.ErrMalformed, BadRequest, 400},
-		{os.ErrDeadlineExceeded, BadRequest, 400},
-		{errors.ErrUnsupported, NotFound, 404}, // an extension that the layer lacks
-		{asgi.ErrMessageTooLarge, MessageTooLarge, 413},
-		{&http.MaxBytesError{Limit: 8 << 20}, MessageTooLarge, 413},
-		{Errorf(NotReplayable, "x"), NotReplayable, 422},
-		{Errorf(LoadFailed, "x"), LoadFailed, 422},
-		{Errorf(NoAnswer, "x"), NoAnswer, 502},
-		{asgi.ErrChannelFull, ChannelFull, 503},
-		{asgi.ErrStoreFailed, StoreFailed, 503},
-		{asgi.ErrClosed, Closed, 503},
-		{Errorf(TooManyViewers, "x"), TooManyViewers, 503},
-		{errors.New("x"), Internal, 500},
+		{&asgi.InvalidNameError{Name: "a b"}, remote.InvalidName, 400},
+		{asgi.ErrInvalidMessage, remote.InvalidMessage, 400},
+		{codec.ErrMalformed, remote.BadRequest, 400},
+		{os.ErrDeadlineExceeded, remote.BadRequest, 400},
+		{errors.ErrUnsupported, remote.NotFound, 404}, // an extension that the layer lacks
+		{asgi.ErrMessageTooLarge, remote.MessageTooLarge, 413},
+		{&http.MaxBytesError{Limit: 8 << 20}, remote.MessageTooLarge, 413},
+		{remote.Errorf(remote.NotReplayable, "x"), remote.NotReplayable, 422},
+		{remote.Errorf(remote.LoadFailed, "x"), remote.LoadFailed, 422},
+		{remote.Errorf(remote.NoAnswer, "x"), remote.NoAnswer, 502},
+		{asgi.ErrChannelFull, remote.ChannelFull, 503},
+		{asgi.ErrStoreFailed, remote.StoreFailed, 503},
+		{asgi.ErrClosed, remote.Closed, 503},
+		{remote.Errorf(remote.TooManyViewers, "x"), remote.TooManyViewers, 503},
+		{errors.New("x"), remote.Internal, 500},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("send: %w", c.err)} {
-			if e := ErrorOf(err); e.Kind != c.kind || e.Status() != c.status || e.Detail == "" {
+			if e := remote.ErrorOf(err); e.Kind != c.kind || e.Status() != c.status || e.Detail == "" {
 				t.Errorf("%v: %+v, status %d; want %s, %d", err, e, e.Status(), c.kind, c.status)
 			}
 		}
@@ -89,8 +90,8 @@ func TestAClientReadsResponsesLinesAndErrors(t *testing.T) {
 	if err != nil || !slices.Equal(lines, []string{"a", "b"}) {
 		t.Errorf("%q, %v", lines, err)
 	}
-	var refusal *Error
-	if err := c.Get(t.Context(), "/full", nil, nil); !errors.As(err, &refusal) || *refusal != (Error{ChannelFull, "the channel is full"}) {
+	var refusal *remote.Error
+	if err := c.Get(t.Context(), "/full", nil, nil); !errors.As(err, &refusal) || *refusal != (remote.Error{Kind: remote.ChannelFull, Detail: "the channel is full"}) {
 		t.Errorf("%v", err)
 	}
 	for path, want := range map[string]string{"/text": "not from an asgibox control server", "/none": "is it an asgibox control server?"} {

@@ -12,10 +12,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"asgibox/asgi/remote"
 )
 
 // A Client calls the control server of a running program. The server's error
-// responses are returned as [*Error].
+// responses are returned as [*remote.Error].
 type Client struct {
 	Base  string // URL of the server, without a slash at the end
 	Token string // empty if the server needs none
@@ -122,7 +124,7 @@ func (c *Client) open(ctx context.Context, method, path string, body io.Reader) 
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	refusal := &Error{}
+	refusal := &remote.Error{}
 	if json.NewDecoder(resp.Body).Decode(refusal) != nil || refusal.Detail == "" {
 		return nil, fmt.Errorf("%s responded with %s: is it an asgibox control server?", req.URL.Host, resp.Status)
 	}

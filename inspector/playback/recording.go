@@ -13,6 +13,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
+	"asgibox/asgi/remote"
 	"asgibox/inspector/api"
 )
 
@@ -67,7 +68,7 @@ func Read(r io.Reader) (*Recording, error) {
 			m.content, err = codec.DecodeJSON(m.Content)
 		}
 		if err != nil {
-			return nil, api.Errorf(api.BadRequest, "line %d of the recording: %v", n, err)
+			return nil, remote.Errorf(remote.BadRequest, "line %d of the recording: %v", n, err)
 		}
 		if !seen[m.ID] && m.Kind != "refused" {
 			seen[m.ID] = true
@@ -76,7 +77,7 @@ func Read(r io.Reader) (*Recording, error) {
 	}
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return nil, api.Errorf(api.MessageTooLarge, "the recording is longer than %d MiB", MaxBytes>>20)
+		return nil, remote.Errorf(remote.MessageTooLarge, "the recording is longer than %d MiB", MaxBytes>>20)
 	case err != nil:
 		return nil, err
 	}
