@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -121,6 +122,7 @@ func TestRequestsWaitInTheLayerWhileTheFirstThousandWait(t *testing.T) {
 			consumers: map[string]*consumer{
 				"http.request":      {limit: "k", run: func(ctx context.Context, j *workerpool.Job) error { <-release; return reply(ctx, j) }},
 				"websocket.receive": {run: reply},
+				"websocket.connect": {run: reply},
 			},
 			limits: []workerpool.Limit{{Key: "k", Channel: "http.request", Max: 1}},
 		}
@@ -135,9 +137,10 @@ func TestRequestsWaitInTheLayerWhileTheFirstThousandWait(t *testing.T) {
 			t.Errorf("%d are pending", stats.MessagesPending)
 		}
 		b.volatile("websocket.receive", "s", order(1))
+		b.volatile("websocket.connect", "new", order(0))
 		synctest.Wait()
-		if len(b.sent("s")) != 1 {
-			t.Error("other messages wait, too")
+		if len(b.sent("s")) != 1 || len(b.sent("new")) != 0 {
+			t.Errorf("an open socket was sent %v, a new one %v", b.sent("s"), b.sent("new"))
 		}
 		close(release)
 		synctest.Wait()
@@ -178,4 +181,68 @@ func TestALayerThatFailsToReceiveIsTriedAgainEverySecond(t *testing.T) {
 			t.Error("the request got no reply")
 		}
 	})
+}
+
+func TestTheLeaderTakesATaskThatNoOtherWorkerIsFreeFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		began := time.Now()
+		run := func(_ context.Context, j *workerpool.Job) error {
+			time.Sleep(time.Second)
+			l.add("%s %v", j.ReplyChannel(), time.Since(began))
+			return nil
+		}
+		a := &app{
+			consumers: map[string]*consumer{"http.request": {limit: "k", run: run}, "websocket.receive": {limit: "k", run: run}, "websocket.disconnect": {run: run}},
+			limits:    []workerpool.Limit{{Key: "k", Channel: "http.request", Max: 1}},
+		}
+		b := start(t, apps(a), workerpool.Options{Workers: 2, NoWatchdog: true})
+		b.volatile("websocket.receive", "a", order(0))
+		synctest.Wait()
+		b.volatile("websocket.disconnect", "a", order(1)) // waits in the lane
+		b.volatile("http.request", "b")                   // waits for the limit
+		time.Sleep(10 * time.Second)
+		if got := l.all(); len(got) != 3 || got[0] != "front!a 1s" || !slices.Contains(got, "front!a 2s") || !slices.Contains(got, "front!b 2s") {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+func TestAnApplicationMayHandleTheEndOfRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		a := on("http.disconnect", func(_ context.Context, j *workerpool.Job) error {
+			l.add("%s %v", j.ReplyChannel(), j.Gone(j.ReplyChannel()))
+			return nil
+		})
+		b := start(t, apps(a), workerpool.Options{})
+		b.volatile("http.disconnect", "a")
+		synctest.Wait()
+		l.want(t, "front!a true")
+	})
+}
+
+func TestTheSessionOfARequestEndsWithIt(t *testing.T) {
+	for _, session := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			a := on("http.request", func(ctx context.Context, j *workerpool.Job) error {
+				if session {
+					j.UseSession()
+				}
+				return reply(ctx, j)
+			})
+			b := start(t, apps(a), workerpool.Options{})
+			const key = "channel/front!a"
+			if err := b.layer.Set(t.Context(), nil, key, "value", time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			b.volatile("http.request", "a")
+			synctest.Wait()
+			b.volatile("http.disconnect", "a")
+			synctest.Wait()
+			if _, found, err := b.layer.Get(t.Context(), nil, key); err != nil || found == session {
+				t.Errorf("session %v: found %v, err = %v", session, found, err)
+			}
+		})
+	}
 }
