@@ -14,8 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser starts a Chromium that asks nobody but us, and answers what makes
-// tabs in it.
+// browser starts Chromium and returns a function that opens a tab. Chromium
+// sends requests only to the test's servers.
 func browser(t testing.TB) func() *tab {
 	t.Helper()
 	var path string
@@ -44,21 +44,23 @@ func browser(t testing.TB) func() *tab {
 		t.Fatal(err)
 	}
 	return func() *tab {
-		// Each tab is a browser to the page: it shares no storage.
+		// Tabs share no storage.
 		ctx, cancel := chromedp.NewContext(first, chromedp.WithNewBrowserContext())
 		t.Cleanup(cancel)
-		if err := chromedp.Do(ctx); err != nil { // what is made first lives as long as its context
+		if err := chromedp.Do(ctx); err != nil { // creates the target with the context without a timeout
 			t.Fatal(err)
 		}
 		return &tab{t, ctx}
 	}
 }
 
+// tab is a tab of the browser, with the test that uses it.
 type tab struct {
 	testing.TB
 	ctx context.Context
 }
 
+// do runs the steps.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -67,24 +69,24 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 		last, cancel := context.WithTimeout(b.ctx, time.Second)
 		defer cancel()
 		text, _ := chromedp.Run(last, chromedp.Evaluate[string](`document.body.innerText`))
-		b.Fatalf("%v; the page says:\n%s", err, text)
+		b.Fatalf("%v; the text of the page:\n%s", err, text)
 	}
 }
 
-// until waits for the page to make a condition true.
+// until waits until a condition holds on the page.
 func (b *tab) until(condition string) {
 	b.Helper()
 	b.do(chromedp.Poll[chromedp.Void](condition, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(patience)))
 }
 
-// shows waits for a text.
+// waitForText waits until the page contains a text.
 func (b *tab) waitForText(text string) {
 	b.Helper()
 	b.until(`document.body.innerText.includes(` + quoteJS(text) + `)`)
 }
 
-// comesToShow waits for a text on a page that loads itself again meanwhile,
-// which ends a wait in the old one.
+// waitForTextAcrossReloads waits for a text on a page that reloads itself. Each
+// reload ends a poll with an error.
 func (b *tab) waitForTextAcrossReloads(text string) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -96,14 +98,16 @@ func (b *tab) waitForTextAcrossReloads(text string) {
 			return
 		}
 		if ctx.Err() != nil {
-			b.Fatalf("the page never shows %q: %v", text, err)
+			b.Fatalf("the page never contains %q: %v", text, err)
 		}
 	}
 }
 
+// quoteJS returns text as a JavaScript literal.
 func quoteJS(text string) string { return "`" + strings.ReplaceAll(text, "`", "\\`") + "`" }
 
-// picture keeps a screenshot where ASGIBOX_PICTURES says, for people to look at.
+// screenshot saves a picture of the page in the folder ASGIBOX_PICTURES, if it
+// is set.
 func (b *tab) screenshot(name string) {
 	folder := os.Getenv("ASGIBOX_PICTURES")
 	if folder == "" {
@@ -118,22 +122,22 @@ func (b *tab) screenshot(name string) {
 	}
 }
 
-// is fails unless the expression is true now.
+// check fails unless the expression is true.
 func (b *tab) check(what, expression string) {
 	b.Helper()
 	if b.integer("Number("+expression+")") != 1 {
-		b.Errorf("not so: %s", what)
+		b.Errorf("false: %s", what)
 	}
 }
 
-// write writes into a field as a person does, who ends in it.
+// typeInto sets a field as typing does and leaves the focus in it.
 func (b *tab) typeInto(selector, value string) {
 	b.Helper()
 	b.until(`!!document.querySelector(` + quoteJS(selector) + `)`)
 	b.run(`const f = document.querySelector(` + quoteJS(selector) + `); f.focus(); f.value = ` + quoteJS(value) + `; f.dispatchEvent(new Event("input", {bubbles: true}))`)
 }
 
-// copied clicks a button that copies, and answers what it would have copied.
+// copyWith clicks a button and returns the text that it copies.
 func (b *tab) copyWith(button string) string {
 	b.Helper()
 	b.run(`window.copied = ""; navigator.clipboard.writeText = async (text) => { window.copied = text; }`)
@@ -142,13 +146,13 @@ func (b *tab) copyWith(button string) string {
 	return b.text(`window.copied`)
 }
 
-// keyed presses a key.
+// pressKey presses a key.
 func (b *tab) pressKey(key string) {
 	b.Helper()
 	b.do(chromedp.KeyEvent(key))
 }
 
-// prefers makes the page believe that its reader prefers something.
+// setMedia sets a media feature of the page, such as a preference.
 func (b *tab) setMedia(feature, value string) {
 	b.Helper()
 	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -159,23 +163,24 @@ func (b *tab) setMedia(feature, value string) {
 	}))
 }
 
-// as is a condition that comes to hold while something is done again and again.
-func (b *tab) repeatUntil(again func(), condition string) {
+// repeatUntil repeats an action until a condition holds.
+func (b *tab) repeatUntil(action func(), condition string) {
 	b.Helper()
-	for end := time.Now().Add(patience); b.integer(`Number(Boolean(`+condition+`))`) == 0; again() {
+	for end := time.Now().Add(patience); b.integer(`Number(Boolean(`+condition+`))`) == 0; action() {
 		if time.Now().After(end) {
-			b.Fatalf("it never holds: %s", condition)
+			b.Fatalf("never: %s", condition)
 		}
 	}
 }
 
+// click clicks the first element that matches.
 func (b *tab) click(selector string) {
 	b.Helper()
 	b.until(`!!document.querySelector(` + quoteJS(selector) + `)`)
 	b.run(`document.querySelector(` + quoteJS(selector) + `).click()`)
 }
 
-// press clicks the button with that text.
+// clickButton clicks the button with that text.
 func (b *tab) clickButton(text string) {
 	b.Helper()
 	find := `[...document.querySelectorAll("dialog[open] button, main button")].find(x => x.textContent === ` + quoteJS(text) + `)`
@@ -183,7 +188,7 @@ func (b *tab) clickButton(text string) {
 	b.run(`(` + find + `).click()`)
 }
 
-// fill writes into a field of the open dialog.
+// fill sets a field of the open dialog.
 func (b *tab) fill(name, value string) {
 	b.Helper()
 	field := `document.querySelector("dialog[open] [name=` + name + `]")`
@@ -191,17 +196,17 @@ func (b *tab) fill(name, value string) {
 	b.run(field + `.value = ` + quoteJS(value) + `; undefined`)
 }
 
-// refuses submits the open dialog with what is wrong in a field: the dialog says
-// so, and keeps what was typed.
+// submitInvalid submits the open dialog with an invalid field. The dialog must
+// show an error and keep the value.
 func (b *tab) submitInvalid(name, value, want string) {
 	b.Helper()
 	b.fill(name, value)
 	b.click(`dialog[open] [type=submit]`)
 	b.until(`document.querySelector("dialog[open] .wrong")?.textContent.includes(` + quoteJS(want) + `)`)
-	b.check("what was typed stays", `document.querySelector("dialog[open] [name=`+name+`]").value === `+quoteJS(value))
+	b.check("the typed text stays", `document.querySelector("dialog[open] [name=`+name+`]").value === `+quoteJS(value))
 }
 
-// evaluate answers what an expression comes to on the page.
+// evaluate returns the value of an expression on the page.
 func evaluate[T any](b *tab, expression string) T {
 	b.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
@@ -217,11 +222,13 @@ func (b *tab) run(statements string) {
 	b.do(chromedp.Evaluate[chromedp.Void]("{" + statements + "}"))
 }
 
+// integer returns the value of an expression.
 func (b *tab) integer(expression string) int {
 	b.Helper()
 	return evaluate[int](b, expression)
 }
 
+// text returns the value of an expression.
 func (b *tab) text(expression string) string {
 	b.Helper()
 	return evaluate[string](b, expression)

@@ -15,7 +15,7 @@ func TestCompletionScriptsCompleteCommands(t *testing.T) {
 			t.Errorf("%s: status %d: %s", shell, status, out)
 		}
 	}
-	// What the scripts ask for when somebody presses Tab.
+	// The scripts run this command for Tab.
 	_, out := runCommand(t, "__complete", "")
 	for _, cmd := range cli.NewRoot().Commands() {
 		if !strings.Contains(out, cmd.Name()+"\t") {
@@ -27,8 +27,8 @@ func TestCompletionScriptsCompleteCommands(t *testing.T) {
 	}
 }
 
-// bashTab is what Bash does when somebody presses Tab, with the one function of
-// the package bash-completion that the script needs.
+// bashTab does the same as Tab in Bash. It defines the one function of the package
+// bash-completion that the script calls.
 const bashTab = `
 _get_comp_words_by_ref() { cur="${COMP_WORDS[COMP_CWORD]}"; prev="${COMP_WORDS[COMP_CWORD-1]}"; words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
 compopt() { :; }

@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// dup answers a descriptor of the same file that no *os.File owns.
+// dup returns a descriptor of the same file that no *os.File closes.
 func dup(f *os.File) (int, error) { return syscall.Dup(int(f.Fd())) }

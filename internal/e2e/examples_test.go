@@ -13,7 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// chatEvent is what the chat sends, of whichever kind.
+// chatEvent is any event of the chat.
 type chatEvent struct {
 	Event string
 	Who   string
@@ -22,7 +22,7 @@ type chatEvent struct {
 	Said  []chatEvent
 }
 
-// event reads frames until one of that kind comes.
+// waitForEvent reads events until one has that kind.
 func (s *socket) waitForEvent(kind string) chatEvent {
 	s.p.Helper()
 	for {
@@ -74,7 +74,7 @@ func TestChatExample(t *testing.T) {
 	}
 	cy := p.dial("/chat/kitchen/Cy")
 	cy.waitForEvent("welcome")
-	cy.send("is anybody here?") // nobody in the lobby hears it
+	cy.send("is anybody here?") // not sent to the lobby
 	ben.send("hello <b>all</b>")
 	for _, s := range []*socket{ada, ben} {
 		if e := s.waitForEvent("said"); e.Who != "Ben" || e.Text != "hello <b>all</b>" {
@@ -90,7 +90,7 @@ func TestChatExample(t *testing.T) {
 		t.Errorf("%v %s", err, body)
 	}
 
-	// An edit counts from the next message on, for whoever is connected.
+	// A changed file handles the next message of every connection.
 	app, err := os.ReadFile(dir + "/app.star")
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestChatExample(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 
-	// What was said outlives the server, who is here does not.
+	// The history is stored, the list of users is not.
 	for _, s := range []*socket{ada, cy} {
 		s.c.CloseNow()
 	}
@@ -144,11 +144,11 @@ func TestJobsExample(t *testing.T) {
 			t.Fatal(err)
 		}
 		var j job
-		_ = json.Unmarshal(body, &j) // a refusal is no JSON
+		_ = json.Unmarshal(body, &j) // an error is not JSON
 		return r.StatusCode, j
 	}
 	if status, _ := post("many"); status != 400 {
-		t.Errorf("nonsense is answered %d", status)
+		t.Errorf("an invalid number returns %d", status)
 	}
 	status, queued := post("1000")
 	if status != 202 || queued.State != "queued" {
@@ -211,7 +211,7 @@ func TestChatExampleInTwoBrowsers(t *testing.T) {
 	ben.say("Morning! Is <b>this</b> drawn as text?")
 	ada.waitForText("Is <b>this</b> drawn as text?")
 
-	// If a socket closed, its page would connect anew and be welcomed again.
+	// If a socket closed, its page would connect again and remove the mark.
 	for _, b := range []*tab{ada, ben} {
 		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#log").append(Object.assign(document.createElement("li"), {id: "mark"}))`))
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-func testNoticesOnEveryView(t *testing.T, b *tab) {
+func testNotices(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, inspectedApp, "--store", "memory")
 	p.openView(b, "state")
@@ -31,7 +31,7 @@ func testNoticesOnEveryView(t *testing.T, b *tab) {
 	p.mustCommand("resume", "jobs")
 	b.until(`!document.querySelector(".notice")`)
 
-	// The server goes, and another comes in its place.
+	// The page reconnects to the next server.
 	control := p.controlAddress()
 	p.stop()
 	b.waitForText("No connection to the server since")
@@ -43,7 +43,7 @@ func testNoticesOnEveryView(t *testing.T, b *tab) {
 	b.waitForText("Generation 1")
 }
 
-func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
+func testTokenAndNoWorkers(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1600, 860))
 	p := start(t, inspectedApp, "--store", "memory", "--no-workers", "--control", "0.0.0.0:0", "--bind", "0.0.0.0")
 	p.openView(b, "reloads")
@@ -81,7 +81,7 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 		}
 	}
 
-	// By another name the application is there as well, and says whom it lets in.
+	// Under another host name the application refuses the origin and names the flag.
 	host := externalAddress(t)
 	if host == "" {
 		t.Log("this machine has no address but loopback")
@@ -99,13 +99,13 @@ func testElsewhereAndWithoutWorkers(t *testing.T, b *tab) {
 	p.mustCommand("send", "http.request", `{"method": "GET", "path": "/x", "reply_channel": "nobody"}`)
 	b.openMessage("GET /x")
 	b.clickButton("curl")
-	b.until(`!!document.querySelector("dialog[open] [name=text]")`) // no clipboard for such a page
+	b.until(`!!document.querySelector("dialog[open] [name=text]")`) // the page has no access to the clipboard
 	if got := b.text(`document.querySelector("dialog [name=text]").value`); !strings.Contains(got, "'http://"+host+":") {
 		t.Errorf("as curl: %s", got)
 	}
 }
 
-// outside answers an address of this machine that is not loopback, or "".
+// externalAddress returns an address of this machine that is not loopback, or "".
 func externalAddress(t *testing.T) string {
 	t.Helper()
 	addrs, err := net.InterfaceAddrs()

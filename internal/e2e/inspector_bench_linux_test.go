@@ -21,9 +21,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// BenchmarkPage is what an open view of the inspector takes: each iteration is a
-// second in which it is open, while nothing happens or the four lines answer
-// 15,000 requests, if they can.
+// BenchmarkPage measures the cost of an open view of the inspector. In each
+// iteration it is open for a second, without traffic or while the four lines get
+// up to 15,000 requests.
 func BenchmarkPage(b *testing.B) {
 	for _, view := range []string{"messages", "flow"} {
 		for _, load := range []string{"quiet", "load"} {
@@ -43,8 +43,8 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
-// measure reports what the page takes while during runs: the renderer's CPU
-// time, the gaps between frames of the tty, and tasks of 50 ms or more.
+// measure reports the cost of the page while during runs: the renderer's CPU
+// time, the gaps between frames, and tasks of 50 ms or more.
 func (b *tab) measure(to *testing.B, during func()) {
 	b.do(chromedp.Evaluate[chromedp.Void](`{
 		window.gaps = []; window.long = [];
@@ -66,9 +66,8 @@ func (b *tab) measure(to *testing.B, during func()) {
 	to.ReportMetric(float64(b.integer(`document.querySelectorAll("*").length`)), "elements")
 }
 
-// pipeline sends so many requests a second, if the server can take them, over
-// sixteen connections, a hundredth of a second's worth at a time. What it
-// answers ends that, and reports how many messages that were.
+// sendLoad sends up to perSecond requests over sixteen connections, in batches
+// every 10 ms, until stop is called. stop reports the rate of messages.
 func (p *program) sendLoad(b *testing.B, perSecond int) (stop func()) {
 	const connections = 16
 	ctx, cancel := context.WithCancel(context.Background())
@@ -110,7 +109,7 @@ func (p *program) sendLoad(b *testing.B, perSecond int) (stop func()) {
 	}
 }
 
-// streamed reads the stream of a view for so long, and answers its bytes.
+// readStream reads the stream of a view for a time and returns its size in bytes.
 func (p *program) readStream(view string, span time.Duration) int64 {
 	ctx, cancel := context.WithTimeout(context.Background(), span)
 	defer cancel()
@@ -127,7 +126,7 @@ func (p *program) readStream(view string, span time.Duration) int64 {
 	return n
 }
 
-// rendererTime answers the CPU time of all renderers of browsers that this
+// rendererTime returns the CPU time of all renderers of browsers that this
 // process has started.
 func rendererTime(t testing.TB) (all time.Duration) {
 	names, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -152,7 +151,7 @@ func rendererTime(t testing.TB) (all time.Duration) {
 	return all
 }
 
-// ours reports whether a process descends from this one.
+// isDescendant reports whether a process descends from this one.
 func isDescendant(name string) bool {
 	pid := filepath.Base(filepath.Dir(name))
 	for pid != "0" && pid != "1" && pid != "" {

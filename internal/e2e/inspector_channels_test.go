@@ -34,7 +34,7 @@ func testPausedChannel(t *testing.T, b *tab) {
 		t.Errorf("after resuming: %q", got)
 	}
 
-	// Replies are paused for all connections of a server.
+	// A pause of replies applies to all connections of a server.
 	reply := b.text(`document.querySelector("main tbody .chip[title^='asgibox.response.']").title`)
 	b.clickButton("Pause a channel…")
 	b.fill("channel", reply+"abc")
@@ -48,10 +48,10 @@ func testPausedChannel(t *testing.T, b *tab) {
 		t.Errorf("after resuming the replies: %q", got)
 	}
 
-	// What is opened and edited is what was sent, numbers and bytes too.
+	// The opened and edited message is the sent one, with its numbers and bytes.
 	p.mustCommand("send", "jobs", `{"one": 1.0, "big": 9007199254740993, "data": "\uffffAP8="}`)
 	p.openView(b, "channels?name=jobs")
-	edited := func() {
+	editUnchanged := func() {
 		b.until(`!!document.querySelector(".waits")`)
 		b.check("the opened row has the numbers", `[...document.querySelectorAll(".waits .inside .literal")].map((n) => n.textContent).join() === "1.0,9007199254740993"`)
 		b.clickButton("Edit…")
@@ -67,10 +67,10 @@ func testPausedChannel(t *testing.T, b *tab) {
 		b.clickButton("Replace")
 		b.until(`!document.querySelector("dialog[open]")`)
 	}
-	edited()
+	editUnchanged()
 	p.openView(b, "flow")
 	b.click(`[data-channel="jobs"] .name`)
-	edited()
+	editUnchanged()
 	if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, `"one":1.0`) || !strings.Contains(got, "9007199254740993") || !strings.Contains(got, "AP8=") {
 		t.Errorf("after it was edited: %s", got)
 	}
@@ -85,7 +85,7 @@ func testChaosSliders(t *testing.T, b *tab) {
 	b.submitInvalid("channel", "no name", "no name")
 	b.clickButton("Cancel")
 	b.clickButton("Chaos…")
-	b.submitInvalid("rules", "jobs:lose=1%", "there are drop, delay and reorder")
+	b.submitInvalid("rules", "jobs:lose=1%", "use drop, delay or reorder")
 	b.clickButton("Cancel")
 	rows := `document.querySelectorAll(".scroll tbody tr").length`
 	b.until(rows + ` > 1`)
@@ -105,15 +105,15 @@ func testChaosSliders(t *testing.T, b *tab) {
 	b.screenshot("inspector-chaos")
 	p.mustCommand("send", "jobs", `{"n": 2}`)
 
-	// The sliders begin at the rule that counts, and leave what they do not move.
-	slidersSay := func(want string) {
+	// The sliders start at the rule that applies. Moving one keeps the others.
+	expectSliders := func(want string) {
 		t.Helper()
 		b.until(`[...document.querySelectorAll("details.chaos output")].map((o) => o.textContent).join() === ` + quoteJS(want))
 	}
 	b.clickButton("Chaos…")
 	b.fill("rules", "job*:drop=0.5%,delay=50ms..200ms,reorder=5%\nother:drop=1%")
 	b.clickButton("Apply")
-	slidersSay("0.5 %,50–200 ms,5 %")
+	expectSliders("0.5 %,50–200 ms,5 %")
 	b.screenshot("inspector-chaos-range")
 	slide("drop", "10")
 	b.waitForText("is on: jobs:drop=10%,delay=50ms..200ms,reorder=5%")

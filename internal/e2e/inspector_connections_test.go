@@ -8,7 +8,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-func testConnectionsAreWrittenToAndClosed(t *testing.T, b *tab) {
+func testConnectionForms(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, inspectedApp, "--store", "memory")
 	// The link of an earlier server leads to no socket.

@@ -6,7 +6,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// drawn is a condition: dots are drawn on Flow, within the element.
+// dotsIn is the condition that Flow draws dots within the element.
 func dotsIn(selector string) string {
 	return `(() => {
 		const canvas = document.querySelector("canvas.dots"), all = canvas.getBoundingClientRect();
@@ -17,7 +17,7 @@ func dotsIn(selector string) string {
 	})()`
 }
 
-func testFlowShowsWhatMoves(t *testing.T, b *tab) {
+func testFlow(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	b.setMedia("prefers-color-scheme", "dark")
 	p := start(t, chatApp, "--store", "memory")

@@ -9,14 +9,14 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-func testNarrowAndByKeyboard(t *testing.T, b *tab) {
+func testNarrowWindow(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(400, 860))
 	p := start(t, inspectedApp, "--store", "memory")
 	s := p.dial("/" + strings.Repeat("a-path-that-does-not-end/", 9))
 	s.exchange(strings.Repeat("words without end ", 30))
 	s.exchange(strings.Repeat("x", 3000))
 	p.get("/?x=" + strings.Repeat("y", 700))
-	fits := func(what string) {
+	checkWidth := func(what string) {
 		t.Helper()
 		if wide := b.integer(`document.documentElement.scrollWidth - innerWidth`); wide > 0 {
 			t.Errorf("%s: %d pixels wider than the window", what, wide)
@@ -24,37 +24,37 @@ func testNarrowAndByKeyboard(t *testing.T, b *tab) {
 	}
 	p.openView(b, "messages")
 	b.until(`document.querySelectorAll(".messages tr[data-id]").length >= 7`)
-	fits("messages")
+	checkWidth("messages")
 	b.do(chromedp.KeyEvent("j"), chromedp.KeyEvent("j"))
 	b.until(`document.querySelectorAll(".messages tr")[2].classList.contains("selected") && document.activeElement === document.querySelector(".messages tr.selected")`)
 	b.until(`document.querySelectorAll(".waterfall .wrow").length > 1`)
-	fits("a message")
+	checkWidth("a message")
 	b.openMessage("xxxx")
 	b.until(`document.querySelector(".detail").innerText.includes("xxxx")`)
-	fits("a long text")
+	checkWidth("a long text")
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.until(`document.querySelector(".detail").hidden`)
 
 	b.do(chromedp.KeyEvent("3"))
 	b.until(`document.querySelectorAll("main tr[tabindex]").length === 1`)
-	fits("connections")
+	checkWidth("connections")
 	b.do(chromedp.KeyEvent("j"), chromedp.KeyEvent(kb.Enter))
 	b.until(`document.querySelectorAll(".frame").length >= 4`)
 	b.run(`document.querySelectorAll(".frame summary")[1].click()`)
 	b.until(`!!document.querySelector(".frame .full dl")`)
-	fits("a connection")
+	checkWidth("a connection")
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.until(`document.querySelector(".detail").hidden`)
 	b.do(chromedp.KeyEvent("/"))
 	b.until(`document.activeElement.type === "search"`)
-	b.do(chromedp.KeyEvent("9")) // is written
+	b.do(chromedp.KeyEvent("9")) // types into the field
 	b.until(`document.activeElement.value.endsWith("9")`)
 	b.do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent("9"))
 	b.until(`document.querySelector("#view").dataset.view === "reloads"`)
-	fits("reloads")
+	checkWidth("reloads")
 	p.save("app.star", inspectedApp+`nonsense("`+strings.Repeat("long ", 60)+"\")\n")
 	b.until(`document.querySelectorAll(".load mark, .log mark").length === 2`)
-	fits("a load that failed")
+	checkWidth("a load that failed")
 	b.check("only the source is cut, and scrolls by itself", `[...document.querySelectorAll(".load, .log, .traceback, .traceback > pre")].every((e) => e.scrollWidth <= e.clientWidth) && [...document.querySelectorAll(".traceback .code")].every((e) => e.scrollWidth > e.clientWidth)`)
 	b.check("the log's error has the width of the page", `document.querySelector(".log .traceback").clientWidth > 300`)
 	b.check("the page scrolls, not a part of it", `document.querySelector(".scroll").scrollHeight <= document.querySelector(".scroll").clientHeight`)
@@ -68,14 +68,14 @@ func testNarrowAndByKeyboard(t *testing.T, b *tab) {
 	b.until(`document.querySelectorAll(".socket .tag.good").length === 1`)
 	b.click(`.play form button.primary`)
 	b.until(`!!document.querySelector(".answered")`)
-	fits("play")
+	checkWidth("play")
 	b.run(`document.activeElement.blur()`)
 	b.do(chromedp.KeyEvent("?"))
 	b.until(`document.querySelector("dialog").open && document.activeElement.textContent === "Close"`)
 	for _, key := range []string{"1 – 9", "/", "j, ↓ and k, ↑", "Enter", "Esc", "Space", "t", "?"} {
 		b.check("the help has "+key, `[...document.querySelectorAll("dialog kbd")].some((k) => k.textContent === `+quoteJS(key)+`)`)
 	}
-	fits("the help")
+	checkWidth("the help")
 	b.do(chromedp.KeyEvent(kb.Tab))
 	b.check("the focus stays in the dialog", `document.querySelector("dialog").contains(document.activeElement) || document.activeElement === document.body`)
 	b.do(chromedp.KeyEvent(kb.Escape))
@@ -117,11 +117,11 @@ func testNarrowPage(t *testing.T, b *tab) {
 				t.Errorf("%s is %d pixels wider than a page of %d", view.hash, n, width)
 			}
 			if n := b.integer(`Math.max(0, ...[...document.querySelectorAll(".scroll, .detail, .drawer")].map((e) => e.scrollWidth - e.clientWidth))`); n > 0 {
-				t.Errorf("%s: something is cut by %d pixels at %d", view.hash, n, width)
+				t.Errorf("%s: %d pixels are cut at %d", view.hash, n, width)
 			}
 			if strings.HasPrefix(view.hash, "connections?") && width == 1280 {
 				b.run(`for (const [i, text] of [[4, "12.3k · 123.4 MiB"], [5, "12.3k · 123.4 MiB"], [6, "1,000 · 15.9 MiB"]]) document.querySelector(".sockets-open tbody tr").children[i].firstChild.textContent = text`)
-				b.check("much in figures fits", `document.querySelector(".scroll").scrollWidth <= document.querySelector(".scroll").clientWidth`)
+				b.check("large numbers are not cut", `document.querySelector(".scroll").scrollWidth <= document.querySelector(".scroll").clientWidth`)
 				b.screenshot("connections-full")
 			}
 			if strings.HasPrefix(view.hash, "channels?") {
@@ -135,12 +135,12 @@ func testNarrowPage(t *testing.T, b *tab) {
 			if tables := view.hash != "flow"; (cards > 0) != (tables && width == 400) {
 				t.Errorf("%s has %d cards at %d", view.hash, cards, width)
 			}
-			b.screenshot(fmt.Sprintf("fits-%s-%d", strings.SplitN(view.hash, "?", 2)[0], width))
+			b.screenshot(fmt.Sprintf("layout-%s-%d", strings.SplitN(view.hash, "?", 2)[0], width))
 		}
 	}
 }
 
-// unitsAreSaid checks numbers at the edge of a unit.
+// checkUnits checks numbers at the limit of a unit.
 func (b *tab) checkUnits() {
 	b.Helper()
 	b.run(`import("/js/dom.js").then((m) => { window.dom = m; })`)
@@ -181,13 +181,13 @@ func testColoursAndMotion(t *testing.T, b *tab) {
 	}
 	b.repeatUntil(talk, `document.querySelector(".lines .route.lit.in") && document.querySelector(".lines .route.lit.reply") && document.querySelector(".lines .route.lit.group")`)
 	if b.integer(`Number(`+dotsIn(".stage")+`)`) != 0 {
-		t.Error("dots move though the reader wants less motion")
+		t.Error("dots move although the reader prefers less motion")
 	}
 	b.screenshot("flow-still")
 	b.until(`!document.querySelector(".lines .route.lit")`)
 }
 
-func testKeyboardAlone(t *testing.T, b *tab) {
+func testKeyboard(t *testing.T, b *tab) {
 	const escape = "\u001b"
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, chatApp, "--store", "memory")
@@ -233,7 +233,7 @@ func testKeyboardAlone(t *testing.T, b *tab) {
 	b.pressKey(escape)
 	b.until(`document.querySelector(".detail").hidden && document.activeElement === document.querySelectorAll("main tbody tr")[1]`)
 
-	// The row that has the focus counts, whatever is open.
+	// Keys apply to the row with the focus, not to the open one.
 	p.mustCommand("send", "jobs", `{"n": 1}`)
 	row := func(name string) string {
 		return `[...document.querySelectorAll("main tbody tr")].find((r) => r.key === "` + name + `")`

@@ -12,7 +12,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// inspectedApp says back what it gets, and gives some work to others.
+// inspectedApp replies with its input and sends jobs to a channel.
 const inspectedApp = `
 def connect(message):
     message.reply_channel.send({"accept": True})
@@ -44,7 +44,7 @@ channel_routing = [
 ]
 `
 
-// copiedAndRun copies as curl and answers what the command says, as text.
+// runCopiedCurl copies the message as curl, runs it and returns its output.
 func (b *tab) runCopiedCurl() string {
 	b.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -59,15 +59,17 @@ func (b *tab) runCopiedCurl() string {
 	return strings.ToValidUTF8(string(out), "\ufffd")
 }
 
+// rowOf finds the row of a message, followed by a text and "))".
 const rowOf = `[...document.querySelectorAll(".messages tr[data-id]")].find((r) => r.textContent.includes(`
 
+// openMessage opens the message whose row contains a text.
 func (b *tab) openMessage(text string) {
 	b.Helper()
 	b.until(`!!` + rowOf + quoteJS(text) + `))`)
 	b.run(rowOf + quoteJS(text) + `)).click()`)
 }
 
-func testMessagesAreFilteredAndHeld(t *testing.T, b *tab) {
+func testMessageFilterAndHold(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, inspectedApp, "--store", "memory")
 	s := p.dial("/talk")
@@ -90,7 +92,7 @@ func testMessagesAreFilteredAndHeld(t *testing.T, b *tab) {
 	b.typeInto("main input[type=search]", "path:/talk")
 	b.waitForText("you said one")
 
-	// Held, the list stands still and counts.
+	// While the list is held, it does not move and counts new messages.
 	b.do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent(" "))
 	b.waitForText("held · 0 new")
 	rows := b.integer(`document.querySelectorAll(".messages tr[data-id]").length`)
@@ -101,7 +103,7 @@ func testMessagesAreFilteredAndHeld(t *testing.T, b *tab) {
 	b.clickButton("Continue")
 	b.waitForText("you said three")
 
-	// So it does while a message is open.
+	// The same is true while a message is open.
 	b.openMessage("you said two")
 	b.waitForText("Content")
 	b.run(`window.selected = document.querySelector(".messages tr.selected"); window.top0 = selected.getBoundingClientRect().top`)
@@ -117,7 +119,7 @@ func testMessagesAreFilteredAndHeld(t *testing.T, b *tab) {
 	b.until(`document.querySelector(".detail").hidden`)
 }
 
-func testChainIsAWaterfall(t *testing.T, b *tab) {
+func testWaterfall(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, inspectedApp, "--store", "memory")
 	p.get("/?x=1&y=%5B2%5D")
@@ -140,16 +142,16 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 	b.run(`[...document.querySelectorAll(".detail button")].find((x) => x.textContent === "Replay").focus()`)
 	b.do(chromedp.KeyEvent(kb.Enter))
 	b.waitForText("Replayed: 200 in")
-	b.check("the answer is in the dialog", `document.querySelector("dialog").innerText.includes("GET 1")`)
+	b.check("the response is in the dialog", `document.querySelector("dialog").innerText.includes("GET 1")`)
 	b.clickButton("Close")
 	b.until(`!document.querySelector("dialog").open && document.activeElement.textContent === "Replay"`)
 
 	if got := b.runCopiedCurl(); !strings.Contains(got, "GET 1") {
-		t.Errorf("the copied command said %s", got)
+		t.Errorf("the copied command printed %s", got)
 	}
 	b.do(chromedp.KeyEvent(kb.Escape))
 
-	// So is one with a body that is longer than an argument may be.
+	// A body may be longer than an argument of a command.
 	for kind, body := range map[string]string{"text": strings.Repeat("it's 100% \\n\n", 200<<10/12), "binary": strings.Repeat("\x00'\xff", 200<<10/3)} {
 		if _, err := http.Post(p.url+"/?x="+kind, "text/plain", strings.NewReader(body)); err != nil {
 			t.Fatal(err)
@@ -159,7 +161,7 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 		b.waitForText("Content")
 		want := "POST " + kind + " " + strings.ToValidUTF8(body, "\ufffd")
 		if got := b.runCopiedCurl(); !strings.Contains(got, want) {
-			t.Errorf("%s: of %d bytes came %d: %.300q", kind, len(want), len(got), got)
+			t.Errorf("%s: want %d bytes, got %d: %.300q", kind, len(want), len(got), got)
 		}
 	}
 	p.mustCommand("flush", "--yes")
@@ -183,7 +185,7 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 		t.Errorf("curl sent %s", got)
 	}
 
-	// Of many copies to a group a few are shown at once.
+	// Only a few copies of a group message are shown at first.
 	for i := range 12 {
 		p.mustCommand("group", "add", "all", "work."+strconv.Itoa(i))
 	}
@@ -191,7 +193,7 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 	b.typeInto("main input[type=search]", "group:all")
 	b.openMessage("to everybody")
 	b.waitForText("7 more copies to the group all, waiting")
-	b.check("the open one is shown", `!!document.querySelector(".waterfall .selected")`)
+	b.check("the open message is shown", `!!document.querySelector(".waterfall .selected")`)
 	b.run(`document.querySelector(".fold").click()`)
 	b.until(`document.querySelectorAll(".waterfall .wrow").length === 12`)
 
@@ -199,7 +201,7 @@ func testChainIsAWaterfall(t *testing.T, b *tab) {
 	b.fill("message", `{"text": `)
 	b.clickButton("Send")
 	b.waitForText("The message is not JSON")
-	b.check("what was written stays", `document.querySelector("dialog [name=message]").value === '{"text": '`)
+	b.check("the typed text stays", `document.querySelector("dialog [name=message]").value === '{"text": '`)
 	b.do(chromedp.KeyEvent(kb.Escape))
 }
 

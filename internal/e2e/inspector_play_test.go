@@ -8,11 +8,11 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-func testPlayRemembers(t *testing.T, b *tab) {
+func testPlayHistory(t *testing.T, b *tab) {
 	b.do(chromedp.EmulateViewport(1280, 860))
 	p := start(t, inspectedApp, "--store", "memory")
 	p.openView(b, "play")
-	// What is no history of ours must not break the page.
+	// Invalid stored data must not break the page.
 	b.run(`for (const [key, value] of [["play.request", "{"], ["play.requests", '[{"method": 1}, null]'], ["play.frames", '{"a": 1}'], ["play.wspath", "7"], ["theme", '"purple"']]) localStorage.setItem(key, value)`)
 	p.openView(b, "play")
 
@@ -28,14 +28,14 @@ func testPlayRemembers(t *testing.T, b *tab) {
 	request("GET", "/data", "", "text", "", `"markup": "<b>bold</b>"`)
 	b.check("JSON is indented", `document.querySelector(".answer pre").textContent.includes("\n  \"list\": [\n    1,\n    2.0\n  ]")`)
 	request("GET", "/picture", "", "text", "", "89 50 4e 47 00")
-	b.check("nothing of it is HTML", `!document.querySelector(".answer :is(b:not(.status), img, script)")`)
+	b.check("the response is not drawn as HTML", `!document.querySelector(".answer :is(b:not(.status), img, script)")`)
 	request("POST", "/?x=2", "X-Odd: yes", "hex", "61 62", "POST 2 ab yes")
 	request("PUT", "/", "", "base64", "YWJj", "PUT  abc")
 	request("PUT", "/", "", "hex", "6", "one is missing")
 	request("GET", "/", "no header", "text", "", "Line 1 of the headers is not a header")
 	b.typeInto(`.play form:not(.line) textarea`, "")
 
-	// The history is picked from, sent again, kept over a reload of the page.
+	// The history survives a reload; its requests can be selected and sent again.
 	history := `[...document.querySelectorAll(".past li")].map((l) => l.querySelector("b").textContent + " " + l.querySelector(".path").textContent).join()`
 	b.until(history + ` === "PUT /,POST /?x=2,GET /picture,GET /data"`)
 	p.openView(b, "play")
@@ -67,7 +67,7 @@ func testPlayRemembers(t *testing.T, b *tab) {
 	write(".socket", "base64", "AAIC")
 	b.until(`document.querySelectorAll(".talk")[0].innerText.split("00 02 02").length === 3`)
 
-	// Arrows bring back what was sent, from whichever.
+	// Arrow keys select earlier frames of any socket.
 	b.run(`document.querySelectorAll(".socket textarea")[1].focus()`)
 	b.do(chromedp.KeyEvent(kb.ArrowUp), chromedp.KeyEvent(kb.ArrowUp))
 	b.until(`document.activeElement.value === "00 01 ff" && document.activeElement.parentNode.querySelector("select").value === "hex"`)
@@ -76,7 +76,7 @@ func testPlayRemembers(t *testing.T, b *tab) {
 	b.do(chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown))
 	b.until(`document.activeElement.value === ""`)
 
-	// They outlive a change of view, and close with a code.
+	// The sockets stay open in another view, and close with a code.
 	b.run(`location.hash = "#/messages"`)
 	b.until(`!!document.querySelector("main .messages")`)
 	b.run(`location.hash = "#/play"`)
@@ -106,7 +106,7 @@ func testStateAndPlay(t *testing.T, b *tab) {
 	b.fill("value", `[1.0, 9007199254740993, "\uffffAP8="]`)
 	b.clickButton("Set")
 	row := `[...document.querySelectorAll("main tbody tr")].find((r) => r.textContent.includes("exact"))`
-	for range 2 { // as it was set, and as it was set from what is shown
+	for range 2 { // the second value is the one that the dialog showed
 		b.until(row + `?.textContent.includes("9007199254740993")`)
 		b.check("1.0 is shown", `/1\.0\b/.test(`+row+`.textContent)`)
 		b.run(row + `.querySelector("button").click()`)

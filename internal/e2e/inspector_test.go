@@ -7,7 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// looking opens a view of the inspector.
+// openView opens a view of the inspector.
 func (p *program) openView(b *tab, view string) {
 	p.Helper()
 	control := p.controlURL()
@@ -16,27 +16,27 @@ func (p *program) openView(b *tab, view string) {
 	b.until(`document.querySelector(".live")?.dataset.how === "live"`)
 }
 
-// TestInspector drives every view of the inspector in a browser.
+// TestInspector tests every view of the inspector in a browser.
 func TestInspector(t *testing.T) {
 	open := browser(t)
 	for name, test := range map[string]func(*testing.T, *tab){
-		"messages are filtered and held":              testMessagesAreFilteredAndHeld,
-		"a chain is a waterfall, copied and replayed": testChainIsAWaterfall,
-		"connections are written to and closed":       testConnectionsAreWrittenToAndClosed,
-		"Play remembers, and has several sockets":     testPlayRemembers,
-		"every view says what is wrong":               testNoticesOnEveryView,
-		"narrow, and by keyboard":                     testNarrowAndByKeyboard,
-		"elsewhere, and without workers":              testElsewhereAndWithoutWorkers,
-		"a chat shows up in every view":               testChatInEveryView,
-		"a paused channel holds, steps and is edited": testPausedChannel,
-		"a resent message arrives":                    testResentMessage,
-		"a channel's messages are lost on purpose":    testChaosSliders,
-		"state and play":                              testStateAndPlay,
-		"Flow shows what moves":                       testFlowShowsWhatMoves,
-		"a paused pipe is stepped and edited on Flow": testBreakpointOnFlow,
-		"nothing is cut on a narrow page":             testNarrowPage,
-		"colours and motion are the reader's":         testColoursAndMotion,
-		"the keyboard alone will do":                  testKeyboardAlone,
+		"messages can be filtered and held":              testMessageFilterAndHold,
+		"a trace is a waterfall":                         testWaterfall,
+		"connections can be sent to and closed":          testConnectionForms,
+		"Play has a history and several sockets":         testPlayHistory,
+		"every view shows notices":                       testNotices,
+		"narrow window and keyboard":                     testNarrowWindow,
+		"token and no workers":                           testTokenAndNoWorkers,
+		"every view shows a chat":                        testChatInEveryView,
+		"a paused channel is stepped and edited":         testPausedChannel,
+		"a resent message is delivered":                  testResentMessage,
+		"chaos sliders":                                  testChaosSliders,
+		"state and play":                                 testStateAndPlay,
+		"Flow shows moving messages":                     testFlow,
+		"a paused channel is stepped and edited on Flow": testBreakpointOnFlow,
+		"nothing is cut on a narrow page":                testNarrowPage,
+		"colours and motion follow preferences":          testColoursAndMotion,
+		"the keyboard is sufficient":                     testKeyboard,
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := open()

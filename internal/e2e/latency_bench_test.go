@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// BenchmarkReload measures the time from the write of the file to the first
-// answer by the new code, which includes the moment of quiet.
+// BenchmarkReload measures the time from the write of the file to the first reply
+// by the new code. It includes the time without changes before a reload.
 func BenchmarkReload(b *testing.B) {
 	p := start(b, echoApp("0"))
 	p.waitFor("loaded")
@@ -30,7 +30,7 @@ func BenchmarkReload(b *testing.B) {
 }
 
 // BenchmarkStart measures the time from the start of the program to its first
-// answer.
+// reply.
 func BenchmarkStart(b *testing.B) {
 	for b.Loop() {
 		p := start(b, helloApp)

@@ -123,7 +123,7 @@ func TestFDFlagServesAnInheritedSocket(t *testing.T) {
 	}
 	f, err := l.(*net.TCPListener).File()
 	if runtime.GOOS == "windows" {
-		return // which ptmx no sockets down so
+		return // Windows cannot inherit a socket by its number
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func TestQueuedJobsSurviveKill9AndRunOnce(t *testing.T) {
 	p.kill()
 
 	p = startProcess(t, app)
-	p.get("/last") // a job that was left would be done before it
+	p.get("/last") // earlier jobs would run before this one
 	p.waitFor(`did /last\b`)
 	if strings.Contains(p.out.String(), "did /job") {
 		t.Errorf("jobs were done again:\n%s", p.out)

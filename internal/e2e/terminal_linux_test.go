@@ -15,19 +15,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A terminal is a pseudo-terminal with the program in it, in a process of its
-// own.
+// terminalProgram is the program in a separate process with a pseudo-terminal.
 type terminalProgram struct {
 	*program
-	ptmx   *os.File // what is typed
-	tty    *os.File // the program's end
-	before unix.Termios
+	ptmx   *os.File     // the test's end of the terminal
+	tty    *os.File     // the program's end of the terminal
+	before unix.Termios // at start
 	ended  chan error
 	cmd    *exec.Cmd
-	opened string // file that has what a browser was asked to open
+	opened string // file with the URLs that the program opened
 }
 
-// inTerminal runs the program as somebody who sits at a terminal does.
+// startInTerminal runs the program in a new terminal.
 func startInTerminal(t *testing.T) *terminalProgram {
 	t.Helper()
 	ptmx, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -76,13 +75,14 @@ func startInTerminal(t *testing.T) *terminalProgram {
 	go func() { p.ended <- p.cmd.Wait() }()
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
 	p.waitFor(`generation 1`)
-	p.eventually("keys are heard", func() bool {
+	p.eventually("the program reads keys", func() bool {
 		now, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 		return err == nil && now.Lflag&unix.ICANON == 0
 	})
 	return p
 }
 
+// press types a key.
 func (p *terminalProgram) press(key string) {
 	p.Helper()
 	if _, err := p.ptmx.WriteString(key); err != nil {
@@ -90,17 +90,17 @@ func (p *terminalProgram) press(key string) {
 	}
 }
 
-// restored waits until the program has ended with that status, and wants the
-// terminal as it was.
+// waitRestored waits until the program has ended with that status. The terminal
+// must have its initial state.
 func (p *terminalProgram) waitRestored(status int) {
 	p.Helper()
 	select {
 	case <-p.ended:
 	case <-time.After(patience):
-		p.Fatalf("it goes on; it said:\n%s", p.out)
+		p.Fatalf("the program does not end; its output:\n%s", p.out)
 	}
 	if got := p.cmd.ProcessState.ExitCode(); got != status {
-		p.Errorf("exit status %d; it said:\n%s", got, p.out)
+		p.Errorf("exit status %d; output:\n%s", got, p.out)
 	}
 	now, err := unix.IoctlGetTermios(int(p.tty.Fd()), unix.TCGETS)
 	if err != nil || *now != p.before {
@@ -110,8 +110,8 @@ func (p *terminalProgram) waitRestored(status int) {
 
 func TestTerminalKeys(t *testing.T) {
 	p := startInTerminal(t)
-	open, look := p.waitFor(`open +(http\S+)`)[1], p.controlURL()
-	for key, url := range map[string]string{"o": open, "i": look} {
+	open, inspector := p.waitFor(`open +(http\S+)`)[1], p.controlURL()
+	for key, url := range map[string]string{"o": open, "i": inspector} {
 		p.press(key)
 		p.eventually(key+" opens "+url, func() bool {
 			b, _ := os.ReadFile(p.opened)
@@ -133,7 +133,7 @@ func TestTerminalIsRestoredAtExit(t *testing.T) {
 		"SIGHUP":  func(p *terminalProgram) { _ = p.cmd.Process.Signal(syscall.SIGHUP) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			// A program inherits it if who runs the tests ignores hang-ups.
+			// Otherwise the program inherits an ignored SIGHUP.
 			signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 			t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
 			p := startInTerminal(t)
