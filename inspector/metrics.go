@@ -12,8 +12,8 @@ import (
 // maxMetricChannels is how many channels have metrics of their own.
 const maxMetricChannels = 100
 
-// metrics serves metrics in Prometheus's format. They are collected only when
-// they are requested.
+// metricsHandler serves metrics in Prometheus's format. They are collected only
+// when they are requested.
 func (s *Server) metricsHandler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
