@@ -13,38 +13,38 @@ import (
 	"testing"
 )
 
-// A room is a package with the packages below it. It may import itself, the
-// packages in may, and those in helpers.
-type room struct {
+// A rule says which packages a package and those below it may import, besides
+// themselves and helpers.
+type rule struct {
 	path   string
 	may    []string
-	reason string // why it may not import more
+	reason string // why it may import no others
 }
 
-// rooms are the floor plan of docs/design.md. A package belongs to the first
-// room that contains it.
-var rooms = []room{
-	{"asgi/asgitest", []string{"asgi"}, "the suite tests any layer, so it may know none"},
-	{"asgi/codec", []string{"asgi"}, "bytes on disk and wire depend on the vocabulary alone"},
-	{"asgi/remote", []string{"asgi"}, "it carries any layer, so it may know none"},
-	{"asgi/chaos", []string{"asgi"}, "it wraps any layer, so it may know none"},
-	{"asgi", nil, "all others are built on the vocabulary"},
-	{"store", []string{"asgi"}, "a layer knows nothing of HTTP, WebSockets or Starlark"},
-	{"httpfront", []string{"asgi"}, "the protocol server meets workers only at the layer, and any layer will do"},
-	{"workerpool/script", []string{"asgi", "workerpool"}, "the script host runs in a pool, on any layer, and sees no socket"},
-	{"workerpool", []string{"asgi"}, "the pool runs any kind of application, on any layer, and sees no socket"},
-	{"reload", nil, "it watches files and does not know what an application is"},
-	{"inspector/api", []string{"asgi"}, "the commands share it, which know a server only by its control port"},
+// rules are those of docs/design.md. The first rule whose path contains a package
+// applies to it.
+var rules = []rule{
+	{"asgi/asgitest", []string{"asgi"}, "the suite tests any layer, so it must not depend on one"},
+	{"asgi/codec", []string{"asgi"}, "encoding depends only on the types of messages"},
+	{"asgi/remote", []string{"asgi"}, "it serves any layer, so it must not depend on one"},
+	{"asgi/chaos", []string{"asgi"}, "it wraps any layer, so it must not depend on one"},
+	{"asgi", nil, "all other packages depend on it"},
+	{"store", []string{"asgi"}, "a layer is independent of HTTP, WebSockets and Starlark"},
+	{"httpfront", []string{"asgi"}, "the protocol server reaches workers only through the layer"},
+	{"workerpool/script", []string{"asgi", "workerpool"}, "the script host runs in a pool, on any layer, without sockets"},
+	{"workerpool", []string{"asgi"}, "the pool runs any application, on any layer, without sockets"},
+	{"reload", nil, "it watches files, independent of applications"},
+	{"inspector/api", []string{"asgi"}, "the commands share it, and they reach a server only by its control port"},
 	{"inspector/playback", []string{"asgi", "inspector/api"}, "it plays recordings through any layer"},
-	{"inspector", []string{"asgi", "store"}, "it inspects the store, and its siblings only through interfaces of its own"},
+	{"inspector", []string{"asgi", "store"}, "it inspects the store, and other packages only through its own interfaces"},
 	{"internal/command", []string{"internal/spell"}, "all commands share it"},
-	{"internal/client", []string{"asgi", "inspector/api", "internal/command"}, "its commands know a server only by its control port"},
+	{"internal/client", []string{"asgi", "inspector/api", "internal/command"}, "its commands reach a server only by its control port"},
 	{"internal/devserver", []string{"asgi", "store", "httpfront", "workerpool", "reload", "inspector", "internal/command"}, "it runs without a command line"},
-	{"internal/cli", []string{"asgi", "store", "workerpool", "internal/client", "internal/command", "internal/devserver"}, "it parses flags and leaves the work to others"},
+	{"internal/cli", []string{"asgi", "store", "workerpool", "internal/client", "internal/command", "internal/devserver"}, "it parses flags and calls other packages"},
 	{"internal/e2e", []string{"internal/cli"}, "its tests start the whole program"},
 	{"internal/release", nil, "it builds the program from outside"},
-	{"internal", nil, "helpers know no other package"},
-	{".", []string{"internal/cli", "internal/command"}, "main holds signals and the exit status"},
+	{"internal", nil, "helpers are independent of other packages"},
+	{".", []string{"internal/cli", "internal/command"}, "main handles signals and the exit status"},
 }
 
 // helpers are the packages that every package except asgi may import.
@@ -53,20 +53,20 @@ var helpers = []string{
 	"internal/logkey", "internal/spell", "internal/terminal",
 }
 
-// homes are the only packages that import a library, so that replacing the
+// libraryRules say which packages may import a library, so that replacing the
 // library changes one package. Tests and benchmarks may import all of them.
-var homes = []struct {
+var libraryRules = []struct {
 	library, reason string
-	rooms           []string
+	importers       []string
 }{
-	{"go.etcd.io/bbolt", "only the store knows that there is a file", []string{"store"}},
-	{"github.com/coder/websocket", "only the protocol server sees sockets", []string{"httpfront"}},
-	{"go.starlark.net", "only the script host knows the language of applications", []string{"workerpool/script"}},
+	{"go.etcd.io/bbolt", "only the store has a file", []string{"store"}},
+	{"github.com/coder/websocket", "only the protocol server has sockets", []string{"httpfront"}},
+	{"go.starlark.net", "only the script host runs Starlark", []string{"workerpool/script"}},
 	{"github.com/fsnotify/fsnotify", "only reload listens to the file system", []string{"reload"}},
-	{"github.com/tinylib/msgp", "only the codec turns messages into bytes", []string{"asgi/codec"}},
+	{"github.com/tinylib/msgp", "only the codec encodes messages", []string{"asgi/codec"}},
 	{"github.com/prometheus", "only the inspector exports metrics", []string{"inspector"}},
 	{"github.com/spf13", "only the command line parses flags", []string{"internal/cli", "internal/client", "internal/command"}},
-	{"net/http", "a layer knows nothing of HTTP", []string{"asgi/remote", "httpfront", "inspector", "workerpool", "internal", "benchmarks", "examples"}},
+	{"net/http", "a layer is independent of HTTP", []string{"asgi/remote", "httpfront", "inspector", "workerpool", "internal", "benchmarks", "examples"}},
 }
 
 func TestImportsFollowTheDesign(t *testing.T) {
@@ -75,7 +75,7 @@ func TestImportsFollowTheDesign(t *testing.T) {
 		if !ours {
 			return
 		}
-		r := roomOf(from)
+		r := ruleFor(from)
 		if r == nil || within(to, r.path) {
 			return // benchmarks and examples may import all packages
 		}
@@ -110,38 +110,40 @@ func TestEveryLibraryIsImportedOnlyWhereAllowed(t *testing.T) {
 		if strings.HasSuffix(file, "_test.go") || forTests(from) || within(from, "benchmarks") {
 			return
 		}
-		for _, h := range homes {
-			if !within(imported, h.library) {
+		for _, r := range libraryRules {
+			if !within(imported, r.library) {
 				continue
 			}
-			if !withinAny(from, h.rooms) {
-				t.Errorf("%s imports %s: %s", file, imported, h.reason)
+			if !withinAny(from, r.importers) {
+				t.Errorf("%s imports %s: %s", file, imported, r.reason)
 			}
 		}
 	})
 }
 
-// forTests reports whether a package exists for tests.
+// forTests reports whether a package has helpers for tests.
 func forTests(pkg string) bool { return strings.HasSuffix(pkg, "test") }
 
-func roomOf(pkg string) *room {
-	for i := range rooms {
-		if within(pkg, rooms[i].path) {
-			return &rooms[i]
+// ruleFor returns the rule for a package, or nil.
+func ruleFor(pkg string) *rule {
+	for i := range rules {
+		if within(pkg, rules[i].path) {
+			return &rules[i]
 		}
 	}
 	return nil
 }
 
-func within(pkg, room string) bool {
-	return pkg == room || strings.HasPrefix(pkg, room+"/")
+// within reports whether a package is dir or below it.
+func within(pkg, dir string) bool {
+	return pkg == dir || strings.HasPrefix(pkg, dir+"/")
 }
 
-func withinAny(pkg string, rooms []string) bool {
-	return slices.ContainsFunc(rooms, func(room string) bool { return within(pkg, room) })
+func withinAny(pkg string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return within(pkg, dir) })
 }
 
-// everyImport visits the imports of every Go file in the module.
+// everyImport calls visit for the imports of every Go file in the module.
 func everyImport(t *testing.T, visit func(file, from, imported string)) {
 	t.Helper()
 	everyFile(t, func(name string, text []byte) {
@@ -159,7 +161,7 @@ func everyImport(t *testing.T, visit func(file, from, imported string)) {
 	})
 }
 
-// everyFile visits every Go file in the module, by its path with slashes.
+// everyFile calls visit for every Go file in the module, with slashes in its name.
 func everyFile(t *testing.T, visit func(name string, text []byte)) {
 	t.Helper()
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {

@@ -18,7 +18,7 @@ func TestVerboseAndQuietSetTheLogLevel(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := o.Level(); got != want {
-			t.Errorf("with %q from %v on, not %v", args, got, want)
+			t.Errorf("level with %q: %v, want %v", args, got, want)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func TestKeysOpenURLs(t *testing.T) {
 		s.press(t.Context(), key, nil)
 		url := make(chan string, 1)
 		go func() {
-			b, _ := os.ReadFile(opened) // waits for the one that writes
+			b, _ := os.ReadFile(opened) // waits for the opener
 			url <- strings.TrimSpace(string(b))
 		}()
 		select {
@@ -54,6 +54,6 @@ func TestBannerListsAvailableKeys(t *testing.T) {
 		t.Errorf("with an inspector: %s", help)
 	}
 	if help := keysHelp(false); strings.Contains(help, "inspector") {
-		t.Errorf("without one: %s", help)
+		t.Errorf("without an inspector: %s", help)
 	}
 }
