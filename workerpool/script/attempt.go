@@ -6,6 +6,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -17,7 +18,7 @@ func attempt(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark
 		return nil, errors.New("attempt: the function is missing; write attempt(fn, arguments)")
 	}
 	if _, ok := args[0].(starlark.Callable); !ok {
-		return nil, hintf("write attempt(fn, arguments), not attempt(fn(arguments))", "attempt: the first argument must be a function, not %s", value.An(args[0]))
+		return nil, explain.Hintf("write attempt(fn, arguments), not attempt(fn(arguments))", "attempt: the first argument must be a function, not %s", value.An(args[0]))
 	}
 	v, err := r.call(args[0], args[1:], kwargs)
 	switch {

@@ -87,7 +87,7 @@ channel_routing = [
 	ws := s.dial("/")
 	ws.send("bytes")
 	ws.want("after")
-	s.log.has(`must be text, not bytes`)
+	s.log.has(`must be text, not a byte string`)
 	s.log.has("at=app.star:8")
 
 	ws.send("fail")

@@ -2,7 +2,6 @@ package script
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 
 	"asgibox/workerpool"
@@ -62,20 +61,4 @@ func (e *placedError) Unwrap() error { return e.error }
 // Place returns the place of the error.
 func (e *placedError) Place() (file string, line, col int) {
 	return e.pos.Filename(), int(e.pos.Line), int(e.pos.Col)
-}
-
-// hintedError adds advice to an error.
-type hintedError struct {
-	err  error
-	hint string
-}
-
-func (e *hintedError) Error() string { return e.err.Error() }
-func (e *hintedError) Unwrap() error { return e.err }
-
-// Hint returns what the application's author should do.
-func (e *hintedError) Hint() string { return e.hint }
-
-func hintf(hint, format string, args ...any) error {
-	return &hintedError{fmt.Errorf(format, args...), hint}
 }

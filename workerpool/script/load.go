@@ -7,6 +7,7 @@ import (
 
 	"asgibox/internal/spell"
 	"asgibox/workerpool"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -143,10 +144,10 @@ func (u *unit) routed(globals starlark.StringDict, s *staged) (workerpool.Applic
 func (u *unit) errNoApplication(globals starlark.StringDict) error {
 	for _, name := range []string{"channel_routing", "application"} {
 		if near := spell.Nearest(name, globals.Keys()); near != "" {
-			return u.placeAtName(near, hintf(fmt.Sprintf("did you mean %s instead of %s?", name, near), "%s does not set %s", u.loader.file, name))
+			return u.placeAtName(near, explain.Hintf(fmt.Sprintf("did you mean %s instead of %s?", name, near), "%s does not set %s", u.loader.file, name))
 		}
 	}
-	return hintf("set channel_routing = [view(\"/\", index)], define application(environ, start_response), or call layer.receive_many",
+	return explain.Hintf("set channel_routing = [view(\"/\", index)], define application(environ, start_response), or call layer.receive_many",
 		"%s does not set channel_routing or application and never receives a message", u.loader.file)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -70,7 +71,7 @@ func (m *message) Get(k starlark.Value) (starlark.Value, bool, error) {
 	}
 	v, ok := m.lookup(name)
 	if !ok {
-		return nil, false, hintf("message.get("+starlark.String(name).String()+") returns None for a missing key",
+		return nil, false, explain.Hintf("message.get("+starlark.String(name).String()+") returns None for a missing key",
 			"the message has no key %q%s", name, didYouMean(name, m.content.Keys()))
 	}
 	return v, true, nil
@@ -149,7 +150,7 @@ func messageDeny(r *run, m *message, b *starlark.Builtin, args starlark.Tuple, k
 		return nil, err
 	}
 	if m.channel != asgi.WebSocketConnect {
-		return nil, hintf("to close an open WebSocket: message.reply_channel.send({\"close\": True})",
+		return nil, explain.Hintf("to close an open WebSocket: message.reply_channel.send({\"close\": True})",
 			"only a message on websocket.connect can be denied, and this message is on %s", m.channel)
 	}
 	deny := starlark.NewDict(1)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -127,7 +128,7 @@ func concurrencyArg(v starlark.Value) (int, error) {
 func callable(call string, v starlark.Value) (starlark.Callable, error) {
 	c, ok := v.(starlark.Callable)
 	if !ok {
-		return nil, hintf("write the function's name, without () after it", "%s: the consumer is %s, not a function", call, value.An(v))
+		return nil, explain.Hintf("write the function's name, without () after it", "%s: the consumer is %s, not a function", call, value.An(v))
 	}
 	return c, nil
 }
@@ -173,9 +174,9 @@ func badPattern(key, source string, err error) error {
 		hint = "patterns do not support look-ahead and look-behind: they use RE2 syntax"
 	}
 	if errors.As(err, &wrong) {
-		return hintf(hint, "%s=%q is not a regular expression: %s: %s", key, source, wrong.Code, wrong.Expr)
+		return explain.Hintf(hint, "%s=%q is not a regular expression: %s: %s", key, source, wrong.Code, wrong.Expr)
 	}
-	return hintf(hint, "%s=%q: %v", key, source, err)
+	return explain.Hintf(hint, "%s=%q: %v", key, source, err)
 }
 
 // includeCall implements include(routes, **patterns).
@@ -205,7 +206,7 @@ func itemsOf(what string, v starlark.Value) ([]item, error) {
 	}
 	list, ok := v.(starlark.Iterable)
 	if !ok {
-		return nil, hintf(itemsHint, "%s is %s, not a list of routes", what, value.An(v))
+		return nil, explain.Hintf(itemsHint, "%s is %s, not a list of routes", what, value.An(v))
 	}
 	var items []item
 	n := 0
@@ -220,7 +221,7 @@ func itemsOf(what string, v starlark.Value) ([]item, error) {
 			}
 			items = append(items, inner...)
 		default:
-			return nil, hintf(itemsHint, "%s[%d] is %s, not a route", what, n, value.An(v))
+			return nil, explain.Hintf(itemsHint, "%s[%d] is %s, not a route", what, n, value.An(v))
 		}
 		n++
 	}

@@ -10,6 +10,7 @@ import (
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
 	"asgibox/workerpool"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -149,7 +150,7 @@ func (r *run) checkSideEffect(call string) error {
 	if r.retryable == "" {
 		return nil
 	}
-	return hintf("call it before or after, with the value that the function returned",
+	return explain.Hintf("call it before or after, with the value that the function returned",
 		"%s cannot be called inside the function passed to %s, because that function may run more than once", call, r.retryable)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
+	"asgibox/workerpool/script/explain"
 )
 
 // problem is an error in a message that the script sends.
@@ -28,7 +29,7 @@ func (r *run) checkSend(name string, m asgi.Message) error {
 		return nil
 	}
 	if r.unit.loader.opts.Strict {
-		return hintf(c.hint, "%s", c.what)
+		return explain.Hintf(c.hint, "%s", c.what)
 	}
 	at := location(r.thread)
 	if r.unit.alreadyWarned(at + c.what) {
@@ -112,27 +113,7 @@ func wrongType(m asgi.Message, key, want string, matches func(any) bool) *proble
 	if v == nil || matches(v) {
 		return nil
 	}
-	return newProblem("", "%q must be %s, not %s", key, want, typeName(v))
-}
-
-func typeName(v any) string {
-	switch v.(type) {
-	case nil:
-		return "None"
-	case bool:
-		return "a bool"
-	case int64:
-		return "an int"
-	case float64:
-		return "a float"
-	case string:
-		return "text"
-	case asgi.Bytes:
-		return "bytes"
-	case asgi.List:
-		return "a list"
-	}
-	return "a dict"
+	return newProblem("", "%q must be %s, not %s", key, want, asgi.TypeName(v))
 }
 
 func isText(v any) bool { _, ok := v.(string); return ok }
@@ -226,9 +207,9 @@ func textOrBytes(m asgi.Message, key string, matches func(any) bool, other strin
 		return nil
 	}
 	if isOctets(v) {
-		return newProblem(fmt.Sprintf("send it as {%q: …}", other), "%q must be %s, not %s", key, key, typeName(v))
+		return newProblem(fmt.Sprintf("send it as {%q: …}", other), "%q must be %s, not %s", key, key, asgi.TypeName(v))
 	}
-	return newProblem("convert it with str(…) or json.encode(…)", "%q must be %s, not %s", key, key, typeName(v))
+	return newProblem("convert it with str(…) or json.encode(…)", "%q must be %s, not %s", key, key, asgi.TypeName(v))
 }
 
 // closeCode returns a problem if applications may not send the close code.

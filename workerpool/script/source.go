@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"asgibox/internal/spell"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/syntax"
 )
@@ -54,7 +55,7 @@ func (s *sources) read(name string) (string, error) {
 	text := strings.TrimPrefix(string(data), "\ufeff") // a byte order mark
 	if at := invalidUTF8(text); at >= 0 {
 		line := int32(1 + strings.Count(text[:at], "\n"))
-		return "", &placedError{hintf("save the file as UTF-8 in the editor", "the file is not UTF-8"), syntax.MakePosition(&name, line, 0)}
+		return "", &placedError{explain.Hintf("save the file as UTF-8 in the editor", "the file is not UTF-8"), syntax.MakePosition(&name, line, 0)}
 	}
 	s.mu.Lock()
 	s.text[name] = text
@@ -80,7 +81,7 @@ func (s *sources) readError(name string, err error) error {
 		s.mu.Lock()
 		s.text[name] = "" // so that its creation causes a reload
 		s.mu.Unlock()
-		return hintf(s.suggestFile(name), "%s: there is no such file", name)
+		return explain.Hintf(s.suggestFile(name), "%s: there is no such file", name)
 	}
 	var failed *fs.PathError
 	if errors.As(err, &failed) {

@@ -12,6 +12,7 @@ import (
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
 	"asgibox/internal/spell"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/syntax"
 )
@@ -65,7 +66,7 @@ func (u *unit) checkSpelling(o *route) error {
 		return nil
 	}
 	if u.loader.opts.Strict {
-		return &placedError{hintf(hint, "%s", what), o.pos}
+		return &placedError{explain.Hintf(hint, "%s", what), o.pos}
 	}
 	u.warnAt(o.pos, what+" ("+hint+")")
 	return nil

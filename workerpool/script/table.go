@@ -7,6 +7,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -129,7 +130,7 @@ func checkConsumer(o *route, includes []*include) error {
 	}
 	captured := o.captures(includes)
 	wrong := func(hint, format string, args ...any) error {
-		return &placedError{hintf(hint, "%s: the consumer %s %s", o.kind, fn.Name(), fmt.Sprintf(format, args...)), o.pos}
+		return &placedError{explain.Hintf(hint, "%s: the consumer %s %s", o.kind, fn.Name(), fmt.Sprintf(format, args...)), o.pos}
 	}
 	var params []string
 	for i := range fn.NumParams() {
@@ -210,7 +211,7 @@ func knownKeys(channel string, patterns []pattern) error {
 	known := messageKeys[channel]
 	for _, p := range patterns {
 		if known != nil && !slices.Contains(known, p.key) {
-			return hintf("patterns for "+channel+" can match "+strings.Join(known, ", "),
+			return explain.Hintf("patterns for "+channel+" can match "+strings.Join(known, ", "),
 				"a message on %s has no key %q to match%s", channel, p.key, didYouMean(p.key, append(known, "ordered", "concurrency")))
 		}
 	}

@@ -10,10 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"asgibox/workerpool/script/jsontext"
-	"asgibox/workerpool/script/value"
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+
+	"asgibox/workerpool/script/explain"
+	"asgibox/workerpool/script/jsontext"
+	"asgibox/workerpool/script/value"
 )
 
 const (
@@ -99,7 +101,7 @@ func (c *call) request(thread *starlark.Thread) (*http.Request, error) {
 func (c *call) fullURL() (string, error) {
 	u, err := url.Parse(c.url)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", hinted(`write it like "https://example.org/path"`, "%s: %q is not a valid web URL", c.name, c.url)
+		return "", explain.Hintf(`write it like "https://example.org/path"`, "%s: %q is not a valid web URL", c.name, c.url)
 	}
 	if given(c.params) {
 		query, err := encodeForm(c.name, c.params)
@@ -138,7 +140,7 @@ func (c *call) content(thread *starlark.Thread) (body, contentType string, err e
 	case given(c.body):
 		s, ok := octets(c.body)
 		if !ok {
-			return "", "", hinted("write json=data", "%s: the body is %s; it must be text or bytes", c.name, value.An(c.body))
+			return "", "", explain.Hintf("write json=data", "%s: the body is %s; it must be text or bytes", c.name, value.An(c.body))
 		}
 		return s, "", nil
 	}
@@ -187,7 +189,7 @@ func (c *call) do(client *http.Client, req *http.Request, limit time.Duration) (
 		return nil, c.failed(req, err, limit)
 	}
 	if len(body) > c.maxSize {
-		return nil, hinted("pass a greater max_size=bytes", "%s: the response of %s is longer than %d bytes", c.name, req.URL.Host, c.maxSize)
+		return nil, explain.Hintf("pass a greater max_size=bytes", "%s: the response of %s is longer than %d bytes", c.name, req.URL.Host, c.maxSize)
 	}
 	return newResponse(resp, string(body)), nil
 }
@@ -199,7 +201,7 @@ func (c *call) failed(req *http.Request, err error, limit time.Duration) error {
 	cause := context.Cause(req.Context())
 	switch {
 	case errors.Is(cause, errLimit):
-		return hinted("to wait longer, pass timeout=seconds; "+hint, "%s: %s did not respond within %v", c.name, req.URL.Host, limit)
+		return explain.Hintf("to wait longer, pass timeout=seconds; "+hint, "%s: %s did not respond within %v", c.name, req.URL.Host, limit)
 	case cause != nil:
 		return cause
 	}
@@ -207,5 +209,5 @@ func (c *call) failed(req *http.Request, err error, limit time.Duration) error {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	return hinted(hint, "%s: the request to %s failed: %w", c.name, req.URL.Host, err)
+	return explain.Hintf(hint, "%s: the request to %s failed: %w", c.name, req.URL.Host, err)
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strings"
 
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/jsontext"
 	"asgibox/workerpool/script/value"
 
@@ -85,20 +86,6 @@ func (o Options) before(thread *starlark.Thread, call string) error {
 	return o.Before(thread, call)
 }
 
-// A hintedError is an error with a hint how to fix it, which package explain
-// shows.
-type hintedError struct {
-	error
-	hint string
-}
-
-func (e *hintedError) Hint() string  { return e.hint }
-func (e *hintedError) Unwrap() error { return e.error }
-
-func hinted(hint, format string, args ...any) error {
-	return &hintedError{fmt.Errorf(format, args...), hint}
-}
-
 // maxText is the length of the longest text that a built-in makes, in bytes.
 // Memory is checked between the steps of a script, and a call is one step.
 const maxText = 16 << 20
@@ -137,7 +124,7 @@ func one(b *starlark.Builtin, name string, args starlark.Tuple, kwargs []starlar
 	}
 	s, ok := octets(v)
 	if !ok {
-		return "", hinted("write str(value)", "%s: %s is %s; it must be text or bytes", b.Name(), name, value.An(v))
+		return "", explain.Hintf("write str(value)", "%s: %s is %s; it must be text or bytes", b.Name(), name, value.An(v))
 	}
 	return s, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"asgibox/internal/spell"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -82,7 +83,7 @@ func (m *match) index(which starlark.Value) (int, error) {
 		if near := spell.Nearest(name, m.re.SubexpNames()); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		return 0, hinted(hint, "the pattern has no group %q", name)
+		return 0, explain.Hintf(hint, "the pattern has no group %q", name)
 	}
 	i, err := starlark.AsInt32(which)
 	if err != nil || i < 0 || i > m.re.NumSubexp() {
@@ -135,7 +136,7 @@ func (m *match) expand(replacement string) (string, error) {
 			}
 			i += n - 1
 		default:
-			return "", hinted(`write a backslash twice: "\\\\"`, "the replacement contains %q, which is not a valid escape", replacement[i-1:i+1])
+			return "", explain.Hintf(`write a backslash twice: "\\\\"`, "the replacement contains %q, which is not a valid escape", replacement[i-1:i+1])
 		}
 	}
 	return out.String(), nil

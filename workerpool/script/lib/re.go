@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -66,7 +67,7 @@ func badPattern(pattern string, err error) error {
 	case why.Code == syntax.ErrInvalidEscape:
 		hint = `RE2 has no references to groups like \1; to write a backslash, use r"…"`
 	}
-	return hinted(hint, "the pattern %q is wrong: %s: %s", pattern, why.Code, why.Expr)
+	return explain.Hintf(hint, "the pattern %q is wrong: %s: %s", pattern, why.Code, why.Expr)
 }
 
 // maxMatches is how many matches one call may find. A match of one letter takes
@@ -74,7 +75,7 @@ func badPattern(pattern string, err error) error {
 const maxMatches = 1 << 18
 
 func tooMany(call string) error {
-	return hinted("split the text into parts first", "%s: the pattern matches more than %d times", call, maxMatches)
+	return explain.Hintf("split the text into parts first", "%s: the pattern matches more than %d times", call, maxMatches)
 }
 
 // arguments unpacks a pattern, which it compiles, and a text.

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/jsontext"
 
 	"go.starlark.net/starlark"
@@ -61,7 +62,7 @@ func (r *response) json(thread *starlark.Thread, b *starlark.Builtin, args starl
 	}
 	v, err := jsontext.Decode(thread, r.body)
 	if err != nil {
-		return nil, hinted("check response.status and response.text first", "the response of %s is not JSON", r.url)
+		return nil, explain.Hintf("check response.status and response.text first", "the response of %s is not JSON", r.url)
 	}
 	return v, nil
 }

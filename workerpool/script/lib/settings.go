@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"asgibox/internal/spell"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -41,7 +42,7 @@ func (s *settings) Get(k starlark.Value) (starlark.Value, bool, error) {
 	if near := spell.Nearest(name, s.names); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	return nil, false, hinted(hint, "there is no setting %s", k)
+	return nil, false, explain.Hintf(hint, "there is no setting %s", k)
 }
 
 func (s *settings) Items() []starlark.Tuple {

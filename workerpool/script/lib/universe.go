@@ -3,6 +3,8 @@ package lib
 import (
 	"fmt"
 
+	"asgibox/workerpool/script/explain"
+
 	"go.starlark.net/starlark"
 )
 
@@ -39,7 +41,7 @@ func limited(name string, check func(call string, args starlark.Tuple) error) *s
 func checkItems(call string, args starlark.Tuple) error {
 	for _, v := range args {
 		if n := items(v); n > maxItems {
-			return hinted("process it in a loop, one part at a time", "%s: the %s has %d items; one call takes at most %d", call, v.Type(), n, maxItems)
+			return explain.Hintf("process it in a loop, one part at a time", "%s: the %s has %d items; one call takes at most %d", call, v.Type(), n, maxItems)
 		}
 	}
 	return nil

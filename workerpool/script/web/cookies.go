@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -94,7 +95,7 @@ func cookieValue(v starlark.Value) (string, error) {
 	}
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == ';' || c == '\\' {
-			return "", hinted("write quote(value) here, and unquote(value) to read it",
+			return "", explain.Hintf("write quote(value) here, and unquote(value) to read it",
 				"set_cookie: the value contains %q, which is not allowed in a cookie", firstRune(s[i:]))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	gotime "time"
 
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	startime "go.starlark.net/lib/time"
@@ -28,7 +29,7 @@ func templateData(context starlark.Value) (any, error) {
 	case starlark.IterableMapping:
 		return c.convert(context, 0)
 	}
-	return nil, hinted(`write render("page.html", {"name": value})`, "render: the context is %s; it must be a dict", value.An(context))
+	return nil, explain.Hintf(`write render("page.html", {"name": value})`, "render: the context is %s; it must be a dict", value.An(context))
 }
 
 type converter struct{ left int }
@@ -62,7 +63,7 @@ func (c *converter) convert(v starlark.Value, depth int) (any, error) {
 	case starlark.Iterable:
 		return c.list(v, depth)
 	}
-	return nil, hinted("put the values that the page shows into the context", "render: the context contains %s, which a template cannot show", value.An(v))
+	return nil, explain.Hintf("put the values that the page shows into the context", "render: the context contains %s, which a template cannot show", value.An(v))
 }
 
 func (c *converter) dict(v starlark.IterableMapping, depth int) (any, error) {

@@ -13,6 +13,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/internal/spell"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -74,11 +75,11 @@ func disposition(filename string) string {
 // lead outside are left to os.Root, which refuses to open them.
 func cleanPath(name string) (string, error) {
 	if name == "" || strings.ContainsAny(name, "\\\x00") || path.IsAbs(name) {
-		return "", hinted(`write a path like "files/report.pdf"`, "%q is not a path inside the application's folder", name)
+		return "", explain.Hintf(`write a path like "files/report.pdf"`, "%q is not a path inside the application's folder", name)
 	}
 	clean := path.Clean(name)
 	if clean == ".." || strings.HasPrefix(clean, "../") {
-		return "", hinted("only files in the application's folder can be sent", "%q leads outside the application's folder", name)
+		return "", explain.Hintf("only files in the application's folder can be sent", "%q leads outside the application's folder", name)
 	}
 	return clean, nil
 }
@@ -102,13 +103,13 @@ func fileError(root *os.Root, name string, err error) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return hinted("check its permissions, and that it is not a link out of the application's folder", "%s cannot be read", name)
+		return explain.Hintf("check its permissions, and that it is not a link out of the application's folder", "%s cannot be read", name)
 	}
 	hint := "paths are relative to the folder of the application's file"
 	if near := spell.Nearest(path.Base(name), fileNames(root, path.Dir(name))); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", path.Join(path.Dir(name), near))
 	}
-	return hinted(hint, "there is no file %s", name)
+	return explain.Hintf(hint, "there is no file %s", name)
 }
 
 func fileNames(root *os.Root, folder string) []string {

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -138,7 +139,7 @@ func checkHeader(name, value string) error {
 		}
 	}
 	if i := strings.IndexAny(value, "\r\n\x00"); i >= 0 {
-		return hinted("a header must be one line; encode user input with urlencode or quote",
+		return explain.Hintf("a header must be one line; encode user input with urlencode or quote",
 			"the header %s cannot contain %q", name, value[i:i+1])
 	}
 	return nil

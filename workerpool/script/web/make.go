@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -67,7 +68,7 @@ func redirect(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwar
 		return nil, err
 	}
 	if to == "" {
-		return nil, hinted(`to redirect to the first page, write redirect("/")`, "redirect: the URL is empty")
+		return nil, explain.Hintf(`to redirect to the first page, write redirect("/")`, "redirect: the URL is empty")
 	}
 	r := newResponse(302, "")
 	if permanent {
@@ -102,7 +103,7 @@ func streamingResponse(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tu
 	switch fn.(type) {
 	case starlark.Callable, starlark.Iterable:
 	default:
-		return nil, hinted("write: def fn(write): write(piece)", "%s: fn is %s; it must be a function or a list", b.Name(), value.An(fn))
+		return nil, explain.Hintf("write: def fn(write): write(piece)", "%s: fn is %s; it must be a function or a list", b.Name(), value.An(fn))
 	}
 	r := newResponse(200, contentType)
 	r.stream = fn

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"asgibox/internal/spell"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -62,7 +63,7 @@ func (m *Multi) Get(k starlark.Value) (starlark.Value, bool, error) {
 	if vs := m.values[key]; ok && len(vs) > 0 {
 		return vs[0], true, nil
 	}
-	return nil, false, hinted(missing(key, m.keys, m.Type()), "key %s not in %s", k, m.Type())
+	return nil, false, explain.Hintf(missing(key, m.keys, m.Type()), "key %s not in %s", k, m.Type())
 }
 
 func missing(key string, keys []string, kind string) string {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"asgibox/internal/spell"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -33,7 +34,7 @@ func CompilePath(pattern string) (*Path, error) {
 		if strings.HasPrefix(pattern, "^") {
 			hint = "a view's path is not a regular expression; write it like /rooms/<room>, or use route(…)"
 		}
-		return nil, hinted(hint, "the path %q must begin with /", pattern)
+		return nil, explain.Hintf(hint, "the path %q must begin with /", pattern)
 	}
 	p := &Path{pattern: pattern}
 	var re strings.Builder
@@ -41,7 +42,7 @@ func CompilePath(pattern string) (*Path, error) {
 	for rest := pattern; rest != ""; {
 		before, after, found := strings.Cut(rest, "<")
 		if strings.Contains(before, ">") {
-			return nil, hinted("to capture a part, write <name>", "the path %q has a > without a <", pattern)
+			return nil, explain.Hintf("to capture a part, write <name>", "the path %q has a > without a <", pattern)
 		}
 		re.WriteString(regexp.QuoteMeta(before))
 		if !found {
@@ -49,7 +50,7 @@ func CompilePath(pattern string) (*Path, error) {
 		}
 		inner, next, closed := strings.Cut(after, ">")
 		if !closed {
-			return nil, hinted("to capture a part, write <name>", "the path %q has a < without a >", pattern)
+			return nil, explain.Hintf("to capture a part, write <name>", "the path %q has a < without a >", pattern)
 		}
 		expr, err := p.capture(inner, next)
 		if err != nil {
@@ -81,16 +82,16 @@ func (p *Path) capture(inner, next string) (string, error) {
 		if near := spell.Nearest(kind, []string{"str", "int", "path"}); near != "" {
 			hint = fmt.Sprintf("did you mean <%s:%s>?", near, name)
 		}
-		return "", hinted(hint, "the path %q captures <%s>, but there is no kind %q", p.pattern, inner, kind)
+		return "", explain.Hintf(hint, "the path %q captures <%s>, but there is no kind %q", p.pattern, inner, kind)
 	}
 	if !isName(name) {
-		return "", hinted("a captured part becomes an argument; name it with letters, digits and _", "the path %q captures <%s>, which is not a valid name", p.pattern, inner)
+		return "", explain.Hintf("a captured part becomes an argument; name it with letters, digits and _", "the path %q captures <%s>, which is not a valid name", p.pattern, inner)
 	}
 	if slices.Contains(p.names, name) {
-		return "", hinted("use two names", "the path %q captures %s twice", p.pattern, name)
+		return "", explain.Hintf("use two names", "the path %q captures %s twice", p.pattern, name)
 	}
 	if kind == "path" && next != "" {
-		return "", hinted("put it last", "the path %q has <%s>, which captures the rest, before its end", p.pattern, inner)
+		return "", explain.Hintf("put it last", "the path %q has <%s>, which captures the rest, before its end", p.pattern, inner)
 	}
 	p.names, p.kinds = append(p.names, name), append(p.kinds, kind)
 	return expr, nil

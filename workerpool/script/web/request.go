@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/jsontext"
 	"asgibox/workerpool/script/value"
 
@@ -243,7 +244,7 @@ func (r *Request) json(thread *starlark.Thread, args starlark.Tuple, kwargs []st
 		return otherwise, nil
 	}
 	if err != nil {
-		return nil, &RequestError{400, hinted("request.json(default=None) returns None for a body that is not JSON", "the body is not JSON: %s", err)}
+		return nil, &RequestError{400, explain.Hintf("request.json(default=None) returns None for a body that is not JSON", "the body is not JSON: %s", err)}
 	}
 	return v, nil
 }

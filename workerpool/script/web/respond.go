@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -57,20 +58,20 @@ func (e *Env) response(thread *starlark.Thread, result starlark.Value) (*Respons
 	case starlark.Tuple:
 		return e.statusAndBody(thread, v)
 	}
-	return nil, hinted("return text, bytes, a dict or list, None, (status, body) or an HttpResponse",
+	return nil, explain.Hintf("return text, bytes, a dict or list, None, (status, body) or an HttpResponse",
 		"the view returned %s, which is not a response", value.An(result))
 }
 
 // statusAndBody converts (status, body) to a response.
 func (e *Env) statusAndBody(thread *starlark.Thread, pair starlark.Tuple) (*Response, error) {
 	if len(pair) != 2 {
-		return nil, hinted("return (status, body)", "the view returned a tuple of %d, which is not a response", len(pair))
+		return nil, explain.Hintf("return (status, body)", "the view returned a tuple of %d, which is not a response", len(pair))
 	}
 	if _, number := pair[1].(starlark.Int); number {
-		return nil, hinted("write the status first: (status, body)", "the view returned (%s, %s); the status must come first", value.An(pair[0]), value.An(pair[1]))
+		return nil, explain.Hintf("write the status first: (status, body)", "the view returned (%s, %s); the status must come first", value.An(pair[0]), value.An(pair[1]))
 	}
 	if _, nested := pair[1].(starlark.Tuple); nested {
-		return nil, hinted("return (status, body)", "the view returned a tuple inside a tuple, which is not a response")
+		return nil, explain.Hintf("return (status, body)", "the view returned a tuple inside a tuple, which is not a response")
 	}
 	inner, err := e.response(thread, pair[1])
 	if err != nil {

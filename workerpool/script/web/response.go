@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -215,7 +216,7 @@ func body(v starlark.Value) (asgi.Bytes, error) {
 	case starlark.NoneType:
 		return "", nil
 	case *starlark.Dict, *starlark.List, starlark.Tuple:
-		return "", hinted("write JsonResponse(data)", "the content is %s; it must be text or bytes", value.An(v))
+		return "", explain.Hintf("write JsonResponse(data)", "the content is %s; it must be text or bytes", value.An(v))
 	}
-	return "", hinted("write str(value)", "the content is %s; it must be text or bytes", value.An(v))
+	return "", explain.Hintf("write str(value)", "the content is %s; it must be text or bytes", value.An(v))
 }

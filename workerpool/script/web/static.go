@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
 )
 
 // Static serves the files of a folder under a prefix of paths. It serves no
@@ -23,7 +24,7 @@ type Static struct {
 // Static returns a Static for a folder inside the application's folder.
 func (e *Env) Static(prefix, directory string) (*Static, error) {
 	if !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {
-		return nil, hinted(fmt.Sprintf("write %q", "/"+strings.Trim(prefix, "/")+"/"), "static: the prefix %q must begin and end with /", prefix)
+		return nil, explain.Hintf(fmt.Sprintf("write %q", "/"+strings.Trim(prefix, "/")+"/"), "static: the prefix %q must begin and end with /", prefix)
 	}
 	dir, err := cleanPath(directory)
 	if err != nil {
@@ -31,7 +32,7 @@ func (e *Env) Static(prefix, directory string) (*Static, error) {
 	}
 	info, err := e.root.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hinted(hintOf(fileError(e.root, dir, err)), "static: there is no folder %s", dir)
+		return nil, explain.Hintf(hintOf(fileError(e.root, dir, err)), "static: there is no folder %s", dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("static: %w", fileError(e.root, dir, err))

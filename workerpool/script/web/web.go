@@ -65,20 +65,6 @@ func badRequest(format string, args ...any) error {
 	return &RequestError{400, fmt.Errorf(format, args...)}
 }
 
-// A hintedError is an error with a hint how to fix it, which package explain
-// shows.
-type hintedError struct {
-	error
-	hint string
-}
-
-func (e *hintedError) Hint() string  { return e.hint }
-func (e *hintedError) Unwrap() error { return e.error }
-
-func hinted(hint, format string, args ...any) error {
-	return &hintedError{fmt.Errorf(format, args...), hint}
-}
-
 var errFrozen = errors.New("cannot change a frozen response: it was made at the top level of a file, which all workers share")
 
 // An object holds the methods that the Starlark values of this package share.

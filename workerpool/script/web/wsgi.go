@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -129,7 +130,7 @@ func (w *wsgi) pieces(result starlark.Value) error {
 	}
 	pieces, ok := result.(starlark.Iterable)
 	if !ok {
-		return hinted("return a list of bytes or text", "the application returned %s, which is not a body", value.An(result))
+		return explain.Hintf("return a list of bytes or text", "the application returned %s, which is not a body", value.An(result))
 	}
 	for piece := range starlark.Elements(pieces) {
 		if err := w.addPiece(piece); err != nil {
@@ -169,5 +170,5 @@ func (w *wsgi) checkStarted() error {
 	if w.status >= 0 {
 		return nil
 	}
-	return hinted(`call start_response("200 OK", [("content-type", "text/plain")]) first`, "the application returned without calling start_response")
+	return explain.Hintf(`call start_response("200 OK", [("content-type", "text/plain")]) first`, "the application returned without calling start_response")
 }
