@@ -48,7 +48,7 @@ func TestLockedStoreErrorNamesTheProcess(t *testing.T) {
 		line := mustFail(t, "run", filepath.Join(p.dir, "app.star"), "--port", port)
 		expectText(t, line, "channels.db")
 		expectText(t, line, "process "+strconv.Itoa(os.Getpid()))
-		expectText(t, line, "running since 20")
+		expectText(t, line, " since 20")
 		expectText(t, line, "control server on "+p.controlURL())
 	}
 }
