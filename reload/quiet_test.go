@@ -17,6 +17,7 @@ import (
 type manualWatcher struct {
 	*testWatcher
 	events chan fsnotify.Event
+	errs   chan error
 	at     chan time.Time // times of the reports
 }
 
@@ -35,10 +36,11 @@ func watchManually(t *testing.T, o Options, events bool, test func(d *manualWatc
 			d.events = make(chan fsnotify.Event)
 			w.options.Rescan = time.Hour
 		}
+		d.errs = make(chan error)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() {
-			done <- w.run(ctx, d.events, nil, func(files []string) {
+			done <- w.run(ctx, d.events, d.errs, func(files []string) {
 				d.reports <- files
 				d.at <- time.Now()
 			})
@@ -69,14 +71,17 @@ func (d *manualWatcher) event(name string) {
 
 func TestAReportComesAfterAMomentOfQuiet(t *testing.T) {
 	watchManually(t, Options{}, true, func(d *manualWatcher) {
-		start := time.Now()
-		d.save("t")
-		time.Sleep(5 * time.Millisecond)
-		d.save("two")
-		if took := (<-d.at).Sub(start); took != 17*time.Millisecond {
-			d.Errorf("reported after %v", took)
+		for _, content := range []string{"two", "three"} {
+			start := time.Now()
+			d.save(content[:1])
+			time.Sleep(5 * time.Millisecond)
+			d.save(content)
+			if took := (<-d.at).Sub(start); took != 17*time.Millisecond {
+				d.Errorf("reported after %v", took)
+			}
+			d.expect("app.star")
+			time.Sleep(time.Second)
 		}
-		d.expect("app.star")
 	})
 }
 
@@ -102,6 +107,7 @@ func TestAnEmptiedFileIsReportedOnlyIfItStaysEmpty(t *testing.T) {
 		if took := (<-d.at).Sub(start); took != 112*time.Millisecond {
 			d.Errorf("reported after %v", took)
 		}
+		time.Sleep(time.Second)
 		d.save("")
 		start = time.Now()
 		if took := (<-d.at).Sub(start); took < 200*time.Millisecond || took > 250*time.Millisecond {
@@ -161,5 +167,17 @@ func TestAFileInAnEventIsReadEvenIfItsTimeAndSizeAreTheSame(t *testing.T) {
 			d.expect("app.star")
 			<-d.at
 		}
+	})
+}
+
+func TestLostEventsCauseAScan(t *testing.T) {
+	watchManually(t, Options{}, true, func(d *manualWatcher) {
+		start := time.Now()
+		d.saveAs("app.star", "two")
+		d.errs <- fsnotify.ErrEventOverflow
+		if took := (<-d.at).Sub(start); took != 12*time.Millisecond {
+			d.Errorf("reported after %v", took)
+		}
+		d.expect("app.star")
 	})
 }

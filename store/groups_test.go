@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/asgi"
+)
+
+func TestGroupCallsRaiseTheBarrierIfTheyAreDurable(t *testing.T) {
+	ctx := context.Background()
+	for name, call := range map[string]func(s *Store, c *asgi.Cause, channel string) error{
+		"add":     func(s *Store, c *asgi.Cause, channel string) error { return s.GroupAdd(ctx, c, "room", channel) },
+		"discard": func(s *Store, c *asgi.Cause, channel string) error { return s.GroupDiscard(ctx, c, "room", channel) },
+		"leave":   func(s *Store, c *asgi.Cause, channel string) error { return s.GroupLeave(ctx, c, channel) },
+		"send":    func(s *Store, c *asgi.Cause, _ string) error { return s.SendGroup(ctx, c, "room", number(1)) },
+		"channels": func(s *Store, c *asgi.Cause, _ string) error {
+			_, err := s.GroupChannels(ctx, c, "room")
+			return err
+		},
+	} {
+		for channel, durable := range map[string]bool{"jobs": true, "reply!a": false} {
+			t.Run(name+" "+channel, func(t *testing.T) {
+				s, _ := openFaulty(t)
+				s.journal.lingerTime = time.Hour
+				if err := s.GroupAdd(ctx, nil, "room", channel); err != nil {
+					t.Fatal(err)
+				}
+				c := asgi.NewCause(0)
+				if err := call(s, c, channel); err != nil {
+					t.Fatal(err)
+				}
+				if c.Barrier().Passed() == durable {
+					t.Errorf("barrier passed: %v", !durable)
+				}
+			})
+		}
+	}
+}
+
+func TestGroupSendWaitsForAJournalFarBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, disk := openFaulty(t)
+		s.GroupAdd(t.Context(), nil, "room", "jobs")
+		settle(t, s)
+		hold := make(chan struct{})
+		disk.hold = hold
+		body := asgi.MustMessage(asgi.Field{Key: "body", Value: make([]byte, 1<<20)})
+		for range stagedLimit >> 20 {
+			if err := s.Send(t.Context(), nil, "other", body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		late := errors.New("late")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, late)
+		defer cancel()
+		if err := s.SendGroup(ctx, nil, "room", number(1)); err != late {
+			t.Errorf("a durable group send: %v", err)
+		}
+		if err := s.SendGroup(ctx, nil, "room", number(2), asgi.Volatile); err != nil {
+			t.Errorf("a volatile group send: %v", err)
+		}
+		close(hold)
+		wantPoll(t, s, 2, "jobs")
+		wantPoll(t, s, -1, "jobs")
+	})
+}
+
+// bindReply binds "reply!" to a function that runs f at the first delivery.
+func bindReply(t testing.TB, s *Store, f func()) {
+	t.Helper()
+	called := false
+	unbind, err := s.Bind("reply!", func(asgi.Delivery) error {
+		if !called {
+			called = true
+			f()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(unbind)
+}
+
+func TestFlushDuringAGroupSendDropsItsCopies(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	s.GroupAdd(t.Context(), nil, "room", "jobs")
+	s.GroupAdd(t.Context(), nil, "room", "reply!a")
+	bindReply(t, s, func() { s.Flush(t.Context(), nil) })
+	if err := s.SendGroup(t.Context(), nil, "room", number(1)); err != nil {
+		t.Fatal(err)
+	}
+	wantPoll(t, s, -1, "jobs")
+	s = reopen(t, s)
+	wantPoll(t, s, -1, "jobs")
+}
+
+func TestMembersThatJoinOrLeaveDuringAGroupSend(t *testing.T) {
+	s := openMemory(t, Options{})
+	s.GroupAdd(t.Context(), nil, "room", "reply!a")
+	for i := range 2 * groupStep {
+		s.GroupAdd(t.Context(), nil, "room", fmt.Sprintf("m%d", i))
+	}
+	last := fmt.Sprintf("m%d", 2*groupStep-1)
+	bindReply(t, s, func() {
+		s.GroupAdd(t.Context(), nil, "room", "late")
+		s.GroupDiscard(t.Context(), nil, "room", last)
+	})
+	if err := s.SendGroup(t.Context(), nil, "room", number(1)); err != nil {
+		t.Fatal(err)
+	}
+	wantPoll(t, s, 1, fmt.Sprintf("m%d", 2*groupStep-2))
+	wantPoll(t, s, -1, last)
+	wantPoll(t, s, -1, "late")
+}
+
+func TestMembersThatLeaveTakeNoMemory(t *testing.T) {
+	s := openMemory(t, Options{})
+	s.GroupAdd(t.Context(), nil, "room", "first")
+	for i := range 1000 {
+		channel := fmt.Sprintf("m%d", i)
+		s.GroupAdd(t.Context(), nil, "room", channel)
+		s.GroupDiscard(t.Context(), nil, "room", channel)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.groups.byName["room"].joined); n > 20 {
+		t.Errorf("a group of one member has %d entries", n)
+	}
+	if n := len(s.groups.byChannel); n != 1 {
+		t.Errorf("%d channels have memberships", n)
+	}
+}
