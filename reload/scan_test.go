@@ -11,6 +11,22 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
+func TestDefaultIntervals(t *testing.T) {
+	for _, tt := range []struct {
+		options Options
+		rescan  time.Duration
+	}{
+		{Options{}, 2 * time.Second},
+		{Options{Poll: true}, 100 * time.Millisecond},
+		{Options{Rescan: time.Minute}, time.Minute},
+		{Options{Rescan: time.Minute, Poll: true}, time.Minute},
+	} {
+		if o := tt.options.withDefaults(); o.Rescan != tt.rescan || o.Settle != 12*time.Millisecond || o.Patience != 200*time.Millisecond {
+			t.Errorf("%+v: %+v", tt.options, o)
+		}
+	}
+}
+
 func TestWhichEventsAreHints(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	w := &testWatcher{TB: t, dir: dir}

@@ -11,27 +11,39 @@ import (
 	"asgibox/asgi"
 )
 
+// groupCalls are calls about the group "room" and a channel.
+var groupCalls = map[string]func(ctx context.Context, s *Store, c *asgi.Cause, channel string) error{
+	"add": func(ctx context.Context, s *Store, c *asgi.Cause, channel string) error {
+		return s.GroupAdd(ctx, c, "room", channel)
+	},
+	"discard": func(ctx context.Context, s *Store, c *asgi.Cause, channel string) error {
+		return s.GroupDiscard(ctx, c, "room", channel)
+	},
+	"leave": func(ctx context.Context, s *Store, c *asgi.Cause, channel string) error {
+		return s.GroupLeave(ctx, c, channel)
+	},
+	"send": func(ctx context.Context, s *Store, c *asgi.Cause, _ string) error {
+		return s.SendGroup(ctx, c, "room", number(1))
+	},
+	"channels": func(ctx context.Context, s *Store, c *asgi.Cause, _ string) error {
+		_, err := s.GroupChannels(ctx, c, "room")
+		return err
+	},
+}
+
 func TestGroupCallsRaiseTheBarrierIfTheyAreDurable(t *testing.T) {
-	ctx := context.Background()
-	for name, call := range map[string]func(s *Store, c *asgi.Cause, channel string) error{
-		"add":     func(s *Store, c *asgi.Cause, channel string) error { return s.GroupAdd(ctx, c, "room", channel) },
-		"discard": func(s *Store, c *asgi.Cause, channel string) error { return s.GroupDiscard(ctx, c, "room", channel) },
-		"leave":   func(s *Store, c *asgi.Cause, channel string) error { return s.GroupLeave(ctx, c, channel) },
-		"send":    func(s *Store, c *asgi.Cause, _ string) error { return s.SendGroup(ctx, c, "room", number(1)) },
-		"channels": func(s *Store, c *asgi.Cause, _ string) error {
-			_, err := s.GroupChannels(ctx, c, "room")
-			return err
-		},
-	} {
+	for name, call := range groupCalls {
 		for channel, durable := range map[string]bool{"jobs": true, "reply!a": false} {
 			t.Run(name+" "+channel, func(t *testing.T) {
 				s, _ := openFaulty(t)
 				s.journal.lingerTime = time.Hour
-				if err := s.GroupAdd(ctx, nil, "room", channel); err != nil {
-					t.Fatal(err)
+				for _, m := range [][2]string{{"other", "mail"}, {"room", channel}} {
+					if err := s.GroupAdd(t.Context(), nil, m[0], m[1]); err != nil {
+						t.Fatal(err)
+					}
 				}
 				c := asgi.NewCause(0)
-				if err := call(s, c, channel); err != nil {
+				if err := call(t.Context(), s, c, channel); err != nil {
 					t.Fatal(err)
 				}
 				if c.Barrier().Passed() == durable {
@@ -40,6 +52,59 @@ func TestGroupCallsRaiseTheBarrierIfTheyAreDurable(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestGroupSendWithoutCopiesRaisesTheBarrierToTheMemberships(t *testing.T) {
+	s := openAt(t, newPath(t), Options{Capacity: 1})
+	s.journal.lingerTime = time.Hour
+	s.GroupAdd(t.Context(), nil, "room", "jobs")
+	if err := s.Send(t.Context(), nil, "jobs", number(1), asgi.Volatile); err != nil {
+		t.Fatal(err)
+	}
+	c := asgi.NewCause(0)
+	if err := s.SendGroup(t.Context(), c, "room", number(2)); err != nil {
+		t.Fatal(err)
+	}
+	if c.Barrier().Passed() {
+		t.Error("the barrier was not raised")
+	}
+}
+
+func TestGroupCallsFailIfTheStoreIsClosedOrANameIsInvalid(t *testing.T) {
+	s := openMemory(t, Options{})
+	for _, name := range []string{"add", "discard", "leave"} {
+		if err := groupCalls[name](t.Context(), s, nil, "a b"); !errors.Is(err, asgi.ErrInvalidName) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, err := range map[string]error{
+		"add":      s.GroupAdd(t.Context(), nil, "a b", "jobs"),
+		"discard":  s.GroupDiscard(t.Context(), nil, "a b", "jobs"),
+		"send":     s.SendGroup(t.Context(), nil, "a b", number(1)),
+		"channels": func() error { _, err := s.GroupChannels(t.Context(), nil, "a b"); return err }(),
+	} {
+		if !errors.Is(err, asgi.ErrInvalidName) {
+			t.Errorf("%s to an invalid group: %v", name, err)
+		}
+	}
+	s.Close(t.Context())
+	for name, call := range groupCalls {
+		if err := call(t.Context(), s, nil, "jobs"); !errors.Is(err, asgi.ErrClosed) {
+			t.Errorf("%s after Close: %v", name, err)
+		}
+	}
+}
+
+func TestExpiredGroupsAreRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openMemory(t, Options{GroupExpiry: time.Minute})
+		s.GroupAdd(t.Context(), nil, "room", "jobs")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := s.Debug().Totals().Groups; n != 0 {
+			t.Errorf("%d groups", n)
+		}
+	})
 }
 
 func TestGroupSendWaitsForAJournalFarBehind(t *testing.T) {
