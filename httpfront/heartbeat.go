@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"asgibox/asgi"
 	"asgibox/internal/logkey"
 )
 
@@ -74,7 +75,7 @@ func (c *socket) tick() {
 		c.pingLocked(now)
 	}
 	if pongLate {
-		c.serverEnd = &ending{code: 1006}
+		c.serverEnd = &ending{code: asgi.CloseLost}
 	}
 	if expired || pongLate {
 		c.mu.Unlock()
@@ -90,7 +91,7 @@ func (c *socket) tick() {
 
 func (c *socket) expire(expired bool) {
 	if expired {
-		c.end(ending{1000, "this connection has lived as long as it may", byServer})
+		c.end(ending{asgi.CloseNormal, "this connection has lived as long as it may", byServer})
 		return
 	}
 	c.s.log.Info("a WebSocket was closed: no pong came in time", logkey.Channel, c.channel, logkey.Path, c.path, "timeout", c.s.opts.PingTimeout)

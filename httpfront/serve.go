@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"asgibox/asgi"
 )
 
 // Time limits of a connection without a request.
@@ -159,7 +161,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	defer close(s.stopped)
 	for _, c := range s.conns.drain() {
-		c.end(ending{1001, "the server is shutting down", byServer})
+		c.end(ending{asgi.CloseGoingAway, "the server is shutting down", byServer})
 	}
 	err := s.waitIdle(ctx, servers)
 	s.kill()

@@ -126,12 +126,12 @@ func (c *socket) handshake() {
 	switch {
 	case f == nil:
 	case f.status == 0: // the client is gone
-		c.event(SocketDisconnected, 1006)
+		c.event(SocketDisconnected, asgi.CloseLost)
 	default:
 		f.write(c.w, c.q.http)
 		c.event(SocketRefused, f.status)
 	}
-	c.finish(1006)
+	c.finish(asgi.CloseLost)
 	if f != nil && f.status == 0 {
 		panic(http.ErrAbortHandler) // stops net/http from sending a 200
 	}
@@ -207,7 +207,7 @@ func (c *socket) waitForReply() (socketReply, *refusal) {
 // whether the handshake is done.
 func (c *socket) checkReply(e entry) (p socketReply, f *refusal, done bool) {
 	switch {
-	case e.ending != nil && e.ending.code != 1001:
+	case e.ending != nil && e.ending.code != asgi.CloseGoingAway:
 		return p, &refusedDenied, true
 	case e.ending != nil:
 		return p, &refusedStopping, true
@@ -337,7 +337,7 @@ func (c *socket) endedBy(code int) string {
 	switch last := c.ending(); {
 	case last != nil && last.code == code:
 		return last.by
-	case code == 1006:
+	case code == asgi.CloseLost:
 		return ""
 	}
 	return byClient

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"asgibox/asgi"
 )
 
 // corkSize is how many bytes a corked wire gathers before they must be written.
@@ -90,8 +92,8 @@ func (w *wire) startFrameLocked(p []byte) []byte {
 	if p[0]&0xf == opClose && len(p) >= 4 {
 		w.code = int(binary.BigEndian.Uint16(p[2:]))
 		if !utf8.Valid(p[4:]) {
-			w.code = 1007
-			return []byte{0x80 | opClose, 2, 1007 >> 8, 1007 & 0xff}
+			w.code = asgi.CloseInvalidText
+			return []byte{0x80 | opClose, 2, asgi.CloseInvalidText >> 8, asgi.CloseInvalidText & 0xff}
 		}
 	}
 	return p

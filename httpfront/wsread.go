@@ -23,7 +23,7 @@ var payloads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // read is the goroutine that owns an open socket. It sends the client's
 // messages to the application until one side ends the connection.
 func (c *socket) read() {
-	code := 1011
+	code := asgi.CloseFailed
 	defer func() { c.finish(code) }()
 	defer c.recoverPanic()
 	code = c.readAll()
@@ -50,7 +50,7 @@ func (c *socket) readAll() int {
 		case c.ending() != nil:
 			continue // the server has closed the socket and ignores further messages
 		case kind == websocket.MessageText && !utf8.ValidString(payload):
-			return c.closeFromReader(1007, "text that is not UTF-8")
+			return c.closeFromReader(asgi.CloseInvalidText, "text that is not UTF-8")
 		}
 		if code := c.receive(kind, payload); code != 0 {
 			return code
@@ -109,12 +109,12 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 	switch {
 	case errors.Is(err, asgi.ErrChannelFull):
 		c.s.log.Warn("a WebSocket was closed: "+asgi.WebSocketReceive+" was full", logkey.Channel, c.channel, logkey.Path, c.path)
-		return c.closeFromReader(1013, "the server is busy")
+		return c.closeFromReader(asgi.CloseBusy, "the server is busy")
 	case errors.Is(err, asgi.ErrMessageTooLarge):
-		return c.closeFromReader(1009, "message too large")
+		return c.closeFromReader(asgi.CloseTooLarge, "message too large")
 	}
 	c.s.log.Error("a frame could not be sent to the application", logkey.Channel, c.channel, logkey.Error, err)
-	return c.closeFromReader(1011, "")
+	return c.closeFromReader(asgi.CloseFailed, "")
 }
 
 // retryReceive sends again until the channel has room or receiveTimeout has
@@ -154,18 +154,18 @@ func (c *socket) codeFor(err error) int {
 	case last != nil:
 		return last.code
 	case websocket.CloseStatus(err) != -1:
-		if c.wire.closeCode() == 1007 {
-			return 1007 // the reason in the peer's close frame was not UTF-8
+		if c.wire.closeCode() == asgi.CloseInvalidText {
+			return asgi.CloseInvalidText // the reason in the peer's close frame was not UTF-8
 		}
 		return int(websocket.CloseStatus(err))
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		c.s.log.Debug("a WebSocket message was too large", logkey.Channel, c.channel, "limit", c.s.set.MaxMessage)
-		return c.closeFromReader(1009, "")
+		return c.closeFromReader(asgi.CloseTooLarge, "")
 	case c.wire.lost.Load():
-		return 1006
+		return asgi.CloseLost
 	}
 	c.s.log.Debug("a WebSocket client violated the protocol", logkey.Channel, c.channel, logkey.Error, err)
-	return c.closeFromReader(1002, "")
+	return c.closeFromReader(asgi.CloseProtocolError, "")
 }
 
 // setEnding records how the server ends the socket. The first call decides.

@@ -91,20 +91,15 @@ func (p *socketReply) parseClose(value any) *problem {
 	switch v := value.(type) {
 	case bool:
 		if v {
-			p.close = 1000
+			p.close = asgi.CloseNormal
 		}
 	case int64:
 		p.close = int(v)
-		p.badCode = v != 0 && !maySend(v)
+		p.badCode = v != 0 && !asgi.CanSendCloseCode(v)
 	default:
 		return wrongType(asgi.KeyClose, "True, False or a code", value)
 	}
 	return nil
-}
-
-// maySend reports whether a close frame may carry the code.
-func maySend(code int64) bool {
-	return 1000 <= code && code <= 1003 || 1007 <= code && code <= 1014 || 3000 <= code && code <= 4999
 }
 
 func (p *socketReply) parseResponse(value any) *problem {

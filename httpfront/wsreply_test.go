@@ -248,7 +248,7 @@ func FuzzSocketReply(f *testing.F) {
 		case bad != nil && bad.what == "":
 			t.Errorf("a problem without words: %+v", bad)
 		case bad != nil:
-		case p.close != 0 && !p.badCode && !maySend(int64(p.close)):
+		case p.close != 0 && !p.badCode && !asgi.CanSendCloseCode(int64(p.close)):
 			t.Errorf("it would close with %d", p.close)
 		case waiting && p.badCode:
 			t.Error("a bad code was let through to a waiting handshake")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"asgibox/asgi"
 	"asgibox/internal/logkey"
 )
 
@@ -59,7 +60,7 @@ func (c *socket) write(e entry, scratch []byte) []byte {
 		return scratch
 	case e.err != nil:
 		c.s.log.Error("a WebSocket was closed because the data of a message to it could not be stored", logkey.Channel, c.channel, logkey.Error, e.err)
-		c.closeFromPump(ending{code: 1011, by: byServer})
+		c.closeFromPump(ending{code: asgi.CloseFailed, by: byServer})
 		return scratch
 	}
 	p, bad := parseSocketReply(e.message, false)
@@ -87,7 +88,7 @@ func (c *socket) send(p socketReply, scratch []byte) []byte {
 	case p.badCode:
 		c.s.log.Warn("a WebSocket was closed with 1011 because the close code of the application may not be sent",
 			logkey.Channel, c.channel, keyKey, "close", keyCode, p.close)
-		c.closeFromPump(ending{code: 1011, by: byServer})
+		c.closeFromPump(ending{code: asgi.CloseFailed, by: byServer})
 	case p.close != 0:
 		c.closeFromPump(ending{p.close, c.truncateReason(p.reason), byApplication})
 	}
@@ -145,7 +146,7 @@ func (c *socket) full() {
 // behind the blocked write and arrives if the client reads again.
 func (c *socket) closeSlow() {
 	defer c.pumps.Done()
-	e := c.setEnding(ending{1013, "too slow", byServer})
+	e := c.setEnding(ending{asgi.CloseBusy, "too slow", byServer})
 	if n := c.box.close(); n > 0 {
 		c.s.log.Warn("a WebSocket was closed: its client has read nothing for 30 s and messages to it were dropped",
 			logkey.Channel, c.channel, logkey.Path, c.path, keyCode, e.code, "dropped", n)

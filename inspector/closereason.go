@@ -1,6 +1,10 @@
 package inspector
 
-import "strconv"
+import (
+	"strconv"
+
+	"asgibox/asgi"
+)
 
 // Values of [Visit.By].
 const (
@@ -21,42 +25,42 @@ var closers = map[string]string{
 
 // codeMeanings explain close codes of any sender.
 var codeMeanings = map[int]string{
-	1000: "normally",
-	1001: "because it went away",
-	1002: "because of a WebSocket protocol error",
-	1003: "because it cannot accept this kind of data",
-	1005: "without a code",
-	1007: "because a text was not valid UTF-8",
-	1008: "because of a policy violation",
-	1009: "because a message was too long",
-	1010: "because an extension was not offered",
-	1011: "because of an unexpected error",
-	1012: "because it restarts",
-	1013: "because it is too busy; try again later",
-	1014: "because a server behind it sent a bad response",
+	asgi.CloseNormal:        "normally",
+	asgi.CloseGoingAway:     "because it went away",
+	asgi.CloseProtocolError: "because of a WebSocket protocol error",
+	1003:                    "because it cannot accept this kind of data",
+	asgi.CloseNoCode:        "without a code",
+	asgi.CloseInvalidText:   "because a text was not valid UTF-8",
+	1008:                    "because of a policy violation",
+	asgi.CloseTooLarge:      "because a message was too long",
+	1010:                    "because an extension was not offered",
+	asgi.CloseFailed:        "because of an unexpected error",
+	1012:                    "because it restarts",
+	asgi.CloseBusy:          "because it is too busy; try again later",
+	1014:                    "because a server behind it sent a bad response",
 }
 
 // serverMeanings explain close codes of the protocol server.
 var serverMeanings = map[int]string{
-	1000: "closed by the server: it reached its maximum lifetime",
-	1001: "closed by the server, which shut down",
-	1002: "closed by the server: the client violated the WebSocket protocol",
-	1007: "closed by the server: the client sent text that is not valid UTF-8",
-	1009: "closed by the server: the client sent a message longer than --max-message",
-	1011: "closed by the server: the handler failed or a reply was invalid; see the log",
-	1013: "closed by the server: a queue was full, or the client read too slowly",
+	asgi.CloseNormal:        "closed by the server: it reached its maximum lifetime",
+	asgi.CloseGoingAway:     "closed by the server, which shut down",
+	asgi.CloseProtocolError: "closed by the server: the client violated the WebSocket protocol",
+	asgi.CloseInvalidText:   "closed by the server: the client sent text that is not valid UTF-8",
+	asgi.CloseTooLarge:      "closed by the server: the client sent a message longer than --max-message",
+	asgi.CloseFailed:        "closed by the server: the handler failed or a reply was invalid; see the log",
+	asgi.CloseBusy:          "closed by the server: a queue was full, or the client read too slowly",
 }
 
 // closeReason explains who closed a WebSocket, if that is known, and why.
 func closeReason(code int, by string) string {
-	if code == 1006 {
+	if code == asgi.CloseLost {
 		return "lost without a close frame: network failure, crash, no pong, or failed handshake"
 	}
 	if meaning := serverMeanings[code]; meaning != "" && by == byServer {
 		return meaning
 	}
 	closer := closers[by]
-	if by == byClient && code == 1001 {
+	if by == byClient && code == asgi.CloseGoingAway {
 		return closer + ", which went away: its page was left or its program ended"
 	}
 	switch meaning := codeMeanings[code]; {

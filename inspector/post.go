@@ -161,7 +161,7 @@ func (s *Server) closeConnection(w http.ResponseWriter, r *http.Request) error {
 	}
 	code := int(args.Int("code"))
 	if code == 0 {
-		code = 1000
+		code = asgi.CloseNormal
 	}
 	if code < 1000 || code > 4999 {
 		return badRequest("code: must be a close code from 1000 to 4999")

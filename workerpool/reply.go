@@ -144,12 +144,12 @@ func (p *Pool) page(f Failure) (page Page) {
 // handshake is refused with the response, an open WebSocket is closed with the
 // code.
 func (p *Pool) closeFields(f Failure) asgi.Fields {
-	code, reason := int64(1011), "the application failed"
+	reason := "the application failed"
 	if f.Status < http.StatusInternalServerError {
 		reason = "refused"
 	}
 	return asgi.Fields{
-		{Key: asgi.KeyClose, Value: code},
+		{Key: asgi.KeyClose, Value: int64(asgi.CloseFailed)},
 		{Key: asgi.KeyReason, Value: reason},
 		{Key: "response", Value: p.response(f)},
 	}
@@ -161,7 +161,7 @@ func (p *Pool) closeFull(t *task) {
 	p.log.Warn("closing a connection that sends messages faster than they are handled",
 		logkey.Channel, t.reply, "waiting", p.opts.LaneMessages, "bytes", p.opts.LaneBytes)
 	m := asgi.MustMessage(
-		asgi.Field{Key: asgi.KeyClose, Value: int64(1013)},
+		asgi.Field{Key: asgi.KeyClose, Value: int64(asgi.CloseBusy)},
 		asgi.Field{Key: asgi.KeyReason, Value: "too many messages are waiting to be handled"},
 	)
 	if err := p.layer.Send(context.Background(), t.cause, t.reply, m, asgi.Volatile); err != nil {

@@ -215,8 +215,7 @@ func textOrBytes(m asgi.Message, key string, matches func(any) bool, other strin
 // closeCode returns a problem if applications may not send the close code.
 func closeCode(m asgi.Message) *problem {
 	n, ok := intValue(m, asgi.KeyClose)
-	switch {
-	case !ok, n == 0, n >= 1000 && n <= 1003, n >= 1007 && n <= 1014, n >= 3000 && n <= 4999:
+	if !ok || n == 0 || asgi.CanSendCloseCode(n) {
 		return nil
 	}
 	return newProblem("use 1000 to 1003, 1007 to 1014 or 3000 to 4999", "%d is not a close code that may be sent", n)
