@@ -16,38 +16,38 @@ import (
 // statePrefix is the prefix of shared state among the keys of the layer's KV.
 const statePrefix = "state/"
 
-func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
-	return respond(w, s.status())
+func (s *Server) getStatus(*http.Request) (any, error) {
+	return s.status(), nil
 }
 
-func (s *Server) getMessages(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) getMessages(r *http.Request) (any, error) {
 	f, err := parseFilter(r.FormValue("filter"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	messages, next := s.history.newest(limitOf(r, 300, 5000), f)
-	return respond(w, api.Messages{Messages: notNil(messages), Next: next})
+	return api.Messages{Messages: notNil(messages), Next: next}, nil
 }
 
-func (s *Server) getMessage(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) getMessage(r *http.Request) (any, error) {
 	id, _ := strconv.ParseUint(r.FormValue("id"), 10, 64)
 	m, ok := s.history.message(id)
 	if !ok {
-		return remote.Errorf(remote.NotFound, "message %s is not, or no longer, in the history", r.FormValue("id"))
+		return nil, remote.Errorf(remote.NotFound, "message %s is not, or no longer, in the history", r.FormValue("id"))
 	}
-	return respond(w, m)
+	return m, nil
 }
 
-func (s *Server) getTrace(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) getTrace(r *http.Request) (any, error) {
 	t, err := parseTrace(r.FormValue("id"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	trace, ok := s.history.trace(t)
 	if !ok {
-		return noTrace(t)
+		return nil, noTrace(t)
 	}
-	return respond(w, trace)
+	return trace, nil
 }
 
 func noTrace(t asgi.TraceID) error {
@@ -62,59 +62,50 @@ func parseTrace(text string) (asgi.TraceID, error) {
 	return asgi.TraceID(n), nil
 }
 
-func (s *Server) getChannels(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) getChannels(r *http.Request) (any, error) {
 	channels, all := s.channels(limitOf(r, 500, 10_000), r.FormValue("pattern"))
-	return respond(w, api.Channels{Channels: notNil(channels), All: all})
+	return api.Channels{Channels: notNil(channels), All: all}, nil
 }
 
-func (s *Server) getQueued(w http.ResponseWriter, r *http.Request) error {
-	if s.opts.Store == nil {
-		return errNoStore
-	}
+func (s *Server) getQueued(r *http.Request) (any, error) {
 	queued, err := s.opts.Store.Peek(r.FormValue("channel"), limitOf(r, 50, 1000))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return respond(w, api.Queued{Messages: queuedMessages(queued)})
+	return api.Queued{Messages: queuedMessages(queued)}, nil
 }
 
-func (s *Server) getGroups(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) getGroups(r *http.Request) (any, error) {
 	if name := r.FormValue("name"); name != "" {
-		return respond(w, api.Members{Members: notNil(s.members(name))})
+		return api.Members{Members: notNil(s.members(name))}, nil
 	}
 	groups, all := s.groupList(limitOf(r, 500, 10_000), "")
-	return respond(w, api.Groups{Groups: notNil(groups), All: all})
+	return api.Groups{Groups: notNil(groups), All: all}, nil
 }
 
-func (s *Server) getConnections(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) getConnections(r *http.Request) (any, error) {
 	open, all := s.connections(limitOf(r, 500, 10_000))
-	return respond(w, api.Connections{Connections: notNil(open), Closed: notNil(s.visits.recent()), All: all})
+	return api.Connections{Connections: notNil(open), Closed: notNil(s.visits.recent()), All: all}, nil
 }
 
-func (s *Server) getWorkers(w http.ResponseWriter, r *http.Request) error {
-	return respond(w, api.Workers{Workers: notNil(s.workers())})
+func (s *Server) getWorkers(*http.Request) (any, error) {
+	return api.Workers{Workers: notNil(s.workers())}, nil
 }
 
-func (s *Server) getLoads(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) getLoads(*http.Request) (any, error) {
 	loads, logs := s.loads.newest()
-	return respond(w, api.Loads{Loads: loads, Logs: logs})
+	return api.Loads{Loads: loads, Logs: logs}, nil
 }
 
-func (s *Server) getChaos(w http.ResponseWriter, r *http.Request) error {
-	if s.opts.Chaos == nil {
-		return errNoChaos
-	}
-	return respond(w, map[string]any{"rules": notNil(s.opts.Chaos.Rules())})
+func (s *Server) getChaos(*http.Request) (any, error) {
+	return map[string]any{"rules": notNil(s.opts.Chaos.Rules())}, nil
 }
 
 // getState returns keys that begin with a prefix, and their values.
-func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
-	if s.kv == nil {
-		return errNoState
-	}
+func (s *Server) getState(r *http.Request) (any, error) {
 	keys, err := s.kv.Keys(r.Context(), nil, statePrefix+r.FormValue("prefix"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	type item struct {
 		Key   string          `json:"key"`
@@ -127,14 +118,14 @@ func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
 		}
 		value, ok, err := s.kv.Get(r.Context(), nil, key)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if ok {
 			room -= asgi.SizeOf(value)
 			items = append(items, item{strings.TrimPrefix(key, statePrefix), codec.AppendValueJSON(nil, value)})
 		}
 	}
-	return respond(w, map[string]any{"state": items, "all": len(keys)})
+	return map[string]any{"state": items, "all": len(keys)}, nil
 }
 
 // tailLines streams messages, each as a line of JSON, for the commands tail and

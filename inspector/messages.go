@@ -92,11 +92,11 @@ func jsonOf(m asgi.Message) json.RawMessage { return codec.AppendJSON(nil, m) }
 func preview(channel string, m asgi.Message) string {
 	switch {
 	case m.Has(asgi.KeyMethod) && m.Has(asgi.KeyPath):
-		return cut(m.Text(asgi.KeyMethod) + " " + m.Text(asgi.KeyPath) + query(m))
+		return cut(m.Text(asgi.KeyMethod) + " " + m.Text(asgi.KeyPath) + queryString(m))
 	case m.Has(asgi.KeyStatus):
 		return cut(strconv.FormatInt(m.Int(asgi.KeyStatus), 10) + " · " + contentOf(m, asgi.KeyContent))
 	case channel == asgi.WebSocketConnect:
-		return cut("connect " + m.Text(asgi.KeyPath) + query(m))
+		return cut("connect " + m.Text(asgi.KeyPath) + queryString(m))
 	case channel == asgi.WebSocketDisconnect:
 		return "disconnect " + strconv.FormatInt(m.Int(asgi.KeyCode), 10)
 	case m.Text(asgi.KeyText) != "":
@@ -113,7 +113,7 @@ func preview(channel string, m asgi.Message) string {
 // byteStrings matches byte strings in the layer's JSON.
 var byteStrings = regexp.MustCompile(`"\\uffff[A-Za-z0-9+/]+=*"`)
 
-func query(m asgi.Message) string {
+func queryString(m asgi.Message) string {
 	if q := m.Bytes(asgi.KeyQueryString); q != "" {
 		return "?" + string(q)
 	}

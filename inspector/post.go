@@ -11,273 +11,147 @@ import (
 	"asgibox/store"
 )
 
-func (s *Server) send(w http.ResponseWriter, r *http.Request) error {
-	args, err := arguments(r)
+func (s *Server) send(r *http.Request, c *asgi.Cause, a args) (any, error) {
+	m, err := a.Message()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	m, err := args.Message()
+	return api.Sent{Trace: c.Trace().String()}, s.opts.Layer.Send(r.Context(), c, a.Text("channel"), m)
+}
+
+func (s *Server) groupSend(r *http.Request, c *asgi.Cause, a args) (any, error) {
+	m, err := a.Message()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.sendTo(w, r, args.Text("channel"), m, api.Sent{})
+	return api.Sent{Trace: c.Trace().String()}, s.groups.SendGroup(r.Context(), c, a.Text("group"), m)
 }
 
-// sendTo sends a message and responds with its trace.
-func (s *Server) sendTo(w http.ResponseWriter, r *http.Request, channel string, m asgi.Message, sent api.Sent) error {
-	c := asgi.NewCause(asgi.NewTrace())
-	if err := s.opts.Layer.Send(r.Context(), c, channel, m); err != nil {
-		return err
-	}
-	sent.Trace = c.Trace().String()
-	return respondAfter(w, r, c, sent)
+func (s *Server) groupAdd(r *http.Request, c *asgi.Cause, a args) (any, error) {
+	return struct{}{}, s.groups.GroupAdd(r.Context(), c, a.Text("group"), a.Text("channel"))
 }
 
-// respondAfter responds once the changes of a call are on disk.
-func respondAfter(w http.ResponseWriter, r *http.Request, c *asgi.Cause, v any) error {
-	if err := c.Barrier().Wait(r.Context()); err != nil {
-		return err
-	}
-	return respond(w, v)
+func (s *Server) groupDiscard(r *http.Request, c *asgi.Cause, a args) (any, error) {
+	return struct{}{}, s.groups.GroupDiscard(r.Context(), c, a.Text("group"), a.Text("channel"))
 }
 
-func (s *Server) groupSend(w http.ResponseWriter, r *http.Request) error {
-	args, err := s.groupArguments(r)
-	if err != nil {
-		return err
-	}
-	m, err := args.Message()
-	if err != nil {
-		return err
-	}
-	c := asgi.NewCause(asgi.NewTrace())
-	if err := s.groups.SendGroup(r.Context(), c, args.Text("group"), m); err != nil {
-		return err
-	}
-	return respondAfter(w, r, c, api.Sent{Trace: c.Trace().String()})
-}
-
-func (s *Server) groupAdd(w http.ResponseWriter, r *http.Request) error {
-	args, err := s.groupArguments(r)
-	if err != nil {
-		return err
-	}
-	c := asgi.NewCause(0)
-	if err := s.groups.GroupAdd(r.Context(), c, args.Text("group"), args.Text("channel")); err != nil {
-		return err
-	}
-	return respondAfter(w, r, c, struct{}{})
-}
-
-func (s *Server) groupDiscard(w http.ResponseWriter, r *http.Request) error {
-	args, err := s.groupArguments(r)
-	if err != nil {
-		return err
-	}
-	c := asgi.NewCause(0)
-	if err := s.groups.GroupDiscard(r.Context(), c, args.Text("group"), args.Text("channel")); err != nil {
-		return err
-	}
-	return respondAfter(w, r, c, struct{}{})
-}
-
-func (s *Server) groupArguments(r *http.Request) (args, error) {
-	if s.groups == nil {
-		return nil, errNoGroups
-	}
-	return arguments(r)
-}
-
-// changeChannel runs a call that changes one channel.
-func (s *Server) changeChannel(w http.ResponseWriter, r *http.Request, change func(channel string, a args) (any, error)) error {
-	if s.opts.Store == nil {
-		return errNoStore
-	}
-	args, err := arguments(r)
-	if err != nil {
-		return err
-	}
-	v, err := change(args.Text("channel"), args)
-	var noMessage *store.NoMessageError
-	if errors.As(err, &noMessage) {
-		return remote.Errorf(remote.NotFound, "%v", err)
-	}
-	if err != nil {
-		return err
-	}
-	return respond(w, v)
-}
-
-func (s *Server) pause(w http.ResponseWriter, r *http.Request) error {
-	return s.changeChannel(w, r, func(channel string, _ args) (any, error) {
-		return api.Paused{Channel: asgi.ProcessPrefix(channel)}, s.opts.Store.Pause(channel)
-	})
-}
-
-func (s *Server) resume(w http.ResponseWriter, r *http.Request) error {
-	return s.changeChannel(w, r, func(channel string, _ args) (any, error) {
-		resumed, err := s.opts.Store.Resume(channel)
-		return api.Resumed{Paused: api.Paused{Channel: asgi.ProcessPrefix(channel)}, Resumed: resumed}, err
-	})
-}
-
-func (s *Server) step(w http.ResponseWriter, r *http.Request) error {
-	return s.changeChannel(w, r, func(channel string, _ args) (any, error) {
-		stepped, err := s.opts.Store.Step(channel)
-		return api.Stepped{Stepped: stepped}, err
-	})
-}
-
-func (s *Server) drain(w http.ResponseWriter, r *http.Request) error {
-	return s.changeChannel(w, r, func(channel string, _ args) (any, error) {
-		n, err := s.opts.Store.Drain(channel)
-		return map[string]int{"dropped": n}, err
-	})
-}
-
-func (s *Server) drop(w http.ResponseWriter, r *http.Request) error {
-	return s.changeChannel(w, r, func(channel string, a args) (any, error) {
-		return struct{}{}, s.opts.Store.Drop(channel, uint64(a.Int("id")))
-	})
-}
-
-func (s *Server) edit(w http.ResponseWriter, r *http.Request) error {
-	return s.changeChannel(w, r, func(channel string, a args) (any, error) {
-		m, err := a.Message()
-		if err != nil {
-			return nil, err
+// channelChange makes a call that changes one channel.
+func (s *Server) channelChange(f func(channel string, a args) (any, error)) call {
+	return need(s.opts.Store != nil, errNoStore, change(func(_ *http.Request, _ *asgi.Cause, a args) (any, error) {
+		v, err := f(a.Text("channel"), a)
+		var noMessage *store.NoMessageError
+		if errors.As(err, &noMessage) {
+			return nil, remote.Errorf(remote.NotFound, "%v", err)
 		}
-		return struct{}{}, s.opts.Store.Edit(channel, uint64(a.Int("id")), m)
-	})
+		return v, err
+	}))
 }
 
-func (s *Server) closeConnection(w http.ResponseWriter, r *http.Request) error {
-	args, err := arguments(r)
+func (s *Server) pause(channel string, _ args) (any, error) {
+	return api.Paused{Channel: asgi.ProcessPrefix(channel)}, s.opts.Store.Pause(channel)
+}
+
+func (s *Server) resume(channel string, _ args) (any, error) {
+	resumed, err := s.opts.Store.Resume(channel)
+	return api.Resumed{Paused: api.Paused{Channel: asgi.ProcessPrefix(channel)}, Resumed: resumed}, err
+}
+
+func (s *Server) step(channel string, _ args) (any, error) {
+	stepped, err := s.opts.Store.Step(channel)
+	return api.Stepped{Stepped: stepped}, err
+}
+
+func (s *Server) drain(channel string, _ args) (any, error) {
+	n, err := s.opts.Store.Drain(channel)
+	return map[string]int{"dropped": n}, err
+}
+
+func (s *Server) drop(channel string, a args) (any, error) {
+	return struct{}{}, s.opts.Store.Drop(channel, uint64(a.Int("id")))
+}
+
+func (s *Server) edit(channel string, a args) (any, error) {
+	m, err := a.Message()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if s.opts.Front == nil {
-		return errNoFront
-	}
-	code := int(args.Int("code"))
+	return struct{}{}, s.opts.Store.Edit(channel, uint64(a.Int("id")), m)
+}
+
+func (s *Server) closeConnection(_ *http.Request, _ *asgi.Cause, a args) (any, error) {
+	code := int(a.Int("code"))
 	if code == 0 {
 		code = asgi.CloseNormal
 	}
 	if code < 1000 || code > 4999 {
-		return badRequest("code: must be a close code from 1000 to 4999")
+		return nil, badRequest("code: must be a close code from 1000 to 4999")
 	}
-	if err := s.opts.Front.CloseConnection(args.Text("channel"), code, args.Text("reason")); err != nil {
-		return remote.Errorf(remote.NotFound, "%v", err)
+	if err := s.opts.Front.CloseConnection(a.Text("channel"), code, a.Text("reason")); err != nil {
+		return nil, remote.Errorf(remote.NotFound, "%v", err)
 	}
-	return respond(w, struct{}{})
+	return struct{}{}, nil
 }
 
-func (s *Server) flush(w http.ResponseWriter, r *http.Request) error {
-	if s.flusher == nil {
-		return errNoFlush
-	}
+func (s *Server) flush(r *http.Request) (any, error) {
 	c := asgi.NewCause(0)
 	if err := s.flusher.Flush(r.Context(), c); err != nil {
-		return err
+		return nil, err
 	}
-	return respondAfter(w, r, c, struct{}{})
+	return struct{}{}, c.Barrier().Wait(r.Context())
 }
 
 // forget clears the inspector's history. The messages of the layer stay.
-func (s *Server) forget(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) forget(*http.Request) (any, error) {
 	s.history.clear()
-	return respond(w, struct{}{})
+	return struct{}{}, nil
 }
 
-func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
-	if s.opts.Pool == nil {
-		return errNoPool
-	}
+func (s *Server) reload(r *http.Request) (any, error) {
 	if err := s.opts.Pool.Reload(r.Context()); err != nil {
-		return remote.Errorf(remote.LoadFailed, "%v", err)
+		return nil, remote.Errorf(remote.LoadFailed, "%v", err)
 	}
 	number, kind := s.opts.Pool.Generation()
-	return respond(w, map[string]any{"generation": number, "kind": kind})
+	return map[string]any{"generation": number, "kind": kind}, nil
 }
 
 // ignore excludes a file from the watched files. The command record calls it
 // before it writes the file.
-func (s *Server) ignore(w http.ResponseWriter, r *http.Request) error {
-	args, err := arguments(r)
-	if err != nil {
-		return err
-	}
-	file := args.Text("file")
+func (s *Server) ignore(_ *http.Request, _ *asgi.Cause, a args) (any, error) {
+	file := a.Text("file")
 	if !filepath.IsAbs(file) {
-		return badRequest("file: must be an absolute path")
+		return nil, badRequest("file: must be an absolute path")
 	}
 	if s.opts.Ignore != nil {
 		s.opts.Ignore(file)
 	}
-	return respond(w, struct{}{})
+	return struct{}{}, nil
 }
 
-func (s *Server) setWorkers(w http.ResponseWriter, r *http.Request) error {
-	if s.opts.Pool == nil {
-		return errNoPool
-	}
-	args, err := arguments(r)
-	if err != nil {
-		return err
-	}
-	n := int(args.Int("workers"))
+func (s *Server) setWorkers(_ *http.Request, _ *asgi.Cause, a args) (any, error) {
+	n := int(a.Int("workers"))
 	if err := s.opts.Pool.SetWorkers(n); err != nil {
-		return badRequest("%v", err)
+		return nil, badRequest("%v", err)
 	}
-	return respond(w, map[string]int{"workers": n})
+	return map[string]int{"workers": n}, nil
 }
 
-func (s *Server) setState(w http.ResponseWriter, r *http.Request) error {
-	if s.kv == nil {
-		return errNoState
-	}
-	args, err := arguments(r)
-	if err != nil {
-		return err
-	}
-	value, ok := args.Get("value")
+func (s *Server) setState(r *http.Request, c *asgi.Cause, a args) (any, error) {
+	value, ok := a.Get("value")
 	if !ok {
-		return badRequest("value: is missing")
+		return nil, badRequest("value: is missing")
 	}
-	c := asgi.NewCause(0)
-	if err := s.kv.Set(r.Context(), c, statePrefix+args.Text("key"), value, 0); err != nil {
-		return err
-	}
-	return respondAfter(w, r, c, struct{}{})
+	return struct{}{}, s.kv.Set(r.Context(), c, statePrefix+a.Text("key"), value, 0)
 }
 
-func (s *Server) deleteState(w http.ResponseWriter, r *http.Request) error {
-	if s.kv == nil {
-		return errNoState
-	}
-	args, err := arguments(r)
-	if err != nil {
-		return err
-	}
-	c := asgi.NewCause(0)
-	if err := s.kv.Delete(r.Context(), c, statePrefix+args.Text("key")); err != nil {
-		return err
-	}
-	return respondAfter(w, r, c, struct{}{})
+func (s *Server) deleteState(r *http.Request, c *asgi.Cause, a args) (any, error) {
+	return struct{}{}, s.kv.Delete(r.Context(), c, statePrefix+a.Text("key"))
 }
 
-func (s *Server) setChaos(w http.ResponseWriter, r *http.Request) error {
-	if s.opts.Chaos == nil {
-		return errNoChaos
-	}
-	args, err := arguments(r)
-	if err != nil {
-		return err
-	}
-	v, _ := args.Get("rules")
+func (s *Server) setChaos(r *http.Request, _ *asgi.Cause, a args) (any, error) {
+	v, _ := a.Get("rules")
 	list, ok := v.(asgi.List)
 	if !ok {
-		return badRequest("rules: must be a list of texts")
+		return nil, badRequest("rules: must be a list of texts")
 	}
 	var rules []string
 	for _, rule := range list.All() {
@@ -285,7 +159,7 @@ func (s *Server) setChaos(w http.ResponseWriter, r *http.Request) error {
 		rules = append(rules, text)
 	}
 	if err := s.opts.Chaos.SetRules(rules); err != nil {
-		return badRequest("%v", err)
+		return nil, badRequest("%v", err)
 	}
-	return s.getChaos(w, r)
+	return s.getChaos(r)
 }

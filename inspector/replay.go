@@ -45,13 +45,9 @@ func newClient() *http.Client {
 
 // request sends an HTTP request to the application and returns its response.
 // The page cannot send it itself, because the application has another origin.
-func (s *Server) request(w http.ResponseWriter, r *http.Request) error {
-	args, err := arguments(r)
-	if err != nil {
-		return err
-	}
-	headers, _ := args.Get("headers")
-	return s.exchange(w, r, args.Text("method"), escape(args.Text("path")), args.Octets("body"), headers)
+func (s *Server) request(r *http.Request, _ *asgi.Cause, a args) (any, error) {
+	headers, _ := a.Get("headers")
+	return s.exchange(r.Context(), a.Text("method"), escape(a.Text("path")), a.Octets("body"), headers)
 }
 
 // escape percent-encodes the bytes that a request line cannot contain, as a
@@ -70,30 +66,23 @@ func escape(target string) string {
 
 // replay sends the first message of a trace again: an HTTP request to the
 // application, another message to its channel.
-func (s *Server) replay(w http.ResponseWriter, r *http.Request) error {
-	args, err := arguments(r)
+func (s *Server) replay(r *http.Request, c *asgi.Cause, a args) (any, error) {
+	t, err := parseTrace(a.Text("trace"))
 	if err != nil {
-		return err
-	}
-	t, err := parseTrace(args.Text("trace"))
-	if err != nil {
-		return err
+		return nil, err
 	}
 	channel, m, ok := s.history.origin(t)
 	switch {
 	case !ok:
-		return noTrace(t)
+		return nil, noTrace(t)
 	case channel != asgi.HTTPRequest:
-		return s.sendTo(w, r, channel, m, api.Sent{Channel: channel})
+		return api.Sent{Trace: c.Trace().String(), Channel: channel}, s.opts.Layer.Send(r.Context(), c, channel, m)
 	case m.Text(asgi.KeyBodyChannel) != "":
-		return remote.Errorf(remote.NotReplayable, "the history does not have the whole body of this request, because it was too long")
+		return nil, remote.Errorf(remote.NotReplayable, "the history does not have the whole body of this request, because it was too long")
 	}
-	target := (&url.URL{Path: m.Text(asgi.KeyPath)}).EscapedPath()
-	if q := m.Bytes(asgi.KeyQueryString); q != "" {
-		target += "?" + string(q)
-	}
+	target := (&url.URL{Path: m.Text(asgi.KeyPath)}).EscapedPath() + queryString(m)
 	headers, _ := m.Get(asgi.KeyHeaders)
-	return s.exchange(w, r, m.Text(asgi.KeyMethod), target, string(m.Bytes(asgi.KeyBody)), headers)
+	return s.exchange(r.Context(), m.Text(asgi.KeyMethod), target, string(m.Bytes(asgi.KeyBody)), headers)
 }
 
 // transportHeaders are set by the client itself.
@@ -102,25 +91,25 @@ var transportHeaders = map[string]bool{
 	"accept-encoding": true, "upgrade": true, "keep-alive": true, "te": true,
 }
 
-// exchange sends a request to the application and responds with its response.
-func (s *Server) exchange(w http.ResponseWriter, r *http.Request, method, target, body string, headers any) error {
+// exchange sends a request to the application and returns its response.
+func (s *Server) exchange(ctx context.Context, method, target, body string, headers any) (any, error) {
 	if s.opts.App == "" {
-		return errNoFront
+		return nil, errNoFront
 	}
 	if !strings.HasPrefix(target, "/") {
-		return badRequest("path: must begin with a slash")
+		return nil, badRequest("path: must begin with a slash")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), responseTimeout)
+	ctx, cancel := context.WithTimeout(ctx, responseTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(s.opts.App, "/")+target, strings.NewReader(body))
 	if err != nil {
-		return badRequest("%v", err)
+		return nil, badRequest("%v", err)
 	}
 	list, _ := headers.(asgi.List)
 	for _, item := range list.All() {
 		pair, ok := item.(asgi.List)
 		if !ok || pair.Len() != 2 {
-			return badRequest("headers: must be a list of pairs")
+			return nil, badRequest("headers: must be a list of pairs")
 		}
 		switch name := strings.ToLower(pair.Octets(0)); {
 		case name == "host":
@@ -132,14 +121,14 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, method, target
 	start := time.Now()
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return remote.Errorf(remote.NoAnswer, "%v", err)
+		return nil, remote.Errorf(remote.NoAnswer, "%v", err)
 	}
 	defer resp.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return remote.Errorf(remote.NoAnswer, "the response ended early: %v", err)
+		return nil, remote.Errorf(remote.NoAnswer, "the response ended early: %v", err)
 	}
-	return respond(w, responseOf(resp, content, time.Since(start)))
+	return responseOf(resp, content, time.Since(start)), nil
 }
 
 func responseOf(resp *http.Response, body []byte, took time.Duration) api.Response {

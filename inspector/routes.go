@@ -30,61 +30,98 @@ func (s *Server) routes() http.Handler {
 	if s.opts.Remote != nil {
 		mux.Handle("/layer/", s.opts.Remote)
 	}
-	for pattern, call := range map[string]func(http.ResponseWriter, *http.Request) error{
+	for pattern, f := range map[string]call{
 		"GET /api/live":               s.live,
 		"GET /api/tail":               s.tailLines,
-		"GET /api/status":             s.getStatus,
-		"GET /api/messages":           s.getMessages,
-		"GET /api/message":            s.getMessage,
-		"GET /api/trace":              s.getTrace,
-		"GET /api/channels":           s.getChannels,
-		"GET /api/waiting":            s.getQueued,
-		"GET /api/groups":             s.getGroups,
-		"GET /api/connections":        s.getConnections,
-		"GET /api/workers":            s.getWorkers,
-		"GET /api/state":              s.getState,
-		"GET /api/loads":              s.getLoads,
-		"GET /api/chaos":              s.getChaos,
-		"POST /api/chaos":             s.setChaos,
-		"POST /api/state/set":         s.setState,
-		"POST /api/state/delete":      s.deleteState,
-		"POST /api/send":              s.send,
-		"POST /api/group/send":        s.groupSend,
-		"POST /api/group/add":         s.groupAdd,
-		"POST /api/group/discard":     s.groupDiscard,
-		"POST /api/channel/pause":     s.pause,
-		"POST /api/channel/resume":    s.resume,
-		"POST /api/channel/step":      s.step,
-		"POST /api/channel/drain":     s.drain,
-		"POST /api/channel/edit":      s.edit,
-		"POST /api/channel/drop":      s.drop,
-		"POST /api/connections/close": s.closeConnection,
-		"POST /api/flush":             s.flush,
-		"POST /api/forget":            s.forget,
-		"POST /api/reload":            s.reload,
-		"POST /api/ignore":            s.ignore,
-		"POST /api/workers":           s.setWorkers,
-		"POST /api/replay":            s.replay,
-		"POST /api/play":              s.request,
+		"GET /api/status":             query(s.getStatus),
+		"GET /api/messages":           query(s.getMessages),
+		"GET /api/message":            query(s.getMessage),
+		"GET /api/trace":              query(s.getTrace),
+		"GET /api/channels":           query(s.getChannels),
+		"GET /api/waiting":            need(s.opts.Store != nil, errNoStore, query(s.getQueued)),
+		"GET /api/groups":             query(s.getGroups),
+		"GET /api/connections":        query(s.getConnections),
+		"GET /api/workers":            query(s.getWorkers),
+		"GET /api/state":              need(s.kv != nil, errNoState, query(s.getState)),
+		"GET /api/loads":              query(s.getLoads),
+		"GET /api/chaos":              need(s.opts.Chaos != nil, errNoChaos, query(s.getChaos)),
+		"POST /api/chaos":             need(s.opts.Chaos != nil, errNoChaos, change(s.setChaos)),
+		"POST /api/state/set":         need(s.kv != nil, errNoState, change(s.setState)),
+		"POST /api/state/delete":      need(s.kv != nil, errNoState, change(s.deleteState)),
+		"POST /api/send":              change(s.send),
+		"POST /api/group/send":        need(s.groups != nil, errNoGroups, change(s.groupSend)),
+		"POST /api/group/add":         need(s.groups != nil, errNoGroups, change(s.groupAdd)),
+		"POST /api/group/discard":     need(s.groups != nil, errNoGroups, change(s.groupDiscard)),
+		"POST /api/channel/pause":     s.channelChange(s.pause),
+		"POST /api/channel/resume":    s.channelChange(s.resume),
+		"POST /api/channel/step":      s.channelChange(s.step),
+		"POST /api/channel/drain":     s.channelChange(s.drain),
+		"POST /api/channel/edit":      s.channelChange(s.edit),
+		"POST /api/channel/drop":      s.channelChange(s.drop),
+		"POST /api/connections/close": need(s.opts.Front != nil, errNoFront, change(s.closeConnection)),
+		"POST /api/flush":             need(s.flusher != nil, errNoFlush, query(s.flush)),
+		"POST /api/forget":            query(s.forget),
+		"POST /api/reload":            need(s.opts.Pool != nil, errNoPool, query(s.reload)),
+		"POST /api/ignore":            change(s.ignore),
+		"POST /api/workers":           need(s.opts.Pool != nil, errNoPool, change(s.setWorkers)),
+		"POST /api/replay":            change(s.replay),
+		"POST /api/play":              change(s.request),
 		"POST /api/playback":          s.play,
 	} {
-		mux.Handle(pattern, handle(call))
+		mux.Handle(pattern, f)
 	}
 	mux.Handle("/", page())
 	return mux
 }
 
-// handle makes a handler of a call. It sends an error as the response.
-func handle(call func(http.ResponseWriter, *http.Request) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/api/playback" { // has a limit of its own
-			r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+// A call is a handler that may fail. Its error is sent as the response.
+type call func(http.ResponseWriter, *http.Request) error
+
+func (f call) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/api/playback" { // has a limit of its own
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+	}
+	if err := f(w, r); err != nil {
+		e := remote.ErrorOf(err)
+		writeJSON(w, e.Status(), e)
+	}
+}
+
+// query makes a call that responds with the result of f.
+func query(f func(*http.Request) (any, error)) call {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		v, err := f(r)
+		if err == nil {
+			writeJSON(w, http.StatusOK, v)
 		}
-		if err := call(w, r); err != nil {
-			e := remote.ErrorOf(err)
-			writeJSON(w, e.Status(), e)
+		return err
+	}
+}
+
+// change makes a call that responds with the result of f once the changes of
+// the cause are on disk.
+func change(f func(*http.Request, *asgi.Cause, args) (any, error)) call {
+	return query(func(r *http.Request) (any, error) {
+		args, err := arguments(r)
+		if err != nil {
+			return nil, err
 		}
+		c := asgi.NewCause(asgi.NewTrace())
+		v, err := f(r, c, args)
+		if err != nil {
+			return nil, err
+		}
+		return v, c.Barrier().Wait(r.Context())
 	})
+}
+
+// need returns f, or a call that fails with the error if the server lacks a
+// part that f needs.
+func need(present bool, missing error, f call) call {
+	if present {
+		return f
+	}
+	return func(http.ResponseWriter, *http.Request) error { return missing }
 }
 
 // Errors of calls that need something that the server lacks.
@@ -107,11 +144,6 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v)
-}
-
-func respond(w http.ResponseWriter, v any) error {
-	writeJSON(w, http.StatusOK, v)
-	return nil
 }
 
 // args are the arguments of a call.
