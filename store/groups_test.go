@@ -201,3 +201,17 @@ func TestMembersThatLeaveTakeNoMemory(t *testing.T) {
 		t.Errorf("%d channels have memberships", n)
 	}
 }
+
+func TestGroupMessageHasAnIDOfItsOwn(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	s.GroupAdd(t.Context(), nil, "room", "mail")
+	send(t, s, "jobs", 1)
+	if err := s.SendGroup(t.Context(), nil, "room", number(2)); err != nil {
+		t.Fatal(err)
+	}
+	send(t, s, "jobs", 3)
+	s = reopen(t, s)
+	wantPoll(t, s, 1, "jobs")
+	wantPoll(t, s, 3, "jobs")
+	wantPoll(t, s, 2, "mail")
+}
