@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -350,5 +351,21 @@ func TestTheNumberOfFoldersIsLimited(t *testing.T) {
 	}
 	if len(tree.watched) != maxFolders {
 		t.Errorf("%d folders are watched", len(tree.watched))
+	}
+}
+
+func TestTheNumberOfFilesIsLimited(t *testing.T) {
+	w := &testWatcher{TB: t, dir: t.TempDir()}
+	w.write("app.star", "one")
+	for seen, limited := range map[int]bool{maxFiles - 1: false, maxFiles: true} {
+		tree := newTree(Options{Root: w.dir}.withDefaults())
+		s := tree.newScan(nil)
+		for i := range seen {
+			s.seen[strconv.Itoa(i)] = true
+		}
+		w.do(s.walk(w.dir))
+		if found := s.seen[w.path("app.star")]; found == limited || tree.limitReported != limited {
+			t.Errorf("after %d files: found %v, limit reported %v", seen, found, tree.limitReported)
+		}
 	}
 }
