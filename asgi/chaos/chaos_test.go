@@ -137,6 +137,9 @@ func TestAReorderedMessageGoesAfterTheNextOne(t *testing.T) {
 		l := before(t, store.Options{}, chaos.Options{Seed: 1}, "c:reorder=100%")
 		send(t, l, "c", 1, 2, 3, 4)
 		wants(t, l, "c", 2, 1, 4, 3)
+		if got := l.Counts(); got != (chaos.Counts{Reordered: 2}) {
+			t.Errorf("%+v", got)
+		}
 	})
 }
 
@@ -252,7 +255,11 @@ func TestCountsAreLogged(t *testing.T) {
 			t.Errorf("the start is not logged: %s", out.String())
 		}
 		send(t, l, "c", 1, 2, 3)
-		time.Sleep(11 * time.Second)
+		time.Sleep(9 * time.Second)
+		if strings.Contains(out.String(), "dropped") {
+			t.Errorf("counts are logged too early: %s", out.String())
+		}
+		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if !strings.Contains(out.String(), "channels=c dropped=3") {
 			t.Errorf("no counts are logged: %s", out.String())
@@ -283,13 +290,12 @@ func TestHeldMessagesGoBeforeNewOnesAfterTheRulesAreGone(t *testing.T) {
 		l := before(t, store.Options{}, chaos.Options{}, "c:delay=1s")
 		send(t, l, "c", 1)
 		l.SetRules(nil)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			send(t, l, "c", 2)
-		}()
+		began := time.Now()
+		send(t, l, "c", 2)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("Send took %v", took)
+		}
 		time.Sleep(2 * time.Second)
-		<-done
 		send(t, l, "c", 3)
 		wants(t, l, "c", 1, 2, 3)
 	})
