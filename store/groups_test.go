@@ -215,3 +215,26 @@ func TestGroupMessageHasAnIDOfItsOwn(t *testing.T) {
 	wantPoll(t, s, 3, "jobs")
 	wantPoll(t, s, 2, "mail")
 }
+
+func TestFlushRaisesTheBarriersOfItsCallerAndOfLaterReaders(t *testing.T) {
+	s, _ := openFaulty(t)
+	s.GroupAdd(t.Context(), nil, "room", "jobs")
+	send(t, s, "jobs", 1)
+	settle(t, s)
+	s.journal.lingerTime = time.Hour
+	flush, members, poll := asgi.NewCause(0), asgi.NewCause(0), asgi.NewCause(0)
+	if err := s.Flush(t.Context(), flush); err != nil {
+		t.Fatal(err)
+	}
+	s.GroupChannels(t.Context(), members, "room")
+	s.Poll(t.Context(), poll, "jobs")
+	for name, c := range map[string]*asgi.Cause{"flush": flush, "group channels": members, "poll": poll} {
+		if c.Barrier().Passed() {
+			t.Errorf("%s: the barrier was not raised", name)
+		}
+	}
+	s.Close(t.Context())
+	if err := s.Flush(t.Context(), nil); !errors.Is(err, asgi.ErrClosed) {
+		t.Errorf("flush after Close: %v", err)
+	}
+}
