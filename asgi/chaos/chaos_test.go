@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -247,9 +248,27 @@ func TestRulesChangeWhileMessagesFlow(t *testing.T) {
 	wants(t, l, "c", 1, 3)
 }
 
+// output is a buffer for several goroutines.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
 func TestCountsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out output
 		l := before(t, store.Options{}, chaos.Options{Seed: 7, Log: slog.New(slog.NewTextHandler(&out, nil))}, "c:drop=100%")
 		if !strings.Contains(out.String(), "seed=7") || !strings.Contains(out.String(), "c:drop=100%") {
 			t.Errorf("the start is not logged: %s", out.String())
