@@ -62,6 +62,17 @@ type Field struct {
 // Fields are the unchecked fields of a dict, in order.
 type Fields []Field
 
+// Get returns the value of the first field with a key and reports whether
+// there is one.
+func (f Fields) Get(key string) (any, bool) {
+	for _, field := range f {
+		if field.Key == key {
+			return field.Value, true
+		}
+	}
+	return nil, false
+}
+
 // A Dict is an immutable dict with text keys, in order. Its values are nil,
 // bool, int64, float64, string (text), [Bytes], [List] and [Dict].
 type Dict struct {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
@@ -135,44 +134,27 @@ func (s *Server) tailLines(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.viewers.add(); err != nil {
-		return err
-	}
-	defer s.viewers.remove()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	_, cursor := s.history.newest(0, f)
-	out, encoder := http.NewResponseController(w), json.NewEncoder(w)
-	ticker := time.NewTicker(frameEvery)
-	defer ticker.Stop()
-	for {
+	encoder := json.NewEncoder(w)
+	return s.stream(w, r, func() error {
 		var messages []api.Message
 		messages, cursor = s.history.since(cursor, maxChanges, f)
-		_ = out.SetWriteDeadline(time.Now().Add(writeTimeout))
 		for _, m := range messages {
-			if err := s.writeLine(encoder, m, r.FormValue("full") != ""); err != nil {
-				return nil
-			}
+			s.writeLine(encoder, m, r.FormValue("full") != "")
 		}
-		if err := out.Flush(); err != nil {
-			return nil
-		}
-		select {
-		case <-ticker.C:
-		case <-r.Context().Done():
-			return nil
-		case <-s.life.Done():
-			return nil
-		}
-	}
+		return nil
+	})
 }
 
-func (s *Server) writeLine(encoder *json.Encoder, m api.Message, full bool) error {
+func (s *Server) writeLine(encoder *json.Encoder, m api.Message, full bool) {
+	var line any = m
 	if full {
 		if whole, ok := s.history.message(m.ID); ok {
-			return encoder.Encode(whole)
+			line = whole
 		}
 	}
-	return encoder.Encode(m)
+	_ = encoder.Encode(line)
 }
 
 // notNil turns a nil slice into an empty one, which JSON shows as [].

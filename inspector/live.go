@@ -3,6 +3,7 @@ package inspector
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -47,31 +48,38 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	v := &viewer{view: r.FormValue("view"), name: r.FormValue("name"), text: r.FormValue("like"), filter: f, first: true}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	var last []byte
+	return s.stream(w, r, func() error {
+		frame, err := s.frame(v, time.Now())
+		if err != nil || bytes.Equal(frame, last) {
+			return err
+		}
+		last = frame
+		fmt.Fprintf(w, "data: %s\n\n", frame)
+		return nil
+	})
+}
+
+// stream counts a viewer and calls write for each frame until the client or the
+// server ends. If the client is gone, it notices when it flushes the output.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, write func() error) error {
 	if err := s.viewers.add(); err != nil {
 		return err
 	}
 	defer s.viewers.remove()
-	v := &viewer{view: r.FormValue("view"), name: r.FormValue("name"), text: r.FormValue("like"), filter: f, first: true}
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
 	ticker := time.NewTicker(frameEvery)
 	defer ticker.Stop()
 	out := http.NewResponseController(w)
-	for last := []byte(nil); ; {
-		frame, err := s.frame(v, time.Now())
-		if err != nil {
+	for {
+		_ = out.SetWriteDeadline(time.Now().Add(writeTimeout))
+		if err := write(); err != nil {
 			return err
 		}
-		if !bytes.Equal(frame, last) {
-			_ = out.SetWriteDeadline(time.Now().Add(writeTimeout))
-			if _, err := w.Write(append(append([]byte("data: "), frame...), "\n\n"...)); err != nil {
-				return nil
-			}
-			if err := out.Flush(); err != nil {
-				return nil
-			}
-			last = frame
+		if out.Flush() != nil {
+			return nil
 		}
 		select {
 		case <-ticker.C:

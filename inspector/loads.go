@@ -54,10 +54,14 @@ func keepNewest[T any](items []T, n int) []T {
 func (c *loads) newest() ([]api.Load, []api.LogEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	loads, logs := append([]api.Load{}, c.loads...), append([]api.LogEntry{}, c.logs...)
-	slices.Reverse(loads)
-	slices.Reverse(logs)
-	return loads, logs
+	return newestFirst(c.loads), newestFirst(c.logs)
+}
+
+// newestFirst returns a reversed copy of a list, which is not nil.
+func newestFirst[T any](items []T) []T {
+	reversed := append([]T{}, items...)
+	slices.Reverse(reversed)
+	return reversed
 }
 
 // last returns the newest load and the number of failed loads.

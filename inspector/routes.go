@@ -147,27 +147,17 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // args are the arguments of a call.
-type args asgi.Fields
+type args struct{ asgi.Fields }
 
 // arguments reads the JSON object of a call's body. Its messages have the JSON
 // of the layer over HTTP.
 func arguments(r *http.Request) (args, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, err
+		return args{}, err
 	}
 	fields, err := codec.DecodeFieldsJSON(body)
-	return args(fields), err
-}
-
-// Get returns an argument and reports whether it was given.
-func (a args) Get(key string) (any, bool) {
-	for _, f := range a {
-		if f.Key == key {
-			return f.Value, true
-		}
-	}
-	return nil, false
+	return args{fields}, err
 }
 
 // Text returns an argument if it is a text, or "".

@@ -3,7 +3,6 @@ package inspector
 import (
 	"math"
 	"math/bits"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,9 +100,7 @@ func (c *visits) close(v api.Visit) {
 func (c *visits) recent() []api.Visit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	closed := append([]api.Visit{}, c.closed...)
-	slices.Reverse(closed)
-	return closed
+	return newestFirst(c.closed)
 }
 
 func (c *visits) requests() (n uint64) {

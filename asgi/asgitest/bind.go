@@ -56,8 +56,7 @@ var binding = []promise{
 	}},
 	{name: "sending to a gone connection removes it from its groups and does not fail", needs: []string{asgi.ExtGroups}, check: func(r *rig) {
 		m, _ := r.bind("reply!")
-		r.must(r.groups().GroupAdd(r.ctx, nil, "g", "reply!gone"))
-		r.must(r.groups().GroupAdd(r.ctx, nil, "g", "reply!here"))
+		r.add("g", "reply!gone", "reply!here")
 		m.setResult("reply!gone", asgi.ErrGone)
 		r.send("reply!gone", 1)
 		r.delivered(m, "reply!gone")

@@ -57,11 +57,8 @@ var expiry = []promise{
 		r.wants("c", 5, 6, 7)
 	}},
 	{name: "a process-specific channel on which a message expires leaves all its groups", needs: []string{asgi.ExtGroups}, setup: tenSeconds, check: func(r *rig) {
-		for _, group := range []string{"g", "h"} {
-			for _, channel := range []string{"reply!dead", "reply!alive", "normal", "body?x"} {
-				r.must(r.groups().GroupAdd(r.ctx, nil, group, channel))
-			}
-		}
+		r.add("g", "reply!dead", "reply!alive", "normal", "body?x")
+		r.add("h", "reply!dead", "reply!alive", "normal", "body?x")
 		r.send("reply!dead", 1)
 		r.send("normal", 1)
 		r.sleep(11 * time.Second)
@@ -69,12 +66,11 @@ var expiry = []promise{
 		r.members("h", "body?x", "normal", "reply!alive")
 	}},
 	{name: "a channel that lost its groups may join again", needs: []string{asgi.ExtGroups}, setup: tenSeconds, check: func(r *rig) {
-		g := r.groups()
-		r.must(g.GroupAdd(r.ctx, nil, "g", "reply!x"))
+		r.add("g", "reply!x")
 		r.send("reply!x", 1)
 		r.sleep(11 * time.Second)
 		r.members("g")
-		r.must(g.GroupAdd(r.ctx, nil, "g", "reply!x"))
+		r.add("g", "reply!x")
 		r.send("reply!x", 2)
 		r.wants("reply!", 2)
 		r.sleep(11 * time.Second)
@@ -82,22 +78,20 @@ var expiry = []promise{
 	}},
 	{name: "a message that a mailbox accepted counts as delivered", needs: []string{asgi.ExtGroups}, setup: tenSeconds, check: func(r *rig) {
 		m, _ := r.bind("reply!")
-		r.must(r.groups().GroupAdd(r.ctx, nil, "g", "reply!x"))
+		r.add("g", "reply!x")
 		r.send("reply!x", 1)
 		r.sleep(11 * time.Second)
 		r.delivered(m, "reply!x", 1)
 		r.members("g", "reply!x")
 	}},
 	{name: "a membership ends group-expiry after the last group_add", needs: []string{asgi.ExtGroups}, setup: Setup{GroupExpiry: 100 * time.Second}, check: func(r *rig) {
-		g := r.groups()
-		r.must(g.GroupAdd(r.ctx, nil, "g", "old"))
-		r.must(g.GroupAdd(r.ctx, nil, "g", "renewed"))
+		r.add("g", "old", "renewed")
 		r.sleep(60 * time.Second)
 		r.members("g", "old", "renewed")
-		r.must(g.GroupAdd(r.ctx, nil, "g", "renewed"))
+		r.add("g", "renewed")
 		r.sleep(60 * time.Second)
 		r.members("g", "renewed")
-		r.must(g.SendGroup(r.ctx, nil, "g", number(1)))
+		r.sendGroup("g", 1)
 		r.none("old")
 		r.wants("renewed", 1)
 		r.sleep(60 * time.Second)

@@ -3,6 +3,7 @@ package asgitest
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -233,10 +234,4 @@ func (r *rig) delivered(m *mailbox, channel string, numbers ...int) {
 }
 
 // fields returns the fields of a message for an error text.
-func fields(m asgi.Message) map[string]any {
-	out := map[string]any{}
-	for k, v := range m.All() {
-		out[k] = v
-	}
-	return out
-}
+func fields(m asgi.Message) map[string]any { return maps.Collect(m.All()) }

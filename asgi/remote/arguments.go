@@ -14,8 +14,8 @@ import (
 // wrong type sets err, so that a call can read all arguments and then check err
 // once.
 type arguments struct {
-	fields asgi.Fields
-	err    error
+	asgi.Fields
+	err error
 }
 
 // newArguments fails if the fields have keys that are not known.
@@ -25,16 +25,7 @@ func newArguments(fields asgi.Fields, known []string) (*arguments, error) {
 			return nil, Errorf(BadRequest, "unknown key %q; the call takes: %s", f.Key, strings.Join(known, ", "))
 		}
 	}
-	return &arguments{fields: fields}, nil
-}
-
-func (a *arguments) get(key string) (any, bool) {
-	for _, f := range a.fields {
-		if f.Key == key {
-			return f.Value, true
-		}
-	}
-	return nil, false
+	return &arguments{Fields: fields}, nil
 }
 
 // invalid sets err, if no earlier argument did.
@@ -46,7 +37,7 @@ func (a *arguments) invalid(key, want string) {
 
 // text returns a required text.
 func (a *arguments) text(key string) string {
-	v, _ := a.get(key)
+	v, _ := a.Get(key)
 	s, ok := v.(string)
 	if !ok {
 		a.invalid(key, "given as a text")
@@ -56,7 +47,7 @@ func (a *arguments) text(key string) string {
 
 // textOr returns an optional text, or byDefault.
 func (a *arguments) textOr(key, byDefault string) string {
-	if v, given := a.get(key); !given || v == nil {
+	if v, given := a.Get(key); !given || v == nil {
 		return byDefault
 	}
 	return a.text(key)
@@ -64,7 +55,7 @@ func (a *arguments) textOr(key, byDefault string) string {
 
 // texts returns a required list of texts. A single text is a list of one.
 func (a *arguments) texts(key string) []string {
-	v, _ := a.get(key)
+	v, _ := a.Get(key)
 	if s, ok := v.(string); ok {
 		return []string{s}
 	}
@@ -83,7 +74,7 @@ func (a *arguments) texts(key string) []string {
 
 // boolean returns an optional bool, or false.
 func (a *arguments) boolean(key string) bool {
-	v, _ := a.get(key)
+	v, _ := a.Get(key)
 	b, ok := v.(bool)
 	if !ok && v != nil {
 		a.invalid(key, "true or false")
@@ -93,7 +84,7 @@ func (a *arguments) boolean(key string) bool {
 
 // integer returns an optional integer, or byDefault.
 func (a *arguments) integer(key string, byDefault int64) int64 {
-	v, _ := a.get(key)
+	v, _ := a.Get(key)
 	n, ok := v.(int64)
 	switch {
 	case v == nil:
@@ -106,7 +97,7 @@ func (a *arguments) integer(key string, byDefault int64) int64 {
 
 // seconds returns an optional duration and reports whether it was given.
 func (a *arguments) seconds(key string) (d time.Duration, given bool) {
-	v, _ := a.get(key)
+	v, _ := a.Get(key)
 	var s float64
 	switch v := v.(type) {
 	case nil:
@@ -128,7 +119,7 @@ func (a *arguments) seconds(key string) (d time.Duration, given bool) {
 
 // value returns a required value, which may be null.
 func (a *arguments) value(key string) any {
-	v, given := a.get(key)
+	v, given := a.Get(key)
 	if !given {
 		a.invalid(key, "given")
 	}
@@ -137,7 +128,7 @@ func (a *arguments) value(key string) any {
 
 // message returns a required message.
 func (a *arguments) message(key string) asgi.Message {
-	v, _ := a.get(key)
+	v, _ := a.Get(key)
 	d, ok := v.(asgi.Dict)
 	if !ok {
 		a.invalid(key, "given as a dict")
@@ -152,7 +143,7 @@ func (a *arguments) message(key string) asgi.Message {
 
 // cause returns a cause for the call, with the given trace or with a new one.
 func (a *arguments) cause() *asgi.Cause {
-	v, _ := a.get("trace")
+	v, _ := a.Get("trace")
 	if v == nil {
 		return asgi.NewCause(asgi.NewTrace())
 	}

@@ -192,14 +192,10 @@ func result(res *http.Response) (asgi.Fields, error) {
 }
 
 // find returns the value of a key if it has type T.
-func find[T any](fields asgi.Fields, key string) (v T) {
-	for _, f := range fields {
-		if f.Key == key {
-			v, _ = f.Value.(T)
-			return v
-		}
-	}
-	return v
+func find[T any](fields asgi.Fields, key string) T {
+	v, _ := fields.Get(key)
+	typed, _ := v.(T)
+	return typed
 }
 
 func inSeconds(fields asgi.Fields, key string) time.Duration {

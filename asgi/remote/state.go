@@ -57,7 +57,7 @@ func value(v any) asgi.Fields { return asgi.Fields{{Key: "value", Value: v}} }
 func stateGet(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
 	v, found, err := kv.Get(w.ctx, w.cause, key)
 	if !found {
-		v, _ = w.args.get("default")
+		v, _ = w.args.Get("default")
 	}
 	return append(value(v), asgi.Field{Key: "found", Value: found}), err
 }
@@ -96,7 +96,7 @@ func stateAppend(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
 // stateSwap uses [asgi.Absent] for old or new if the argument is missing.
 func stateSwap(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
 	orAbsent := func(name string) any {
-		if v, given := w.args.get(name); given {
+		if v, given := w.args.Get(name); given {
 			return v
 		}
 		return asgi.Absent
