@@ -70,18 +70,11 @@ func (d *Debugger) Channels(limit int, matches func(name string) bool) (views []
 	s := d.store
 	now := s.now()
 	s.mu.Lock()
-	for i := 0; i < len(s.sweeps); i++ {
-		if i%statisticsStep == statisticsStep-1 {
-			s.mu.Unlock()
-			s.mu.Lock()
-			if i >= len(s.sweeps) {
-				break
-			}
-		}
-		if q := s.sweeps[i]; matches == nil || matches(q.name) {
+	s.eachQueueLocked(func(q *queue) {
+		if matches == nil || matches(q.name) {
 			views = append(views, s.viewLocked(q, now))
 		}
-	}
+	})
 	s.mu.Unlock()
 	all = len(views)
 	slices.SortFunc(views, func(a, b ChannelView) int {

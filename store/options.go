@@ -45,12 +45,19 @@ func ParsePatternCapacity(text string) (PatternCapacity, error) {
 // reader slows the client.
 var bodyCapacity = PatternCapacity{"http.request.body?*", 16}
 
+// DefaultOptions returns the defaults of the fields that are not zero by
+// default.
+func DefaultOptions() Options {
+	return Options{Expiry: 60 * time.Second, GroupExpiry: 86_400 * time.Second, Capacity: 1000, MaxMessage: 1 << 20, Memory: 256 << 20}
+}
+
 func (o Options) withDefaults() Options {
-	setDefault(&o.Expiry, 60*time.Second)
-	setDefault(&o.GroupExpiry, 86_400*time.Second)
-	setDefault(&o.Capacity, 1000)
-	setDefault(&o.MaxMessage, 1<<20)
-	setDefault(&o.Memory, 256<<20)
+	defaults := DefaultOptions()
+	setDefault(&o.Expiry, defaults.Expiry)
+	setDefault(&o.GroupExpiry, defaults.GroupExpiry)
+	setDefault(&o.Capacity, defaults.Capacity)
+	setDefault(&o.MaxMessage, defaults.MaxMessage)
+	setDefault(&o.Memory, defaults.Memory)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -24,26 +24,29 @@ func (s *Store) GlobalStatistics(context.Context) (asgi.Stats, error) {
 	}
 	stats := figures(&s.sent, &s.refused, now)
 	stats.MessagesPending = s.pending
+	s.eachQueueLocked(func(q *queue) {
+		stats.MessagesMaxAge = max(stats.MessagesMaxAge, s.ageLocked(q, now))
+	})
+	return stats, nil
+}
+
+// eachQueueLocked calls f for all queues. It releases the lock now and then.
+func (s *Store) eachQueueLocked(f func(*queue)) {
 	for i := 0; i < len(s.sweeps); i++ {
+		f(s.sweeps[i])
 		if i%statisticsStep == statisticsStep-1 {
 			s.mu.Unlock()
 			s.mu.Lock()
-			if i >= len(s.sweeps) {
-				break
-			}
 		}
-		stats.MessagesMaxAge = max(stats.MessagesMaxAge, s.ageLocked(s.sweeps[i], now))
 	}
-	return stats, nil
 }
 
 // ChannelStatistics returns the statistics of one channel. Process-specific
 // channels share the statistics of their prefix.
 func (s *Store) ChannelStatistics(_ context.Context, channel string) (asgi.Stats, error) {
-	if asgi.CheckPrefix(channel) != nil {
-		if err := asgi.CheckSend(channel); err != nil {
-			return asgi.Stats{}, err
-		}
+	name, err := queueName(channel)
+	if err != nil {
+		return asgi.Stats{}, err
 	}
 	now := s.now()
 	s.mu.Lock()
@@ -51,7 +54,7 @@ func (s *Store) ChannelStatistics(_ context.Context, channel string) (asgi.Stats
 	if s.closed {
 		return asgi.Stats{}, asgi.ErrClosed
 	}
-	q := s.queues[asgi.ProcessPrefix(channel)]
+	q := s.queues[name]
 	if q == nil {
 		return asgi.Stats{}, nil
 	}

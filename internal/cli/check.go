@@ -23,13 +23,12 @@ is served or sent. The exit status is 1 if there is an error; a warning is not
 an error, unless --strict is given.`),
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := l.open(args); err != nil {
+			ctx, loader, end, err := l.open(cmd.Context(), args)
+			if err != nil {
 				return err
 			}
-			defer l.close()
-			ctx, cancel := withLoadLimit(cmd.Context())
-			defer cancel()
-			err := l.loader.Check(ctx)
+			defer end()
+			err = loader.Check(ctx)
 			if l.json {
 				return l.writeProblems(cmd.OutOrStdout(), err)
 			}

@@ -26,9 +26,7 @@ type lint struct {
 	settings     []flagvalue.Setting
 
 	app      string
-	loader   *script.Loader
 	warnings []problem
-	close    func()
 }
 
 // A problem is an error or a warning about the application.
@@ -48,25 +46,24 @@ func (l *lint) addFlags(cmd *cobra.Command) {
 	g.Var(flagvalue.List[flagvalue.Setting]{To: &l.settings, Parse: flagvalue.ParseSetting, Kind: "name=value"}, "set", "setting for the application; may be repeated")
 }
 
-// open prepares the loader, on a layer of its own.
-func (l *lint) open(args []string) error {
+// open prepares a loader, on a layer of its own, and a context that limits the
+// time of the load. The limit is shorter than a server's minute because editors
+// run check and wait for it.
+func (l *lint) open(ctx context.Context, args []string) (_ context.Context, _ *script.Loader, end func(), err error) {
 	l.app = application(args)
 	if err := devserver.CheckFile(l.app); err != nil {
-		return err
+		return nil, nil, nil, err
 	}
 	layer := store.Memory(store.Options{})
-	l.close = func() { _ = layer.Close(context.Background()) } // it holds nothing to save
-	l.loader = script.NewLoader(l.app, script.Options{
+	loader := script.NewLoader(l.app, script.Options{
 		Layer: layer, Strict: l.strict, Settings: settingsMap(l.settings), Log: slog.New(warningHandler{l}),
 	})
-	return nil
-}
-
-// withLoadLimit limits the time of a load. The limit is shorter than a
-// server's minute because editors run check and wait for it.
-func withLoadLimit(ctx context.Context) (context.Context, context.CancelFunc) {
 	const limit = 20 * time.Second
-	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("loading took longer than %v", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("loading took longer than %v", limit))
+	return ctx, loader, func() {
+		cancel()
+		_ = layer.Close(context.Background()) // it holds nothing to save
+	}, nil
 }
 
 // warningHandler is a slog.Handler that collects warnings.

@@ -24,13 +24,12 @@ With PATH, show the function that gets a request for PATH, the function that
 gets a WebSocket, and their arguments; if there is none, show similar routes.`),
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := l.open(args); err != nil {
+			ctx, loader, end, err := l.open(cmd.Context(), args)
+			if err != nil {
 				return err
 			}
-			defer l.close()
-			ctx, cancel := withLoadLimit(cmd.Context())
-			defer cancel()
-			routing, err := l.loader.Routes(ctx)
+			defer end()
+			routing, err := loader.Routes(ctx)
 			if err != nil && l.json {
 				return l.writeProblems(cmd.OutOrStdout(), err)
 			}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +17,6 @@ import (
 
 	"asgibox/inspector/api"
 	"asgibox/internal/command"
-	"asgibox/internal/console"
 )
 
 // Commands returns the commands for a running server.
@@ -105,10 +103,11 @@ func readAddress(store string) (string, error) {
 // A client calls the control server of a running program for one command.
 type client struct {
 	*api.Client
-	ctx  context.Context
-	out  io.Writer
-	json bool
-	log  *slog.Logger // for what is not the command's output
+	ctx    context.Context
+	in     io.Reader
+	out    io.Writer
+	errOut io.Writer // for what is not the command's output
+	json   bool
 }
 
 // newCommand completes a command that runs against a selected server.
@@ -141,10 +140,7 @@ func newCommand(cmd *cobra.Command, addFlags func(command.FlagGroup), run func(*
 
 func (s *Server) connect(cmd *cobra.Command) (*client, error) {
 	c, err := s.Find()
-	return &client{
-		Client: c, ctx: cmd.Context(), out: cmd.OutOrStdout(),
-		log: slog.New(console.New(cmd.ErrOrStderr(), console.Options{})),
-	}, err
+	return &client{Client: c, ctx: cmd.Context(), in: cmd.InOrStdin(), out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr()}, err
 }
 
 // report prints a sentence, or the response as JSON with --json.

@@ -28,28 +28,14 @@ func newGroupCommands() *cobra.Command {
 }
 
 func newGroupSend() *cobra.Command {
-	var cmd *cobra.Command
-	cmd = newCommand(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:               "send GROUP JSON",
 		Short:             "Send a message to all members of a group",
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeGroups,
 	}, nil, func(c *client, args []string) error {
-		message, err := messageArgument(cmd, args[1])
-		if err != nil {
-			return err
-		}
-		body, err := withMessage("group", args[0], message)
-		if err != nil {
-			return err
-		}
-		var response api.Sent
-		if err := c.Post(c.ctx, "/api/group/send", body, &response); err != nil {
-			return err
-		}
-		return c.report(response, "sent to %s, trace %s", args[0], response.Trace)
+		return c.send("/api/group/send", "group", args[0], args[1])
 	})
-	return cmd
 }
 
 func newGroupMember(verb, short string) *cobra.Command {

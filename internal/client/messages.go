@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -13,29 +14,32 @@ import (
 	"asgibox/asgi/remote"
 	"asgibox/inspector/api"
 	"asgibox/internal/command"
+	"asgibox/internal/console"
 )
 
-// withMessage returns the arguments of a call that sends. It keeps the
-// message as it was given, so that 1.0 stays a float.
-func withMessage(key, name, message string) (map[string]any, error) {
-	if !json.Valid([]byte(message)) {
-		return nil, fmt.Errorf("the message is not JSON: %s", message)
+// send makes a call that sends a message to the channel or group with the given
+// name. The argument is the message, or "-" for standard input. It is sent as
+// it was given, so that 1.0 stays a float.
+func (c *client) send(path, key, name, argument string) error {
+	message := []byte(argument)
+	if argument == "-" {
+		var err error
+		if message, err = io.ReadAll(c.in); err != nil {
+			return err
+		}
 	}
-	return map[string]any{key: name, "message": json.RawMessage(message)}, nil
-}
-
-// messageArgument returns the argument, or standard input for "-".
-func messageArgument(cmd *cobra.Command, arg string) (string, error) {
-	if arg != "-" {
-		return arg, nil
+	if !json.Valid(message) {
+		return fmt.Errorf("the message is not JSON: %s", message)
 	}
-	b, err := io.ReadAll(cmd.InOrStdin())
-	return string(b), err
+	var response api.Sent
+	if err := c.Post(c.ctx, path, map[string]any{key: name, "message": json.RawMessage(message)}, &response); err != nil {
+		return err
+	}
+	return c.report(response, "sent to %s, trace %s", name, response.Trace)
 }
 
 func newSend() *cobra.Command {
-	var cmd *cobra.Command
-	cmd = newCommand(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:   "send CHANNEL JSON",
 		Short: "Send a message to a channel of a running server",
 		Long: `send sends a message to a channel and returns when a reader has it or it is on
@@ -45,21 +49,8 @@ begins with U+FFFF is a byte string; the rest of it is standard base64.`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeChannels,
 	}, nil, func(c *client, args []string) error {
-		message, err := messageArgument(cmd, args[1])
-		if err != nil {
-			return err
-		}
-		body, err := withMessage("channel", args[0], message)
-		if err != nil {
-			return err
-		}
-		var response api.Sent
-		if err := c.Post(c.ctx, "/api/send", body, &response); err != nil {
-			return err
-		}
-		return c.report(response, "sent to %s, trace %s", args[0], response.Trace)
+		return c.send("/api/send", "channel", args[0], args[1])
 	})
-	return cmd
 }
 
 func newReceive() *cobra.Command {
@@ -75,7 +66,7 @@ already assigned to the command is printed.`,
 	}, func(g command.FlagGroup) {
 		g.BoolVarP(&follow, "follow", "f", false, "receive until Ctrl-C")
 	}, func(c *client, channels []string) error {
-		layer, err := remote.Dial(c.ctx, c.Base, remote.ClientOptions{Token: c.Token, Log: c.log})
+		layer, err := remote.Dial(c.ctx, c.Base, remote.ClientOptions{Token: c.Token, Log: slog.New(console.New(c.errOut, console.Options{}))})
 		if err != nil {
 			return err
 		}

@@ -21,8 +21,7 @@ import (
 const recordedChannels = "channel:http.request,http.disconnect,websocket.connect,websocket.receive,websocket.disconnect,*!*"
 
 func newRecord() *cobra.Command {
-	var cmd *cobra.Command
-	cmd = newCommand(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:   "record FILE [FILTER…]",
 		Short: "Record the traffic of a running server",
 		Long: `record writes the messages from sockets and the replies to them to a file, or
@@ -32,7 +31,7 @@ some chains of messages are recorded, but each of them completely. The file may
 be in the application's folder: the server does not watch it.`,
 		Args: cobra.MinimumNArgs(1),
 	}, nil, func(c *client, args []string) error {
-		started := func() { fmt.Fprintln(cmd.ErrOrStderr(), "recording; press Ctrl-C to stop") }
+		started := func() { fmt.Fprintln(c.errOut, "recording; press Ctrl-C to stop") }
 		if args[0] == "-" {
 			started()
 			_, err := c.recordTo(c.out, args[1:])
@@ -49,7 +48,6 @@ be in the application's folder: the server does not watch it.`,
 		}
 		return c.report(map[string]int{"messages": n}, "%s in %s", command.Count(n, "message"), args[0])
 	})
-	return cmd
 }
 
 // recordingFile opens a file and tells the server not to watch it.
@@ -85,8 +83,7 @@ func recordQuery(filter []string) url.Values {
 
 func newPlay() *cobra.Command {
 	var full bool
-	var cmd *cobra.Command
-	cmd = newCommand(&cobra.Command{
+	return newCommand(&cobra.Command{
 		Use:   "play FILE",
 		Short: "Play a recording against a running server's application",
 		Long: `play sends the recorded requests and socket messages to the application again,
@@ -119,7 +116,7 @@ members. To protect a server, play against another one that has its own store.`,
 			if err := json.Unmarshal(line, &p); err != nil {
 				return err
 			}
-			drawProgress(cmd.ErrOrStderr(), p.Done, p.All)
+			drawProgress(c.errOut, p.Done, p.All)
 			return nil
 		})
 		if err != nil {
@@ -127,7 +124,6 @@ members. To protect a server, play against another one that has its own store.`,
 		}
 		return c.reportPlayed(p)
 	})
-	return cmd
 }
 
 func (c *client) reportPlayed(p api.Playback) error {

@@ -64,21 +64,16 @@ func (g *generations) start(tasks *errgroup.Group, watching context.Context) {
 	tasks.Go(func() error { return g.pool.Run(context.WithoutCancel(watching)) })
 	if g.watcher != nil {
 		tasks.Go(func() error {
-			return g.watcher.Run(watching, func(changed []string) { _ = g.Load(watching, changed...) })
+			return g.watcher.Run(watching, func(changed []string) { _, _ = g.pool.Reload(watching, changed...) }) // loaded reports the error
 		})
 	}
 }
 
-// Load loads the application again because of the named files. The error has
-// been logged.
-func (g *generations) Load(ctx context.Context, changed ...string) error {
-	_, err := g.pool.Reload(ctx, changed...)
-	return err
-}
-
-// LoadAgain loads the application again although no file has changed.
+// LoadAgain loads the application again although no file has changed. The error
+// has been logged.
 func (g *generations) LoadAgain(ctx context.Context) error {
-	return g.Load(ctx, filepath.Base(g.app))
+	_, err := g.pool.Reload(ctx, filepath.Base(g.app))
+	return err
 }
 
 // loaded follows the files of a load and reports its outcome. Changed is empty

@@ -60,13 +60,7 @@ type TLS struct {
 func DefaultOptions() Options {
 	return Options{
 		Listen: Listen{Port: 8000, FD: -1},
-		Store: store.Options{
-			Capacity:    1000,
-			Memory:      256 << 20,
-			Expiry:      time.Minute,
-			GroupExpiry: 24 * time.Hour,
-			MaxMessage:  1 << 20,
-		},
+		Store:  store.DefaultOptions(),
 		Front: httpfront.Options{
 			MaxBody:        100 << 20,
 			HTTPTimeout:    2 * time.Minute,

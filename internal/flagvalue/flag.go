@@ -19,21 +19,14 @@ type Duration struct {
 func (d Duration) Type() string { return "duration" }
 
 func (d Duration) String() string {
-	if d.To == nil || *d.To == 0 && !d.Zero {
+	if *d.To == 0 && !d.Zero {
 		return "" // not set
 	}
 	if *d.To == Forever {
 		return "-1"
 	}
 	// 2m0s is written 2m, 24h0m0s is written 24h.
-	text := d.To.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
+	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.To.String())
 }
 
 func (d Duration) Set(text string) error {
@@ -56,9 +49,6 @@ type Size struct{ To *int }
 func (s Size) Type() string { return "size" }
 
 func (s Size) String() string {
-	if s.To == nil {
-		return ""
-	}
 	for _, u := range []struct {
 		name  string
 		bytes int
@@ -115,14 +105,8 @@ type Number struct {
 	Min int
 }
 
-func (n Number) Type() string { return "number" }
-
-func (n Number) String() string {
-	if n.To == nil {
-		return ""
-	}
-	return strconv.Itoa(*n.To)
-}
+func (n Number) Type() string   { return "number" }
+func (n Number) String() string { return strconv.Itoa(*n.To) }
 
 func (n Number) Set(text string) error {
 	v, err := strconv.Atoi(text)
@@ -139,14 +123,8 @@ type Choice struct {
 	Choices []string
 }
 
-func (c Choice) Type() string { return strings.Join(c.Choices, "|") }
-
-func (c Choice) String() string {
-	if c.To == nil {
-		return ""
-	}
-	return *c.To
-}
+func (c Choice) Type() string   { return strings.Join(c.Choices, "|") }
+func (c Choice) String() string { return *c.To }
 
 func (c Choice) Set(text string) error {
 	if !slices.Contains(c.Choices, text) {

@@ -81,14 +81,12 @@ func callPos(r *run) syntax.Position {
 // route(channel, consumer, ordered=True, concurrency=None, **patterns).
 func routeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	o := route{opaque: opaque{b.Name(), callPos(r)}}
-	known, patterns, err := splitKwargs(kwargs, "channel", "consumer", "ordered", "concurrency")
-	if err != nil {
-		return nil, err
-	}
+	known, patterns := splitKwargs(kwargs, "channel", "consumer", "ordered", "concurrency")
 	var to, consumer starlark.Value
 	ordered, concurrency := true, starlark.Value(starlark.None)
-	if err := starlark.UnpackArgs(b.Name(), args, known, "channel", &to, "consumer", &consumer,
-		"ordered?", &ordered, "concurrency?", &concurrency); err != nil {
+	err := starlark.UnpackArgs(b.Name(), args, known, "channel", &to, "consumer", &consumer,
+		"ordered?", &ordered, "concurrency?", &concurrency)
+	if err != nil {
 		return nil, err
 	}
 	if o.channel, err = channelName(b.Name(), to); err != nil {
@@ -107,10 +105,7 @@ func routeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 	if o.patterns, err = compilePatterns(patterns); err != nil {
 		return nil, err
 	}
-	if err := knownKeys(o.channel, o.patterns); err != nil {
-		return nil, err
-	}
-	return &o, nil
+	return &o, knownKeys(o.channel, o.patterns)
 }
 
 // concurrencyArg converts a concurrency argument.
@@ -134,7 +129,7 @@ func callable(call string, v starlark.Value) (starlark.Callable, error) {
 }
 
 // splitKwargs separates keyword arguments with the given names from all others.
-func splitKwargs(kwargs []starlark.Tuple, names ...string) (known, others []starlark.Tuple, err error) {
+func splitKwargs(kwargs []starlark.Tuple, names ...string) (known, others []starlark.Tuple) {
 	for _, kw := range kwargs {
 		name, _ := starlark.AsString(kw[0])
 		if slices.Contains(names, name) {
@@ -143,7 +138,7 @@ func splitKwargs(kwargs []starlark.Tuple, names ...string) (known, others []star
 			others = append(others, kw)
 		}
 	}
-	return known, others, nil
+	return known, others
 }
 
 // compilePatterns compiles patterns that match from the start of a text.
@@ -182,12 +177,10 @@ func badPattern(key, source string, err error) error {
 // includeCall implements include(routes, **patterns).
 func includeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	o := include{opaque: opaque{b.Name(), callPos(r)}}
-	known, patterns, err := splitKwargs(kwargs, "routes")
-	if err != nil {
-		return nil, err
-	}
+	known, patterns := splitKwargs(kwargs, "routes")
 	var routes starlark.Value
-	if err := starlark.UnpackArgs(b.Name(), args, known, "routes", &routes); err != nil {
+	err := starlark.UnpackArgs(b.Name(), args, known, "routes", &routes)
+	if err != nil {
 		return nil, err
 	}
 	if o.items, err = itemsOf("include", routes); err != nil {

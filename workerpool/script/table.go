@@ -148,9 +148,10 @@ func checkConsumer(o *route, includes []*include) error {
 	if o.view != nil {
 		what = "request"
 	}
-	definition := fmt.Sprintf("def %s(%s):", fn.Name(), strings.Join(append([]string{what}, captured...), ", "))
+	arguments := strings.Join(append([]string{what}, captured...), ", ")
+	definition := fmt.Sprintf("def %s(%s):", fn.Name(), arguments)
 	if fn.Name() == "lambda" {
-		definition = fmt.Sprintf("lambda %s: …", strings.Join(append([]string{what}, captured...), ", "))
+		definition = fmt.Sprintf("lambda %s: …", arguments)
 	}
 	if ordinary-fn.NumKwonlyParams() < 1 && !fn.HasVarargs() {
 		return wrong(definition, "takes no arguments; it is called with the %s", what)
@@ -174,20 +175,18 @@ func checkConsumer(o *route, includes []*include) error {
 
 // captures lists the names that the patterns of a route and its includes capture.
 func (o *route) captures(includes []*include) []string {
+	var patterns []pattern
+	for _, in := range includes {
+		patterns = append(patterns, in.patterns...)
+	}
 	var names []string
-	add := func(patterns []pattern) {
-		for _, p := range patterns {
-			for _, name := range p.re.SubexpNames() {
-				if name != "" && !slices.Contains(names, name) {
-					names = append(names, name)
-				}
+	for _, p := range append(patterns, o.patterns...) {
+		for _, name := range p.re.SubexpNames() {
+			if name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 	}
-	for _, in := range includes {
-		add(in.patterns)
-	}
-	add(o.patterns)
 	if o.view != nil {
 		names = append(names, o.view.params()...)
 	}
@@ -244,11 +243,10 @@ func (t *table) find(d asgi.Delivery) *match {
 
 // matches reports whether an entry matches a message, and sets the arguments.
 func (m *match) matches(e *entry, msg asgi.Message) bool {
+	m.kwargs = nil
 	if len(e.includes) == 0 && len(e.route.patterns) == 0 && e.route.view == nil {
-		m.kwargs = nil
 		return true
 	}
-	m.kwargs = nil
 	rest := rest{msg: msg}
 	for _, in := range e.includes {
 		if !m.matchPatterns(in.patterns, &rest, true) {
