@@ -112,16 +112,16 @@ func requestTo(reply string) asgi.Message {
 // benchRequests sends 64 requests at a time and reports the CPU time of one.
 func benchRequests(b *testing.B, layer *store.Store) {
 	const clients = 64
-	answers := make([]chan struct{}, clients)
+	replies := make([]chan struct{}, clients)
 	requests := make([]asgi.Message, clients)
-	for i := range answers {
-		answers[i] = make(chan struct{}, 1)
+	for i := range replies {
+		replies[i] = make(chan struct{}, 1)
 		requests[i] = requestTo("bench!" + strconv.Itoa(i))
 	}
 	unbind, err := layer.Bind("bench!", func(d asgi.Delivery) error {
 		i, err := strconv.Atoi(d.Channel[len("bench!"):])
 		if err == nil && d.Message.Int("status") < 300 {
-			answers[i] <- struct{}{}
+			replies[i] <- struct{}{}
 		}
 		return nil
 	})
@@ -144,7 +144,7 @@ func benchRequests(b *testing.B, layer *store.Store) {
 					b.Error(err)
 					return
 				}
-				<-answers[i]
+				<-replies[i]
 			}
 		})
 	}
