@@ -21,62 +21,30 @@ func (u *unit) direct() direct {
 	return direct{u.loader.opts.Layer, c}
 }
 
-var (
-	errNoGroups = errors.New("this channel layer does not support groups")
-	errNoLater  = errors.New("this channel layer does not support send_later")
-	errNoState  = errors.New("this channel layer does not support state and sessions")
-)
-
-func (o direct) groups() (asgi.Groups, error) {
-	groups, ok := asgi.As[asgi.Groups](o.layer)
-	if !ok {
-		return nil, errNoGroups
-	}
-	return groups, nil
-}
+func (o direct) groups() asgi.Groups { return asgi.OrUnsupported[asgi.Groups](o.layer) }
 
 func (o direct) Send(ctx context.Context, channel string, m asgi.Message, opts ...asgi.SendOption) error {
 	return o.layer.Send(ctx, o.cause, channel, m, opts...)
 }
 
 func (o direct) SendLater(ctx context.Context, due time.Time, channel string, m asgi.Message) error {
-	later, ok := asgi.As[asgi.Later](o.layer)
-	if !ok {
-		return errNoLater
-	}
-	return later.SendLater(ctx, o.cause, due, channel, m)
+	return asgi.OrUnsupported[asgi.Later](o.layer).SendLater(ctx, o.cause, due, channel, m)
 }
 
 func (o direct) SendGroup(ctx context.Context, group string, m asgi.Message) error {
-	groups, err := o.groups()
-	if err != nil {
-		return err
-	}
-	return groups.SendGroup(ctx, o.cause, group, m)
+	return o.groups().SendGroup(ctx, o.cause, group, m)
 }
 
 func (o direct) GroupAdd(ctx context.Context, group, channel string) error {
-	groups, err := o.groups()
-	if err != nil {
-		return err
-	}
-	return groups.GroupAdd(ctx, o.cause, group, channel)
+	return o.groups().GroupAdd(ctx, o.cause, group, channel)
 }
 
 func (o direct) GroupDiscard(ctx context.Context, group, channel string) error {
-	groups, err := o.groups()
-	if err != nil {
-		return err
-	}
-	return groups.GroupDiscard(ctx, o.cause, group, channel)
+	return o.groups().GroupDiscard(ctx, o.cause, group, channel)
 }
 
 func (o direct) GroupChannels(ctx context.Context, group string) ([]string, error) {
-	groups, err := o.groups()
-	if err != nil {
-		return nil, err
-	}
-	return groups.GroupChannels(ctx, o.cause, group)
+	return o.groups().GroupChannels(ctx, o.cause, group)
 }
 
 // staged is the outlet of a file that is being loaded. It holds the file's calls

@@ -27,11 +27,7 @@ func (r *run) kv(call string) (asgi.KV, error) {
 	if err != nil {
 		return nil, err
 	}
-	kv, ok := asgi.As[asgi.KV](l)
-	if !ok {
-		return nil, errNoState
-	}
-	return kv, nil
+	return asgi.OrUnsupported[asgi.KV](l), nil
 }
 
 // storable converts a value for the store. It passes the value to the job,
