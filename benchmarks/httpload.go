@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,12 +20,15 @@ type client interface {
 	close()
 }
 
+// A dialer connects a client to a server.
+type dialer func(addr string) (client, error)
+
 // drive runs n clients for the given span. It returns the duration of each of
 // their operations.
-func drive(dial func() (client, error), n int, span time.Duration) (took []time.Duration, err error) {
+func drive(dial dialer, addr string, n int, span time.Duration) (took []time.Duration, err error) {
 	clients := make([]client, n)
 	for i := range clients {
-		if clients[i], err = dial(); err != nil {
+		if clients[i], err = dial(addr); err != nil {
 			return nil, err
 		}
 		defer clients[i].close()
@@ -59,13 +63,14 @@ func repeat(c client, stop time.Time) (took []time.Duration, err error) {
 	return took, nil
 }
 
-// median returns the median of the durations. It sorts them.
-func median(took []time.Duration) time.Duration {
-	if len(took) == 0 {
-		return 0
+// median returns the median of values, or zero if there are none. It sorts
+// them.
+func median[T cmp.Ordered](values []T) (m T) {
+	if len(values) > 0 {
+		slices.Sort(values)
+		m = values[len(values)/2]
 	}
-	slices.Sort(took)
-	return took[len(took)/2]
+	return m
 }
 
 // timeLimit is the time limit for one operation.
@@ -78,14 +83,12 @@ type httpClient struct {
 	r    *bufio.Reader
 }
 
-func dialHTTP(addr string) func() (client, error) {
-	return func() (client, error) {
-		conn, err := net.Dial("tcp", addr)
-		if err != nil {
-			return nil, err
-		}
-		return &httpClient{conn, bufio.NewReader(conn)}, nil
+func dialHTTP(addr string) (client, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
 	}
+	return &httpClient{conn, bufio.NewReader(conn)}, nil
 }
 
 var (

@@ -130,9 +130,9 @@ const connections = 16
 func (r *row) measure(o options) (result, error) {
 	switch r.group {
 	case "http", "inspector":
-		return r.closedLoop(dialHTTP(r.p.addr), o.span)
+		return r.closedLoop(dialHTTP, o.span)
 	case "echo":
-		return r.closedLoop(dialEcho(r.p.addr), o.span)
+		return r.closedLoop(dialEcho, o.span)
 	}
 	var before time.Duration
 	copies, took, err := broadcast(r.p.addr, o.sockets, o.span, func() (err error) {
@@ -147,13 +147,13 @@ func (r *row) measure(o options) (result, error) {
 }
 
 // closedLoop measures many connections together and then a single one.
-func (r *row) closedLoop(dial func() (client, error), span time.Duration) (result, error) {
+func (r *row) closedLoop(dial dialer, span time.Duration) (result, error) {
 	before, err := r.p.cpu()
 	if err != nil {
 		return result{}, err
 	}
 	start := time.Now()
-	took, err := drive(dial, connections, span)
+	took, err := drive(dial, r.p.addr, connections, span)
 	if err != nil {
 		return result{}, err
 	}
@@ -162,7 +162,7 @@ func (r *row) closedLoop(dial func() (client, error), span time.Duration) (resul
 	if err != nil {
 		return result{}, err
 	}
-	alone, err := drive(dial, 1, span/3)
+	alone, err := drive(dial, r.p.addr, 1, span/3)
 	return result{
 		rate: float64(len(took)) / elapsed.Seconds(),
 		cpu:  micros(after-before) / float64(len(took)),

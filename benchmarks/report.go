@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 )
 
 var titles = map[string]string{
@@ -48,8 +47,7 @@ func medianOf(r, base *row, figure func(result) float64) float64 {
 			values[i] /= figure(base.results[i])
 		}
 	}
-	slices.Sort(values)
-	return values[len(values)/2]
+	return median(values)
 }
 
 func orDash(format string, v float64) string {

@@ -94,6 +94,4 @@ func (c *wsClient) do() error {
 
 func (c *wsClient) close() { c.conn.Close() }
 
-func dialEcho(addr string) func() (client, error) {
-	return func() (client, error) { return dialWebSocket(addr) }
-}
+func dialEcho(addr string) (client, error) { return dialWebSocket(addr) }

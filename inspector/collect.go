@@ -122,14 +122,6 @@ func (c *collector) tune(sent uint64, now time.Time) {
 	c.s.history.setLimit(history)
 }
 
-// share returns the part of all traces that is recorded, from 0 to 1.
-func (s *Server) share() float64 {
-	if s.recorder == nil {
-		return 1
-	}
-	return s.recorder.Share()
-}
-
 // reports holds the reports of other packages until the collector fetches them,
 // so that a report does not wait for a reader of the history.
 type reports struct {
@@ -145,18 +137,11 @@ func (s *reports) fetch() (visits []Visit, spans []Span) {
 	return visits, spans
 }
 
-func (s *reports) addVisit(v Visit) {
+// addReport adds a report to one of the lists, unless that is full.
+func addReport[T any](s *reports, list *[]T, report T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.visits) < recorderLimit {
-		s.visits = append(s.visits, v)
-	}
-}
-
-func (s *reports) addSpan(v Span) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.spans) < recorderLimit {
-		s.spans = append(s.spans, v)
+	if len(*list) < recorderLimit {
+		*list = append(*list, report)
 	}
 }

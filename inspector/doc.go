@@ -13,9 +13,9 @@
 //
 // # Limits
 //
-// The history holds at most Options.HistoryMessages messages and
-// Options.HistoryBytes bytes and drops the oldest. Lists of channels, groups
-// and connections have a limit and say how many items there are in total.
+// The history holds at most Options.HistoryMessages messages and 32 MiB, and
+// drops the oldest. Lists of channels, groups and connections have a limit and
+// say how many items there are in total.
 //
 // # Access
 //

@@ -28,17 +28,17 @@ type term struct {
 
 // filterKeys are the keys of terms.
 var filterKeys = map[string]func(e *entry, value string) bool{
-	"channel": func(e *entry, v string) bool { return matches(v, e.channel) },
-	"group":   func(e *entry, v string) bool { return e.group != "" && matches(v, e.group) },
-	"path":    func(e *entry, v string) bool { return matches(v, e.chain.path) },
-	"kind":    func(e *entry, v string) bool { return matches(v, e.kind.String()) },
+	"channel": func(e *entry, v string) bool { return asgi.MatchName(v, e.channel) },
+	"group":   func(e *entry, v string) bool { return e.group != "" && asgi.MatchName(v, e.group) },
+	"path":    func(e *entry, v string) bool { return asgi.MatchName(v, e.chain.path) },
+	"kind":    func(e *entry, v string) bool { return asgi.MatchName(v, e.kind.String()) },
 	"trace":   func(e *entry, v string) bool { return strings.HasPrefix(e.trace.String(), strings.ToLower(v)) },
 	"text":    func(e *entry, v string) bool { return contains(e.message().Dict, strings.ToLower(v)) },
 	"gen": func(e *entry, v string) bool {
 		return strconv.FormatUint(e.generation, 10) == v || strconv.FormatUint(e.taker, 10) == v
 	},
 	"reply": func(e *entry, v string) bool {
-		return matches(v, e.channel) || matches(v, e.reply)
+		return asgi.MatchName(v, e.channel) || asgi.MatchName(v, e.reply)
 	},
 }
 
@@ -102,7 +102,7 @@ func parseTerm(word string) (term, error) {
 func (t term) check() error {
 	for _, v := range t.values {
 		switch {
-		case t.key == "kind" && !slices.ContainsFunc(store.EventKinds(), func(k store.EventKind) bool { return matches(v, k.String()) }):
+		case t.key == "kind" && !slices.ContainsFunc(store.EventKinds(), func(k store.EventKind) bool { return asgi.MatchName(v, k.String()) }):
 			return badRequest("filter: unknown kind %s; use %s", v, kindList())
 		case t.key == "gen" && strings.Trim(v, "0123456789") != "":
 			return badRequest("filter: gen:%s must be a number", v)
@@ -175,28 +175,4 @@ func contains(v any, word string) bool {
 		}
 	}
 	return false
-}
-
-// matches reports whether a text matches a pattern in which a star matches any
-// text.
-func matches(pattern, text string) bool {
-	before, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == text
-	}
-	if !strings.HasPrefix(text, before) {
-		return false
-	}
-	text = text[len(before):]
-	for {
-		middle, after, star := strings.Cut(rest, "*")
-		if !star {
-			return strings.HasSuffix(text, middle)
-		}
-		i := strings.Index(text, middle)
-		if i < 0 {
-			return false
-		}
-		text, rest = text[i+len(middle):], after
-	}
 }

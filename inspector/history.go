@@ -14,6 +14,9 @@ import (
 // entryFootprint is roughly the size of an entry without its message, in bytes.
 const entryFootprint = 400
 
+// maxHistoryBytes limits the messages of the history, in bytes.
+const maxHistoryBytes = 32 << 20
+
 // maxChanges is how many changes a page may be behind before it misses some.
 const maxChanges = 4096
 

@@ -77,7 +77,7 @@ func TestLessHeavyTrafficIsStoredWhileNoPageIsOpen(t *testing.T) {
 	tune := func(sent uint64) (share float64, stored int) {
 		now = now.Add(time.Second)
 		c.tune(c.sent+sent, now)
-		return s.share(), s.history.maxCount
+		return s.recorder.Share(), s.history.maxCount
 	}
 	if share, stored := tune(10); share != 1 || stored != 400 {
 		t.Errorf("light traffic: share %v, %d messages stored, want all", share, stored)

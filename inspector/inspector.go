@@ -37,10 +37,8 @@ type Options struct {
 	// Version of the program.
 	Version string
 
-	// HistoryMessages and HistoryBytes limit the history. The defaults are
-	// 20,000 and 32 MiB.
+	// HistoryMessages limits the history; 20,000 by default.
 	HistoryMessages int
-	HistoryBytes    int
 	// Log receives errors. By default they are discarded.
 	Log *slog.Logger
 }
@@ -48,9 +46,6 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.HistoryMessages <= 0 {
 		o.HistoryMessages = 20_000
-	}
-	if o.HistoryBytes <= 0 {
-		o.HistoryBytes = 32 << 20
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -92,7 +87,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		opts:    o,
 		log:     o.Log,
-		history: newHistory(o.HistoryMessages, o.HistoryBytes),
+		history: newHistory(o.HistoryMessages, maxHistoryBytes),
 		visits:  &visits{},
 		series:  &series{},
 		client:  newClient(),

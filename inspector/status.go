@@ -14,10 +14,11 @@ import (
 func (s *Server) status() *api.Status {
 	st := &api.Status{
 		App: s.opts.App, Version: s.opts.Version, Now: api.UnixMilli(time.Now()),
-		Requests: s.visits.requests(), Share: s.share(), Viewers: s.viewers.count.Load(), Token: s.opts.Token != "",
+		Requests: s.visits.requests(), Share: 1, Viewers: s.viewers.count.Load(), Token: s.opts.Token != "",
 	}
 	st.Messages, _, st.Lost = s.history.counts()
 	if s.opts.Store != nil {
+		st.Share = s.recorder.Share()
 		t := s.opts.Store.Totals()
 		st.Since = api.UnixMilli(t.Opened)
 		st.Sent, st.Refused, st.Rate = t.MessagesCount, t.ChannelFullCount, t.MessagesCountPerSecond
@@ -54,7 +55,7 @@ func (s *Server) channels(limit int, pattern string) ([]api.Channel, int) {
 	}
 	var filter func(string) bool
 	if pattern != "" {
-		filter = func(name string) bool { return matches(pattern, name) }
+		filter = func(name string) bool { return asgi.MatchName(pattern, name) }
 	}
 	found, all := s.opts.Store.Channels(limit, filter)
 	channels := make([]api.Channel, 0, len(found))

@@ -55,7 +55,7 @@ func (s *Server) Visited(v Visit, client func() string) {
 	if ended {
 		s.visits.close(visitOf(&stored))
 	}
-	s.reports.addVisit(stored)
+	addReport(&s.reports, &s.reports.visits, stored)
 }
 
 // Remembers reports whether a trace is recorded. It takes no lock.
@@ -65,7 +65,7 @@ func (s *Server) Remembers(t asgi.TraceID) bool { return t != 0 && s.recorder.Wa
 // of recorded traces; see [Server.Remembers].
 func (s *Server) Handled(span Span) {
 	if span.ID != 0 {
-		s.reports.addSpan(span)
+		addReport(&s.reports, &s.reports.spans, span)
 	}
 }
 

@@ -40,7 +40,6 @@ type Client struct {
 	log              *slog.Logger
 	settings         asgi.Settings
 	extensions       []string
-	version          string
 	bindings         bindings
 	disconnected     atomic.Bool // the last receive could not reach the server
 }
@@ -84,16 +83,12 @@ func Dial(ctx context.Context, control string, o ClientOptions) (*Client, error)
 		Capacity:    int(find[int64](about, "capacity")),
 		MaxMessage:  int(find[int64](about, "max_message")),
 	}
-	c.version = find[string](about, "version")
 	for _, name := range find[asgi.List](about, "extensions").All() {
 		text, _ := name.(string)
 		c.extensions = append(c.extensions, text)
 	}
 	return c, nil
 }
-
-// Version returns the version of the server's program.
-func (c *Client) Version() string { return c.version }
 
 // Settings returns the settings that the layer had when Dial was called.
 func (c *Client) Settings() asgi.Settings { return c.settings }

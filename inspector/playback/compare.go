@@ -46,7 +46,7 @@ func responseLines(replies []asgi.Message) (lines []string) {
 		}
 		headers, _ := m.Get(asgi.KeyHeaders)
 		lines = append(lines, headerLines(headers)...)
-		body.WriteString(content(m, asgi.KeyContent))
+		body.WriteString(m.Octets(asgi.KeyContent))
 	}
 	if n := len(replies); n > 0 && unfinished(replies[n-1]) {
 		body.WriteString("\n(to be continued)")
@@ -89,7 +89,7 @@ func frameLines(replies []asgi.Message) (lines []string) {
 		}
 		for _, key := range []string{asgi.KeyText, asgi.KeyBytes} {
 			if v, given := m.Get(key); given && v != nil {
-				for i, line := range contentLines(content(m, key)) {
+				for i, line := range contentLines(m.Octets(key)) {
 					if i == 0 {
 						line = key + " " + line
 					}
@@ -102,14 +102,6 @@ func frameLines(replies []asgi.Message) (lines []string) {
 		}
 	}
 	return lines
-}
-
-// content returns a text or a byte string.
-func content(m asgi.Message, key string) string {
-	if text := m.Text(key); text != "" {
-		return text
-	}
-	return string(m.Bytes(key))
 }
 
 // contentLines returns the lines of a text, or length and hash of other bytes.

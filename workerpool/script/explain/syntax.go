@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -174,24 +175,15 @@ func reword(message string) string {
 	return fmt.Sprintf("unexpected %s; expected %s", plainTerm(got), plainTerm(want))
 }
 
-func plainTerm(tok string) string {
-	switch tok {
-	case "primary expression":
-		return "value"
-	case "newline":
-		return "end of line"
-	case "end of file":
-		return "end of file"
-	case "identifier":
-		return "name"
-	case "indent":
-		return "deeper indentation"
-	case "outdent":
-		return "less indentation"
-	case "string literal":
-		return "text"
-	case "int literal", "float literal":
-		return "number"
-	}
-	return tok
+var plainTerms = map[string]string{
+	"primary expression": "value",
+	"newline":            "end of line",
+	"identifier":         "name",
+	"indent":             "deeper indentation",
+	"outdent":            "less indentation",
+	"string literal":     "text",
+	"int literal":        "number",
+	"float literal":      "number",
 }
+
+func plainTerm(term string) string { return cmp.Or(plainTerms[term], term) }
