@@ -53,7 +53,7 @@ func seconds(d time.Duration) starlark.Value {
 func duration(what string, v starlark.Value) (time.Duration, error) {
 	s, ok := starlark.AsFloat(v)
 	if !ok || math.IsNaN(s) || s < 0 {
-		return 0, fmt.Errorf("%s must be a number of seconds, 0 or more, not %s", what, v)
+		return 0, fmt.Errorf("%s must be a number of seconds, 0 or more, not %s", what, value.Brief(v))
 	}
 	return time.Duration(min(s, 1e9) * float64(time.Second)), nil
 }

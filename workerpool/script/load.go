@@ -131,7 +131,9 @@ func globalsOf(thread *starlark.Thread) starlark.StringDict {
 
 // routed returns a routed application with the globals of a file that ended.
 func (u *unit) routed(globals starlark.StringDict, s *staged) (workerpool.Application, error) {
-	globals.Freeze()
+	if err := freeze(globals); err != nil {
+		return nil, err
+	}
 	table, err := newTable(u, globals)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // message is a message that a consumer or a receive gets. It is a dict that
@@ -33,6 +34,8 @@ var (
 	_ starlark.HasSetKey       = (*message)(nil)
 	_ starlark.HasAttrs        = (*message)(nil)
 	_ starlark.Sequence        = (*message)(nil)
+	_ starlark.HasBinary       = (*message)(nil)
+	_ starlark.Comparable      = (*message)(nil)
 	_ value.Native             = (*message)(nil)
 )
 
@@ -42,12 +45,38 @@ func newMessage(r *run, d asgi.Delivery) *message {
 	return m
 }
 
-func (m *message) String() string        { return m.dict().String() }
-func (m *message) Type() string          { return "message" }
 func (m *message) Freeze()               {}
-func (m *message) Truth() starlark.Bool  { return true }
+func (m *message) Type() string          { return "message" }
+func (m *message) Truth() starlark.Bool  { return m.dict().Truth() }
 func (m *message) Hash() (uint32, error) { return 0, errors.New("unhashable: message") }
 func (m *message) Native() (any, error)  { return m.dict(), nil }
+
+// String returns the text of the dict. A message may contain itself.
+func (m *message) String() string {
+	s, err := value.Text(m.dict())
+	if err != nil {
+		return "<message>"
+	}
+	return s
+}
+
+// Binary implements the union of a message and a dict, which is a new dict.
+func (m *message) Binary(op syntax.Token, y starlark.Value, side starlark.Side) (starlark.Value, error) {
+	other, ok := value.DictOf(y)
+	switch {
+	case op != syntax.PIPE || !ok:
+		return nil, nil
+	case side == starlark.Left:
+		return m.dict().Union(other), nil
+	}
+	return other.Union(m.dict()), nil
+}
+
+// CompareSameType compares two messages inside other values. The operands of ==
+// are compared as dicts.
+func (m *message) CompareSameType(op syntax.Token, y starlark.Value, depth int) (bool, error) {
+	return m.dict().CompareSameType(op, y.(*message).dict(), depth)
+}
 
 // dict returns the content as a dict, which the script may change.
 func (m *message) dict() *starlark.Dict {

@@ -115,7 +115,7 @@ func concurrencyArg(v starlark.Value) (int, error) {
 	}
 	n, err := starlark.AsInt32(v)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("concurrency must be a number of handlers, at least 1, not %s", v)
+		return 0, fmt.Errorf("concurrency must be a number of handlers, at least 1, not %s", value.Brief(v))
 	}
 	return n, nil
 }
@@ -192,8 +192,20 @@ func includeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 
 const itemsHint = "write a list of route(…), view(…), static(…), every(…) and include(…)"
 
-// itemsOf returns the items of a list of routes.
-func itemsOf(what string, v starlark.Value) ([]item, error) {
+const (
+	// maxLists is how deeply lists of routes may nest.
+	maxLists = 100
+	// maxRoutes is how many routes a list and the lists in it may have.
+	maxRoutes = 100_000
+)
+
+// itemsOf returns the items of a list of routes, which may contain lists.
+func itemsOf(what string, v starlark.Value) ([]item, error) { return itemsIn(what, v, 1) }
+
+func itemsIn(what string, v starlark.Value, depth int) ([]item, error) {
+	if depth > maxLists {
+		return nil, fmt.Errorf("a list of routes nests deeper than %d, or contains itself", maxLists)
+	}
 	if d, ok := v.(*starlark.Dict); ok {
 		return dictItems(d)
 	}
@@ -208,11 +220,14 @@ func itemsOf(what string, v starlark.Value) ([]item, error) {
 		case item:
 			items = append(items, v)
 		case *starlark.List:
-			inner, err := itemsOf(fmt.Sprintf("%s[%d]", what, n), v)
+			inner, err := itemsIn(fmt.Sprintf("%s[%d]", what, n), v, depth+1)
 			if err != nil {
 				return nil, err
 			}
 			items = append(items, inner...)
+			if len(items) > maxRoutes {
+				return nil, fmt.Errorf("%s has more than %d routes", what, maxRoutes)
+			}
 		default:
 			return nil, explain.Hintf(itemsHint, "%s[%d] is %s, not a route", what, n, value.An(v))
 		}
@@ -255,7 +270,7 @@ func everyCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 		return nil, err
 	}
 	if o.every < 10*time.Millisecond {
-		return nil, fmt.Errorf("every: the interval must be at least 0.01 seconds, not %s", interval)
+		return nil, fmt.Errorf("every: the interval must be at least 0.01 seconds, not %s", value.Brief(interval))
 	}
 	if o.channel, err = channelName(b.Name(), to); err != nil {
 		return nil, err

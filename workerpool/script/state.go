@@ -102,7 +102,7 @@ func stateIncr(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 	}
 	by, ok := n.Int64()
 	if !ok {
-		return nil, fmt.Errorf("%s: n must be a 64-bit integer, not %v", b.Name(), n)
+		return nil, fmt.Errorf("%s: n must be a 64-bit integer, not %s", b.Name(), value.Brief(n))
 	}
 	sum, err := kv.Incr(r.ctx, r.cause(), statePrefix+key, by)
 	if err != nil {
@@ -124,7 +124,7 @@ func stateAppend(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 	newest := 0
 	if keep != nil {
 		if newest, err = starlark.AsInt32(keep); err != nil || newest < 1 {
-			return nil, fmt.Errorf("%s: keep must be the number of newest values to keep, at least 1, not %s", b.Name(), keep)
+			return nil, fmt.Errorf("%s: keep must be the number of newest values to keep, at least 1, not %s", b.Name(), value.Brief(keep))
 		}
 	}
 	stored, err := r.storable(v)

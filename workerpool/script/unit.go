@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"sync"
 
+	"asgibox/workerpool/script/lib"
 	"asgibox/workerpool/script/web"
 
 	"go.starlark.net/starlark"
@@ -19,7 +21,8 @@ type unit struct {
 	loader  *Loader
 	number  uint64
 	sources *sources
-	names   starlark.StringDict // predeclared in every file
+	names   starlark.StringDict // that every file can use
+	all     starlark.StringDict // names and the guards, predeclared in every file
 	web     *web.Env
 	threads sync.Pool // idle *run values for handlers
 
@@ -54,6 +57,8 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 		u.close()
 		return nil, u.explained(err)
 	}
+	u.all = lib.Guards()
+	maps.Copy(u.all, u.names)
 	return u, nil
 }
 
@@ -72,7 +77,12 @@ func (u *unit) compile(name string) (*starlark.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, p, err := starlark.SourceProgramOptions(dialect, name, text, u.names.Has)
+	f, err := dialect.Parse(name, text, 0)
+	if err != nil {
+		return nil, err
+	}
+	lib.Guard(f)
+	p, err := starlark.FileProgram(f, u.all.Has)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +96,7 @@ func (r *run) exec(name string) (starlark.StringDict, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.Init(r.thread, r.unit.names)
+	return p.Init(r.thread, r.unit.all)
 }
 
 // load implements the load statement. Each run of the main file runs a module

@@ -1,7 +1,8 @@
 // Package jsontext is Starlark's json module with limits. Starlark's decoder is
 // recursive, so that deeply nested input could overflow the stack and end the
-// process. Starlark's encoder could use much memory, because a small script can
-// make a very large value, with lists that contain a list many times.
+// process. Its encoder sorts keys, and could use much memory, because a small
+// script can make a very large value, with lists that contain a list many times.
+// The encoder here keeps the order of keys.
 package jsontext
 
 import (
@@ -53,18 +54,6 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 	return inner.CallInternal(thread, args, kwargs)
 }
 
-// encode implements json.encode(x). It fails if x nests too deeply or is too long.
-func encode(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	left := MaxLength
-	for _, v := range args {
-		if err := measure(v, 1, &left); err != nil {
-			return nil, fmt.Errorf("%s: %w", b.Name(), err)
-		}
-	}
-	inner, _ := json.Module.Members["encode"].(*starlark.Builtin)
-	return inner.CallInternal(thread, args, kwargs)
-}
-
 // encodeIndent implements json.encode_indent(x, prefix="", indent="\t").
 func encodeIndent(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	text, err := encode(thread, b, args, nil)
@@ -113,39 +102,6 @@ func indented(text string, prefix, step int) int {
 		}
 	}
 	return length
-}
-
-var errTooLong = fmt.Errorf("the text would be longer than %d MiB", MaxLength>>20)
-
-// measure subtracts the smallest possible length of a value's text from left.
-func measure(v starlark.Value, depth int, left *int) error {
-	if depth > MaxDepth {
-		return fmt.Errorf("the value nests deeper than %d, or contains itself", MaxDepth)
-	}
-	*left -= 2
-	switch v := v.(type) {
-	case starlark.String:
-		*left -= len(v)
-	case *starlark.Dict:
-		for k, item := range v.Entries() {
-			if s, ok := k.(starlark.String); ok {
-				*left -= len(s)
-			}
-			if err := measure(item, depth+1, left); err != nil {
-				return err
-			}
-		}
-	case starlark.Iterable:
-		for item := range starlark.Elements(v) {
-			if err := measure(item, depth+1, left); err != nil {
-				return err
-			}
-		}
-	}
-	if *left < 0 {
-		return errTooLong
-	}
-	return nil
 }
 
 // tooDeep reports whether brackets outside strings nest deeper than MaxDepth.

@@ -66,7 +66,7 @@ func TestLargeValuesAreNotEncoded(t *testing.T) {
 		}
 	}
 	got, err := jsontext.Encode(thread, eval(t, `x = {"b": (1, 2.5, None), "a": {"é": [True, "\\n"]}}`))
-	if want := starlark.String(`{"a":{"é":[true,"\\n"]},"b":[1,2.5,null]}`); err != nil || got != want {
+	if want := starlark.String(`{"b":[1,2.5,null],"a":{"é":[true,"\\n"]}}`); err != nil || got != want {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 	got, err = starlark.Call(thread, jsontext.Module.Members["encode_indent"], starlark.Tuple{eval(t, "x = [1]")},

@@ -88,7 +88,7 @@ func (o Options) before(thread *starlark.Thread, call string) error {
 
 // maxText is the length of the longest text that a built-in makes, in bytes.
 // Memory is checked between the steps of a script, and a call is one step.
-const maxText = 16 << 20
+const maxText = value.MaxText
 
 // A builder builds a text of limited length.
 type builder struct{ strings.Builder }

@@ -7,6 +7,7 @@ import (
 
 	"asgibox/internal/spell"
 	"asgibox/workerpool/script/explain"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -38,11 +39,11 @@ func (s *settings) Get(k starlark.Value) (starlark.Value, bool, error) {
 	if v, ok := s.values[name]; ok {
 		return starlark.String(v), true, nil
 	}
-	hint := fmt.Sprintf("pass --set %s=…, add it to .env, or write settings.get(%s, default)", name, k)
+	hint := fmt.Sprintf("pass --set %s=…, add it to .env, or write settings.get(%s, default)", name, value.Brief(k))
 	if near := spell.Nearest(name, s.names); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	return nil, false, explain.Hintf(hint, "there is no setting %s", k)
+	return nil, false, explain.Hintf(hint, "there is no setting %s", value.Brief(k))
 }
 
 func (s *settings) Items() []starlark.Tuple {

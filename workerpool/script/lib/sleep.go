@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"asgibox/workerpool/script/value"
+
 	"go.starlark.net/starlark"
 )
 
@@ -40,7 +42,7 @@ func (o Options) sleep(thread *starlark.Thread, b *starlark.Builtin, args starla
 func seconds(call string, v starlark.Value) (time.Duration, error) {
 	s, ok := starlark.AsFloat(v)
 	if !ok || math.IsNaN(s) || s < 0 {
-		return 0, fmt.Errorf("%s: %s is not a valid time; write a number of seconds, like 0.5", call, v)
+		return 0, fmt.Errorf("%s: %s is not a valid time; write a number of seconds, like 0.5", call, value.Brief(v))
 	}
 	if s > maxWait.Seconds() {
 		return maxWait, nil

@@ -51,7 +51,7 @@ func encodeForm(call string, v starlark.Value) (string, error) {
 		for i := range v.Len() {
 			pair, ok := v.Index(i).(starlark.Indexable)
 			if !ok || pair.Len() != 2 {
-				return "", fmt.Errorf("%s: %s is not a pair of name and value", call, v.Index(i))
+				return "", fmt.Errorf("%s: %s is not a pair of name and value", call, value.Brief(v.Index(i)))
 			}
 			items = append(items, starlark.Tuple{pair.Index(0), pair.Index(1)})
 		}

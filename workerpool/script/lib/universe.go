@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"asgibox/workerpool/script/explain"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -13,11 +14,17 @@ import (
 const maxItems = 1 << 22
 
 // universe returns those of Starlark's own functions that could use much memory
-// in one step, with limits for the length of the text or the number of items.
+// in one step or overflow the stack, with limits for the length of the text, the
+// number of items and the nesting.
 // The limits are checked before the function runs.
 func universe() starlark.StringDict {
-	all := starlark.StringDict{"zip": limited("zip", checkZip)}
-	for _, name := range []string{"all", "any", "dict", "enumerate", "list", "max", "min", "reversed", "set", "sorted", "tuple"} {
+	all := starlark.StringDict{
+		"zip":     limited("zip", checkZip),
+		"dict":    limited("dict", checkDict),
+		"set":     limited("set", checkSet),
+		"getattr": starlark.NewBuiltin("getattr", getattr),
+	}
+	for _, name := range []string{"all", "any", "enumerate", "list", "max", "min", "reversed", "sorted", "tuple"} {
 		all[name] = limited(name, checkItems)
 	}
 	for _, name := range []string{"fail", "print", "repr", "str"} {
@@ -47,6 +54,28 @@ func checkItems(call string, args starlark.Tuple) error {
 	return nil
 }
 
+// checkDict fails if a dict would have too many items, or too large a key.
+func checkDict(call string, args starlark.Tuple) error {
+	if err := checkItems(call, args); err != nil {
+		return err
+	}
+	if err := checkPairs(args); err != nil {
+		return fmt.Errorf("%s: %w", call, err)
+	}
+	return nil
+}
+
+// checkSet fails if a set would have too many items, or too large an item.
+func checkSet(call string, args starlark.Tuple) error {
+	if err := checkItems(call, args); err != nil {
+		return err
+	}
+	if err := checkKeys(args); err != nil {
+		return fmt.Errorf("%s: %w", call, err)
+	}
+	return nil
+}
+
 // checkZip fails if the shortest collection has too many items.
 func checkZip(call string, args starlark.Tuple) error {
 	for _, v := range args {
@@ -64,89 +93,25 @@ func items(v starlark.Value) int {
 	return 0
 }
 
-// checkText fails if the text of the values would be too long. Even a small
-// script can make a very long text, with lists that contain a list many times.
+// checkText fails if the text of the values would be too long.
 func checkText(call string, args starlark.Tuple) error {
-	left := maxText
+	left := value.Budget(value.MaxText)
 	for _, v := range args {
 		if _, plain := octets(v); plain {
 			continue // the text exists already
 		}
-		if err := measure(call, v, nil, &left); err != nil {
-			return err
+		if err := left.Measure(v); err != nil {
+			return fmt.Errorf("%s: %w", call, err)
 		}
-	}
-	return nil
-}
-
-// measure subtracts the smallest possible length of a value's text from left.
-// path holds the collections around the value. A collection inside itself adds
-// nothing, because its text is three dots.
-func measure(call string, v starlark.Value, path []starlark.Value, left *int) error {
-	if len(path) > maxDepth {
-		return fmt.Errorf("%s: the value nests deeper than %d", call, maxDepth)
-	}
-	var items starlark.Iterable
-	switch v := v.(type) {
-	case starlark.String:
-		return take(call, len(v)+2, left)
-	case starlark.Bytes:
-		return take(call, len(v)+3, left)
-	case starlark.Int:
-		return take(call, v.BigInt().BitLen()/4, left)
-	case *starlark.List:
-		items = v
-	case *starlark.Dict:
-		items = v
-	case *starlark.Set:
-		items = v
-	case starlark.Tuple:
-		items = v
-	default:
-		return take(call, 1, left)
-	}
-	// A tuple can contain itself only through another collection, and == would
-	// panic for it.
-	if _, tuple := v.(starlark.Tuple); !tuple {
-		for _, outer := range path {
-			if outer == v {
-				return nil
-			}
-		}
-	}
-	path = append(path, v)
-	dict, _ := v.(*starlark.Dict)
-	for item := range starlark.Elements(items) {
-		if dict != nil {
-			value, _, _ := dict.Get(item) // cannot fail: item is a key of dict
-			if err := measure(call, value, path, left); err != nil {
-				return err
-			}
-		}
-		if err := measure(call, item, path, left); err != nil {
-			return err
-		}
-	}
-	return take(call, 2, left)
-}
-
-// maxDepth is how deeply a value may nest to be written as text.
-const maxDepth = 1000
-
-func take(call string, n int, left *int) error {
-	if *left -= n; *left < 0 {
-		return tooLong(call)
 	}
 	return nil
 }
 
 // text returns the same text for a value as str.
 func text(call string, v starlark.Value) (string, error) {
-	if s, ok := octets(v); ok {
-		return s, nil
+	s, err := value.Text(v)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", call, err)
 	}
-	if err := checkText(call, starlark.Tuple{v}); err != nil {
-		return "", err
-	}
-	return v.String(), nil
+	return s, nil
 }

@@ -12,9 +12,9 @@ import (
 // message or state.
 type Native interface {
 	starlark.Value
-	// Native returns a Starlark value, or a value that [asgi.NewMessage]
+	// Native returns a Starlark dict, or a value that [asgi.NewMessage]
 	// accepts and that does not change afterwards. If it fails, the value is
-	// not allowed in a message.
+	// not allowed in a message. A value that returns a dict behaves like it.
 	Native() (any, error)
 }
 
@@ -24,7 +24,7 @@ type Native interface {
 // value takes at least one byte. It stops at the limit, because a small script
 // can make a list that contains a list many times.
 func Message(content starlark.Value, limit int) (asgi.Message, error) {
-	d, ok := content.(*starlark.Dict)
+	d, ok := DictOf(content)
 	if !ok {
 		return asgi.Message{}, &asgi.InvalidMessageError{Reason: fmt.Sprintf("it is %s; a message must be a dict", An(content))}
 	}
@@ -33,6 +33,17 @@ func Message(content starlark.Value, limit int) (asgi.Message, error) {
 		return asgi.Message{}, &asgi.InvalidMessageError{Reason: err.Error()}
 	}
 	return Converter(limit).OwnMessage(fields)
+}
+
+// DictOf returns a dict, or the dict that a [Native] value behaves like, and
+// reports whether the value is one of them.
+func DictOf(v starlark.Value) (*starlark.Dict, bool) {
+	var inner any = v
+	if n, ok := v.(Native); ok {
+		inner, _ = n.Native()
+	}
+	d, ok := inner.(*starlark.Dict)
+	return d, ok
 }
 
 // FromStarlark converts a value for state or a session. It fails like [Message].
@@ -76,7 +87,7 @@ func convert(v any) (any, error) {
 		if i, ok := v.Int64(); ok {
 			return i, nil
 		}
-		return nil, fmt.Errorf("%s is too large for a signed 64-bit integer; send it as text", shorten(v.String()))
+		return nil, fmt.Errorf("%s is too large for a signed 64-bit integer; send it as text", Brief(v))
 	case *starlark.List:
 		items := make([]any, v.Len())
 		for i := range items {
@@ -92,6 +103,9 @@ func convert(v any) (any, error) {
 	case *starlark.Dict:
 		return fields(v)
 	case Native:
+		if d, ok := DictOf(v); ok {
+			return fields(d)
+		}
 		return v.Native()
 	case starlark.Value:
 		return nil, refusal(v)
@@ -105,7 +119,7 @@ func fields(d *starlark.Dict) (asgi.Fields, error) {
 	for i, k := range d.Keys() { // ranging over Entries would allocate more
 		s, ok := starlark.AsString(k)
 		if !ok {
-			return nil, fmt.Errorf("its key %s is %s; keys must be text: str(%s)", shorten(k.String()), An(k), shorten(k.String()))
+			return nil, fmt.Errorf("its key %s is %s; keys must be text: str(%s)", Brief(k), An(k), Brief(k))
 		}
 		v, _, err := d.Get(k)
 		if err != nil {
@@ -120,17 +134,9 @@ func fields(d *starlark.Dict) (asgi.Fields, error) {
 func refusal(v starlark.Value) error {
 	switch v.(type) {
 	case starlark.Callable:
-		return fmt.Errorf("%s is a function, which cannot be sent; call it, or send its name", shorten(v.String()))
+		return fmt.Errorf("%s is a function, which cannot be sent; call it, or send its name", v.String())
 	case starlark.Iterable:
 		return fmt.Errorf("it is %s, which cannot be sent; make it a list: list(…)", An(v))
 	}
 	return fmt.Errorf("it is %s, which cannot be sent; values are None, bool, int, float, text, bytes, list and dict", An(v))
-}
-
-// shorten limits a text to 40 bytes.
-func shorten(s string) string {
-	if len(s) <= 40 {
-		return s
-	}
-	return s[:40] + "…"
 }

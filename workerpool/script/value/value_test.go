@@ -89,7 +89,7 @@ func TestRefusalsGiveThePathAndTheReason(t *testing.T) {
 		{"def f(): pass\nx = {'f': f}", "f: <function f> is a function, which cannot be sent; call it, or send its name"},
 		{`x = {"f": len}`, "is a function"},
 		{`x = {"n": 1 << 63}`, "n: 9223372036854775808 is too large for a signed 64-bit integer; send it as text"},
-		{`x = {"n": 1 << 400}`, "… is too large"},
+		{`x = {"n": 1 << 400}`, "an int of 401 bits is too large"},
 		{`x = {"d": {1: 2}}`, "d: its key 1 is an int; keys must be text: str(1)"},
 		{`x = {b"k": 2}`, `its key b"k" is bytes; keys must be text`},
 		{`x = {None: 2}`, `its key None is None; keys must be text`},

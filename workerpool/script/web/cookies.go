@@ -86,12 +86,14 @@ func (r *Response) setCookie(_ *starlark.Thread, args starlark.Tuple, kwargs []s
 // cookieValue returns the value as text. It fails if a cookie cannot contain the
 // text, because the browser would change it.
 func cookieValue(v starlark.Value) (string, error) {
-	s, ok := starlark.AsString(v)
-	if i, isInt := v.(starlark.Int); isInt {
-		s, ok = i.String(), true
-	}
-	if !ok {
+	switch v.(type) {
+	case starlark.String, starlark.Int:
+	default:
 		return "", fmt.Errorf("set_cookie: the value is %s; it must be text", value.An(v))
+	}
+	s, err := value.Text(v)
+	if err != nil {
+		return "", fmt.Errorf("set_cookie: %w", err)
 	}
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == ';' || c == '\\' {

@@ -53,7 +53,7 @@ func (c *converter) convert(v starlark.Value, depth int) (any, error) {
 		if n, ok := v.Int64(); ok {
 			return n, nil
 		}
-		return v.String(), nil
+		return value.Text(v)
 	case startime.Time:
 		return gotime.Time(v), nil
 	case startime.Duration:
@@ -72,7 +72,10 @@ func (c *converter) dict(v starlark.IterableMapping, depth int) (any, error) {
 	for _, item := range items {
 		key, ok := starlark.AsString(item[0])
 		if !ok {
-			key = item[0].String()
+			var err error
+			if key, err = value.Text(item[0]); err != nil {
+				return nil, fmt.Errorf("render: a key of the context: %w", err)
+			}
 		}
 		inner, err := c.convert(item[1], depth+1)
 		if err != nil {

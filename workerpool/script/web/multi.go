@@ -8,6 +8,7 @@ import (
 
 	"asgibox/internal/spell"
 	"asgibox/workerpool/script/explain"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -63,7 +64,7 @@ func (m *Multi) Get(k starlark.Value) (starlark.Value, bool, error) {
 	if vs := m.values[key]; ok && len(vs) > 0 {
 		return vs[0], true, nil
 	}
-	return nil, false, explain.Hintf(missing(key, m.keys, m.Type()), "key %s not in %s", k, m.Type())
+	return nil, false, explain.Hintf(missing(key, m.keys, m.Type()), "key %s not in %s", value.Brief(k), m.Type())
 }
 
 func missing(key string, keys []string, kind string) string {

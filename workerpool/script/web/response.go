@@ -97,7 +97,7 @@ func (r *Response) SetKey(k, v starlark.Value) error {
 func (r *Response) setStatus(v starlark.Value) error {
 	status, err := starlark.AsInt32(v)
 	if err != nil {
-		return fmt.Errorf("status is %s; it must be a number like 200", v)
+		return fmt.Errorf("status is %s; it must be a number like 200", value.Brief(v))
 	}
 	if status < 200 || status > 999 {
 		return fmt.Errorf("status is %d; it must be from 200 to 999", status)
@@ -124,31 +124,40 @@ func (r *Response) setHeader(name string, v starlark.Value) error {
 	return nil
 }
 
-// headerTexts returns the values for a header as text.
+// headerTexts returns the values for a header as text: none for None, one, or
+// those of a list.
 func headerTexts(name string, v starlark.Value) ([]string, error) {
-	var all []string
+	values := []starlark.Value{v}
 	switch v := v.(type) {
 	case starlark.NoneType:
 		return nil, nil
-	case starlark.String:
-		all = []string{string(v)}
-	case starlark.Bytes:
-		all = []string{string(v)}
-	case starlark.Int:
-		all = []string{v.String()}
-	case starlark.Indexable:
-		for i := range v.Len() {
-			inner, err := headerTexts(name, v.Index(i))
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, inner...)
-		}
-		return all, nil
-	default:
-		return nil, fmt.Errorf("the header %s is %s; it must be text", name, value.An(v))
+	case *starlark.List:
+		values = slices.Collect(v.Elements())
+	case starlark.Tuple:
+		values = v
 	}
-	return all, checkHeader(name, all[0])
+	var all []string
+	for _, v := range values {
+		text, err := headerText(name, v)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text)
+	}
+	return all, nil
+}
+
+func headerText(name string, v starlark.Value) (string, error) {
+	switch v.(type) {
+	case starlark.String, starlark.Bytes, starlark.Int:
+	default:
+		return "", fmt.Errorf("the header %s is %s; it must be text", name, value.An(v))
+	}
+	text, err := value.Text(v)
+	if err != nil {
+		return "", fmt.Errorf("the header %s: %w", name, err)
+	}
+	return text, checkHeader(name, text)
 }
 
 // setHeaders sets the headers of a dict, or adds the headers of a list of pairs.
@@ -161,7 +170,7 @@ func (r *Response) setHeaders(v starlark.Value) error {
 		for _, item := range v.Items() {
 			name, ok := nameOf(item[0])
 			if !ok {
-				return fmt.Errorf("headers: the name %s is %s; it must be text", item[0], value.An(item[0]))
+				return fmt.Errorf("headers: the name %s is %s; it must be text", value.Brief(item[0]), value.An(item[0]))
 			}
 			if err := r.setHeader(name, item[1]); err != nil {
 				return err
@@ -178,7 +187,7 @@ func (r *Response) addPairs(pairs starlark.Indexable) error {
 	for i := range pairs.Len() {
 		pair, ok := pairs.Index(i).(starlark.Indexable)
 		if !ok || pair.Len() != 2 {
-			return fmt.Errorf("headers[%d] is %s; it must be a pair of name and value", i, pairs.Index(i))
+			return fmt.Errorf("headers[%d] is %s; it must be a pair of name and value", i, value.Brief(pairs.Index(i)))
 		}
 		name, ok := nameOf(pair.Index(0))
 		if !ok {

@@ -14,7 +14,7 @@ func TestResultsOfAView(t *testing.T) {
 	}{
 		{`"héllo"`, htmlType, "héllo", 200},
 		{`b"h\xff"`, bytesType, "h\xff", 200},
-		{`{"b": 1, "a": [None, True, "é"]}`, jsonType, `{"a":[null,true,"é"],"b":1}`, 200},
+		{`{"b": 1, "a": [None, True, "é"]}`, jsonType, `{"b":1,"a":[null,true,"é"]}`, 200},
 		{`[1, 2.5]`, jsonType, `[1,2.5]`, 200},
 		{`None`, "", "", 204},
 		{`(404, "gone")`, htmlType, "gone", 404},

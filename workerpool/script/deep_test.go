@@ -1,0 +1,227 @@
+package script_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"asgibox/workerpool"
+)
+
+// deepValues makes values that overflow the stack, or take very long, where
+// they are followed without a limit.
+const deepValues = `
+def deep_tuple():
+    t = (1,)
+    for i in range(20000):
+        t = (t,)
+    return t
+def deep_list():
+    l = []
+    for i in range(20000):
+        l = [l]
+    return l
+def circle():
+    l = []
+    l.append(l)
+    return l
+def wide():
+    t = ("a" * 100,)
+    for i in range(60):
+        t = (t, t)
+    return t
+def itself(message):
+    message["me"] = message
+    return message
+def alone(message):
+    message.clear()
+    return itself(message)
+def around(message):
+    l = [message]
+    message["l"] = l
+    return l
+`
+
+// deepUses maps uses of such values to the error of the handler.
+var deepUses = map[string]string{
+	`HttpResponse("x", headers={"a": circle()})`:         "the header a is a list",
+	`HttpResponse("x", headers=[("a", circle())])`:       "the header a is a list",
+	`HttpResponse("x", headers=[deep_tuple()])`:          "headers[0] is a tuple",
+	`set_header(HttpResponse("x"), circle())`:            "the header a is a list",
+	`HttpResponse("x", status=deep_list())`:              "status is a list",
+	`"%s" % (deep_tuple(),)`:                             "nests deeper than 1000",
+	`"%s" % deep_list()`:                                 "nests deeper than 1000",
+	`"%r and %(a)s" % {"a": deep_list()}`:                "nests deeper than 1000",
+	`"%s" % (wide(),)`:                                   "longer than 16 MiB",
+	`("%s" * 20) % (("a" * 1000000,) * 20)`:              "longer than 16 MiB",
+	`("%(a)s" * 20) % {"a": "a" * 1000000}`:              "longer than 16 MiB",
+	`remainder("%s", (deep_tuple(),))`:                   "nests deeper than 1000",
+	`remainder_at(["%s"], (deep_tuple(),))`:              "nests deeper than 1000",
+	`remainder_at(["%(a)s"], {"a": "b"})`:                "cannot be written as a[i] %= x",
+	`"{}".format(deep_tuple())`:                          "nests deeper than 1000",
+	`"{a!r}".format(a=deep_list())`:                      "nests deeper than 1000",
+	`"{1}".format(1, wide())`:                            "longer than 16 MiB",
+	`("{0}" * 20).format("a" * 1000000)`:                 "longer than 16 MiB",
+	`getattr("{}", "format")(deep_tuple())`:              "nests deeper than 1000",
+	`{}[deep_tuple()]`:                                   "too large for a key",
+	`{}[wide()]`:                                         "too large for a key",
+	`{deep_tuple(): 1}`:                                  "too large for a key",
+	`{k: 1 for k in [deep_tuple()]}`:                     "too large for a key",
+	`assign({}, deep_tuple())`:                           "too large for a key",
+	`deep_tuple() in {}`:                                 "too large for a key",
+	`deep_tuple() not in set()`:                          "too large for a key",
+	`{}.get(deep_tuple())`:                               "too large for a key",
+	`{}.pop(deep_tuple(), None)`:                         "too large for a key",
+	`{}.setdefault(wide())`:                              "too large for a key",
+	`{}.update([(deep_tuple(), 1)])`:                     "too large for a key",
+	`getattr({}, "get")(deep_tuple())`:                   "too large for a key",
+	`dict([(deep_tuple(), 1)])`:                          "too large for a key",
+	`set([deep_tuple()])`:                                "too large for a key",
+	`set().add(deep_tuple())`:                            "too large for a key",
+	`set().union([wide()])`:                              "too large for a key",
+	`request.GET[deep_tuple()]`:                          "too large for a key",
+	`request.message.get(deep_tuple()) or fail("none")`:  "none",
+	`request.message.setdefault(deep_tuple(), 1)`:        "too large for a key",
+	`request.message[deep_tuple()]`:                      "too large for a key",
+	`str(deep_tuple())`:                                  "nests deeper than 1000",
+	`repr(deep_list())`:                                  "nests deeper than 1000",
+	`print(deep_list())`:                                 "nests deeper than 1000",
+	`fail(deep_tuple())`:                                 "nests deeper than 1000",
+	`log.info("x", a=deep_list())`:                       "nests deeper than 1000",
+	`str(itself(request.message))`:                       "nests deeper than 1000",
+	`"%s" % itself(request.message)`:                     "nests deeper than 1000",
+	`str(around(request.message))`:                       "nests deeper than 1000",
+	`json.encode(alone(request.message))`:                "nests deeper than 1000",
+	`json.encode({"a": deep_list()})`:                    "nests deeper than 1000",
+	`JsonResponse(deep_list())`:                          "nests deeper than 1000",
+	`render("page.html", {"a": deep_list()})`:            "the context is too large",
+	`render("page.html", itself(request.message))`:       "the context is too large",
+	`layer.send("c", {"a": deep_list()})`:                "nested deeper than 100",
+	`layer.send("c", itself(request.message))`:           "nested deeper than 100",
+	`layer.send("c", {wide(): 1})`:                       "too large for a key",
+	`layer.send("c", {("a" * 1000, 1): 1})`:              "its key a tuple is a tuple",
+	`state.set("a", deep_tuple())`:                       "nested deeper than 100",
+	`request.message.channel_session.update(a=circle())`: "nested deeper than 100",
+	`deep_list() == deep_list()`:                         "maximum recursion depth",
+	`sorted([deep_tuple(), deep_tuple()])`:               "maximum recursion depth",
+	`deep_tuple() in [deep_tuple()]`:                     "too large for a key",
+	`deep_list() in [deep_list()]`:                       "maximum recursion depth",
+	`urlencode({"a": deep_tuple()})`:                     "nests deeper than 1000",
+	`urlencode([deep_tuple()])`:                          "urlencode: a tuple is not a pair",
+	`sleep(deep_list())`:                                 "sleep: a list is not a valid time",
+	`settings[deep_list()]`:                              "there is no setting a list",
+	`redirect("/", headers={"a": deep_list()})`:          "the header a is a list",
+}
+
+func TestADeepValueFailsOnlyItsHandler(t *testing.T) {
+	var app strings.Builder
+	app.WriteString(deepValues + `
+def set_header(response, v):
+    response["a"] = v
+    return response
+def assign(d, k):
+    d[k] = 1
+def remainder(a, b):
+    a %= b
+    return a
+def remainder_at(a, b):
+    a[0] %= b
+    return a
+channel_routing = [view("/", lambda request: "fine")]
+`)
+	want := map[string]string{}
+	n := 0
+	for use, text := range deepUses {
+		path := fmt.Sprintf("/%d", n)
+		fmt.Fprintf(&app, "def view%d(request):\n    return %s\nchannel_routing.append(view(%q, view%d))\n", n, use, path, n)
+		want[path] = text
+		n++
+	}
+	c := setup{files: map[string]string{"page.html": `{{.}}`}}
+	s := c.serve(t, app.String())
+	wantFailures(t, s, want)
+}
+
+func TestADeepValueFailsOnlyTheLoad(t *testing.T) {
+	s := setup{pool: workerpool.Options{LoadTimeout: 10 * time.Second}}.serve(t, `channel_routing = [view("/", lambda request: "fine")]`)
+	for source, text := range map[string]string{
+		"x = deep_tuple()":                       "the global x: it nests deeper than 1000",
+		"x = deep_list()":                        "the global x: it nests deeper than 1000",
+		"x = wide()":                             "the global x: it contains more than",
+		"x = lambda: 1\ndef f(a=deep_list()): x": "the global f: it nests deeper",
+		"def make():\n    def f(): return f\n    return f\nx = make()":                    "a function in it refers to itself",
+		"x = circle()\nchannel_routing = x":                                               "contains itself",
+		"x = []\nfor i in range(40): x = [route(\"a\", fail), x, x]\nchannel_routing = x": "more than 100000 routes",
+		"x = {deep_tuple(): 1}":                                                           "too large for a key",
+	} {
+		err := s.reload(deepValues + "channel_routing = []\n" + source + "\n")
+		if err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: %v, want %q", source, err, text)
+		}
+		s.want("/", 200, "fine")
+	}
+	if err := s.reload("x = [[1]]\nx.append(x)\ndef f(): return x\nchannel_routing = [view(\"/\", lambda request: \"again\")]\n"); err != nil {
+		t.Errorf("a list that contains itself: %v", err)
+	}
+	s.want("/", 200, "again")
+}
+
+func TestGuardedOperatorsGiveTheSameResults(t *testing.T) {
+	s := serve(t, `
+def check(name, got, want):
+    if got != want or type(got) != type(want):
+        fail("%s: %r, not %r" % (name, got, want))
+def results(request):
+    n, text, d = 7, "%s!", {"a": {"b": 1}, (1, 2): "pair"}
+    n %= 4
+    check("int", n, 3)
+    check("float", 7.5 % 2, 1.5)
+    text %= "hi"
+    check("name", text, "hi!")
+    l = ["%d"]
+    l[0] %= 5
+    check("item", l, ["5"])
+    check("tuple", "%s %r %d%%" % ("a", "b", 3), "a \"b\" 3%")
+    check("mapping", "%(a)s-%(a)s" % {"a": 1}, "1-1")
+    check("format", "{} {} {{}}".format(1, "b"), "1 b {}")
+    check("format named", "{a}{0!r}{a}".format("x", a=2), "2\"x\"2")
+    check("bound", [f(1) for f in ["{}".format, "<{}>".format]], ["1", "<1>"])
+    check("index", d["a"]["b"], 1)
+    check("pair", d[(1, 2)], "pair")
+    check("get", d.get("z", "other"), "other")
+    check("pop", d.pop((1, 2)), "pair")
+    check("setdefault", d.setdefault("c", 3), 3)
+    d.update([("big", ("x" * 2000000,))], e=4)
+    check("update", sorted(d.keys()), ["a", "big", "c", "e"])
+    check("in", ["a" in d, "z" not in d, 2 in [1, 2], "b" in "abc"], [True, True, True, True])
+    check("comprehension", {k: k * 2 for k in (1, 2)}, {1: 2, 2: 4})
+    s = set([1, 2])
+    s.add(3)
+    check("union", sorted(s.union(range(5), tuple(range(6)))), [0, 1, 2, 3, 4, 5])
+    check("issubset", s.issubset([1, 2, 3]), True)
+    check("getattr", getattr({"a": 1}, "get")("a"), 1)
+    check("no attribute", getattr({}, "gets", "none"), "none")
+    check("list pop", [1, 2].pop(0), 1)
+    check("type", type("a".format), "builtin_function_or_method")
+    check("dict", dict([("a", 1)], b=2), {"a": 1, "b": 2})
+    return "same"
+def wrong(request): return request.x % 2
+channel_routing = [
+    view("/", results),
+    view("/type", lambda request: [1] % 2),
+    view("/few", lambda request: "%s %s" % 1),
+    view("/method", lambda request: [].get(1)),
+    view("/missing", lambda request: {}["a"]),
+]
+`)
+	s.want("/", 200, "same")
+	for path, text := range map[string]string{
+		"/type": "list % int", "/few": "not enough arguments for format string",
+		"/method": "list has no .get", "/missing": "not in dict",
+	} {
+		if r := s.get(path); r.status != 500 || !strings.Contains(r.body, text) {
+			t.Errorf("%s: %.600v, want %q", path, r, text)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package lib
+
+import (
+	"errors"
+	"fmt"
+
+	"asgibox/workerpool/script/explain"
+	"asgibox/workerpool/script/value"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// Some operators of Starlark follow a value to any depth, or make a text of any
+// length: "%", format, and everything that looks up a key. A deeply nested value
+// would overflow the Go stack, which ends the process. Guard makes a file pass
+// the operands of these operators through guards, which check them first:
+//
+//	text % x        (guardFormat | text) % x
+//	text.format(x)  (guardMethods | text).format(x)
+//	d[key]          d[guardKey | key]
+//	key in d        (guardKey | key) in d
+//	{key: x}        {guardKey | key: x}
+//	m == d          (guardDict | m) == (guardDict | d)
+//
+// The last one makes values that behave like a dict equal to a dict.
+
+// Names of the guards. A script cannot write them.
+const (
+	guardFormat  = "%format"
+	guardOperand = "%operand"
+	guardMethods = "%methods"
+	guardKey     = "%key"
+	guardDict    = "%dict"
+)
+
+// Guards returns the guards, which must be predeclared in a guarded file.
+func Guards() starlark.StringDict {
+	return starlark.StringDict{
+		guardFormat:  guard(formatOf),
+		guardOperand: guard(checkOperand),
+		guardMethods: guard(methodsOf),
+		guardKey:     guard(checkKey),
+		guardDict:    guard(dictOf),
+	}
+}
+
+// Guard changes a parsed file so that its operators check their operands.
+func Guard(f *syntax.File) {
+	syntax.Walk(f, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.BinaryExpr:
+			guardBinary(n)
+		case *syntax.AssignStmt:
+			guardAssignment(n)
+		case *syntax.IndexExpr:
+			n.Y = guarded(guardKey, n.Y, n.Lbrack)
+		case *syntax.DictEntry:
+			n.Key = guarded(guardKey, n.Key, n.Colon)
+		case *syntax.DotExpr:
+			if guardedMethods[n.Name.Name] != nil {
+				n.X = guarded(guardMethods, n.X, n.Dot)
+			}
+		}
+		return true
+	})
+}
+
+func guardBinary(n *syntax.BinaryExpr) {
+	switch n.Op {
+	case syntax.PERCENT:
+		if !literal(n.Y) {
+			n.X = guarded(guardFormat, n.X, n.OpPos)
+		}
+	case syntax.IN, syntax.NOT_IN:
+		n.X = guarded(guardKey, n.X, n.OpPos)
+	case syntax.EQL, syntax.NEQ:
+		if !literal(n.X) && !literal(n.Y) {
+			n.X, n.Y = guarded(guardDict, n.X, n.OpPos), guarded(guardDict, n.Y, n.OpPos)
+		}
+	}
+}
+
+// guardAssignment guards x %= y. If x is not a name, evaluating it twice could
+// have effects, so only y is checked.
+func guardAssignment(n *syntax.AssignStmt) {
+	if n.Op != syntax.PERCENT_EQ {
+		return
+	}
+	name, ok := n.LHS.(*syntax.Ident)
+	if !ok {
+		n.RHS = guarded(guardOperand, n.RHS, n.OpPos)
+		return
+	}
+	old := &syntax.Ident{NamePos: name.NamePos, Name: name.Name}
+	n.Op, n.RHS = syntax.EQ, &syntax.BinaryExpr{X: old, OpPos: n.OpPos, Op: syntax.PERCENT, Y: n.RHS}
+}
+
+// guarded returns guard | x, or x if it is a literal.
+func guarded(name string, x syntax.Expr, pos syntax.Position) syntax.Expr {
+	if literal(x) && name != guardFormat && name != guardMethods {
+		return x
+	}
+	return &syntax.BinaryExpr{X: &syntax.Ident{NamePos: pos, Name: name}, OpPos: pos, Op: syntax.PIPE, Y: x}
+}
+
+func literal(x syntax.Expr) bool {
+	_, ok := x.(*syntax.Literal)
+	return ok
+}
+
+// A guard returns the value that an operator uses instead of its operand.
+type guard func(starlark.Value) (starlark.Value, error)
+
+var _ starlark.HasBinary = guard(nil)
+
+func (g guard) String() string        { return "guard" }
+func (g guard) Type() string          { return "guard" }
+func (g guard) Freeze()               {}
+func (g guard) Truth() starlark.Bool  { return true }
+func (g guard) Hash() (uint32, error) { return 0, errors.New("unhashable: guard") }
+
+func (g guard) Binary(_ syntax.Token, x starlark.Value, _ starlark.Side) (starlark.Value, error) {
+	return g(x)
+}
+
+// maxKey is the length of the longest text of a tuple that is a key, in bytes.
+const maxKey = 1 << 20
+
+// checkKey fails if a key is a tuple that nests too deeply or is too large. A
+// dict is no key, but may be an item of a list.
+func checkKey(key starlark.Value) (starlark.Value, error) {
+	t, ok := key.(starlark.Tuple)
+	if !ok {
+		return dictOf(key)
+	}
+	left := value.Budget(maxKey)
+	if left.Measure(t) != nil {
+		return nil, fmt.Errorf("the tuple is too large for a key, or nests deeper than %d", value.MaxNesting)
+	}
+	return t, nil
+}
+
+// checkKeys checks the items of collections that become keys. Those of a dict
+// or a set were checked before.
+func checkKeys(collections starlark.Tuple) error {
+	for _, c := range collections {
+		list, ok := c.(starlark.Indexable)
+		for i := 0; ok && i < list.Len(); i++ {
+			if _, err := checkKey(list.Index(i)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkPairs checks the first items of pairs, which become keys.
+func checkPairs(collections starlark.Tuple) error {
+	for _, c := range collections {
+		list, ok := c.(starlark.Indexable)
+		for i := 0; ok && i < list.Len(); i++ {
+			if pair, ok := list.Index(i).(starlark.Indexable); ok && pair.Len() == 2 {
+				if _, err := checkKey(pair.Index(0)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// dictOf returns the dict of a value that behaves like one, such as a message,
+// and other values unchanged.
+func dictOf(v starlark.Value) (starlark.Value, error) {
+	switch v := v.(type) {
+	case starlark.String, starlark.Int, starlark.NoneType, starlark.Bool, *starlark.List, *starlark.Dict:
+	case value.Native:
+		if d, ok := value.DictOf(v); ok {
+			return d, nil
+		}
+	}
+	return v, nil
+}
+
+// checkOperand checks the right operand of a[i] %= x.
+func checkOperand(x starlark.Value) (starlark.Value, error) {
+	if _, ok := x.(starlark.Mapping); ok {
+		return nil, explain.Hintf("write a[i] = a[i] % x", "a[i] %% x cannot be written as a[i] %%= x if x is %s", value.An(x))
+	}
+	left := value.Budget(value.MaxText)
+	return x, left.Measure(x)
+}
