@@ -45,19 +45,30 @@ func malformed(form string, offset int, problem string) error {
 
 // message returns a decoded value, which must be a dict, as a message.
 func message(v any) (asgi.Message, error) {
-	fields, ok := v.(asgi.Fields)
-	if !ok {
-		return asgi.Message{}, &asgi.InvalidMessageError{Reason: "it is not a dict"}
+	fields, err := dict(v)
+	if err != nil {
+		return asgi.Message{}, err
 	}
 	return converter.OwnMessage(fields)
+}
+
+// dict returns the fields of a decoded value, which must be a dict.
+func dict(v any) (asgi.Fields, error) {
+	switch v := v.(type) {
+	case asgi.Fields:
+		return v, nil
+	case invalid:
+		return nil, &asgi.InvalidMessageError{Reason: string(v)}
+	}
+	return nil, &asgi.InvalidMessageError{Reason: "it is not a dict"}
 }
 
 // envelope checks each value of a decoded dict separately: its nesting and the
 // path in its error start at the value.
 func envelope(v any) (asgi.Fields, error) {
-	fields, ok := v.(asgi.Fields)
-	if !ok {
-		return nil, &asgi.InvalidMessageError{Reason: "it is not a dict"}
+	fields, err := dict(v)
+	if err != nil {
+		return nil, err
 	}
 	seen := make(map[string]bool, len(fields))
 	for i, f := range fields {

@@ -146,6 +146,13 @@ func TestInvalidValuesAreReportedWithTheirPath(t *testing.T) {
 		{"not a dict", Decode, "\x90", "not a dict"},
 		{"too deep", Decode, "\x81\xa1k" + strings.Repeat("\x91", 1000) + "\xc0", "nested deeper"},
 		{"one too deep", Decode, "\x81\xa1k" + strings.Repeat("\x91", 100) + "\xc0", "nested deeper"},
+		{"integer key", Decode, "\x81\xa1a\x91\x82\x01\xc0\xa1b\xc0", "a[0]: its key 1 is an integer; keys must be text"},
+		{"bytes key", Decode, "\x81\xa1a\x81\xc4\x01b\xc0", "a: a key of it is a byte string; keys must be text"},
+		{"list key", Decode, "\x81\xa1a\x81\x91\x01\xc0", "a: a key of it is a list"},
+		{"None key", Decode, "\x81\xa1a\x81\xc0\xc0", "a: a key of it is None"},
+		{"float key", Decode, "\x81\xa1a\x81\xca\x3f\x00\x00\x00\xc0", "a: a key of it is a float"},
+		{"extension key", Decode, "\x81\xa1a\x81\xd4\x10x\xc0", "a: a key of it is of an extension type"},
+		{"integer key of the message", Decode, "\x81\x01\xc0", "invalid message: its key 1 is an integer"},
 		{"JSON past 64 bits", DecodeJSON, `{"a":[9223372036854775808]}`, "a[0]: 9223372036854775808"},
 		{"JSON past a float", DecodeJSON, `{"a":1e400}`, "a: 1e400"},
 		{"JSON not base64", DecodeJSON, `{"a":"\uffffx"}`, "a: after U+FFFF"},
@@ -166,7 +173,7 @@ func TestInvalidValuesAreReportedWithTheirPath(t *testing.T) {
 
 func TestMalformedInput(t *testing.T) {
 	for _, in := range []string{
-		"", "\x81", "\x81\xa1", "\x81\xa1k", "\xc1", "\x80\x80", "\xde\xff", "\x81\xc4\x01k\xc0", "\x81\x01\xc0",
+		"", "\x81", "\x81\xa1", "\x81\xa1k", "\xc1", "\x80\x80", "\xde\xff", "\x81\x01", "\x82\x01\xc0",
 		"\xdd\xff\xff\xff\xff", "\x81\xa1k\xdf\xff\xff\xff\xff", "\x81\xa1k\xc6\xff\xff\xff\xff", "\x81\xa1k\xc9\xff\xff\xff\xff\x01",
 	} {
 		if _, err := Decode([]byte(in)); !errors.Is(err, ErrMalformed) {

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -182,17 +183,48 @@ func (u *unpacker) dict(b []byte, depth int) (any, []byte, error) {
 		return nil, nil, err
 	}
 	fields := make(asgi.Fields, n)
+	var problem invalid
 	for i := range fields {
-		key, after, err := msgp.ReadStringZC(rest)
-		if err != nil {
-			return nil, nil, u.malformed(rest, "key: "+err.Error())
+		var after []byte
+		if msgp.NextType(rest) == msgp.StrType {
+			var key []byte
+			if key, after, err = msgp.ReadStringZC(rest); err != nil {
+				return nil, nil, u.malformed(rest, "key: "+err.Error())
+			}
+			fields[i].Key = u.text(key, after)
+		} else {
+			var key any
+			if key, after, err = u.value(rest, depth); err != nil {
+				return nil, nil, err
+			}
+			problem = notText(key)
 		}
-		fields[i].Key = u.text(key, after)
 		if fields[i].Value, rest, err = u.value(after, depth); err != nil {
 			return nil, nil, err
 		}
 	}
+	if problem != "" {
+		return problem, rest, nil
+	}
 	return fields, rest, nil
+}
+
+// notText returns the reason why a dict with the key is not allowed.
+func notText(key any) invalid {
+	var kind string
+	switch key.(type) {
+	case int64, uint64:
+		return invalid(fmt.Sprintf("its key %d is an integer; keys must be text", key))
+	case float32, float64:
+		kind = "a float"
+	case []any:
+		kind = "a list"
+	case invalid:
+		kind = "of an extension type"
+	default:
+		kind = asgi.TypeName(key)
+	}
+	return invalid("a key of it is " + kind + "; keys must be text")
 }
 
 // checkLength fails if rest is too short for n entries of at least each bytes.

@@ -184,6 +184,12 @@ func TestErrorsHaveTheirStatusAndKind(t *testing.T) {
 	refuses(t, s, "send", `{"channel": "c", "message": {"k": 1, "k": 2}}`, 400, "InvalidMessage")
 	refuses(t, s, "send", `{"channel": "c", "message": {"k": "`+long+`"}}`, 413, "MessageTooLarge")
 	refuses(t, s, "send", `{"channel": "c", "message": {"k": "`+strings.Repeat(long, 10)+`"}}`, 413, "MessageTooLarge")
+	asJSON := []string{"Content-Type", "application/msgpack", "Accept", "application/json"}
+	const badKey = "\x82\xa7channel\xa1c\xa7message\x81\xa1a\x91\x81\x01\xc0"
+	refuses(t, s, "send", badKey, 400, "InvalidMessage", asJSON...)
+	if _, got, _ := post(t, s, "send", badKey, asJSON...); !strings.Contains(got, "a[0]: its key 1 is an integer; keys must be text") {
+		t.Errorf("the detail has no path: %s", got)
+	}
 	for _, bad := range []string{"", "[]", "{", `{"channel": "c"}`, `{"message": {}}`, `{"channel": 1, "message": {}}`, `{"channel": "c", "message": []}`,
 		`{"channel": "c", "message": {}, "unknown": 1}`, `{"channel": "c", "message": {}, "delay": "1"}`, `{"channel": "c", "message": {}, "delay": -1}`,
 		`{"channel": "c", "message": {}, "volatile": 1}`, `{"channel": "c", "message": {}, "trace": "x"}`, `{"channel": "c", "message": {}, "delay": 1, "volatile": true}`,
