@@ -102,6 +102,35 @@ func TestDurableStateSurvivesARestart(t *testing.T) {
 	}
 }
 
+func TestADictKeepsItsOrderOnDisk(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	ctx := t.Context()
+	const want = "[{z 1} {10 2} {9 3} {a 4} {1 5}]"
+	fields := asgi.Fields{{Key: "z", Value: 1}, {Key: "10", Value: 2}, {Key: "9", Value: 3}, {Key: "a", Value: 4}, {Key: "1", Value: 5}}
+	s.Send(ctx, nil, "jobs", asgi.MustMessage(fields...))
+	s.Set(ctx, nil, "state/x", fields, 0)
+	settle(t, s)
+
+	s = reopen(t, s)
+	got, err := s.Receive(ctx, nil, "jobs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, _, err := s.Get(ctx, nil, "state/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []asgi.Dict{got.Message.Dict, v.(asgi.Dict)} {
+		var order []asgi.Field
+		for i := range d.Len() {
+			order = append(order, d.At(i))
+		}
+		if fmt.Sprint(order) != want {
+			t.Errorf("got %v, want %s", order, want)
+		}
+	}
+}
+
 func TestGroupMessageIsWrittenOnce(t *testing.T) {
 	s := openAt(t, newPath(t), Options{})
 	ctx := t.Context()

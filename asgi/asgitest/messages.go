@@ -23,6 +23,23 @@ var messages = []promise{
 			r.Errorf("got %v, want %v", fields(got), fields(m))
 		}
 	}},
+	{name: "a dict keeps the order of its keys", check: func(r *rig) {
+		inner := asgi.Fields{{Key: "10", Value: 1}, {Key: "9", Value: 2}, {Key: "a", Value: 3}, {Key: "1", Value: 4}}
+		m := asgi.MustMessage(asgi.Field{Key: "z", Value: 1}, asgi.Field{Key: "dict", Value: inner}, asgi.Field{Key: "list", Value: []any{inner}}, asgi.Field{Key: "a", Value: 2})
+		r.must(r.Send(r.ctx, nil, "c", m))
+		got := r.poll("c").Message
+		dict, _ := got.Get("dict")
+		list, _ := got.Get("list")
+		first, _ := list.(asgi.List).At(0).(asgi.Dict)
+		for _, d := range []struct {
+			got  asgi.Dict
+			want string
+		}{{got.Dict, "z dict list a"}, {dict.(asgi.Dict), "10 9 a 1"}, {first, "10 9 a 1"}} {
+			if keys := keysOf(d.got); keys != d.want {
+				r.Errorf("the keys are %q, want %q", keys, d.want)
+			}
+		}
+	}},
 	{name: "byte strings and text stay different", check: func(r *rig) {
 		m := asgi.MustMessage(asgi.Field{Key: "b", Value: asgi.Bytes("same")}, asgi.Field{Key: "t", Value: "same"})
 		r.must(r.Send(r.ctx, nil, "c", m))
@@ -109,6 +126,15 @@ var messages = []promise{
 			r.Errorf("settings are %+v, want %+v", got, want)
 		}
 	}},
+}
+
+// keysOf returns the keys of a dict in order.
+func keysOf(d asgi.Dict) string {
+	var keys []string
+	for key := range d.All() {
+		keys = append(keys, key)
+	}
+	return strings.Join(keys, " ")
 }
 
 // sized returns a message with an encoded length of n bytes, which must be more
