@@ -48,8 +48,9 @@ func testPausedChannel(t *testing.T, b *tab) {
 		t.Errorf("after resuming the replies: %q", got)
 	}
 
-	// The opened and edited message is the sent one, with its numbers and bytes.
-	p.mustCommand("send", "jobs", `{"one": 1.0, "big": 9007199254740993, "data": "\uffffAP8="}`)
+	// The opened and edited message is the sent one, with its numbers and bytes
+	// and the order of its keys.
+	p.mustCommand("send", "jobs", `{"one": 1.0, "big": 9007199254740993, "data": "\uffffAP8=", "dict": {"10": 1, "z": 2, "9": 9223372036854775807}}`)
 	p.openView(b, "channels?name=jobs")
 	editUnchanged := func() {
 		b.until(`!!document.querySelector(".waits")`)
@@ -58,7 +59,12 @@ func testPausedChannel(t *testing.T, b *tab) {
 		b.until(`document.querySelector("dialog[open] textarea")?.value === ` + quoteJS(`{
   "one": 1.0,
   "big": 9007199254740993,
-  "data": "\\uffffAP8="
+  "data": "\\uffffAP8=",
+  "dict": {
+    "10": 1,
+    "z": 2,
+    "9": 9223372036854775807
+  }
 }`))
 		typed := b.text(`document.querySelector("dialog[open] textarea").value`)
 		b.submitInvalid("message", `{"text": `, "The message is not JSON")
@@ -71,7 +77,8 @@ func testPausedChannel(t *testing.T, b *tab) {
 	p.openView(b, "flow")
 	b.click(`[data-channel="jobs"] .name`)
 	editUnchanged()
-	if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, `"one":1.0`) || !strings.Contains(got, "9007199254740993") || !strings.Contains(got, "AP8=") {
+	if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, `"one":1.0`) || !strings.Contains(got, "9007199254740993") || !strings.Contains(got, "AP8=") ||
+		!strings.Contains(got, `"dict":{"10":1,"z":2,"9":9223372036854775807}`) {
 		t.Errorf("after it was edited: %s", got)
 	}
 }

@@ -221,4 +221,21 @@ func testResentMessage(t *testing.T, b *tab) {
 	if got := s.receive(); got != "hello again" {
 		t.Errorf("the socket got %q", got)
 	}
+
+	const message = `{"z":{"10":1,"a":9223372036854775807,"9":1.0}}`
+	p.mustCommand("send", "jobs", message)
+	p.openView(b, "messages?filter=channel:jobs")
+	b.click(".messages tr[data-id]")
+	if got, want := b.copyWith("Starlark"), `"a": 9223372036854775807,`; !strings.Contains(got, want) || strings.Index(got, `"10"`) > strings.Index(got, `"a"`) {
+		t.Errorf("copied as Starlark: %s", got)
+	}
+	b.clickButton("Edit & send again")
+	b.until(`document.querySelector("dialog[open] textarea")?.value.replaceAll(/\s/g, "") === ` + quoteJS(message))
+	b.clickButton("Send")
+	b.until(`!document.querySelector("dialog[open]")`)
+	for range 2 {
+		if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, message) {
+			t.Errorf("received %s, want %s", got, message)
+		}
+	}
 }

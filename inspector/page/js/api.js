@@ -1,25 +1,21 @@
 // Calls to the control server, and the stream of frames.
 import { toast } from "./dom.js";
+import { parse } from "./exact.js";
 
 export async function get(path, params) {
   const query = params ? "?" + new URLSearchParams(params) : "";
   return read(await request("/api/" + path + query));
 }
 
-// keepNumbers is a JSON reviver. It keeps numbers that JavaScript would change,
-// like 1.0 and large integers, as JSON.rawJSON if the browser has that.
-export const keepNumbers = (key, value, context) =>
-  typeof value === "number" && JSON.rawJSON && context?.source && String(value) !== context.source ? JSON.rawJSON(context.source) : value;
-
-// getExact is get, but keeps numbers as they were written.
+// getExact is get, but keeps numbers and the order of keys.
 export async function getExact(path, params) {
   const query = new URLSearchParams(params);
-  return read(await request("/api/" + path + "?" + query), keepNumbers);
+  return read(await request("/api/" + path + "?" + query), parse);
 }
 
-// parseFrame parses a frame. It keeps numbers only in frames with queued
-// messages, because only these are edited and a reviver is slow.
-const parseFrame = (text) => JSON.parse(text, text.includes('"waiting":[{') ? keepNumbers : undefined);
+// parseFrame parses a frame. It keeps numbers and the order of keys only in
+// frames with queued messages, because only these are edited and parse is slow.
+const parseFrame = (text) => (text.includes('"waiting":[{') ? parse : JSON.parse)(text);
 
 export async function post(path, body) {
   return read(await request("/api/" + path, {
@@ -37,10 +33,10 @@ async function request(url, options) {
   }
 }
 
-async function read(response, reviver) {
+async function read(response, parse = JSON.parse) {
   let result;
   try {
-    result = JSON.parse(await response.text(), reviver);
+    result = parse(await response.text());
   } catch {
     result = { detail: response.statusText || "status " + response.status };
   }

@@ -1,10 +1,8 @@
 // Messages shown to people and copied for other programs.
 import { h, bytes, copy } from "./dom.js";
-import { keepNumbers } from "./api.js";
+import { Num, entries, parse, stringify } from "./exact.js";
 
 const mark = "\uffff"; // start of a byte string in the layer's JSON
-
-const isRaw = (v) => JSON.isRawJSON?.(v) || false;
 
 export const isBytes = (v) => typeof v === "string" && v.startsWith(mark) && !v.startsWith(mark + mark);
 
@@ -46,7 +44,7 @@ export function hex(data, limit = 4096) {
 export function pretty(text) {
   if (!/^\s*[[{]/.test(text) || text.length > 1 << 20) return null;
   try {
-    return JSON.stringify(JSON.parse(text, keepNumbers), null, 2);
+    return stringify(parse(text), "  ");
   } catch {
     return null;
   }
@@ -94,22 +92,22 @@ export function valueNode(v, key) {
   if (v === null) return h("span", { class: "muted" }, "None");
   if (isBytes(v)) return bytesNode(v);
   if (typeof v === "string") return textNode(plain(v));
-  if (isRaw(v)) return h("span", { class: "literal" }, v.rawJSON);
+  if (v instanceof Num) return h("span", { class: "literal" }, v.text);
   if (typeof v !== "object") return h("span", { class: "literal" }, v === true ? "True" : v === false ? "False" : String(v));
   if (key === "headers" && Array.isArray(v) && v.every((p) => Array.isArray(p) && p.length === 2)) return headersNode(v);
   if (Array.isArray(v) && v.every((x) => typeof x !== "object" || x === null)) return h("code", {}, starlark(v));
-  return h("pre", {}, JSON.stringify(v, (k, x) => (isBytes(x) ? "bytes: " + (plain(x) ?? x.slice(1)) : x), 2));
+  return h("pre", {}, stringify(v, "  ", (s) => (isBytes(s) ? "bytes: " + (plain(s) ?? s.slice(1)) : s)));
 }
 
 export function messageNode(message) {
-  const entries = Object.entries(message);
-  if (!entries.length) return h("p", { class: "muted" }, "The message is empty.");
-  return h("dl", { class: "message" }, entries.map(([key, v]) => [h("dt", {}, key), h("dd", {}, valueNode(v, key))]).flat());
+  const fields = entries(message);
+  if (!fields.length) return h("p", { class: "muted" }, "The message is empty.");
+  return h("dl", { class: "message" }, fields.map(([key, v]) => [h("dt", {}, key), h("dd", {}, valueNode(v, key))]).flat());
 }
 
 // json formats a message for editing. It escapes the mark of byte strings,
 // which is invisible.
-export const json = (message) => JSON.stringify(message, null, 2).replaceAll(mark, "\\uffff");
+export const json = (message) => stringify(message, "  ").replaceAll(mark, "\\uffff");
 export const byteHint = "A text that starts with \\uffff is a byte string in base64.";
 
 // notJSON returns an error message if a text is not JSON.
@@ -127,11 +125,11 @@ function starlark(v, indent = "") {
   if (v === false) return "False";
   if (isBytes(v)) return "b" + bytesLiteral(binary(v));
   if (typeof v === "string") return JSON.stringify(plain(v));
-  if (isRaw(v)) return v.rawJSON;
+  if (v instanceof Num) return v.text;
   if (Array.isArray(v)) return "[" + v.map((x) => starlark(x, indent)).join(", ") + "]";
   if (typeof v === "object") {
     const inner = indent + "    ";
-    const rows = Object.entries(v).map(([k, x]) => `${inner}${JSON.stringify(k)}: ${starlark(x, inner)},`);
+    const rows = entries(v).map(([k, x]) => `${inner}${JSON.stringify(k)}: ${starlark(x, inner)},`);
     return rows.length ? "{\n" + rows.join("\n") + "\n" + indent + "}" : "{}";
   }
   return String(v);
@@ -164,7 +162,7 @@ function withBody(lines, text) {
 // calls the layer over HTTP.
 function curl(channel, message, status) {
   if (channel !== "http.request" || !message.method) {
-    const body = JSON.stringify({ channel, message }).replaceAll(mark, "\\uffff");
+    const body = stringify({ channel, message }).replaceAll(mark, "\\uffff");
     const lines = [`curl -sS ${quote(location.origin + "/layer/send")}`, "-H 'Content-Type: application/json'"];
     if (status.token) lines.push('-H "Authorization: Bearer $ASGIBOX_TOKEN"');
     return withBody(lines, body);
