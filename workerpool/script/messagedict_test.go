@@ -67,7 +67,7 @@ channel_routing = [
 	s.want("/failed", 200, "inner.x: ")
 }
 
-func TestAnswersKeepTheOrderOfADict(t *testing.T) {
+func TestResponsesKeepTheOrderOfADict(t *testing.T) {
 	s := serve(t, `
 def data(request):
     return {"zebra": 1, "apple": {"2": 1, "10": 2, "1": 3}, "mango": [{"b": 1, "a": 2}]}

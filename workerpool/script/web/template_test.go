@@ -32,6 +32,15 @@ func TestRenderEveryKindOfValue(t *testing.T) {
 	}
 }
 
+func TestADictInATemplateIsSorted(t *testing.T) {
+	got, err := rendered(t, map[string]string{"p.html": `{{range $k, $v := .d}}{{$k}}={{$v}} {{end}}<script>{{.d}}</script>`},
+		`render("p.html", {"d": {"b": 1, "10": 2, "a": 3, "9": 4}})`)
+	want := `10=2 9=4 a=3 b=1 <script>{"10":2,"9":4,"a":3,"b":1}</script>`
+	if err != nil || got.content != want {
+		t.Errorf("got %s, %v", got.content, err)
+	}
+}
+
 func TestTemplatesIncludeOtherFiles(t *testing.T) {
 	files := map[string]string{
 		"base.html":       `<title>{{block "title" .}}none{{end}}</title>{{block "body" .}}{{end}}{{template "parts/foot.html" .}}`,
