@@ -132,16 +132,17 @@ func (r *run) mergeSession(kv asgi.KV, id string, old, now asgi.Dict) error {
 	}
 	stored, _ := v.(asgi.Dict)
 	merged := make(asgi.Fields, 0, now.Len())
-	for key, v := range stored.All() {
-		if old.Has(key) && !now.Has(key) {
-			continue
+	for key, v := range now.All() {
+		there := changed(old, now, key)
+		if !there {
+			v, there = stored.Get(key)
 		}
-		if !changed(old, now, key) {
+		if there {
 			merged = append(merged, asgi.Field{Key: key, Value: v})
 		}
 	}
-	for key, v := range now.All() {
-		if changed(old, now, key) {
+	for key, v := range stored.All() {
+		if !old.Has(key) && !now.Has(key) {
 			merged = append(merged, asgi.Field{Key: key, Value: v})
 		}
 	}

@@ -1,6 +1,9 @@
 package script_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Each check must be true for a received message.
 const messageChecks = `
@@ -65,6 +68,28 @@ channel_routing = [
 	s.log.has("checked nested")
 	s.log.has("checked same")
 	s.want("/failed", 200, "inner.x: ")
+}
+
+func TestSessionsKeepTheOrderOfTheirKeys(t *testing.T) {
+	s := serve(t, `
+def index(request):
+    if len(request.session) == 0:
+        request.session.update([("z", 1), ("10", 2), ("a", 3), ("9", 4)])
+    else:
+        request.session["z"] += 1
+        request.session.pop("a")
+        request.session["new"] = 5
+    return "set"
+channel_routing = [view("/", index), view("/show", lambda request: request.session)]
+`)
+	cookie, _, _ := strings.Cut(s.want("/", 200, "set").header.Get("set-cookie"), ";")
+	if r := s.get("/show", "cookie", cookie); r.body != `{"z":1,"10":2,"a":3,"9":4}` {
+		t.Errorf("the session is %v", r)
+	}
+	s.get("/", "cookie", cookie)
+	if r := s.get("/show", "cookie", cookie); r.body != `{"z":2,"10":2,"9":4,"new":5}` {
+		t.Errorf("after a change the session is %v", r)
+	}
 }
 
 func TestResponsesKeepTheOrderOfADict(t *testing.T) {
