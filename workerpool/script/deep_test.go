@@ -167,6 +167,19 @@ func TestADeepValueFailsOnlyTheLoad(t *testing.T) {
 	s.want("/", 200, "again")
 }
 
+func TestTheGlobalsOfLoadedFilesAreFrozen(t *testing.T) {
+	c := setup{files: map[string]string{"lib.star": "L = []\ndef add():\n    L.append(1)\n"}}
+	s := c.serve(t, `
+load("lib.star", "add")
+channel_routing = [view("/add", lambda request: add()), view("/", lambda request: "fine")]
+`)
+	wantFailures(t, s, map[string]string{"/add": "cannot append to frozen list"})
+	s.write("deep.star", deepValues+"x = deep_list()\n")
+	if err := s.reload("load(\"deep.star\", \"x\")\nchannel_routing = []\n"); err == nil || !strings.Contains(err.Error(), "deep.star: the global x: it nests deeper") {
+		t.Errorf("a deep global of a loaded file: %v", err)
+	}
+}
+
 func TestGuardedOperatorsGiveTheSameResults(t *testing.T) {
 	s := serve(t, `
 def check(name, got, want):

@@ -61,7 +61,7 @@ func (u *unit) load(ctx context.Context) (workerpool.Application, error) {
 		if e.err != nil {
 			return nil, e.err
 		}
-		return u.routed(e.globals, l.staged)
+		return u.routed(e.globals, r.modules, l.staged)
 	case <-l.receiving:
 		return newLoop(u, l, cancel), nil
 	}
@@ -129,10 +129,16 @@ func globalsOf(thread *starlark.Thread) starlark.StringDict {
 	return nil
 }
 
-// routed returns a routed application with the globals of a file that ended.
-func (u *unit) routed(globals starlark.StringDict, s *staged) (workerpool.Application, error) {
+// routed returns a routed application with the globals of a file that ended. It
+// freezes them and those of the loaded files, because all workers share them.
+func (u *unit) routed(globals starlark.StringDict, modules map[string]*module, s *staged) (workerpool.Application, error) {
 	if err := freeze(globals); err != nil {
 		return nil, err
+	}
+	for name, m := range modules {
+		if err := freeze(m.globals); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	table, err := newTable(u, globals)
 	if err != nil {
