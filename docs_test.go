@@ -164,20 +164,24 @@ func commandSections(parent *cobra.Command) string {
 func flagTables() string {
 	var b strings.Builder
 	for _, g := range cli.RunFlags() {
-		fmt.Fprintf(&b, "\n## %s\n\n| flag | environment | default | meaning |\n|---|---|---|---|\n", g.Title)
+		fmt.Fprintf(&b, "\n## %s\n\n| flag | value | environment | default | meaning |\n|---|---|---|---|---|\n", g.Title)
 		g.VisitAll(func(f *pflag.Flag) {
 			spelling := "--" + f.Name
 			if f.Shorthand != "" {
 				spelling += ", -" + f.Shorthand
 			}
-			usage, def := f.Usage, f.DefValue
+			usage, def, kind := f.Usage, f.DefValue, f.Value.Type()
 			if i := strings.Index(usage, " (default "); i >= 0 {
 				usage, def = usage[:i], strings.TrimSuffix(usage[i+len(" (default "):], ")")
 			}
-			if f.Value.Type() == "bool" || f.Value.Type() == "count" || def == "0s" || f.Name == "fd" {
+			if kind == "bool" || kind == "count" {
+				def, kind = "", ""
+			}
+			if def == "0s" || f.Name == "fd" {
 				def = ""
 			}
-			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", spelling, command.Variable(f.Name), def, strings.ReplaceAll(usage, "|", "\\|"))
+			fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s |\n", spelling, strings.ReplaceAll(kind, "|", " or "),
+				command.Variable(f.Name), def, strings.ReplaceAll(usage, "|", "\\|"))
 		})
 	}
 	return b.String()

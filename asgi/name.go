@@ -109,7 +109,7 @@ func check(name, typeChars string) (typed int, err error) {
 	for i := 0; i < len(name); i++ {
 		c := name[i]
 		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '-', c == '_':
+		case isNameByte(c):
 		case strings.IndexByte(typeChars, c) >= 0:
 			if typed >= 0 {
 				return typed, &InvalidNameError{name, "it has more than one ? or !"}
@@ -123,6 +123,11 @@ func check(name, typeChars string) (typed int, err error) {
 		}
 	}
 	return typed, nil
+}
+
+// isNameByte reports whether a name may contain a byte at any place.
+func isNameByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '_'
 }
 
 func alsoAllowed(typeChars string) string {

@@ -1,6 +1,24 @@
 package asgi
 
-import "strings"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// CheckMatch returns an error if no channel's name can match a pattern, because
+// the pattern is empty or has a character that names do not have.
+func CheckMatch(pattern string) error {
+	if pattern == "" {
+		return errors.New("the pattern is empty")
+	}
+	for i := range len(pattern) {
+		if c := pattern[i]; !isNameByte(c) && c != '*' && c != '?' && c != '!' {
+			return fmt.Errorf("the pattern %q matches no channel, because names contain no %q; * stands for any text", pattern, c)
+		}
+	}
+	return nil
+}
 
 // MatchName reports whether a name matches a pattern. A "*" matches any text,
 // even an empty one. Every other character matches itself, including "?", which

@@ -31,12 +31,18 @@ type PatternCapacity struct {
 	Capacity int // less than 1 means 1
 }
 
+// MaxCapacity is the highest capacity that a flag can set.
+const MaxCapacity = 100_000_000
+
 // ParsePatternCapacity parses text like "http.request=2000".
 func ParsePatternCapacity(text string) (PatternCapacity, error) {
 	pattern, number, ok := strings.Cut(text, "=")
 	n, err := strconv.Atoi(number)
-	if !ok || err != nil || n < 1 || pattern == "" {
-		return PatternCapacity{}, fmt.Errorf("channel capacity %q: expected PATTERN=N with N at least 1, like http.request=2000", text)
+	if !ok || err != nil || n < 1 || n > MaxCapacity {
+		return PatternCapacity{}, fmt.Errorf("channel capacity %q: expected PATTERN=N with N from 1 to %d, like http.request=2000", text, MaxCapacity)
+	}
+	if err := asgi.CheckMatch(pattern); err != nil {
+		return PatternCapacity{}, fmt.Errorf("channel capacity %q: %w", text, err)
 	}
 	return PatternCapacity{pattern, n}, nil
 }

@@ -32,6 +32,9 @@ func Parse(text string) (Rule, error) {
 	if !ok || pattern == "" || actions == "" {
 		return Rule{}, ruleError(text, "want PATTERN:drop=1%,delay=50ms..200ms,reorder=5%")
 	}
+	if err := asgi.CheckMatch(pattern); err != nil {
+		return Rule{}, ruleError(text, err.Error())
+	}
 	r := Rule{Pattern: pattern}
 	seen := map[string]bool{}
 	for _, action := range strings.Split(actions, ",") {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"path"
 	"runtime"
 	"time"
 
@@ -24,6 +25,12 @@ type flags struct {
 	settings []flagvalue.Setting
 }
 
+// Limits of flags.
+const (
+	maxWorkers = 10_000
+	maxFD      = 1<<20 - 1
+)
+
 func newFlags() *flags {
 	f := &flags{options: devserver.DefaultOptions(), sync: "full"}
 	f.maxBody = int(f.options.Front.MaxBody)
@@ -40,9 +47,9 @@ func (f *flags) all() []command.FlagGroup {
 func (f *flags) addresses() command.FlagGroup {
 	g, o := command.NewGroup("Addresses"), &f.options
 	g.VarP(stringList(&o.Listen.Binds, "address"), "bind", "b", "address to listen on; may be repeated (default 127.0.0.1)")
-	g.VarP(flagvalue.Number{To: &o.Listen.Port}, "port", "p", "port to listen on; 0 picks a free one")
+	g.VarP(flagvalue.Number{To: &o.Listen.Port, Max: 65535}, "port", "p", "port to listen on; 0 picks a free one")
 	g.StringVarP(&o.Listen.Unix, "unix-socket", "u", "", "path of a Unix socket to listen on")
-	g.Var(flagvalue.Number{To: &o.Listen.FD}, "fd", "inherited file descriptor to listen on")
+	g.Var(flagvalue.Number{To: &o.Listen.FD, Max: maxFD}, "fd", "inherited file descriptor to listen on")
 	g.StringVar(&o.Listen.UDP, "udp", "", "address to receive datagrams on, like 127.0.0.1:9000")
 	g.BoolVar(&o.TLS.Development, "tls", false, "serve HTTPS and HTTP/2 with a development certificate, generated once and reused")
 	g.StringVar(&o.Control, "control", "", `address of the inspector and the commands for a running server, or "off" (default 127.0.0.1:8001, or a free port if that is taken)`)
@@ -58,7 +65,7 @@ func (f *flags) layer() command.FlagGroup {
 	g, o := command.NewGroup("Channel layer"), &f.options
 	g.StringVar(&o.DataFile, "store", "", `file for data that must survive a restart, or "memory" (default .asgibox/channels.db beside the application)`)
 	g.Var(flagvalue.Choice{To: &f.sync, Choices: []string{"full", "none"}}, "sync", "none does not wait for the disk: after a power cut, acknowledged messages may be lost")
-	g.Var(flagvalue.Number{To: &o.Store.Capacity, Min: 1}, "capacity", "maximum number of messages in a channel")
+	g.Var(flagvalue.Number{To: &o.Store.Capacity, Min: 1, Max: store.MaxCapacity}, "capacity", "maximum number of messages in a channel")
 	g.Var(flagvalue.List[store.PatternCapacity]{To: &o.Store.ChannelCapacity, Parse: store.ParsePatternCapacity, Kind: "pattern=N"},
 		"channel-capacity", "maximum number of messages in channels whose names match; may be repeated, the first match wins")
 	g.Var(flagvalue.Size{To: &o.Store.Memory}, "memory", "memory limit for all queues together")
@@ -92,9 +99,9 @@ func (f *flags) websocket() command.FlagGroup {
 
 func (f *flags) application() command.FlagGroup {
 	g, o := command.NewGroup("Application"), &f.options
-	g.Var(flagvalue.Number{To: &o.Pool.Workers, Min: 1}, "workers", "maximum number of handlers that run at the same time")
-	g.Var(stringList(&o.Pool.OnlyChannels, "pattern"), "only-channels", "pattern of channels to receive from; may be repeated")
-	g.Var(stringList(&o.Pool.ExcludeChannels, "pattern"), "exclude-channels", "pattern of channels not to receive from; may be repeated")
+	g.Var(flagvalue.Number{To: &o.Pool.Workers, Min: 1, Max: maxWorkers}, "workers", "maximum number of handlers that run at the same time")
+	g.Var(patterns(&o.Pool.OnlyChannels), "only-channels", "pattern of channels to receive from; may be repeated")
+	g.Var(patterns(&o.Pool.ExcludeChannels), "exclude-channels", "pattern of channels not to receive from; may be repeated")
 	g.Var(flagvalue.Duration{To: &o.Pool.HandlerTimeout, Forever: true}, "handler-timeout", "time limit for a handler")
 	g.Var(flagvalue.List[flagvalue.Setting]{To: &f.settings, Parse: flagvalue.ParseSetting, Kind: "name=value"}, "set", "setting for the application; may be repeated")
 	g.BoolVar(&o.NoReload, "no-reload", false, "do not watch the application's files")
@@ -118,12 +125,20 @@ func stringList(to *[]string, kind string) flagvalue.List[string] {
 	return flagvalue.List[string]{To: to, Parse: func(s string) (string, error) { return s, nil }, Kind: kind}
 }
 
+// patterns returns a flag for shell patterns of channels.
+func patterns(to *[]string) flagvalue.List[string] {
+	return flagvalue.List[string]{To: to, Kind: "pattern", Parse: func(s string) (string, error) {
+		if _, err := path.Match(s, ""); err != nil {
+			return "", fmt.Errorf("%q is not a pattern of channels like jobs.*", s)
+		}
+		return s, nil
+	}}
+}
+
 // finished returns the options after it has checked the flags together.
 func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 	o := f.options
 	switch {
-	case o.Listen.Port > 65535:
-		return o, fmt.Errorf("--port %d: the highest port is 65535", o.Listen.Port)
 	case (o.TLS.Cert == "") != (o.TLS.Key == ""):
 		return o, fmt.Errorf("--tls-cert and --tls-key must be given together")
 	case o.TLS.Development && o.TLS.Cert != "":

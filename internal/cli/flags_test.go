@@ -4,7 +4,54 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
+
+func TestEveryNumberHasARange(t *testing.T) {
+	checked := map[string]bool{}
+	check := func(f *pflag.Flag) {
+		if kind := f.Value.Type(); kind == "bool" || kind == "count" {
+			return
+		}
+		for _, prefix := range []string{"", "name="} {
+			isNumber := f.Value.Set(prefix+"1000") == nil && f.Value.Set(prefix+"x") != nil
+			if !isNumber {
+				continue
+			}
+			checked[f.Name] = true
+			if err := f.Value.Set(prefix + "9999999999999"); err == nil || !strings.Contains(err.Error(), " to ") {
+				t.Errorf("--%s of 9999999999999: %v", f.Name, err)
+			}
+		}
+	}
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		cmd.Flags().VisitAll(check)
+		for _, inner := range cmd.Commands() {
+			visit(inner)
+		}
+	}
+	visit(NewRoot())
+	for _, name := range []string{"workers", "port", "fd", "capacity", "channel-capacity", "memory", "grace", "code"} {
+		if !checked[name] {
+			t.Errorf("--%s was not checked", name)
+		}
+	}
+}
+
+func TestPatternsThatMatchNoChannelAreErrors(t *testing.T) {
+	for _, args := range []string{
+		"--channel-capacity [=3", "--channel-capacity =3", "--channel-capacity a,b=3",
+		"--only-channels [", "--exclude-channels [", "--chaos [:drop=1%",
+	} {
+		cmd := newRun()
+		if err := cmd.ParseFlags(strings.Fields(args)); err == nil {
+			t.Errorf("%s is accepted", args)
+		}
+	}
+}
 
 func TestVerboseAndQuietSetTheLogLevel(t *testing.T) {
 	for args, want := range map[string]slog.Level{"": slog.LevelInfo, "-v": slog.LevelDebug, "-q": slog.LevelWarn} {

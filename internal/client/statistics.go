@@ -13,6 +13,7 @@ import (
 
 	"asgibox/inspector/api"
 	"asgibox/internal/command"
+	"asgibox/internal/flagvalue"
 )
 
 func newPs() *cobra.Command {
@@ -57,8 +58,7 @@ func age(since float64) string {
 }
 
 func newKill() *cobra.Command {
-	var code int
-	var reason string
+	code, reason := 1000, ""
 	return newCommand(&cobra.Command{
 		Use:               "kill SOCKET…",
 		Short:             "Close WebSockets of a running server",
@@ -66,7 +66,7 @@ func newKill() *cobra.Command {
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeSockets,
 	}, func(g command.FlagGroup) {
-		g.IntVar(&code, "code", 1000, "close code")
+		g.Var(flagvalue.Number{To: &code, Min: 1000, Max: 4999}, "code", "close code")
 		g.StringVar(&reason, "reason", "", "reason to send to the client")
 	}, func(c *client, args []string) error {
 		var open api.Connections

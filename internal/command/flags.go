@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"asgibox/internal/flagvalue"
 	"asgibox/internal/spell"
 )
 
@@ -40,7 +41,7 @@ func AddFlags(cmd *cobra.Command, groups ...FlagGroup) {
 		for _, g := range groups {
 			fmt.Fprintf(w, "\n%s:\n%s", g.Title, g.FlagUsages())
 		}
-		fmt.Fprintln(w, "\nWrite durations as 90, 90s or 1m30s; -1 means forever. Write sizes as 65536, 64k or 1MiB."+
+		fmt.Fprintln(w, "\nWrite durations as 90, 90s or 1m30s ("+flagvalue.DurationRange+"); -1 means forever. Write sizes as 65536, 64k or 1MiB ("+flagvalue.SizeRange+")."+
 			"\nEach flag has an environment variable: ASGIBOX_HTTP_TIMEOUT for --http-timeout. Separate the items of a list by commas there.")
 		return nil
 	})

@@ -37,7 +37,7 @@ func (d Duration) Set(text string) error {
 	case v == Forever && !d.Forever:
 		return errors.New("must not be -1 (forever)")
 	case v == 0 && !d.Zero:
-		return errors.New("must be greater than zero")
+		return errors.New("must not be zero: a duration is " + DurationRange)
 	}
 	*d.To = v
 	return nil
@@ -66,7 +66,7 @@ func (s Size) Set(text string) error {
 	case err != nil:
 		return err
 	case v == 0:
-		return errors.New("must be greater than zero")
+		return errors.New("must not be zero: a size is " + SizeRange)
 	}
 	*s.To = v
 	return nil
@@ -99,19 +99,19 @@ func (l List[T]) Split(text string) []string {
 	return strings.Split(text, ",")
 }
 
-// Number is a flag for a whole number of at least Min.
+// Number is a flag for a whole number from Min to Max.
 type Number struct {
-	To  *int
-	Min int
+	To       *int
+	Min, Max int
 }
 
-func (n Number) Type() string   { return "number" }
+func (n Number) Type() string   { return fmt.Sprintf("%d..%d", n.Min, n.Max) }
 func (n Number) String() string { return strconv.Itoa(*n.To) }
 
 func (n Number) Set(text string) error {
 	v, err := strconv.Atoi(text)
-	if err != nil || v < n.Min {
-		return fmt.Errorf("%q is not a whole number of at least %d", text, n.Min)
+	if err != nil || v < n.Min || v > n.Max {
+		return fmt.Errorf("%q is not a whole number from %d to %d", text, n.Min, n.Max)
 	}
 	*n.To = v
 	return nil

@@ -4,7 +4,6 @@ package flagvalue
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -13,23 +12,43 @@ import (
 // Forever is a duration without end, written as -1.
 const Forever time.Duration = -1
 
+// Limits of the durations and sizes that are accepted.
+const (
+	minDuration = time.Millisecond // except 0
+	maxDuration = 10 * 365 * 24 * time.Hour
+	maxSize     = 1 << 40
+)
+
+// DurationRange and SizeRange describe the values that are accepted.
+const (
+	DurationRange = "1ms to 87600h"
+	SizeRange     = "1 byte to 1024GiB"
+)
+
 // ParseDuration parses a duration. A number without a unit means seconds, so 90,
 // 90s and 1m30s are the same. -1 means [Forever].
 func ParseDuration(text string) (time.Duration, error) {
 	if text == "-1" {
 		return Forever, nil
 	}
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		if !(seconds >= 0 && seconds < math.MaxInt64/float64(time.Second)) {
-			return 0, fmt.Errorf("%q is out of range for a duration", text)
+	var d time.Duration
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err == nil {
+		if !(seconds >= 0 && seconds <= maxDuration.Seconds()) {
+			return 0, durationRangeError(text)
 		}
-		return time.Duration(seconds * float64(time.Second)), nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
+		d = time.Duration(seconds * float64(time.Second))
+	} else if d, err = time.ParseDuration(text); err != nil {
 		return 0, fmt.Errorf("%q is not a duration like 90, 90s or 1m30s", text)
 	}
+	if d != 0 && (d < minDuration || d > maxDuration) {
+		return 0, durationRangeError(text)
+	}
 	return d, nil
+}
+
+func durationRangeError(text string) error {
+	return fmt.Errorf("%q is out of range: a duration is %s", text, DurationRange)
 }
 
 // units has the bytes of each unit, by its suffix in lower case. k means KiB.
@@ -48,10 +67,10 @@ func ParseSize(text string) (int, error) {
 	if err != nil || !ok || strings.ContainsAny(digits, "xXpPeE_") {
 		return 0, fmt.Errorf("%q is not a size like 65536, 64k or 1MiB", text)
 	}
-	if bytes := n * unit; bytes >= 0 && bytes < 1<<50 {
+	if bytes := n * unit; bytes >= 0 && bytes <= maxSize {
 		return int(bytes), nil
 	}
-	return 0, fmt.Errorf("%q is out of range for a size", text)
+	return 0, fmt.Errorf("%q is out of range: a size is %s", text, SizeRange)
 }
 
 // Setting is a setting of the application.

@@ -14,7 +14,7 @@ func TestParseDuration(t *testing.T) {
 			t.Errorf("%s is %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "x", "-2", "-1s", "NaN", "Inf", "1e300", "1 m"} {
+	for _, text := range []string{"", "x", "-2", "-1s", "NaN", "Inf", "1e300", "1 m", "1ns", "0.0001", "87601h", "315360001"} {
 		if got, err := ParseDuration(text); err == nil {
 			t.Errorf("%s is %v", text, got)
 		}
@@ -29,7 +29,7 @@ func TestParseSize(t *testing.T) {
 			t.Errorf("%s is %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "k", "-1", "1x", "1e9", "0x10", "1_000", "99999999g", "1 2k"} {
+	for _, text := range []string{"", "k", "-1", "1x", "1e9", "0x10", "1_000", "99999999g", "1 2k", "1025g"} {
 		if got, err := ParseSize(text); err == nil {
 			t.Errorf("%s is %v", text, got)
 		}
@@ -66,8 +66,9 @@ func TestFlagsRefuseInvalidValues(t *testing.T) {
 		"-1":    Duration{To: &d},
 		"0":     Duration{To: &d},
 		"0k":    Size{&n},
-		"6":     Number{&n, 7},
-		"seven": Number{&n, 0},
+		"6":     Number{&n, 7, 9},
+		"10":    Number{&n, 7, 9},
+		"seven": Number{&n, 0, 9},
 		"some":  Choice{&c, []string{"full", "none"}},
 		"x":     List[Setting]{Parse: ParseSetting},
 	} {
