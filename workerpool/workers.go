@@ -85,8 +85,9 @@ func (w *worker) beginLocked(j *Job, t *task) context.Context {
 	return w.ctx
 }
 
-// MaxWorkers is the largest number of workers that [Pool.SetWorkers] accepts.
-const MaxWorkers = 1000
+// MaxWorkers is the largest number of workers that [Pool.SetWorkers] and
+// --workers accept.
+const MaxWorkers = 10_000
 
 // SetWorkers changes the number of handlers that run at once, for this
 // generation and later ones. Additional workers start at once. Surplus workers

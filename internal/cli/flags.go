@@ -13,6 +13,7 @@ import (
 	"asgibox/internal/devserver"
 	"asgibox/internal/flagvalue"
 	"asgibox/store"
+	"asgibox/workerpool"
 )
 
 // flags are the flags of run, some of which worker has too. The values go
@@ -25,11 +26,8 @@ type flags struct {
 	settings []flagvalue.Setting
 }
 
-// Limits of flags.
-const (
-	maxWorkers = 10_000
-	maxFD      = 1<<20 - 1
-)
+// maxFD is the highest descriptor that --fd accepts.
+const maxFD = 1<<20 - 1
 
 func newFlags() *flags {
 	f := &flags{options: devserver.DefaultOptions(), sync: "full"}
@@ -99,7 +97,7 @@ func (f *flags) websocket() command.FlagGroup {
 
 func (f *flags) application() command.FlagGroup {
 	g, o := command.NewGroup("Application"), &f.options
-	g.Var(flagvalue.Number{To: &o.Pool.Workers, Min: 1, Max: maxWorkers}, "workers", "maximum number of handlers that run at the same time")
+	g.Var(flagvalue.Number{To: &o.Pool.Workers, Min: 1, Max: workerpool.MaxWorkers}, "workers", "maximum number of handlers that run at the same time")
 	g.Var(patterns(&o.Pool.OnlyChannels), "only-channels", "pattern of channels to receive from; may be repeated")
 	g.Var(patterns(&o.Pool.ExcludeChannels), "exclude-channels", "pattern of channels not to receive from; may be repeated")
 	g.Var(flagvalue.Duration{To: &o.Pool.HandlerTimeout, Forever: true}, "handler-timeout", "time limit for a handler")
