@@ -52,7 +52,7 @@ func copyTo(target string, from *bolt.DB) (err error) {
 	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	to, err := bolt.Open(target, 0o644, &bolt.Options{Timeout: lockTimeout, NoSync: true, NoFreelistSync: true})
+	to, err := bolt.Open(target, fileMode, &bolt.Options{Timeout: lockTimeout, NoSync: true, NoFreelistSync: true})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -55,14 +56,15 @@ type runFile struct {
 
 // lockRun locks the .run file of the store at path. It fails with a
 // [LockedError] if another process has it locked.
-func lockRun(path string, started time.Time) (*runFile, error) {
+func lockRun(path string, started time.Time, log *slog.Logger) (*runFile, error) {
 	for deadline := time.Now().Add(lockTimeout); ; time.Sleep(20 * time.Millisecond) {
-		f, err := os.OpenFile(runPath(path), os.O_RDWR|os.O_CREATE, 0o644)
+		f, err := os.OpenFile(runPath(path), os.O_RDWR|os.O_CREATE, fileMode)
 		if err != nil {
 			return nil, err
 		}
 		ok, err := tryLock(f)
 		if ok && isFileAt(f, runPath(path)) {
+			makePrivate(f.Name(), log)
 			r := &runFile{file: f, info: runInfo{Pid: os.Getpid(), Started: started}}
 			if err := r.write(""); err != nil {
 				return nil, errors.Join(err, r.release())

@@ -33,10 +33,11 @@ func open(path string, o Options, wrap func(disk) disk) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("create the folder of the store: %w", err)
 	}
-	run, err := lockRun(path, s.epoch)
+	run, err := lockRun(path, s.epoch, s.log)
 	if err != nil {
 		return nil, err
 	}
+	makePrivate(path, s.log)
 	file, err := openFile(path, s.opts, s.log)
 	if err != nil {
 		return nil, errors.Join(err, run.release())
@@ -96,7 +97,7 @@ func openUndamaged(path string, o Options, log *slog.Logger) (*file, error) {
 func openForWriting(path string, o Options) (db *bolt.DB, err error) {
 	defer recoverInto(&err)
 	defer panicOnFault()()
-	db, err = bolt.Open(path, 0o644, &bolt.Options{
+	db, err = bolt.Open(path, fileMode, &bolt.Options{
 		Timeout:        lockTimeout,
 		FreelistType:   bolt.FreelistMapType,
 		NoFreelistSync: true, // the free list may be long, and the whole file is read at start anyway
@@ -122,7 +123,7 @@ func readContents(path string, log *slog.Logger) (*contents, error) {
 	if info.IsDir() {
 		return nil, fmt.Errorf("open store %s: it is a folder; pass the path of a file with --store", path)
 	}
-	db, err := bolt.Open(path, 0o644, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
+	db, err := bolt.Open(path, fileMode, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
 	if err != nil {
 		return nil, openError(path, err)
 	}

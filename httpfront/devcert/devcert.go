@@ -15,7 +15,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
 	"net"
 	"os"
@@ -61,7 +60,7 @@ the browser. For other users set --tls-cert and --tls-key.
 
 // Load returns the certificate in the folder. It makes a new one if there is
 // none, or if it cannot be read, ends soon or is not valid for one of the hosts.
-// Load makes the folder if necessary. Only the owner can read the key file.
+// Load makes the folder if necessary. Only the owner can read the files.
 func Load(folder string, extraHosts ...string) (*Certificate, error) {
 	want := slices.Concat(names, extraHosts)
 	certPath, keyPath := filepath.Join(folder, "dev-cert.pem"), filepath.Join(folder, "dev-key.pem")
@@ -72,8 +71,8 @@ func Load(folder string, extraHosts ...string) (*Certificate, error) {
 	if err == nil {
 		err = errors.Join(
 			os.MkdirAll(folder, 0o755),
-			replace(keyPath, keyPEM, 0o600),
-			replace(certPath, certPEM, 0o644))
+			replace(keyPath, keyPEM),
+			replace(certPath, certPEM))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make development certificate in %s: %w", folder, err)
@@ -138,15 +137,15 @@ func hosts(leaf *x509.Certificate) []string {
 	return h
 }
 
-// replace replaces a file atomically. The new file has the mode from the start.
-func replace(path string, content []byte, mode fs.FileMode) error {
+// replace replaces a file atomically. Only the owner can read the new file.
+func replace(path string, content []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(content)
-	err = errors.Join(err, tmp.Chmod(mode), tmp.Close())
+	err = errors.Join(err, tmp.Close())
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,10 @@ func TestCertificateIsReusedBetweenRuns(t *testing.T) {
 	if err != nil || second.New || !second.TLS.Leaf.Equal(first.TLS.Leaf) {
 		t.Errorf("second: new %v, %v", second.New, err)
 	}
-	if info, err := os.Stat(filepath.Join(folder, "dev-key.pem")); runtime.GOOS != "windows" && (err != nil || info.Mode().Perm() != 0o600) {
-		t.Errorf("the key: %v, %v", info.Mode(), err)
+	for _, name := range []string{"dev-key.pem", "dev-cert.pem"} {
+		if info, err := os.Stat(filepath.Join(folder, name)); runtime.GOOS != "windows" && (err != nil || info.Mode().Perm() != 0o600) {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
 	}
 	more, err := Load(folder, "box.test")
 	if err != nil || !more.New {

@@ -88,7 +88,7 @@ func openAccessLog(name string, log *slog.Logger, stdout io.Writer) (func(httpfr
 	case "-":
 		w = stdout
 	default:
-		f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+		f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot write the access log: %w", err)
 		}
