@@ -48,7 +48,7 @@ func checkFile(path string) error {
 
 // newestMeta returns the valid meta page of the last transaction.
 func newestMeta(f io.ReaderAt) (newest meta, ok bool) {
-	for _, pageSize := range []int64{4096, 8192, 16384, 32768, 65536, 1024, 2048} {
+	for _, pageSize := range pageSizes {
 		for page := range int64(2) {
 			m, valid := readMeta(f, page*pageSize)
 			if valid && int64(m.pageSize) == pageSize && (!ok || m.txid > newest.txid) {
@@ -58,6 +58,9 @@ func newestMeta(f io.ReaderAt) (newest meta, ok bool) {
 	}
 	return newest, ok
 }
+
+// pageSizes are the sizes of pages that bbolt supports, the most common first.
+var pageSizes = []int64{4096, 8192, 16384, 32768, 65536, 1024, 2048}
 
 type meta struct {
 	pageSize          uint32

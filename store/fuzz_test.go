@@ -27,7 +27,7 @@ func FuzzRecovery(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(path, Options{NoSync: true})
+		s, err := Open(path, Options{NoSync: true, Reserved: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -42,6 +43,9 @@ type runInfo struct {
 	Started time.Time `json:"started"`
 }
 
+// maxRunFile is more than the longest .run file, in bytes.
+const maxRunFile = 64 << 10
+
 func runPath(path string) string { return path + ".run" }
 
 // A runFile is the locked .run file. It is locked before the store's file is
@@ -49,6 +53,7 @@ func runPath(path string) string { return path + ".run" }
 // not held while a file is renamed, compacted or replaced.
 type runFile struct {
 	file *os.File
+	left bool // a process that did not close the store had left it
 
 	mu   sync.Mutex // guards the file's content and info
 	info runInfo
@@ -64,8 +69,16 @@ func lockRun(path string, started time.Time, log *slog.Logger) (*runFile, error)
 		}
 		ok, err := tryLock(f)
 		if ok && isFileAt(f, runPath(path)) {
+			content, err := io.ReadAll(io.LimitReader(f, maxRunFile))
+			if err == nil && !isRunInfo(content) {
+				err = &ForeignFileError{path, f.Name()}
+			}
+			if err != nil {
+				f.Close()
+				return nil, err
+			}
+			r := &runFile{file: f, left: len(content) > 0, info: runInfo{Pid: os.Getpid(), Started: started}}
 			makePrivate(f.Name(), log)
-			r := &runFile{file: f, info: runInfo{Pid: os.Getpid(), Started: started}}
 			if err := r.write(""); err != nil {
 				return nil, errors.Join(err, r.release())
 			}

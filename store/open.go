@@ -21,7 +21,8 @@ import (
 // file and its folder if they do not exist. It fails with a [LockedError] if
 // another process has the file open and with a [NewerFormatError] if the file
 // has a newer format. A damaged file is logged and renamed, and a new one
-// created. The caller must close the store.
+// created. Open does not change a file of another program: it fails with a
+// [ForeignFileError]. The caller must close the store.
 func Open(path string, o Options) (*Store, error) {
 	return open(path, o, func(d disk) disk { return d })
 }
@@ -37,11 +38,11 @@ func open(path string, o Options, wrap func(disk) disk) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	makePrivate(path, s.log)
-	file, err := openFile(path, s.opts, s.log)
+	file, err := openFile(path, s.opts, run.left, s.log)
 	if err != nil {
 		return nil, errors.Join(err, run.release())
 	}
+	makePrivate(path, s.log)
 	s.run = run
 	s.db = file.db
 	s.journal = newJournal(wrap(&boltDisk{db: file.db}), s.log, s.now, s.wakeBy)
@@ -60,16 +61,21 @@ type file struct {
 }
 
 // openFile opens the file at path, or a new file if there is none or it is
-// damaged.
-func openFile(path string, o Options, log *slog.Logger) (*file, error) {
+// damaged. It does not replace a file that is not known to be a store and does
+// not look like one.
+func openFile(path string, o Options, known bool, log *slog.Logger) (*file, error) {
 	f, err := openUndamaged(path, o, log)
 	if !errors.Is(err, errDamaged) {
 		return f, err
+	}
+	if !known && !o.Reserved && !isStore(path) {
+		return nil, &ForeignFileError{path, path}
 	}
 	aside, moveErr := moveAside(path)
 	if moveErr != nil {
 		return nil, fmt.Errorf("open store %s: damaged (%w) and cannot be renamed: %w", path, err, moveErr)
 	}
+	makePrivate(aside, log)
 	log.Warn("the store's file is damaged; it was renamed and a new one created", logkey.File, path, "renamed", aside, logkey.Error, err)
 	return openUndamaged(path, o, log)
 }
@@ -120,8 +126,8 @@ func readContents(path string, log *slog.Logger) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("open store %s: it is a folder; pass the path of a file with --store", path)
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("open store %s: it is a folder or a device; pass the path of a file with --store", path)
 	}
 	db, err := bolt.Open(path, fileMode, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
 	if err != nil {

@@ -273,7 +273,7 @@ func TestConcurrentOpensOfADamagedFileSucceedOnce(t *testing.T) {
 	var stores []*Store
 	for range 6 {
 		wg.Go(func() {
-			s, err := Open(path, Options{})
+			s, err := Open(path, Options{Reserved: true})
 			mu.Lock()
 			defer mu.Unlock()
 			var locked *LockedError
@@ -333,7 +333,7 @@ func TestDamagedFileIsRenamed(t *testing.T) {
 			path := newPath(t)
 			os.WriteFile(path, damage(append([]byte(nil), whole...)), 0o644)
 			var log strings.Builder
-			s := openAt(t, path, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+			s := openAt(t, path, Options{Reserved: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
 			wantPoll(t, s, -1, "jobs")
 			send(t, s, "jobs", 1)
 			wantPoll(t, s, 1, "jobs")

@@ -161,7 +161,7 @@ func opened(t testing.TB, b []byte) (holds string, aside bool) {
 		t.Fatal(err)
 	}
 	o := tornOptions
-	o.Log = slog.New(slog.DiscardHandler)
+	o.Log, o.Reserved = slog.New(slog.DiscardHandler), true
 	s, err := Open(path, o)
 	if err != nil {
 		t.Fatal(err)

@@ -158,8 +158,9 @@ func (s *server) openStore() (err error) {
 		if err != nil {
 			return err
 		}
-		s.dataFile = filepath.Join(folder, "channels.db")
+		s.dataFile = filepath.Join(folder, dataFileName)
 	}
+	o.Reserved = filepath.Base(s.dataFile) == dataFileName && filepath.Base(filepath.Dir(s.dataFile)) == dataFolderName
 	s.store, err = store.Open(s.dataFile, o)
 	return err
 }

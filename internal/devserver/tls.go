@@ -46,10 +46,16 @@ func (s *server) tlsConfig() (*tls.Config, error) {
 	return cert.Config(), nil
 }
 
+// The default path of the store is below the application's folder.
+const (
+	dataFolderName = ".asgibox"
+	dataFileName   = "channels.db"
+)
+
 // dataFolder returns the folder for data beside the application, which it
 // creates if necessary. Version control ignores the folder.
 func dataFolder(app string) (string, error) {
-	folder := filepath.Join(filepath.Dir(app), ".asgibox")
+	folder := filepath.Join(filepath.Dir(app), dataFolderName)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", fmt.Errorf("cannot create the folder for data: %w (choose a file with --store PATH, or pass --store memory)", err)
 	}

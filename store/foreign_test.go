@@ -1,0 +1,144 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// foreignFiles returns the contents of files of other programs.
+func foreignFiles(t *testing.T) map[string][]byte {
+	t.Helper()
+	path := newPath(t)
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		b, err := tx.CreateBucket(metaBucket)
+		if err == nil {
+			err = b.Put([]byte("version"), []byte("1"))
+		}
+		return err
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	another, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{
+		"one byte":      {'x'},
+		"a text":        []byte("notes\n"),
+		"a long text":   []byte(strings.Repeat("not a store ", 5000)),
+		"zeros":         make([]byte, 100_000),
+		"another bbolt": another,
+	}
+}
+
+func TestFilesOfOtherProgramsAreRefusedUnchanged(t *testing.T) {
+	for name, content := range foreignFiles(t) {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "notes.txt")
+			if err := os.WriteFile(path, content, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			before, _ := os.Stat(path)
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					_, err := Open(path, Options{})
+					var foreign *ForeignFileError
+					var locked *LockedError
+					if !errors.As(err, &foreign) && !errors.As(err, &locked) {
+						t.Errorf("err = %v", err)
+					}
+				})
+			}
+			all.Wait()
+			wantOnly(t, path, content)
+			after, _ := os.Stat(path)
+			if !os.SameFile(before, after) || before.Mode() != after.Mode() || !before.ModTime().Equal(after.ModTime()) {
+				t.Errorf("before %v %v, after %v %v", before.Mode(), before.ModTime(), after.Mode(), after.ModTime())
+			}
+		})
+	}
+}
+
+func TestAForeignFileNamedRunIsRefusedUnchanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notes.txt")
+	content := []byte("#!/bin/sh\n")
+	if err := os.WriteFile(runPath(path), content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(path, Options{})
+	var foreign *ForeignFileError
+	if !errors.As(err, &foreign) || foreign.File != runPath(path) {
+		t.Errorf("err = %v", err)
+	}
+	wantOnly(t, runPath(path), content)
+}
+
+// wantOnly checks that a folder contains only one file, with this content.
+func wantOnly(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, content) {
+		t.Errorf("the file was changed: %d bytes, %v", len(b), err)
+	}
+	if all, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(all) != 1 {
+		t.Errorf("files: %v", all)
+	}
+}
+
+// A store that a killed process left is known by its .run file, whatever
+// remains of it.
+func TestAFileWithTheRunFileOfAKilledProcessIsReplaced(t *testing.T) {
+	run, err := json.Marshal(runInfo{Pid: 4711})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range foreignFiles(t) {
+		t.Run(name, func(t *testing.T) {
+			path := newPath(t)
+			if err := errors.Join(os.WriteFile(path, content, 0o600), os.WriteFile(runPath(path), run, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			s := openAt(t, path, Options{})
+			send(t, s, "jobs", 1)
+			wantPoll(t, s, 1, "jobs")
+			if aside, _ := filepath.Glob(path + ".damaged-*"); len(aside) != 1 {
+				t.Errorf("renamed: %v", aside)
+			}
+		})
+	}
+}
+
+// A file that has the marks of a store is one, even if nothing else can be read.
+func TestADamagedStoreIsReplacedAtAnyPath(t *testing.T) {
+	whole := filledFile(t)
+	for name, content := range map[string][]byte{
+		"cut short":           whole[:len(whole)/2/4096*4096],
+		"only the first page": whole[:4096],
+		"one message":         flipMessage(bytes.Clone(whole)),
+		"no first page":       append(make([]byte, 4096), whole[4096:9000]...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "elsewhere")
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			openAt(t, path, Options{})
+			if aside, _ := filepath.Glob(path + ".damaged-*"); len(aside) != 1 {
+				t.Errorf("renamed: %v", aside)
+			}
+		})
+	}
+}
