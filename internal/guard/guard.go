@@ -5,7 +5,8 @@
 // Without a token, requests must come from this machine and use a loopback name
 // as host: other names are refused even if DNS resolves them to 127.0.0.1. With
 // a token, every request needs the token. In both cases, requests that a browser
-// makes for pages of other origins are refused.
+// makes for pages of other origins are refused, except that they may link to the
+// page itself.
 package guard
 
 import (
@@ -73,13 +74,23 @@ func (o Options) forbids(r *http.Request) string {
 			return "the host " + r.Host + " is not a loopback name; use localhost or 127.0.0.1"
 		}
 	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
-		return "requests from pages of other sites are not allowed"
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site": // another site, or another port of this host
+		if !opensPage(r) {
+			return "requests from pages of other sites are not allowed"
+		}
 	}
 	if origins := r.Header.Values("Origin"); len(origins) > 1 || len(origins) == 1 && !ownOrigin(origins[0], r) {
 		return "the origin " + strings.Join(origins, ", ") + " is not that of this server"
 	}
 	return ""
+}
+
+// opensPage reports whether a request is that of a browser's tab that opens the
+// control server's page, for example by a link.
+func opensPage(r *http.Request) bool {
+	return r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
+		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
 func (o Options) hasToken(r *http.Request) bool {

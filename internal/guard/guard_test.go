@@ -76,13 +76,29 @@ func TestOtherOriginsAreRefusedEvenWithTheCookie(t *testing.T) {
 	}
 }
 
-func TestOtherSitesCannotLoadResources(t *testing.T) {
-	edit := func(r *http.Request) {
-		r.Header.Set("Sec-Fetch-Site", "cross-site")
-		r.Header.Set("Sec-Fetch-Mode", "no-cors")
-	}
-	if got := ask(t, Options{}, edit).StatusCode; got != 403 {
-		t.Fatalf("a cross-site script: %d, want 403", got)
+func TestOtherSitesReachOnlyThePage(t *testing.T) {
+	for _, site := range []string{"cross-site", "same-site", "same-origin", "none"} {
+		own := site == "same-origin" || site == "none"
+		for _, path := range []string{"/", "/api/live", "/api/tail", "/debug/pprof/profile", "/debug/pprof/", "/metrics", "/healthz", "/layer/", "/style.css"} {
+			for _, use := range []struct{ method, mode, dest string }{
+				{"GET", "navigate", "document"}, {"GET", "navigate", "iframe"}, {"GET", "no-cors", "image"},
+				{"GET", "cors", "empty"}, {"GET", "", ""}, {"POST", "navigate", "document"},
+			} {
+				want := 403
+				if own || path == "/" && use.method == "GET" && use.dest == "document" {
+					want = 200
+				}
+				got := ask(t, Options{}, func(r *http.Request) {
+					r.Method, r.URL.Path = use.method, path
+					r.Header.Set("Sec-Fetch-Site", site)
+					r.Header.Set("Sec-Fetch-Mode", use.mode)
+					r.Header.Set("Sec-Fetch-Dest", use.dest)
+				}).StatusCode
+				if got != want {
+					t.Errorf("%s %s %s (%s, %s): %d, want %d", site, use.method, path, use.mode, use.dest, got, want)
+				}
+			}
+		}
 	}
 }
 
