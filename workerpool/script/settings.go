@@ -4,9 +4,11 @@ import (
 	"io"
 	"maps"
 
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/lib"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // settingsFile is the name of the settings file in the application's folder.
@@ -15,7 +17,12 @@ const settingsFile = ".env"
 // settings returns the script's settings. Those of the command line take
 // precedence over those of the file.
 func (u *unit) settings() (starlark.Value, error) {
-	all, err := lib.ParseEnv(settingsFile, u.sources.readOptional(settingsFile))
+	name := settingsFile
+	text, line, err := explain.SourceText(u.sources.readOptional(name))
+	if err != nil {
+		return nil, &placedError{err, syntax.MakePosition(&name, int32(line), 0)}
+	}
+	all, err := lib.ParseEnv(name, text)
 	if err != nil {
 		return nil, err
 	}
@@ -23,20 +30,19 @@ func (u *unit) settings() (starlark.Value, error) {
 	return lib.Settings(all), nil
 }
 
-// readOptional returns the text of a file, or "" if it does not exist. The file
-// counts as read, so that its creation causes a reload.
-func (s *sources) readOptional(name string) string {
-	text := ""
+// readOptional returns the content of a file, or nil if it does not exist. The
+// file counts as read, so that its creation causes a reload.
+func (s *sources) readOptional(name string) (data []byte) {
 	if f, err := s.root.Open(name); err == nil {
 		defer f.Close()
-		if data, err := io.ReadAll(io.LimitReader(f, maxSource)); err == nil {
-			text = string(data)
+		if data, err = io.ReadAll(io.LimitReader(f, maxSource)); err != nil {
+			data = nil
 		}
 	}
 	s.mu.Lock()
-	s.text[name] = text
+	s.text[name] = string(data)
 	s.mu.Unlock()
-	return text
+	return data
 }
 
 // text returns the text of a script or template for explanations. It does not

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"asgibox/internal/spell"
 	"asgibox/workerpool/script/explain"
@@ -52,28 +51,14 @@ func (s *sources) read(name string) (string, error) {
 	if len(data) > maxSource {
 		return "", fmt.Errorf("%s is longer than %d bytes: split it into several files", name, maxSource)
 	}
-	text := strings.TrimPrefix(string(data), "\ufeff") // a byte order mark
-	if at := invalidUTF8(text); at >= 0 {
-		line := int32(1 + strings.Count(text[:at], "\n"))
-		return "", &placedError{explain.Hintf("save the file as UTF-8 in the editor", "the file is not UTF-8"), syntax.MakePosition(&name, line, 0)}
+	text, line, err := explain.SourceText(data)
+	if err != nil {
+		return "", &placedError{err, syntax.MakePosition(&name, int32(line), 0)}
 	}
 	s.mu.Lock()
 	s.text[name] = text
 	s.mu.Unlock()
 	return text, checkNesting(name, text)
-}
-
-// invalidUTF8 returns the index of the first byte that is not UTF-8, or -1.
-func invalidUTF8(text string) int {
-	if utf8.ValidString(text) {
-		return -1
-	}
-	for i, c := range text {
-		if c == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD") {
-			return i
-		}
-	}
-	return -1
 }
 
 func (s *sources) readError(name string, err error) error {

@@ -7,6 +7,7 @@ package jsontext
 
 import (
 	"fmt"
+	"strings"
 
 	"go.starlark.net/lib/json"
 	"go.starlark.net/starlark"
@@ -44,6 +45,7 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 	if err := starlark.UnpackArgs("json.decode", args, kwargs, "x", &text, "default?", &otherwise); err != nil {
 		return nil, err
 	}
+	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
 	if tooDeep(text) {
 		if otherwise != nil {
 			return otherwise, nil
@@ -51,7 +53,11 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 		return nil, fmt.Errorf("json.decode: the text nests deeper than %d", MaxDepth)
 	}
 	inner, _ := json.Module.Members["decode"].(*starlark.Builtin)
-	return inner.CallInternal(thread, args, kwargs)
+	args = starlark.Tuple{starlark.String(text)}
+	if otherwise != nil {
+		args = append(args, otherwise)
+	}
+	return inner.CallInternal(thread, args, nil)
 }
 
 // encodeIndent implements json.encode_indent(x, prefix="", indent="\t").

@@ -32,7 +32,7 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 // file is only used in its text.
 func ParseEnv(file, text string) (map[string]string, error) {
 	all := map[string]string{}
-	text = strings.ReplaceAll(strings.TrimPrefix(text, "\uFEFF"), "\r\n", "\n")
+	text = strings.ReplaceAll(text, "\r\n", "\n")
 	for line := 1; text != ""; {
 		before, after, _ := strings.Cut(text, "\n")
 		begin := strings.TrimSpace(before)

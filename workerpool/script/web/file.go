@@ -74,7 +74,7 @@ func disposition(filename string) string {
 // cleanPath cleans a path and fails if it leads outside its folder. Links that
 // lead outside are left to os.Root, which refuses to open them.
 func cleanPath(name string) (string, error) {
-	if name == "" || strings.ContainsAny(name, "\\\x00") || path.IsAbs(name) {
+	if name == "" || strings.ContainsRune(name, 0) || hasForeignSeparator(name) || path.IsAbs(name) {
 		return "", explain.Hintf(`write a path like "files/report.pdf"`, "%q is not a path inside the application's folder", name)
 	}
 	clean := path.Clean(name)
@@ -82,6 +82,12 @@ func cleanPath(name string) (string, error) {
 		return "", explain.Hintf("only files in the application's folder can be sent", "%q leads outside the application's folder", name)
 	}
 	return clean, nil
+}
+
+// hasForeignSeparator reports whether a name contains a backslash on Windows,
+// where it separates folders. Elsewhere it is a character like any other.
+func hasForeignSeparator(name string) bool {
+	return os.PathSeparator != '/' && strings.ContainsRune(name, os.PathSeparator)
 }
 
 var errNotRegular = errors.New("it is not a regular file")
@@ -156,6 +162,11 @@ func serveFile(w *responseWriter, req *Request, f io.ReadSeeker, info fs.FileInf
 		w.header.Set("Etag", etag(info))
 	}
 	hr := goRequest(req.message)
+	if wanted := byteRange(hr.Method, hr.Header.Get("Range"), info.Size()); wanted != "" {
+		hr.Header.Set("Range", wanted)
+	} else {
+		hr.Header.Del("Range")
+	}
 	http.ServeContent(w, hr, "", info.ModTime(), f)
 	return w.close()
 }

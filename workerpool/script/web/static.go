@@ -81,7 +81,7 @@ func (s *Static) Serve(req *Request, out *Sender) error {
 // false if the path may not be served.
 func (s *Static) file(p string) (name string, ok bool) {
 	rest := strings.TrimPrefix(p, s.prefix)
-	if rest == "" || strings.ContainsAny(rest, "\\\x00") {
+	if rest == "" || strings.ContainsRune(rest, 0) || hasForeignSeparator(rest) {
 		return "", false
 	}
 	for part := range strings.SplitSeq(rest, "/") {

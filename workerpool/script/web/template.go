@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -189,11 +190,15 @@ func (t *templates) readLocked(name string) error {
 	if len(data) > maxTemplate {
 		return fmt.Errorf("%s is longer than %d bytes", name, maxTemplate)
 	}
+	text, line, err := explain.SourceText(data)
+	if err != nil {
+		return &TemplateError{name, line, 0, err.Error(), hintOf(err)}
+	}
 	if t.text == nil {
 		t.text = map[string]string{}
 	}
-	t.text[name] = string(data)
-	return checkLanguage(name, string(data))
+	t.text[name] = text
+	return checkLanguage(name, text)
 }
 
 // checkLanguage fails if a template contains {% … %}, which belongs to other
