@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -89,12 +92,22 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// application returns the path of the application that the arguments name.
+// application returns the path of the application that the arguments name. If
+// that is a symbolic link, it returns the file that the link leads to: the
+// application's folder is the folder of that file.
 func application(args []string) string {
+	app := "app.star"
 	if len(args) > 0 {
-		return args[0]
+		app = args[0]
 	}
-	return "app.star"
+	if info, err := os.Lstat(app); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return app
+	}
+	target, err := filepath.EvalSymlinks(app)
+	if err != nil {
+		return app // a link to nothing; the caller reports it
+	}
+	return target
 }
 
 // completeApplications proposes Starlark files.

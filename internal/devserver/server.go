@@ -128,6 +128,8 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 func CheckFile(app string) error {
 	info, err := os.Stat(app)
 	switch {
+	case errors.Is(err, os.ErrNotExist) && isLink(app):
+		return fmt.Errorf("%s is a link to a file that does not exist", app)
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%s: there is no such file", app)
 	case err == nil && info.IsDir():
@@ -142,6 +144,11 @@ func CheckFile(app string) error {
 		return fmt.Errorf("%s cannot be read: %w", app, err)
 	}
 	return f.Close()
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&os.ModeSymlink != 0
 }
 
 // openStore opens the channel layer.
