@@ -11,10 +11,6 @@ import (
 	"asgibox/asgi"
 )
 
-// wantLines returns the recorded replies as lines, one for each thing that the
-// client could see.
-func (c *connection) wantLines() []string { return c.lines(c.want) }
-
 // gotLines returns the present replies as lines. If the recording has only the
 // start of a response, it returns as many messages of it.
 func (c *connection) gotLines() []string {
@@ -25,6 +21,7 @@ func (c *connection) gotLines() []string {
 	return c.lines(got)
 }
 
+// lines returns replies as lines, one for each thing that the client can see.
 func (c *connection) lines(replies []asgi.Message) []string {
 	if c.socket {
 		return frameLines(replies)

@@ -201,7 +201,7 @@ func (p *Recording) compare() {
 	defer p.mu.Unlock()
 	names := p.names()
 	for _, c := range p.connections {
-		diff := compare(c.wantLines(), c.gotLines(), names)
+		diff := compare(c.lines(c.want), c.gotLines(), names)
 		if diff == nil {
 			p.result.Same++
 			continue

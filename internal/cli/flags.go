@@ -21,7 +21,6 @@ import (
 type flags struct {
 	options  devserver.Options
 	sync     string
-	maxBody  int
 	verbose  int
 	settings []flagvalue.Setting
 }
@@ -29,11 +28,7 @@ type flags struct {
 // maxFD is the highest descriptor that --fd accepts.
 const maxFD = 1<<20 - 1
 
-func newFlags() *flags {
-	f := &flags{options: devserver.DefaultOptions(), sync: "full"}
-	f.maxBody = int(f.options.Front.MaxBody)
-	return f
-}
+func newFlags() *flags { return &flags{options: devserver.DefaultOptions(), sync: "full"} }
 
 // all returns the flags of run in the order of the help.
 func (f *flags) all() []command.FlagGroup {
@@ -66,19 +61,19 @@ func (f *flags) layer() command.FlagGroup {
 	g.Var(flagvalue.Number{To: &o.Store.Capacity, Min: 1, Max: store.MaxCapacity}, "capacity", "maximum number of messages in a channel")
 	g.Var(flagvalue.List[store.PatternCapacity]{To: &o.Store.ChannelCapacity, Parse: store.ParsePatternCapacity, Kind: "pattern=N"},
 		"channel-capacity", "maximum number of messages in channels whose names match; may be repeated, the first match wins")
-	g.Var(flagvalue.Size{To: &o.Store.Memory}, "memory", "memory limit for all queues together")
+	g.Var(flagvalue.Size[int]{To: &o.Store.Memory}, "memory", "memory limit for all queues together")
 	g.Var(flagvalue.Duration{To: &o.Store.Expiry}, "expiry", "time after which an unread message expires")
 	g.Var(flagvalue.Duration{To: &o.Store.GroupExpiry}, "group-expiry", "time after the last add at which a group membership ends")
 	g.Var(flagvalue.List[chaos.Rule]{To: &o.Chaos, Parse: chaos.Parse, Kind: "rule", Separator: " "},
 		"chaos", "rule that drops, delays or reorders messages, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; may be repeated")
-	g.Var(flagvalue.Size{To: &o.Store.MaxMessage}, "max-message", "maximum size of the payload of a message")
+	g.Var(flagvalue.Size[int]{To: &o.Store.MaxMessage}, "max-message", "maximum size of the payload of a message")
 	return g
 }
 
 func (f *flags) http() command.FlagGroup {
 	g, o := command.NewGroup("HTTP"), &f.options
 	g.VarP(flagvalue.Duration{To: &o.Front.HTTPTimeout, Forever: true}, "http-timeout", "t", "time limit for the start of a response")
-	g.Var(flagvalue.Size{To: &f.maxBody}, "max-body", "maximum size of a request body")
+	g.Var(flagvalue.Size[int64]{To: &o.Front.MaxBody}, "max-body", "maximum size of a request body")
 	g.Var(flagvalue.Duration{To: &o.Front.Grace, Zero: true}, "grace", "time limit for running handlers at shutdown, and for those of an old generation")
 	return g
 }
@@ -148,7 +143,6 @@ func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 		o.Listen.PortGiven = port.Changed
 	}
 	o.Verbose = f.verbose > 0
-	o.Front.MaxBody = int64(f.maxBody)
 	o.Front.Grace = max(o.Front.Grace, time.Nanosecond) // zero would select the default
 	o.Pool.Grace = o.Front.Grace
 	o.Store.NoSync = f.sync == "none"

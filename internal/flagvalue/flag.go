@@ -44,23 +44,23 @@ func (d Duration) Set(text string) error {
 }
 
 // Size is a flag for a number of bytes.
-type Size struct{ To *int }
+type Size[T int | int64] struct{ To *T }
 
-func (s Size) Type() string { return "size" }
+func (s Size[T]) Type() string { return "size" }
 
-func (s Size) String() string {
+func (s Size[T]) String() string {
 	for _, u := range []struct {
 		name  string
-		bytes int
+		bytes T
 	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
 		if *s.To > 0 && *s.To%u.bytes == 0 {
-			return strconv.Itoa(*s.To/u.bytes) + u.name
+			return fmt.Sprintf("%d%s", *s.To/u.bytes, u.name)
 		}
 	}
-	return strconv.Itoa(*s.To)
+	return fmt.Sprint(*s.To)
 }
 
-func (s Size) Set(text string) error {
+func (s Size[T]) Set(text string) error {
 	v, err := ParseSize(text)
 	switch {
 	case err != nil:
@@ -68,7 +68,7 @@ func (s Size) Set(text string) error {
 	case v == 0:
 		return errors.New("must not be zero: a size is " + SizeRange)
 	}
-	*s.To = v
+	*s.To = T(v)
 	return nil
 }
 

@@ -54,7 +54,7 @@ func TestDefaultsAreWrittenShort(t *testing.T) {
 		}
 	}
 	for want, n := range map[string]int{"1MiB": 1 << 20, "64KiB": 1 << 16, "1000": 1000, "2GiB": 2 << 30, "0": 0} {
-		if got := (Size{&n}).String(); got != want {
+		if got := (Size[int]{&n}).String(); got != want {
 			t.Errorf("%v is written as %s", n, got)
 		}
 	}
@@ -65,7 +65,7 @@ func TestFlagsRefuseInvalidValues(t *testing.T) {
 	for text, v := range map[string]interface{ Set(string) error }{
 		"-1":    Duration{To: &d},
 		"0":     Duration{To: &d},
-		"0k":    Size{&n},
+		"0k":    Size[int]{&n},
 		"6":     Number{&n, 7, 9},
 		"10":    Number{&n, 7, 9},
 		"seven": Number{&n, 0, 9},
@@ -126,7 +126,7 @@ func FuzzSize(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := ParseSize((Size{&n}).String()); err != nil || again != n {
+		if again, err := ParseSize((Size[int]{&n}).String()); err != nil || again != n {
 			t.Fatalf("%q is %v, which is written and parsed as %v, %v", text, n, again, err)
 		}
 	})

@@ -67,15 +67,10 @@ var acceptance = asgi.MustMessage(asgi.Field{Key: asgi.KeyAccept, Value: true})
 func (t *table) receives(d asgi.Delivery) bool {
 	d.Channel = asgi.WebSocketReceive
 	for i := range t.entries[d.Channel] {
-		e := &t.entries[d.Channel][i]
-		if onlyPath(e) {
-			m := &match{table: t}
-			if m.matches(e, d.Message) {
-				return true
-			}
-			continue
+		e, m := &t.entries[d.Channel][i], &match{table: t}
+		if !onlyPath(e) || m.matches(e, d.Message) { // other texts are not known yet
+			return true
 		}
-		return true // the texts that it matches are not known yet
 	}
 	return false
 }

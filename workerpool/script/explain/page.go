@@ -97,14 +97,13 @@ func WantsHTML(accept string) bool {
 
 // mark splits the line of the error into the part before the marked word, the
 // word and the rest.
-func mark(f Frame, text string) (out [3]string) {
+func mark(f Frame, text string) [3]string {
 	chars := []rune(text)
-	if f.Col < 1 || f.Col > len(chars) {
-		out[0] = text
-		if f.Col > len(chars) {
-			out[1] = " "
-		}
-		return out
+	switch {
+	case f.Col < 1:
+		return [3]string{text}
+	case f.Col > len(chars):
+		return [3]string{text, " "}
 	}
 	end := f.Col
 	for isWordChar(chars[f.Col-1]) && end < len(chars) && isWordChar(chars[end]) {
