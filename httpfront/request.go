@@ -1,6 +1,10 @@
 package httpfront
 
-import "net/http"
+import (
+	"net/http"
+
+	"asgibox/internal/guard"
+)
 
 // A request holds the parts of an HTTP request that HTTP and WebSocket messages
 // share.
@@ -30,6 +34,7 @@ func (s *Server) newRequest(r *http.Request) (*request, error) {
 			r.Header.Del(headerRootPath)
 		}
 	}
+	guard.RemoveCookie(r.Header) // the application and recordings must not get the token of the control server
 	q.size = len(r.Method) + len(r.RequestURI) + len(r.Proto) + 4
 	return q, q.collectHeaders(conn)
 }

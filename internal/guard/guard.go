@@ -21,9 +21,6 @@ import (
 	"strings"
 )
 
-// cookieName is the name of the cookie that holds the token.
-const cookieName = "asgibox_control"
-
 // Options of a guard. The zero value allows requests from this machine only.
 type Options struct {
 	// Token, if not empty, is required in every request, as "Authorization:
