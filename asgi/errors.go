@@ -22,8 +22,8 @@ var (
 	// until the disk recovers; volatile ones still work.
 	ErrStoreFailed = errors.New("store failed")
 	// ErrGone: a delivery function returns it for a connection that has
-	// ended. The layer removes the channel from its groups and returns no
-	// error to the sender.
+	// ended. The layer removes the channel from its groups. The sender gets
+	// the error only if it passed [ReportGone].
 	ErrGone = errors.New("connection gone")
 	// ErrClosed: the layer has been closed.
 	ErrClosed = errors.New("channel layer closed")

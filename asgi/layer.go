@@ -15,7 +15,8 @@ type Layer interface {
 	// never waits for a reader. A durable send waits, until ctx ends, only if
 	// the journal is far behind. Send fails with [ErrChannelFull],
 	// [ErrMessageTooLarge], [ErrInvalidName] or, if the message is durable,
-	// [ErrStoreFailed]. Sending to a connection that is gone is not an error.
+	// [ErrStoreFailed]. Sending to a connection that has ended is not an error,
+	// unless the caller passes [ReportGone].
 	Send(ctx context.Context, c *Cause, channel string, m Message, opts ...SendOption) error
 
 	// Receive waits for a message on any of the channels and returns it. It
@@ -36,7 +37,9 @@ type Layer interface {
 	// prefix, "name!". Senders call deliver on their goroutines, many at
 	// once, in order for each sender. It must not block and must return nil,
 	// [ErrChannelFull] or [ErrGone]. Messages that wait in the prefix's queue
-	// are delivered first. When unbind returns, no call of deliver is running
+	// are delivered first. A delivery with Probe set has no message: deliver
+	// only reports whether the connection exists. When unbind returns, no call
+	// of deliver is running
 	// and none will start. A prefix has at most one binding.
 	Bind(prefix string, deliver func(Delivery) error) (unbind func(), err error)
 
@@ -64,6 +67,11 @@ type SendOption uint8
 // Messages to process-specific channels are always volatile.
 const Volatile SendOption = 1
 
+// ReportGone makes [Layer.Send] fail with [ErrGone] if the connection of the
+// channel has ended. Only layers that call the bound function within Send can
+// report it.
+const ReportGone SendOption = 2
+
 // A Delivery is a message for its reader, with its metadata.
 type Delivery struct {
 	Channel  string // the full name, also if received from a prefix
@@ -73,6 +81,7 @@ type Delivery struct {
 	Deadline time.Time // when the message expires if it is not received
 	Volatile bool
 	ID       uint64 // number that the layer gave the message; zero if it gives none
+	Probe    bool   // there is no message; see [Layer] Bind
 }
 
 // Groups is the extension "groups", for sending a message to many channels.
@@ -134,7 +143,9 @@ type PutBack interface {
 // Readers is the extension "readers".
 type Readers interface {
 	// HasReader reports whether a reader waits on the channel, has polled or
-	// received from it within the layer's expiry, or has bound it.
+	// received from it within the layer's expiry, or has bound it. If the
+	// channel of a connection is bound, HasReader reports whether the
+	// connection exists.
 	HasReader(channel string) bool
 }
 

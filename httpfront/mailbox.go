@@ -65,6 +65,9 @@ func (b *mailbox) put(d asgi.Delivery) error {
 	if b.sealed {
 		return asgi.ErrGone
 	}
+	if d.Probe {
+		return nil
+	}
 	if err := b.reserveLocked(d.Channel, size); err != nil {
 		b.owner.full()
 		return err

@@ -129,12 +129,14 @@ func (g *registry) isLate(channel string) bool {
 
 // deliver receives every reply. The layer calls it on the sender's goroutine.
 func (s *Server) deliver(d asgi.Delivery) error {
-	if box := s.conns.box(d.Channel); box != nil {
+	box := s.conns.box(d.Channel)
+	switch {
+	case box != nil:
 		return box.put(d)
-	}
-	if s.conns.isLate(d.Channel) {
+	case d.Probe:
+	case s.conns.isLate(d.Channel):
 		s.log.Warn("a reply came after the time-out and was dropped", logkey.Channel, d.Channel)
-	} else {
+	default:
 		s.log.Debug("a reply came after its connection had ended and was dropped", logkey.Channel, d.Channel)
 	}
 	return asgi.ErrGone

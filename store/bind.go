@@ -68,9 +68,19 @@ func (s *Store) unbind(q *queue, b *binding) {
 	b.calls.Wait()
 }
 
-// deliver makes one call of the binding's function. The caller has added it to
-// b.calls.
+// deliver calls the binding's function for a sender that need not know whether
+// the connection has ended. The caller has added the call to b.calls.
 func (s *Store) deliver(q *queue, b *binding, r *record) error {
+	err := s.deliverOrGone(q, b, r)
+	if errors.Is(err, asgi.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// deliverOrGone is deliver, but fails with [asgi.ErrGone] if the connection has
+// ended. The message counts as sent.
+func (s *Store) deliverOrGone(q *queue, b *binding, r *record) error {
 	err := b.call(s.delivery(q, r))
 	switch {
 	case err == nil:
@@ -79,7 +89,7 @@ func (s *Store) deliver(q *queue, b *binding, r *record) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.leaveLocked(r.channel)
-		return nil
+		return asgi.ErrGone
 	case errors.Is(err, asgi.ErrChannelFull):
 		s.mu.Lock()
 		defer s.mu.Unlock()

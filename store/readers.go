@@ -3,18 +3,26 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 
 	"asgibox/asgi"
 )
 
 // HasReader reports whether the channel has a reader. See [asgi.Readers].
 func (s *Store) HasReader(channel string) bool {
+	name := asgi.ProcessPrefix(channel)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	q := s.queues[asgi.ProcessPrefix(channel)]
+	q := s.queues[name]
 	if q == nil {
+		s.mu.Unlock()
 		return false
 	}
+	if b := q.binding; b != nil && b.live && name != channel {
+		b.calls.Add(1)
+		s.mu.Unlock()
+		return !errors.Is(b.call(asgi.Delivery{Channel: channel, Probe: true}), asgi.ErrGone)
+	}
+	defer s.mu.Unlock()
 	return q.parked.first != nil || q.binding != nil || q.lastRead > 0 && s.now()-q.lastRead < int64(s.opts.Expiry)
 }
 

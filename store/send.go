@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 
@@ -36,10 +37,18 @@ func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 		durable: durable,
 	}
 	err := s.send(c, name, &r)
+	gone := errors.Is(err, asgi.ErrGone)
+	if gone {
+		err = nil
+	}
 	s.noteSent(Sent, c, &r, "", err)
+	if gone && slices.Contains(opts, asgi.ReportGone) {
+		return asgi.ErrGone
+	}
 	return err
 }
 
+// send fails with [asgi.ErrGone] if the connection has ended.
 func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 	now := s.now()
 	r.deadline = now + int64(s.opts.Expiry)
@@ -55,7 +64,7 @@ func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 		s.sentLocked(q, now)
 		b.calls.Add(1)
 		s.mu.Unlock()
-		return s.deliver(q, b, r)
+		return s.deliverOrGone(q, b, r)
 	}
 	w, short := s.offerLocked(q, *r, now)
 	memory, seq := s.memory, q.seq

@@ -322,8 +322,11 @@ func TestBoundPrefixReceivesMessages(t *testing.T) {
 	if members, _ := s.GroupChannels(ctx, nil, "room"); len(members) != 0 {
 		t.Errorf("members %v", members)
 	}
-	if !s.HasReader("reply!a") {
-		t.Error("a bound channel has no reader")
+	if err := s.Send(ctx, nil, "reply!a", number(6), asgi.ReportGone); err != asgi.ErrGone {
+		t.Errorf("sending to a connection that is gone, with a report: %v", err)
+	}
+	if s.HasReader("reply!a") || !s.HasReader("reply!") {
+		t.Error("a gone connection has a reader, or its prefix has none")
 	}
 	unbind()
 	unbind()

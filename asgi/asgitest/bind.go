@@ -62,6 +62,15 @@ var binding = []promise{
 		r.delivered(m, "reply!gone")
 		r.members("g", "reply!here")
 	}},
+	{name: "a sender that wants to know gets the error of a gone connection", needs: []string{Push}, check: func(r *rig) {
+		m, _ := r.bind("reply!")
+		m.setResult("reply!gone", asgi.ErrGone)
+		r.fails("send", r.Send(r.ctx, nil, "reply!gone", number(1), asgi.ReportGone), asgi.ErrGone)
+		r.must(r.Send(r.ctx, nil, "reply!here", number(2), asgi.ReportGone))
+		r.must(r.Send(r.ctx, nil, "other!unbound", number(3), asgi.ReportGone))
+		r.delivered(m, "reply!gone")
+		r.delivered(m, "reply!here", 2)
+	}},
 	{name: "a prefix has at most one binding", check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		if _, err := r.Bind("reply!", func(asgi.Delivery) error { return nil }); err == nil {

@@ -31,6 +31,14 @@ var reading = []promise{
 			r.reader("reply!x", false)
 		}
 	}},
+	{name: "a channel of a bound prefix has no reader when its connection is gone", needs: append([]string{Push}, needReaders...), check: func(r *rig) {
+		m, _ := r.bind("reply!")
+		m.setResult("reply!gone", asgi.ErrGone)
+		r.reader("reply!gone", false)
+		r.reader("reply!here", true)
+		r.reader("reply!", true)
+		r.delivered(m, "reply!here")
+	}},
 	{name: "a poll within the expiry counts as a reader", needs: needReaders, setup: tenSeconds, check: func(r *rig) {
 		r.none("c")
 		r.reader("c", true)

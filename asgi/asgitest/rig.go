@@ -185,7 +185,9 @@ func (m *mailbox) deliver(d asgi.Delivery) error {
 	if err := m.result[d.Channel]; err != nil {
 		return err
 	}
-	m.got = append(m.got, d)
+	if !d.Probe {
+		m.got = append(m.got, d)
+	}
 	return nil
 }
 

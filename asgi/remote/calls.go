@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"asgibox/asgi"
@@ -52,7 +53,11 @@ func send(w *work) (asgi.Fields, error) {
 	case w.args.err != nil:
 		return nil, w.args.err
 	case !later:
-		return empty, w.h.layer.Send(w.ctx, w.cause, channel, m, opts...)
+		err := w.h.layer.Send(w.ctx, w.cause, channel, m, append(opts, asgi.ReportGone)...)
+		if errors.Is(err, asgi.ErrGone) {
+			return asgi.Fields{{Key: "gone", Value: true}}, nil
+		}
+		return empty, err
 	case len(opts) > 0:
 		return nil, Errorf(BadRequest, "a message with a delay cannot be volatile")
 	}

@@ -14,8 +14,11 @@ func (c *Client) Send(ctx context.Context, work *asgi.Cause, channel string, m a
 	if err := c.checkSend(channel, m); err != nil {
 		return err
 	}
-	_, err := c.call(ctx, "send", withCause(work, opts,
+	result, err := c.call(ctx, "send", withCause(work, opts,
 		asgi.Field{Key: "channel", Value: channel}, asgi.Field{Key: "message", Value: m}))
+	if err == nil && find[bool](result, "gone") && slices.Contains(opts, asgi.ReportGone) {
+		return asgi.ErrGone
+	}
 	return err
 }
 

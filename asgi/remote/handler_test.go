@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -62,6 +63,40 @@ func wants(t testing.TB, s *httptest.Server, call, body, want string) {
 	t.Helper()
 	if status, got, _ := post(t, s, call, body); status != http.StatusOK || got != want {
 		t.Errorf("%s %s: %d %s, want %s", call, body, status, got, want)
+	}
+}
+
+func TestSendReportsAGoneConnection(t *testing.T) {
+	layer := store.Memory(store.Options{})
+	defer layer.Close(context.Background())
+	s := serve(t, layer, guard.Options{})
+	c, err := remote.Dial(t.Context(), s.URL, remote.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	unbind, err := layer.Bind("front!", func(d asgi.Delivery) error {
+		if d.Channel == "front!gone" {
+			return asgi.ErrGone
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unbind()
+	wants(t, s, "send", `{"channel": "front!gone", "message": {}}`, `{"gone":true}`)
+	wants(t, s, "send", `{"channel": "front!here", "message": {}}`, `{}`)
+	wants(t, s, "send", `{"channel": "jobs", "message": {}}`, `{}`)
+	m := asgi.MustMessage()
+	if err := c.Send(t.Context(), nil, "front!gone", m); err != nil {
+		t.Errorf("a client that does not ask: %v", err)
+	}
+	if err := c.Send(t.Context(), nil, "front!gone", m, asgi.ReportGone); !errors.Is(err, asgi.ErrGone) {
+		t.Errorf("a client that asks: %v, want %v", err, asgi.ErrGone)
+	}
+	if err := c.Send(t.Context(), nil, "front!here", m, asgi.ReportGone); err != nil {
+		t.Errorf("a connection that exists: %v", err)
 	}
 }
 

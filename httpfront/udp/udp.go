@@ -116,6 +116,9 @@ func (s *Server) deliver(conn net.PacketConn, d asgi.Delivery) error {
 	if !ok {
 		return asgi.ErrGone
 	}
+	if d.Probe {
+		return nil
+	}
 	data, err := parse(d.Message)
 	if err != nil {
 		s.log.Warn("a datagram cannot be sent", logkey.Channel, d.Channel, logkey.Problem, err)

@@ -127,7 +127,7 @@ func (w *response) sendPending(more bool) {
 func (w *response) sendMessage(f asgi.Fields) {
 	m, err := asgi.Converter(nil).OwnMessage(f)
 	for pause := time.Millisecond; err == nil; pause = min(2*pause, 50*time.Millisecond) {
-		err = w.layer.Send(w.ctx, w.cause, w.channel, m)
+		err = w.layer.Send(w.ctx, w.cause, w.channel, m, asgi.ReportGone)
 		if !errors.Is(err, asgi.ErrChannelFull) {
 			break
 		}

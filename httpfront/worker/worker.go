@@ -134,7 +134,7 @@ func (w *Worker) handle(ctx context.Context, cause *asgi.Cause, m asgi.Message) 
 		}
 	}()
 	w.handler.ServeHTTP(out, r)
-	if err := out.finish(); err != nil && ctx.Err() == nil {
+	if err := out.finish(); err != nil && ctx.Err() == nil && !errors.Is(err, asgi.ErrGone) {
 		w.log.Warn("a response could not be sent", logkey.Channel, reply, logkey.Error, err)
 	}
 }

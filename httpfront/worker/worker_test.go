@@ -166,6 +166,27 @@ func TestContextIsCanceledWhenTheClientDisconnects(t *testing.T) {
 	}
 }
 
+func TestWriteFailsWhenTheClientHasLeft(t *testing.T) {
+	ended := make(chan error, 1)
+	url, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		for {
+			if _, err := io.WriteString(w, "x\n"); err != nil {
+				ended <- err
+				return
+			}
+			http.NewResponseController(w).Flush()
+		}
+	}, worker.Options{SkipDisconnects: true})
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if err := <-ended; !errors.Is(err, asgi.ErrGone) {
+		t.Errorf("err = %v, want %v", err, asgi.ErrGone)
+	}
+}
+
 func TestBrokenUploadIsAnError(t *testing.T) {
 	got := make(chan error, 1)
 	layer := store.Memory(store.Options{})
