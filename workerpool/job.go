@@ -24,8 +24,11 @@ type Job struct {
 	replied    bool   // to the sender of the message, perhaps not completely
 	completed  bool   // the response is complete or the WebSocket is closed
 	handedOver bool   // the reply may come later or from another handler
+	streaming  bool   // a part of the response was sent, and more will follow
 	joined     string // group that the reply channel joined
 	ignored    string // why a reply to a handshake is ignored, or ""
+
+	goneSince time.Time // when the job first sent to its connection after that had ended
 }
 
 // Generation returns the number of the generation that handles the job.
@@ -61,8 +64,12 @@ func (j *Job) Gone(channel string) bool {
 // Hold says that the reply will be sent later, perhaps by another handler.
 func (j *Job) Hold() { j.handedOver = true }
 
-// Send sends a message and records whether it is a reply.
+// Send sends a message and records whether it is a reply. A reply to a
+// connection that has ended cancels the handler and fails with [asgi.ErrGone].
 func (j *Job) Send(ctx context.Context, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+	if channel == j.reply && channel != "" {
+		return j.sendReply(ctx, m, opts)
+	}
 	if err := j.pool.layer.Send(ctx, j.Cause, channel, m, opts...); err != nil {
 		return err
 	}
@@ -174,10 +181,15 @@ func (j *Job) sent(channel string, m asgi.Message) {
 	}
 	j.replied = true
 	if more, _ := m.Get(asgi.KeyMoreContent); more == true {
-		j.pool.noteProgress(j.worker)
+		j.streaming = true
+		j.pool.noteStreaming(j.worker, true)
 		return
 	}
 	j.completed = !m.Has(asgi.KeyRequest)
+	if j.streaming && j.completed {
+		j.streaming = false
+		j.pool.noteStreaming(j.worker, false)
+	}
 }
 
 // ignoredReason returns the reason why a whole reply to a WebSocket handshake

@@ -88,6 +88,7 @@ type Pool struct {
 	later   asgi.Later
 	kv      asgi.KV
 	stats   asgi.Statistics
+	readers asgi.Readers
 	loader  Loader
 	opts    Options
 	log     *slog.Logger
@@ -149,6 +150,7 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 	p.later = asgi.OrUnsupported[asgi.Later](layer)
 	p.kv = asgi.OrUnsupported[asgi.KV](layer)
 	p.stats = asgi.OrUnsupported[asgi.Statistics](layer)
+	p.readers = asgi.OrUnsupported[asgi.Readers](layer)
 	p.clocks = newClocks(p)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	p.loading <- struct{}{}

@@ -120,6 +120,7 @@ type bench struct {
 	ended   chan struct{}
 	mu      sync.Mutex
 	replies map[string][]asgi.Message
+	left    map[string]bool // connections whose clients have left
 }
 
 // start runs a pool inside the bubble of a synctest.
@@ -131,7 +132,7 @@ func start(t testing.TB, l workerpool.Loader, o workerpool.Options) *bench {
 // startOn is start with a layer in front of the one in memory.
 func startOn(t testing.TB, front func(asgi.Layer) asgi.Layer, l workerpool.Loader, o workerpool.Options) *bench {
 	t.Helper()
-	b := &bench{t: t, layer: store.Memory(store.Options{}), replies: make(map[string][]asgi.Message), ended: make(chan struct{})}
+	b := &bench{t: t, layer: store.Memory(store.Options{}), replies: make(map[string][]asgi.Message), left: make(map[string]bool), ended: make(chan struct{})}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -166,8 +167,21 @@ func startOn(t testing.TB, front func(asgi.Layer) asgi.Layer, l workerpool.Loade
 func (b *bench) deliver(d asgi.Delivery) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	switch {
+	case b.left[d.Channel]:
+		return asgi.ErrGone
+	case d.Probe:
+		return nil
+	}
 	b.replies[d.Channel] = append(b.replies[d.Channel], d.Message)
 	return nil
+}
+
+// leave makes the client of a connection leave.
+func (b *bench) leave(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left["front!"+name] = true
 }
 
 // sent returns the messages sent to a connection.

@@ -56,10 +56,15 @@ func (p *Pool) unrouted(j *Job) {
 	p.fail(j, "", &NoRouteError{channel, j.Delivery.Message.Text(asgi.KeyPath)})
 }
 
-// fail reports the failure of a job and sends an error reply. If the error has
+// fail reports the failure of a job and sends an error reply. If the client of
+// the job has left, it only logs. If the error has
 // a method HTTPStatus, that is the status of the response; below 500 it is the
 // fault of the client.
 func (p *Pool) fail(j *Job, consumer string, err error) {
+	if errors.Is(err, asgi.ErrGone) {
+		p.log.Debug("a handler was ended because its client has left", logkey.Channel, j.reply, "consumer", consumer, logkey.Generation, j.gen.number)
+		return
+	}
 	f := Failure{
 		Err: err, Status: http.StatusInternalServerError, Consumer: consumer,
 		Channel: j.Delivery.Channel, Message: j.Delivery.Message, Generation: j.gen.number,

@@ -8,10 +8,13 @@ import (
 	"asgibox/internal/logkey"
 )
 
-// sweep cancels and replaces handlers that take too long, until the context is
-// done.
+// sweepInterval is the longest time between two checks of the handlers.
+const sweepInterval = 500 * time.Millisecond
+
+// sweep cancels and replaces handlers that take too long, and cancels streams
+// whose clients have left, until the context is done.
 func (p *Pool) sweep(ctx context.Context) {
-	every := time.Second
+	every := sweepInterval
 	for _, d := range []time.Duration{p.opts.HandlerTimeout, p.opts.Grace} {
 		if d > 0 {
 			every = min(every, max(d/8, time.Millisecond))
@@ -24,6 +27,7 @@ func (p *Pool) sweep(ctx context.Context) {
 	for {
 		select {
 		case now := <-ticker.C:
+			p.cancelStreams()
 			p.cancelOverdue(now)
 			p.replaceStuck(now)
 		case now := <-evict.C:

@@ -28,6 +28,7 @@ type worker struct {
 	closed    bool // the channel layer is closed
 	job       *Job // the job it runs; nil if none
 	task      *task
+	streaming bool      // the job has sent a part of a response, and more will follow
 	since     time.Time // when the job started or last sent to its connection
 	cancelled time.Time // when the job was cancelled
 	ctx       context.Context
@@ -77,7 +78,7 @@ func (w *worker) renewParkedLocked() {
 
 // beginLocked records the job that the worker runs and the time.
 func (w *worker) beginLocked(j *Job, t *task) context.Context {
-	w.job, w.task, w.since = j, t, time.Now()
+	w.job, w.task, w.since, w.streaming = j, t, time.Now(), false
 	if w.ctx.Err() != nil && !w.abandoned {
 		w.ctx, w.cancel = context.WithCancelCause(context.Background())
 		w.cancelled = time.Time{}
