@@ -3,7 +3,10 @@ package httpfront
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -18,6 +21,7 @@ type framedConn struct {
 	net.Conn
 	framing framing
 	used    atomic.Bool // the client has sent something
+	broken  atomic.Bool // reading has failed, and not because the client has closed its sending half
 
 	extended time.Time // when the write deadline was last set; used by the writer only
 }
@@ -26,6 +30,9 @@ func (c *framedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 && !c.used.Load() {
 		c.used.Store(true)
+	}
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.broken.Store(true)
 	}
 	c.framing.scan(p[:n])
 	return n, err
@@ -58,6 +65,9 @@ func (c *framedConn) extend() {
 		c.Conn.SetWriteDeadline(now.Add(writeTimeout))
 	}
 }
+
+// lost reports whether the connection has ended in both directions.
+func (c *framedConn) lost() bool { return c.broken.Load() }
 
 // unused reports whether the client has not sent anything yet.
 func (c *framedConn) unused() bool { return !c.used.Load() }

@@ -29,7 +29,7 @@ func (q *request) collectHeaders(conn *peer) error {
 	}
 	q.size += size
 	save := q.http.ProtoMajor == 1 && size <= maxSavedHeaders // HTTP/2 serves many requests at once
-	if save && slices.Equal(flat, conn.saved.flat) {
+	if save && conn.saved.list != nil && slices.Equal(flat, conn.saved.flat) {
 		q.headers = conn.saved.list
 		return nil
 	}

@@ -31,6 +31,7 @@ type exchange struct {
 	upload   *upload // sends the rest of a long body, or nil
 	unread   bool    // the body has a rest
 	progress atomic.Int64
+	silence  *time.Timer // runs since the last output to a client that has closed its sending half; nil before
 
 	status   int // zero until the response has started
 	written  int64
@@ -125,7 +126,10 @@ func (x *exchange) respond() error {
 		return nil // refused
 	}
 	var late *time.Timer
-	defer func() { x.s.putTimer(late) }()
+	defer func() {
+		x.s.putTimer(late)
+		x.s.putTimer(x.silence)
+	}()
 	for {
 		e, ok := x.box.take()
 		if ok {
@@ -136,7 +140,9 @@ func (x *exchange) respond() error {
 			}
 			continue
 		}
-		x.flush()
+		if err := x.flush(); err != nil {
+			return err
+		}
 		if !x.box.idle() {
 			continue
 		}
@@ -159,8 +165,10 @@ func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 	select {
 	case <-x.wakeup:
 		return false, nil
-	case <-x.q.http.Context().Done():
-		return true, errAborted // a client that only stopped writing must not see a complete response
+	case <-x.left():
+		return x.clientLeft()
+	case <-x.silent():
+		return true, errAborted // the client must not see a complete response
 	case err := <-x.uploadFailed():
 		return x.failUpload(err)
 	case <-x.s.life.Done():
@@ -354,13 +362,21 @@ func (x *exchange) checkLength(p reply) *problem {
 }
 
 // flush sends the bytes that net/http has buffered. It is called when the
-// mailbox is empty.
-func (x *exchange) flush() {
+// mailbox is empty. It fails with errAborted if the client is gone.
+func (x *exchange) flush() error {
 	if x.status == 0 || x.flushed {
-		return
+		return nil
 	}
 	x.flushed = true
-	http.NewResponseController(x.w).Flush()
+	err := http.NewResponseController(x.w).Flush()
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		x.s.log.Debug("a response could not be written", logkey.Channel, x.channel, logkey.Error, err)
+		return errAborted
+	}
+	if x.silence != nil {
+		x.silence.Reset(silenceLimit)
+	}
+	return nil
 }
 
 // push pushes a resource to the client if the connection supports it.

@@ -73,3 +73,22 @@ func TestTimeoutIs503(t *testing.T) {
 		s.logs.contains(t, "a reply came after the time-out and was dropped")
 	})
 }
+
+// TestRequestWithoutHeadersHasAnEmptyList sends two on one connection, because
+// the list of the last request is stored.
+func TestRequestWithoutHeadersHasAnEmptyList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		for range 2 {
+			c := s.dial()
+			c.write("GET / HTTP/1.0\r\n\r\n")
+			m := s.next("http.request")
+			v, _ := m.Get("headers")
+			if list, ok := v.(asgi.List); !ok || list.Len() != 0 {
+				t.Errorf("headers is %#v, want an empty list", v)
+			}
+			s.reply(m, msg{"status": 200})
+			c.response()
+		}
+	})
+}

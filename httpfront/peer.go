@@ -15,6 +15,13 @@ type peer struct {
 	client, server any
 	secure         bool
 	saved          savedHeaders // used only by the goroutine that serves HTTP/1
+	conn           net.Conn     // nil if the server is not configured by ConfigureServer
+}
+
+// lost reports whether the connection is known to have ended in both directions.
+func (p *peer) lost() bool {
+	c, ok := p.conn.(interface{ lost() bool })
+	return ok && c.lost()
 }
 
 type peerKey struct{}
@@ -26,6 +33,7 @@ func withPeer(ctx context.Context, c net.Conn, secure bool) context.Context {
 		client: endpoint(c.RemoteAddr()),
 		server: endpoint(c.LocalAddr()),
 		secure: secure,
+		conn:   c,
 	})
 }
 
