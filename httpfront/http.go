@@ -292,6 +292,7 @@ func (x *exchange) begin(p reply) (done bool, err error) {
 	if _, typed := h["Content-Type"]; !typed {
 		h["Content-Type"] = nil // stops net/http from guessing
 	}
+	x.dropForbidden(h)
 	x.length = p.length
 	x.bodyless = x.q.http.Method == http.MethodHead || p.status == http.StatusNoContent || p.status == http.StatusNotModified
 	if problem := x.checkLength(p); problem != nil {
@@ -385,6 +386,7 @@ func (x *exchange) push(p push) {
 	if !ok || p.target == "" {
 		return
 	}
+	x.dropForbidden(p.headers)
 	if err := pusher.Push(p.target, &http.PushOptions{Method: p.method, Header: p.headers}); err != nil {
 		x.s.log.Debug("a server push failed", logkey.Channel, x.channel, logkey.Path, p.target, logkey.Error, err)
 	}

@@ -49,7 +49,8 @@ type Server struct {
 	mu       sync.Mutex // guards the rest
 	servers  map[*http.Server]struct{}
 	stopping bool
-	stopped  chan struct{} // closed when Shutdown has finished
+	dropped  map[string]bool // headers that HTTP/2 forbids and that were dropped
+	stopped  chan struct{}   // closed when Shutdown has finished
 }
 
 // New returns a server on a layer and binds its reply channels.
@@ -63,6 +64,7 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 		names:   newNames(),
 		conns:   newRegistry(),
 		servers: make(map[*http.Server]struct{}),
+		dropped: make(map[string]bool),
 		stopped: make(chan struct{}),
 	}
 	s.groups, _ = asgi.As[asgi.Groups](layer)
