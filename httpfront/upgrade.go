@@ -112,16 +112,8 @@ func (c *socket) upgrade(protocol string) error {
 		conn.Close()
 		return err
 	}
-	c.conn.SetReadLimit(c.s.readLimit())
+	c.conn.SetReadLimit(-1) // readMessage has its own limit
 	return nil
-}
-
-// readLimit returns the longest message that a client may send, or -1.
-func (s *Server) readLimit() int64 {
-	if s.set.MaxMessage <= 0 {
-		return -1
-	}
-	return int64(s.set.MaxMessage)
 }
 
 // handshakeRequest returns the parts of the request that the WebSocket library

@@ -248,6 +248,10 @@ func (p socketReply) refusal() *refusal {
 // selected none, or one that the client did not offer, it returns the server's.
 func (c *socket) protocolFor(p socketReply) string {
 	if p.subprotocol == "" {
+		if c.protocol == "" && len(c.offered) > 0 {
+			c.s.log.Warn("a WebSocket has no sub-protocol, because the server has none that the client offers; to add one, use --ws-protocol",
+				logkey.Channel, c.channel, logkey.Path, c.path, "offered", c.offered, "supported", c.s.opts.Protocols)
+		}
 		return c.protocol
 	}
 	if slices.Contains(c.offered, p.subprotocol) {
@@ -287,16 +291,19 @@ func (c *socket) wake() {
 // once, by the handshake or the reader.
 func (c *socket) finish(code int) {
 	c.box.close()
+	defer c.s.conns.done()
 	if c.open.Load() {
 		c.stopHeartbeat()
 		c.wire.Close() // before CloseNow, which may wait for a close handshake
 		c.conn.CloseNow()
 		c.pumps.Wait()
 		c.event(SocketDisconnected, code)
+		var draining sync.WaitGroup
+		draining.Go(c.wire.drain)
+		defer draining.Wait()
 	}
 	c.s.unregister(c.channel)
 	c.s.conns.removeSocket(c)
-	defer c.s.conns.done()
 	if c.s.hasReader(asgi.WebSocketDisconnect) {
 		c.disconnect(code)
 	}

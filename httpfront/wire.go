@@ -2,6 +2,7 @@ package httpfront
 
 import (
 	"encoding/binary"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ type wire struct {
 	corked   bool
 	flushing bool
 	closing  bool // close the connection when everything is written
+	failed   bool // Close shuts only the sending half, and drain closes the connection
 	err      error
 	missing  int // bytes of the last frame in buf that have not come yet
 	code     int // code of the close frame that was written
@@ -161,7 +163,7 @@ func (w *wire) flushUnlock() error {
 	}
 	w.flushing = false
 	if w.closing {
-		w.Conn.Close()
+		w.closeLocked()
 	}
 	return w.err
 }
@@ -181,7 +183,45 @@ func (w *wire) Close() error {
 		w.Conn.SetReadDeadline(now)
 		return w.Conn.SetWriteDeadline(now.Add(closeWriteTimeout))
 	}
-	return w.Conn.Close()
+	return w.closeLocked()
+}
+
+func (w *wire) closeLocked() error {
+	if !w.failed {
+		return w.Conn.Close()
+	}
+	if half, ok := w.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// drainTimeout is how long a client that has violated the protocol may send
+// until its connection is closed.
+const drainTimeout = time.Second
+
+// fail ends reading at once and makes Close shut only the sending half.
+func (w *wire) fail() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed = true
+	w.Conn.SetReadDeadline(time.Now())
+}
+
+// drain closes the connection of a client that has violated the protocol, when
+// the client has closed its half or after drainTimeout. If input were left, the
+// close would reset the connection, and the client might not get the close
+// frame. drain does nothing for other clients.
+func (w *wire) drain() {
+	w.mu.Lock()
+	failed := w.failed
+	w.mu.Unlock()
+	if !failed {
+		return
+	}
+	w.Conn.SetReadDeadline(time.Now().Add(drainTimeout))
+	io.Copy(io.Discard, w.Conn)
+	w.Conn.Close()
 }
 
 // blockedFor returns how long the running write has been running.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -50,13 +51,16 @@ func (c *socket) readAll() int {
 		case c.ending() != nil:
 			continue // the server has closed the socket and ignores further messages
 		case kind == websocket.MessageText && !utf8.ValidString(payload):
-			return c.closeFromReader(asgi.CloseInvalidText, "text that is not UTF-8")
+			return c.fail(asgi.CloseInvalidText, "text that is not UTF-8")
 		}
 		if code := c.receive(kind, payload); code != 0 {
 			return code
 		}
 	}
 }
+
+// errTooLong is the error of a message over the limit.
+var errTooLong = errors.New("the message is too long")
 
 func (c *socket) readMessage() (websocket.MessageType, string, error) {
 	kind, r, err := c.conn.Reader(context.Background())
@@ -65,8 +69,15 @@ func (c *socket) readMessage() (websocket.MessageType, string, error) {
 	}
 	b := payloads.Get().(*bytes.Buffer)
 	b.Reset()
+	limit := c.s.set.MaxMessage
+	if limit > 0 {
+		r = io.LimitReader(r, int64(limit)+1)
+	}
 	_, err = b.ReadFrom(r)
 	payload := b.String()
+	if err == nil && limit > 0 && len(payload) > limit {
+		err = errTooLong
+	}
 	if b.Cap() <= 64<<10 {
 		payloads.Put(b)
 	}
@@ -111,7 +122,7 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 		c.s.log.Warn("a WebSocket was closed: "+asgi.WebSocketReceive+" was full", logkey.Channel, c.channel, logkey.Path, c.path)
 		return c.closeFromReader(asgi.CloseBusy, "the server is busy")
 	case errors.Is(err, asgi.ErrMessageTooLarge):
-		return c.closeFromReader(asgi.CloseTooLarge, "message too large")
+		return c.failTooLarge()
 	}
 	c.s.log.Error("a frame could not be sent to the application", logkey.Channel, c.channel, logkey.Error, err)
 	return c.closeFromReader(asgi.CloseFailed, "")
@@ -139,6 +150,24 @@ func (c *socket) closeFromReader(code int, reason string) int {
 	return e.code
 }
 
+// fail closes the socket because its client has violated the protocol. It sends
+// a close frame, if the WebSocket library has not, and does not wait for the
+// client's (RFC 6455, 7.1.7). Only the reading goroutine may call it, and must
+// not read again. It returns the close code.
+func (c *socket) fail(code int, reason string) int {
+	e := c.setEnding(ending{code, reason, byServer})
+	c.box.close()
+	c.wire.fail()
+	c.conn.Close(websocket.StatusCode(e.code), e.reason)
+	return e.code
+}
+
+func (c *socket) failTooLarge() int {
+	c.s.log.Warn("a WebSocket was closed: a message from its client was longer than the limit (--max-message)",
+		logkey.Channel, c.channel, logkey.Path, c.path, "limit", c.s.set.MaxMessage)
+	return c.fail(asgi.CloseTooLarge, "message too large")
+}
+
 // closeHandshake sends a close frame, waits for the peer's and closes the
 // connection. The WebSocket library waits at most five seconds for the start of
 // a frame but forever for the rest of it, so there is a read deadline.
@@ -158,14 +187,13 @@ func (c *socket) codeFor(err error) int {
 			return asgi.CloseInvalidText // the reason in the peer's close frame was not UTF-8
 		}
 		return int(websocket.CloseStatus(err))
-	case errors.Is(err, websocket.ErrMessageTooBig):
-		c.s.log.Debug("a WebSocket message was too large", logkey.Channel, c.channel, "limit", c.s.set.MaxMessage)
-		return c.closeFromReader(asgi.CloseTooLarge, "")
+	case errors.Is(err, errTooLong):
+		return c.failTooLarge()
 	case c.wire.lost.Load():
 		return asgi.CloseLost
 	}
 	c.s.log.Debug("a WebSocket client violated the protocol", logkey.Channel, c.channel, logkey.Error, err)
-	return c.closeFromReader(asgi.CloseProtocolError, "")
+	return c.fail(asgi.CloseProtocolError, "")
 }
 
 // setEnding records how the server ends the socket. The first call decides.

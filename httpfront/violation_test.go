@@ -1,0 +1,131 @@
+package httpfront
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestSocketThatViolatesTheProtocolEndsAtOnce uses clients that send a frame
+// that is not allowed and then nothing, not even a close frame.
+func TestSocketThatViolatesTheProtocolEndsAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		send   frame
+		code   int
+		reason string // "" means any
+	}{
+		{"an illegal close code", closeFrame(999, ""), 1002, ""},
+		{"an unknown opcode", frame{0x83, "a"}, 1002, ""},
+		{"text that is not UTF-8", text("\xff"), 1007, "text that is not UTF-8"},
+		{"a message that is too long", text(strings.Repeat("x", 1001)), 1009, "message too large"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				layer := newFakeLayer()
+				layer.set.MaxMessage = 1000
+				s := newMemServerOn(t, layer, Options{})
+				client, app := s.open()
+				began := time.Now()
+				client.frames(c.send)
+				f, err := client.frame()
+				if err != nil || f.first != 0x88 || int(f.payload[0])<<8|int(f.payload[1]) != c.code || !strings.HasSuffix(f.payload, c.reason) {
+					t.Errorf("frame %s, %v; want a close with %d %q", f, err, c.code, c.reason)
+				}
+				app.disconnected(c.code, 1)
+				if took := time.Since(began); took != 0 {
+					t.Errorf("websocket.disconnect came after %v", took)
+				}
+				if !client.ended() {
+					t.Error("the connection is still open")
+				}
+				if took := time.Since(began); took != drainTimeout {
+					t.Errorf("the connection ended after %v", took)
+				}
+			})
+		})
+	}
+}
+
+// TestCloseFrameSurvivesFurtherInput uses a client that sends more before it
+// reads. A reset of the connection would destroy the close frame.
+func TestCloseFrameSurvivesFurtherInput(t *testing.T) {
+	s := newMemServer(t, Options{})
+	c := dialTCP(s)
+	c.write(handshake + "\r\n")
+	app := &application{s, s.next("websocket.connect").Text("reply_channel")}
+	app.reply(msg{"accept": true})
+	c.accepted()
+	io.WriteString(c.Conn, string(frame{0x83, "a"}.bytes()))
+	app.disconnected(1002, 1)
+	if _, err := io.WriteString(c.Conn, strings.Repeat("x", 1000)); err != nil {
+		t.Errorf("writing after the violation: %v", err)
+	}
+	if f, err := c.frame(); err != nil || !strings.HasPrefix(f.payload, "\x03\xea") {
+		t.Errorf("frame %s, %v; want a close with 1002", f, err)
+	}
+	if _, err := c.r.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the end of the connection: %v", err)
+	}
+	c.Conn.(*net.TCPConn).CloseWrite()
+}
+
+func TestLimitOfAMessageIsInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		layer := newFakeLayer()
+		layer.set.MaxMessage = 1000
+		s := newMemServerOn(t, layer, Options{})
+		client, app := s.open()
+		client.frames(text(strings.Repeat("x", 1001)))
+		app.disconnected(1009, 1)
+		s.logs.contains(t, "level=WARN", "--max-message", "limit=1000")
+		client.Close()
+	})
+}
+
+func TestUnknownSubprotocolIsLoggedWithBothLists(t *testing.T) {
+	for offer, logged := range map[string]bool{"c, d": true, "a": false, "": false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newMemServer(t, Options{Protocols: []string{"a", "b"}})
+			var headers []string
+			if offer != "" {
+				headers = append(headers, "Sec-WebSocket-Protocol: "+offer)
+			}
+			c, _ := s.open(headers...)
+			if logged {
+				s.logs.contains(t, "level=WARN", `offered="[c d]" supported="[a b]"`, "--ws-protocol")
+			} else if strings.Contains(s.logs.String(), "offered=") {
+				t.Errorf("%q was logged:\n%s", offer, s.logs)
+			}
+			c.Close()
+		})
+	}
+}
+
+// dialTCP connects a client over a real socket, whose halves can be closed.
+func dialTCP(s *memServer) *client {
+	s.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.front.Serve(ctx, l) }()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		conn.Close()
+		stop()
+		<-served
+	})
+	return &client{t: s.t, Conn: conn, r: bufio.NewReader(conn)}
+}
