@@ -171,8 +171,12 @@ func TestBodyIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemServer(t, Options{MaxBody: 1 << 20})
 		c := s.dial()
+		began := time.Now()
 		c.post("Content-Length: 1048577")
 		c.response().check(t, 413)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("a declared body was refused after %v", took)
+		}
 		if !c.ended() || s.layer.waiting("http.request") != 0 {
 			t.Error("the connection is still open, or it was sent to the application")
 		}

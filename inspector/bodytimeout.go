@@ -17,6 +17,9 @@ func limitBodyTime(next http.Handler) http.Handler {
 		if r.ContentLength != 0 {
 			c := http.NewResponseController(w)
 			if c.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
+				// The original request keeps net/http's own body. Otherwise net/http
+				// would wait for a body that no handler reads, however long it is.
+				r = r.WithContext(r.Context())
 				r.Body = &timedBody{r.Body, c}
 			}
 		}

@@ -151,7 +151,7 @@ func responseOf(resp *http.Response, body []byte, took time.Duration) api.Respon
 // play plays a recording. It streams the progress and the result as lines of
 // JSON.
 func (s *Server) play(w http.ResponseWriter, r *http.Request) error {
-	recording, err := playback.Read(http.MaxBytesReader(w, r.Body, playback.MaxBytes))
+	recording, err := playback.Read(r.Body)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
 	"asgibox/asgi/remote"
+	"asgibox/inspector/playback"
 )
 
 // maxRequest is the longest body of a call, in bytes. A message may be several
@@ -78,10 +79,15 @@ func (s *Server) routes() http.Handler {
 type call func(http.ResponseWriter, *http.Request) error
 
 func (f call) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/api/playback" { // has a limit of its own
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+	limit := int64(maxRequest)
+	if r.URL.Path == "/api/playback" {
+		limit = playback.MaxBytes
 	}
-	if err := f(w, r); err != nil {
+	err := remote.LimitBody(w, r, limit)
+	if err == nil {
+		err = f(w, r)
+	}
+	if err != nil {
 		e := remote.ErrorOf(err)
 		writeJSON(w, e.Status(), e)
 	}

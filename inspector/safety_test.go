@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"asgibox/asgi/remote"
 	"asgibox/store"
 )
 
@@ -98,6 +99,40 @@ func TestABodyThatIsTooLongIsRefused(t *testing.T) {
 		if resp.StatusCode != 413 {
 			t.Errorf("%s: %d", path, resp.StatusCode)
 		}
+	}
+}
+
+// TestADeclaredBodyThatIsTooLongIsRefusedAtOnce sends one byte of each body.
+func TestADeclaredBodyThatIsTooLongIsRefusedAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		path, token string
+		status      int
+	}{
+		{"/api/send", "secret", 413},
+		{"/api/playback", "secret", 413},
+		{"/layer/send", "secret", 413},
+		{"/layer/receive", "secret", 413},
+		{"/layer/nothing", "secret", 404},
+		{"/metrics", "secret", 405},
+		{"/api/send", "wrong", 401},
+	} {
+		t.Run(c.path+" "+c.token, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				layer := store.Memory(store.Options{})
+				defer layer.Close(t.Context())
+				h := remote.NewHandler(layer, remote.Options{})
+				defer h.Close()
+				s, err := New(Options{Layer: layer, Token: "secret", Remote: h})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = s.Shutdown(t.Context()) }()
+				resp, after, closed := onConnection(t, s, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 5000000000\r\n\r\n{", c.path, c.token))
+				if resp.StatusCode != c.status || after != 0 || !closed {
+					t.Errorf("%s, token %s: %s after %v, closed: %v; want %d at once", c.path, c.token, resp.Status, after, closed, c.status)
+				}
+			})
+		})
 	}
 }
 

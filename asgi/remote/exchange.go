@@ -75,7 +75,11 @@ func (x *exchange) read(c *call) (*arguments, error) {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
 	limit := int64(x.in.growth*x.h.limit + envelopeSize)
-	if _, err := buf.ReadFrom(http.MaxBytesReader(x.w, x.r.Body, limit)); err != nil {
+	err = LimitBody(x.w, x.r, limit)
+	if err == nil {
+		_, err = buf.ReadFrom(x.r.Body)
+	}
+	if err != nil {
 		var long *http.MaxBytesError
 		if errors.As(err, &long) {
 			return nil, Errorf(MessageTooLarge, "the body is too long: the limit is %d bytes (--max-message)", limit)
