@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -13,14 +14,31 @@ import (
 // file that a dead process left. It fails if another process listens on the
 // socket or if the path is a file of another kind.
 func ListenUnix(path string) (net.Listener, error) {
+	if len(path) > maxUnixPath {
+		return nil, fmt.Errorf("listen on Unix socket %s: the path has %d bytes, but the system allows %d; choose a shorter path",
+			path, len(path), maxUnixPath)
+	}
 	if err := removeStale(path); err != nil {
 		return nil, fmt.Errorf("listen on Unix socket %s: %w", path, err)
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("listen on Unix socket %s: %w", path, err)
+		return nil, fmt.Errorf("listen on Unix socket %s: %w", path, listenReason(err))
 	}
 	return l, nil
+}
+
+// maxUnixPath is the maximum length of the path of a Unix socket, without the
+// zero byte at its end.
+const maxUnixPath = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// listenReason removes the address from an error, because our message has it.
+func listenReason(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 func removeStale(path string) error {
@@ -51,9 +69,12 @@ func ListenFD(fd int) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on file descriptor %d: invalid file descriptor", fd)
 	}
 	defer f.Close() // the listener has its own copy
+	if !listens(f) {
+		return nil, fmt.Errorf("listen on file descriptor %d: the socket does not listen; pass the descriptor of a socket after listen()", fd)
+	}
 	l, err := net.FileListener(f)
 	if err != nil {
-		return nil, fmt.Errorf("listen on file descriptor %d: not a listening socket: %w", fd, err)
+		return nil, fmt.Errorf("listen on file descriptor %d: not a listening socket: %w", fd, listenReason(err))
 	}
 	return l, nil
 }

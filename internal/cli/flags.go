@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"path"
 	"runtime"
 	"time"
 
@@ -39,7 +38,7 @@ func (f *flags) all() []command.FlagGroup {
 
 func (f *flags) addresses() command.FlagGroup {
 	g, o := command.NewGroup("Addresses"), &f.options
-	g.VarP(stringList(&o.Listen.Binds, "address"), "bind", "b", "address to listen on; may be repeated (default 127.0.0.1)")
+	g.VarP(flagvalue.List[string]{To: &o.Listen.Binds, Parse: parseBind, Kind: "address"}, "bind", "b", "address to listen on; may be repeated (default 127.0.0.1)")
 	g.VarP(flagvalue.Number{To: &o.Listen.Port, Max: 65535}, "port", "p", "port to listen on; 0 picks a free one")
 	g.StringVarP(&o.Listen.Unix, "unix-socket", "u", "", "path of a Unix socket to listen on")
 	g.Var(flagvalue.Number{To: &o.Listen.FD, Max: maxFD}, "fd", "inherited file descriptor to listen on")
@@ -49,7 +48,7 @@ func (f *flags) addresses() command.FlagGroup {
 	g.StringVar(&o.TLS.Cert, "tls-cert", "", "PEM file with the certificate for HTTPS and HTTP/2")
 	g.StringVar(&o.TLS.Key, "tls-key", "", "PEM file with the key of the certificate")
 	g.BoolVar(&o.Front.H2C, "h2c", false, "accept HTTP/2 without TLS")
-	g.StringVar(&o.Front.RootPath, "root-path", "", "root_path of every message")
+	g.Var(flagvalue.Text{To: &o.Front.RootPath, Check: checkRootPath}, "root-path", "root_path of every message, like /app")
 	g.BoolVar(&o.Front.ProxyHeaders, "proxy-headers", false, "trust X-Forwarded-* headers; use it only behind a proxy")
 	return g
 }
@@ -84,7 +83,7 @@ func (f *flags) websocket() command.FlagGroup {
 	g.Var(flagvalue.Duration{To: &o.ConnectTimeout, Forever: true}, "websocket-connect-timeout", "time limit for the reply to a handshake")
 	g.Var(flagvalue.Duration{To: &o.PingInterval, Forever: true}, "ping-interval", "silence after which a connection gets a ping")
 	g.Var(flagvalue.Duration{To: &o.PingTimeout, Forever: true}, "ping-timeout", "time limit for the pong")
-	g.Var(stringList(&o.Protocols, "name"), "ws-protocol", "supported sub-protocol; may be repeated")
+	g.Var(flagvalue.List[string]{To: &o.Protocols, Parse: parseProtocol, Kind: "name"}, "ws-protocol", "supported sub-protocol; may be repeated")
 	g.BoolVar(&o.Compression, "ws-compression", false, "offer compression")
 	g.Var(stringList(&o.AllowOrigins, "origin"), "allow-origin", "origin that may connect besides the server's own; may be repeated, * allows all")
 	return g
@@ -93,8 +92,8 @@ func (f *flags) websocket() command.FlagGroup {
 func (f *flags) application() command.FlagGroup {
 	g, o := command.NewGroup("Application"), &f.options
 	g.Var(flagvalue.Number{To: &o.Pool.Workers, Min: 1, Max: workerpool.MaxWorkers}, "workers", "maximum number of handlers that run at the same time")
-	g.Var(patterns(&o.Pool.OnlyChannels), "only-channels", "pattern of channels to receive from; may be repeated")
-	g.Var(patterns(&o.Pool.ExcludeChannels), "exclude-channels", "pattern of channels not to receive from; may be repeated")
+	g.Var(flagvalue.List[string]{To: &o.Pool.OnlyChannels, Parse: parsePattern, Kind: "pattern"}, "only-channels", "pattern of channels to receive from; may be repeated")
+	g.Var(flagvalue.List[string]{To: &o.Pool.ExcludeChannels, Parse: parsePattern, Kind: "pattern"}, "exclude-channels", "pattern of channels not to receive from; may be repeated")
 	g.Var(flagvalue.Duration{To: &o.Pool.HandlerTimeout, Forever: true}, "handler-timeout", "time limit for a handler")
 	g.Var(flagvalue.List[flagvalue.Setting]{To: &f.settings, Parse: flagvalue.ParseSetting, Kind: "name=value"}, "set", "setting for the application; may be repeated")
 	g.BoolVar(&o.NoReload, "no-reload", false, "do not watch the application's files")
@@ -116,16 +115,6 @@ func (f *flags) output() command.FlagGroup {
 
 func stringList(to *[]string, kind string) flagvalue.List[string] {
 	return flagvalue.List[string]{To: to, Parse: func(s string) (string, error) { return s, nil }, Kind: kind}
-}
-
-// patterns returns a flag for shell patterns of channels.
-func patterns(to *[]string) flagvalue.List[string] {
-	return flagvalue.List[string]{To: to, Kind: "pattern", Parse: func(s string) (string, error) {
-		if _, err := path.Match(s, ""); err != nil {
-			return "", fmt.Errorf("%q is not a pattern of channels like jobs.*", s)
-		}
-		return s, nil
-	}}
 }
 
 // finished returns the options after it has checked the flags together.

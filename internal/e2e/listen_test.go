@@ -116,6 +116,18 @@ func TestAllBindAddressesShareThePort(t *testing.T) {
 	}
 }
 
+func TestBindMayHaveBrackets(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		return // this machine has no IPv6
+	}
+	l.Close()
+	p := start(t, helloApp, "--bind", "[::1]")
+	if status, _ := p.get("/"); status != 200 {
+		t.Error(status)
+	}
+}
+
 func TestFDFlagServesAnInheritedSocket(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package httpfront
+
+import "os"
+
+func listens(*os.File) bool { return true }

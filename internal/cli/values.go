@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path"
+	"strings"
+)
+
+// parseBind parses a host to listen on. Brackets around an IPv6 address are
+// dropped.
+func parseBind(text string) (string, error) {
+	if _, port, err := net.SplitHostPort(text); err == nil {
+		return "", fmt.Errorf("%q has a port; give the port with --port %s", text, port)
+	}
+	host := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
+	if host == "" {
+		return "", errors.New("the address is empty; 0.0.0.0 or :: listens on all of this machine")
+	}
+	return host, nil
+}
+
+// checkRootPath returns an error for a path that no URL begins with.
+func checkRootPath(text string) error {
+	if text != "" && text[0] != '/' {
+		return fmt.Errorf("%q does not begin with /; write /%s", text, text)
+	}
+	return nil
+}
+
+// parseProtocol parses the name of a sub-protocol, which is a token of RFC 9110.
+func parseProtocol(text string) (string, error) {
+	isToken := func(r rune) bool {
+		return r > ' ' && r < 0x7f && !strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	}
+	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return !isToken(r) }) {
+		return "", fmt.Errorf("%q is not the name of a sub-protocol; use letters, digits, '-', '.' and '_'", text)
+	}
+	return text, nil
+}
+
+// parsePattern parses a shell pattern of channels.
+func parsePattern(text string) (string, error) {
+	if _, err := path.Match(text, ""); err != nil {
+		return "", fmt.Errorf("%q is not a pattern of channels like jobs.*", text)
+	}
+	return text, nil
+}
