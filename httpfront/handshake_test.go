@@ -219,7 +219,9 @@ func TestAcceptanceWaitsForItsBarrier(t *testing.T) {
 		s.layer.Send(t.Context(), disk.after(2), app.channel, fields(t, msg{"accept": true}))
 		synctest.Wait()
 		disk.finish(2, asgi.ErrStoreFailed)
-		c.response().check(t, 500)
+		if a := c.response().check(t, 500); !strings.Contains(a.body, "could not be stored") {
+			t.Errorf("body %q", a.body)
+		}
 		app.disconnected(1006, 1)
 	})
 }

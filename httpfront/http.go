@@ -249,7 +249,7 @@ func (x *exchange) disconnect() {
 func (x *exchange) apply(e entry) (done bool, err error) {
 	if e.err != nil {
 		x.s.log.Error("a response was not sent because its data could not be stored", logkey.Channel, x.channel, logkey.Error, e.err)
-		return true, x.fail("")
+		return true, x.fail(refusedUnstored)
 	}
 	p, problem := parseReply(e.message, x.status == 0)
 	if p.abort && problem == nil && x.status != 0 {
@@ -260,7 +260,7 @@ func (x *exchange) apply(e entry) (done bool, err error) {
 	}
 	if problem != nil {
 		x.s.log.Error("a response cannot be sent", logkey.Channel, x.channel, keyKey, problem.key, logkey.Problem, problem.what)
-		return true, x.fail(problem.Error())
+		return true, x.fail(refusedReply(problem.Error()))
 	}
 	switch {
 	case p.push != nil:
@@ -274,12 +274,12 @@ func (x *exchange) apply(e entry) (done bool, err error) {
 	return x.write(p)
 }
 
-// fail replies with 500, or aborts a response that has started.
-func (x *exchange) fail(problem string) error {
+// fail sends the refusal, or aborts a response that has started.
+func (x *exchange) fail(f refusal) error {
 	if x.status != 0 {
 		return errAborted
 	}
-	x.refuse(refusedReply(problem))
+	x.refuse(f)
 	return nil
 }
 
@@ -298,7 +298,7 @@ func (x *exchange) begin(p reply) (done bool, err error) {
 	if problem := x.checkLength(p); problem != nil {
 		clear(h)
 		x.s.log.Error("a response cannot be sent", logkey.Channel, x.channel, keyKey, problem.key, logkey.Problem, problem.what)
-		return true, x.fail(problem.Error())
+		return true, x.fail(refusedReply(problem.Error()))
 	}
 	x.frame(h, p)
 	x.closeIfUnread(h)

@@ -41,6 +41,8 @@ var (
 		advice: "It replied to the handshake with close.", closeConn: true}
 	refusedNoUpgrade = refusal{status: http.StatusNotImplemented, title: "WebSockets cannot be opened here",
 		advice: "The HTTP server here does not support taking over a connection (http.Hijacker).", closeConn: true}
+	refusedUnstored = refusal{status: http.StatusInternalServerError, title: "The server cannot write to its disk",
+		advice: "The application sent a response, but the data that belongs to it could not be stored, so the response was dropped. The server's log has the cause, for example a full disk."}
 	refusedHandshakeLate = refusal{status: http.StatusForbidden, title: "This WebSocket handshake got no reply",
 		advice: "Check that a worker is running that receives websocket.connect and replies {accept: True}.", closeConn: true}
 )
@@ -62,11 +64,8 @@ func refusedTimeout(d time.Duration) refusal {
 }
 
 func refusedReply(problem string) refusal {
-	advice := "The message of the application is not a valid response; see the log."
-	if problem != "" {
-		advice = "The message of the application is not a valid response: " + sentence(problem)
-	}
-	return refusal{status: http.StatusInternalServerError, title: "The application's response cannot be sent", advice: advice}
+	return refusal{status: http.StatusInternalServerError, title: "The application's response cannot be sent",
+		advice: "The message of the application is not a valid response: " + sentence(problem)}
 }
 
 func refusedBroken(err error) refusal {

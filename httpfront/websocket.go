@@ -213,8 +213,7 @@ func (c *socket) checkReply(e entry) (p socketReply, f *refusal, done bool) {
 		return p, &refusedStopping, true
 	case e.err != nil:
 		c.s.log.Error("a WebSocket handshake was refused because the data of its reply could not be stored", logkey.Channel, c.channel, logkey.Error, e.err)
-		broken := refusedBroken(e.err)
-		return p, &broken, true
+		return p, &refusedUnstored, true
 	}
 	p, bad := parseSocketReply(e.message, true)
 	switch {
