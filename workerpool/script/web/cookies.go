@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -76,11 +77,29 @@ func (r *Response) setCookie(_ *starlark.Thread, args starlark.Tuple, kwargs []s
 	if err := cookieSite(&c, sameSite); err != nil {
 		return nil, err
 	}
-	if err := c.Valid(); err != nil {
-		return nil, fmt.Errorf("set_cookie: %s", strings.TrimPrefix(err.Error(), "http: "))
+	if err := checkCookie(&c); err != nil {
+		return nil, fmt.Errorf("set_cookie: %w", err)
 	}
 	r.headers = append(r.headers, header{"set-cookie", c.String()})
 	return starlark.None, nil
+}
+
+// checkCookie returns an error for a cookie that a browser would ignore or never
+// send back.
+func checkCookie(c *http.Cookie) error {
+	if c.Path != "" && c.Path[0] != '/' {
+		return fmt.Errorf("the path is %q; it must begin with /", c.Path)
+	}
+	for i := range len(c.Path) {
+		// A browser escapes these in a URL, so that no URL has this path.
+		if b := c.Path[i]; b <= ' ' || b >= 0x7f || strings.IndexByte("\"#;<>?\\^`{}", b) >= 0 {
+			return explain.Hintf("write quote(path) here", "the path contains %q, which no URL's path contains", firstRune(c.Path[i:]))
+		}
+	}
+	if err := c.Valid(); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "http: "))
+	}
+	return nil
 }
 
 // cookieValue returns the value as text. It fails if a cookie cannot contain the
@@ -156,8 +175,8 @@ func (r *Response) deleteCookie(_ *starlark.Thread, args starlark.Tuple, kwargs 
 	if err := starlark.UnpackArgs("delete_cookie", args, kwargs, "name", &c.Name, "path?", &c.Path, "domain?", &c.Domain); err != nil {
 		return nil, err
 	}
-	if err := c.Valid(); err != nil {
-		return nil, fmt.Errorf("delete_cookie: %s", strings.TrimPrefix(err.Error(), "http: "))
+	if err := checkCookie(&c); err != nil {
+		return nil, fmt.Errorf("delete_cookie: %w", err)
 	}
 	r.headers = append(r.headers, header{"set-cookie", c.String()})
 	return starlark.None, nil

@@ -127,7 +127,10 @@ func TestInvalidCookiesAreErrors(t *testing.T) {
 		{`"a", "x", samesite="never"`, `must be "Lax", "Strict" or "None"`, ""},
 		{`"a", "x", max_age="1"`, "max_age: got string, want int (in seconds)", ""},
 		{`"a", "x", expires="soon"`, "in seconds since 1970", ""},
-		{`"a", "x", path="/;b"`, "invalid byte ';' in Cookie.Path", ""},
+		{`"a", "x", path="/;b"`, `the path contains ";", which no URL's path contains`, "quote(path)"},
+		{`"a", "x", path='/a"b'`, `the path contains "\""`, "quote(path)"},
+		{`"a", "x", path="/é"`, `the path contains "é"`, "quote(path)"},
+		{`"a", "x", path="a"`, `the path is "a"; it must begin with /`, ""},
 	} {
 		_, err := respond(t, folder(t, nil), "def view(request):\n  r = HttpResponse()\n  r.set_cookie("+c[0]+")\n  return r\n", get("/"))
 		checkError(t, c[0], err, c[1], c[2])
