@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"asgibox/internal/command"
+	"asgibox/internal/console"
 	"asgibox/internal/devserver"
 	"asgibox/internal/flagvalue"
 	"asgibox/internal/logkey"
@@ -121,7 +122,7 @@ func (l *lint) printWarnings(w io.Writer) {
 		if p.Line > 0 {
 			place = fmt.Sprintf("%s:%d", p.File, p.Line)
 		}
-		fmt.Fprintf(w, "%s: warning: %s\n", place, p.Message)
+		fmt.Fprintln(w, console.Printable(place+": warning: "+p.Message))
 	}
 }
 

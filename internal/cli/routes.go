@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"asgibox/internal/command"
+	"asgibox/internal/console"
 	"asgibox/workerpool/script"
 )
 
@@ -69,7 +70,7 @@ gets a WebSocket, and their arguments; if there is none, show similar routes.`),
 func printRoutes(w io.Writer, r script.Routing) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, route := range r.Routes {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", route.Channel, route.Pattern, route.Consumer)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", route.Channel, console.Printable(route.Pattern), route.Consumer)
 	}
 	return table.Flush()
 }
@@ -83,16 +84,16 @@ func (l *lint) printFound(w io.Writer, found []script.Found) {
 		case f.Route.Consumer != "":
 			fmt.Fprintf(w, "%s: %s", f.Channel, f.Route.Consumer)
 			if len(f.Arguments) > 0 {
-				fmt.Fprintf(w, " with %s", strings.Join(f.Arguments, ", "))
+				fmt.Fprintf(w, " with %s", console.Printable(strings.Join(f.Arguments, ", ")))
 			}
-			fmt.Fprintf(w, "  (%s)\n", f.Route.Pattern)
+			fmt.Fprintf(w, "  (%s)\n", console.Printable(f.Route.Pattern))
 		case len(f.Methods) > 0:
 			fmt.Fprintf(w, "%s: 405, the path allows %s\n", f.Channel, strings.Join(f.Methods, ", "))
 		default:
 			fmt.Fprintf(w, "%s: no route\n", f.Channel)
 		}
 		for _, near := range f.Near {
-			fmt.Fprintf(w, "  %s\n", near)
+			fmt.Fprintf(w, "  %s\n", console.Printable(near))
 		}
 	}
 }

@@ -161,6 +161,9 @@ func (c *client) table(heading string, rows [][]string) error {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, strings.ReplaceAll(heading, " ", "\t"))
 	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = oneLine(cell) // paths and handlers come from clients and applications
+		}
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()

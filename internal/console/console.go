@@ -153,7 +153,7 @@ func (h *Handler) plain(l *line, r slog.Record, attrs []slog.Attr) {
 	}
 	for _, a := range attrs {
 		if _, ok := a.Value.Any().(error); !ok {
-			l.colored(dim, " "+a.Key+"=")
+			l.colored(dim, " "+Printable(a.Key)+"=")
 			l.WriteString(value(a.Value))
 		}
 	}

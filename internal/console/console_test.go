@@ -37,7 +37,7 @@ func TestRequestsAreOneLineEach(t *testing.T) {
 func TestControlCharactersAreReplaced(t *testing.T) {
 	got := written(Options{Color: false}, func(l *slog.Logger) {
 		l.Info("HTTP", "method", "GET", "path", "/\x1b[2J\r\n\u009b", "status", 200, "duration", time.Second)
-		l.Warn("odd\x1b", "path", "/\x1b[2J", "error", errors.New("a\x1bb"))
+		l.Warn("odd\x1b", "path", "/\x1b[2J", "error", errors.New("a\x1bb"), "key\x1b", 1)
 	})
 	if strings.ContainsAny(got, "\x1b\r\u009b") {
 		t.Errorf("%q", got)

@@ -54,8 +54,11 @@ type Options struct {
 	Predeclared starlark.StringDict
 }
 
-// Error explains an error. Every error gets at least a message.
-func Error(err error, o Options) Explanation {
+// Error explains an error. Every error gets at least a message. The texts of the
+// explanation contain no control characters except line ends and tabs.
+func Error(err error, o Options) Explanation { return o.explain(err).printable() }
+
+func (o Options) explain(err error) Explanation {
 	var (
 		wrong   syntax.Error
 		names   resolve.ErrorList
@@ -100,7 +103,7 @@ func (o Options) running(err *starlark.EvalError) Explanation {
 		names resolve.ErrorList
 	)
 	if errors.As(cause, &inner) || errors.As(cause, &wrong) || errors.As(cause, &names) {
-		e := Error(cause, o)
+		e := o.explain(cause)
 		e.Frames = append(o.stack(err.CallStack), e.Frames...)
 		return e
 	}
