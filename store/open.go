@@ -189,9 +189,12 @@ func openError(path string, err error) error {
 	return fmt.Errorf("%w: %w", errDamaged, err)
 }
 
+// damagedSuffix begins the rest of the name of a renamed file.
+const damagedSuffix = ".damaged-"
+
 // moveAside renames a damaged file to an unused name.
 func moveAside(path string) (aside string, err error) {
-	base := path + ".damaged-" + time.Now().Format("20060102-150405")
+	base := path + damagedSuffix + time.Now().Format("20060102-150405")
 	aside = base
 	for n := 2; ; n++ {
 		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {

@@ -58,12 +58,15 @@ the browser. For other users set --tls-cert and --tls-key.
 `, made, c.Path, strings.Join(hosts(c.TLS.Leaf), ", "), c.TLS.Leaf.NotAfter.Format("2 January 2006"))
 }
 
+// KeyFile is the name of the file with the private key.
+const KeyFile = "dev-key.pem"
+
 // Load returns the certificate in the folder. It makes a new one if there is
 // none, or if it cannot be read, ends soon or is not valid for one of the hosts.
 // Load makes the folder if necessary. Only the owner can read the files.
 func Load(folder string, extraHosts ...string) (*Certificate, error) {
 	want := slices.Concat(names, extraHosts)
-	certPath, keyPath := filepath.Join(folder, "dev-cert.pem"), filepath.Join(folder, "dev-key.pem")
+	certPath, keyPath := filepath.Join(folder, "dev-cert.pem"), filepath.Join(folder, KeyFile)
 	if pair, err := tls.LoadX509KeyPair(certPath, keyPath); err == nil && valid(pair.Leaf, want, time.Now()) {
 		return &Certificate{TLS: pair, Path: certPath}, nil
 	}

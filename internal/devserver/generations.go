@@ -42,7 +42,7 @@ type poolEvents struct {
 func newGenerations(app string, o *Options, layer asgi.Layer, log *slog.Logger, written []string, events poolEvents) (*generations, error) {
 	g := &generations{app: app, log: log, events: events}
 	scripts := o.Script
-	scripts.Layer, scripts.Log = layer, log
+	scripts.Layer, scripts.Log, scripts.Private = layer, log, privateFiles(app, o)
 	g.loader = script.NewLoader(app, scripts)
 	pool := o.Pool
 	pool.Log, pool.ErrorPage = log, g.loader.ErrorPage

@@ -31,6 +31,8 @@ type Options struct {
 	// Live adds a small script to HTML pages that reloads them when the
 	// application changes.
 	Live bool
+	// Private are files of the server, which applications must not serve.
+	Private []string
 	// Log receives the output of print and log. By default it is discarded.
 	Log *slog.Logger
 }

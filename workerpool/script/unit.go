@@ -51,7 +51,7 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 		warnings: make(map[string]bool),
 		compiled: make(map[string]*starlark.Program),
 	}
-	u.web = web.NewEnv(root)
+	u.web = web.NewEnv(root, u.isPrivate)
 	if u.names, err = u.predeclared(); err != nil {
 		l.saveFiles(u)
 		u.close()

@@ -20,7 +20,7 @@ import (
 
 // A file is the content of a FileResponse.
 type file struct {
-	root *os.Root
+	env  *Env
 	name string
 }
 
@@ -39,14 +39,16 @@ func (e *Env) fileResponse(_ *starlark.Thread, b *starlark.Builtin, args starlar
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}
-	if _, err := regularFile(e.root, name); err != nil {
+	f, _, err := e.open(name)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), fileError(e.root, name, err))
 	}
+	f.Close()
 	if contentType == "" {
 		contentType = typeOf(name)
 	}
 	r := newResponse(200, contentType)
-	r.file = &file{e.root, name}
+	r.file = &file{e, name}
 	if filename == "" {
 		filename = path.Base(name)
 	}
@@ -90,7 +92,30 @@ func hasForeignSeparator(name string) bool {
 	return os.PathSeparator != '/' && strings.ContainsRune(name, os.PathSeparator)
 }
 
-var errNotRegular = errors.New("it is not a regular file")
+var (
+	errNotRegular = errors.New("it is not a regular file")
+	errPrivate    = errors.New("it is never sent to clients, because it belongs to the application's code or settings, or to the server")
+)
+
+// open opens a regular file that may be served.
+func (e *Env) open(name string) (*os.File, fs.FileInfo, error) {
+	if _, err := regularFile(e.root, name); err != nil {
+		return nil, nil, err
+	}
+	f, err := e.root.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && e.private(info) {
+		err = errPrivate
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
 
 // regularFile returns the information about a regular file. Call it before the
 // file is opened, because opening a pipe would wait for a writer.
@@ -105,7 +130,7 @@ func regularFile(root *os.Root, name string) (fs.FileInfo, error) {
 // fileError describes why a file cannot be read. If there is no such file, it
 // suggests a similar name.
 func fileError(root *os.Root, name string, err error) error {
-	if errors.Is(err, errNotRegular) {
+	if errors.Is(err, errNotRegular) || errors.Is(err, errPrivate) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -130,15 +155,11 @@ func fileNames(root *os.Root, folder string) []string {
 
 // serve sends the file, a range of it, or a 304 if it has not changed.
 func (r *Response) serve(req *Request, s *Sender) error {
-	f, err := r.file.root.Open(r.file.name)
+	f, info, err := r.file.env.open(r.file.name)
 	if err != nil {
-		return fileError(r.file.root, r.file.name, err)
+		return fileError(r.file.env.root, r.file.name, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	w := &responseWriter{sender: s, header: http.Header{}}
 	for _, h := range r.headers {
 		w.header.Add(h.name, h.value)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"os"
 	"path"
 	"strings"
 
@@ -15,10 +14,10 @@ import (
 
 // Static serves the files of a folder under a prefix of paths. It serves no
 // listings, no index files, no Starlark files and no names that begin with a
-// dot.
+// dot. No name, not even that of a link, serves a private file.
 type Static struct {
 	prefix, dir string
-	root        *os.Root
+	env         *Env
 }
 
 // Static returns a Static for a folder inside the application's folder.
@@ -40,7 +39,7 @@ func (e *Env) Static(prefix, directory string) (*Static, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("static: %s is not a folder", dir)
 	}
-	return &Static{prefix, dir, e.root}, nil
+	return &Static{prefix, dir, e}, nil
 }
 
 // String returns the route as scripts write it.
@@ -62,11 +61,7 @@ func (s *Static) Serve(req *Request, out *Sender) error {
 	if !ok {
 		return w.plain(http.StatusNotFound, "there is no such file")
 	}
-	info, err := regularFile(s.root, name)
-	if err != nil {
-		return w.plain(http.StatusNotFound, "there is no such file")
-	}
-	f, err := s.root.Open(name)
+	f, info, err := s.env.open(name)
 	if err != nil {
 		return w.plain(http.StatusNotFound, "there is no such file")
 	}

@@ -10,6 +10,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"go.starlark.net/starlark"
@@ -20,12 +21,14 @@ import (
 // folder.
 type Env struct {
 	root      *os.Root
+	private   func(fs.FileInfo) bool
 	templates templates
 }
 
-// NewEnv returns the environment of the application in a folder.
-func NewEnv(root *os.Root) *Env {
-	e := &Env{root: root}
+// NewEnv returns the environment of the application in a folder. Files for which
+// private returns true are not served under any name.
+func NewEnv(root *os.Root, private func(fs.FileInfo) bool) *Env {
+	e := &Env{root: root, private: private}
 	e.templates.root = root
 	return e
 }

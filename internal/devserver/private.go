@@ -1,0 +1,22 @@
+package devserver
+
+import (
+	"path/filepath"
+
+	"asgibox/httpfront/devcert"
+	"asgibox/store"
+)
+
+// privateFiles returns the files of the server that the application must not
+// serve. The files in the default folder may come from an earlier server.
+func privateFiles(app string, o *Options) []string {
+	folder := filepath.Join(filepath.Dir(app), dataFolderName)
+	files := append(store.Files(filepath.Join(folder, dataFileName)), filepath.Join(folder, devcert.KeyFile))
+	if o.DataFile != "" && o.DataFile != MemoryStore {
+		files = append(files, store.Files(o.DataFile)...)
+	}
+	if o.TLS.Key != "" {
+		files = append(files, o.TLS.Key)
+	}
+	return files
+}

@@ -1,0 +1,62 @@
+//go:build !windows
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The store lies where static serves files, and links give every private file
+// another name.
+func TestPrivateFilesAreNeverServed(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("data/store.db.damaged-20200101-000000", "SECRET")
+	write(".asgibox/dev-key.pem", "SECRET")
+	write(".asgibox/channels.db", "SECRET")
+	write(".env", "PASSWORD=SECRET")
+	write("helpers.txt", "secret = \"SECRET\"\n")
+	write("public.txt", "public")
+	write("app.star", `load("helpers.txt", "secret")
+def file(request):
+    return FileResponse(request.GET["name"])
+channel_routing = [view("/file", file), static("/", ".")]
+# SECRET
+`)
+	p := startIn(t, dir, "app.star", "--store", filepath.Join(dir, "data", "store.db"))
+	p.waitFor(`generation 1`)
+	served := []string{"helpers.txt", "app.star", ".env", ".asgibox/channels.db", ".asgibox/dev-key.pem"}
+	for _, name := range []string{"store.db", "store.db.run", "store.db.damaged-20200101-000000"} {
+		served = append(served, "data/"+name)
+	}
+	for i, name := range served {
+		hard, soft := fmt.Sprintf("hard%d.txt", i), fmt.Sprintf("soft%d.txt", i)
+		if err := errors.Join(os.Link(filepath.Join(dir, name), filepath.Join(dir, hard)), os.Symlink(name, filepath.Join(dir, soft))); err != nil {
+			t.Fatal(err)
+		}
+		for _, alias := range []string{name, hard, soft} {
+			if status, body := p.get("/" + alias); status != 404 {
+				t.Errorf("static serves %s as %s: %d %.40q", name, alias, status, body)
+			}
+			if status, body := p.get("/file?name=" + alias); status != 500 || !strings.Contains(body, "never sent to clients") {
+				t.Errorf("FileResponse serves %s as %s: %d %.40q", name, alias, status, body)
+			}
+		}
+	}
+	for _, path := range []string{"/public.txt", "/file?name=public.txt"} {
+		if status, body := p.get(path); status != 200 || body != "public" {
+			t.Errorf("%s: %d %q", path, status, body)
+		}
+	}
+}
