@@ -201,8 +201,8 @@ func prependPath(step string, err error) error {
 	return &InvalidMessageError{step + path, invalid.Reason}
 }
 
-// pathStep returns a key as a step of a path. A key of other characters than
-// letters, digits, "_" and "-" is quoted.
+// pathStep returns a key as a step of a path. A key with characters other
+// than letters, digits, "_" and "-" is quoted.
 func pathStep(key string) string {
 	for i := 0; i < len(key); i++ {
 		c := key[i]

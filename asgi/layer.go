@@ -156,7 +156,7 @@ type Readers interface {
 type KV interface {
 	// Get returns the value and reports whether there is one.
 	Get(ctx context.Context, c *Cause, key string) (any, bool, error)
-	// Set stores a value. If ttl is above zero, the value expires after it.
+	// Set stores a value. If ttl is above zero, the value expires after that time.
 	// A Volatile value is held in memory only.
 	Set(ctx context.Context, c *Cause, key string, value any, ttl time.Duration, opts ...SendOption) error
 	// Delete removes a value, if there is one.

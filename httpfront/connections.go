@@ -101,7 +101,7 @@ func (b *mailbox) waiting() (messages, bytes int) {
 }
 
 // CloseConnection closes the WebSocket of a reply channel with a code and a
-// reason, when the messages that wait for it are written.
+// reason, after the messages that wait for it are written.
 func (s *Server) CloseConnection(channel string, code int, reason string) error {
 	if !asgi.CanSendCloseCode(int64(code)) {
 		return fmt.Errorf("the close code %d may not be sent", code)

@@ -12,7 +12,7 @@ const (
 	mailboxMessages = 1000
 	mailboxBytes    = 16 << 20
 	allBytes        = 256 << 20
-	// minBytes is how much a mailbox may hold although all together hold
+	// minBytes is how much a mailbox may hold even if all mailboxes hold
 	// allBytes, so that clients that read are not affected by others.
 	minBytes = 128 << 10
 )

@@ -16,7 +16,7 @@ const (
 )
 
 // names makes the local parts of reply channels. They consist of letters, never
-// repeat, and come in no obvious order, so that no program relies on one.
+// repeat, and come in no obvious order, so that no program relies on their order.
 type names struct {
 	first uint64
 	count atomic.Uint64

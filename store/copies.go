@@ -4,7 +4,8 @@ import "asgibox/asgi"
 
 // copies are the members' copies of one durable message to a group. The file
 // has the message once, with a list of its copies. A copy that was taken is
-// noted beside it; when the last one is taken, all of it is deleted.
+// noted beside the message. When the last copy is taken, the message and the
+// notes are deleted.
 type copies struct {
 	id       uint64
 	message  asgi.Message

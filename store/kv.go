@@ -137,7 +137,7 @@ func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]strin
 
 // withValue calls f with the value of the key, or nil if it has none, while the
 // lock is held. f returns the key's new value. withValue raises the barrier of c
-// to the value's last change; if there is no value then to the last change of
+// to the value's last change or, if there is no value, to the last change of
 // any value, because it is not known which change deleted it.
 func (s *Store) withValue(c *asgi.Cause, key string, f func(now int64, v *value) (*value, error)) error {
 	if err := checkKey(key); err != nil {

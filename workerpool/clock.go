@@ -101,7 +101,7 @@ func (c *clocks) due(now time.Time) (due []Clock, wait time.Duration) {
 const maxDelayed = 10000
 
 // sendDelayed sends a volatile message after a time, unless the pool shuts
-// down before.
+// down before then.
 func (p *Pool) sendDelayed(after time.Duration, cause *asgi.Cause, channel string, m asgi.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

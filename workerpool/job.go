@@ -93,7 +93,7 @@ func (j *Job) SendLater(ctx context.Context, due time.Time, channel string, m as
 
 // PutBack sends the message of the job, or a changed one, to its channel again
 // after a time, so that another handler can reply. A volatile message stays
-// volatile and is dropped if the pool shuts down before.
+// volatile and is dropped if the pool shuts down before then.
 func (j *Job) PutBack(ctx context.Context, after time.Duration, channel string, m asgi.Message) error {
 	if !j.Delivery.Volatile {
 		if err := j.SendLater(ctx, time.Now().Add(after), channel, m); err != nil {

@@ -117,8 +117,8 @@ func readAll(b []byte) (any, error) {
 	return v, nil
 }
 
-// value reads one value from the start of b. The value is nested in depth
-// others.
+// value reads one value from the start of b. Depth is the number of
+// values around it.
 func (u *unpacker) value(b []byte, depth int) (v any, rest []byte, err error) {
 	switch msgp.NextType(b) {
 	case msgp.StrType:

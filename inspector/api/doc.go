@@ -1,6 +1,5 @@
 // Package api defines what the control server and its callers share: the types
-// of requests and responses with their JSON names, the errors with their HTTP
-// statuses, and a [Client].
+// of requests and responses with their JSON names, and a [Client].
 //
 // Times are Unix milliseconds and durations are milliseconds, as JavaScript
 // has them; zero stands for none. See [UnixMilli] and [Milliseconds].

@@ -12,7 +12,7 @@ import (
 )
 
 // gotLines returns the present replies as lines. If the recording has only the
-// start of a response, it returns as many messages of it.
+// start of a response, gotLines returns no more messages than the recording has.
 func (c *connection) gotLines() []string {
 	got := c.got
 	if n := len(c.want); !c.socket && len(got) > n && (n == 0 || unfinished(c.want[n-1])) {

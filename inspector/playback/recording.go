@@ -86,9 +86,9 @@ func Read(r io.Reader) (*Recording, error) {
 	return p, nil
 }
 
-// findConnections joins messages to connections. It leaves out connections
-// that were recorded in part: WebSockets that were open before or miss frames,
-// and requests with a body in several messages.
+// findConnections assigns each message to its connection. It leaves out
+// connections that were recorded in part: WebSockets that were open before the
+// recording or lack frames, and requests with a body in several messages.
 func (p *Recording) findConnections() {
 	byReply := make(map[string]*connection)
 	for _, m := range p.messages {

@@ -44,7 +44,7 @@ func (f *flags) addresses() command.FlagGroup {
 	g.Var(flagvalue.Number{To: &o.Listen.FD, Max: maxFD}, "fd", "inherited file descriptor to listen on")
 	g.StringVar(&o.Listen.UDP, "udp", "", "address to receive datagrams on, like 127.0.0.1:9000")
 	g.BoolVar(&o.TLS.Development, "tls", false, "serve HTTPS and HTTP/2 with a development certificate, generated once and reused")
-	g.StringVar(&o.Control, "control", "", `address of the inspector and the commands for a running server, or "off" (default 127.0.0.1:8001, or a free port if that is taken)`)
+	g.StringVar(&o.Control, "control", "", `address of the control server, for the inspector and the commands, or "off" (default 127.0.0.1:8001, or a free port if that is taken)`)
 	g.StringVar(&o.TLS.Cert, "tls-cert", "", "PEM file with the certificate for HTTPS and HTTP/2")
 	g.StringVar(&o.TLS.Key, "tls-key", "", "PEM file with the key of the certificate")
 	g.BoolVar(&o.Front.H2C, "h2c", false, "accept HTTP/2 without TLS")
@@ -56,13 +56,13 @@ func (f *flags) addresses() command.FlagGroup {
 func (f *flags) layer() command.FlagGroup {
 	g, o := command.NewGroup("Channel layer"), &f.options
 	g.StringVar(&o.DataFile, "store", "", `file for data that must survive a restart, or "memory" (default .asgibox/channels.db beside the application)`)
-	g.Var(flagvalue.Choice{To: &f.sync, Choices: []string{"full", "none"}}, "sync", "none does not wait for the disk: after a power cut, acknowledged messages may be lost")
+	g.Var(flagvalue.Choice{To: &f.sync, Choices: []string{"full", "none"}}, "sync", "whether a write waits for the disk; with none, a power cut may lose acknowledged messages")
 	g.Var(flagvalue.Number{To: &o.Store.Capacity, Min: 1, Max: store.MaxCapacity}, "capacity", "maximum number of messages in a channel")
 	g.Var(flagvalue.List[store.PatternCapacity]{To: &o.Store.ChannelCapacity, Parse: store.ParsePatternCapacity, Kind: "pattern=N"},
 		"channel-capacity", "maximum number of messages in channels whose names match; may be repeated, the first match wins")
-	g.Var(flagvalue.Size[int]{To: &o.Store.Memory}, "memory", "memory limit for all queues together")
+	g.Var(flagvalue.Size[int]{To: &o.Store.Memory}, "memory", "memory limit for all queues together, and for a handler")
 	g.Var(flagvalue.Duration{To: &o.Store.Expiry}, "expiry", "time after which an unread message expires")
-	g.Var(flagvalue.Duration{To: &o.Store.GroupExpiry}, "group-expiry", "time after the last add at which a group membership ends")
+	g.Var(flagvalue.Duration{To: &o.Store.GroupExpiry}, "group-expiry", "lifetime of a group membership, from the last add")
 	g.Var(flagvalue.List[chaos.Rule]{To: &o.Chaos, Parse: chaos.Parse, Kind: "rule", Separator: " "},
 		"chaos", "rule that drops, delays or reorders messages, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; may be repeated")
 	g.Var(flagvalue.Size[int]{To: &o.Store.MaxMessage}, "max-message", "maximum size of the payload of a message")

@@ -126,8 +126,8 @@ func (l *lint) printWarnings(w io.Writer) {
 	}
 }
 
-// printError prints an error as a line that editors understand and the source
-// lines around its place.
+// printError prints an error: first a line that editors understand, then the
+// source lines around the place of the error.
 func (l *lint) printError(w io.Writer, err error) error {
 	line, more := l.explain(err).Split(command.InColor(w))
 	fmt.Fprintln(w, line)

@@ -79,7 +79,7 @@ func newPause() *cobra.Command {
 		Use:   "pause CHANNEL",
 		Short: "Hold the messages of a channel",
 		Long: `pause sets a breakpoint on a channel: its messages wait and do not expire, while
-sockets stay open. step delivers one message, resume all.`,
+sockets stay open. step delivers one message, resume delivers all messages.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeChannels,
 	}, nil, func(c *client, args []string) error {

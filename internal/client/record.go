@@ -26,9 +26,9 @@ func newRecord() *cobra.Command {
 		Short: "Record the traffic of a running server",
 		Long: `record writes the messages from sockets and the replies to them to a file, or
 to standard output for -, until Ctrl-C. Each message is a line of JSON. A filter,
-written as for tail, selects messages. play plays the file. In heavy traffic only
-some chains of messages are recorded, but each of them completely. The file may
-be in the application's folder: the server does not watch it.`,
+written as for tail, selects messages. The command play plays the file. In heavy
+traffic only some chains of messages are recorded, but each of them completely.
+The file may be in the application's folder: the server does not watch it.`,
 		Args: cobra.MinimumNArgs(1),
 	}, nil, func(c *client, args []string) error {
 		started := func() { fmt.Fprintln(c.errOut, "recording; press Ctrl-C to stop") }
@@ -91,12 +91,13 @@ through the channel layer and with its own reply channels, and compares the
 replies: status, headers and content of responses, and the messages to sockets
 in order. Names of connections, times, UUIDs and the values of cookies change
 from run to run and are not compared. play sends a message when the messages
-before it have got the recorded replies, or when it is clear that they will not.
-It prints differences as lines, with a minus for recorded lines and a plus for
-new ones; the exit status is then 1.
+before it have received the recorded replies, or when it is clear that they will
+not receive them. It prints differences as lines, with a minus for recorded lines
+and a plus for new ones. If there are differences, the exit status is 1.
 
 A playback has real effects: it changes state, and groups send to their current
-members. To protect a server, play against another one that has its own store.`,
+members. To protect a server, play the recording against another server that has
+its own store.`,
 		Example: "  asgibox record traffic.jsonl\n  asgibox play traffic.jsonl --full-speed",
 		Args:    cobra.ExactArgs(1),
 	}, func(g command.FlagGroup) {

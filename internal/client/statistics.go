@@ -62,7 +62,7 @@ func newKill() *cobra.Command {
 	return newCommand(&cobra.Command{
 		Use:               "kill SOCKET…",
 		Short:             "Close WebSockets of a running server",
-		Long:              "kill closes WebSockets. Name each by its reply channel, or the end of it, as ps prints it.",
+		Long:              "kill closes WebSockets. Name each one by its reply channel, or by the end of\nits reply channel, as ps prints it.",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeSockets,
 	}, func(g command.FlagGroup) {

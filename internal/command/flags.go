@@ -42,7 +42,7 @@ func AddFlags(cmd *cobra.Command, groups ...FlagGroup) {
 			fmt.Fprintf(w, "\n%s:\n%s", g.Title, g.FlagUsages())
 		}
 		fmt.Fprintln(w, "\nWrite durations as 90, 90s or 1m30s ("+flagvalue.DurationRange+"); -1 means forever. Write sizes as 65536, 64k or 1MiB ("+flagvalue.SizeRange+")."+
-			"\nEach flag has an environment variable: ASGIBOX_HTTP_TIMEOUT for --http-timeout. Separate the items of a list by commas there.")
+			"\nEach flag has an environment variable: ASGIBOX_HTTP_TIMEOUT for --http-timeout. In a variable, separate the items of a list with commas.")
 		return nil
 	})
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return FromEnvironment(cmd.Flags()) }
