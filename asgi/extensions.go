@@ -9,6 +9,7 @@ const (
 	ExtState      = "state"      // [KV]
 	ExtReaders    = "readers"    // [Readers]
 	ExtPutBack    = "putback"    // [PutBack]
+	ExtAcceptors  = "acceptors"  // [Acceptors]
 )
 
 // A Partial layer wraps another layer and offers the extensions that the other
@@ -48,7 +49,7 @@ func OrUnsupported[E any](l Layer) E {
 // Extensions returns the names of the extensions that the layer has.
 func Extensions(l Layer) []string {
 	var names []string
-	for _, name := range []string{ExtGroups, ExtFlush, ExtStatistics, ExtDelay, ExtState, ExtReaders, ExtPutBack} {
+	for _, name := range []string{ExtGroups, ExtFlush, ExtStatistics, ExtDelay, ExtState, ExtReaders, ExtPutBack, ExtAcceptors} {
 		if Offers(l, name) {
 			names = append(names, name)
 		}
@@ -74,6 +75,8 @@ func Offers(l Layer, extension string) bool {
 		_, ok = As[Readers](l)
 	case ExtPutBack:
 		_, ok = As[PutBack](l)
+	case ExtAcceptors:
+		_, ok = As[Acceptors](l)
 	}
 	return ok
 }
@@ -94,6 +97,8 @@ func nameOf[E any]() string {
 		return ExtReaders
 	case *PutBack:
 		return ExtPutBack
+	case *Acceptors:
+		return ExtAcceptors
 	}
 	return ""
 }

@@ -19,6 +19,7 @@ var _ interface {
 	KV
 	Readers
 	PutBack
+	Acceptors
 } = Unsupported{}
 
 // An unsupportedError says which extension the layer does not have. It matches
@@ -35,6 +36,7 @@ const (
 	noLater      unsupportedError = "cannot send later"
 	noState      unsupportedError = "keeps no state"
 	noPutBack    unsupportedError = "cannot put messages back"
+	noOffers     unsupportedError = "cannot offer messages"
 )
 
 func (Unsupported) GroupAdd(context.Context, *Cause, string, string) error     { return noGroups }
@@ -87,3 +89,9 @@ func (Unsupported) Swap(context.Context, *Cause, string, any, any) (bool, error)
 func (Unsupported) HasReader(string) bool { return true }
 
 func (Unsupported) PutBack(Delivery) error { return noPutBack }
+
+func (Unsupported) Accept(Acceptor) (Offering, error) { return nil, noOffers }
+
+func (Unsupported) SendWhenRoom(context.Context, *Cause, time.Duration, string, Message, ...SendOption) error {
+	return noOffers
+}

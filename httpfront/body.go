@@ -227,9 +227,7 @@ func (u *upload) send(ctx context.Context, content []byte, more, closed bool) er
 		asgi.Field{Key: asgi.KeyClosed, Value: closed},
 	)
 	if err == nil {
-		err = retry(ctx, func() error {
-			return u.x.s.layer.Send(ctx, u.x.s.cause(), u.channel, m, asgi.Volatile)
-		})
+		err = u.x.s.sendWhenRoom(ctx, u.x.s.cause(), forever, u.channel, m)
 	}
 	if err == nil {
 		u.x.progress.Store(time.Now().UnixNano())
@@ -237,23 +235,6 @@ func (u *upload) send(ctx context.Context, content []byte, more, closed bool) er
 		u.x.s.log.Error("a piece of a request body could not be sent", logkey.Channel, u.channel, logkey.Error, err)
 	}
 	return err
-}
-
-// retry calls send until it fails with another error than ErrChannelFull or
-// succeeds.
-func retry(ctx context.Context, send func() error) error {
-	const shortest, longest = time.Millisecond, 50 * time.Millisecond
-	for pause := shortest; ; pause = min(2*pause, longest) {
-		err := send()
-		if !errors.Is(err, asgi.ErrChannelFull) {
-			return err
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return err
-		}
-	}
 }
 
 // uploadFailed returns a channel that receives an error that the client caused

@@ -68,6 +68,10 @@ func (c *socket) tick() {
 		c.mu.Unlock()
 		return
 	}
+	if c.stopWait != nil { // a frame waits for room, and pongs behind it are not read
+		c.seen.Store(now.UnixNano())
+		b.pingedAt = now
+	}
 	expired := !b.deadline.IsZero() && !now.Before(b.deadline)
 	pongLate := b.waiting && c.s.opts.PingTimeout > 0 && now.Sub(b.pingedAt) >= c.s.opts.PingTimeout
 	ping := !expired && !pongLate && c.s.opts.PingInterval > 0 && c.idleTime(now) >= c.s.opts.PingInterval

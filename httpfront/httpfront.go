@@ -27,10 +27,12 @@ type Server struct {
 	layer   asgi.Layer
 	groups  asgi.Groups  // nil if the layer has no groups
 	readers asgi.Readers // nil if the layer does not know its readers
-	set     asgi.Settings
-	opts    Options
-	log     *slog.Logger
-	origins originList
+
+	acceptors asgi.Acceptors // nil if a sender must poll for room
+	set       asgi.Settings
+	opts      Options
+	log       *slog.Logger
+	origins   originList
 
 	prefix string // of all reply channels
 	names  *names
@@ -69,6 +71,7 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 	}
 	s.groups, _ = asgi.As[asgi.Groups](layer)
 	s.readers, _ = asgi.As[asgi.Readers](layer)
+	s.acceptors, _ = asgi.As[asgi.Acceptors](layer)
 	s.log = s.opts.Log
 	s.opts.RootPath = validText(s.opts.RootPath)
 	origins, err := parseOrigins(s.opts.AllowOrigins)

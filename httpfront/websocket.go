@@ -51,6 +51,7 @@ type socket struct {
 	mu        sync.Mutex // guards the rest
 	serverEnd *ending    // how the server ended it
 	slow      bool       // it is being closed because its client does not read
+	stopWait  func()     // ends the wait of a frame for room; nil if none waits
 	heartbeat heartbeat
 }
 
@@ -328,10 +329,7 @@ func (c *socket) disconnect(code int) {
 		asgi.Field{Key: asgi.KeyOrder, Value: c.order + 1},
 	)
 	if err == nil {
-		cause := c.s.cause()
-		err = retry(ctx, func() error {
-			return c.s.layer.Send(ctx, cause, asgi.WebSocketDisconnect, m, asgi.Volatile)
-		})
+		err = c.s.sendWhenRoom(ctx, c.s.cause(), forever, asgi.WebSocketDisconnect, m)
 	}
 	if err != nil {
 		c.s.log.Warn("could not send websocket.disconnect", logkey.Channel, c.channel, keyCode, code, logkey.Error, err)

@@ -99,7 +99,7 @@ func TestFullReceiveChannelStopsReading(t *testing.T) {
 		}
 		c.frames(closeFrame(1013, ""))
 		app.disconnected(1013, 3)
-		s.logs.contains(t, "websocket.receive was full")
+		s.logs.contains(t, "no room for its next frame")
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 	"asgibox/internal/logkey"
 )
 
-// receiveTimeout is how long a client waits for room on websocket.receive.
+// receiveTimeout is how long a frame waits for room before its socket is closed.
 const receiveTimeout = 5 * time.Second
 
 var payloads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -107,7 +107,7 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 		err = c.s.layer.Send(c.s.life, cause, asgi.WebSocketReceive, m, asgi.Volatile)
 	}
 	if errors.Is(err, asgi.ErrChannelFull) {
-		err = c.retryReceive(cause, m)
+		err = c.waitReceive(cause, m)
 	}
 	switch {
 	case err == nil:
@@ -119,7 +119,7 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 	c.order--
 	switch {
 	case errors.Is(err, asgi.ErrChannelFull):
-		c.s.log.Warn("a WebSocket was closed: "+asgi.WebSocketReceive+" was full", logkey.Channel, c.channel, logkey.Path, c.path)
+		c.s.log.Warn("a WebSocket was closed: for "+receiveTimeout.String()+" there was no room for its next frame", logkey.Error, err, logkey.Channel, c.channel, logkey.Path, c.path)
 		return c.closeFromReader(asgi.CloseBusy, "the server is busy")
 	case errors.Is(err, asgi.ErrMessageTooLarge):
 		return c.failTooLarge()
@@ -128,17 +128,25 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 	return c.closeFromReader(asgi.CloseFailed, "")
 }
 
-// retryReceive sends again until the channel has room or receiveTimeout has
-// passed.
-func (c *socket) retryReceive(cause *asgi.Cause, m asgi.Message) error {
-	ctx, cancel := context.WithTimeout(c.s.life, receiveTimeout)
+// waitReceive sends a frame when there is room for it: in the channel or, if an
+// earlier frame of the socket waits, behind that one.
+func (c *socket) waitReceive(cause *asgi.Cause, m asgi.Message) error {
+	ctx, cancel := context.WithCancel(c.s.life)
 	defer cancel()
-	return retry(ctx, func() error {
-		if c.ending() != nil {
-			return asgi.ErrGone
-		}
-		return c.s.layer.Send(ctx, cause, asgi.WebSocketReceive, m, asgi.Volatile)
-	})
+	defer c.setStopWait(nil)
+	if c.setStopWait(cancel) {
+		return asgi.ErrGone
+	}
+	return c.s.sendWhenRoom(ctx, cause, receiveTimeout, asgi.WebSocketReceive, m)
+}
+
+// setStopWait sets the function that ends the wait of a frame. It reports
+// whether the server has ended the socket already.
+func (c *socket) setStopWait(stop func()) (ended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopWait = stop
+	return c.serverEnd != nil
 }
 
 // closeFromReader closes the socket from the reading goroutine, which must not
@@ -202,6 +210,9 @@ func (c *socket) setEnding(e ending) ending {
 	defer c.mu.Unlock()
 	if c.serverEnd == nil {
 		c.serverEnd = &e
+	}
+	if c.stopWait != nil {
+		c.stopWait()
 	}
 	return *c.serverEnd
 }

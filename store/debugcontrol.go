@@ -60,7 +60,9 @@ func (d *Debugger) Step(channel string) (bool, error) {
 		w.ready <- struct{}{}
 	default:
 		q.breakpoint.steps++
+		o := q.offering
 		s.mu.Unlock()
+		o.retry()
 	}
 	return true, nil
 }
@@ -103,7 +105,7 @@ func (d *Debugger) Resume(channel string) (bool, error) {
 		s.extendLocked(q, r, now)
 		q.nextSweep = min(q.nextSweep, r.deadline)
 	}
-	q.breakpoint = nil
+	q.breakpoint, q.resumedAt = nil, now
 	s.paused--
 	s.sweeps.fix(q)
 	s.wakeBy(q.nextSweep)
@@ -111,8 +113,9 @@ func (d *Debugger) Resume(channel string) (bool, error) {
 	for q.binding == nil && q.parked.first != nil && s.headLocked(q, now) != nil {
 		wake = append(wake, s.handOverLocked(q, now))
 	}
-	b := q.binding
+	b, o := q.binding, q.offering
 	s.mu.Unlock()
+	o.retry()
 	for _, w := range wake {
 		w.ready <- struct{}{}
 	}
@@ -156,20 +159,29 @@ func (d *Debugger) Edit(channel string, id uint64, m asgi.Message) error {
 	if err := s.checkSize(m.Size()); err != nil {
 		return err
 	}
+	o, found := s.edit(name, id, m)
+	if !found {
+		return &NoMessageError{channel, id}
+	}
+	o.retry()
+	return nil
+}
+
+// edit replaces a message and returns the queue's offering.
+func (s *Store) edit(name string, id uint64, m asgi.Message) (o *offering, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if q := s.queues[name]; q != nil {
-		for at := &q.head; *at != nil; at = &(*at).next {
-			if r := *at; r.id == id {
-				*at = s.editLocked(q, r, m)
-				if q.tail == r {
-					q.tail = *at
-				}
-				return nil
-			}
+	q := s.queues[name]
+	if q == nil {
+		return nil, false
+	}
+	for r := q.head; r != nil; r = r.next {
+		if r.id == id {
+			s.editLocked(q, r, m)
+			return q.offering, true
 		}
 	}
-	return &NoMessageError{channel, id}
+	return nil, false
 }
 
 // dropWhere removes all matching messages of a queue and returns their number.
@@ -181,36 +193,44 @@ func (s *Store) dropWhere(name string, matches func(*record) bool) int {
 		return 0
 	}
 	dropped := 0
-	r := q.head
-	q.head, q.tail = nil, nil
-	for r != nil {
+	for r := q.head; r != nil; {
 		next := r.next
-		r.next = nil
 		if matches(r) {
-			s.uncountLocked(q, r)
+			s.dropLocked(q, r)
 			s.journalTakeLocked(q, r)
 			s.noteEnd(Dropped, r)
 			dropped++
-		} else if q.tail == nil {
-			q.head, q.tail = r, r
-		} else {
-			q.tail.next, q.tail = r, r
 		}
 		r = next
 	}
 	return dropped
 }
 
-// editLocked returns a record that replaces r. It does not change r, because
-// the journal may be writing it.
-func (s *Store) editLocked(q *queue, r *record, m asgi.Message) *record {
+// editLocked replaces r by a record with another message. It does not change r,
+// because the journal may be writing it.
+func (s *Store) editLocked(q *queue, r *record, m asgi.Message) {
+	q.unsortLocked()
 	edited := *r
 	edited.message, edited.seq, edited.copies = m, 0, nil
+	edited.class, edited.inClass, edited.ticket = nil, link[*record]{}, nil
+	if r.prev == nil {
+		q.head = &edited
+	} else {
+		r.prev.next = &edited
+	}
+	if r.next == nil {
+		q.tail = &edited
+	} else {
+		r.next.prev = &edited
+	}
+	r.prev, r.next = nil, nil
+	if q.offering != nil {
+		q.unsorted = q.head
+	}
 	s.memory += edited.footprint() - r.footprint()
 	if r.durable {
 		s.journalTakeLocked(q, r)
 		s.journal.put(&edited)
 		q.seq = max(q.seq, edited.seq)
 	}
-	return &edited
 }

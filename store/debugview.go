@@ -17,7 +17,7 @@ type ChannelView struct {
 	Depth     int // waiting messages
 	Capacity  int
 	OldestAge time.Duration // of the first waiting message
-	Readers   int           // waiting receives
+	Readers   int           // waiting receives and the acceptor
 	Bound     bool          // its messages are delivered to a function
 	Paused    bool
 
@@ -111,6 +111,9 @@ func (s *Store) viewLocked(q *queue, now int64) ChannelView {
 		v.Depth = s.delays.count
 	}
 	for p := q.parked.first; p != nil; p = p.next {
+		v.Readers++
+	}
+	if q.offering != nil {
 		v.Readers++
 	}
 	return v

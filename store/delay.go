@@ -110,6 +110,9 @@ func (s *Store) countDelayedLocked(d *delayed) {
 func (s *Store) uncountDelayedLocked(d *delayed) {
 	s.delays.count--
 	s.memory -= d.footprint()
+	if len(s.starving) > 0 {
+		s.starving[0].wake()
+	}
 }
 
 // sendToDelay sends the content of a message to the channel asgi.delay at its

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"slices"
 
 	"asgibox/asgi"
 )
@@ -11,7 +12,8 @@ import (
 type dueWork struct {
 	wake   []*waiter
 	pushes []duePush
-	next   int64 // when the next step is due
+	retry  []*offering // of channels whose queue has a message
+	next   int64       // when the next step is due
 
 	flushes uint64 // Store.flushes during the step
 }
@@ -56,7 +58,10 @@ func (s *Store) deliverDelayedLocked(d *delayed, now int64, work *dueWork) bool 
 		work.pushes = append(work.pushes, duePush{q, b, d})
 		return true
 	}
-	w, short := s.offerLocked(q, d.record, now)
+	w, queued, short := s.offerLocked(q, d.record, nil, now)
+	if queued != nil && q.offering != nil && !slices.Contains(work.retry, q.offering) {
+		work.retry = append(work.retry, q.offering)
+	}
 	if short != hasRoom {
 		s.countDelayedLocked(d)
 		return false
@@ -107,6 +112,9 @@ func (s *Store) retryBlockedLocked(now int64, work *dueWork) {
 func (s *Store) finishDue(work dueWork) {
 	for _, w := range work.wake {
 		w.ready <- struct{}{}
+	}
+	for _, o := range work.retry {
+		o.Retry()
 	}
 	for _, p := range work.pushes {
 		err := s.deliver(p.queue, p.binding, &p.message.record)

@@ -5,7 +5,9 @@
 //
 // A message enters through [Store.Send] and leaves through [Store.Receive];
 // queue.go has the queues, wait.go the waiting readers. [Store.Bind] delivers
-// messages to connections. The keeper (keeper.go) is the goroutine that handles
+// messages to connections, and [Store.Accept] offers them to a reader that takes
+// only what it can handle (offering.go); room.go has the senders that wait for
+// room. The keeper (keeper.go) is the goroutine that handles
 // everything due at a time: expiry, delayed messages, memberships, and barriers
 // that wait too long.
 //
@@ -22,7 +24,8 @@
 // # Locks
 //
 // Store.mu guards queues, groups and delayed messages; it is held for a few
-// dozen instructions, never across a callback, encoding or I/O. The key-value
+// dozen instructions, never across encoding or I/O, and across no callback but the
+// short ones of an [asgi.Acceptor], which may take locks of its own. The key-value
 // part has its own mutex. Only [Store.Check] holds both. The journal's mutex
 // may be taken while either is held; no other lock is taken while it is held.
 //

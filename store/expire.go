@@ -74,17 +74,16 @@ func (s *Store) sweepQueueLocked(q *queue, now int64) (checked int) {
 // sweepDisorderLocked checks every record of a queue in which a record may
 // expire before one ahead of it, because a message was put back or delayed.
 func (s *Store) sweepDisorderLocked(q *queue, now int64) (checked int) {
-	r := q.head
-	q.head, q.tail, q.disorder, q.nextSweep = nil, nil, false, never
-	for r != nil {
+	q.disorder, q.nextSweep = false, never
+	for r := q.head; r != nil; {
 		next := r.next
-		r.next = nil
 		checked++
-		s.uncountLocked(q, r)
 		if r.deadline <= now {
+			s.dropLocked(q, r)
 			s.expireLocked(q, r)
 		} else {
-			s.pushLocked(q, r)
+			q.nextSweep = min(q.nextSweep, r.deadline)
+			q.disorder = q.disorder || r.prev != nil && r.deadline < r.prev.deadline
 		}
 		r = next
 	}
@@ -94,7 +93,7 @@ func (s *Store) sweepDisorderLocked(q *queue, now int64) (checked int) {
 // removeIdleLocked removes a queue unless it has a reader, and reports whether
 // it did.
 func (s *Store) removeIdleLocked(q *queue, now int64) bool {
-	if q.parked.first != nil || q.binding != nil {
+	if q.parked.first != nil || q.binding != nil || q.offering != nil {
 		q.lastRead = now
 		return false
 	}

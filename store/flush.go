@@ -20,9 +20,17 @@ func (s *Store) Flush(ctx context.Context, c *asgi.Cause) error {
 	seq := s.journal.flush()
 	s.flushes++
 	for _, q := range s.queues {
+		s.loseAllLocked(q)
+		if q.offering != nil {
+			q.offering.waiting.Add(-int64(q.length))
+		}
 		q.head, q.tail, q.length, q.disorder, q.seq = nil, nil, 0, false, seq
+		q.unsortLocked()
 	}
 	s.pending, s.memory = 0, 0
+	for _, q := range s.queues {
+		s.admitLocked(q)
+	}
 	s.delays = newDelays()
 	lastNumber := s.groups.lastNumber
 	s.groups = newGroups()

@@ -72,8 +72,10 @@ func (c *checker) queues(s *Store) {
 			c.want(q.nextSweep <= r.deadline || q.breakpoint != nil, "queue %s is swept after a deadline", name)
 			c.want(asgi.ProcessPrefix(r.channel) == name, "queue %s holds a message to %s", name, r.channel)
 			c.want(r.next != nil || q.tail == r, "the tail of queue %s is not its last message", name)
+			c.want((r.prev == nil) == (q.head == r) && (r.next == nil || r.next.prev == r), "message %d of queue %s is not linked to the one before", r.id, name)
 			c.want(r.next == nil || q.disorder || r.deadline <= r.next.deadline, "queue %s is out of order and not marked so", name)
 		}
+		c.sorted(q)
 		c.want(length == q.length, "queue %s has %d messages, not %d", name, length, q.length)
 		pending += length
 		for p := q.parked.first; p != nil; p = p.next {
@@ -88,6 +90,23 @@ func (c *checker) queues(s *Store) {
 	}
 	c.want(memory == s.memory, "%d bytes of messages wait, not %d", memory, s.memory)
 	checkSchedule(c, s.sweeps)
+}
+
+// sorted checks the classes of a queue.
+func (c *checker) sorted(q *queue) {
+	inClasses, sorted := 0, 0
+	for _, cl := range q.classes {
+		c.want(cl.current(q), "a class of queue %s is out of date", q.name)
+		for e := cl.messages.first; e != nil; e = e.next {
+			r := e.entry
+			inClasses++
+			c.want(r.class == cl && (e.next != nil || cl.messages.last == e), "message %d of queue %s is in the wrong class", r.id, q.name)
+		}
+	}
+	for r := q.head; r != nil && r != q.unsorted && q.offering != nil; r = r.next {
+		sorted++
+	}
+	c.want(inClasses == sorted, "%d messages of queue %s are sorted, not %d", inClasses, q.name, sorted)
 }
 
 func (c *checker) delays(s *Store) {

@@ -36,7 +36,6 @@ func (s *Store) PutBack(d asgi.Delivery) error {
 		w.ready <- struct{}{}
 		return nil
 	}
-	defer s.mu.Unlock()
 	q.lastSend = now
 	if r.id == 0 {
 		s.lastID++
@@ -47,5 +46,8 @@ func (s *Store) PutBack(d asgi.Delivery) error {
 		s.journal.put(r)
 		q.seq = max(q.seq, r.seq)
 	}
+	o := q.offering
+	s.mu.Unlock()
+	o.retry()
 	return nil
 }

@@ -14,8 +14,15 @@ type record struct {
 	trace    asgi.TraceID
 	id       uint64 // increases in the order of sending
 	deadline int64
+	prev     *record
 	next     *record
 	durable  bool
+
+	// For the queue's offering.
+	class   *class // if it was sorted
+	inClass link[*record]
+	ticket  any  // if it was sorted
+	left    bool // the acceptor has left it in the queue
 
 	// For the journal.
 	seq       uint64  // the number of its op; zero if there is none
@@ -24,7 +31,7 @@ type record struct {
 }
 
 // recordFootprint is the memory of a record without its message, in bytes.
-const recordFootprint = 192
+const recordFootprint = 256
 
 func (r *record) footprint() int { return recordFootprint + r.message.Footprint() }
 
@@ -65,6 +72,15 @@ type queue struct {
 	refused    meter
 	expired    uint64
 	breakpoint *breakpoint // nil unless paused
+	resumedAt  int64       // when a breakpoint was last removed
+	crowd      []*sender   // senders that wait for room, in the order of their arrival
+
+	// The messages are sorted up to unsorted, which is nil if all are. The
+	// classes belong to the epoch; a class of an earlier one is out of date.
+	offering *offering // nil if there is none
+	unsorted *record
+	classes  []*class
+	epoch    uint64
 }
 
 func (q *queue) when() int64 { return q.nextSweep }
@@ -101,6 +117,7 @@ func (s *Store) queueLocked(name string, now int64) *queue {
 
 // pushLocked adds a record at the end of its queue.
 func (s *Store) pushLocked(q *queue, r *record) {
+	r.prev = q.tail
 	if q.tail == nil {
 		q.head = r
 	} else {
@@ -108,25 +125,58 @@ func (s *Store) pushLocked(q *queue, r *record) {
 		q.disorder = q.disorder || r.deadline < q.tail.deadline
 	}
 	q.tail = r
+	if q.offering != nil && q.unsorted == nil && r.class == nil {
+		q.unsorted = r
+	}
 	s.countLocked(q, r)
 }
 
 // pushFrontLocked adds a record at the head of its queue.
 func (s *Store) pushFrontLocked(q *queue, r *record) {
+	r.next = q.head
 	if q.head == nil {
 		q.tail = r
 	} else {
-		r.next = q.head
+		q.head.prev = r
 		q.disorder = q.disorder || r.deadline > q.head.deadline
 	}
 	q.head = r
+	q.unsortLocked()
 	s.countLocked(q, r)
+}
+
+// removeLocked removes a record from its queue.
+func (s *Store) removeLocked(q *queue, r *record) {
+	if q.unsorted == r {
+		q.unsorted = r.next
+	} else if r.class.current(q) {
+		r.class.messages.remove(&r.inClass)
+		r.class = nil
+	}
+	if r.prev == nil {
+		q.head = r.next
+	} else {
+		r.prev.next = r.next
+	}
+	if r.next == nil {
+		q.tail = r.prev
+	} else {
+		r.next.prev = r.prev
+	}
+	r.prev, r.next = nil, nil
+	if q.head == nil {
+		q.disorder = false
+	}
+	s.uncountLocked(q, r)
 }
 
 func (s *Store) countLocked(q *queue, r *record) {
 	q.length++
 	s.pending++
 	s.memory += r.footprint()
+	if q.offering != nil {
+		q.offering.waiting.Add(1)
+	}
 	if r.deadline < q.nextSweep {
 		q.nextSweep = r.deadline
 		s.sweeps.fix(q)
@@ -137,13 +187,16 @@ func (s *Store) countLocked(q *queue, r *record) {
 // popLocked removes the head of a queue that is not empty.
 func (s *Store) popLocked(q *queue) *record {
 	r := q.head
-	q.head = r.next
-	if q.head == nil {
-		q.tail, q.disorder = nil, false
-	}
-	r.next = nil
-	s.uncountLocked(q, r)
+	s.dropLocked(q, r)
 	return r
+}
+
+// dropLocked removes a record that the queue's acceptor does not get.
+func (s *Store) dropLocked(q *queue, r *record) {
+	s.removeLocked(q, r)
+	if r.left {
+		q.offering.lose(r)
+	}
 }
 
 // journalTakeLocked makes the journal delete a message that left its queue.
@@ -157,6 +210,10 @@ func (s *Store) uncountLocked(q *queue, r *record) {
 	q.length--
 	s.pending--
 	s.memory -= r.footprint()
+	if q.offering != nil {
+		q.offering.waiting.Add(-1)
+	}
+	s.admitLocked(q)
 }
 
 // headLocked returns the first message of the queue that has not expired, or
@@ -178,12 +235,12 @@ const (
 )
 
 // shortageLocked returns the reason why the queue cannot take another message of
-// footprint bytes, or hasRoom.
-func (s *Store) shortageLocked(q *queue, footprint int, now int64) shortage {
+// footprint bytes, or hasRoom. From is its sender, if it waits for room.
+func (s *Store) shortageLocked(q *queue, footprint int, from *sender, now int64) shortage {
 	if q.length >= q.capacity && q.nextSweep <= now {
 		s.sweepQueueLocked(q, now)
 	}
-	if q.length >= q.capacity {
+	if q.length >= q.capacity || !q.turnOf(from) {
 		return atCapacity
 	}
 	return s.memoryShortageLocked(footprint, now)

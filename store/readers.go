@@ -23,7 +23,7 @@ func (s *Store) HasReader(channel string) bool {
 		return !errors.Is(b.call(asgi.Delivery{Channel: channel, Probe: true}), asgi.ErrGone)
 	}
 	defer s.mu.Unlock()
-	return q.parked.first != nil || q.binding != nil || q.lastRead > 0 && s.now()-q.lastRead < int64(s.opts.Expiry)
+	return q.parked.first != nil || q.binding != nil || q.offering != nil || q.lastRead > 0 && s.now()-q.lastRead < int64(s.opts.Expiry)
 }
 
 // randomLength is the length of the random part of a new channel's name.

@@ -12,31 +12,17 @@ import (
 // Send gives the message to a reader of the channel or queues it. See
 // [asgi.Layer].
 func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message, opts ...asgi.SendOption) error {
-	if err := asgi.CheckSend(channel); err != nil {
-		return err
-	}
-	if err := s.checkSize(m.Size()); err != nil {
-		return err
-	}
-	durable := !slices.Contains(opts, asgi.Volatile)
 	if channel == asgi.DelayChannel {
-		return s.sendToDelay(ctx, c, m, durable)
-	}
-	name := asgi.ProcessPrefix(channel)
-	durable = durable && len(name) == len(channel)
-	if durable {
-		if err := s.journal.admit(ctx); err != nil {
+		if err := s.checkSize(m.Size()); err != nil {
 			return err
 		}
+		return s.sendToDelay(ctx, c, m, !slices.Contains(opts, asgi.Volatile))
 	}
-	r := record{
-		message: m,
-		channel: channel,
-		barrier: c.Barrier(),
-		trace:   c.Trace(),
-		durable: durable,
+	r, err := s.newRecord(ctx, c, channel, m, opts)
+	if err != nil {
+		return err
 	}
-	err := s.send(c, name, &r)
+	err = s.send(c, &r, nil)
 	gone := errors.Is(err, asgi.ErrGone)
 	if gone {
 		err = nil
@@ -48,8 +34,49 @@ func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 	return err
 }
 
-// send fails with [asgi.ErrGone] if the connection has ended.
-func (s *Store) send(c *asgi.Cause, name string, r *record) error {
+// newRecord checks a message to send. If it is durable, newRecord waits for the
+// journal.
+func (s *Store) newRecord(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message, opts []asgi.SendOption) (r record, err error) {
+	if err := asgi.CheckSend(channel); err != nil {
+		return r, err
+	}
+	if err := s.checkSize(m.Size()); err != nil {
+		return r, err
+	}
+	durable := !slices.Contains(opts, asgi.Volatile) && len(asgi.ProcessPrefix(channel)) == len(channel)
+	if durable {
+		if err := s.journal.admit(ctx); err != nil {
+			return r, err
+		}
+	}
+	return record{
+		message: m,
+		channel: channel,
+		barrier: c.Barrier(),
+		trace:   c.Trace(),
+		durable: durable,
+	}, nil
+}
+
+// send sends a record to whatever reads its channel now, or queues it. From is
+// the sender if it waits for room.
+func (s *Store) send(c *asgi.Cause, r *record, from *sender) error {
+	for {
+		var err error
+		if o := s.offeringOf(r.channel); o != nil {
+			err = o.send(c, r, from)
+		} else {
+			err = s.sendPlain(c, r, from)
+		}
+		if err != errRetry {
+			return err
+		}
+	}
+}
+
+// sendPlain sends a record on a channel without an offering. It fails with
+// [asgi.ErrGone] if the connection has ended.
+func (s *Store) sendPlain(c *asgi.Cause, r *record, from *sender) error {
 	now := s.now()
 	r.deadline = now + int64(s.opts.Expiry)
 	s.mu.Lock()
@@ -57,7 +84,11 @@ func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 		s.mu.Unlock()
 		return asgi.ErrClosed
 	}
-	q := s.queueLocked(name, now)
+	q := s.queueLocked(asgi.ProcessPrefix(r.channel), now)
+	if q.offering != nil {
+		s.mu.Unlock()
+		return errRetry
+	}
 	s.lastID++
 	r.id = s.lastID
 	if b := q.binding; b != nil && b.live {
@@ -66,14 +97,19 @@ func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 		s.mu.Unlock()
 		return s.deliverOrGone(q, b, r)
 	}
-	w, short := s.offerLocked(q, *r, now)
+	w, _, short := s.offerLocked(q, *r, from, now)
+	return s.finishSend(c, q, r, w, short)
+}
+
+// finishSend releases the lock after offerLocked and wakes the reader.
+func (s *Store) finishSend(c *asgi.Cause, q *queue, r *record, wake *waiter, short shortage) error {
 	memory, seq := s.memory, q.seq
 	s.mu.Unlock()
 	if r.durable {
 		c.Raise(s.journal.barrier(seq))
 	}
-	if w != nil {
-		w.ready <- struct{}{}
+	if wake != nil {
+		wake.ready <- struct{}{}
 	}
 	if short != hasRoom {
 		return s.fullError(q, r.channel, short, memory)
@@ -83,7 +119,7 @@ func (s *Store) send(c *asgi.Cause, name string, r *record) error {
 
 // offerLocked hands the record to a waiting reader or queues it. The caller
 // wakes the returned reader after it has released the lock.
-func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short shortage) {
+func (s *Store) offerLocked(q *queue, r record, from *sender, now int64) (wake *waiter, queued *record, short shortage) {
 	if last := q.parked.last; last != nil && q.binding == nil && q.breakpoint == nil {
 		w := last.entry.waiter
 		s.sentLocked(q, now)
@@ -91,14 +127,17 @@ func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short 
 			s.journalTakeLocked(q, &r)
 		}
 		s.assignLocked(w, s.delivery(q, &r), nil, now)
-		return w, hasRoom
+		return w, nil, hasRoom
 	}
-	if short := s.shortageLocked(q, r.footprint(), now); short != hasRoom {
-		s.refusedLocked(q, now)
-		return nil, short
+	if short := s.shortageLocked(q, r.footprint(), from, now); short != hasRoom {
+		if from == nil {
+			s.refusedLocked(q, now)
+		}
+		s.joinCrowdLocked(from, q, short)
+		return nil, nil, short
 	}
 	s.sentLocked(q, now)
-	queued := new(record)
+	queued = new(record)
 	*queued = r
 	s.pushLocked(q, queued)
 	switch {
@@ -109,7 +148,7 @@ func (s *Store) offerLocked(q *queue, r record, now int64) (wake *waiter, short 
 		s.journal.put(queued)
 		q.seq = max(q.seq, queued.seq)
 	}
-	return nil, hasRoom
+	return nil, queued, hasRoom
 }
 
 func (s *Store) sentLocked(q *queue, now int64) {

@@ -99,6 +99,7 @@ type stepWork struct {
 	notes  []record // copies that were queued or handed over, if they are recorded
 	wake   []*waiter
 	pushes []push
+	retry  []*offering // of channels whose queue has a copy
 }
 
 // A push is a pending call of a binding's function.
@@ -162,7 +163,10 @@ func (g *groupSend) sendToMemberLocked(m *member) {
 		g.work.pushes = append(g.work.pushes, push{q, b, r})
 		return
 	}
-	w, short := s.offerLocked(q, r, g.now)
+	w, queued, short := s.offerLocked(q, r, nil, g.now)
+	if queued != nil && q.offering != nil && !slices.Contains(g.work.retry, q.offering) {
+		g.work.retry = append(g.work.retry, q.offering)
+	}
 	if w != nil {
 		g.work.wake = append(g.work.wake, w)
 	}
@@ -183,11 +187,15 @@ func (g *groupSend) finishStep() {
 		err := g.store.deliver(p.queue, p.binding, &p.record)
 		g.store.noteSent(Sent, g.cause, &p.record, g.group, err)
 	}
+	for _, o := range work.retry {
+		o.Retry()
+	}
 	for i := range work.notes {
 		g.store.noteSent(Sent, g.cause, &work.notes[i], g.group, nil)
 	}
 	clear(work.notes)
 	clear(work.wake)
 	clear(work.pushes)
-	work.notes, work.wake, work.pushes = work.notes[:0], work.wake[:0], work.pushes[:0]
+	clear(work.retry)
+	work.notes, work.wake, work.pushes, work.retry = work.notes[:0], work.wake[:0], work.pushes[:0], work.retry[:0]
 }

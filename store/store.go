@@ -28,7 +28,8 @@ type Store struct {
 	journal *journal
 	db      *bolt.DB // only Check reads it
 
-	recorder atomic.Pointer[Recorder] // nil unless events are recorded
+	recorder  atomic.Pointer[Recorder]             // nil unless events are recorded
+	offerings atomic.Pointer[map[string]*offering] // by channel; replaced under mu
 
 	waiters   sync.Pool // of *waiter; one per store, because channels belong to a synctest bubble
 	stepWorks sync.Pool // of *stepWork
@@ -48,6 +49,7 @@ type Store struct {
 	pending  int               // messages in queues
 	paused   int               // queues with a breakpoint
 	memory   int               // bytes of messages in queues and of delayed messages
+	starving []*sender         // senders that wait for memory, in the order of their arrival
 	sent     meter
 	refused  meter
 	flushes  uint64
@@ -65,6 +67,7 @@ var (
 	_ asgi.PutBack    = (*Store)(nil)
 	_ asgi.Readers    = (*Store)(nil)
 	_ asgi.KV         = (*Store)(nil)
+	_ asgi.Acceptors  = (*Store)(nil)
 )
 
 // Memory returns a store without a file; its contents end with it. The caller
@@ -110,6 +113,7 @@ func (s *Store) Close(ctx context.Context) error {
 	}
 	s.closed = true
 	waiting := s.releaseReadersLocked()
+	s.closeOfferingsLocked()
 	s.mu.Unlock()
 	for _, w := range waiting {
 		w.ready <- struct{}{}

@@ -1,78 +1,133 @@
 package workerpool
 
-import (
-	"context"
-	"errors"
-	"path"
-	"slices"
-
-	"asgibox/asgi"
-	"asgibox/internal/logkey"
-)
-
-// maxReady is the number of tasks waiting in the pool at which it stops
-// receiving new requests and handshakes. They wait in the channel layer, which
-// reports a full channel to protocol servers.
-const maxReady = 1000
-
 // next returns the next task that w must start, or waits for one. It returns
 // nil if the worker must end.
 //
-// Workers take turns at receiving: one of them, the leader, waits for a
-// message of the channel layer while the others are parked. The leader places
-// the message it receives, gives up the lead, wakes another worker to lead,
-// and continues with a task. So messages are placed in the order of receipt,
-// and no extra goroutine stands between the channel layer and the handler.
+// The layer offers a message when it is sent, and again when a worker looks for
+// work: see acceptor. A task that may start waits in p.starting for one of the
+// free workers, which are awake or are woken. A task that comes from a lane
+// becomes ready, and takes turns with the messages in the channels.
+//
+// If the layer cannot offer messages, one of the free workers receives: see
+// leadLocked.
 func (p *Pool) next(w *worker) *task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	w.running = false
+	looked := false // at the channels, since it was last parked
 	for {
+		p.admitLocked()
 		if p.mustEndLocked(w) {
-			w.ending = true
-			if p.ready.length > 0 {
-				p.wakeLocked()
-			}
-			return nil
+			return p.endWorkerLocked(w)
 		}
-		canLead := p.leader == nil && p.current.routed != nil
-		if p.ready.length > 0 && !(w.turn && canLead) {
-			if t := p.takeLocked(w); t != nil {
-				return t
+		w.setFreeLocked(true)
+		if t := p.starting.pop(); t != nil {
+			p.startedLocked()
+			w.turn = !t.queued
+			return p.runLocked(w, t)
+		}
+		canLook := p.canLookLocked(looked)
+		if p.ready.length > 0 && !(w.turn && canLook) {
+			if t := p.takeReadyLocked(); t != nil {
+				w.turn = true
+				return p.runLocked(w, t)
 			}
 			continue
 		}
-		if !canLead {
+		switch {
+		case !canLook && p.doneLocked():
+			return p.endWorkerLocked(w)
+		case !canLook:
 			p.parkLocked(w)
-			continue
-		}
-		if t, end := p.leadLocked(w); t != nil || end {
-			return t
+			looked = false
+		case p.offering != nil:
+			looked = true
+			p.lookLocked()
+			p.settleLocked()
+		default:
+			if t, end := p.leadLocked(w); t != nil {
+				return p.runLocked(w, t)
+			} else if end {
+				return p.endWorkerLocked(w)
+			}
 		}
 	}
+}
+
+// runLocked marks a worker as the one that runs the task.
+func (p *Pool) runLocked(w *worker, t *task) *task {
+	w.setFreeLocked(false)
+	w.running = true
+	if p.starting.length+p.ready.length > 0 || p.unsettled || p.missed {
+		p.wakeLocked()
+	}
+	return t
+}
+
+// endWorkerLocked records that a worker must end. Another one continues with
+// what waits.
+func (p *Pool) endWorkerLocked(w *worker) *task {
+	w.setFreeLocked(false)
+	w.ending = true
+	p.settleLocked()
+	if p.stopping {
+		p.wakeAllLocked()
+	} else {
+		p.wakeLocked()
+	}
+	return nil
 }
 
 // mustEndLocked reports whether a worker must end: it is surplus, or another
 // generation is current. A worker of a routed generation that is followed by a
 // loop stays until no task is left, because a loop cannot handle it.
 func (p *Pool) mustEndLocked(w *worker) bool {
-	if w.abandoned || w.closed || w.surplus || p.halted {
+	if w.abandoned || w.closed || w.surplus || p.halted || p.closed {
 		return true
 	}
 	return p.current != w.gen && (p.current.routed != nil || p.waiting == 0)
 }
 
-// takeLocked returns the oldest ready task, or nil if that task must wait for
-// its limit.
-func (p *Pool) takeLocked(w *worker) *task {
-	w.turn = true
+// canLookLocked reports whether there may be messages in the channels to look
+// for. Looked reports whether the worker has looked for them already.
+func (p *Pool) canLookLocked(looked bool) bool {
+	switch {
+	case p.current.routed == nil:
+		return false
+	case p.offering != nil:
+		return p.missed || !looked && p.offering.Waiting() > 0
+	}
+	return p.leader == nil
+}
+
+// doneLocked reports whether the pool stops and nothing is left to do: no task
+// waits, or none that waits can ever start, because none runs.
+func (p *Pool) doneLocked() bool {
+	if !p.stopping || p.offering == nil || p.starting.length+p.ready.length+p.reserved > 0 {
+		return false
+	}
+	if p.waiting == 0 && p.offering.Waiting() == 0 {
+		return true
+	}
+	for w := range p.workers {
+		if w.running {
+			return false
+		}
+	}
+	return true
+}
+
+// takeReadyLocked returns the oldest ready task, or nil if that task must wait
+// for its limit.
+func (p *Pool) takeReadyLocked() *task {
 	t := p.ready.pop()
-	if !p.acquireLocked(t) {
+	if t.gen != p.current {
+		p.routeLocked(t)
+	}
+	if !p.admittedLocked(t) {
 		return nil
 	}
 	p.startedLocked()
-	if p.ready.length > 0 {
-		p.wakeLocked()
-	}
 	return t
 }
 
@@ -85,77 +140,6 @@ func (p *Pool) startedLocked() {
 	if p.waiting == 0 && p.current.routed == nil {
 		p.wakeAllLocked() // workers of the old generation can end
 	}
-}
-
-// leadLocked makes w the leader until it has received a message or is woken.
-// If tasks are ready, it polls once and does not wait, so that a busy
-// connection leaves room for others. It returns a durable message as the task
-// to run at once. End reports whether the worker must end, because the pool
-// stops and no message is left.
-func (p *Pool) leadLocked(w *worker) (t *task, end bool) {
-	p.leader = w
-	w.turn = false
-	channels := p.channels
-	wait := p.ready.length == 0 && !p.stopping
-	stopping := p.stopping && p.ready.length == 0
-	w.gen.receivingLocked(1)
-	p.mu.Unlock()
-	d, c, err := p.receive(w, wait, channels)
-	p.mu.Lock()
-	w.renewParkedLocked()
-	ok := err == nil
-	if ok {
-		t = p.placeLocked(d, c)
-	} else if !errors.Is(err, errWake) {
-		p.receiveFailedLocked(w, err)
-	}
-	w.gen.receivingLocked(-1)
-	p.leader = nil
-	if len(p.idle) > 0 {
-		p.wakeLocked()
-	}
-	if t != nil {
-		if !p.acquireLocked(t) {
-			return nil, false
-		}
-		p.startedLocked()
-	}
-	return t, t == nil && !ok && stopping && p.ready.length == 0
-}
-
-// receive takes one message from the channel layer. It returns errWake if
-// there is none.
-func (p *Pool) receive(w *worker, wait bool, channels []string) (d asgi.Delivery, c *asgi.Cause, err error) {
-	c = asgi.NewCause(0)
-	switch {
-	case len(channels) == 0 && wait:
-		<-w.parked.Done()
-		return d, c, errWake
-	case len(channels) == 0:
-		return d, c, errWake
-	case wait:
-		d, err = p.layer.Receive(w.parked, c, channels...)
-		return d, c, err
-	}
-	d, ok, err := p.layer.Poll(context.Background(), c, channels...)
-	if err == nil && !ok {
-		err = errWake
-	}
-	return d, c, err
-}
-
-// receiveFailedLocked handles an error of the channel layer: the pool waits a
-// little before it tries again.
-func (p *Pool) receiveFailedLocked(w *worker, err error) {
-	if errors.Is(err, asgi.ErrClosed) {
-		w.closed = true
-		return
-	}
-	p.log.Error("receiving failed; trying again in a second", logkey.Error, err)
-	parked := w.parked
-	p.mu.Unlock()
-	pause(parked, retryReceive)
-	p.mu.Lock()
 }
 
 // parkLocked makes w wait until it is woken.
@@ -200,75 +184,4 @@ func (p *Pool) routeLocked(t *task) {
 	p.mu.Unlock()
 	defer p.mu.Lock()
 	t.gen, t.consumer = g, g.routed.Route(t.delivery)
-}
-
-// subscribeLocked updates the channels that the leader receives from.
-func (p *Pool) subscribeLocked() {
-	if p.current == nil || p.current.routed == nil {
-		p.channels = nil
-		return
-	}
-	was := p.channels
-	p.channels = p.wantedLocked()
-	if p.leader != nil && !slices.Equal(was, p.channels) {
-		p.leader.unpark(errWake)
-	}
-}
-
-// wantedLocked returns the channels that the pool must receive from.
-func (p *Pool) wantedLocked() []string {
-	var wanted []string
-	add := func(name string) {
-		if !slices.Contains(wanted, name) && p.opts.allows(name) {
-			wanted = append(wanted, name)
-		}
-	}
-	for _, name := range protocolChannels {
-		if p.waiting >= maxReady && (name == asgi.HTTPRequest || name == asgi.WebSocketConnect) {
-			continue
-		}
-		add(name)
-	}
-	if p.httpSessions {
-		add(asgi.HTTPDisconnect)
-	}
-	for _, name := range p.current.routed.Channels() {
-		switch {
-		case isProtocol(name):
-			if name == asgi.HTTPDisconnect {
-				add(name)
-			}
-		case !p.drained && !p.exhaustedLocked(name):
-			add(name)
-		}
-	}
-	return wanted
-}
-
-// exhaustedLocked reports whether a route of the channel runs as many handlers
-// as its limit allows. Durable messages stay in the channel layer meanwhile.
-func (p *Pool) exhaustedLocked(channel string) bool {
-	for _, l := range p.limits {
-		if l.Channel == channel && l.full() {
-			return true
-		}
-	}
-	return false
-}
-
-// receivesFromLocked reports whether the pool receives from a channel.
-func (p *Pool) receivesFromLocked(channel string) bool { return slices.Contains(p.channels, channel) }
-
-// allows reports whether the options allow the pool to receive from a channel.
-func (o *Options) allows(channel string) bool {
-	matches := func(patterns []string) bool {
-		return slices.ContainsFunc(patterns, func(pattern string) bool {
-			ok, _ := path.Match(pattern, channel)
-			return ok
-		})
-	}
-	if len(o.OnlyChannels) > 0 && !matches(o.OnlyChannels) {
-		return false
-	}
-	return !matches(o.ExcludeChannels)
 }

@@ -115,7 +115,10 @@ func TestBusyConnectionsLeaveRoomForOtherMessages(t *testing.T) {
 	})
 }
 
-func TestRequestsWaitInTheLayerWhileTheFirstThousandWait(t *testing.T) {
+// withoutAcceptors hides the extensions of a layer.
+func withoutAcceptors(l asgi.Layer) asgi.Layer { return struct{ asgi.Layer }{l} }
+
+func TestWithoutAcceptorsRequestsWaitInTheLayerWhileTheFirstThousandWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		a := &app{
@@ -126,7 +129,7 @@ func TestRequestsWaitInTheLayerWhileTheFirstThousandWait(t *testing.T) {
 			},
 			limits: []workerpool.Limit{{Key: "k", Channel: "http.request", Max: 1}},
 		}
-		b := start(t, apps(a), workerpool.Options{Workers: 3})
+		b := startOn(t, withoutAcceptors, apps(a), workerpool.Options{Workers: 3})
 		const all = 1500
 		for n := range all {
 			b.volatile("http.request", fmt.Sprint("c", n))

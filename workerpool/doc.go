@@ -23,8 +23,10 @@
 // A message that must wait for an earlier one waits in the lane of its
 // connection. Lanes belong to the pool and not to a generation, so the order
 // holds across a reload. Only volatile messages, which protocol servers send,
-// wait in lanes; a durable message stays in the channel layer until a worker
-// is free and the concurrency limit of its route allows it to start.
+// wait in lanes. Every other message stays in its channel until a worker is
+// free and the concurrency limit of its route allows it to start: see acceptor.
+// Messages of one route start in the order in which they were sent, but do not
+// wait for messages of other routes.
 //
 // # Errors
 //

@@ -152,6 +152,7 @@ func (p *Pool) swap(g *generation) {
 	p.mu.Lock()
 	old := p.current
 	p.current = g
+	p.sorting.Store(g)
 	if g.kind != KindBroken {
 		p.loads = g.number
 		p.live = true
@@ -162,9 +163,9 @@ func (p *Pool) swap(g *generation) {
 	if old != nil {
 		p.retireLocked(old)
 	}
-	p.subscribeLocked()
 	p.wakeAllLocked()
 	p.mu.Unlock()
+	p.listen()
 	if old != nil {
 		waitStoppedReceiving(old)
 		p.release(old)

@@ -152,11 +152,12 @@ func (j *Job) NoteStored(v any) {
 func (j *Job) UseSession() {
 	p := j.pool
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.sessions = true
-	if j.isHTTP() && !p.httpSessions {
-		p.httpSessions = true
-		p.subscribeLocked()
+	first := j.isHTTP() && !p.httpSessions
+	p.httpSessions = p.httpSessions || first
+	p.mu.Unlock()
+	if first {
+		p.listen()
 	}
 }
 

@@ -1,7 +1,7 @@
 package workerpool
 
 import (
-	"context"
+	"slices"
 	"time"
 
 	"asgibox/asgi"
@@ -14,6 +14,7 @@ type task struct {
 	reply    string
 	gen      *generation // the generation of the consumer
 	consumer Consumer    // nil if no route matches
+	queued   bool        // it has waited in its channel
 	lane     *lane       // nil if the task need not wait for others
 	limit    *limit      // the limit that counts the task
 	next     *task       // next one in the same queue
@@ -57,59 +58,141 @@ func (q *queue) pushAll(o *queue) {
 	}
 }
 
+// insert adds a task before those with a higher number. The layer numbers
+// messages in the order of sending.
+func (q *queue) insert(t *task) {
+	if q.tail == nil || q.tail.delivery.ID <= t.delivery.ID {
+		q.push(t)
+		return
+	}
+	at := &q.head
+	for (*at).delivery.ID <= t.delivery.ID {
+		at = &(*at).next
+	}
+	t.next, *at = *at, t
+	q.length++
+}
+
 // lane holds the messages of one connection that wait for an earlier one.
 type lane struct {
 	busy  bool // one of its tasks is ready or running
 	queue queue
 	bytes int // in the queue
 	full  bool
+	// left are the numbers of the messages that wait in their channels, in
+	// order. Later messages wait in the lane until they have arrived.
+	left []uint64
+	// refused is the sender of the message that found the lane full, if it
+	// waits for room.
+	refused any
+	crowded bool // the lane is in Pool.crowd
 	// order is one more than the order of the newest WebSocket message
 	// received, or zero.
 	order int64
 	seen  time.Time // when order changed
 }
 
-// placeLocked puts a delivery that the leader has received into its lane or
-// among the ready tasks. It returns a durable delivery as the task to run at
-// once. Only the leader calls it, so tasks are placed in the order of their
-// receipt, although it releases the lock in between.
-func (p *Pool) placeLocked(d asgi.Delivery, c *asgi.Cause) *task {
-	t := &task{delivery: d, cause: c, reply: replyChannel(d.Message)}
-	p.routeLocked(t)
-	if d.Volatile && p.overtookLocked(t) {
-		p.catchUpLocked()
-	}
-	p.waiting++
-	if p.waiting == maxReady {
-		p.subscribeLocked()
-	}
-	if !d.Volatile {
-		return t
-	}
-	l := p.laneLocked(t)
-	if l == nil || t.consumer != nil && !t.consumer.Ordered() {
-		p.ready.push(t)
-		return nil
-	}
-	t.lane = l
-	p.enqueueLocked(l, t)
-	return nil
+// ordered reports whether the task must wait for earlier ones of its
+// connection.
+func (t *task) ordered() bool {
+	return t.delivery.Volatile && (t.consumer == nil || t.consumer.Ordered())
 }
 
-// enqueueLocked puts a task at the end of its lane. A disconnect message is
-// never refused.
-func (p *Pool) enqueueLocked(l *lane, t *task) {
-	size := t.delivery.Message.Size()
-	full := l.full || l.queue.length >= p.opts.LaneMessages || l.bytes+size > p.opts.LaneBytes
-	switch {
-	case !l.busy:
-		l.busy = true
-		p.ready.push(t)
-	case full && !isDisconnect(t.delivery.Channel):
-		p.overflowLocked(t)
-	default:
-		l.bytes += size
-		l.queue.push(t)
+// taskFootprint is the memory of a task without its message, in bytes.
+const taskFootprint = 256
+
+func (t *task) footprint() int { return taskFootprint + t.delivery.Message.Footprint() }
+
+// occupied reports whether a message must wait for an earlier one.
+func (l *lane) occupied(id uint64) bool {
+	return l.busy || l.queue.length > 0 && l.queue.head.delivery.ID < id || len(l.left) > 0 && l.left[0] < id
+}
+
+// leave records that a message waits in its channel.
+func (l *lane) leave(id uint64) {
+	if at, found := slices.BinarySearch(l.left, id); !found {
+		l.left = slices.Insert(l.left, at, id)
+	}
+}
+
+// arrive records that a message does not wait in its channel any more.
+func (l *lane) arrive(id uint64) {
+	if at, found := slices.BinarySearch(l.left, id); found {
+		l.left = slices.Delete(l.left, at, at+1)
+	}
+}
+
+// refuseLocked reports whether a lane has no room for a task. Sender is who
+// waits for room then, or nil.
+func (p *Pool) refuseLocked(t *task, sender any) bool {
+	l, size := t.lane, t.footprint()
+	crowded := p.laneBytes+size > maxLaneBytes
+	if !crowded && l.queue.length < p.opts.LaneMessages && l.bytes+size <= p.opts.LaneBytes {
+		return false
+	}
+	if sender != nil {
+		l.refused = sender
+		if crowded && !l.crowded {
+			l.crowded = true
+			p.crowd = append(p.crowd, l)
+		}
+	}
+	return true
+}
+
+// maxLaneBytes limits the messages in all lanes together.
+const maxLaneBytes = 64 << 20
+
+// enterLocked puts a task into its lane.
+func (p *Pool) enterLocked(l *lane, t *task) {
+	size := t.footprint()
+	l.bytes += size
+	p.laneBytes += size
+	l.queue.insert(t)
+	p.noteFullLocked(l)
+}
+
+// advanceLocked makes the next task of a lane ready, unless an earlier one runs
+// or waits in its channel.
+func (p *Pool) advanceLocked(l *lane) {
+	next := l.queue.head
+	if l.busy || next == nil || len(l.left) > 0 && l.left[0] < next.delivery.ID {
+		return
+	}
+	l.queue.pop()
+	l.busy = true
+	size := next.footprint()
+	l.bytes -= size
+	p.laneBytes -= size
+	p.noteFullLocked(l)
+	p.ready.push(next)
+	p.roomLocked(l)
+}
+
+// roomLocked chooses a sender that may try again, because a lane has room or
+// needs none.
+func (p *Pool) roomLocked(l *lane) {
+	if l.refused != nil {
+		p.rooms = append(p.rooms, l.refused)
+		l.refused = nil
+	} else {
+		p.admitNextLocked()
+	}
+}
+
+// admitNextLocked chooses the first sender that was refused because all lanes
+// together were full.
+func (p *Pool) admitNextLocked() {
+	for len(p.crowd) > 0 {
+		l := p.crowd[0]
+		p.crowd[0] = nil
+		p.crowd = p.crowd[1:]
+		l.crowded = false
+		if l.refused != nil {
+			p.rooms = append(p.rooms, l.refused)
+			l.refused = nil
+			return
+		}
 	}
 }
 
@@ -135,69 +218,24 @@ func (p *Pool) laneLocked(t *task) *lane {
 	return l
 }
 
-// overtookLocked reports whether a WebSocket disconnect was received before
-// messages that the same WebSocket sent earlier. This can happen because they
-// are on other channels.
-func (p *Pool) overtookLocked(t *task) bool {
-	if t.delivery.Channel != asgi.WebSocketDisconnect {
-		return false
-	}
-	l := p.lanes[t.reply]
-	return l == nil || l.order < t.delivery.Message.Int(asgi.KeyOrder)
-}
-
-// catchUpLocked receives, as the leader, the messages that WebSockets have
-// sent so far. It releases the lock meanwhile.
-func (p *Pool) catchUpLocked() {
-	var channels []string
-	for _, name := range []string{asgi.WebSocketConnect, asgi.WebSocketReceive} {
-		if p.receivesFromLocked(name) {
-			channels = append(channels, name)
-		}
-	}
-	for len(channels) > 0 {
-		c := asgi.NewCause(0)
-		p.mu.Unlock()
-		d, ok, err := p.layer.Poll(context.Background(), c, channels...)
-		p.mu.Lock()
-		if err != nil || !ok {
-			return
-		}
-		if t := p.placeLocked(d, c); t != nil {
-			p.ready.push(t)
-		}
-	}
-}
-
-// overflowLocked drops a task that its full lane has no room for, and closes
-// the connection.
-func (p *Pool) overflowLocked(t *task) {
-	p.startedLocked()
-	if t.lane.full {
-		return
-	}
-	t.lane.full = true
-	p.busy.Go(func() { p.closeFull(t) })
-}
-
 // nextInLaneLocked makes the next task in the lane of t ready, or deletes the
 // lane if the connection has ended.
 func (p *Pool) nextInLaneLocked(t *task) {
 	ended := t.delivery.Channel == asgi.WebSocketDisconnect
 	l := t.lane
 	if l == nil {
-		if l = p.lanes[t.reply]; ended && l != nil && !l.busy {
+		if l = p.lanes[t.reply]; ended && l != nil && !l.busy && len(l.left) == 0 {
 			delete(p.lanes, t.reply)
 		}
 		return
 	}
-	if next := l.queue.pop(); next != nil {
-		l.bytes -= next.delivery.Message.Size()
-		p.ready.push(next)
+	l.busy = false
+	p.advanceLocked(l)
+	if l.busy {
 		return
 	}
-	l.busy = false
-	if l.order == 0 || ended {
+	p.roomLocked(l)
+	if len(l.left) == 0 && (l.order == 0 || ended) {
 		delete(p.lanes, t.reply)
 	}
 }
@@ -207,7 +245,7 @@ func (p *Pool) nextInLaneLocked(t *task) {
 func (p *Pool) evictLanesLocked(now time.Time) {
 	expiry := p.layer.Settings().GroupExpiry
 	for reply, l := range p.lanes {
-		if !l.busy && expiry > 0 && now.Sub(l.seen) > expiry {
+		if !l.busy && len(l.left) == 0 && expiry > 0 && now.Sub(l.seen) > expiry {
 			delete(p.lanes, reply)
 		}
 	}

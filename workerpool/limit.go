@@ -5,6 +5,7 @@ type limit struct {
 	Limit
 	running int
 	waiting queue // tasks that are first in their lanes
+	turn    bool  // the last free place was left to the channel
 }
 
 func (l *limit) full() bool { return l.running >= l.Max }
@@ -33,29 +34,40 @@ func (p *Pool) limitLocked(g *generation) {
 	}
 }
 
-// acquireLocked reports whether the limit of a task allows it to start. If
-// not, the task waits for the limit.
-func (p *Pool) acquireLocked(t *task) bool {
+// limitOfLocked returns the limit of a task, or nil.
+func (p *Pool) limitOfLocked(t *task) *limit {
 	if t.consumer == nil {
-		return true
+		return nil
 	}
-	l := p.limits[t.consumer.Limit()]
-	switch {
-	case l == nil:
-		return true
-	case l.full():
-		l.waiting.push(t)
-		return false
+	return p.limits[t.consumer.Limit()]
+}
+
+// acquireLocked counts a task that may start.
+func (p *Pool) acquireLocked(t *task) {
+	l := p.limitOfLocked(t)
+	if l == nil {
+		return
 	}
 	l.running++
 	t.limit = l
 	if l.full() && !isProtocol(l.Channel) {
-		p.subscribeLocked()
+		p.resubscribeLocked()
 	}
+}
+
+// admittedLocked reports whether the limit of a task allows it to start. If
+// not, the task waits for the limit.
+func (p *Pool) admittedLocked(t *task) bool {
+	if l := p.limitOfLocked(t); l != nil && l.full() {
+		l.waiting.push(t)
+		return false
+	}
+	p.acquireLocked(t)
 	return true
 }
 
-// freeLocked frees the place of a task in its limit.
+// freeLocked frees the place of a task in its limit. Tasks that wait for it take
+// turns with messages that wait in the channel.
 func (p *Pool) freeLocked(t *task) {
 	l := t.limit
 	if l == nil {
@@ -64,10 +76,34 @@ func (p *Pool) freeLocked(t *task) {
 	t.limit = nil
 	wasFull := l.full()
 	l.running--
-	if next := l.waiting.pop(); next != nil {
+	if l.turn = !l.turn; p.offering != nil && p.offering.Waiting() > 0 && (l.turn || l.waiting.length == 0) {
+		p.unsettled = true
+	} else if next := l.waiting.pop(); next != nil {
 		p.ready.push(next)
 	}
 	if wasFull && !isProtocol(l.Channel) {
+		p.resubscribeLocked()
+	}
+}
+
+// settleLocked makes waiting tasks ready whose limit was left to messages in
+// the channel that did not come.
+func (p *Pool) settleLocked() {
+	if !p.unsettled {
+		return
+	}
+	p.unsettled = false
+	for _, l := range p.limits {
+		for n := l.Max - l.running; n > 0 && l.waiting.length > 0; n-- {
+			p.ready.push(l.waiting.pop())
+		}
+	}
+}
+
+// resubscribeLocked updates the channels of the leader, which does not receive
+// durable messages whose limit is full.
+func (p *Pool) resubscribeLocked() {
+	if p.offering == nil {
 		p.subscribeLocked()
 	}
 }

@@ -57,7 +57,7 @@ func TestASteadyConnectionDoesNotFillItsLane(t *testing.T) {
 			time.Sleep(time.Second)
 			return nil
 		})
-		b := start(t, apps(a), workerpool.Options{LaneBytes: 500, LaneMessages: 3})
+		b := start(t, apps(a), workerpool.Options{LaneBytes: 1200, LaneMessages: 3})
 		for n := range 30 {
 			b.volatile("websocket.receive", "a", order(n))
 			if n > 0 { // one is handled while one waits

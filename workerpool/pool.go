@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
@@ -98,6 +99,10 @@ type Pool struct {
 	cancel  context.CancelCauseFunc
 	clocks  *clocks
 
+	offering  asgi.Offering              // nil if the layer cannot offer messages
+	listening sync.Mutex                 // held while the channels change; lock it before mu
+	sorting   atomic.Pointer[generation] // the current one; changes under mu
+
 	mu           sync.Mutex // guards the rest
 	current      *generation
 	loads        uint64 // number of the newest generation that loaded
@@ -106,13 +111,23 @@ type Pool struct {
 	wanted       int            // number of workers the current generation must have
 	newest       int            // number of the newest worker
 	busy         sync.WaitGroup // counts the workers, without abandoned ones
-	idle         []*worker      // parked workers; while there are any, there is a leader
-	leader       *worker        // the worker that receives from the layer
-	ready        queue          // tasks that can start
+	idle         []*worker      // parked workers
+	leader       *worker        // the worker that receives, if the layer cannot offer messages
+	free         int            // number of workers of the current generation that look for a task
+	starting     queue          // tasks for free workers, with their limits acquired
+	reserved     int            // number of free workers for accepted tasks that will start
+	ready        queue          // tasks from lanes that can start
 	lanes        map[string]*lane
-	waiting      int // number of tasks received but not started
+	laneBytes    int     // in all lanes
+	fullLanes    int     // counted if there is a leader
+	crowd        []*lane // whose senders were refused because all lanes together were full
+	rooms        []any   // refused senders that may try again
+	waiting      int     // number of tasks received but not started
 	limits       map[string]*limit
-	channels     []string                 // channels that the leader receives from
+	missed       bool                     // a new message was left in its channel since a worker has last looked there
+	unsettled    bool                     // a place in a limit was left to messages in its channel
+	channels     []string                 // channels that the pool receives from
+	closed       bool                     // the channel layer is closed
 	gone         *recent                  // reply channels of connections that have ended recently
 	drained      bool                     // receive no more durable messages
 	stopping     bool                     // end once the channels are empty
@@ -151,6 +166,12 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 	p.kv = asgi.OrUnsupported[asgi.KV](layer)
 	p.stats = asgi.OrUnsupported[asgi.Statistics](layer)
 	p.readers = asgi.OrUnsupported[asgi.Readers](layer)
+	if layer, ok := asgi.As[asgi.Acceptors](layer); ok {
+		var err error
+		if p.offering, err = layer.Accept(&acceptor{p}); err != nil {
+			return nil, err
+		}
+	}
 	p.clocks = newClocks(p)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	p.loading <- struct{}{}
@@ -185,10 +206,10 @@ func (p *Pool) Run(ctx context.Context) error {
 func (p *Pool) Drain() {
 	p.mu.Lock()
 	p.drained = true
-	p.subscribeLocked()
 	g := p.current
 	p.wakeAllLocked()
 	p.mu.Unlock()
+	p.listen()
 	if g != nil {
 		g.app.Drain()
 	}
@@ -213,10 +234,18 @@ func (p *Pool) Shutdown(ctx context.Context) {
 	p.wakeAllLocked()
 	p.mu.Unlock()
 	p.waitForWorkers(ctx)
+	p.mute()
 	if g != nil {
 		p.stop(ctx, g)
 	}
 	close(p.ended)
+}
+
+// mute ends the offering.
+func (p *Pool) mute() {
+	if p.offering != nil {
+		_ = p.offering.Update() // fails only if the layer is closed
+	}
 }
 
 // waitForWorkers waits until all workers have ended. When the context is done,

@@ -126,13 +126,21 @@ type bench struct {
 // start runs a pool inside the bubble of a synctest.
 func start(t testing.TB, l workerpool.Loader, o workerpool.Options) *bench {
 	t.Helper()
-	return startOn(t, func(l asgi.Layer) asgi.Layer { return l }, l, o)
+	return startOn(t, direct, l, o)
 }
+
+func direct(l asgi.Layer) asgi.Layer { return l }
 
 // startOn is start with a layer in front of the one in memory.
 func startOn(t testing.TB, front func(asgi.Layer) asgi.Layer, l workerpool.Loader, o workerpool.Options) *bench {
 	t.Helper()
-	b := &bench{t: t, layer: store.Memory(store.Options{}), replies: make(map[string][]asgi.Message), left: make(map[string]bool), ended: make(chan struct{})}
+	return startStore(t, store.Options{}, front, l, o)
+}
+
+// startStore is startOn with options of the layer in memory.
+func startStore(t testing.TB, so store.Options, front func(asgi.Layer) asgi.Layer, l workerpool.Loader, o workerpool.Options) *bench {
+	t.Helper()
+	b := &bench{t: t, layer: store.Memory(so), replies: make(map[string][]asgi.Message), left: make(map[string]bool), ended: make(chan struct{})}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -199,12 +207,21 @@ func (b *bench) volatile(channel, connection string, fields ...asgi.Field) {
 
 func (b *bench) send(channel, connection string, opts []asgi.SendOption, fields ...asgi.Field) {
 	b.t.Helper()
+	if err := b.trySend(channel, connection, opts, fields...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) trySend(channel, connection string, opts []asgi.SendOption, fields ...asgi.Field) error {
+	return b.layer.Send(context.Background(), asgi.NewCause(1), channel, message(connection, fields), opts...)
+}
+
+// message returns a message from a connection.
+func message(connection string, fields []asgi.Field) asgi.Message {
 	if connection != "" {
 		fields = append(fields, asgi.Field{Key: "reply_channel", Value: "front!" + connection})
 	}
-	if err := b.layer.Send(context.Background(), asgi.NewCause(1), channel, asgi.MustMessage(fields...), opts...); err != nil {
-		b.t.Fatal(err)
-	}
+	return asgi.MustMessage(fields...)
 }
 
 func order(n int) asgi.Field { return asgi.Field{Key: "order", Value: n} }
@@ -326,45 +343,6 @@ func TestAStuckHandlerDelaysOnlyItsOwnConnection(t *testing.T) {
 		}
 		synctest.Wait()
 		l.want(t, "front!free1", "front!free2", "front!free3")
-	})
-}
-
-func TestAFullLaneClosesItsOwnConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := on("websocket.receive", func(ctx context.Context, j *workerpool.Job) error {
-			if j.ReplyChannel() == "front!flood" {
-				<-ctx.Done()
-				return nil
-			}
-			return reply(ctx, j)
-		})
-		b := start(t, apps(a), workerpool.Options{LaneMessages: 5})
-		for n := 1; n <= 20; n++ {
-			b.volatile("websocket.receive", "flood", order(n))
-		}
-		b.volatile("websocket.receive", "other", order(1))
-		synctest.Wait()
-		got := b.sent("flood")
-		if len(got) != 1 || got[0].Int("close") != 1013 {
-			t.Errorf("the flooding connection was sent %v", got)
-		}
-		if got := b.sent("other"); len(got) != 1 || got[0].Int("status") != 200 {
-			t.Errorf("the other was sent %v", got)
-		}
-	})
-}
-
-func TestALaneWithTooManyBytesClosesItsConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := on("websocket.receive", func(ctx context.Context, _ *workerpool.Job) error { <-ctx.Done(); return nil })
-		b := start(t, apps(a), workerpool.Options{LaneBytes: 2500})
-		for n := 1; n <= 5; n++ {
-			b.volatile("websocket.receive", "flood", order(n), asgi.Field{Key: "bytes", Value: make([]byte, 1000)})
-		}
-		synctest.Wait()
-		if got := b.sent("flood"); len(got) != 1 || got[0].Int("close") != 1013 {
-			t.Errorf("the connection was sent %v", got)
-		}
 	})
 }
 

@@ -159,17 +159,3 @@ func (p *Pool) closeFields(f Failure) asgi.Fields {
 		{Key: "response", Value: p.response(f)},
 	}
 }
-
-// closeFull closes a connection that sends messages faster than they are
-// handled.
-func (p *Pool) closeFull(t *task) {
-	p.log.Warn("closing a connection that sends messages faster than they are handled",
-		logkey.Channel, t.reply, "waiting", p.opts.LaneMessages, "bytes", p.opts.LaneBytes)
-	m := asgi.MustMessage(
-		asgi.Field{Key: asgi.KeyClose, Value: int64(asgi.CloseBusy)},
-		asgi.Field{Key: asgi.KeyReason, Value: "too many messages are waiting to be handled"},
-	)
-	if err := p.layer.Send(context.Background(), t.cause, t.reply, m, asgi.Volatile); err != nil {
-		p.log.Error("could not close the connection", logkey.Channel, t.reply, logkey.Error, err)
-	}
-}

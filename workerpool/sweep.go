@@ -114,9 +114,7 @@ func (w *worker) abandonLocked() {
 	w.abandoned = true
 	if w.task != nil {
 		p.endLocked(w.task)
-		if p.ready.length > 0 {
-			p.wakeLocked()
-		}
+		p.wakeLocked()
 	}
 	w.removeLocked(p)
 }

@@ -21,7 +21,9 @@ type worker struct {
 	// Guarded by the pool's mutex:
 	parked    context.Context // done when the worker must check again what to do
 	unpark    context.CancelCauseFunc
-	turn      bool // it has just started a ready task
+	turn      bool // its last task had not waited in its channel
+	free      bool // it looks for a task
+	running   bool // it has a task
 	abandoned bool // it does not stop and was replaced
 	surplus   bool // it must end after its handler
 	ending    bool // it has found that it must end
@@ -42,6 +44,7 @@ func (p *Pool) startWorkerLocked(g *generation) {
 	w.parked, w.unpark = context.WithCancelCause(context.Background())
 	w.ctx, w.cancel = context.WithCancelCause(context.Background())
 	p.workers[w] = struct{}{}
+	w.setFreeLocked(g.routed != nil)
 	g.users++
 	p.busy.Add(1)
 	go w.run() // p.busy waits for it, unless it is abandoned
@@ -121,6 +124,31 @@ func (p *Pool) setWorkersLocked() {
 	}
 	for range p.wanted - len(workers) {
 		p.startWorkerLocked(p.current)
+	}
+	p.free = 0
+	for w := range p.workers {
+		if w.free && w.countsLocked() {
+			p.free++
+		}
+	}
+}
+
+// countsLocked reports whether the worker may run messages that wait in the
+// channels.
+func (w *worker) countsLocked() bool { return w.gen == w.pool.current && !w.surplus && !w.abandoned }
+
+// setFreeLocked records whether the worker looks for a task.
+func (w *worker) setFreeLocked(free bool) {
+	if free == w.free {
+		return
+	}
+	w.free = free
+	switch {
+	case !w.countsLocked():
+	case free:
+		w.pool.free++
+	default:
+		w.pool.free--
 	}
 }
 

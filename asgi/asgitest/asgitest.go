@@ -139,6 +139,7 @@ var subjects = []subject{
 	{"state", state},
 	{"readers", reading},
 	{"putback", puttingBack},
+	{"acceptors", accepting},
 }
 
 func (s *suite) run(t *testing.T, p promise) {

@@ -55,11 +55,12 @@ type Layer struct {
 	asgi.Later
 	asgi.KV
 	asgi.Readers
-	putBack asgi.PutBack
-	log     *slog.Logger
-	ctx     context.Context // done after Close
-	stop    context.CancelFunc
-	active  atomic.Bool // whether there are rules or held messages
+	putBack   asgi.PutBack
+	acceptors asgi.Acceptors
+	log       *slog.Logger
+	ctx       context.Context // done after Close
+	stop      context.CancelFunc
+	active    atomic.Bool // whether there are rules or held messages
 
 	mu      sync.Mutex // guards the rest; not held during calls of the layer behind
 	rules   []Rule
@@ -93,6 +94,7 @@ func New(behind asgi.Layer, o Options) *Layer {
 		KV:         asgi.OrUnsupported[asgi.KV](behind),
 		Readers:    asgi.OrUnsupported[asgi.Readers](behind),
 		putBack:    asgi.OrUnsupported[asgi.PutBack](behind),
+		acceptors:  asgi.OrUnsupported[asgi.Acceptors](behind),
 		log:        o.Log,
 		ctx:        ctx,
 		stop:       stop,
@@ -235,6 +237,21 @@ func (l *Layer) SendLater(ctx context.Context, c *asgi.Cause, due time.Time, cha
 
 // PutBack returns a delivery to the layer behind. No rule applies to it.
 func (l *Layer) PutBack(d asgi.Delivery) error { return l.putBack.PutBack(d) }
+
+// Accept registers an acceptor with the layer behind. Messages are offered to it
+// after the rules have let them pass.
+func (l *Layer) Accept(a asgi.Acceptor) (asgi.Offering, error) { return l.acceptors.Accept(a) }
+
+// SendWhenRoom is Send, but a message that finds its channel full waits for room
+// in the layer behind, and no rule applies to it again.
+func (l *Layer) SendWhenRoom(ctx context.Context, c *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+	if l.affects(channel) {
+		if err := l.Send(ctx, c, channel, m, opts...); !errors.Is(err, asgi.ErrChannelFull) {
+			return err
+		}
+	}
+	return l.acceptors.SendWhenRoom(ctx, c, patience, channel, m, opts...)
+}
 
 // Flush drops the held messages and flushes the layer behind.
 func (l *Layer) Flush(ctx context.Context, c *asgi.Cause) error {

@@ -199,7 +199,7 @@ func TestLayerDescription(t *testing.T) {
 	}
 	defer res.Body.Close()
 	got, err := io.ReadAll(res.Body)
-	want := `{"extensions":["groups","flush","statistics","delay","state","readers","putback"],"expiry":60.0,"group_expiry":86400.0,"capacity":5,"max_message":1048576,"version":"test"}`
+	want := `{"extensions":["groups","flush","statistics","delay","state","readers","putback","acceptors"],"expiry":60.0,"group_expiry":86400.0,"capacity":5,"max_message":1048576,"version":"test"}`
 	if err != nil || string(got) != want || res.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%s %s, want %s", res.Header.Get("Content-Type"), got, want)
 	}

@@ -1,0 +1,74 @@
+package httpfront
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// roomy is a layer whose refused senders wait until there is room.
+type roomy struct {
+	*fakeLayer
+	room chan struct{}
+}
+
+func (r *roomy) Accept(asgi.Acceptor) (asgi.Offering, error) { return nil, nil }
+
+func (r *roomy) SendWhenRoom(ctx context.Context, c *asgi.Cause, _ time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+	if err := r.Send(ctx, c, channel, m, opts...); err == nil {
+		return nil
+	}
+	select {
+	case <-r.room:
+		return r.Send(ctx, c, channel, m, opts...)
+	case <-ctx.Done():
+		return asgi.ErrChannelFull
+	}
+}
+
+// openFull opens a socket whose frames find no room.
+func openFull(t *testing.T) (*memServer, *roomy, *client, *application) {
+	s := newMemServer(t, Options{})
+	r := &roomy{s.layer, make(chan struct{})}
+	s.front.acceptors = r
+	c, app := s.open()
+	s.layer.setFull("websocket.receive", true)
+	c.frames(text("a"))
+	return s, r, c, app
+}
+
+// TestAFrameThatWaitsForRoomKeepsItsSocketOpen checks that the socket is not
+// closed because its pongs are not read.
+func TestAFrameThatWaitsForRoomKeepsItsSocketOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, r, c, app := openFull(t)
+		time.Sleep(605 * time.Second) // websocket.receive is paused
+		s.layer.setFull("websocket.receive", false)
+		r.room <- struct{}{}
+		if m := s.next("websocket.receive"); m.Text("text") != "a" {
+			t.Errorf("got %v", m)
+		}
+		app.reply(msg{"text": "b"})
+		c.gets(text("b"))
+	})
+}
+
+// TestTheServerClosesASocketWhoseFrameWaitsForRoom checks that it does so at
+// once, and that the frame does not count.
+func TestTheServerClosesASocketWhoseFrameWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, c, app := openFull(t)
+		synctest.Wait()
+		started := time.Now()
+		app.reply(msg{"close": 4001})
+		c.gets(closeFrame(4001, ""))
+		c.frames(closeFrame(4001, ""))
+		app.disconnected(4001, 1)
+		if d := time.Since(started); d > 0 {
+			t.Errorf("it took %v", d)
+		}
+	})
+}
