@@ -41,11 +41,25 @@ func AddFlags(cmd *cobra.Command, groups ...FlagGroup) {
 		for _, g := range groups {
 			fmt.Fprintf(w, "\n%s:\n%s", g.Title, g.FlagUsages())
 		}
-		fmt.Fprintln(w, "\nWrite durations as 90, 90s or 1m30s ("+flagvalue.DurationRange+"); -1 means forever. Write sizes as 65536, 64k or 1MiB ("+flagvalue.SizeRange+")."+
-			"\nEach flag has an environment variable: ASGIBOX_HTTP_TIMEOUT for --http-timeout. In a variable, separate the items of a list with commas.")
+		fmt.Fprintln(w)
+		if hasType(groups, "duration") {
+			fmt.Fprintln(w, "Write durations as 90, 90s or 1m30s ("+flagvalue.DurationRange+"); -1 means forever.")
+		}
+		if hasType(groups, "size") {
+			fmt.Fprintln(w, "Write sizes as 65536, 64k or 1MiB ("+flagvalue.SizeRange+").")
+		}
+		fmt.Fprintln(w, "Each flag has an environment variable: ASGIBOX_HTTP_TIMEOUT for --http-timeout. In a variable, separate the items of a list with commas.")
 		return nil
 	})
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return FromEnvironment(cmd.Flags()) }
+}
+
+// hasType reports whether a flag of the groups has values of a type.
+func hasType(groups []FlagGroup, name string) (found bool) {
+	for _, g := range groups {
+		g.VisitAll(func(f *pflag.Flag) { found = found || f.Value.Type() == name })
+	}
+	return found
 }
 
 // Variable returns the name of the environment variable for a flag.
