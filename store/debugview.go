@@ -65,7 +65,7 @@ func (d *Debugger) Totals() Totals {
 
 // Channels returns up to limit of the channels that match, and the number of
 // all that match. Paused channels come first, then those with most messages,
-// then the busiest. A nil matches matches all.
+// then the busiest. If matches is nil, all channels match.
 func (d *Debugger) Channels(limit int, matches func(name string) bool) (views []ChannelView, all int) {
 	s := d.store
 	now := s.now()
@@ -126,7 +126,7 @@ type GroupView struct {
 }
 
 // Groups returns up to limit of the groups that match, the largest first, and
-// the number of all that match. A nil matches matches all.
+// the number of all that match. If matches is nil, all groups match.
 func (d *Debugger) Groups(limit int, matches func(name string) bool) (views []GroupView, all int) {
 	s := d.store
 	s.mu.Lock()

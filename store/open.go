@@ -21,7 +21,7 @@ import (
 // file and its folder if they do not exist. It fails with a [LockedError] if
 // another process has the file open and with a [NewerFormatError] if the file
 // has a newer format. A damaged file is logged and renamed, and a new one
-// created. Open does not change a file of another program: it fails with a
+// is created. Open does not change a file of another program: it fails with a
 // [ForeignFileError]. The caller must close the store.
 func Open(path string, o Options) (*Store, error) {
 	return open(path, o, func(d disk) disk { return d })

@@ -25,8 +25,8 @@ type Options struct {
 }
 
 // A PatternCapacity is the capacity of all channels whose names match Pattern.
-// A "*" in it matches any text. The name of a process-specific channel is its
-// part up to and including "!".
+// A "*" in it matches any text. Only the part of a process-specific name up to
+// and including "!" is matched.
 type PatternCapacity struct {
 	Pattern  string
 	Capacity int // less than 1 means 1

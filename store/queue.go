@@ -50,8 +50,8 @@ func (s *Store) delivery(q *queue, r *record) asgi.Delivery {
 	}
 }
 
-// A queue holds the messages or the readers that wait on a channel. One of both
-// is empty, because a message is given to a waiting reader. The channels of one
+// A queue holds the messages or the readers that wait on a channel. One of
+// the two is empty, because a message is given to a waiting reader. The channels of one
 // process share a queue.
 type queue struct {
 	name       string

@@ -79,8 +79,8 @@ func (d *Debugger) Record(limit int) *Recorder {
 func (r *Recorder) Stop() { r.store.recorder.CompareAndSwap(r, nil) }
 
 // SetShare sets the share of traces that are recorded, from 0 to 1. The events
-// of one trace are recorded all or not at all, unless a burst of events lowers
-// the share in between, which limits its cost to that of steady traffic.
+// of one trace are recorded all or not at all. Only a burst of events can lower
+// the share in between, so that it costs no more than steady traffic.
 func (r *Recorder) SetShare(share float64) {
 	switch {
 	case share >= 1:

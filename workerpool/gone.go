@@ -24,7 +24,7 @@ var reportGone = []asgi.SendOption{asgi.ReportGone}
 // ended, the handler is cancelled and sendReply fails, unless the message of
 // the job says that the connection has ended. A loop application is cancelled
 // only if it sends for longer than goneAllowance, because a loop has more to do
-// than this reply. So is a handler that has completed its reply.
+// than this reply. The same applies to a handler that has completed its reply.
 func (j *Job) sendReply(ctx context.Context, m asgi.Message, opts []asgi.SendOption) error {
 	if len(opts) == 0 {
 		opts = reportGone

@@ -64,8 +64,8 @@ func (w *LoopWorker) Job() *Job { return w.job }
 
 // Receive takes a message from one of the channels and makes it the current
 // job; a part of a body belongs to the job that is current already. If there
-// is no message, Receive waits for that long, or forever if wait is negative,
-// and then returns ok false. It returns [ErrRetired] when the generation has
+// is no message, Receive waits for the given time, or forever if wait is
+// negative, and then returns ok false. It returns [ErrRetired] when the generation has
 // been replaced, unless channels contains a single-reader channel.
 func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Delivery, ok bool, err error) {
 	newWork := !continues(channels)

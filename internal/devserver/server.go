@@ -240,8 +240,9 @@ func waitForStop(ctx, failed context.Context, log *slog.Logger) {
 }
 
 // shutdown stops the parts: first no more durable work is taken, then requests
-// are finished and sockets closed, then the workers handle what the sockets
-// have sent. The caller closes the store afterwards.
+// are finished and sockets closed, then the workers handle the messages
+// of the sockets, then the control server stops. The caller closes the store
+// afterwards.
 func (s *server) shutdown(stopReceiving func()) {
 	grace, cancel := context.WithTimeout(context.Background(), s.options.Front.Grace)
 	defer cancel()

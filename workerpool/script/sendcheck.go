@@ -19,7 +19,7 @@ func newProblem(hint, format string, args ...any) *problem {
 }
 
 // checkSend checks a message to a channel whose reader is known. If it finds a
-// problem, it logs a warning once a line, or fails if the loader is strict.
+// problem, it logs one warning for each line, or fails if the loader is strict.
 func (r *run) checkSend(name string, m asgi.Message) error {
 	if r.unit.loader.opts.NoCheck {
 		return nil
