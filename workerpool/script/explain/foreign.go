@@ -63,7 +63,7 @@ var foreignTokens = map[string]foreignToken{
 
 // builtIn maps modules of Python to the built-in names that replace them.
 var builtIn = map[string]string{
-	"json": "json", "time": "time", "math": "math", "re": "re", "random": "random", "base64": "base64", "hashlib": "hashlib",
+	"json": "json", "time": "time", "math": "math", "re": "re", "random": "random", "base64": "base64", "hashlib": "hashlib", "bcrypt": "password",
 	"datetime": "time", "hmac": "hashlib", "secrets": "random and uuid4()", "uuid": "uuid4()", "logging": "log", "html": "html_escape",
 	"urllib": "http, urlencode, quote and unquote", "requests": "http", "httpx": "http", "aiohttp": "http", "channels": "Group, Channel and route",
 	"django": "view, render, redirect, HttpResponse and JsonResponse", "flask": "view, render and redirect",

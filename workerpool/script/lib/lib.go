@@ -1,5 +1,5 @@
 // Package lib implements the built-ins of scripts that need no channel layer:
-// json, time, math, re, random, base64, hashlib, http, log, settings and a few
+// json, time, math, re, random, base64, hashlib, password, http, log, settings and a few
 // functions. [Builtins] returns them by name.
 //
 // A call that waits ends when the thread's context is done. The host stores the
@@ -41,16 +41,17 @@ type Options struct {
 // concurrent use.
 func Builtins(o Options) starlark.StringDict {
 	all := starlark.StringDict{
-		"json":    jsontext.Module,
-		"time":    time.Module,
-		"math":    math.Module,
-		"re":      reModule(),
-		"random":  module("random", randomFunctions),
-		"base64":  module("base64", base64Functions),
-		"hashlib": module("hashlib", hashFunctions),
-		"http":    o.http(),
-		"log":     o.log(),
-		"sleep":   starlark.NewBuiltin("sleep", o.sleep),
+		"json":     jsontext.Module,
+		"time":     time.Module,
+		"math":     math.Module,
+		"re":       reModule(),
+		"random":   module("random", randomFunctions),
+		"base64":   module("base64", base64Functions),
+		"hashlib":  module("hashlib", hashFunctions),
+		"password": module("password", passwordFunctions),
+		"http":     o.http(),
+		"log":      o.log(),
+		"sleep":    starlark.NewBuiltin("sleep", o.sleep),
 	}
 	maps.Copy(all, universe())
 	for name, fn := range textFunctions {
