@@ -13,6 +13,9 @@ var (
 	ErrChannelFull = errors.New("channel full")
 	// ErrMessageTooLarge: the encoded message is longer than the layer allows.
 	ErrMessageTooLarge = errors.New("message too large")
+	// ErrStateFull: the values of state have reached the layer's limit.
+	// Shorter values are still stored.
+	ErrStateFull = errors.New("state full")
 	// ErrInvalidName: the name is not a channel or group name, or is of the
 	// wrong kind for this call.
 	ErrInvalidName = errors.New("invalid name")

@@ -152,7 +152,11 @@ type Readers interface {
 // KV is the extension "state": values by key, for state, sessions and
 // settings that survive a restart. A key is any text of 1 to 1,024 bytes.
 // Callers use prefixes to keep their keys separate. Values have the same types
-// and the same size limit as messages.
+// and the same size limit as messages. A layer may limit the values together:
+// then Set, Incr, Append and Swap fail with [ErrStateFull] if a value would
+// exceed the limit. Instead, it may discard values whose keys begin with
+// [SessionPrefix]: first those that no Get has ever returned, then those whose
+// last use is the longest ago.
 type KV interface {
 	// Get returns the value and reports whether there is one.
 	Get(ctx context.Context, c *Cause, key string) (any, bool, error)

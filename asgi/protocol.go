@@ -13,6 +13,10 @@ const (
 	DelayChannel        = "asgi.delay"
 )
 
+// SessionPrefix is the prefix of the keys under which a [KV] stores the sessions
+// of browsers.
+const SessionPrefix = "session/"
+
 // Keys of messages.
 const (
 	KeyAbort        = "abort"

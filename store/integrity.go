@@ -154,14 +154,24 @@ func (c *checker) groups(s *Store) {
 
 func (c *checker) values(k *values) {
 	expiring := 0
-	for family, values := range k.families {
-		c.want(len(values) > 0, "family %q is empty", family)
-		for key, v := range values {
-			c.want(v.key == key && familyOf(key) == family, "value %q is under the wrong key", key)
+	for name, f := range k.families {
+		c.want(len(f.values) > 0, "family %q is empty", name)
+		bytes, listed := 0, 0
+		for key, v := range f.values {
+			c.want(v.key == key && familyOf(key) == name, "value %q is under the wrong key", key)
+			bytes += sizeOf(key, v.data)
 			if v.expires != never {
 				expiring++
 			}
 		}
+		for _, l := range []*list[*value]{&f.fresh, &f.used} {
+			for e := l.first; e != nil; e = e.next {
+				listed++
+				c.want(f.values[e.entry.key] == e.entry && e.entry.list == l, "session %q is in the wrong list", e.entry.key)
+			}
+		}
+		c.want(bytes == f.bytes, "the values of family %q take %d bytes, not %d", name, bytes, f.bytes)
+		c.want(name != asgi.SessionPrefix || listed == len(f.values), "%d sessions, %d in the order of use", len(f.values), listed)
 	}
 	c.want(expiring == len(k.expiring), "%d values expire, %d in the schedule", expiring, len(k.expiring))
 	checkSchedule(c, k.expiring)
@@ -184,8 +194,8 @@ func (c *checker) file(s *Store) {
 	c.messages(s, disk)
 	c.members(s, disk)
 	durable := 0
-	for _, values := range s.kv.families {
-		for _, v := range values {
+	for _, f := range s.kv.families {
+		for _, v := range f.values {
 			if v.durable {
 				durable++
 			}
@@ -193,7 +203,7 @@ func (c *checker) file(s *Store) {
 	}
 	c.want(durable == len(disk.values), "%d durable values, %d in the file", durable, len(disk.values))
 	for _, kv := range disk.values {
-		v := s.kv.families[familyOf(kv.key)][kv.key]
+		v := s.kv.lookupLocked(kv.key)
 		c.want(v != nil && v.durable && v.expires == kv.expires && asgi.Equal(v.data, kv.data), "value %q differs in the file", kv.key)
 	}
 }

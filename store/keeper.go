@@ -47,7 +47,7 @@ func (s *Store) runDue() (next int64) {
 		s.mu.Unlock()
 		s.finishDue(work)
 		s.logExpired(expired)
-		next = min(next, s.kv.sweep(now), s.journal.failOverdue(now))
+		next = min(next, s.kv.sweep(now), s.kv.logDiscarded(now, s.log), s.journal.failOverdue(now))
 		if next > now {
 			return next
 		}

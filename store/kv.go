@@ -20,6 +20,7 @@ func (s *Store) Get(ctx context.Context, c *asgi.Cause, key string) (data any, o
 	err = s.withValue(c, key, func(now int64, v *value) (*value, error) {
 		if v != nil {
 			data, ok = v.data, true
+			s.kv.useLocked(v)
 		}
 		return v, nil
 	})
@@ -118,11 +119,11 @@ func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]strin
 	var keys []string
 	err := s.kv.withLock(func() error {
 		now := s.now()
-		for family, values := range s.kv.families {
-			if !strings.HasPrefix(family, prefix) && !strings.HasPrefix(prefix, family) {
+		for name, f := range s.kv.families {
+			if !strings.HasPrefix(name, prefix) && !strings.HasPrefix(prefix, name) {
 				continue
 			}
-			for key, v := range values {
+			for key, v := range f.values {
 				if strings.HasPrefix(key, prefix) && v.expires > now {
 					keys = append(keys, key)
 				}
@@ -145,7 +146,7 @@ func (s *Store) withValue(c *asgi.Cause, key string, f func(now int64, v *value)
 	}
 	return s.kv.withLock(func() error {
 		now := s.now()
-		v := s.kv.families[familyOf(key)][key]
+		v := s.kv.lookupLocked(key)
 		if v != nil && v.expires <= now {
 			s.kv.deleteLocked(v)
 			v = nil

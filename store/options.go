@@ -19,6 +19,8 @@ type Options struct {
 	ChannelCapacity []PatternCapacity // first match wins; none
 	MaxMessage      int               // bytes of payload in one message; 1 MiB
 	Memory          int               // bytes of all queues together; 256 MiB
+	MaxSessions     int               // values whose keys begin with asgi.SessionPrefix; 100,000
+	StateMemory     int               // bytes of all values whose keys have one prefix, like state/; 64 MiB
 	NoSync          bool              // commit without fsync: a power cut may lose acknowledged changes; false
 	Reserved        bool              // only stores have this path, so any other file there is damaged; false
 	Log             *slog.Logger      // discards all records
@@ -55,7 +57,10 @@ var bodyCapacity = PatternCapacity{"http.request.body?*", 16}
 // DefaultOptions returns the defaults of the fields that are not zero by
 // default.
 func DefaultOptions() Options {
-	return Options{Expiry: 60 * time.Second, GroupExpiry: 86_400 * time.Second, Capacity: 1000, MaxMessage: 1 << 20, Memory: 256 << 20}
+	return Options{
+		Expiry: 60 * time.Second, GroupExpiry: 86_400 * time.Second, Capacity: 1000, MaxMessage: 1 << 20, Memory: 256 << 20,
+		MaxSessions: 100_000, StateMemory: 64 << 20,
+	}
 }
 
 func (o Options) withDefaults() Options {
@@ -65,6 +70,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Capacity, defaults.Capacity)
 	setDefault(&o.MaxMessage, defaults.MaxMessage)
 	setDefault(&o.Memory, defaults.Memory)
+	setDefault(&o.MaxSessions, defaults.MaxSessions)
+	setDefault(&o.StateMemory, defaults.StateMemory)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

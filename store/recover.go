@@ -184,9 +184,13 @@ func (s *Store) load(c *contents) {
 	for _, m := range c.members {
 		s.joinLocked(m.group, m.channel, m.expires)
 	}
+	// The file does not say which sessions were sent back, so all of them count
+	// as sent back at their last change.
+	slices.SortStableFunc(c.values, func(a, b keyValue) int { return cmp.Compare(a.expires, b.expires) })
 	for _, kv := range c.values {
 		v := s.kv.putLocked(nil, kv.key, kv.data, kv.expires, true)
 		v.seq = onDisk
+		s.kv.useLocked(v)
 	}
 }
 

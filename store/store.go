@@ -94,7 +94,7 @@ func newStore(o Options) *Store {
 	s.wakeAt.Store(math.MaxInt64)
 	s.stepWorks.New = func() any { return new(stepWork) }
 	s.waiters.New = func() any { return &waiter{ready: make(chan struct{}, 1)} }
-	s.kv = newValues(s.wakeBy)
+	s.kv = newValues(&s.opts, s.wakeBy)
 	return s
 }
 

@@ -141,8 +141,8 @@ func (s *Store) holds() string {
 	}
 	s.mu.Unlock()
 	s.kv.mu.Lock()
-	for _, values := range s.kv.families {
-		for key, v := range values {
+	for _, f := range s.kv.families {
+		for key, v := range f.values {
 			lines = append(lines, fmt.Sprint("value ", key, v.data))
 		}
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"strings"
 	"sync"
 
 	"asgibox/asgi"
@@ -9,32 +8,40 @@ import (
 
 // values is the key-value part of a store.
 type values struct {
-	wakeBy  func(int64)
-	journal *journal
+	wakeBy      func(int64)
+	journal     *journal
+	maxBytes    int // of each family
+	maxSessions int
 
-	mu       sync.Mutex // guards the rest
-	closed   bool
-	seq      uint64                       // the journal's number of the last durable change
-	families map[string]map[string]*value // by family, then by key
-	expiring schedule[*value]             // values that expire
+	mu        sync.Mutex // guards the rest
+	closed    bool
+	seq       uint64             // the journal's number of the last durable change
+	families  map[string]*family // by the prefix of their keys
+	expiring  schedule[*value]   // values that expire
+	discarded discardLog
 }
 
 // A value is the value of one key.
 type value struct {
 	key       string
 	data      any
+	size      int   // memory in bytes
 	expires   int64 // never if it does not expire
 	heapIndex int   // in the schedule; -1 if it is not in it
 	durable   bool
 	seq       uint64 // the journal's number of the last durable change
+
+	// Only for sessions.
+	list *list[*value] // fresh or used; nil for other values
+	link link[*value]
 }
 
 func (v *value) when() int64 { return v.expires }
 func (v *value) tie() uint64 { return 0 }
 func (v *value) index() *int { return &v.heapIndex }
 
-func newValues(wakeBy func(int64)) *values {
-	return &values{wakeBy: wakeBy, families: make(map[string]map[string]*value)}
+func newValues(o *Options, wakeBy func(int64)) *values {
+	return &values{wakeBy: wakeBy, maxBytes: o.StateMemory, maxSessions: o.MaxSessions, families: make(map[string]*family)}
 }
 
 func (k *values) withLock(f func() error) error {
@@ -54,12 +61,16 @@ func (k *values) updateLocked(v *value, key string, data any) (*value, error) {
 	return k.changeLocked(v, key, data, v.expires, v.durable)
 }
 
-// changeLocked changes a key's value in memory and in the journal.
+// changeLocked changes a key's value in memory and in the journal. It fails if
+// there is no room for the value.
 func (k *values) changeLocked(v *value, key string, data any, expires int64, durable bool) (*value, error) {
 	if durable || v != nil && v.durable {
 		if err := k.journal.err(); err != nil {
 			return v, err
 		}
+	}
+	if err := k.makeRoomLocked(v, key, data); err != nil {
+		return v, err
 	}
 	wasDurable := v != nil && v.durable
 	v = k.putLocked(v, key, data, expires, durable)
@@ -91,12 +102,11 @@ func (k *values) removeLocked(v *value) (*value, error) {
 // putLocked changes a key's value in memory.
 func (k *values) putLocked(v *value, key string, data any, expires int64, durable bool) *value {
 	if v == nil {
-		v = &value{key: key, heapIndex: -1}
-		family := familyOf(key)
-		if k.families[family] == nil {
-			k.families[family] = make(map[string]*value)
-		}
-		k.families[family][key] = v
+		v = &value{key: key, size: sizeOf(key, data), heapIndex: -1}
+		v.link.entry = v
+		k.addLocked(v)
+	} else {
+		k.resizeLocked(v, sizeOf(key, data))
 	}
 	v.data, v.durable, v.expires = data, durable, expires
 	switch {
@@ -113,11 +123,7 @@ func (k *values) putLocked(v *value, key string, data any, expires int64, durabl
 }
 
 func (k *values) deleteLocked(v *value) {
-	family := familyOf(v.key)
-	delete(k.families[family], v.key)
-	if len(k.families[family]) == 0 {
-		delete(k.families, family)
-	}
+	k.forgetLocked(v)
 	if v.heapIndex >= 0 {
 		k.expiring.remove(v)
 	}
@@ -145,12 +151,6 @@ func (k *values) sweep(now int64) (next int64) {
 		return never
 	}
 	return k.expiring[0].expires
-}
-
-// familyOf returns the key up to and including its first "/".
-func familyOf(key string) string {
-	i := strings.IndexByte(key, '/')
-	return key[:i+1]
 }
 
 // close makes further calls fail.

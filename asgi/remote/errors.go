@@ -27,6 +27,7 @@ const (
 	LoadFailed       = "LoadFailed"
 	NoAnswer         = "NoAnswer"
 	ChannelFull      = "ChannelFull"
+	StateFull        = "StateFull"
 	StoreFailed      = "StoreFailed"
 	Closed           = "Closed"
 	TooManyViewers   = "TooManyViewers"
@@ -44,6 +45,7 @@ var errorTable = []struct {
 	{InvalidMessage, http.StatusBadRequest, asgi.ErrInvalidMessage},
 	{MessageTooLarge, http.StatusRequestEntityTooLarge, asgi.ErrMessageTooLarge},
 	{ChannelFull, http.StatusServiceUnavailable, asgi.ErrChannelFull},
+	{StateFull, http.StatusInsufficientStorage, asgi.ErrStateFull},
 	{StoreFailed, http.StatusServiceUnavailable, asgi.ErrStoreFailed},
 	{Closed, http.StatusServiceUnavailable, asgi.ErrClosed},
 	{WrongType, http.StatusBadRequest, asgi.ErrWrongType},

@@ -36,6 +36,7 @@ func TestEveryErrorHasAKindAndAStatus(t *testing.T) {
 		{asgi.ErrChannelFull, remote.ChannelFull, 503},
 		{asgi.ErrStoreFailed, remote.StoreFailed, 503},
 		{asgi.ErrClosed, remote.Closed, 503},
+		{asgi.ErrStateFull, remote.StateFull, 507},
 		{remote.Errorf(remote.TooManyViewers, "x"), remote.TooManyViewers, 503},
 		{errors.New("x"), remote.Internal, 500},
 	} {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"net/http"
 	"runtime"
 	"time"
 
@@ -61,6 +62,8 @@ func (f *flags) layer() command.FlagGroup {
 	g.Var(flagvalue.List[store.PatternCapacity]{To: &o.Store.ChannelCapacity, Parse: store.ParsePatternCapacity, Kind: "pattern=N"},
 		"channel-capacity", "maximum number of messages in channels whose names match; may be repeated, the first match wins")
 	g.Var(flagvalue.Size[int]{To: &o.Store.Memory}, "memory", "memory limit for all queues together, and for a handler")
+	g.Var(flagvalue.Size[int]{To: &o.Store.StateMemory}, "state-memory", "memory limit for the state of the application, and another of the same size for the sessions of browsers")
+	g.Var(flagvalue.Number{To: &o.Store.MaxSessions, Min: 1, Max: store.MaxCapacity}, "max-sessions", "maximum number of sessions of browsers; one that no browser has sent back is discarded first, then the least recently used one")
 	g.Var(flagvalue.Duration{To: &o.Store.Expiry}, "expiry", "time after which an unread message expires")
 	g.Var(flagvalue.Duration{To: &o.Store.GroupExpiry}, "group-expiry", "lifetime of a group membership, from the last add")
 	g.Var(flagvalue.List[chaos.Rule]{To: &o.Chaos, Parse: chaos.Parse, Kind: "rule", Separator: " "},
@@ -95,6 +98,7 @@ func (f *flags) application() command.FlagGroup {
 	g.Var(flagvalue.List[string]{To: &o.Pool.OnlyChannels, Parse: parsePattern, Kind: "pattern"}, "only-channels", "pattern of channels to receive from; may be repeated")
 	g.Var(flagvalue.List[string]{To: &o.Pool.ExcludeChannels, Parse: parsePattern, Kind: "pattern"}, "exclude-channels", "pattern of channels not to receive from; may be repeated")
 	g.Var(flagvalue.Duration{To: &o.Pool.HandlerTimeout, Forever: true}, "handler-timeout", "time limit for a handler")
+	g.StringVar(&o.Script.SessionCookie, "session-cookie", "", "name of the cookie of a browser's session (default sessionid_ and the port)")
 	g.Var(flagvalue.List[flagvalue.Setting]{To: &f.settings, Parse: flagvalue.ParseSetting, Kind: "name=value"}, "set", "setting for the application; may be repeated")
 	g.BoolVar(&o.NoReload, "no-reload", false, "do not watch the application's files")
 	g.BoolVar(&o.Poll, "poll", false, "compare the files at intervals, for file systems without events")
@@ -125,6 +129,8 @@ func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 		return o, fmt.Errorf("--tls-cert and --tls-key must be given together")
 	case o.TLS.Development && o.TLS.Cert != "":
 		return o, fmt.Errorf("--tls generates a certificate and --tls-cert names one: give only one of them")
+	case o.Script.SessionCookie != "" && (&http.Cookie{Name: o.Script.SessionCookie}).Valid() != nil:
+		return o, fmt.Errorf("--session-cookie %q: a cookie cannot have this name; use letters, digits, - and _", o.Script.SessionCookie)
 	case o.Listen.Unix != "" && runtime.GOOS == "windows":
 		return o, fmt.Errorf("--unix-socket: Windows has no Unix sockets")
 	}

@@ -97,3 +97,16 @@ channel_routing = {"http.request": request}
 func TestFlagsMayBeSpelledWithUnderscores(t *testing.T) {
 	start(t, helloApp, "--http_timeout", "60", "--websocket_connect_timeout", "1m30s", "--root_path", "/x", "--proxy_headers")
 }
+
+func TestSessionCookieFlag(t *testing.T) {
+	p := start(t, countingApp, "--store", "memory", "--session-cookie", "who")
+	r, err := http.Get(p.url + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if cookie := r.Header.Get("Set-Cookie"); !strings.HasPrefix(cookie, "who=") {
+		t.Errorf("the cookie is %q", cookie)
+	}
+	expectText(t, mustFail(t, "run", "--session-cookie", "a b"), `--session-cookie "a b": a cookie cannot have this name`)
+}

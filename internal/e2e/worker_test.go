@@ -88,7 +88,8 @@ func TestWorkerKeepsStateAndSessionsAfterServerRestart(t *testing.T) {
 		t.Errorf("the server ended with %d", status)
 	}
 	w.waitFor("the layer cannot be reached; trying again")
-	p = startIn(t, p.dir, "app.star", "--no-workers", "--control", control)
+	port := p.url[strings.LastIndex(p.url, ":")+1:] // the session's cookie belongs to it
+	p = startIn(t, p.dir, "app.star", "--no-workers", "--control", control, "--port", port)
 	visit("visit 3 of 3")
 	w.waitFor("the layer can be reached again")
 }

@@ -326,7 +326,7 @@ channel_routing = [view("/", index), route("websocket.connect", connect), route(
 `)
 	r := s.want("/", 200, "1")
 	cookie, _, _ := strings.Cut(r.header.Get("set-cookie"), ";")
-	if !strings.HasPrefix(cookie, "sessionid=") || !strings.Contains(r.header.Get("set-cookie"), "HttpOnly") {
+	if !strings.HasPrefix(cookie, "sessionid_") || !strings.Contains(r.header.Get("set-cookie"), "HttpOnly") {
 		t.Fatalf("the cookie is %q", r.header.Get("set-cookie"))
 	}
 	if r := s.get("/", "cookie", cookie); r.body != "2" {

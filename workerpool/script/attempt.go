@@ -39,6 +39,7 @@ var kinds = []struct {
 	{asgi.ErrMessageTooLarge, "MessageTooLarge"},
 	{asgi.ErrInvalidName, "InvalidName"},
 	{asgi.ErrInvalidMessage, "InvalidMessage"},
+	{asgi.ErrStateFull, "StateFull"},
 	{asgi.ErrStoreFailed, "StoreFailed"},
 }
 

@@ -28,6 +28,9 @@ type Options struct {
 	// checked between its steps. The default is 256 MiB; a negative value
 	// means no limit.
 	Memory int64
+	// SessionCookie is the name of the cookie of a browser's session. The
+	// default is sessionid_ and the port that the browser connected to.
+	SessionCookie string
 	// Live adds a small script to HTML pages that reloads them when the
 	// application changes.
 	Live bool

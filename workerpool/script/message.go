@@ -25,8 +25,8 @@ type message struct {
 	content value.Content
 	exposed bool // the script may have changed the content
 
-	session     *session // of the connection; nil until it is used
-	httpSession *session // of the browser; nil until it is used
+	session     *session        // of the connection; nil until it is used
+	httpSession *browserSession // nil until it is used
 }
 
 var (

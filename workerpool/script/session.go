@@ -17,6 +17,8 @@ type session struct {
 	dict  *starlark.Dict
 	saved asgi.Dict // the content in the layer
 	save  func(r *run, old, new asgi.Dict) error
+
+	changed bool // besides its content
 }
 
 func newSession(name string, saved asgi.Dict, save func(r *run, old, new asgi.Dict) error) *session {
@@ -31,13 +33,13 @@ func (r *run) saveSessions() error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		now := v.(asgi.Dict)
-		if asgi.Equal(now, s.saved) {
+		if asgi.Equal(now, s.saved) && !s.changed {
 			continue
 		}
 		if err := s.save(r, s.saved, now); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		s.saved = now
+		s.saved, s.changed = now, false
 	}
 	return nil
 }

@@ -1,0 +1,172 @@
+package store
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// A family is all values whose keys have the same prefix, up to and including
+// the first "/". Its size is limited. A family that is full refuses new and
+// longer values. The family of sessions discards old ones instead.
+type family struct {
+	values map[string]*value
+	bytes  int // of all values together
+
+	// Only for sessions: those that no client has ever sent back, and those
+	// that some client has. Both are in the order of their last use.
+	fresh, used list[*value]
+}
+
+// valueOverhead is approximately the memory that a value takes besides its key
+// and its data, in bytes.
+const valueOverhead = 256
+
+func sizeOf(key string, data any) int { return valueOverhead + len(key) + asgi.FootprintOf(data) }
+
+// familyOf returns the prefix of a key that names its family.
+func familyOf(key string) string {
+	i := strings.IndexByte(key, '/')
+	return key[:i+1]
+}
+
+func isSession(key string) bool { return strings.HasPrefix(key, asgi.SessionPrefix) }
+
+// lookupLocked returns a key's value, or nil.
+func (k *values) lookupLocked(key string) *value {
+	if f := k.families[familyOf(key)]; f != nil {
+		return f.values[key]
+	}
+	return nil
+}
+
+// makeRoomLocked makes sure that data fits as the value of a key, whose value is
+// v now. It fails if the family is full.
+func (k *values) makeRoomLocked(v *value, key string, data any) error {
+	name, grow, added := familyOf(key), sizeOf(key, data), 1
+	if v != nil {
+		grow, added = grow-v.size, 0
+	}
+	f := k.families[name]
+	if f == nil {
+		f = &family{}
+	}
+	if isSession(key) {
+		for (len(f.values)+added > k.maxSessions || f.bytes+grow > k.maxBytes) && k.discardLocked(f, v) {
+		}
+	}
+	if grow > 0 && f.bytes+grow > k.maxBytes {
+		return fmt.Errorf("%w: with %q the values under %q would take more than %d bytes; delete some, or raise --state-memory", asgi.ErrStateFull, key, name, k.maxBytes)
+	}
+	return nil
+}
+
+// discardLocked deletes the session that is needed least, but not keep, and
+// reports whether there was one.
+func (k *values) discardLocked(f *family, keep *value) bool {
+	for _, l := range []*list[*value]{&f.fresh, &f.used} {
+		e := l.first
+		if e != nil && e.entry == keep {
+			e = e.next
+		}
+		if e == nil {
+			continue
+		}
+		k.discarded.sessions++
+		if l == &f.fresh {
+			k.discarded.fresh++
+		}
+		k.deleteLocked(e.entry)
+		k.wakeBy(k.discarded.due)
+		return true
+	}
+	return false
+}
+
+// addLocked adds a new value to its family.
+func (k *values) addLocked(v *value) {
+	name := familyOf(v.key)
+	f := k.families[name]
+	if f == nil {
+		f = &family{values: make(map[string]*value)}
+		k.families[name] = f
+	}
+	f.values[v.key] = v
+	f.bytes += v.size
+	if isSession(v.key) {
+		v.list = &f.fresh
+		v.list.push(&v.link)
+	}
+}
+
+// resizeLocked counts a value's new size. A change of a session is a use of it.
+func (k *values) resizeLocked(v *value, size int) {
+	k.families[familyOf(v.key)].bytes += size - v.size
+	v.size = size
+	if v.list != nil {
+		v.moveTo(v.list)
+	}
+}
+
+// useLocked records that a client sent a session back. It does nothing with
+// other values.
+func (k *values) useLocked(v *value) {
+	if v.list != nil {
+		v.moveTo(&k.families[familyOf(v.key)].used)
+	}
+}
+
+// moveTo moves a session to the end of a list.
+func (v *value) moveTo(l *list[*value]) {
+	v.list.remove(&v.link)
+	v.list = l
+	l.push(&v.link)
+}
+
+// forgetLocked removes a value from its family.
+func (k *values) forgetLocked(v *value) {
+	name := familyOf(v.key)
+	f := k.families[name]
+	delete(f.values, v.key)
+	f.bytes -= v.size
+	if v.list != nil {
+		v.list.remove(&v.link)
+		v.list = nil
+	}
+	if len(f.values) == 0 {
+		delete(k.families, name)
+	}
+}
+
+// discardLogInterval is the time between two log records about discarded
+// sessions.
+const discardLogInterval = int64(time.Minute)
+
+// A discardLog counts discarded sessions until they are logged.
+type discardLog struct {
+	sessions int
+	fresh    int   // never sent back by a client
+	due      int64 // not logged earlier
+}
+
+// logDiscarded logs how many sessions were discarded, if that is due, and
+// returns when it is due next.
+func (k *values) logDiscarded(now int64, log *slog.Logger) (next int64) {
+	k.mu.Lock()
+	d := k.discarded
+	if d.sessions == 0 || d.due > now {
+		k.mu.Unlock()
+		if d.sessions == 0 {
+			return never
+		}
+		return d.due
+	}
+	k.discarded = discardLog{due: now + discardLogInterval}
+	k.mu.Unlock()
+	log.Warn(fmt.Sprintf("discarded %d sessions to make room for others: there may be %d (--max-sessions), of %d bytes together (--state-memory)",
+		d.sessions, k.maxSessions, k.maxBytes), "sessions", d.sessions, "never_sent_back", d.fresh)
+	return never
+}

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// wantSessions checks which sessions exist, without using one.
+func wantSessions(t testing.TB, s *Store, want string) {
+	t.Helper()
+	keys, err := s.Keys(t.Context(), nil, asgi.SessionPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.ReplaceAll(strings.Join(keys, " "), asgi.SessionPrefix, ""); got != want {
+		t.Errorf("the sessions are %q, want %q", got, want)
+	}
+}
+
+func setSession(t testing.TB, s *Store, name string, data any) {
+	t.Helper()
+	if err := s.Set(t.Context(), nil, asgi.SessionPrefix+name, data, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func getSession(t testing.TB, s *Store, name string) {
+	t.Helper()
+	if _, ok, err := s.Get(t.Context(), nil, asgi.SessionPrefix+name); !ok || err != nil {
+		t.Fatal(name, ok, err)
+	}
+}
+
+func TestSessionsNeverSentBackAreDiscardedFirst(t *testing.T) {
+	s := openMemory(t, Options{MaxSessions: 3})
+	setSession(t, s, "login", 1)
+	getSession(t, s, "login")
+	for i := range 1000 {
+		setSession(t, s, fmt.Sprintf("flood%03d", i), 1)
+	}
+	wantSessions(t, s, "flood998 flood999 login")
+	setSession(t, s, "flood998", 2)
+	setSession(t, s, "next", 1)
+	wantSessions(t, s, "flood998 login next")
+}
+
+func TestTheLeastRecentlyUsedSessionIsDiscardedNext(t *testing.T) {
+	s := openMemory(t, Options{MaxSessions: 3})
+	for _, name := range []string{"a", "b", "c"} {
+		setSession(t, s, name, 1)
+		getSession(t, s, name)
+	}
+	getSession(t, s, "a")
+	setSession(t, s, "b", 2)
+	setSession(t, s, "d", 1) // every other session was sent back
+	wantSessions(t, s, "a b d")
+	getSession(t, s, "d")
+	setSession(t, s, "e", 1)
+	wantSessions(t, s, "b d e")
+}
+
+func TestSessionsAreLimitedInBytes(t *testing.T) {
+	s := openMemory(t, Options{StateMemory: 10_000})
+	setSession(t, s, "login", "text")
+	getSession(t, s, "login")
+	for i := range 100 {
+		setSession(t, s, fmt.Sprint(i), make([]byte, 1000))
+	}
+	wantSessions(t, s, "93 94 95 96 97 98 99 login")
+	setSession(t, s, "login", make([]byte, 9000)) // longer than the rest leaves room for
+	wantSessions(t, s, "login")
+	if err := s.Set(t.Context(), nil, "session/login", make([]byte, 10_000), 0); !errors.Is(err, asgi.ErrStateFull) {
+		t.Errorf("err = %v", err)
+	}
+	wantSessions(t, s, "login")
+}
+
+func TestFullStateRefusesNewKeys(t *testing.T) {
+	s := openMemory(t, Options{StateMemory: 10_000})
+	ctx := t.Context()
+	n := 0
+	var err error
+	for ; err == nil; n++ {
+		err = s.Set(ctx, nil, fmt.Sprintf("state/%d", n), "text", 0)
+	}
+	if want := `state full: with "state/35" the values under "state/" would take more than 10000 bytes; delete some, or raise --state-memory`; err.Error() != want {
+		t.Errorf("after %d keys: %v", n, err)
+	}
+	_, incr := s.Incr(ctx, nil, "state/n", 1)
+	_, app := s.Append(ctx, nil, "state/0l", 1, 0)
+	_, swap := s.Swap(ctx, nil, "state/new", asgi.Absent, 1)
+	_, longer := s.Swap(ctx, nil, "state/0", "text", strings.Repeat("t", 5000))
+	for i, err := range []error{incr, app, swap, longer} {
+		if !errors.Is(err, asgi.ErrStateFull) {
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+	wantValue(t, s, "state/0", "text")
+	if err := s.Set(ctx, nil, "state/0", "more", 0); err != nil {
+		t.Errorf("a value of the same length: %v", err)
+	}
+	setSession(t, s, "a", 1) // has room of its own
+	s.Delete(ctx, nil, "state/0")
+	if err := s.Set(ctx, nil, "state/new", "text", 0); err != nil {
+		t.Errorf("after a deletion: %v", err)
+	}
+}
+
+func TestDiscardedSessionsAreLoggedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := openMemory(t, Options{MaxSessions: 2, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		for i := range 180 {
+			setSession(t, s, fmt.Sprintf("%03d", i), 1)
+			time.Sleep(700 * time.Millisecond) // none at the moment of a log record
+		}
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		if len(lines) != 3 || !strings.Contains(lines[0], "sessions=1 never_sent_back=1") || !strings.Contains(lines[1], "sessions=85 never_sent_back=85") {
+			t.Errorf("the log is:\n%s", &log)
+		}
+	})
+}
+
+func TestSessionsOfAFileCountAsSentBack(t *testing.T) {
+	path := newPath(t)
+	s := openAt(t, path, Options{MaxSessions: 3})
+	for _, name := range []string{"b", "a", "c"} {
+		setSession(t, s, name, 1)
+	}
+	closeStore(t, s)
+	s = openAt(t, path, Options{MaxSessions: 3})
+	for i := range 10 {
+		setSession(t, s, fmt.Sprintf("new%d", i), 1)
+	}
+	wantSessions(t, s, "a c new9")
+	closeStore(t, s)
+	s = openAt(t, path, Options{MaxSessions: 1})
+	wantSessions(t, s, "a c new9")
+	setSession(t, s, "last", 1)
+	wantSessions(t, s, "last")
+}
