@@ -31,6 +31,9 @@ func Open(path string, o Options) (*Store, error) {
 func open(path string, o Options, wrap func(disk) disk) (*Store, error) {
 	s := newStore(o)
 	s.path = path
+	if err := checkLinks(path); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("create the folder of the store: %w", err)
 	}
@@ -52,6 +55,21 @@ func open(path string, o Options, wrap func(disk) disk) (*Store, error) {
 	go s.journal.run()
 	s.start()
 	return s, nil
+}
+
+// checkLinks returns an error if the path or a folder in it is a link to a file
+// that does not exist. A new store there would hide that a disk is missing.
+func checkLinks(path string) error {
+	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
+		if target, err := os.Readlink(at); err == nil {
+			if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("open store %s: %s is a link to %s, which does not exist; remove the link or pass --store", path, at, target)
+			}
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
 }
 
 // A file is a bbolt file that is open for writing, and its contents.
