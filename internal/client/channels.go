@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -93,8 +94,10 @@ sockets stay open. step delivers one message, resume delivers all messages.`,
 
 func newStep() *cobra.Command {
 	return newCommand(&cobra.Command{
-		Use:               "step CHANNEL",
-		Short:             "Deliver one message of a paused channel",
+		Use:   "step CHANNEL",
+		Short: "Deliver one message of a paused channel",
+		Long: `step delivers one message of a paused channel. If no message waits, the exit
+status is 1.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeChannels,
 	}, nil, func(c *client, args []string) error {
@@ -103,7 +106,10 @@ func newStep() *cobra.Command {
 			return err
 		}
 		if !response.Stepped {
-			return c.report(response, "no message waits on %s, or it is not paused", args[0])
+			if c.json {
+				return errors.Join(c.print(response), &command.ExitError{Status: 1})
+			}
+			return fmt.Errorf("no message waits on %s, or the channel is not paused", args[0])
 		}
 		return c.report(response, "delivered one message")
 	})

@@ -34,8 +34,11 @@ func TestPauseStepResumeAndFlushCommands(t *testing.T) {
 	}
 	p.mustCommand("step", "jobs")
 	p.mustCommand("receive", "jobs")
-	if out := p.mustCommand("step", "jobs"); !strings.Contains(out, "no message waits") {
-		t.Errorf("step: %s", out)
+	if status, out := p.command("step", "jobs"); status != 1 || !strings.Contains(out, "no message waits") {
+		t.Errorf("step: status %d: %s", status, out)
+	}
+	if status, out := p.command("step", "--json", "jobs"); status != 1 || !strings.Contains(out, "false") {
+		t.Errorf("step --json: status %d: %s", status, out)
 	}
 	p.mustCommand("resume", "jobs")
 	var rows []struct {
