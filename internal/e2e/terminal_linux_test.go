@@ -143,6 +143,13 @@ func TestTerminalIsRestoredAtExit(t *testing.T) {
 	}
 }
 
+func TestTerminalIsRestoredAfterCtrlBackslash(t *testing.T) {
+	p := startInTerminal(t)
+	p.press("\x1c")
+	p.waitRestored(2) // the status that Go's runtime gives
+	p.waitFor("SIGQUIT")
+}
+
 func TestNohupIgnoresHangup(t *testing.T) {
 	signal.Ignore(syscall.SIGHUP)
 	t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })

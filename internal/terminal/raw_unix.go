@@ -29,5 +29,30 @@ func raw(f *os.File) (restore func(), err error) {
 	if err := unix.IoctlSetTermios(fd, setTermios, &keys); err != nil {
 		return nil, err
 	}
-	return func() { _ = unix.IoctlSetTermios(fd, setTermios, old) }, nil
+	stop := onAbort(func() { _ = unix.IoctlSetTermios(fd, setTermios, old) })
+	return func() {
+		stop()
+		_ = unix.IoctlSetTermios(fd, setTermios, old)
+	}, nil
+}
+
+// onAbort calls restore before a signal ends the process with a dump of all
+// goroutines, as Ctrl-\ does. The caller calls stop.
+func onAbort(restore func()) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGQUIT, unix.SIGABRT)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if s, ok := <-signals; ok {
+			restore()
+			signal.Reset(s)
+			_ = unix.Kill(unix.Getpid(), s.(unix.Signal)) // cannot fail for this process
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		<-ended
+	}
 }
