@@ -13,11 +13,10 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"asgibox/internal/cli"
 	"asgibox/internal/heapfloor"
+	"asgibox/internal/stopsignal"
 )
 
 // minHeap is the heap size in bytes below which the garbage collector does not
@@ -29,15 +28,10 @@ const interrupted = 130
 
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
-		signal.Notify(signals, syscall.SIGHUP) // the terminal was closed
-	}
 	go func() { // ends with the process
-		<-signals
+		<-stopsignal.Received
 		cancel()
-		<-signals
+		<-stopsignal.Received
 		os.Exit(interrupted)
 	}()
 	heapfloor.Keep(minHeap)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,6 +53,21 @@ func TestCtrlCDuringStartExitsWithZero(t *testing.T) {
 		if status := cli.Run(ctx, []string{"run", app, "--port", "0", "--store", "memory"}, strings.NewReader(""), out, out); status != 0 {
 			t.Errorf("exit status %d: %s", status, out)
 		}
+	}
+}
+
+// TestSignalsAreReceivedBeforeOtherPackagesStart checks the order in which the
+// packages are initialized, because a signal before that kills the process.
+func TestSignalsAreReceivedBeforeOtherPackagesStart(t *testing.T) {
+	cmd := exec.Command(binary(t), "version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	trace, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, found := strings.Cut(string(trace), "init asgibox/internal/stopsignal ")
+	if !found || strings.Contains(before, "init asgibox/") || strings.Contains(before, "init github.com/") || strings.Contains(before, "init net/http ") {
+		t.Errorf("packages in the order of their initialization:\n%s", trace)
 	}
 }
 

@@ -1,0 +1,23 @@
+// Package stopsignal receives the signals that stop the program. It starts
+// before the other packages are initialized, which takes some milliseconds, so
+// that a signal in this time does not kill the process. For that, it must import
+// nothing but packages that os/signal imports.
+package stopsignal
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Received has the signals. It has room for the two that main handles.
+var Received = receive()
+
+func receive() <-chan os.Signal {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signal.Notify(signals, syscall.SIGHUP) // the terminal was closed
+	}
+	return signals
+}
