@@ -25,15 +25,19 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := NewRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	out := command.NewOutput(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var exit *command.ExitError
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &exit):
+	if errors.As(err, &exit) && exit.Status != 0 {
 		return exit.Status
+	}
+	if err == nil || exit != nil {
+		if err = out.Err(); err == nil {
+			return 0
+		}
+		err = fmt.Errorf("the output is incomplete: %w", err)
 	}
 	fmt.Fprintln(stderr, "asgibox:", err)
 	return 1

@@ -51,8 +51,8 @@ func Count(n int, noun string) string {
 
 // OnTerminal reports whether w is a terminal.
 func OnTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	f := File(w)
+	return f != nil && term.IsTerminal(int(f.Fd()))
 }
 
 // InColor reports whether w is a terminal that shows colors.

@@ -108,8 +108,8 @@ func openAccessLog(name string, log *slog.Logger, stdout io.Writer) (func(httpfr
 func outputFiles(outputs ...io.Writer) []string {
 	var files []string
 	for _, w := range outputs {
-		f, ok := w.(*os.File)
-		if !ok {
+		f := command.File(w)
+		if f == nil {
 			continue
 		}
 		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
