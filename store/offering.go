@@ -258,7 +258,7 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) error {
 			if from == nil {
 				s.refusedLocked(q, now)
 			} else {
-				s.leaveCrowdLocked(from)
+				s.removeBlockedLocked(from)
 			}
 			s.mu.Unlock()
 			return &asgi.ChannelFullError{Channel: r.channel, Reason: "too many messages of this connection wait to be handled"}

@@ -73,7 +73,7 @@ type queue struct {
 	expired    uint64
 	breakpoint *breakpoint // nil unless paused
 	resumedAt  int64       // when a breakpoint was last removed
-	crowd      []*sender   // senders that wait for room, in the order of their arrival
+	blocked    []*sender   // senders that wait for room, in the order of their arrival
 
 	// The messages are sorted up to unsorted, which is nil if all are. The
 	// classes belong to the epoch; a class of an earlier one is out of date.

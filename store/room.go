@@ -56,7 +56,7 @@ func (s *Store) SendWhenRoom(ctx context.Context, c *asgi.Cause, patience time.D
 // waitForRoom sends a record that was refused with err when there is room.
 func (s *Store) waitForRoom(ctx context.Context, c *asgi.Cause, patience time.Duration, r *record, err error) error {
 	w := &sender{ready: make(chan struct{}, 1)}
-	defer s.leaveCrowd(w)
+	defer s.removeBlocked(w)
 	started := s.now()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -98,16 +98,16 @@ func (s *Store) patienceLeft(channel string, started, patience int64) int64 {
 }
 
 // turnOf reports whether no other sender waits for room in the queue before w.
-func (q *queue) turnOf(w *sender) bool { return len(q.crowd) == 0 || q.crowd[0] == w }
+func (q *queue) turnOf(w *sender) bool { return len(q.blocked) == 0 || q.blocked[0] == w }
 
-// joinCrowdLocked makes a refused sender wait for its turn. W may be nil.
-func (s *Store) joinCrowdLocked(w *sender, q *queue, short shortage) {
+// addBlockedLocked makes a refused sender wait for its turn. W may be nil.
+func (s *Store) addBlockedLocked(w *sender, q *queue, short shortage) {
 	if w == nil {
 		return
 	}
 	if w.queue != q {
 		w.queue = q
-		q.crowd = append(q.crowd, w)
+		q.blocked = append(q.blocked, w)
 	}
 	switch starving := short == outOfMemory; {
 	case starving && !w.starving:
@@ -118,41 +118,41 @@ func (s *Store) joinCrowdLocked(w *sender, q *queue, short shortage) {
 	w.starving = short == outOfMemory
 }
 
-// leaveCrowd ends the wait of a sender.
-func (s *Store) leaveCrowd(w *sender) {
+// removeBlocked ends the wait of a sender.
+func (s *Store) removeBlocked(w *sender) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.done = true
-	s.leaveCrowdLocked(w)
+	s.removeBlockedLocked(w)
 }
 
-// leaveCrowdLocked gives up the turn of a sender.
-func (s *Store) leaveCrowdLocked(w *sender) {
+// removeBlockedLocked gives up the turn of a sender.
+func (s *Store) removeBlockedLocked(w *sender) {
 	if w.starving {
 		s.starving = remove(s.starving, w)
 	}
 	q := w.queue
 	w.queue, w.starving = nil, false
 	if q != nil {
-		q.crowd = remove(q.crowd, w)
+		q.blocked = remove(q.blocked, w)
 		s.admitLocked(q)
 	}
 }
 
 // admitLocked wakes the senders whose turn it is, if there may be room.
 func (s *Store) admitLocked(q *queue) {
-	if len(q.crowd) > 0 && q.length < q.capacity {
-		q.crowd[0].wake()
+	if len(q.blocked) > 0 && q.length < q.capacity {
+		q.blocked[0].wake()
 	}
 	if len(s.starving) > 0 {
 		s.starving[0].wake()
 	}
 }
 
-func remove(crowd []*sender, w *sender) []*sender {
-	i := slices.Index(crowd, w)
+func remove(senders []*sender, w *sender) []*sender {
+	i := slices.Index(senders, w)
 	if i < 0 {
-		return crowd
+		return senders
 	}
-	return slices.Delete(crowd, i, i+1)
+	return slices.Delete(senders, i, i+1)
 }

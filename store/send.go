@@ -133,7 +133,7 @@ func (s *Store) offerLocked(q *queue, r record, from *sender, now int64) (wake *
 		if from == nil {
 			s.refusedLocked(q, now)
 		}
-		s.joinCrowdLocked(from, q, short)
+		s.addBlockedLocked(from, q, short)
 		return nil, nil, short
 	}
 	s.sentLocked(q, now)

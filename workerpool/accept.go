@@ -150,9 +150,9 @@ func (p *Pool) startLocked(t *task) {
 	p.wakeLocked()
 }
 
-// lookLocked offers the messages that wait in the channels again. It releases the
+// retryLocked offers the messages that wait in the channels again. It releases the
 // lock meanwhile.
-func (p *Pool) lookLocked() {
+func (p *Pool) retryLocked() {
 	p.missed = false
 	p.mu.Unlock()
 	defer p.mu.Lock()

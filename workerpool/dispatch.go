@@ -14,7 +14,7 @@ func (p *Pool) next(w *worker) *task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.running = false
-	looked := false // at the channels, since it was last parked
+	retried := false // since it was last parked
 	for {
 		p.admitLocked()
 		if p.mustEndLocked(w) {
@@ -26,8 +26,8 @@ func (p *Pool) next(w *worker) *task {
 			w.turn = !t.queued
 			return p.runLocked(w, t)
 		}
-		canLook := p.canLookLocked(looked)
-		if p.ready.length > 0 && !(w.turn && canLook) {
+		canRetry := p.canRetryLocked(retried)
+		if p.ready.length > 0 && !(w.turn && canRetry) {
 			if t := p.takeReadyLocked(); t != nil {
 				w.turn = true
 				return p.runLocked(w, t)
@@ -35,14 +35,14 @@ func (p *Pool) next(w *worker) *task {
 			continue
 		}
 		switch {
-		case !canLook && p.doneLocked():
+		case !canRetry && p.doneLocked():
 			return p.endWorkerLocked(w)
-		case !canLook:
+		case !canRetry:
 			p.parkLocked(w)
-			looked = false
+			retried = false
 		case p.offering != nil:
-			looked = true
-			p.lookLocked()
+			retried = true
+			p.retryLocked()
 			p.settleLocked()
 		default:
 			if t, end := p.leadLocked(w); t != nil {
@@ -88,14 +88,14 @@ func (p *Pool) mustEndLocked(w *worker) bool {
 	return p.current != w.gen && (p.current.routed != nil || p.waiting == 0)
 }
 
-// canLookLocked reports whether there may be messages in the channels to look
-// for. Looked reports whether the worker has looked for them already.
-func (p *Pool) canLookLocked(looked bool) bool {
+// canRetryLocked reports whether offering the waiting messages again may start
+// one. Retried reports whether the worker has done so since it was last parked.
+func (p *Pool) canRetryLocked(retried bool) bool {
 	switch {
 	case p.current.routed == nil:
 		return false
 	case p.offering != nil:
-		return p.missed || !looked && p.offering.Waiting() > 0
+		return p.missed || !retried && p.offering.Waiting() > 0
 	}
 	return p.leader == nil
 }

@@ -85,7 +85,7 @@ type lane struct {
 	// refused is the sender of the message that found the lane full, if it
 	// waits for room.
 	refused any
-	crowded bool // the lane is in Pool.crowd
+	blocked bool // the lane is in Pool.blockedLanes
 	// order is one more than the order of the newest WebSocket message
 	// received, or zero.
 	order int64
@@ -122,19 +122,19 @@ func (l *lane) arrive(id uint64) {
 	}
 }
 
-// refuseLocked reports whether a lane has no room for a task. Sender is who
-// waits for room then, or nil.
+// refuseLocked reports whether a lane has no room for a task. Then sender, if it
+// is not nil, waits for room.
 func (p *Pool) refuseLocked(t *task, sender any) bool {
 	l, size := t.lane, t.footprint()
-	crowded := p.laneBytes+size > maxLaneBytes
-	if !crowded && l.queue.length < p.opts.LaneMessages && l.bytes+size <= p.opts.LaneBytes {
+	lanesFull := p.laneBytes+size > maxLaneBytes
+	if !lanesFull && l.queue.length < p.opts.LaneMessages && l.bytes+size <= p.opts.LaneBytes {
 		return false
 	}
 	if sender != nil {
 		l.refused = sender
-		if crowded && !l.crowded {
-			l.crowded = true
-			p.crowd = append(p.crowd, l)
+		if lanesFull && !l.blocked {
+			l.blocked = true
+			p.blockedLanes = append(p.blockedLanes, l)
 		}
 	}
 	return true
@@ -183,11 +183,11 @@ func (p *Pool) roomLocked(l *lane) {
 // admitNextLocked chooses the first sender that was refused because all lanes
 // together were full.
 func (p *Pool) admitNextLocked() {
-	for len(p.crowd) > 0 {
-		l := p.crowd[0]
-		p.crowd[0] = nil
-		p.crowd = p.crowd[1:]
-		l.crowded = false
+	for len(p.blockedLanes) > 0 {
+		l := p.blockedLanes[0]
+		p.blockedLanes[0] = nil
+		p.blockedLanes = p.blockedLanes[1:]
+		l.blocked = false
 		if l.refused != nil {
 			p.rooms = append(p.rooms, l.refused)
 			l.refused = nil

@@ -120,11 +120,11 @@ type Pool struct {
 	lanes        map[string]*lane
 	laneBytes    int     // in all lanes
 	fullLanes    int     // counted if there is a leader
-	crowd        []*lane // whose senders were refused because all lanes together were full
+	blockedLanes []*lane // whose senders were refused because all lanes together were full
 	rooms        []any   // refused senders that may try again
 	waiting      int     // number of tasks received but not started
 	limits       map[string]*limit
-	missed       bool                     // a new message was left in its channel since a worker has last looked there
+	missed       bool                     // a new message was left in its channel since a worker last offered the waiting messages again
 	unsettled    bool                     // a place in a limit was left to messages in its channel
 	channels     []string                 // channels that the pool receives from
 	closed       bool                     // the channel layer is closed
