@@ -59,7 +59,7 @@ func (f *flags) layer() command.FlagGroup {
 	g.StringVar(&o.DataFile, "store", "", `file for data that must survive a restart, or "memory" (default .asgibox/channels.db beside the application)`)
 	g.Var(flagvalue.Choice{To: &f.sync, Choices: []string{"full", "none"}}, "sync", "whether a write waits for the disk; with none, a power cut may lose acknowledged messages")
 	g.Var(flagvalue.Number{To: &o.Store.Capacity, Min: 1, Max: store.MaxCapacity}, "capacity", "maximum number of messages in a channel")
-	g.Var(flagvalue.List[store.PatternCapacity]{To: &o.Store.ChannelCapacity, Parse: store.ParsePatternCapacity, Kind: "pattern=N"},
+	g.Var(flagvalue.List[store.PatternCapacity]{To: &o.Store.ChannelCapacity, Parse: store.ParsePatternCapacity, Kind: fmt.Sprintf("pattern=1..%d", store.MaxCapacity)},
 		"channel-capacity", "maximum number of messages in channels whose names match; may be repeated, the first match wins")
 	g.Var(flagvalue.Size[int]{To: &o.Store.Memory}, "memory", "memory limit for all queues together, and for a handler")
 	g.Var(flagvalue.Size[int]{To: &o.Store.StateMemory}, "state-memory", "memory limit for the state of the application, and another of the same size for the sessions of browsers")

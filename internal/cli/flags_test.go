@@ -25,6 +25,9 @@ func TestEveryNumberHasARange(t *testing.T) {
 				t.Errorf("--%s of 9999999999999: %v", f.Name, err)
 			}
 		}
+		if showsRange := strings.Contains(f.Value.Type(), ".."); showsRange && !checked[f.Name] {
+			t.Errorf("--%s does not accept 1000", f.Name) // its maximum is missing
+		}
 	}
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {
