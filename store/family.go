@@ -166,7 +166,7 @@ func (k *values) logDiscarded(now int64, log *slog.Logger) (next int64) {
 	}
 	k.discarded = discardLog{due: now + discardLogInterval}
 	k.mu.Unlock()
-	log.Warn(fmt.Sprintf("discarded %d sessions to make room for others: there may be %d (--max-sessions), of %d bytes together (--state-memory)",
-		d.sessions, k.maxSessions, k.maxBytes), "sessions", d.sessions, "never_sent_back", d.fresh)
+	log.Warn(fmt.Sprintf("discarded sessions to make room for new ones: there may be %d (--max-sessions), of %d bytes together (--state-memory)",
+		k.maxSessions, k.maxBytes), "sessions", d.sessions, "never_sent_back", d.fresh)
 	return never
 }
