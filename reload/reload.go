@@ -40,6 +40,9 @@ type Options struct {
 	// Ignore are files and folders whose changes are not reported, because the
 	// process itself writes them.
 	Ignore []string
+	// Include, if not nil, reports whether a file is watched although its name is
+	// that of a temporary file. The path is relative to Root, with slashes.
+	Include func(path string) bool
 	// Poll makes the watcher use rescans only, no events.
 	Poll bool
 	// Settle is the time without a hint before a scan; 12 ms by default. A scan

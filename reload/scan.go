@@ -64,7 +64,7 @@ func (s *scan) folder(dir string) (inner []string) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if temporary(e.Name()) || s.ignore[path] || s.ignore[filepath.Join(real, e.Name())] {
+		if temporary(e.Name()) && (e.IsDir() || !s.included(path)) || s.ignore[path] || s.ignore[filepath.Join(real, e.Name())] {
 			continue
 		}
 		mode := e.Type()

@@ -95,12 +95,22 @@ func (t *tree) isHint(e fsnotify.Event) bool {
 		return true
 	case !in.all || t.ignore[e.Name]:
 		return false
-	case !temporary(name):
+	case !temporary(name) || t.included(e.Name):
 		return true
 	}
 	// A visible link may lead through a hidden one.
 	info, err := os.Lstat(e.Name)
 	return err == nil && info.Mode()&fs.ModeSymlink != 0 && !strings.HasPrefix(name, ".#")
+}
+
+// included reports whether a file is watched although its name is that of a
+// temporary file.
+func (t *tree) included(path string) bool {
+	if t.options.Include == nil {
+		return false
+	}
+	rel, err := filepath.Rel(t.options.Root, path)
+	return err == nil && t.options.Include(filepath.ToSlash(rel))
 }
 
 // scan compares every file. It reads files with a hinted name even if their size

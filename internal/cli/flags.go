@@ -101,10 +101,11 @@ func (f *flags) application() command.FlagGroup {
 	g.StringVar(&o.Script.SessionCookie, "session-cookie", "", "name of the cookie of a browser's session (default sessionid_ and the port)")
 	g.Var(flagvalue.List[flagvalue.Setting]{To: &f.settings, Parse: flagvalue.ParseSetting, Kind: "name=value"}, "set", "setting for the application; may be repeated")
 	g.BoolVar(&o.NoReload, "no-reload", false, "do not watch the application's files")
+	g.Var(flagvalue.List[string]{To: &o.Watch, Parse: parseFilePattern, Kind: "pattern"}, "watch", "pattern of further files that reload the application, like *.csv or data/*; may be repeated")
 	g.BoolVar(&o.Poll, "poll", false, "compare the files at intervals, for file systems without events")
 	g.BoolVar(&o.Pool.NoWatchdog, "no-watchdog", false, "do not send a 500 when a handler returns without replying")
 	g.BoolVar(&o.Script.Strict, "strict", false, "treat warnings about sent messages as errors")
-	g.BoolVar(&o.Script.Live, "live", false, "refresh open pages when the application changes")
+	g.BoolVar(&o.Script.Live, "live", false, "refresh open pages when the application or a file that it serves changes")
 	return g
 }
 

@@ -21,6 +21,14 @@ func parseBind(text string) (string, error) {
 	return host, nil
 }
 
+// parseFilePattern parses a pattern of paths.
+func parseFilePattern(text string) (string, error) {
+	if _, err := path.Match(text, ""); err != nil || text == "" {
+		return "", fmt.Errorf("%q is not a pattern; write one like *.csv, data/* or page[0-9].txt", text)
+	}
+	return text, nil
+}
+
 // checkRootPath returns an error for a path that no URL begins with.
 func checkRootPath(text string) error {
 	if text != "" && text[0] != '/' {

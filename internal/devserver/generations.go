@@ -22,6 +22,7 @@ import (
 type generations struct {
 	app     string
 	log     *slog.Logger
+	watch   watchPatterns
 	loader  *script.Loader
 	pool    *workerpool.Pool
 	watcher *reload.Watcher // nil with --no-reload
@@ -40,8 +41,9 @@ type poolEvents struct {
 // The files in written are those that the process writes itself: they are not
 // watched.
 func newGenerations(app string, o *Options, layer asgi.Layer, log *slog.Logger, written []string, events poolEvents) (*generations, error) {
-	g := &generations{app: app, log: log, events: events}
+	g := &generations{app: app, log: log, watch: o.Watch, events: events}
 	scripts := o.Script
+	scripts.Follow = g.follow
 	scripts.Layer, scripts.Log, scripts.Private = layer, log, privateFiles(app, o)
 	g.loader = script.NewLoader(app, scripts)
 	pool := o.Pool
@@ -51,10 +53,7 @@ func newGenerations(app string, o *Options, layer asgi.Layer, log *slog.Logger, 
 	if g.pool, err = workerpool.New(layer, g.loader, pool); err != nil || o.NoReload {
 		return g, err
 	}
-	g.watcher, err = reload.New(reload.Options{Root: filepath.Dir(app), Poll: o.Poll, Ignore: written, Log: log})
-	if err == nil {
-		g.watcher.Follow(app, filepath.Join(filepath.Dir(app), ".env"))
-	}
+	g.watcher, err = reload.New(reload.Options{Root: filepath.Dir(app), Poll: o.Poll, Ignore: written, Include: g.watch.match, Log: log})
 	return g, err
 }
 
@@ -64,8 +63,35 @@ func (g *generations) start(tasks *errgroup.Group, watching context.Context) {
 	tasks.Go(func() error { return g.pool.Run(context.WithoutCancel(watching)) })
 	if g.watcher != nil {
 		tasks.Go(func() error {
-			return g.watcher.Run(watching, func(changed []string) { _, _ = g.pool.Reload(watching, changed...) }) // loaded reports the error
+			return g.watcher.Run(watching, func(changed []string) { g.changed(watching, changed) })
 		})
+	}
+}
+
+// changed loads the application again if it uses one of the changed files, or if
+// --watch names one. If only served files have changed, it refreshes open pages.
+func (g *generations) changed(ctx context.Context, files []string) {
+	var used []string
+	served := false
+	for _, f := range files {
+		if g.loader.Uses(f) || g.watch.match(f) {
+			used = append(used, f)
+		}
+		served = served || g.loader.Serves(f)
+	}
+	switch {
+	case len(used) > 0:
+		_, _ = g.pool.Reload(ctx, used...) // loaded reports the error
+	case served:
+		g.loader.RefreshPages()
+	}
+}
+
+// follow watches a file that the application uses, even if its name is that of a
+// temporary file or its folder is hidden.
+func (g *generations) follow(path string) {
+	if g.watcher != nil {
+		g.watcher.Follow(path)
 	}
 }
 
@@ -79,9 +105,6 @@ func (g *generations) LoadAgain(ctx context.Context) error {
 // loaded follows the files of a load and reports its outcome. Changed is empty
 // for the first load.
 func (g *generations) loaded(now workerpool.Generation, changed []string, err error) {
-	if g.watcher != nil {
-		g.watcher.Follow(g.loader.Files()...)
-	}
 	if g.events.loaded != nil {
 		g.events.loaded(now, changed, err)
 	}

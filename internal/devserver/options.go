@@ -24,9 +24,10 @@ type Options struct {
 	Pool     workerpool.Options
 	Script   script.Options
 
-	NoWorkers bool // serve sockets only
-	NoReload  bool // do not watch the application's files
-	Poll      bool // compare the files at intervals instead of using events
+	NoWorkers bool     // serve sockets only
+	NoReload  bool     // do not watch the application's files
+	Watch     []string // patterns of files whose changes also load the application again
+	Poll      bool     // compare the files at intervals instead of using events
 
 	AccessLog string // file of the access log, "-" for standard output, "" for none
 	LogFormat string // "text" or "json"

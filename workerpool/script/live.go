@@ -25,13 +25,14 @@ const (
 //go:embed live.js
 var liveScript string
 
-// livePages notifies open pages when another generation is live.
+// livePages notifies open pages when another generation is live or served files have changed.
 type livePages struct {
 	layer asgi.Layer
 
 	mu      sync.Mutex // guards the rest
 	current uint64
 	failed  int                    // number of failed loads
+	changes int                    // number of changes of served files
 	waiting map[string]*time.Timer // by reply channel
 	drained bool                   // the server stops: no page may wait
 }
@@ -47,7 +48,8 @@ func newLivePages(l asgi.Layer) *livePages {
 	return &livePages{layer: l, waiting: make(map[string]*time.Timer)}
 }
 
-// version identifies the generation or the failed load that is being served.
+// version identifies the generation or the failed load that is being served, and
+// the state of the files that pages show.
 func (p *livePages) version() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,13 +60,25 @@ func (p *livePages) versionLocked() string {
 	if p.current == 0 {
 		return "error " + strconv.Itoa(p.failed)
 	}
-	return strconv.FormatUint(p.current, 10)
+	version := strconv.FormatUint(p.current, 10)
+	if p.changes > 0 {
+		version += "." + strconv.Itoa(p.changes)
+	}
+	return version
 }
 
 // setCurrent sets the live generation and notifies all waiting pages.
 func (p *livePages) setCurrent(number uint64) {
 	p.mu.Lock()
 	p.current = number
+	p.mu.Unlock()
+	p.notifyAll()
+}
+
+// filesChanged counts a change of served files and notifies all waiting pages.
+func (p *livePages) filesChanged() {
+	p.mu.Lock()
+	p.changes++
 	p.mu.Unlock()
 	p.notifyAll()
 }

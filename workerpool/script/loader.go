@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"asgibox/asgi"
@@ -34,6 +33,9 @@ type Options struct {
 	// Live adds a small script to HTML pages that reloads them when the
 	// application changes.
 	Live bool
+	// Follow, if not nil, is called with the path of each file that an
+	// application loads or renders, or looks for in vain, before it is opened.
+	Follow func(path string)
 	// Private are files of the server, which applications must not serve.
 	Private []string
 	// Log receives the output of print and log. By default it is discarded.
@@ -52,7 +54,7 @@ type Loader struct {
 	signer signer
 
 	mu    sync.Mutex // guards the rest
-	files []string   // read by the last load
+	units []*unit    // the last unit that loaded, then one that is being loaded or has failed
 }
 
 var _ workerpool.Loader = (*Loader)(nil)
@@ -84,27 +86,11 @@ func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Applic
 		return nil, err
 	}
 	app, err := u.load(ctx)
-	l.saveFiles(u)
 	if err != nil {
 		l.live.loadFailed()
 		u.close()
 		return nil, u.explained(err)
 	}
+	l.loaded(u)
 	return app, nil
-}
-
-// Files returns the paths of the files that the last load read.
-func (l *Loader) Files() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.files)
-}
-
-func (l *Loader) saveFiles(u *unit) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.files = l.files[:0]
-	for _, name := range u.sources.names() {
-		l.files = append(l.files, filepath.Join(l.folder, filepath.FromSlash(name)))
-	}
 }

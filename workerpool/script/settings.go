@@ -33,6 +33,7 @@ func (u *unit) settings() (starlark.Value, error) {
 // readOptional returns the content of a file, or nil if it does not exist. The
 // file counts as read, so that its creation causes a reload.
 func (s *sources) readOptional(name string) (data []byte) {
+	s.used(name)
 	if f, err := s.root.Open(name); err == nil {
 		defer f.Close()
 		if data, err = io.ReadAll(io.LimitReader(f, maxSource)); err != nil {

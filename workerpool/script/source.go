@@ -32,6 +32,7 @@ var dialect = &syntax.FileOptions{Set: true, While: true, TopLevelControl: true,
 // sources holds the files of one generation as they were when it was loaded.
 type sources struct {
 	root *os.Root
+	used func(name string) // called before a file is opened
 
 	mu   sync.Mutex // guards text
 	text map[string]string
@@ -39,6 +40,7 @@ type sources struct {
 
 // read returns the text of a file in the application's folder.
 func (s *sources) read(name string) (string, error) {
+	s.used(name)
 	f, err := s.root.Open(name)
 	if err != nil {
 		return "", s.readError(name, err)
@@ -63,9 +65,6 @@ func (s *sources) read(name string) (string, error) {
 
 func (s *sources) readError(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		s.mu.Lock()
-		s.text[name] = "" // so that its creation causes a reload
-		s.mu.Unlock()
 		return explain.Hintf(s.suggestFile(name), "%s: there is no such file", name)
 	}
 	var failed *fs.PathError

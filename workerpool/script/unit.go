@@ -20,6 +20,7 @@ import (
 type unit struct {
 	loader  *Loader
 	number  uint64
+	usage   *usage
 	sources *sources
 	names   starlark.StringDict // that every file can use
 	all     starlark.StringDict // names and the guards, predeclared in every file
@@ -47,13 +48,14 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 	u := &unit{
 		loader:   l,
 		number:   generation,
-		sources:  &sources{root: root, text: make(map[string]string)},
+		usage:    &usage{loader: l, names: make(map[string]bool)},
 		warnings: make(map[string]bool),
 		compiled: make(map[string]*starlark.Program),
 	}
-	u.web = web.NewEnv(root, u.isPrivate)
+	u.sources = &sources{root: root, used: u.usage.add, text: make(map[string]string)}
+	u.web = web.NewEnv(root, u.usage.add, u.isPrivate)
+	l.began(u)
 	if u.names, err = u.predeclared(); err != nil {
-		l.saveFiles(u)
 		u.close()
 		return nil, u.explained(err)
 	}

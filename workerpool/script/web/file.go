@@ -44,6 +44,7 @@ func (e *Env) fileResponse(_ *starlark.Thread, b *starlark.Builtin, args starlar
 		return nil, fmt.Errorf("%s: %w", b.Name(), fileError(e.root, name, err))
 	}
 	f.Close()
+	e.remember(name)
 	if contentType == "" {
 		contentType = typeOf(name)
 	}

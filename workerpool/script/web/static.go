@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"asgibox/asgi"
@@ -39,7 +40,33 @@ func (e *Env) Static(prefix, directory string) (*Static, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("static: %s is not a folder", dir)
 	}
-	return &Static{prefix, dir, e}, nil
+	s := &Static{prefix, dir, e}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.statics = append(e.statics, s)
+	return s, nil
+}
+
+// Serves reports whether a page may show the file: it is in the folder of a
+// Static, or a FileResponse has sent it.
+func (e *Env) Serves(name string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sent[name] || slices.ContainsFunc(e.statics, func(s *Static) bool {
+		return s.dir == "." || strings.HasPrefix(name, s.dir+"/")
+	})
+}
+
+// maxSent is the largest number of names of sent files that are remembered.
+const maxSent = 10_000
+
+// remember notes that a FileResponse sends the file.
+func (e *Env) remember(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.sent) < maxSent {
+		e.sent[name] = true
+	}
 }
 
 // String returns the route as scripts write it.

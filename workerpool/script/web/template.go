@@ -27,6 +27,7 @@ const maxTemplate = 1 << 20
 // includes. A generation reads each template only once.
 type templates struct {
 	root *os.Root
+	used func(name string) // called before a file is opened
 
 	mu   sync.Mutex // guards the fields below
 	sets map[string]*template.Template
@@ -175,6 +176,7 @@ func (t *templates) referenceErrorLocked(ref reference, message, hint string) er
 
 // readLocked reads a template's file into text.
 func (t *templates) readLocked(name string) error {
+	t.used(name)
 	if _, err := regularFile(t.root, name); err != nil {
 		return fileError(t.root, name, err)
 	}

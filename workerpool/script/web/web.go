@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 
 	"go.starlark.net/starlark"
 )
@@ -23,13 +24,18 @@ type Env struct {
 	root      *os.Root
 	private   func(fs.FileInfo) bool
 	templates templates
+
+	mu      sync.Mutex // guards the rest
+	statics []*Static
+	sent    map[string]bool // files of FileResponse
 }
 
-// NewEnv returns the environment of the application in a folder. Files for which
-// private returns true are not served under any name.
-func NewEnv(root *os.Root, private func(fs.FileInfo) bool) *Env {
-	e := &Env{root: root, private: private}
-	e.templates.root = root
+// NewEnv returns the environment of the application in a folder. It calls used
+// with the name of each template before it opens it. Files for which private
+// returns true are not served under any name.
+func NewEnv(root *os.Root, used func(name string), private func(fs.FileInfo) bool) *Env {
+	e := &Env{root: root, private: private, sent: map[string]bool{}}
+	e.templates.root, e.templates.used = root, used
 	return e
 }
 

@@ -1,0 +1,85 @@
+package script
+
+import (
+	"path/filepath"
+	"sync"
+)
+
+// usage is the set of files that one generation has loaded, rendered, or looked
+// for in vain. Names are relative to the application's folder.
+type usage struct {
+	loader *Loader
+
+	mu    sync.Mutex // guards names
+	names map[string]bool
+}
+
+// add adds a file. Call it before the file is opened, so that no later change is
+// missed.
+func (u *usage) add(name string) {
+	u.mu.Lock()
+	known := u.names[name]
+	u.names[name] = true
+	u.mu.Unlock()
+	if follow := u.loader.opts.Follow; follow != nil && !known {
+		follow(filepath.Join(u.loader.folder, filepath.FromSlash(name)))
+	}
+}
+
+func (u *usage) has(name string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.names[name]
+}
+
+// Uses reports whether a change of the file needs a new generation: whether the
+// last generation that loaded, or a load that began after it, has loaded or
+// rendered the file or looked for it in vain. The name is relative to the
+// application's folder.
+func (l *Loader) Uses(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, u := range l.units {
+		if u.usage.has(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Serves reports whether the application serves the file to browsers, so that
+// open pages may show it.
+func (l *Loader) Serves(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, u := range l.units {
+		if u.web.Serves(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// RefreshPages makes open pages load again if the option Live is set.
+func (l *Loader) RefreshPages() {
+	if l.opts.Live {
+		l.live.filesChanged()
+	}
+}
+
+// began notes that a unit is being loaded.
+func (l *Loader) began(u *unit) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.units) > 1 {
+		l.units = l.units[:1] // the load before this one failed
+	}
+	l.units = append(l.units, u)
+}
+
+// loaded forgets the units before this one.
+func (l *Loader) loaded(u *unit) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.units = []*unit{u}
+}
