@@ -23,6 +23,11 @@ import (
 // run. A request leaves about 6 KB of garbage.
 const minHeap = 32 << 20
 
+// softLimit is the memory in bytes from which on garbage is collected more often.
+// It is well above the 256 MiB of --body-memory that clients can make the server
+// use.
+const softLimit = 448 << 20
+
 // interrupted is the exit status after a second Ctrl-C.
 const interrupted = 130
 
@@ -35,5 +40,6 @@ func main() {
 		os.Exit(interrupted)
 	}()
 	heapfloor.Keep(minHeap)
+	heapfloor.Limit(softLimit)
 	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

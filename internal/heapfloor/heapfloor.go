@@ -1,5 +1,7 @@
-// Package heapfloor reduces the number of garbage collections of a program with
-// a small heap. Go collects when there is as much garbage as live memory. A
+// Package heapfloor adapts garbage collection to the size of the heap. [Limit]
+// makes Go collect more often when the heap is large, and returns free memory to
+// the operating system. [Keep] reduces the number of collections of a program
+// with a small heap. Go collects when there is as much garbage as live memory. A
 // server with 3 MB of live memory collects dozens of times a second, which takes
 // a tenth to a fifth of its time. With a floor, Go collects when the garbage
 // reaches the floor or the size of the live memory, whichever is larger. This
@@ -25,7 +27,7 @@ func Keep(bytes uint64) (stop func()) {
 	first := f.percent(liveHeap())
 	f.set.Store(int64(first))
 	before := debug.SetGCPercent(first)
-	f.watch()
+	afterEachCollection(f.collected)
 	return func() {
 		f.stopped.Store(true)
 		debug.SetGCPercent(before)
@@ -52,16 +54,25 @@ func (f *floor) percent(live uint64) int {
 	return int(max(defaultPercent, 100*f.bytes/max(live, minLive)))
 }
 
-// watch adjusts the percentage after each collection. The sentinel is garbage
-// immediately, so its cleanup runs after the next collection.
-func (f *floor) watch() {
+// collected adjusts the percentage after a collection. It reports whether to
+// continue.
+func (f *floor) collected() bool {
+	if f.stopped.Load() {
+		return false
+	}
+	f.adjust(liveHeap())
+	return true
+}
+
+// afterEachCollection calls f after each garbage collection until f returns
+// false. The sentinel is garbage immediately, so its cleanup runs after the next
+// collection.
+func afterEachCollection(f func() bool) {
 	sentinel := new([16]byte)
-	runtime.AddCleanup(sentinel, func(f *floor) {
-		if f.stopped.Load() {
-			return
+	runtime.AddCleanup(sentinel, func(f func() bool) {
+		if f() {
+			afterEachCollection(f)
 		}
-		f.adjust(liveHeap())
-		f.watch()
 	}, f)
 }
 
