@@ -1,7 +1,6 @@
 package httpfront
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -35,19 +34,48 @@ func (x *exchange) readBody() (body asgi.Bytes, more bool, err error) {
 		return "", false, nil
 	}
 	limit := x.s.inlineLimit()
-	r.Body = http.MaxBytesReader(x.w, r.Body, x.s.opts.MaxBody)
-	x.bodyDeadline(x.s.opts.HTTPTimeout)
-	defer x.bodyDeadline(Forever)
-	var b bytes.Buffer
-	b.Grow(int(min(max(r.ContentLength, bytes.MinRead), 16<<10)) + bytes.MinRead)
-	n, err := b.ReadFrom(io.LimitReader(r.Body, limit))
-	switch {
-	case err != nil:
-		return "", false, err
-	case n < limit, r.ContentLength == limit:
-		return asgi.Bytes(b.Bytes()), false, nil
+	if r.ContentLength > 0 {
+		limit = min(limit, r.ContentLength)
 	}
-	return asgi.Bytes(b.Bytes()), true, nil
+	r.Body = http.MaxBytesReader(x.w, r.Body, x.s.opts.MaxBody)
+	x.arrival = x.s.budget.arrival(x, x.q.peer.arriving, x.s.opts.HTTPTimeout)
+	x.bodyDeadline(x.s.opts.HTTPTimeout)
+	data, end, err := x.arrival.readAll(r.Context(), r.Body, limit)
+	if x.arrival.isRefused() {
+		err = errSilent
+	}
+	x.bodyDeadline(Forever)
+	if err != nil {
+		x.arrival.end()
+		return "", false, err
+	}
+	return asgi.Bytes(data), !end && limit != r.ContentLength, nil
+}
+
+// pieceSize returns the most bytes of a message on a body channel.
+func (s *Server) pieceSize() int64 { return min(bodyPiece, s.inlineLimit()) }
+
+// freeBody gives back the memory of the body, except for the buffer of an upload
+// that is running. Until the response starts, the body may wait in the layer.
+func (x *exchange) freeBody() {
+	switch {
+	case x.upload != nil:
+		x.arrival.shrink(x.s.pieceSize())
+	case x.arrival != nil:
+		x.arrival.end()
+	}
+}
+
+// interrupt ends the reading of the body.
+func (x *exchange) interrupt() {
+	_ = http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0))
+}
+
+// pause starts the time limit of the body again after a wait for memory.
+func (x *exchange) pause(on bool) {
+	if !on {
+		x.bodyDeadline(x.s.opts.HTTPTimeout)
+	}
 }
 
 // bodyDeadline limits the time until the next part of the body arrives.
@@ -66,8 +94,10 @@ func (x *exchange) refuseBody(err error) error {
 	switch {
 	case errors.As(err, &long):
 		x.refuse(x.s.refusedBody())
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, errSilent):
 		x.refuse(refusedSlowBody)
+	case errors.Is(err, errNoRoom):
+		x.refuse(refusedCrowded)
 	case x.q.http.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF):
 		return errAborted // the client disconnected
 	default:
@@ -148,6 +178,7 @@ func (u *upload) end() {
 
 func (u *upload) run() {
 	defer close(u.done)
+	defer u.x.arrival.end()
 	err := u.readAll()
 	if err != nil && (u.ctx.Err() == nil || u.clientLeft.Load()) {
 		u.sendClosed(err)
@@ -156,12 +187,12 @@ func (u *upload) run() {
 
 // readAll sends the body piece by piece until its end.
 func (u *upload) readAll() error {
-	buf := make([]byte, bodyPiece)
+	buf := make([]byte, u.x.s.pieceSize())
 	for {
 		if err := u.extendDeadline(); err != nil {
 			return err
 		}
-		n, err := fill(u.x.q.http.Body, buf)
+		n, err := u.x.arrival.fill(u.x.q.http.Body, buf)
 		last := err == io.EOF
 		if last {
 			u.end()
@@ -190,17 +221,6 @@ func (u *upload) extendDeadline() error {
 	}
 	u.x.bodyDeadline(u.x.s.opts.HTTPTimeout)
 	return nil
-}
-
-// fill reads until buf is full. Unlike io.ReadFull it returns the reader's own
-// error, so that io.EOF means a complete body.
-func fill(r io.Reader, buf []byte) (n int, err error) {
-	for n < len(buf) && err == nil {
-		var m int
-		m, err = r.Read(buf[n:])
-		n += m
-	}
-	return n, err
 }
 
 // sendClosed informs the application that the rest of the body will not come. If

@@ -19,8 +19,12 @@
 // A mailbox holds at most 1,000 messages and 16 MiB. All mailboxes together
 // hold at most 256 MiB; beyond that limit each mailbox may still hold 128 KiB,
 // so that clients that read are not affected by clients that do not. If a
-// mailbox is full, the sender gets [asgi.ErrChannelFull]. [Options] limits how
-// much the server stores of the data that a client sends.
+// mailbox is full, the sender gets [asgi.ErrChannelFull].
+//
+// All request bodies, until their response starts, and all WebSocket messages,
+// until the layer has accepted them, share one budget, [Options].BodyMemory.
+// Each connection may hold 16 KiB besides. Past the budget the server does not read, except for the oldest. It
+// then refuses the clients that are silent, with 408 or 1013.
 //
 // # Barriers
 //

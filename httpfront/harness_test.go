@@ -59,6 +59,9 @@ func newMemServerOn(t testing.TB, layer *fakeLayer, opts Options) *memServer {
 		if n := front.bytes.Load(); n != 0 {
 			t.Errorf("closed mailboxes still count %d bytes", n)
 		}
+		if b := front.budget; b.bytes() != 0 || b.waiting != 0 || b.arrivals.Len() != 0 || b.favored != nil {
+			t.Errorf("ended connections still use the budget: %+v", b)
+		}
 	})
 	return s
 }

@@ -25,6 +25,7 @@ type heartbeat struct {
 	waiting  bool        // a pong is missing
 	pingedAt time.Time   // when the oldest ping without a pong was sent
 	pongs    [][]byte    // payloads of the pongs that the pump must send
+	paused   bool        // the client is not read, so no pong can arrive
 	stopped  bool
 }
 
@@ -73,13 +74,14 @@ func (c *socket) tick() {
 		b.pingedAt = now
 	}
 	expired := !b.deadline.IsZero() && !now.Before(b.deadline)
-	pongLate := b.waiting && c.s.opts.PingTimeout > 0 && now.Sub(b.pingedAt) >= c.s.opts.PingTimeout
+	pongLate := b.waiting && !b.paused && c.s.opts.PingTimeout > 0 && now.Sub(b.pingedAt) >= c.s.opts.PingTimeout
 	ping := !expired && !pongLate && c.s.opts.PingInterval > 0 && c.idleTime(now) >= c.s.opts.PingInterval
 	if ping {
 		c.pingLocked(now)
 	}
 	if pongLate {
 		c.serverEnd = &ending{code: asgi.CloseLost}
+		c.endLife()
 	}
 	if expired || pongLate {
 		c.mu.Unlock()
@@ -112,6 +114,13 @@ func (c *socket) pingLocked(now time.Time) {
 	c.seen.Store(now.UnixNano())
 }
 
+// pause stops the time limit of the pong while the client is not read.
+func (c *socket) pause(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heartbeat.paused, c.heartbeat.pingedAt = on, time.Now()
+}
+
 // idleTime returns how long no data has been read or written.
 func (c *socket) idleTime(now time.Time) time.Duration {
 	return now.Sub(time.Unix(0, c.seen.Load()))
@@ -124,7 +133,7 @@ func (c *socket) nextTickLocked(now time.Time) time.Duration {
 	if d := c.s.opts.PingInterval; d > 0 {
 		next = min(next, d-c.idleTime(now))
 	}
-	if d := c.s.opts.PingTimeout; d > 0 && c.heartbeat.waiting {
+	if d := c.s.opts.PingTimeout; d > 0 && c.heartbeat.waiting && !c.heartbeat.paused {
 		next = min(next, d-now.Sub(c.heartbeat.pingedAt))
 	}
 	if !c.heartbeat.deadline.IsZero() {

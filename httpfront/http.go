@@ -28,8 +28,9 @@ type exchange struct {
 	first   [1]entry // initial queue of box: most responses are one message
 	wakeup  chan struct{}
 
-	upload   *upload // sends the rest of a long body, or nil
-	unread   bool    // the body has a rest
+	arrival  *arrival // memory of the body, or nil
+	upload   *upload  // sends the rest of a long body, or nil
+	unread   bool     // the body has a rest
 	progress atomic.Int64
 	silence  *time.Timer // runs since the last output to a client that has closed its sending half; nil before
 
@@ -222,6 +223,9 @@ func (x *exchange) end(sent bool) {
 	if x.upload != nil {
 		x.upload.stop()
 	}
+	if x.arrival != nil {
+		x.arrival.end()
+	}
 	if sent && x.s.hasReader(asgi.HTTPDisconnect) {
 		x.disconnect()
 	}
@@ -302,6 +306,7 @@ func (x *exchange) begin(p reply) (done bool, err error) {
 	}
 	x.frame(h, p)
 	x.closeIfUnread(h)
+	x.freeBody()
 	x.status = p.status
 	x.w.WriteHeader(p.status)
 	return x.write(p)

@@ -39,6 +39,7 @@ type Server struct {
 	conns  *registry
 	unbind func()
 	bytes  atomic.Int64 // in all mailboxes
+	budget *budget
 
 	// The pools belong to a server because their contents belong to a synctest bubble.
 	timers  sync.Pool // of *time.Timer
@@ -84,6 +85,7 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 		return nil, fmt.Errorf("bind reply channels %s: %w", s.prefix, err)
 	}
 	s.life, s.kill = context.WithCancel(context.Background())
+	s.budget = &budget{limit: s.opts.BodyMemory, life: s.life}
 	return s, nil
 }
 

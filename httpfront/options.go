@@ -23,6 +23,11 @@ type Options struct {
 	// MaxBody is the longest request body in bytes (--max-body). Default:
 	// 100 MiB.
 	MaxBody int64
+	// BodyMemory limits the memory of all request bodies and WebSocket
+	// messages that arrive or wait for the application, in bytes
+	// (--body-memory). Each connection may always use 16 KiB. Default:
+	// 256 MiB.
+	BodyMemory int64
 	// RootPath is the value of root_path in every message (--root-path).
 	RootPath string
 	// ProxyHeaders makes the server trust X-Forwarded-For, -Port and -Proto
@@ -76,6 +81,9 @@ func (o Options) withDefaults(s asgi.Settings) Options {
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = 100 << 20
+	}
+	if o.BodyMemory == 0 {
+		o.BodyMemory = 256 << 20
 	}
 	setDuration(&o.HTTPTimeout, 120*time.Second)
 	setDuration(&o.ConnectTimeout, 5*time.Second)

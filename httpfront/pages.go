@@ -35,6 +35,9 @@ var (
 		headers: [][2]string{{"Retry-After", "1"}}, closeConn: true}
 	refusedSlowBody = refusal{status: http.StatusRequestTimeout, title: "The request took too long to arrive",
 		advice: "The request body did not arrive in time. Try again.", closeConn: true}
+	refusedCrowded = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
+		advice:  "Too many request bodies are arriving at the same time. Try again in a moment. To receive more, allow more memory for them (--body-memory).",
+		headers: [][2]string{{"Retry-After", "1"}}, closeConn: true}
 	refusedOrigin = refusal{status: http.StatusForbidden, title: "This page may not open a WebSocket here",
 		advice: "Its origin is not the server's own. To allow it, start the server with --allow-origin.", closeConn: true}
 	refusedDenied = refusal{status: http.StatusForbidden, title: "The application refused this WebSocket",

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 
 	"asgibox/asgi"
 )
@@ -14,8 +15,9 @@ import (
 type peer struct {
 	client, server any
 	secure         bool
-	saved          savedHeaders // used only by the goroutine that serves HTTP/1
-	conn           net.Conn     // nil if the server is not configured by ConfigureServer
+	saved          savedHeaders  // used only by the goroutine that serves HTTP/1
+	conn           net.Conn      // nil if the server is not configured by ConfigureServer
+	arriving       *atomic.Int64 // bytes that its arrivals hold without the budget
 }
 
 // lost reports whether the connection is known to have ended in both directions.
@@ -30,10 +32,11 @@ type peerKey struct{}
 // the same for all its requests.
 func withPeer(ctx context.Context, c net.Conn, secure bool) context.Context {
 	return context.WithValue(ctx, peerKey{}, &peer{
-		client: endpoint(c.RemoteAddr()),
-		server: endpoint(c.LocalAddr()),
-		secure: secure,
-		conn:   c,
+		client:   endpoint(c.RemoteAddr()),
+		server:   endpoint(c.LocalAddr()),
+		secure:   secure,
+		conn:     c,
+		arriving: new(atomic.Int64),
 	})
 }
 
@@ -45,9 +48,10 @@ func peerOf(r *http.Request) *peer {
 	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return &peer{
-		client: endpointText(r.RemoteAddr),
-		server: endpoint(local),
-		secure: r.TLS != nil,
+		client:   endpointText(r.RemoteAddr),
+		server:   endpoint(local),
+		secure:   r.TLS != nil,
+		arriving: new(atomic.Int64),
 	}
 }
 

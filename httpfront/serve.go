@@ -38,6 +38,10 @@ func ConfigureServer(h *http.Server) {
 		h.HTTP2 = new(http.HTTP2Config)
 	}
 	h.HTTP2.WriteByteTimeout = writeTimeout
+	h.HTTP2.MaxConcurrentStreams = 100
+	// net/http buffers this much for each connection, outside of the budget.
+	h.HTTP2.MaxReceiveBufferPerConnection = 64 << 10
+	h.HTTP2.MaxReceiveBufferPerStream = 64 << 10
 	before := h.ConnContext
 	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if before != nil {

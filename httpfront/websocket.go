@@ -42,11 +42,14 @@ type socket struct {
 	wakeup chan struct{}
 
 	// Used only while the socket is open.
-	wire  *wire
-	conn  *websocket.Conn
-	pumps sync.WaitGroup
-	order int64        // order of the last message received; used by the reader only
-	seen  atomic.Int64 // when data was last read or written, in Unix nanoseconds
+	wire    *wire
+	conn    *websocket.Conn
+	pumps   sync.WaitGroup
+	order   int64           // order of the last message received; used by the reader only
+	seen    atomic.Int64    // when data was last read or written, in Unix nanoseconds
+	arrival *arrival        // memory of the message that is being read; used by the reader only
+	life    context.Context // is done when the socket or the server ends
+	endLife context.CancelFunc
 
 	mu        sync.Mutex // guards the rest
 	serverEnd *ending    // how the server ended it
@@ -265,6 +268,9 @@ func (c *socket) protocolFor(p socketReply) string {
 // detach makes the socket independent of its HTTP request.
 func (c *socket) detach(first socketReply) {
 	c.event(SocketConnected, http.StatusSwitchingProtocols)
+	c.life, c.endLife = context.WithCancel(c.s.life)
+	c.arrival = c.s.budget.arrival(c, c.q.peer.arriving, Forever)
+	c.wire.heard = c.arrival.heard
 	c.w, c.q, c.offered = nil, nil, nil
 	c.seen.Store(time.Now().UnixNano())
 	c.open.Store(true)
@@ -294,6 +300,7 @@ func (c *socket) finish(code int) {
 	defer c.s.conns.done()
 	if c.open.Load() {
 		c.stopHeartbeat()
+		c.endLife()
 		c.wire.Close() // before CloseNow, which may wait for a close handshake
 		c.conn.CloseNow()
 		c.pumps.Wait()

@@ -24,6 +24,7 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 type wire struct {
 	net.Conn
 	early   []byte       // input that arrived before the upgrade
+	heard   func()       // is called when input has arrived; nil before the socket is open
 	lost    atomic.Bool  // reading or writing has failed
 	blocked atomic.Int64 // start of the running write in Unix nanoseconds, or zero
 
@@ -45,8 +46,11 @@ func (w *wire) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := w.Conn.Read(p)
-	if err != nil {
+	switch {
+	case err != nil:
 		w.lost.Store(true)
+	case w.heard != nil:
+		w.heard()
 	}
 	return n, err
 }

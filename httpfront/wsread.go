@@ -1,12 +1,9 @@
 package httpfront
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"runtime/debug"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -19,14 +16,13 @@ import (
 // receiveTimeout is how long a frame waits for room before its socket is closed.
 const receiveTimeout = 5 * time.Second
 
-var payloads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
 // read is the goroutine that owns an open socket. It sends the client's
 // messages to the application until one side ends the connection.
 func (c *socket) read() {
 	code := asgi.CloseFailed
 	defer func() { c.finish(code) }()
 	defer c.recoverPanic()
+	defer c.arrival.end()
 	code = c.readAll()
 }
 
@@ -42,21 +38,43 @@ func (c *socket) recoverPanic() {
 func (c *socket) readAll() int {
 	for {
 		kind, payload, err := c.readMessage()
-		if err != nil {
+		code := 0
+		if err == nil {
+			code = c.handle(kind, payload)
+		}
+		// The message counts in the budget until the layer has accepted it.
+		refused := c.arrival.end()
+		switch {
+		case code != 0:
+			return code
+		case refused:
+			return c.closeSilent()
+		case err != nil:
 			return c.codeFor(err)
 		}
-		c.seen.Store(time.Now().UnixNano())
-		c.traffic.in(len(payload))
-		switch {
-		case c.ending() != nil:
-			continue // the server has closed the socket and ignores further messages
-		case kind == websocket.MessageText && !utf8.ValidString(payload):
-			return c.fail(asgi.CloseInvalidText, "text that is not UTF-8")
-		}
-		if code := c.receive(kind, payload); code != 0 {
-			return code
-		}
 	}
+}
+
+// handle sends a message to the application. It returns zero, or the code that
+// the socket was closed with.
+func (c *socket) handle(kind websocket.MessageType, payload string) int {
+	c.seen.Store(time.Now().UnixNano())
+	c.traffic.in(len(payload))
+	switch {
+	case c.ending() != nil:
+		return 0 // the server has closed the socket and ignores further messages
+	case kind == websocket.MessageText && !utf8.ValidString(payload):
+		return c.fail(asgi.CloseInvalidText, "text that is not UTF-8")
+	}
+	return c.receive(kind, payload)
+}
+
+// closeSilent closes the socket because the rest of its frame did not come while
+// others needed the memory.
+func (c *socket) closeSilent() int {
+	c.s.log.Warn("a WebSocket was closed: its client stopped within a frame while others waited for memory (--body-memory)",
+		logkey.Channel, c.channel, logkey.Path, c.path)
+	return c.closeFromReader(asgi.CloseBusy, "the server is busy")
 }
 
 // errTooLong is the error of a message over the limit.
@@ -67,22 +85,19 @@ func (c *socket) readMessage() (websocket.MessageType, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	b := payloads.Get().(*bytes.Buffer)
-	b.Reset()
-	limit := c.s.set.MaxMessage
-	if limit > 0 {
-		r = io.LimitReader(r, int64(limit)+1)
+	limit := int64(-1)
+	if n := int64(c.s.set.MaxMessage); n > 0 {
+		limit = n + 1
 	}
-	_, err = b.ReadFrom(r)
-	payload := b.String()
-	if err == nil && limit > 0 && len(payload) > limit {
+	payload, end, err := c.arrival.readAll(c.life, r, limit)
+	if err == nil && !end {
 		err = errTooLong
-	}
-	if b.Cap() <= 64<<10 {
-		payloads.Put(b)
 	}
 	return kind, payload, err
 }
+
+// interrupt ends the reading of a frame.
+func (c *socket) interrupt() { c.wire.Conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // receive sends one frame on websocket.receive. While the channel is full, the
 // client is not read. receive returns zero, or the code that the socket was
@@ -152,6 +167,7 @@ func (c *socket) setStopWait(stop func()) (ended bool) {
 // closeFromReader closes the socket from the reading goroutine, which must not
 // read again. It returns the close code.
 func (c *socket) closeFromReader(code int, reason string) int {
+	c.arrival.end() // before the handshake, which takes time
 	e := c.setEnding(ending{code, reason, byServer})
 	c.box.close()
 	c.closeHandshake(e)
@@ -210,6 +226,7 @@ func (c *socket) setEnding(e ending) ending {
 	defer c.mu.Unlock()
 	if c.serverEnd == nil {
 		c.serverEnd = &e
+		c.endLife()
 	}
 	if c.stopWait != nil {
 		c.stopWait()

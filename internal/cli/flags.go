@@ -76,6 +76,7 @@ func (f *flags) http() command.FlagGroup {
 	g, o := command.NewGroup("HTTP"), &f.options
 	g.VarP(flagvalue.Duration{To: &o.Front.HTTPTimeout, Forever: true}, "http-timeout", "t", "time limit for the start of a response")
 	g.Var(flagvalue.Size[int64]{To: &o.Front.MaxBody}, "max-body", "maximum size of a request body")
+	g.Var(flagvalue.Size[int64]{To: &o.Front.BodyMemory}, "body-memory", "memory limit for all request bodies and WebSocket messages that arrive or wait for the application")
 	g.Var(flagvalue.Duration{To: &o.Front.Grace, Zero: true}, "grace", "time limit for running handlers at shutdown, and for those of an old generation")
 	return g
 }

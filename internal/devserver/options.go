@@ -64,6 +64,7 @@ func DefaultOptions() Options {
 		Store:  store.DefaultOptions(),
 		Front: httpfront.Options{
 			MaxBody:        100 << 20,
+			BodyMemory:     256 << 20,
 			HTTPTimeout:    2 * time.Minute,
 			ConnectTimeout: 5 * time.Second,
 			PingInterval:   20 * time.Second,

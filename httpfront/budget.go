@@ -1,0 +1,251 @@
+package httpfront
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// connBytes is how much of its arrivals each connection may always buffer.
+	connBytes = 16 << 10
+	// silentTimeout is how long a client may send nothing while other clients
+	// wait for memory.
+	silentTimeout = 5 * time.Second
+)
+
+var (
+	errSilent = errors.New("the client was silent while others waited for memory")
+	errNoRoom = errors.New("too many request bodies and frames are arriving")
+)
+
+// A budget limits the memory of all arrivals. If an arrival needs more memory
+// than is left, it waits. One at a time, the oldest that waits may exceed the
+// limit, so there is always one that can complete. While an arrival waits, the
+// budget refuses the one whose client has been silent longest, if that is longer
+// than silentTimeout.
+type budget struct {
+	limit int64
+	life  context.Context // when it is done, no arrival waits any more
+
+	mu       sync.Mutex // guards the rest, and the shared fields of all arrivals
+	used     int64
+	arrivals list.List // of *arrival, the oldest first
+	waiting  int       // number of arrivals that wait
+	favored  *arrival  // may exceed the limit until it has ended, or nil
+	timer    *time.Timer
+}
+
+// An arrival is the memory of a request body or a WebSocket message that has not
+// arrived completely, or that waits for the application. It uses either the part
+// that its connection may always hold, or the budget. Its methods, except
+// shrink, are for the goroutine that reads it.
+type arrival struct {
+	budget   *budget
+	sender   sender
+	patience time.Duration // how long it may wait for memory; no limit if negative
+	conn     *atomic.Int64 // bytes of its connection outside of the budget
+	free     int64         // its bytes in conn
+	since    atomic.Int64  // time of the last input, if a Read runs that uses the budget, in Unix nanoseconds; or zero
+	granted  chan struct{}
+
+	// Shared fields.
+	place   *list.Element // nil until it uses the budget
+	held    int64
+	need    int64 // more bytes that it waits for
+	refused bool
+}
+
+// A sender is the connection that an arrival comes from. The budget calls it.
+type sender interface {
+	// interrupt makes the running Read fail. It must not block.
+	interrupt()
+	// pause is called with true before a wait for memory, and with false after
+	// it. Nothing is read in between.
+	pause(on bool)
+}
+
+func (b *budget) arrival(s sender, conn *atomic.Int64, patience time.Duration) *arrival {
+	return &arrival{budget: b, sender: s, conn: conn, patience: patience}
+}
+
+// reserve reserves size more bytes in the part that each connection may always
+// hold. If they are more than that, it reserves all bytes that may still come,
+// and waits until they are available. It reserves them at once because an arrival
+// that waits for more would keep what it has from the others.
+func (a *arrival) reserve(ctx context.Context, size, all int64) error {
+	if a.conn.Add(size) <= connBytes {
+		a.free += size
+		return nil
+	}
+	a.conn.Add(-size)
+	if !a.request(all + a.free) {
+		a.sender.pause(true)
+		defer a.sender.pause(false)
+		if err := a.wait(ctx); err != nil {
+			return err
+		}
+	}
+	a.conn.Add(-a.free)
+	a.free = 0
+	return nil
+}
+
+// request asks for n bytes and reports whether they are granted already.
+func (a *arrival) request(n int64) bool {
+	b := a.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a.place == nil {
+		a.place = b.arrivals.PushBack(a)
+	}
+	if b.waiting == 0 && b.used+n <= b.limit {
+		b.used += n
+		a.held += n
+		return true
+	}
+	a.granted = make(chan struct{})
+	a.need = n
+	b.waiting++
+	b.reviewLocked()
+	return a.need == 0
+}
+
+func (a *arrival) wait(ctx context.Context) error {
+	var late <-chan time.Time
+	if a.patience >= 0 {
+		t := time.NewTimer(a.patience)
+		defer t.Stop()
+		late = t.C
+	}
+	err := errNoRoom
+	select {
+	case <-a.granted:
+		return nil
+	case <-late:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-a.budget.life.Done():
+	}
+	b := a.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a.need == 0 {
+		return nil // granted meanwhile
+	}
+	a.need = 0
+	b.waiting--
+	b.reviewLocked()
+	return err
+}
+
+// shrink gives back all but keep bytes. It may be called from any goroutine.
+func (a *arrival) shrink(keep int64) {
+	b := a.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a.place == nil {
+		return
+	}
+	held := min(a.held, keep)
+	b.used -= a.held - held
+	a.held = held
+	if b.favored == a && b.used <= b.limit {
+		b.favored = nil
+	}
+	b.reviewLocked()
+}
+
+// isRefused reports whether the arrival was refused. After a Read has returned,
+// the result stays the same until the next Read.
+func (a *arrival) isRefused() bool {
+	if a.place == nil {
+		return false
+	}
+	a.budget.mu.Lock()
+	defer a.budget.mu.Unlock()
+	return a.refused
+}
+
+// end gives back the memory and reports whether the arrival was refused. Then
+// the arrival may be used for the next message.
+func (a *arrival) end() (refused bool) {
+	a.conn.Add(-a.free)
+	a.free = 0
+	if a.place == nil {
+		return false
+	}
+	b := a.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.arrivals.Remove(a.place)
+	b.used -= a.held
+	if b.favored == a {
+		b.favored = nil
+	}
+	refused = a.refused
+	a.place, a.held, a.refused = nil, 0, false
+	b.reviewLocked()
+	return refused
+}
+
+// reviewLocked grants memory to the arrivals that wait, the oldest first. If
+// memory is short, it refuses one whose client is silent.
+func (b *budget) reviewLocked() {
+	for e := b.arrivals.Front(); b.waiting > 0; e = e.Next() {
+		a := e.Value.(*arrival)
+		if a.need == 0 {
+			continue
+		}
+		if b.used+a.need > b.limit {
+			if b.favored != nil && b.favored != a {
+				b.refuseLocked()
+				return
+			}
+			b.favored = a
+		}
+		b.used += a.need
+		a.held += a.need
+		a.need = 0
+		b.waiting--
+		close(a.granted)
+	}
+}
+
+// refuseLocked refuses the arrival that has been silent longest, or sets the
+// timer for it. It refuses one at a time, because that may free enough memory.
+func (b *budget) refuseLocked() {
+	now := time.Now().UnixNano()
+	var silent *arrival
+	first := now // start of the longest silence
+	for e := b.arrivals.Front(); e != nil; e = e.Next() {
+		a := e.Value.(*arrival)
+		if a.refused { // its memory has not come back yet
+			silent, first = a, 0
+			break
+		}
+		if since := a.since.Load(); 0 < since && since < first && a.held > 0 {
+			silent, first = a, since
+		}
+	}
+	left := silentTimeout - time.Duration(now-first)
+	if silent != nil && left <= 0 {
+		silent.refused = true
+		silent.sender.interrupt()
+		left = silentTimeout
+	}
+	if b.timer == nil {
+		b.timer = time.AfterFunc(left, b.review)
+		return
+	}
+	b.timer.Reset(left)
+}
+
+func (b *budget) review() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reviewLocked()
+}
