@@ -67,9 +67,15 @@ func TestQueuedJobsSurviveKill9AndRunOnce(t *testing.T) {
 // startProcess runs a server in a separate process.
 func startProcess(t *testing.T, app string, args ...string) *process {
 	t.Helper()
+	return startBinary(t, binary(t), app, args...)
+}
+
+// startBinary runs a server whose binary is at a path.
+func startBinary(t *testing.T, path, app string, args ...string) *process {
+	t.Helper()
 	p := &process{program: &program{TB: t, dir: filepath.Dir(app), out: newTranscript()}, ended: make(chan struct{})}
 	args = append([]string{"run", app, "--port", "0"}, args...)
-	p.cmd = exec.Command(binary(t), args...)
+	p.cmd = exec.Command(path, args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
