@@ -62,7 +62,7 @@ func TestCloseFrameSurvivesFurtherInput(t *testing.T) {
 	app := &application{s, s.next("websocket.connect").Text("reply_channel")}
 	app.reply(msg{"accept": true})
 	c.accepted()
-	io.WriteString(c.Conn, string(frame{0x83, "a"}.bytes()))
+	c.Conn.Write(frame{0x83, "a"}.bytes())
 	app.disconnected(1002, 1)
 	if _, err := io.WriteString(c.Conn, strings.Repeat("x", 1000)); err != nil {
 		t.Errorf("writing after the violation: %v", err)
