@@ -28,8 +28,9 @@ type file struct {
 
 // unchanged reports whether info alone shows that the content has not changed.
 func (f *file) unchanged(info fs.FileInfo) bool {
-	return f.info.Size() == info.Size() && f.info.ModTime().Equal(info.ModTime()) &&
-		os.SameFile(f.info, info) && info.ModTime().Before(f.read.Add(-clockSlack))
+	old := f.read.Add(-clockSlack)
+	return f.info.Size() == info.Size() && f.info.ModTime().Equal(info.ModTime()) && changeTime(f.info).Equal(changeTime(info)) &&
+		os.SameFile(f.info, info) && info.ModTime().Before(old) && changeTime(info).Before(old)
 }
 
 // sum hashes a file's content. Sums of different processes differ.

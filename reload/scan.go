@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"asgibox/internal/logkey"
@@ -22,6 +24,7 @@ type scan struct {
 	hinted  map[string]bool // names, not paths, because links give a file many paths
 	seen    map[string]bool
 	folders map[string]bool // by real path, so that a circle of links ends
+	unread  []string        // folders that could not be read: nothing is known about their files
 }
 
 func (t *tree) newScan(hinted map[string]bool) *scan {
@@ -54,12 +57,14 @@ func (s *scan) walk(root string) error {
 func (s *scan) folder(dir string) (inner []string) {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil || s.folders[real] {
+		s.noteUnread(dir, err)
 		return nil
 	}
 	s.folders[real] = true
 	s.interest(real).all = true
 	entries, err := os.ReadDir(dir)
 	if err != nil {
+		s.noteUnread(dir, err)
 		return nil
 	}
 	for _, e := range entries {
@@ -80,6 +85,22 @@ func (s *scan) folder(dir string) (inner []string) {
 		}
 	}
 	return inner
+}
+
+// noteUnread notes that an error prevented reading a folder, for example because
+// too many files are open. A folder that is gone or must not be read has no
+// files.
+func (s *scan) noteUnread(dir string, err error) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		s.unread = append(s.unread, dir)
+	}
+}
+
+// isUnread reports whether a file is below a folder that could not be read.
+func (s *scan) isUnread(path string) bool {
+	return slices.ContainsFunc(s.unread, func(dir string) bool {
+		return strings.HasPrefix(path, dir+string(filepath.Separator))
+	})
 }
 
 // interest returns the interest in a folder, and watches the folder if it is not
@@ -175,6 +196,9 @@ func (s *scan) findMissing() {
 			f.missing = time.Time{}
 			continue
 		}
+		if s.isUnread(path) {
+			continue
+		}
 		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); s.ignore[path] || err == nil && s.ignore[filepath.Join(real, filepath.Base(path))] {
 			delete(s.files, path)
 			continue
@@ -207,8 +231,12 @@ func (s *scan) mayPass(age time.Duration) bool {
 	return true
 }
 
-// unwatchUnused stops watching the folders that this scan did not need.
+// unwatchUnused stops watching the folders that this scan did not need. A scan
+// that could not read a folder does not know which it needs.
 func (s *scan) unwatchUnused() {
+	if len(s.unread) > 0 {
+		return
+	}
 	for dir, in := range s.watched {
 		if in.lastScan != s.number {
 			s.unwatch(dir)
