@@ -14,17 +14,21 @@ import (
 const (
 	firstSegment = 4 << 10
 	maxSegment   = 64 << 10
+	restSegment  = 16 << 10 // of a message of known length
 )
 
 // unlimited is how much is reserved at a time for a message without a limit.
 const unlimited = 1 << 20
 
-var firstSegments = sync.Pool{New: func() any { return new([firstSegment]byte) }}
+var (
+	firstSegments = sync.Pool{New: func() any { return new([firstSegment]byte) }}
+	restSegments  = sync.Pool{New: func() any { return new([restSegment]byte) }}
+)
 
 // readAll reads r to its end, or at most limit bytes unless limit is negative.
-// It reports whether it has seen the end. The memory of the data stays reserved
-// until the arrival ends.
-func (a *arrival) readAll(ctx context.Context, r io.Reader, limit int64) (data string, end bool, err error) {
+// It reports whether it has seen the end. If exact, r is expected to have limit
+// bytes. The memory of the data stays reserved until the arrival ends.
+func (a *arrival) readAll(ctx context.Context, r io.Reader, limit int64, exact bool) (data string, end bool, err error) {
 	first := firstSegments.Get().(*[firstSegment]byte)
 	defer firstSegments.Put(first)
 	var segments [][]byte
@@ -36,8 +40,14 @@ func (a *arrival) readAll(ctx context.Context, r io.Reader, limit int64) (data s
 		}
 		size := min(max(total, firstSegment), maxSegment, all)
 		if total+size > a.free+a.held {
+			if exact {
+				all += restSegment
+			}
 			if err := a.reserve(ctx, size, all); err != nil {
 				return "", false, err
+			}
+			if exact && a.place != nil {
+				return a.readRest(r, segments, limit)
 			}
 		}
 		segment := first[:min(size, firstSegment)]
@@ -54,16 +64,35 @@ func (a *arrival) readAll(ctx context.Context, r io.Reader, limit int64) (data s
 	if a.place != nil {
 		a.shrink(total)
 	}
-	return join(segments, int(total)), end, nil
+	return join(segments, int(total)).String(), end, nil
 }
 
-func join(segments [][]byte, total int) string {
-	var b strings.Builder
-	b.Grow(total)
+// join returns a builder with the segments and capacity for a number of bytes.
+func join(segments [][]byte, capacity int) *strings.Builder {
+	b := new(strings.Builder)
+	b.Grow(capacity)
 	for _, s := range segments {
 		b.Write(s)
 	}
-	return b.String()
+	return b
+}
+
+// readRest reads the rest of size bytes, which start with the segments. It
+// allocates the memory of all of them at once, so that there is little garbage.
+func (a *arrival) readRest(r io.Reader, segments [][]byte, size int64) (data string, end bool, err error) {
+	segment := restSegments.Get().(*[restSegment]byte)
+	defer restSegments.Put(segment)
+	b := join(segments, int(size))
+	for rest := int(size) - b.Len(); rest > 0 && err == nil; rest = int(size) - b.Len() {
+		var n int
+		n, err = a.fill(r, segment[:min(rest, restSegment)])
+		b.Write(segment[:n])
+	}
+	if err != nil && err != io.EOF {
+		return "", false, err
+	}
+	a.shrink(size)
+	return b.String(), err == io.EOF, nil
 }
 
 // heard records that bytes have come from the client during a Read, for a reader

@@ -40,7 +40,7 @@ func (x *exchange) readBody() (body asgi.Bytes, more bool, err error) {
 	r.Body = http.MaxBytesReader(x.w, r.Body, x.s.opts.MaxBody)
 	x.arrival = x.s.budget.arrival(x, x.q.peer.arriving, x.s.opts.HTTPTimeout)
 	x.bodyDeadline(x.s.opts.HTTPTimeout)
-	data, end, err := x.arrival.readAll(r.Context(), r.Body, limit)
+	data, end, err := x.arrival.readAll(r.Context(), r.Body, limit, r.ContentLength > 0)
 	if x.arrival.isRefused() {
 		err = errSilent
 	}

@@ -89,7 +89,7 @@ func (c *socket) readMessage() (websocket.MessageType, string, error) {
 	if n := int64(c.s.set.MaxMessage); n > 0 {
 		limit = n + 1
 	}
-	payload, end, err := c.arrival.readAll(c.life, r, limit)
+	payload, end, err := c.arrival.readAll(c.life, r, limit, false)
 	if err == nil && !end {
 		err = errTooLong
 	}

@@ -61,12 +61,8 @@ func TestFloodsStayWithinMemory(t *testing.T) {
 			data: maskedFrame(mib)[:mib-1000], times: 1, refusal: "\x88\x11\x03\xf5"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
-			slowest := f.run(t, p)
-			most := p.memory(t, "VmHWM")
-			t.Logf("the server has used %d MiB; the slowest request took %v", most/mib, slowest)
-			if most > maxResident {
-				t.Errorf("the server has used %d MiB, want at most %d MiB", most/mib, maxResident/mib)
-			}
+			t.Logf("the slowest request took %v", f.run(t, p))
+			p.checkMemory(t)
 		})
 	}
 }
@@ -177,9 +173,7 @@ func TestParallelUploadsAllSucceed(t *testing.T) {
 	if failed > 0 {
 		t.Errorf("%d of %d uploads failed: %v", failed, uploads, last)
 	}
-	if most := p.memory(t, "VmHWM"); most > maxResident {
-		t.Errorf("the server has used %d MiB, want at most %d MiB", most/mib, maxResident/mib)
-	}
+	p.checkMemory(t)
 }
 
 // TestMemoryOfAFailedHandlerIsReturned checks that a server that does nothing
@@ -202,6 +196,16 @@ func (p *process) plainRequest(t *testing.T) time.Duration {
 		t.Error(err)
 	}
 	return time.Since(started)
+}
+
+// checkMemory fails the test if the server has used too much memory.
+func (p *process) checkMemory(t *testing.T) {
+	t.Helper()
+	most := p.memory(t, "VmHWM")
+	t.Logf("the server has used %d MiB", most/mib)
+	if most > maxResident {
+		t.Errorf("the server has used %d MiB, want at most %d MiB", most/mib, maxResident/mib)
+	}
 }
 
 // memory returns a value of the process's status in bytes: VmRSS is the memory
