@@ -101,7 +101,7 @@ func TestPlayComparesReplies(t *testing.T) {
 }
 
 func TestRecordingDoesNotReloadTheApplication(t *testing.T) {
-	p := start(t, varyingApp, "--store", "memory")
+	p := start(t, varyingApp, "--store", "memory", "--watch", "*.rec")
 	p.waitFor("generation 1")
 	file := filepath.Join(p.dir, "traffic.rec")
 	if err := os.WriteFile(file, []byte("an older one"), 0o644); err != nil {
