@@ -29,12 +29,17 @@ def connect(message):
 def receive(message):
     sleep(0.05)
 
+def remember(request):
+    request.session["long"] = "x" * 30000
+    return "remembered"
+
 def grow(message):
     long = ("a" * 1000000).replace("a", "b" * 400)
     message.reply_channel.send({"status": 200})
 
 channel_routing = [
     route("http.request", grow, path="^/grow$"),
+    view("/session", remember),
     route("http.request", page),
     route("websocket.connect", connect),
     route("websocket.receive", receive),
@@ -53,12 +58,17 @@ const floodSocket = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnecti
 // another. The server must stay within maxResident, and serve a request within
 // patience, which a client without a limit would make impossible.
 func TestFloodsStayWithinMemory(t *testing.T) {
-	p := startPlain(t, floodApp)
+	p := startPlain(t, floodApp, "--store", "memory")
 	for _, f := range []flood{
 		{name: "bodies", clients: 4000, head: "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 510000\r\n\r\n",
 			data: make([]byte, 500_000), times: 1, refusal: "HTTP/1.1 408 "},
 		{name: "frames", clients: 1500, head: floodSocket, upgrade: true,
-			data: maskedFrame(mib)[:mib-1000], times: 1, refusal: "\x88\x11\x03\xf5"},
+			data: maskedFrame(mib)[:mib-1000], times: 1, refusal: "\x88\x14\x03\xf5"},
+		{name: "sessions", clients: 10,
+			data: []byte("GET /session HTTP/1.1\r\nHost: h\r\n\r\n"), times: 3000,
+			tail: "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", refusal: "HTTP/1.1 503 "},
+		{name: "lanes", clients: 2000, head: floodSocket, upgrade: true,
+			data: maskedFrame(40 << 10), times: 100, refusal: "\x88\x14\x03\xf5"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			t.Logf("the slowest request took %v", f.run(t, p))
@@ -75,6 +85,7 @@ type flood struct {
 	upgrade bool   // each client waits for the head of a response
 	data    []byte // each client sends it some times
 	times   int
+	tail    string // the last bytes, after which the server closes the connection
 	refusal string // the first bytes that the server sends to a client that it refuses
 }
 
@@ -126,11 +137,16 @@ func (f *flood) client(ctx context.Context, p *process, sent *atomic.Int64, refu
 		if first, _ := r.Peek(len(f.refusal)); string(first) == f.refusal {
 			refused <- struct{}{}
 		}
+		io.Copy(io.Discard, r)
 	})
 	for range f.times {
 		if _, err := conn.Write(f.data); err != nil {
 			return
 		}
+	}
+	if f.tail != "" {
+		io.WriteString(conn, f.tail)
+		replies.Wait()
 	}
 	sent.Add(1)
 }
@@ -226,11 +242,11 @@ func (p *process) memory(t *testing.T, name string) int {
 
 // startPlain runs a server that is built without the race detector, which uses
 // several times the memory.
-func startPlain(t *testing.T, app string) *process {
+func startPlain(t *testing.T, app string, args ...string) *process {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "asgibox")
 	if out, err := exec.Command("go", "build", "-o", path, "asgibox").CombinedOutput(); err != nil {
 		t.Fatalf("go build asgibox: %v\n%s", err, out)
 	}
-	return startBinary(t, path, writeApp(t, app))
+	return startBinary(t, path, writeApp(t, app), args...)
 }
