@@ -12,11 +12,14 @@ import (
 )
 
 // A framedConn is an HTTP/1 connection. It follows where requests start and end
-// to find two errors that RFC 9112 forbids and net/http accepts: a
-// Content-Length beside Transfer-Encoding, and Transfer-Encoding in HTTP/1.0.
+// to find three errors that RFC 9112 forbids and net/http accepts: a
+// Content-Length beside Transfer-Encoding, Transfer-Encoding in HTTP/1.0, and a
+// header line that begins with a space or tab and so continues the line before.
 // Two servers may disagree about where the next request starts after such an
-// error. framedConn removes the colon of the second of the two headers, so that
-// net/http replies with 400 and closes the connection.
+// error. framedConn removes the colon of the second of the two headers, and
+// starts the continued line with one, so that net/http replies with 400 and
+// closes the connection. It also removes empty lines before a request line,
+// which RFC 9112 section 2.2 allows and net/http refuses.
 type framedConn struct {
 	net.Conn
 	framing framing
@@ -27,15 +30,19 @@ type framedConn struct {
 }
 
 func (c *framedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 && !c.used.Load() {
-		c.used.Store(true)
+	for {
+		n, err := c.Conn.Read(p)
+		if n > 0 && !c.used.Load() {
+			c.used.Store(true)
+		}
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			c.broken.Store(true)
+		}
+		left := c.framing.scan(p[:n])
+		if left > 0 || n == 0 || err != nil {
+			return left, err
+		}
 	}
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
-		c.broken.Store(true)
-	}
-	c.framing.scan(p[:n])
-	return n, err
 }
 
 // writeTimeout is how long an HTTP/1 client may take to read the next 64 KiB,
@@ -107,6 +114,7 @@ func (l framedListener) Accept() (net.Conn, error) {
 // request, net/http refuses that request too.
 type framing struct {
 	state   func(*framing, []byte) int // parses a part of the input and returns its length
+	start   bool                       // no byte of the request line has been seen
 	left    int64                      // bytes left of a body or chunk
 	line    [20]byte                   // the start of a header name, or the end of a request line
 	n       int                        // length of the text in line; more than len(line) if it is longer
@@ -116,17 +124,31 @@ type framing struct {
 	blank   bool // the line is empty so far
 }
 
-func (f *framing) scan(p []byte) {
+// scan parses p, removes empty lines before requests from it, and returns the
+// length of the rest.
+func (f *framing) scan(p []byte) int {
 	if f.state == nil {
 		f.startRequest()
 	}
-	for len(p) > 0 {
-		p = p[f.state(f, p):]
+	rest, left := p, 0
+	for len(rest) > 0 {
+		if f.start {
+			rest = bytes.TrimLeft(rest, "\r\n")
+			f.start = len(rest) == 0
+			continue
+		}
+		n := f.state(f, rest)
+		if removed := len(p) - left - len(rest); removed > 0 {
+			copy(p[left:], rest[:n])
+		}
+		left += n
+		rest = rest[n:]
 	}
+	return left
 }
 
 // startRequest expects a request line.
-func (f *framing) startRequest() { *f = framing{state: (*framing).requestLine, blank: true} }
+func (f *framing) startRequest() { *f = framing{state: (*framing).requestLine, start: true} }
 
 func (f *framing) requestLine(p []byte) int {
 	end := bytes.IndexByte(p, '\n')
@@ -139,17 +161,12 @@ func (f *framing) requestLine(p []byte) int {
 		return len(p)
 	}
 	tail := bytes.TrimSuffix(f.line[:f.n], []byte("\r"))
-	switch {
-	case len(tail) == 0: // an empty line before a request
-	case bytes.HasSuffix(tail, []byte(" HTTP/2.0")):
+	if bytes.HasSuffix(tail, []byte(" HTTP/2.0")) {
 		f.state = (*framing).skipAll
 		return end + 1
-	default:
-		f.http10 = bytes.HasSuffix(tail, []byte(" HTTP/1.0"))
-		f.startLine((*framing).name)
-		return end + 1
 	}
-	f.n = 0
+	f.http10 = bytes.HasSuffix(tail, []byte(" HTTP/1.0"))
+	f.startLine((*framing).name)
 	return end + 1
 }
 
@@ -187,6 +204,10 @@ func (f *framing) name(p []byte) int {
 			return i + 1
 		case c == '\r' && f.n == 0:
 			continue
+		case (c == ' ' || c == '\t') && f.n == 0: // the line continues the one before
+			p[i] = ':'
+			f.state = (*framing).skipLine
+			return i + 1
 		}
 		f.blank = false
 		if f.n < len(f.line) {

@@ -47,3 +47,26 @@ func TestHeadersForbiddenByHTTP2AreDropped(t *testing.T) {
 		}
 	}
 }
+
+// TestSpacesAroundHeaderValuesAreRemoved checks it over each protocol.
+func TestSpacesAroundHeaderValuesAreRemoved(t *testing.T) {
+	s := newMemServer(t, Options{H2C: true})
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		p := new(http.Protocols)
+		p.SetHTTP1(protocol == "HTTP/1.1")
+		p.SetUnencryptedHTTP2(protocol == "HTTP/2.0")
+		tr := &http.Transport{Protocols: p, DialContext: func(context.Context, string, string) (net.Conn, error) { return s.net.dial() }}
+		defer tr.CloseIdleConnections()
+		go func() {
+			s.reply(s.next("http.request"), msg{"status": 200, "headers": []any{pair("x-a", " \t1 2\t "), pair("x-b", "  ")}})
+		}()
+		res, err := (&http.Client{Transport: tr}).Get("http://h/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if a, b := res.Header.Get("X-A"), res.Header.Get("X-B"); a != "1 2" || b != "" || res.Proto != protocol {
+			t.Errorf("%s: got %q and %q", res.Proto, a, b)
+		}
+	}
+}

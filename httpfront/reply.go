@@ -123,10 +123,11 @@ func parseHeaders(v any) (h http.Header, length int64, bad *problem) {
 		if !validValue(value) {
 			return nil, 0, &problem{where + "[1]", fmt.Sprintf("%.80q is not a header value: it must not contain control characters or line ends", value)}
 		}
+		value = strings.Trim(value, " \t") // HTTP/2 clients refuse spaces around a value (RFC 9113, 8.2.1)
 		key := textproto.CanonicalMIMEHeaderKey(name)
 		switch key {
 		case "Content-Length":
-			n, err := strconv.ParseUint(strings.Trim(value, " \t"), 10, 63)
+			n, err := strconv.ParseUint(value, 10, 63)
 			if err != nil || (length >= 0 && length != int64(n)) {
 				return nil, 0, &problem{where, fmt.Sprintf("content-length: %.80q is not a single number", value)}
 			}
