@@ -87,9 +87,12 @@ func (w *worker) end(t *task) {
 	}
 }
 
+// endLocked frees the limit and the lane of a task. A task that waits for the
+// limit becomes ready before the next one of the same connection, so that
+// connections take turns.
 func (p *Pool) endLocked(t *task) {
-	p.nextInLaneLocked(t)
 	p.freeLocked(t)
+	p.nextInLaneLocked(t)
 }
 
 // Handled describes a message that a worker has just handled.

@@ -2,10 +2,13 @@ package workerpool_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"asgibox/asgi"
 	"asgibox/workerpool"
 )
 
@@ -62,4 +65,38 @@ func TestALimitThatReturnsCountsHandlersThatStillRun(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		l.want(t, "1", "3")
 	})
+}
+
+func TestConnectionsTakeTurnsIfTheLimitOfTheirRouteIsUsedUp(t *testing.T) {
+	for name, front := range map[string]func(asgi.Layer) asgi.Layer{"offered": direct, "received": withoutAcceptors} {
+		for _, workers := range []int{1, 2, 4} {
+			t.Run(fmt.Sprintf("%s, %d workers", name, workers), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var l log
+					a := sockets(&l, 20*time.Millisecond)
+					a.consumers["websocket.receive"].limit = "k"
+					a.limits = []workerpool.Limit{{Key: "k", Channel: "websocket.receive", Max: 1}}
+					b := startOn(t, front, apps(a), workerpool.Options{Workers: workers})
+					const connections, frames = 5, 50
+					for n := range frames {
+						for c := range connections {
+							b.volatile("websocket.receive", fmt.Sprint(c), order(n+1))
+						}
+					}
+					time.Sleep(20*time.Millisecond*connections*frames + time.Second)
+					handled := make(map[string]int)
+					for i, line := range l.all() {
+						connection, _, _ := strings.Cut(line, " ")
+						handled[connection]++
+						if fair := i/connections + 3; handled[connection] > fair {
+							t.Fatalf("%s is number %d, message %d of its connection; at most %d is fair", line, i+1, handled[connection], fair)
+						}
+					}
+					if n := len(l.all()); n != connections*frames {
+						t.Errorf("%d frames were handled, want %d", n, connections*frames)
+					}
+				})
+			})
+		}
+	}
 }
