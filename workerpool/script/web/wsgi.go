@@ -103,12 +103,14 @@ func (w *wsgi) write(v starlark.Value) error {
 	return w.message(content, true)
 }
 
+// message sends one message. The first one is the whole response to a HEAD
+// request. A piece after it fails if the client has left.
 func (w *wsgi) message(content asgi.Bytes, more bool) error {
 	if w.sender.Head {
-		if more {
+		if w.sent && !more {
 			return nil
 		}
-		content = ""
+		content, more = "", w.sent
 	}
 	var first *head
 	if !w.sent {

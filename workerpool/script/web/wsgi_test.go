@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -94,6 +95,37 @@ func TestWSGIHead(t *testing.T) {
 	got, _, err := serveWSGI(t, "def application(environ, start_response):\n    start_response('200 OK', [('content-length', '5')])\n    return ['hello']\n", get("/", verb("HEAD")), Hooks{}, 0)
 	if err != nil || got.content != "" || got.header("content-length") != "5" || len(got.messages) != 1 {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// TestWSGIHeadIsCompleteAtTheFirstWrite runs an application that writes until its
+// client has left.
+func TestWSGIHeadIsCompleteAtTheFirstWrite(t *testing.T) {
+	thread, globals := program(t, folder(t, nil), `
+def application(environ, start_response):
+    write = start_response("200 OK", [("x-a", "1")])
+    while True:
+        write("piece")
+`)
+	var sent []asgi.Message
+	gone := errors.New("the client has left")
+	send := func(m asgi.Message) error {
+		if sent = append(sent, m); len(sent) == 3 {
+			return gone
+		}
+		return nil
+	}
+	err := ServeWSGI(thread, globals["application"].(starlark.Callable), NewRequest(get("/", verb("HEAD")), Hooks{}), &Sender{Send: send}, nil)
+	if !errors.Is(err, gone) {
+		t.Fatalf("got %v", err)
+	}
+	if more, _ := sent[0].Get("more_content"); more != nil || sent[0].Bytes("content") != "" {
+		t.Errorf("the first message is %v", sent[0])
+	}
+	for _, m := range sent[1:] {
+		if status, _ := m.Get("status"); status != nil || m.Bytes("content") != "" {
+			t.Errorf("a later message is %v", m)
+		}
 	}
 }
 
