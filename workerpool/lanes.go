@@ -207,6 +207,9 @@ func (p *Pool) laneLocked(t *task) *lane {
 	}
 	l := p.lanes[t.reply]
 	if l == nil {
+		if !t.ordered() && p.gone.has(t.reply) {
+			return nil // its disconnect has been handled before it
+		}
 		l = &lane{}
 		p.lanes[t.reply] = l
 	}
@@ -222,6 +225,9 @@ func (p *Pool) laneLocked(t *task) *lane {
 // lane if the connection has ended.
 func (p *Pool) nextInLaneLocked(t *task) {
 	ended := t.delivery.Channel == asgi.WebSocketDisconnect
+	if ended {
+		p.gone.add(t.reply)
+	}
 	l := t.lane
 	if l == nil {
 		if l = p.lanes[t.reply]; ended && l != nil && !l.busy && len(l.left) == 0 {

@@ -92,3 +92,22 @@ func TestLanesOfSilentConnectionsAreDeleted(t *testing.T) {
 		close(release)
 	})
 }
+
+func TestUnorderedFramesAfterADisconnectLeaveNoLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := on("websocket.receive", func(context.Context, *workerpool.Job) error {
+			time.Sleep(time.Second)
+			return nil
+		})
+		a.consumers["websocket.receive"].unordered = true
+		b := start(t, apps(a), workerpool.Options{Workers: 1})
+		for n := range 5 {
+			b.volatile("websocket.receive", "a", order(n))
+		}
+		b.volatile("websocket.disconnect", "a", order(5))
+		time.Sleep(10 * time.Second)
+		if n := b.pool.Lanes(); n != 0 {
+			t.Errorf("%d ended sockets have a lane", n)
+		}
+	})
+}
