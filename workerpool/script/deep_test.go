@@ -84,6 +84,9 @@ var deepUses = map[string]string{
 	`request.message.get(deep_tuple()) or fail("none")`:  "none",
 	`request.message.setdefault(deep_tuple(), 1)`:        "too large for a key",
 	`request.message[deep_tuple()]`:                      "too large for a key",
+	`int("9" * 3000000)`:                                 "a number has at most 10000 digits",
+	`int(x="9" * 3000000)`:                               "a number has at most 10000 digits",
+	`json.decode("[" + "9" * 3000000 + "]")`:             "a number of more than 10000 digits",
 	`str(deep_tuple())`:                                  "nests deeper than 1000",
 	`repr(deep_list())`:                                  "nests deeper than 1000",
 	`print(deep_list())`:                                 "nests deeper than 1000",
@@ -153,7 +156,9 @@ func TestADeepValueFailsOnlyTheLoad(t *testing.T) {
 		"def make():\n    def f(): return f\n    return f\nx = make()":                    "a function in it refers to itself",
 		"x = circle()\nchannel_routing = x":                                               "contains itself",
 		"x = []\nfor i in range(40): x = [route(\"a\", fail), x, x]\nchannel_routing = x": "more than 100000 routes",
-		"x = {deep_tuple(): 1}":                                                           "too large for a key",
+		"x = []\nfor i in range(40): x = [include(x), include(x)]\nchannel_routing = x":   "more than 100000 routes",
+		"x = []\nfor i in range(9000): x = [include(x)]\nchannel_routing = x":             "include calls nest deeper than 100",
+		"x = {deep_tuple(): 1}": "too large for a key",
 	} {
 		err := s.reload(deepValues + "channel_routing = []\n" + source + "\n")
 		if err == nil || !strings.Contains(err.Error(), text) {

@@ -22,6 +22,7 @@ type table struct {
 	clocks   []workerpool.Clock
 	clockPos []syntax.Position // of each clock
 	limits   []workerpool.Limit
+	added    int               // items so far, those of includes too
 	wsgi     starlark.Callable // application, or nil
 }
 
@@ -77,7 +78,13 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 
 // add adds items, and in place of an include its items.
 func (t *table) add(items []item, includes []*include) error {
+	if len(includes) > maxLists {
+		return fmt.Errorf("channel_routing: include calls nest deeper than %d", maxLists)
+	}
 	for _, it := range items {
+		if t.added++; t.added > maxRoutes {
+			return fmt.Errorf("channel_routing has more than %d routes, with those of each include", maxRoutes)
+		}
 		switch it := it.(type) {
 		case *include:
 			if err := t.add(it.items, append(slices.Clip(includes), it)); err != nil {

@@ -20,6 +20,10 @@ const MaxDepth = 1000
 // MaxLength is the approximate limit for an encoded text, in bytes.
 const MaxLength = 16 << 20
 
+// MaxDigits is how many digits a number may have in a text that is decoded. The
+// time to read a number grows with the square of its length.
+const MaxDigits = 10_000
+
 // Module is the module json, with encode, encode_indent, decode and indent.
 var Module = &starlarkstruct.Module{Name: "json", Members: starlark.StringDict{
 	"encode":        starlark.NewBuiltin("json.encode", encode),
@@ -51,6 +55,12 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 			return otherwise, nil
 		}
 		return nil, fmt.Errorf("json.decode: the text nests deeper than %d", MaxDepth)
+	}
+	if hasLongNumber(text) {
+		if otherwise != nil {
+			return otherwise, nil
+		}
+		return nil, fmt.Errorf("json.decode: the text has a number of more than %d digits", MaxDigits)
 	}
 	inner, _ := json.Module.Members["decode"].(*starlark.Builtin)
 	args = starlark.Tuple{starlark.String(text)}
@@ -108,6 +118,29 @@ func indented(text string, prefix, step int) int {
 		}
 	}
 	return length
+}
+
+// hasLongNumber reports whether more than MaxDigits digits in a row are outside strings.
+func hasLongNumber(text string) bool {
+	digits, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c < '0' || c > '9' {
+			digits = 0
+		}
+		switch {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c >= '0' && c <= '9':
+			if digits++; digits > MaxDigits {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // tooDeep reports whether brackets outside strings nest deeper than MaxDepth.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"asgibox/workerpool/script/explain"
+	"asgibox/workerpool/script/jsontext"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -23,6 +24,7 @@ func universe() starlark.StringDict {
 		"dict":    limited("dict", checkDict),
 		"set":     limited("set", checkSet),
 		"getattr": starlark.NewBuiltin("getattr", getattr),
+		"int":     starlark.NewBuiltin("int", toInt),
 	}
 	for _, name := range []string{"all", "any", "enumerate", "list", "max", "min", "reversed", "sorted", "tuple"} {
 		all[name] = limited(name, checkItems)
@@ -42,6 +44,18 @@ func limited(name string, check func(call string, args starlark.Tuple) error) *s
 		}
 		return inner.CallInternal(thread, args, kwargs)
 	})
+}
+
+// toInt implements int(x, base=10). It refuses a text that is too long.
+func toInt(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var x, base starlark.Value
+	if err := starlark.UnpackArgs("int", args, kwargs, "x", &x, "base?", &base); err != nil {
+		return nil, err
+	}
+	if text, ok := starlark.AsString(x); ok && len(text) > jsontext.MaxDigits {
+		return nil, fmt.Errorf("int: the text has %d characters; a number has at most %d digits", len(text), jsontext.MaxDigits)
+	}
+	return starlark.Universe["int"].(*starlark.Builtin).CallInternal(thread, args, kwargs)
 }
 
 // checkItems fails if a collection has too many items.
