@@ -27,10 +27,15 @@ func TestMain(m *testing.M) {
 
 // settles waits for the other goroutines to end and reports whether they did.
 func settles(want int) bool {
+	return eventually(func() bool { return runtime.NumGoroutine() <= want })
+}
+
+// eventually waits until holds returns true and reports whether it did.
+func eventually(holds func() bool) bool {
 	deadline := time.After(10 * time.Second)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for runtime.NumGoroutine() > want {
+	for !holds() {
 		select {
 		case <-tick.C:
 		case <-deadline:
