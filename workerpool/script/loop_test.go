@@ -42,9 +42,9 @@ func TestALoopThatFailsSendsAnErrorPageAndContinues(t *testing.T) {
 func TestRoutesForHandshakeReceiveAndDisconnect(t *testing.T) {
 	s := serve(t, `
 def connect(message, room):
-    message.reply_channel.send({"accept": True})
     message.channel_session["room"] = room
     Group("chat-" + room).add(message.reply_channel)
+    message.reply_channel.send({"accept": True})
 
 def receive(message):
     Group("chat-" + message.channel_session["room"]).send({"text": message["text"]})
