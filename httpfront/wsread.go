@@ -3,6 +3,7 @@ package httpfront
 import (
 	"context"
 	"errors"
+	"io"
 	"runtime/debug"
 	"time"
 	"unicode/utf8"
@@ -90,7 +91,13 @@ func (c *socket) readMessage() (websocket.MessageType, string, error) {
 		limit = n + 1
 	}
 	payload, end, err := c.arrival.readAll(c.life, r, limit, false)
-	if err == nil && !end {
+	switch {
+	case err != nil && c.life.Err() != nil:
+		// The server closes the socket. Reading on leaves the connection to
+		// the goroutine that sends the close frame.
+		c.arrival.end()
+		_, err = io.Copy(io.Discard, r)
+	case err == nil && !end:
 		err = errTooLong
 	}
 	return kind, payload, err
