@@ -107,11 +107,13 @@ func (c *socket) upgrade(protocol string) error {
 	if protocol != "" {
 		opts.Subprotocols = []string{protocol}
 	}
-	c.conn, err = websocket.Accept(&upgradeWriter{wire: c.wire, header: make(http.Header)}, r, opts)
+	w := &upgradeWriter{wire: c.wire, header: make(http.Header)}
+	c.conn, err = websocket.Accept(w, r, opts)
 	if err != nil {
 		conn.Close()
 		return err
 	}
+	c.wire.headers = frameHeaders{limit: int64(c.s.set.MaxMessage), compressed: w.header.Get("Sec-WebSocket-Extensions") != ""}
 	c.conn.SetReadLimit(-1) // readMessage has its own limit
 	return nil
 }

@@ -76,6 +76,95 @@ func TestCloseFrameSurvivesFurtherInput(t *testing.T) {
 	c.Conn.(*net.TCPConn).CloseWrite()
 }
 
+// TestHeaderThatIsNotAllowedEndsTheSocketAtOnce uses clients that send the start
+// of a frame, up to its first error, and then wait. The last byte of a row is
+// the first that shows the error.
+func TestHeaderThatIsNotAllowedEndsTheSocketAtOnce(t *testing.T) {
+	const (
+		mask     = "\x01\x02\x03\x04"
+		unmasked = "\x00\x00\x00\x00"
+		deflate  = "Sec-WebSocket-Extensions: permessage-deflate"
+	)
+	for _, c := range []struct {
+		name, send string
+		offer      string
+		code       int
+	}{
+		{"a length over the limit", "\x82\xfe\x03\xe9", "", 1009},
+		{"a length over 64 KiB", "\x82\xff\x00\x00\x00\x00\x00\x01\x00\x00", "", 1009},
+		{"a sum over the limit", "\x02\xfe\x03\xe8" + unmasked + strings.Repeat("x", 1000) + "\x00\x80" + mask + "\x89\x81" + mask + "p" + "\x80\x81", "", 1009},
+		{"a sum that overflows", "\x02\x81" + mask + "x" + "\x80\xff\x7f\xff\xff\xff\xff\xff\xff\xff", "", 1009},
+		{"a compressed message over twice the limit", "\xc2\xff\x00\x00\x00\x00\x00\x01\x00\x00", deflate, 1009},
+		{"the highest bit of a length", "\x82\xff\x80\x00\x00\x00\x00\x00\x00\x00", "", 1002},
+		{"a ping of 126 bytes", "\x89\xfe", "", 1002},
+		{"a pong of 64 KiB", "\x8a\xff", "", 1002},
+		{"a close of 126 bytes", "\x88\xfe", "", 1002},
+		{"a close with one byte", "\x88\x81", "", 1002},
+		{"a ping in fragments", "\x09", "", 1002},
+		{"a close in fragments", "\x08", "", 1002},
+		{"no mask", "\x81\x01", "", 1002},
+		{"a ping without a mask", "\x89\x00", "", 1002},
+		{"reserved bit 1", "\xc1", "", 1002},
+		{"reserved bit 2", "\xa1", deflate, 1002},
+		{"reserved bit 3", "\x91", deflate, 1002},
+		{"reserved bit 1 of a ping", "\xc9", deflate, 1002},
+		{"reserved bit 1 of a continuation", "\x41\x80" + mask + "\xc0", deflate, 1002},
+		{"opcode 3", "\x83", "", 1002},
+		{"opcode 15", "\x8f", "", 1002},
+		{"a continuation of nothing", "\x80", "", 1002},
+		{"a continuation of a message that has ended", "\x01\x80" + mask + "\x80\x80" + mask + "\x80", "", 1002},
+		{"a message within a message", "\x01\x80" + mask + "\x81", "", 1002},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				layer := newFakeLayer()
+				layer.set.MaxMessage = 1000
+				s := newMemServerOn(t, layer, Options{Compression: true})
+				var offer []string
+				if c.offer != "" {
+					offer = append(offer, c.offer)
+				}
+				client, _ := s.open(offer...)
+				began := time.Now()
+				client.write(c.send[:len(c.send)-1])
+				synctest.Wait()
+				if n := s.layer.waiting("websocket.disconnect"); n != 0 {
+					t.Fatal("the socket ended before the error")
+				}
+				client.write(c.send[len(c.send)-1:])
+				f, err := client.frame()
+				if f.first == 0x8a { // the pong
+					f, err = client.frame()
+				}
+				if err != nil || f.first != 0x88 || int(f.payload[0])<<8|int(f.payload[1]) != c.code {
+					t.Fatalf("frame %s, %v; want a close with %d", f, err, c.code)
+				}
+				s.next("websocket.disconnect")
+				if took := time.Since(began); took != 0 {
+					t.Errorf("the close came after %v", took)
+				}
+			})
+		})
+	}
+}
+
+// TestCompressedMessageMayBeLongerThanItsContent uses a compressor that makes
+// short messages longer.
+func TestCompressedMessageMayBeLongerThanItsContent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		layer := newFakeLayer()
+		layer.set.MaxMessage = 10
+		s := newMemServerOn(t, layer, Options{Compression: true})
+		client, _ := s.open("Sec-WebSocket-Extensions: permessage-deflate")
+		const block = "\x00\x01\x00\xfe\xff" // a stored block of one byte
+		client.frames(frame{0xc1, block + "a" + block + "b" + block + "c" + "\x00"})
+		if m := s.next("websocket.receive"); m.Text("text") != "abc" {
+			t.Errorf("got %v", m)
+		}
+		client.Close()
+	})
+}
+
 func TestLimitOfAMessageIsInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newFakeLayer()

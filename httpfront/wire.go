@@ -24,6 +24,7 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 type wire struct {
 	net.Conn
 	early   []byte       // input that arrived before the upgrade
+	headers frameHeaders // of the client's frames; used by the reader only
 	heard   func()       // is called when input has arrived; nil before the socket is open
 	lost    atomic.Bool  // reading or writing has failed
 	blocked atomic.Int64 // start of the running write in Unix nanoseconds, or zero
@@ -43,7 +44,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	if len(w.early) > 0 {
 		n := copy(p, w.early)
 		w.early = w.early[n:]
-		return n, nil
+		return w.headers.scan(p[:n])
 	}
 	n, err := w.Conn.Read(p)
 	switch {
@@ -51,6 +52,9 @@ func (w *wire) Read(p []byte) (int, error) {
 		w.lost.Store(true)
 	case w.heard != nil:
 		w.heard()
+	}
+	if allowed, bad := w.headers.scan(p[:n]); bad != nil {
+		return allowed, bad
 	}
 	return n, err
 }
@@ -115,9 +119,12 @@ func (w *wire) control(op byte, payload []byte) error {
 }
 
 const (
-	opClose = 8
-	opPing  = 9
-	opPong  = 10
+	opContinuation = 0
+	opText         = 1
+	opBinary       = 2
+	opClose        = 8
+	opPing         = 9
+	opPong         = 10
 )
 
 // cork makes the wire gather frames.
