@@ -177,7 +177,7 @@ func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 			return true, errAborted
 		}
 		x.refuse(refusedStopping)
-		return true, nil
+		return true, x.flush() // Shutdown closes the connection after the request has ended
 	case <-expired:
 		if rest := x.remaining(); rest > 0 {
 			late.Reset(rest)
