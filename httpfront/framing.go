@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -26,7 +27,9 @@ type framedConn struct {
 	used    atomic.Bool // the client has sent something
 	broken  atomic.Bool // reading has failed, and not because the client has closed its sending half
 
-	extended time.Time // when the write deadline was last set; used by the writer only
+	mu         sync.Mutex // guards the rest
+	extended   time.Time  // when the write deadline was last set
+	halfClosed bool       // the client has closed its sending half
 }
 
 func (c *framedConn) Read(p []byte) (int, error) {
@@ -37,6 +40,9 @@ func (c *framedConn) Read(p []byte) (int, error) {
 		}
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
 			c.broken.Store(true)
+		}
+		if errors.Is(err, io.EOF) {
+			c.closeHalf()
 		}
 		left := c.framing.scan(p[:n])
 		if left > 0 || n == 0 || err != nil {
@@ -66,10 +72,25 @@ func (c *framedConn) Write(p []byte) (n int, err error) {
 // extend sets the write deadline. It does nothing if the deadline was set a
 // moment ago, because setting it costs more than most writes.
 func (c *framedConn) extend() {
-	const moment = writeTimeout / 20
-	if now := time.Now(); now.Sub(c.extended) > moment {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	limit := writeTimeout
+	if c.halfClosed {
+		limit = silenceLimit
+	}
+	if now := time.Now(); now.Sub(c.extended) > limit/20 {
 		c.extended = now
-		c.Conn.SetWriteDeadline(now.Add(writeTimeout))
+		c.Conn.SetWriteDeadline(now.Add(limit))
+	}
+}
+
+// closeHalf limits the running write and the next ones to silenceLimit.
+func (c *framedConn) closeHalf() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.halfClosed {
+		c.halfClosed = true
+		c.Conn.SetWriteDeadline(time.Now().Add(silenceLimit))
 	}
 }
 

@@ -2,12 +2,16 @@ package httpfront
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"asgibox/asgi"
 )
 
 // TestHalfClosedClientGetsItsResponse uses clients that close their sending half
@@ -108,8 +112,69 @@ func TestHalfClosedClientLeavesItsHandshakeAtOnce(t *testing.T) {
 	})
 }
 
+// TestHalfClosedClientMustRead uses clients that do not read, or read slowly, a
+// message whose writing has begun when they close their sending half.
+func TestHalfClosedClientMustRead(t *testing.T) {
+	const size = 1 << 20
+	for _, kind := range []string{"http", "websocket"} {
+		for _, reads := range []bool{false, true} {
+			t.Run(fmt.Sprint(kind, " reads ", reads), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newMemServer(t, Options{})
+					disconnect := "http.disconnect"
+					var client *client
+					var m asgi.Message
+					if kind == "http" {
+						client = s.halves("GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+						m = s.next("http.request")
+						s.reply(m, msg{"status": 200, "content": strings.Repeat("x", size), "more_content": true})
+					} else {
+						disconnect = "websocket.disconnect"
+						client = s.halves(handshake + "\r\n")
+						m = s.next("websocket.connect")
+						s.reply(m, msg{"accept": true})
+						client.accepted()
+						s.reply(m, msg{"text": strings.Repeat("x", size)})
+					}
+					time.Sleep(time.Minute / 2)
+					began := time.Now()
+					client.closeHalf()
+					got := make(chan int, 1)
+					go func() {
+						n := 0
+						for buf := make([]byte, 16<<10); reads; {
+							time.Sleep(time.Second / 4)
+							m, err := io.ReadFull(client.r, buf)
+							if n += m; err != nil {
+								break
+							}
+						}
+						got <- n
+					}()
+					s.next(disconnect)
+					took := time.Since(began)
+					if n := <-got; reads && n < size || !reads && took != silenceLimit {
+						t.Errorf("it ended after %v, and the client has read %d bytes", took, n)
+					}
+				})
+			})
+		}
+	}
+}
+
 // halfClosed connects a client that sends a request and closes its sending half.
 func (s *memServer) halfClosed(request string) *client {
+	s.t.Helper()
+	c := s.halves(request)
+	c.closeHalf()
+	return c
+}
+
+// closeHalf closes the sending half of a client of halves.
+func (c *client) closeHalf() { c.Conn.(*halves).out.Close() }
+
+// halves connects a client that sends a request and can close each half.
+func (s *memServer) halves(request string) *client {
 	s.t.Helper()
 	toServer, fromClient := net.Pipe()
 	toClient, fromServer := net.Pipe()
@@ -118,8 +183,7 @@ func (s *memServer) halfClosed(request string) *client {
 	if _, err := io.WriteString(fromClient, request); err != nil {
 		s.t.Fatal(err)
 	}
-	fromClient.Close()
-	return &client{t: s.t, Conn: toClient, r: bufio.NewReader(toClient)}
+	return &client{t: s.t, Conn: &halves{toClient, fromClient}, r: bufio.NewReader(toClient)}
 }
 
 // halves is a connection of two pipes, one for each direction.

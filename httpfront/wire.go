@@ -159,9 +159,7 @@ func (w *wire) flushUnlock() error {
 		out := w.buf
 		w.buf = nil
 		w.mu.Unlock()
-		w.blocked.Store(time.Now().UnixNano())
-		_, err := w.Conn.Write(*out)
-		w.blocked.Store(0)
+		err := w.writePieces(*out)
 		if cap(*out) <= 4*corkSize {
 			*out = (*out)[:0]
 			buffers.Put(out)
@@ -179,12 +177,29 @@ func (w *wire) flushUnlock() error {
 	return w.err
 }
 
-// closeWriteTimeout is how long the writes before the end of a connection may
-// take.
-const closeWriteTimeout = 5 * time.Second
+// writePieces writes at most corkSize bytes at a time, so that the progress of a
+// long write can be seen.
+func (w *wire) writePieces(p []byte) error {
+	defer w.blocked.Store(0)
+	for len(p) > 0 {
+		w.mu.Lock()
+		if w.closing {
+			w.Conn.SetWriteDeadline(time.Now().Add(silenceLimit))
+		}
+		w.mu.Unlock()
+		w.blocked.Store(time.Now().UnixNano())
+		n, err := w.Conn.Write(p[:min(len(p), corkSize)])
+		if err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
 
 // Close closes the connection when the gathered frames are written, because a
-// close frame may wait behind another goroutine's write. Reading ends at once.
+// close frame may wait behind another goroutine's write, or when nothing has
+// been written for silenceLimit. Reading ends at once.
 func (w *wire) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -192,7 +207,7 @@ func (w *wire) Close() error {
 	if w.err == nil && (w.flushing || w.corked) {
 		now := time.Now()
 		w.Conn.SetReadDeadline(now)
-		return w.Conn.SetWriteDeadline(now.Add(closeWriteTimeout))
+		return w.Conn.SetWriteDeadline(now.Add(silenceLimit))
 	}
 	return w.closeLocked()
 }
