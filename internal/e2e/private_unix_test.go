@@ -31,7 +31,11 @@ func TestPrivateFilesAreNeverServed(t *testing.T) {
 	write("app.star", `load("helpers.txt", "secret")
 def file(request):
     return FileResponse(request.GET["name"])
-channel_routing = [view("/file", file), static("/", ".")]
+def page(request):
+    return render(request.GET["name"])
+def including(request):
+    return render("including-" + request.GET["name"])
+channel_routing = [view("/file", file), view("/page", page), view("/including", including), static("/", ".")]
 # SECRET
 `)
 	p := startIn(t, dir, "app.star", "--store", filepath.Join(dir, "data", "store.db"))
@@ -52,9 +56,16 @@ channel_routing = [view("/file", file), static("/", ".")]
 			if status, body := p.get("/file?name=" + alias); status != 500 || !strings.Contains(body, "never sent to clients") {
 				t.Errorf("FileResponse serves %s as %s: %d %.40q", name, alias, status, body)
 			}
+			if status, body := p.get("/page?name=" + alias); status != 500 || !strings.Contains(body, "never sent to clients") {
+				t.Errorf("render shows %s as %s: %d %.40q", name, alias, status, body)
+			}
+		}
+		write("including-"+hard, fmt.Sprintf("{{template %q .}}", soft))
+		if status, body := p.get("/including?name=" + hard); status != 500 || !strings.Contains(body, "never sent to clients") {
+			t.Errorf("a template includes %s: %d %.40q", name, status, body)
 		}
 	}
-	for _, path := range []string{"/public.txt", "/file?name=public.txt"} {
+	for _, path := range []string{"/public.txt", "/file?name=public.txt", "/page?name=public.txt"} {
 		if status, body := p.get(path); status != 200 || body != "public" {
 			t.Errorf("%s: %d %q", path, status, body)
 		}

@@ -98,7 +98,7 @@ var (
 	errPrivate    = errors.New("it is never sent to clients, because it belongs to the application's code or settings, or to the server")
 )
 
-// open opens a regular file that may be served.
+// open opens a regular file that may be served or rendered.
 func (e *Env) open(name string) (*os.File, fs.FileInfo, error) {
 	if _, err := regularFile(e.root, name); err != nil {
 		return nil, nil, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -28,6 +29,7 @@ const maxTemplate = 1 << 20
 type templates struct {
 	root *os.Root
 	used func(name string) // called before a file is opened
+	open func(name string) (*os.File, fs.FileInfo, error)
 
 	mu   sync.Mutex // guards the fields below
 	sets map[string]*template.Template
@@ -177,10 +179,7 @@ func (t *templates) referenceErrorLocked(ref reference, message, hint string) er
 // readLocked reads a template's file into text.
 func (t *templates) readLocked(name string) error {
 	t.used(name)
-	if _, err := regularFile(t.root, name); err != nil {
-		return fileError(t.root, name, err)
-	}
-	f, err := t.root.Open(name)
+	f, _, err := t.open(name)
 	if err != nil {
 		return fileError(t.root, name, err)
 	}
