@@ -1,7 +1,6 @@
 package httpfront
 
 import (
-	"bytes"
 	"context"
 	"strconv"
 	"time"
@@ -24,7 +23,7 @@ type heartbeat struct {
 	pingDue  bool        // the pump must send a ping
 	waiting  bool        // a pong is missing
 	pingedAt time.Time   // when the oldest ping without a pong was sent
-	pongs    [][]byte    // payloads of the pongs that the pump must send
+	pongs    []string    // payloads of the pongs that the pump must send
 	paused   bool        // the client is not read, so no pong can arrive
 	stopped  bool
 }
@@ -152,10 +151,10 @@ func (c *socket) sendHeartbeat() {
 	c.heartbeat.pingDue, c.heartbeat.pongs = false, nil
 	c.mu.Unlock()
 	for _, payload := range pongs {
-		c.wire.control(opPong, payload)
+		c.wire.frame(opPong, payload)
 	}
 	if due {
-		c.wire.control(opPing, strconv.AppendUint(nil, n, 10))
+		c.wire.frame(opPing, strconv.FormatUint(n, 10))
 	}
 }
 
@@ -166,7 +165,7 @@ func (c *socket) onPing(_ context.Context, payload []byte) bool {
 	if len(c.heartbeat.pongs) == maxPongs {
 		c.heartbeat.pongs = c.heartbeat.pongs[1:]
 	}
-	c.heartbeat.pongs = append(c.heartbeat.pongs, bytes.Clone(payload))
+	c.heartbeat.pongs = append(c.heartbeat.pongs, string(payload))
 	c.mu.Unlock()
 	c.box.nudge()
 	return false

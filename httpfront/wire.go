@@ -3,6 +3,7 @@ package httpfront
 import (
 	"encoding/binary"
 	"io"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -59,8 +60,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write gathers or writes the bytes of frames. The WebSocket library starts
-// every frame with a separate Write.
+// Write gathers or writes the bytes of the WebSocket library's frames: close
+// frames and compressed messages. The library starts every frame with a separate
+// Write.
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	if w.err != nil {
@@ -73,15 +75,50 @@ func (w *wire) Write(p []byte) (int, error) {
 	} else {
 		w.missing -= n
 	}
+	w.bufferLocked()
+	*w.buf = append(*w.buf, p...)
+	return n, w.gatheredUnlock()
+}
+
+// frame gathers or writes a whole frame. It fails with [net.ErrClosed] after a
+// close frame, because no frame may follow.
+func (w *wire) frame(op byte, payload string) error {
+	w.mu.Lock()
+	switch {
+	case w.err != nil:
+		defer w.mu.Unlock()
+		return w.err
+	case w.code != 0:
+		w.mu.Unlock()
+		return net.ErrClosed
+	}
+	w.bufferLocked()
+	b := append(*w.buf, 0x80|op)
+	switch n := len(payload); {
+	case n < 126:
+		b = append(b, byte(n))
+	case n <= math.MaxUint16:
+		b = binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
+	}
+	*w.buf = append(b, payload...)
+	return w.gatheredUnlock()
+}
+
+func (w *wire) bufferLocked() {
 	if w.buf == nil {
 		w.buf = buffers.Get().(*[]byte)
 	}
-	*w.buf = append(*w.buf, p...)
+}
+
+// gatheredUnlock writes the gathered frames unless that must wait.
+func (w *wire) gatheredUnlock() error {
 	if w.corked || w.flushing {
 		w.mu.Unlock()
-		return n, nil
+		return nil
 	}
-	return n, w.flushUnlock()
+	return w.flushUnlock()
 }
 
 // startFrameLocked parses the start of a frame and returns the bytes to write.
@@ -107,15 +144,6 @@ func (w *wire) startFrameLocked(p []byte) []byte {
 		}
 	}
 	return p
-}
-
-// control appends a ping or pong to the gathered frames.
-func (w *wire) control(op byte, payload []byte) error {
-	if w.closeCode() != 0 {
-		return nil // no frame may follow a close frame
-	}
-	_, err := w.Write(append([]byte{0x80 | op, byte(len(payload))}, payload...))
-	return err
 }
 
 const (

@@ -20,6 +20,8 @@ const (
 	closeTimeout = 15 * time.Second
 	// maxReason is the most bytes of a reason in a close frame.
 	maxReason = 123
+	// compressFrom is the length from which messages are compressed, in bytes.
+	compressFrom = 512
 )
 
 // pump writes the entries of the mailbox until it is empty. It sends all
@@ -27,15 +29,14 @@ const (
 func (c *socket) pump(first *socketReply) {
 	defer c.pumps.Done()
 	defer c.recoverPanic()
-	var scratch []byte
 	c.wire.cork()
 	if first != nil {
-		scratch = c.send(*first, scratch)
+		c.send(first)
 	}
 	for {
 		c.sendHeartbeat()
 		if e, ok := c.box.take(); ok {
-			scratch = c.write(e, scratch)
+			c.write(&e)
 			c.box.release(e)
 			if c.wire.full() {
 				c.wire.flush() // an error ends the reader, which ends the socket
@@ -53,34 +54,29 @@ func (c *socket) pump(first *socketReply) {
 }
 
 // write processes one entry of the mailbox.
-func (c *socket) write(e entry, scratch []byte) []byte {
+func (c *socket) write(e *entry) {
 	switch {
 	case e.ending != nil:
 		c.closeFromPump(*e.ending)
-		return scratch
+		return
 	case e.err != nil:
 		c.s.log.Error("a WebSocket was closed because the data of a message to it could not be stored", logkey.Channel, c.channel, logkey.Error, e.err)
 		c.closeFromPump(ending{code: asgi.CloseFailed, by: byServer})
-		return scratch
+		return
 	}
 	p, bad := parseSocketReply(e.message, false)
 	if bad != nil {
 		c.ignored(bad)
-		return scratch
+		return
 	}
-	return c.send(p, scratch)
+	c.send(&p)
 }
 
 // send writes the frame of a reply and closes the socket if the reply says so.
-func (c *socket) send(p socketReply, scratch []byte) []byte {
+func (c *socket) send(p *socketReply) {
 	if p.hasData {
-		kind := websocket.MessageBinary
-		if p.text {
-			kind = websocket.MessageText
-		}
-		scratch = append(scratch[:0], p.data...)
 		c.traffic.out(len(p.data))
-		if err := c.conn.Write(context.Background(), kind, scratch); err != nil {
+		if err := c.sendData(p); err != nil {
 			c.s.log.Debug("a frame could not be written", logkey.Channel, c.channel, logkey.Error, err)
 		}
 	}
@@ -92,7 +88,18 @@ func (c *socket) send(p socketReply, scratch []byte) []byte {
 	case p.close != 0:
 		c.closeFromPump(ending{p.close, c.truncateReason(p.reason), byApplication})
 	}
-	return scratch
+}
+
+// sendData writes the frame of a reply, compressed if it is worth it.
+func (c *socket) sendData(p *socketReply) error {
+	op, kind := byte(opBinary), websocket.MessageBinary
+	if p.text {
+		op, kind = opText, websocket.MessageText
+	}
+	if c.wire.headers.compressed && len(p.data) >= compressFrom {
+		return c.conn.Write(context.Background(), kind, []byte(p.data))
+	}
+	return c.wire.frame(op, p.data)
 }
 
 // truncateReason shortens a reason to the size of a close frame, without
