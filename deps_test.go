@@ -50,7 +50,7 @@ var rules = []rule{
 // helpers are the packages that every package except asgi may import.
 var helpers = []string{
 	"internal/console", "internal/flagvalue", "internal/guard", "internal/heapfloor",
-	"internal/logkey", "internal/spell", "internal/stopsignal", "internal/terminal",
+	"internal/logkey", "internal/spell", "internal/stopsignal", "internal/terminal", "internal/userfile",
 }
 
 // libraryRules say which packages may import a library, so that replacing the

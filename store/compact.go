@@ -36,6 +36,10 @@ func compactPath(path string) string { return path + ".compact" }
 // copy is logged and is not an error, because the old file is unchanged.
 func compact(path string, from *bolt.DB, c *contents, log *slog.Logger) error {
 	target := compactPath(path)
+	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) && !isCopy(target) {
+		log.Warn("could not compact the store's file, because a file of another program is in the way; move it away", logkey.File, target)
+		return nil
+	}
 	if err := copyTo(target, from); err != nil {
 		log.Warn("could not compact the store's file", logkey.File, path, logkey.Error, err)
 		if err := os.Remove(target); !errors.Is(err, fs.ErrNotExist) {

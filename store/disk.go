@@ -26,11 +26,13 @@ type disk interface {
 type boltDisk struct {
 	db    *bolt.DB
 	arena arena
+	place place
 }
 
 func (d *boltDisk) commit(ops []op, now int64) (err error) {
 	defer recoverInto(&err)
 	defer d.arena.reset()
+	defer d.place.check()
 	return d.db.Update(func(tx *bolt.Tx) error {
 		w := newWriter(tx, &d.arena)
 		for i := range ops {
@@ -44,7 +46,7 @@ func (d *boltDisk) commit(ops []op, now int64) (err error) {
 
 // close stores the time until which the store ran, and closes the file.
 func (d *boltDisk) close(now int64) error {
-	return errors.Join(d.commit(nil, now), d.db.Close())
+	return errors.Join(d.commit(nil, now), d.place.restore(d.db), d.db.Close())
 }
 
 // errDamaged means that the file has invalid contents.

@@ -36,13 +36,30 @@ func isStore(path string) bool {
 	if checkFile(path) != nil {
 		return true
 	}
-	db, err := bolt.Open(path, fileMode, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
-	if err != nil {
+	names, err := bucketNames(path)
+	return err != nil || !slices.ContainsFunc(allBuckets, func(name []byte) bool { return !slices.Contains(names, string(name)) })
+}
+
+// isCopy reports whether a file is a compacted copy of a store, complete or not.
+// The buckets are copied in the order of their names.
+func isCopy(path string) bool {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil || !info.Mode().IsRegular():
+		return false
+	case info.Size() == 0:
+		return true
+	case !hasMagic(path):
+		return false
+	case checkFile(path) != nil:
 		return true
 	}
-	defer db.Close()
-	ours, err := hasBuckets(db)
-	return ours || err != nil
+	names, err := bucketNames(path)
+	if err != nil || len(names) > len(allBuckets) {
+		return false
+	}
+	ours := slices.SortedFunc(slices.Values(allBuckets), bytes.Compare)[:len(names)]
+	return slices.EqualFunc(ours, names, func(a []byte, b string) bool { return string(a) == b })
 }
 
 // hasMagic reports whether a file has the magic number of bbolt in one of its
@@ -62,13 +79,20 @@ func magicAt(f io.ReaderAt, page int64) bool {
 	return err == nil && binary.NativeEndian.Uint32(b[:]) == metaMagic
 }
 
-// hasBuckets reports whether a file has all buckets of a store.
-func hasBuckets(db *bolt.DB) (all bool, err error) {
+// bucketNames returns the names of the buckets of a bbolt file.
+func bucketNames(path string) (names []string, err error) {
 	defer recoverInto(&err)
 	defer panicOnFault()()
+	db, err := bolt.Open(path, fileMode, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
 	err = db.View(func(tx *bolt.Tx) error {
-		all = !slices.ContainsFunc(allBuckets, func(name []byte) bool { return tx.Bucket(name) == nil })
-		return nil
+		return tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
+			names = append(names, string(name))
+			return nil
+		})
 	})
-	return all, err
+	return names, err
 }

@@ -87,6 +87,27 @@ func TestAForeignFileNamedRunIsRefusedUnchanged(t *testing.T) {
 	wantOnly(t, runPath(path), content)
 }
 
+// An empty file says nothing about the program that made it.
+func TestAnEmptyRunFileBesideAForeignFileStays(t *testing.T) {
+	for name, content := range foreignFiles(t) {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "notes.txt")
+			if err := errors.Join(os.WriteFile(path, content, 0o644), os.WriteFile(runPath(path), nil, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			before, _ := os.Stat(runPath(path))
+			var foreign *ForeignFileError
+			if _, err := Open(path, Options{}); !errors.As(err, &foreign) {
+				t.Errorf("err = %v", err)
+			}
+			after, err := os.Stat(runPath(path))
+			if err != nil || !os.SameFile(before, after) || before.Mode() != after.Mode() || !before.ModTime().Equal(after.ModTime()) || after.Size() > 0 {
+				t.Errorf("before %v, after %v, %v", before, after, err)
+			}
+		})
+	}
+}
+
 // wantOnly checks that a folder contains only one file, with this content.
 func wantOnly(t *testing.T, path string, content []byte) {
 	t.Helper()

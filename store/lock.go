@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -46,7 +49,9 @@ type runInfo struct {
 // maxRunFile is more than the longest .run file, in bytes.
 const maxRunFile = 64 << 10
 
-func runPath(path string) string { return path + ".run" }
+const runSuffix = ".run"
+
+func runPath(path string) string { return path + runSuffix }
 
 // A runFile is the locked .run file. It is locked before the store's file is
 // read and until the store is closed. The lock of bbolt does not suffice: it is
@@ -54,33 +59,28 @@ func runPath(path string) string { return path + ".run" }
 type runFile struct {
 	file *os.File
 	left bool // a process that did not close the store had left it
+	ours bool // it may be changed and removed
 
 	mu   sync.Mutex // guards the file's content and info
 	info runInfo
 }
 
 // lockRun locks the .run file of the store at path. It fails with a
-// [LockedError] if another process has it locked.
+// [LockedError] if another process has it locked. An empty file may belong to
+// another program. lockRun leaves it unchanged; the caller claims it.
 func lockRun(path string, started time.Time, log *slog.Logger) (*runFile, error) {
+	r := &runFile{info: runInfo{Pid: os.Getpid(), Started: started}}
 	for deadline := time.Now().Add(lockTimeout); ; time.Sleep(20 * time.Millisecond) {
-		f, err := os.OpenFile(runPath(path), os.O_RDWR|os.O_CREATE, fileMode)
+		f, created, err := openRun(runPath(path))
 		if err != nil {
 			return nil, err
 		}
+		r.ours = r.ours || created
 		ok, err := tryLock(f)
 		if ok && isFileAt(f, runPath(path)) {
-			content, err := io.ReadAll(io.LimitReader(f, maxRunFile))
-			if err == nil && !isRunInfo(content) {
-				err = &ForeignFileError{path, f.Name()}
-			}
-			if err != nil {
-				f.Close()
+			r.file = f
+			if err := r.readLeft(path, log); err != nil {
 				return nil, err
-			}
-			r := &runFile{file: f, left: len(content) > 0, info: runInfo{Pid: os.Getpid(), Started: started}}
-			makePrivate(f.Name(), log)
-			if err := r.write(""); err != nil {
-				return nil, errors.Join(err, r.release())
 			}
 			return r, nil
 		}
@@ -89,9 +89,51 @@ func lockRun(path string, started time.Time, log *slog.Logger) (*runFile, error)
 			return nil, fmt.Errorf("lock %s: %w", runPath(path), err)
 		}
 		if time.Now().After(deadline) {
-			return nil, lockedError(path)
+			return nil, lockedBy(path)
 		}
 	}
+}
+
+// openRun opens the .run file, or creates it if there is none.
+func openRun(path string) (f *os.File, created bool, err error) {
+	for {
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, true, err
+		}
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return nil, false, &ForeignFileError{strings.TrimSuffix(path, runSuffix), path}
+		}
+		if f, err = os.OpenFile(path, os.O_RDWR, fileMode); !errors.Is(err, fs.ErrNotExist) {
+			return f, false, err
+		}
+	}
+}
+
+// readLeft reads what the file contains before it is written, and claims a file
+// that is surely that of a store.
+func (r *runFile) readLeft(path string, log *slog.Logger) error {
+	content, err := io.ReadAll(io.LimitReader(r.file, maxRunFile))
+	if err == nil && !isRunInfo(content) {
+		err = &ForeignFileError{path, r.file.Name()}
+	}
+	if err != nil {
+		return errors.Join(err, r.file.Close())
+	}
+	if r.left = len(content) > 0; r.left || r.ours {
+		return r.claim(log)
+	}
+	return nil
+}
+
+// claim makes the file that of this store. If it fails, it releases the file.
+func (r *runFile) claim(log *slog.Logger) error {
+	r.ours = true
+	makePrivate(r.file.Name(), log)
+	if err := r.write(""); err != nil {
+		return errors.Join(err, r.release())
+	}
+	return nil
 }
 
 // isFileAt reports whether the path still names the file f. The previous holder
@@ -123,10 +165,13 @@ func (r *runFile) write(control string) error {
 }
 
 // release removes and unlocks the file. If the system cannot remove an open
-// file, release empties it.
+// file, release empties it. A file that was not claimed, or that has taken the
+// place of this one, stays.
 func (r *runFile) release() error {
-	if err := os.Remove(r.file.Name()); err != nil {
-		_ = r.file.Truncate(0)
+	if r.ours && isFileAt(r.file, r.file.Name()) {
+		if err := os.Remove(r.file.Name()); err != nil {
+			_ = r.file.Truncate(0)
+		}
 	}
 	return r.file.Close()
 }
@@ -140,12 +185,28 @@ func (s *Store) Announce(control string) error {
 	return s.run.write(control)
 }
 
-// lockedError returns a [LockedError] with the contents of the .run file.
-func lockedError(path string) error {
+// lockedBy returns a [LockedError] for a store whose .run file is locked. The
+// file names the process that locked it, unless that has not written yet or is
+// not asgibox: then the process that the file names has ended.
+func lockedBy(path string) error {
 	locked := &LockedError{Path: path}
 	var r runInfo
-	if b, err := os.ReadFile(runPath(path)); err == nil && json.Unmarshal(b, &r) == nil {
+	if b, err := os.ReadFile(runPath(path)); err == nil && json.Unmarshal(b, &r) == nil && isRunning(r) {
 		locked.Pid, locked.Control, locked.Started = r.Pid, r.Control, r.Started
 	}
 	return locked
 }
+
+// isRunning reports whether the process that wrote a .run file may still run. If
+// it has the id of this process, it ran before this one, for example in another
+// container.
+func isRunning(r runInfo) bool {
+	if r.Pid == os.Getpid() && r.Started.Before(processStarted) {
+		return false
+	}
+	p, err := os.FindProcess(r.Pid)
+	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
+}
+
+// processStarted is the time at which this process started, or shortly later.
+var processStarted = time.Now()

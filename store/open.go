@@ -15,6 +15,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"asgibox/internal/logkey"
+	"asgibox/internal/userfile"
 )
 
 // Open opens a store whose durable part is in the file at path. It creates the
@@ -34,6 +35,9 @@ func open(path string, o Options, wrap func(disk) disk) (*Store, error) {
 	if err := checkLinks(path); err != nil {
 		return nil, err
 	}
+	if info, err := os.Stat(path); err == nil && userfile.Check(info) != nil {
+		return nil, fmt.Errorf("open store %s: %w; pass the path of a file with --store", path, userfile.Check(info))
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("create the folder of the store: %w", err)
 	}
@@ -45,10 +49,15 @@ func open(path string, o Options, wrap func(disk) disk) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, run.release())
 	}
+	if !run.ours {
+		if err := run.claim(s.log); err != nil {
+			return nil, errors.Join(err, file.db.Close())
+		}
+	}
 	makePrivate(path, s.log)
 	s.run = run
 	s.db = file.db
-	s.journal = newJournal(wrap(&boltDisk{db: file.db}), s.log, s.now, s.wakeBy)
+	s.journal = newJournal(wrap(&boltDisk{db: file.db, place: newPlace(path, s.log)}), s.log, s.now, s.wakeBy)
 	s.journal.setWatermark(onDisk)
 	s.kv.journal = s.journal
 	s.load(file.contents)
@@ -144,9 +153,6 @@ func readContents(path string, log *slog.Logger) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("open store %s: it is a folder or a device; pass the path of a file with --store", path)
-	}
 	db, err := bolt.Open(path, fileMode, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
 	if err != nil {
 		return nil, openError(path, err)
@@ -200,7 +206,7 @@ func openError(path string, err error) error {
 	var number syscall.Errno
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return lockedError(path)
+		return &LockedError{Path: path} // we hold the lock of the .run file, so the process is not asgibox
 	case errors.As(err, &system), errors.As(err, &number):
 		return fmt.Errorf("open store %s: %w", path, err)
 	}

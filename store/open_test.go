@@ -387,7 +387,9 @@ func TestFileWithoutBucketsIsNew(t *testing.T) {
 	}
 }
 
-func TestMostlyFreeFileIsCompacted(t *testing.T) {
+// mostlyFree returns a store whose file is worth compacting, with one message.
+func mostlyFree(t *testing.T) *Store {
+	t.Helper()
 	s := openAt(t, newPath(t), Options{})
 	body := asgi.MustMessage(asgi.Field{Key: "body", Value: make([]byte, 64<<10)})
 	for range 400 {
@@ -402,6 +404,11 @@ func TestMostlyFreeFileIsCompacted(t *testing.T) {
 		}
 	}
 	settle(t, s)
+	return s
+}
+
+func TestMostlyFreeFileIsCompacted(t *testing.T) {
+	s := mostlyFree(t)
 	before, _ := os.Stat(s.path)
 	s = reopen(t, s)
 	after, _ := os.Stat(s.path)
@@ -413,6 +420,32 @@ func TestMostlyFreeFileIsCompacted(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(s.path + ".compact*"); len(left) != 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// What an interrupted compaction left is replaced, and the file of another
+// program is not.
+func TestOnlyACopyOfAStoreIsReplacedByCompaction(t *testing.T) {
+	s := mostlyFree(t)
+	before, _ := os.Stat(s.path)
+	for name, content := range foreignFiles(t) {
+		closeStore(t, s)
+		if err := os.WriteFile(compactPath(s.path), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s = openAt(t, s.path, Options{})
+		if got, err := os.ReadFile(compactPath(s.path)); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%s was changed: %v", name, err)
+		}
+	}
+	closeStore(t, s)
+	whole := filledFile(t)
+	if err := os.WriteFile(compactPath(s.path), whole[:len(whole)/2/4096*4096], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = openAt(t, s.path, Options{})
+	if after, _ := os.Stat(s.path); after.Size() > before.Size()/10 {
+		t.Errorf("%d bytes before, %d after", before.Size(), after.Size())
 	}
 }
 
