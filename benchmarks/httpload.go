@@ -63,15 +63,17 @@ func repeat(c client, stop time.Time) (took []time.Duration, err error) {
 	return took, nil
 }
 
-// median returns the median of values, or zero if there are none. It sorts
-// them.
-func median[T cmp.Ordered](values []T) (m T) {
+// quantile returns the value below which the given fraction of values is, or zero
+// if there are none. It sorts them.
+func quantile[T cmp.Ordered](values []T, fraction float64) (q T) {
 	if len(values) > 0 {
 		slices.Sort(values)
-		m = values[len(values)/2]
+		q = values[int(fraction*float64(len(values)))]
 	}
-	return m
+	return q
 }
+
+func median(values []float64) float64 { return quantile(values, 0.5) }
 
 // timeLimit is the time limit for one operation.
 const timeLimit = 10 * time.Second
@@ -88,8 +90,10 @@ func dialHTTP(addr string) (client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &httpClient{conn, bufio.NewReader(conn)}, nil
+	return newHTTPClient(conn), nil
 }
+
+func newHTTPClient(conn net.Conn) *httpClient { return &httpClient{conn, bufio.NewReader(conn)} }
 
 var (
 	request       = []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")

@@ -5,100 +5,103 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
 )
 
-// A row is one server and its results.
-type row struct {
-	group, name string
-	server      string // name of a server of this program
-	app         string // or file of an application for asgibox run
-	view        string // view of the inspector that a page shows; "off" without an inspector
-	p           *process
-	results     []result
-}
-
-// A result is one repetition.
+// A result is one repetition. A value that is not measured is zero.
 type result struct {
-	rate float64       // operations per second
-	cpu  float64       // CPU time of the server per operation, in µs
-	p50  time.Duration // median time of an operation on a single connection
+	rate     float64       // operations per second
+	cpu      float64       // CPU time of the server per operation, in µs
+	p50, p99 time.Duration // of operations on many connections
+	alone    time.Duration // median time of an operation on a single connection
+	memory   float64       // in the unit of the group
 }
 
-// rows returns the rows to compare. The first row of a group is its baseline.
-func rows(only string) []*row {
-	all := []*row{
-		{group: "http", name: "net/http hello", server: "nethttp"},
-		{group: "http", name: "layer, consumer in Go", server: "go-hello"},
-		{group: "http", name: "asgibox run examples/hello.star", app: "examples/hello.star"},
-		{group: "echo", name: "coder/websocket echo", server: "coder-echo"},
-		{group: "echo", name: "layer, echo in Go", server: "go-echo"},
-		{group: "echo", name: "asgibox run benchmarks/apps/echo.star", app: "benchmarks/apps/echo.star"},
-		{group: "group", name: "coder/websocket hub", server: "coder-hub"},
-		{group: "group", name: "layer, group in Go", server: "go-group"},
-		{group: "group", name: "asgibox run benchmarks/apps/group.star", app: "benchmarks/apps/group.star"},
-		{group: "inspector", name: "--control off", app: "examples/hello.star", view: "off"},
-		{group: "inspector", name: "no page open", app: "examples/hello.star"},
-		{group: "inspector", name: "a page shows Flow", app: "examples/hello.star", view: "flow"},
-		{group: "inspector", name: "a page shows Messages", app: "examples/hello.star", view: "messages"},
-		{group: "inspector", name: "--control off, again", app: "examples/hello.star", view: "off"},
-	}
-	return slices.DeleteFunc(all, func(r *row) bool { return only != "" && r.group != only })
-}
-
-// measure starts the servers, drives them and prints the tables.
+// measure measures the groups, one after another, and prints their tables.
 func measure(ctx context.Context, o options) error {
+	wanted := groups()
+	if o.only != "" {
+		wanted = slices.DeleteFunc(wanted, func(g *group) bool { return g.name != o.only })
+	}
+	if len(wanted) == 0 {
+		return fmt.Errorf("unknown group of rows %q; the groups are %s", o.only, groupNames())
+	}
+	if o.asgibox == "" {
+		var err error
+		if o.asgibox, err = build(ctx); err != nil {
+			return err
+		}
+	}
+	reportMachine(os.Stdout, o)
+	for _, g := range wanted {
+		if err := g.run(ctx, o); err != nil {
+			return fmt.Errorf("%s: %w", g.name, err)
+		}
+		progress("")
+		g.report(os.Stdout, o)
+	}
+	return nil
+}
+
+// run starts the servers of the group, measures them in turns, and ends them.
+func (g *group) run(ctx context.Context, o options) error {
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	rs := rows(o.only)
-	if len(rs) == 0 {
-		return fmt.Errorf("unknown group of rows %q; the groups are http, echo, group and inspector", o.only)
-	}
-	if err := startAll(ctx, rs, o); err != nil {
-		return err
-	}
 	defer func() {
 		stop()
-		for _, r := range rs {
-			r.p.cmd.Wait() // ignores the error: it was interrupted
+		for _, r := range g.rows {
+			r.p.wait()
 		}
 	}()
-	for round := range o.rounds {
-		for _, r := range rs {
+	if err := g.start(ctx, o); err != nil {
+		return err
+	}
+	rounds := o.rounds
+	if g.once {
+		rounds = 1
+	}
+	for round := range rounds {
+		for _, r := range g.rows {
 			if ctx.Err() != nil {
 				return errors.New("interrupted")
 			}
-			progress("round %d of %d: %s", round+1, o.rounds, r.name)
-			res, err := r.measure(o)
+			progress("%s, round %d of %d: %s", g.name, round+1, rounds, r.name)
+			res, err := g.measure(ctx, r, o)
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
 			r.results = append(r.results, res)
 		}
 	}
-	progress("")
-	report(os.Stdout, rs, o)
 	return nil
 }
 
-func startAll(ctx context.Context, rs []*row, o options) (err error) {
-	for _, r := range rs {
-		if r.app != "" && o.asgibox == "" {
-			if o.asgibox, err = build(ctx); err != nil {
-				return err
-			}
-		}
-		if r.app != "" {
-			r.p, err = startProduct(ctx, o.asgibox, r.app, r.view)
-		} else {
+// start starts the servers of the group. It drops the rows of peers that are not
+// installed.
+func (g *group) start(ctx context.Context, o options) error {
+	var started []*row
+	for _, r := range g.rows {
+		var err error
+		switch {
+		case r.server != "":
 			r.p, err = start(ctx, r.server)
+		case r.app != "":
+			r.p, err = startProduct(ctx, o.asgibox, r)
+		case r.peer != "":
+			r.p, err = peers[r.peer].start(ctx)
+			if errors.Is(err, exec.ErrNotFound) {
+				fmt.Printf("\n%s is skipped, because it is not installed.\n", r.name)
+				continue
+			}
 		}
 		if err != nil {
 			return err
 		}
+		started = append(started, r)
 	}
+	g.rows = started
 	return nil
 }
 
@@ -106,19 +109,25 @@ func startAll(ctx context.Context, rs []*row, o options) (err error) {
 func profile(ctx context.Context, o options) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	_, group, _ := strings.Cut(o.profile, "-")
-	r := &row{name: o.profile, group: map[string]string{"echo": "echo", "group": "group", "hub": "group"}[group]}
-	if r.group == "" {
-		r.group = "http"
+	measure := closedLoop(dialHTTP)
+	switch _, kind, _ := strings.Cut(o.profile, "-"); kind {
+	case "tls":
+		measure = closedLoop(dialTLS)
+	case "echo":
+		measure = closedLoop(dialEcho)
+	case "group", "hub":
+		measure = measureBroadcast
+	case "bulk":
+		measure = measureDownload
 	}
 	file := o.profile + ".prof"
-	var err error
-	if r.p, err = start(ctx, o.profile, "-cpuprofile", file); err != nil {
+	p, err := start(ctx, o.profile, "-cpuprofile", file)
+	if err != nil {
 		return err
 	}
-	res, err := r.measure(o)
+	res, err := measure(ctx, &row{p: p}, o)
 	stop()
-	r.p.cmd.Wait() // ignores the error: it was interrupted
+	p.wait()
 	if err == nil {
 		fmt.Printf("%s: %.0f operations/s, %.1f µs of CPU each; go tool pprof -top %s\n", o.profile, res.rate, res.cpu, file)
 	}
@@ -127,13 +136,36 @@ func profile(ctx context.Context, o options) error {
 
 const connections = 16
 
-func (r *row) measure(o options) (result, error) {
-	switch r.group {
-	case "http", "inspector":
-		return r.closedLoop(dialHTTP, o.span)
-	case "echo":
-		return r.closedLoop(dialEcho, o.span)
+// closedLoop returns a function that measures many connections together and then
+// a single one.
+func closedLoop(dial dialer) func(context.Context, *row, options) (result, error) {
+	return func(_ context.Context, r *row, o options) (result, error) {
+		before, err := r.p.cpu()
+		if err != nil {
+			return result{}, err
+		}
+		start := time.Now()
+		took, err := drive(dial, r.p.addr, connections, o.span)
+		if err != nil {
+			return result{}, err
+		}
+		elapsed := time.Since(start)
+		after, err := r.p.cpu()
+		if err != nil {
+			return result{}, err
+		}
+		alone, err := drive(dial, r.p.addr, 1, o.span/3)
+		return result{
+			rate:  float64(len(took)) / elapsed.Seconds(),
+			cpu:   micros(after-before) / float64(len(took)),
+			p50:   quantile(took, 0.5),
+			p99:   quantile(took, 0.99),
+			alone: quantile(alone, 0.5),
+		}, err
 	}
+}
+
+func measureBroadcast(_ context.Context, r *row, o options) (result, error) {
 	var before time.Duration
 	copies, took, err := broadcast(r.p.addr, o.sockets, o.span, func() (err error) {
 		before, err = r.p.cpu()
@@ -144,30 +176,6 @@ func (r *row) measure(o options) (result, error) {
 	}
 	after, err := r.p.cpu()
 	return result{rate: float64(copies) / took.Seconds(), cpu: micros(after-before) / float64(copies)}, err
-}
-
-// closedLoop measures many connections together and then a single one.
-func (r *row) closedLoop(dial dialer, span time.Duration) (result, error) {
-	before, err := r.p.cpu()
-	if err != nil {
-		return result{}, err
-	}
-	start := time.Now()
-	took, err := drive(dial, r.p.addr, connections, span)
-	if err != nil {
-		return result{}, err
-	}
-	elapsed := time.Since(start)
-	after, err := r.p.cpu()
-	if err != nil {
-		return result{}, err
-	}
-	alone, err := drive(dial, r.p.addr, 1, span/3)
-	return result{
-		rate: float64(len(took)) / elapsed.Seconds(),
-		cpu:  micros(after-before) / float64(len(took)),
-		p50:  median(alone),
-	}, err
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

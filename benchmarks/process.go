@@ -18,6 +18,14 @@ import (
 type process struct {
 	addr string
 	cmd  *exec.Cmd
+	pid  int
+}
+
+// wait waits for the end of a process that was interrupted.
+func (p *process) wait() {
+	if p != nil {
+		p.cmd.Wait() // ignores the error: it was interrupted
+	}
 }
 
 // start starts a server of this program.
@@ -26,25 +34,25 @@ func start(ctx context.Context, name string, flags ...string) (*process, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: interruptible(ctx, self, append([]string{"-serve", name}, flags...)...)}
-	out, err := p.cmd.StdoutPipe()
+	cmd := interruptible(ctx, self, append([]string{"-serve", name}, flags...)...)
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		return nil, fmt.Errorf("the server %s did not start: %w", name, err)
 	}
-	p.addr = strings.TrimSpace(line)
-	return p, nil
+	return &process{strings.TrimSpace(line), cmd, cmd.Process.Pid}, nil
 }
 
 // startProduct starts an application with asgibox run, with the store on disk and
-// without an access log. If view is set, it also reads that view of the inspector.
-func startProduct(ctx context.Context, program, app, view string) (*process, error) {
+// without an access log. If the view of the row is set, it also reads that view of
+// the inspector.
+func startProduct(ctx context.Context, program string, r *row) (*process, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -55,29 +63,41 @@ func startProduct(ctx context.Context, program, app, view string) (*process, err
 	}
 	context.AfterFunc(ctx, func() { os.RemoveAll(dir) })
 	control := "off"
-	if view != "off" {
+	if r.view != "off" {
 		other, err := freePort()
 		if err != nil {
 			return nil, err
 		}
 		control = "127.0.0.1:" + other
 	}
-	p := &process{
-		addr: "127.0.0.1:" + port,
-		cmd: interruptible(ctx, program, "run", filepath.FromSlash(app), "--port", port, "--control", control,
-			"--store", filepath.Join(dir, "channels.db"), "-q"),
+	args := []string{"run", filepath.FromSlash(r.app), "--port", port, "--control", control,
+		"--store", filepath.Join(dir, "channels.db"), "--max-body", "10GiB", "-q"}
+	if r.group.name == "tls" {
+		cert, key, err := writeCertificate(dir)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, "--tls-cert", cert, "--tls-key", key)
 	}
-	if err := p.cmd.Start(); err != nil {
+	p, err := startAt(interruptible(ctx, program, args...), "127.0.0.1:"+port)
+	if err != nil {
 		return nil, err
 	}
-	for range 100 {
-		if c, err := net.Dial("tcp", p.addr); err == nil {
-			c.Close()
-			return p, watchView(ctx, control, view)
-		}
-		time.Sleep(50 * time.Millisecond)
+	return p, watchView(ctx, control, r.view)
+}
+
+// startAt starts a command and waits until it listens.
+func startAt(cmd *exec.Cmd, addr string) (*process, error) {
+	if err := cmd.Start(); err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("%s run %s did not start", program, app)
+	for start := time.Now(); time.Since(start) < timeLimit; time.Sleep(50 * time.Millisecond) {
+		if c, err := net.Dial("tcp", addr); err == nil {
+			c.Close()
+			return &process{addr, cmd, cmd.Process.Pid}, nil
+		}
+	}
+	return nil, fmt.Errorf("%s did not start", strings.Join(cmd.Args, " "))
 }
 
 // interruptible returns a command that is interrupted when ctx ends and killed
@@ -121,7 +141,7 @@ const tick = 10 * time.Millisecond
 
 // cpu returns the CPU time that the process has used.
 func (p *process) cpu() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
 	if err != nil {
 		return 0, fmt.Errorf("CPU time of a server: %w", err)
 	}
@@ -133,4 +153,23 @@ func (p *process) cpu() (time.Duration, error) {
 	}
 	system, err := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * tick, err
+}
+
+// resident returns the resident memory of the process, in bytes.
+func (p *process) resident() (int, error) { return p.memory("VmRSS") }
+
+// peak returns the highest resident memory of the process so far, in bytes.
+func (p *process) peak() (int, error) { return p.memory("VmHWM") }
+
+func (p *process) memory(field string) (int, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+	if err != nil {
+		return 0, fmt.Errorf("memory of a server: %w", err)
+	}
+	_, rest, _ := strings.Cut(string(status), "\n"+field+":")
+	var kib int
+	if _, err := fmt.Sscanf(rest, "%d kB", &kib); err != nil {
+		return 0, fmt.Errorf("memory of a server, %s: %w", field, err)
+	}
+	return kib << 10, nil
 }

@@ -28,6 +28,8 @@ import (
 // profiles only: measurements use the program itself.
 var servers = map[string]func(ctx context.Context, l net.Listener) error{
 	"nethttp":      plain(http.HandlerFunc(hello)),
+	"nethttp-tls":  plainTLS(http.HandlerFunc(hello)),
+	"nethttp-bulk": plain(http.HandlerFunc(bulk)),
 	"coder-echo":   plain(http.HandlerFunc(plainEcho)),
 	"coder-hub":    plain(&hub{conns: map[*websocket.Conn]bool{}}),
 	"go-hello":     consumer(goHello, asgi.HTTPRequest),
@@ -36,6 +38,8 @@ var servers = map[string]func(ctx context.Context, l net.Listener) error{
 	"script-hello": starlark("examples/hello.star"),
 	"script-echo":  starlark("benchmarks/apps/echo.star"),
 	"script-group": starlark("benchmarks/apps/group.star"),
+	"script-view":  starlark("benchmarks/apps/view.star"),
+	"script-bulk":  starlark("benchmarks/apps/bulk.star"),
 }
 
 // serve runs one of the servers until ctx ends. It prints the address as the
