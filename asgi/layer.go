@@ -80,8 +80,9 @@ type Delivery struct {
 	Trace    TraceID   // of the sender
 	Deadline time.Time // when the message expires if it is not received
 	Volatile bool
-	ID       uint64 // number that the layer gave the message; zero if it gives none
-	Probe    bool   // there is no message; see [Layer] Bind
+	ID       uint64  // number that the layer gave the message; zero if it gives none
+	Probe    bool    // there is no message; see [Layer] Bind
+	Shared   *Shared // of all copies of a message to a group; nil if there is none
 }
 
 // Groups is the extension "groups", for sending a message to many channels.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -59,13 +60,13 @@ func plain(b *testing.B, h http.Handler) (addr string) {
 }
 
 // layered serves through a layer with a number of Go workers.
-func layered(b *testing.B, workers int) (addr string, front *Server, layer *store.Store) {
+func layered(b *testing.B, workers int, o Options) (addr string, front *Server, layer *store.Store) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	layer = store.Memory(store.Options{Capacity: 100_000})
-	front, err = New(layer, Options{})
+	front, err = New(layer, o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -173,7 +174,7 @@ func BenchmarkRequest(b *testing.B) {
 		suffix := map[int]string{1: "one-client", 16: "16-clients"}[clients]
 		run("plain/"+suffix, plain(b, http.HandlerFunc(helloHandler)), b)
 		run("hand-off/"+suffix, plain(b, handOff(b, 16)), b)
-		addr, _, _ := layered(b, 16)
+		addr, _, _ := layered(b, 16, Options{})
 		run("layer/"+suffix, addr, b)
 	}
 }
@@ -195,8 +196,8 @@ func plainEcho(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func dialSocket(b testing.TB, addr string) *client {
-	return (&netServer{t: b, addr: addr}).socket(b)
+func dialSocket(b testing.TB, addr string, headers ...string) *client {
+	return (&netServer{t: b, addr: addr}).socket(b, headers...)
 }
 
 func BenchmarkEcho(b *testing.B) {
@@ -229,7 +230,7 @@ func BenchmarkEcho(b *testing.B) {
 		}
 		suffix := map[int]string{1: "one-client", 16: "16-clients"}[clients]
 		run("plain/"+suffix, plain(b, http.HandlerFunc(plainEcho)))
-		addr, _, _ := layered(b, 16)
+		addr, _, _ := layered(b, 16, Options{})
 		run("layer/"+suffix, addr)
 	}
 }
@@ -277,9 +278,14 @@ func BenchmarkGroupSend(b *testing.B) {
 		clear(h.conns)
 		h.mu.Unlock()
 	})
-	addr, front, layer := layered(b, 16)
+	layerGroup(b, "layer", line, Options{})
+	layerGroup(b, "compressed", strings.Repeat(line, 50), Options{Compression: true}, "Sec-WebSocket-Extensions: permessage-deflate\r\n")
+}
+
+func layerGroup(b *testing.B, name, line string, o Options, headers ...string) {
+	addr, front, layer := layered(b, 16, o)
 	m := asgi.MustMessage(asgi.Field{Key: "text", Value: line})
-	b.Run("layer", func(b *testing.B) {
+	b.Run(name, func(b *testing.B) {
 		joined := false
 		groupSend(b, addr, front.Sockets, func() {
 			if !joined {
@@ -287,23 +293,28 @@ func BenchmarkGroupSend(b *testing.B) {
 				joined = true
 			}
 			layer.SendGroup(context.Background(), nil, "all", m)
-		})
+		}, headers...)
 	})
 }
 
 // groupSend sends until there were b.N deliveries. It stays at most a few sends
 // ahead of the slowest reader.
-func groupSend(b *testing.B, addr string, members func() int, send func()) {
+func groupSend(b *testing.B, addr string, members func() int, send func(), headers ...string) {
 	const ahead = 20
 	rounds := b.N / *hubSockets + 1
 	room := make(chan bool, ahead**hubSockets)
 	var all sync.WaitGroup
 	for range *hubSockets {
-		c := dialSocket(b, addr)
+		c := dialSocket(b, addr, headers...)
 		c.r = bufio.NewReaderSize(c.Conn, 4096)
 		all.Go(func() {
+			size := 0 // of each frame
 			for range rounds {
-				if _, err := c.r.Discard(2 + 45); err != nil {
+				if size == 0 {
+					head, _ := c.r.Peek(2)
+					size = len(head) + int(head[1]) // the frame is short
+				}
+				if _, err := c.r.Discard(size); err != nil {
 					b.Error(err)
 					return
 				}
@@ -345,6 +356,6 @@ func BenchmarkIdleSocket(b *testing.B) {
 		})
 	}
 	run("plain", plain(b, http.HandlerFunc(plainEcho)))
-	addr, _, _ := layered(b, 1)
+	addr, _, _ := layered(b, 1, Options{})
 	run("layer", addr)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -18,8 +19,9 @@ var (
 	slowSockets = flag.Int("slow-sockets", 50, "slow readers in TestSlowReadersDoNotSlowOthers; 1000 is the figure to hold")
 )
 
-// socket opens a WebSocket over the loopback interface.
-func (b *netServer) socket(t testing.TB) *client {
+// socket opens a WebSocket over the loopback interface. Headers are lines with
+// their ends.
+func (b *netServer) socket(t testing.TB, headers ...string) *client {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.addr)
 	if err != nil {
@@ -27,7 +29,7 @@ func (b *netServer) socket(t testing.TB) *client {
 	}
 	t.Cleanup(func() { conn.Close() })
 	c := &client{t: t, Conn: conn, r: bufio.NewReaderSize(conn, 256)}
-	if _, err := io.WriteString(conn, handshake+"\r\n"); err != nil {
+	if _, err := io.WriteString(conn, handshake+strings.Join(headers, "")+"\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	c.accepted()

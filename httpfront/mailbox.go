@@ -49,6 +49,7 @@ type owner interface {
 // of a connection.
 type entry struct {
 	message asgi.Message
+	shared  *asgi.Shared // see [asgi.Delivery]
 	barrier asgi.Barrier
 	ending  *ending // if not nil, the entry is no message but ends the connection
 	size    int
@@ -72,7 +73,7 @@ func (b *mailbox) put(d asgi.Delivery) error {
 		b.owner.full()
 		return err
 	}
-	b.putLocked(entry{message: d.Message, barrier: d.Barrier, size: size})
+	b.putLocked(entry{message: d.Message, shared: d.Shared, barrier: d.Barrier, size: size})
 	return nil
 }
 

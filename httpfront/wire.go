@@ -153,6 +153,8 @@ const (
 	opClose        = 8
 	opPing         = 9
 	opPong         = 10
+
+	flagCompressed = 0x40
 )
 
 // cork makes the wire gather frames.

@@ -1,11 +1,8 @@
 package httpfront
 
 import (
-	"context"
 	"time"
 	"unicode/utf8"
-
-	"github.com/coder/websocket"
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
@@ -20,8 +17,6 @@ const (
 	closeTimeout = 15 * time.Second
 	// maxReason is the most bytes of a reason in a close frame.
 	maxReason = 123
-	// compressFrom is the length from which messages are compressed, in bytes.
-	compressFrom = 512
 )
 
 // pump writes the entries of the mailbox until it is empty. It sends all
@@ -31,7 +26,7 @@ func (c *socket) pump(first *socketReply) {
 	defer c.recoverPanic()
 	c.wire.cork()
 	if first != nil {
-		c.send(first)
+		c.send(&outgoing{reply: *first})
 	}
 	for {
 		c.sendHeartbeat()
@@ -64,19 +59,20 @@ func (c *socket) write(e *entry) {
 		c.closeFromPump(ending{code: asgi.CloseFailed, by: byServer})
 		return
 	}
-	p, bad := parseSocketReply(e.message, false)
-	if bad != nil {
-		c.ignored(bad)
+	o := e.outgoing()
+	if o.bad != nil {
+		c.ignored(o.bad)
 		return
 	}
-	c.send(&p)
+	c.send(o)
 }
 
 // send writes the frame of a reply and closes the socket if the reply says so.
-func (c *socket) send(p *socketReply) {
+func (c *socket) send(o *outgoing) {
+	p := &o.reply
 	if p.hasData {
 		c.traffic.out(len(p.data))
-		if err := c.sendData(p); err != nil {
+		if err := c.sendData(o); err != nil {
 			c.s.log.Debug("a frame could not be written", logkey.Channel, c.channel, logkey.Error, err)
 		}
 	}
@@ -90,16 +86,16 @@ func (c *socket) send(p *socketReply) {
 	}
 }
 
-// sendData writes the frame of a reply, compressed if it is worth it.
-func (c *socket) sendData(p *socketReply) error {
-	op, kind := byte(opBinary), websocket.MessageBinary
-	if p.text {
-		op, kind = opText, websocket.MessageText
+// sendData writes the frame of a message, compressed if that is worth it.
+func (c *socket) sendData(o *outgoing) error {
+	op := byte(opBinary)
+	if o.reply.text {
+		op = opText
 	}
-	if c.wire.headers.compressed && len(p.data) >= compressFrom {
-		return c.conn.Write(context.Background(), kind, []byte(p.data))
+	if c.wire.headers.compressed && len(o.reply.data) >= compressFrom {
+		return c.wire.frame(op|flagCompressed, o.compressed())
 	}
-	return c.wire.frame(op, p.data)
+	return c.wire.frame(op, o.reply.data)
 }
 
 // truncateReason shortens a reason to the size of a close frame, without

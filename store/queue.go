@@ -17,6 +17,7 @@ type record struct {
 	prev     *record
 	next     *record
 	durable  bool
+	shared   *asgi.Shared // of all copies of a message to a group
 
 	// For the queue's offering.
 	class   *class // if it was sorted
@@ -47,6 +48,7 @@ func (s *Store) delivery(q *queue, r *record) asgi.Delivery {
 		Deadline: s.time(r.deadline),
 		Volatile: !r.durable,
 		ID:       r.id,
+		Shared:   r.shared,
 	}
 }
 

@@ -40,6 +40,7 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 			trace:    c.Trace(),
 			deadline: now + int64(s.opts.Expiry),
 			durable:  durable,
+			shared:   new(asgi.Shared),
 		},
 	}
 	s.mu.Lock()
