@@ -298,11 +298,14 @@ func (x *exchange) begin(p reply) (done bool, err error) {
 	}
 	x.dropForbidden(h)
 	x.length = p.length
-	x.bodyless = x.q.http.Method == http.MethodHead || p.status == http.StatusNoContent || p.status == http.StatusNotModified
+	x.bodyless = x.q.http.Method == http.MethodHead || !hasContent(p.status)
 	if problem := x.checkLength(p); problem != nil {
 		clear(h)
 		x.s.log.Error("a response cannot be sent", logkey.Channel, x.channel, keyKey, problem.key, logkey.Problem, problem.what)
 		return true, x.fail(refusedReply(problem.Error()))
+	}
+	if p.content != "" && !hasContent(p.status) {
+		x.s.log.Warn("the content of a response was dropped: a response with its status has none", logkey.Channel, x.channel, "status", p.status)
 	}
 	x.frame(h, p)
 	x.closeIfUnread(h)
@@ -319,9 +322,9 @@ const chunkThreshold = 2048
 // frame sets Content-Length if it is known and allowed.
 func (x *exchange) frame(h http.Header, p reply) {
 	switch {
-	case p.status == http.StatusNoContent:
-		delete(h, "Content-Length")
-	case p.more || x.length >= 0 || p.status == http.StatusNotModified:
+	case !hasContent(p.status):
+		frameEmpty(h, p.status)
+	case p.more || x.length >= 0:
 	case x.bodyless && p.content == "":
 	case x.bodyless || len(p.content) >= chunkThreshold || !x.q.http.ProtoAtLeast(1, 1):
 		setLength(h, len(p.content))
@@ -344,7 +347,7 @@ func (x *exchange) write(p reply) (done bool, err error) {
 			return true, errAborted
 		}
 	}
-	if p.more {
+	if p.more && !x.bodyless { // without a body the response is complete, and later parts are too late
 		return false, nil
 	}
 	if x.length >= 0 && !x.bodyless && x.written < x.length {

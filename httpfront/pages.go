@@ -131,10 +131,16 @@ func (p *reply) write(w http.ResponseWriter, r *http.Request) int64 {
 	for name, values := range p.headers {
 		h[name] = values
 	}
-	setLength(h, len(p.content))
+	content := p.content
+	if hasContent(p.status) {
+		setLength(h, len(content))
+	} else {
+		content = ""
+		frameEmpty(h, p.status)
+	}
 	h["Connection"] = []string{"close"}
 	w.WriteHeader(p.status)
-	n, _ := io.WriteString(w, p.content)
+	n, _ := io.WriteString(w, content)
 	return int64(n)
 }
 

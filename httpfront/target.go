@@ -44,12 +44,12 @@ func parseTarget(r *http.Request) (target, error) {
 // section 3.2.
 func originForm(method, path string) (string, error) {
 	switch {
+	case method == http.MethodConnect:
+		return "", errors.New("this server is not a proxy and does not support CONNECT")
 	case strings.HasPrefix(path, "/"):
 		return path, nil
 	case path == "*" && method == http.MethodOptions:
 		return path, nil
-	case method == http.MethodConnect:
-		return "", errors.New("this server is not a proxy and does not support CONNECT")
 	}
 	if _, rest, ok := strings.Cut(path, "://"); ok {
 		if slash := strings.IndexByte(rest, '/'); slash >= 0 {

@@ -42,6 +42,7 @@ func TestTargetIsReadFromTheWire(t *testing.T) {
 		{"star with GET", "GET * HTTP/1.1", "", ""},
 		{"no slash", "GET a/b HTTP/1.1", "", ""},
 		{"CONNECT", "CONNECT h:80 HTTP/1.1", "", ""},
+		{"CONNECT with a path", "CONNECT /a HTTP/1.1", "", ""},
 		{"space in the target", "GET /a b HTTP/1.1", "", ""},
 		{"two spaces", "GET  /a HTTP/1.1", "", ""},
 		{"control character", "GET /\x01 HTTP/1.1", "", ""},

@@ -20,6 +20,7 @@ type response struct {
 	layer   asgi.Layer
 	cause   *asgi.Cause
 	channel string
+	isHead  bool // of a HEAD request, which is complete after the first message
 
 	header   http.Header
 	status   int    // set by WriteHeader
@@ -112,6 +113,10 @@ func (w *response) fail(status int) {
 
 func (w *response) sendPending(more bool) {
 	if w.err != nil {
+		return
+	}
+	if w.isHead && w.started && more {
+		w.pending = w.pending[:0]
 		return
 	}
 	f := asgi.Fields{{Key: asgi.KeyContent, Value: asgi.Bytes(w.pending)}, {Key: asgi.KeyMoreContent, Value: more}}

@@ -118,7 +118,7 @@ func (w *Worker) handle(ctx context.Context, cause *asgi.Cause, m asgi.Message) 
 	defer cancel()
 	w.register(reply, cancel)
 	defer w.unregister(reply)
-	out := &response{ctx: ctx, layer: w.layer, cause: cause, channel: reply, header: make(http.Header)}
+	out := &response{ctx: ctx, layer: w.layer, cause: cause, channel: reply, isHead: m.Text(asgi.KeyMethod) == http.MethodHead, header: make(http.Header)}
 	r, err := newRequest(ctx, w.layer, cause, m)
 	if err != nil {
 		w.log.Error("a request cannot be handled", logkey.Channel, reply, logkey.Error, err)

@@ -276,3 +276,26 @@ func TestBodiesStreamBothWays(t *testing.T) {
 		}
 	}
 }
+
+// TestHeadOfALongResponseIsWrittenWithoutErrors uses a handler that writes more
+// than one message. The response is complete after the first.
+func TestHeadOfALongResponseIsWrittenWithoutErrors(t *testing.T) {
+	written := make(chan error, 1)
+	url, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var err error
+		for range 10 {
+			if _, e := io.WriteString(w, strings.Repeat("x", 50_000)); e != nil {
+				err = e
+			}
+		}
+		written <- err
+	}, worker.Options{})
+	r, _ := http.NewRequest("HEAD", url, nil)
+	res, body, err := do(t, r)
+	if err != nil || res.StatusCode != 200 || body != "" {
+		t.Errorf("%v %q, %v", res.Status, body, err)
+	}
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+}

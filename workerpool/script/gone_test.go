@@ -122,6 +122,40 @@ func TestAnEndlessSocketHandlerEndsWhenItsClientLeaves(t *testing.T) {
 	s.wantNoFailure()
 }
 
+// TestAnEndlessHandlerEndsWhenItsResponseHasNoBody uses clients that stay. The
+// connection of each continues to work.
+func TestAnEndlessHandlerEndsWhenItsResponseHasNoBody(t *testing.T) {
+	s := setup{pool: workerpool.Options{Workers: 2, HandlerTimeout: -1}}.serve(t, `
+def consumer(message):
+    message.reply_channel.send({"status": int(message["path"][1:]), "more_content": True})
+    while True:
+        message.reply_channel.send({"content": "x", "more_content": True})
+        sleep(0.01)
+
+channel_routing = [
+    view("/ping", lambda request: HttpResponse("pong")),
+    route("http.request", consumer),
+]
+`)
+	for _, path := range []string{"/200", "/204", "/205", "/304"} {
+		method := "GET"
+		if path == "/200" {
+			method = "HEAD"
+		}
+		r, err := http.NewRequest(method, s.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	s.want("/ping", 200, "pong")
+	s.wantNoFailure()
+}
+
 func (s *site) wantNoFailure() {
 	s.t.Helper()
 	s.log.has("a handler was ended because its client has left")

@@ -62,6 +62,9 @@ func (r *Response) head() (head, error) {
 func (s *Sender) all(h head, content asgi.Bytes) error {
 	piece := s.piece()
 	first := &h
+	if s.Head && len(content) > piece {
+		content = "" // the response is complete after the first message
+	}
 	for len(content) > piece {
 		if err := s.message(first, content[:piece], true); err != nil {
 			return err

@@ -1,0 +1,24 @@
+package httpfront
+
+import "net/http"
+
+// hasContent reports whether a response with the status may have content
+// (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5).
+func hasContent(status int) bool {
+	switch status {
+	case http.StatusNoContent, http.StatusResetContent, http.StatusNotModified:
+		return false
+	}
+	return true
+}
+
+// frameEmpty sets Content-Length of a response without content. A 204 must have
+// none. In a 304 it may be the length of the content that the client has.
+func frameEmpty(h http.Header, status int) {
+	switch status {
+	case http.StatusNoContent:
+		delete(h, "Content-Length")
+	case http.StatusResetContent:
+		setLength(h, 0)
+	}
+}
