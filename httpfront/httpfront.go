@@ -74,12 +74,13 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 	s.readers, _ = asgi.As[asgi.Readers](layer)
 	s.acceptors, _ = asgi.As[asgi.Acceptors](layer)
 	s.log = s.opts.Log
-	s.opts.RootPath = validText(s.opts.RootPath)
-	origins, err := parseOrigins(s.opts.AllowOrigins)
-	if err != nil {
+	var err error
+	if s.opts.RootPath, err = parseRootPath(s.opts.RootPath); err != nil {
 		return nil, err
 	}
-	s.origins = origins
+	if s.origins, err = parseOrigins(s.opts.AllowOrigins); err != nil {
+		return nil, err
+	}
 	s.prefix = s.opts.Name + ".response." + randomLetters(prefixLength) + "!"
 	if s.unbind, err = layer.Bind(s.prefix, s.deliver); err != nil {
 		return nil, fmt.Errorf("bind reply channels %s: %w", s.prefix, err)

@@ -28,7 +28,8 @@ type Options struct {
 	// (--body-memory). Each connection may always use 16 KiB. Default:
 	// 256 MiB.
 	BodyMemory int64
-	// RootPath is the value of root_path in every message (--root-path).
+	// RootPath is root_path in every message, written as in a URL: it begins
+	// with a slash, and may have percent escapes (--root-path).
 	RootPath string
 	// ProxyHeaders makes the server trust X-Forwarded-For, -Port and -Proto
 	// and Daphne-Root-Path (--proxy-headers). Set it only if all clients

@@ -49,7 +49,7 @@ func (f *flags) addresses() command.FlagGroup {
 	g.StringVar(&o.TLS.Cert, "tls-cert", "", "PEM file with the certificate for HTTPS and HTTP/2")
 	g.StringVar(&o.TLS.Key, "tls-key", "", "PEM file with the key of the certificate")
 	g.BoolVar(&o.Front.H2C, "h2c", false, "accept HTTP/2 without TLS")
-	g.Var(flagvalue.Text{To: &o.Front.RootPath, Check: checkRootPath}, "root-path", "root_path of every message, like /app")
+	g.StringVar(&o.Front.RootPath, "root-path", "", "root_path of every message, as in a URL, like /app")
 	g.BoolVar(&o.Front.ProxyHeaders, "proxy-headers", false, "trust the headers X-Forwarded-* and Daphne-Root-Path; use it only behind a proxy")
 	return g
 }

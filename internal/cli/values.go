@@ -29,14 +29,6 @@ func parseFilePattern(text string) (string, error) {
 	return text, nil
 }
 
-// checkRootPath returns an error for a path that no URL begins with.
-func checkRootPath(text string) error {
-	if text != "" && text[0] != '/' {
-		return fmt.Errorf("%q does not begin with /; write /%s", text, text)
-	}
-	return nil
-}
-
 // parseProtocol parses the name of a sub-protocol, which is a token of RFC 9110.
 func parseProtocol(text string) (string, error) {
 	isToken := func(r rune) bool {

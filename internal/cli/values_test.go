@@ -13,14 +13,6 @@ func TestBindTakesAHost(t *testing.T) {
 	}
 }
 
-func TestRootPathBeginsWithASlash(t *testing.T) {
-	for text, ok := range map[string]bool{"": true, "/": true, "/app": true, "app": false, "app/": false} {
-		if err := checkRootPath(text); (err == nil) != ok {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}
-
 func TestProtocolsAreTokens(t *testing.T) {
 	for text, ok := range map[string]bool{"chat": true, "v1.chat+json": true, "": false, "a b": false, "a,b": false, "\"a\"": false, "é": false} {
 		if _, err := parseProtocol(text); (err == nil) != ok {

@@ -117,23 +117,6 @@ func (n Number) Set(text string) error {
 	return nil
 }
 
-// Text is a flag for a text that Check accepts.
-type Text struct {
-	To    *string
-	Check func(string) error
-}
-
-func (t Text) Type() string   { return "string" }
-func (t Text) String() string { return *t.To }
-
-func (t Text) Set(text string) error {
-	err := t.Check(text)
-	if err == nil {
-		*t.To = text
-	}
-	return err
-}
-
 // Choice is a flag for one of several words.
 type Choice struct {
 	To      *string
