@@ -95,9 +95,14 @@ func (a *arrival) readRest(r io.Reader, segments [][]byte, size int64) (data str
 	return b.String(), err == io.EOF, nil
 }
 
-// heard records that bytes have come from the client during a Read, for a reader
-// that returns only when it has enough.
-func (a *arrival) heard() {
+// heard records that n bytes have come from the client. When there are enough of
+// them, the silence of the client starts again. A connection calls it if its
+// Reads return only when they have enough.
+func (a *arrival) heard(n int) {
+	if a.input.Add(int64(n)) < leastInput {
+		return
+	}
+	a.input.Store(0)
 	if since := a.since.Load(); since != 0 {
 		a.since.CompareAndSwap(since, time.Now().UnixNano())
 	}
@@ -108,12 +113,22 @@ func (a *arrival) heard() {
 func (a *arrival) fill(r io.Reader, buf []byte) (n int, err error) {
 	for n < len(buf) && err == nil {
 		var m int
-		if a.place != nil {
-			a.since.Store(time.Now().UnixNano())
-		}
-		m, err = r.Read(buf[n:])
-		a.since.Store(0)
+		m, err = a.read(r, buf[n:])
 		n += m
 	}
+	return n, err
+}
+
+// read reads once. The time between the Reads is not part of the silence.
+func (a *arrival) read(r io.Reader, buf []byte) (n int, err error) {
+	if a.place == nil {
+		return r.Read(buf)
+	}
+	a.since.Store(time.Now().Add(-a.quiet).UnixNano())
+	n, err = r.Read(buf)
+	if !a.counted {
+		a.heard(n)
+	}
+	a.quiet = time.Since(time.Unix(0, a.since.Swap(0)))
 	return n, err
 }

@@ -12,9 +12,11 @@ import (
 const (
 	// connBytes is how much of its arrivals each connection may always buffer.
 	connBytes = 16 << 10
-	// silentTimeout is how long a client may send nothing while other clients
-	// wait for memory.
+	// silentTimeout is how long a client may send less than leastInput while
+	// other clients wait for memory.
 	silentTimeout = 5 * time.Second
+	// leastInput is how many bytes a client must send to end its silence.
+	leastInput = 5 << 10
 )
 
 var (
@@ -26,7 +28,7 @@ var (
 // than is left, it waits. One at a time, the oldest that waits may exceed the
 // limit, so there is always one that can complete. While an arrival waits, the
 // budget refuses the one whose client has been silent longest, if that is longer
-// than silentTimeout.
+// than silentTimeout. A client that sends very slowly counts as silent.
 type budget struct {
 	limit int64
 	life  context.Context // when it is done, no arrival waits any more
@@ -49,7 +51,10 @@ type arrival struct {
 	patience time.Duration // how long it may wait for memory; no limit if negative
 	conn     *atomic.Int64 // bytes of its connection outside of the budget
 	free     int64         // its bytes in conn
-	since    atomic.Int64  // time of the last input, if a Read runs that uses the budget, in Unix nanoseconds; or zero
+	counted  bool          // its connection calls heard
+	since    atomic.Int64  // start of the client's silence, if a Read runs that uses the budget, in Unix nanoseconds; or zero
+	quiet    time.Duration // length of the silence at the end of the last Read
+	input    atomic.Int64  // bytes that have come in the silence
 	granted  chan struct{}
 
 	// Shared fields.
@@ -188,6 +193,8 @@ func (a *arrival) end() (refused bool) {
 	}
 	refused = a.refused
 	a.place, a.held, a.refused = nil, 0, false
+	a.quiet = 0
+	a.input.Store(0)
 	b.reviewLocked()
 	return refused
 }

@@ -151,8 +151,8 @@ func TestHonestUploadsAllSucceed(t *testing.T) {
 	}
 }
 
-// drip opens a socket that holds memory and sends a byte of its frame every 4 s
-// until stop is called.
+// drip opens a socket that holds memory and sends just enough of its frame every
+// 4 s, so that it is not silent, until stop is called.
 func (s *memServer) drip() (stop func()) {
 	c, _ := s.open()
 	io.WriteString(c.Conn, string(text(strings.Repeat("x", longBody)).bytes())[:20_000])
@@ -165,7 +165,7 @@ func (s *memServer) drip() (stop func()) {
 			case <-stopped:
 				return
 			case <-time.After(4 * time.Second):
-				io.WriteString(c.Conn, "x")
+				io.WriteString(c.Conn, strings.Repeat("x", leastInput))
 			}
 		}
 	}()
@@ -190,6 +190,100 @@ func TestWaitForMemoryIsBounded(t *testing.T) {
 		if !strings.Contains(a.body, "--body-memory") || time.Since(started) != 30*time.Second {
 			t.Errorf("after %v: %s", time.Since(started), a.body)
 		}
+	})
+}
+
+// TestClientsThatSendVerySlowlyAreSilent uses clients that hold memory and send a
+// little every second, as a body, within a frame, or between the fragments of a
+// message. They are refused while another body waits.
+func TestClientsThatSendVerySlowlyAreSilent(t *testing.T) {
+	begin := func(f frame) string { return string(f.bytes())[:20_000] }
+	fragment := string(frame{0x01, strings.Repeat("x", 20_000)}.bytes())
+	for _, c := range []struct {
+		name        string
+		first, next string // next is sent every second
+		socket      bool
+		refused     bool
+	}{
+		{"body", strings.Repeat("x", 20_000), "x", false, true},
+		{"body of just under 1 KiB a second", strings.Repeat("x", 20_000), strings.Repeat("x", 1023), false, true},
+		{"body of 1.5 KiB a second", strings.Repeat("x", 20_000), strings.Repeat("x", 1536), false, false},
+		{"frame", begin(text(strings.Repeat("x", longBody))), "x", true, true},
+		{"frame of 1.5 KiB a second", begin(text(strings.Repeat("x", longBody))), strings.Repeat("x", 1536), true, false},
+		{"fragments", fragment, string(frame{0x00, "x"}.bytes()), true, true},
+		{"empty fragments", fragment, strings.Repeat(string(frame{0x00, ""}.bytes()), 300), true, true},
+		{"pings", fragment, strings.Repeat(string(frame{0x89, strings.Repeat("p", 100)}.bytes()), 20), true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newMemServer(t, Options{BodyMemory: 1, HTTPTimeout: time.Hour, PingInterval: Forever})
+				slow := s.dial()
+				if c.socket {
+					slow, _ = s.open()
+				} else {
+					slow.post(fmt.Sprintf("Content-Length: %d", longBody))
+				}
+				if _, err := io.WriteString(slow.Conn, c.first); err != nil {
+					t.Fatal(err)
+				}
+				go io.Copy(io.Discard, slow.r)
+				var sending sync.WaitGroup
+				defer sending.Wait()
+				sending.Go(func() {
+					for {
+						time.Sleep(time.Second)
+						if _, err := io.WriteString(slow.Conn, c.next); err != nil {
+							return
+						}
+					}
+				})
+				time.Sleep(time.Minute) // it is tolerated while no other waits
+				other := s.dial()
+				other.post("Content-Length: 20000")
+				other.write(strings.Repeat("x", 20_000))
+				began := time.Now()
+				if c.refused {
+					s.reply(s.next("http.request"), msg{"status": 200})
+					other.response().check(t, 200)
+					if took := time.Since(began); took > 2*silentTimeout {
+						t.Errorf("another body waited for %v", took)
+					}
+				} else {
+					time.Sleep(6 * silentTimeout)
+					if s.layer.waiting("http.request") != 0 {
+						t.Error("the slow client was refused")
+					}
+				}
+				slow.Close()
+				other.Close()
+			})
+		})
+	}
+}
+
+// TestTimeWithoutReadingIsNotSilence uses an application that does not read the
+// pieces of a body, so that its client cannot send while another body waits.
+func TestTimeWithoutReadingIsNotSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{BodyMemory: 1, HTTPTimeout: time.Hour})
+		const size = inlineBody + 2*bodyPiece
+		c := s.dial()
+		c.post(fmt.Sprintf("Content-Length: %d", size))
+		c.upload(strings.Repeat("x", size-bodyPiece-1), new(atomic.Int64))
+		m := s.next("http.request")
+		s.layer.setFull(m.Text("body_channel"), true)
+		s.stallAt(30_000) // and waits for the memory
+		time.Sleep(silentTimeout - time.Second)
+		c.upload("x", new(atomic.Int64)) // completes a piece
+		time.Sleep(time.Minute)
+		s.layer.setFull(m.Text("body_channel"), false)
+		time.Sleep(time.Second / 2)
+		c.upload(strings.Repeat("x", bodyPiece), new(atomic.Int64))
+		for more := any(true); more == true; {
+			more, _ = s.next(m.Text("body_channel")).Get("more_content")
+		}
+		s.reply(m, msg{"status": 200})
+		c.response().check(t, 200)
 	})
 }
 

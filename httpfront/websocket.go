@@ -270,7 +270,7 @@ func (c *socket) detach(first socketReply) {
 	c.event(SocketConnected, http.StatusSwitchingProtocols)
 	c.life, c.endLife = context.WithCancel(c.s.life)
 	c.arrival = c.s.budget.arrival(c, c.q.peer.arriving, Forever)
-	c.wire.heard = c.arrival.heard
+	c.arrival.counted, c.wire.heard = true, c.arrival.heard
 	c.w, c.q, c.offered = nil, nil, nil
 	c.seen.Store(time.Now().UnixNano())
 	c.open.Store(true)

@@ -26,7 +26,7 @@ type wire struct {
 	net.Conn
 	early   []byte       // input that arrived before the upgrade
 	headers frameHeaders // of the client's frames; used by the reader only
-	heard   func()       // is called when input has arrived; nil before the socket is open
+	heard   func(n int)  // is called when n bytes of messages have arrived; nil before the socket is open
 	lost    atomic.Bool  // reading or writing has failed
 	blocked atomic.Int64 // start of the running write in Unix nanoseconds, or zero
 
@@ -48,13 +48,14 @@ func (w *wire) Read(p []byte) (int, error) {
 		return w.headers.scan(p[:n])
 	}
 	n, err := w.Conn.Read(p)
-	switch {
-	case err != nil:
+	if err != nil {
 		w.lost.Store(true)
-	case w.heard != nil:
-		w.heard()
 	}
-	if allowed, bad := w.headers.scan(p[:n]); bad != nil {
+	allowed, bad := w.headers.scan(p[:n])
+	if w.heard != nil {
+		w.heard(w.headers.data)
+	}
+	if bad != nil {
 		return allowed, bad
 	}
 	return n, err

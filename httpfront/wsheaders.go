@@ -15,7 +15,9 @@ type frameHeaders struct {
 
 	head [10]byte // of the current frame, without its mask
 	n    int      // number of bytes in head
-	left uint64   // bytes left of the mask and the payload
+	mask int      // bytes left of the mask
+	left uint64   // bytes left of the payload
+	data int      // bytes of messages in the last input
 	open bool     // more fragments of the message follow
 	size uint64   // bytes that the fragments of the message have declared
 	most uint64   // most bytes that they may declare
@@ -28,12 +30,19 @@ var errHeader = errors.New("a frame header is not allowed")
 // scan parses input and returns the number of bytes before the end of the first
 // header that is not allowed, and the error.
 func (h *frameHeaders) scan(p []byte) (int, error) {
+	h.data = 0
 	for i := 0; i < len(p) && h.err == nil; {
 		switch {
+		case h.mask > 0:
+			h.mask--
+			i++
 		case h.left > 0:
 			n := min(h.left, uint64(len(p)-i))
 			h.left -= n
 			i += int(n)
+			if !h.isControl() {
+				h.data += int(n)
+			}
 		case h.last:
 			return len(p), nil // input after a close frame is ignored
 		default:
@@ -96,7 +105,7 @@ func (h *frameHeaders) start(length uint64) error {
 	if length > math.MaxInt64 {
 		return errHeader
 	}
-	h.n, h.left = 0, length+4
+	h.n, h.mask, h.left = 0, 4, length
 	h.last = h.opcode() == opClose
 	if h.isControl() {
 		return nil
