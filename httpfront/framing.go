@@ -15,7 +15,8 @@ import (
 // A framedConn is an HTTP/1 connection. It follows where requests start and end
 // to find three errors that RFC 9112 forbids and net/http accepts: a
 // Content-Length beside Transfer-Encoding, Transfer-Encoding in HTTP/1.0, and a
-// header line that begins with a space or tab and so continues the line before.
+// header line that begins with a space or tab and so continues the line before. It
+// also finds headers with far too many lines.
 // Two servers may disagree about where the next request starts after such an
 // error. framedConn removes the colon of the second of the two headers, and
 // starts the continued line with one, so that net/http replies with 400 and
@@ -137,6 +138,7 @@ type framing struct {
 	state   func(*framing, []byte) int // parses a part of the input and returns its length
 	start   bool                       // no byte of the request line has been seen
 	left    int64                      // bytes left of a body or chunk
+	lines   int                        // number of header lines so far
 	line    [20]byte                   // the start of a header name, or the end of a request line
 	n       int                        // length of the text in line; more than len(line) if it is longer
 	length  bool                       // content-length has been seen
@@ -219,7 +221,8 @@ func (f *framing) name(p []byte) int {
 			}
 			return i + 1
 		case c == ':':
-			if f.conflicts() {
+			f.lines++
+			if f.conflicts() || f.lines > 2*maxLines {
 				p[i] = ' '
 			}
 			return i + 1

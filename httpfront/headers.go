@@ -28,6 +28,7 @@ func (q *request) collectHeaders(conn *peer) error {
 		size += len(s) + 2 // ": " or CR LF
 	}
 	q.size += size
+	q.lines = len(flat) / 2
 	save := q.http.ProtoMajor == 1 && size <= maxSavedHeaders // HTTP/2 serves many requests at once
 	if save && conn.saved.list != nil && slices.Equal(flat, conn.saved.flat) {
 		q.headers = conn.saved.list

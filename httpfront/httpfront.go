@@ -107,7 +107,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case len(r.RequestURI) > maxTarget:
 		s.refuse(w, r, started, refusedTarget)
-	case q.size > maxTarget:
+	case q.size > maxTarget, q.lines > maxLines:
 		s.refuse(w, r, started, refusedHeaders)
 	case wantsSocket(r):
 		s.serveSocket(w, q, started)

@@ -27,7 +27,7 @@ var (
 	refusedTarget = refusal{status: http.StatusRequestURITooLong, title: "This address is too long",
 		advice: "A request target may have at most 64 KiB. Send long data in the body of a POST request.", closeConn: true}
 	refusedHeaders = refusal{status: http.StatusRequestHeaderFieldsTooLarge, title: "The request headers are too long",
-		advice: "Target and headers together may have at most 64 KiB. In a browser, deleting the cookies of this site may help.", closeConn: true}
+		advice: "Target and headers together may have at most 64 KiB and 200 lines. In a browser, deleting the cookies of this site may help.", closeConn: true}
 	refusedStopping = refusal{status: http.StatusServiceUnavailable, title: "The server is shutting down",
 		advice: "Try again in a moment.", headers: [][2]string{{"Retry-After", "1"}}, closeConn: true}
 	refusedFull = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",

@@ -15,6 +15,7 @@ type request struct {
 	rootPath string
 	headers  any // a list of pairs of byte strings
 	size     int // approximate bytes of target and headers on the wire
+	lines    int // number of header lines
 }
 
 // newRequest parses a request. Its errors are caused by the client.

@@ -32,7 +32,7 @@ const abortTimeout = time.Second
 func ConfigureServer(h *http.Server) {
 	h.ReadHeaderTimeout = headerTimeout
 	h.IdleTimeout = idleTimeout
-	h.MaxHeaderBytes = 2 * maxTarget // the handler refuses with a clearer message
+	h.MaxHeaderBytes = maxTarget + 16<<10 // the handler refuses with a clearer message
 	h.DisableGeneralOptionsHandler = true
 	if h.HTTP2 == nil {
 		h.HTTP2 = new(http.HTTP2Config)

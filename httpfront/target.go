@@ -8,8 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxTarget limits a request target, and target and headers together, in bytes.
-const maxTarget = 64 << 10
+const (
+	// maxTarget limits a request target, and target and headers together, in bytes.
+	maxTarget = 64 << 10
+	// maxLines limits the number of header lines. A line needs more memory than
+	// its bytes.
+	maxLines = 200
+)
 
 // A target is the path and query of a request.
 type target struct {
