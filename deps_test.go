@@ -30,6 +30,7 @@ var rules = []rule{
 	{"asgi/chaos", []string{"asgi"}, "it wraps any layer, so it must not depend on one"},
 	{"asgi", nil, "all other packages depend on it"},
 	{"store", []string{"asgi"}, "a layer is independent of HTTP, WebSockets and Starlark"},
+	{"httpfront/http1", nil, "it reads and writes bytes, and knows neither sockets nor messages"},
 	{"httpfront", []string{"asgi"}, "the protocol server reaches workers only through the layer"},
 	{"workerpool/script", []string{"asgi", "workerpool"}, "the script host runs in a pool, on any layer, without sockets"},
 	{"workerpool", []string{"asgi"}, "the pool runs any application, on any layer, without sockets"},
@@ -67,6 +68,11 @@ var libraryRules = []struct {
 	{"github.com/prometheus", "only the inspector exports metrics", []string{"inspector"}},
 	{"github.com/spf13", "only the command line parses flags", []string{"internal/cli", "internal/client", "internal/command"}},
 	{"net/http", "a layer is independent of HTTP", []string{"asgi/remote", "httpfront", "inspector", "workerpool", "internal", "benchmarks", "examples"}},
+}
+
+// bans say which library a package must not import although its parent may.
+var bans = []struct{ path, library, reason string }{
+	{"httpfront/http1", "net/http", "there is one reader of HTTP/1"},
 }
 
 func TestImportsFollowTheDesign(t *testing.T) {
@@ -109,6 +115,11 @@ func TestEveryLibraryIsImportedOnlyWhereAllowed(t *testing.T) {
 	everyImport(t, func(file, from, imported string) {
 		if strings.HasSuffix(file, "_test.go") || forTests(from) || within(from, "benchmarks") {
 			return
+		}
+		for _, b := range bans {
+			if within(from, b.path) && within(imported, b.library) {
+				t.Errorf("%s imports %s: %s", file, imported, b.reason)
+			}
 		}
 		for _, r := range libraryRules {
 			if !within(imported, r.library) {

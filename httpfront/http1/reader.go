@@ -1,0 +1,133 @@
+package http1
+
+import (
+	"errors"
+	"io"
+)
+
+// bufferSize is the size of the buffer of a connection that waits for a request.
+// It also limits a line of the chunked coding.
+const bufferSize = 4 << 10
+
+// ErrHTTP2 means that the client speaks HTTP/2: the connection starts with the
+// first line of its preface. [Reader.Take] returns this line too.
+var ErrHTTP2 = errors.New("the connection uses HTTP/2")
+
+var (
+	errUnread = errors.New("http1: the body of the last request has not been read")
+	errTaken  = errors.New("http1: the input has been taken")
+)
+
+// Limits are the limits of a head. A head longer than both together is refused
+// before its end.
+type Limits struct {
+	Target int // most bytes of a request target; a longer one is refused with 414
+	Head   int // most bytes of a head; a longer one is refused with 431
+}
+
+// A Reader reads the requests of one connection. After an error of the
+// connection, such as a time-out, the call that failed may be repeated and
+// continues. After an [Error] all calls fail.
+//
+// Only one goroutine may use a Reader at a time.
+type Reader struct {
+	conn     io.Reader
+	limits   Limits
+	buf      []byte
+	pos, end int   // buf[pos:end] is unread
+	pending  error // of conn, which came with input
+	err      error // sticky
+
+	head head
+	body body
+	req  Request
+}
+
+// NewReader returns a reader of the requests that conn sends.
+func NewReader(conn io.Reader, limits Limits) *Reader {
+	return &Reader{conn: conn, limits: limits}
+}
+
+// Buffered returns how many bytes have arrived that do not belong to a request
+// that was read.
+func (r *Reader) Buffered() int { return r.end - r.pos }
+
+// Take returns these bytes. The caller owns them and reads the rest from the
+// connection itself. The Reader can no longer be used.
+func (r *Reader) Take() []byte {
+	var rest []byte
+	if r.pos < r.end {
+		rest = r.buf[r.pos:r.end]
+	}
+	*r = Reader{err: errTaken}
+	return rest
+}
+
+// Wait returns when the first byte of the next request has arrived. It returns
+// io.EOF if the client sends no further request. It skips empty lines.
+func (r *Reader) Wait() error {
+	if r.err == nil && !r.BodyDone() {
+		return errUnread
+	}
+	for r.err == nil {
+		if r.skipEmptyLines(); r.pos < r.end && string(r.buf[r.pos:r.end]) != "\r" {
+			return nil
+		}
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+	return r.err
+}
+
+// fill reads once from the connection.
+func (r *Reader) fill() error {
+	if err := r.pending; err != nil {
+		r.pending = nil
+		return err
+	}
+	r.makeRoom()
+	n, err := readSome(r.conn, r.buf[r.end:])
+	r.end += n
+	if n > 0 {
+		r.pending, err = err, nil
+	}
+	return err
+}
+
+// makeRoom makes room behind the unread bytes. Without unread bytes, it replaces
+// a buffer that has grown.
+func (r *Reader) makeRoom() {
+	switch {
+	case r.pos == r.end && len(r.buf) != bufferSize:
+		r.buf, r.pos, r.end = make([]byte, bufferSize), 0, 0
+	case r.pos > 0 && (r.pos == r.end || r.end == len(r.buf)):
+		r.end = copy(r.buf, r.buf[r.pos:r.end])
+		r.pos = 0
+	case r.end == len(r.buf):
+		grown := make([]byte, min(2*len(r.buf), r.maxBuffer()))
+		copy(grown, r.buf)
+		r.buf = grown
+	}
+}
+
+// maxBuffer returns the most bytes of a head that are read before its end.
+func (r *Reader) maxBuffer() int { return max(bufferSize, r.limits.Target+r.limits.Head) }
+
+// readSome reads at least one byte or fails.
+func readSome(from io.Reader, p []byte) (int, error) {
+	for range 100 {
+		if n, err := from.Read(p); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// unexpected returns the error for a connection that ends within a request.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
