@@ -112,7 +112,7 @@ func (f *flags) application() command.FlagGroup {
 
 func (f *flags) output() command.FlagGroup {
 	g, o := command.NewGroup("Output"), &f.options
-	g.StringVar(&o.AccessLog, "access-log", "", "file for the access log; - is standard output")
+	g.StringVar(&o.AccessLog, "access-log", "", "file for the access log; - is standard output; an existing file keeps its mode")
 	g.Var(flagvalue.Choice{To: &o.LogFormat, Choices: []string{"text", "json"}}, "log-format", "format of the log")
 	g.CountVarP(&f.verbose, "verbose", "v", "log more")
 	g.BoolVarP(&o.Quiet, "quiet", "q", false, "log only warnings and errors")

@@ -17,6 +17,7 @@ import (
 
 	"asgibox/inspector/api"
 	"asgibox/internal/command"
+	"asgibox/internal/userfile"
 )
 
 // Commands returns the commands for a running server.
@@ -86,7 +87,7 @@ func savedAddress(store string) (string, error) {
 }
 
 func readAddress(store string) (string, error) {
-	b, err := os.ReadFile(store + ".run")
+	b, err := userfile.Read(store + ".run")
 	if err != nil {
 		return "", fmt.Errorf("no server runs on %s: %w", store, err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"asgibox/inspector/api"
 	"asgibox/internal/command"
+	"asgibox/internal/userfile"
 )
 
 // recordedChannels selects the traffic of protocol servers: messages from
@@ -28,7 +29,8 @@ func newRecord() *cobra.Command {
 to standard output for -, until Ctrl-C. Each message is a line of JSON. A filter,
 written as for tail, selects messages. The command play plays the file. In heavy
 traffic only some chains of messages are recorded, but each of them completely.
-The file may be in the application's folder: the server does not watch it.`,
+The file may be in the application's folder: the server does not watch it. Only
+the owner can read a new file. An existing file keeps its mode.`,
 		Args: cobra.MinimumNArgs(1),
 	}, nil, func(c *client, args []string) error {
 		started := func() { fmt.Fprintln(c.errOut, "recording; press Ctrl-C to stop") }
@@ -59,7 +61,7 @@ func (c *client) recordingFile(name string) (*os.File, error) {
 	if err := c.Post(c.ctx, "/api/ignore", map[string]string{"file": path}, nil); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	return userfile.Write(name, os.O_TRUNC)
 }
 
 // recordTo writes each message once and returns the number of messages.
@@ -93,7 +95,8 @@ in order. Names of connections, times, UUIDs and the values of cookies change
 from run to run and are not compared. play sends a message when the messages
 before it have received the recorded replies, or when it is clear that they will
 not receive them. It prints differences as lines, with a minus for recorded lines
-and a plus for new ones. If there are differences, the exit status is 1.
+and a plus for new ones. If there are differences, the exit status is 1. The file
+may be - for standard input.
 
 A playback has real effects: it changes state, and groups send to their current
 members. To protect a server, play the recording against another server that has
@@ -103,17 +106,21 @@ its own store.`,
 	}, func(g command.FlagGroup) {
 		g.BoolVar(&full, "full-speed", false, "do not wait between messages; by default play waits as long as the clients did")
 	}, func(c *client, args []string) error {
-		f, err := os.Open(args[0])
-		if err != nil {
-			return err
+		recording := c.in
+		if args[0] != "-" {
+			f, err := userfile.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			recording = f
 		}
-		defer f.Close()
 		query := url.Values{}
 		if full {
 			query.Set("speed", "full")
 		}
 		var p api.Playback
-		err = c.Lines(c.ctx, "/api/playback", query, f, func(line []byte) error {
+		err := c.Lines(c.ctx, "/api/playback", query, recording, func(line []byte) error {
 			if err := json.Unmarshal(line, &p); err != nil {
 				return err
 			}

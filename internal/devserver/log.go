@@ -14,6 +14,7 @@ import (
 	"asgibox/httpfront"
 	"asgibox/internal/command"
 	"asgibox/internal/console"
+	"asgibox/internal/userfile"
 	"asgibox/workerpool/script"
 )
 
@@ -88,7 +89,7 @@ func openAccessLog(name string, log *slog.Logger, stdout io.Writer) (func(httpfr
 	case "-":
 		w = stdout
 	default:
-		f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		f, err := userfile.Write(name, os.O_APPEND)
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot write the access log: %w", err)
 		}

@@ -23,6 +23,7 @@ import (
 	"asgibox/httpfront"
 	"asgibox/httpfront/udp"
 	"asgibox/internal/logkey"
+	"asgibox/internal/userfile"
 	"asgibox/store"
 )
 
@@ -135,7 +136,7 @@ func CheckFile(app string) error {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%s is a folder: give the application's file, like %s", app, filepath.Join(app, "app.star"))
 	}
-	f, err := os.Open(app)
+	f, err := userfile.Open(app)
 	if err != nil {
 		var failed *os.PathError
 		if errors.As(err, &failed) {

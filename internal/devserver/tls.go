@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"asgibox/httpfront/devcert"
+	"asgibox/internal/userfile"
 )
 
 // tlsConfig returns the TLS configuration that the options select: the given
@@ -17,7 +18,7 @@ import (
 func (s *server) tlsConfig() (*tls.Config, error) {
 	o := s.options.TLS
 	if o.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(o.Cert, o.Key)
+		pair, err := keyPair(o.Cert, o.Key)
 		if err != nil {
 			return nil, fmt.Errorf("--tls-cert and --tls-key: %w", err)
 		}
@@ -44,6 +45,19 @@ func (s *server) tlsConfig() (*tls.Config, error) {
 		fmt.Fprintln(s.stderr, cert.Explain())
 	}
 	return cert.Config(), nil
+}
+
+// keyPair reads a certificate and its key.
+func keyPair(cert, key string) (tls.Certificate, error) {
+	certPEM, err := userfile.Read(cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	keyPEM, err := userfile.Read(key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certPEM, keyPEM)
 }
 
 // The default path of the store is below the application's folder.

@@ -137,6 +137,7 @@ func TestInvalidRecordingsAreErrors(t *testing.T) {
 	for file, want := range map[string]string{
 		filepath.Join(p.dir, "broken.rec"): "line 1 of the recording",
 		filepath.Join(p.dir, "none.rec"):   "no such file",
+		"-":                                "line 1 of the recording", // standard input has JSON of another kind
 	} {
 		if status, out := p.command("play", file); status != 1 || !strings.Contains(out, want) {
 			t.Errorf("%s: %d %s", file, status, out)

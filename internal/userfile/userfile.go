@@ -5,6 +5,7 @@
 package userfile
 
 import (
+	"io"
 	"io/fs"
 	"os"
 )
@@ -33,6 +34,16 @@ func Check(info fs.FileInfo) error {
 
 // Open opens a regular file for reading.
 func Open(path string) (*os.File, error) { return open(path, os.Stat, os.Open) }
+
+// Read returns the content of a regular file.
+func Read(path string) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
 
 // OpenIn opens a regular file in a folder for reading.
 func OpenIn(root *os.Root, name string) (*os.File, error) { return open(name, root.Stat, root.Open) }

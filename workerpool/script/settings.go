@@ -1,9 +1,12 @@
 package script
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"maps"
 
+	"asgibox/internal/userfile"
 	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/lib"
 
@@ -18,7 +21,11 @@ const settingsFile = ".env"
 // precedence over those of the file.
 func (u *unit) settings() (starlark.Value, error) {
 	name := settingsFile
-	text, line, err := explain.SourceText(u.sources.readOptional(name))
+	data, err := u.sources.readOptional(name)
+	if err != nil {
+		return nil, err
+	}
+	text, line, err := explain.SourceText(data)
 	if err != nil {
 		return nil, &placedError{err, syntax.MakePosition(&name, int32(line), 0)}
 	}
@@ -32,18 +39,20 @@ func (u *unit) settings() (starlark.Value, error) {
 
 // readOptional returns the content of a file, or nil if it does not exist. The
 // file counts as read, so that its creation causes a reload.
-func (s *sources) readOptional(name string) (data []byte) {
+func (s *sources) readOptional(name string) (data []byte, err error) {
 	s.used(name)
-	if f, err := s.root.Open(name); err == nil {
+	f, err := userfile.OpenIn(s.root, name)
+	if err == nil {
 		defer f.Close()
-		if data, err = io.ReadAll(io.LimitReader(f, maxSource)); err != nil {
-			data = nil
-		}
+		data, err = io.ReadAll(io.LimitReader(f, maxSource))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, s.readError(name, err)
 	}
 	s.mu.Lock()
 	s.text[name] = string(data)
 	s.mu.Unlock()
-	return data
+	return data, nil
 }
 
 // text returns the text of a script or template for explanations. It does not

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"asgibox/internal/spell"
+	"asgibox/internal/userfile"
 	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/syntax"
@@ -41,7 +42,7 @@ type sources struct {
 // read returns the text of a file in the application's folder.
 func (s *sources) read(name string) (string, error) {
 	s.used(name)
-	f, err := s.root.Open(name)
+	f, err := userfile.OpenIn(s.root, name)
 	if err != nil {
 		return "", s.readError(name, err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/internal/spell"
+	"asgibox/internal/userfile"
 	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
@@ -93,17 +94,11 @@ func hasForeignSeparator(name string) bool {
 	return os.PathSeparator != '/' && strings.ContainsRune(name, os.PathSeparator)
 }
 
-var (
-	errNotRegular = errors.New("it is not a regular file")
-	errPrivate    = errors.New("it is never sent to clients, because it belongs to the application's code or settings, or to the server")
-)
+var errPrivate = errors.New("it is never sent to clients, because it belongs to the application's code or settings, or to the server")
 
 // open opens a regular file that may be served or rendered.
 func (e *Env) open(name string) (*os.File, fs.FileInfo, error) {
-	if _, err := regularFile(e.root, name); err != nil {
-		return nil, nil, err
-	}
-	f, err := e.root.Open(name)
+	f, err := userfile.OpenIn(e.root, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,20 +113,14 @@ func (e *Env) open(name string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// regularFile returns the information about a regular file. Call it before the
-// file is opened, because opening a pipe would wait for a writer.
-func regularFile(root *os.Root, name string) (fs.FileInfo, error) {
-	info, err := root.Stat(name)
-	if err == nil && !info.Mode().IsRegular() {
-		err = errNotRegular
-	}
-	return info, err
-}
-
 // fileError describes why a file cannot be read. If there is no such file, it
 // suggests a similar name.
 func fileError(root *os.Root, name string, err error) error {
-	if errors.Is(err, errNotRegular) || errors.Is(err, errPrivate) {
+	var kind *userfile.KindError
+	if errors.As(err, &kind) {
+		return fmt.Errorf("%s: %w", name, kind)
+	}
+	if errors.Is(err, errPrivate) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
