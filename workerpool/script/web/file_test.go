@@ -173,7 +173,7 @@ func TestFilesThatCannotBeSentAreErrors(t *testing.T) {
 		{"../x", "leads outside", "only files in the application's folder"},
 		{"/etc/passwd", "is not a path inside", ""},
 		{"static/link.txt", "cannot be read", ""},
-		{"static", "it is not a regular file", ""},
+		{"static", "it is a folder, not a regular file", ""},
 		{"files/raport.pdf", "there is no file files/raport.pdf", `did you mean "files/report.pdf"?`},
 		{"nothing", "there is no file nothing", "paths are relative to the folder"},
 	} {
