@@ -39,14 +39,14 @@ func (a *arrival) readAll(ctx context.Context, r io.Reader, limit int64, exact b
 			all = limit - total
 		}
 		size := min(max(total, firstSegment), maxSegment, all)
-		if total+size > a.free+a.held {
+		if a.head+total+size > a.free+a.held {
 			if exact {
 				all += restSegment
 			}
 			if err := a.reserve(ctx, size, all); err != nil {
 				return "", false, err
 			}
-			if exact && a.place != nil {
+			if exact && a.place != nil && a.free+a.held >= a.head+limit {
 				return a.readRest(r, segments, limit)
 			}
 		}

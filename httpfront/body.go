@@ -39,6 +39,9 @@ func (x *exchange) readBody() (body asgi.Bytes, more bool, err error) {
 	}
 	r.Body = http.MaxBytesReader(x.w, r.Body, x.s.opts.MaxBody)
 	x.arrival = x.s.budget.arrival(x, x.q.peer.arriving, x.s.opts.HTTPTimeout)
+	if !x.arrival.holdHead(x.q.headMemory()) {
+		return "", false, errNoRoom
+	}
 	x.bodyDeadline(x.s.opts.HTTPTimeout)
 	data, end, err := x.arrival.readAll(r.Context(), r.Body, limit, r.ContentLength > 0)
 	if x.arrival.isRefused() {

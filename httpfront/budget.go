@@ -60,6 +60,7 @@ type arrival struct {
 	// Shared fields.
 	place   *list.Element // nil until it uses the budget
 	held    int64
+	head    int64 // the part of free and held that is for the head of the request
 	need    int64 // more bytes that it waits for
 	refused bool
 }
@@ -97,6 +98,26 @@ func (a *arrival) reserve(ctx context.Context, size, all int64) error {
 	a.conn.Add(-a.free)
 	a.free = 0
 	return nil
+}
+
+// holdHead reserves the memory of the head of a request, which has arrived already,
+// and reports whether there was enough.
+func (a *arrival) holdHead(size int64) bool {
+	if a.conn.Add(size) <= connBytes {
+		a.free, a.head = size, size
+		return true
+	}
+	a.conn.Add(-size)
+	b := a.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.waiting > 0 || b.used+size > b.limit {
+		return false
+	}
+	a.place = b.arrivals.PushBack(a)
+	b.used += size
+	a.held, a.head = size, size
+	return true
 }
 
 // request asks for n bytes and reports whether they are granted already.
@@ -147,7 +168,8 @@ func (a *arrival) wait(ctx context.Context) error {
 	return err
 }
 
-// shrink gives back all but keep bytes. It may be called from any goroutine.
+// shrink gives back all but the head and keep bytes. It may be called from any
+// goroutine.
 func (a *arrival) shrink(keep int64) {
 	b := a.budget
 	b.mu.Lock()
@@ -155,7 +177,7 @@ func (a *arrival) shrink(keep int64) {
 	if a.place == nil {
 		return
 	}
-	held := min(a.held, keep)
+	held := min(a.held, keep+a.head)
 	b.used -= a.held - held
 	a.held = held
 	if b.favored == a && b.used <= b.limit {
@@ -192,7 +214,7 @@ func (a *arrival) end() (refused bool) {
 		b.favored = nil
 	}
 	refused = a.refused
-	a.place, a.held, a.refused = nil, 0, false
+	a.place, a.held, a.head, a.refused = nil, 0, 0, false
 	a.quiet = 0
 	a.input.Store(0)
 	b.reviewLocked()

@@ -474,6 +474,62 @@ func (b *budget) bytes() int64 {
 	return b.used
 }
 
+// TestLongHeadsCount sends requests whose heads are long and whose bodies do not
+// come. Over HTTP/2 a client can repeat a header at the cost of one byte.
+func TestLongHeadsCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const budget = 1 << 20
+		s := newMemServer(t, Options{BodyMemory: budget})
+		var clients []*client
+		for range 40 {
+			c := s.dial()
+			c.post("Content-Length: 10\r\nX: " + strings.Repeat("x", 60_000))
+			clients = append(clients, c)
+		}
+		synctest.Wait()
+		if n := s.front.budget.bytes(); n > budget || n < budget/2 {
+			t.Errorf("the budget counts %d bytes of heads", n)
+		}
+		refused := 0
+		for _, c := range clients {
+			c.SetReadDeadline(time.Now().Add(time.Second))
+			if _, err := c.r.Peek(1); err == nil {
+				c.response().check(t, 503)
+				refused++
+			}
+		}
+		if refused < 40-budget/100_000 {
+			t.Errorf("%d requests were refused", refused)
+		}
+		c := s.dial()
+		c.post("Content-Length: 10\r\nX: " + strings.Repeat("x", 1000))
+		c.write("0123456789")
+		s.reply(s.next("http.request"), msg{"status": 200})
+		c.response().check(t, 200)
+	})
+}
+
+// TestBodyBehindALongHeadCounts checks that both count.
+func TestBodyBehindALongHeadCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		c.post(fmt.Sprintf("Content-Length: %d\r\nX: %s", longBody, strings.Repeat("x", 60_000)))
+		c.upload(strings.Repeat("x", longPart), new(atomic.Int64))
+		synctest.Wait()
+		if n := s.front.budget.bytes(); n < longBody+100_000 {
+			t.Errorf("the budget counts %d bytes", n)
+		}
+		c.upload(strings.Repeat("x", longBody-longPart), new(atomic.Int64))
+		m := s.next("http.request")
+		if n := s.front.budget.bytes(); n < longBody+100_000 || n > longBody+150_000 {
+			t.Errorf("the budget counts %d bytes of a complete body", n)
+		}
+		s.reply(m, msg{"status": 200})
+		c.response().check(t, 200)
+	})
+}
+
 // TestStreamsOfAConnectionShareItsPart checks that the streams of an HTTP/2
 // connection together may hold 16 KiB besides the budget.
 func TestStreamsOfAConnectionShareItsPart(t *testing.T) {

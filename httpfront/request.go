@@ -40,6 +40,14 @@ func (s *Server) newRequest(r *http.Request) (*request, error) {
 	return q, q.collectHeaders(conn)
 }
 
+// usualHead is how much memory the head of a request may use outside of the
+// budget while the body arrives, in bytes.
+const usualHead = 8 << 10
+
+// headMemory returns the approximate memory of the head, in bytes, without the
+// usual part.
+func (q *request) headMemory() int64 { return max(0, int64(2*q.size+256*q.lines)-usualHead) }
+
 // httpVersion returns a text. Like the methods below it returns constants, which
 // can be stored in an interface without an allocation.
 func (q *request) httpVersion() any {
