@@ -2,6 +2,10 @@
 // before the other packages are initialized, which takes some milliseconds, so
 // that a signal in this time does not kill the process. For that, it must import
 // nothing but packages that os/signal imports.
+//
+// A signal during the start of the Go runtime, which takes about two
+// milliseconds, still ends the process, as in any Go program. A binary that was
+// built with cgo needs one more millisecond, to load the C library.
 package stopsignal
 
 import (
