@@ -161,6 +161,17 @@ func TestHabitsOfOtherFrameworks(t *testing.T) {
 		"unhandled index operation state[string]":               "state.get(key)",
 		"state value does not support item assignment":          "state.set(key, value)",
 		"string has no .hexdigest field or method":              "hexadecimal",
+		"can't assign to .user field of request":                `request.session["user"]`,
+		"can't assign to .session field of request":             `request.session["key"] = value`,
+		"can't assign to .x field of message":                   `message["x"] = value`,
+		"can't assign to .x field of session":                   `request.session["x"] = value`,
+		"can't assign to .x field of state":                     `state.set("x", value)`,
+		"can't assign to .X field of settings":                  "--set NAME=VALUE",
+		"settings value does not support item assignment":       "--set NAME=VALUE",
+		"can't assign to .name field of Channel":                "a variable or a dict of your own",
+		"can't assign to .x field of module":                    "a variable or a dict of your own",
+		"GET value does not support item assignment":            "request.GET.dict() is a copy",
+		"headers value does not support item assignment":        `response["x-name"] = value`,
 	} {
 		if e := Error(&starlark.EvalError{Msg: said}, Options{}); !strings.Contains(e.Hint, want) {
 			t.Errorf("%s: got %q", said, e.Hint)

@@ -66,6 +66,15 @@ func (r *Response) Attr(name string) (starlark.Value, error) {
 	return nil, nil
 }
 
+// settableBy are the hints for the fields of a response that cannot be set.
+var settableBy = map[string]string{
+	"headers":       `set one header with response["x-name"] = value, or pass headers={…} to the call that makes the response`,
+	"content_type":  `write response["content-type"] = value`,
+	"set_cookie":    "call it: response.set_cookie(name, value)",
+	"delete_cookie": "call it: response.delete_cookie(name)",
+	"cookies":       "call response.set_cookie(name, value)",
+}
+
 // SetField changes the status or the content.
 func (r *Response) SetField(name string, v starlark.Value) error {
 	if r.frozen {
@@ -81,7 +90,11 @@ func (r *Response) SetField(name string, v starlark.Value) error {
 		}
 		return err
 	}
-	return starlark.NoSuchAttrError(fmt.Sprintf("a response has no .%s to set", name))
+	hint, ok := settableBy[name]
+	if !ok {
+		hint = `only .content and .status can be set; a header is set with response["x-name"] = value`
+	}
+	return explain.Hintf(hint, "the field .%s of a response cannot be set", name)
 }
 
 // Get implements response["x-name"], which reads a header.

@@ -225,3 +225,13 @@ func BenchmarkView(b *testing.B) {
 		env.Respond(thread, req, v, &Sender{Send: drop})
 	}
 }
+
+func TestTheHintForAFieldThatCannotBeSetIsTheWayToSetIt(t *testing.T) {
+	for field, want := range map[string]string{
+		"headers": `response["x-name"] = value`, "content_type": `response["content-type"] = value`,
+		"set_cookie": "call it", "foo": "only .content and .status can be set",
+	} {
+		_, err := respond(t, site(t), "def view(request):\n  r = HttpResponse()\n  r."+field+" = 1\n", get("/"))
+		checkError(t, field, err, "the field ."+field+" of a response cannot be set", want)
+	}
+}
