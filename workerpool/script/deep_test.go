@@ -60,6 +60,8 @@ var deepUses = map[string]string{
 	`remainder_at(["%s"], (deep_tuple(),))`:              "nests deeper than 1000",
 	`remainder_at(["%(a)s"], {"a": "b"})`:                "cannot be written as a[i] %= x",
 	`"{}".format(deep_tuple())`:                          "nests deeper than 1000",
+	`"{} {}".format("a", deep_tuple())`:                  "nests deeper than 1000",
+	`{}.get(*[deep_tuple()])`:                            "too large for a key",
 	`"{a!r}".format(a=deep_list())`:                      "nests deeper than 1000",
 	`"{1}".format(1, wide())`:                            "longer than 16 MiB",
 	`("{0}" * 20).format("a" * 1000000)`:                 "longer than 16 MiB",

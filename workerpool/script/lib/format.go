@@ -18,8 +18,8 @@ type format struct{ starlark.Value }
 var _ starlark.HasBinary = format{}
 
 func formatOf(v starlark.Value) (starlark.Value, error) {
-	if s, ok := v.(starlark.String); ok {
-		return format{s}, nil
+	if _, ok := v.(starlark.String); ok {
+		return format{v}, nil
 	}
 	return v, nil
 }
@@ -29,11 +29,38 @@ func (f format) Binary(op syntax.Token, x starlark.Value, side starlark.Side) (s
 		return nil, nil
 	}
 	text, _ := starlark.AsString(f.Value)
-	left := value.Budget(value.MaxText)
-	if err := measurePercent(text, x, &left); err != nil {
-		return nil, fmt.Errorf("%%: %w", err)
+	values, ok := x.(starlark.Tuple)
+	if !ok {
+		values = starlark.Tuple{x}
+	}
+	if !short(text, values) {
+		left := value.Budget(value.MaxText)
+		if err := measurePercent(text, x, &left); err != nil {
+			return nil, fmt.Errorf("%%: %w", err)
+		}
 	}
 	return starlark.Binary(op, f.Value, x)
+}
+
+// short reports whether a text is certainly not too long after values are put
+// into it, because it is short and so are they.
+func short(text string, values []starlark.Value) bool {
+	const most = 1 << 10
+	for _, v := range values {
+		switch v := v.(type) {
+		case starlark.String:
+			if len(v) > most {
+				return false
+			}
+		case starlark.Int:
+			if _, ok := v.Int64(); !ok {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return len(text) <= most
 }
 
 // measurePercent subtracts the smallest possible length of text % x from left.
@@ -102,12 +129,12 @@ func measureFormat(text string, args starlark.Tuple, kwargs []starlark.Tuple, le
 		if end := strings.IndexAny(field, "!:"); end >= 0 {
 			name = field[:end]
 		}
-		n, err := strconv.Atoi(name)
 		if name == "" {
-			n, err, next = next, nil, next+1
+			name = strconv.Itoa(next)
+			next++
 		}
 		v := named(kwargs, name)
-		if err == nil && n >= 0 && n < len(args) {
+		if n, err := strconv.Atoi(name); err == nil && n >= 0 && n < len(args) {
 			v = args[n]
 		}
 		if v == nil {

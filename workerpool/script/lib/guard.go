@@ -23,7 +23,8 @@ import (
 //	{key: x}        {guardKey | key: x}
 //	m == d          (guardDict | m) == (guardDict | d)
 //
-// The last one makes values that behave like a dict equal to a dict.
+// The last one makes values that behave like a dict equal to a dict. A literal key
+// or operand needs no guard.
 
 // Names of the guards. A script cannot write them.
 const (
@@ -47,8 +48,13 @@ func Guards() starlark.StringDict {
 
 // Guard changes a parsed file so that its operators check their operands.
 func Guard(f *syntax.File) {
+	safe := make(map[syntax.Expr]bool) // methods whose first argument is a literal
 	syntax.Walk(f, func(n syntax.Node) bool {
 		switch n := n.(type) {
+		case *syntax.CallExpr:
+			if len(n.Args) > 0 && literal(n.Args[0]) {
+				safe[n.Fn] = true
+			}
 		case *syntax.BinaryExpr:
 			guardBinary(n)
 		case *syntax.AssignStmt:
@@ -58,7 +64,7 @@ func Guard(f *syntax.File) {
 		case *syntax.DictEntry:
 			n.Key = guarded(guardKey, n.Key, n.Colon)
 		case *syntax.DotExpr:
-			if guardedMethods[n.Name.Name] != nil {
+			if name := n.Name.Name; hasChecks(name) && !(safe[n] && onlyKey(name)) {
 				n.X = guarded(guardMethods, n.X, n.Dot)
 			}
 		}
@@ -75,7 +81,7 @@ func guardBinary(n *syntax.BinaryExpr) {
 	case syntax.IN, syntax.NOT_IN:
 		n.X = guarded(guardKey, n.X, n.OpPos)
 	case syntax.EQL, syntax.NEQ:
-		if !literal(n.X) && !literal(n.Y) {
+		if !scalar(n.X) && !scalar(n.Y) {
 			n.X, n.Y = guarded(guardDict, n.X, n.OpPos), guarded(guardDict, n.Y, n.OpPos)
 		}
 	}
@@ -107,6 +113,14 @@ func guarded(name string, x syntax.Expr, pos syntax.Position) syntax.Expr {
 func literal(x syntax.Expr) bool {
 	_, ok := x.(*syntax.Literal)
 	return ok
+}
+
+// scalar reports whether an expression is a literal, None, True or False.
+func scalar(x syntax.Expr) bool {
+	if name, ok := x.(*syntax.Ident); ok {
+		return name.Name == "None" || name.Name == "True" || name.Name == "False"
+	}
+	return literal(x)
 }
 
 // A guard returns the value that an operator uses instead of its operand.

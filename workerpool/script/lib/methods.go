@@ -8,36 +8,54 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// guardedMethods are the methods that check their arguments first: format of
-// text, and those of dicts and sets that look up keys. They are bound to their
-// value.
-var guardedMethods = map[string]*starlark.Builtin{}
+// Methods that check their arguments first, of text, dicts and sets. They are
+// bound to their value.
+var (
+	textMethods = checked(starlark.String(""), "format")
+	dictMethods = checked(new(starlark.Dict), "get", "pop", "setdefault", "update")
+	setMethods  = checked(new(starlark.Set), "add", "difference", "discard", "intersection", "issubset",
+		"issuperset", "remove", "symmetric_difference", "union", "update")
+)
 
-func init() {
-	for _, name := range []string{
-		"format",
-		"get", "pop", "setdefault", "update",
-		"add", "difference", "discard", "intersection", "issubset", "issuperset", "remove", "symmetric_difference", "union",
-	} {
-		guardedMethods[name] = starlark.NewBuiltin(name, callGuarded)
+// checked returns methods of a type that check their arguments and then call the
+// methods of the same names.
+func checked(of starlark.HasAttrs, names ...string) map[string]*starlark.Builtin {
+	methods := make(map[string]*starlark.Builtin)
+	for _, name := range names {
+		v, _ := of.Attr(name)
+		inner := v.(*starlark.Builtin)
+		methods[name] = starlark.NewBuiltin(name, func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			if err := checkMethod(b, args, kwargs); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			return inner.BindReceiver(b.Receiver()).CallInternal(thread, args, kwargs)
+		})
 	}
+	return methods
 }
 
-// callGuarded checks the arguments and calls the method of the same name.
-func callGuarded(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	if err := checkMethod(b, args, kwargs); err != nil {
-		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+// hasChecks reports whether a type has a method of that name that checks its
+// arguments.
+func hasChecks(name string) bool {
+	return textMethods[name] != nil || dictMethods[name] != nil || setMethods[name] != nil
+}
+
+// onlyKey reports whether the only key that a method of that name looks up is
+// its first argument.
+func onlyKey(name string) bool {
+	switch name {
+	case "get", "pop", "setdefault", "add", "discard", "remove":
+		return true
 	}
-	v, err := b.Receiver().(starlark.HasAttrs).Attr(b.Name())
-	if err != nil {
-		return nil, err
-	}
-	return v.(*starlark.Builtin).CallInternal(thread, args, kwargs)
+	return false
 }
 
 func checkMethod(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) error {
 	switch recv := b.Receiver().(type) {
 	case starlark.String:
+		if len(kwargs) == 0 && short(string(recv), args) {
+			return nil
+		}
 		left := value.Budget(value.MaxText)
 		return measureFormat(string(recv), args, kwargs, &left)
 	case *starlark.Dict:
@@ -62,40 +80,61 @@ func checkMethod(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tup
 func methodsOf(v starlark.Value) (starlark.Value, error) {
 	switch v := v.(type) {
 	case *starlark.Dict:
-		return dictMethods{v}, nil
+		return dictWithChecks{v}, nil
 	case starlark.String, *starlark.Set:
-		return checkedMethods{v.(starlark.HasAttrs)}, nil
+		return withChecks{v.(starlark.HasAttrs)}, nil
 	case starlark.HasAttrs:
 		if _, ok := value.DictOf(v); ok {
-			return checkedMethods{v}, nil
+			return withChecks{v}, nil
 		}
 	}
 	return v, nil
 }
 
-type checkedMethods struct{ starlark.HasAttrs }
+type withChecks struct{ starlark.HasAttrs }
 
-func (m checkedMethods) Attr(name string) (starlark.Value, error) {
-	return checkedMethod(m.HasAttrs.Attr(name))
-}
-
-// dictMethods is like checkedMethods, but making one does not allocate.
-type dictMethods struct{ *starlark.Dict }
-
-func (m dictMethods) Attr(name string) (starlark.Value, error) {
-	return checkedMethod(m.Dict.Attr(name))
-}
-
-// checkedMethod returns the guarded method for one of a text, a dict or a set,
-// and other values unchanged.
-func checkedMethod(v starlark.Value, err error) (starlark.Value, error) {
-	b, ok := v.(*starlark.Builtin)
-	if !ok || guardedMethods[b.Name()] == nil {
-		return v, err
+func (w withChecks) Attr(name string) (starlark.Value, error) {
+	if m := checkedMethod(w.HasAttrs, name); m != nil {
+		return m, nil
 	}
-	switch b.Receiver().(type) {
-	case starlark.String, *starlark.Dict, *starlark.Set:
-		return guardedMethods[b.Name()].BindReceiver(b.Receiver()), nil
+	return withCheck(w.HasAttrs.Attr(name))
+}
+
+// dictWithChecks is like withChecks, but making one does not allocate.
+type dictWithChecks struct{ *starlark.Dict }
+
+func (d dictWithChecks) Attr(name string) (starlark.Value, error) {
+	if m := checkedMethod(d.Dict, name); m != nil {
+		return m, nil
+	}
+	return d.Dict.Attr(name)
+}
+
+// checkedMethod returns the method of a text, a dict or a set that checks its
+// arguments, or nil if there is none.
+func checkedMethod(recv starlark.Value, name string) starlark.Value {
+	var m *starlark.Builtin
+	switch recv.(type) {
+	case starlark.String:
+		m = textMethods[name]
+	case *starlark.Dict:
+		m = dictMethods[name]
+	case *starlark.Set:
+		m = setMethods[name]
+	}
+	if m == nil {
+		return nil
+	}
+	return m.BindReceiver(recv)
+}
+
+// withCheck returns the method that checks its arguments in place of v, if there
+// is one.
+func withCheck(v starlark.Value, err error) (starlark.Value, error) {
+	if b, ok := v.(*starlark.Builtin); ok {
+		if m := checkedMethod(b.Receiver(), b.Name()); m != nil {
+			return m, nil
+		}
 	}
 	return v, err
 }
@@ -103,5 +142,5 @@ func checkedMethod(v starlark.Value, err error) (starlark.Value, error) {
 // getattr implements getattr(x, name, default) with guarded methods.
 func getattr(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	v, err := starlark.Universe["getattr"].(*starlark.Builtin).CallInternal(thread, args, kwargs)
-	return checkedMethod(v, err)
+	return withCheck(v, err)
 }
