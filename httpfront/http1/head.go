@@ -94,9 +94,10 @@ func (r *Reader) parse() (done bool, _ *Error) {
 			if err != nil {
 				return false, r.refusePart(err)
 			}
-			if h.line < r.limits.Head { // a longer head is refused at its end
-				h.fields = append(h.fields, fieldSpan{h.line, h.line + f.nameEnd, h.line + f.value, h.line + f.valueEnd})
+			if len(h.fields) == r.limits.Lines {
+				return false, r.refusePart(r.tooLong())
 			}
+			h.fields = append(h.fields, fieldSpan{h.line, h.line + f.nameEnd, h.line + f.value, h.line + f.valueEnd})
 		}
 		h.line, h.scan = next, next
 	}

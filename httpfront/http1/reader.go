@@ -18,11 +18,16 @@ var (
 	errTaken  = errors.New("http1: the input has been taken")
 )
 
-// Limits are the limits of a head. A head longer than both together is refused
-// before its end.
+// slack is how much longer than its limit a head may be if it is read to its end,
+// so that its Request is complete.
+const slack = 16 << 10
+
+// Limits are the limits of a head. A request with a longer target is refused with
+// 414, and a longer head with 431.
 type Limits struct {
-	Target int // most bytes of a request target; a longer one is refused with 414
-	Head   int // most bytes of a head; a longer one is refused with 431
+	Target int // bytes of the request target
+	Head   int // bytes of the request line and the headers
+	Lines  int // header lines
 }
 
 // A Reader reads the requests of one connection. After an error of the
@@ -112,7 +117,7 @@ func (r *Reader) makeRoom() {
 }
 
 // maxBuffer returns the most bytes of a head that are read before its end.
-func (r *Reader) maxBuffer() int { return max(bufferSize, r.limits.Target+r.limits.Head) }
+func (r *Reader) maxBuffer() int { return r.limits.Head + slack }
 
 // readSome reads at least one byte or fails.
 func readSome(from io.Reader, p []byte) (int, error) {

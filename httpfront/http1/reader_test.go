@@ -343,7 +343,7 @@ func TestStringsOfARequestStay(t *testing.T) {
 // TestMemoryIsBounded checks that the buffer grows only for a long head, and not
 // without limit, and that a connection that waits holds a small one.
 func TestMemoryIsBounded(t *testing.T) {
-	long := "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("A: b\r\n", 10_000) + "\r\n"
+	long := "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("A: "+strings.Repeat("b", 300)+"\r\n", 190) + "\r\n"
 	in := &feed{in: probe + long + post("Content-Length: 100000", strings.Repeat("x", 100_000)) + probe, piece: 1 << 20}
 	r := NewReader(in, limits)
 	largest := 0

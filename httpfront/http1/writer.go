@@ -31,7 +31,7 @@ type Head struct {
 
 // Append appends the head to b.
 func (h *Head) Append(b []byte) []byte {
-	h.Bodyless = h.NoBody || h.Status == 204 || h.Status == 304
+	h.Bodyless = h.NoBody || h.Status == 204 || h.Status == 205 || h.Status == 304
 	h.Chunked = !h.Bodyless && h.Length < 0 && h.Minor > 0
 	if !h.Bodyless && h.Length < 0 && h.Minor == 0 || closes(h.Headers) {
 		h.Close = true
@@ -55,18 +55,21 @@ func (h *Head) Append(b []byte) []byte {
 		b = AppendField(b, "Date", h.Date)
 	}
 	switch {
-	case h.Chunked:
-		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-	case h.Length >= 0 && h.Status != 204 && h.Status != 304:
-		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, h.Length, 10)
-		b = append(b, "\r\n"...)
-	}
-	switch {
 	case h.Close:
 		b = append(b, "Connection: close\r\n"...)
 	case h.Minor == 0:
 		b = append(b, "Connection: keep-alive\r\n"...)
+	}
+	switch {
+	case h.Chunked:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	case h.Status == 204, h.Status == 304:
+	case h.Status == 205:
+		b = append(b, "Content-Length: 0\r\n"...)
+	case h.Length >= 0:
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, h.Length, 10)
+		b = append(b, "\r\n"...)
 	}
 	return append(b, "\r\n"...)
 }

@@ -22,22 +22,23 @@ func TestHeads(t *testing.T) {
 		{"no content", Head{Minor: 1, Status: 404, Text: "Not Found"}, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"},
 		{"an unknown status", Head{Minor: 1, Status: 299}, "HTTP/1.1 299 status code 299\r\nContent-Length: 0\r\n\r\n"},
 		{"an unknown length", Head{Minor: 1, Status: 200, Text: "OK", Length: -1}, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"},
-		{"the end of the connection", Head{Minor: 1, Status: 200, Text: "OK", Close: true}, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
+		{"the end of the connection", Head{Minor: 1, Status: 200, Text: "OK", Close: true}, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"},
 		{"headers in order, in canonical form", Head{Minor: 1, Status: 200, Text: "OK", Headers: []Header{{"x-b", "1"}, {"X-A", ""}, {"x-B", "\xe9"}, {"etag", "x"}}},
 			"HTTP/1.1 200 OK\r\nX-B: 1\r\nX-A: \r\nX-B: \xe9\r\nEtag: x\r\nContent-Length: 0\r\n\r\n"},
 		{"a date", Head{Minor: 1, Status: 200, Text: "OK", Date: "now"}, "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 0\r\n\r\n"},
 		{"the application's date", Head{Minor: 1, Status: 200, Text: "OK", Date: "now", Headers: []Header{{"dAte", "then"}}}, "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 0\r\n\r\n"},
 		{"framing of the application", Head{Minor: 1, Status: 200, Text: "OK", Length: 1, Headers: []Header{{"content-length", "7"}, {"Transfer-Encoding", "gzip"}}},
 			"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"},
-		{"close from the application", Head{Minor: 1, Status: 200, Text: "OK", Headers: []Header{{"connection", "a, Close"}}}, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
+		{"close from the application", Head{Minor: 1, Status: 200, Text: "OK", Headers: []Header{{"connection", "a, Close"}}}, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"},
 		{"another connection option", Head{Minor: 1, Status: 426, Text: "Upgrade Required", Headers: []Header{{"connection", "upgrade"}, {"upgrade", "a"}}},
 			"HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade\r\nUpgrade: a\r\nContent-Length: 0\r\n\r\n"},
 		{"HEAD with a length", Head{Minor: 1, NoBody: true, Status: 200, Text: "OK", Length: 7}, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"},
 		{"HEAD without a length", Head{Minor: 1, NoBody: true, Status: 200, Text: "OK", Length: -1}, "HTTP/1.1 200 OK\r\n\r\n"},
 		{"204", Head{Minor: 1, Status: 204, Text: "No Content"}, "HTTP/1.1 204 No Content\r\n\r\n"},
+		{"205", Head{Minor: 1, Status: 205, Text: "Reset Content", Length: -1}, "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n"},
 		{"304", Head{Minor: 1, Status: 304, Text: "Not Modified", Headers: []Header{{"etag", "x"}, {"content-type", "a/b"}}}, "HTTP/1.1 304 Not Modified\r\nEtag: x\r\n\r\n"},
-		{"HTTP/1.0", Head{Status: 200, Text: "OK", Length: 5, Close: true}, "HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"},
-		{"HTTP/1.0 that continues", Head{Status: 200, Text: "OK", Length: 5}, "HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n"},
+		{"HTTP/1.0", Head{Status: 200, Text: "OK", Length: 5, Close: true}, "HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\n"},
+		{"HTTP/1.0 that continues", Head{Status: 200, Text: "OK", Length: 5}, "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n"},
 		{"HTTP/1.0 without a length", Head{Status: 200, Text: "OK", Length: -1}, "HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n"},
 	} {
 		if got := string(c.head.Append(nil)); got != c.want {
@@ -143,7 +144,11 @@ func checkHeaders(t *testing.T, h *Head, res *http.Response) {
 	if h.Date != "" && want["Date"] == nil {
 		want.Set("Date", h.Date)
 	}
-	if h.Length >= 0 && h.Status != 204 && h.Status != 304 {
+	switch {
+	case h.Status == 204, h.Status == 304:
+	case h.Status == 205:
+		want.Set("Content-Length", "0")
+	case h.Length >= 0:
 		want.Set("Content-Length", strconv.FormatInt(h.Length, 10))
 	}
 	switch {
