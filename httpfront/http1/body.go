@@ -42,8 +42,8 @@ func (b *body) start(length int64) {
 }
 
 // BodyDone reports whether the body of the current request has been read to its
-// end.
-func (r *Reader) BodyDone() bool { return r.body.part == partNone }
+// end. After an [Error] it reports false, because the client may still send.
+func (r *Reader) BodyDone() bool { return r.err == nil && r.body.part == partNone }
 
 // Read reads the body of the current request. It returns io.EOF at its end, with
 // the last bytes if it can, and io.ErrUnexpectedEOF if the connection ends

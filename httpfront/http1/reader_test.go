@@ -235,7 +235,7 @@ func TestRefusalIsFinal(t *testing.T) {
 		if refused := new(Error); !errors.As(err, &refused) || refused.Status != 400 {
 			t.Fatalf("%v", err)
 		}
-		if q.Method != "HEAD" || q.Target != "/a" || q.Minor != 0 || q.Get("accept") != "b" || q.Get("c") != "" {
+		if r.BodyDone() || q.Method != "HEAD" || q.Target != "/a" || q.Minor != 0 || q.Get("accept") != "b" || q.Get("c") != "" {
 			t.Errorf("%+v", q)
 		}
 	}
