@@ -2,8 +2,8 @@ package http1
 
 import (
 	"bufio"
-	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -84,30 +84,84 @@ func BenchmarkChunkedBody(b *testing.B) {
 }
 
 func BenchmarkWriteResponse(b *testing.B) {
-	headers := []Header{{"content-type", "text/html; charset=utf-8"}, {"x-frame-options", "DENY"}, {"vary", "Cookie"}}
+	var dates Dates
+	var out []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		out = appendResponse(out[:0], &dates)
+	}
+}
+
+var responseHeaders = []Header{{"content-type", "text/html; charset=utf-8"}, {"x-frame-options", "DENY"}, {"vary", "Cookie"}}
+
+func appendResponse(b []byte, dates *Dates) []byte {
+	h := Head{Minor: 1, Status: 200, Text: "OK", Headers: responseHeaders, Date: dates.At(time.Now()), Length: 5}
+	return append(h.Append(b), "hello"...)
+}
+
+// BenchmarkExchange reads a request and writes a response. There are no system
+// calls.
+func BenchmarkExchange(b *testing.B) {
+	const in = browserGet
 	b.Run("here", func(b *testing.B) {
+		r := NewReader(&endless{in: in}, limits)
 		var dates Dates
 		var out []byte
 		b.ReportAllocs()
 		for b.Loop() {
-			h := Head{Minor: 1, Status: 200, Text: "OK", Headers: headers, Date: dates.At(time.Now()), Length: 5}
-			out = append(h.Append(out[:0]), "hello"...)
+			if _, err := r.Next(); err != nil {
+				b.Fatal(err)
+			}
+			out = appendResponse(out[:0], &dates)
 		}
 	})
-	b.Run("nethttp", func(b *testing.B) { // only the map and the text of net/http's response
-		var out bytes.Buffer
+	b.Run("nethttp", func(b *testing.B) {
 		b.ReportAllocs()
-		for b.Loop() {
-			out.Reset()
-			h := make(http.Header, len(headers)+2)
-			for _, f := range headers {
-				h.Add(f.Name, f.Value)
+		c := &benchConn{endless: endless{in: in}, left: b.N, done: make(chan struct{})}
+		(&http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for _, f := range responseHeaders {
+				w.Header().Set(f.Name, f.Value)
 			}
-			h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-			h.Set("Content-Length", "5")
-			out.WriteString("HTTP/1.1 200 OK\r\n")
-			h.Write(&out)
-			out.WriteString("\r\nhello")
-		}
+			io.WriteString(w, "hello")
+			c.left--
+		})}).Serve(&benchListener{c})
+		<-c.done
 	})
 }
+
+// A benchConn is a connection that ends after some requests.
+type benchConn struct {
+	net.Conn
+	endless
+	left int
+	done chan struct{}
+}
+
+func (c *benchConn) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, io.EOF
+	}
+	return c.endless.Read(p)
+}
+
+func (c *benchConn) Write(p []byte) (int, error)      { return len(p), nil }
+func (c *benchConn) Close() error                     { close(c.done); return nil }
+func (c *benchConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (c *benchConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (c *benchConn) SetDeadline(time.Time) error      { return nil }
+func (c *benchConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *benchConn) SetWriteDeadline(time.Time) error { return nil }
+
+// A benchListener accepts one connection.
+type benchListener struct{ conn net.Conn }
+
+func (l *benchListener) Accept() (net.Conn, error) {
+	c := l.conn
+	if l.conn = nil; c == nil {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (l *benchListener) Close() error   { return nil }
+func (l *benchListener) Addr() net.Addr { return &net.TCPAddr{} }
