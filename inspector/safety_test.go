@@ -211,6 +211,32 @@ func TestSlowBodiesTimeOut(t *testing.T) {
 	}
 }
 
+func TestARefusedRequestDoesNotWaitForItsBody(t *testing.T) {
+	for _, c := range []struct {
+		start, host, token string
+		want               int
+	}{
+		{"POST /nothing", "localhost", "secret", 405},
+		{"POST /metrics", "localhost", "secret", 405},
+		{"GET /nothing", "localhost", "secret", 404},
+		{"POST /api/send", "localhost", "wrong", 401},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			layer := store.Memory(store.Options{})
+			defer layer.Close(t.Context())
+			s, err := New(Options{Layer: layer, Token: "secret"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = s.Shutdown(t.Context()) }()
+			resp, after, _ := onConnection(t, s, fmt.Sprintf("%s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n", c.start, c.host, c.token))
+			if resp.StatusCode != c.want || after > unreadTimeout {
+				t.Errorf("%s: %s after %v", c.start, resp.Status, after)
+			}
+		})
+	}
+}
+
 func TestResponsesMayTakeLongerThanBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := store.Memory(store.Options{})

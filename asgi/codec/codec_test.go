@@ -183,11 +183,18 @@ func TestMalformedInput(t *testing.T) {
 	for _, in := range []string{
 		"", " ", "{", `{"a"`, `{"a":`, `{"a":1`, `{"a":1,`, `{"a":1,}`, `{"a" 1}`, `{a:1}`, `{"a":1}x`, `{"a":1}{}`, "[1,]", "[1 2]", "nul", "tru",
 		`"`, `"\`, `"\u12`, `"\u12g4"`, `"\x"`, "\"\n\"", "\"\x00\"", "\"\xff\"", `"\ud800"`, `"\udc00"`, `"\ud800\ud800"`, `"\ud800\n"`, `"\ud800x`,
-		"01", "-", "1.", ".5", "1e", "1e+", "+1", "--1", "NaN", "Infinity", "0x1", "1_0", "\ufeff{}", "\x00", "// c\n1",
+		"01", "-", "1.", ".5", "1e", "1e+", "+1", "--1", "NaN", "Infinity", "0x1", "1_0", "\ufeff", "\ufeff\ufeff{}", "{\ufeff}", "\x00", "// c\n1",
 	} {
 		if _, err := decodeValueJSON([]byte(in)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%q: %v", in, err)
 		}
+	}
+}
+
+func TestAByteOrderMarkBeforeJSONIsSkipped(t *testing.T) {
+	m, err := DecodeJSON([]byte("\ufeff{\"a\": \"\ufeffb\"}"))
+	if err != nil || m.Text("a") != "\ufeffb" {
+		t.Errorf("%v, %v", m, err)
 	}
 }
 

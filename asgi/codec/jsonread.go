@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -16,8 +17,11 @@ type scanner struct {
 	pos int
 }
 
+// byteOrderMark may stand before JSON. It has no meaning.
+var byteOrderMark = []byte("\uFEFF")
+
 func readAllJSON(b []byte) (any, error) {
-	s := scanner{in: b}
+	s := scanner{in: bytes.TrimPrefix(b, byteOrderMark)}
 	v, err := s.value(0)
 	if err != nil {
 		return nil, err

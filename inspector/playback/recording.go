@@ -63,7 +63,11 @@ func Read(r io.Reader) (*Recording, error) {
 			continue
 		}
 		m := &message{}
-		err := json.Unmarshal(lines.Bytes(), &m.FullMessage)
+		line := lines.Bytes()
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte("\uFEFF")) // a byte order mark
+		}
+		err := json.Unmarshal(line, &m.FullMessage)
 		if err == nil {
 			m.content, err = codec.DecodeJSON(m.Content)
 		}

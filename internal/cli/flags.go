@@ -43,7 +43,7 @@ func (f *flags) addresses() command.FlagGroup {
 	g.VarP(flagvalue.Number{To: &o.Listen.Port, Max: 65535}, "port", "p", "port to listen on; 0 picks a free one")
 	g.StringVarP(&o.Listen.Unix, "unix-socket", "u", "", "path of a Unix socket to listen on")
 	g.Var(flagvalue.Number{To: &o.Listen.FD, Max: maxFD}, "fd", "inherited file descriptor to listen on")
-	g.StringVar(&o.Listen.UDP, "udp", "", "address to receive datagrams on, like 127.0.0.1:9000")
+	g.StringVar(&o.Listen.UDP, "udp", "", "address to receive datagrams on, like 127.0.0.1:9000 or, on all interfaces, 0.0.0.0:9000")
 	g.BoolVar(&o.TLS.Development, "tls", false, "serve HTTPS and HTTP/2 with a development certificate, generated once and reused")
 	g.StringVar(&o.Control, "control", "", `address of the control server, for the inspector and the commands, or "off" (default 127.0.0.1:8001, or a free port if that is taken)`)
 	g.StringVar(&o.TLS.Cert, "tls-cert", "", "PEM file with the certificate for HTTPS and HTTP/2")

@@ -46,11 +46,15 @@ func (s *Server) AddFlags(g command.FlagGroup, place string) {
 }
 
 // Find returns a client for the control server of the selected server. Without
-// an address or a store it looks for a store in the current folder and those
-// above.
+// an address, or with port 0, for which the server picks a free one, it uses the
+// address beside the store. Without a store, it looks for one in the current
+// folder and those above.
 func (s *Server) Find() (*api.Client, error) {
 	address := s.Address
-	if address == "" {
+	if address == "off" {
+		return nil, errors.New("--control off: the server has no control server, so commands cannot reach it")
+	}
+	if address == "" || strings.HasSuffix(address, ":0") {
 		var err error
 		if address, err = savedAddress(s.Store); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ func (c *client) send(path, key, name, argument string) error {
 			return err
 		}
 	}
+	message = bytes.TrimPrefix(message, []byte("\uFEFF")) // a byte order mark
 	if !json.Valid(message) {
 		return fmt.Errorf("the message is not JSON: %s", message)
 	}

@@ -69,7 +69,11 @@ func (o *Listen) openUDP() (net.PacketConn, error) {
 	if o.UDP == "" {
 		return nil, nil
 	}
-	c, err := net.ListenPacket("udp", o.UDP)
+	address := o.UDP
+	if strings.HasPrefix(address, ":") {
+		address = "127.0.0.1" + address // like --bind and --control
+	}
+	c, err := net.ListenPacket("udp", address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on --udp %s: %w", o.UDP, listenReason(err))
 	}

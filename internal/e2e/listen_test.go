@@ -48,8 +48,8 @@ def receive(message):
     message.reply_channel.send({"data": b"got " + message["data"]})
 
 channel_routing = {"udp.receive": receive}
-`, "--udp", "127.0.0.1:0")
-	c, err := net.Dial("udp", p.waitFor(`datagrams +(\S+)`)[1])
+`, "--udp", ":0") // without a host: only this machine
+	c, err := net.Dial("udp", p.waitFor(`datagrams +(127\.0\.0\.1:\S+)`)[1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +65,18 @@ channel_routing = {"udp.receive": receive}
 	if err != nil || string(reply[:n]) != "got it" {
 		t.Errorf("%q %v", reply[:n], err)
 	}
+}
+
+// The environment variable for the flag of run is that of other commands, too.
+func TestCommandsFindAControlServerOnAFreePort(t *testing.T) {
+	t.Setenv("ASGIBOX_CONTROL", "127.0.0.1:0")
+	p := start(t, helloApp)
+	p.controlURL()
+	if status, out := runCommand(t, "channels", "--store", filepath.Join(p.dir, ".asgibox", "channels.db")); status != 0 {
+		t.Errorf("exit status %d: %s", status, out)
+	}
+	t.Setenv("ASGIBOX_CONTROL", "off")
+	expectText(t, mustFail(t, "channels"), "the server has no control server")
 }
 
 func TestUnixSocketFlag(t *testing.T) {

@@ -5,11 +5,21 @@ import (
 	"strings"
 )
 
-// cookieName is the name of the cookie that holds the token.
+// cookieName begins the name of the cookie that holds the token. The port of the
+// control server follows, because browsers send cookies to every port of a host.
 const cookieName = "asgibox_control"
 
-// RemoveCookie removes the cookie with the token from the headers of a request
-// to another server. Browsers send cookies to every port of a host.
+// cookieOf returns the name of the cookie of the server that a request is for.
+func cookieOf(r *http.Request) string { return cookieName + "_" + port(r.Host) }
+
+// holdsToken reports whether a cookie of that name is one of a control server.
+func holdsToken(name string) bool {
+	rest, ok := strings.CutPrefix(strings.TrimSpace(name), cookieName)
+	return ok && (rest == "" || rest[0] == '_')
+}
+
+// RemoveCookie removes the cookies with tokens of control servers from the headers
+// of a request to another server.
 func RemoveCookie(h http.Header) {
 	lines := h["Cookie"]
 	if !strings.Contains(strings.Join(lines, ";"), cookieName) {
@@ -30,7 +40,7 @@ func RemoveCookie(h http.Header) {
 func withoutToken(line string) string {
 	var left []string
 	for pair := range strings.SplitSeq(line, ";") {
-		if name, _, _ := strings.Cut(pair, "="); strings.TrimSpace(name) != cookieName {
+		if name, _, _ := strings.Cut(pair, "="); !holdsToken(name) {
 			left = append(left, pair)
 		}
 	}

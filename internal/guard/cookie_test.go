@@ -14,7 +14,8 @@ func TestTheTokensCookieIsRemoved(t *testing.T) {
 		{[]string{"a=1;asgibox_control =SECRET"}, []string{"a=1"}},
 		{[]string{"a=1", "asgibox_control=SECRET", "b=2"}, []string{"a=1", "b=2"}},
 		{[]string{"asgibox_control=SECRET; a=1; asgibox_control=SECRET"}, []string{"a=1"}},
-		{[]string{"asgibox_control_2=x; x=asgibox_control"}, []string{"asgibox_control_2=x; x=asgibox_control"}},
+		{[]string{"asgibox_control_8001=SECRET; asgibox_control_=SECRET; a=1"}, []string{"a=1"}},
+		{[]string{"asgibox_controls=x; x=asgibox_control"}, []string{"asgibox_controls=x; x=asgibox_control"}},
 		{[]string{"a= 1 ;b"}, []string{"a= 1 ;b"}},
 		{nil, nil},
 	} {

@@ -94,7 +94,7 @@ func (o Options) hasToken(r *http.Request) bool {
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
 		return same(strings.TrimSpace(token), o.Token)
 	}
-	cookie, err := r.Cookie(cookieName)
+	cookie, err := r.Cookie(cookieOf(r))
 	return err == nil && same(cookie.Value, o.Token)
 }
 
@@ -102,7 +102,7 @@ func (o Options) hasToken(r *http.Request) bool {
 // disappears from the browser's address bar.
 func (o Options) setCookie(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: o.Token, Path: "/",
+		Name: cookieOf(r), Value: o.Token, Path: "/",
 		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
 	})
 	w.Header().Set("Referrer-Policy", "no-referrer")

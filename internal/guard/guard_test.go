@@ -68,7 +68,7 @@ func TestOtherOriginsAreRefusedEvenWithTheCookie(t *testing.T) {
 	o := Options{Token: "secret"}
 	got := ask(t, o, func(r *http.Request) {
 		r.Host = "box.example:8001"
-		r.AddCookie(&http.Cookie{Name: cookieName, Value: "secret"})
+		r.AddCookie(&http.Cookie{Name: cookieOf(r), Value: "secret"})
 		r.Header.Set("Origin", "https://evil.example")
 	})
 	if got.StatusCode != 403 {
@@ -108,13 +108,14 @@ func TestTokenIsRequired(t *testing.T) {
 		edit func(*http.Request)
 		want int
 	}{
-		"none":                   {nil, 401},
-		"wrong":                  {header("Authorization", "Bearer sesame"), 401},
-		"right":                  {header("Authorization", "Bearer secret"), 200},
-		"any case of the scheme": {header("Authorization", "bearer secret"), 200},
-		"basic":                  {header("Authorization", "Basic secret"), 401},
-		"in a cookie":            {header("Cookie", cookieName+"=secret"), 200},
-		"an open path":           {func(r *http.Request) { r.URL.Path = "/healthz" }, 200},
+		"none":                    {nil, 401},
+		"wrong":                   {header("Authorization", "Bearer sesame"), 401},
+		"right":                   {header("Authorization", "Bearer secret"), 200},
+		"any case of the scheme":  {header("Authorization", "bearer secret"), 200},
+		"basic":                   {header("Authorization", "Basic secret"), 401},
+		"in a cookie":             {header("Cookie", "asgibox_control_8001=secret"), 200},
+		"in that of another port": {header("Cookie", "asgibox_control_8002=secret"), 401},
+		"an open path":            {func(r *http.Request) { r.URL.Path = "/healthz" }, 200},
 	} {
 		got := ask(t, o, func(r *http.Request) {
 			r.Host = "box.example:8001"
@@ -138,6 +139,9 @@ func TestTokenIsRemovedFromTheAddress(t *testing.T) {
 		t.Fatalf("status %d to %q, want 303 to /", got.StatusCode, got.Header.Get("Location"))
 	}
 	cookie := got.Header.Get("Set-Cookie")
+	if !strings.HasPrefix(cookie, "asgibox_control_8001=secret;") {
+		t.Errorf("the cookie is %q", cookie)
+	}
 	if !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") {
 		t.Fatalf("other pages can read or send the cookie %q", cookie)
 	}
