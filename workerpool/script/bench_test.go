@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -21,7 +22,8 @@ import (
 
 // BenchmarkRequest sends requests to an application through the layer, without
 // sockets, and waits for the responses. 64 requests run at a time. The first
-// case is the baseline: a minimal worker in Go.
+// case is the baseline: a minimal worker in Go. The last one is a frame of a
+// WebSocket.
 func BenchmarkRequest(b *testing.B) {
 	b.Run("go", func(b *testing.B) { benchGo(b) })
 	for _, c := range []struct{ name, source string }{
@@ -42,6 +44,11 @@ def index(request, id):
 def other(request): return ""
 channel_routing = [view("/other/%d" % n, other) for n in range(9)] + [view("/<int:id>", index)]
 `},
+		{"echo", `
+def receive(message):
+    message.reply_channel.send({"text": message["text"]})
+channel_routing = {"websocket.receive": receive}
+`},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			dir := b.TempDir()
@@ -60,7 +67,11 @@ channel_routing = [view("/other/%d" % n, other) for n in range(9)] + [view("/<in
 			running.Go(func() { pool.Run(ctx) })
 			defer running.Wait()
 			defer stop()
-			benchRequests(b, layer)
+			if c.name == "echo" {
+				benchMessages(b, layer, asgi.WebSocketReceive, frameFrom)
+				return
+			}
+			benchMessages(b, layer, asgi.HTTPRequest, requestTo)
 		})
 	}
 }
@@ -86,7 +97,7 @@ func benchGo(b *testing.B) {
 	}
 	defer running.Wait()
 	defer stop()
-	benchRequests(b, layer)
+	benchMessages(b, layer, asgi.HTTPRequest, requestTo)
 }
 
 // requestTo returns a request like those of browsers.
@@ -109,14 +120,24 @@ func requestTo(reply string) asgi.Message {
 	)
 }
 
-// benchRequests sends 64 requests at a time and reports the CPU time of one.
-func benchRequests(b *testing.B, layer *store.Store) {
+// frameFrom returns a frame of a WebSocket with 64 characters.
+func frameFrom(reply string) asgi.Message {
+	return asgi.MustMessage(
+		asgi.Field{Key: "reply_channel", Value: reply}, asgi.Field{Key: "path", Value: "/chat"},
+		asgi.Field{Key: "bytes", Value: nil}, asgi.Field{Key: "text", Value: strings.Repeat("x", 64)},
+		asgi.Field{Key: "order", Value: 1},
+	)
+}
+
+// benchMessages sends 64 messages at a time, waits for the replies, and reports
+// the CPU time of one.
+func benchMessages(b *testing.B, layer *store.Store, channel string, message func(reply string) asgi.Message) {
 	const clients = 64
 	replies := make([]chan struct{}, clients)
 	requests := make([]asgi.Message, clients)
 	for i := range replies {
 		replies[i] = make(chan struct{}, 1)
-		requests[i] = requestTo("bench!" + strconv.Itoa(i))
+		requests[i] = message("bench!" + strconv.Itoa(i))
 	}
 	unbind, err := layer.Bind("bench!", func(d asgi.Delivery) error {
 		i, err := strconv.Atoi(d.Channel[len("bench!"):])
@@ -140,7 +161,7 @@ func benchRequests(b *testing.B, layer *store.Store) {
 		}
 		all.Go(func() {
 			for range n {
-				if err := layer.Send(context.Background(), asgi.NewCause(asgi.NewTrace()), "http.request", requests[i], asgi.Volatile); err != nil {
+				if err := layer.Send(context.Background(), asgi.NewCause(asgi.NewTrace()), channel, requests[i], asgi.Volatile); err != nil {
 					b.Error(err)
 					return
 				}

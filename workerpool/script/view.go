@@ -158,10 +158,11 @@ func (r *run) serveView(m *match, v *view, msg *message) error {
 // because no line of the script was running when the error occurred.
 func placeAtFunction(fn starlark.Callable, err error) error {
 	pos, ok := position(fn)
+	if err == nil || !ok {
+		return err
+	}
 	var running *starlark.EvalError
 	switch {
-	case err == nil || !ok:
-		return err
 	case !errors.As(err, &running):
 		return &placedError{err, pos}
 	case hasLine(running.CallStack):

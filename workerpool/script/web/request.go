@@ -33,7 +33,7 @@ type Request struct {
 	object
 	message asgi.Message
 	hooks   Hooks
-	params  *starlark.Dict
+	params  []starlark.Tuple
 	body    bodyReader
 	whole   *starlark.Bytes           // the body, nil until it is read
 	cached  map[string]starlark.Value // attributes that were made already
@@ -55,12 +55,7 @@ func NewRequest(m asgi.Message, hooks Hooks) *Request {
 func (r *Request) Message() asgi.Message { return r.message }
 
 // SetParams sets path_params, the captured parts of the path.
-func (r *Request) SetParams(params []starlark.Tuple) {
-	r.params = starlark.NewDict(len(params))
-	for _, p := range params {
-		r.params.SetKey(p[0], p[1]) // cannot fail: the key is text
-	}
-}
+func (r *Request) SetParams(params []starlark.Tuple) { r.params = params }
 
 func (r *Request) String() string {
 	return fmt.Sprintf("<request %s %s>", r.message.Text(asgi.KeyMethod), r.message.Text(asgi.KeyPath))
@@ -138,10 +133,11 @@ func (r *Request) newAttr(name string) (starlark.Value, error) {
 		v, _ := r.message.Get(asgi.KeyClient)
 		return value.ToStarlark(v), nil
 	case "path_params":
-		if r.params == nil {
-			return starlark.NewDict(0), nil
+		d := starlark.NewDict(len(r.params))
+		for _, p := range r.params {
+			d.SetKey(p[0], p[1]) // cannot fail: the key is text
 		}
-		return r.params, nil
+		return d, nil
 	}
 	if r.hooks.Attr == nil {
 		return nil, nil

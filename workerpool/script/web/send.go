@@ -84,7 +84,7 @@ func (s *Sender) message(h *head, content asgi.Bytes, more bool) error {
 	if more {
 		fields = append(fields, asgi.Field{Key: asgi.KeyMoreContent, Value: true})
 	}
-	m, err := asgi.NewMessage(fields...)
+	m, err := asgi.Converter(nil).OwnMessage(fields)
 	if err != nil {
 		return err
 	}
