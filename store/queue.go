@@ -16,7 +16,6 @@ type record struct {
 	deadline int64
 	prev     *record
 	next     *record
-	durable  bool
 	shared   *asgi.Shared // of all copies of a message to a group
 
 	// For the queue's offering.
@@ -28,7 +27,8 @@ type record struct {
 	// For the journal.
 	seq       uint64  // the number of its op; zero if there is none
 	copies    *copies // if it is a copy of a message to a group
-	cancelled bool    // the copy was taken before it was written; guarded by the journal's mutex
+	durable   bool
+	cancelled bool // the copy was taken before it was written; guarded by the journal's mutex
 }
 
 // recordFootprint is the memory of a record without its message, in bytes.
