@@ -77,7 +77,8 @@ func (e *encoder) add(s string) error {
 
 func (e *encoder) int(v starlark.Int) error {
 	if n, ok := v.Int64(); ok {
-		return e.add(strconv.FormatInt(n, 10))
+		e.out = strconv.AppendInt(e.out, n, 10)
+		return e.add("")
 	}
 	if v.BigInt().BitLen()/4 > MaxLength {
 		return errTooLong
@@ -90,7 +91,12 @@ func (e *encoder) text(s string) error {
 		return errTooLong
 	}
 	if printable(s) {
-		return e.add(strconv.Quote(s))
+		if !strings.ContainsAny(s, `"\`) {
+			e.out = append(append(append(e.out, '"'), s...), '"')
+			return e.add("")
+		}
+		e.out = strconv.AppendQuote(e.out, s)
+		return e.add("")
 	}
 	data, err := json.Marshal(s)
 	if err != nil {

@@ -122,6 +122,9 @@ func indented(text string, prefix, step int) int {
 
 // hasLongNumber reports whether more than MaxDigits digits in a row are outside strings.
 func hasLongNumber(text string) bool {
+	if len(text) <= MaxDigits {
+		return false
+	}
 	digits, quoted := 0, false
 	for i := 0; i < len(text); i++ {
 		c := text[i]
@@ -145,6 +148,9 @@ func hasLongNumber(text string) bool {
 
 // tooDeep reports whether brackets outside strings nest deeper than MaxDepth.
 func tooDeep(text string) bool {
+	if strings.Count(text, "[")+strings.Count(text, "{") <= MaxDepth {
+		return false
+	}
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
