@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"time"
 
@@ -88,12 +87,6 @@ func LogAccess(log *slog.Logger) func(Event) {
 			"method", e.Method, logkey.Path, e.Path, "status", e.Status,
 			"duration", e.Duration, "bytes", e.Bytes, logkey.Client, e.ClientString())
 	}
-}
-
-// version returns the HTTP version of a request in message form.
-func version(r *http.Request) string {
-	v, _ := (&request{http: r}).httpVersion().(string)
-	return v
 }
 
 func (s *Server) event(e Event) {

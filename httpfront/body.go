@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -29,21 +28,21 @@ func (s *Server) inlineLimit() int64 {
 
 // readBody reads the body, or as much of it as a request message may hold.
 func (x *exchange) readBody() (body asgi.Bytes, more bool, err error) {
-	r := x.q.http
-	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+	length := x.q.length
+	if length == 0 {
 		return "", false, nil
 	}
 	limit := x.s.inlineLimit()
-	if r.ContentLength > 0 {
-		limit = min(limit, r.ContentLength)
+	if length > 0 {
+		limit = min(limit, length)
 	}
-	r.Body = http.MaxBytesReader(x.w, r.Body, x.s.opts.MaxBody)
+	x.body = bodyReader{x.t, x.s.opts.MaxBody}
 	x.arrival = x.s.budget.arrival(x, x.q.peer.arriving, x.s.opts.HTTPTimeout)
 	if !x.arrival.holdHead(x.q.headMemory()) {
 		return "", false, errNoRoom
 	}
 	x.bodyDeadline(x.s.opts.HTTPTimeout)
-	data, end, err := x.arrival.readAll(r.Context(), r.Body, limit, r.ContentLength > 0)
+	data, end, err := x.arrival.readAll(x.t.context(), &x.body, limit, length > 0)
 	if x.arrival.isRefused() {
 		err = errSilent
 	}
@@ -52,7 +51,25 @@ func (x *exchange) readBody() (body asgi.Bytes, more bool, err error) {
 		x.arrival.end()
 		return "", false, err
 	}
-	return asgi.Bytes(data), !end && limit != r.ContentLength, nil
+	x.sent = time.Now()
+	return asgi.Bytes(data), !end && limit != length, nil
+}
+
+// errBodyTooLong is the error of a body over MaxBody.
+var errBodyTooLong = errors.New("the request body is too long")
+
+// A bodyReader reads a body and fails with errBodyTooLong if it is too long.
+type bodyReader struct {
+	t    transport
+	left int64 // most bytes that may still come
+}
+
+func (b *bodyReader) Read(p []byte) (n int, err error) {
+	n, err = b.t.readBody(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n + int(b.left), errBodyTooLong
+	}
+	return n, err
 }
 
 // pieceSize returns the most bytes of a message on a body channel.
@@ -70,9 +87,7 @@ func (x *exchange) freeBody() {
 }
 
 // interrupt ends the reading of the body.
-func (x *exchange) interrupt() {
-	_ = http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0))
-}
+func (x *exchange) interrupt() { x.t.interrupt() }
 
 // pause starts the time limit of the body again after a wait for memory.
 func (x *exchange) pause(on bool) {
@@ -87,21 +102,19 @@ func (x *exchange) bodyDeadline(d time.Duration) {
 	if d > 0 {
 		at = time.Now().Add(d)
 	}
-	// A writer without deadlines belongs to a server with its own limits.
-	_ = http.NewResponseController(x.w).SetReadDeadline(at)
+	x.t.readBy(at)
 }
 
 // refuseBody refuses a request whose body could not be read.
 func (x *exchange) refuseBody(err error) error {
-	var long *http.MaxBytesError
 	switch {
-	case errors.As(err, &long):
+	case errors.Is(err, errBodyTooLong):
 		x.refuse(x.s.refusedBody())
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, errSilent):
 		x.refuse(refusedSlowBody)
 	case errors.Is(err, errNoRoom):
 		x.refuse(refusedCrowded)
-	case x.q.http.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.ErrUnexpectedEOF) || x.t.lost() || x.t.context().Err() != nil:
 		return errAborted // the client disconnected
 	default:
 		x.refuse(badRequest(errors.New("the framing of the request body is invalid")))
@@ -132,7 +145,8 @@ func newUpload(x *exchange, channel string) *upload {
 // start starts the reading goroutine. The response may start before the body
 // has ended.
 func (u *upload) start() {
-	_ = http.NewResponseController(u.x.w).EnableFullDuplex() // HTTP/2 needs no call
+	u.x.slow.Store(true)
+	u.x.t.duplex()
 	u.x.progress.Store(time.Now().UnixNano())
 	go u.run()
 }
@@ -141,7 +155,11 @@ func (u *upload) start() {
 // moment to read the rest of the body, so that a client that is still writing
 // gets the response and not a connection error.
 func (u *upload) stop() {
-	u.clientLeft.Store(u.x.q.http.Context().Err() != nil)
+	select {
+	case <-u.x.t.left():
+		u.clientLeft.Store(true)
+	default:
+	}
 	u.cancel()
 	select {
 	case <-u.done:
@@ -151,7 +169,7 @@ func (u *upload) stop() {
 	u.mu.Lock()
 	interrupted := !u.isComplete()
 	if interrupted {
-		u.x.bodyDeadline(time.Nanosecond)
+		u.x.interrupt()
 	}
 	u.mu.Unlock()
 	<-u.done
@@ -195,7 +213,7 @@ func (u *upload) readAll() error {
 		if err := u.extendDeadline(); err != nil {
 			return err
 		}
-		n, err := u.x.arrival.fill(u.x.q.http.Body, buf)
+		n, err := u.x.arrival.fill(&u.x.body, buf)
 		last := err == io.EOF
 		if last {
 			u.end()
@@ -229,8 +247,7 @@ func (u *upload) extendDeadline() error {
 // sendClosed informs the application that the rest of the body will not come. If
 // the client caused the error, it also reports it to the exchange.
 func (u *upload) sendClosed(err error) {
-	var long *http.MaxBytesError
-	if errors.As(err, &long) || errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, errBodyTooLong) || errors.Is(err, os.ErrDeadlineExceeded) {
 		u.failed <- err
 	}
 	u.x.s.conns.retain()
@@ -278,10 +295,11 @@ func (x *exchange) failUpload(err error) (done bool, _ error) {
 	return true, x.refuseBody(err)
 }
 
-// closeIfUnread announces that the connection closes after this response,
-// because the request body may not be read completely by then.
-func (x *exchange) closeIfUnread(h http.Header) {
-	if x.upload != nil && x.q.http.ProtoMajor == 1 && !x.upload.isComplete() {
-		h["Connection"] = []string{"close"}
+// uploaded returns a channel that is closed when the whole body has been read,
+// if the exchange must watch its client from then on.
+func (x *exchange) uploaded() <-chan struct{} {
+	if x.upload == nil || x.watched {
+		return nil
 	}
+	return x.upload.complete
 }

@@ -295,7 +295,7 @@ func TestHeadIsBounded(t *testing.T) {
 		{"64 KiB of headers", "GET / HTTP/1.1\r\nHost: h\r\nX: " + long(64<<10) + "\r\n\r\n", 431},
 		{"64 KiB of both", "GET /" + long(40<<10) + " HTTP/1.1\r\nHost: h\r\nX: " + long(30<<10) + "\r\n\r\n", 431},
 		{"201 lines", "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("x: y\r\n", 200) + "\r\n", 431},
-		{"far too many lines, without an end", "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("x: y\r\n", 400), 400},
+		{"far too many lines, without an end", "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("x: y\r\n", 400), 431},
 		{"a megabyte", "GET / HTTP/1.1\r\nHost: h\r\nX: " + long(1<<20) + "\r\n\r\n", 431},
 		{"a megabyte of target", "GET /" + long(1<<20), 431},
 	} {

@@ -12,13 +12,15 @@ func hasContent(status int) bool {
 	return true
 }
 
-// frameEmpty sets Content-Length of a response without content. A 204 must have
-// none. In a 304 it may be the length of the content that the client has.
-func frameEmpty(h http.Header, status int) {
-	switch status {
+// emptyLength returns the Content-Length of a response without content, or -1. A
+// 204 must have none. In a 304 it may be the length of the content that the
+// client has.
+func emptyLength(p reply) int64 {
+	switch p.status {
 	case http.StatusNoContent:
-		delete(h, "Content-Length")
+		return -1
 	case http.StatusResetContent:
-		setLength(h, 0)
+		return 0
 	}
+	return p.length
 }

@@ -5,8 +5,12 @@
 //
 // # The route of a request
 //
-// [Server.ServeHTTP] checks a request, makes a reply channel for it and sends
-// it on http.request. The handler sends its response to the reply channel. The
+// A request comes on an HTTP/1 connection of [Server.Serve], over HTTP/2, or from
+// another Go server, see [Server.ServeHTTP]. A transport hides the difference.
+// Package http1 reads and writes HTTP/1; net/http does the rest.
+//
+// The server checks a request, makes a reply channel for it and sends it on
+// http.request. The handler sends its response to the reply channel. The
 // layer then calls the server's delivery function on the sender's goroutine,
 // which puts the message into the mailbox of that connection. The goroutine of
 // the request takes the message from the mailbox and writes it. A WebSocket
@@ -44,7 +48,8 @@
 //
 // # Where to start reading
 //
-// Start with [Server.ServeHTTP]. Then read exchange.respond for HTTP, and
+// Start with conn.next, which reads an HTTP/1 request, and Server.serve, which
+// serves any request. Then read exchange.respond for HTTP, and
 // socket.handshake, socket.read and socket.pump for WebSockets. The mailbox
 // connects both to the layer.
 package httpfront

@@ -1,7 +1,6 @@
 package httpfront
 
 import (
-	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -9,29 +8,29 @@ import (
 
 // Headers in which a proxy describes its client (--proxy-headers).
 const (
-	headerForwardedFor   = "X-Forwarded-For"
-	headerForwardedPort  = "X-Forwarded-Port"
-	headerForwardedProto = "X-Forwarded-Proto"
-	headerRootPath       = "Daphne-Root-Path"
+	headerForwardedFor   = "x-forwarded-for"
+	headerForwardedPort  = "x-forwarded-port"
+	headerForwardedProto = "x-forwarded-proto"
+	headerRootPath       = "daphne-root-path"
 )
 
 // forwarded returns the client address and scheme that the proxy's headers give.
 // Without X-Forwarded-For it returns p. If that header holds no address
 // (some proxies write "unknown"), the client of p stays and the scheme changes.
-func forwarded(h http.Header, p *peer) *peer {
-	clients := h.Get(headerForwardedFor)
+func (h *headerSet) forwarded(p *peer) *peer {
+	clients := h.get(headerForwardedFor)
 	if clients == "" {
 		return p
 	}
 	result := *p
 	if addr, ok := forwardedAddr(leftmost(clients)); ok {
-		port, err := strconv.ParseUint(leftmost(h.Get(headerForwardedPort)), 10, 16)
+		port, err := strconv.ParseUint(leftmost(h.get(headerForwardedPort)), 10, 16)
 		if err != nil {
 			port = 0
 		}
 		result.client = hostPort(addr, int(port))
 	}
-	switch strings.ToLower(leftmost(h.Get(headerForwardedProto))) {
+	switch strings.ToLower(leftmost(h.get(headerForwardedProto))) {
 	case "https", "wss":
 		result.secure = true
 	case "http", "ws":

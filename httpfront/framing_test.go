@@ -1,9 +1,7 @@
 package httpfront
 
 import (
-	"bytes"
 	"io"
-	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -99,71 +97,6 @@ func TestFramingIsUnambiguous(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestFramingIsParsedAcrossReads feeds the parser in pieces of every size.
-func TestFramingIsParsedAcrossReads(t *testing.T) {
-	const good = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 27\r\n\r\nTransfer-Encoding: chunked\n" +
-		"POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1b;x\r\nContent-Length: 27\r\n1234567\r\n0\r\nContent-Length: 1\r\n\r\n" +
-		"\r\nGET /c HTTP/1.0\r\nContent-Length: 0\r\n\r\n"
-	parsed := strings.Replace(good, "\r\nGET /c", "GET /c", 1)
-	const folded = "POST /d HTTP/1.1\r\nContent-Length:\r\n 1\r\n\r\n"
-	const bad = "POST /d HTTP/1.1\nTRANSFER-encoding: chunked\ncontent-LENGTH: 27\n\n"
-	const old = "POST /d HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n"
-	for _, c := range []struct{ in, want string }{
-		{good + bad, parsed + strings.Replace(bad, "LENGTH:", "LENGTH ", 1)},
-		{good + old, parsed + strings.Replace(old, "encoding:", "encoding ", 1)},
-		{good + folded, parsed + strings.Replace(folded, "\n 1", "\n:1", 1)},
-		{"\r\n" + good + "\n" + good, parsed + parsed},
-		{"PRI * HTTP/2.0\r\n\r\n" + bad, "PRI * HTTP/2.0\r\n\r\n" + bad},
-	} {
-		for size := 1; size <= len(c.in); size++ {
-			var f framing
-			var got []byte
-			for p := []byte(c.in); len(p) > 0; {
-				n := min(size, len(p))
-				got = append(got, p[:f.scan(p[:n])]...)
-				p = p[n:]
-			}
-			if string(got) != c.want {
-				t.Fatalf("in pieces of %d: %q", size, got)
-			}
-		}
-	}
-}
-
-// FuzzFraming checks that the parser removes only line ends and changes only what
-// makes a header line invalid, and that the size of the pieces makes no difference.
-func FuzzFraming(f *testing.F) {
-	f.Add([]byte("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\nTransfer-Encoding: x\r\n\r\n"), uint8(3))
-	f.Add([]byte("\r\nPOST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), uint8(1))
-	f.Add([]byte("POST / HTTP/1.1\r\nContent-Length:\r\n 3\r\n\r\nabc"), uint8(1))
-	f.Fuzz(func(t *testing.T, in []byte, size uint8) {
-		whole := bytes.Clone(in)
-		var a, b framing
-		whole = whole[:a.scan(whole)]
-		var pieces []byte
-		for p := bytes.Clone(in); len(p) > 0; {
-			n := min(int(size)+1, len(p))
-			pieces = append(pieces, p[:b.scan(p[:n])]...)
-			p = p[n:]
-		}
-		if !bytes.Equal(whole, pieces) {
-			t.Errorf("whole %q, in pieces %q", whole, pieces)
-		}
-		lineEnds := strings.NewReplacer("\r", "", "\n", "")
-		before, after := lineEnds.Replace(string(in)), lineEnds.Replace(string(whole))
-		if len(after) != len(before) {
-			t.Fatalf("%q became %q", before, after)
-		}
-		for i := range len(before) {
-			colonRemoved := before[i] == ':' && after[i] == ' '
-			foldRefused := (before[i] == ' ' || before[i] == '\t') && after[i] == ':'
-			if after[i] != before[i] && !colonRemoved && !foldRefused {
-				t.Errorf("byte %d, %q, became %q", i, before[i], after[i])
-			}
-		}
-	})
 }
 
 // TestPipelinedRequestsAreServedInOrder also checks their reply channels.

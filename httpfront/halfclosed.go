@@ -13,13 +13,13 @@ func (x *exchange) left() <-chan struct{} {
 	if x.silence != nil {
 		return nil
 	}
-	return x.q.http.Context().Done()
+	return x.t.left()
 }
 
 // clientLeft reports whether the connection has ended. If the client may have
 // closed only its sending half, it starts the silence timer.
 func (x *exchange) clientLeft() (gone bool, err error) {
-	if x.q.http.ProtoMajor != 1 || peerOf(x.q.http).lost() {
+	if x.t.lost() {
 		return true, errAborted
 	}
 	x.silence = x.s.timer(silenceLimit)

@@ -1,106 +1,98 @@
 package httpfront
 
 import (
-	"net/http"
-	"slices"
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/httpfront/http1"
+	"asgibox/internal/guard"
 )
 
-// maxSavedHeaders is the most bytes of headers that a connection saves between
-// its requests.
-const maxSavedHeaders = 4 << 10
-
-// savedHeaders are the headers of a connection's last request in message form.
-// Most clients send the same headers again and again.
-type savedHeaders struct {
-	flat []string
-	list any
+// A headerSet holds the headers of a request and what they mean to the server. A
+// connection keeps it for its next request, because most clients send the same
+// headers again and again.
+type headerSet struct {
+	fields   []http1.Header // in the order sent; names are in lower case
+	headers  any            // in message form: a list of pairs of byte strings
+	peer     *peer          // the ends that the application sees
+	rootPath any            // text
+	socket   bool           // they ask for a WebSocket, even if in a wrong way
 }
 
-// collectHeaders sets the list of headers.
-func (q *request) collectHeaders(conn *peer) error {
-	var buf [48]string
-	flat := appendHeaders(buf[:0], q.http)
-	size := 0
-	for _, s := range flat {
-		size += len(s) + 2 // ": " or CR LF
-	}
-	q.size += size
-	q.lines = len(flat) / 2
-	save := q.http.ProtoMajor == 1 && size <= maxSavedHeaders // HTTP/2 serves many requests at once
-	if save && conn.saved.list != nil && slices.Equal(flat, conn.saved.flat) {
-		q.headers = conn.saved.list
-		return nil
-	}
-	list, err := headerPairs(flat)
-	if err != nil {
-		return err
-	}
-	q.headers = list
-	if save {
-		conn.saved = savedHeaders{slices.Clone(flat), list}
-	}
-	return nil
-}
-
-// appendHeaders appends names and values in turn. net/http stores the order of
-// values but not of names, so names are sorted. It removes Host and
-// Transfer-Encoding from the headers, so appendHeaders adds them again.
-func appendHeaders(flat []string, r *http.Request) []string {
-	if r.Host != "" {
-		flat = append(flat, "Host", r.Host)
-	}
-	if len(r.TransferEncoding) > 0 {
-		flat = append(flat, "Transfer-Encoding", strings.Join(r.TransferEncoding, ", "))
-	}
-	var buf [24]string
-	names := buf[:0]
-	for name := range r.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		for _, value := range r.Header[name] {
-			flat = append(flat, name, value)
+// newHeaderSet returns the headers of a request that came from p.
+func (s *Server) newHeaderSet(fields []http1.Header, p *peer) *headerSet {
+	h := &headerSet{fields: fields, peer: p, rootPath: s.opts.RootPath}
+	h.socket = hasToken(h.values("upgrade"), "websocket")
+	if s.opts.ProxyHeaders {
+		h.peer = h.forwarded(p)
+		if v := h.get(headerRootPath); v != "" {
+			path, err := decodePath(v)
+			if err != nil {
+				path = validText(v)
+			}
+			h.rootPath = path
 		}
 	}
-	return flat
-}
-
-// headerPairs returns the headers in message form.
-func headerPairs(flat []string) (any, error) {
-	pairs := make([]any, 0, len(flat)/2)
-	items := make([]any, 0, len(flat))
-	for i := 0; i < len(flat); i += 2 {
-		if strings.IndexByte(flat[i], '_') >= 0 {
+	pairs := make([]any, 0, len(fields))
+	items := make([]any, 0, 2*len(fields))
+	for _, f := range fields {
+		switch {
+		case strings.IndexByte(f.Name, '_') >= 0:
 			continue // X_Y and X-Y get the same name in environment variables
+		case f.Name == headerRootPath && s.opts.ProxyHeaders:
+			continue
+		case f.Name == "cookie": // the application and recordings must not get the token of the control server
+			rest := guard.RemoveCookie(f.Value)
+			if rest == "" && f.Value != "" {
+				continue
+			}
+			f.Value = rest
 		}
-		items = append(items, lowerName(flat[i]), asgi.Bytes(flat[i+1]))
+		items = append(items, nameValue(f.Name), asgi.Bytes(f.Value))
 		pairs = append(pairs, items[len(items)-2:len(items):len(items)])
 	}
-	return asgi.Converter(nil).OwnValue(pairs)
+	h.headers, _ = asgi.Converter(nil).OwnValue(pairs) // byte strings are always valid
+	return h
 }
 
-// lowerNames maps the most common header names to lower case.
-var lowerNames = func() map[string]any {
+// get returns the first value of a header, or "".
+func (h *headerSet) get(name string) string {
+	for _, f := range h.fields {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// values returns all values of a header.
+func (h *headerSet) values(name string) (values []string) {
+	for _, f := range h.fields {
+		if f.Name == name {
+			values = append(values, f.Value)
+		}
+	}
+	return values
+}
+
+// nameValues are the most common header names as values of messages.
+var nameValues = func() map[string]any {
 	m := make(map[string]any)
-	for _, name := range strings.Fields(`Host Transfer-Encoding Accept Accept-Encoding Accept-Language Authorization Cache-Control
-		Connection Content-Length Content-Type Cookie Dnt If-Modified-Since If-None-Match Origin Pragma Priority
-		Range Referer Sec-Ch-Ua Sec-Ch-Ua-Mobile Sec-Ch-Ua-Platform Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site
-		Sec-Fetch-User Sec-Gpc Sec-Websocket-Extensions Sec-Websocket-Key Sec-Websocket-Protocol
-		Sec-Websocket-Version Upgrade Upgrade-Insecure-Requests User-Agent X-Forwarded-For X-Forwarded-Host
-		X-Forwarded-Port X-Forwarded-Proto X-Real-Ip X-Request-Id X-Requested-With`) {
-		m[name] = asgi.Bytes(strings.ToLower(name))
+	for name := range strings.FieldsSeq(`host transfer-encoding accept accept-encoding accept-language authorization cache-control
+		connection content-length content-type cookie dnt if-modified-since if-none-match origin pragma priority
+		range referer sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site
+		sec-fetch-user sec-gpc sec-websocket-extensions sec-websocket-key sec-websocket-protocol
+		sec-websocket-version upgrade upgrade-insecure-requests user-agent x-forwarded-for x-forwarded-host
+		x-forwarded-port x-forwarded-proto x-real-ip x-request-id x-requested-with`) {
+		m[name] = asgi.Bytes(name)
 	}
 	return m
 }()
 
-// lowerName returns a header name in lower case, as a byte string.
-func lowerName(name string) any {
-	if v, ok := lowerNames[name]; ok {
+// nameValue returns a header name as a byte string.
+func nameValue(name string) any {
+	if v, ok := nameValues[name]; ok {
 		return v
 	}
-	return asgi.Bytes(strings.ToLower(name))
+	return asgi.Bytes(name)
 }

@@ -3,7 +3,6 @@ package httpfront
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -12,22 +11,22 @@ import (
 	"asgibox/internal/logkey"
 )
 
-// errAborted ends a response that cannot be completed. The server closes the
-// connection, so that the client sees that the response is incomplete.
-var errAborted = errors.New("the response was aborted")
-
 // An exchange is one HTTP request and its response.
 type exchange struct {
 	s       *Server
-	w       http.ResponseWriter
+	t       transport
 	q       *request
 	channel string
 	trace   asgi.TraceID
-	started time.Time
 	box     mailbox
 	first   [1]entry // initial queue of box: most responses are one message
 	wakeup  chan struct{}
 
+	watched bool        // t watches for input
+	slow    atomic.Bool // the response does not come at once
+	sent    time.Time   // when the request was sent
+
+	body     bodyReader
 	arrival  *arrival // memory of the body, or nil
 	upload   *upload  // sends the rest of a long body, or nil
 	unread   bool     // the body has a rest
@@ -42,29 +41,30 @@ type exchange struct {
 }
 
 // serveRequest sends one request to the layer and writes its response.
-func (s *Server) serveRequest(w http.ResponseWriter, q *request, started time.Time) {
-	r := q.http
-	if r.ContentLength > s.opts.MaxBody {
-		s.refuse(w, r, started, s.refusedBody())
-		return
+func (s *Server) serveRequest(t transport, q *request) error {
+	if q.length > s.opts.MaxBody {
+		return s.refuse(t, q, s.refusedBody())
 	}
-	x := &exchange{s: s, w: w, q: q, started: started, length: -1, wakeup: s.wakeup()}
+	x := &exchange{s: s, t: t, q: q, sent: q.started, length: -1, wakeup: s.wakeup()}
 	x.channel = s.names.next(s.prefix)
 	x.box.owner, x.box.total, x.box.queue = x, &s.bytes, x.first[:0]
 	if !s.conns.add(x.channel, &x.box, nil) {
-		s.refuse(w, r, started, refusedStopping)
-		return
+		return s.refuse(t, q, refusedStopping)
 	}
 	defer s.conns.done()
 	sent, err := x.sendRequest()
 	if err == nil {
 		err = x.respond()
 	}
-	x.end(sent)
-	if err != nil {
-		x.flush()                   // the client must see the incomplete response
-		panic(http.ErrAbortHandler) // net/http's way to close a connection
+	t.unwatch()
+	dropped := x.box.close() // what the handler sends now is too late
+	if err == nil {
+		err = x.checkWrite(t.finish())
+	} else {
+		x.flush() // the client must see the incomplete response
 	}
+	x.end(sent, dropped)
+	return err
 }
 
 // sendRequest reads the body, or the first part of a long one, and sends the
@@ -89,7 +89,7 @@ func (x *exchange) sendRequest() (sent bool, err error) {
 	if err == nil {
 		cause := x.s.cause()
 		x.trace = cause.Trace()
-		err = x.s.layer.Send(x.q.http.Context(), cause, asgi.HTTPRequest, m, asgi.Volatile)
+		err = x.s.layer.Send(x.t.context(), cause, asgi.HTTPRequest, m, asgi.Volatile)
 	}
 	if err != nil {
 		x.refuseSend(err)
@@ -107,7 +107,7 @@ func (x *exchange) message(body asgi.Bytes, bodyChannel any) (asgi.Message, erro
 	return asgi.Converter(nil).OwnMessage(asgi.Fields{
 		{Key: asgi.KeyReplyChannel, Value: x.channel},
 		{Key: asgi.KeyHTTPVersion, Value: q.httpVersion()},
-		{Key: asgi.KeyMethod, Value: q.method()},
+		{Key: asgi.KeyMethod, Value: q.methodValue()},
 		{Key: asgi.KeyScheme, Value: q.httpScheme()},
 		{Key: asgi.KeyPath, Value: q.path},
 		{Key: asgi.KeyQueryString, Value: asgi.Bytes(q.query)},
@@ -147,8 +147,9 @@ func (x *exchange) respond() error {
 		if !x.box.idle() {
 			continue
 		}
-		if late == nil && x.status == 0 && x.s.opts.HTTPTimeout > 0 {
-			late = x.s.timer(x.s.opts.HTTPTimeout)
+		x.watch()
+		if late == nil && x.status == 0 && x.slow.Load() && x.s.opts.HTTPTimeout > 0 {
+			late = x.s.timer(x.s.opts.HTTPTimeout - time.Since(x.sent))
 		}
 		if done, err := x.wait(late); done || err != nil {
 			return err
@@ -156,15 +157,45 @@ func (x *exchange) respond() error {
 	}
 }
 
+// watchDelay is how long a request runs until its client is watched. Most are done
+// by then.
+const watchDelay = 2 * time.Millisecond
+
+// watch makes the transport watch for a client that leaves, once the whole body
+// has been read.
+func (x *exchange) watch() {
+	if x.watched || x.upload != nil && !x.upload.isComplete() {
+		return
+	}
+	x.watched = true
+	x.t.watch(x, watchDelay)
+}
+
+// watching makes the exchange check for more than the mailbox when it waits.
+func (x *exchange) watching() {
+	x.slow.Store(true)
+	x.wake()
+}
+
 // wait waits until the mailbox has an entry. It reports whether the exchange
 // has ended without one.
 func (x *exchange) wait(late *time.Timer) (done bool, err error) {
+	if !x.slow.Load() {
+		select {
+		case <-x.wakeup:
+			return false, nil
+		case <-x.s.life.Done():
+			return x.stop()
+		}
+	}
 	var expired <-chan time.Time
 	if late != nil && x.status == 0 {
 		expired = late.C
 	}
 	select {
 	case <-x.wakeup:
+		return false, nil
+	case <-x.uploaded():
 		return false, nil
 	case <-x.left():
 		return x.clientLeft()
@@ -173,11 +204,7 @@ func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 	case err := <-x.uploadFailed():
 		return x.failUpload(err)
 	case <-x.s.life.Done():
-		if x.status != 0 {
-			return true, errAborted
-		}
-		x.refuse(refusedStopping)
-		return true, x.flush() // Shutdown closes the connection after the request has ended
+		return x.stop()
 	case <-expired:
 		if rest := x.remaining(); rest > 0 {
 			late.Reset(rest)
@@ -189,6 +216,15 @@ func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 		x.refuse(refusedTimeout(x.s.opts.HTTPTimeout))
 		return true, nil
 	}
+}
+
+// stop ends the exchange because the server stops.
+func (x *exchange) stop() (done bool, err error) {
+	if x.status != 0 {
+		return true, errAborted
+	}
+	x.refuse(refusedStopping)
+	return true, x.flush() // Shutdown closes the connection after the request has ended
 }
 
 // remaining returns how much longer to wait for the response to start. The
@@ -214,10 +250,10 @@ func (x *exchange) wake() {
 func (x *exchange) full() {}
 
 // end removes the exchange, sends http.disconnect and writes the access log.
-func (x *exchange) end(sent bool) {
+func (x *exchange) end(sent bool, dropped int) {
 	x.s.unregister(x.channel)
-	if n := x.box.close(); n > 0 {
-		x.s.log.Debug("messages to an ended request were dropped", logkey.Channel, x.channel, "count", n)
+	if dropped > 0 {
+		x.s.log.Debug("messages to an ended request were dropped", logkey.Channel, x.channel, "count", dropped)
 	}
 	x.s.putWakeup(x.wakeup) // a closed mailbox does not wake its owner
 	if x.upload != nil {
@@ -230,8 +266,8 @@ func (x *exchange) end(sent bool) {
 		x.disconnect()
 	}
 	x.s.event(Event{
-		Kind: HTTP, Client: x.q.peer.client, Method: upper(x.q.http.Method), Target: x.q.http.RequestURI,
-		Version: version(x.q.http), Path: x.q.path, Status: x.status, Bytes: x.written, Duration: time.Since(x.started),
+		Kind: HTTP, Client: x.q.peer.client, Method: x.q.method, Target: x.q.uri,
+		Version: x.q.version, Path: x.q.path, Status: x.status, Bytes: x.written, Duration: time.Since(x.q.started),
 		Channel: x.channel, Trace: x.trace,
 	})
 }
@@ -289,46 +325,35 @@ func (x *exchange) fail(f refusal) error {
 
 // begin writes the head of the response and its first content.
 func (x *exchange) begin(p reply) (done bool, err error) {
-	h := x.w.Header()
-	for name, values := range p.headers {
-		h[name] = values
-	}
-	if _, typed := h["Content-Type"]; !typed {
-		h["Content-Type"] = nil // stops net/http from guessing
-	}
-	x.dropForbidden(h)
 	x.length = p.length
-	x.bodyless = x.q.http.Method == http.MethodHead || !hasContent(p.status)
+	x.bodyless = x.q.method == http.MethodHead || !hasContent(p.status)
 	if problem := x.checkLength(p); problem != nil {
-		clear(h)
 		x.s.log.Error("a response cannot be sent", logkey.Channel, x.channel, keyKey, problem.key, logkey.Problem, problem.what)
 		return true, x.fail(refusedReply(problem.Error()))
 	}
 	if p.content != "" && !hasContent(p.status) {
 		x.s.log.Warn("the content of a response was dropped: a response with its status has none", logkey.Channel, x.channel, "status", p.status)
 	}
-	x.frame(h, p)
-	x.closeIfUnread(h)
 	x.freeBody()
 	x.status = p.status
-	x.w.WriteHeader(p.status)
+	x.t.start(head{
+		status: p.status, headers: x.dropForbidden(p.headers), length: x.announced(p),
+		closeConn: x.upload != nil && !x.upload.isComplete(), // the body may not be read completely by then
+	})
 	return x.write(p)
 }
 
-// chunkThreshold is the content length from which net/http would send a
-// response in chunks. net/http sets the length of a shorter one, at less cost.
-const chunkThreshold = 2048
-
-// frame sets Content-Length if it is known and allowed.
-func (x *exchange) frame(h http.Header, p reply) {
+// announced returns the content length that the response announces, or -1.
+func (x *exchange) announced(p reply) int64 {
 	switch {
 	case !hasContent(p.status):
-		frameEmpty(h, p.status)
-	case p.more || x.length >= 0:
+		return emptyLength(p)
+	case p.length >= 0 || p.more:
+		return p.length
 	case x.bodyless && p.content == "":
-	case x.bodyless || len(p.content) >= chunkThreshold || !x.q.http.ProtoAtLeast(1, 1):
-		setLength(h, len(p.content))
+		return -1
 	}
+	return int64(len(p.content))
 }
 
 // write writes the content of a reply.
@@ -339,13 +364,14 @@ func (x *exchange) write(p reply) (done bool, err error) {
 				logkey.Channel, x.channel, keyKey, "content-length", "declared", x.length)
 			return true, errAborted
 		}
-		n, err := io.WriteString(x.w, p.content)
-		x.written += int64(n)
-		x.flushed = false
-		if err != nil {
-			x.s.log.Debug("a response could not be written", logkey.Channel, x.channel, logkey.Error, err)
-			return true, errAborted
+		if len(p.content) > writePiece {
+			x.watch() // the client may not read it
 		}
+		x.flushed = false
+		if err := x.checkWrite(x.t.write(p.content)); err != nil {
+			return true, err
+		}
+		x.written += int64(len(p.content))
 	}
 	if p.more && !x.bodyless { // without a body the response is complete, and later parts are too late
 		return false, nil
@@ -370,17 +396,15 @@ func (x *exchange) checkLength(p reply) *problem {
 	return nil
 }
 
-// flush sends the bytes that net/http has buffered. It is called when the
+// flush sends the bytes that the transport holds back. It is called when the
 // mailbox is empty. It fails with errAborted if the client is gone.
 func (x *exchange) flush() error {
 	if x.status == 0 || x.flushed {
 		return nil
 	}
 	x.flushed = true
-	err := http.NewResponseController(x.w).Flush()
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		x.s.log.Debug("a response could not be written", logkey.Channel, x.channel, logkey.Error, err)
-		return errAborted
+	if err := x.checkWrite(x.t.flush()); err != nil {
+		return err
 	}
 	if x.silence != nil {
 		x.silence.Reset(silenceLimit)
@@ -388,14 +412,23 @@ func (x *exchange) flush() error {
 	return nil
 }
 
+// checkWrite turns the error of a write into errAborted.
+func (x *exchange) checkWrite(err error) error {
+	if err != nil {
+		x.s.log.Debug("a response could not be written", logkey.Channel, x.channel, logkey.Error, err)
+		return errAborted
+	}
+	return nil
+}
+
 // push pushes a resource to the client if the connection supports it.
 func (x *exchange) push(p push) {
-	pusher, ok := x.w.(http.Pusher)
+	pusher, ok := x.t.(interface{ push(push) error })
 	if !ok || p.target == "" {
 		return
 	}
-	x.dropForbidden(p.headers)
-	if err := pusher.Push(p.target, &http.PushOptions{Method: p.method, Header: p.headers}); err != nil {
+	p.headers = x.dropForbidden(p.headers)
+	if err := pusher.push(p); err != nil {
 		x.s.log.Debug("a server push failed", logkey.Channel, x.channel, logkey.Path, p.target, logkey.Error, err)
 	}
 }

@@ -1,10 +1,10 @@
 package httpfront
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 
+	"asgibox/httpfront/http1"
 	"asgibox/internal/logkey"
 )
 
@@ -15,21 +15,21 @@ import (
 var forbiddenHTTP2 = []string{"Keep-Alive", "Proxy-Connection", "Te", "Upgrade"}
 
 // dropForbidden removes the headers that HTTP/2 forbids and logs each name once.
-func (x *exchange) dropForbidden(h http.Header) {
-	if x.q.http.ProtoMajor != 2 {
-		return
+func (x *exchange) dropForbidden(list []http1.Header) []http1.Header {
+	if x.q.version != "2" {
+		return list
 	}
-	for _, name := range forbiddenHTTP2 {
-		values, ok := h[name]
-		if !ok || name == "Te" && !slices.ContainsFunc(values, func(v string) bool { return !strings.EqualFold(strings.TrimSpace(v), "trailers") }) {
-			continue
+	return slices.DeleteFunc(list, func(h http1.Header) bool {
+		i := slices.IndexFunc(forbiddenHTTP2, func(name string) bool { return strings.EqualFold(name, h.Name) })
+		if i < 0 || strings.EqualFold(h.Name, "te") && strings.EqualFold(h.Value, "trailers") {
+			return false
 		}
-		delete(h, name)
-		if x.s.firstDrop(name) {
+		if name := forbiddenHTTP2[i]; x.s.firstDrop(name) {
 			x.s.log.Warn("a response header was dropped because HTTP/2 forbids it; further ones are dropped silently",
 				"header", name, logkey.Channel, x.channel, logkey.Path, x.q.path)
 		}
-	}
+		return true
+	})
 }
 
 // firstDrop reports whether the server has not dropped this header before.

@@ -21,7 +21,7 @@ func TestRequestHasAllKeys(t *testing.T) {
 		want := fields(t, msg{
 			"reply_channel": m.Text("reply_channel"), "http_version": "1.1", "method": "POST", "scheme": "http",
 			"path": "/a b/é\ufffd", "query_string": []byte("x=%41&y"), "root_path": "/app",
-			"headers": []any{pair("host", "example.com"), pair("content-length", "5"), pair("x-a", "2"), pair("x-b", "1"), pair("x-b", "3")},
+			"headers": []any{pair("host", "example.com"), pair("x-b", "1"), pair("x-a", "2"), pair("x-b", "3"), pair("content-length", "5")},
 			"body":    []byte("hello"), "body_channel": nil,
 			"client": []any{"192.0.2.7", 4711}, "server": []any{"10.0.0.1", 80},
 		})

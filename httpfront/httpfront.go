@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/httpfront/http1"
 	"asgibox/internal/logkey"
 )
 
@@ -40,6 +40,7 @@ type Server struct {
 	unbind func()
 	bytes  atomic.Int64 // in all mailboxes
 	budget *budget
+	dates  http1.Dates
 
 	// The pools belong to a server because their contents belong to a synctest bubble.
 	timers  sync.Pool // of *time.Timer
@@ -50,7 +51,7 @@ type Server struct {
 	kill context.CancelFunc
 
 	mu       sync.Mutex // guards the rest
-	servers  map[*http.Server]struct{}
+	services map[*service]struct{}
 	stopping bool
 	dropped  map[string]bool // headers that HTTP/2 forbids and that were dropped
 	stopped  chan struct{}   // closed when Shutdown has finished
@@ -61,14 +62,14 @@ type Server struct {
 func New(layer asgi.Layer, opts Options) (*Server, error) {
 	set := layer.Settings()
 	s := &Server{
-		layer:   layer,
-		set:     set,
-		opts:    opts.withDefaults(set),
-		names:   newNames(),
-		conns:   newRegistry(),
-		servers: make(map[*http.Server]struct{}),
-		dropped: make(map[string]bool),
-		stopped: make(chan struct{}),
+		layer:    layer,
+		set:      set,
+		opts:     opts.withDefaults(set),
+		names:    newNames(),
+		conns:    newRegistry(),
+		services: make(map[*service]struct{}),
+		dropped:  make(map[string]bool),
+		stopped:  make(chan struct{}),
 	}
 	s.groups, _ = asgi.As[asgi.Groups](layer)
 	s.readers, _ = asgi.As[asgi.Readers](layer)
@@ -93,28 +94,6 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 // Sockets returns the number of open WebSockets, including those whose
 // handshake waits for a reply.
 func (s *Server) Sockets() int { return s.conns.openSockets() }
-
-// ServeHTTP serves one request or one WebSocket. It returns when the response
-// is written or the WebSocket is open. Other goroutines serve an open
-// WebSocket.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	started := time.Now()
-	q, err := s.newRequest(r)
-	if err != nil {
-		s.refuse(w, r, started, badRequest(err))
-		return
-	}
-	switch {
-	case len(r.RequestURI) > maxTarget:
-		s.refuse(w, r, started, refusedTarget)
-	case q.size > maxTarget, q.lines > maxLines:
-		s.refuse(w, r, started, refusedHeaders)
-	case wantsSocket(r):
-		s.serveSocket(w, q, started)
-	default:
-		s.serveRequest(w, q, started)
-	}
-}
 
 // cause returns a new unit of work with its own trace.
 func (s *Server) cause() *asgi.Cause { return asgi.NewCause(asgi.NewTrace()) }

@@ -3,7 +3,6 @@ package httpfront
 import (
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -36,8 +35,8 @@ func parseOrigins(list []string) (originList, error) {
 }
 
 // allows reports whether the request's origin may open a WebSocket.
-func (o originList) allows(r *http.Request) bool {
-	values := r.Header["Origin"]
+func (o originList) allows(q *request) bool {
+	values := q.values("origin")
 	if len(values) == 0 || o.all {
 		return true
 	}
@@ -51,7 +50,7 @@ func (o originList) allows(r *http.Request) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	return o.list[originText(u)] || sameHost(u, r.Host) || isLoopback(u.Hostname()) && isLoopback(hostname(r.Host))
+	return o.list[originText(u)] || sameHost(u, q.host) || isLoopback(u.Hostname()) && isLoopback(hostname(q.host))
 }
 
 // originText formats an origin without a default port.

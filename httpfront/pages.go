@@ -2,11 +2,12 @@ package httpfront
 
 import (
 	"html/template"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"asgibox/httpfront/http1"
 )
 
 // lingerTimeout is how long a refused client may continue to send its body.
@@ -17,11 +18,14 @@ type refusal struct {
 	status    int
 	title     string
 	advice    string
-	headers   [][2]string
+	headers   []http1.Header
 	closeConn bool // the connection must close
 
 	response *reply // replaces the page, if the application sent a response
 }
+
+// retrySoon tells the client when to try again.
+var retrySoon = []http1.Header{{Name: "Retry-After", Value: "1"}}
 
 var (
 	refusedTarget = refusal{status: http.StatusRequestURITooLong, title: "This address is too long",
@@ -29,15 +33,15 @@ var (
 	refusedHeaders = refusal{status: http.StatusRequestHeaderFieldsTooLarge, title: "The request headers are too long",
 		advice: "Target and headers together may have at most 64 KiB and 200 lines. In a browser, deleting the cookies of this site may help.", closeConn: true}
 	refusedStopping = refusal{status: http.StatusServiceUnavailable, title: "The server is shutting down",
-		advice: "Try again in a moment.", headers: [][2]string{{"Retry-After", "1"}}, closeConn: true}
+		advice: "Try again in a moment.", headers: retrySoon, closeConn: true}
 	refusedFull = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
 		advice:  "The queue of waiting requests is full. Try again in a moment. To serve more requests, add workers (--workers) or allow a longer queue (--capacity).",
-		headers: [][2]string{{"Retry-After", "1"}}, closeConn: true}
+		headers: retrySoon, closeConn: true}
 	refusedSlowBody = refusal{status: http.StatusRequestTimeout, title: "The request took too long to arrive",
 		advice: "The request body did not arrive in time. Try again.", closeConn: true}
 	refusedCrowded = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
 		advice:  "Too many request bodies are arriving at the same time. Try again in a moment. To receive more, allow more memory for them (--body-memory).",
-		headers: [][2]string{{"Retry-After", "1"}}, closeConn: true}
+		headers: retrySoon, closeConn: true}
 	refusedOrigin = refusal{status: http.StatusForbidden, title: "This page may not open a WebSocket here",
 		advice: "Its origin is not the server's own. To allow it, start the server with --allow-origin.", closeConn: true}
 	refusedDenied = refusal{status: http.StatusForbidden, title: "The application refused this WebSocket",
@@ -55,6 +59,19 @@ func badRequest(err error) refusal {
 		advice: sentence(err.Error()), closeConn: true}
 }
 
+// malformed returns the refusal of a request that http1 refuses.
+func malformed(e *http1.Error) refusal {
+	switch e.Status {
+	case http.StatusRequestURITooLong:
+		return refusedTarget
+	case http.StatusRequestHeaderFieldsTooLarge:
+		return refusedHeaders
+	}
+	f := badRequest(e)
+	f.status = e.Status
+	return f
+}
+
 func (s *Server) refusedBody() refusal {
 	return refusal{status: http.StatusRequestEntityTooLarge, title: "The request body is too long",
 		advice: "A request body may have at most " + itoa(s.opts.MaxBody) + " bytes (--max-body).", closeConn: true}
@@ -63,7 +80,7 @@ func (s *Server) refusedBody() refusal {
 func refusedTimeout(d time.Duration) refusal {
 	return refusal{status: http.StatusServiceUnavailable, title: "No response came in time",
 		advice:  "The application sent no response within " + d.String() + " (--http-timeout). Check that a worker is running that receives http.request and that its handler always sends a response.",
-		headers: [][2]string{{"Retry-After", "1"}}}
+		headers: retrySoon}
 }
 
 func refusedReply(problem string) refusal {
@@ -90,58 +107,39 @@ h1{font-size:1.5em;margin:0}p.s{color:#767676;margin:0}@media(prefers-color-sche
 <p class="s">{{.Status}}</p><h1>{{.Title}}</h1><p>{{.Advice}}</p></html>
 `))
 
-// write sends the refusal as a page to browsers and as text to other clients.
-func (f refusal) write(w http.ResponseWriter, r *http.Request) (written int64) {
-	if f.response != nil {
-		return f.response.write(w, r)
+// write sends the refusal, as a page to browsers and as text to other clients.
+// It returns the length of the content. If writing fails, the client is gone.
+func (f refusal) write(t transport, q *request) int64 {
+	p := f.response
+	if p == nil {
+		p = f.page(q)
 	}
+	if f.closeConn {
+		t.readBy(time.Now().Add(lingerTimeout)) // net/http reads the rest of the body until then
+	}
+	h := head{status: p.status, headers: p.headers, length: int64(len(p.content)), closeConn: f.closeConn}
+	if !hasContent(p.status) {
+		h.length = emptyLength(*p)
+	}
+	t.start(h)
+	if q.method == http.MethodHead || !hasContent(p.status) || t.write(p.content) != nil {
+		return 0
+	}
+	return int64(len(p.content))
+}
+
+// page returns the refusal as a response.
+func (f refusal) page(q *request) *reply {
 	var body strings.Builder
 	contentType := "text/plain; charset=utf-8"
-	if strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html") {
+	if strings.Contains(strings.Join(q.values("accept"), ","), "text/html") {
 		contentType = "text/html; charset=utf-8"
 		page.Execute(&body, struct{ Status, Title, Advice string }{f.statusLine(), f.title, f.advice})
 	} else {
 		body.WriteString(f.statusLine() + "\n" + f.title + ". " + f.advice + "\n")
 	}
-	h := w.Header()
-	clear(h)
-	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	h.Set("X-Content-Type-Options", "nosniff")
-	for _, pair := range f.headers {
-		h.Set(pair[0], pair[1])
-	}
-	if f.closeConn && r.ProtoMajor == 1 {
-		h.Set("Connection", "close")
-		// net/http reads the rest of the body until this deadline.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTimeout))
-	}
-	w.WriteHeader(f.status)
-	if r.Method == http.MethodHead {
-		return 0
-	}
-	n, _ := w.Write([]byte(body.String()))
-	return int64(n)
-}
-
-// write sends a complete response.
-func (p *reply) write(w http.ResponseWriter, r *http.Request) int64 {
-	h := w.Header()
-	h["Content-Type"] = nil
-	for name, values := range p.headers {
-		h[name] = values
-	}
-	content := p.content
-	if hasContent(p.status) {
-		setLength(h, len(content))
-	} else {
-		content = ""
-		frameEmpty(h, p.status)
-	}
-	h["Connection"] = []string{"close"}
-	w.WriteHeader(p.status)
-	n, _ := io.WriteString(w, content)
-	return int64(n)
+	headers := []http1.Header{{Name: "Content-Type", Value: contentType}, {Name: "X-Content-Type-Options", Value: "nosniff"}}
+	return &reply{status: f.status, headers: append(headers, f.headers...), content: body.String()}
 }
 
 func (f refusal) statusLine() string {
@@ -149,12 +147,14 @@ func (f refusal) statusLine() string {
 }
 
 // refuse refuses a request that has no exchange.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, started time.Time, f refusal) {
-	n := f.write(w, r)
+func (s *Server) refuse(t transport, q *request, f refusal) error {
+	n := f.write(t, q)
+	err := t.finish()
 	s.event(Event{
-		Kind: HTTP, Client: peerOf(r).client, Method: upper(r.Method), Target: r.RequestURI, Version: version(r),
-		Path: r.URL.Path, Status: f.status, Bytes: n, Duration: time.Since(started),
+		Kind: HTTP, Client: q.peer.client, Method: q.method, Target: q.uri, Version: q.version,
+		Path: q.path, Status: f.status, Bytes: n, Duration: time.Since(q.started),
 	})
+	return err
 }
 
 // refuse refuses the request of the exchange.
@@ -163,5 +163,5 @@ func (x *exchange) refuse(f refusal) {
 		f.closeConn = true
 	}
 	x.status = f.status
-	x.written = f.write(x.w, x.q.http)
+	x.written = f.write(x.t, x.q)
 }

@@ -15,15 +15,7 @@ import (
 type peer struct {
 	client, server any
 	secure         bool
-	saved          savedHeaders  // used only by the goroutine that serves HTTP/1
-	conn           net.Conn      // nil if the server is not configured by ConfigureServer
 	arriving       *atomic.Int64 // bytes that its arrivals hold without the budget
-}
-
-// lost reports whether the connection is known to have ended in both directions.
-func (p *peer) lost() bool {
-	c, ok := p.conn.(interface{ lost() bool })
-	return ok && c.lost()
 }
 
 type peerKey struct{}
@@ -31,13 +23,16 @@ type peerKey struct{}
 // withPeer stores the two ends of a connection in its context, because they are
 // the same for all its requests.
 func withPeer(ctx context.Context, c net.Conn, secure bool) context.Context {
-	return context.WithValue(ctx, peerKey{}, &peer{
+	return context.WithValue(ctx, peerKey{}, newPeer(c, secure))
+}
+
+func newPeer(c net.Conn, secure bool) *peer {
+	return &peer{
 		client:   endpoint(c.RemoteAddr()),
 		server:   endpoint(c.LocalAddr()),
 		secure:   secure,
-		conn:     c,
 		arriving: new(atomic.Int64),
-	})
+	}
 }
 
 // peerOf returns the ends of a request's connection. It also works in a server

@@ -110,10 +110,11 @@ func (g *registry) box(channel string) *mailbox {
 	return g.boxes[channel]
 }
 
-// timedOut remembers the channel of a request that timed out.
+// timedOut removes the channel of a request that timed out and remembers it.
 func (g *registry) timedOut(channel string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	delete(g.boxes, channel)
 	delete(g.late, g.lateRing[g.lateNext])
 	g.late[channel] = struct{}{}
 	g.lateRing[g.lateNext] = channel

@@ -3,19 +3,19 @@ package httpfront
 import (
 	"fmt"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/httpfront/http1"
 )
 
 // A reply is one parsed message to an HTTP request's reply channel.
 type reply struct {
-	status  int // zero if the message has none
-	headers http.Header
-	length  int64 // content-length, or -1
+	status  int            // zero if the message has none
+	headers []http1.Header // without content-length and transfer-encoding
+	length  int64          // content-length, or -1
 	content string
 	more    bool
 	abort   bool
@@ -27,7 +27,7 @@ type reply struct {
 // push without a target is invalid and ignored.
 type push struct {
 	target, method string
-	headers        http.Header
+	headers        []http1.Header
 }
 
 // A problem says why a reply cannot be sent.
@@ -96,53 +96,57 @@ func parseStatus(v any) (int, *problem) {
 	return int(n), nil
 }
 
-// parseHeaders converts a list of pairs to an http.Header.
-func parseHeaders(v any) (h http.Header, length int64, bad *problem) {
+// parseHeaders parses a list of pairs.
+func parseHeaders(v any) (h []http1.Header, length int64, bad *problem) {
 	list, ok := v.(asgi.List)
 	if !ok {
 		return nil, 0, wrongType(asgi.KeyHeaders, "a list", v)
 	}
-	h, length = make(http.Header, list.Len()), -1
+	h, length = make([]http1.Header, 0, list.Len()), -1
 	for i, item := range list.All() {
-		where := "headers[" + strconv.Itoa(i) + "]"
-		pair, ok := item.(asgi.List)
-		if !ok || pair.Len() != 2 {
-			return nil, 0, &problem{where, "not a list of a name and a value"}
-		}
-		name, bad := parseBytes(where+"[0]", pair.At(0))
-		if bad != nil {
-			return nil, 0, bad
-		}
-		value, bad := parseBytes(where+"[1]", pair.At(1))
-		if bad != nil {
-			return nil, 0, bad
-		}
-		if !validName(name) {
-			return nil, 0, &problem{where + "[0]", fmt.Sprintf("%.80q is not a header name", name)}
-		}
-		if !validValue(value) {
-			return nil, 0, &problem{where + "[1]", fmt.Sprintf("%.80q is not a header value: it must not contain control characters or line ends", value)}
-		}
-		value = strings.Trim(value, " \t") // HTTP/2 clients refuse spaces around a value (RFC 9113, 8.2.1)
-		key := textproto.CanonicalMIMEHeaderKey(name)
-		switch key {
-		case "Content-Length":
+		name, value, bad := parseHeader(item)
+		switch {
+		case bad != nil:
+		case strings.EqualFold(name, "content-length"):
 			n, err := strconv.ParseUint(value, 10, 63)
 			if err != nil || (length >= 0 && length != int64(n)) {
-				return nil, 0, &problem{where, fmt.Sprintf("content-length: %.80q is not a single number", value)}
+				bad = &problem{"", fmt.Sprintf("content-length: %.80q is not a single number", value)}
 			}
 			length = int64(n)
-			h[key] = []string{strconv.FormatInt(length, 10)}
-			continue
-		case "Transfer-Encoding":
+		case strings.EqualFold(name, "transfer-encoding"):
 			if !strings.EqualFold(value, "chunked") && !strings.EqualFold(value, "identity") {
-				return nil, 0, &problem{where, "transfer-encoding: only the server may set it"}
+				bad = &problem{"", "transfer-encoding: only the server may set it"}
 			}
-			continue
+		default:
+			h = append(h, http1.Header{Name: name, Value: value})
 		}
-		h[key] = append(h[key], value)
+		if bad != nil {
+			bad.key = "headers[" + strconv.Itoa(i) + "]" + bad.key
+			return nil, 0, bad
+		}
 	}
 	return h, length, nil
+}
+
+// parseHeader parses a pair. The key of its problem is relative to the pair.
+func parseHeader(v any) (name, value string, bad *problem) {
+	pair, ok := v.(asgi.List)
+	if !ok || pair.Len() != 2 {
+		return "", "", &problem{"", "not a list of a name and a value"}
+	}
+	if name, bad = parseBytes("[0]", pair.At(0)); bad != nil {
+		return "", "", bad
+	}
+	if value, bad = parseBytes("[1]", pair.At(1)); bad != nil {
+		return "", "", bad
+	}
+	switch {
+	case !http1.ValidName(name):
+		return "", "", &problem{"[0]", fmt.Sprintf("%.80q is not a header name", name)}
+	case !http1.ValidValue(value):
+		return "", "", &problem{"[1]", fmt.Sprintf("%.80q is not a header value: it must not contain control characters or line ends", value)}
+	}
+	return name, strings.Trim(value, " \t"), nil // HTTP/2 clients refuse spaces around a value (RFC 9113, 8.2.1)
 }
 
 // parsePush returns nil if d is not a valid request.
@@ -164,7 +168,6 @@ func parsePush(d asgi.Dict) *push {
 		if bad != nil {
 			return nil
 		}
-		h.Del("Host")
 		p.headers = h
 	}
 	return p
@@ -190,31 +193,6 @@ func parseBool(key string, v any) (bool, *problem) {
 func wrongType(key, want string, got any) *problem {
 	return &problem{key, "it must be " + want + ", not " + asgi.TypeName(got)}
 }
-
-// validName reports whether s is a header name: a token of RFC 9110.
-func validName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
-}
-
-func validValue(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-func setLength(h http.Header, n int) { h["Content-Length"] = []string{strconv.Itoa(n)} }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 

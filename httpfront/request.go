@@ -1,43 +1,33 @@
 package httpfront
 
 import (
-	"net/http"
-
-	"asgibox/internal/guard"
+	"time"
 )
 
 // A request holds the parts of an HTTP request that HTTP and WebSocket messages
 // share.
 type request struct {
 	target
-	http     *http.Request
-	peer     *peer
-	rootPath string
-	headers  any // a list of pairs of byte strings
-	size     int // approximate bytes of target and headers on the wire
-	lines    int // number of header lines
+	*headerSet
+	started time.Time
+	method  string // in upper case
+	uri     string // the target as sent
+	version string // "1.0", "1.1" or "2"
+	host    string
+	length  int64 // of the body, -1 if unknown
+	size    int   // of the head, about
 }
 
-// newRequest parses a request. Its errors are caused by the client.
-func (s *Server) newRequest(r *http.Request) (*request, error) {
-	t, err := parseTarget(r)
-	if err != nil {
-		return nil, err
+// serve serves a request. It fails with errAborted if the client must not get a
+// response, or not the rest of it.
+func (s *Server) serve(t transport, q *request) (err error) {
+	if q.target, err = parseTarget(q.method, q.uri); err != nil {
+		return s.refuse(t, q, badRequest(err))
 	}
-	conn := peerOf(r)
-	q := &request{target: t, http: r, peer: conn, rootPath: s.opts.RootPath}
-	if s.opts.ProxyHeaders {
-		q.peer = forwarded(r.Header, q.peer)
-		if v := r.Header.Get(headerRootPath); v != "" {
-			if q.rootPath, err = decodePath(v); err != nil {
-				q.rootPath = validText(v)
-			}
-			r.Header.Del(headerRootPath)
-		}
+	if q.socket && q.version != "2" {
+		return s.serveSocket(t, q)
 	}
-	guard.RemoveCookie(r.Header) // the application and recordings must not get the token of the control server
-	q.size = len(r.Method) + len(r.RequestURI) + len(r.Proto) + 4
-	return q, q.collectHeaders(conn)
+	return s.serveRequest(t, q)
 }
 
 // usualHead is how much memory the head of a request may use outside of the
@@ -46,23 +36,23 @@ const usualHead = 8 << 10
 
 // headMemory returns the approximate memory of the head, in bytes, without the
 // usual part.
-func (q *request) headMemory() int64 { return max(0, int64(2*q.size+256*q.lines)-usualHead) }
+func (q *request) headMemory() int64 { return max(0, int64(2*q.size+256*len(q.fields))-usualHead) }
 
 // httpVersion returns a text. Like the methods below it returns constants, which
 // can be stored in an interface without an allocation.
 func (q *request) httpVersion() any {
-	switch {
-	case q.http.ProtoMajor == 2:
+	switch q.version {
+	case "2":
 		return "2"
-	case q.http.ProtoMajor == 1 && q.http.ProtoMinor == 0:
+	case "1.0":
 		return "1.0"
 	}
 	return "1.1"
 }
 
-// method returns the method in upper case.
-func (q *request) method() any {
-	switch m := upper(q.http.Method); m {
+// methodValue returns the method.
+func (q *request) methodValue() any {
+	switch q.method {
 	case "GET":
 		return "GET"
 	case "POST":
@@ -75,9 +65,8 @@ func (q *request) method() any {
 		return "DELETE"
 	case "OPTIONS":
 		return "OPTIONS"
-	default:
-		return m
 	}
+	return q.method
 }
 
 func (q *request) httpScheme() any {

@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"log/slog"
 	"maps"
 	"net"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"asgibox/asgi"
@@ -28,7 +26,8 @@ const abortTimeout = time.Second
 // is its handler or is mounted in its handler: the size of headers, the time
 // for headers, and the time limit for clients that stop reading. It also makes
 // net/http pass OPTIONS * to the handler. It does not set the handler. Only
-// [Server.Serve] also rejects the HTTP/1 framing errors that net/http accepts.
+// [Server.Serve] reads HTTP/1 itself: it keeps the order of headers and rejects framing
+// errors that net/http accepts.
 func ConfigureServer(h *http.Server) {
 	h.ReadHeaderTimeout = headerTimeout
 	h.IdleTimeout = idleTimeout
@@ -56,24 +55,13 @@ func ConfigureServer(h *http.Server) {
 // called, and returns when all connections have ended. If a listener fails,
 // Serve shuts the server down and returns the error.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
-	conns := &connSet{open: make(map[net.Conn]struct{})}
-	h := &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
-	ConfigureServer(h)
-	h.Protocols = s.protocols()
-	h.ConnState = conns.track
-	h.RegisterOnShutdown(conns.closeUnused)
-	defer conns.all.Wait()
-	if !s.add(h) {
-		for _, l := range listeners {
-			l.Close()
-		}
+	v := newService(s, listeners)
+	defer v.wait()
+	failed := v.start()
+	if !s.add(v) {
+		v.stop()
+		v.close()
 		return http.ErrServerClosed
-	}
-	var accepting sync.WaitGroup
-	defer accepting.Wait()
-	failed := make(chan error, len(listeners))
-	for _, l := range listeners {
-		accepting.Go(func() { failed <- s.serveOn(h, l) })
 	}
 	var err error
 	select {
@@ -89,63 +77,13 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	return errors.Join(err, s.Shutdown(grace))
 }
 
-// A connSet holds the connections of one http.Server.
-type connSet struct {
-	all  sync.WaitGroup
-	mu   sync.Mutex // guards the rest
-	open map[net.Conn]struct{}
-}
-
-// track is the ConnState callback of the http.Server.
-func (k *connSet) track(c net.Conn, state http.ConnState) {
-	if state == http.StateActive || state == http.StateIdle {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if state == http.StateNew {
-		k.all.Add(1)
-		k.open[c] = struct{}{}
-		return
-	}
-	delete(k.open, c)
-	k.all.Done()
-}
-
-// closeUnused closes the connections on which nothing has arrived yet. Browsers
-// open such connections in advance. net/http would wait five seconds for each.
-func (k *connSet) closeUnused() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for c := range k.open {
-		if f, ok := c.(interface{ unused() bool }); ok && f.unused() {
-			c.Close()
-		}
-	}
-}
-
-func (s *Server) serveOn(h *http.Server, l net.Listener) error {
-	if s.opts.TLS != nil {
-		return h.Serve(newTLSListener(l, s.opts.TLS, s.log))
-	}
-	return h.Serve(framedListener{l})
-}
-
-func (s *Server) protocols() *http.Protocols {
-	p := new(http.Protocols)
-	p.SetHTTP1(true)
-	p.SetHTTP2(s.opts.TLS != nil)
-	p.SetUnencryptedHTTP2(s.opts.H2C)
-	return p
-}
-
-func (s *Server) add(h *http.Server) bool {
+func (s *Server) add(v *service) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
 		return false
 	}
-	s.servers[h] = struct{}{}
+	s.services[v] = struct{}{}
 	return true
 }
 
@@ -157,7 +95,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.stopping
 	s.stopping = true
-	servers := slices.Collect(maps.Keys(s.servers))
+	services := slices.Collect(maps.Keys(s.services))
 	s.mu.Unlock()
 	if !first {
 		<-s.stopped
@@ -167,7 +105,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.conns.drain() {
 		c.end(ending{asgi.CloseGoingAway, "the server is shutting down", byServer})
 	}
-	err := s.waitIdle(ctx, servers)
+	err := s.waitIdle(ctx, services)
 	s.kill()
 	s.unbind()
 	return err
@@ -175,13 +113,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // waitIdle waits until no connection is left. When the context is done it
 // aborts the remaining ones.
-func (s *Server) waitIdle(ctx context.Context, servers []*http.Server) error {
-	idle := make(chan error, len(servers))
-	for _, h := range servers {
-		go func() { idle <- h.Shutdown(ctx) }()
+func (s *Server) waitIdle(ctx context.Context, services []*service) error {
+	idle := make(chan error, len(services))
+	for _, v := range services {
+		go func() { idle <- v.shutdown(ctx) }()
 	}
 	var err error
-	for range servers {
+	for range services {
 		err = errors.Join(err, <-idle)
 	}
 	select {
@@ -199,8 +137,8 @@ func (s *Server) waitIdle(ctx context.Context, servers []*http.Server) error {
 	case <-s.conns.empty:
 	case <-last.C:
 	}
-	for _, h := range servers {
-		h.Close()
+	for _, v := range services {
+		v.close()
 	}
 	<-s.conns.empty
 	return context.Cause(ctx)

@@ -27,17 +27,16 @@ var (
 	errEscape   = errors.New("the path contains a % that is not followed by two hexadecimal digits")
 )
 
-// parseTarget parses the request target as the client sent it, because
-// net/http's URL loses bytes that the application may want.
-func parseTarget(r *http.Request) (target, error) {
-	raw := r.RequestURI
+// parseTarget parses the request target as the client sent it, because a URL of
+// net/http loses bytes that the application may want.
+func parseTarget(method, raw string) (target, error) {
 	for i := range len(raw) {
 		if raw[i] >= utf8.RuneSelf {
 			return target{}, errNotASCII
 		}
 	}
 	path, query, _ := strings.Cut(raw, "?")
-	path, err := originForm(r.Method, path)
+	path, err := originForm(method, path)
 	if err != nil {
 		return target{}, err
 	}

@@ -1,114 +1,46 @@
 package httpfront
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
-	"log/slog"
-	"net"
-	"sync"
 	"time"
 
+	"asgibox/httpfront/http1"
 	"asgibox/internal/logkey"
 )
 
-// How often and how soon a listener tries again after an error.
-const (
-	acceptTries = 100
-	acceptPause = 100 * time.Millisecond
-)
-
-// A tlsListener completes the TLS handshake before it returns a connection. An
-// HTTP/1 connection can then be wrapped like a plain one (see framedConn), and
-// an HTTP/2 connection is the *tls.Conn that net/http expects.
-type tlsListener struct {
-	net.Listener
-	config *tls.Config
-	log    *slog.Logger
-
-	ctx        context.Context
-	cancel     context.CancelFunc
-	conns      chan net.Conn
-	failed     chan error
-	start      sync.Once
-	handshakes sync.WaitGroup
-}
-
-func newTLSListener(l net.Listener, config *tls.Config, log *slog.Logger) *tlsListener {
-	config = config.Clone()
-	config.NextProtos = []string{"h2", "http/1.1"}
-	t := &tlsListener{Listener: l, config: config, log: log, conns: make(chan net.Conn), failed: make(chan error, 1)}
-	t.ctx, t.cancel = context.WithCancel(context.Background())
-	return t
-}
-
-func (t *tlsListener) Accept() (net.Conn, error) {
-	t.start.Do(func() {
-		t.handshakes.Add(1)
-		go t.accept()
-	})
-	select {
-	case c := <-t.conns:
-		return c, nil
-	case err := <-t.failed:
-		t.failed <- err
-		return nil, err
+// open prepares a new connection. It returns false if the connection needs no
+// service here: the TLS handshake failed, or net/http serves it because it uses
+// HTTP/2.
+func (c *conn) open() bool {
+	c.headBy = time.Now().Add(headerTimeout)
+	c.peer = newPeer(c.raw, c.service.tls != nil)
+	if c.service.tls != nil && !c.secure() {
+		return false
 	}
+	c.in = http1.NewReader(c, headLimits)
+	return true
 }
 
-// Close closes the listener and returns when no handshake is running.
-func (t *tlsListener) Close() error {
-	err := t.Listener.Close()
-	t.cancel()
-	t.handshakes.Wait()
-	return err
-}
-
-// accept continues after temporary errors, such as too many open files.
-func (t *tlsListener) accept() {
-	defer t.handshakes.Done()
-	for failures := 0; ; {
-		c, err := t.Listener.Accept()
-		if err == nil {
-			failures = 0
-			t.handshakes.Add(1)
-			go t.handshake(c)
-			continue
-		}
-		if failures++; errors.Is(err, net.ErrClosed) || failures > acceptTries {
-			t.failed <- err
-			return
-		}
-		t.log.Warn("could not accept a connection", logkey.Error, err)
-		select {
-		case <-time.After(acceptPause):
-		case <-t.ctx.Done():
-		}
-	}
-}
-
-func (t *tlsListener) handshake(raw net.Conn) {
-	defer t.handshakes.Done()
-	ctx, cancel := context.WithTimeout(t.ctx, headerTimeout)
-	defer cancel()
-	c := tls.Server(raw, t.config)
-	if err := c.HandshakeContext(ctx); err != nil {
-		t.log.Debug("a TLS handshake failed", logkey.Client, raw.RemoteAddr(), logkey.Error, err)
+// secure completes the TLS handshake.
+func (c *conn) secure() bool {
+	secured := tls.Server(c.raw, c.service.tls)
+	c.raw.SetDeadline(c.headBy)
+	if err := secured.Handshake(); err != nil {
+		c.s.log.Debug("a TLS handshake failed", logkey.Client, endpointString(c.peer.client), logkey.Error, err)
 		var plain tls.RecordHeaderError
 		if errors.As(err, &plain) && plain.Conn != nil {
-			io.WriteString(raw, "HTTP/1.0 400 Bad Request\r\n\r\nThis port uses HTTPS: the address must start with https://\n")
+			io.WriteString(c.raw, "HTTP/1.0 400 Bad Request\r\n\r\nThis port uses HTTPS: the address must start with https://\n")
 		}
-		raw.Close()
-		return
+		c.raw.Close()
+		return false
 	}
-	var out net.Conn = c
-	if c.ConnectionState().NegotiatedProtocol != "h2" {
-		out = &framedTLSConn{framedConn: framedConn{Conn: c}, tls: c}
+	c.raw.SetDeadline(time.Time{})
+	if secured.ConnectionState().NegotiatedProtocol == "h2" {
+		c.handOver(secured)
+		return false
 	}
-	select {
-	case t.conns <- out:
-	case <-t.ctx.Done():
-		raw.Close()
-	}
+	c.net = secured
+	return true
 }

@@ -10,40 +10,36 @@ import (
 	"strings"
 
 	"github.com/coder/websocket"
+
+	"asgibox/httpfront/http1"
 )
 
-// wantsSocket reports whether a request asks for a WebSocket, even if in a
-// wrong way.
-func wantsSocket(r *http.Request) bool {
-	return r.ProtoMajor == 1 && len(r.Header["Upgrade"]) > 0 && hasToken(r.Header["Upgrade"], "websocket")
-}
-
 // checkUpgrade checks a handshake before it is sent to the application.
-func checkUpgrade(r *http.Request) (refusal, bool) {
-	fail := func(status int, what string, headers ...[2]string) (refusal, bool) {
+func checkUpgrade(q *request) (refusal, bool) {
+	fail := func(status int, what string, headers ...http1.Header) (refusal, bool) {
 		return refusal{status: status, title: "This is not a WebSocket handshake", advice: what, headers: headers, closeConn: true}, false
 	}
-	keys := r.Header["Sec-Websocket-Key"]
-	versions := r.Header["Sec-Websocket-Version"]
+	keys := q.values("sec-websocket-key")
+	versions := q.values("sec-websocket-version")
 	switch {
-	case r.Method != http.MethodGet:
-		return fail(http.StatusMethodNotAllowed, "A WebSocket handshake must use GET.", [2]string{"Allow", "GET"})
-	case !r.ProtoAtLeast(1, 1):
+	case q.method != http.MethodGet:
+		return fail(http.StatusMethodNotAllowed, "A WebSocket handshake must use GET.", http1.Header{Name: "Allow", Value: "GET"})
+	case q.version == "1.0":
 		return fail(http.StatusBadRequest, "A WebSocket handshake must use HTTP/1.1.")
-	case !hasToken(r.Header["Connection"], "upgrade"):
+	case !hasToken(q.values("connection"), "upgrade"):
 		return fail(http.StatusBadRequest, `The header "Connection: Upgrade" is missing. If there is a proxy, it must forward Upgrade and Connection.`)
 	case len(versions) != 1 || strings.TrimSpace(versions[0]) != "13":
-		return fail(http.StatusBadRequest, "Only version 13 of the protocol is used: Sec-WebSocket-Version: 13.", [2]string{"Sec-WebSocket-Version", "13"})
+		return fail(http.StatusBadRequest, "Only version 13 of the protocol is used: Sec-WebSocket-Version: 13.", http1.Header{Name: "Sec-WebSocket-Version", Value: "13"})
 	case len(keys) != 1 || !validKey(keys[0]):
 		return fail(http.StatusBadRequest, "The request must have one Sec-WebSocket-Key: 16 bytes in base64.")
-	case r.ContentLength != 0:
+	case q.length != 0:
 		return fail(http.StatusBadRequest, "A WebSocket handshake must not have a body.")
-	case strings.IndexByte(r.RequestURI, '#') >= 0:
+	case strings.IndexByte(q.uri, '#') >= 0:
 		return fail(http.StatusBadRequest, "A WebSocket address must not have a fragment (#).")
 	}
-	offered := tokens(r.Header["Sec-Websocket-Protocol"])
+	offered := tokens(q.values("sec-websocket-protocol"))
 	for i, name := range offered {
-		if !validName(name) || slices.Contains(offered[:i], name) {
+		if !http1.ValidName(name) || slices.Contains(offered[:i], name) {
 			return fail(http.StatusBadRequest, "Sec-WebSocket-Protocol must be a list of different names.")
 		}
 	}
@@ -86,15 +82,11 @@ func hasToken(values []string, token string) bool {
 // upgrade accepts a handshake. The 101 response stays on the corked wire until
 // the first flush.
 func (c *socket) upgrade(protocol string) error {
-	conn, rw, err := http.NewResponseController(c.w).Hijack()
+	conn, early, err := c.t.hijack()
 	if err != nil {
 		return err
 	}
-	c.wire = &wire{Conn: unframed(conn), corked: true}
-	if n := rw.Reader.Buffered(); n > 0 {
-		c.wire.early = make([]byte, n)
-		rw.Read(c.wire.early)
-	}
+	c.wire = &wire{Conn: conn, early: early, corked: true}
 	opts := &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // serveSocket has checked the origin
 		OnPingReceived:     c.onPing,
@@ -121,14 +113,13 @@ func (c *socket) upgrade(protocol string) error {
 // handshakeRequest returns the parts of the request that the WebSocket library
 // needs.
 func (c *socket) handshakeRequest(protocol string) *http.Request {
-	in := c.q.http
 	h := http.Header{
 		"Connection":            {"Upgrade"},
 		"Upgrade":               {"websocket"},
 		"Sec-Websocket-Version": {"13"},
-		"Sec-Websocket-Key":     {strings.TrimSpace(in.Header.Get("Sec-WebSocket-Key"))},
+		"Sec-Websocket-Key":     {strings.TrimSpace(c.q.get("sec-websocket-key"))},
 	}
-	if ext := in.Header["Sec-Websocket-Extensions"]; ext != nil {
+	if ext := c.q.values("sec-websocket-extensions"); ext != nil {
 		h["Sec-Websocket-Extensions"] = ext
 	}
 	if protocol != "" {

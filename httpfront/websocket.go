@@ -37,7 +37,7 @@ type socket struct {
 	traffic  traffic
 
 	// Used only during the handshake.
-	w      http.ResponseWriter
+	t      transport
 	q      *request
 	wakeup chan struct{}
 
@@ -75,52 +75,51 @@ const (
 
 // serveSocket serves a handshake. It returns when the socket is accepted or has
 // ended.
-func (s *Server) serveSocket(w http.ResponseWriter, q *request, started time.Time) {
-	r := q.http
-	if f, ok := checkUpgrade(r); !ok {
-		s.refuse(w, r, started, f)
-		return
+func (s *Server) serveSocket(t transport, q *request) error {
+	if f, ok := checkUpgrade(q); !ok {
+		return s.refuse(t, q, f)
 	}
-	if !s.origins.allows(r) {
+	if !s.origins.allows(q) {
 		s.log.Warn("a WebSocket from another origin was refused; to allow it, use --allow-origin",
-			"origin", r.Header.Get("Origin"), "host", r.Host, logkey.Path, q.path, logkey.Client, endpointString(q.peer.client))
-		s.refuse(w, r, started, refusedOrigin)
-		return
+			"origin", q.get("origin"), "host", q.host, logkey.Path, q.path, logkey.Client, endpointString(q.peer.client))
+		return s.refuse(t, q, refusedOrigin)
 	}
 	c := &socket{
-		s: s, channel: s.names.next(s.prefix), path: q.path, target: r.RequestURI, client: q.peer.client,
-		started: started, w: w, q: q, wakeup: make(chan struct{}, 1),
+		s: s, channel: s.names.next(s.prefix), path: q.path, target: q.uri, client: q.peer.client,
+		started: q.started, t: t, q: q, wakeup: make(chan struct{}, 1),
 	}
 	c.channelValue, c.pathValue = c.channel, c.path
-	c.offered = tokens(r.Header["Sec-Websocket-Protocol"])
+	c.offered = tokens(q.values("sec-websocket-protocol"))
 	c.protocol = s.selectProtocol(c.offered)
 	c.box.owner, c.box.total = c, &s.bytes
 	if !s.conns.add(c.channel, &c.box, c) {
-		s.refuse(w, r, started, refusedStopping)
-		return
+		return s.refuse(t, q, refusedStopping)
 	}
-	c.handshake()
+	return c.handshake()
 }
 
-// handshake sends websocket.connect and waits for the reply.
-func (c *socket) handshake() {
+// handshake sends websocket.connect and waits for the reply. It fails with
+// errAborted if the client is gone.
+func (c *socket) handshake() error {
 	cause := c.s.cause()
 	c.trace = cause.Trace()
 	m, err := c.connectMessage()
 	if err == nil {
-		err = c.s.layer.Send(c.q.http.Context(), cause, asgi.WebSocketConnect, m, asgi.Volatile)
+		err = c.s.layer.Send(c.t.context(), cause, asgi.WebSocketConnect, m, asgi.Volatile)
 	}
 	if err != nil {
 		c.refuseConnect(err)
 		c.discard()
-		return
+		return c.t.finish()
 	}
 	c.event(SocketConnecting, 0)
+	c.t.watch(c, 0)
 	p, f := c.waitForReply()
+	c.t.unwatch()
 	if f == nil {
 		if err = c.upgrade(c.protocolFor(p)); err == nil {
 			c.detach(p)
-			return
+			return nil
 		}
 		c.s.log.Warn("a WebSocket was accepted but could not be opened", logkey.Channel, c.channel, logkey.Path, c.path, logkey.Error, err)
 		if errors.Is(err, http.ErrNotSupported) {
@@ -132,14 +131,18 @@ func (c *socket) handshake() {
 	case f.status == 0: // the client is gone
 		c.event(SocketDisconnected, asgi.CloseLost)
 	default:
-		f.write(c.w, c.q.http)
+		f.write(c.t, c.q)
 		c.event(SocketRefused, f.status)
 	}
 	c.finish(asgi.CloseLost)
 	if f != nil && f.status == 0 {
-		panic(http.ErrAbortHandler) // stops net/http from sending a 200
+		return errAborted
 	}
+	return c.t.finish()
 }
+
+// watching does nothing: a handshake always checks whether its client has left.
+func (c *socket) watching() {}
 
 func (c *socket) connectMessage() (asgi.Message, error) {
 	q := c.q
@@ -167,7 +170,7 @@ func (c *socket) refuseConnect(err error) {
 	default:
 		c.s.log.Error("a WebSocket handshake could not be sent", logkey.Path, c.path, logkey.Error, err)
 	}
-	f.write(c.w, c.q.http)
+	f.write(c.t, c.q)
 	c.event(SocketRefused, f.status)
 }
 
@@ -195,7 +198,7 @@ func (c *socket) waitForReply() (socketReply, *refusal) {
 		}
 		select {
 		case <-c.wakeup:
-		case <-c.q.http.Context().Done():
+		case <-c.t.left():
 			return socketReply{}, &refusal{}
 		case <-c.s.life.Done():
 			return socketReply{}, &refusedStopping
@@ -244,7 +247,7 @@ func (p socketReply) refusal() *refusal {
 	if p.response == nil {
 		return &refusedDenied
 	}
-	return &refusal{status: p.response.status, response: p.response}
+	return &refusal{status: p.response.status, response: p.response, closeConn: true}
 }
 
 // protocolFor returns the sub-protocol that the application selected. If it
@@ -271,7 +274,7 @@ func (c *socket) detach(first socketReply) {
 	c.life, c.endLife = context.WithCancel(c.s.life)
 	c.arrival = c.s.budget.arrival(c, c.q.peer.arriving, Forever)
 	c.arrival.counted, c.wire.heard = true, c.arrival.heard
-	c.w, c.q, c.offered = nil, nil, nil
+	c.t, c.q, c.offered = nil, nil, nil
 	c.seen.Store(time.Now().UnixNano())
 	c.open.Store(true)
 	c.startHeartbeat()

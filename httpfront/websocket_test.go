@@ -18,8 +18,8 @@ func TestConnectHasAllKeys(t *testing.T) {
 			"reply_channel": m.Text("reply_channel"), "http_version": "1.1", "scheme": "ws", "path": "/ws",
 			"query_string": []byte("a=b"), "root_path": "/app", "order": 0,
 			"headers": []any{
-				pair("host", "h"), pair("connection", "keep-alive, Upgrade"), pair("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-				pair("sec-websocket-version", "13"), pair("upgrade", "websocket"), pair("x-a", "1"), pair("x-a", "2"),
+				pair("host", "h"), pair("upgrade", "websocket"), pair("connection", "keep-alive, Upgrade"), pair("sec-websocket-version", "13"),
+				pair("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="), pair("x-a", "1"), pair("x-a", "2"),
 			},
 			"client": []any{"192.0.2.7", 4711}, "server": []any{"10.0.0.1", 80},
 		})

@@ -18,28 +18,14 @@ func holdsToken(name string) bool {
 	return ok && (rest == "" || rest[0] == '_')
 }
 
-// RemoveCookie removes the cookies with tokens of control servers from the headers
-// of a request to another server.
-func RemoveCookie(h http.Header) {
-	lines := h["Cookie"]
-	if !strings.Contains(strings.Join(lines, ";"), cookieName) {
-		return
+// RemoveCookie removes the cookies with tokens of control servers from the value
+// of a Cookie header of a request to another server.
+func RemoveCookie(header string) string {
+	if !strings.Contains(header, cookieName) {
+		return header
 	}
 	var left []string
-	for _, line := range lines {
-		if line = withoutToken(line); line != "" {
-			left = append(left, line)
-		}
-	}
-	h["Cookie"] = left
-	if left == nil {
-		delete(h, "Cookie")
-	}
-}
-
-func withoutToken(line string) string {
-	var left []string
-	for pair := range strings.SplitSeq(line, ";") {
+	for pair := range strings.SplitSeq(header, ";") {
 		if name, _, _ := strings.Cut(pair, "="); !holdsToken(name) {
 			left = append(left, pair)
 		}

@@ -1,0 +1,290 @@
+package httpfront
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"asgibox/httpfront/http1"
+	"asgibox/internal/logkey"
+)
+
+// headLimits are the limits of the head of an HTTP/1 request.
+var headLimits = http1.Limits{Target: maxTarget, Head: maxTarget, Lines: maxLines}
+
+// States of a conn. Shutdown closes an idle conn at once.
+const (
+	connIdle int32 = iota // no part of a request has arrived
+	connBusy
+	connClosed
+)
+
+// A conn is an HTTP/1 connection. One goroutine serves its requests, one after
+// the other. It is the transport of each of them.
+type conn struct {
+	s       *Server
+	service *service
+	raw     net.Conn
+	net     net.Conn // raw, or TLS over it
+	state   atomic.Int32
+	peer    *peer
+
+	in        *http1.Reader
+	request   *http1.Request // the current one
+	headerSet *headerSet     // of the current request
+	phase     phase
+	started   time.Time // when the first byte of the current request arrived
+	headBy    time.Time // when the whole head must have arrived
+	served    bool      // a request has been served
+	continued bool      // 100 (Continue) was sent
+	hijacked  bool
+
+	head http1.Head // of the current response
+	out  *[]byte    // bytes of the response that have not been written
+
+	watcher   watcher     // nil while there is no watch
+	timer     *time.Timer // starts watchInput
+	watchDone chan struct{}
+	gone      chan struct{} // closed when the client has closed its sending half or the connection has ended
+
+	mu         sync.Mutex // guards the rest
+	wanted     time.Time  // read deadline for the next read
+	deadline   time.Time  // read deadline that is set
+	extended   time.Time  // when the write deadline was last set
+	halfClosed bool       // the client has closed its sending half
+	broken     bool       // reading has failed, and not because of that or of a time limit
+}
+
+// A phase says what a conn reads.
+type phase uint8
+
+const (
+	waiting phase = iota // for the first byte of a request
+	inHead
+	inBody // or what comes while a request is served
+)
+
+func newConn(v *service, c net.Conn) *conn {
+	return &conn{s: v.s, service: v, raw: c, net: c, gone: make(chan struct{}), watchDone: make(chan struct{}, 1)}
+}
+
+// serve serves requests until the connection ends.
+func (c *conn) serve() {
+	defer c.service.remove(c)
+	defer c.recoverPanic()
+	if !c.open() {
+		return
+	}
+	for c.next() {
+	}
+	if !c.hijacked {
+		c.net.Close()
+	}
+}
+
+// recoverPanic closes a connection whose goroutine panics. Others continue.
+func (c *conn) recoverPanic() {
+	if v := recover(); v != nil {
+		c.s.log.Error("a connection was aborted: its goroutine panicked", logkey.Client, endpointString(c.peer.client), logkey.Error, v, "stack", string(debug.Stack()))
+		c.net.Close()
+	}
+}
+
+// next serves the next request. It reports whether another one may follow.
+func (c *conn) next() (more bool) {
+	c.phase = waiting
+	if c.in.Buffered() > 0 && !c.startHead() {
+		return false
+	}
+	r, err := c.in.Next()
+	c.phase = inBody
+	c.request = r
+	var bad *http1.Error
+	switch {
+	case err == nil:
+	case errors.Is(err, http1.ErrHTTP2) && c.service.http2 != nil && c.s.opts.H2C:
+		c.handOver(&earlyConn{c.net, c.in.Take()})
+		return false
+	case errors.Is(err, http1.ErrHTTP2):
+		c.request, bad = &http1.Request{}, &http1.Error{Status: 505, Reason: "this server does not speak HTTP/2 here"}
+	case !errors.As(err, &bad):
+		return false
+	}
+	c.readBy(time.Time{})
+	c.continued = false
+	q := c.newRequest()
+	if bad != nil {
+		err = c.s.refuse(c, q, malformed(bad))
+	} else {
+		err = c.s.serve(c, q)
+	}
+	return c.done(err)
+}
+
+// newRequest returns the current request in the form that all transports share.
+func (c *conn) newRequest() *request {
+	r := c.request
+	if !r.Repeated || c.headerSet == nil {
+		c.headerSet = c.s.newHeaderSet(r.Headers, c.peer)
+	}
+	c.headerSet.fields = r.Headers
+	version := "1.1"
+	if r.Minor == 0 {
+		version = "1.0"
+	}
+	return &request{
+		headerSet: c.headerSet, started: c.started, method: upper(r.Method), uri: r.Target, version: version,
+		host: r.Host, length: r.Length, size: r.Size,
+	}
+}
+
+// done ends a request. It reports whether another one may follow.
+func (c *conn) done(err error) (more bool) {
+	c.served = true
+	switch {
+	case c.hijacked:
+		return false
+	case err != nil:
+		return false
+	case c.head.Close:
+		c.state.Store(connIdle)
+		if !c.in.BodyDone() && !c.service.stopping.Load() {
+			c.linger()
+		}
+		return false
+	}
+	c.state.Store(connIdle)
+	return !c.service.stopping.Load()
+}
+
+// linger ends a connection whose client may still be sending. If the connection
+// were closed at once, the system would reset it, and the client might not get
+// the response.
+func (c *conn) linger() {
+	half, ok := c.net.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
+	io.Copy(io.Discard, c.net)
+}
+
+// Read reads from the connection. The parser calls it.
+func (c *conn) Read(p []byte) (int, error) {
+	c.limitRead()
+	n, err := c.net.Read(p)
+	if err != nil {
+		c.readFailed(err)
+	}
+	if n > 0 && c.phase == waiting && !c.startHead() {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// startHead notes that the head of a request has begun to arrive. It returns
+// false if the connection was closed.
+func (c *conn) startHead() bool {
+	c.phase = inHead
+	c.started = time.Now()
+	if c.served {
+		c.headBy = c.started.Add(headerTimeout)
+	}
+	return c.state.CompareAndSwap(connIdle, connBusy)
+}
+
+// limitRead sets the read deadline if it must change. While the conn waits for a
+// request, a deadline that is a little early will do, because setting one costs
+// more than most reads.
+func (c *conn) limitRead() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.phase {
+	case waiting:
+		if !c.served {
+			c.wanted = c.headBy
+			break
+		}
+		const moment = idleTimeout / 20
+		now := time.Now()
+		if left := c.deadline.Sub(now); left > idleTimeout-moment && left <= idleTimeout {
+			return
+		}
+		c.wanted = now.Add(idleTimeout)
+	case inHead:
+		c.wanted = c.headBy
+	}
+	if !c.deadline.Equal(c.wanted) {
+		c.deadline = c.wanted
+		c.net.SetReadDeadline(c.wanted)
+	}
+}
+
+// readFailed notes why reading has failed.
+func (c *conn) readFailed(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.halfClosed || c.broken {
+		return
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		c.halfClosed = true
+		c.net.SetWriteDeadline(time.Now().Add(silenceLimit)) // for a write that is running
+	} else {
+		c.broken = true
+	}
+	close(c.gone)
+}
+
+// Methods of the transport.
+
+func (c *conn) context() context.Context { return c.s.life }
+
+func (c *conn) duplex() {}
+
+func (c *conn) readBody(p []byte) (int, error) {
+	if c.request.Continue && !c.continued {
+		c.continued = true
+		if err := c.writeNow([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
+			return 0, err
+		}
+	}
+	return c.in.Read(p)
+}
+
+func (c *conn) readBy(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wanted = at
+}
+
+func (c *conn) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wanted = time.Unix(1, 0)
+	c.deadline = c.wanted
+	c.net.SetReadDeadline(c.wanted)
+}
+
+func (c *conn) left() <-chan struct{} { return c.gone }
+
+func (c *conn) lost() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken
+}
+
+func (c *conn) hijack() (net.Conn, []byte, error) {
+	c.hijacked = true
+	early := c.in.Take()
+	return c.net, early, c.net.SetDeadline(time.Time{})
+}

@@ -1,0 +1,200 @@
+package httpfront
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestRequestsThatComeWhileOneIsServedAreServedNext sends a pipelined request in
+// two parts while the server watches its client.
+func TestRequestsThatComeWhileOneIsServedAreServedNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		c.get("/1")
+		first := s.next("http.request")
+		time.Sleep(time.Second)
+		c.write("GET /2 HT")
+		time.Sleep(time.Second)
+		c.write("TP/1.1\r\nHost: h\r\n\r\n")
+		time.Sleep(time.Second)
+		if n := s.layer.waiting("http.request"); n != 0 {
+			t.Error("the second request was served before the first had its response")
+		}
+		s.reply(first, msg{"status": 200, "content": "one"})
+		if a := c.response().check(t, 200); a.body != "one" {
+			t.Errorf("body %q", a.body)
+		}
+		second := s.next("http.request")
+		if second.Text("path") != "/2" {
+			t.Errorf("the second request is %v", second)
+		}
+		s.reply(second, msg{"status": 200})
+		c.response().check(t, 200)
+	})
+}
+
+// TestIdleConnectionIsClosed checks the time limit between requests.
+func TestIdleConnectionIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		for range 3 { // the limit starts again
+			c.get("/")
+			s.reply(s.next("http.request"), msg{"status": 200})
+			c.response().check(t, 200)
+			time.Sleep(idleTimeout * 9 / 10)
+		}
+		if !c.ended() {
+			t.Error("it is still open")
+		}
+	})
+}
+
+// TestHeadIsLimitedInTotal uses a client that sends a header line at a time.
+func TestHeadIsLimitedInTotal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		c.get("/")
+		s.reply(s.next("http.request"), msg{"status": 200})
+		c.response().check(t, 200)
+		time.Sleep(5 * time.Second)
+		started := time.Now()
+		var sending sync.WaitGroup
+		defer sending.Wait()
+		sending.Go(func() {
+			for _, err := io.WriteString(c, "GET / HTTP/1.1\r\n"); err == nil; _, err = io.WriteString(c, "x: y\r\n") {
+				time.Sleep(3 * time.Second)
+			}
+		})
+		if !c.ended() || time.Since(started) != headerTimeout {
+			t.Errorf("it ended after %v", time.Since(started))
+		}
+	})
+}
+
+// TestShutdownClosesIdleConnectionsAtOnce uses a connection without a request and
+// one between two requests.
+func TestShutdownClosesIdleConnectionsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		unused, idle := s.dial(), s.dial()
+		idle.get("/")
+		s.reply(s.next("http.request"), msg{"status": 200})
+		idle.response().check(t, 200)
+		synctest.Wait()
+		started := time.Now()
+		if err := s.front.Shutdown(t.Context()); err != nil || time.Since(started) != 0 {
+			t.Errorf("Shutdown: %v after %v", err, time.Since(started))
+		}
+		if !unused.ended() || !idle.ended() {
+			t.Error("a connection is still open")
+		}
+	})
+}
+
+// TestConnectionStaysOpenAsHTTP10Asks checks Connection in HTTP/1.0.
+func TestConnectionStaysOpenAsHTTP10Asks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		for _, header := range []string{"Connection: keep-alive\r\n", ""} {
+			c.write("GET / HTTP/1.0\r\n" + header + "\r\n")
+			s.reply(s.next("http.request"), msg{"status": 200, "content": "a"})
+			if a := c.response().check(t, 200); a.body != "a" || (a.Header.Get("Connection") == "keep-alive") != (header != "") {
+				t.Errorf("%q: %q, %v", header, a.body, a.Header)
+			}
+		}
+		if !c.ended() {
+			t.Error("it is still open")
+		}
+	})
+}
+
+// TestMalformedRequestReachesAccess checks its page and its event.
+func TestMalformedRequestReachesAccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		c.write("GET /a HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\nX Y: 1\r\n\r\n")
+		if a := c.response().check(t, 400); !strings.Contains(a.body, "<h1>This request cannot be understood</h1>") {
+			t.Errorf("body %q", a.body)
+		}
+		if e := <-s.seen; e.Status != 400 || e.Method != "GET" || e.Target != "/a" || e.ClientString() != "192.0.2.7:4711" {
+			t.Errorf("event %+v", e)
+		}
+	})
+}
+
+// A busyListener fails before each connection because of too many open files.
+type busyListener struct {
+	*pipeListener
+	calls atomic.Int64
+}
+
+func (l *busyListener) Accept() (net.Conn, error) {
+	if l.calls.Add(1)%2 == 1 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return l.pipeListener.Accept()
+}
+
+// TestListenerContinuesAfterTooManyOpenFiles also checks that the errors are
+// logged and do not come at once.
+func TestListenerContinuesAfterTooManyOpenFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		l := &busyListener{pipeListener: newPipeListener()}
+		served := make(chan error)
+		ctx, stop := context.WithCancel(t.Context())
+		go func() { served <- s.front.Serve(ctx, l) }()
+		started := time.Now()
+		for range 3 {
+			c, err := l.dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+		}
+		if d := time.Since(started); d != 3*acceptPause {
+			t.Errorf("three connections took %v", d)
+		}
+		s.logs.contains(t, "could not accept a connection", "too many open files")
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestClientThatSendsAfterARefusalGetsIt sends a body that is too long over a real
+// connection, which the system resets if it is closed with unread input.
+func TestClientThatSendsAfterARefusalGetsIt(t *testing.T) {
+	b := newNetServer(t, Options{MaxBody: 1000}, false)
+	const size = 8 << 20
+	conn, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size)); err != nil {
+		t.Fatalf("sending: %v", err)
+	}
+	conn.(*net.TCPConn).CloseWrite()
+	got, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(got), fmt.Sprint("HTTP/1.1 ", http.StatusRequestEntityTooLarge)) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
