@@ -139,7 +139,7 @@ func (c *conn) newRequest() *request {
 		version = "1.0"
 	}
 	return &request{
-		headerSet: c.headerSet, started: c.started, method: upper(r.Method), uri: r.Target, version: version,
+		headerSet: c.headerSet, started: c.started, method: r.Method, uri: r.Target, version: version,
 		host: r.Host, length: r.Length, size: r.Size,
 	}
 }

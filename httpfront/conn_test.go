@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"asgibox/asgi"
 )
 
 // TestRequestsThatComeWhileOneIsServedAreServedNext sends a pipelined request in
@@ -43,6 +45,70 @@ func TestRequestsThatComeWhileOneIsServedAreServedNext(t *testing.T) {
 		s.reply(second, msg{"status": 200})
 		c.response().check(t, 200)
 	})
+}
+
+// TestRequestsAreServedHoweverTheyArrive sends pipelined requests in pieces, with
+// pauses between them, to an application that takes its time. The server may
+// read ahead while it waits for a response, and must lose nothing.
+func TestRequestsAreServedHoweverTheyArrive(t *testing.T) {
+	requests := []struct{ method, in, path, body string }{
+		{"GET", "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n", "/1", ""},
+		{"GET", "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n", "/2", ""},
+		{"POST", "POST /3 HTTP/1.1\r\nHost: h\r\nContent-Length: 33\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n", "/3", "GET /smuggled HTTP/1.1\r\nHost: h\r\n"},
+		{"POST", "POST /4 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n5\r\n\r\n0\r\n\r\n0\r\nA: b\r\n\r\n", "/4", "abc\r\n0\r\n"},
+		{"HEAD", "HEAD /5 HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\n\r\n\r\n", "/5", ""},
+		{"GET", "\r\nGET /6 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "/6", ""},
+		{"GET", "GET http://i/7 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "/7", ""},
+	}
+	in := ""
+	for _, q := range requests {
+		in += q.in
+	}
+	for _, piece := range []int{1, 10, 100, len(in)} {
+		for _, pause := range []time.Duration{0, time.Millisecond, 3 * time.Millisecond} {
+			for _, delay := range []time.Duration{0, time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond} {
+				t.Run(fmt.Sprint(piece, pause, delay), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s := newMemServer(t, Options{})
+						c := s.dial()
+						var sending sync.WaitGroup
+						defer sending.Wait()
+						sending.Go(func() {
+							for rest := in; rest != ""; {
+								n := min(piece, len(rest))
+								io.WriteString(c.Conn, rest[:n])
+								rest = rest[n:]
+								time.Sleep(pause)
+							}
+						})
+						for _, q := range requests {
+							m := s.next("http.request")
+							if m.Text("path") != q.path || m.Bytes("body") != asgi.Bytes(q.body) || m.Text("method") != q.method {
+								t.Fatalf("%s: %v", q.path, m)
+							}
+							time.Sleep(delay)
+							if q.path == "/4" {
+								s.reply(m, msg{"status": 200, "content": q.path, "more_content": true})
+								s.reply(m, msg{})
+							} else {
+								s.reply(m, msg{"status": 200, "content": q.path})
+							}
+							want := q.path
+							if q.method == "HEAD" {
+								want = ""
+							}
+							if a := c.responseTo(q.method).check(t, 200); a.body != want || a.err != nil {
+								t.Fatalf("%s: %q, %v", q.path, a.body, a.err)
+							}
+						}
+						if !c.ended() {
+							t.Error("the connection is still open")
+						}
+					})
+				})
+			}
+		}
+	}
 }
 
 // TestIdleConnectionIsClosed checks the time limit between requests.

@@ -28,7 +28,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := &handled{w, r}
 	q := &request{
 		headerSet: s.newHeaderSet(headersOf(r), peerOf(r)), started: time.Now(),
-		method: upper(r.Method), uri: r.RequestURI, version: version(r), host: r.Host, length: r.ContentLength,
+		method: r.Method, uri: r.RequestURI, version: version(r), host: r.Host, length: r.ContentLength,
 	}
 	q.size = len(q.method+"  HTTP/1.1\r\n") + len(q.uri)
 	for _, f := range q.fields {

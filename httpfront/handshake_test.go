@@ -33,6 +33,7 @@ func TestBadHandshakeIsRefused(t *testing.T) {
 		{"no connection header", edit("Connection: keep-alive, Upgrade\r\n", ""), 400},
 		{"connection without upgrade", edit("keep-alive, Upgrade", "keep-alive"), 400},
 		{"POST", edit("GET", "POST"), 405},
+		{"GET in lower case", edit("GET", "get"), 405},
 		{"HTTP/1.0", edit("HTTP/1.1", "HTTP/1.0"), 400},
 		{"a body", handshake + "Content-Length: 5\r\n", 400},
 		{"a chunked body", handshake + "Transfer-Encoding: chunked\r\n", 400},

@@ -266,7 +266,7 @@ func (x *exchange) end(sent bool, dropped int) {
 		x.disconnect()
 	}
 	x.s.event(Event{
-		Kind: HTTP, Client: x.q.peer.client, Method: x.q.method, Target: x.q.uri,
+		Kind: HTTP, Client: x.q.peer.client, Method: upper(x.q.method), Target: x.q.uri,
 		Version: x.q.version, Path: x.q.path, Status: x.status, Bytes: x.written, Duration: time.Since(x.q.started),
 		Channel: x.channel, Trace: x.trace,
 	})

@@ -151,7 +151,7 @@ func (s *Server) refuse(t transport, q *request, f refusal) error {
 	n := f.write(t, q)
 	err := t.finish()
 	s.event(Event{
-		Kind: HTTP, Client: q.peer.client, Method: q.method, Target: q.uri, Version: q.version,
+		Kind: HTTP, Client: q.peer.client, Method: upper(q.method), Target: q.uri, Version: q.version,
 		Path: q.path, Status: f.status, Bytes: n, Duration: time.Since(q.started),
 	})
 	return err

@@ -10,7 +10,7 @@ type request struct {
 	target
 	*headerSet
 	started time.Time
-	method  string // in upper case
+	method  string // as sent: only HEAD has a response without a body, and head has not
 	uri     string // the target as sent
 	version string // "1.0", "1.1" or "2"
 	host    string
@@ -50,9 +50,9 @@ func (q *request) httpVersion() any {
 	return "1.1"
 }
 
-// methodValue returns the method.
+// methodValue returns the method in upper case.
 func (q *request) methodValue() any {
-	switch q.method {
+	switch m := upper(q.method); m {
 	case "GET":
 		return "GET"
 	case "POST":
@@ -65,8 +65,9 @@ func (q *request) methodValue() any {
 		return "DELETE"
 	case "OPTIONS":
 		return "OPTIONS"
+	default:
+		return m
 	}
-	return q.method
 }
 
 func (q *request) httpScheme() any {
