@@ -99,7 +99,7 @@ func (c *conn) recoverPanic() {
 // next serves the next request. It reports whether another one may follow.
 func (c *conn) next() (more bool) {
 	c.phase = waiting
-	if c.in.Buffered() > 0 && !c.startHead() {
+	if c.in.Wait() != nil || !c.startHead() {
 		return false
 	}
 	r, err := c.in.Next()
@@ -108,11 +108,11 @@ func (c *conn) next() (more bool) {
 	var bad *http1.Error
 	switch {
 	case err == nil:
-	case errors.Is(err, http1.ErrHTTP2) && c.service.http2 != nil && c.s.opts.H2C:
+	case errors.Is(err, http1.ErrHTTP2) && c.s.opts.H2C && c.service.tls == nil:
 		c.handOver(&earlyConn{c.net, c.in.Take()})
 		return false
 	case errors.Is(err, http1.ErrHTTP2):
-		c.request, bad = &http1.Request{}, &http1.Error{Status: 505, Reason: "this server does not speak HTTP/2 here"}
+		c.request, bad = &http1.Request{Minor: 1}, &http1.Error{Status: 505, Reason: "this server does not speak HTTP/2 here"}
 	case !errors.As(err, &bad):
 		return false
 	}
@@ -181,9 +181,6 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.net.Read(p)
 	if err != nil {
 		c.readFailed(err)
-	}
-	if n > 0 && c.phase == waiting && !c.startHead() {
-		return 0, net.ErrClosed
 	}
 	return n, err
 }

@@ -111,6 +111,26 @@ func TestRequestsAreServedHoweverTheyArrive(t *testing.T) {
 	}
 }
 
+// TestEmptyLineIsNoRequest sends one after a body, as some clients do. The
+// connection must stay open as long as without it, and must not delay Shutdown.
+func TestEmptyLineIsNoRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		for range 2 {
+			c.post("Content-Length: 2")
+			c.write("hi\r\n")
+			s.reply(s.next("http.request"), msg{"status": 200})
+			c.response().check(t, 200)
+			time.Sleep(idleTimeout / 2)
+		}
+		started := time.Now()
+		if err := s.front.Shutdown(t.Context()); err != nil || time.Since(started) != 0 {
+			t.Errorf("Shutdown: %v after %v", err, time.Since(started))
+		}
+	})
+}
+
 // TestIdleConnectionIsClosed checks the time limit between requests.
 func TestIdleConnectionIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -212,6 +212,21 @@ func TestBadEscapeOverHTTP2EndsItsStreamOnly(t *testing.T) {
 	}
 }
 
+// TestHTTP2OverTLSNeedsItsNegotiation sends the preface of HTTP/2 on a connection
+// that has agreed on HTTP/1.1.
+func TestHTTP2OverTLSNeedsItsNegotiation(t *testing.T) {
+	b := newNetServer(t, Options{H2C: true}, true)
+	c, err := tls.Dial("tcp", b.addr, &tls.Config{RootCAs: b.roots, NextProtos: []string{"http/1.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	if reply, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(reply), "HTTP/1.1 505 ") {
+		t.Errorf("%q, %v", reply, err)
+	}
+}
+
 // TestPlainHTTPToATLSPortIsExplained checks the reply to the wrong scheme.
 func TestPlainHTTPToATLSPortIsExplained(t *testing.T) {
 	b := newNetServer(t, Options{}, true)
