@@ -31,6 +31,22 @@ def wide():
     for i in range(60):
         t = (t, t)
     return t
+def broad():
+    return [[[[1] * 1000] * 1000] * 1000]
+def row():
+    return [1] * 1500
+def square(x, times):
+    for i in range(times):
+        x = x * x
+    return x
+def multiply(x, y):
+    x *= y
+def multiply_at(x, y):
+    x[0] *= y
+def add(x, y):
+    x += y
+def count(*args):
+    return len(args)
 def itself(message):
     message["me"] = message
     return message
@@ -51,6 +67,40 @@ var deepUses = map[string]string{
 	`set_header(HttpResponse("x"), circle())`:            "the header a is a list",
 	`HttpResponse("x", status=deep_list())`:              "status is a list",
 	`"%s" % (deep_tuple(),)`:                             "nests deeper than 1000",
+	`"x" * (1 << 40)`:                                    "*: the text would be longer than 16 MiB",
+	`(1 << 40) * "x"`:                                    "*: the text would be longer than 16 MiB",
+	`("x" * 10000000) * len("ab")`:                       "*: the text would be longer than 16 MiB",
+	`b"x" * (1 << 25)`:                                   "*: the bytes would be longer than 16 MiB",
+	`[0] * (1 << 25)`:                                    "*: the list would have more than 4194304 items",
+	`(1 << 25) * (0,)`:                                   "*: the tuple would have more than 4194304 items",
+	`multiply("x", 1 << 25)`:                             "*: the text would be longer than 16 MiB",
+	`multiply_at(["x"], 1 << 25)`:                        "*: the text would be longer than 16 MiB",
+	`square(3, 30)`:                                      "*: the number would have more than 1048576 bits",
+	`("a" * 1000000).replace("a", "b" * 1000)`:           "replace: the text would be longer than 16 MiB",
+	`("a" * 1000000).replace("", "b" * 1000)`:            "replace: the text would be longer than 16 MiB",
+	`getattr("a" * 1000000, "replace")("a", "b" * 1000)`: "replace: the text would be longer than 16 MiB",
+	`", ".join(["a" * 1000000] * 20)`:                    "join: the text would be longer than 16 MiB",
+	`("a" * 1000000).join(["b"] * 20)`:                   "join: the text would be longer than 16 MiB",
+	`[].extend(range(1 << 40))`:                          "extend: the range has 1099511627776 items",
+	`add([], range(1 << 40))`:                            "the range has 1099511627776 items",
+	`count(*range(1 << 40))`:                             "the range has 1099511627776 items",
+	`bytes(range(1 << 40))`:                              "bytes: the range has 1099511627776 items",
+	`set().update(range(1 << 40))`:                       "update: the range has 1099511627776 items",
+	`set().union(range(1 << 40))`:                        "union: the range has 1099511627776 items",
+	`{}.update(range(1 << 40))`:                          "update: the range has 1099511627776 items",
+	`random.shuffle(range(1 << 40))`:                     "random.shuffle: the range has 1099511627776 items",
+	`broad() == broad()`:                                 "cannot be compared",
+	`{"a": (broad(),)} != {"a": (broad(),)}`:             "cannot be compared",
+	`row() in [row()]`:                                   "cannot be searched for",
+	`tuple(row()) not in [row()]`:                        "cannot be searched for",
+	`[row()].index(row())`:                               "index: the list cannot be searched for",
+	`[row()].remove(row())`:                              "remove: the list cannot be searched for",
+	`sorted([broad(), broad()])`:                         "sorted: the values to compare",
+	`sorted([1, 2], lambda x: broad())`:                  "sorted: the values to compare",
+	`max(broad(), broad())`:                              "max: the values to compare",
+	`min([1, 2], key=lambda x: broad())`:                 "min: the values to compare",
+	`HttpResponse("x", headers={"a": ["b"] * 2000})`:     "at most 1000",
+	`HttpResponse("x", headers=[("a", "b")] * 2000)`:     "at most 1000",
 	`"%s" % deep_list()`:                                 "nests deeper than 1000",
 	`"%r and %(a)s" % {"a": deep_list()}`:                "nests deeper than 1000",
 	`"%s" % (wide(),)`:                                   "longer than 16 MiB",
@@ -192,6 +242,8 @@ func TestGuardedOperatorsGiveTheSameResults(t *testing.T) {
 def check(name, got, want):
     if got != want or type(got) != type(want):
         fail("%s: %r, not %r" % (name, got, want))
+def lower(text):
+    return text.lower()
 def results(request):
     n, text, d = 7, "%s!", {"a": {"b": 1}, (1, 2): "pair"}
     n %= 4
@@ -207,6 +259,30 @@ def results(request):
     check("format", "{} {} {{}}".format(1, "b"), "1 b {}")
     check("format named", "{a}{0!r}{a}".format("x", a=2), "2\"x\"2")
     check("bound", [f(1) for f in ["{}".format, "<{}>".format]], ["1", "<1>"])
+    check("product", [n * n, n * 2.5, 2 * n, n * "ab", "ab" * n, b"a" * 2, [n] * n, n * (n,), "a" * -n, [] * (1 << 60)],
+        [9, 7.5, 6, "ababab", "ababab", b"aa", [3, 3, 3], (3, 3, 3), "", []])
+    check("large product", (1 << 100) * (1 << 100) * n // (1 << 200), 3)
+    check("duration", time.parse_duration("2s") * n, time.parse_duration("6s"))
+    x, xs, same = 3, [1], [[2]]
+    x *= n
+    same[0] *= n
+    check("multiplied", (x, same), (9, [[2, 2, 2]]))
+    alias = xs
+    xs += range(2)
+    xs += (5,)
+    x += n
+    check("added", (alias, x), ([1, 0, 1, 5], 12))
+    alias.extend(range(2))
+    alias.remove(5)
+    check("list", (alias, alias.index(0), "abc".index("c")), ([1, 0, 1, 0, 1], 1, 2))
+    check("called", max(*[1, 2]), 2)
+    check("join", ["-".join(("a", "b")), n * "-".join(["a"]), ",".join({"a": 1}), ",".join(set(["a"])), text.join(*[["1", "2"]])],
+        ["a-b", "aaa", "a", "a", "1hi!2"])
+    check("replace", ["aba".replace("a", "cc"), text.replace(text, "", 1), "aba".replace("a", n * "d", 1), "ab".replace("", "-")],
+        ["ccbcc", "", "dddba", "-a-b-"])
+    check("sorted", (sorted([2, 1], key=lambda v: -v), sorted(["b", "A"], lower), max([1, -2], key=abs), min(2, 1)),
+        ([2, 1], ["A", "b"], -2, 1))
+    check("sought", ([1] in [[1]], (1,) in [(1,)], [1] == [1.0], [1] != [2]), (True, True, True, True))
     check("index", d["a"]["b"], 1)
     check("pair", d[(1, 2)], "pair")
     check("get", d.get("z", "other"), "other")

@@ -22,6 +22,11 @@ func BenchmarkGuard(b *testing.B) {
 		{"percent", `"%s is %d" % (k, i)`},
 		{"percent one", `"%s is" % k`},
 		{"format", `"{} is {}".format(k, i)`},
+		{"product", `i * i`},
+		{"product with a literal", `i * 2`},
+		{"sum", `i + i`},
+		{"join", `", ".join([k, s])`},
+		{"replace", `k.replace(k, s)`},
 		{"nothing", `k`},
 	} {
 		for _, guarded := range []bool{false, true} {

@@ -11,50 +11,65 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// Some operators of Starlark follow a value to any depth, or make a text of any
-// length: "%", format, and everything that looks up a key. A deeply nested value
+// Some operators of Starlark follow a value to any depth, or make a value of any
+// size: "%", "*", format, and everything that looks up a key. A deeply nested value
 // would overflow the Go stack, which ends the process. Guard makes a file pass
 // the operands of these operators through guards, which check them first:
 //
 //	text % x        (guardFormat | text) % x
 //	text.format(x)  (guardMethods | text).format(x)
 //	d[key]          d[guardKey | key]
-//	key in d        (guardKey | key) in d
+//	key in d        (guardSought | key) in d
 //	{key: x}        {guardKey | key: x}
-//	m == d          (guardDict | m) == (guardDict | d)
+//	m == d          (guardCompared | m) == (guardDict | d)
+//	x * y           (guardFactor | x) * (guardFactor | y)
+//	x *= y          x *= (guardMultiplier | y)
+//	", ".join(x)    ", ".join(guardJoined | x)
+//	x += y          x += (guardItems | y)
+//	f(*args)        f(*(guardItems | args))
 //
-// The last one makes values that behave like a dict equal to a dict. A literal key
+// guardDict makes values that behave like a dict equal to a dict. A literal key
 // or operand needs no guard.
 
 // Names of the guards. A script cannot write them.
 const (
-	guardFormat  = "%format"
-	guardOperand = "%operand"
-	guardMethods = "%methods"
-	guardKey     = "%key"
-	guardDict    = "%dict"
+	guardFormat     = "%format"
+	guardOperand    = "%operand"
+	guardMethods    = "%methods"
+	guardKey        = "%key"
+	guardDict       = "%dict"
+	guardSought     = "%sought"
+	guardCompared   = "%compared"
+	guardFactor     = "%factor"
+	guardMultiplier = "%multiplier"
+	guardJoined     = "%joined"
+	guardItems      = "%items"
 )
 
 // Guards returns the guards, which must be predeclared in a guarded file.
 func Guards() starlark.StringDict {
 	return starlark.StringDict{
-		guardFormat:  guard(formatOf),
-		guardOperand: guard(checkOperand),
-		guardMethods: guard(methodsOf),
-		guardKey:     guard(checkKey),
-		guardDict:    guard(dictOf),
+		guardFormat:     guard(formatOf),
+		guardOperand:    guard(checkOperand),
+		guardMethods:    guard(methodsOf),
+		guardKey:        guard(checkKey),
+		guardDict:       guard(dictOf),
+		guardSought:     guard(checkSought),
+		guardCompared:   guard(checkCompared),
+		guardFactor:     guard(factorOf),
+		guardMultiplier: guard(multiplierOf),
+		guardJoined:     guard(checkJoined),
+		guardItems:      guard(checkAdded),
 	}
 }
 
 // Guard changes a parsed file so that its operators check their operands.
 func Guard(f *syntax.File) {
-	safe := make(map[syntax.Expr]bool) // methods whose first argument is a literal
+	safe := make(map[syntax.Expr]bool) // methods that need no guard
 	syntax.Walk(f, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.CallExpr:
-			if len(n.Args) > 0 && literal(n.Args[0]) {
-				safe[n.Fn] = true
-			}
+			safe[n.Fn] = guardCall(n)
 		case *syntax.BinaryExpr:
 			guardBinary(n)
 		case *syntax.AssignStmt:
@@ -64,12 +79,44 @@ func Guard(f *syntax.File) {
 		case *syntax.DictEntry:
 			n.Key = guarded(guardKey, n.Key, n.Colon)
 		case *syntax.DotExpr:
-			if name := n.Name.Name; hasChecks(name) && !(safe[n] && onlyKey(name)) {
+			if hasChecks(n.Name.Name) && !safe[n] {
 				n.X = guarded(guardMethods, n.X, n.Dot)
 			}
 		}
 		return true
 	})
+}
+
+// guardCall guards the arguments of a call. It reports whether a method that is
+// called needs no guard of its own.
+func guardCall(n *syntax.CallExpr) bool {
+	for _, arg := range n.Args {
+		if u, ok := arg.(*syntax.UnaryExpr); ok && u.Op == syntax.STAR {
+			u.X = guarded(guardItems, u.X, u.OpPos)
+		}
+	}
+	method, ok := n.Fn.(*syntax.DotExpr)
+	if !ok || len(n.Args) == 0 {
+		return false
+	}
+	switch name := method.Name.Name; name {
+	case "join":
+		if !isShort(method.X) || isStarred(n.Args[0]) {
+			return false
+		}
+		n.Args[0] = guarded(guardJoined, n.Args[0], n.Lparen)
+		return true
+	case "replace":
+		return len(n.Args) > 1 && isShort(n.Args[0]) && isShort(n.Args[1])
+	default:
+		return literal(n.Args[0]) && onlyKey(name)
+	}
+}
+
+// isStarred reports whether an argument is *args or **kwargs.
+func isStarred(x syntax.Expr) bool {
+	u, ok := x.(*syntax.UnaryExpr)
+	return ok && (u.Op == syntax.STAR || u.Op == syntax.STARSTAR)
 }
 
 func guardBinary(n *syntax.BinaryExpr) {
@@ -79,18 +126,36 @@ func guardBinary(n *syntax.BinaryExpr) {
 			n.X = guarded(guardFormat, n.X, n.OpPos)
 		}
 	case syntax.IN, syntax.NOT_IN:
-		n.X = guarded(guardKey, n.X, n.OpPos)
+		n.X = guarded(guardSought, n.X, n.OpPos)
 	case syntax.EQL, syntax.NEQ:
 		if !scalar(n.X) && !scalar(n.Y) {
-			n.X, n.Y = guarded(guardDict, n.X, n.OpPos), guarded(guardDict, n.Y, n.OpPos)
+			n.X, n.Y = guarded(guardCompared, n.X, n.OpPos), guarded(guardDict, n.Y, n.OpPos)
+		}
+	case syntax.STAR:
+		if !isSmallFactor(n.X) && !isSmallFactor(n.Y) {
+			n.X, n.Y = guarded(guardFactor, n.X, n.OpPos), guarded(guardFactor, n.Y, n.OpPos)
 		}
 	}
 }
 
-// guardAssignment guards x %= y. If x is not a name, evaluating it twice could
-// have effects, so only y is checked.
+// guardAssignment guards x *= y, x += y and x %= y. If x in the last one is not a
+// name, evaluating it twice could have effects, so only y is checked.
 func guardAssignment(n *syntax.AssignStmt) {
-	if n.Op != syntax.PERCENT_EQ {
+	switch n.Op {
+	case syntax.STAR_EQ:
+		if !isSmallFactor(n.RHS) {
+			n.RHS = guarded(guardMultiplier, n.RHS, n.OpPos)
+		}
+		return
+	case syntax.PLUS_EQ:
+		switch n.RHS.(type) {
+		case *syntax.BinaryExpr, *syntax.ListExpr: // not a range
+		default:
+			n.RHS = guarded(guardItems, n.RHS, n.OpPos)
+		}
+		return
+	case syntax.PERCENT_EQ:
+	default:
 		return
 	}
 	name, ok := n.LHS.(*syntax.Ident)
@@ -104,8 +169,16 @@ func guardAssignment(n *syntax.AssignStmt) {
 
 // guarded returns guard | x, or x if it is a literal.
 func guarded(name string, x syntax.Expr, pos syntax.Position) syntax.Expr {
-	if literal(x) && name != guardFormat && name != guardMethods {
-		return x
+	switch name {
+	case guardFormat, guardMethods, guardMultiplier:
+	case guardFactor:
+		if isNumber(x) {
+			return x
+		}
+	default:
+		if literal(x) {
+			return x
+		}
 	}
 	return &syntax.BinaryExpr{X: &syntax.Ident{NamePos: pos, Name: name}, OpPos: pos, Op: syntax.PIPE, Y: x}
 }
@@ -159,6 +232,9 @@ func checkKey(key starlark.Value) (starlark.Value, error) {
 // or a set were checked before.
 func checkKeys(collections starlark.Tuple) error {
 	for _, c := range collections {
+		if _, err := checkAdded(c); err != nil {
+			return err
+		}
 		list, ok := c.(starlark.Indexable)
 		for i := 0; ok && i < list.Len(); i++ {
 			if _, err := checkKey(list.Index(i)); err != nil {
@@ -172,6 +248,9 @@ func checkKeys(collections starlark.Tuple) error {
 // checkPairs checks the first items of pairs, which become keys.
 func checkPairs(collections starlark.Tuple) error {
 	for _, c := range collections {
+		if _, err := checkAdded(c); err != nil {
+			return err
+		}
 		list, ok := c.(starlark.Indexable)
 		for i := 0; ok && i < list.Len(); i++ {
 			if pair, ok := list.Index(i).(starlark.Indexable); ok && pair.Len() == 2 {
@@ -182,6 +261,19 @@ func checkPairs(collections starlark.Tuple) error {
 		}
 	}
 	return nil
+}
+
+// checkAdded checks a collection whose items are added to another. A range takes
+// no memory, and may have any number of items.
+func checkAdded(v starlark.Value) (starlark.Value, error) {
+	switch v := v.(type) {
+	case starlark.String, starlark.Int, starlark.Float, *starlark.List, starlark.Tuple, *starlark.Dict, *starlark.Set:
+	case starlark.Sequence:
+		if n := v.Len(); n > maxItems {
+			return nil, tooManyItems(v.Type(), n)
+		}
+	}
+	return v, nil
 }
 
 // dictOf returns the dict of a value that behaves like one, such as a message,

@@ -8,10 +8,11 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Methods that check their arguments first, of text, dicts and sets. They are
-// bound to their value.
+// Methods that check their arguments first, of text, lists, dicts and sets. They
+// are bound to their value.
 var (
-	textMethods = checked(starlark.String(""), "format")
+	textMethods = checked(starlark.String(""), "format", "join", "replace")
+	listMethods = checked(new(starlark.List), "extend", "index", "remove")
 	dictMethods = checked(new(starlark.Dict), "get", "pop", "setdefault", "update")
 	setMethods  = checked(new(starlark.Set), "add", "difference", "discard", "intersection", "issubset",
 		"issuperset", "remove", "symmetric_difference", "union", "update")
@@ -37,14 +38,14 @@ func checked(of starlark.HasAttrs, names ...string) map[string]*starlark.Builtin
 // hasChecks reports whether a type has a method of that name that checks its
 // arguments.
 func hasChecks(name string) bool {
-	return textMethods[name] != nil || dictMethods[name] != nil || setMethods[name] != nil
+	return textMethods[name] != nil || listMethods[name] != nil || dictMethods[name] != nil || setMethods[name] != nil
 }
 
 // onlyKey reports whether the only key that a method of that name looks up is
 // its first argument.
 func onlyKey(name string) bool {
 	switch name {
-	case "get", "pop", "setdefault", "add", "discard", "remove":
+	case "get", "pop", "setdefault", "add", "discard", "index", "remove":
 		return true
 	}
 	return false
@@ -53,11 +54,30 @@ func onlyKey(name string) bool {
 func checkMethod(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) error {
 	switch recv := b.Receiver().(type) {
 	case starlark.String:
+		switch b.Name() {
+		case "join":
+			if len(args) > 0 {
+				return checkJoin(len(recv), args[0])
+			}
+			return nil
+		case "replace":
+			return checkReplace(string(recv), args)
+		}
 		if len(kwargs) == 0 && short(string(recv), args) {
 			return nil
 		}
 		left := value.Budget(value.MaxText)
 		return measureFormat(string(recv), args, kwargs, &left)
+	case *starlark.List:
+		check := checkSought
+		if b.Name() == "extend" {
+			check = checkAdded
+		}
+		if len(args) > 0 {
+			_, err := check(args[0])
+			return err
+		}
+		return nil
 	case *starlark.Dict:
 		if b.Name() == "update" {
 			return checkPairs(args)
@@ -81,7 +101,7 @@ func methodsOf(v starlark.Value) (starlark.Value, error) {
 	switch v := v.(type) {
 	case *starlark.Dict:
 		return dictWithChecks{v}, nil
-	case starlark.String, *starlark.Set:
+	case starlark.String, *starlark.List, *starlark.Set:
 		return withChecks{v.(starlark.HasAttrs)}, nil
 	case starlark.HasAttrs:
 		if _, ok := value.DictOf(v); ok {
@@ -117,6 +137,8 @@ func checkedMethod(recv starlark.Value, name string) starlark.Value {
 	switch recv.(type) {
 	case starlark.String:
 		m = textMethods[name]
+	case *starlark.List:
+		m = listMethods[name]
 	case *starlark.Dict:
 		m = dictMethods[name]
 	case *starlark.Set:

@@ -37,30 +37,30 @@ func randint(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwarg
 }
 
 func choice(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	items, err := list(b, args, kwargs)
-	if err != nil {
-		return nil, err
-	}
-	if len(items) == 0 {
-		return nil, fmt.Errorf("%s: the list is empty; check that it has items first", b.Name())
-	}
-	return items[rand.IntN(len(items))], nil
-}
-
-// shuffle returns a new list, because the old one may be frozen.
-func shuffle(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	items, err := list(b, args, kwargs)
-	if err != nil {
-		return nil, err
-	}
-	rand.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
-	return starlark.NewList(items), nil
-}
-
-func list(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) ([]starlark.Value, error) {
 	var v starlark.Iterable
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "list", &v); err != nil {
 		return nil, err
 	}
-	return slices.Collect(starlark.Elements(v)), nil
+	items, ok := v.(starlark.Indexable)
+	if !ok {
+		items = starlark.Tuple(slices.Collect(starlark.Elements(v)))
+	}
+	if items.Len() == 0 {
+		return nil, fmt.Errorf("%s: the list is empty; check that it has items first", b.Name())
+	}
+	return items.Index(rand.IntN(items.Len())), nil
+}
+
+// shuffle returns a new list, because the old one may be frozen.
+func shuffle(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var v starlark.Iterable
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "list", &v); err != nil {
+		return nil, err
+	}
+	if _, err := checkAdded(v); err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+	}
+	items := slices.Collect(starlark.Elements(v))
+	rand.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+	return starlark.NewList(items), nil
 }

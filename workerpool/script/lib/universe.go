@@ -26,8 +26,11 @@ func universe() starlark.StringDict {
 		"getattr": starlark.NewBuiltin("getattr", getattr),
 		"int":     starlark.NewBuiltin("int", toInt),
 	}
-	for _, name := range []string{"all", "any", "enumerate", "list", "max", "min", "reversed", "sorted", "tuple"} {
+	for _, name := range []string{"all", "any", "bytes", "enumerate", "list", "reversed", "tuple"} {
 		all[name] = limited(name, checkItems)
+	}
+	for _, name := range []string{"max", "min", "sorted"} {
+		all[name] = ordered(name)
 	}
 	for _, name := range []string{"fail", "print", "repr", "str"} {
 		all[name] = limited(name, checkText)
@@ -62,10 +65,14 @@ func toInt(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kw
 func checkItems(call string, args starlark.Tuple) error {
 	for _, v := range args {
 		if n := items(v); n > maxItems {
-			return explain.Hintf("process it in a loop, one part at a time", "%s: the %s has %d items; one call takes at most %d", call, v.Type(), n, maxItems)
+			return fmt.Errorf("%s: %w", call, tooManyItems(v.Type(), n))
 		}
 	}
 	return nil
+}
+
+func tooManyItems(kind string, n int) error {
+	return explain.Hintf("process it in a loop, one part at a time", "the %s has %d items; one call takes at most %d", kind, n, maxItems)
 }
 
 // checkDict fails if a dict would have too many items, or too large a key.

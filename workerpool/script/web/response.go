@@ -119,6 +119,16 @@ func (r *Response) setStatus(v starlark.Value) error {
 	return nil
 }
 
+// maxHeaders is the largest number of headers of a response.
+const maxHeaders = 1000
+
+func checkHeaderCount(n int) error {
+	if n > maxHeaders {
+		return fmt.Errorf("the response would have %d headers; it can have at most %d", n, maxHeaders)
+	}
+	return nil
+}
+
 // setHeader replaces the values of a header with one value or a list of values.
 // None removes the header.
 func (r *Response) setHeader(name string, v starlark.Value) error {
@@ -134,7 +144,7 @@ func (r *Response) setHeader(name string, v starlark.Value) error {
 	for _, s := range values {
 		r.headers = append(r.headers, header{name, s})
 	}
-	return nil
+	return checkHeaderCount(len(r.headers))
 }
 
 // headerTexts returns the values for a header as text: none for None, one, or
@@ -148,6 +158,9 @@ func headerTexts(name string, v starlark.Value) ([]string, error) {
 		values = slices.Collect(v.Elements())
 	case starlark.Tuple:
 		values = v
+	}
+	if err := checkHeaderCount(len(values)); err != nil {
+		return nil, err
 	}
 	var all []string
 	for _, v := range values {
@@ -197,6 +210,9 @@ func (r *Response) setHeaders(v starlark.Value) error {
 }
 
 func (r *Response) addPairs(pairs starlark.Indexable) error {
+	if err := checkHeaderCount(len(r.headers) + pairs.Len()); err != nil {
+		return err
+	}
 	for i := range pairs.Len() {
 		pair, ok := pairs.Index(i).(starlark.Indexable)
 		if !ok || pair.Len() != 2 {
