@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -38,6 +39,7 @@ type conn struct {
 	in        *http1.Reader
 	request   *http1.Request // the current one
 	headerSet *headerSet     // of the current request
+	shared    request        // the current request in the form that all transports share
 	phase     phase
 	started   time.Time // when the first byte of the current request arrived
 	headBy    time.Time // when the whole head must have arrived
@@ -104,32 +106,32 @@ func (c *conn) next() (more bool) {
 	}
 	r, err := c.in.Next()
 	c.phase = inBody
-	c.request = r
+	if err != nil {
+		return c.refuse(r, err)
+	}
+	c.readBy(time.Time{})
+	return c.done(c.s.serve(c, c.newRequest(r)))
+}
+
+// refuse refuses a malformed request, or gives a connection that uses HTTP/2 to
+// net/http. It returns false.
+func (c *conn) refuse(r *http1.Request, err error) bool {
 	var bad *http1.Error
 	switch {
-	case err == nil:
 	case errors.Is(err, http1.ErrHTTP2) && c.s.opts.H2C && c.service.tls == nil:
 		c.handOver(&earlyConn{c.net, c.in.Take()})
 		return false
 	case errors.Is(err, http1.ErrHTTP2):
-		c.request, bad = &http1.Request{Minor: 1}, &http1.Error{Status: 505, Reason: "this server does not speak HTTP/2 here"}
+		r, bad = &http1.Request{Minor: 1}, &http1.Error{Status: http.StatusHTTPVersionNotSupported, Reason: "this server does not speak HTTP/2 here"}
 	case !errors.As(err, &bad):
 		return false
 	}
-	c.readBy(time.Time{})
-	c.continued = false
-	q := c.newRequest()
-	if bad != nil {
-		err = c.s.refuse(c, q, malformed(bad))
-	} else {
-		err = c.s.serve(c, q)
-	}
-	return c.done(err)
+	return c.done(c.s.refuse(c, c.newRequest(r), malformed(bad)))
 }
 
-// newRequest returns the current request in the form that all transports share.
-func (c *conn) newRequest() *request {
-	r := c.request
+// newRequest returns a request in the form that all transports share.
+func (c *conn) newRequest(r *http1.Request) *request {
+	c.request, c.continued = r, false
 	if !r.Repeated || c.headerSet == nil {
 		c.headerSet = c.s.newHeaderSet(r.Headers, c.peer)
 	}
@@ -138,10 +140,11 @@ func (c *conn) newRequest() *request {
 	if r.Minor == 0 {
 		version = "1.0"
 	}
-	return &request{
+	c.shared = request{
 		headerSet: c.headerSet, started: c.started, method: r.Method, uri: r.Target, version: version,
 		host: r.Host, length: r.Length, size: r.Size,
 	}
+	return &c.shared
 }
 
 // done ends a request. It reports whether another one may follow.

@@ -180,13 +180,9 @@ func (x *exchange) watching() {
 // wait waits until the mailbox has an entry. It reports whether the exchange
 // has ended without one.
 func (x *exchange) wait(late *time.Timer) (done bool, err error) {
-	if !x.slow.Load() {
-		select {
-		case <-x.wakeup:
-			return false, nil
-		case <-x.s.life.Done():
-			return x.stop()
-		}
+	if !x.slow.Load() { // it will be after watchDelay
+		<-x.wakeup
+		return false, nil
 	}
 	var expired <-chan time.Time
 	if late != nil && x.status == 0 {
@@ -204,7 +200,11 @@ func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 	case err := <-x.uploadFailed():
 		return x.failUpload(err)
 	case <-x.s.life.Done():
-		return x.stop()
+		if x.status != 0 {
+			return true, errAborted
+		}
+		x.refuse(refusedStopping)
+		return true, x.flush() // Shutdown closes the connection after the request has ended
 	case <-expired:
 		if rest := x.remaining(); rest > 0 {
 			late.Reset(rest)
@@ -216,15 +216,6 @@ func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 		x.refuse(refusedTimeout(x.s.opts.HTTPTimeout))
 		return true, nil
 	}
-}
-
-// stop ends the exchange because the server stops.
-func (x *exchange) stop() (done bool, err error) {
-	if x.status != 0 {
-		return true, errAborted
-	}
-	x.refuse(refusedStopping)
-	return true, x.flush() // Shutdown closes the connection after the request has ended
 }
 
 // remaining returns how much longer to wait for the response to start. The
