@@ -48,12 +48,17 @@ func newMemServerOn(t testing.TB, layer *fakeLayer, opts Options) *memServer {
 	}
 	s.front = front
 	served := make(chan error, 1)
-	go func() { served <- front.Serve(context.Background(), s.net) }()
+	serve := func() error { return front.Serve(context.Background(), s.net) }
+	if mounted {
+		serve = s.mount()
+	}
+	go func() { served <- serve() }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // stop waiting for connections that the test left open
 		front.Shutdown(ctx)
-		if err := <-served; err != nil && err != http.ErrServerClosed { // Serve may not have started
+		s.net.Close()
+		if err := <-served; err != nil && err != net.ErrClosed && err != http.ErrServerClosed { // Serve may not have started
 			t.Errorf("Serve: %v", err)
 		}
 		if n := front.bytes.Load(); n != 0 {
