@@ -34,7 +34,9 @@ def remember(request):
     return "remembered"
 
 def grow(message):
-    long = ("a" * 1000000).replace("a", "b" * 400)
+    long = "a" * 15000000
+    for _ in range(5): # memory is checked between the steps
+        long += long
     message.reply_channel.send({"status": 200})
 
 channel_routing = [
