@@ -102,22 +102,17 @@ func (x *exchange) sendRequest() (sent bool, err error) {
 	return true, nil
 }
 
+var requestShape = asgi.NewShape(
+	asgi.KeyReplyChannel, asgi.KeyHTTPVersion, asgi.KeyMethod, asgi.KeyScheme, asgi.KeyPath, asgi.KeyQueryString,
+	asgi.KeyRootPath, asgi.KeyHeaders, asgi.KeyBody, asgi.KeyBodyChannel, asgi.KeyClient, asgi.KeyServer,
+)
+
 func (x *exchange) message(body asgi.Bytes, bodyChannel any) (asgi.Message, error) {
 	q := x.q
-	return asgi.Converter(nil).OwnMessage(asgi.Fields{
-		{Key: asgi.KeyReplyChannel, Value: x.channel},
-		{Key: asgi.KeyHTTPVersion, Value: q.httpVersion()},
-		{Key: asgi.KeyMethod, Value: q.methodValue()},
-		{Key: asgi.KeyScheme, Value: q.httpScheme()},
-		{Key: asgi.KeyPath, Value: q.path},
-		{Key: asgi.KeyQueryString, Value: asgi.Bytes(q.query)},
-		{Key: asgi.KeyRootPath, Value: q.rootPath},
-		{Key: asgi.KeyHeaders, Value: q.headers},
-		{Key: asgi.KeyBody, Value: body},
-		{Key: asgi.KeyBodyChannel, Value: bodyChannel},
-		{Key: asgi.KeyClient, Value: q.peer.client},
-		{Key: asgi.KeyServer, Value: q.peer.server},
-	})
+	return requestShape.Message(
+		x.channel, q.httpVersion(), q.methodValue(), q.httpScheme(), q.path, asgi.Bytes(q.query),
+		q.rootPath, q.headers, body, bodyChannel, q.peer.client, q.peer.server,
+	)
 }
 
 // respond writes the messages of the reply channel until the response is

@@ -106,6 +106,8 @@ func (c *socket) readMessage() (websocket.MessageType, string, error) {
 // interrupt ends the reading of a frame.
 func (c *socket) interrupt() { c.wire.Conn.SetReadDeadline(time.Unix(1, 0)) }
 
+var frameShape = asgi.NewShape(asgi.KeyReplyChannel, asgi.KeyPath, asgi.KeyBytes, asgi.KeyText, asgi.KeyOrder)
+
 // receive sends one frame on websocket.receive. While the channel is full, the
 // client is not read. receive returns zero, or the code that the socket was
 // closed with.
@@ -117,13 +119,7 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 	} else {
 		data = asgi.Bytes(payload)
 	}
-	m, err := asgi.Converter(nil).OwnMessage(asgi.Fields{
-		{Key: asgi.KeyReplyChannel, Value: c.channelValue},
-		{Key: asgi.KeyPath, Value: c.pathValue},
-		{Key: asgi.KeyBytes, Value: data},
-		{Key: asgi.KeyText, Value: text},
-		{Key: asgi.KeyOrder, Value: c.order},
-	})
+	m, err := frameShape.Message(c.channelValue, c.pathValue, data, text, c.order)
 	cause := c.s.cause()
 	if err == nil {
 		err = c.s.layer.Send(c.s.life, cause, asgi.WebSocketReceive, m, asgi.Volatile)
