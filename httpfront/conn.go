@@ -21,7 +21,7 @@ var headLimits = http1.Limits{Target: maxTarget, Head: maxTarget, Lines: maxLine
 
 // States of a conn. Shutdown closes an idle conn at once.
 const (
-	connIdle int32 = iota // no part of a request has arrived
+	connIdle int32 = iota // no complete head has arrived
 	connBusy
 	connClosed
 )
@@ -101,11 +101,15 @@ func (c *conn) recoverPanic() {
 // next serves the next request. It reports whether another one may follow.
 func (c *conn) next() (more bool) {
 	c.phase = waiting
-	if c.in.Wait() != nil || !c.startHead() {
+	if c.in.Wait() != nil {
 		return false
 	}
+	c.startHead()
 	r, err := c.in.Next()
 	c.phase = inBody
+	if !c.state.CompareAndSwap(connIdle, connBusy) {
+		return false
+	}
 	if err != nil {
 		return c.refuse(r, err)
 	}
@@ -188,15 +192,13 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// startHead notes that the head of a request has begun to arrive. It returns
-// false if the connection was closed.
-func (c *conn) startHead() bool {
+// startHead notes that the head of a request has begun to arrive.
+func (c *conn) startHead() {
 	c.phase = inHead
 	c.started = time.Now()
 	if c.served {
 		c.headBy = c.started.Add(headerTimeout)
 	}
-	return c.state.CompareAndSwap(connIdle, connBusy)
 }
 
 // limitRead sets the read deadline if it must change. While the conn waits for a

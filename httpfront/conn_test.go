@@ -171,12 +171,13 @@ func TestHeadIsLimitedInTotal(t *testing.T) {
 	})
 }
 
-// TestShutdownClosesIdleConnectionsAtOnce uses a connection without a request and
-// one between two requests.
+// TestShutdownClosesIdleConnectionsAtOnce uses a connection without a request, one
+// between two requests and one with a part of a head.
 func TestShutdownClosesIdleConnectionsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemServer(t, Options{})
-		unused, idle := s.dial(), s.dial()
+		unused, idle, part := s.dial(), s.dial(), s.dial()
+		part.write("GET / HT")
 		idle.get("/")
 		s.reply(s.next("http.request"), msg{"status": 200})
 		idle.response().check(t, 200)
@@ -185,7 +186,7 @@ func TestShutdownClosesIdleConnectionsAtOnce(t *testing.T) {
 		if err := s.front.Shutdown(t.Context()); err != nil || time.Since(started) != 0 {
 			t.Errorf("Shutdown: %v after %v", err, time.Since(started))
 		}
-		if !unused.ended() || !idle.ended() {
+		if !unused.ended() || !idle.ended() || !part.ended() {
 			t.Error("a connection is still open")
 		}
 	})
