@@ -45,10 +45,8 @@ func (p *Pool) next(w *worker) *task {
 			p.retryLocked()
 			p.settleLocked()
 		default:
-			if t, end := p.leadLocked(w); t != nil {
+			if t := p.leadLocked(w); t != nil {
 				return p.runLocked(w, t)
-			} else if end {
-				return p.endWorkerLocked(w)
 			}
 		}
 	}
@@ -97,16 +95,17 @@ func (p *Pool) canRetryLocked(retried bool) bool {
 	case p.offering != nil:
 		return p.missed || !retried && p.offering.Waiting() > 0
 	}
-	return p.leader == nil
+	return p.leader == nil && !p.stopping
 }
 
 // doneLocked reports whether the pool stops and nothing is left to do: no task
-// waits, or none that waits can ever start, because none runs.
+// waits, or none that waits can ever start, because none runs. What waits in
+// the channels of a layer that cannot offer messages is left to other readers.
 func (p *Pool) doneLocked() bool {
-	if !p.stopping || p.offering == nil || p.starting.length+p.ready.length+p.reserved > 0 {
+	if !p.stopping || p.starting.length+p.ready.length+p.reserved > 0 {
 		return false
 	}
-	if p.waiting == 0 && p.offering.Waiting() == 0 {
+	if p.waiting == 0 && (p.offering == nil || p.offering.Waiting() == 0) {
 		return true
 	}
 	for w := range p.workers {

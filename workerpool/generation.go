@@ -157,9 +157,11 @@ func (p *Pool) swap(g *generation) {
 		p.loads = g.number
 		p.live = true
 	}
+	p.handingOver = g.routed == nil && old != nil
 	p.limitLocked(g)
 	p.clocks.set(g)
 	p.setWorkersLocked()
+	p.handOverLocked()
 	if old != nil {
 		p.retireLocked(old)
 	}
@@ -170,6 +172,22 @@ func (p *Pool) swap(g *generation) {
 		waitStoppedReceiving(old)
 		p.release(old)
 	}
+}
+
+// handOverLocked lets a loop receive from the channels of WebSockets once the
+// routes before it have handled what they have taken, so that the loop does not
+// overtake it.
+func (p *Pool) handOverLocked() {
+	if !p.handingOver || p.waiting > 0 {
+		return
+	}
+	for w := range p.workers {
+		if w.task != nil && isSocket(w.task.delivery.Channel) {
+			return
+		}
+	}
+	p.handingOver = false
+	p.wakeAllLocked()
 }
 
 func (p *Pool) retireLocked(g *generation) {

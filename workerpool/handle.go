@@ -80,6 +80,7 @@ func (w *worker) end(t *task) {
 	if !w.abandoned {
 		p.endLocked(t)
 		w.job, w.task = nil, nil
+		p.handOverLocked()
 	}
 	p.mu.Unlock()
 	if other {

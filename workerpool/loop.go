@@ -174,16 +174,17 @@ func (w *LoopWorker) newJob(d asgi.Delivery, c *asgi.Cause) *Job {
 func (w *LoopWorker) listenLocked(channels []string, newWork bool) (names []string, err error) {
 	p := w.pool
 	w.worker.renewParkedLocked()
-	if w.worker.abandoned || p.halted || ((w.worker.surplus || p.current != w.worker.gen) && newWork) {
+	stops := w.worker.surplus || p.current != w.worker.gen || p.stopping && p.offering == nil
+	if w.worker.abandoned || p.halted || stops && newWork {
 		return nil, ErrRetired
 	}
-	if !p.drained && len(p.opts.OnlyChannels) == 0 && len(p.opts.ExcludeChannels) == 0 {
+	if !p.drained && !p.handingOver && len(p.opts.OnlyChannels) == 0 && len(p.opts.ExcludeChannels) == 0 {
 		return channels, nil
 	}
 	for _, name := range channels {
 		switch {
 		case asgi.KindOf(name) == asgi.SingleReader:
-		case p.drained && !isProtocol(name), !p.opts.allows(name):
+		case p.drained && !isProtocol(name), p.handingOver && isSocket(name), !p.opts.allows(name):
 			continue
 		}
 		names = append(names, name)

@@ -125,6 +125,7 @@ type Pool struct {
 	waiting      int     // number of tasks received but not started
 	limits       map[string]*limit
 	missed       bool                     // a new message was left in its channel since a worker last offered the waiting messages again
+	handingOver  bool                     // a loop has replaced routes whose handlers of WebSocket messages have not ended
 	unsettled    bool                     // a place in a limit was left to messages in its channel
 	channels     []string                 // channels that the pool receives from
 	closed       bool                     // the channel layer is closed

@@ -723,6 +723,50 @@ func TestOrderHoldsAcrossAReload(t *testing.T) {
 	})
 }
 
+func TestALoopDoesNotOvertakeTheRoutesBeforeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		handle := func(took time.Duration) func(context.Context, *workerpool.Job) error {
+			return func(ctx context.Context, j *workerpool.Job) error {
+				time.Sleep(took)
+				l.add("%s%d", j.ReplyChannel(), j.Delivery.Message.Int("order"))
+				return nil
+			}
+		}
+		b := start(t, apps(on("websocket.receive", handle(500*time.Millisecond)), &program{&app{}, handle(0)}), workerpool.Options{Workers: 1})
+		for n := range 4 {
+			b.volatile("websocket.receive", "s", order(n))
+		}
+		synctest.Wait()
+		if _, err := b.pool.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 3 {
+			b.volatile("websocket.receive", "s", order(4+n))
+		}
+		b.volatile("http.request", "r", order(1)) // does not wait
+		time.Sleep(time.Minute)
+		l.want(t, "front!r1", "front!s0", "front!s1", "front!s2", "front!s3", "front!s4", "front!s5", "front!s6")
+	})
+}
+
+func TestAHangingHandlerDoesNotKeepALoopFromWebSockets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		hang := on("websocket.receive", func(ctx context.Context, _ *workerpool.Job) error { <-ctx.Done(); return ctx.Err() })
+		loop := &program{&app{}, func(_ context.Context, j *workerpool.Job) error { l.add("%s", j.ReplyChannel()); return nil }}
+		b := start(t, apps(hang, loop), workerpool.Options{Grace: time.Second})
+		b.volatile("websocket.receive", "hanging", order(1))
+		synctest.Wait()
+		if _, err := b.pool.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.volatile("websocket.receive", "other", order(1))
+		time.Sleep(2 * time.Second)
+		l.want(t, "front!other")
+	})
+}
+
 func TestDrainLeavesDurableMessagesAndHandlesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log

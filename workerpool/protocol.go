@@ -19,5 +19,10 @@ func isProtocol(channel string) bool {
 	return channel == asgi.HTTPDisconnect || slices.Contains(protocolChannels, channel)
 }
 
+// isSocket reports whether the messages of a channel come from WebSockets.
+func isSocket(channel string) bool {
+	return channel == asgi.WebSocketConnect || channel == asgi.WebSocketReceive || channel == asgi.WebSocketDisconnect
+}
+
 // replyChannel returns the reply channel of a message, or "".
 func replyChannel(m asgi.Message) string { return m.Octets(asgi.KeyReplyChannel) }

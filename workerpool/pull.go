@@ -21,21 +21,19 @@ const maxReady = 1000
 // leadLocked makes w the leader until it has received a message or is woken.
 // If tasks are ready, it polls once and does not wait, so that a busy
 // connection leaves room for others. It returns a durable message as the task
-// to run at once. End reports whether the worker must end, because the pool
-// stops and no message is left.
-func (p *Pool) leadLocked(w *worker) (t *task, end bool) {
+// to run at once.
+func (p *Pool) leadLocked(w *worker) *task {
 	p.leader = w
 	w.turn = false
 	channels := p.channels
-	wait := p.ready.length == 0 && !p.stopping
-	stopping := p.stopping && p.ready.length == 0
+	wait := p.ready.length == 0
 	w.gen.receivingLocked(1)
 	p.mu.Unlock()
 	d, c, err := p.receive(w, wait, channels)
 	p.mu.Lock()
 	w.renewParkedLocked()
-	ok := err == nil
-	if ok {
+	var t *task
+	if err == nil {
 		t = p.placeLocked(d, c)
 	} else if !errors.Is(err, errWake) {
 		p.receiveFailedLocked(w, err)
@@ -45,13 +43,11 @@ func (p *Pool) leadLocked(w *worker) (t *task, end bool) {
 	if len(p.idle) > 0 {
 		p.wakeLocked()
 	}
-	if t != nil {
-		if !p.admittedLocked(t) {
-			return nil, false
-		}
-		p.startedLocked()
+	if t == nil || !p.admittedLocked(t) {
+		return nil
 	}
-	return t, t == nil && !ok && stopping && p.ready.length == 0
+	p.startedLocked()
+	return t
 }
 
 // receive takes one message from the channel layer. It returns errWake if

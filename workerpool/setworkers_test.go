@@ -40,7 +40,8 @@ func (c *counter) now() (running, most int) {
 	return c.running, most
 }
 
-// program is a loop application that handles requests one after another.
+// program is a loop application that handles requests and frames one after
+// another.
 type program struct {
 	workerpool.Application
 	work func(context.Context, *workerpool.Job) error
@@ -48,7 +49,7 @@ type program struct {
 
 func (p *program) Work(ctx context.Context, w *workerpool.LoopWorker) error {
 	for {
-		if _, _, err := w.Receive(-1, "http.request"); err != nil {
+		if _, _, err := w.Receive(-1, "http.request", "websocket.receive", "websocket.disconnect"); err != nil {
 			return err
 		}
 		if err := p.work(ctx, w.Job()); err != nil {

@@ -117,6 +117,7 @@ func (w *worker) abandonLocked() {
 		p.wakeLocked()
 	}
 	w.removeLocked(p)
+	p.handOverLocked()
 }
 
 // cancelAll cancels all handlers and prevents new tasks from starting.

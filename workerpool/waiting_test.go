@@ -439,6 +439,38 @@ func TestWithoutAcceptorsThePoolReceivesOnlyWhatAWorkerIsFreeFor(t *testing.T) {
 	})
 }
 
+func TestWithoutAcceptorsAPoolThatStopsLeavesMessagesToOthers(t *testing.T) {
+	slow := func(ctx context.Context, j *workerpool.Job) error {
+		time.Sleep(time.Second)
+		return reply(ctx, j)
+	}
+	for kind, a := range map[workerpool.Kind]workerpool.Application{
+		workerpool.KindRouted: on("http.request", slow),
+		workerpool.KindLoop:   &program{&app{}, slow},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := startStore(t, store.Options{}, withoutAcceptors, apps(a), workerpool.Options{Workers: 2})
+				for n := range 10 {
+					b.request(fmt.Sprint("c", n), "/")
+				}
+				synctest.Wait()
+				taken := 10 - b.pending("http.request")
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				b.pool.Shutdown(ctx)
+				replies := 0
+				for n := range 10 {
+					replies += len(b.sent(fmt.Sprint("c", n)))
+				}
+				if waiting := b.pending("http.request"); replies != taken || waiting != 10-taken || waiting == 0 {
+					t.Errorf("%d of %d messages taken before the stop were handled, %d wait", replies, taken, waiting)
+				}
+			})
+		})
+	}
+}
+
 func TestWithoutAcceptorsThePoolReceivesNoFramesWhileALaneIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
