@@ -215,7 +215,7 @@ var errRetry = errors.New("the reader has changed")
 // send offers a new message, and queues it if it is left.
 func (o *offering) send(c *asgi.Cause, r *record, from *sender) error {
 	s := o.store
-	for {
+	for sorted := false; ; {
 		name, ticket := o.acceptor.Sort(r.unqueued())
 		now := s.now()
 		s.mu.Lock()
@@ -232,6 +232,13 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) error {
 		s.lastID++
 		r.id = s.lastID
 		verdict, behind := asgi.Left, o.sorting || q.unsorted != nil
+		if behind && !sorted && s.shortageLocked(q, r.footprint(), from, now) != hasRoom {
+			s.mu.Unlock()
+			for o.sortVolatile() {
+			}
+			sorted = true // so that a message that can start is not refused
+			continue
+		}
 		var cl *class
 		var d asgi.Delivery
 		if !behind {

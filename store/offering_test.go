@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,6 +85,58 @@ func acceptOn(t testing.TB, s *Store, channels ...string) (*taker, asgi.Offering
 		t.Fatal(err)
 	}
 	return k, o
+}
+
+// A halfTaker accepts no message of class 0. Its Sort waits once for the test.
+type halfTaker struct {
+	*taker
+	sorting atomic.Pointer[chan struct{}] // receives twice: when Sort waits, and for Sort to go on
+}
+
+func (k *halfTaker) Sort(d asgi.Delivery) (string, any) {
+	if c := k.sorting.Swap(nil); c != nil {
+		<-*c
+		<-*c
+	}
+	return k.taker.Sort(d)
+}
+
+func (k *halfTaker) Offer(o asgi.Offer) asgi.Verdict {
+	o.Held = o.Held || o.Message.Int("n")%3 == 0
+	return k.taker.Offer(o)
+}
+
+func TestAMessageThatCanStartIsNotRefusedDuringUpdate(t *testing.T) {
+	s := openMemory(t, Options{Capacity: 2})
+	k := &halfTaker{taker: &taker{slots: 1, left: make(map[int]bool)}}
+	o, err := s.Accept(k)
+	if err == nil {
+		err = o.Update("jobs")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(n int) {
+		t.Helper()
+		if err := s.Send(t.Context(), nil, "jobs", number(n), asgi.Volatile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(0)
+	send(3) // the channel is full
+	c := make(chan struct{})
+	k.sorting.Store(&c)
+	updated := make(chan error)
+	go func() { updated <- o.Update("jobs") }()
+	c <- struct{}{}
+	send(1)
+	if got := k.free(o, 0); !slices.Equal(got, []int{1}) {
+		t.Errorf("accepted %v, want [1]", got)
+	}
+	c <- struct{}{}
+	if err := <-updated; err != nil {
+		t.Fatal(err)
+	}
 }
 
 func pauseChannel(t testing.TB, s *Store, channel string) {

@@ -51,6 +51,7 @@ func (p *program) statusOf(path string) int {
 
 func TestTheCapacityOfRequestsHoldsForARouteWithALimit(t *testing.T) {
 	p := start(t, waitingApp, "--store", "memory", "--channel-capacity", "http.request=3")
+	p.waitFor("generation 1")
 	statuses := make(chan int, 20)
 	var requests sync.WaitGroup
 	for range 20 {
