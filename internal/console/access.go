@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"log/slog"
 	"strconv"
 	"time"
@@ -17,6 +18,9 @@ type access struct {
 	took         time.Duration
 }
 
+// unknown is shown for a method or path that the server could not read.
+const unknown = "-"
+
 // socketEvents has a word and a color for each event of WebSockets.
 var socketEvents = map[string][2]string{
 	"WSCONNECTING": {"connecting", dim},
@@ -25,7 +29,8 @@ var socketEvents = map[string][2]string{
 	"WSDISCONNECT": {"closed", blue},
 }
 
-// parseAccess reads a record and reports whether it is an access.
+// parseAccess reads a record and reports whether it is an access. A malformed
+// request may have no method and no path.
 func parseAccess(message string, attrs []slog.Attr) (access, bool) {
 	if _, ok := socketEvents[message]; message != "HTTP" && !ok {
 		return access{}, false
@@ -34,9 +39,9 @@ func parseAccess(message string, attrs []slog.Attr) (access, bool) {
 	for _, attr := range attrs {
 		switch attr.Key {
 		case "method":
-			a.method = attr.Value.String()
+			a.method = cmp.Or(attr.Value.String(), unknown)
 		case logkey.Path:
-			a.path = attr.Value.String()
+			a.path = cmp.Or(attr.Value.String(), unknown)
 		case "status":
 			a.status, _ = attr.Value.Any().(int64)
 		case "duration":

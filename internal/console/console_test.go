@@ -24,6 +24,8 @@ func TestRequestsAreOneLineEach(t *testing.T) {
 	for want, record := range map[string][]any{
 		"GET /rooms/x 200 1.2 ms\n":           {"HTTP", "method", "GET", "path", "/rooms/x", "status", 200, "duration", 1234 * time.Microsecond, "bytes", 12, "client", "::1"},
 		"GET / client left 12s\n":             {"HTTP", "method", "GET", "path", "/", "status", 0, "duration", 12 * time.Second},
+		"- - 400 28 µs\n":                     {"HTTP", "method", "", "path", "", "status", 400, "duration", 28 * time.Microsecond, "bytes", 86},
+		"HTTP method=GET\n":                   {"HTTP", "method", "GET"}, // of the application
 		"WebSocket /chat connected 80 µs\n":   {"WSCONNECT", "method", "GET", "path", "/chat", "status", 0, "duration", 80 * time.Microsecond},
 		"WebSocket /chat closed 1001 3m0s\n":  {"WSDISCONNECT", "method", "GET", "path", "/chat", "status", 1001, "duration", 3 * time.Minute},
 		"WebSocket /chat refused 403 25 ms\n": {"WSREJECT", "method", "GET", "path", "/chat", "status", 403, "duration", 25 * time.Millisecond},
