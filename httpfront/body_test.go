@@ -2,6 +2,7 @@ package httpfront
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -248,6 +249,31 @@ func TestResponseMayComeBeforeTheBody(t *testing.T) {
 			t.Error("the rest of a body was taken for a request")
 		}
 	})
+}
+
+// TestRefusalBeforeTheEndOfTheBodyClosesTheConnection checks that every refusal
+// announces the close while a part of the body is unread.
+func TestRefusalBeforeTheEndOfTheBodyClosesTheConnection(t *testing.T) {
+	for status, prepare := range map[int]func(*fakeLayer){
+		500: func(l *fakeLayer) { l.broken = errors.New("no channel") },
+		503: func(l *fakeLayer) { l.full["http.request"] = true },
+		431: func(l *fakeLayer) { l.set.MaxMessage = -asgi.MessageOverhead },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			layer := newFakeLayer()
+			s := newMemServerOn(t, layer, Options{})
+			prepare(layer)
+			c := s.dial()
+			c.post("Content-Length: 1000000")
+			c.write(strings.Repeat("x", 1_000_000) + probe)
+			if a := c.response().check(t, status); !a.Close {
+				t.Errorf("%d does not announce that the connection closes", status)
+			}
+			if !c.ended() {
+				t.Errorf("the connection stays open after %d", status)
+			}
+		})
+	}
 }
 
 // TestSlowBodyIs408 checks the time limit of a body that stops coming.

@@ -159,15 +159,13 @@ func (c *conn) done(err error) (more bool) {
 		return false
 	case err != nil:
 		return false
-	case c.head.Close:
-		c.state.Store(connIdle)
-		if !c.in.BodyDone() && !c.service.stopping.Load() {
-			c.linger()
-		}
-		return false
 	}
 	c.state.Store(connIdle)
-	return !c.service.stopping.Load()
+	unread := !c.in.BodyDone()
+	if unread && !c.service.stopping.Load() {
+		c.linger()
+	}
+	return !c.head.Close && !unread && !c.service.stopping.Load()
 }
 
 // linger ends a connection whose client may still be sending. If the connection

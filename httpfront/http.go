@@ -75,6 +75,7 @@ func (x *exchange) sendRequest() (sent bool, err error) {
 	if err != nil {
 		return false, x.refuseBody(err)
 	}
+	x.unread = more
 	var bodyChannel any
 	if more {
 		name, err := x.s.layer.NewChannel(x.s.life, "http.request.body?")
@@ -84,7 +85,6 @@ func (x *exchange) sendRequest() (sent bool, err error) {
 		}
 		bodyChannel = name
 	}
-	x.unread = more
 	m, err := x.message(body, bodyChannel)
 	if err == nil {
 		cause := x.s.cause()

@@ -25,6 +25,7 @@ type fakeLayer struct {
 	readers map[string]bool
 	left    []string // GroupLeave
 	serial  int
+	broken  error // of NewChannel
 }
 
 func newFakeLayer() *fakeLayer {
@@ -114,7 +115,7 @@ func (l *fakeLayer) NewChannel(_ context.Context, pattern string) (string, error
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.serial++
-	return fmt.Sprintf("%s%d", pattern, l.serial), nil
+	return fmt.Sprintf("%s%d", pattern, l.serial), l.broken
 }
 
 func (l *fakeLayer) Bind(prefix string, deliver func(asgi.Delivery) error) (func(), error) {
