@@ -1,8 +1,10 @@
 package script_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"asgibox/workerpool"
 )
@@ -39,6 +41,45 @@ channel_routing = [
 	ordered.want("quick")
 	unordered.want("quick")
 	unordered.want("slow")
+}
+
+// TestConcurrencyHoldsAcrossGenerations adds a route with a limit before another
+// one, whose handler runs.
+func TestConcurrencyHoldsAcrossGenerations(t *testing.T) {
+	source := `
+def one(request):
+    state.incr("running")
+    for _ in range(100000):
+        if state.get("go"):
+            break
+        sleep(0.001)
+    return str(state.incr("running", -1))
+def running(request): return str(state.get("running", 0))
+def go(request): return str(state.set("go", True))
+channel_routing = [
+    %s
+    view("/", one, concurrency=1),
+    view("/running", running),
+    view("/go", go),
+]
+`
+	s := serve(t, fmt.Sprintf(source, ""))
+	var all sync.WaitGroup
+	all.Go(func() { s.want("/", 200, "0") })
+	for s.get("/running").body != "1" {
+		time.Sleep(time.Millisecond)
+	}
+	if err := s.reload(fmt.Sprintf(source, "view('/other', go, concurrency=1),")); err != nil {
+		t.Fatal(err)
+	}
+	all.Go(func() { s.want("/", 200, "0") })
+	for waiting := false; !waiting && s.get("/running").body != "2"; {
+		stats, err := s.layer.ChannelStatistics(t.Context(), "http.request")
+		waiting = err != nil || stats.MessagesPending == 1
+	}
+	s.want("/running", 200, "1")
+	s.want("/go", 200, "True")
+	all.Wait()
 }
 
 func TestExcludedChannelsAreNotReceived(t *testing.T) {

@@ -22,6 +22,7 @@ type table struct {
 	clocks   []workerpool.Clock
 	clockPos []syntax.Position // of each clock
 	limits   []workerpool.Limit
+	limited  map[string]int    // limits by channel and consumer
 	added    int               // items so far, those of includes too
 	wsgi     starlark.Callable // application, or nil
 }
@@ -36,7 +37,7 @@ type entry struct {
 
 // newTable returns the routing table of a file with these globals.
 func newTable(u *unit, globals starlark.StringDict) (*table, error) {
-	t := &table{unit: u, entries: make(map[string][]entry)}
+	t := &table{unit: u, entries: make(map[string][]entry), limited: make(map[string]int)}
 	routing, application := globals["channel_routing"], globals["application"]
 	if routing == nil && application == nil {
 		return nil, u.errNoApplication(globals)
@@ -111,7 +112,7 @@ func (t *table) addRoute(o *route, includes []*include) error {
 	}
 	e := entry{includes: includes, route: o, name: consumerName(o.consumer)}
 	if o.concurrency > 0 {
-		e.limit = fmt.Sprintf("%s %s %d", o.channel, o.consumer.Name(), len(t.limits))
+		e.limit = t.limitKey(o)
 		t.limits = append(t.limits, workerpool.Limit{Key: e.limit, Channel: o.channel, Max: o.concurrency})
 	}
 	if !slices.Contains(t.channels, o.channel) {
@@ -119,6 +120,14 @@ func (t *table) addRoute(o *route, includes []*include) error {
 	}
 	t.entries[o.channel] = append(t.entries[o.channel], e)
 	return nil
+}
+
+// limitKey returns a key that the route's limit has in other generations too, so
+// it does not depend on routes of other consumers.
+func (t *table) limitKey(o *route) string {
+	name := o.channel + " " + o.consumer.Name()
+	t.limited[name]++
+	return fmt.Sprintf("%s %d", name, t.limited[name])
 }
 
 func consumerName(fn starlark.Callable) string {
