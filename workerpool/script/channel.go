@@ -157,7 +157,7 @@ func memberArg(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "channel", &v); err != nil {
 		return "", err
 	}
-	if err := r.checkSideEffect("Group." + b.Name()); err != nil {
+	if err := r.enter("Group." + b.Name()); err != nil {
 		return "", err
 	}
 	return channelName(b.Name(), v)

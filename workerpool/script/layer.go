@@ -60,7 +60,7 @@ func duration(what string, v starlark.Value) (time.Duration, error) {
 
 // layer returns the channel layer, for a call with side effects.
 func (r *run) layer(call string) (asgi.Layer, error) {
-	if err := r.checkSideEffect(call); err != nil {
+	if err := r.enter(call); err != nil {
 		return nil, err
 	}
 	l := r.unit.loader.opts.Layer
@@ -145,6 +145,7 @@ func (r *run) retryWhileFull(wait time.Duration, send func() error) error {
 	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, 50*time.Millisecond) {
 		select {
 		case <-time.After(pause):
+			r.step("send")
 			err = send()
 		case <-ctx.Done():
 			if r.ctx.Err() != nil {
@@ -207,6 +208,7 @@ func layerReceive(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []sta
 	if !ok {
 		return starlark.Tuple{starlark.None, starlark.None}, nil
 	}
+	r.step(b.Name())
 	return starlark.Tuple{starlark.String(d.Channel), newMessage(r, d)}, nil
 }
 
@@ -334,7 +336,7 @@ func (r *run) groupArgs(b *starlark.Builtin, args starlark.Tuple, kwargs []starl
 	if name, err = channelName(b.Name(), c); err != nil {
 		return "", "", err
 	}
-	return group, name, r.checkSideEffect(b.Name())
+	return group, name, r.enter(b.Name())
 }
 
 func groupName(call string, v starlark.Value) (string, error) {

@@ -3,11 +3,15 @@ package script
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
+	"net/http"
 	"path/filepath"
 	"sync"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+
+	"go.starlark.net/starlark"
 )
 
 // Options configure a [Loader]. The zero value is ready for use, except that it
@@ -38,6 +42,19 @@ type Options struct {
 	Follow func(path string)
 	// Private are files of the server, which applications must not serve.
 	Private []string
+	// Client sends the requests of http. The default is a new client.
+	Client *http.Client
+	// Random is the source of random and uuid4, safe for concurrent use. The
+	// default cannot be predicted.
+	Random rand.Source
+	// Names are further names that every file can use.
+	Names starlark.StringDict
+	// Step, if not nil, is called before each step of a handler. It may wait,
+	// so that tests can decide which handler goes on.
+	Step func(Step)
+	// Interrupt, if not nil, is called between the steps of the interpreter.
+	// If it returns an error, the script is cancelled with it.
+	Interrupt func() error
 	// Log receives the output of print and log. By default it is discarded.
 	Log *slog.Logger
 }

@@ -33,7 +33,8 @@ func (u *unit) predeclared() (starlark.StringDict, error) {
 		"static":   function("static", staticCall),
 	}
 	maps.Copy(names, u.web.Builtins())
-	maps.Copy(names, lib.Builtins(lib.Options{Before: u.before, Log: u.logger}))
+	maps.Copy(names, lib.Builtins(lib.Options{Before: u.before, After: after, Log: u.logger, Client: l.opts.Client, Random: l.opts.Random}))
+	maps.Copy(names, l.opts.Names)
 	return names, nil
 }
 
@@ -42,11 +43,14 @@ func (u *unit) predeclared() (starlark.StringDict, error) {
 // the run's changes are on disk, because the call may make them visible outside.
 func (u *unit) before(thread *starlark.Thread, call string) error {
 	r := runOf(thread)
-	if err := r.checkSideEffect(call); err != nil || call == "sleep" {
+	if err := r.enter(call); err != nil || call == "sleep" {
 		return err
 	}
 	return r.waitBarrier(r.ctx)
 }
+
+// after runs after a call of package lib that waited.
+func after(thread *starlark.Thread, call string) { runOf(thread).step(call) }
 
 // logger returns the logger of a script, with the generation and the trace.
 func (u *unit) logger(thread *starlark.Thread) *slog.Logger {

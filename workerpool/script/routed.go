@@ -133,6 +133,7 @@ func (u *unit) returnRun(r *run) {
 func (r *run) consume(m *match, j *workerpool.Job) error {
 	r.handler = m.Name()
 	r.setJob(j)
+	r.step("")
 	d := j.Delivery
 	if m.entry == nil {
 		return r.unrouted(m, d)

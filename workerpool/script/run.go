@@ -118,6 +118,8 @@ func (r *run) inspect(thread *starlark.Thread) {
 		thread.Cancel(context.Cause(r.ctx).Error())
 	case thread.CallStackDepth() > maxDepth:
 		thread.Cancel(fmt.Sprintf("calls nest deeper than %d: does a function call itself forever?", maxDepth))
+	case r.unit.loader.interrupted() != nil:
+		thread.Cancel(r.unit.loader.interrupted().Error())
 	case r.unit.loader.memory.exceeded(&r.base):
 		thread.Cancel(fmt.Sprintf("the handler used more than %d MiB of memory (--memory)", r.unit.loader.memory.limit>>20))
 	}
@@ -144,10 +146,12 @@ func (r *run) setJob(j *workerpool.Job) {
 // disk. The run calls it before output that does not go through the layer.
 func (r *run) waitBarrier(ctx context.Context) error { return r.cause().Barrier().Wait(ctx) }
 
-// checkSideEffect returns an error if a function is running that may run again,
-// such as the function passed to state.update.
-func (r *run) checkSideEffect(call string) error {
+// enter begins a call whose effect other handlers may notice. It returns an error
+// if a function is running that may run again, such as the function passed to
+// state.update.
+func (r *run) enter(call string) error {
 	if r.retryable == "" {
+		r.step(call)
 		return nil
 	}
 	return explain.Hintf("call it before or after, with the value that the function returned",

@@ -13,7 +13,9 @@ package explain
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -186,6 +188,19 @@ func (e Explanation) Place() (f Frame, ok bool) {
 		return Frame{}, false
 	}
 	return e.Frames[len(e.Frames)-1], true
+}
+
+// In returns the explanation with paths of files in a folder, instead of their
+// names in it.
+func (e Explanation) In(folder string) Explanation {
+	e.Frames, e.More = slices.Clone(e.Frames), slices.Clone(e.More)
+	for i := range e.Frames {
+		e.Frames[i].File = filepath.Join(folder, filepath.FromSlash(e.Frames[i].File))
+	}
+	for i := range e.More {
+		e.More[i] = e.More[i].In(folder)
+	}
+	return e
 }
 
 // String returns the place in the form that editors understand: file:line:col.

@@ -214,6 +214,9 @@ func (g guard) Binary(_ syntax.Token, x starlark.Value, _ starlark.Side) (starla
 // maxKey is the length of the longest text of a tuple that is a key, in bytes.
 const maxKey = 1 << 20
 
+// Key returns a key that is neither too large nor nests too deeply, or an error.
+func Key(key starlark.Value) (starlark.Value, error) { return checkKey(key) }
+
 // checkKey fails if a key is a tuple that nests too deeply or is too large. A
 // dict is no key, but may be an item of a list.
 func checkKey(key starlark.Value) (starlark.Value, error) {

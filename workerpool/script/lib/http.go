@@ -32,11 +32,28 @@ func (o Options) http() *starlarkstruct.Module {
 	if o.Client == nil {
 		o.Client = &http.Client{}
 	}
-	return module("http", map[string]function{
-		"get":     o.httpCall("GET"),
-		"post":    o.httpCall("POST"),
-		"request": o.httpCall(""),
-	})
+	return module("http", Requests{Before: o.before, After: o.after, Client: o.Client}.functions())
+}
+
+// Requests makes functions that send requests, like those of the module http.
+type Requests struct {
+	// Base begins every URL, so that the functions take paths. By default they
+	// take whole URLs.
+	Base string
+	// Before runs before a request is sent, After when the response has come.
+	Before func(thread *starlark.Thread, call string) error
+	After  func(thread *starlark.Thread, call string)
+	// Client sends the requests.
+	Client *http.Client
+}
+
+// Builtins returns the functions get, post and request of an object.
+func (q Requests) Builtins(object string) starlark.StringDict {
+	return module(object, q.functions()).Members
+}
+
+func (q Requests) functions() map[string]function {
+	return map[string]function{"get": q.call("GET"), "post": q.call("POST"), "request": q.call("")}
 }
 
 // A call holds the arguments of http.get, http.post or http.request.
@@ -47,10 +64,14 @@ type call struct {
 	maxSize                                    int
 }
 
-func (o Options) httpCall(method string) function {
+func (q Requests) call(method string) function {
 	return func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		c := call{name: b.Name(), method: method, timeout: starlark.Float(defaultTimeout.Seconds()), maxSize: maxBody}
-		pairs := []any{"url", &c.url, "params?", &c.params, "headers?", &c.headers, "timeout?", &c.timeout, "max_size?", &c.maxSize}
+		target := "url"
+		if q.Base != "" {
+			target = "path"
+		}
+		pairs := []any{target, &c.url, "params?", &c.params, "headers?", &c.headers, "timeout?", &c.timeout, "max_size?", &c.maxSize}
 		if method == "" {
 			pairs = append([]any{"method", &c.method}, pairs...)
 		}
@@ -60,30 +81,38 @@ func (o Options) httpCall(method string) function {
 		if err := starlark.UnpackArgs(b.Name(), args, kwargs, pairs...); err != nil {
 			return nil, err
 		}
-		req, err := c.request(thread)
+		req, err := c.request(thread, q.Base)
 		if err != nil {
 			return nil, err
 		}
-		limit, err := seconds(c.name, c.timeout)
+		limit, err := Seconds(c.name, c.timeout)
 		if err != nil {
 			return nil, err
 		}
-		if err := o.before(thread, c.name); err != nil {
+		if err := q.Before(thread, c.name); err != nil {
 			return nil, err
 		}
 		ctx, cancel := context.WithTimeoutCause(contextOf(thread), limit, errLimit)
 		defer cancel()
-		return c.do(o.Client, req.WithContext(ctx), limit)
+		defer q.After(thread, c.name)
+		return c.do(q.Client, req.WithContext(ctx), limit)
 	}
 }
 
+// NewRequest returns a request for a path below base. The headers are a dict or
+// missing.
+func NewRequest(name, method, base, path string, headers starlark.Value) (*http.Request, error) {
+	c := call{name: name, method: method, url: path, headers: headers}
+	return c.request(nil, base)
+}
+
 // request returns the request, without its context.
-func (c *call) request(thread *starlark.Thread) (*http.Request, error) {
+func (c *call) request(thread *starlark.Thread, base string) (*http.Request, error) {
 	body, contentType, err := c.content(thread)
 	if err != nil {
 		return nil, err
 	}
-	u, err := c.fullURL()
+	u, err := c.fullURL(base)
 	if err != nil {
 		return nil, err
 	}
@@ -97,9 +126,13 @@ func (c *call) request(thread *starlark.Thread) (*http.Request, error) {
 	return req, c.setHeaders(req)
 }
 
-// fullURL returns the URL with the parameters.
-func (c *call) fullURL() (string, error) {
-	u, err := url.Parse(c.url)
+// fullURL returns the URL with the parameters. If there is a base, the URL of the
+// call is a path below it.
+func (c *call) fullURL(base string) (string, error) {
+	if base != "" && !strings.HasPrefix(c.url, "/") {
+		return "", explain.Hintf(`write it like "/rooms?page=2"`, "%s: the path %q does not begin with a slash", c.name, c.url)
+	}
+	u, err := url.Parse(base + c.url)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return "", explain.Hintf(`write it like "https://example.org/path"`, "%s: %q is not a valid web URL", c.name, c.url)
 	}
@@ -199,7 +232,13 @@ func (c *call) do(client *http.Client, req *http.Request, limit time.Duration) (
 func (c *call) failed(req *http.Request, err error, limit time.Duration) error {
 	const hint = "to continue without a response, write: value, error = attempt(http.get, url)"
 	cause := context.Cause(req.Context())
+	var hinted interface {
+		error
+		Hint() string
+	}
 	switch {
+	case errors.As(err, &hinted): // of the client
+		return fmt.Errorf("%s: %w", c.name, hinted)
 	case errors.Is(cause, errLimit):
 		return explain.Hintf("to wait longer, pass timeout=seconds; "+hint, "%s: %s did not respond within %v", c.name, req.URL.Host, limit)
 	case cause != nil:

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 
@@ -30,6 +31,11 @@ type Options struct {
 	// ("http.get", "http.post", "http.request"). It may wait. If it fails,
 	// the call fails with the same error.
 	Before func(thread *starlark.Thread, call string) error
+	// After runs after a call that has waited.
+	After func(thread *starlark.Thread, call string)
+	// Random is the source of random and uuid4, safe for concurrent use. The
+	// default cannot be predicted.
+	Random rand.Source
 	// Log returns the logger of a thread. The default discards all records.
 	Log func(*starlark.Thread) *slog.Logger
 	// Client sends the requests of http. The default is a new client. Each
@@ -45,13 +51,14 @@ func Builtins(o Options) starlark.StringDict {
 		"time":     time.Module,
 		"math":     math.Module,
 		"re":       reModule(),
-		"random":   module("random", randomFunctions),
+		"random":   module("random", o.random()),
 		"base64":   module("base64", base64Functions),
 		"hashlib":  module("hashlib", hashFunctions),
 		"password": module("password", passwordFunctions),
 		"http":     o.http(),
 		"log":      o.log(),
 		"sleep":    starlark.NewBuiltin("sleep", o.sleep),
+		"uuid4":    starlark.NewBuiltin("uuid4", o.uuid4),
 	}
 	maps.Copy(all, universe())
 	for name, fn := range textFunctions {
@@ -85,6 +92,12 @@ func (o Options) before(thread *starlark.Thread, call string) error {
 		return nil
 	}
 	return o.Before(thread, call)
+}
+
+func (o Options) after(thread *starlark.Thread, call string) {
+	if o.After != nil {
+		o.After(thread, call)
+	}
 }
 
 // maxText is the length of the longest text that a built-in makes, in bytes.

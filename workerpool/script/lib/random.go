@@ -8,20 +8,30 @@ import (
 	"go.starlark.net/starlark"
 )
 
-var randomFunctions = map[string]function{
-	"random":  random,
-	"randint": randint,
-	"choice":  choice,
-	"shuffle": shuffle,
+// A generator implements the functions of random.
+type generator struct{ *rand.Rand }
+
+// random returns the functions of random.
+func (o Options) random() map[string]function {
+	g := generator{rand.New(systemRandom{})}
+	if o.Random != nil {
+		g = generator{rand.New(o.Random)}
+	}
+	return map[string]function{"random": g.random, "randint": g.randint, "choice": g.choice, "shuffle": g.shuffle}
 }
 
+// systemRandom is the source of the Go runtime.
+type systemRandom struct{}
+
+func (systemRandom) Uint64() uint64 { return rand.Uint64() }
+
 // random returns a float of at least 0 and less than 1.
-func random(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	return starlark.Float(rand.Float64()), starlark.UnpackArgs(b.Name(), args, kwargs)
+func (g generator) random(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return starlark.Float(g.Float64()), starlark.UnpackArgs(b.Name(), args, kwargs)
 }
 
 // randint returns an int from a to b, both included.
-func randint(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (g generator) randint(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var low, high int64
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "a", &low, "b", &high); err != nil {
 		return nil, err
@@ -31,12 +41,12 @@ func randint(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwarg
 	}
 	span := uint64(high) - uint64(low) + 1
 	if span == 0 { // all 64 bits
-		return starlark.MakeInt64(int64(rand.Uint64())), nil
+		return starlark.MakeInt64(int64(g.Uint64())), nil
 	}
-	return starlark.MakeInt64(low + int64(rand.Uint64N(span))), nil
+	return starlark.MakeInt64(low + int64(g.Uint64N(span))), nil
 }
 
-func choice(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (g generator) choice(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Iterable
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "list", &v); err != nil {
 		return nil, err
@@ -48,11 +58,11 @@ func choice(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs
 	if items.Len() == 0 {
 		return nil, fmt.Errorf("%s: the list is empty; check that it has items first", b.Name())
 	}
-	return items.Index(rand.IntN(items.Len())), nil
+	return items.Index(g.IntN(items.Len())), nil
 }
 
 // shuffle returns a new list, because the old one may be frozen.
-func shuffle(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (g generator) shuffle(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Iterable
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "list", &v); err != nil {
 		return nil, err
@@ -61,6 +71,6 @@ func shuffle(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwarg
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}
 	items := slices.Collect(starlark.Elements(v))
-	rand.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+	g.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
 	return starlark.NewList(items), nil
 }

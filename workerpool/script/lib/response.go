@@ -21,11 +21,18 @@ type response struct {
 }
 
 func newResponse(resp *http.Response, body string) *response {
-	r := &response{status: resp.StatusCode, url: resp.Request.URL.String(), body: body, headers: headers{}}
-	for name, values := range resp.Header {
-		r.headers[strings.ToLower(name)] = strings.ToValidUTF8(strings.Join(values, ", "), "\uFFFD")
+	return &response{status: resp.StatusCode, url: resp.Request.URL.String(), body: body, headers: headersOf(resp.Header)}
+}
+
+// Headers returns the headers of a response as a value for scripts.
+func Headers(h http.Header) starlark.Value { return headersOf(h) }
+
+func headersOf(from http.Header) headers {
+	h := headers{}
+	for name, values := range from {
+		h[strings.ToLower(name)] = strings.ToValidUTF8(strings.Join(values, ", "), "\uFFFD")
 	}
-	return r
+	return h
 }
 
 func (r *response) Type() string          { return "http.response" }

@@ -20,7 +20,7 @@ func (o Options) sleep(thread *starlark.Thread, b *starlark.Builtin, args starla
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "seconds", &v); err != nil {
 		return nil, err
 	}
-	d, err := seconds(b.Name(), v)
+	d, err := Seconds(b.Name(), v)
 	if err != nil {
 		return nil, err
 	}
@@ -32,14 +32,15 @@ func (o Options) sleep(thread *starlark.Thread, b *starlark.Builtin, args starla
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		o.after(thread, b.Name())
 		return starlark.None, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
-// seconds converts a number of seconds to a duration of at most maxWait.
-func seconds(call string, v starlark.Value) (time.Duration, error) {
+// Seconds converts a number of seconds to a duration of at most maxWait.
+func Seconds(call string, v starlark.Value) (time.Duration, error) {
 	s, ok := starlark.AsFloat(v)
 	if !ok || math.IsNaN(s) || s < 0 {
 		return 0, fmt.Errorf("%s: %s is not a valid time; write a number of seconds, like 0.5", call, value.Brief(v))

@@ -2,6 +2,7 @@ package lib
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"html"
 	"net/url"
@@ -14,7 +15,6 @@ import (
 )
 
 var textFunctions = map[string]function{
-	"uuid4":       uuid4,
 	"urlencode":   urlencode,
 	"urldecode":   urldecode,
 	"quote":       quote,
@@ -23,9 +23,14 @@ var textFunctions = map[string]function{
 }
 
 // uuid4 returns a new random UUID as text.
-func uuid4(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (o Options) uuid4(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var u [16]byte
-	rand.Read(u[:])
+	if o.Random == nil {
+		rand.Read(u[:])
+	} else {
+		binary.BigEndian.PutUint64(u[:8], o.Random.Uint64())
+		binary.BigEndian.PutUint64(u[8:], o.Random.Uint64())
+	}
 	u[6] = u[6]&0x0f | 0x40
 	u[8] = u[8]&0x3f | 0x80
 	return starlark.String(fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])), starlark.UnpackArgs(b.Name(), args, kwargs)
