@@ -41,7 +41,8 @@ var rules = []rule{
 	{"internal/command", []string{"internal/spell"}, "all commands share it"},
 	{"internal/client", []string{"asgi", "inspector/api", "internal/command"}, "its commands reach a server only by its control port"},
 	{"internal/devserver", []string{"asgi", "store", "httpfront", "workerpool", "reload", "inspector", "internal/command"}, "it runs without a command line"},
-	{"internal/cli", []string{"asgi", "store", "workerpool", "internal/client", "internal/command", "internal/devserver"}, "it parses flags and calls other packages"},
+	{"internal/apptest", []string{"asgi", "store", "httpfront", "workerpool", "internal/command"}, "it tests an application in memory, without files and sockets"},
+	{"internal/cli", []string{"asgi", "store", "workerpool", "internal/apptest", "internal/client", "internal/command", "internal/devserver"}, "it parses flags and calls other packages"},
 	{"internal/e2e", []string{"internal/cli"}, "its tests start the whole program"},
 	{"internal/release", nil, "it builds the program from outside"},
 	{"internal", nil, "helpers are independent of other packages"},
@@ -61,12 +62,13 @@ var libraryRules = []struct {
 	importers       []string
 }{
 	{"go.etcd.io/bbolt", "only the store has a file", []string{"store"}},
-	{"github.com/coder/websocket", "only the protocol server has sockets", []string{"httpfront"}},
-	{"go.starlark.net", "only the script host runs Starlark", []string{"workerpool/script"}},
+	{"github.com/coder/websocket", "only the protocol server and the client of application tests have sockets", []string{"httpfront", "internal/apptest"}},
+	{"go.starlark.net", "only the script host and the tests of applications run Starlark", []string{"workerpool/script", "internal/apptest"}},
 	{"github.com/fsnotify/fsnotify", "only reload listens to the file system", []string{"reload"}},
 	{"github.com/tinylib/msgp", "only the codec encodes messages", []string{"asgi/codec"}},
 	{"github.com/prometheus", "only the inspector exports metrics", []string{"inspector"}},
 	{"github.com/spf13", "only the command line parses flags", []string{"internal/cli", "internal/client", "internal/command"}},
+	{"testing", "the program is no Go test; only the tests of applications need a bubble", []string{"internal/apptest"}},
 	{"net/http", "a layer is independent of HTTP", []string{"asgi/remote", "httpfront", "inspector", "workerpool", "internal", "benchmarks", "examples"}},
 }
 
@@ -132,8 +134,8 @@ func TestEveryLibraryIsImportedOnlyWhereAllowed(t *testing.T) {
 	})
 }
 
-// forTests reports whether a package has helpers for tests.
-func forTests(pkg string) bool { return strings.HasSuffix(pkg, "test") }
+// forTests reports whether a package has helpers for tests in Go.
+func forTests(pkg string) bool { return pkg == "asgi/asgitest" }
 
 // ruleFor returns the rule for a package, or nil.
 func ruleFor(pkg string) *rule {

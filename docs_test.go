@@ -276,6 +276,20 @@ func TestProgramsInDocumentsLoad(t *testing.T) {
 	}
 }
 
+func TestTestsInDocumentsPass(t *testing.T) {
+	block := regexp.MustCompile("(?s)```python\n# (\\S+\\.star)\n(.*?)```")
+	dir := t.TempDir()
+	for _, m := range block.FindAllStringSubmatch(pages(t)["docs/testing.md"], -1) {
+		if err := os.WriteFile(filepath.Join(dir, m[1]), []byte(m[2]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out strings.Builder
+	if status := cli.Run(t.Context(), []string{"test", dir}, strings.NewReader(""), &out, &out); status != 0 || !strings.Contains(out.String(), "4 passed") {
+		t.Errorf("status %d\n%s", status, out.String())
+	}
+}
+
 // wholeRoot returns the root command with the command that cobra adds at run time.
 func wholeRoot() *cobra.Command {
 	root := cli.NewRoot()

@@ -59,7 +59,7 @@ application while sockets stay open.`),
 	}
 	root.SetVersionTemplate("asgibox {{.Version}}\n")
 	root.SetFlagErrorFunc(command.ExplainFlag)
-	root.AddCommand(newRun(), newWorker(), newCheck(), newRoutes(), newMan(), newVersion())
+	root.AddCommand(newRun(), newWorker(), newCheck(), newRoutes(), newTest(), newMan(), newVersion())
 	root.AddCommand(client.Commands()...)
 	explainArguments(root)
 	return root

@@ -100,20 +100,7 @@ func (l *lint) path(file string) string {
 
 // explain explains an error, with paths from the current folder.
 func (l *lint) explain(err error) explain.Explanation {
-	return l.withPaths(script.Explain(err))
-}
-
-func (l *lint) withPaths(e explain.Explanation) explain.Explanation {
-	frames, more := e.Frames, e.More
-	e.Frames, e.More = nil, nil
-	for _, f := range frames {
-		f.File = l.path(f.File)
-		e.Frames = append(e.Frames, f)
-	}
-	for _, m := range more {
-		e.More = append(e.More, l.withPaths(m))
-	}
-	return e
+	return script.Explain(err).In(filepath.Dir(l.app))
 }
 
 func (l *lint) printWarnings(w io.Writer) {

@@ -1,0 +1,248 @@
+package apptest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/cookiejar"
+	"strings"
+	"sync"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/httpfront"
+	"asgibox/store"
+	"asgibox/workerpool"
+	"asgibox/workerpool/script"
+)
+
+// A world is the server of one test, with its layer, its application and its
+// clients. It lives in a bubble. The goroutine of the test drives it: handlers go
+// on only while the test waits for them.
+type world struct {
+	file      *file
+	random    rand.Source
+	choose    chooser
+	interrupt interrupt
+	output    output
+	log       *slog.Logger
+
+	ctx    context.Context // of the test
+	cancel context.CancelFunc
+	store  *store.Store
+	pool   *workerpool.Pool
+	front  *httpfront.Server
+	net    *listener
+	client http.Client
+	parts  sync.WaitGroup
+	closes []func() // close connections of the client
+
+	schedule *schedule
+}
+
+func newWorld(f *file, random rand.Source, choose chooser) *world {
+	w := &world{file: f, random: random, choose: choose}
+	w.log = newLog(&w.output, f.app, f.options.Verbose)
+	return w
+}
+
+// live starts the server, loads the file of tests, calls use and lets all handlers
+// end.
+func (w *world) live(use func(*world, *script.Tests) error) error {
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	w.store = store.Memory(store.Options{Log: w.log})
+	w.net, w.schedule = newListener(), newSchedule(w.choose)
+	defer w.stop()
+	if err := w.start(); err != nil {
+		return err
+	}
+	tests, err := w.tests()
+	if err != nil {
+		return err
+	}
+	defer tests.Close()
+	if err := use(w, tests); err != nil {
+		return err
+	}
+	return w.settle()
+}
+
+// end interrupts the test and waits until it has stopped.
+func (w *world) end(done <-chan error, cause error) error {
+	w.interrupt.stop(cause)
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(stopLimit):
+		return fmt.Errorf("%w and does not stop", cause)
+	}
+}
+
+// maxWait is the longest virtual time that a test waits for one thing.
+const maxWait = time.Hour
+
+// start starts the server and loads the application.
+func (w *world) start() error {
+	loader := script.NewLoader(w.file.app, w.scriptOptions(w.store))
+	loaded := make(chan struct{})
+	var failed error
+	var err error
+	w.pool, err = workerpool.New(w.store, loader, workerpool.Options{
+		Log: w.log, ErrorPage: loader.ErrorPage,
+		Loaded: func(_ workerpool.Generation, _ []string, err error) { failed = err; close(loaded) },
+	})
+	if err != nil {
+		return err
+	}
+	if w.front, err = httpfront.New(w.store, httpfront.Options{Log: w.log}); err != nil {
+		return err
+	}
+	jar, _ := cookiejar.New(nil) // never fails
+	w.client = http.Client{
+		Transport:     &http.Transport{DialContext: w.net.dial, DisableKeepAlives: true, DisableCompression: true},
+		Jar:           jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	w.parts.Go(func() { _ = w.pool.Run(context.Background()) })
+	w.parts.Go(func() { _ = w.front.Serve(context.Background(), w.net) })
+	if err := w.wait(loaded, maxWait, "the application to load"); err != nil {
+		return err
+	}
+	if failed != nil {
+		return &appError{failed}
+	}
+	return nil
+}
+
+// scriptOptions returns the options of the application, some of which the file of
+// tests shares.
+func (w *world) scriptOptions(layer asgi.Layer) script.Options {
+	o := w.file.options
+	return script.Options{
+		Layer: layer, Settings: o.Settings, Log: w.log, Random: w.random, Client: o.network.client(),
+		Step: w.schedule.stop, Interrupt: w.interrupt.err, Follow: w.file.follow,
+	}
+}
+
+// stop stops the server.
+func (w *world) stop() {
+	w.schedule.end()
+	w.cancel()
+	for _, f := range w.closes {
+		f()
+	}
+	if w.front != nil {
+		_ = w.front.Shutdown(w.ctx) // ends the requests that still run
+	}
+	w.net.Close()
+	if w.pool != nil {
+		w.pool.Shutdown(w.ctx)
+	}
+	w.parts.Wait()
+	w.client.CloseIdleConnections()
+	_ = w.store.Close(context.Background()) // it holds nothing to save
+}
+
+// settle returns when no handler can go on before time does.
+func (w *world) settle() error {
+	for {
+		waitForOthers()
+		if err := w.interrupt.err(); err != nil {
+			return err
+		}
+		if !w.schedule.next() {
+			return nil
+		}
+	}
+}
+
+// wait lets the application go on until ready is closed. If that takes longer
+// than limit in virtual time, it fails with a [waitError].
+func (w *world) wait(ready <-chan struct{}, limit time.Duration, what string) error {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for over := false; ; {
+		if err := w.settle(); err != nil {
+			return err
+		}
+		select {
+		case <-ready:
+			return nil
+		default:
+		}
+		if over {
+			return &waitError{limit, what}
+		}
+		select {
+		case <-ready:
+		case <-w.schedule.wake:
+		case <-timer.C:
+			over = true
+		}
+	}
+}
+
+// advance lets virtual time go on.
+func (w *world) advance(d time.Duration) error {
+	err := w.wait(nil, d, "time")
+	var over *waitError
+	if errors.As(err, &over) {
+		return nil
+	}
+	return err
+}
+
+// A waitError says that a test waited in vain.
+type waitError struct {
+	limit time.Duration
+	what  string
+}
+
+func (e *waitError) Error() string {
+	unit := "seconds"
+	if e.limit == time.Second {
+		unit = "second"
+	}
+	return fmt.Sprintf("waited %v virtual %s for %s", e.limit.Seconds(), unit, e.what)
+}
+
+// Hint says how to wait longer.
+func (e *waitError) Hint() string { return "to wait longer, pass timeout=seconds" }
+
+// layer is the layer as the test sees it. It runs the handlers while the test
+// waits for a message.
+type layer struct {
+	*store.Store
+	world *world
+}
+
+func (l layer) Receive(ctx context.Context, c *asgi.Cause, channels ...string) (d asgi.Delivery, err error) {
+	limit := maxWait
+	if end, ok := ctx.Deadline(); ok {
+		limit = time.Until(end) + 1 // the context ends first
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d, err = l.Store.Receive(ctx, c, channels...)
+	}()
+	waited := l.world.wait(done, limit, "a message on "+strings.Join(channels, ", "))
+	cancel()
+	<-done
+	if waited != nil {
+		return d, waited
+	}
+	return d, err
+}
+
+// tests loads the file of tests. Its calls run the handlers first.
+func (w *world) tests() (*script.Tests, error) {
+	o := w.scriptOptions(layer{w.store, w})
+	o.Step = func(script.Step) { _ = w.settle() } // an interrupt ends the test anyway
+	o.Names = builtins(w)
+	return script.NewLoader(w.file.path, o).LoadTests(w.ctx)
+}

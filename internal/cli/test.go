@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"asgibox/internal/apptest"
+	"asgibox/internal/command"
+	"asgibox/internal/devserver"
+	"asgibox/internal/flagvalue"
+)
+
+// testRun holds the flags of test.
+type testRun struct {
+	options  apptest.Options
+	match    string
+	json     bool
+	junit    string
+	settings []flagvalue.Setting
+
+	out, status io.Writer
+}
+
+// newTest returns the command that runs the tests of an application.
+func newTest() *cobra.Command {
+	t := &testRun{options: apptest.Options{Timeout: 10 * time.Second}}
+	cmd := &cobra.Command{
+		Use:   "test [FILE...]",
+		Short: "Run the tests of an application",
+		Long: strings.TrimSpace(`
+Run the tests in FILEs, or in all files named *_test.star in this folder and
+below: the functions whose names start with test_. Each test gets a client of a
+server of its own, in memory, with its own layer and its own virtual time. The
+application is app.star beside the file of tests.
+
+The exit status is 1 if a test failed or a file did not load, and 2 if no test
+matched.`),
+		ValidArgsFunction: completeApplications,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t.out = cmd.OutOrStdout()
+			if command.OnTerminal(cmd.ErrOrStderr()) && !t.json {
+				t.status = cmd.ErrOrStderr()
+			}
+			return t.run(cmd.Context(), args)
+		},
+	}
+	g := cmd.Flags()
+	g.StringVar(&t.options.App, "app", "", "application to test (default app.star beside each file of tests)")
+	g.StringVarP(&t.match, "run", "r", "", "regular expression of the names of the tests to run")
+	g.Var(flagvalue.Duration{To: &t.options.Timeout}, "timeout", "real time that a test may take")
+	g.BoolVar(&t.options.Network, "network", false, "let the application send requests to other servers")
+	g.Var(flagvalue.Number{To: &t.options.Seed, Max: apptest.MaxSeed}, "seed", "seed of random and uuid4")
+	g.Var(flagvalue.List[flagvalue.Setting]{To: &t.settings, Parse: flagvalue.ParseSetting, Kind: "name=value"}, "set", "setting for the application; may be repeated")
+	g.BoolVarP(&t.options.Verbose, "verbose", "v", false, "print every test and its output")
+	g.BoolVar(&t.json, "json", false, "write JSON")
+	g.StringVar(&t.junit, "junit", "", "file for a report in the XML format of JUnit")
+	return cmd
+}
+
+func (t *testRun) run(ctx context.Context, args []string) (err error) {
+	if t.options.Match, err = regexp.Compile(t.match); err != nil {
+		return fmt.Errorf("--run %s: %w", t.match, err)
+	}
+	t.options.Settings = settingsMap(t.settings)
+	files, err := testFiles(args)
+	if err != nil {
+		return err
+	}
+	if t.options.App != "" {
+		t.options.App = application([]string{t.options.App})
+		if err := devserver.CheckFile(t.options.App); err != nil {
+			return fmt.Errorf("--app: %w", err)
+		}
+	}
+	return t.once(ctx, files)
+}
+
+// testFiles returns the files that the arguments name. A folder stands for all
+// files of tests in it.
+func testFiles(args []string) ([]string, error) {
+	if len(args) == 0 {
+		args = []string{"."}
+	}
+	var files []string
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err == nil && info.IsDir() {
+			found, err := apptest.Find(arg)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, found...)
+			continue
+		}
+		if err := devserver.CheckFile(arg); err != nil {
+			return nil, err
+		}
+		files = append(files, arg)
+	}
+	return files, nil
+}
+
+// once runs the tests once.
+func (t *testRun) once(ctx context.Context, files []string) error {
+	printer := &apptest.Printer{Out: t.out, Verbose: t.options.Verbose, Status: t.status}
+	var results []apptest.Result
+	s := apptest.Run(ctx, files, t.options, func(r apptest.Result) {
+		results = append(results, r)
+		if !t.json {
+			printer.Add(r)
+		}
+	})
+	if t.json {
+		if err := apptest.WriteJSON(t.out, results, s); err != nil {
+			return err
+		}
+	} else {
+		printer.End(s)
+	}
+	if err := t.writeJUnit(results, s); err != nil {
+		return err
+	}
+	switch {
+	case s.Failed+s.Broken > 0:
+		return &command.ExitError{Status: 1}
+	case s.Passed > 0:
+		return nil
+	case !t.json:
+		fmt.Fprintln(t.out, t.nothing(files))
+	}
+	return &command.ExitError{Status: 2}
+}
+
+// nothing says why no test ran.
+func (t *testRun) nothing(files []string) string {
+	switch {
+	case len(files) == 0:
+		return "no tests: there is no file named *" + apptest.Suffix + " here or below"
+	case t.match != "":
+		return "no tests: none matches --run " + t.match
+	}
+	return "no tests: no function in " + strings.Join(files, ", ") + " has a name that starts with test_"
+}
+
+func (t *testRun) writeJUnit(results []apptest.Result, s apptest.Summary) error {
+	if t.junit == "" {
+		return nil
+	}
+	f, err := os.Create(t.junit)
+	if err != nil {
+		return fmt.Errorf("cannot write --junit: %w", err)
+	}
+	if err := apptest.WriteJUnit(f, results, s); err != nil {
+		f.Close()
+		return fmt.Errorf("cannot write --junit: %w", err)
+	}
+	return f.Close()
+}
