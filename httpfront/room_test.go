@@ -56,6 +56,26 @@ func TestAFrameThatWaitsForRoomKeepsItsSocketOpen(t *testing.T) {
 	})
 }
 
+// TestSendersLearnThatTheClientHasLeftWhileItsFrameWaits checks that a failed write
+// ends the handlers of a client whose input is not read.
+func TestSendersLearnThatTheClientHasLeftWhileItsFrameWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, r, c, app := openFull(t)
+		synctest.Wait()
+		c.Close()
+		app.reply(msg{"text": "b"}) // its write fails
+		synctest.Wait()
+		d := asgi.Delivery{Channel: app.channel, Message: fields(t, msg{"text": "c"})}
+		if err := s.front.deliver(d); err != asgi.ErrGone {
+			t.Errorf("a further message: %v", err)
+		}
+		s.layer.setFull("websocket.receive", false)
+		r.room <- struct{}{}
+		s.next("websocket.receive")
+		app.disconnected(1006, 2)
+	})
+}
+
 // TestTheServerClosesASocketWhoseFrameWaitsForRoom checks that it does so at
 // once, and that the frame does not count.
 func TestTheServerClosesASocketWhoseFrameWaitsForRoom(t *testing.T) {

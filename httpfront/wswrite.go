@@ -39,7 +39,9 @@ func (c *socket) pump(first *socketReply) {
 			}
 			continue
 		}
-		c.wire.flush()
+		if c.wire.flush() != nil {
+			c.box.close() // the reader may have frames to handle before it notices
+		}
 		c.seen.Store(time.Now().UnixNano())
 		if c.box.idle() {
 			return
