@@ -163,7 +163,7 @@ func (d *Debugger) Edit(channel string, id uint64, m asgi.Message) error {
 	if !found {
 		return &NoMessageError{channel, id}
 	}
-	o.retry()
+	o.sort()
 	return nil
 }
 

@@ -21,7 +21,7 @@ type offering struct {
 
 	// Guarded by Store.mu:
 	queues  []*queue // the one whose message was accepted longest ago first
-	sorting bool     // Update sorts the volatile messages
+	sorting bool     // a volatile message may be unsorted, and is sorted soon
 }
 
 // A class is a list of the messages in one queue that wait for the same thing.
@@ -59,12 +59,14 @@ func (q *queue) classNamed(name string) *class {
 	return c
 }
 
-// unsortLocked makes all messages of a queue unsorted.
+// unsortLocked makes all messages of a queue unsorted. The caller must sort them
+// later.
 func (q *queue) unsortLocked() {
 	q.epoch++
 	q.classes, q.unsorted = nil, nil
-	if q.offering != nil {
+	if q.offering != nil && q.head != nil {
 		q.unsorted = q.head
+		q.offering.sorting = true
 	}
 }
 
@@ -96,9 +98,7 @@ func (o *offering) Update(channels ...string) error {
 	if err := o.setQueues(channels); err != nil {
 		return err
 	}
-	for o.sortVolatile() {
-	}
-	o.Retry()
+	o.sort()
 	return nil
 }
 
@@ -140,7 +140,7 @@ func (o *offering) setQueues(channels []string) error {
 		all[q.name] = o
 	}
 	slices.SortStableFunc(queues, func(a, b *queue) int { return cmp.Compare(a.lastTake, b.lastTake) })
-	o.queues, o.sorting = queues, true
+	o.queues = queues
 	s.offerings.Store(&all)
 	return nil
 }
@@ -199,6 +199,17 @@ func (o *offering) Room(w any) bool {
 func (o *offering) Retry() {
 	for o.acceptor.Ready() && (o.offerNext() || o.sortNext(nil)) {
 	}
+}
+
+// sort sorts and offers the messages of queues that were unsorted. The offering
+// may be nil.
+func (o *offering) sort() {
+	if o == nil {
+		return
+	}
+	for o.sortVolatile() {
+	}
+	o.Retry()
 }
 
 // retry is Retry for an offering that may be nil.
@@ -296,6 +307,11 @@ func (o *offering) offerNext() bool {
 	s := o.store
 	now := s.now()
 	s.mu.Lock()
+	if o.sorting { // so that the messages of one connection are offered in order
+		s.mu.Unlock()
+		o.sortVolatile()
+		return true
+	}
 	for i, q := range o.queues {
 		if q.held() || q.head == nil {
 			continue
@@ -319,7 +335,7 @@ func (o *offering) offerNext() bool {
 			case asgi.Unsorted:
 				q.unsortLocked()
 				s.mu.Unlock()
-				return true // they can be sorted now
+				return true // they are sorted next
 			}
 		}
 	}

@@ -199,6 +199,51 @@ func TestEditedAndDroppedMessagesAreNotOffered(t *testing.T) {
 	})
 }
 
+// TestMessagesAreOfferedAfterAnEarlierOneHasChanged checks that a channel that must
+// be sorted again is, although it is paused or its reader has no room. Otherwise
+// the reader would not know of the message when a later one of the same connection
+// comes on another channel.
+func TestMessagesAreOfferedAfterAnEarlierOneHasChanged(t *testing.T) {
+	for name, change := range map[string]func(*Store) error{
+		"edited": func(s *Store) error {
+			views, err := s.Debug().Peek("a", 1)
+			if err != nil {
+				return err
+			}
+			return s.Debug().Edit("a", views[0].ID, number(2))
+		},
+		"put back": func(s *Store) error {
+			d, _, err := s.Poll(t.Context(), asgi.NewCause(0), "a")
+			if err != nil {
+				return err
+			}
+			return s.PutBack(d)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openMemory(t, Options{})
+			k, _ := acceptOn(t, s, "a", "b")
+			sendVolatile := func(channel string, n int) {
+				if err := s.Send(t.Context(), nil, channel, number(n), asgi.Volatile); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sendVolatile("a", 1)
+			if name == "edited" {
+				pauseChannel(t, s, "a")
+			}
+			if err := change(s); err != nil {
+				t.Fatal(err)
+			}
+			sendVolatile("a", 3)
+			sendVolatile("b", 4)
+			if !k.left[3] || !k.left[4] {
+				t.Errorf("the reader knows only %v", k.left)
+			}
+		})
+	}
+}
+
 func TestATimeInWhichTheChannelIsPausedDoesNotCountAsPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openMemory(t, Options{Capacity: 1})

@@ -48,6 +48,6 @@ func (s *Store) PutBack(d asgi.Delivery) error {
 	}
 	o := q.offering
 	s.mu.Unlock()
-	o.retry()
+	o.sort()
 	return nil
 }
