@@ -210,6 +210,9 @@ func (s *Store) dropWhere(name string, matches func(*record) bool) int {
 // because the journal may be writing it.
 func (s *Store) editLocked(q *queue, r *record, m asgi.Message) {
 	q.unsortLocked()
+	if r.left && m.Text(asgi.KeyReplyChannel) != r.message.Text(asgi.KeyReplyChannel) {
+		q.offering.lose(r) // because the new message belongs to another connection
+	}
 	edited := *r
 	edited.message, edited.seq, edited.copies = m, 0, nil
 	edited.class, edited.inClass, edited.ticket = nil, link[*record]{}, nil

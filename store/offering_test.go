@@ -199,6 +199,28 @@ func TestEditedAndDroppedMessagesAreNotOffered(t *testing.T) {
 	})
 }
 
+// TestAMessageIsLostIfItsReplyChannelIsEdited checks that the messages behind it do
+// not wait for it.
+func TestAMessageIsLostIfItsReplyChannelIsEdited(t *testing.T) {
+	s := openMemory(t, Options{})
+	k, _ := acceptOn(t, s, "jobs")
+	pauseChannel(t, s, "jobs")
+	if err := s.Send(t.Context(), nil, "jobs", number(1), asgi.Volatile); err != nil {
+		t.Fatal(err)
+	}
+	views, err := s.Debug().Peek("jobs", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := asgi.MustMessage(asgi.Field{Key: "n", Value: 2}, asgi.Field{Key: asgi.KeyReplyChannel, Value: "p!x"})
+	if err := s.Debug().Edit("jobs", views[0].ID, other); err != nil {
+		t.Fatal(err)
+	}
+	if k.left[1] || !k.left[2] {
+		t.Errorf("the reader knows of %v, want only 2", k.left)
+	}
+}
+
 // TestMessagesAreOfferedAfterAnEarlierOneHasChanged checks that a channel that must
 // be sorted again is, although it is paused or its reader has no room. Otherwise
 // the reader would not know of the message when a later one of the same connection
