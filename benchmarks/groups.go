@@ -35,7 +35,7 @@ func groups() []*group {
 	all := []*group{
 		{
 			name: "http", title: "HTTP: one small response per request, {connections} connections",
-			unit: "operations", measure: closedLoop(dialHTTP),
+			unit: "operations", measure: closedLoop(httpClients),
 			rows: []*row{
 				{name: "net/http hello", server: "nethttp"},
 				{name: "layer, consumer in Go", server: "go-hello"},
@@ -47,14 +47,14 @@ func groups() []*group {
 			},
 		}, {
 			name: "tls", title: "HTTPS: one small response per request, {connections} connections",
-			unit: "operations", measure: closedLoop(dialTLS),
+			unit: "operations", measure: closedLoop(tlsClients),
 			rows: []*row{
 				{name: "net/http hello", server: "nethttp-tls"},
 				{name: "asgibox run examples/hello.star", app: "examples/hello.star"},
 			},
 		}, {
 			name: "echo", title: "WebSocket: each 64-byte text is echoed, {connections} connections",
-			unit: "operations", measure: closedLoop(dialEcho),
+			unit: "operations", measure: closedLoop(echoClients),
 			rows: []*row{
 				{name: "coder/websocket echo", server: "coder-echo"},
 				{name: "layer, echo in Go", server: "go-echo"},
@@ -101,7 +101,7 @@ func groups() []*group {
 			},
 		}, {
 			name: "inspector", title: "Inspector: examples/hello.star, {connections} connections",
-			unit: "operations", measure: closedLoop(dialHTTP),
+			unit: "operations", measure: closedLoop(httpClients),
 			rows: []*row{
 				{name: "--control off", app: "examples/hello.star", view: "off"},
 				{name: "no page open", app: "examples/hello.star"},

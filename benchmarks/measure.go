@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"asgibox/internal/load"
 )
 
 // A result is one repetition. A value that is not measured is zero.
@@ -30,8 +32,12 @@ func measure(ctx context.Context, o options) error {
 		return fmt.Errorf("unknown group of rows %q; the groups are %s", o.only, groupNames())
 	}
 	if o.asgibox == "" {
-		var err error
-		if o.asgibox, err = build(ctx); err != nil {
+		dir, err := os.MkdirTemp("", "asgibox-benchmark-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if o.asgibox, err = build(ctx, dir); err != nil {
 			return err
 		}
 	}
@@ -64,11 +70,11 @@ func (g *group) run(ctx context.Context, o options) error {
 	}
 	for round := range rounds {
 		for _, r := range g.rows {
+			progress("%s, round %d of %d: %s", g.name, round+1, rounds, r.name)
+			res, err := g.measure(ctx, r, o)
 			if ctx.Err() != nil {
 				return errors.New("interrupted")
 			}
-			progress("%s, round %d of %d: %s", g.name, round+1, rounds, r.name)
-			res, err := g.measure(ctx, r, o)
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
@@ -109,12 +115,12 @@ func (g *group) start(ctx context.Context, o options) error {
 func profile(ctx context.Context, o options) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	measure := closedLoop(dialHTTP)
+	measure := closedLoop(httpClients)
 	switch _, kind, _ := strings.Cut(o.profile, "-"); kind {
 	case "tls":
-		measure = closedLoop(dialTLS)
+		measure = closedLoop(tlsClients)
 	case "echo":
-		measure = closedLoop(dialEcho)
+		measure = closedLoop(echoClients)
 	case "group", "hub":
 		measure = measureBroadcast
 	case "bulk":
@@ -138,14 +144,14 @@ const connections = 16
 
 // closedLoop returns a function that measures many connections together and then
 // a single one.
-func closedLoop(dial dialer) func(context.Context, *row, options) (result, error) {
-	return func(_ context.Context, r *row, o options) (result, error) {
+func closedLoop(newClients clients) func(context.Context, *row, options) (result, error) {
+	return func(ctx context.Context, r *row, o options) (result, error) {
 		before, err := r.p.cpu()
 		if err != nil {
 			return result{}, err
 		}
 		start := time.Now()
-		took, err := drive(dial, r.p.addr, connections, o.span)
+		all, err := drive(ctx, newClients, r.p.addr, connections, o.span)
 		if err != nil {
 			return result{}, err
 		}
@@ -154,28 +160,39 @@ func closedLoop(dial dialer) func(context.Context, *row, options) (result, error
 		if err != nil {
 			return result{}, err
 		}
-		alone, err := drive(dial, r.p.addr, 1, o.span/3)
+		n := float64(all.Completed())
+		alone, err := drive(ctx, newClients, r.p.addr, 1, o.span/3)
+		if err != nil {
+			return result{}, err
+		}
 		return result{
-			rate:  float64(len(took)) / elapsed.Seconds(),
-			cpu:   micros(after-before) / float64(len(took)),
-			p50:   quantile(took, 0.5),
-			p99:   quantile(took, 0.99),
-			alone: quantile(alone, 0.5),
-		}, err
+			rate:  n / elapsed.Seconds(),
+			cpu:   micros(after-before) / n,
+			p50:   all.Latencies.Quantile(0.5),
+			p99:   all.Latencies.Quantile(0.99),
+			alone: alone.Latencies.Quantile(0.5),
+		}, nil
 	}
 }
 
-func measureBroadcast(_ context.Context, r *row, o options) (result, error) {
-	var before time.Duration
-	copies, took, err := broadcast(r.p.addr, o.sockets, o.span, func() (err error) {
-		before, err = r.p.cpu()
-		return err
-	})
+// measureBroadcast measures deliveries to the members of a group.
+func measureBroadcast(ctx context.Context, r *row, o options) (result, error) {
+	server, err := resolve(ctx, "ws", r.p.addr)
 	if err != nil {
 		return result{}, err
 	}
+	var before time.Duration
+	m := &load.Meter{}
+	err = load.Broadcast(ctx, server.Sockets(nil, text), load.Options{Connections: o.sockets, Duration: o.span}, m, func() (err error) {
+		before, err = r.p.cpu()
+		return err
+	})
+	if err = errors.Join(err, failures(m)); err != nil {
+		return result{}, err
+	}
 	after, err := r.p.cpu()
-	return result{rate: float64(copies) / took.Seconds(), cpu: micros(after-before) / float64(copies)}, err
+	n := float64(m.Completed())
+	return result{rate: n / m.Elapsed().Seconds(), cpu: micros(after-before) / n}, err
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -19,12 +19,18 @@ type process struct {
 	addr string
 	cmd  *exec.Cmd
 	pid  int
+	dir  string // scratch folder of the server
 }
 
-// wait waits for the end of a process that was interrupted.
+// wait waits for the end of a process that was interrupted, and removes its
+// scratch folder.
 func (p *process) wait() {
-	if p != nil {
-		p.cmd.Wait() // ignores the error: it was interrupted
+	if p == nil {
+		return
+	}
+	p.cmd.Wait() // ignores the error: it was interrupted
+	if p.dir != "" {
+		os.RemoveAll(p.dir)
 	}
 }
 
@@ -46,13 +52,13 @@ func start(ctx context.Context, name string, flags ...string) (*process, error) 
 	if err != nil {
 		return nil, fmt.Errorf("the server %s did not start: %w", name, err)
 	}
-	return &process{strings.TrimSpace(line), cmd, cmd.Process.Pid}, nil
+	return &process{addr: strings.TrimSpace(line), cmd: cmd, pid: cmd.Process.Pid}, nil
 }
 
 // startProduct starts an application with asgibox run, with the store on disk and
 // without an access log. If the view of the row is set, it also reads that view of
 // the inspector.
-func startProduct(ctx context.Context, program string, r *row) (*process, error) {
+func startProduct(ctx context.Context, program string, r *row) (p *process, err error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -61,7 +67,11 @@ func startProduct(ctx context.Context, program string, r *row) (*process, error)
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, func() { os.RemoveAll(dir) })
+	defer func() {
+		if p == nil {
+			os.RemoveAll(dir)
+		}
+	}()
 	control := "off"
 	if r.view != "off" {
 		other, err := freePort()
@@ -79,22 +89,25 @@ func startProduct(ctx context.Context, program string, r *row) (*process, error)
 		}
 		args = append(args, "--tls-cert", cert, "--tls-key", key)
 	}
-	p, err := startAt(interruptible(ctx, program, args...), "127.0.0.1:"+port)
-	if err != nil {
+	if p, err = startAt(interruptible(ctx, program, args...), "127.0.0.1:"+port); err != nil {
 		return nil, err
 	}
+	p.dir = dir
 	return p, watchView(ctx, control, r.view)
 }
+
+// startLimit is the time limit for the start of a server.
+const startLimit = 10 * time.Second
 
 // startAt starts a command and waits until it listens.
 func startAt(cmd *exec.Cmd, addr string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	for start := time.Now(); time.Since(start) < timeLimit; time.Sleep(50 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < startLimit; time.Sleep(50 * time.Millisecond) {
 		if c, err := net.Dial("tcp", addr); err == nil {
 			c.Close()
-			return &process{addr, cmd, cmd.Process.Pid}, nil
+			return &process{addr: addr, cmd: cmd, pid: cmd.Process.Pid}, nil
 		}
 	}
 	return nil, fmt.Errorf("%s did not start", strings.Join(cmd.Args, " "))
@@ -120,13 +133,8 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// build builds asgibox.
-func build(ctx context.Context) (program string, err error) {
-	dir, err := os.MkdirTemp("", "asgibox-benchmark-")
-	if err != nil {
-		return "", err
-	}
-	context.AfterFunc(ctx, func() { os.RemoveAll(dir) })
+// build builds asgibox in a folder.
+func build(ctx context.Context, dir string) (program string, err error) {
 	program = filepath.Join(dir, "asgibox")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, ".")
 	cmd.Stderr = os.Stderr

@@ -61,11 +61,3 @@ func plainTLS(h http.Handler) func(context.Context, net.Listener) error {
 		return plain(h)(ctx, tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}}))
 	}
 }
-
-func dialTLS(addr string) (client, error) {
-	conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true}) // the server's own certificate
-	if err != nil {
-		return nil, err
-	}
-	return newHTTPClient(conn), nil
-}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"asgibox/internal/bench"
 	"asgibox/internal/client"
 	"asgibox/internal/command"
 )
@@ -59,7 +60,7 @@ application while sockets stay open.`),
 	}
 	root.SetVersionTemplate("asgibox {{.Version}}\n")
 	root.SetFlagErrorFunc(command.ExplainFlag)
-	root.AddCommand(newRun(), newWorker(), newCheck(), newRoutes(), newTest(), newMan(), newVersion())
+	root.AddCommand(newRun(), newWorker(), newCheck(), newRoutes(), newTest(), bench.New(), newMan(), newVersion())
 	root.AddCommand(client.Commands()...)
 	explainArguments(root)
 	return root

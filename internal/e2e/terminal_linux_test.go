@@ -26,8 +26,9 @@ type terminalProgram struct {
 	opened string // file with the URLs that the program opened
 }
 
-// startInTerminal runs the program in a new terminal.
-func startInTerminal(t *testing.T) *terminalProgram {
+// openTerminal returns the two ends of a new terminal: the test's and the
+// program's.
+func openTerminal(t *testing.T) (ptmx, tty *os.File) {
 	t.Helper()
 	ptmx, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
@@ -41,11 +42,18 @@ func startInTerminal(t *testing.T) *terminalProgram {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tty.Close() })
+	return ptmx, tty
+}
+
+// startInTerminal runs the program in a new terminal.
+func startInTerminal(t *testing.T) *terminalProgram {
+	t.Helper()
+	ptmx, tty := openTerminal(t)
 	before, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)
@@ -161,4 +169,26 @@ func TestNohupIgnoresHangup(t *testing.T) {
 	p.waitFor(`reloaded app\.star, generation 2`)
 	p.press("q")
 	p.waitRestored(0)
+}
+
+func TestBenchShowsItsProgressInATerminalAndEndsWithCtrlC(t *testing.T) {
+	server := start(t, chatApp)
+	ptmx, tty := openTerminal(t)
+	p := &program{TB: t, out: newTranscript()}
+	cmd := exec.Command(binary(t), "bench", "ws"+strings.TrimPrefix(server.url, "http")+"/", "-d", "1h", "-c", "1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	go func() { _, _ = io.Copy(p.out, ptmx) }() // ends with the terminal
+	p.waitFor(`\r\x1b\[K[\d.]+ s of 3600 s  [1-9][\d,]* echoe?s?  [\d,]+/s  p50 `)
+	if _, err := ptmx.WriteString("\x03"); err != nil {
+		t.Fatal(err)
+	}
+	p.waitFor(`\r\x1b\[K[\d,]+ echoe?s? in [\d.]+ s on 1 connection: [\d,]+/s, interrupted\r\n`)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
 }
