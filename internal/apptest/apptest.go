@@ -35,15 +35,19 @@ type Options struct {
 	Network bool
 	// Settings are the settings of the application.
 	Settings map[string]string
-	// Seed is the seed of random and uuid4.
+	// Explore is the number of schedules under which each test runs, after it
+	// has run in order.
+	Explore int
+	// Seed is the seed of random and uuid4 and of the first schedule. With
+	// zero, tests run in order.
 	Seed int
+	// Faults lets schedules drop messages and fill channels.
+	Faults bool
 	// Verbose keeps debug records in the output of tests.
 	Verbose bool
 
 	network *network // nil without Network
 }
-
-func (o *Options) explores() bool { return false }
 
 // A Result is the outcome of one test.
 type Result struct {
@@ -56,6 +60,10 @@ type Result struct {
 	Explanation explain.Explanation
 	// Output is what the application printed and logged.
 	Output string
+	// Seed repeats a failure under a schedule; zero if the test failed in order.
+	Seed int
+	// Steps are the steps of the handlers, if the test ran to its end.
+	Steps []Step
 }
 
 // Summary counts the results of a run.

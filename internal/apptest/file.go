@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -36,7 +35,8 @@ func (f *file) follow(path string) {
 // names returns the names of the tests that are selected. If the file or the
 // application does not load, it returns the result that says so.
 func (f *file) names(ctx context.Context) (selected []string, broken *Result) {
-	r := f.run(ctx, "", func(w *world, tests *script.Tests) error {
+	w := newWorld(f, "", f.options.Seed, inOrder())
+	r := f.run(ctx, w, func(tests *script.Tests) error {
 		for _, name := range tests.Names() {
 			if f.options.Match == nil || f.options.Match.MatchString(name) {
 				selected = append(selected, name)
@@ -50,21 +50,37 @@ func (f *file) names(ctx context.Context) (selected []string, broken *Result) {
 	return selected, nil
 }
 
-// test runs one test.
+// test runs one test: in order, and then under the schedules of the options.
 func (f *file) test(ctx context.Context, name string) Result {
-	return f.run(ctx, name, func(w *world, tests *script.Tests) error {
-		return tests.Run(name, newClient(w, tests))
-	})
+	o := f.options
+	if o.Seed == 0 {
+		r := f.use(ctx, newWorld(f, name, 0, inOrder()))
+		if r.Err != nil || o.Explore == 0 {
+			return r
+		}
+	}
+	return f.explore(ctx, name, max(o.Seed, 1), max(o.Explore, 1))
+}
+
+// attempt runs one test under a schedule.
+func (f *file) attempt(ctx context.Context, name string, seed int, c *choices) Result {
+	w := newWorld(f, name, seed, c)
+	w.explores = true
+	return f.use(ctx, w)
+}
+
+// use runs the test of a world.
+func (f *file) use(ctx context.Context, w *world) Result {
+	return f.run(ctx, w, func(tests *script.Tests) error { return tests.Run(w.test, newClient(w, tests)) })
 }
 
 // stopLimit is how long a test has to stop after an interrupt.
 const stopLimit = 5 * time.Second
 
-// run loads the application and the file in a new world and calls use. It
-// interrupts them when the time limit is over or ctx is done.
-func (f *file) run(ctx context.Context, name string, use func(*world, *script.Tests) error) Result {
+// run loads the application and the file in a world and calls use. It interrupts
+// them when the time limit is over or ctx is done.
+func (f *file) run(ctx context.Context, w *world, use func(*script.Tests) error) Result {
 	began := time.Now()
-	w := newWorld(f, newRandom(f.options.Seed, name), inOrder)
 	done := make(chan error, 1)
 	var failed error
 	go func() { // ends with the bubble
@@ -72,20 +88,22 @@ func (f *file) run(ctx context.Context, name string, use func(*world, *script.Te
 	}()
 	limit := time.NewTimer(f.options.Timeout)
 	defer limit.Stop()
-	var err error
+	r := Result{File: f.path, Test: w.test}
 	select {
-	case err = <-done:
+	case r.Err = <-done:
 	case <-limit.C:
-		err = w.end(done, fmt.Errorf("the test ran longer than %v (--timeout)", f.options.Timeout))
+		r.Err = w.end(done, fmt.Errorf("the test ran longer than %v (--timeout)", f.options.Timeout))
 	case <-ctx.Done():
-		err = w.end(done, errors.New("the test was interrupted"))
+		r.Err = w.end(done, errors.New("the test was interrupted"))
 	}
-	if err == nil { // otherwise the test may still be running
-		err = failed
+	if r.Err == nil { // otherwise the test may still be running
+		if r.Err = failed; r.Err != nil && w.explores {
+			r.Steps = w.steps()
+		}
 	}
-	r := Result{File: f.path, Test: name, Took: time.Since(began), Err: err, Output: w.output.String()}
-	if err != nil {
-		r.Explanation = f.explain(err)
+	r.Took, r.Output = time.Since(began), w.output.String()
+	if r.Err != nil {
+		r.Explanation = f.explain(r.Err)
 	}
 	return r
 }
@@ -105,13 +123,7 @@ type appError struct{ error }
 
 func (e *appError) Unwrap() error { return e.error }
 
-// newRandom returns a source for a test that is safe for concurrent use.
-func newRandom(seed int, test string) rand.Source {
-	h := fnv.New64a()
-	h.Write([]byte(test))
-	return &lockedSource{source: rand.NewPCG(uint64(seed), h.Sum64())}
-}
-
+// lockedSource is a source of random numbers for any goroutine.
 type lockedSource struct {
 	mu     sync.Mutex // guards source
 	source rand.Source

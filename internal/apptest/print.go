@@ -1,6 +1,7 @@
 package apptest
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -65,6 +66,9 @@ func (p *Printer) printFailure(r Result) {
 		place = f.String() + ": "
 	}
 	fmt.Fprintf(p.Out, "%s%s\n", place, r.Explanation.Text(p.color()))
+	if r.Seed > 0 {
+		p.section(fmt.Sprintf("the shortest schedule that fails (--seed %d repeats it)", r.Seed), cmp.Or(stepsText(r.Steps), "the test did not stop"))
+	}
 	p.section("output of the application", r.Output)
 }
 

@@ -19,12 +19,14 @@ func WriteJSON(w io.Writer, results []Result, s Summary) error {
 		Line    int     `json:"line,omitempty"`
 		Error   string  `json:"error,omitempty"`
 		Output  string  `json:"output,omitempty"`
+		Seed    int     `json:"seed,omitempty"`
+		Steps   []Step  `json:"steps,omitempty"` // of the schedule with the seed
 	}
 	all := make([]test, 0, len(results))
 	for _, r := range results {
 		t := test{File: r.File, Test: r.Test, OK: r.Err == nil, Seconds: r.Took.Seconds()}
 		if !t.OK {
-			t.Error, t.Output = r.Explanation.Text(false), r.Output
+			t.Error, t.Output, t.Seed, t.Steps = r.Explanation.Text(false), r.Output, r.Seed, r.Steps
 			if f, ok := r.Explanation.Place(); ok {
 				t.Line = f.Line
 			}
@@ -87,6 +89,9 @@ func WriteJUnit(w io.Writer, results []Result, s Summary) error {
 		c := junitCase{Class: r.File, Name: r.Test, Time: seconds(r.Took)}
 		if r.Err != nil {
 			failure := &junitFailure{r.Explanation.Line(), r.Explanation.Text(false)}
+			if r.Seed > 0 {
+				failure.Text += fmt.Sprintf("\nThe shortest schedule that fails (--seed %d repeats it):\n%s", r.Seed, stepsText(r.Steps))
+			}
 			c.Output = r.Output
 			if r.Test == "" {
 				c.Name, c.Error = "load", failure

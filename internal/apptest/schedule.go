@@ -11,20 +11,22 @@ import (
 // A schedule lets one handler run at a time. A handler stops before every call
 // that other handlers may notice, and goes on when the schedule chooses it.
 type schedule struct {
-	choose chooser
-	wake   chan struct{} // has room for one; receives when a handler stops
+	wake chan struct{} // has room for one; receives when a handler stops
 
 	mu      sync.Mutex // guards the rest
-	open    bool       // handlers do not stop
-	waiting []stopped  // by message
-	last    uint64     // message of the handler that took the last step
-	taken   []script.Step
+	choices *choices
+	open    bool      // handlers do not stop
+	waiting []stopped // by message
+	last    uint64    // message of the handler that took the last step
+	taken   []step
 }
 
-// A chooser returns the index of the step to take next. Waiting has at least one
-// step, that of the oldest message first. Last is the index of the handler that
-// took the last step, or -1 if it is not waiting.
-type chooser func(waiting []script.Step, last int) int
+// A step is one that a handler has taken.
+type step struct {
+	script.Step
+	switched bool   // another handler could have gone on
+	fault    string // what happened to the message that the handler sent
+}
 
 // stopped is a handler that waits for its next step.
 type stopped struct {
@@ -32,12 +34,8 @@ type stopped struct {
 	going chan struct{} // closed when the handler may go on
 }
 
-// inOrder lets the handler that runs go on until it ends or waits for time, then
-// the one with the oldest message.
-func inOrder(_ []script.Step, last int) int { return max(last, 0) }
-
-func newSchedule(choose chooser) *schedule {
-	return &schedule{choose: choose, wake: make(chan struct{}, 1)}
+func newSchedule(c *choices) *schedule {
+	return &schedule{choices: c, wake: make(chan struct{}, 1)}
 }
 
 // stop waits until the handler may take the step.
@@ -65,21 +63,28 @@ func (s *schedule) next() bool {
 	if len(s.waiting) == 0 {
 		return false
 	}
-	steps := make([]script.Step, len(s.waiting))
-	last := -1
-	for i, h := range s.waiting {
-		steps[i] = h.step
-		if h.step.Message == s.last {
-			last = i
-		}
-	}
-	i := s.choose(steps, last)
+	last := slices.IndexFunc(s.waiting, func(h stopped) bool { return h.step.Message == s.last })
+	i := s.choices.handler(len(s.waiting), max(last, 0))
 	h := s.waiting[i]
 	s.waiting = slices.Delete(s.waiting, i, i+1)
 	s.last = h.step.Message
-	s.taken = append(s.taken, h.step)
+	s.taken = append(s.taken, step{Step: h.step, switched: last >= 0 && i != last})
 	close(h.going)
 	return true
+}
+
+// fault decides about the fault, which is less than limit, of a message that the
+// running handler sends.
+func (s *schedule) fault(channel string, limit int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fault := s.choices.fault(limit)
+	if fault != noFault && len(s.taken) > 0 {
+		s.taken[len(s.taken)-1].fault = map[int]string{
+			dropped: "the message on " + channel + " is dropped", channelFull: "the channel " + channel + " is full",
+		}[fault]
+	}
+	return fault
 }
 
 // end lets all handlers go on and stops none from now on.

@@ -100,7 +100,7 @@ func (s *socket) send(call string, kind websocket.MessageType, data string) erro
 		defer close(done)
 		err = s.conn.Write(context.Background(), kind, []byte(data))
 	}()
-	if s.world.file.options.explores() {
+	if s.world.explores {
 		waitForOthers()
 		select {
 		case <-done:

@@ -26,26 +26,21 @@ type stream struct {
 	err      error
 }
 
-// streamCall implements client.stream(path, method="GET", headers={}). It does not
-// wait for the response.
-func (w *world) streamCall(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	path, method := "", "GET"
-	var headers starlark.Value
-	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "path", &path, "method?", &method, "headers?", &headers); err != nil {
-		return nil, err
-	}
-	req, err := lib.NewRequest(b.Name(), strings.ToUpper(method), baseURL, path, headers)
+// streamCall implements client.stream(path, method="GET", headers={}, params={},
+// body=…, json=…, form=…). It does not wait for the response.
+func (w *world) streamCall(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	req, err := lib.ParseRequest(thread, b, baseURL, args, kwargs)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &stream{
-		world: w, name: req.Method + " " + path, inbox: newInbox[starlark.String](),
+		world: w, name: req.Method + " " + req.URL.RequestURI(), inbox: newInbox[starlark.String](),
 		started: make(chan struct{}), cancel: cancel,
 	}
 	w.closes = append(w.closes, cancel)
 	w.parts.Go(func() { s.read(req.WithContext(ctx)) })
-	if w.file.options.explores() {
+	if w.explores {
 		waitForOthers()
 		return s, nil
 	}

@@ -24,8 +24,10 @@ import (
 // on only while the test waits for them.
 type world struct {
 	file      *file
+	test      string // empty to look at the file only
 	random    rand.Source
-	choose    chooser
+	choices   *choices
+	explores  bool // the messages that a test sends in a row are handled together
 	interrupt interrupt
 	output    output
 	log       *slog.Logger
@@ -43,18 +45,18 @@ type world struct {
 	schedule *schedule
 }
 
-func newWorld(f *file, random rand.Source, choose chooser) *world {
-	w := &world{file: f, random: random, choose: choose}
+func newWorld(f *file, test string, seed int, c *choices) *world {
+	w := &world{file: f, test: test, random: &lockedSource{source: newSource(seed, "test "+test)}, choices: c}
 	w.log = newLog(&w.output, f.app, f.options.Verbose)
 	return w
 }
 
 // live starts the server, loads the file of tests, calls use and lets all handlers
 // end.
-func (w *world) live(use func(*world, *script.Tests) error) error {
+func (w *world) live(use func(*script.Tests) error) error {
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.store = store.Memory(store.Options{Log: w.log})
-	w.net, w.schedule = newListener(), newSchedule(w.choose)
+	w.net, w.schedule = newListener(), newSchedule(w.choices)
 	defer w.stop()
 	if err := w.start(); err != nil {
 		return err
@@ -64,7 +66,7 @@ func (w *world) live(use func(*world, *script.Tests) error) error {
 		return err
 	}
 	defer tests.Close()
-	if err := use(w, tests); err != nil {
+	if err := use(tests); err != nil {
 		return err
 	}
 	return w.settle()
@@ -86,11 +88,15 @@ const maxWait = time.Hour
 
 // start starts the server and loads the application.
 func (w *world) start() error {
-	loader := script.NewLoader(w.file.app, w.scriptOptions(w.store))
+	var layer asgi.Layer = w.store
+	if w.choices.faults {
+		layer = faulty{w.store, w.schedule}
+	}
+	loader := script.NewLoader(w.file.app, w.scriptOptions(layer))
 	loaded := make(chan struct{})
 	var failed error
 	var err error
-	w.pool, err = workerpool.New(w.store, loader, workerpool.Options{
+	w.pool, err = workerpool.New(layer, loader, workerpool.Options{
 		Log: w.log, ErrorPage: loader.ErrorPage,
 		Loaded: func(_ workerpool.Generation, _ []string, err error) { failed = err; close(loaded) },
 	})

@@ -106,6 +106,18 @@ func NewRequest(name, method, base, path string, headers starlark.Value) (*http.
 	return c.request(nil, base)
 }
 
+// ParseRequest returns the request that the arguments of a call describe: the path
+// below base, and optionally method, headers, params and a body.
+func ParseRequest(thread *starlark.Thread, b *starlark.Builtin, base string, args starlark.Tuple, kwargs []starlark.Tuple) (*http.Request, error) {
+	c := call{name: b.Name(), method: "GET"}
+	err := starlark.UnpackArgs(b.Name(), args, kwargs, "path", &c.url, "method?", &c.method, "headers?", &c.headers,
+		"params?", &c.params, "body?", &c.body, "json?", &c.json, "form?", &c.form)
+	if err != nil {
+		return nil, err
+	}
+	return c.request(thread, base)
+}
+
 // request returns the request, without its context.
 func (c *call) request(thread *starlark.Thread, base string) (*http.Request, error) {
 	body, contentType, err := c.content(thread)
