@@ -6,3 +6,13 @@ func (l *Loader) Waiting() int {
 	defer l.live.mu.Unlock()
 	return len(l.live.waiting)
 }
+
+// Names returns the names that every file can use.
+func (l *Loader) Names() ([]string, error) {
+	u, err := l.open(1)
+	if err != nil {
+		return nil, err
+	}
+	defer u.close()
+	return u.names.Keys(), nil
+}

@@ -7,6 +7,8 @@ const log = $("log");
 let who = localStorage.getItem("who");
 let socket;
 let pause = 250; // milliseconds before the next attempt to connect
+let early = []; // messages that arrive before the history
+let present = -1; // the number of the list of people on the page
 
 function make(tag, props = {}, ...children) {
   const node = Object.assign(document.createElement(tag), props);
@@ -51,8 +53,10 @@ function said({ who: name, text, at }) {
 
 // The sidebar.
 
-function people(here) {
-  const names = [...new Set(here)].sort((a, b) => a.localeCompare(b));
+function people({ number, names: all }) {
+  if (number < present) return;
+  present = number;
+  const names = [...new Set(all)].sort((a, b) => a.localeCompare(b));
   $("count").textContent = "· " + names.length;
   $("people").replaceChildren(...names.map((name) =>
     make("li", { title: name }, face(name), make("span", { className: "name", textContent: name === who ? name + " (you)" : name }))));
@@ -74,12 +78,14 @@ async function rooms() {
 const handle = {
   welcome({ here, said: history }) {
     log.replaceChildren();
-    history.forEach(said);
+    const known = new Set(history.map((entry) => entry.id));
+    [...history, ...early.filter((entry) => !known.has(entry.id))].forEach(said);
+    early = null;
     log.scrollTop = log.scrollHeight;
     people(here);
     rooms();
   },
-  said,
+  said(entry) { early ? early.push(entry) : said(entry); },
   joined({ who: name, here }) { note(name + " joined"); people(here); rooms(); },
   left({ who: name, here }) { note(name + " left"); people(here); rooms(); },
 };
@@ -95,7 +101,7 @@ function connect() {
   const url = new URL(`/chat/${encodeURIComponent(room)}/${encodeURIComponent(who)}`, location.href);
   url.protocol = url.protocol.replace("http", "ws");
   socket = new WebSocket(url);
-  socket.onopen = () => { pause = 250; status("connected", true); };
+  socket.onopen = () => { pause = 250; early = []; present = -1; status("connected", true); };
   socket.onmessage = (frame) => {
     const { event, ...fields } = JSON.parse(frame.data);
     handle[event]?.(fields);

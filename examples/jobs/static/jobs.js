@@ -1,6 +1,5 @@
 // The page loads the list over HTTP and then receives changes over the WebSocket.
 
-const SLICES = 20; // as in app.star
 const $ = (id) => document.getElementById(id);
 const jobs = new Map();
 let pause = 250; // milliseconds before the next attempt to connect
@@ -17,7 +16,7 @@ function draw() {
       make("span", {}, `primes below ${job.below.toLocaleString()}`),
       make("b", { textContent: job.state === "queued" ? "" : job.found.toLocaleString() }),
       make("button", { className: "delete", textContent: "✕", title: "Delete", onclick: () => remove(job.id) }),
-      make("progress", { max: SLICES, value: job.slice, ariaLabel: "Progress" }),
+      make("progress", { max: job.slices, value: job.slice, ariaLabel: "Progress" }),
       make("small", { textContent: job.state })));
   $("jobs").replaceChildren(...(items.length ? items : [make("li", { className: "empty", textContent: "No jobs yet." })]));
 }
