@@ -132,7 +132,7 @@ func CheckFile(app string) error {
 	case errors.Is(err, os.ErrNotExist) && isLink(app):
 		return fmt.Errorf("%s is a link to a file that does not exist", app)
 	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%s: there is no such file", app)
+		return fmt.Errorf("%s: there is no such file; asgibox new makes an application to start from", app)
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%s is a folder: give the application's file, like %s", app, filepath.Join(app, "app.star"))
 	}

@@ -2,11 +2,9 @@ package e2e
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,7 +16,7 @@ type chatEvent struct {
 	Event string
 	Who   string
 	Text  string
-	Here  []string
+	Here  struct{ Names []string }
 	Said  []chatEvent
 }
 
@@ -48,7 +46,7 @@ func TestHelloExampleIsTheFourLines(t *testing.T) {
 }
 
 func TestChatExample(t *testing.T) {
-	dir := copyDir(t, "../../examples/chat")
+	dir := newProject(t, "chat")
 	p := startIn(t, dir, "app.star")
 	for path, want := range map[string]string{
 		"/":                "# lobby",
@@ -62,11 +60,11 @@ func TestChatExample(t *testing.T) {
 	}
 
 	ada := p.dial("/chat/lobby/Ada")
-	if e := ada.waitForEvent("welcome"); len(e.Here) != 1 || len(e.Said) != 0 {
+	if e := ada.waitForEvent("welcome"); len(e.Here.Names) != 1 || len(e.Said) != 0 {
 		t.Errorf("%+v", e)
 	}
 	ben := p.dial("/chat/lobby/Ben")
-	if e := ben.waitForEvent("welcome"); strings.Join(e.Here, " ") != "Ada Ben" {
+	if e := ben.waitForEvent("welcome"); strings.Join(e.Here.Names, " ") != "Ada Ben" {
 		t.Errorf("%+v", e)
 	}
 	if e := ada.waitForEvent("joined"); e.Who != "Ben" {
@@ -91,12 +89,7 @@ func TestChatExample(t *testing.T) {
 	}
 
 	// A changed file handles the next message of every connection.
-	app, err := os.ReadFile(dir + "/app.star")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.save("app.star", strings.Replace(string(app), `"text": text,`, `"text": text.upper(),`, 1))
-	p.waitFor(`reloaded app\.star, generation 2, [^,]+, 3 sockets kept`)
+	p.edit(`"text": text,`, `"text": text.upper(),`, 3)
 	ada.send("louder")
 	if e := ben.waitForEvent("said"); e.Text != "LOUDER" {
 		t.Errorf("%+v", e)
@@ -105,7 +98,7 @@ func TestChatExample(t *testing.T) {
 	if err := ben.c.Close(1000, ""); err != nil {
 		t.Fatal(err)
 	}
-	if e := ada.waitForEvent("left"); e.Who != "Ben" || strings.Join(e.Here, " ") != "Ada" {
+	if e := ada.waitForEvent("left"); e.Who != "Ben" || strings.Join(e.Here.Names, " ") != "Ada" {
 		t.Errorf("%+v", e)
 	}
 
@@ -115,13 +108,13 @@ func TestChatExample(t *testing.T) {
 	}
 	p.stop()
 	p = startIn(t, dir, "app.star")
-	if e := p.dial("/chat/lobby/Ada").waitForEvent("welcome"); len(e.Said) != 2 || len(e.Here) != 1 {
+	if e := p.dial("/chat/lobby/Ada").waitForEvent("welcome"); len(e.Said) != 2 || len(e.Here.Names) != 1 {
 		t.Errorf("%+v", e)
 	}
 }
 
 func TestJobsExample(t *testing.T) {
-	p := startIn(t, copyDir(t, "../../examples/jobs"), "app.star")
+	p := startIn(t, newProject(t, "jobs"), "app.star")
 	for _, path := range []string{"/", "/static/jobs.js", "/static/jobs.css"} {
 		if status, body := p.get(path); status != 200 {
 			t.Errorf("%s: %d %s", path, status, body)
@@ -134,18 +127,7 @@ func TestJobsExample(t *testing.T) {
 	}
 	s := p.dial("/progress")
 	post := func(below string) (int, job) {
-		r, err := http.PostForm(p.url+"/jobs", url.Values{"below": {below}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Body.Close()
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var j job
-		_ = json.Unmarshal(body, &j) // an error is not JSON
-		return r.StatusCode, j
+		return request[job](t, http.DefaultClient, "POST", p.url+"/jobs", url.Values{"below": {below}})
 	}
 	if status, _ := post("many"); status != 400 {
 		t.Errorf("an invalid number returns %d", status)
@@ -166,17 +148,20 @@ func TestJobsExample(t *testing.T) {
 	if last.Found != 168 {
 		t.Errorf("there are %d primes below 1000", last.Found)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), "DELETE", p.url+"/jobs/"+last.ID, nil)
-	if err != nil {
-		t.Fatal(err)
+	wantStatus(t, http.DefaultClient, "DELETE", p.url+"/jobs/"+last.ID, nil, 204)
+	if _, body := p.get("/jobs"); body != "[]" {
+		t.Error(body)
 	}
-	r, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
+
+	// The new code does the next job.
+	p.edit("SLICES = 20", "SLICES = 1", 1)
+	if _, queued := post("1000"); queued.State != "queued" {
+		t.Errorf("%+v", queued)
 	}
-	r.Body.Close()
-	if _, body := p.get("/jobs"); r.StatusCode != 204 || body != "[]" {
-		t.Errorf("%d %s", r.StatusCode, body)
+	for _, state := range []string{"queued", "done"} {
+		if err := json.Unmarshal([]byte(s.receive()), &last); err != nil || last.State != state {
+			t.Errorf("%v: %+v", err, last)
+		}
 	}
 }
 
@@ -197,12 +182,9 @@ func (b *tab) say(text string) {
 
 func TestChatExampleInTwoBrowsers(t *testing.T) {
 	open := browser(t)
-	dir := copyDir(t, "../../examples/chat")
-	p := startIn(t, dir, "app.star")
+	p := startIn(t, newProject(t, "chat"), "app.star")
 
 	ada, ben := open(), open()
-	ada.do(chromedp.EmulateViewport(1100, 700))
-	ben.do(chromedp.EmulateViewport(400, 700))
 	ada.enterChat(p.url, "Ada")
 	ben.enterChat(p.url, "Ben")
 	ada.waitForText("Ben joined")
@@ -215,19 +197,13 @@ func TestChatExampleInTwoBrowsers(t *testing.T) {
 	for _, b := range []*tab{ada, ben} {
 		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#log").append(Object.assign(document.createElement("li"), {id: "mark"}))`))
 	}
-	app, err := os.ReadFile(filepath.Join(dir, "app.star"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.save("app.star", strings.Replace(string(app), `"text": text,`, `"text": text + " (from the new code)",`, 1))
-	p.waitFor(`reloaded app\.star, generation 2, [^,]+, 2 sockets kept`)
+	p.edit(`"text": text,`, `"text": text + " (from the new code)",`, 2)
 	ada.say("And now?")
 	ben.waitForText("And now? (from the new code)")
 	for _, b := range []*tab{ada, ben} {
 		b.until(`document.querySelector("#mark") !== null`)
 	}
-	ada.screenshot("chat-wide")
-	ben.screenshot("chat-narrow")
+	ada.pictures("chat")
 	ben.do(chromedp.Navigate("about:blank"))
 	p.waitFor(`WebSocket /chat/lobby/Ben closed`)
 	ada.waitForText("Ben left")
@@ -235,12 +211,12 @@ func TestChatExampleInTwoBrowsers(t *testing.T) {
 
 func TestJobsExampleInABrowser(t *testing.T) {
 	b := browser(t)()
-	p := startIn(t, copyDir(t, "../../examples/jobs"), "app.star")
-	b.do(chromedp.EmulateViewport(400, 700), chromedp.Navigate(p.url))
+	p := startIn(t, newProject(t, "jobs"), "app.star")
+	b.do(chromedp.Navigate(p.url))
 	b.waitForText("listening")
 	b.do(chromedp.SetValue(chromedp.CSS(`input[name=below]`), "1000"), chromedp.Click(chromedp.CSS(`#ask button`)))
 	b.until(`document.querySelector("li.done b")?.textContent === "168"`)
 	b.do(chromedp.SetValue(chromedp.CSS(`input[name=below]`), "20000"), chromedp.Click(chromedp.CSS(`#five`)))
 	b.until(`document.querySelectorAll("li.done").length === 6`)
-	b.screenshot("jobs-narrow")
+	b.pictures("jobs")
 }

@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"asgibox/examples"
+	"asgibox/internal/console"
+	"asgibox/internal/project"
+	"asgibox/internal/spell"
+)
+
+// newNew returns the command that makes a project from a template.
+func newNew() *cobra.Command {
+	return &cobra.Command{
+		Use:   "new [TEMPLATE [DIR]]",
+		Short: "Start an application from a template",
+		Long: strings.TrimSpace(`
+Make an application from a template in the folder DIR, which new creates if
+necessary. The default is a folder with the template's name. No file is ever
+overwritten. Without arguments, list the templates.
+
+A project has the application, its pages, a README, and what makes editors that
+check Python complete and check the API.`),
+		Args:              cobra.MaximumNArgs(2),
+		ValidArgsFunction: completeTemplates,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			out := cmd.OutOrStdout()
+			if len(args) == 0 {
+				return listTemplates(out)
+			}
+			template, err := templateNamed(args[0])
+			if err != nil {
+				return err
+			}
+			dir := template.Name
+			if len(args) == 2 {
+				dir = args[1]
+			}
+			if dir == "" {
+				return errors.New("new: the name of the folder is empty; to use the current folder, write a dot")
+			}
+			dir = filepath.Clean(dir)
+			files, err := template.Files()
+			if err != nil {
+				return err
+			}
+			if err := project.Create(dir, files); err != nil {
+				return fmt.Errorf("new %s: %w", template.Name, err)
+			}
+			printNext(out, template, dir)
+			return nil
+		},
+	}
+}
+
+func listTemplates(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, t := range examples.Templates {
+		fmt.Fprintf(table, "%s\t%s\n", t.Name, t.Summary)
+	}
+	return table.Flush()
+}
+
+// templateNamed returns the template of that name. Its error suggests a similar
+// name.
+func templateNamed(name string) (examples.Template, error) {
+	var names []string
+	for _, t := range examples.Templates {
+		if t.Name == name {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	hint := "the templates are " + strings.Join(names, ", ")
+	if near := spell.Nearest(name, names); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return examples.Template{}, fmt.Errorf("there is no template %q; %s", name, hint)
+}
+
+// printNext prints what to do with a new project.
+func printNext(w io.Writer, t examples.Template, dir string) {
+	place := "the current folder"
+	if dir != "." {
+		place = console.Printable(dir)
+	}
+	fmt.Fprintf(w, "%s is in %s: %s. Next:\n\n", t.Name, place, t.Summary)
+	if dir != "." {
+		fmt.Fprintf(w, "  cd %s\n", shellWord(dir))
+	}
+	fmt.Fprintf(w, "  asgibox run\n")
+}
+
+// plainWord matches text that shells leave unchanged.
+var plainWord = regexp.MustCompile(`^[\w./\\:@%+=,][\w./\\:@%+=,-]*$`)
+
+// shellWord returns a path as one word of a shell command.
+func shellWord(dir string) string {
+	if plainWord.MatchString(dir) {
+		return dir
+	}
+	if strings.HasPrefix(dir, "-") {
+		dir = "./" + dir
+	}
+	return "'" + strings.ReplaceAll(console.Printable(dir), "'", `'\''`) + "'"
+}
+
+// completeTemplates proposes templates, and then folders.
+func completeTemplates(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	names := make([]string, len(examples.Templates))
+	for i, t := range examples.Templates {
+		names[i] = cobra.CompletionWithDesc(t.Name, t.Summary)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
