@@ -137,7 +137,7 @@ func TestEveryLibraryIsImportedOnlyWhereAllowed(t *testing.T) {
 }
 
 // forTests reports whether a package has helpers for tests in Go.
-func forTests(pkg string) bool { return pkg == "asgi/asgitest" }
+func forTests(pkg string) bool { return pkg == "asgi/asgitest" || pkg == "examples/stubtest" }
 
 // ruleFor returns the rule for a package, or nil.
 func ruleFor(pkg string) *rule {

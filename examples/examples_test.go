@@ -15,7 +15,7 @@ func TestEveryTemplateIsComplete(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"app.star", "page.html", "README.md", "__builtins__.pyi", ".vscode/settings.json"} {
+		for _, name := range []string{"app.star", "app_test.star", "page.html", "README.md", "__builtins__.pyi", ".vscode/settings.json"} {
 			if len(files[name]) == 0 {
 				t.Errorf("%s lacks %s", template.Name, name)
 			}

@@ -27,7 +27,7 @@ Make an application from a template in the folder DIR, which new creates if
 necessary. The default is a folder with the template's name. No file is ever
 overwritten. Without arguments, list the templates.
 
-A project has the application, its pages, a README, and what makes editors that
+A project has the application, its pages, tests, a README, and what makes editors that
 check Python complete and check the API.`),
 		Args:              cobra.MaximumNArgs(2),
 		ValidArgsFunction: completeTemplates,
@@ -96,7 +96,7 @@ func printNext(w io.Writer, t examples.Template, dir string) {
 	if dir != "." {
 		fmt.Fprintf(w, "  cd %s\n", shellWord(dir))
 	}
-	fmt.Fprintf(w, "  asgibox run\n")
+	fmt.Fprintf(w, "  asgibox run\n  asgibox test\n")
 }
 
 // plainWord matches text that shells leave unchanged.

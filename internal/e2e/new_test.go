@@ -20,7 +20,8 @@ import (
 	"asgibox/examples"
 )
 
-// newProject makes a project from a template, checks it, and returns its folder.
+// newProject makes a project from a template, checks and tests it, and returns its
+// folder.
 func newProject(t testing.TB, template string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), template)
@@ -28,9 +29,12 @@ func newProject(t testing.TB, template string) string {
 	if status != 0 {
 		t.Fatalf("status %d: %s", status, out)
 	}
-	expectText(t, out, "  cd "+dir+"\n  asgibox run\n")
+	expectText(t, out, "  cd "+dir+"\n  asgibox run\n  asgibox test\n")
 	if status, out := runCommand(t, "check", "--strict", filepath.Join(dir, "app.star")); status != 0 {
 		t.Fatalf("check: status %d: %s", status, out)
+	}
+	if status, out := runCommand(t, "test", dir); status != 0 {
+		t.Fatalf("test: status %d: %s", status, out)
 	}
 	return dir
 }

@@ -4,54 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"asgibox/examples/stubtest"
+
 	"go.starlark.net/starlark"
 )
-
-// stubs are the names that __builtins__.pyi declares for editors.
-type stubs struct {
-	names   map[string]string          // type of a variable, or "" for a function or class
-	members map[string]map[string]bool // of a class
-	dicts   map[string]bool            // classes that are dicts
-}
-
-var (
-	stubClass    = regexp.MustCompile(`^class (\w+)(\(dict\b)?`)
-	stubFunction = regexp.MustCompile(`^def (\w+)\(`)
-	stubVariable = regexp.MustCompile(`^(\w+): (\w+)$`)
-	stubMember   = regexp.MustCompile(`^    (?:def (\w+)\(|(\w+): )`)
-)
-
-func parseStubs(t *testing.T, file string) stubs {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := stubs{map[string]string{}, map[string]map[string]bool{}, map[string]bool{}}
-	class := ""
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimRight(line, "\n")
-		if m := stubClass.FindStringSubmatch(line); m != nil {
-			class = m[1]
-			s.names[class], s.members[class], s.dicts[class] = "", map[string]bool{}, m[2] != ""
-		} else if m := stubFunction.FindStringSubmatch(line); m != nil {
-			s.names[m[1]] = ""
-		} else if m := stubVariable.FindStringSubmatch(line); m != nil {
-			s.names[m[1]] = m[2]
-		} else if m := stubMember.FindStringSubmatch(line); m != nil && class != "" {
-			if name := m[1] + m[2]; !strings.HasPrefix(name, "__") {
-				s.members[class][name] = true
-			}
-		}
-	}
-	return s
-}
 
 // stubExamples has an expression for a value of each class that has no name in
 // applications.
@@ -76,41 +36,40 @@ var stubExamples = map[string]string{
 // TestEditorsKnowEveryName checks that the stubs for editors declare exactly the
 // names that applications can use, and their members.
 func TestEditorsKnowEveryName(t *testing.T) {
-	const file = "../../examples/editor/__builtins__.pyi"
-	s := parseStubs(t, file)
+	stubs := stubtest.Application(t)
 	site := setup{files: map[string]string{"static/a": "a"}}.serve(t, `channel_routing = []`)
 	names, err := site.loader.Names()
 	if err != nil {
 		t.Fatal(err)
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return starlark.Universe.Has(name) && name != "fail" })
-
-	examples := maps.Clone(stubExamples)
+	values := maps.Clone(stubExamples)
 	for _, name := range names {
-		class, declared := s.names[name]
+		class, declared := stubs.Names[name]
 		if !declared {
-			t.Errorf("%s does not declare %s", file, name)
+			t.Errorf("the stubs do not declare %s", name)
 		}
 		if class != "" {
-			examples[class] = name
+			values[class] = name
 		}
 	}
-	for name := range s.names {
-		_, isClass := examples[name]
+	for name := range stubs.Names {
+		_, isClass := values[name]
 		if !isClass && !slices.Contains(names, name) && !slices.Contains(notInApplications, name) {
-			t.Errorf("%s declares %s, which applications do not have", file, name)
+			t.Errorf("the stubs declare %s, which applications do not have", name)
 		}
 	}
-	for class, members := range membersOf(t, site, examples) {
-		if s.dicts[class] {
+	for class, members := range membersOf(t, site, values) {
+		declared := stubs.Members[class]
+		if stubs.Dicts[class] {
 			members = slices.DeleteFunc(members, func(name string) bool {
 				v, _ := (*starlark.Dict)(nil).Attr(name)
-				return v != nil && !s.members[class][name]
+				return v != nil && !slices.Contains(declared, name)
 			})
 		}
-		want, have := slices.Sorted(slices.Values(members)), slices.Sorted(maps.Keys(s.members[class]))
-		if want = slices.Compact(want); !slices.Equal(have, want) {
-			t.Errorf("%s declares %s with\n%v, but it has\n%v", file, class, have, want)
+		slices.Sort(members)
+		if members = slices.Compact(members); !slices.Equal(members, declared) {
+			t.Errorf("the stubs declare %s with\n%v, but it has\n%v", class, declared, members)
 		}
 	}
 }
