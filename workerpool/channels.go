@@ -70,13 +70,16 @@ func (p *Pool) wantedLocked() []string {
 }
 
 // holdsBackLocked reports whether the leader must not receive from a channel of
-// protocol servers now.
+// protocol servers now. It must not receive a disconnect while it does not receive
+// the messages before it.
 func (p *Pool) holdsBackLocked(channel string) bool {
 	switch channel {
 	case asgi.HTTPRequest, asgi.WebSocketConnect:
 		return p.waiting >= maxReady
 	case asgi.WebSocketReceive:
 		return p.fullLanes > 0
+	case asgi.WebSocketDisconnect:
+		return p.holdsBackLocked(asgi.WebSocketConnect) || p.holdsBackLocked(asgi.WebSocketReceive)
 	}
 	return false
 }

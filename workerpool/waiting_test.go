@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -489,5 +491,23 @@ func TestWithoutAcceptorsThePoolReceivesNoFramesWhileALaneIsFull(t *testing.T) {
 			want = append(want, fmt.Sprint("front!a ", n))
 		}
 		l.want(t, want...)
+	})
+}
+
+func TestWithoutAcceptorsADisconnectWaitsForItsFramesWhileAnotherLaneIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		b := startStore(t, store.Options{}, withoutAcceptors, apps(sockets(&l, time.Second)), workerpool.Options{Workers: 3, LaneMessages: 2})
+		for n := 1; n <= 3; n++ {
+			b.volatile("websocket.receive", "a", order(n))
+			synctest.Wait()
+		}
+		b.volatile("websocket.receive", "b", order(1))
+		b.volatile("websocket.disconnect", "b", order(2))
+		time.Sleep(30 * time.Second)
+		got := slices.DeleteFunc(l.all(), func(line string) bool { return strings.HasPrefix(line, "front!a") })
+		if !slices.Equal(got, []string{"front!b 1", "front!b 2"}) {
+			t.Errorf("handled %q", got)
+		}
 	})
 }
