@@ -47,6 +47,22 @@ func TestRequestsThatComeWhileOneIsServedAreServedNext(t *testing.T) {
 	})
 }
 
+// TestClientThatHasSentMoreIsNoticedWhenItLeaves sends a part of the next request
+// before the client leaves.
+func TestClientThatHasSentMoreIsNoticedWhenItLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		c.get("/")
+		s.reply(s.next("http.request"), msg{"status": 200, "more_content": true})
+		c.r.ReadString('\n')
+		io.WriteString(c.Conn, "GET /next HTTP")
+		synctest.Wait()
+		c.Close()
+		s.next("http.disconnect")
+	})
+}
+
 // TestRequestsAreServedHoweverTheyArrive sends pipelined requests in pieces, with
 // pauses between them, to an application that takes its time. The server may
 // read ahead while it waits for a response, and must lose nothing.

@@ -12,12 +12,11 @@ func (c *conn) watch(x watcher, delay time.Duration) {
 	c.timer.Reset(delay)
 }
 
-// watchInput reads ahead to notice the end of the input. It ends when the first
-// byte of the next request has arrived.
+// watchInput reads ahead to notice the end of the input.
 func (c *conn) watchInput() {
 	defer func() { c.watchDone <- struct{}{} }()
 	c.watcher.watching()
-	c.in.Wait() // Read notes the error
+	c.in.ReadAhead() // Read notes the error
 }
 
 // unwatch ends the watching. The next request is read again from where

@@ -85,6 +85,17 @@ func (r *Reader) Wait() error {
 	return r.err
 }
 
+// ReadAhead reads a part of the next requests, until the connection fails or the
+// part has 4 KiB. It makes the connection notice that the client has left.
+func (r *Reader) ReadAhead() error {
+	for r.err == nil && r.Buffered() < bufferSize {
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+	return r.err
+}
+
 // fill reads once from the connection.
 func (r *Reader) fill() error {
 	if err := r.pending; err != nil {
