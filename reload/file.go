@@ -41,6 +41,9 @@ func sum(path string, info fs.FileInfo) (uint64, error) {
 		maphash.WriteComparable(&h, [2]int64{info.Size(), info.ModTime().UnixNano()})
 		return h.Sum64(), nil
 	}
+	if info.Size() == 0 {
+		return h.Sum64(), nil // a read could wait, as of some files below /proc
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, err

@@ -98,3 +98,32 @@ func TestAnEditWithTheOldSizeAndTimeIsAChange(t *testing.T) {
 		}
 	}
 }
+
+// Reading some files of the system waits for other processes. They are as good
+// as empty.
+func TestFilesOfTheSystemAreNotRead(t *testing.T) {
+	info, err := os.Stat("/proc/self/status")
+	if err != nil {
+		t.Skip(err)
+	}
+	if got, _ := sum("/proc/self/status", info); got != sumOfNothing(t) {
+		t.Error("/proc/self/status was read")
+	}
+}
+
+func sumOfNothing(t *testing.T) uint64 {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := sum(path, info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
