@@ -75,7 +75,7 @@ func checkSought(v starlark.Value) (starlark.Value, error) {
 func ordered(name string) *starlark.Builtin {
 	inner := starlark.Universe[name].(*starlark.Builtin)
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-		if err := checkItems(name, args); err != nil {
+		if err := checkItems(name, args, nil); err != nil {
 			return nil, err
 		}
 		o := &order{call: name, left: maxItems}

@@ -130,7 +130,7 @@ func (c *call) request(thread *starlark.Thread, base string) (*http.Request, err
 	}
 	req, err := http.NewRequest(strings.ToUpper(c.method), u, strings.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.name, err)
+		return nil, fmt.Errorf("%s: %q is not a method like GET", c.name, c.method) // the URL was checked
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)

@@ -89,7 +89,7 @@ func TestHTTPCallsThatFail(t *testing.T) {
 		{`http.post(url, body={})`, "the body is a dict", "json=data"},
 		{`http.post(url, body="a", json=1)`, "one of body, json and form", ""},
 		{`http.get(url).json()`, "is not JSON", "response.text"},
-		{`http.request("a b", url)`, "invalid method", ""},
+		{`http.request("a b", url)`, `"a b" is not a method like GET`, ""},
 		{`http.get(url, body="x")`, "unexpected keyword argument", ""},
 	} {
 		_, err := ask(t.Context(), s, c[0])

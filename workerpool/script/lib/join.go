@@ -63,8 +63,11 @@ func checkJoin(separator int, texts starlark.Value) error {
 				return err
 			}
 		}
-	case *starlark.Set, *starlark.Dict:
-		for v := range starlark.Elements(texts.(starlark.Iterable)) {
+	case starlark.Iterable: // such as a set, or text.elems()
+		for v := range starlark.Elements(texts) {
+			if _, ok := starlark.AsString(v); !ok {
+				return nil // join fails at this item
+			}
 			if err := take(v); err != nil {
 				return err
 			}

@@ -39,10 +39,10 @@ func universe() starlark.StringDict {
 }
 
 // limited returns one of Starlark's functions that checks its arguments first.
-func limited(name string, check func(call string, args starlark.Tuple) error) *starlark.Builtin {
+func limited(name string, check func(call string, args starlark.Tuple, kwargs []starlark.Tuple) error) *starlark.Builtin {
 	inner := starlark.Universe[name].(*starlark.Builtin)
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-		if err := check(name, args); err != nil {
+		if err := check(name, args, kwargs); err != nil {
 			return nil, err
 		}
 		return inner.CallInternal(thread, args, kwargs)
@@ -62,7 +62,7 @@ func toInt(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kw
 }
 
 // checkItems fails if a collection has too many items.
-func checkItems(call string, args starlark.Tuple) error {
+func checkItems(call string, args starlark.Tuple, _ []starlark.Tuple) error {
 	for _, v := range args {
 		if n := items(v); n > maxItems {
 			return fmt.Errorf("%s: %w", call, tooManyItems(v.Type(), n))
@@ -76,8 +76,8 @@ func tooManyItems(kind string, n int) error {
 }
 
 // checkDict fails if a dict would have too many items, or too large a key.
-func checkDict(call string, args starlark.Tuple) error {
-	if err := checkItems(call, args); err != nil {
+func checkDict(call string, args starlark.Tuple, _ []starlark.Tuple) error {
+	if err := checkItems(call, args, nil); err != nil {
 		return err
 	}
 	if err := checkPairs(args); err != nil {
@@ -87,8 +87,8 @@ func checkDict(call string, args starlark.Tuple) error {
 }
 
 // checkSet fails if a set would have too many items, or too large an item.
-func checkSet(call string, args starlark.Tuple) error {
-	if err := checkItems(call, args); err != nil {
+func checkSet(call string, args starlark.Tuple, _ []starlark.Tuple) error {
+	if err := checkItems(call, args, nil); err != nil {
 		return err
 	}
 	if err := checkKeys(args); err != nil {
@@ -98,13 +98,13 @@ func checkSet(call string, args starlark.Tuple) error {
 }
 
 // checkZip fails if the shortest collection has too many items.
-func checkZip(call string, args starlark.Tuple) error {
+func checkZip(call string, args starlark.Tuple, _ []starlark.Tuple) error {
 	for _, v := range args {
 		if items(v) <= maxItems {
 			return nil
 		}
 	}
-	return checkItems(call, args)
+	return checkItems(call, args, nil)
 }
 
 func items(v starlark.Value) int {
@@ -114,14 +114,22 @@ func items(v starlark.Value) int {
 	return 0
 }
 
-// checkText fails if the text of the values would be too long.
-func checkText(call string, args starlark.Tuple) error {
-	left := value.Budget(value.MaxText)
-	for _, v := range args {
-		if _, plain := octets(v); plain {
-			continue // the text exists already
+// checkText fails if the text of the values, with sep between them, would be too
+// long. If the only value is text, its text exists already.
+func checkText(call string, args starlark.Tuple, kwargs []starlark.Tuple) error {
+	if len(args) == 1 {
+		if _, plain := octets(args[0]); plain {
+			return nil
 		}
-		if err := left.Measure(v); err != nil {
+	}
+	left := value.Budget(value.MaxText)
+	sep, _ := starlark.AsString(named(kwargs, "sep"))
+	for _, v := range args {
+		err := left.Measure(v)
+		if err == nil {
+			err = left.Take(len(sep))
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", call, err)
 		}
 	}
