@@ -18,6 +18,7 @@ import (
 	"asgibox/internal/bench"
 	"asgibox/internal/client"
 	"asgibox/internal/command"
+	"asgibox/workerpool/script/explain"
 )
 
 // Run runs the program and returns its exit status. It returns after
@@ -40,7 +41,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		err = fmt.Errorf("the output is incomplete: %w", err)
 	}
-	fmt.Fprintln(stderr, "asgibox:", err)
+	fmt.Fprintln(stderr, "asgibox:", explain.Printable(err.Error()))
 	return 1
 }
 

@@ -24,3 +24,23 @@ func TestOutputThatCannotBeWrittenIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestErrorsDoNotControlTheTerminal(t *testing.T) {
+	for _, args := range []string{"run \x1b[31m.star", "run app.star --session-cookie \x1b", "routes \x1b[31m.star", "\x1b", "--\x1b"} {
+		var stderr strings.Builder
+		status := Run(t.Context(), strings.Fields(args), strings.NewReader(""), io.Discard, &stderr)
+		if status != 1 || strings.Contains(stderr.String(), "\x1b") {
+			t.Errorf("%q: status %d, %q", args, status, stderr.String())
+		}
+	}
+}
+
+func TestASessionCookieDoesNotHaveTheNameOfAnother(t *testing.T) {
+	for _, name := range []string{"asgibox_control", "asgibox_control_8001", "a;b"} {
+		var stderr strings.Builder
+		status := Run(t.Context(), []string{"run", "missing.star", "--session-cookie", name}, strings.NewReader(""), io.Discard, &stderr)
+		if status != 1 || !strings.Contains(stderr.String(), "--session-cookie") {
+			t.Errorf("%q: status %d, %q", name, status, stderr.String())
+		}
+	}
+}

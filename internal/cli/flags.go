@@ -12,6 +12,7 @@ import (
 	"asgibox/internal/command"
 	"asgibox/internal/devserver"
 	"asgibox/internal/flagvalue"
+	"asgibox/internal/guard"
 	"asgibox/store"
 	"asgibox/workerpool"
 )
@@ -133,6 +134,8 @@ func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 		return o, fmt.Errorf("--tls generates a certificate and --tls-cert names one: give only one of them")
 	case o.Script.SessionCookie != "" && (&http.Cookie{Name: o.Script.SessionCookie}).Valid() != nil:
 		return o, fmt.Errorf("--session-cookie %q: a cookie cannot have this name; use letters, digits, - and _", o.Script.SessionCookie)
+	case guard.RemoveCookie(o.Script.SessionCookie) != o.Script.SessionCookie:
+		return o, fmt.Errorf("--session-cookie %q: the control server has cookies with this name; choose another", o.Script.SessionCookie)
 	case o.Listen.Unix != "" && runtime.GOOS == "windows":
 		return o, fmt.Errorf("--unix-socket: Windows has no Unix sockets")
 	}

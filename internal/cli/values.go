@@ -14,17 +14,26 @@ func parseBind(text string) (string, error) {
 	if _, port, err := net.SplitHostPort(text); err == nil {
 		return "", fmt.Errorf("%q has a port; give the port with --port %s", text, port)
 	}
-	host := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
-	if host == "" {
+	host := text
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		host = text[1 : len(text)-1]
+	}
+	switch {
+	case host == "":
 		return "", errors.New("the address is empty; 0.0.0.0 or :: listens on all of this machine")
+	case strings.ContainsAny(host, "[]"):
+		return "", fmt.Errorf("%q is not an address like 127.0.0.1 or [::1]", text)
 	}
 	return host, nil
 }
 
-// parseFilePattern parses a pattern of paths.
+// parseFilePattern parses a pattern of paths in the application's folder.
 func parseFilePattern(text string) (string, error) {
 	if _, err := path.Match(text, ""); err != nil || text == "" {
 		return "", fmt.Errorf("%q is not a pattern; write one like *.csv, data/* or page[0-9].txt", text)
+	}
+	if text != path.Clean(text) || text[0] == '/' || text == ".." || strings.HasPrefix(text, "../") {
+		return "", fmt.Errorf("%q matches no path in the application's folder; write one like *.csv, data/* or page[0-9].txt", text)
 	}
 	return text, nil
 }
@@ -42,7 +51,7 @@ func parseProtocol(text string) (string, error) {
 
 // parsePattern parses a shell pattern of channels.
 func parsePattern(text string) (string, error) {
-	if _, err := path.Match(text, ""); err != nil {
+	if _, err := path.Match(text, ""); err != nil || text == "" {
 		return "", fmt.Errorf("%q is not a pattern of channels like jobs.*", text)
 	}
 	return text, nil

@@ -93,6 +93,9 @@ func newKill() *cobra.Command {
 // matching returns the reply channel that ends in name. There must be exactly
 // one.
 func matching(name string, open []api.Connection) (string, error) {
+	if name == "" {
+		return "", errors.New("the name of the WebSocket is empty; asgibox ps lists the names")
+	}
 	var found []string
 	for _, s := range open {
 		if strings.HasSuffix(s.Channel, name) {

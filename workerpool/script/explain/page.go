@@ -61,7 +61,7 @@ func (p Page) HTML() []byte {
 	if err != nil {
 		return p.Text()
 	}
-	return []byte(printable(b.String()))
+	return []byte(Printable(b.String()))
 }
 
 // A part is an explanation as the page shows it.
@@ -81,7 +81,7 @@ func (p Page) Text() []byte {
 			fmt.Fprintf(&b, "  %s: %s\n", r.Name, r.Value)
 		}
 	}
-	return []byte(printable(b.String()))
+	return []byte(Printable(b.String()))
 }
 
 // WantsHTML reports whether an Accept header names HTML, as browsers do.

@@ -6,16 +6,26 @@ import (
 	"unicode"
 )
 
-// printable returns the explanation with printable texts: source lines and
-// messages must not control a terminal.
+// Limits for the texts of an explanation, in bytes. A message may quote a key or
+// text of the application, of any length, and must fit in an error page.
+const (
+	maxMessage = 4 << 10
+	maxLine    = 1 << 10
+)
+
+// printable returns the explanation with printable texts of limited lengths:
+// source lines and messages must not control a terminal.
 func (e Explanation) printable() Explanation {
-	e.Message, e.Hint = printable(e.Message), printable(e.Hint)
+	e.Message, e.Hint = Printable(shorten(e.Message)), Printable(shorten(e.Hint))
 	e.Frames, e.More = slices.Clone(e.Frames), slices.Clone(e.More)
 	for i := range e.Frames {
 		f := &e.Frames[i]
-		f.File, f.Lines = printable(f.File), slices.Clone(f.Lines)
+		f.File, f.Lines = Printable(f.File), slices.Clone(f.Lines)
+		if slices.ContainsFunc(f.Lines, func(l Line) bool { return len(l.Text) > maxLine }) {
+			f.Lines = nil // as of generated code
+		}
 		for n := range f.Lines {
-			f.Lines[n].Text = printable(f.Lines[n].Text)
+			f.Lines[n].Text = Printable(f.Lines[n].Text)
 		}
 	}
 	for i := range e.More {
@@ -24,9 +34,17 @@ func (e Explanation) printable() Explanation {
 	return e
 }
 
-// printable replaces control characters except line ends and tabs. The number of
+// shorten cuts a text that is too long.
+func shorten(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "") + "…"
+}
+
+// Printable replaces control characters except line ends and tabs. The number of
 // characters stays the same.
-func printable(text string) string {
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return unicode.ReplacementChar
