@@ -15,8 +15,10 @@ func privateFiles(app string, o *Options) []string {
 	if o.DataFile != "" && o.DataFile != MemoryStore {
 		files = append(files, store.Files(o.DataFile)...)
 	}
-	if o.TLS.Key != "" {
-		files = append(files, o.TLS.Key)
+	for _, file := range []string{o.TLS.Key, o.AccessLog} {
+		if file != "" && file != "-" {
+			files = append(files, file)
+		}
 	}
 	return files
 }

@@ -38,10 +38,10 @@ def including(request):
 channel_routing = [view("/file", file), view("/page", page), view("/including", including), static("/", ".")]
 # SECRET
 `)
-	p := startIn(t, dir, "app.star", "--store", filepath.Join(dir, "data", "store.db"))
+	p := startIn(t, dir, "app.star", "--store", filepath.Join(dir, "data", "store.db"), "--access-log", filepath.Join(dir, "data", "access.txt"))
 	p.waitFor(`generation 1`)
 	served := []string{"helpers.txt", "app.star", ".env", ".asgibox/channels.db", ".asgibox/dev-key.pem"}
-	for _, name := range []string{"store.db", "store.db.run", "store.db.damaged-20200101-000000"} {
+	for _, name := range []string{"store.db", "store.db.run", "store.db.damaged-20200101-000000", "access.txt"} {
 		served = append(served, "data/"+name)
 	}
 	for i, name := range served {

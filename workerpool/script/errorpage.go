@@ -36,11 +36,17 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 	return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(page.Text())}
 }
 
+// maxListed is how many routes a page lists. The page must fit in a message.
+const maxListed = 200
+
 // routeTable lists the routes that do not match.
 func routeTable(e *NotFoundError) explain.Table {
 	t := explain.Table{Title: "Routes that were tried"}
-	for i, route := range e.Tried {
-		t.Rows = append(t.Rows, explain.Row{Name: fmt.Sprint(i + 1), Value: route})
+	for i, route := range e.Tried[:min(len(e.Tried), maxListed)] {
+		t.Rows = append(t.Rows, explain.Row{Name: fmt.Sprint(i + 1), Value: cut(route)})
+	}
+	if more := len(e.Tried) - maxListed; more > 0 {
+		t.Rows = append(t.Rows, explain.Row{Name: "…", Value: fmt.Sprintf("%d more", more)})
 	}
 	return t
 }
@@ -59,9 +65,10 @@ func messageTable(f workerpool.Failure) explain.Table {
 }
 
 // shorten formats a value and cuts long text.
-func shorten(v any) string {
+func shorten(v any) string { return cut(formatValue(v)) }
+
+func cut(s string) string {
 	const maxLength = 500
-	s := formatValue(v)
 	if len(s) > maxLength {
 		return strings.ToValidUTF8(s[:maxLength], "") + "…"
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/value"
+	"asgibox/workerpool/script/web"
 
 	"go.starlark.net/starlark"
 )
@@ -118,6 +120,11 @@ func hold(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tu
 	var v starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "request", &v); err != nil {
 		return nil, err
+	}
+	switch v.(type) {
+	case *message, *web.Request:
+	default:
+		return nil, fmt.Errorf("hold: the argument is %s; it must be the request or message", value.An(v))
 	}
 	if r.job == nil {
 		return nil, errors.New("hold: no request is being handled here")

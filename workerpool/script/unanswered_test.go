@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"asgibox/httpfront"
 	"asgibox/workerpool"
@@ -203,4 +204,23 @@ func TestAFailedFirstLoadServesTheError(t *testing.T) {
 	if _, resp, err := s.tryDial("/"); err == nil || resp.StatusCode != 500 {
 		t.Errorf("a handshake: %v %v", resp, err)
 	}
+}
+
+// The error page is a message too, so it must be short.
+func TestAVeryLongErrorIsCut(t *testing.T) {
+	s := serve(t, `
+def long(request): return {}["k" * 5000000]
+def failed(request): fail("\u00e9" * 5000000)
+def line(request): return {}["`+strings.Repeat("k", 500_000)+`"]
+channel_routing = [view("/", long), view("/failed", failed), view("/line", line), view("/held", lambda request: hold(1))]
+channel_routing += [view("/" + "a" * 600 + str(i), long) for i in range(2500)]
+`)
+	for path, status := range map[string]int{"/": 500, "/failed": 500, "/line": 500, "/held": 500, "/nowhere": 404} {
+		for _, accept := range []string{"text/plain", "text/html"} {
+			if r := s.get(path, "Accept", accept); r.status != status || len(r.body) > 300_000 || !utf8.ValidString(r.body) {
+				t.Errorf("%s: %d, %d bytes, %.300q", path, r.status, len(r.body), r.body)
+			}
+		}
+	}
+	s.want("/held", 500, "hold: the argument is an int; it must be the request or message")
 }

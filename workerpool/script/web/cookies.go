@@ -96,6 +96,12 @@ func checkCookie(c *http.Cookie) error {
 			return explain.Hintf("write quote(path) here", "the path contains %q, which no URL's path contains", firstRune(c.Path[i:]))
 		}
 	}
+	if (&http.Cookie{Name: c.Name}).Valid() != nil {
+		return fmt.Errorf("the name is %q; use letters, digits, - and _", c.Name)
+	}
+	if (&http.Cookie{Name: c.Name, Domain: c.Domain}).Valid() != nil {
+		return fmt.Errorf("the domain is %q; it must be a host like example.org", c.Domain)
+	}
 	if err := c.Valid(); err != nil {
 		return errors.New(strings.TrimPrefix(err.Error(), "http: "))
 	}
