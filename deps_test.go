@@ -44,7 +44,7 @@ var rules = []rule{
 	{"internal/bench", []string{"internal/command", "internal/load"}, "it reaches a server only over HTTP and WebSocket"},
 	{"internal/devserver", []string{"asgi", "store", "httpfront", "workerpool", "reload", "inspector", "internal/command"}, "it runs without a command line"},
 	{"internal/apptest", []string{"asgi", "store", "httpfront", "workerpool", "internal/command"}, "it tests an application in memory, without files and sockets"},
-	{"internal/cli", []string{"asgi", "store", "workerpool", "examples", "internal/apptest", "internal/bench", "internal/client", "internal/command", "internal/devserver", "internal/project"}, "it parses flags and calls other packages"},
+	{"internal/cli", []string{"asgi", "store", "workerpool", "inspector/api", "examples", "internal/apptest", "internal/bench", "internal/client", "internal/command", "internal/devserver", "internal/project"}, "it parses flags and calls other packages"},
 	{"internal/e2e", []string{"examples", "internal/cli"}, "its tests start the whole program"},
 	{"internal/release", nil, "it builds the program from outside"},
 	{"internal", nil, "helpers are independent of other packages"},
@@ -54,7 +54,7 @@ var rules = []rule{
 // helpers are the packages that every package except asgi may import.
 var helpers = []string{
 	"internal/console", "internal/flagvalue", "internal/guard", "internal/heapfloor",
-	"internal/logkey", "internal/spell", "internal/stopsignal", "internal/terminal", "internal/userfile",
+	"internal/logkey", "internal/prompt", "internal/spell", "internal/stopsignal", "internal/terminal", "internal/userfile",
 }
 
 // libraryRules say which packages may import a library, so that replacing the

@@ -116,12 +116,16 @@ func (l *lint) printWarnings(w io.Writer) {
 // printError prints an error: first a line that editors understand, then the
 // source lines around the place of the error.
 func (l *lint) printError(w io.Writer, err error) error {
-	line, more := l.explain(err).Split(command.InColor(w))
+	printExplanation(w, l.explain(err), command.InColor(w))
+	return &command.ExitError{Status: 1}
+}
+
+func printExplanation(w io.Writer, e explain.Explanation, color bool) {
+	line, more := e.Split(color)
 	fmt.Fprintln(w, line)
 	if more != "" {
 		fmt.Fprintln(w, strings.TrimRight(more, "\n"))
 	}
-	return &command.ExitError{Status: 1}
 }
 
 // writeProblems writes all problems as JSON.

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"asgibox/inspector/api"
@@ -9,13 +11,7 @@ import (
 
 // completeChannels proposes the channels of the running server.
 func completeChannels(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var response api.Channels
-	return proposed(cmd, "/api/channels", &response, func() (names []string) {
-		for _, ch := range response.Channels {
-			names = append(names, ch.Name)
-		}
-		return names
-	})
+	return proposed(cmd, ChannelNames)
 }
 
 // completeGroups proposes the groups of the running server.
@@ -23,13 +19,28 @@ func completeGroups(cmd *cobra.Command, args []string, _ string) ([]string, cobr
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	return proposed(cmd, GroupNames)
+}
+
+// ChannelNames returns the names of a server's channels, or nothing if the server
+// cannot be reached.
+func ChannelNames(ctx context.Context, c *api.Client) (names []string) {
+	var response api.Channels
+	_ = c.Get(ctx, "/api/channels", nil, &response) // only proposes names
+	for _, ch := range response.Channels {
+		names = append(names, ch.Name)
+	}
+	return names
+}
+
+// GroupNames returns the names of a server's groups, like [ChannelNames].
+func GroupNames(ctx context.Context, c *api.Client) (names []string) {
 	var response api.Groups
-	return proposed(cmd, "/api/groups", &response, func() (names []string) {
-		for _, g := range response.Groups {
-			names = append(names, g.Name)
-		}
-		return names
-	})
+	_ = c.Get(ctx, "/api/groups", nil, &response) // only proposes names
+	for _, g := range response.Groups {
+		names = append(names, g.Name)
+	}
+	return names
 }
 
 // completeMembers proposes a group, then a channel.
@@ -45,8 +56,9 @@ func completeMembers(cmd *cobra.Command, args []string, prefix string) ([]string
 
 // completeSockets proposes the open WebSockets of the running server.
 func completeSockets(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var response api.Connections
-	return proposed(cmd, "/api/connections", &response, func() (names []string) {
+	return proposed(cmd, func(ctx context.Context, c *api.Client) (names []string) {
+		var response api.Connections
+		_ = c.Get(ctx, "/api/connections", nil, &response) // only proposes names
 		for _, s := range response.Connections {
 			names = append(names, s.Channel+"\t"+s.Path)
 		}
@@ -54,17 +66,16 @@ func completeSockets(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.
 	})
 }
 
-// proposed returns names from a response of the server that the command would
-// call.
-func proposed(cmd *cobra.Command, path string, response any, names func() []string) ([]string, cobra.ShellCompDirective) {
+// proposed returns names from the server that the command would call.
+func proposed(cmd *cobra.Command, names func(context.Context, *api.Client) []string) ([]string, cobra.ShellCompDirective) {
 	_ = command.FromEnvironment(cmd.Flags()) // running the command reports the error
 	var s Server
 	s.Address, _ = cmd.Flags().GetString("control")
 	s.Store, _ = cmd.Flags().GetString("store")
 	s.Token, _ = cmd.Flags().GetString("token")
-	c, err := s.connect(cmd)
-	if err != nil || c.Get(c.ctx, path, nil, response) != nil {
+	c, err := s.Find()
+	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return names(), cobra.ShellCompDirectiveNoFileComp
+	return names(cmd.Context(), c), cobra.ShellCompDirectiveNoFileComp
 }

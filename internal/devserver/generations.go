@@ -35,6 +35,7 @@ type poolEvents struct {
 	sockets func() int // the number of open WebSockets
 	loaded  func(g workerpool.Generation, changed []string, err error)
 	handled func(workerpool.Handled)
+	first   func(error) // gets the outcome of the first load instead of the log
 }
 
 // newGenerations prepares the application in the file app to run on the layer.
@@ -107,6 +108,10 @@ func (g *generations) LoadAgain(ctx context.Context) error {
 func (g *generations) loaded(now workerpool.Generation, changed []string, err error) {
 	if g.events.loaded != nil {
 		g.events.loaded(now, changed, err)
+	}
+	if len(changed) == 0 && g.events.first != nil {
+		g.events.first(err)
+		return
 	}
 	app := filepath.Base(g.app)
 	switch what := describe(changed); {

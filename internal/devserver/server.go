@@ -36,6 +36,7 @@ type server struct {
 	urls     []string // addresses for browsers
 	dataFile string   // the store's file, or MemoryStore
 	keyboard *os.File // nil without a terminal
+	user     *user    // nil unless the server runs for a function
 
 	store       *store.Store
 	chaos       *chaos.Layer // nil without --chaos and without a control server
@@ -50,9 +51,14 @@ type server struct {
 // server fails. It returns after everything that it started has ended.
 func Serve(ctx context.Context, app string, o Options, stdin io.Reader, stdout, stderr io.Writer) error {
 	s := &server{app: app, options: o, stderr: stderr}
+	return s.serve(ctx, stdin, stdout)
+}
+
+func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	o, stderr := s.options, s.stderr
 	s.log = slog.New(inspectedLog{Handler: newLog(&o, stderr), server: s})
 	if !o.NoWorkers {
-		if err := CheckFile(app); err != nil {
+		if err := CheckFile(s.app); err != nil {
 			return err
 		}
 	}
@@ -108,6 +114,9 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 	if !o.NoWorkers {
 		written := append(outputFiles(stdout, s.stderr), s.dataFile, o.AccessLog, o.Listen.Unix)
 		events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled}
+		if s.user != nil {
+			events.first = s.user.loaded
+		}
 		if s.generations, err = newGenerations(s.app, o, layer, s.log, written, events); err != nil {
 			return err
 		}
@@ -224,6 +233,9 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 	}
 	if s.keyboard != nil {
 		tasks.Go(func() error { return s.readKeys(watching, quit) })
+	}
+	if s.user != nil {
+		tasks.Go(func() error { return s.runUser(watching, quit) })
 	}
 	waitForStop(ctx, failed, s.log)
 	stopWatching()

@@ -50,21 +50,42 @@ func openTerminal(t *testing.T) (ptmx, tty *os.File) {
 	return ptmx, tty
 }
 
-// startInTerminal runs the program in a new terminal.
-func startInTerminal(t *testing.T) *terminalProgram {
+// newTerminalProgram prepares a new terminal in which start runs the program.
+func newTerminalProgram(t *testing.T) *terminalProgram {
 	t.Helper()
 	ptmx, tty := openTerminal(t)
 	before, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	p := &terminalProgram{
-		program: &program{TB: t, dir: dir, out: newTranscript()},
-		ptmx:    ptmx, tty: tty, before: *before, ended: make(chan error, 1), opened: filepath.Join(dir, ".opened"),
+	return &terminalProgram{
+		program: &program{TB: t, dir: t.TempDir(), out: newTranscript()},
+		ptmx:    ptmx, tty: tty, before: *before, ended: make(chan error, 1),
 	}
+}
+
+// start runs the program. The variable is added to the environment.
+func (p *terminalProgram) start(variable string, args ...string) {
+	p.Helper()
+	p.cmd = exec.Command(binary(p.TB), args...)
+	p.cmd.Env = append(os.Environ(), variable)
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = p.tty, p.tty, p.tty
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := p.cmd.Start(); err != nil {
+		p.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(p.out, p.ptmx) }() // ends with the terminal
+	go func() { p.ended <- p.cmd.Wait() }()
+	p.Cleanup(func() { _ = p.cmd.Process.Kill() })
+}
+
+// startInTerminal runs a server in a new terminal.
+func startInTerminal(t *testing.T) *terminalProgram {
+	t.Helper()
+	p := newTerminalProgram(t)
+	p.opened = filepath.Join(p.dir, ".opened")
 	p.save("app.star", chatApp)
-	bin := filepath.Join(dir, ".bin")
+	bin := filepath.Join(p.dir, ".bin")
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -72,19 +93,10 @@ func startInTerminal(t *testing.T) *terminalProgram {
 	if err := os.WriteFile(filepath.Join(bin, "xdg-open"), []byte(opener), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = exec.Command(binary(t), "run", filepath.Join(dir, "app.star"), "--port", "0", "--control", "127.0.0.1:0", "--store", "memory")
-	p.cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = tty, tty, tty
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { _, _ = io.Copy(p.out, ptmx) }() // ends with the terminal
-	go func() { p.ended <- p.cmd.Wait() }()
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	p.start("PATH="+bin+":"+os.Getenv("PATH"), "run", filepath.Join(p.dir, "app.star"), "--port", "0", "--control", "127.0.0.1:0", "--store", "memory")
 	p.waitFor(`generation 1`)
 	p.eventually("the program reads keys", func() bool {
-		now, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+		now, err := unix.IoctlGetTermios(int(p.tty.Fd()), unix.TCGETS)
 		return err == nil && now.Lflag&unix.ICANON == 0
 	})
 	return p

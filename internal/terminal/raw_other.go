@@ -4,4 +4,4 @@ package terminal
 
 import "os"
 
-func raw(*os.File) (func(), error) { return nil, ErrNoTerminal }
+func raw(*os.File, bool) (func(), error) { return nil, ErrNoTerminal }

@@ -10,8 +10,9 @@ import (
 )
 
 // raw switches the terminal to single keys without echo. A read then returns
-// after a tenth of a second even if no key was pressed.
-func raw(f *os.File) (restore func(), err error) {
+// after a tenth of a second even if no key was pressed. With all, keys like
+// Ctrl-C are read too, and Enter is read and line ends are written as they are.
+func raw(f *os.File, all bool) (restore func(), err error) {
 	fd := int(f.Fd())
 	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
 		return nil, ErrNoTerminal // another job has the terminal
@@ -25,6 +26,11 @@ func raw(f *os.File) (restore func(), err error) {
 	}
 	keys := *old
 	keys.Lflag &^= unix.ICANON | unix.ECHO
+	if all {
+		keys.Lflag &^= unix.ISIG | unix.IEXTEN
+		keys.Iflag &^= unix.ICRNL | unix.IXON
+		keys.Oflag &^= unix.OPOST
+	}
 	keys.Cc[unix.VMIN], keys.Cc[unix.VTIME] = 0, 1
 	if err := unix.IoctlSetTermios(fd, setTermios, &keys); err != nil {
 		return nil, err

@@ -18,17 +18,32 @@ var ErrNoTerminal = errors.New("not a terminal that can read single keys")
 // terminal. Until then the terminal does not show the keys; Ctrl-C works as
 // usual.
 func Keys(ctx context.Context, f *os.File, pressed func(key byte)) error {
-	restore, err := raw(f)
+	restore, err := raw(f, false)
 	if err != nil {
 		return err
 	}
 	defer restore()
-	buffer := make([]byte, 1)
+	return Read(ctx, f, func(keys []byte) {
+		for _, key := range keys {
+			if ctx.Err() == nil {
+				pressed(key)
+			}
+		}
+	})
+}
+
+// Raw switches the terminal to single keys for [Read], without showing them.
+// Ctrl-C and the other keys for signals become keys like all others.
+func Raw(f *os.File) (restore func(), err error) { return raw(f, true) }
+
+// Read calls pressed with the keys that are pressed until the context ends.
+func Read(ctx context.Context, f *os.File, pressed func(keys []byte)) error {
+	buffer := make([]byte, 256)
 	for ctx.Err() == nil {
 		n, err := f.Read(buffer)
 		switch {
-		case n == 1:
-			pressed(buffer[0])
+		case n > 0:
+			pressed(buffer[:n])
 		case err != nil && !errors.Is(err, io.EOF): // EOF means that no key was pressed
 			return err
 		}

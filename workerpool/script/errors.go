@@ -7,14 +7,16 @@ import (
 	"asgibox/workerpool"
 	"asgibox/workerpool/script/explain"
 
+	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
 
 // An Error is a failure in an application's code. Its text is one line that
 // starts with the place; [Error.Explanation] contains more.
 type Error struct {
-	err  error
-	unit *unit
+	err   error
+	unit  *unit
+	names starlark.StringDict // that hints suggest
 
 	once    sync.Once
 	explain explain.Explanation
@@ -27,7 +29,7 @@ func (e *Error) Unwrap() error { return e.err }
 // generation was loaded.
 func (e *Error) Explanation() explain.Explanation {
 	e.once.Do(func() {
-		e.explain = explain.Error(e.err, explain.Options{Predeclared: e.unit.names, Source: e.unit.text})
+		e.explain = explain.Error(e.err, explain.Options{Predeclared: e.names, Source: e.unit.text})
 	})
 	return e.explain
 }
@@ -37,7 +39,7 @@ func (u *unit) explained(err error) error {
 	if err == nil || errors.Is(err, workerpool.ErrRetired) {
 		return err
 	}
-	return &Error{err: err, unit: u}
+	return &Error{err: err, unit: u, names: u.names}
 }
 
 // Explain explains an error that [Loader.Load] or a pool returned.

@@ -70,8 +70,9 @@ type Loader struct {
 	memory *gauge
 	signer signer
 
-	mu    sync.Mutex // guards the rest
-	units []*unit    // the last unit that loaded, then one that is being loaded or has failed
+	mu     sync.Mutex             // guards the rest
+	latest workerpool.Application // the last one that loaded
+	units  []*unit                // the last unit that loaded, then one that is being loaded or has failed
 }
 
 var _ workerpool.Loader = (*Loader)(nil)
@@ -108,6 +109,6 @@ func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Applic
 		u.close()
 		return nil, u.explained(err)
 	}
-	l.loaded(u)
+	l.loaded(u, app)
 	return app, nil
 }

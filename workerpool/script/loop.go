@@ -51,12 +51,17 @@ func (a *loop) Stop(ctx context.Context) error {
 
 // Close ends the first run if no worker continued it, and closes the files.
 func (a *loop) Close() {
+	a.abandon()
+	a.unit.close()
+}
+
+// abandon ends the first run if no worker continued it.
+func (a *loop) abandon() {
 	if l := a.takeLoading(); l != nil {
 		close(l.workers)
 		<-l.ended
 	}
 	a.cancel(nil)
-	a.unit.close()
 }
 
 // Work runs the program once. The first call continues the run that loading

@@ -56,6 +56,7 @@ type run struct {
 	cookie    string                 // Set-Cookie value for the response
 	held      bool                   // hold() was called
 	channel   [1]string              // buffer for the channel of a receive
+	unlimited bool                   // without the memory limit of handlers
 	base      int64                  // heap size at the first inspection; 0 before
 	quantum   uint64                 // steps between the last inspection and the next
 	inspected time.Time              // time of the last inspection; zero before
@@ -120,7 +121,7 @@ func (r *run) inspect(thread *starlark.Thread) {
 		thread.Cancel(fmt.Sprintf("calls nest deeper than %d: does a function call itself forever?", maxDepth))
 	case r.unit.loader.interrupted() != nil:
 		thread.Cancel(r.unit.loader.interrupted().Error())
-	case r.unit.loader.memory.exceeded(&r.base):
+	case !r.unlimited && r.unit.loader.memory.exceeded(&r.base):
 		thread.Cancel(fmt.Sprintf("the handler used more than %d MiB of memory (--memory)", r.unit.loader.memory.limit>>20))
 	}
 }

@@ -61,7 +61,7 @@ func (s *sources) read(name string) (string, error) {
 	s.mu.Lock()
 	s.text[name] = text
 	s.mu.Unlock()
-	return text, checkNesting(name, text)
+	return text, checkNesting(name, 1, text)
 }
 
 func (s *sources) readError(name string, err error) error {
@@ -100,6 +100,15 @@ func (s *sources) lookup(name string) (string, bool) {
 	return text, ok
 }
 
+// add adds text that was not read from a file. Lines before it that were not
+// added are empty.
+func (s *sources) add(name string, line int, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.text[name]
+	s.text[name] = before + strings.Repeat("\n", max(0, line-1-strings.Count(before, "\n"))) + text
+}
+
 // names returns the names of the files that were read, sorted.
 func (s *sources) names() []string {
 	s.mu.Lock()
@@ -121,9 +130,10 @@ func resolve(module string) (string, error) {
 }
 
 // checkNesting returns an error if brackets nest so deeply that parsing the text
-// could overflow the stack. Brackets in strings and comments do not count.
-func checkNesting(name, text string) error {
-	depth, line := 0, int32(1)
+// could overflow the stack. Brackets in strings and comments do not count. Line is
+// the number of the first line.
+func checkNesting(name string, line int32, text string) error {
+	depth := 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '\n':

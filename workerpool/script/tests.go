@@ -33,7 +33,7 @@ func (l *Loader) LoadTests(ctx context.Context) (*Tests, error) {
 		u.close()
 		return nil, u.explained(err)
 	}
-	l.loaded(u)
+	l.loaded(u, nil)
 	return &Tests{u, r, globals}, nil
 }
 

@@ -3,6 +3,8 @@ package script
 import (
 	"path/filepath"
 	"sync"
+
+	"asgibox/workerpool"
 )
 
 // usage is the set of files that one generation has loaded, rendered, or looked
@@ -77,9 +79,9 @@ func (l *Loader) began(u *unit) {
 	l.units = append(l.units, u)
 }
 
-// loaded forgets the units before this one.
-func (l *Loader) loaded(u *unit) {
+// loaded forgets the applications before this one. A file of tests is none.
+func (l *Loader) loaded(u *unit, app workerpool.Application) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.units = []*unit{u}
+	l.units, l.latest = []*unit{u}, app
 }

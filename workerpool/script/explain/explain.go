@@ -141,7 +141,7 @@ func (o Options) stack(stack starlark.CallStack) []Frame {
 			continue
 		}
 		name := f.Name
-		if name == "<toplevel>" {
+		if name == "<toplevel>" || name == "<expr>" {
 			name = ""
 		}
 		opts := o
