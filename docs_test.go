@@ -51,7 +51,7 @@ func flagsOf(cmd *cobra.Command) map[string]bool {
 }
 
 // foreign matches commands of other programs, which have other flags.
-var foreign = regexp.MustCompile(`^\s*\$?\s*(curl|go|git|node|npm|python3?|chromium|nghttp|sudo|systemd|apt-get|openssl)\b`)
+var foreign = regexp.MustCompile(`^\s*\$?\s*(curl|go|git|node|npm|python3?|chromium|nghttp|wrk|sudo|systemd|apt-get|openssl)\b`)
 
 func TestFlagsInDocumentsExist(t *testing.T) {
 	known := flagsOf(wholeRoot())
