@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// piece is the number of bytes that bulk writes at a time.
+const piece = 64 << 10
+
 // bulk is the plain server for large bodies: it counts the bytes of an upload, and
 // streams a download in pieces of 64 KiB.
 func bulk(w http.ResponseWriter, r *http.Request) {
@@ -20,9 +23,9 @@ func bulk(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	n, _ := strconv.Atoi(r.FormValue("bytes"))
-	piece := make([]byte, 64<<10)
-	for range n / len(piece) {
-		if _, err := w.Write(piece); err != nil {
+	zeros := make([]byte, piece)
+	for range n / piece {
+		if _, err := w.Write(zeros); err != nil {
 			return
 		}
 	}

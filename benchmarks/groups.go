@@ -9,11 +9,12 @@ import (
 // first row is the baseline.
 type group struct {
 	name, title string
-	unit        string // of the rate and the CPU time
+	unit        string // of the CPU time; the rate has its plural
 	memory      string // the heading of the memory of a row, with its unit
 	measure     func(context.Context, *row, options) (result, error)
 	once        bool // one round is enough
 	rows        []*row
+	missing     []string // names of rows whose peers are not installed
 }
 
 // A row is one server, or a function for durable work, and its results.
@@ -35,7 +36,7 @@ func groups() []*group {
 	all := []*group{
 		{
 			name: "http", title: "HTTP: one small response per request, {connections} connections",
-			unit: "operations", measure: closedLoop(httpClients),
+			unit: "operation", measure: closedLoop(httpClients),
 			rows: []*row{
 				{name: "net/http hello", server: "nethttp"},
 				{name: "layer, consumer in Go", server: "go-hello"},
@@ -47,14 +48,14 @@ func groups() []*group {
 			},
 		}, {
 			name: "tls", title: "HTTPS: one small response per request, {connections} connections",
-			unit: "operations", measure: closedLoop(tlsClients),
+			unit: "operation", measure: closedLoop(tlsClients),
 			rows: []*row{
 				{name: "net/http hello", server: "nethttp-tls"},
 				{name: "asgibox run examples/hello.star", app: "examples/hello.star"},
 			},
 		}, {
 			name: "echo", title: "WebSocket: each 64-byte text is echoed, {connections} connections",
-			unit: "operations", measure: closedLoop(echoClients),
+			unit: "operation", measure: closedLoop(echoClients),
 			rows: []*row{
 				{name: "coder/websocket echo", server: "coder-echo"},
 				{name: "layer, echo in Go", server: "go-echo"},
@@ -64,7 +65,7 @@ func groups() []*group {
 			},
 		}, {
 			name: "group", title: "Broadcast: each 64-byte text is sent to all {sockets} members; an operation is a delivery",
-			unit: "operations", measure: measureBroadcast,
+			unit: "operation", measure: measureBroadcast,
 			rows: []*row{
 				{name: "coder/websocket hub", server: "coder-hub"},
 				{name: "layer, group in Go", server: "go-group"},
@@ -94,14 +95,14 @@ func groups() []*group {
 			},
 		}, {
 			name: "durable", title: "Durable messages of 200 bytes; each caller waits until its message is on disk",
-			unit: "operations", measure: measureDurable,
+			unit: "operation", measure: measureDurable,
 			rows: []*row{
 				{name: "bbolt, one transaction after another", durable: transactions},
 				{name: "store, 64 callers", durable: durableSends},
 			},
 		}, {
 			name: "inspector", title: "Inspector: examples/hello.star, {connections} connections",
-			unit: "operations", measure: closedLoop(httpClients),
+			unit: "operation", measure: closedLoop(httpClients),
 			rows: []*row{
 				{name: "--control off", app: "examples/hello.star", view: "off"},
 				{name: "no page open", app: "examples/hello.star"},

@@ -23,12 +23,31 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"time"
 )
+
+const usage = `Compares applications behind a channel layer with plain servers, under the same
+load over loopback. Run it in the module's root, on Linux.
+
+  go run ./benchmarks              all tables, in about six minutes
+  go run ./benchmarks -quick       all tables, in seconds, to see whether they work
+  go run ./benchmarks -only http   one table
+
+The first row of each table is the baseline. "rate ÷ baseline" and the like are
+ratios to it in the same round; the tables show medians over the rounds. CPU is
+the time that the server takes, without the load generator. It is the most
+reliable value on a machine with other work.
+
+tables:  %s
+servers: %s
+
+`
 
 type options struct {
 	quick      bool
@@ -46,9 +65,9 @@ type options struct {
 
 func main() {
 	var o options
-	flag.BoolVar(&o.quick, "quick", false, "one short round")
-	flag.StringVar(&o.only, "only", "", "one table: "+groupNames())
-	flag.StringVar(&o.profile, "profile", "", "name of one server to profile under load, as for -serve")
+	flag.BoolVar(&o.quick, "quick", false, "one short round with little load")
+	flag.StringVar(&o.only, "only", "", "name of one table to measure")
+	flag.StringVar(&o.profile, "profile", "", "name of one server to profile under load, to NAME.prof")
 	flag.StringVar(&o.serve, "serve", "", "name of one server to run")
 	flag.StringVar(&o.cpuprofile, "cpuprofile", "", "with -serve: file for a CPU profile, written when interrupted")
 	flag.StringVar(&o.asgibox, "asgibox", "", "path of the program to measure; by default it is built")
@@ -57,6 +76,10 @@ func main() {
 	flag.IntVar(&o.sockets, "sockets", 1000, "number of members of the group")
 	flag.IntVar(&o.idle, "idle", 5000, "number of idle WebSockets")
 	flag.Int64Var(&o.bytes, "bytes", 1<<30, "size of an upload and of a download, a multiple of 65536")
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), usage, groupNames(), serverNames())
+		flag.PrintDefaults()
+	}
 	flag.Parse()
 	if o.quick {
 		o.rounds, o.span, o.sockets, o.idle, o.bytes = 1, 300*time.Millisecond, 100, 500, 64<<20
@@ -70,8 +93,30 @@ func main() {
 	case o.profile != "":
 		run = profile
 	}
-	if err := run(ctx, o); err != nil {
+	err := o.check()
+	if err == nil {
+		err = run(ctx, o)
+	}
+	if err != nil {
+		progress("")
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
 		os.Exit(1)
 	}
+}
+
+// check returns an error if the options or the surroundings are not usable.
+func (o options) check() error {
+	switch _, err := os.Stat("benchmarks/apps"); {
+	case flag.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q; -h lists the flags", flag.Arg(0))
+	case runtime.GOOS != "linux":
+		return errors.New("it runs on Linux only, because it reads CPU times from /proc")
+	case err != nil:
+		return fmt.Errorf("%w; run it in the module's root", err)
+	case o.rounds < 1 || o.span <= 0 || o.sockets < 1 || o.idle < 2:
+		return errors.New("-rounds, -span and -sockets must be positive, and -idle at least 2")
+	case o.bytes < piece || o.bytes%piece != 0:
+		return fmt.Errorf("-bytes must be a multiple of %d", piece)
+	}
+	return nil
 }

@@ -29,7 +29,7 @@ func measure(ctx context.Context, o options) error {
 		wanted = slices.DeleteFunc(wanted, func(g *group) bool { return g.name != o.only })
 	}
 	if len(wanted) == 0 {
-		return fmt.Errorf("unknown group of rows %q; the groups are %s", o.only, groupNames())
+		return fmt.Errorf("unknown table %q; the tables are %s", o.only, groupNames())
 	}
 	if o.asgibox == "" {
 		dir, err := os.MkdirTemp("", "asgibox-benchmark-")
@@ -37,6 +37,7 @@ func measure(ctx context.Context, o options) error {
 			return err
 		}
 		defer os.RemoveAll(dir)
+		progress("building asgibox")
 		if o.asgibox, err = build(ctx, dir); err != nil {
 			return err
 		}
@@ -98,7 +99,7 @@ func (g *group) start(ctx context.Context, o options) error {
 		case r.peer != "":
 			r.p, err = peers[r.peer].start(ctx)
 			if errors.Is(err, exec.ErrNotFound) {
-				fmt.Printf("\n%s is skipped, because it is not installed.\n", r.name)
+				g.missing = append(g.missing, r.name)
 				continue
 			}
 		}
@@ -113,6 +114,9 @@ func (g *group) start(ctx context.Context, o options) error {
 
 // profile puts load on one server of this program, which writes its profile.
 func profile(ctx context.Context, o options) error {
+	if servers[o.profile] == nil {
+		return fmt.Errorf("unknown server %q; the servers are %s", o.profile, serverNames())
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	measure := closedLoop(httpClients)

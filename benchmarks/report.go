@@ -3,14 +3,21 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 func reportMachine(w io.Writer, o options) {
-	fmt.Fprintf(w, "%s %s/%s, %d CPUs, %d rounds of %s, medians\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.rounds, o.span)
+	rounds := fmt.Sprintf("medians of %d rounds", o.rounds)
+	if o.rounds == 1 {
+		rounds = "one round"
+	}
+	fmt.Fprintf(w, "%s %s/%s, %d CPUs, %s of %s. The first row of a table is the baseline.\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), rounds, o.span)
 }
 
 // A column is a figure of the results.
@@ -23,7 +30,7 @@ type column struct {
 // columns returns the columns that the group measures.
 func (g *group) columns() []column {
 	all := []column{
-		{g.unit + "/s", "rate", "%.0f", func(r result) float64 { return r.rate }},
+		{plural(g.unit) + "/s", "rate", "%.0f", func(r result) float64 { return r.rate }},
 		{"CPU µs/" + g.unit, "CPU", "%.1f", func(r result) float64 { return r.cpu }},
 		{"p50, µs", "p50", "%.0f", func(r result) float64 { return micros(r.p50) }},
 		{"p99, µs", "p99", "%.0f", func(r result) float64 { return micros(r.p99) }},
@@ -46,24 +53,64 @@ func (g *group) report(w io.Writer, o options) {
 	title := strings.NewReplacer("{connections}", strconv.Itoa(connections), "{sockets}", strconv.Itoa(o.sockets),
 		"{idle}", strconv.Itoa(o.idle), "{MiB}", strconv.FormatInt(o.bytes>>20, 10)).Replace(g.title)
 	columns := g.columns()
-	fmt.Fprintf(w, "\n%s\n\n| server |", title)
+	heading := []string{"server"}
 	for _, c := range columns {
-		fmt.Fprintf(w, " %s |", c.heading)
+		heading = append(heading, c.heading)
 	}
 	for _, c := range columns {
-		fmt.Fprintf(w, " %s ÷ baseline |", c.short)
+		heading = append(heading, c.short+" ÷ baseline")
 	}
-	fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("---:|", 2*len(columns)))
+	table := [][]string{heading}
 	for _, r := range g.rows {
-		fmt.Fprintf(w, "| %s |", r.name)
+		cells := []string{r.name}
 		for _, c := range columns {
-			fmt.Fprintf(w, " "+c.format+" |", median(r.figures(c)))
+			cells = append(cells, fmt.Sprintf(c.format, median(r.figures(c))))
 		}
 		for _, c := range columns {
-			fmt.Fprintf(w, " %s |", r.ratio(c))
+			cells = append(cells, r.ratio(c))
 		}
-		fmt.Fprintln(w)
+		table = append(table, cells)
 	}
+	fmt.Fprintf(w, "\n%s\n\n", title)
+	printTable(w, table)
+	if len(g.missing) > 0 {
+		fmt.Fprintf(w, "\nNot measured, because not installed: %s.\n", strings.Join(g.missing, ", "))
+	}
+}
+
+// printTable prints a table in Markdown, with columns of equal width. All columns
+// but the first have numbers.
+func printTable(w io.Writer, table [][]string) {
+	rule := []string{}
+	for i := range table[0] {
+		width := 0
+		for _, cells := range table {
+			width = max(width, utf8.RuneCountInString(cells[i]))
+		}
+		for _, cells := range table {
+			space := strings.Repeat(" ", width-utf8.RuneCountInString(cells[i]))
+			if i == 0 {
+				cells[i] += space
+			} else {
+				cells[i] = space + cells[i]
+			}
+		}
+		rule = append(rule, strings.Repeat("-", width+min(i, 1)))
+	}
+	for i, cells := range table {
+		fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
+		if i == 0 {
+			fmt.Fprintf(w, "| %s |%s:|\n", rule[0], strings.Join(rule[1:], ":|"))
+		}
+	}
+}
+
+// plural returns the plural of a unit.
+func plural(unit string) string {
+	if unit == "operation" {
+		return "operations"
+	}
+	return unit
 }
 
 // figures returns a figure of all rounds.
@@ -84,7 +131,10 @@ func (r *row) ratio(c column) string {
 		values[i] /= base
 	}
 	m := median(values)
-	if m > 10 {
+	switch {
+	case math.IsNaN(m) || math.IsInf(m, 0):
+		return "–" // the baseline took less than a tick
+	case m > 10:
 		return fmt.Sprintf("%.1f, lowest %.1f", m, slices.Min(values))
 	}
 	return fmt.Sprintf("%.2f", m)

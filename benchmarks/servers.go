@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,12 +45,17 @@ var servers = map[string]func(ctx context.Context, l net.Listener) error{
 	"script-bulk":  starlark("benchmarks/apps/bulk.star"),
 }
 
+// serverNames returns the names of all servers, for help and errors.
+func serverNames() string {
+	return strings.Join(slices.Sorted(maps.Keys(servers)), ", ")
+}
+
 // serve runs one of the servers until ctx ends. It prints the address as the
 // first line.
 func serve(ctx context.Context, o options) error {
 	run, ok := servers[o.serve]
 	if !ok {
-		return fmt.Errorf("unknown server %q", o.serve)
+		return fmt.Errorf("unknown server %q; the servers are %s", o.serve, serverNames())
 	}
 	if o.cpuprofile != "" {
 		f, err := os.Create(o.cpuprofile)

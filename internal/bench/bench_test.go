@@ -256,7 +256,7 @@ func TestProgressLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := progressLine(m, 10*time.Second, "request", 0, time.Second)
-	if !strings.Contains(line, "of 10.0 s  0 requests  0/s") || !strings.HasSuffix(line, "  1 failed or not started") {
+	if !strings.Contains(line, "of 10.0 s  0 requests  0/s") || !strings.HasSuffix(line, "  1 failed") {
 		t.Errorf("%q", line)
 	}
 }

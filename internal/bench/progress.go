@@ -47,11 +47,10 @@ func progressLine(m *load.Meter, duration time.Duration, operation string, befor
 		return "connecting"
 	}
 	completed := m.Completed()
-	line := fmt.Sprintf("%s of %s  %s  %s/s  p50 %s  p99 %s", seconds(elapsed.Seconds()), seconds(duration.Seconds()), count(completed, operation),
-		number(int64(float64(completed-before)/since.Seconds())),
-		short(milliseconds(m.Latencies.Quantile(0.5))), short(milliseconds(m.Latencies.Quantile(0.99))))
-	if n := m.Skipped() + m.Failed(); n > 0 {
-		line += fmt.Sprintf("  %s failed or not started", number(n))
+	line := fmt.Sprintf("%s of %s  %s  %s/s  p50 %s", seconds(elapsed.Seconds()), seconds(duration.Seconds()), count(completed, operation),
+		number(int64(float64(completed-before)/since.Seconds())), short(milliseconds(m.Latencies.Quantile(0.5))))
+	if n := m.Failed(); n > 0 {
+		line += fmt.Sprintf("  %s failed", number(n))
 	}
 	return line
 }
