@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,7 @@ func New() *cobra.Command {
 Put load on the HTTP or WebSocket server at URL, and print the rate, the
 latencies, the failures and a histogram.
 
-    http://, https://   each connection repeats a request
+    http://, https://   each connection repeats a request (HTTP/1.1)
     ws://, wss://       each connection sends --message and waits until the
                         same text comes back
     ws:// --broadcast   one connection sends, and all connections receive;
@@ -239,10 +240,12 @@ func parseHeader(text string) (string, error) {
 
 // explain adds what to do to an error of a connection.
 func explain(err error, url string) error {
-	switch load.KindOf(err) {
-	case load.Refused:
+	switch kind := load.KindOf(err); {
+	case errors.Is(err, syscall.EMFILE):
+		return fmt.Errorf("%s: %w; lower --connections, or allow more open files (ulimit -n)", url, err)
+	case kind == load.Refused:
 		return fmt.Errorf("nothing listens at %s; start it with asgibox run", url)
-	case load.Security:
+	case kind == load.Security:
 		return fmt.Errorf("%s: the TLS handshake failed: %w; %s", url, err, tlsHint(err))
 	}
 	return fmt.Errorf("%s: %w", url, err)

@@ -55,7 +55,7 @@ func (c *httpClient) Do(ctx context.Context) (int, error) {
 	if idle && status == 0 && err != nil && KindOf(err) == Closed {
 		status, err = c.exchange(ctx)
 	}
-	return status, err
+	return status, c.explain(err)
 }
 
 // exchange sends the request and reads the response. After an error it returns the

@@ -172,7 +172,7 @@ func TestASlowResponseIsATimeout(t *testing.T) {
 	server.Timeout = 20 * time.Millisecond
 	c := server.HTTP(Request{Method: "GET"})()
 	defer c.Close()
-	if _, err := c.Do(t.Context()); KindOf(err) != Timeout {
+	if _, err := c.Do(t.Context()); KindOf(err) != Timeout || !strings.HasPrefix(err.Error(), "not completed within 20ms: ") {
 		t.Errorf("the kind is %q: %v", KindOf(err), err)
 	}
 }

@@ -40,7 +40,7 @@ type Options struct {
 }
 
 const (
-	// timerSlack is the delay of timers that does not count as latency.
+	// timerSlack is the delay from which on a late timer counts as latency.
 	timerSlack = time.Millisecond
 	// pause is the time from a failed operation to the next one of a connection
 	// if there is no rate.
@@ -51,7 +51,8 @@ const (
 // Operations that have started are finished, except when ctx ends.
 //
 // With a rate, the latency of an operation counts from the moment for which it
-// was scheduled, also if no connection was free then. The wait of an operation
+// was scheduled, also if no connection was free then. Only the delay of a timer
+// that is less than a millisecond late does not count. The wait of an operation
 // that could not start before the end counts as its latency, and as skipped.
 func Run(ctx context.Context, newClient func() Client, o Options, m *Meter) error {
 	clients := make([]Client, o.Connections)

@@ -127,6 +127,14 @@ func (c *connection) Close() {
 	}
 }
 
+// explain says how long an operation has taken that has not ended in time.
+func (c *connection) explain(err error) error {
+	if KindOf(err) == Timeout {
+		return &opError{Timeout, fmt.Errorf("not completed within %v: %w", c.server.Timeout, err)}
+	}
+	return err
+}
+
 // line returns the next line, or the first part of a very long one. It is valid
 // until the next read.
 func (c *connection) line() ([]byte, error) {

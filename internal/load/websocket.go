@@ -106,6 +106,7 @@ func (c *Socket) Do(ctx context.Context) (_ int, err error) {
 	defer func() {
 		if err != nil {
 			c.Close()
+			err = c.explain(err)
 		}
 	}()
 	if err := c.setDeadline(); err != nil {
