@@ -67,7 +67,8 @@ The load goes to this machine only, unless --remote is given.`),
   asgibox bench ws://127.0.0.1:8000/chat --broadcast -c 100 -r 50
   asgibox bench http://127.0.0.1:8000/ --json > before.json
   asgibox bench http://127.0.0.1:8000/ --compare before.json`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	command.AddFlags(cmd, s.flags()...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return s.run(cmd, args[0]) }
