@@ -45,6 +45,11 @@ type Acceptor interface {
 	// calls it without its lock.
 	Start(d Delivery, ticket any)
 
+	// Run handles a message that Offer has borrowed, and returns when it is
+	// handled. The layer calls it without its lock, on the goroutine of the
+	// sender.
+	Run(ticket any)
+
 	// Ready reports whether the reader can start a message.
 	Ready() bool
 
@@ -64,6 +69,7 @@ type Offer struct {
 	Ticket any  // what Sort returned
 	Queued bool // it waits in its channel already
 	Behind bool // an earlier message of its class waits in the channel
+	Lends  bool // the message can be borrowed: its sender has set Lend
 	Held   bool // a breakpoint holds it back: it can only be left or refused
 	Sender any  // who waits if it is refused, for Offering.Room; nil if no one does
 }
@@ -82,6 +88,8 @@ const (
 	// Unsorted: the ticket is out of date, so the message must be sorted
 	// again.
 	Unsorted
+	// Borrowed: the reader has the message, and the layer calls Run.
+	Borrowed
 )
 
 // An Offering is the registration of an [Acceptor]. Its methods must not be

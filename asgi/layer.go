@@ -72,6 +72,12 @@ const Volatile SendOption = 1
 // report it.
 const ReportGone SendOption = 2
 
+// Lend lets the handler of a volatile message run on the goroutine that sends it:
+// [Layer.Send] may return only when the handler has ended. Only protocol servers
+// may set it, because a handler that sets it may run another handler. Layers
+// without [Acceptors] ignore it.
+const Lend SendOption = 3
+
 // A Delivery is a message for its reader, with its metadata.
 type Delivery struct {
 	Channel  string // the full name, also if received from a prefix

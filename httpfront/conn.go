@@ -78,16 +78,45 @@ func newConn(v *service, c net.Conn) *conn {
 
 // serve serves requests until the connection ends.
 func (c *conn) serve() {
-	defer c.service.remove(c)
+	c.serveFrom(func() turn {
+		if !c.open() {
+			c.hijacked = true // or closed
+			return lastTurn
+		}
+		return nextTurn
+	})
+}
+
+// A turn says what a goroutine does with a conn next.
+type turn uint8
+
+const (
+	nextTurn turn = iota // it serves the next request
+	lastTurn             // it ends the conn
+	lostTurn             // nothing: another goroutine has taken over
+)
+
+// serveFrom serves requests after the first step, until the connection ends or
+// another goroutine takes over.
+func (c *conn) serveFrom(step func() turn) {
+	t := lastTurn
+	defer func() {
+		if t != lostTurn {
+			c.service.remove(c)
+		}
+	}()
 	defer c.recoverPanic()
-	if !c.open() {
-		return
+	for t = step(); t == nextTurn; t = c.next() {
 	}
-	for c.next() {
-	}
-	if !c.hijacked {
+	if t == lastTurn && !c.hijacked {
 		c.net.Close()
 	}
+}
+
+// resume serves the rest of an exchange and then the connection, on a new
+// goroutine that takes the place of the old one.
+func (c *conn) resume(x *exchange) {
+	go c.serveFrom(func() turn { return c.done(x.complete(true, nil)) })
 }
 
 // recoverPanic closes a connection whose goroutine panics. Others continue.
@@ -98,37 +127,41 @@ func (c *conn) recoverPanic() {
 	}
 }
 
-// next serves the next request. It reports whether another one may follow.
-func (c *conn) next() (more bool) {
+// next serves the next request.
+func (c *conn) next() turn {
 	c.phase = waiting
 	if c.in.Wait() != nil {
-		return false
+		return lastTurn
 	}
 	c.startHead()
 	r, err := c.in.Next()
 	c.phase = inBody
 	if !c.state.CompareAndSwap(connIdle, connBusy) {
-		return false
+		return lastTurn
 	}
 	if err != nil {
 		return c.refuse(r, err)
 	}
 	c.readBy(time.Time{})
-	return c.done(c.s.serve(c, c.newRequest(r)))
+	err = c.s.serve(c, c.newRequest(r))
+	if err == errLent {
+		return lostTurn
+	}
+	return c.done(err)
 }
 
 // refuse refuses a malformed request, or gives a connection that uses HTTP/2 to
-// net/http. It returns false.
-func (c *conn) refuse(r *http1.Request, err error) bool {
+// net/http.
+func (c *conn) refuse(r *http1.Request, err error) turn {
 	var bad *http1.Error
 	switch {
 	case errors.Is(err, http1.ErrHTTP2) && c.s.opts.H2C && c.service.tls == nil:
 		c.handOver(&earlyConn{c.net, c.in.Take()})
-		return false
+		return lastTurn
 	case errors.Is(err, http1.ErrHTTP2):
 		r, bad = &http1.Request{Minor: 1}, &http1.Error{Status: http.StatusHTTPVersionNotSupported, Reason: "this server does not speak HTTP/2 here"}
 	case !errors.As(err, &bad):
-		return false
+		return lastTurn
 	}
 	return c.done(c.s.refuse(c, c.newRequest(r), malformed(bad)))
 }
@@ -151,21 +184,21 @@ func (c *conn) newRequest(r *http1.Request) *request {
 	return &c.shared
 }
 
-// done ends a request. It reports whether another one may follow.
-func (c *conn) done(err error) (more bool) {
+// done ends a request.
+func (c *conn) done(err error) turn {
 	c.served = true
-	switch {
-	case c.hijacked:
-		return false
-	case err != nil:
-		return false
+	if c.hijacked || err != nil {
+		return lastTurn
 	}
 	c.state.Store(connIdle)
 	unread := !c.in.BodyDone()
 	if unread && !c.service.stopping.Load() {
 		c.linger()
 	}
-	return !c.head.Close && !unread && !c.service.stopping.Load()
+	if c.head.Close || unread || c.service.stopping.Load() {
+		return lastTurn
+	}
+	return nextTurn
 }
 
 // linger ends a connection whose client may still be sending. If the connection

@@ -22,6 +22,11 @@ type exchange struct {
 	first   [1]entry // initial queue of box: most responses are one message
 	wakeup  chan struct{}
 
+	lent    lending     // whether the goroutine of the connection runs the handler
+	woken   bool        // the mailbox has called wake since the goroutine was lent; guarded by box.mu
+	unsent  atomic.Bool // sending has failed with sendErr after another goroutine has taken over
+	sendErr error
+
 	watched bool        // t watches for input
 	slow    atomic.Bool // the response does not come at once
 	sent    time.Time   // when the request was sent
@@ -51,8 +56,18 @@ func (s *Server) serveRequest(t transport, q *request) error {
 	if !s.conns.add(x.channel, &x.box, nil) {
 		return s.refuse(t, q, refusedStopping)
 	}
-	defer s.conns.done()
 	sent, err := x.sendRequest()
+	if err == errLent {
+		return err
+	}
+	return x.complete(sent, err)
+}
+
+// complete writes the response of a request that was sent, or refused, and ends
+// the exchange.
+func (x *exchange) complete(sent bool, err error) error {
+	s, t := x.s, x.t
+	defer s.conns.done()
 	if err == nil {
 		err = x.respond()
 	}
@@ -63,13 +78,13 @@ func (s *Server) serveRequest(t transport, q *request) error {
 	} else {
 		x.flush() // the client must see the incomplete response
 	}
-	x.end(sent, dropped)
+	x.end(sent && !x.unsent.Load(), dropped)
 	return err
 }
 
 // sendRequest reads the body, or the first part of a long one, and sends the
 // request. It reports whether the request was sent; if not, a refusal has been
-// written.
+// written. It fails with errLent if another goroutine serves the connection now.
 func (x *exchange) sendRequest() (sent bool, err error) {
 	body, more, err := x.readBody()
 	if err != nil {
@@ -89,7 +104,10 @@ func (x *exchange) sendRequest() (sent bool, err error) {
 	if err == nil {
 		cause := x.s.cause()
 		x.trace = cause.Trace()
-		err = x.s.layer.Send(x.t.context(), cause, asgi.HTTPRequest, m, asgi.Volatile)
+		err = x.send(cause, m)
+	}
+	if err == errLent {
+		return false, err
 	}
 	if err != nil {
 		x.refuseSend(err)
@@ -127,6 +145,10 @@ func (x *exchange) respond() error {
 		x.s.putTimer(x.silence)
 	}()
 	for {
+		if x.unsent.Load() {
+			x.refuseSend(x.sendErr)
+			return nil
+		}
 		e, ok := x.box.take()
 		if ok {
 			done, err := x.apply(e)
@@ -169,7 +191,8 @@ func (x *exchange) watch() {
 // watching makes the exchange check for more than the mailbox when it waits.
 func (x *exchange) watching() {
 	x.slow.Store(true)
-	x.wake()
+	x.takeOver()
+	x.signal()
 }
 
 // wait waits until the mailbox has an entry. It reports whether the exchange
@@ -223,8 +246,19 @@ func (x *exchange) remaining() time.Duration {
 	return x.s.opts.HTTPTimeout - time.Since(time.Unix(0, last))
 }
 
-// wake wakes the goroutine of the exchange. The mailbox calls it.
+// wake wakes the goroutine of the exchange. The mailbox calls it. If that goroutine
+// runs the handler, the first message can wait until the handler has ended or
+// watchDelay has passed. A second one is a part of a long response, which must not
+// fill the mailbox.
 func (x *exchange) wake() {
+	if x.woken {
+		x.takeOver()
+	}
+	x.woken = true
+	x.signal()
+}
+
+func (x *exchange) signal() {
 	select {
 	case x.wakeup <- struct{}{}:
 	default:

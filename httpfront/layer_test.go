@@ -3,6 +3,7 @@ package httpfront
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +26,8 @@ type fakeLayer struct {
 	readers map[string]bool
 	left    []string // GroupLeave
 	serial  int
-	broken  error // of NewChannel
+	broken  error                     // of NewChannel
+	run     func(asgi.Delivery) error // handles a message on the goroutine of its sender, if that is lent
 }
 
 func newFakeLayer() *fakeLayer {
@@ -48,7 +50,7 @@ var (
 
 func (l *fakeLayer) Settings() asgi.Settings { return l.set }
 
-func (l *fakeLayer) Send(_ context.Context, c *asgi.Cause, channel string, m asgi.Message, _ ...asgi.SendOption) error {
+func (l *fakeLayer) Send(_ context.Context, c *asgi.Cause, channel string, m asgi.Message, opts ...asgi.SendOption) error {
 	if err := asgi.CheckSend(channel); err != nil {
 		return err
 	}
@@ -57,6 +59,10 @@ func (l *fakeLayer) Send(_ context.Context, c *asgi.Cause, channel string, m asg
 	}
 	d := asgi.Delivery{Channel: channel, Message: m, Barrier: c.Barrier(), Trace: c.Trace()}
 	l.mu.Lock()
+	if run := l.run; run != nil && slices.Contains(opts, asgi.Lend) {
+		l.mu.Unlock()
+		return run(d)
+	}
 	deliver := l.bound[asgi.ProcessPrefix(channel)]
 	if deliver != nil {
 		l.mu.Unlock()
@@ -155,6 +161,14 @@ func (l *fakeLayer) SendGroup(context.Context, *asgi.Cause, string, asgi.Message
 }
 
 // setFull makes a channel refuse or accept messages.
+// runOnSender sets the function that handles messages whose senders lend their
+// goroutines. If it is nil, these messages are queued like others.
+func (l *fakeLayer) runOnSender(run func(asgi.Delivery) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.run = run
+}
+
 func (l *fakeLayer) setFull(channel string, full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -30,6 +30,7 @@ type mailbox struct {
 	head    int    // queue[:head] has been taken
 	bytes   int    // size of the messages that were put and not released
 	busy    bool   // a consumer runs, or a barrier will wake one
+	crowd   bool   // the owner is also woken when a second message waits
 	nudged  bool   // the consumer must check once more before it stops
 	sealed  bool   // no more messages may be put
 	closed  bool   // no more entries may be taken
@@ -111,7 +112,7 @@ func (b *mailbox) putLocked(e entry) {
 		b.queue, b.head = b.queue[:n], 0
 	}
 	b.queue = append(b.queue, e)
-	if !b.busy {
+	if !b.busy || b.crowd && len(b.queue)-b.head == 2 {
 		b.busy = true
 		b.owner.wake()
 	}

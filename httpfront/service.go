@@ -101,10 +101,13 @@ func (v *service) serve(nc net.Conn) {
 		return
 	}
 	v.conns[c] = struct{}{}
-	v.running.Go(c.serve)
+	v.running.Add(1) // until remove
+	go c.serve()
 }
 
+// remove removes a connection that has ended.
 func (v *service) remove(c *conn) {
+	defer v.running.Done()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.conns, c)

@@ -223,8 +223,9 @@ func (o *offering) retry() {
 // has changed meanwhile.
 var errRetry = errors.New("the reader has changed")
 
-// send offers a new message, and queues it if it is left.
-func (o *offering) send(c *asgi.Cause, r *record, from *sender) error {
+// send offers a new message, and queues it if it is left. It reports whether the
+// acceptor has borrowed it.
+func (o *offering) send(c *asgi.Cause, r *record, from *sender) (borrowed bool, err error) {
 	s := o.store
 	for sorted := false; ; {
 		name, ticket := o.acceptor.Sort(r.unqueued())
@@ -232,12 +233,12 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) error {
 		s.mu.Lock()
 		if s.closed {
 			s.mu.Unlock()
-			return asgi.ErrClosed
+			return false, asgi.ErrClosed
 		}
 		q := s.queueLocked(r.channel, now)
 		if q.offering != o {
 			s.mu.Unlock()
-			return errRetry
+			return false, errRetry
 		}
 		r.deadline = now + int64(s.opts.Expiry)
 		s.lastID++
@@ -256,7 +257,7 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) error {
 			cl = q.classNamed(name)
 			d = s.delivery(q, r)
 			verdict = o.acceptor.Offer(asgi.Offer{
-				Delivery: d, Ticket: ticket, Sender: anySender(from),
+				Delivery: d, Ticket: ticket, Sender: anySender(from), Lends: r.lends,
 				Behind: cl.first() != nil, Held: q.breakpoint != nil,
 			})
 		}
@@ -264,14 +265,15 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) error {
 		case asgi.Unsorted:
 			s.mu.Unlock()
 			continue
-		case asgi.Accepted:
+		case asgi.Accepted, asgi.Borrowed:
 			s.sentLocked(q, now)
 			s.mu.Unlock()
 			s.noteTaken(nil, &d)
 			if r.durable {
 				o.acceptor.Start(d, ticket)
 			}
-			return nil
+			r.ticket = ticket
+			return verdict == asgi.Borrowed, nil
 		case asgi.Refused:
 			if from == nil {
 				s.refusedLocked(q, now)
@@ -279,7 +281,7 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) error {
 				s.removeBlockedLocked(from)
 			}
 			s.mu.Unlock()
-			return &asgi.ChannelFullError{Channel: r.channel, Reason: "too many messages of this connection wait to be handled"}
+			return false, &asgi.ChannelFullError{Channel: r.channel, Reason: "too many messages of this connection wait to be handled"}
 		}
 		r.class, r.ticket, r.left = cl, ticket, cl != nil
 		w, queued, short := s.offerLocked(q, *r, from, now)
@@ -290,7 +292,7 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) error {
 			o.lose(r)
 		}
 		r.class, r.ticket, r.left = nil, nil, false
-		return s.finishSend(c, q, r, w, short)
+		return false, s.finishSend(c, q, r, w, short)
 	}
 }
 

@@ -49,6 +49,8 @@ func (k *taker) Start(d asgi.Delivery, _ any) {
 	k.got = append(k.got, int(d.Message.Int("n")))
 }
 
+func (k *taker) Run(any) {}
+
 func (k *taker) Ready() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -23,6 +23,7 @@ type record struct {
 	inClass link[*record]
 	ticket  any  // if it was sorted
 	left    bool // the acceptor has left it in the queue
+	lends   bool // its sender lends its goroutine
 
 	// For the journal.
 	seq       uint64  // the number of its op; zero if there is none

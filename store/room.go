@@ -38,7 +38,7 @@ func (s *Store) SendWhenRoom(ctx context.Context, c *asgi.Cause, patience time.D
 	if err != nil {
 		return err
 	}
-	err = s.send(c, &r, nil)
+	_, err = s.send(c, &r, nil)
 	if errors.Is(err, asgi.ErrGone) {
 		err = nil
 	}
@@ -64,7 +64,7 @@ func (s *Store) waitForRoom(ctx context.Context, c *asgi.Cause, patience time.Du
 	for {
 		select {
 		case <-w.ready:
-			err = s.send(c, r, w)
+			_, err = s.send(c, r, w)
 			if !errors.Is(err, asgi.ErrChannelFull) {
 				return err
 			}

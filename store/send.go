@@ -22,12 +22,16 @@ func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 	if err != nil {
 		return err
 	}
-	err = s.send(c, &r, nil)
+	r.lends = slices.Contains(opts, asgi.Lend) && !r.durable
+	borrower, err := s.send(c, &r, nil)
 	gone := errors.Is(err, asgi.ErrGone)
 	if gone {
 		err = nil
 	}
 	s.noteSent(Sent, c, &r, "", err)
+	if borrower != nil {
+		borrower.acceptor.Run(r.ticket)
+	}
 	if gone && slices.Contains(opts, asgi.ReportGone) {
 		return asgi.ErrGone
 	}
@@ -59,17 +63,22 @@ func (s *Store) newRecord(ctx context.Context, c *asgi.Cause, channel string, m 
 }
 
 // send sends a record to whatever reads its channel now, or queues it. From is
-// the sender if it waits for room.
-func (s *Store) send(c *asgi.Cause, r *record, from *sender) error {
+// the sender if it waits for room. If the acceptor of an offering has borrowed the
+// record, send returns the offering, and the caller must run the record's ticket.
+func (s *Store) send(c *asgi.Cause, r *record, from *sender) (borrower *offering, err error) {
 	for {
-		var err error
-		if o := s.offeringOf(r.channel); o != nil {
-			err = o.send(c, r, from)
+		o := s.offeringOf(r.channel)
+		borrowed := false
+		if o != nil {
+			borrowed, err = o.send(c, r, from)
 		} else {
 			err = s.sendPlain(c, r, from)
 		}
-		if err != errRetry {
-			return err
+		switch {
+		case borrowed:
+			return o, nil
+		case err != errRetry:
+			return nil, err
 		}
 	}
 }

@@ -60,6 +60,9 @@ func (a *acceptor) Offer(o asgi.Offer) asgi.Verdict {
 		return asgi.Accepted
 	}
 	t.acceptLocked(p, o.Delivery)
+	if o.Lends && p.borrowLocked(t) {
+		return asgi.Borrowed
+	}
 	p.startLocked(t)
 	return asgi.Accepted
 }

@@ -28,6 +28,12 @@
 // Messages of one route start in the order in which they were sent, but do not
 // wait for messages of other routes.
 //
+// # Workers
+//
+// The number of workers limits the handlers that run at once. A worker runs a
+// handler on its own goroutine, or, if the sender lends one, on that of the sender:
+// see borrowLocked.
+//
 // # Errors
 //
 // If a handler of an HTTP request fails, panics or returns without replying,

@@ -36,10 +36,11 @@ type generation struct {
 	routed Routed // nil for a loop
 
 	// Guarded by the pool's mutex:
-	users     int       // uses that keep the application from being closed
-	retiredAt time.Time // zero while it is current
-	receiving int       // number of its workers that may receive a new message
-	once      sync.Once // closes stoppedReceiving
+	users     int             // uses that keep the application from being closed
+	retiredAt time.Time       // zero while it is current
+	slow      map[string]bool // consumers whose last call took long
+	receiving int             // number of its workers that may receive a new message
+	once      sync.Once       // closes stoppedReceiving
 
 	stoppedReceiving chan struct{} // closed when the generation is retired and receiving is zero
 }

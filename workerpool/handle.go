@@ -77,6 +77,7 @@ func (w *worker) end(t *task) {
 	p := w.pool
 	p.mu.Lock()
 	other := t.gen != w.gen
+	p.noteDurationLocked(t, time.Since(w.began))
 	if !w.abandoned {
 		p.endLocked(t)
 		w.job, w.task = nil, nil

@@ -15,6 +15,7 @@ type task struct {
 	gen      *generation // the generation of the consumer
 	consumer Consumer    // nil if no route matches
 	queued   bool        // it has waited in its channel
+	borrowed *worker     // the worker in whose place the sender's goroutine runs it, or nil
 	lane     *lane       // nil if the task need not wait for others
 	limit    *limit      // the limit that counts the task
 	next     *task       // next one in the same queue

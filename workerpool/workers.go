@@ -31,6 +31,7 @@ type worker struct {
 	job       *Job // the job it runs; nil if none
 	task      *task
 	streaming bool      // the job has sent a part of a response, and more will follow
+	began     time.Time // when the job started
 	since     time.Time // when the job started or last sent to its connection
 	cancelled time.Time // when the job was cancelled
 	ctx       context.Context
@@ -81,7 +82,8 @@ func (w *worker) renewParkedLocked() {
 
 // beginLocked records the job that the worker runs and the time.
 func (w *worker) beginLocked(j *Job, t *task) context.Context {
-	w.job, w.task, w.since, w.streaming = j, t, time.Now(), false
+	w.job, w.task, w.began, w.streaming = j, t, time.Now(), false
+	w.since = w.began
 	if w.ctx.Err() != nil && !w.abandoned {
 		w.ctx, w.cancel = context.WithCancelCause(context.Background())
 		w.cancelled = time.Time{}

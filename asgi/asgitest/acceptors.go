@@ -45,6 +45,19 @@ var accepting = []promise{
 		a.free(0)
 		a.wants(2, 4, 6, 1, 3, 5)
 	}},
+	{name: "a message whose sender lends its goroutine is handled when Send returns", needs: needAcceptors, check: func(r *rig) {
+		a := r.accept(1, "c")
+		for n := range 3 {
+			r.must(r.Send(r.ctx, asgi.NewCause(0), "c", number(n), asgi.Volatile, asgi.Lend))
+		}
+		if got := a.all(); len(got) != 1 || got[0].Message.Int("n") != 0 {
+			r.Errorf("got %v", got)
+		}
+		a.free(2) // the others have waited, so they cannot be borrowed
+		a.wants(0, 1, 2)
+		r.must(r.Send(r.ctx, asgi.NewCause(0), "c", number(3), asgi.Lend)) // a durable one is never borrowed
+		r.hasWaiting(a, 1)
+	}},
 	{name: "an accepted message keeps its data", needs: needAcceptors, check: func(r *rig) {
 		a := r.accept(1, "c")
 		for i, opts := range [][]asgi.SendOption{{asgi.Volatile}, nil, {asgi.Volatile}, nil} {
@@ -232,6 +245,7 @@ type reader struct {
 	refuses  bool
 	sender   any // that was refused last
 	accepted []asgi.Delivery
+	borrowed asgi.Delivery // the last one
 	lost     []int
 }
 
@@ -265,6 +279,10 @@ func (a *reader) Offer(o asgi.Offer) asgi.Verdict {
 		return asgi.Left
 	}
 	a.slots--
+	if o.Lends {
+		a.borrowed = o.Delivery
+		return asgi.Borrowed
+	}
 	if o.Volatile {
 		a.accepted = append(a.accepted, o.Delivery)
 	}
@@ -275,6 +293,12 @@ func (a *reader) Start(d asgi.Delivery, _ any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.accepted = append(a.accepted, d)
+}
+
+func (a *reader) Run(any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.accepted = append(a.accepted, a.borrowed)
 }
 
 func (a *reader) Ready() bool {

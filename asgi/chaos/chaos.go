@@ -31,6 +31,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,6 +169,7 @@ func (l *Layer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 		l.mu.Unlock()
 		return nil
 	}
+	opts = slices.DeleteFunc(slices.Clone(opts), func(o asgi.SendOption) bool { return o == asgi.Lend }) // another goroutine may send it
 	h := &held{channel: channel, pattern: d.pattern, message: m, opts: opts, ctx: ctx, cause: copyCause(c), due: time.Now().Add(d.delay)}
 	q := l.enqueueLocked(h, d)
 	l.mu.Unlock()
