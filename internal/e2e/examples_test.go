@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -161,6 +163,34 @@ func TestJobsExample(t *testing.T) {
 	for _, state := range []string{"queued", "done"} {
 		if err := json.Unmarshal([]byte(s.receive()), &last); err != nil || last.State != state {
 			t.Errorf("%v: %+v", err, last)
+		}
+	}
+}
+
+func TestJobsExampleGoesOnAfterKill9(t *testing.T) {
+	type job struct {
+		State string
+		Found int
+	}
+	app := filepath.Join(newProject(t, "jobs"), "app.star")
+	p := startProcess(t, app)
+	jobs := func(state string) int {
+		_, all := request[[]job](t, http.DefaultClient, "GET", p.url+"/jobs", nil)
+		return len(slices.DeleteFunc(all, func(j job) bool { return j.State != state }))
+	}
+	const queued = 4 // two run at a time
+	for range queued {
+		wantStatus(t, http.DefaultClient, "POST", p.url+"/jobs", url.Values{"below": {"30000"}}, 202)
+	}
+	p.eventually("a job runs", func() bool { return jobs("running") > 0 })
+	p.kill()
+
+	p = startProcess(t, app)
+	p.eventually("all jobs are done", func() bool { return jobs("done") == queued })
+	_, all := request[[]job](t, http.DefaultClient, "GET", p.url+"/jobs", nil)
+	for _, j := range all {
+		if j.Found != 3245 {
+			t.Errorf("%+v", j)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // The page always has one request open. Its response is the whole board.
 
 const $ = (id) => document.getElementById(id);
-let seen = 0; // the newest notice on the page
+let seen = ""; // the newest notice on the page; without it, the server replies at once
 
 function item({ text, at }) {
   const node = document.createElement("li");
@@ -26,13 +26,14 @@ async function listen() {
   let pause = 250; // milliseconds before the next attempt after an error
   for (;;) {
     try {
-      status("waiting for news", true);
       const response = await fetch("/notices?seen=" + seen);
       if (!response.ok) throw new Error(response.status);
       draw(await response.json());
+      status("waiting for news", true);
       pause = 250;
     } catch {
       status("reconnecting", false);
+      seen = "";
       await new Promise((resume) => setTimeout(resume, pause));
       pause = Math.min(pause * 2, 5000);
     }
@@ -45,5 +46,4 @@ $("post").onsubmit = async (submit) => {
   if (response.ok) $("post").reset();
 };
 
-draw([]);
 listen();
