@@ -87,6 +87,7 @@ func (c *collector) round(now time.Time) {
 		visits, spans := s.reports.fetch() // first, because their messages were recorded before
 		events, lost := s.recorder.Fetch(c.spare)
 		s.history.add(events, lost, visits, spans)
+		clear(events) // because it refers to messages
 		c.spare = events
 		stats = s.opts.Store.Totals().Stats
 		c.tune(stats.MessagesCount, now)

@@ -31,7 +31,7 @@ type entry struct {
 	trace      asgi.TraceID
 	channel    string
 	group      string
-	content    []byte
+	content    []byte // nil if the entry was evicted
 	reply      string // the message's reply channel
 	sent       time.Time
 	ended      time.Time       // taken, expired or dropped; zero if it waits or was pushed
@@ -92,6 +92,7 @@ func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans [
 	h.lost += lost
 	for i := range events {
 		h.addLocked(&events[i])
+		h.evictLocked()
 	}
 	for _, span := range spans {
 		if e := h.byID[span.ID]; e != nil {
@@ -103,7 +104,6 @@ func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans [
 			c.visit = &visit
 		}
 	}
-	h.evictLocked()
 	if over := len(h.changes) - maxChanges; over > 0 {
 		h.first += over
 		h.changes = append(h.changes[:0:0], h.changes[over:]...)
@@ -177,6 +177,7 @@ func (h *history) evictLocked() {
 	for n < len(h.ring) && (len(h.ring)-n > h.maxCount || h.bytes > h.maxBytes) {
 		e := h.ring[n]
 		h.bytes -= e.bytes
+		e.content = nil // h.changes may hold the entry for longer
 		delete(h.byID, e.id)
 		h.unchainLocked(e)
 		h.ring[n] = nil
@@ -210,7 +211,8 @@ func (h *history) clear() {
 }
 
 // since returns the messages that have changed since an earlier call returned
-// the cursor, at most limit of the newest, and the next cursor.
+// the cursor, at most limit of the newest, and the next cursor. It leaves out
+// those that the history does not hold any more.
 func (h *history) since(cursor, limit int, f *filter) (messages []api.Message, next int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -218,7 +220,7 @@ func (h *history) since(cursor, limit int, f *filter) (messages []api.Message, n
 	from := max(cursor-h.first, 0)
 	seen := make(map[*entry]bool)
 	for i := len(h.changes) - 1; i >= from && len(messages) < limit; i-- {
-		if e := h.changes[i]; !seen[e] && f.accepts(e) {
+		if e := h.changes[i]; !seen[e] && e.content != nil && f.accepts(e) {
 			seen[e] = true
 			messages = append(messages, messageOf(e))
 		}

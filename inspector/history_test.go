@@ -40,6 +40,27 @@ func TestTheHistoryLimitsItsBytes(t *testing.T) {
 	}
 }
 
+// TestTheHistoryFreesTheMemoryOfOldMessages checks that the list of changes does not
+// keep their content.
+func TestTheHistoryFreesTheMemoryOfOldMessages(t *testing.T) {
+	h := newHistory(1000, 64<<10)
+	var events []store.Event
+	for id := uint64(1); id <= 10; id++ {
+		events = append(events, sentEvent(id, 1, "jobs", strings.Repeat("x", 20<<10)))
+	}
+	h.add(events, 0, nil, nil)
+	held := 0
+	for _, e := range h.changes {
+		held += len(e.content)
+	}
+	if held > 64<<10 {
+		t.Errorf("the changes hold %d bytes", held)
+	}
+	if messages, _ := h.since(0, 100, &filter{}); len(messages) != 3 {
+		t.Errorf("%d messages have changed, want the 3 that are left", len(messages))
+	}
+}
+
 func TestATraceHasItsMessagesVisitAndHandling(t *testing.T) {
 	h := newHistory(100, 1<<20)
 	request := store.Event{

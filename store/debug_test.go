@@ -297,6 +297,24 @@ func TestRecorderRecordsDelayedSends(t *testing.T) {
 	})
 }
 
+func TestRecorderLimitsTheMemoryOfItsMessages(t *testing.T) {
+	s, d := newDebugged(t)
+	rec := d.Record(1000)
+	const size = 1 << 20
+	for range 40 {
+		if err := s.Send(t.Context(), nil, "jobs", text(strings.Repeat("x", size))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if events, lost := rec.Fetch(nil); len(events) != recorderBytes/size || lost != 40-recorderBytes/size {
+		t.Errorf("%d events, %d lost", len(events), lost)
+	}
+	mustSend(t, s, "jobs", text("x"))
+	if events, lost := rec.Fetch(nil); len(events) != 1 || lost != 0 {
+		t.Errorf("after a fetch: %d events, %d lost", len(events), lost)
+	}
+}
+
 func TestRecorderRespectsItsLimitAndShare(t *testing.T) {
 	s, d := newDebugged(t)
 	rec := d.Record(2)

@@ -58,16 +58,21 @@ type Recorder struct {
 
 	mu      sync.Mutex // guards the rest; may be taken while Store.mu is held, never the other way round
 	events  []Event
+	bytes   int // of their messages
 	lost    uint64
 	burst   int
 	nextCut int // number of events at which the share is lowered next
 }
 
+// recorderBytes limits the messages of the events that a recorder stores, in
+// bytes.
+const recorderBytes = 32 << 20
+
 // defaultBurst is the burst of a new recorder.
 const defaultBurst = 1024
 
 // Record starts a new recorder, which replaces the previous one. It stores at
-// most limit events between two calls of Fetch.
+// most limit events between two calls of Fetch, with 32 MiB of messages.
 func (d *Debugger) Record(limit int) *Recorder {
 	r := &Recorder{store: d.store, limit: limit, burst: defaultBurst, nextCut: defaultBurst}
 	r.SetShare(1)
@@ -113,7 +118,7 @@ func (r *Recorder) Fetch(into []Event) (events []Event, lost uint64) {
 	clear(into)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	events, r.events = r.events, into[:0]
+	events, r.events, r.bytes = r.events, into[:0], 0
 	lost, r.lost = r.lost, 0
 	r.nextCut = r.burst
 	return events, lost
@@ -122,10 +127,11 @@ func (r *Recorder) Fetch(into []Event) (events []Event, lost uint64) {
 func (r *Recorder) add(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.events) >= r.limit {
+	if len(r.events) >= r.limit || r.bytes >= recorderBytes {
 		r.lost++
 		return
 	}
+	r.bytes += e.Message.Footprint()
 	r.events = append(r.events, e)
 	if len(r.events) == r.nextCut {
 		r.share.Store(r.share.Load() / 8)
