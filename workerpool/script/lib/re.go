@@ -18,14 +18,28 @@ import (
 // few patterns.
 const maxPatterns = 256
 
+const (
+	// maxPattern is the length of the longest pattern, in bytes.
+	maxPattern = 1 << 16
+	// maxSteps limits the time of one search, which cannot be cancelled. A search
+	// takes at most a step for each instruction of the pattern and byte of the
+	// text.
+	maxSteps = 1 << 32
+)
+
 // patterns caches compiled patterns by their text.
 type patterns struct {
 	mu  sync.Mutex // guards all
-	all map[string]*regexp.Regexp
+	all map[string]pattern
+}
+
+type pattern struct {
+	re           *regexp.Regexp
+	instructions int
 }
 
 func reModule() *starlarkstruct.Module {
-	p := &patterns{all: map[string]*regexp.Regexp{}}
+	p := &patterns{all: map[string]pattern{}}
 	return module("re", map[string]function{
 		"match":   p.match,
 		"search":  p.search,
@@ -36,21 +50,45 @@ func reModule() *starlarkstruct.Module {
 	})
 }
 
-func (p *patterns) compile(pattern string) (*regexp.Regexp, error) {
+// compile compiles a pattern to search a text with.
+func (p *patterns) compile(source, text string) (*regexp.Regexp, error) {
+	if len(source) > maxPattern {
+		return nil, fmt.Errorf("the pattern has %d bytes; it may have at most %d", len(source), maxPattern)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if re, ok := p.all[pattern]; ok {
-		return re, nil
+	c, ok := p.all[source]
+	if !ok {
+		var err error
+		if c, err = newPattern(source); err != nil {
+			return nil, badPattern(source, err)
+		}
+		if len(p.all) >= maxPatterns {
+			clear(p.all)
+		}
+		p.all[source] = c
 	}
-	re, err := regexp.Compile(pattern)
+	if c.instructions > maxSteps/max(len(text), 1) {
+		return nil, explain.Hintf("split the text into parts first, or write a pattern with fewer repetitions",
+			"the search of a text of %d bytes for a pattern of %d instructions would take too long", len(text), c.instructions)
+	}
+	return c.re, nil
+}
+
+func newPattern(source string) (pattern, error) {
+	re, err := regexp.Compile(source)
 	if err != nil {
-		return nil, badPattern(pattern, err)
+		return pattern{}, err
 	}
-	if len(p.all) >= maxPatterns {
-		clear(p.all)
+	tree, err := syntax.Parse(source, syntax.Perl)
+	if err != nil {
+		return pattern{}, err
 	}
-	p.all[pattern] = re
-	return re, nil
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return pattern{}, err
+	}
+	return pattern{re, len(prog.Inst)}, nil
 }
 
 // badPattern describes a wrong pattern, with a hint about syntax of Python that
@@ -84,7 +122,7 @@ func (p *patterns) arguments(b *starlark.Builtin, args starlark.Tuple, kwargs []
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "text", &text); err != nil {
 		return nil, "", err
 	}
-	re, err := p.compile(pattern)
+	re, err := p.compile(pattern, text)
 	return re, text, err
 }
 
@@ -92,7 +130,7 @@ func (p *patterns) arguments(b *starlark.Builtin, args starlark.Tuple, kwargs []
 func (p *patterns) match(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	re, text, err := p.arguments(b, args, kwargs)
 	if err == nil {
-		re, err = p.compile(`\A(?:` + re.String() + `)`)
+		re, err = p.compile(`\A(?:`+re.String()+`)`, text)
 	}
 	if err != nil {
 		return nil, err
@@ -151,7 +189,7 @@ func (p *patterns) sub(thread *starlark.Thread, b *starlark.Builtin, args starla
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "replacement", &replacement, "text", &text, "count?", &count); err != nil {
 		return nil, err
 	}
-	re, err := p.compile(pattern)
+	re, err := p.compile(pattern, text)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +241,7 @@ func (p *patterns) split(_ *starlark.Thread, b *starlark.Builtin, args starlark.
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "text", &text, "maxsplit?", &limit); err != nil {
 		return nil, err
 	}
-	re, err := p.compile(pattern)
+	re, err := p.compile(pattern, text)
 	if err != nil {
 		return nil, err
 	}

@@ -59,9 +59,9 @@ func TestThePatternCacheIsLimited(t *testing.T) {
 	if got, err := run(t.Context(), Options{}, src); err != nil || got.String() != `"a7"` {
 		t.Errorf("got %v, %v", got, err)
 	}
-	all := &patterns{all: map[string]*regexp.Regexp{}}
+	all := &patterns{all: map[string]pattern{}}
 	for i := range 1000 {
-		if _, err := all.compile(strings.Repeat("a", i)); err != nil {
+		if _, err := all.compile(strings.Repeat("a", i), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
