@@ -6,8 +6,13 @@
 package jsontext
 
 import (
+	stdjson "encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/lib/json"
 	"go.starlark.net/starlark"
@@ -50,17 +55,20 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 		return nil, err
 	}
 	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
-	if tooDeep(text) {
-		if otherwise != nil {
-			return otherwise, nil
-		}
-		return nil, fmt.Errorf("json.decode: the text nests deeper than %d", MaxDepth)
+	problem := ""
+	switch {
+	case tooDeep(text):
+		problem = fmt.Sprintf("the text nests deeper than %d", MaxDepth)
+	case hasLongNumber(text):
+		problem = fmt.Sprintf("the text has a number of more than %d digits", MaxDigits)
+	case hasCrowdedKeys(text):
+		problem = "the hashes of too many keys of an object are equal"
 	}
-	if hasLongNumber(text) {
-		if otherwise != nil {
-			return otherwise, nil
-		}
-		return nil, fmt.Errorf("json.decode: the text has a number of more than %d digits", MaxDigits)
+	switch {
+	case problem != "" && otherwise != nil:
+		return otherwise, nil
+	case problem != "":
+		return nil, errors.New("json.decode: " + problem)
 	}
 	inner, _ := json.Module.Members["decode"].(*starlark.Builtin)
 	args = starlark.Tuple{starlark.String(text)}
@@ -168,4 +176,55 @@ func tooDeep(text string) bool {
 		}
 	}
 	return false
+}
+
+// minKeys is how many colons a text has at least if one of its objects has keys
+// enough to be slow.
+const minKeys = 1 << 10
+
+// hasCrowdedKeys reports whether an object in a text would be a slow dict. The
+// text may end early: it is decoded up to there.
+func hasCrowdedKeys(text string) bool {
+	if strings.Count(text, ":") < minKeys {
+		return false
+	}
+	var open []value.Keys // of the objects around the place
+	last := ""            // the last text in quotes
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			start := i
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			last = text[start:min(i+1, len(text))]
+		case '{':
+			open = append(open, nil)
+		case ':':
+			if len(open) > 0 {
+				open[len(open)-1].Add(unquoted(last))
+			}
+		case '}':
+			if len(open) > 0 {
+				if open[len(open)-1].Crowded() {
+					return true
+				}
+				open = open[:len(open)-1]
+			}
+		}
+	}
+	return slices.ContainsFunc(open, value.Keys.Crowded)
+}
+
+// unquoted returns a text without its quotes and escapes.
+func unquoted(text string) string {
+	if strings.Contains(text, `\`) {
+		var s string
+		if stdjson.Unmarshal([]byte(text), &s) == nil {
+			return s
+		}
+	}
+	return strings.Trim(text, `"`)
 }

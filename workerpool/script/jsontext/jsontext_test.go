@@ -1,6 +1,7 @@
 package jsontext_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,5 +74,38 @@ func TestLargeValuesAreNotEncoded(t *testing.T) {
 		[]starlark.Tuple{{starlark.String("indent"), starlark.String(" ")}})
 	if err != nil || got != starlark.String("[\n 1\n]") {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// collidingKeys returns texts whose hashes are alike, so that a dict of them is slow.
+func collidingKeys(n int) []string {
+	var keys []string
+	for i := 0; len(keys) < n; i++ {
+		key := strconv.Itoa(i)
+		if hash, _ := starlark.String(key).Hash(); hash&0xfff == 1 {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func TestObjectsThatWouldBeSlowDictsAreRefused(t *testing.T) {
+	keys := collidingKeys(1500)
+	slow := `{"` + strings.Join(keys, `":0,"`) + `":0`
+	for _, text := range []string{
+		slow + "}", slow, strings.ReplaceAll(slow, ":", " \n: "), `[{"a": {}, "b:": ` + slow + "}}]", strings.ReplaceAll(slow, `"1`, `"\u0031`) + "}",
+		strings.ReplaceAll(slow, ":0", `:{"a": "}\"}"}`) + "}",
+	} {
+		if _, err := jsontext.Decode(new(starlark.Thread), text); err == nil || !strings.Contains(err.Error(), "the hashes of too many keys") {
+			t.Errorf("%.60s…: %v", text, err)
+		}
+	}
+	for _, text := range []string{
+		`{"` + strings.Join(keys[:60], `":0,"`) + `":0}`, `["` + strings.Join(keys, `:","`) + `:"]`,
+		"[" + strings.Repeat(`{"id": 1, "name": "x"},`, 2000) + "{}]", `{"a": "` + slow[:1] + strings.Repeat("1:", 2000) + `"}`,
+	} {
+		if _, err := jsontext.Decode(new(starlark.Thread), text); err != nil {
+			t.Errorf("%.60s…: %v", text, err)
+		}
 	}
 }

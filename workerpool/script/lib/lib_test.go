@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -95,6 +97,7 @@ func TestText(t *testing.T) {
 		{`urlencode({"q": "a b&c", "n": 1, "l": ["x", "é"]})`, `"q=a+b%26c&n=1&l=x&l=%C3%A9"`},
 		{`urlencode([("a", 1), ("a", b"2")])`, `"a=1&a=2"`},
 		{`urldecode("q=a+b%26c&l=x&l=%C3%A9&empty=&plain&%zz=1")`, `{"q": ["a b&c"], "l": ["x", "é"], "empty": [""], "plain": [""], "%zz": ["1"]}`},
+		{`len(urldecode("&".join(["%d=" % i for i in range(2000)] * 2)))`, "2000"},
 		{`urldecode("?a=1")`, `{"a": ["1"]}`},
 		{`quote("a b/é?~")`, `"a%20b/%C3%A9%3F~"`},
 		{`quote("a/b", safe="")`, `"a%2Fb"`},
@@ -225,4 +228,19 @@ func TestSettings(t *testing.T) {
 		{`settings["titel"]`, `there is no setting "titel"`, `did you mean "title"?`},
 		{`settings["password"]`, `there is no setting "password"`, "--set password=…"},
 	})
+}
+
+func TestUrldecodeRefusesNamesThatAreChosenToBeSlow(t *testing.T) {
+	var text strings.Builder
+	for i, n := 0, 0; n < 1500; i++ {
+		if hash, _ := starlark.String(strconv.Itoa(i)).Hash(); hash&0xfff == 1 {
+			fmt.Fprintf(&text, "%d=&", i)
+			n++
+		}
+	}
+	decode := Builtins(Options{})["urldecode"]
+	_, err := starlark.Call(new(starlark.Thread), decode, starlark.Tuple{starlark.String(text.String())}, nil)
+	if err == nil || !strings.Contains(err.Error(), "the hashes of too many names are equal") {
+		t.Error(err)
+	}
 }

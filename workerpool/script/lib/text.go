@@ -96,19 +96,30 @@ func urldecode(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwa
 	if err != nil {
 		return nil, err
 	}
-	d := starlark.NewDict(0)
+	var (
+		names  []string // in order
+		keys   value.Keys
+		values = make(map[string]*starlark.List)
+	)
 	for pair := range strings.SplitSeq(strings.TrimPrefix(text, "?"), "&") {
 		if pair == "" {
 			continue
 		}
 		name, value, _ := strings.Cut(pair, "=")
-		key := starlark.String(unescape(name, url.QueryUnescape))
-		values, found, _ := d.Get(key)
-		if !found {
-			values = starlark.NewList(nil)
-			d.SetKey(key, values) // cannot fail: the dict is new
+		name = unescape(name, url.QueryUnescape)
+		if values[name] == nil {
+			values[name] = starlark.NewList(nil)
+			names = append(names, name)
+			keys.Add(name)
 		}
-		values.(*starlark.List).Append(starlark.String(unescape(value, url.QueryUnescape)))
+		values[name].Append(starlark.String(unescape(value, url.QueryUnescape)))
+	}
+	if keys.Crowded() {
+		return nil, fmt.Errorf("%s: the hashes of too many names are equal", b.Name())
+	}
+	d := starlark.NewDict(len(names))
+	for _, name := range names {
+		d.SetKey(starlark.String(name), values[name]) // cannot fail: the dict is new
 	}
 	return d, nil
 }
