@@ -47,11 +47,7 @@ Otherwise console reads statements from standard input and ends with exit status
 			if len(args) > 0 && server != (client.Server{}) {
 				return errors.New("give an application or a running server (--control, --store), not both")
 			}
-			s, err := newSession(cmd)
-			if err != nil {
-				return err
-			}
-			defer s.close()
+			s := newSession(cmd)
 			if len(args) > 0 {
 				return s.onApplication(cmd.Context(), application(args), settingsMap(settings))
 			}
@@ -75,33 +71,24 @@ type session struct {
 	prompt   *script.Prompt
 }
 
-// newSession prepares the input and output of a console.
-func newSession(cmd *cobra.Command) (*session, error) {
+// newSession returns a session with the input and output of a command.
+func newSession(cmd *cobra.Command) *session {
 	s := &session{in: cmd.InOrStdin(), out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr()}
 	in, _ := s.in.(*os.File)
 	if in == nil || !command.OnTerminal(in) || !command.OnTerminal(s.out) {
-		return s, nil
+		return s
 	}
 	s.color = command.InColor(s.out)
 	history, err := prompt.HistoryFile("asgibox", "console_history")
 	if err != nil {
 		fmt.Fprintf(s.errOut, "the history is not kept: %v\n", err)
 	}
-	s.terminal, err = prompt.Open(in, command.File(s.out), prompt.Options{History: history, Complete: s.complete})
-	if err != nil {
-		return nil, err
-	}
+	s.terminal = prompt.New(in, command.File(s.out), prompt.Options{History: history, Complete: s.complete})
 	s.out = s.terminal
 	if command.OnTerminal(s.errOut) {
 		s.errOut = s.terminal
 	}
-	return s, nil
-}
-
-func (s *session) close() {
-	if s.terminal != nil {
-		s.terminal.Close()
-	}
+	return s
 }
 
 func (s *session) complete(ctx context.Context, line string) (int, []string) {
@@ -157,7 +144,7 @@ func (s *session) onApplication(ctx context.Context, app string, settings map[st
 
 func (s *session) promptOptions(control *api.Client) script.PromptOptions {
 	o := script.PromptOptions{
-		Out: s.out, Color: s.color,
+		Out: s.out, Color: s.color, Terminal: s.terminal != nil,
 		Channels: func(ctx context.Context) []string { return client.ChannelNames(ctx, control) },
 		Groups:   func(ctx context.Context) []string { return client.GroupNames(ctx, control) },
 	}
@@ -172,6 +159,10 @@ func (s *session) run(ctx context.Context, place string) error {
 	if s.terminal == nil {
 		return s.runFile(ctx)
 	}
+	if err := s.terminal.Start(); err != nil {
+		return err
+	}
+	defer s.terminal.Close()
 	fmt.Fprintf(s.out, "%s\nhelp lists the names, Tab completes them, Ctrl-D leaves.\n", place)
 	for n := 1; ; n++ {
 		text, err := s.readEntry(ctx)
@@ -187,8 +178,8 @@ func (s *session) run(ctx context.Context, place string) error {
 		s.terminal.Run(ctx, func(ctx context.Context) {
 			err := s.prompt.Eval(ctx, fmt.Sprintf("<prompt %d>", n), 1, text)
 			switch {
-			case ctx.Err() != nil:
-				fmt.Fprintln(s.out, context.Cause(ctx))
+			case context.Cause(ctx) == prompt.ErrInterrupted:
+				fmt.Fprintln(s.out, prompt.ErrInterrupted)
 			case err != nil:
 				printExplanation(s.out, script.Explain(err), s.color)
 			}

@@ -14,7 +14,7 @@ func (s *server) banner() {
 		s.log.Info("listening", "urls", s.urls, logkey.App, s.app, "store", s.dataFile)
 		return
 	}
-	if s.options.Quiet {
+	if s.options.Quiet || s.user != nil {
 		return
 	}
 	var b strings.Builder

@@ -234,10 +234,12 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 	if s.keyboard != nil {
 		tasks.Go(func() error { return s.readKeys(watching, quit) })
 	}
+	stopLog := s.log
 	if s.user != nil {
 		tasks.Go(func() error { return s.runUser(watching, quit) })
+		stopLog = slog.New(slog.DiscardHandler) // the function's end is the normal end
 	}
-	waitForStop(ctx, failed, s.log)
+	waitForStop(ctx, failed, stopLog)
 	stopWatching()
 	s.shutdown(stopReceiving)
 	return tasks.Wait()

@@ -25,9 +25,9 @@ type user struct {
 // ServeFor serves the application in the file app, from memory and on free ports
 // of this machine, while a function uses it. It writes nothing to disk and does
 // not reload the application. It returns the error of the function, or that of the
-// application if it does not load. Warnings are logged to stderr.
+// application if it does not load. The log goes to stderr.
 func ServeFor(ctx context.Context, app string, o Options, stderr io.Writer, use func(context.Context, Running) error) error {
-	o.DataFile, o.Control, o.NoReload, o.Quiet = MemoryStore, "127.0.0.1:0", true, true
+	o.DataFile, o.Control, o.NoReload = MemoryStore, "127.0.0.1:0", true
 	o.Listen.Port, o.Listen.PortGiven = 0, true
 	u := &user{use: use, load: make(chan error, 1)}
 	u.loaded = func(err error) { u.load <- err }

@@ -74,6 +74,15 @@ func TestConsoleCallsAreInterrupted(t *testing.T) {
 	p.waitRestored(0)
 }
 
+func TestConsoleEndsWhileTheApplicationLoads(t *testing.T) {
+	p := newTerminalProgram(t)
+	p.save("app.star", "print('loading'.upper())\nwhile True:\n    pass\n")
+	p.start("XDG_STATE_HOME="+p.dir, "console", filepath.Join(p.dir, "app.star"))
+	p.waitFor("LOADING")
+	p.press(ctrlC)
+	p.waitRestored(0)
+}
+
 func TestConsoleKeepsItsHistory(t *testing.T) {
 	p := startConsole(t, "app.star")
 	p.press("'first' + ' entry'\r")

@@ -32,13 +32,12 @@ type Options struct {
 
 // A Terminal reads lines from a person. Text that is written to it does not mix
 // with the line that is being edited, so a log may write to it at any time. All
-// other methods must be called by one goroutine. On systems where single keys
-// cannot be read, the system's own line editing is used.
+// other methods must be called by one goroutine.
 type Terminal struct {
-	out     *os.File
+	in, out *os.File
 	options Options
-	editor  *term.Terminal // nil if the system edits the lines
-	lines   *bufio.Scanner // used without an editor
+	editor  *term.Terminal
+	lines   *bufio.Scanner // not nil if the system edits the lines
 	stop    func()         // ends the goroutine that reads keys
 	ctx     context.Context
 	dropped bool          // Ctrl-C was pressed in the line
@@ -50,25 +49,32 @@ type Terminal struct {
 	interrupt context.CancelCauseFunc // of what runs between two lines; otherwise nil
 }
 
-// Open starts to read from a terminal. The caller must close it.
-func Open(in, out *os.File, o Options) (*Terminal, error) {
-	t := &Terminal{out: out, options: o, stop: func() {}, arrived: make(chan struct{}, 1)}
-	restore, err := terminal.Raw(in)
-	if errors.Is(err, terminal.ErrNoTerminal) {
-		t.lines = bufio.NewScanner(in)
-		return t, nil
-	}
-	if err != nil {
-		return nil, err
-	}
+// New returns a terminal that can be written to.
+func New(in, out *os.File, o Options) *Terminal {
+	t := &Terminal{in: in, out: out, options: o, stop: func() {}, arrived: make(chan struct{}, 1)}
 	t.editor = term.NewTerminal(keyReader{t, out}, "")
 	t.editor.AutoCompleteCallback = t.complete
+	return t
+}
+
+// Start prepares the terminal for ReadLine and Run. On systems where single keys
+// cannot be read, the system edits the lines. The caller must close the terminal.
+func (t *Terminal) Start() error {
+	restore, err := terminal.Raw(t.in)
+	if errors.Is(err, terminal.ErrNoTerminal) {
+		t.lines = bufio.NewScanner(t.in)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t.editor.History = openHistory(t.options.History, t)
 	t.editor.SetBracketedPasteMode(true)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		t.pressed(nil, terminal.Read(ctx, in, func(keys []byte) { t.pressed(keys, nil) }))
+		t.pressed(nil, terminal.Read(ctx, t.in, func(keys []byte) { t.pressed(keys, nil) }))
 	}()
 	t.stop = func() {
 		cancel()
@@ -76,20 +82,14 @@ func Open(in, out *os.File, o Options) (*Terminal, error) {
 		t.editor.SetBracketedPasteMode(false)
 		restore()
 	}
-	t.editor.History = openHistory(o.History, t)
-	return t, nil
+	return nil
 }
 
 // Close restores the terminal.
 func (t *Terminal) Close() { t.stop() }
 
 // Write writes above the line that is being edited.
-func (t *Terminal) Write(text []byte) (int, error) {
-	if t.editor == nil {
-		return t.out.Write(text)
-	}
-	return t.editor.Write(text)
-}
+func (t *Terminal) Write(text []byte) (int, error) { return t.editor.Write(text) }
 
 // Width returns the number of columns.
 func (t *Terminal) Width() int {
@@ -103,7 +103,7 @@ func (t *Terminal) Width() int {
 // ReadLine reads a line. It returns [ErrCleared] after Ctrl-C, and [io.EOF]
 // after Ctrl-D in an empty line.
 func (t *Terminal) ReadLine(ctx context.Context, prompt string) (string, error) {
-	if t.editor == nil {
+	if t.lines != nil {
 		return t.scan(ctx, prompt)
 	}
 	t.ctx = ctx

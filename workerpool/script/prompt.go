@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"asgibox/internal/console"
+	"asgibox/workerpool"
 	"asgibox/workerpool/script/lib"
 	"asgibox/workerpool/script/pretty"
 
@@ -19,6 +21,9 @@ import (
 type PromptOptions struct {
 	// Out gets the results and what the code prints.
 	Out io.Writer
+	// Terminal makes print replace control characters, which could control
+	// the terminal.
+	Terminal bool
 	// Color enables escape sequences for colors in results.
 	Color bool
 	// Width returns the number of columns for results. The default is 80.
@@ -36,12 +41,11 @@ type Prompt struct {
 	run     *run
 	globals starlark.StringDict // all names: predeclared, guards, the application's, the user's
 	app     []string            // names that the application defines
-	own     map[string]bool     // names that existed before the first entry
+	given   map[string]bool     // names that existed before the first entry
 	close   func()
 }
 
-// promptOmits are names of files that a prompt does not have: they configure an
-// application.
+// promptOmits are names that only files have: they define routes.
 var promptOmits = []string{"route", "include", "every", "hold", "view", "static"}
 
 // NewPrompt returns a prompt without an application. Load statements are relative
@@ -82,20 +86,29 @@ func (u *unit) prompt(ctx context.Context, app starlark.StringDict, o PromptOpti
 	if o.Width == nil {
 		o.Width = func() int { return 80 }
 	}
-	p := &Prompt{opts: o, unit: u, run: u.newRun(ctx, "prompt"), globals: maps.Clone(u.all), own: make(map[string]bool), close: closing}
+	p := &Prompt{opts: o, unit: u, run: u.newRun(ctx, "prompt"), globals: maps.Clone(u.all), given: make(map[string]bool), close: closing}
 	p.run.unlimited = true
-	p.run.thread.Print = func(_ *starlark.Thread, text string) { fmt.Fprintln(o.Out, text) }
-	if len(app) == 0 {
-		for _, name := range promptOmits {
-			delete(p.globals, name)
-		}
+	p.run.thread.Print = func(_ *starlark.Thread, text string) { p.print(text) }
+	for _, name := range promptOmits {
+		delete(p.globals, name)
 	}
 	maps.Copy(p.globals, app)
 	p.app = slices.DeleteFunc(app.Keys(), isGuard)
 	for name := range p.globals {
-		p.own[name] = true
+		p.given[name] = true
 	}
 	return p
+}
+
+func (p *Prompt) print(text string) {
+	if p.opts.Terminal {
+		lines := strings.Split(text, "\n")
+		for i, line := range lines {
+			lines[i] = console.Printable(strings.ReplaceAll(line, "\t", "    "))
+		}
+		text = strings.Join(lines, "\n")
+	}
+	fmt.Fprintln(p.opts.Out, text)
 }
 
 // Close releases the application.
@@ -112,7 +125,7 @@ var promptDialect = func() *syntax.FileOptions {
 // except None. The end of ctx interrupts them. File and line are the place of the
 // text in errors; texts of the same file must be passed in order.
 func (p *Prompt) Eval(ctx context.Context, file string, line int, text string) error {
-	if word := strings.TrimSpace(text); word == "?" || word == "help" && !p.own["help"] {
+	if word := strings.TrimSpace(text); word == "?" || (word == "help" || word == "help()") && !p.given["help"] {
 		p.help()
 		return nil
 	}
@@ -132,7 +145,12 @@ func (p *Prompt) Eval(ctx context.Context, file string, line int, text string) e
 	return &Error{err: err, unit: p.unit, names: p.names()}
 }
 
-func (p *Prompt) eval(file string, line int, text string) error {
+func (p *Prompt) eval(file string, line int, text string) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &workerpool.PanicError{Value: v}
+		}
+	}()
 	text = strings.TrimRight(text, " \t\n") + "\n"
 	p.unit.sources.add(file, line, text)
 	if err := checkNesting(file, int32(line), text); err != nil {
@@ -192,7 +210,7 @@ func (p *Prompt) help() {
 	for _, name := range slices.Sorted(maps.Keys(p.globals)) {
 		switch {
 		case isGuard(name) || name == "_" || slices.Contains(main, name) || slices.Contains(p.app, name):
-		case p.own[name]:
+		case p.given[name]:
 			if !starlark.Universe.Has(name) {
 				others = append(others, name)
 			}

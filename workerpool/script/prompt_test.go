@@ -194,6 +194,14 @@ func TestPromptHasNoMemoryLimit(t *testing.T) {
 	p.shows("len(x)", "100000")
 }
 
+func TestPromptPrintsNoControlCharactersToATerminal(t *testing.T) {
+	p := newPromptTest(t)
+	p.shows(`print("a\x1b[2J\n\tb")`, "a\x1b[2J\n\tb")
+	p.opts.Terminal = true
+	p.shows(`print("a\x1b[2J\n\tb")`, "a\uFFFD[2J\n    b")
+	p.shows(`"a\x1b[2J"`, `"a\x1b[2J"`)
+}
+
 func TestPromptLoadsFiles(t *testing.T) {
 	p := newPromptTest(t)
 	if err := os.WriteFile("lib.star", []byte("def double(x):\n    return 2 * x\n"), 0o600); err != nil {

@@ -163,7 +163,9 @@ func keysOf(v starlark.Value) (keys []string) {
 // needsEscape reports whether a text cannot be written between quotation marks
 // as it is.
 func needsEscape(text string) bool {
-	return strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || strings.ContainsRune("\"'\\\x7f\uFFFD", r) })
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' || r >= 0x80 && r < 0xa0 || strings.ContainsRune("\"'\\\x7f\uFFFD", r)
+	})
 }
 
 // openBracket returns the line before the last bracket that is open at its end,
