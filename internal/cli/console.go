@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,8 +45,11 @@ Otherwise console reads statements from standard input and ends with exit status
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 && server != (client.Server{}) {
+			switch {
+			case len(args) > 0 && given(cmd, "control", "store", "token"):
 				return errors.New("give an application or a running server (--control, --store), not both")
+			case len(args) == 0 && given(cmd, "set"):
+				return errors.New("--set needs an application: asgibox console APP --set name=value")
 			}
 			s := newSession(cmd)
 			if len(args) > 0 {
@@ -59,6 +63,15 @@ Otherwise console reads statements from standard input and ends with exit status
 	own.Var(flagvalue.List[flagvalue.Setting]{To: &settings, Parse: flagvalue.ParseSetting, Kind: "name=value"}, "set", "setting for the application; may be repeated")
 	command.AddFlags(cmd, g, own)
 	return cmd
+}
+
+// given reports whether one of the flags is on the command line. Variables of the
+// environment may be meant for other commands.
+func given(cmd *cobra.Command, flags ...string) bool {
+	return slices.ContainsFunc(flags, func(name string) bool {
+		_, variable := os.LookupEnv(command.Variable(name))
+		return cmd.Flags().Changed(name) && !variable
+	})
 }
 
 // A session is one use of the console.

@@ -3,8 +3,10 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -85,14 +87,31 @@ func TestConsoleServesTheApplication(t *testing.T) {
 def index(request):
     return "%s %d" % (settings["greeting"], state.get("n", 0))
 
-def address():
-    return [c for c in layer.group_channels("addresses")]
-
 channel_routing = [view("/", index)]
 `)
 	status, out, errOut := pipe(t, "state.set('n', 5)\nsettings['greeting']\n", app, "--set", "greeting=hi")
 	if status != 0 || out != "5\n\"hi\"\n" || errOut != "" {
 		t.Errorf("status %d, %q, %s", status, out, errOut)
+	}
+}
+
+func TestConsoleIsInterruptedWhileItWaitsForInput(t *testing.T) {
+	app := writeApp(t, consoleApp)
+	input, typed := io.Pipe()
+	defer typed.Close()
+	out := newTranscript()
+	ctx, cancel := context.WithCancel(t.Context())
+	status := make(chan int, 1)
+	go func() { status <- cli.Run(ctx, []string{"console", app}, input, out, out) }()
+	if _, err := io.WriteString(typed, "rooms\n"); err != nil {
+		t.Fatal(err)
+	}
+	if out.wait(regexp.MustCompile(`"red", "blue"`)) == nil {
+		t.Fatal(out)
+	}
+	cancel()
+	if got := <-status; got != 130 {
+		t.Errorf("status %d", got)
 	}
 }
 
@@ -104,6 +123,7 @@ func TestConsoleReportsBadInput(t *testing.T) {
 	}
 	expectText(t, mustFail(t, "console", filepath.Join(t.TempDir(), "none.star")), "none.star: there is no such file")
 	expectText(t, mustFail(t, "console", broken, "--control", "127.0.0.1:1"), "give an application or a running server")
+	expectText(t, mustFail(t, "console", "--set", "a=b"), "--set needs an application")
 	expectText(t, mustFail(t, "console", "--control", "127.0.0.1:1"), "connect to the layer at http://127.0.0.1:1")
 	expectText(t, mustFail(t, "console", "a", "b"), "console takes [APP], but got 2 arguments")
 }
