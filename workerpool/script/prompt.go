@@ -164,8 +164,7 @@ func (p *Prompt) eval(file string, line int, text string) (err error) {
 	for _, s := range f.Stmts {
 		x, ok := s.(*syntax.ExprStmt)
 		if !ok {
-			one := &syntax.File{Path: f.Path, Options: f.Options, Stmts: []syntax.Stmt{s}}
-			if err := starlark.ExecREPLChunk(one, p.run.thread, p.globals); err != nil {
+			if err := p.exec(&syntax.File{Path: f.Path, Options: f.Options, Stmts: []syntax.Stmt{s}}); err != nil {
 				return err
 			}
 			continue
@@ -180,6 +179,34 @@ func (p *Prompt) eval(file string, line int, text string) (err error) {
 		}
 	}
 	return nil
+}
+
+// exec runs a file with one statement. A function uses the other names as they
+// are when it is called. Other statements get copies of them, because they may
+// change them.
+func (p *Prompt) exec(f *syntax.File) error {
+	if !definesFunction(f.Stmts[0]) {
+		return starlark.ExecREPLChunk(f, p.run.thread, p.globals)
+	}
+	program, err := starlark.FileProgram(f, p.globals.Has)
+	if err != nil {
+		return err
+	}
+	defined, err := program.Init(p.run.thread, p.globals)
+	maps.Copy(p.globals, defined)
+	return err
+}
+
+// definesFunction reports whether a statement is a def or assigns a lambda.
+func definesFunction(s syntax.Stmt) bool {
+	switch s := s.(type) {
+	case *syntax.DefStmt:
+		return true
+	case *syntax.AssignStmt:
+		_, isLambda := s.RHS.(*syntax.LambdaExpr)
+		return isLambda && s.Op == syntax.EQ
+	}
+	return false
 }
 
 // names returns the names without the guards.

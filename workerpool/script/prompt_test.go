@@ -115,6 +115,21 @@ func TestPromptShowsResults(t *testing.T) {
 	p.shows("# nothing", "")
 }
 
+func TestPromptFunctionsSeeLaterChanges(t *testing.T) {
+	p := newPromptTest(t)
+	p.shows("x = 1", "")
+	p.shows("def get():\n    return x\n", "")
+	p.shows("f = lambda: get() + x", "")
+	p.shows("x += 1", "")
+	p.shows("get(), f()", "(2, 4)")
+	p.shows("def get():\n    return 10 * x\n", "")
+	p.shows("f()", "22")
+	p.shows("def count(n):\n    return n if n < 1 else count(n - 1)\n", "")
+	p.shows("count(3)", "0")
+	p.fails("def broken(a = 1 // 0):\n    pass\n", "<prompt 10>:1:18: floored division by zero (check for 0 first)")
+	p.fails("def later():\n    return helper()\n", "<prompt 11>:2:12: helper is not defined")
+}
+
 func TestPromptUsesTheLayer(t *testing.T) {
 	p := newPromptTest(t)
 	p.shows("state.set('count', 3)", "3")
