@@ -208,8 +208,9 @@ func same(a, b starlark.Value) bool {
 func scalar(v starlark.Value, limit int) string {
 	switch v := v.(type) {
 	case starlark.String:
-		if n := utf8.RuneCountInString(string(v)); n > limit {
-			return starlark.String([]rune(string(v))[:limit]).String() + fmt.Sprintf("… %d characters", n)
+		text, n := cut(string(v), limit)
+		if n > limit {
+			return starlark.String(text).String() + fmt.Sprintf("… %d characters", n)
 		}
 		return v.String()
 	case starlark.Bytes:
@@ -227,7 +228,20 @@ func scalar(v starlark.Value, limit int) string {
 	if left.Measure(v) != nil {
 		return value.An(v)
 	}
-	return console.Printable(v.String())
+	text, n := cut(v.String(), limit)
+	if n > limit {
+		text += "…"
+	}
+	return console.Printable(text)
+}
+
+// cut returns the start of a text, and the number of all its characters.
+func cut(text string, limit int) (start string, n int) {
+	n = utf8.RuneCountInString(text)
+	if n <= limit {
+		return text, n
+	}
+	return string([]rune(text)[:limit]), n
 }
 
 // Fill breaks a text into lines of at most width columns, at its spaces.

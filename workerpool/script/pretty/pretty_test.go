@@ -31,6 +31,7 @@ func TestText(t *testing.T) {
 		"'x' * 1100":                     `"` + strings.Repeat("x", 1000) + `"… 1100 characters`,
 		"['é' * 600]":                    "[\n    \"" + strings.Repeat("é", 200) + "\"… 600 characters,\n]",
 		"b'x' * 1100":                    `b"` + strings.Repeat("x", 1000) + `"… 1100 bytes`,
+		"int('7' * 1100)":                strings.Repeat("7", 1000) + "…",
 		"len":                            "<built-in function len>",
 		"['aaaaaaaaaaaaaa', 'bbbbbbbb']": `["aaaaaaaaaaaaaa", "bbbbbbbb"]`,
 		"{'path': '/chat/red/', 'headers': [['host', 'localhost']], 'n': 1}": `{
