@@ -137,7 +137,7 @@ func TestExitStatusDependsOnSuccess(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	out, err := execute(t, append(atRate, s.URL)...)
+	out, err := execute(t, "-d", "1s", "-r", "20", s.URL)
 	if err != nil || !strings.Contains(out, "\n  closed ") {
 		t.Errorf("some requests have succeeded: %v\n%s", err, out)
 	}

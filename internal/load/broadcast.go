@@ -151,7 +151,7 @@ func (a *audience) underway() int64 { return a.sent*int64(len(a.members)) - a.co
 // sendWhenDelivered sends the next text when few are underway.
 func (a *audience) sendWhenDelivered(ctx context.Context, end time.Time) error {
 	few := func() bool { return a.sent-a.copies.Load()/int64(len(a.members)) < maxUnderway }
-	for time.Now().Before(end) {
+	for a.sent == 0 || time.Now().Before(end) {
 		if err := a.wait(ctx, few); err != nil {
 			return err
 		}

@@ -47,8 +47,9 @@ const (
 	pause = 50 * time.Millisecond
 )
 
-// Run connects clients and lets them work for the duration, or until ctx ends.
-// Operations that have started are finished, except when ctx ends.
+// Run connects clients and lets them work for the duration, or until ctx ends. At
+// least one operation starts. Operations that have started are finished, except
+// when ctx ends.
 //
 // With a rate, the latency of an operation counts from the moment for which it
 // was scheduled, also if no connection was free then. Only the delay of a timer
@@ -89,7 +90,7 @@ func connectError(err error, number, all int) error {
 
 // closedLoop does one operation after another.
 func closedLoop(ctx context.Context, c Client, end time.Time, m *Meter) {
-	for now := time.Now(); now.Before(end) && ctx.Err() == nil; {
+	for now := time.Now(); ctx.Err() == nil; {
 		status, err := c.Do(ctx)
 		then := now
 		now = time.Now()
@@ -100,6 +101,9 @@ func closedLoop(ctx context.Context, c Client, end time.Time, m *Meter) {
 		if err != nil {
 			sleepUntil(ctx, now.Add(pause))
 			now = time.Now()
+		}
+		if !now.Before(end) {
+			return
 		}
 	}
 }
@@ -120,13 +124,13 @@ func newSchedule(o Options, start time.Time) *schedule {
 }
 
 // await waits until an operation is due. It returns the moment from which the
-// latency counts, and whether the operation may start: it may not if the schedule
-// or ctx has ended.
+// latency counts, and whether the operation may start: it may not if ctx or, except
+// for the first operation, the schedule has ended.
 func (s *schedule) await(ctx context.Context, number int64) (from time.Time, start bool) {
 	due := s.start.Add(time.Duration(float64(number) / s.rate * float64(time.Second)))
 	now := time.Now()
 	if !now.Before(due) {
-		return due, now.Before(s.end)
+		return due, now.Before(s.end) || number == 0
 	}
 	if !sleepUntil(ctx, due) {
 		return due, false

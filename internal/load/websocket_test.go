@@ -195,7 +195,7 @@ func TestLostDeliveriesAreFailures(t *testing.T) {
 	server := serveSockets(t, h.handle)
 	server.Timeout = time.Second
 	m := &Meter{}
-	o := Options{Connections: 3, Duration: 50 * time.Millisecond, Rate: 200}
+	o := Options{Connections: 3, Duration: 500 * time.Millisecond, Rate: 20}
 	ready := func() error { h.mu.Lock(); defer h.mu.Unlock(); h.lost = 0; return nil }
 	if err := Broadcast(t.Context(), server.Sockets(nil, "hello"), o, m, ready); err != nil {
 		t.Fatal(err)
