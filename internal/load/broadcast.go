@@ -185,16 +185,21 @@ func (a *audience) sendAtRate(ctx context.Context, s *schedule) error {
 
 var errNotDelivered = &opError{Lost, errors.New("messages did not reach every member")}
 
-// wait waits until the condition holds. It fails if no text reaches the last
-// member within the time limit.
+// wait waits until the condition holds. It fails if a member has failed, or if no
+// text reaches the last member within the time limit.
 func (a *audience) wait(ctx context.Context, holds func() bool) error {
-	if holds() {
-		return nil
-	}
 	limit := a.members[0].server.Timeout
 	timeout := time.NewTimer(limit)
 	defer timeout.Stop()
-	for !holds() {
+	for {
+		select {
+		case err := <-a.failed:
+			return err
+		default:
+		}
+		if holds() {
+			return nil
+		}
 		select {
 		case <-a.wake:
 			timeout.Reset(limit)
@@ -206,7 +211,6 @@ func (a *audience) wait(ctx context.Context, holds func() bool) error {
 			return ctx.Err()
 		}
 	}
-	return nil
 }
 
 // settle sends until a text has reached all members, because a server may accept a

@@ -206,15 +206,18 @@ func TestLostDeliveriesAreFailures(t *testing.T) {
 }
 
 func TestAMemberThatIsDisconnectedEndsTheBroadcast(t *testing.T) {
-	h := &hub{}
-	server := serveSockets(t, h.handle)
-	m := &Meter{}
-	ready := func() error { return h.conns[2].CloseNow() }
-	if err := Broadcast(t.Context(), server.Sockets(nil, "hello"), Options{Connections: 3, Duration: time.Hour}, m, ready); err != nil {
-		t.Fatal(err)
-	}
-	if f := m.Failures(); len(f) != 1 || f[0].Kind != Closed {
-		t.Errorf("%+v", f)
+	for _, rate := range []float64{0, 100} {
+		h := &hub{}
+		server := serveSockets(t, h.handle)
+		m := &Meter{}
+		ready := func() error { return h.conns[2].CloseNow() }
+		o := Options{Connections: 3, Duration: time.Hour, Rate: rate}
+		if err := Broadcast(t.Context(), server.Sockets(nil, "hello"), o, m, ready); err != nil {
+			t.Fatal(err)
+		}
+		if f := m.Failures(); len(f) != 1 || f[0].Kind != Closed {
+			t.Errorf("rate %v: %+v", rate, f)
+		}
 	}
 }
 
