@@ -5,6 +5,8 @@ An editor knows the types of a function's arguments if a comment states them:
 
     def page(request):  # type: (Request) -> object
     def receive(message):  # type: (Message) -> None
+
+It does not know the names that a file loads, and marks them. asgibox check does.
 """
 
 import builtins

@@ -27,8 +27,8 @@ Make an application from a template in the folder DIR, which new creates if
 necessary. The default is a folder with the template's name. No file is ever
 overwritten. Without arguments, list the templates.
 
-A project has the application, its pages, tests, a README, and what makes editors that
-check Python complete and check the API.`),
+A project has the application, its pages, tests, a README, and what makes
+editors that check Python complete and check the API.`),
 		Args:              cobra.MaximumNArgs(2),
 		ValidArgsFunction: completeTemplates,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -145,7 +145,7 @@ func TestNewOverwritesNothing(t *testing.T) {
 	if err := os.WriteFile(app, []byte("mine"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	expectText(t, mustFail(t, "new", "chat", dir), app)
+	expectText(t, mustFail(t, "new", "chat", dir), "these files in "+dir+" would be overwritten: .vscode")
 	if got, err := os.ReadFile(app); err != nil || string(got) != "mine" {
 		t.Errorf("%q %v", got, err)
 	}

@@ -62,7 +62,7 @@ func (c *created) files(dir string, files map[string][]byte) error {
 	defer root.Close()
 	names := slices.Sorted(maps.Keys(files))
 	if existing := existing(root, names); len(existing) > 0 {
-		return fmt.Errorf("%s would be overwritten; choose another folder", strings.Join(existing, ", "))
+		return fmt.Errorf("these files in %s would be overwritten: %s; choose another folder", dir, strings.Join(existing, ", "))
 	}
 	for _, name := range names {
 		if err := c.file(root, filepath.FromSlash(name), files[name]); err != nil {
@@ -72,18 +72,18 @@ func (c *created) files(dir string, files map[string][]byte) error {
 	return nil
 }
 
-// existing returns the paths of the files that exist, and of files that are in
-// the place of a folder.
+// existing returns the paths in root of the files that exist, and of files that
+// are in the place of a folder.
 func existing(root *os.Root, names []string) []string {
 	found := map[string]bool{}
 	for _, name := range names {
 		name = filepath.FromSlash(name)
 		if _, err := root.Lstat(name); err == nil {
-			found[filepath.Join(root.Name(), name)] = true
+			found[name] = true
 		}
 		for folder := filepath.Dir(name); folder != "."; folder = filepath.Dir(folder) {
 			if info, err := root.Stat(folder); err == nil && !info.IsDir() {
-				found[filepath.Join(root.Name(), folder)] = true
+				found[folder] = true
 			}
 		}
 	}

@@ -51,9 +51,9 @@ func TestCreateThatFailsChangesNothing(t *testing.T) {
 		dir   string
 		want  string
 	}{
-		"a file exists":         {files, "app.star", ".", "app.star would be overwritten"},
-		"a file is a folder":    {files, "app.star/x", ".", "app.star would be overwritten"},
-		"a folder is a file":    {files, "static", ".", "static would be overwritten"},
+		"a file exists":         {files, "app.star", ".", "would be overwritten: app.star; "},
+		"a file is a folder":    {files, "app.star/x", ".", "would be overwritten: app.star; "},
+		"a folder is a file":    {files, "static", ".", "would be overwritten: static; "},
 		"the project is a file": {files, "app", "app", "app is a file"},
 		"it is below a file":    {files, "app", "app/x/y", "app"},
 		"a write fails":         {map[string][]byte{"a/b": nil, "c": nil, "d/\x00": nil}, "x", "new/folder", "cannot be created"},
@@ -79,14 +79,14 @@ func TestCreateThatFailsChangesNothing(t *testing.T) {
 	}
 }
 
-func TestCreateNamesEveryFileThatExists(t *testing.T) {
+func TestCreateNamesFilesThatExist(t *testing.T) {
 	dir := t.TempDir()
 	if err := Create(dir, files); err != nil {
 		t.Fatal(err)
 	}
 	err := Create(dir, files)
 	for name := range files {
-		if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, filepath.FromSlash(name))) {
+		if err == nil || !strings.Contains(err.Error(), filepath.FromSlash(name)) {
 			t.Errorf("%v does not name %s", err, name)
 		}
 	}
