@@ -21,6 +21,12 @@ type Acceptors interface {
 	// during which messages of the channel are held back by a breakpoint
 	// does not count. When ctx ends it returns the error of its last try.
 	SendWhenRoom(ctx context.Context, c *Cause, patience time.Duration, channel string, m Message, opts ...SendOption) error
+
+	// ReceiveOrRun is Receive for a reader that can run on the goroutines of
+	// senders. While it waits, a sender that has set [Lend] may call run with a
+	// message instead of waking the reader. Run returns the channels to wait for
+	// next. If it returns none, ReceiveOrRun returns with ok false.
+	ReceiveOrRun(ctx context.Context, c *Cause, run func(Delivery) (channels []string), channels ...string) (d Delivery, ok bool, err error)
 }
 
 // An Acceptor is the reader of an [Offering].

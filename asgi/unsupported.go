@@ -95,3 +95,7 @@ func (Unsupported) Accept(Acceptor) (Offering, error) { return nil, noOffers }
 func (Unsupported) SendWhenRoom(context.Context, *Cause, time.Duration, string, Message, ...SendOption) error {
 	return noOffers
 }
+
+func (Unsupported) ReceiveOrRun(context.Context, *Cause, func(Delivery) []string, ...string) (d Delivery, ok bool, err error) {
+	return d, false, noOffers
+}

@@ -165,7 +165,7 @@ func (h *hub) members() []*websocket.Conn {
 type consume func(ctx context.Context, layer *store.Store, c *asgi.Cause, d asgi.Delivery) error
 
 // consumer returns a server with the protocol server, a layer and sixteen workers
-// in Go.
+// in Go, which run on the goroutines of connections if these are lent.
 func consumer(handle consume, channels ...string) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, l net.Listener) error {
 		layer := store.Memory(store.Options{})
@@ -174,14 +174,21 @@ func consumer(handle consume, channels ...string) func(context.Context, net.List
 		defer workers.Wait()
 		for range 16 {
 			workers.Go(func() {
-				for {
+				run := func(d asgi.Delivery) []string {
 					c := asgi.NewCause(0)
-					d, err := layer.Receive(ctx, c, channels...)
+					c.Take(d)
+					if err := handle(ctx, layer, c, d); err != nil {
+						fmt.Fprintln(os.Stderr, err)
+					}
+					return channels
+				}
+				for {
+					d, ok, err := layer.ReceiveOrRun(ctx, asgi.NewCause(0), run, channels...)
 					if err != nil {
 						return
 					}
-					if err := handle(ctx, layer, c, d); err != nil {
-						fmt.Fprintln(os.Stderr, err)
+					if ok {
+						run(d)
 					}
 				}
 			})

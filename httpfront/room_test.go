@@ -12,10 +12,9 @@ import (
 // roomy is a layer whose refused senders wait until there is room.
 type roomy struct {
 	*fakeLayer
-	room chan struct{}
+	asgi.Acceptors // nil: only SendWhenRoom is called
+	room           chan struct{}
 }
-
-func (r *roomy) Accept(asgi.Acceptor) (asgi.Offering, error) { return nil, nil }
 
 func (r *roomy) SendWhenRoom(ctx context.Context, c *asgi.Cause, _ time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
 	if err := r.Send(ctx, c, channel, m, opts...); err == nil {
@@ -32,7 +31,7 @@ func (r *roomy) SendWhenRoom(ctx context.Context, c *asgi.Cause, _ time.Duration
 // openFull opens a socket whose frames find no room.
 func openFull(t *testing.T) (*memServer, *roomy, *client, *application) {
 	s := newMemServer(t, Options{})
-	r := &roomy{s.layer, make(chan struct{})}
+	r := &roomy{fakeLayer: s.layer, room: make(chan struct{})}
 	s.front.acceptors = r
 	c, app := s.open()
 	s.layer.setFull("websocket.receive", true)

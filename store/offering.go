@@ -223,9 +223,8 @@ func (o *offering) retry() {
 // has changed meanwhile.
 var errRetry = errors.New("the reader has changed")
 
-// send offers a new message, and queues it if it is left. It reports whether the
-// acceptor has borrowed it.
-func (o *offering) send(c *asgi.Cause, r *record, from *sender) (borrowed bool, err error) {
+// send offers a new message, and queues it if it is left.
+func (o *offering) send(c *asgi.Cause, r *record, from *sender) (borrower, error) {
 	s := o.store
 	for sorted := false; ; {
 		name, ticket := o.acceptor.Sort(r.unqueued())
@@ -233,12 +232,12 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) (borrowed bool, 
 		s.mu.Lock()
 		if s.closed {
 			s.mu.Unlock()
-			return false, asgi.ErrClosed
+			return borrower{}, asgi.ErrClosed
 		}
 		q := s.queueLocked(r.channel, now)
 		if q.offering != o {
 			s.mu.Unlock()
-			return false, errRetry
+			return borrower{}, errRetry
 		}
 		r.deadline = now + int64(s.opts.Expiry)
 		s.lastID++
@@ -272,8 +271,10 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) (borrowed bool, 
 			if r.durable {
 				o.acceptor.Start(d, ticket)
 			}
-			r.ticket = ticket
-			return verdict == asgi.Borrowed, nil
+			if verdict == asgi.Borrowed {
+				return borrower{acceptor: o.acceptor, ticket: ticket}, nil
+			}
+			return borrower{}, nil
 		case asgi.Refused:
 			if from == nil {
 				s.refusedLocked(q, now)
@@ -281,7 +282,7 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) (borrowed bool, 
 				s.removeBlockedLocked(from)
 			}
 			s.mu.Unlock()
-			return false, &asgi.ChannelFullError{Channel: r.channel, Reason: "too many messages of this connection wait to be handled"}
+			return borrower{}, &asgi.ChannelFullError{Channel: r.channel, Reason: "too many messages of this connection wait to be handled"}
 		}
 		r.class, r.ticket, r.left = cl, ticket, cl != nil
 		w, queued, short := s.offerLocked(q, *r, from, now)
@@ -292,7 +293,7 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) (borrowed bool, 
 			o.lose(r)
 		}
 		r.class, r.ticket, r.left = nil, nil, false
-		return false, s.finishSend(c, q, r, w, short)
+		return s.finishSend(c, q, r, w, short)
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"asgibox/asgi"
 )
@@ -9,6 +10,15 @@ import (
 // Receive waits for a message on any of the channels and takes it. See
 // [asgi.Layer].
 func (s *Store) Receive(ctx context.Context, c *asgi.Cause, channels ...string) (asgi.Delivery, error) {
+	return s.receive(ctx, c, nil, channels)
+}
+
+// errRan ends a receive that has run on other goroutines and must not wait again.
+var errRan = errors.New("the reader has run")
+
+// receive is Receive. If run is not nil, senders may call it instead of waking the
+// receiver.
+func (s *Store) receive(ctx context.Context, c *asgi.Cause, run func(asgi.Delivery) []string, channels []string) (asgi.Delivery, error) {
 	if err := checkReceive(channels); err != nil {
 		return asgi.Delivery{}, err
 	}
@@ -30,6 +40,7 @@ func (s *Store) Receive(ctx context.Context, c *asgi.Cause, channels ...string) 
 		return d, nil
 	}
 	w := s.waiters.Get().(*waiter)
+	w.run, w.ctx = run, ctx
 	s.parkLocked(w, queues)
 	s.mu.Unlock()
 
@@ -37,14 +48,14 @@ func (s *Store) Receive(ctx context.Context, c *asgi.Cause, channels ...string) 
 	case <-w.ready:
 	case <-ctx.Done():
 		if s.giveUp(w) {
-			s.waiters.Put(w)
+			s.freeWaiter(w)
 			return asgi.Delivery{}, context.Cause(ctx)
 		}
 		<-w.ready // a message was assigned before ctx ended: return it
 	}
 	d, err := w.got, w.err
 	w.got = asgi.Delivery{}
-	s.waiters.Put(w)
+	s.freeWaiter(w)
 	if err == nil {
 		c.Take(d)
 		s.noteTaken(c, &d)

@@ -29,9 +29,7 @@ func (s *Store) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 		err = nil
 	}
 	s.noteSent(Sent, c, &r, "", err)
-	if borrower != nil {
-		borrower.acceptor.Run(r.ticket)
-	}
+	borrower.run(s)
 	if gone && slices.Contains(opts, asgi.ReportGone) {
 		return asgi.ErrGone
 	}
@@ -63,40 +61,36 @@ func (s *Store) newRecord(ctx context.Context, c *asgi.Cause, channel string, m 
 }
 
 // send sends a record to whatever reads its channel now, or queues it. From is
-// the sender if it waits for room. If the acceptor of an offering has borrowed the
-// record, send returns the offering, and the caller must run the record's ticket.
-func (s *Store) send(c *asgi.Cause, r *record, from *sender) (borrower *offering, err error) {
+// the sender if it waits for room. The caller must run the borrower.
+func (s *Store) send(c *asgi.Cause, r *record, from *sender) (borrower, error) {
 	for {
-		o := s.offeringOf(r.channel)
-		borrowed := false
-		if o != nil {
-			borrowed, err = o.send(c, r, from)
+		var b borrower
+		var err error
+		if o := s.offeringOf(r.channel); o != nil {
+			b, err = o.send(c, r, from)
 		} else {
-			err = s.sendPlain(c, r, from)
+			b, err = s.sendPlain(c, r, from)
 		}
-		switch {
-		case borrowed:
-			return o, nil
-		case err != errRetry:
-			return nil, err
+		if err != errRetry {
+			return b, err
 		}
 	}
 }
 
 // sendPlain sends a record on a channel without an offering. It fails with
 // [asgi.ErrGone] if the connection has ended.
-func (s *Store) sendPlain(c *asgi.Cause, r *record, from *sender) error {
+func (s *Store) sendPlain(c *asgi.Cause, r *record, from *sender) (borrower, error) {
 	now := s.now()
 	r.deadline = now + int64(s.opts.Expiry)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return asgi.ErrClosed
+		return borrower{}, asgi.ErrClosed
 	}
 	q := s.queueLocked(asgi.ProcessPrefix(r.channel), now)
 	if q.offering != nil {
 		s.mu.Unlock()
-		return errRetry
+		return borrower{}, errRetry
 	}
 	s.lastID++
 	r.id = s.lastID
@@ -104,26 +98,31 @@ func (s *Store) sendPlain(c *asgi.Cause, r *record, from *sender) error {
 		s.sentLocked(q, now)
 		b.calls.Add(1)
 		s.mu.Unlock()
-		return s.deliverOrGone(q, b, r)
+		return borrower{}, s.deliverOrGone(q, b, r)
 	}
 	w, _, short := s.offerLocked(q, *r, from, now)
 	return s.finishSend(c, q, r, w, short)
 }
 
-// finishSend releases the lock after offerLocked and wakes the reader.
-func (s *Store) finishSend(c *asgi.Cause, q *queue, r *record, wake *waiter, short shortage) error {
+// finishSend releases the lock after offerLocked and wakes the reader, unless that
+// borrows the goroutine of the sender.
+func (s *Store) finishSend(c *asgi.Cause, q *queue, r *record, wake *waiter, short shortage) (b borrower, err error) {
 	memory, seq := s.memory, q.seq
 	s.mu.Unlock()
 	if r.durable {
 		c.Raise(s.journal.barrier(seq))
 	}
-	if wake != nil {
+	switch {
+	case wake == nil:
+	case r.lends && wake.run != nil:
+		b.waiter = wake
+	default:
 		wake.ready <- struct{}{}
 	}
 	if short != hasRoom {
-		return s.fullError(q, r.channel, short, memory)
+		err = s.fullError(q, r.channel, short, memory)
 	}
-	return nil
+	return b, err
 }
 
 // offerLocked hands the record to a waiting reader or queues it. The caller

@@ -1,17 +1,32 @@
 package store
 
-import "asgibox/asgi"
+import (
+	"context"
+
+	"asgibox/asgi"
+)
 
 // A waiter is a waiting receive. It has a slot in each queue that it names, and
 // leaves all of them when it is assigned a message.
 type waiter struct {
 	ready chan struct{} // of one: filled once, after assignLocked
 
+	// Set before it is parked. If run is not nil, a sender that lends its goroutine
+	// may call it with the message. Then the waiter stays assigned until it is
+	// parked again.
+	run func(asgi.Delivery) (channels []string)
+	ctx context.Context // of the receive
+
 	// Guarded by Store.mu until assigned; then they belong to the receiver.
 	slots    []link[slot]
 	assigned bool
 	got      asgi.Delivery
 	err      error
+}
+
+func (s *Store) freeWaiter(w *waiter) {
+	w.run, w.ctx = nil, nil
+	s.waiters.Put(w)
 }
 
 // A slot is the position of a waiter in one queue.

@@ -33,6 +33,21 @@ func sleeper(d time.Duration) func(context.Context, *workerpool.Job) error {
 	}
 }
 
+// work is a handler of both kinds of application.
+type work = func(context.Context, *workerpool.Job) error
+
+// bothKinds tests an application of each kind that handles requests.
+func bothKinds(t *testing.T, test func(t *testing.T, build func(work) workerpool.Application)) {
+	for kind, build := range map[workerpool.Kind]func(work) workerpool.Application{
+		workerpool.KindRouted: func(run work) workerpool.Application { return on("http.request", run) },
+		workerpool.KindLoop:   func(run work) workerpool.Application { return &program{&app{}, run} },
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, build) })
+		})
+	}
+}
+
 func TestAHandlerRunsOnALentGoroutine(t *testing.T) {
 	const span = 500 * time.Microsecond
 	for _, c := range []struct {
@@ -42,6 +57,7 @@ func TestAHandlerRunsOnALentGoroutine(t *testing.T) {
 		want time.Duration
 	}{
 		{"a routed handler", on("http.request", sleeper(span)), lend, span},
+		{"a loop", &program{&app{}, sleeper(span)}, lend, span},
 		{"of a sender that does not lend", on("http.request", sleeper(span)), []asgi.SendOption{asgi.Volatile}, 0},
 		{"an unordered route", &app{consumers: map[string]*consumer{"http.request": {unordered: true, run: sleeper(span)}}}, lend, 0},
 		{"a durable message", on("http.request", sleeper(span)), []asgi.SendOption{asgi.Lend}, 0},
@@ -64,11 +80,11 @@ func TestAHandlerRunsOnALentGoroutine(t *testing.T) {
 }
 
 func TestASlowHandlerRunsOnAGoroutineOfThePool(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothKinds(t, func(t *testing.T, build func(work) workerpool.Application) {
 		takes := map[string]time.Duration{"front!slow": time.Second}
-		b := start(t, apps(on("http.request", func(ctx context.Context, j *workerpool.Job) error {
+		b := start(t, apps(build(func(ctx context.Context, j *workerpool.Job) error {
 			return sleeper(takes[j.ReplyChannel()])(ctx, j)
-		})), workerpool.Options{})
+		})), workerpool.Options{Workers: 1})
 		if took := b.lent("slow"); took != time.Second {
 			t.Errorf("the first slow call: Send took %v", took)
 		}
@@ -105,9 +121,9 @@ func TestTheSendOfAHandlerRunsNoOtherHandler(t *testing.T) {
 }
 
 func TestLentGoroutinesCountAsWorkers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothKinds(t, func(t *testing.T, build func(work) workerpool.Application) {
 		c := &counter{}
-		b := start(t, apps(on("http.request", c.work)), workerpool.Options{Workers: 2})
+		b := start(t, apps(build(c.work)), workerpool.Options{Workers: 2})
 		var senders sync.WaitGroup
 		for n := range 6 {
 			senders.Go(func() { b.lent(fmt.Sprint(n)) })
@@ -115,7 +131,7 @@ func TestLentGoroutinesCountAsWorkers(t *testing.T) {
 		synctest.Wait()
 		busy := 0
 		for _, w := range b.pool.Workers() {
-			if w.Busy && w.Handler == "http.request" {
+			if w.Busy {
 				busy++
 			}
 		}
@@ -136,8 +152,8 @@ func TestLentGoroutinesCountAsWorkers(t *testing.T) {
 }
 
 func TestASurplusWorkerEndsAfterItWasLent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := start(t, apps(on("http.request", sleeper(time.Second))), workerpool.Options{Workers: 1})
+	bothKinds(t, func(t *testing.T, build func(work) workerpool.Application) {
+		b := start(t, apps(build(sleeper(time.Second))), workerpool.Options{Workers: 1})
 		go b.lent("a")
 		synctest.Wait()
 		if err := errors.Join(b.pool.SetWorkers(3), b.pool.SetWorkers(1)); err != nil {
@@ -152,14 +168,12 @@ func TestASurplusWorkerEndsAfterItWasLent(t *testing.T) {
 }
 
 func TestAReloadDoesNotWaitForALentGoroutine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		old := on("http.request", func(ctx context.Context, j *workerpool.Job) error {
+	bothKinds(t, func(t *testing.T, build func(work) workerpool.Application) {
+		old := build(func(ctx context.Context, j *workerpool.Job) error {
 			<-ctx.Done()
 			return ctx.Err()
 		})
-		var closed atomic.Bool
-		old.closed = func() { closed.Store(true) }
-		b := start(t, apps(old, on("http.request", reply)), workerpool.Options{Workers: 1, Grace: 5 * time.Second})
+		b := start(t, apps(old, build(reply)), workerpool.Options{Workers: 1, Grace: 5 * time.Second})
 		go b.lent("old")
 		synctest.Wait()
 		if _, err := b.pool.Reload(t.Context()); err != nil {
@@ -167,20 +181,20 @@ func TestAReloadDoesNotWaitForALentGoroutine(t *testing.T) {
 		}
 		b.lent("new")
 		synctest.Wait()
-		if len(b.sent("new")) != 1 || closed.Load() {
-			t.Errorf("sent %v, closed %v", b.sent("new"), closed.Load())
+		if len(b.sent("new")) != 1 {
+			t.Errorf("sent %v", b.sent("new"))
 		}
 		time.Sleep(10 * time.Second)
-		if len(b.sent("old")) != 1 || !closed.Load() {
-			t.Errorf("after the grace period: sent %v, closed %v", b.sent("old"), closed.Load())
+		if len(b.sent("old")) != 1 || b.pool.Workers()[0].Generation != 2 {
+			t.Errorf("after the grace period: sent %v; the workers are %+v", b.sent("old"), b.pool.Workers())
 		}
 	})
 }
 
 func TestALentGoroutineThatDoesNotStopIsReplaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothKinds(t, func(t *testing.T, build func(work) workerpool.Application) {
 		free := make(chan struct{})
-		b := start(t, apps(on("http.request", func(ctx context.Context, j *workerpool.Job) error {
+		b := start(t, apps(build(func(ctx context.Context, j *workerpool.Job) error {
 			if j.ReplyChannel() == "front!stuck" {
 				<-free
 			}
@@ -205,8 +219,8 @@ func TestALentGoroutineThatDoesNotStopIsReplaced(t *testing.T) {
 }
 
 func TestShutdownWaitsForLentGoroutines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := start(t, apps(on("http.request", sleeper(time.Second))), workerpool.Options{Workers: 2})
+	bothKinds(t, func(t *testing.T, build func(work) workerpool.Application) {
+		b := start(t, apps(build(sleeper(time.Second))), workerpool.Options{Workers: 2})
 		go b.lent("a")
 		synctest.Wait()
 		b.stop()
@@ -221,49 +235,55 @@ func TestShutdownWaitsForLentGoroutines(t *testing.T) {
 // real time.
 func TestNoMessageIsLeftBehindALentGoroutine(t *testing.T) {
 	const senders, each = 8, 300
-	var handled, running, most atomic.Int32
-	done := make(chan struct{})
-	a := on("http.request", func(context.Context, *workerpool.Job) error {
-		if n := running.Add(1); n > most.Load() {
-			most.Store(n)
-		}
-		running.Add(-1)
-		if handled.Add(1) == senders*each {
-			close(done)
-		}
-		return nil
-	})
-	a.consumers["http.request"].limit = "k"
-	a.limits = []workerpool.Limit{{Key: "k", Channel: "http.request", Max: 2}}
-	layer := store.Memory(store.Options{Capacity: senders * each})
-	pool, err := workerpool.New(layer, apps(a), workerpool.Options{Workers: 3, NoWatchdog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	if _, err := pool.Reload(ctx); err != nil {
-		t.Fatal(err)
-	}
-	all.Go(func() { pool.Run(ctx) })
-	for n := range senders {
-		opts := []asgi.SendOption{asgi.Volatile, asgi.Lend}[:1+n%2]
-		all.Go(func() {
-			for i := range each {
-				m := message(fmt.Sprint(n, "-", i), nil)
-				if err := layer.Send(ctx, asgi.NewCause(0), "http.request", m, opts...); err != nil {
-					t.Error(err)
+	for _, kind := range []workerpool.Kind{workerpool.KindRouted, workerpool.KindLoop} {
+		t.Run(string(kind), func(t *testing.T) {
+			var handled, running, most atomic.Int32
+			done := make(chan struct{})
+			run := func(context.Context, *workerpool.Job) error {
+				if n := running.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+				running.Add(-1)
+				if handled.Add(1) == senders*each {
+					close(done)
+				}
+				return nil
+			}
+			var a workerpool.Application = &program{&app{}, run}
+			if kind == workerpool.KindRouted {
+				a = &app{
+					consumers: map[string]*consumer{"http.request": {limit: "k", run: run}},
+					limits:    []workerpool.Limit{{Key: "k", Channel: "http.request", Max: 2}},
 				}
 			}
+			layer := store.Memory(store.Options{Capacity: senders * each})
+			pool, err := workerpool.New(layer, apps(a), workerpool.Options{Workers: 3, NoWatchdog: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			var all sync.WaitGroup
+			all.Go(func() { pool.Run(ctx) })
+			for n := range senders {
+				opts := lend[:1+n%2]
+				all.Go(func() {
+					for i := range each {
+						m := message(fmt.Sprint(n, "-", i), nil)
+						if err := layer.Send(context.Background(), asgi.NewCause(0), "http.request", m, opts...); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			<-done
+			if n := most.Load(); kind == workerpool.KindRouted && n > 2 {
+				t.Errorf("%d ran at once, the limit is 2", n)
+			}
+			stop()
+			all.Wait()
+			if err := layer.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
 		})
-	}
-	<-done
-	if n := most.Load(); n > 2 {
-		t.Errorf("%d ran at once, the limit is 2", n)
-	}
-	stop()
-	all.Wait()
-	if err := layer.Close(context.Background()); err != nil {
-		t.Error(err)
 	}
 }

@@ -32,7 +32,7 @@
 //
 // The number of workers limits the handlers that run at once. A worker runs a
 // handler on its own goroutine, or, if the sender lends one, on that of the sender:
-// see borrowLocked.
+// see borrowLocked and coroutine.
 //
 // # Errors
 //

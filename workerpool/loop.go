@@ -21,6 +21,7 @@ type LoopWorker struct {
 	worker   *worker
 	job      *Job
 	received int
+	routine  *coroutine // nil if the layer cannot run it
 }
 
 // loop runs the program again and again while its generation is current.
@@ -30,7 +31,7 @@ func (w *worker) loop() {
 	for !p.mustEnd(w) {
 		lw := &LoopWorker{pool: p, worker: w}
 		lw.job = lw.newJob(asgi.Delivery{}, asgi.NewCause(asgi.NewTrace()))
-		err := guard(func() error { return app.Work(lw.begin(), lw) })
+		err := lw.run(func() error { return guard(func() error { return app.Work(lw.begin(), lw) }) })
 		replaced := lw.end()
 		switch {
 		case replaced:
@@ -47,6 +48,14 @@ func (w *worker) loop() {
 		}
 		p.endSession(lw.job)
 	}
+}
+
+func (w *LoopWorker) run(work func() error) error {
+	if w.pool.borrows == nil {
+		return work()
+	}
+	w.routine = &coroutine{layer: w.pool.borrows}
+	return w.routine.run(work)
 }
 
 // mustEnd reports whether the worker of a loop must end.
@@ -107,6 +116,9 @@ func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Del
 // idleLocked stops the handler timeout until resume. If newWork is set, the
 // program may receive a new message from now on.
 func (w *LoopWorker) idleLocked(newWork bool) {
+	if w.routine != nil {
+		w.routine.slow = time.Since(w.worker.began) >= slowCall
+	}
 	w.worker.job = nil
 	if newWork {
 		w.worker.gen.receivingLocked(1)
@@ -130,6 +142,9 @@ func (w *LoopWorker) take(parked context.Context, wait time.Duration, names []st
 		err = context.Cause(ctx)
 	case wait == 0:
 		d, ok, err = w.pool.layer.Poll(ctx, c, names...)
+	case w.routine != nil:
+		d, c, err = w.routine.receive(ctx, names)
+		ok = err == nil
 	default:
 		d, err = w.pool.layer.Receive(ctx, c, names...)
 		ok = err == nil
@@ -210,7 +225,8 @@ func (w *LoopWorker) begin() context.Context {
 func (w *LoopWorker) resume(newWork bool) {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
-	w.worker.job, w.worker.since = w.job, time.Now()
+	w.worker.began = time.Now()
+	w.worker.job, w.worker.since = w.job, w.worker.began
 	if newWork {
 		w.worker.gen.receivingLocked(-1)
 	}

@@ -90,6 +90,7 @@ type Pool struct {
 	kv      asgi.KV
 	stats   asgi.Statistics
 	readers asgi.Readers
+	borrows asgi.Acceptors // nil if the layer does not have the extension
 	loader  Loader
 	opts    Options
 	log     *slog.Logger
@@ -168,6 +169,7 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 	p.stats = asgi.OrUnsupported[asgi.Statistics](layer)
 	p.readers = asgi.OrUnsupported[asgi.Readers](layer)
 	if layer, ok := asgi.As[asgi.Acceptors](layer); ok {
+		p.borrows = layer
 		var err error
 		if p.offering, err = layer.Accept(&acceptor{p}); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package asgitest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,6 +58,34 @@ var accepting = []promise{
 		a.wants(0, 1, 2)
 		r.must(r.Send(r.ctx, asgi.NewCause(0), "c", number(3), asgi.Lend)) // a durable one is never borrowed
 		r.hasWaiting(a, 1)
+	}},
+	{name: "a receiver that can run on a sender gets each message once", needs: needAcceptors, check: func(r *rig) {
+		a := extension[asgi.Acceptors](r)
+		ctx, stop := context.WithCancel(r.ctx)
+		var got []int64
+		note := func(d asgi.Delivery) []string {
+			got = append(got, d.Message.Int("n"))
+			return []string{"c"}
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for ctx.Err() == nil {
+				if d, ok, _ := a.ReceiveOrRun(ctx, asgi.NewCause(0), note, "c"); ok {
+					note(d)
+				}
+			}
+		}()
+		for n, opts := range [][]asgi.SendOption{{asgi.Volatile, asgi.Lend}, {asgi.Volatile}, {asgi.Volatile, asgi.Lend}, {asgi.Lend}} {
+			r.settle() // it waits
+			r.must(r.Send(r.ctx, asgi.NewCause(0), "c", number(n), opts...))
+		}
+		r.settle()
+		stop()
+		<-ended
+		if !slices.Equal(got, []int64{0, 1, 2, 3}) {
+			r.Errorf("it got %v", got)
+		}
 	}},
 	{name: "an accepted message keeps its data", needs: needAcceptors, check: func(r *rig) {
 		a := r.accept(1, "c")

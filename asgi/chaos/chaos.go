@@ -255,6 +255,12 @@ func (l *Layer) SendWhenRoom(ctx context.Context, c *asgi.Cause, patience time.D
 	return l.acceptors.SendWhenRoom(ctx, c, patience, channel, m, opts...)
 }
 
+// ReceiveOrRun receives from the layer behind. Messages reach it after the rules have
+// let them pass.
+func (l *Layer) ReceiveOrRun(ctx context.Context, c *asgi.Cause, run func(asgi.Delivery) []string, channels ...string) (asgi.Delivery, bool, error) {
+	return l.acceptors.ReceiveOrRun(ctx, c, run, channels...)
+}
+
 // Flush drops the held messages and flushes the layer behind.
 func (l *Layer) Flush(ctx context.Context, c *asgi.Cause) error {
 	l.mu.Lock()
