@@ -14,10 +14,10 @@
 // layer then calls the server's delivery function on the sender's goroutine,
 // which puts the message into the mailbox of that connection. The goroutine of
 // the request takes the message from the mailbox and writes it. The layer may run
-// the handler on the goroutine of an HTTP/1 connection, within Send: see lend.go. A
-// WebSocket
-// takes the same route over websocket.connect. An open WebSocket has one
-// goroutine that reads. A second one starts when a message for the client
+// the handler on the goroutine of an HTTP/1 connection, within Send: see lend.go.
+//
+// A WebSocket takes the same route over websocket.connect. An open WebSocket has
+// one goroutine that reads. A second one starts when a message for the client
 // arrives and ends when the mailbox is empty.
 //
 // # Limits

@@ -252,6 +252,7 @@ func (x *exchange) remaining() time.Duration {
 // fill the mailbox.
 func (x *exchange) wake() {
 	if x.woken {
+		x.box.crowd = false
 		x.takeOver()
 	}
 	x.woken = true

@@ -55,7 +55,9 @@ func (s *Store) runWaiter(w *waiter) {
 // parkAgainLocked makes a waiter wait again. It reports false if there is something
 // for its receive to return.
 func (s *Store) parkAgainLocked(w *waiter, channels []string, now int64) (wait bool) {
-	switch {
+	switch w.err = checkReceive(channels); {
+	case w.err != nil:
+		return false
 	case s.closed:
 		w.err = asgi.ErrClosed
 		return false

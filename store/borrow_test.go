@@ -23,6 +23,7 @@ func TestAReceiverThatRanOnASender(t *testing.T) {
 	}{
 		{name: "it waits again", run: func(*Store, context.CancelCauseFunc) []string { return []string{"a"} }, later: "a", got: "a", ok: true},
 		{name: "it waits for another channel", run: func(*Store, context.CancelCauseFunc) []string { return []string{"b"} }, later: "b", got: "b", ok: true},
+		{name: "it names a wrong channel", run: func(*Store, context.CancelCauseFunc) []string { return []string{"no name"} }, err: asgi.ErrInvalidName},
 		{name: "it gives up", run: func(*Store, context.CancelCauseFunc) []string { return nil }},
 		{name: "a message has come meanwhile", run: func(s *Store, _ context.CancelCauseFunc) []string {
 			sendVolatile(s, "a")
