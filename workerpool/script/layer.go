@@ -193,6 +193,7 @@ func layerReceive(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []sta
 	if _, err := r.layer(b.Name()); err != nil {
 		return nil, err
 	}
+	r.noteReceive(channels)
 	if r.loading != nil {
 		if err := r.becomeLoop(); err != nil {
 			return nil, err

@@ -144,6 +144,7 @@ func (u *unit) routed(globals starlark.StringDict, modules map[string]*module, s
 	if err != nil {
 		return nil, err
 	}
+	u.table = table
 	return &routed{unit: u, globals: globals, staged: s, table: table}, nil
 }
 

@@ -56,6 +56,7 @@ type run struct {
 	cookie    string                 // Set-Cookie value for the response
 	held      bool                   // hold() was called
 	channel   [1]string              // buffer for the channel of a receive
+	received  []string               // channels of the last receive
 	unlimited bool                   // without the memory limit of handlers
 	base      int64                  // heap size at the first inspection; 0 before
 	quantum   uint64                 // steps between the last inspection and the next

@@ -12,10 +12,13 @@ import (
 )
 
 // problem is an error in a message that the script sends.
-type problem struct{ what, hint string }
+type problem struct {
+	what, hint string
+	possible   bool // perhaps none: a warning even if the loader is strict
+}
 
 func newProblem(hint, format string, args ...any) *problem {
-	return &problem{fmt.Sprintf(format, args...), hint}
+	return &problem{what: fmt.Sprintf(format, args...), hint: hint}
 }
 
 // checkSend checks a message to a channel whose reader is known. If it finds a
@@ -28,7 +31,7 @@ func (r *run) checkSend(name string, m asgi.Message) error {
 	if c == nil {
 		return nil
 	}
-	if r.unit.loader.opts.Strict {
+	if r.unit.loader.opts.Strict && !c.possible {
 		return explain.Hintf(c.hint, "%s", c.what)
 	}
 	at := location(r.thread)
@@ -60,6 +63,8 @@ func (r *run) findProblem(name string, m asgi.Message) *problem {
 	switch {
 	case name == asgi.DelayChannel:
 		return delayProblem(m)
+	case asgi.KindOf(name) == asgi.Normal:
+		return r.unreadProblem(name)
 	case r.job == nil || asgi.KindOf(name) != asgi.ProcessSpecific:
 		return nil
 	case name != r.job.ReplyChannel():

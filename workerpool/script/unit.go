@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"asgibox/asgi"
 	"asgibox/workerpool/script/lib"
 	"asgibox/workerpool/script/web"
 
@@ -25,11 +26,14 @@ type unit struct {
 	names   starlark.StringDict // that every file can use
 	all     starlark.StringDict // names and the guards, predeclared in every file
 	web     *web.Env
+	table   *table // of a routed application, after the load
+	readers asgi.Readers
 	threads sync.Pool // idle *run values for handlers
 
 	mu       sync.Mutex      // guards the rest
 	warnings map[string]bool // already logged
 	compiled map[string]*starlark.Program
+	received map[string]bool // channels that the application's own calls receive from
 }
 
 // module is a file that a load statement names.
@@ -51,6 +55,8 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 		usage:    &usage{loader: l, names: make(map[string]bool)},
 		warnings: make(map[string]bool),
 		compiled: make(map[string]*starlark.Program),
+		received: make(map[string]bool),
+		readers:  asgi.OrUnsupported[asgi.Readers](l.opts.Layer),
 	}
 	u.sources = &sources{root: root, used: u.usage.add, text: make(map[string]string)}
 	u.web = web.NewEnv(root, u.usage.add, u.isPrivate)
