@@ -78,6 +78,10 @@ const ReportGone SendOption = 2
 // without [Acceptors] ignore it.
 const Lend SendOption = 3
 
+// Reported says that the caller has reported the problems of the message, so
+// that its reader does not report them again. Layers may ignore it.
+const Reported SendOption = 4
+
 // A Delivery is a message for its reader, with its metadata.
 type Delivery struct {
 	Channel  string // the full name, also if received from a prefix
@@ -86,6 +90,7 @@ type Delivery struct {
 	Trace    TraceID   // of the sender
 	Deadline time.Time // when the message expires if it is not received
 	Volatile bool
+	Reported bool    // the sender has reported the problems of the message
 	ID       uint64  // number that the layer gave the message; zero if it gives none
 	Probe    bool    // there is no message; see [Layer] Bind
 	Shared   *Shared // of all copies of a message to a group; nil if there is none

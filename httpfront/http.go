@@ -317,7 +317,7 @@ func (x *exchange) apply(e entry) (done bool, err error) {
 		return true, errAborted // the response in this message is only for a response that has not started
 	}
 	for _, key := range p.unknown {
-		x.s.log.Warn("a response has an unknown key", logkey.Channel, x.channel, keyKey, key)
+		x.s.log.Log(context.Background(), e.problemLevel(), "a response has an unknown key", logkey.Channel, x.channel, keyKey, key)
 	}
 	if problem != nil {
 		x.s.log.Error("a response cannot be sent", logkey.Channel, x.channel, keyKey, problem.key, logkey.Problem, problem.what)

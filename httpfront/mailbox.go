@@ -1,6 +1,7 @@
 package httpfront
 
 import (
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -49,13 +50,22 @@ type owner interface {
 // An entry is a message that waits for its barrier and its turn, or the ending
 // of a connection.
 type entry struct {
-	message asgi.Message
-	shared  *asgi.Shared // see [asgi.Delivery]
-	barrier asgi.Barrier
-	ending  *ending // if not nil, the entry is no message but ends the connection
-	size    int
-	passed  bool  // the barrier has passed or failed
-	err     error // why the barrier failed
+	message  asgi.Message
+	shared   *asgi.Shared // see [asgi.Delivery]
+	barrier  asgi.Barrier
+	ending   *ending // if not nil, the entry is no message but ends the connection
+	size     int
+	reported bool  // the sender has reported the problems of the message
+	passed   bool  // the barrier has passed or failed
+	err      error // why the barrier failed
+}
+
+// problemLevel is the level of log records about problems of the message.
+func (e *entry) problemLevel() slog.Level {
+	if e.reported {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // put adds a message on the sender's goroutine. It returns nil,
@@ -74,7 +84,7 @@ func (b *mailbox) put(d asgi.Delivery) error {
 		b.owner.full()
 		return err
 	}
-	b.putLocked(entry{message: d.Message, shared: d.Shared, barrier: d.Barrier, size: size})
+	b.putLocked(entry{message: d.Message, shared: d.Shared, barrier: d.Barrier, size: size, reported: d.Reported})
 	return nil
 }
 

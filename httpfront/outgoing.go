@@ -12,8 +12,9 @@ const compressFrom = 512
 // An outgoing is a message to an open WebSocket. All members of a group use the
 // same one.
 type outgoing struct {
-	reply socketReply
-	bad   *problem // why the message is ignored
+	reply   socketReply
+	bad     *problem  // why the message is ignored
+	ignored sync.Once // logs it
 
 	once   sync.Once // makes packed
 	packed string

@@ -3,6 +3,7 @@ package httpfront
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -225,7 +226,7 @@ func (c *socket) checkReply(e entry) (p socketReply, f *refusal, done bool) {
 	p, bad := parseSocketReply(e.message, true)
 	switch {
 	case bad != nil:
-		c.ignored(bad)
+		c.ignored(e.problemLevel(), bad)
 		return p, nil, false
 	case p.deny:
 		return p, &refusedDenied, true
@@ -234,12 +235,12 @@ func (c *socket) checkReply(e entry) (p socketReply, f *refusal, done bool) {
 	case p.close != 0:
 		return p, p.refusal(), true
 	}
-	c.s.log.Warn("a message to a WebSocket was ignored: it neither accepts nor closes the waiting handshake", logkey.Channel, c.channel)
+	c.s.log.Log(context.Background(), e.problemLevel(), "a message to a WebSocket was ignored: it neither accepts nor closes the waiting handshake", logkey.Channel, c.channel)
 	return p, nil, false
 }
 
-func (c *socket) ignored(bad *problem) {
-	c.s.log.Warn("a message to a WebSocket was ignored", logkey.Channel, c.channel, keyKey, bad.key, logkey.Problem, bad.what)
+func (c *socket) ignored(level slog.Level, bad *problem) {
+	c.s.log.Log(context.Background(), level, "a message to a WebSocket was ignored", logkey.Channel, c.channel, keyKey, bad.key, logkey.Problem, bad.what)
 }
 
 // refusal returns the refusal for a handshake that the application closes.

@@ -63,7 +63,7 @@ func (c *socket) write(e *entry) {
 	}
 	o := e.outgoing()
 	if o.bad != nil {
-		c.ignored(o.bad)
+		o.ignored.Do(func() { c.ignored(e.problemLevel(), o.bad) })
 		return
 	}
 	c.send(o)

@@ -17,6 +17,7 @@ type record struct {
 	prev     *record
 	next     *record
 	shared   *asgi.Shared // of all copies of a message to a group
+	reported bool         // its sender has reported its problems
 
 	// For the queue's offering.
 	class   *class // if it was sorted
@@ -48,6 +49,7 @@ func (s *Store) delivery(q *queue, r *record) asgi.Delivery {
 		Trace:    r.trace,
 		Deadline: s.time(r.deadline),
 		Volatile: !r.durable,
+		Reported: r.reported,
 		ID:       r.id,
 		Shared:   r.shared,
 	}

@@ -52,11 +52,12 @@ func (s *Store) newRecord(ctx context.Context, c *asgi.Cause, channel string, m 
 		}
 	}
 	return record{
-		message: m,
-		channel: channel,
-		barrier: c.Barrier(),
-		trace:   c.Trace(),
-		durable: durable,
+		message:  m,
+		channel:  channel,
+		barrier:  c.Barrier(),
+		trace:    c.Trace(),
+		durable:  durable,
+		reported: slices.Contains(opts, asgi.Reported),
 	}, nil
 }
 

@@ -41,6 +41,7 @@ func (s *Store) SendGroup(ctx context.Context, c *asgi.Cause, group string, m as
 			deadline: now + int64(s.opts.Expiry),
 			durable:  durable,
 			shared:   new(asgi.Shared),
+			reported: slices.Contains(opts, asgi.Reported),
 		},
 	}
 	s.mu.Lock()

@@ -107,8 +107,8 @@ func (j *Job) PutBack(ctx context.Context, after time.Duration, channel string, 
 }
 
 // SendGroup sends a message to the members of a group.
-func (j *Job) SendGroup(ctx context.Context, group string, m asgi.Message) error {
-	if err := j.pool.groups.SendGroup(ctx, j.Cause, group, m); err != nil {
+func (j *Job) SendGroup(ctx context.Context, group string, m asgi.Message, opts ...asgi.SendOption) error {
+	if err := j.pool.groups.SendGroup(ctx, j.Cause, group, m, opts...); err != nil {
 		return err
 	}
 	j.NoteStored(m.Dict)

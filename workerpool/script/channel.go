@@ -104,7 +104,7 @@ func channelSendLater(r *run, c *channel, b *starlark.Builtin, args starlark.Tup
 	if err != nil {
 		return nil, err
 	}
-	if err := r.checkSend(c.name, m); err != nil {
+	if _, err := r.checkSend(c.name, m); err != nil {
 		return nil, err
 	}
 	return starlark.None, r.out.SendLater(r.ctx, time.Now().Add(d), c.name, m)

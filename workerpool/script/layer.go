@@ -116,7 +116,8 @@ func (r *run) send(call, name string, content starlark.Value, wait time.Duration
 	if err != nil {
 		return err
 	}
-	if err := r.checkSend(name, m); err != nil {
+	opts, err := r.checkSend(name, m)
+	if err != nil {
 		return err
 	}
 	if r.job != nil && name == r.job.ReplyChannel() && m.Has(asgi.KeyStatus) {
@@ -124,7 +125,7 @@ func (r *run) send(call, name string, content starlark.Value, wait time.Duration
 			return err
 		}
 	}
-	return r.retryWhileFull(wait, func() error { return r.out.Send(r.ctx, name, m) })
+	return r.retryWhileFull(wait, func() error { return r.out.Send(r.ctx, name, m, opts...) })
 }
 
 // forever is a wait that ends only when the handler's context ends.
@@ -399,7 +400,11 @@ func (r *run) sendGroup(call, name string, content starlark.Value) error {
 	if err != nil {
 		return err
 	}
-	return r.out.SendGroup(r.ctx, name, m)
+	opts, err := r.report(name, r.groupProblem(name, m))
+	if err != nil {
+		return err
+	}
+	return r.out.SendGroup(r.ctx, name, m, opts...)
 }
 
 func layerFlush(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {

@@ -31,8 +31,8 @@ func (o direct) SendLater(ctx context.Context, due time.Time, channel string, m 
 	return asgi.OrUnsupported[asgi.Later](o.layer).SendLater(ctx, o.cause, due, channel, m)
 }
 
-func (o direct) SendGroup(ctx context.Context, group string, m asgi.Message) error {
-	return o.groups().SendGroup(ctx, o.cause, group, m)
+func (o direct) SendGroup(ctx context.Context, group string, m asgi.Message, opts ...asgi.SendOption) error {
+	return o.groups().SendGroup(ctx, o.cause, group, m, opts...)
 }
 
 func (o direct) GroupAdd(ctx context.Context, group, channel string) error {
@@ -73,11 +73,11 @@ func (s *staged) SendLater(_ context.Context, due time.Time, channel string, m a
 	return s.stage(func(ctx context.Context, o outlet) error { return o.SendLater(ctx, due, channel, m) })
 }
 
-func (s *staged) SendGroup(_ context.Context, group string, m asgi.Message) error {
+func (s *staged) SendGroup(_ context.Context, group string, m asgi.Message, opts ...asgi.SendOption) error {
 	if err := asgi.CheckGroup(group); err != nil {
 		return err
 	}
-	return s.stage(func(ctx context.Context, o outlet) error { return o.SendGroup(ctx, group, m) })
+	return s.stage(func(ctx context.Context, o outlet) error { return o.SendGroup(ctx, group, m, opts...) })
 }
 
 func (s *staged) GroupAdd(_ context.Context, group, channel string) error {

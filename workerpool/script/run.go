@@ -67,7 +67,7 @@ type run struct {
 type outlet interface {
 	Send(ctx context.Context, channel string, m asgi.Message, opts ...asgi.SendOption) error
 	SendLater(ctx context.Context, due time.Time, channel string, m asgi.Message) error
-	SendGroup(ctx context.Context, group string, m asgi.Message) error
+	SendGroup(ctx context.Context, group string, m asgi.Message, opts ...asgi.SendOption) error
 	GroupAdd(ctx context.Context, group, channel string) error
 	GroupDiscard(ctx context.Context, group, channel string) error
 	GroupChannels(ctx context.Context, group string) ([]string, error)

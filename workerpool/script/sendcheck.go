@@ -21,29 +21,35 @@ func newProblem(hint, format string, args ...any) *problem {
 	return &problem{what: fmt.Sprintf(format, args...), hint: hint}
 }
 
-// checkSend checks a message to a channel whose reader is known. If it finds a
-// problem, it logs one warning for each line, or fails if the loader is strict.
-func (r *run) checkSend(name string, m asgi.Message) error {
+// checkSend checks a message to a channel whose reader is known, and reports its
+// problem.
+func (r *run) checkSend(name string, m asgi.Message) ([]asgi.SendOption, error) {
 	if r.unit.loader.opts.NoCheck {
-		return nil
+		return nil, nil
 	}
-	c := r.findProblem(name, m)
+	return r.report(name, r.findProblem(name, m))
+}
+
+var reported = []asgi.SendOption{asgi.Reported}
+
+// report logs one warning for each line with a problem, or fails if the loader is
+// strict. It returns the options for sending the message.
+func (r *run) report(name string, c *problem) ([]asgi.SendOption, error) {
 	if c == nil {
-		return nil
+		return nil, nil
 	}
 	if r.unit.loader.opts.Strict && !c.possible {
-		return explain.Hintf(c.hint, "%s", c.what)
+		return nil, explain.Hintf(c.hint, "%s", c.what)
 	}
-	at := location(r.thread)
-	if r.unit.alreadyWarned(at + c.what) {
-		return nil
+	if r.unit.alreadyWarned(location(r.thread) + c.what) {
+		return reported, nil
 	}
 	text := c.what
 	if c.hint != "" {
 		text += " (" + c.hint + ")"
 	}
 	r.unit.logAt(r.thread, slog.LevelWarn, text, logkey.Channel, name)
-	return nil
+	return reported, nil
 }
 
 // alreadyWarned reports whether a warning was logged before, and records it.
@@ -142,12 +148,14 @@ func isHeaders(v any) bool {
 	return ok
 }
 
+var responseKeys = []string{asgi.KeyStatus, asgi.KeyHeaders, asgi.KeyContent, asgi.KeyMoreContent, asgi.KeyRequest, asgi.KeyAbort}
+
 // responseProblem checks a response to the request that is being handled.
 func (r *run) responseProblem(m asgi.Message) *problem {
 	if r.job.Completed() {
 		return newProblem(`add "more_content": True to every message of a response except the last`, "the response is already complete: the message will not be delivered")
 	}
-	if c := unknownKey(m, asgi.KeyStatus, asgi.KeyHeaders, asgi.KeyContent, asgi.KeyMoreContent, asgi.KeyRequest, "abort"); c != nil {
+	if c := unknownKey(m, responseKeys...); c != nil {
 		return c
 	}
 	if m.Has(asgi.KeyRequest) {
@@ -160,6 +168,13 @@ func (r *run) responseProblem(m asgi.Message) *problem {
 	case status != nil && r.job.Replied():
 		return newProblem("send a status only with the first message", "the response has already started: its status cannot be changed")
 	}
+	return responseTypes(m)
+}
+
+// responseTypes returns a problem if a part of a response has a value that is not
+// allowed.
+func responseTypes(m asgi.Message) *problem {
+	status, _ := m.Get(asgi.KeyStatus)
 	return firstProblem(
 		wrongType(m, asgi.KeyStatus, "an int", isInt),
 		statusRange(status),
