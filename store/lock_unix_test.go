@@ -61,7 +61,12 @@ func TestAStoreMustBeARegularFile(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	loop := filepath.Join(dir, "loop")
+	if err := os.Symlink("loop", loop); err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]string{
+		loop:                "too many levels of symbolic links; pass the path of a file with --store",
 		pipe:                "it is a named pipe, not a regular file; pass the path of a file with --store",
 		filepath.Clean(dir): "it is a folder, not a regular file; pass the path of a file with --store",
 		"/dev/zero":         "it is a device, not a regular file; pass the path of a file with --store",

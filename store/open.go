@@ -35,8 +35,16 @@ func open(path string, o Options, wrap func(disk) disk) (*Store, error) {
 	if err := checkLinks(path); err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(path); err == nil && userfile.Check(info) != nil {
-		return nil, fmt.Errorf("open store %s: %w; pass the path of a file with --store", path, userfile.Check(info))
+	info, err := os.Stat(path)
+	if err == nil {
+		err = userfile.Check(info)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		var failed *fs.PathError
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return nil, fmt.Errorf("open store %s: %w; pass the path of a file with --store", path, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("create the folder of the store: %w", err)

@@ -95,6 +95,9 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 	if controlListener != nil {
 		defer controlListener.Close()
 	}
+	if sameFile(o.AccessLog, s.dataFile) {
+		return fmt.Errorf("%s is the file of both --store and --access-log; choose two files", s.dataFile)
+	}
 	access, accessLog, err := openAccessLog(o.AccessLog, s.log, stdout)
 	if err != nil {
 		return err
@@ -138,6 +141,8 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 func CheckFile(app string) error {
 	info, err := os.Stat(app)
 	switch {
+	case app == "":
+		return errors.New("the name of the application's file is empty; write it like asgibox run app.star")
 	case errors.Is(err, os.ErrNotExist) && isLink(app):
 		return fmt.Errorf("%s is a link to a file that does not exist", app)
 	case errors.Is(err, os.ErrNotExist):
@@ -180,6 +185,15 @@ func (s *server) openStore() (err error) {
 	o.Reserved = filepath.Base(s.dataFile) == dataFileName && filepath.Base(filepath.Dir(s.dataFile)) == dataFolderName
 	s.store, err = store.Open(s.dataFile, o)
 	return err
+}
+
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }
 
 // layer returns the store, behind a chaos layer if there are rules or the

@@ -13,6 +13,13 @@ import (
 
 func TestMissingApplicationIsAnErrorOfOneLine(t *testing.T) {
 	expectText(t, mustFail(t, "run", "nothere.star"), "nothere.star: there is no such file")
+	expectText(t, mustFail(t, "run", ""), "the name of the application's file is empty")
+}
+
+func TestTheAccessLogIsNotTheStore(t *testing.T) {
+	app := writeApp(t, helloApp)
+	file := filepath.Join(filepath.Dir(app), "both")
+	expectText(t, mustFail(t, "run", app, "--store", file, "--access-log", file), "is the file of both --store and --access-log")
 }
 
 func TestUnreadableApplicationIsAnErrorOfOneLine(t *testing.T) {
