@@ -158,7 +158,26 @@ func (c *client) report(response any, format string, args ...any) error {
 }
 
 func (c *client) print(v any) error {
-	return json.NewEncoder(c.out).Encode(v)
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return c.printLine(line)
+}
+
+// printLine prints a line of JSON. It escapes the control characters that JSON may
+// contain, so that they do not reach the terminal.
+func (c *client) printLine(line []byte) error {
+	var out strings.Builder
+	for _, r := range string(line) {
+		if r >= 0x7f && r < 0xa0 {
+			fmt.Fprintf(&out, `\u%04x`, r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	_, err := fmt.Fprintln(c.out, out.String())
+	return err
 }
 
 // table prints a heading and rows in columns.

@@ -89,9 +89,7 @@ already assigned to the command is printed.`,
 }
 
 func (c *client) printDelivery(d asgi.Delivery) error {
-	line := codec.AppendFieldsJSON(nil, asgi.Fields{{Key: "channel", Value: d.Channel}, {Key: "message", Value: d.Message.Dict}})
-	_, err := fmt.Fprintf(c.out, "%s\n", line)
-	return err
+	return c.printLine(codec.AppendFieldsJSON(nil, asgi.Fields{{Key: "channel", Value: d.Channel}, {Key: "message", Value: d.Message.Dict}}))
 }
 
 func newFlush() *cobra.Command {

@@ -31,8 +31,7 @@ for in the whole message.`,
 		}
 		return c.Lines(c.ctx, "/api/tail", query, nil, func(line []byte) error {
 			if c.json {
-				_, err := fmt.Fprintf(c.out, "%s\n", line)
-				return err
+				return c.printLine(line)
 			}
 			var m api.Message
 			if err := json.Unmarshal(line, &m); err != nil {

@@ -16,6 +16,10 @@ func TestSendAndReceiveCommands(t *testing.T) {
 	if out := p.mustCommand("receive", "jobs", "other"); !strings.Contains(out, "from stdin") {
 		t.Errorf("received %s", out)
 	}
+	p.mustCommand("send", "jobs", `{"text": "\u001b\u009b\u007fé"}`)
+	if out := p.mustCommand("receive", "jobs"); out != `{"channel":"jobs","message":{"text":"\u001b\u009b\u007fé"}}`+"\n" {
+		t.Errorf("control characters: received %q", out)
+	}
 	if status, out := p.command("send", "a b", "{}"); status != 1 || !strings.Contains(out, `invalid name "a b"`) {
 		t.Errorf("a bad name: %d %s", status, out)
 	}
