@@ -21,7 +21,7 @@ func TestSocketThatViolatesTheProtocolEndsAtOnce(t *testing.T) {
 		code   int
 		reason string // "" means any
 	}{
-		{"an illegal close code", closeFrame(999, ""), 1002, ""},
+		{"an illegal close code", closeFrame(999, ""), 1002, "\x03\xea"},
 		{"an unknown opcode", frame{0x83, "a"}, 1002, ""},
 		{"text that is not UTF-8", text("\xff"), 1007, "text that is not UTF-8"},
 		{"a message that is too long", text(strings.Repeat("x", 1001)), 1009, "message too large"},

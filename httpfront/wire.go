@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,9 +123,13 @@ func (w *wire) gatheredUnlock() error {
 	return w.flushUnlock()
 }
 
+// badCloseReason begins the reason that the WebSocket library gives if the code of
+// a client's close frame is not allowed.
+const badCloseReason = "received invalid close payload: "
+
 // startFrameLocked parses the start of a frame and returns the bytes to write.
 // If a close frame repeats a reason that is not UTF-8, it returns a close frame
-// with code 1007.
+// with code 1007. It drops the library's own reason.
 func (w *wire) startFrameLocked(p []byte) []byte {
 	if len(p) < 2 {
 		return p
@@ -142,6 +147,9 @@ func (w *wire) startFrameLocked(p []byte) []byte {
 		if !utf8.Valid(p[4:]) {
 			w.code = asgi.CloseInvalidText
 			return []byte{0x80 | opClose, 2, asgi.CloseInvalidText >> 8, asgi.CloseInvalidText & 0xff}
+		}
+		if strings.HasPrefix(string(p[4:]), badCloseReason) {
+			return []byte{0x80 | opClose, 2, p[2], p[3]}
 		}
 	}
 	return p
