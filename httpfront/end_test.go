@@ -273,6 +273,49 @@ func TestMailboxIsBounded(t *testing.T) {
 	}
 }
 
+// TestFullMailboxHasRoomForTheEnd checks that a failed handler ends its connection
+// although the client has not read all earlier messages.
+func TestFullMailboxHasRoomForTheEnd(t *testing.T) {
+	sendAll := func(t *testing.T, send func(msg) error, piece, last msg) {
+		for send(piece) == nil {
+			synctest.Wait()
+		}
+		for range 2 { // the second time, the connection is gone, which is no error for this sender
+			if err := send(last); err != nil {
+				t.Errorf("the last message: %v", err)
+			}
+		}
+	}
+	t.Run("response", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newMemServer(t, Options{})
+			c := s.dial()
+			c.get("/")
+			m := s.next("http.request")
+			s.reply(m, msg{"status": 200, "more_content": true})
+			send := func(kv msg) error { return s.send(m, kv) }
+			sendAll(t, send, msg{"content": "x", "more_content": true}, msg{"status": 500, "content": "failed", "abort": true})
+			if a := c.response(); len(a.body) < mailboxMessages-1 || a.err == nil {
+				t.Errorf("%d bytes came, %v", len(a.body), a.err)
+			}
+		})
+	})
+	t.Run("WebSocket", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newMemServer(t, Options{})
+			c, app := s.open()
+			sendAll(t, app.send, msg{"text": "x"}, msg{"close": 1011, "reason": "failed"})
+			f, err := c.frame()
+			for err == nil && f.first&0xf == opText {
+				f, err = c.frame()
+			}
+			if want := closeFrame(1011, "failed"); f != want {
+				t.Errorf("after the text came %v, %v; want %v", f, err, want)
+			}
+		})
+	})
+}
+
 // TestAllMailboxesTogetherAreBounded checks the limit of 256 MiB, beyond which
 // each mailbox still accepts small messages.
 func TestAllMailboxesTogetherAreBounded(t *testing.T) {

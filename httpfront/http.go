@@ -270,6 +270,11 @@ func (x *exchange) signal() {
 // the layer.
 func (x *exchange) full() {}
 
+func (x *exchange) ends(m asgi.Message) bool {
+	p, bad := parseReply(m, false)
+	return bad == nil && p.abort
+}
+
 // end removes the exchange, sends http.disconnect and writes the access log.
 func (x *exchange) end(sent bool, dropped int) {
 	x.s.unregister(x.channel)

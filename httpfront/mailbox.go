@@ -43,8 +43,9 @@ type mailbox struct {
 // An owner is the connection of a mailbox. The mailbox calls it with its lock
 // held, so it must not block or call the mailbox.
 type owner interface {
-	wake() // wake or start a consumer
-	full() // a message was refused
+	wake()                  // wake or start a consumer
+	full()                  // there was no room for a message
+	ends(asgi.Message) bool // whether a message ends the connection
 }
 
 // An entry is a message that waits for its barrier and its turn, or the ending
@@ -69,7 +70,8 @@ func (e *entry) problemLevel() slog.Level {
 }
 
 // put adds a message on the sender's goroutine. It returns nil,
-// [asgi.ErrChannelFull] or [asgi.ErrGone].
+// [asgi.ErrChannelFull] or [asgi.ErrGone]. There is always room for a message of
+// at most minBytes that ends the connection; it is the last one then.
 func (b *mailbox) put(d asgi.Delivery) error {
 	size := d.Message.Footprint()
 	b.mu.Lock()
@@ -82,7 +84,12 @@ func (b *mailbox) put(d asgi.Delivery) error {
 	}
 	if err := b.reserveLocked(d.Channel, size); err != nil {
 		b.owner.full()
-		return err
+		if size > minBytes || !b.owner.ends(d.Message) {
+			return err
+		}
+		b.sealed = true
+		b.bytes += size
+		b.total.Add(int64(size))
 	}
 	b.putLocked(entry{message: d.Message, shared: d.Shared, barrier: d.Barrier, size: size, reported: d.Reported})
 	return nil

@@ -13,6 +13,8 @@ type noOwner struct{}
 func (noOwner) wake() {}
 func (noOwner) full() {}
 
+func (noOwner) ends(asgi.Message) bool { return false }
+
 func TestMailboxThatIsNeverEmptyDoesNotGrow(t *testing.T) {
 	b := mailbox{owner: noOwner{}, total: new(atomic.Int64)}
 	put := func(i int) {

@@ -132,6 +132,12 @@ func (c *socket) end(e ending) {
 	}
 }
 
+// ends reports whether a message closes the socket.
+func (c *socket) ends(m asgi.Message) bool {
+	p, bad := parseSocketReply(m, !c.open.Load())
+	return bad == nil && p.close != 0
+}
+
 // full closes the socket if its client does not read. The mailbox calls it,
 // with its lock held, when it refuses a message.
 func (c *socket) full() {
