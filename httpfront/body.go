@@ -261,11 +261,7 @@ func (u *upload) sendClosed(err error) {
 
 // send sends one piece. If the channel is full, it waits for the reader.
 func (u *upload) send(ctx context.Context, content []byte, more, closed bool) error {
-	m, err := asgi.NewMessage(
-		asgi.Field{Key: asgi.KeyContent, Value: asgi.Bytes(content)},
-		asgi.Field{Key: asgi.KeyMoreContent, Value: more},
-		asgi.Field{Key: asgi.KeyClosed, Value: closed},
-	)
+	m, err := pieceMessage(content, more, closed)
 	if err == nil {
 		err = u.x.s.sendWhenRoom(ctx, u.x.s.cause(), forever, u.channel, m)
 	}
@@ -275,6 +271,14 @@ func (u *upload) send(ctx context.Context, content []byte, more, closed bool) er
 		u.x.s.log.Error("a piece of a request body could not be sent", logkey.Channel, u.channel, logkey.Error, err)
 	}
 	return err
+}
+
+func pieceMessage(content []byte, more, closed bool) (asgi.Message, error) {
+	return asgi.NewMessage(
+		asgi.Field{Key: asgi.KeyContent, Value: asgi.Bytes(content)},
+		asgi.Field{Key: asgi.KeyMoreContent, Value: more},
+		asgi.Field{Key: asgi.KeyClosed, Value: closed},
+	)
 }
 
 // uploadFailed returns a channel that receives an error that the client caused

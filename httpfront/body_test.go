@@ -151,6 +151,38 @@ func TestLostUploadIsClosed(t *testing.T) {
 	})
 }
 
+// TestUnreadBodiesAreBounded checks that only the last requests keep the pieces of
+// their bodies that no handler has read, and that the reader of an earlier one gets
+// the end.
+func TestUnreadBodiesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		var requests []asgi.Message
+		for i := range maxKeptBodies + 2 {
+			c := s.dial()
+			c.post("Content-Length: 700000")
+			io.WriteString(c.Conn, strings.Repeat("x", 700_000))
+			m := s.next("http.request")
+			requests = append(requests, m)
+			synctest.Wait()
+			if i == 0 { // its pieces are read
+				s.pieces(m)
+			}
+			s.reply(m, msg{"status": 404})
+			c.response().check(t, 404)
+			synctest.Wait()
+		}
+		for i, want := range []int{0, 1, 3} {
+			if n := s.layer.waiting(requests[i].Text("body_channel")); n != want {
+				t.Errorf("request %d keeps %d pieces, want %d", i, n, want)
+			}
+		}
+		if body, closed := s.pieces(requests[1]); !closed {
+			t.Errorf("the reader of a dropped body got %d bytes and no end", len(body))
+		}
+	})
+}
+
 // TestBodyLostBeforeTheRequestIsNoRequest checks that nothing is sent to the
 // application.
 func TestBodyLostBeforeTheRequestIsNoRequest(t *testing.T) {

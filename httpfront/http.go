@@ -284,6 +284,7 @@ func (x *exchange) end(sent bool, dropped int) {
 	x.s.putWakeup(x.wakeup) // a closed mailbox does not wake its owner
 	if x.upload != nil {
 		x.upload.stop()
+		x.s.keepBody(x.upload.channel)
 	}
 	if x.arrival != nil {
 		x.arrival.end()

@@ -40,6 +40,7 @@ type Server struct {
 	unbind func()
 	bytes  atomic.Int64 // in all mailboxes
 	budget *budget
+	kept   keptBodies
 	dates  http1.Dates
 
 	// The pools belong to a server because their contents belong to a synctest bubble.
