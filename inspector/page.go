@@ -10,9 +10,10 @@ import (
 var pageFiles embed.FS
 
 // pagePolicy permits the page only to load its own files and to connect to this
-// server and to the application's WebSockets.
+// server and to the application's WebSockets. Pages of the same server may embed
+// it, as the tour does.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
 // page returns the handler of the embedded files.
 func page() http.Handler {

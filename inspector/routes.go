@@ -218,7 +218,7 @@ func secure(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		if !strings.HasPrefix(r.URL.Path, "/layer/") { // frequent calls that return no pages
-			h.Set("X-Frame-Options", "DENY")
+			h.Set("X-Frame-Options", "SAMEORIGIN")
 			h.Set("Referrer-Policy", "no-referrer")
 			h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		}

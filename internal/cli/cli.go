@@ -61,7 +61,7 @@ application while sockets stay open.`),
 	}
 	root.SetVersionTemplate("asgibox {{.Version}}\n")
 	root.SetFlagErrorFunc(command.ExplainFlag)
-	root.AddCommand(newRun(), newWorker(), newCheck(), newRoutes(), newTest(), bench.New(), newNew(), newConsole(), newMan(), newVersion())
+	root.AddCommand(newRun(), newDemo(), newDemoServer(), newWorker(), newCheck(), newRoutes(), newTest(), bench.New(), newNew(), newConsole(), newMan(), newVersion())
 	root.AddCommand(client.Commands()...)
 	explainArguments(root)
 	return root

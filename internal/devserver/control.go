@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 
-	"asgibox/asgi"
 	"asgibox/asgi/remote"
 	"asgibox/inspector"
 	"asgibox/internal/command"
@@ -16,9 +15,9 @@ import (
 // it is taken, a free port is used: the banner and the data folder name it.
 const defaultControl = "127.0.0.1:8001"
 
-// listenControl opens the listener of the control server. It returns nil if
+// ListenControl opens the listener of the control server. It returns nil if
 // there must be none.
-func listenControl(address string) (net.Listener, error) {
+func ListenControl(address string) (net.Listener, error) {
 	switch address {
 	case ControlOff:
 		return nil, nil
@@ -52,19 +51,25 @@ func listenOrFree(address string) (net.Listener, error) {
 // control is the control server: the inspector and the layer over HTTP.
 type control struct {
 	*inspector.Server
-	listener net.Listener
+	listener net.Listener // nil if it is mounted
 	remote   *remote.Handler
 	token    string // empty if only this machine can reach the server
 }
 
-// buildControl makes the control server.
-func (s *server) buildControl(layer asgi.Layer, l net.Listener) (err error) {
-	c := &control{listener: l, remote: remote.NewHandler(layer, remote.Options{Version: command.Version(), Log: s.log})}
-	if !guard.Loopback(l.Addr()) {
-		c.token = guard.NewToken()
+// controlToken returns a token for a control server that other machines can
+// reach, and "" for another one.
+func controlToken(l net.Listener) string {
+	if guard.Loopback(l.Addr()) {
+		return ""
 	}
+	return guard.NewToken()
+}
+
+// buildControl makes the control server.
+func (s *server) buildControl(l net.Listener, token string) (err error) {
+	c := &control{listener: l, token: token, remote: remote.NewHandler(s.layer, remote.Options{Version: command.Version(), Log: s.log})}
 	o := inspector.Options{
-		Layer: layer, Store: s.store.Debug(), Front: frontView{s.front}, Remote: c.remote,
+		Layer: s.layer, Store: s.store.Debug(), Front: frontView{s.front}, Remote: c.remote,
 		App: firstHTTP(s.urls), Token: c.token, Version: command.Version(), Log: s.log,
 	}
 	if g := s.generations; g != nil {

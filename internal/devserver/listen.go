@@ -12,9 +12,9 @@ import (
 	"asgibox/httpfront"
 )
 
-// open opens the listeners of the protocol server. It runs before anything else
+// Open opens the listeners of the protocol server. It runs before anything else
 // is started, so that a taken port is one clear error.
-func (o *Listen) open() (listeners []net.Listener, err error) {
+func (o *Listen) Open() (listeners []net.Listener, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(listeners)
@@ -117,6 +117,12 @@ func urls(listeners []net.Listener, secure bool) []string {
 		}
 	}
 	return all
+}
+
+// BrowserURL returns the address of a TCP listener without TLS, as a URL for a
+// browser on this machine and without a slash at its end.
+func BrowserURL(l net.Listener) string {
+	return strings.TrimSuffix(browserURL("http", l.Addr().(*net.TCPAddr)), "/")
 }
 
 func browserURL(scheme string, addr *net.TCPAddr) string {

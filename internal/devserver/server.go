@@ -40,6 +40,7 @@ type server struct {
 
 	store       *store.Store
 	chaos       *chaos.Layer // nil without --chaos and without a control server
+	layer       asgi.Layer   // the store, or the chaos layer before it
 	front       *httpfront.Server
 	packets     net.PacketConn          // nil without --udp
 	udp         *udp.Server             // nil without --udp
@@ -73,7 +74,7 @@ func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) e
 // open opens the listeners and serves until the end.
 func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	o := &s.options
-	listeners, err := o.Listen.open()
+	listeners, err := o.Listen.Open()
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 	if front.TLS, err = s.tlsConfig(); err != nil {
 		return err
 	}
-	controlListener, err := listenControl(o.Control)
+	controlListener, err := ListenControl(o.Control)
 	if err != nil {
 		return err
 	}
@@ -105,27 +106,13 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 	defer accessLog.Close()
 	s.urls = urls(listeners, front.TLS != nil)
 	s.keyboard = keyboard(o, stdin, s.stderr)
-
-	layer := s.layer(controlListener != nil)
-	front.Log, front.Access = s.log, s.visited(access)
-	if s.front, err = httpfront.New(layer, front); err != nil {
+	front.Access = access
+	written := append(outputFiles(stdout, s.stderr), o.AccessLog, o.Listen.Unix)
+	if err := s.build(front, written, controlListener != nil); err != nil {
 		return err
 	}
-	if s.packets != nil {
-		s.udp = udp.New(layer, udp.Options{Log: s.log})
-	}
-	if !o.NoWorkers {
-		written := append(outputFiles(stdout, s.stderr), s.dataFile, o.AccessLog, o.Listen.Unix)
-		events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled}
-		if s.user != nil {
-			events.first = s.user.loaded
-		}
-		if s.generations, err = newGenerations(s.app, o, layer, s.log, written, events); err != nil {
-			return err
-		}
-	}
 	if controlListener != nil {
-		if err := s.buildControl(layer, controlListener); err != nil {
+		if err := s.buildControl(controlListener, controlToken(controlListener)); err != nil {
 			return err
 		}
 		if err := s.store.Announce(s.control.Load().url()); err != nil {
@@ -134,6 +121,28 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 	}
 	s.banner()
 	return s.run(ctx, listeners)
+}
+
+// build makes the parts between the listeners: the layer, the protocol server
+// and the workers. The files in written are not watched.
+func (s *server) build(front httpfront.Options, written []string, inspected bool) (err error) {
+	s.layer = s.openLayer(inspected)
+	front.Log, front.Access = s.log, s.visited(front.Access)
+	if s.front, err = httpfront.New(s.layer, front); err != nil {
+		return err
+	}
+	if s.packets != nil {
+		s.udp = udp.New(s.layer, udp.Options{Log: s.log})
+	}
+	if s.options.NoWorkers {
+		return nil
+	}
+	events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled}
+	if s.user != nil {
+		events.first = s.user.loaded
+	}
+	s.generations, err = newGenerations(s.app, &s.options, s.layer, s.log, append(written, s.dataFile), events)
+	return err
 }
 
 // CheckFile returns an error for an application file that no reload could make
@@ -196,9 +205,9 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(first, second)
 }
 
-// layer returns the store, behind a chaos layer if there are rules or the
+// openLayer returns the store, behind a chaos layer if there are rules or the
 // inspector may add some.
-func (s *server) layer(inspected bool) asgi.Layer {
+func (s *server) openLayer(inspected bool) asgi.Layer {
 	if len(s.options.Chaos) == 0 && !inspected {
 		return s.store
 	}
@@ -232,17 +241,19 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 	if s.udp != nil {
 		tasks.Go(func() error { return s.udp.Serve(receiving, s.packets) })
 	}
-	tasks.Go(func() error {
-		err := s.front.Serve(unstopped, listeners...)
-		if errors.Is(err, http.ErrServerClosed) && ctx.Err() != nil {
-			return nil // stopped before it had started
-		}
-		return err
-	})
+	if len(listeners) > 0 {
+		tasks.Go(func() error {
+			err := s.front.Serve(unstopped, listeners...)
+			if errors.Is(err, http.ErrServerClosed) && ctx.Err() != nil {
+				return nil // stopped before it had started
+			}
+			return err
+		})
+	}
 	if s.generations != nil {
 		s.generations.start(tasks, watching)
 	}
-	if c := s.control.Load(); c != nil {
+	if c := s.control.Load(); c != nil && c.listener != nil {
 		tasks.Go(func() error { return c.Serve(unstopped, c.listener) })
 	}
 	if s.keyboard != nil {

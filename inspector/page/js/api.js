@@ -4,13 +4,13 @@ import { parse } from "./exact.js";
 
 export async function get(path, params) {
   const query = params ? "?" + new URLSearchParams(params) : "";
-  return read(await request("/api/" + path + query));
+  return read(await request("api/" + path + query));
 }
 
 // getExact is get, but keeps numbers and the order of keys.
 export async function getExact(path, params) {
   const query = new URLSearchParams(params);
-  return read(await request("/api/" + path + "?" + query), parse);
+  return read(await request("api/" + path + "?" + query), parse);
 }
 
 // parseFrame parses a frame. It keeps numbers and the order of keys only in
@@ -18,7 +18,7 @@ export async function getExact(path, params) {
 const parseFrame = (text) => (text.includes('"waiting":[{') ? parse : JSON.parse)(text);
 
 export async function post(path, body) {
-  return read(await request("/api/" + path, {
+  return read(await request("api/" + path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: typeof body === "string" ? body : JSON.stringify(body || {}),
@@ -85,7 +85,7 @@ export class Live {
     this.source?.close();
     clearTimeout(this.timer);
     if (document.hidden || !this.params) return this.onstate("hidden");
-    const url = "/api/live?" + new URLSearchParams(this.params);
+    const url = "api/live?" + new URLSearchParams(this.params);
     const source = new EventSource(url);
     this.source = source;
     let first = true;

@@ -23,6 +23,7 @@ const titles = {
 
 const shell = {
   status: {},
+  embedded: window !== window.top, // in a page that shows only the parts in motion
   app: () => shell.status.app || "",
   go(view, params) {
     location.hash = "#/" + view + (params ? "?" + new URLSearchParams(params) : "");
@@ -168,6 +169,8 @@ function theme(next) {
 }
 
 theme();
+window.addEventListener("storage", (e) => e.key === "theme" && theme()); // changed in another page of the origin
+document.documentElement.classList.toggle("embedded", shell.embedded);
 $("#nav").append(...Object.keys(views).map((name, i) =>
   h("a", { href: "#/" + name, "data-view": name, title: `Key ${i + 1}` }, titles[name])));
 $("#bar").append(bar.live, bar.rate, bar.waiting, bar.sockets, bar.busy, bar.generation,

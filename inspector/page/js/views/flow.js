@@ -58,7 +58,8 @@ export function flow(shell) {
     for (const c of charts) c.add(f.points);
     const s = shell.status;
     drawText(s);
-    pipes.draw(f.channels || []);
+    // A page that embeds Flow has few channels; those without messages are left out.
+    pipes.draw((f.channels || []).filter((c) => !shell.embedded || c.sent || c.depth));
     if (f.waiting) pipes.drawer.waiting(f.waiting);
     cells.draw(f.workers || [], f.did || [], s);
     fans.draw(f.groups || [], s.groups);
@@ -88,6 +89,7 @@ export function flow(shell) {
     if (invitation.hidden !== quiet) return;
     invitation.hidden = !quiet;
     if (!quiet) return;
+    if (shell.embedded) return setText(invitation, "No messages yet. The buttons of the page send some.");
     invitation.replaceChildren(h("strong", {}, "No messages yet."), " ",
       ...(/^https?:/.test(s.app) ? [h("a", { href: s.app, target: "_blank", rel: "noreferrer" }, "Open the application"), ", or use "] : ["Use "]),
       h("a", { href: "#/play" }, "Play"), ": its sockets and requests appear here.");

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"asgibox/internal/command"
+	"asgibox/internal/demo"
+	"asgibox/internal/devserver"
+	"asgibox/internal/flagvalue"
+)
+
+// demoServer is the hidden command that demo starts.
+const demoServer = "demo-server"
+
+// newDemo returns the command that serves the tour.
+func newDemo() *cobra.Command {
+	o := demo.Options{Listen: devserver.DefaultOptions().Listen, Version: command.Version()}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Serve a guided tour with live examples",
+		Long: strings.TrimSpace(`
+Serve a guided tour of the architecture for a browser. Each page has a small
+application in an editor, buttons that use it, and the messages that result. No
+files are needed; edits are kept until the tour ends. The inspector of each page
+is on the address of the control server.
+
+By default only this machine can reach the tour. On another address, edits and
+the button that kills the server are refused, unless --allow-edit is given; then
+they need the token in the address that the tour prints.`),
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			program, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			o.Command = []string{program, demoServer}
+			return demo.Run(cmd.Context(), o, cmd.ErrOrStderr())
+		},
+	}
+	addresses, output := command.NewGroup("Addresses"), command.NewGroup("Output")
+	addresses.VarP(flagvalue.List[string]{To: &o.Listen.Binds, Parse: parseBind, Kind: "address"}, "bind", "b", "address to listen on; may be repeated (default 127.0.0.1)")
+	addresses.VarP(flagvalue.Number{To: &o.Listen.Port, Max: 65535}, "port", "p", "port to listen on; 0 picks a free one")
+	addresses.StringVar(&o.Control, "control", "", `address of the control server, for the inspectors and the commands, or "off" (default 127.0.0.1:8001, or a free port if that is taken)`)
+	addresses.BoolVar(&o.AllowEdit, "allow-edit", false, "permit edits on an address that other machines can reach")
+	output.BoolVarP(&o.Verbose, "verbose", "v", false, "log each request and each reload")
+	command.AddFlags(cmd, addresses, output)
+	return cmd
+}
+
+// newDemoServer returns the command that demo starts.
+func newDemoServer() *cobra.Command {
+	return &cobra.Command{
+		Use: demoServer, Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return demo.Serve(cmd.Context(), runOptions, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+}
+
+// runOptions returns the options of run for its flags.
+func runOptions(given []string) (devserver.Options, error) {
+	f, cmd := newFlags(), &cobra.Command{}
+	command.AddFlags(cmd, f.all()...)
+	if err := cmd.ParseFlags(given); err != nil {
+		return devserver.Options{}, err
+	}
+	return f.finished(cmd)
+}
