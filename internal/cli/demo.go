@@ -9,7 +9,6 @@ import (
 	"asgibox/internal/command"
 	"asgibox/internal/demo"
 	"asgibox/internal/devserver"
-	"asgibox/internal/flagvalue"
 )
 
 // demoServer is the hidden command that demo starts.
@@ -27,9 +26,10 @@ application in an editor, buttons that use it, and the messages that result. No
 files are needed; edits are kept until the tour ends. The inspector of each page
 is on the address of the control server.
 
-By default only this machine can reach the tour. On another address, edits and
-the button that kills the server are refused, unless --allow-edit is given; then
-they need the token in the address that the tour prints.`),
+By default only this machine can reach the tour. On another address, its
+applications and inspectors need the token in the address that the tour prints.
+Edits and the button that kills the server are refused there, unless --allow-edit
+is given.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			program, err := os.Executable()
@@ -41,8 +41,7 @@ they need the token in the address that the tour prints.`),
 		},
 	}
 	addresses, output := command.NewGroup("Addresses"), command.NewGroup("Output")
-	addresses.VarP(flagvalue.List[string]{To: &o.Listen.Binds, Parse: parseBind, Kind: "address"}, "bind", "b", "address to listen on; may be repeated (default 127.0.0.1)")
-	addresses.VarP(flagvalue.Number{To: &o.Listen.Port, Max: 65535}, "port", "p", "port to listen on; 0 picks a free one")
+	listen(addresses, &o.Listen)
 	addresses.StringVar(&o.Control, "control", "", `address of the control server, for the inspectors and the commands, or "off" (default 127.0.0.1:8001, or a free port if that is taken)`)
 	addresses.BoolVar(&o.AllowEdit, "allow-edit", false, "permit edits on an address that other machines can reach")
 	output.BoolVarP(&o.Verbose, "verbose", "v", false, "log each request and each reload")

@@ -40,8 +40,7 @@ func (f *flags) all() []command.FlagGroup {
 
 func (f *flags) addresses() command.FlagGroup {
 	g, o := command.NewGroup("Addresses"), &f.options
-	g.VarP(flagvalue.List[string]{To: &o.Listen.Binds, Parse: parseBind, Kind: "address"}, "bind", "b", "address to listen on; may be repeated (default 127.0.0.1)")
-	g.VarP(flagvalue.Number{To: &o.Listen.Port, Max: 65535}, "port", "p", "port to listen on; 0 picks a free one")
+	listen(g, &o.Listen)
 	g.StringVarP(&o.Listen.Unix, "unix-socket", "u", "", "path of a Unix socket to listen on")
 	g.Var(flagvalue.Number{To: &o.Listen.FD, Max: maxFD}, "fd", "inherited file descriptor to listen on")
 	g.StringVar(&o.Listen.UDP, "udp", "", "address to receive datagrams on, like 127.0.0.1:9000 or, on all interfaces, 0.0.0.0:9000")
@@ -53,6 +52,12 @@ func (f *flags) addresses() command.FlagGroup {
 	g.StringVar(&o.Front.RootPath, "root-path", "", "root_path of every message, as in a URL, like /app")
 	g.BoolVar(&o.Front.ProxyHeaders, "proxy-headers", false, "trust the headers X-Forwarded-* and Daphne-Root-Path; use it only behind a proxy")
 	return g
+}
+
+// listen adds the flags for TCP addresses.
+func listen(g command.FlagGroup, to *devserver.Listen) {
+	g.VarP(flagvalue.List[string]{To: &to.Binds, Parse: parseBind, Kind: "address"}, "bind", "b", "address to listen on; may be repeated (default 127.0.0.1)")
+	g.VarP(flagvalue.Number{To: &to.Port, Max: 65535}, "port", "p", "port to listen on; 0 picks a free one")
 }
 
 func (f *flags) layer() command.FlagGroup {

@@ -148,8 +148,23 @@ func (t *tour) inspectorURL(p *page) string {
 	return t.config.Inspector + "/" + p.Name
 }
 
-// application serves the application of a page.
+// application serves the application of a page. Its responses have the origin of
+// the tour, so a page of another site must not choose what they contain. The
+// protocol server itself checks the origin of WebSockets.
 func (t *tour) application(p *page) http.Handler {
+	open := t.front(p)
+	guarded := t.guarded(open)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" { // a header that scripts cannot set
+			open.ServeHTTP(w, r)
+		} else {
+			guarded.ServeHTTP(w, r)
+		}
+	})
+}
+
+// front passes requests to the protocol server of a page.
+func (t *tour) front(p *page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m, err := t.stacks.of(p)
 		if err != nil {

@@ -65,6 +65,18 @@ func TestEditsAreGuarded(t *testing.T) {
 	}
 }
 
+func TestApplicationsRefuseOtherSites(t *testing.T) {
+	tour := newTestTour(t, config{})
+	for _, headers := range [][]string{
+		{"Origin", "http://evil.example"},
+		{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"},
+	} {
+		if w := call(tour, "POST", "http://127.0.0.1:8000/app/streaming/tell", "<script>", headers...); w.Code != http.StatusForbidden {
+			t.Errorf("%q: %d %s", headers, w.Code, w.Body)
+		}
+	}
+}
+
 func TestAPublicTourIsReadOnly(t *testing.T) {
 	tour := newTestTour(t, config{Token: "secret", ReadOnly: true})
 	for _, path := range edits {
@@ -81,7 +93,7 @@ func TestAPublicTourIsReadOnly(t *testing.T) {
 
 func TestAPublicTourNeedsItsToken(t *testing.T) {
 	tour := newTestTour(t, config{Token: "secret"})
-	for _, path := range append(edits, "/inspector/groups/api/flush") {
+	for _, path := range append(edits, "/inspector/groups/api/flush", "/app/groups/shout") {
 		if w := call(tour, "POST", "http://tour.example"+path, ""); w.Code != http.StatusUnauthorized {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
