@@ -52,6 +52,8 @@ func TestAddressesOfClients(t *testing.T) {
 	for address, want := range map[string]Client{
 		"127.0.0.1:8001":                 {Base: "http://127.0.0.1:8001", Token: "t"},
 		"http://box:8001/":               {Base: "http://box:8001", Token: "t"},
+		"127.0.0.1:8001/groups":          {Base: "http://127.0.0.1:8001/groups", Token: "t"},
+		"http://box:8001/a/b/?token=s":   {Base: "http://box:8001/a/b", Token: "s"},
 		"https://box:8001/?token=secret": {Base: "https://box:8001", Token: "secret"},
 	} {
 		if c, err := NewClient(address, "t"); err != nil || *c != want {

@@ -24,7 +24,8 @@ type Client struct {
 }
 
 // NewClient returns a client for an address like 127.0.0.1:8001 or
-// http://host:8001/?token=x. A token in the address has priority.
+// http://host:8001/?token=x. A token in the address has priority. The address may
+// have a path, as the inspectors of the tour have.
 func NewClient(address, token string) (*Client, error) {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
@@ -33,7 +34,7 @@ func NewClient(address, token string) (*Client, error) {
 	if err != nil || u.Host == "" {
 		return nil, errors.New("want an address like 127.0.0.1:8001")
 	}
-	return &Client{Base: u.Scheme + "://" + u.Host, Token: cmp.Or(u.Query().Get("token"), token)}, nil
+	return &Client{Base: u.Scheme + "://" + u.Host + strings.TrimRight(u.Path, "/"), Token: cmp.Or(u.Query().Get("token"), token)}, nil
 }
 
 // Get makes a request and decodes the response into v.

@@ -23,8 +23,9 @@ func newDemo() *cobra.Command {
 		Long: strings.TrimSpace(`
 Serve a guided tour of the architecture for a browser. Each page has a small
 application in an editor, buttons that use it, and the messages that result. No
-files are needed; edits are kept until the tour ends. The inspector of each page
-is on the address of the control server.
+files are needed; edits are kept until the tour ends. Each page has an inspector
+on the control server, at an address like 127.0.0.1:8001/groups. Commands for a
+running server take this address as --control.
 
 By default only this machine can reach the tour. On another address, its
 applications and inspectors need the token in the address that the tour prints.

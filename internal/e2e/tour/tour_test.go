@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // TestTour drives every page of the tour in a browser.
@@ -60,6 +61,43 @@ func TestTour(t *testing.T) {
 		t.Errorf("there is a page after the last: %s", address)
 	}
 	b.shows("body", "15 of 15 done")
+}
+
+// TestTheTourWorksByKeyboard edits, saves, uses a button and turns the page
+// without a mouse.
+func TestTheTourWorksByKeyboard(t *testing.T) {
+	b := openBrowser(t)
+	p := startTour(t)
+	b.do(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(p.url+"/"))
+	b.until(`"ready" in document.documentElement.dataset`)
+	b.tabTo(`.cm-content`)
+	b.do(chromedp.KeyEvent(kb.End), chromedp.KeyEvent("  # typed"), chromedp.KeyEvent("s", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	b.shows("#saved", "Generation 2 is live")
+	if source, err := get(p.url + "/"); err != nil || !strings.Contains(source, "while True:  # typed") {
+		t.Errorf("the saved application is %v, %s", err, source)
+	}
+	b.tabTo(`#buttons button`)
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.shows("#log", "Hello World!")
+	b.tabTo(`[rel=next]`)
+	b.do(chromedp.KeyEvent(kb.Enter))
+	p.eventually("the next page", func() bool {
+		page, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.documentElement.dataset.page`)) // fails while the page changes
+		return page == "request"
+	})
+}
+
+// tabTo presses the Tab key until an element that matches has the focus. In the
+// inspector, which the page embeds, the frame has it.
+func (b *tab) tabTo(selector string) {
+	b.Helper()
+	for range 120 {
+		if b.holds(`document.activeElement.matches(` + strconv.Quote(selector) + `)`) {
+			return
+		}
+		b.do(chromedp.KeyEvent(kb.Tab))
+	}
+	b.Fatalf("the Tab key does not reach %s", selector)
 }
 
 // flowShowsMessages waits until the embedded inspector shows a channel.
@@ -357,6 +395,15 @@ func TestADownloadedApplicationRuns(t *testing.T) {
 		}
 		_ = run.cmd.Process.Kill()
 	}
+}
+
+func TestCommandsReachAPageOfTheTour(t *testing.T) {
+	p := startTour(t)
+	if _, err := get(p.url + "/app/four-lines/"); err != nil {
+		t.Fatal(err)
+	}
+	list := launch(t, "channels", "--control", p.waitFor(`inspector +(http\S+)`)[1]+"four-lines")
+	list.waitFor(`http\.request +0 +1000`)
 }
 
 func TestTheTourReportsBadFlags(t *testing.T) {
