@@ -17,7 +17,7 @@ const maxKey = 1024
 
 // Get returns a key's value. See [asgi.KV].
 func (s *Store) Get(ctx context.Context, c *asgi.Cause, key string) (data any, ok bool, err error) {
-	err = s.withValue(c, key, func(now int64, v *value) (*value, error) {
+	err = s.withValue(c, key, true, func(now int64, v *value) (*value, error) {
 		if v != nil {
 			data, ok = v.data, true
 			s.kv.useLocked(v)
@@ -34,7 +34,7 @@ func (s *Store) Set(ctx context.Context, c *asgi.Cause, key string, data any, tt
 		return err
 	}
 	durable := !slices.Contains(opts, asgi.Volatile)
-	return s.withValue(c, key, func(now int64, v *value) (*value, error) {
+	return s.withValue(c, key, false, func(now int64, v *value) (*value, error) {
 		expires := never
 		if ttl > 0 {
 			expires = now + int64(ttl)
@@ -45,14 +45,14 @@ func (s *Store) Set(ctx context.Context, c *asgi.Cause, key string, data any, tt
 
 // Delete removes a value. See [asgi.KV].
 func (s *Store) Delete(ctx context.Context, c *asgi.Cause, key string) error {
-	return s.withValue(c, key, func(now int64, v *value) (*value, error) {
+	return s.withValue(c, key, false, func(now int64, v *value) (*value, error) {
 		return s.kv.removeLocked(v)
 	})
 }
 
 // Incr adds to an integer. See [asgi.KV].
 func (s *Store) Incr(ctx context.Context, c *asgi.Cause, key string, n int64) (sum int64, err error) {
-	err = s.withValue(c, key, func(now int64, v *value) (*value, error) {
+	err = s.withValue(c, key, true, func(now int64, v *value) (*value, error) {
 		var old int64
 		if v != nil {
 			var ok bool
@@ -71,7 +71,7 @@ func (s *Store) Incr(ctx context.Context, c *asgi.Cause, key string, n int64) (s
 
 // Append adds to a list. See [asgi.KV].
 func (s *Store) Append(ctx context.Context, c *asgi.Cause, key string, item any, keep int) (list asgi.List, err error) {
-	err = s.withValue(c, key, func(now int64, v *value) (*value, error) {
+	err = s.withValue(c, key, true, func(now int64, v *value) (*value, error) {
 		var old asgi.List
 		if v != nil {
 			var ok bool
@@ -98,7 +98,7 @@ func (s *Store) Swap(ctx context.Context, c *asgi.Cause, key string, old, with a
 	if with, err = s.checkSwap(with); err != nil {
 		return false, err
 	}
-	err = s.withValue(c, key, func(now int64, v *value) (*value, error) {
+	err = s.withValue(c, key, true, func(now int64, v *value) (*value, error) {
 		current := any(asgi.Absent)
 		if v != nil {
 			current = v.data
@@ -126,6 +126,7 @@ func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]strin
 			for key, v := range f.values {
 				if strings.HasPrefix(key, prefix) && v.expires > now {
 					keys = append(keys, key)
+					s.noteAccess(c, true, key, v.data, v.data, v.size)
 				}
 			}
 		}
@@ -140,7 +141,10 @@ func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]strin
 // lock is held. f returns the key's new value. withValue raises the barrier of c
 // to the value's last change or, if there is no value, to the last change of
 // any value, because it is not known which change deleted it.
-func (s *Store) withValue(c *asgi.Cause, key string, f func(now int64, v *value) (*value, error)) error {
+//
+// The use is noted for a recorder. Read says whether its result depends on the
+// value.
+func (s *Store) withValue(c *asgi.Cause, key string, read bool, f func(now int64, v *value) (*value, error)) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
@@ -151,7 +155,9 @@ func (s *Store) withValue(c *asgi.Cause, key string, f func(now int64, v *value)
 			s.kv.deleteLocked(v)
 			v = nil
 		}
+		before, size := dataOf(v), sizeOfValue(v) // f may change v
 		v, err := f(now, v)
+		s.noteAccess(c, read, key, before, dataOf(v), size+sizeOfValue(v))
 		seq := s.kv.seq
 		if v != nil {
 			seq = v.seq

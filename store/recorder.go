@@ -62,6 +62,9 @@ type Recorder struct {
 	lost    uint64
 	burst   int
 	nextCut int // number of events at which the share is lowered next
+
+	accesses     []Access
+	lostAccesses bool
 }
 
 // recorderBytes limits the messages of the events that a recorder stores, in
