@@ -438,8 +438,15 @@ class Client:
     def websocket(self, path: str, headers: Any = None, protocols: Iterable[str] = []) -> WebSocket: ...
     def stream(self, path: str, method: str = "GET", headers: Any = None) -> Stream:
         """Sends a request and does not wait for the response."""
+    def browser(self) -> Client:
+        """Returns another client, with cookies of its own."""
+    def set_session(self, values: dict[str, Any]) -> None:
+        """Gives the client a session with these values."""
     def advance(self, seconds: float) -> None:
         """Moves the clock on, and returns when all work that came due has ended."""
+
+ANY: Any
+"""Equals every value in the second argument of assert_equal, also as a part of text: "at " + ANY."""
 
 def assert_equal(got: Any, want: Any) -> None: ...
 def assert_true(x: Any, message: str = "") -> None: ...

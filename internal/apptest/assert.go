@@ -22,17 +22,23 @@ func builtins(w *world) starlark.StringDict {
 	} {
 		names[name] = starlark.NewBuiltin(name, f)
 	}
+	names["ANY"] = anything
 	return names
 }
 
-// assertEqual implements assert_equal(got, want).
+// assertEqual implements assert_equal(got, want). Want may have ANY in it.
 func assertEqual(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var got, want starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "got", &got, "want", &want); err != nil {
 		return nil, err
 	}
 	got, want = plain(got), plain(want)
-	same, err := equal(got, want)
+	left := value.Budget(value.MaxText)
+	err := left.Measure(want) // before it is filled, which follows the nesting
+	same := false
+	if err == nil {
+		same, err = equal(got, filled(want, got))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}

@@ -53,7 +53,7 @@ func (d *differences) add(path, format string, args ...any) {
 
 func (d *differences) compare(path string, got, want starlark.Value) {
 	got, want = plain(got), plain(want)
-	if same, err := starlark.EqualDepth(got, want, value.MaxNesting); same || err != nil {
+	if same, err := starlark.EqualDepth(got, filled(want, got), value.MaxNesting); same || err != nil {
 		return
 	}
 	switch got := got.(type) {
@@ -70,8 +70,8 @@ func (d *differences) compare(path string, got, want starlark.Value) {
 		}
 	}
 	a, isText := starlark.AsString(got)
-	b, bothText := starlark.AsString(want)
-	if isText && bothText && strings.Contains(a+b, "\n") {
+	b := wildcardOf(want)
+	if isText && b != nil && strings.Contains(a+strings.Join(b.parts, ""), "\n") {
 		d.compareLines(path, a, b)
 		return
 	}
@@ -111,19 +111,20 @@ func (d *differences) compareLists(path string, got, want starlark.Indexable) {
 }
 
 // compareLines shows the first line that differs.
-func (d *differences) compareLines(path, got, want string) {
-	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+func (d *differences) compareLines(path, got string, want *wildcard) {
+	a, b := strings.Split(got, "\n"), want.lines()
 	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
+	for n < len(a) && n < len(b) && b[n].matches(starlark.String(a[n])) {
 		n++
 	}
-	line := func(lines []string) string {
-		if n == len(lines) {
-			return "the end"
-		}
-		return starlark.String(shortenText(lines[n])).String()
+	gotLine, wantLine := "the end", "the end"
+	if n < len(a) {
+		gotLine = starlark.String(shortenText(a[n])).String()
 	}
-	d.add(fmt.Sprintf("%s line %d", path, n+1), "got %s, want %s", line(a), line(b))
+	if n < len(b) {
+		wantLine = shortenText(b[n].String())
+	}
+	d.add(fmt.Sprintf("%s line %d", path, n+1), "got %s, want %s", gotLine, wantLine)
 }
 
 // shortened returns the text of a value, or the start of a long one.

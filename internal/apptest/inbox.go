@@ -54,17 +54,23 @@ func (i *inbox[T]) next(w *world, limit time.Duration, what string) (item T, ok 
 	if err := w.wait(arrived, limit, what); err != nil {
 		return item, false, err
 	}
+	item, ok = i.take()
+	return item, ok, nil
+}
+
+// take removes the first item, if there is one.
+func (i *inbox[T]) take() (item T, ok bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if len(i.items) == 0 {
-		return item, false, nil
+		return item, false
 	}
 	item = i.items[0]
 	i.items = slices.Delete(i.items, 0, 1)
 	if len(i.items) == 0 && !i.ended {
 		i.arrived = make(chan struct{})
 	}
-	return item, true, nil
+	return item, true
 }
 
 // receiveNothing implements receive_nothing(seconds=1): it fails if an item

@@ -30,44 +30,44 @@ type socket struct {
 }
 
 // websocketCall implements client.websocket(path, headers={}, protocols=[]).
-func (w *world) websocketCall(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (b *browser) websocketCall(_ *starlark.Thread, fn *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var path string
 	var headers, protocols starlark.Value
-	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "path", &path, "headers?", &headers, "protocols?", &protocols); err != nil {
+	if err := starlark.UnpackArgs(fn.Name(), args, kwargs, "path", &path, "headers?", &headers, "protocols?", &protocols); err != nil {
 		return nil, err
 	}
-	req, err := lib.NewRequest(b.Name(), "GET", baseURL, path, headers)
+	req, err := lib.NewRequest(fn.Name(), "GET", baseURL, path, headers)
 	if err != nil {
 		return nil, err
 	}
-	names, err := texts(b.Name(), "protocols", protocols)
+	names, err := texts(fn.Name(), "protocols", protocols)
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{world: w, path: path, inbox: newInbox[starlark.Value]()}
+	s := &socket{world: b.world, path: path, inbox: newInbox[starlark.Value]()}
 	var resp *http.Response
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		s.conn, resp, err = websocket.Dial(context.Background(), req.URL.String(), &websocket.DialOptions{
-			HTTPClient: &w.client, HTTPHeader: req.Header, Subprotocols: names,
+			HTTPClient: &b.http, HTTPHeader: req.Header, Subprotocols: names,
 		})
 	}()
-	if waited := w.wait(done, 2*patience, "the handshake of "+path); waited != nil {
+	if waited := b.wait(done, 2*patience, "the handshake of "+path); waited != nil {
 		return nil, waited
 	}
 	switch {
 	case err == nil:
 	case resp != nil:
 		return nil, explain.Hintf("to test a refusal, write: assert_in(\"403\", assert_fails(client.websocket, path))",
-			"%s: the handshake of %s was refused with status %d", b.Name(), path, resp.StatusCode)
+			"%s: the handshake of %s was refused with status %d", fn.Name(), path, resp.StatusCode)
 	default:
-		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+		return nil, fmt.Errorf("%s: %w", fn.Name(), err)
 	}
 	s.conn.SetReadLimit(-1)
-	w.closes = append(w.closes, func() { s.conn.CloseNow() })
-	w.parts.Go(s.read)
-	return s, w.settle()
+	b.closes = append(b.closes, func() { s.conn.CloseNow() })
+	b.parts.Go(s.read)
+	return s, b.settle()
 }
 
 // read puts the messages that come into the inbox.

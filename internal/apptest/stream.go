@@ -16,6 +16,7 @@ import (
 // A stream is a request whose response a test reads while it arrives, or later.
 type stream struct {
 	world   *world
+	browser *browser
 	name    string // method and path
 	inbox   *inbox[starlark.String]
 	started chan struct{} // closed when the response has started or failed
@@ -28,29 +29,29 @@ type stream struct {
 
 // streamCall implements client.stream(path, method="GET", headers={}, params={},
 // body=…, json=…, form=…). It does not wait for the response.
-func (w *world) streamCall(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	req, err := lib.ParseRequest(thread, b, baseURL, args, kwargs)
+func (b *browser) streamCall(thread *starlark.Thread, fn *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	req, err := lib.ParseRequest(thread, fn, baseURL, args, kwargs)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &stream{
-		world: w, name: req.Method + " " + req.URL.RequestURI(), inbox: newInbox[starlark.String](),
+		world: b.world, browser: b, name: req.Method + " " + req.URL.RequestURI(), inbox: newInbox[starlark.String](),
 		started: make(chan struct{}), cancel: cancel,
 	}
-	w.closes = append(w.closes, cancel)
-	w.parts.Go(func() { s.read(req.WithContext(ctx)) })
-	if w.explores {
+	b.closes = append(b.closes, cancel)
+	b.parts.Go(func() { s.read(req.WithContext(ctx)) })
+	if b.explores {
 		waitForOthers()
 		return s, nil
 	}
-	return s, w.settle()
+	return s, b.settle()
 }
 
 // read sends the request and puts the pieces of the response into the inbox.
 func (s *stream) read(req *http.Request) {
 	defer s.inbox.end()
-	s.response, s.err = s.world.do(req)
+	s.response, s.err = s.browser.do(req)
 	close(s.started)
 	if s.err != nil {
 		return
@@ -129,7 +130,8 @@ func (s *stream) rest() (starlark.Value, error) {
 	}
 }
 
-// receiveCall implements receive(timeout=1): the next piece of the response.
+// receiveCall implements receive(timeout=1): the part of the response that has
+// come since the last call. It waits for one if none has.
 func (s *stream) receiveCall(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	limit, err := timeoutArg(b, args, kwargs)
 	if err != nil {
@@ -140,11 +142,23 @@ func (s *stream) receiveCall(b *starlark.Builtin, args starlark.Tuple, kwargs []
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	case ok:
-		return piece, nil
+		return piece + s.come(), s.world.interrupt.err()
 	case s.err != nil:
 		return nil, fmt.Errorf("%s: %w", b.Name(), s.err)
 	}
 	return nil, fmt.Errorf("%s: the response to %s has ended: %w", b.Name(), s.name, io.EOF)
+}
+
+// come returns the pieces that have come, without a wait. How a response is cut
+// into pieces depends on chance.
+func (s *stream) come() (text starlark.String) {
+	for {
+		piece, ok := s.inbox.take()
+		if !ok {
+			return text
+		}
+		text += piece
+	}
 }
 
 // closeCall closes the connection, as a browser does that leaves the page.

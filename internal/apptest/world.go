@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/http/cookiejar"
 	"strings"
 	"sync"
 	"time"
@@ -38,9 +37,11 @@ type world struct {
 	pool   *workerpool.Pool
 	front  *httpfront.Server
 	net    *listener
-	client http.Client
-	parts  sync.WaitGroup
-	closes []func() // close connections of the client
+	loader *script.Loader
+	// transport carries the requests of all clients.
+	transport *http.Transport
+	parts     sync.WaitGroup
+	closes    []func() // close connections of the client
 
 	schedule *schedule
 }
@@ -92,12 +93,12 @@ func (w *world) start() error {
 	if w.choices.faults {
 		layer = faulty{w.store, w.schedule}
 	}
-	loader := script.NewLoader(w.file.app, w.scriptOptions(layer))
+	w.loader = script.NewLoader(w.file.app, w.scriptOptions(layer))
 	loaded := make(chan struct{})
 	var failed error
 	var err error
-	w.pool, err = workerpool.New(layer, loader, workerpool.Options{
-		Log: w.log, ErrorPage: loader.ErrorPage,
+	w.pool, err = workerpool.New(layer, w.loader, workerpool.Options{
+		Log: w.log, ErrorPage: w.loader.ErrorPage,
 		Loaded: func(_ workerpool.Generation, _ []string, err error) { failed = err; close(loaded) },
 	})
 	if err != nil {
@@ -106,12 +107,7 @@ func (w *world) start() error {
 	if w.front, err = httpfront.New(w.store, httpfront.Options{Log: w.log}); err != nil {
 		return err
 	}
-	jar, _ := cookiejar.New(nil) // never fails
-	w.client = http.Client{
-		Transport:     &http.Transport{DialContext: w.net.dial, DisableKeepAlives: true, DisableCompression: true},
-		Jar:           jar,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	w.transport = &http.Transport{DialContext: w.net.dial, DisableKeepAlives: true, DisableCompression: true}
 	w.parts.Go(func() { _ = w.pool.Run(context.Background()) })
 	w.parts.Go(func() { _ = w.front.Serve(context.Background(), w.net) })
 	if err := w.wait(loaded, maxWait, "the application to load"); err != nil {
@@ -148,7 +144,9 @@ func (w *world) stop() {
 		w.pool.Shutdown(w.ctx)
 	}
 	w.parts.Wait()
-	w.client.CloseIdleConnections()
+	if w.transport != nil {
+		w.transport.CloseIdleConnections()
+	}
 	_ = w.store.Close(context.Background()) // it holds nothing to save
 }
 
