@@ -37,6 +37,7 @@ var rules = []rule{
 	{"reload", nil, "it watches files, independent of applications"},
 	{"inspector/api", []string{"asgi"}, "the commands share it, and they reach a server only by its control port"},
 	{"inspector/playback", []string{"asgi", "inspector/api"}, "it plays recordings through any layer"},
+	{"inspector/testfile", []string{"asgi", "inspector/playback"}, "it turns messages into text, wherever they come from"},
 	{"inspector", []string{"asgi", "store"}, "it inspects the store, and other packages only through its own interfaces"},
 	{"internal/command", []string{"internal/spell"}, "all commands share it"},
 	{"internal/client", []string{"asgi", "inspector/api", "internal/command"}, "its commands reach a server only by its control port"},

@@ -63,6 +63,11 @@ func (s *Server) collectAll(c *collector) {
 		case <-timer.C:
 		case <-s.viewers.wake:
 			timer.Stop()
+		case done := <-s.collectCalls:
+			timer.Stop()
+			c.round(time.Now())
+			close(done)
+			continue
 		case <-s.life.Done():
 			timer.Stop()
 			return
@@ -87,6 +92,7 @@ func (c *collector) round(now time.Time) {
 		visits, spans := s.reports.fetch() // first, because their messages were recorded before
 		events, lost := s.recorder.Fetch(c.spare)
 		s.history.add(events, lost, visits, spans)
+		s.history.addAccesses(s.recorder.FetchAccesses())
 		clear(events) // because it refers to messages
 		c.spare = events
 		stats = s.opts.Store.Totals().Stats

@@ -59,6 +59,9 @@ type chain struct {
 	reply   string // reply channel of the first connection
 	entries []*entry
 	visit   *Visit // nil until the protocol server reported it
+	// forgotten says that the history lacks some of the chain's uses of state
+	// and sessions.
+	forgotten bool
 }
 
 // history holds the newest messages, up to its limits.
@@ -71,10 +74,14 @@ type history struct {
 	bytes    int
 	byID     map[uint64]*entry
 	chains   map[asgi.TraceID]*chain
-	changes  []*entry // entries in the order of their changes
-	first    int      // cursor of changes[0]
-	lost     uint64   // events that were not recorded in full
-	refusals uint64   // refused messages, which the layer does not number
+	changes  []*entry  // entries in the order of their changes
+	first    int       // cursor of changes[0]
+	lost     uint64    // events that were not recorded in full
+	refusals uint64    // refused messages, which the layer does not number
+	evicted  time.Time // when the newest entry was sent that the history does not hold any more
+
+	accesses    []store.Access // the newest uses of state and sessions
+	accessBytes int
 }
 
 func newHistory(maxCount, maxBytes int) *history {
@@ -177,6 +184,7 @@ func (h *history) evictLocked() {
 	for n < len(h.ring) && (len(h.ring)-n > h.maxCount || h.bytes > h.maxBytes) {
 		e := h.ring[n]
 		h.bytes -= e.bytes
+		h.evicted = e.sent
 		e.content = nil // h.changes may hold the entry for longer
 		delete(h.byID, e.id)
 		h.unchainLocked(e)
@@ -206,6 +214,7 @@ func (h *history) clear() {
 	defer h.mu.Unlock()
 	h.first += len(h.changes)
 	h.ring, h.bytes, h.changes = nil, 0, nil
+	h.accesses, h.accessBytes = nil, 0
 	clear(h.byID)
 	clear(h.chains)
 }

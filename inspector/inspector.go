@@ -28,6 +28,8 @@ type Options struct {
 	// App is the URL of the application, like http://127.0.0.1:8000. The
 	// page's clients and replays connect to it.
 	App string
+	// AppFile is the path of the application's file, if it is known.
+	AppFile string
 	// Ignore, if not nil, excludes a file from those whose changes cause a
 	// reload.
 	Ignore func(file string)
@@ -75,6 +77,8 @@ type Server struct {
 	life    context.Context // ends at Shutdown, and with it all streams
 	end     context.CancelFunc
 	collect sync.WaitGroup
+
+	collectCalls chan chan struct{} // closed by the collector after a round
 }
 
 // New returns a control server and starts to record. [Server.Shutdown] stops
@@ -91,6 +95,8 @@ func New(o Options) (*Server, error) {
 		visits:  &visits{},
 		series:  &series{},
 		client:  newClient(),
+
+		collectCalls: make(chan chan struct{}),
 	}
 	s.viewers.wake = make(chan struct{}, 1)
 	s.groups, _ = asgi.As[asgi.Groups](o.Layer)

@@ -68,6 +68,7 @@ func (s *Server) routes() http.Handler {
 		"POST /api/replay":            change(s.replay),
 		"POST /api/play":              change(s.request),
 		"POST /api/playback":          s.play,
+		"POST /api/test":              change(s.makeTest),
 	} {
 		mux.Handle(pattern, f)
 	}

@@ -269,6 +269,14 @@ type Response struct {
 	DurationMS float64     `json:"durationMs"`
 }
 
+// A Test is a file of tests, made from recorded chains.
+type Test struct {
+	Text  string   `json:"text"`
+	Tests int      `json:"tests"`
+	App   string   `json:"app,omitempty"` // path of the application's file
+	Gaps  []string `json:"gaps"`          // why parts of the traffic are not in it
+}
+
 // A Playback is the progress of playing a recording, and its result once it
 // has finished.
 type Playback struct {

@@ -109,8 +109,8 @@ func contentLines(content string) []string {
 	return strings.Split(content, "\n")
 }
 
-// varying matches texts that differ each time: times, dates and random names.
-var varying = regexp.MustCompile(strings.Join([]string{
+// Varying matches texts that differ each time: times, dates and random names.
+var Varying = regexp.MustCompile(strings.Join([]string{
 	`\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?(Z| ?[+-]\d\d:?\d\d)?`,          // 2026-01-31T10:00:00Z
 	`(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? \d\d?[ -][A-Z][a-z]+[ -]\d\d(\d\d)?`,       // Sat, 31 Jan 2026
 	`\b\d\d?:\d\d(:\d\d([.,]\d+)?)?\b`,                                                // 10:00:00
@@ -125,7 +125,7 @@ func compare(want, got []string, names *strings.Replacer) []string {
 	steady := func(lines []string) []string {
 		out := make([]string, len(lines))
 		for i, line := range lines {
-			out[i] = varying.ReplaceAllString(names.Replace(line), "…")
+			out[i] = Varying.ReplaceAllString(names.Replace(line), "…")
 		}
 		return out
 	}

@@ -22,6 +22,7 @@ import (
 const recordedChannels = "channel:http.request,http.disconnect,websocket.connect,websocket.receive,websocket.disconnect,*!*"
 
 func newRecord() *cobra.Command {
+	var asTest bool
 	return newCommand(&cobra.Command{
 		Use:   "record FILE [FILTER…]",
 		Short: "Record the traffic of a running server",
@@ -30,9 +31,20 @@ to standard output for -, until Ctrl-C. Each message is a line of JSON. A filter
 written as for tail, selects messages. The command play plays the file. In heavy
 traffic only some chains of messages are recorded, but each of them completely.
 The file may be in the application's folder: the server does not watch it. Only
-the owner can read a new file. An existing file keeps its mode.`,
-		Args: cobra.MinimumNArgs(1),
-	}, nil, func(c *client, args []string) error {
+the owner can read a new file. An existing file keeps its mode.
+
+With --as-test, the file is a new file of tests that expect the recorded replies.
+They first set the state and the sessions that the application read. ANY stands
+for times, names of connections and UUIDs. Keep record running until you have
+stopped using the application, and the server running until record has ended.`,
+		Example: "  asgibox record traffic.jsonl\n  asgibox record --as-test chat_test.star path:/chat/*",
+		Args:    cobra.MinimumNArgs(1),
+	}, func(g command.FlagGroup) {
+		g.BoolVar(&asTest, "as-test", false, "write a file of tests for the command test: the requests and messages, and the replies")
+	}, func(c *client, args []string) error {
+		if asTest {
+			return c.recordTest(args[0], args[1:])
+		}
 		started := func() { fmt.Fprintln(c.errOut, "recording; press Ctrl-C to stop") }
 		if args[0] == "-" {
 			started()

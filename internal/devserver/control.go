@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"path/filepath"
 
 	"asgibox/asgi/remote"
 	"asgibox/inspector"
@@ -71,6 +72,11 @@ func (s *server) buildControl(l net.Listener, token string) (err error) {
 	o := inspector.Options{
 		Layer: s.layer, Store: s.store.Debug(), Front: frontView{s.front}, Remote: c.remote,
 		App: firstHTTP(s.urls), Token: c.token, Version: command.Version(), Log: s.log,
+	}
+	if s.app != "" {
+		if o.AppFile, err = filepath.Abs(s.app); err != nil {
+			return err
+		}
 	}
 	if g := s.generations; g != nil {
 		o.Pool = poolView{g}

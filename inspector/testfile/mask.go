@@ -1,0 +1,84 @@
+package testfile
+
+import (
+	"regexp"
+	"strings"
+
+	"asgibox/asgi"
+	"asgibox/inspector/playback"
+)
+
+// A masker writes ANY for the parts of values that differ in each run. The zero
+// masker writes values as they are.
+type masker struct {
+	varying []*regexp.Regexp
+	given   string // the texts that the test sends or sets: UUIDs in them are the same in each run
+}
+
+// newMasker returns a masker for the replies of a recording.
+func newMasker(r *recording, k *conversation) *masker {
+	var names []string
+	var given strings.Builder
+	exact := masker{}
+	for _, c := range r.connections {
+		names = append(names, regexp.QuoteMeta(c.first.Text(asgi.KeyReplyChannel)))
+		if host := header(c.first, "host"); strings.Contains(host, ":") {
+			names = append(names, regexp.QuoteMeta(host))
+		}
+	}
+	for _, c := range k.connections {
+		for _, in := range c.inputs {
+			given.WriteString(exact.flat(in.Content.Dict))
+		}
+	}
+	return &masker{[]*regexp.Regexp{regexp.MustCompile(strings.Join(names, "|")), playback.Varying}, given.String()}
+}
+
+// uuid matches a UUID.
+var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}$`)
+
+// text writes a text, with ANY for each part that varies.
+func (m *masker) text(s string) string {
+	var parts []string
+	from := 0
+	for from < len(s) {
+		start, end := len(s), len(s)
+		for _, pattern := range m.varying {
+			if at := m.find(pattern, s, from); at != nil && at[0] < start {
+				start, end = at[0], at[1]
+			}
+		}
+		if start > from {
+			parts = append(parts, quote(s[from:start]))
+		}
+		if end > start {
+			parts = append(parts, "ANY")
+		}
+		from = end
+	}
+	if len(parts) == 0 {
+		return `""`
+	}
+	return strings.Join(parts, " + ")
+}
+
+// find returns the place of the first part from a place on that varies.
+func (m *masker) find(pattern *regexp.Regexp, s string, from int) []int {
+	for _, at := range pattern.FindAllStringIndex(s, -1) {
+		if found := s[at[0]:at[1]]; at[0] >= from && !(uuid.MatchString(found) && strings.Contains(m.given, found)) {
+			return at
+		}
+	}
+	return nil
+}
+
+// seconds matches seconds since 1970, and their parts.
+var seconds = regexp.MustCompile(`^1[5-9]\d{8}(\.\d+|\d{3}(\.\d+)?|\d{6}|\d{9})?$`)
+
+// number writes a number, or ANY for a time.
+func (m *masker) number(text string) string {
+	if m.varying != nil && seconds.MatchString(text) {
+		return "ANY"
+	}
+	return text
+}
