@@ -229,6 +229,9 @@ func (c *call) do(client *http.Client, req *http.Request, limit time.Duration) (
 		return nil, c.failed(req, err, limit)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols { // the body is the connection, and its reads have no time limit
+		return newResponse(resp, ""), nil
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(c.maxSize)+1))
 	if err != nil {
 		return nil, c.failed(req, err, limit)

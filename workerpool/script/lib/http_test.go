@@ -30,6 +30,17 @@ func echo(t testing.TB) *httptest.Server {
 			http.Redirect(w, r, "/landed", http.StatusFound)
 		case "/large":
 			io.WriteString(w, strings.Repeat("x", 2000))
+		case "/switch": // and never close the connection
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", "other")
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			<-stop
+			conn.Close()
 		case "/silent":
 			select {
 			case <-r.Context().Done():
@@ -67,6 +78,7 @@ func TestHTTPCalls(t *testing.T) {
 		`http.get(url).headers.get("no"), "X-Twice" in http.get(url).headers`:      `(None, True)`,
 		`[n for n in http.get(url + "/json").headers if n.startswith("x")]`:        `["x-twice"]`,
 		`len(http.get(url + "/large", max_size=2000).body)`:                        `2000`,
+		`http.get(url + "/switch").status, http.get(url + "/switch").text`:         `(101, "")`,
 	} {
 		if got, err := ask(t.Context(), s, call); err != nil || got.String() != want {
 			t.Errorf("%s: got %v, %v, want %s", call, got, err, want)
