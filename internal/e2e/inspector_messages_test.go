@@ -3,7 +3,9 @@ package e2e
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -237,5 +239,61 @@ func testResentMessage(t *testing.T, b *tab) {
 		if got := p.mustCommand("receive", "jobs", "--json"); !strings.Contains(got, message) {
 			t.Errorf("received %s, want %s", got, message)
 		}
+	}
+}
+
+func testSaveAsTest(t *testing.T, b *tab) {
+	b.do(chromedp.EmulateViewport(1280, 860))
+	p := start(t, chatApp, "--store", "memory")
+	p.openView(b, "messages")
+	b.clickButton("Save as test…")
+	b.waitForText("There is nothing to save")
+	ada, ben := p.dial("/chat/ada"), p.dial("/chat/ben")
+	for _, text := range []string{"good morning", "good evening"} {
+		ada.send(text)
+		ada.receive()
+		ben.receive()
+	}
+	p.get("/page")
+	b.waitForText("good evening")
+
+	// All chains that the filter accepts are selected.
+	b.typeInto("main input[type=search]", "path:/chat/*")
+	b.until(`![...document.querySelectorAll(".messages tr[data-id]")].some((r) => r.textContent.includes("/page"))`)
+	const test = `(document.querySelector("dialog pre.body")?.textContent || "")`
+	b.clickButton("Save as test…")
+	b.until(test + `.includes("def test_")`)
+	b.screenshot("save-as-test")
+	b.check("the page is not selected", `!`+test+`.includes("/page") && [...document.querySelectorAll(".chains label")].find((l) => l.textContent.includes("/page")).control.checked === false`)
+	b.run(`[...document.querySelectorAll(".chains label")].find((l) => l.textContent.includes("good evening")).click()`)
+	b.until(test + ` && !` + test + `.includes("good evening")`)
+	b.run(`[...document.querySelectorAll(".chains label")].find((l) => l.textContent.includes("/page")).click()`)
+	b.until(test + `.includes("test_get_page")`)
+	b.save(filepath.Join(p.dir, "page_test.star"), test)
+	expectTests(t, 0, filepath.Join(p.dir, "page_test.star"))
+	b.check("the command is shown", `document.querySelector("dialog").innerText.includes("app.star and run: asgibox test recorded_test.star")`)
+	b.run(`[...document.querySelectorAll(".chains input")][0].click(); if ([...document.querySelectorAll(".chains input")][0].checked) [...document.querySelectorAll(".chains input")][0].click()`)
+	b.waitForText("Select the chains to save.")
+	b.check("nothing can be downloaded", `[...document.querySelectorAll("dialog button")].find((x) => x.textContent === "Download").disabled`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+
+	// From an open message, its chain is selected, with the handshakes of the WebSockets in it.
+	b.openMessage("good evening")
+	b.waitForText("Content")
+	b.run(`[...document.querySelectorAll(".detail button")].find((x) => x.textContent === "Save as test…").click()`)
+	b.until(test + `.includes("good evening")`)
+	b.check("the other message is not in the test", `!`+test+`.includes("good morning")`)
+	b.save(filepath.Join(p.dir, "chain_test.star"), test)
+	expectTests(t, 0, filepath.Join(p.dir, "chain_test.star"))
+	b.do(chromedp.EmulateViewport(400, 800))
+	b.screenshot("save-as-test-narrow")
+	b.check("nothing is cut", `document.querySelector("dialog").scrollWidth <= document.querySelector("dialog").clientWidth`)
+}
+
+// save writes the value of an expression to a file.
+func (b *tab) save(file, expression string) {
+	b.Helper()
+	if err := os.WriteFile(file, []byte(b.text(expression)), 0o600); err != nil {
+		b.Fatal(err)
 	}
 }

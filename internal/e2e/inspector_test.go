@@ -30,6 +30,7 @@ func TestInspector(t *testing.T) {
 		"every view shows a chat":                        testChatInEveryView,
 		"a paused channel is stepped and edited":         testPausedChannel,
 		"a resent message is delivered":                  testResentMessage,
+		"chains are saved as a test":                     testSaveAsTest,
 		"chaos sliders":                                  testChaosSliders,
 		"state and play":                                 testStateAndPlay,
 		"Flow shows moving messages":                     testFlow,

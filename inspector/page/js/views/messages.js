@@ -3,6 +3,7 @@ import { h, setText, clock, duration, bytes, short, chip, family, toast, saved, 
 import { attempt, getExact, get, post } from "../api.js";
 import { messageNode, copyButtons, isBytes, plain, target } from "../payload.js";
 import { compose, replay } from "../compose.js";
+import { saveTest } from "../savetest.js";
 import { Tail } from "../tail.js";
 import { outcomeOf, waterfall } from "../waterfall.js";
 
@@ -48,6 +49,7 @@ export function messages(shell, params) {
   const node = h("div", { class: "split" },
     h("div", { class: "tools" }, input, terminology, hold,
       h("button", { onclick: clear, title: "Delete the inspector's history" }, "Clear"),
+      h("button", { onclick: saveShown, title: "Write a test from the chains in the list" }, "Save as test…"),
       h("button", { onclick: () => compose(shell) }, "Send…"), note, wrong, help),
     h("div", { class: "tailbox" }, scroll, more), detail);
   const tail = new Tail({ scroll, body, more, create: row, update: drawRow, busy: () => selected !== null });
@@ -84,6 +86,12 @@ export function messages(shell, params) {
     close();
     tail.clear();
     drawNote();
+  }
+
+  async function saveShown() {
+    const shown = await attempt(get("messages", { filter, limit: 5000 }));
+    const traces = new Set(shown?.messages.map((m) => m.trace));
+    if (shown) saveTest((m) => traces.has(m.trace));
   }
 
   function toggle() {
@@ -251,6 +259,7 @@ function detailOf(m, chart, shell, close) {
     head(chip(m.channel, m.channel), close), factsOf(m),
     h("div", { class: "actions left" },
       traced && h("button", { class: "primary", onclick: () => replay(m), title: "Repeat the start of this chain" }, "Replay"),
+      traced && h("button", { onclick: () => saveTest((other) => other.trace === m.trace), title: "Write a test from this chain" }, "Save as test…"),
       h("button", { onclick: () => compose(shell, m.channel, m.message) }, "Edit & send again"),
       m.channel === "http.request" && h("button", { onclick: () => toPlay(m.message, shell), title: "Edit the request and send it in Play" }, "Edit in Play"),
       copyButtons(m.channel, m.message, () => shell.status)),
