@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"asgibox/asgi"
-	"asgibox/store"
 )
 
 // A filter selects messages. It consists of terms, and a message must match all
@@ -31,7 +30,7 @@ var filterKeys = map[string]func(e *entry, value string) bool{
 	"channel": func(e *entry, v string) bool { return asgi.MatchName(v, e.channel) },
 	"group":   func(e *entry, v string) bool { return e.group != "" && asgi.MatchName(v, e.group) },
 	"path":    func(e *entry, v string) bool { return asgi.MatchName(v, e.chain.path) },
-	"kind":    func(e *entry, v string) bool { return asgi.MatchName(v, e.kind.String()) },
+	"kind":    func(e *entry, v string) bool { return asgi.MatchName(v, e.outcome()) },
 	"trace":   func(e *entry, v string) bool { return strings.HasPrefix(e.trace.String(), strings.ToLower(v)) },
 	"text":    func(e *entry, v string) bool { return contains(e.message().Dict, strings.ToLower(v)) },
 	"gen": func(e *entry, v string) bool {
@@ -102,7 +101,7 @@ func parseTerm(word string) (term, error) {
 func (t term) check() error {
 	for _, v := range t.values {
 		switch {
-		case t.key == "kind" && !slices.ContainsFunc(store.EventKinds(), func(k store.EventKind) bool { return asgi.MatchName(v, k.String()) }):
+		case t.key == "kind" && !slices.ContainsFunc(outcomes, func(name string) bool { return asgi.MatchName(v, name) }):
 			return badRequest("filter: unknown kind %s; use %s", v, kindList())
 		case t.key == "gen" && strings.Trim(v, "0123456789") != "":
 			return badRequest("filter: gen:%s must be a number", v)
@@ -114,11 +113,8 @@ func (t term) check() error {
 }
 
 func kindList() string {
-	var names []string
-	for _, k := range store.EventKinds() {
-		names = append(names, k.String())
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+	last := len(outcomes) - 1
+	return strings.Join(outcomes[:last], ", ") + " or \"" + outcomes[last] + "\""
 }
 
 func isWord(s string) bool {

@@ -46,6 +46,25 @@ type entry struct {
 	span       *Span // nil until a worker has handled it
 }
 
+// outcomes are the names of the states that a message may be in.
+var outcomes = func() (names []string) {
+	for _, k := range store.EventKinds() {
+		names = append(names, k.String())
+	}
+	return append(names, unrouted)
+}()
+
+// unrouted is the outcome of a message that was taken but matches no route.
+const unrouted = "no route"
+
+// outcome returns the name of the state of the message.
+func (e *entry) outcome() string {
+	if e.span != nil && e.span.Unrouted {
+		return unrouted
+	}
+	return e.kind.String()
+}
+
 // message decodes the content.
 func (e *entry) message() asgi.Message {
 	m, _ := codec.Decode(e.content) // encoded by add
@@ -104,6 +123,9 @@ func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans [
 	for _, span := range spans {
 		if e := h.byID[span.ID]; e != nil {
 			e.span = &span
+			if span.Unrouted {
+				h.changes = append(h.changes, e)
+			}
 		}
 	}
 	for _, visit := range visits {

@@ -160,3 +160,18 @@ func TestRefusedMessagesHaveDifferentNumbers(t *testing.T) {
 		}
 	}
 }
+
+func TestAMessageWithoutARouteHasThatOutcome(t *testing.T) {
+	h := newHistory(10, 1<<20)
+	h.add([]store.Event{sentEvent(1, 1, "jobs", "x"), sentEvent(2, 2, "jobs", "y")}, 0, nil, nil)
+	_, next := h.newest(10, &filter{})
+	h.add(nil, 0, nil, []Span{{ID: 2, Unrouted: true}})
+	f, err := parseFilter(`kind:"no route"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, _ := h.since(next, 10, f)
+	if len(messages) != 1 || messages[0].ID != 2 || messages[0].Kind != "no route" {
+		t.Errorf("%+v", messages)
+	}
+}

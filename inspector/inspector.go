@@ -72,6 +72,7 @@ type Server struct {
 	loads    loads
 	series   *series
 	viewers  viewers
+	awaited  awaited
 	client   *http.Client // to the application
 
 	life    context.Context // ends at Shutdown, and with it all streams

@@ -56,7 +56,11 @@ type Visit struct {
 // A Span is the time in which a worker handled a message.
 type Span struct {
 	ID           uint64 // the layer's number of the message
+	Trace        asgi.TraceID
+	Channel      string
 	Worker       int
 	Handler      string // name and place of the consumer
 	Began, Ended time.Time
+	Unrouted     bool // the message was dropped because no route matches it
+	Failed       bool
 }

@@ -23,7 +23,7 @@ func messageOf(e *entry) api.Message { return messageWith(e, e.message()) }
 func messageWith(e *entry, m asgi.Message) api.Message {
 	v := api.Message{
 		ID: e.id, Trace: e.trace.String(), Channel: e.channel, Group: e.group, Path: e.chain.path,
-		Kind: e.kind.String(), Preview: preview(e.channel, m), Data: frameType(m), Bytes: len(e.content),
+		Kind: e.outcome(), Preview: preview(e.channel, m), Data: frameType(m), Bytes: len(e.content),
 		Sent: api.UnixMilli(e.sent), Ended: api.UnixMilli(e.ended), WaitedMS: api.Milliseconds(e.waited),
 		Generation: e.generation, Taker: e.taker, Place: e.place, Reason: e.reason,
 	}

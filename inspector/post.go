@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"asgibox/asgi"
 	"asgibox/asgi/remote"
@@ -16,7 +17,25 @@ func (s *Server) send(r *http.Request, c *asgi.Cause, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.Sent{Trace: c.Trace().String()}, s.opts.Layer.Send(r.Context(), c, a.Text("channel"), m)
+	sent, channel := api.Sent{Trace: c.Trace().String()}, a.Text("channel")
+	wait := time.Duration(a.Int("wait")) * time.Millisecond
+	if wait <= 0 {
+		return sent, s.opts.Layer.Send(r.Context(), c, channel, m)
+	}
+	key := awaitedKey{c.Trace(), channel}
+	handled := s.awaited.add(key)
+	defer s.awaited.remove(key)
+	if err := s.opts.Layer.Send(r.Context(), c, channel, m); err != nil {
+		return nil, err
+	}
+	if readers, ok := asgi.As[asgi.Readers](s.opts.Layer); ok && !readers.HasReader(channel) {
+		sent.Outcome = "nothing reads this channel yet"
+		return sent, nil
+	}
+	if s.opts.Pool != nil {
+		sent.Outcome = outcome(r.Context(), handled, wait)
+	}
+	return sent, nil
 }
 
 func (s *Server) groupSend(r *http.Request, c *asgi.Cause, a args) (any, error) {

@@ -58,12 +58,16 @@ func (s *Server) Visited(v Visit, client func() string) {
 	addReport(&s.reports, &s.reports.visits, stored)
 }
 
-// Remembers reports whether a trace is recorded. It takes no lock.
-func (s *Server) Remembers(t asgi.TraceID) bool { return t != 0 && s.recorder.Wants(t) }
+// Remembers reports whether a trace is recorded, or a caller waits for its
+// outcome. It takes no lock.
+func (s *Server) Remembers(t asgi.TraceID) bool {
+	return t != 0 && (s.recorder.Wants(t) || s.awaited.count.Load() > 0)
+}
 
 // Handled records that a worker has handled a message. Call it only for messages
 // of recorded traces; see [Server.Remembers].
 func (s *Server) Handled(span Span) {
+	s.awaited.handled(&span)
 	if span.ID != 0 {
 		addReport(&s.reports, &s.reports.spans, span)
 	}

@@ -45,7 +45,7 @@ func (w *worker) handle(t *task) {
 	}
 	p.consume(ctx, t.consumer, j)
 	if p.opts.Handled != nil {
-		p.opts.Handled(Handled{Delivery: &j.Delivery, Worker: w.number, Generation: j.gen.number, Consumer: t.consumer, Began: began})
+		p.opts.Handled(Handled{Delivery: &j.Delivery, Worker: w.number, Generation: j.gen.number, Consumer: t.consumer, Began: began, Unrouted: j.unrouted, Failed: j.failed})
 	}
 	w.end(t)
 	p.endSession(j)
@@ -104,6 +104,8 @@ type Handled struct {
 	Generation uint64
 	Consumer   Consumer // nil if no route matched
 	Began      time.Time
+	Unrouted   bool // the message was dropped because no route matches it
+	Failed     bool
 }
 
 // guard runs f and turns a panic into an error.

@@ -27,6 +27,8 @@ type Job struct {
 	streaming  bool   // a part of the response was sent, and more will follow
 	joined     string // group that the reply channel joined
 	ignored    string // why a reply to a handshake is ignored, or ""
+	unrouted   bool   // the message was dropped because no route matches it
+	failed     bool
 
 	goneSince time.Time // when the job first sent to its connection after that had ended
 }
@@ -60,6 +62,9 @@ func (j *Job) Gone(channel string) bool {
 	defer j.pool.mu.Unlock()
 	return j.pool.gone.has(channel)
 }
+
+// Unrouted says that the message was dropped because no route matches it.
+func (j *Job) Unrouted() { j.unrouted = true }
 
 // Hold says that the reply will be sent later, perhaps by another handler.
 func (j *Job) Hold() { j.handedOver = true }

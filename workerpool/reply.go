@@ -50,6 +50,7 @@ func (e *NoRouteError) HTTPStatus() int { return http.StatusNotFound }
 func (p *Pool) unrouted(j *Job) {
 	channel := j.Delivery.Channel
 	if channel != asgi.HTTPRequest && channel != asgi.WebSocketConnect {
+		j.unrouted = !isDisconnect(channel) // many applications have no routes for them
 		p.log.Debug("no route", logkey.Channel, channel, logkey.Generation, j.gen.number)
 		return
 	}
@@ -65,6 +66,7 @@ func (p *Pool) fail(j *Job, consumer string, err error) {
 		p.log.Debug("a handler was ended because its client has left", logkey.Channel, j.reply, "consumer", consumer, logkey.Generation, j.gen.number)
 		return
 	}
+	j.failed = true
 	f := Failure{
 		Err: err, Status: http.StatusInternalServerError, Consumer: consumer,
 		Channel: j.Delivery.Channel, Message: j.Delivery.Message, Generation: j.gen.number,

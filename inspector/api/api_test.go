@@ -82,7 +82,7 @@ func TestAClientReadsResponsesLinesAndErrors(t *testing.T) {
 	defer server.Close()
 	c := &Client{Base: server.URL, Token: "secret"}
 	var sent Sent
-	if err := c.Post(t.Context(), "/call", json.RawMessage(`{"n":1.0}`), &sent); err != nil || sent != (Sent{`{"n":1.0}`, "Bearer secret"}) {
+	if err := c.Post(t.Context(), "/call", json.RawMessage(`{"n":1.0}`), &sent); err != nil || sent != (Sent{Trace: `{"n":1.0}`, Channel: "Bearer secret"}) {
 		t.Errorf("%+v, %v", sent, err)
 	}
 	var lines []string

@@ -239,6 +239,7 @@ type Loads struct {
 type Sent struct {
 	Trace   string `json:"trace"`
 	Channel string `json:"channel,omitempty"` // of a replayed message
+	Outcome string `json:"outcome,omitempty"` // if the call waited for it
 }
 
 // A Paused names a paused channel, or the prefix of all paused channels that

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,9 @@ import (
 	"asgibox/internal/command"
 	"asgibox/internal/console"
 )
+
+// outcomeWait is how long a send waits for the outcome of its message.
+const outcomeWait = time.Second
 
 // send makes a call that sends a message to the channel or group with the given
 // name. The argument is the message, or "-" for standard input. It is sent as
@@ -34,10 +38,15 @@ func (c *client) send(path, key, name, argument string) error {
 		return fmt.Errorf("the message is not JSON: %s", message)
 	}
 	var response api.Sent
-	if err := c.Post(c.ctx, path, map[string]any{key: name, "message": json.RawMessage(message)}, &response); err != nil {
+	arguments := map[string]any{key: name, "message": json.RawMessage(message), "wait": outcomeWait.Milliseconds()}
+	if err := c.Post(c.ctx, path, arguments, &response); err != nil {
 		return err
 	}
-	return c.report(response, "sent to %s, trace %s", name, response.Trace)
+	text := fmt.Sprintf("sent to %s, trace %s", name, response.Trace)
+	if response.Outcome != "" {
+		text += ": " + oneLine(response.Outcome)
+	}
+	return c.report(response, "%s", text)
 }
 
 func newSend() *cobra.Command {
@@ -45,7 +54,9 @@ func newSend() *cobra.Command {
 		Use:   "send CHANNEL JSON",
 		Short: "Send a message to a channel of a running server",
 		Long: `send sends a message to a channel and returns when a reader has it or it is on
-disk. The message is JSON, or - to read JSON from standard input. A string that
+disk. It waits for up to 1 s for the outcome and prints it: which function has
+handled the message or failed, or that no route matches it or nothing reads the
+channel. The message is JSON, or - to read JSON from standard input. A string that
 begins with U+FFFF is a byte string; the rest of it is standard base64.`,
 		Example:           `  asgibox send jobs '{"number": 7}'`,
 		Args:              cobra.ExactArgs(2),

@@ -33,7 +33,10 @@ func (s *server) showHandled(h workerpool.Handled) {
 	if c == nil || !c.Remembers(h.Delivery.Trace) {
 		return
 	}
-	span := inspector.Span{ID: h.Delivery.ID, Worker: h.Worker, Began: h.Began, Ended: time.Now()}
+	span := inspector.Span{
+		ID: h.Delivery.ID, Trace: h.Delivery.Trace, Channel: h.Delivery.Channel,
+		Worker: h.Worker, Began: h.Began, Ended: time.Now(), Unrouted: h.Unrouted, Failed: h.Failed,
+	}
 	if h.Consumer != nil {
 		span.Handler = h.Consumer.Name()
 	}

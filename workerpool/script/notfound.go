@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 	"asgibox/workerpool/script/value"
 	"asgibox/workerpool/script/web"
 
@@ -49,7 +50,7 @@ func (e *NotFoundError) Hint() string {
 // HTTPStatus is the status of the response.
 func (e *NotFoundError) HTTPStatus() int { return http.StatusNotFound }
 
-// unrouted handles a request or handshake that matches no route.
+// unrouted handles a message that matches no route.
 func (r *run) unrouted(m *match, d asgi.Delivery) error {
 	t := m.table
 	switch {
@@ -60,7 +61,39 @@ func (r *run) unrouted(m *match, d asgi.Delivery) error {
 	case d.Channel == asgi.WebSocketConnect && len(t.entries[d.Channel]) == 0 && t.receives(d):
 		return r.out.Send(r.ctx, r.job.ReplyChannel(), acceptance)
 	}
-	return &NotFoundError{d.Channel, d.Message.Text(asgi.KeyMethod), d.Message.Text(asgi.KeyPath), t.tried(d.Channel), t}
+	e := &NotFoundError{d.Channel, d.Message.Text(asgi.KeyMethod), d.Message.Text(asgi.KeyPath), t.tried(d.Channel), t}
+	if d.Channel == asgi.HTTPRequest || d.Channel == asgi.WebSocketConnect {
+		return e
+	}
+	r.job.Unrouted()
+	t.unit.warnDropped(e)
+	return nil
+}
+
+// maxDropped limits the warnings about dropped messages, because clients choose
+// paths.
+const maxDropped = 200
+
+// warnDropped logs a warning about a message that was dropped because it matches
+// no route, once for each channel and path.
+func (u *unit) warnDropped(e *NotFoundError) {
+	key := e.Channel + " " + e.Path
+	u.mu.Lock()
+	known := u.dropped[key] || len(u.dropped) >= maxDropped
+	u.dropped[key] = u.dropped[key] || !known
+	u.mu.Unlock()
+	if known {
+		return
+	}
+	text := "a message was dropped: " + e.Error()
+	if hint := e.Hint(); hint != "" {
+		text += " (" + hint + ")"
+	}
+	args := []any{logkey.Channel, e.Channel, logkey.Generation, u.number}
+	if pos, ok := e.table.nearest(e.Channel, e.Path); ok {
+		args = append(args, logkey.At, fmt.Sprintf("%s:%d", pos.Filename(), pos.Line))
+	}
+	u.loader.log.Warn(text, args...)
 }
 
 var acceptance = asgi.MustMessage(asgi.Field{Key: asgi.KeyAccept, Value: true})

@@ -54,14 +54,14 @@ func (a *routed) Clocks() []workerpool.Clock { return a.table.clocks }
 // Limits lists the concurrency limits of routes.
 func (a *routed) Limits() []workerpool.Limit { return a.table.limits }
 
-// Route returns the consumer of a message, or nil. Every request and handshake
-// has a consumer.
+// Route returns the consumer of a message. Only a disconnect may have none: the
+// consumer of another message without a route replies or logs a warning.
 func (a *routed) Route(d asgi.Delivery) workerpool.Consumer {
 	if d.Channel == asgi.HTTPRequest && strings.HasPrefix(d.Message.Text(asgi.KeyPath), livePath) {
 		return &liveConsumer{a.unit.loader}
 	}
 	m := a.table.find(d)
-	if m.entry == nil && d.Channel != asgi.HTTPRequest && d.Channel != asgi.WebSocketConnect {
+	if m.entry == nil && (d.Channel == asgi.HTTPDisconnect || d.Channel == asgi.WebSocketDisconnect) {
 		return nil
 	}
 	return m

@@ -8,8 +8,10 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/internal/spell"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // Check loads the application without serving it.
@@ -134,12 +136,40 @@ func (r Routing) near(channel, method, path string) []string {
 			}
 		}
 		for _, p := range e.route.patterns {
-			if p.key == asgi.KeyPath && unanchored(p.source, path) {
+			switch {
+			case p.key != asgi.KeyPath:
+			case unanchored(p.source, path):
 				near = append(near, fmt.Sprintf("%s matches later in the path, but patterns are matched from the start", e.describe()))
+			case resembles(p.source, path):
+				near = append(near, fmt.Sprintf("%s nearly matches", e.describe()))
 			}
 		}
 	}
 	return near
+}
+
+// resembles reports whether a path is a misspelling of a pattern that is nearly a
+// plain text.
+func resembles(source, path string) bool {
+	plain := strings.TrimSuffix(strings.TrimPrefix(source, "^"), "$")
+	return spell.Nearest(path, []string{plain}) != ""
+}
+
+// nearest returns the place of the route of the channel that is most likely meant
+// for the path: one that resembles it, or the first.
+func (t *table) nearest(channel, path string) (syntax.Position, bool) {
+	entries := t.entries[channel]
+	for i := range entries {
+		for _, p := range entries[i].route.patterns {
+			if p.key == asgi.KeyPath && resembles(p.source, path) {
+				return entries[i].route.pos, true
+			}
+		}
+	}
+	if len(entries) == 0 {
+		return syntax.Position{}, false
+	}
+	return entries[0].route.pos, true
 }
 
 // variants returns paths that are easily confused with this one.

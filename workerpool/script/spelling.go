@@ -62,13 +62,22 @@ func typos(channel, name string) (n int, few bool) {
 // would call its consumer. If the loader is strict, it returns an error.
 func (u *unit) checkSpelling(o *route) error {
 	what, hint := findMisspelling(o)
-	if what == "" || u.loader.opts.NoCheck {
+	if what == "" {
 		return nil
 	}
-	if u.loader.opts.Strict {
-		return &placedError{explain.Hintf(hint, "%s", what), o.pos}
+	return u.reportAt(o.pos, what, hint)
+}
+
+// reportAt logs a warning about a place in a file, or returns an error if the
+// loader is strict.
+func (u *unit) reportAt(pos syntax.Position, what, hint string) error {
+	switch {
+	case u.loader.opts.NoCheck:
+		return nil
+	case u.loader.opts.Strict:
+		return &placedError{explain.Hintf(hint, "%s", what), pos}
 	}
-	u.warnAt(o.pos, what+" ("+hint+")")
+	u.warnAt(pos, what+" ("+hint+")")
 	return nil
 }
 

@@ -69,6 +69,9 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 		return nil, err
 	}
 	t.warnUnreached()
+	if err := t.checkMeeting(); err != nil {
+		return nil, err
+	}
 	for i, c := range t.clocks {
 		if len(t.entries[c.Channel]) == 0 {
 			u.warnAt(t.clockPos[i], fmt.Sprintf("every: no route reads %q%s", c.Channel, didYouMean(c.Channel, t.channels)))

@@ -32,6 +32,7 @@ type unit struct {
 
 	mu       sync.Mutex      // guards the rest
 	warnings map[string]bool // already logged
+	dropped  map[string]bool // channels and paths of dropped messages that were reported
 	compiled map[string]*starlark.Program
 	received map[string]bool // channels that the application's own calls receive from
 }
@@ -56,6 +57,7 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 		warnings: make(map[string]bool),
 		compiled: make(map[string]*starlark.Program),
 		received: make(map[string]bool),
+		dropped:  make(map[string]bool),
 		readers:  asgi.OrUnsupported[asgi.Readers](l.opts.Layer),
 	}
 	u.sources = &sources{root: root, used: u.usage.add, text: make(map[string]string)}

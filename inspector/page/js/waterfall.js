@@ -8,6 +8,9 @@ export function outcomeOf(m) {
   return m.kind;
 }
 
+// wasTaken reports whether a worker received a message, even if no route matched.
+export function wasTaken(m) { return m.kind === "taken" || m.kind === "no route"; }
+
 // waterfall draws a chain and marks the selected message. It calls open with the
 // message of a clicked row.
 export function waterfall(chain, selected, open) {
@@ -83,7 +86,7 @@ function messageRow(m, start, end, bar, worked, selected, open) {
   const waited = duration(m.waitedMs || 0);
   const waits = outcomeOf(m) === "waiting";
   const track = h("span", { class: "track" }, waits ? bar(m.sent, end, "taken waiting", "still waiting")
-    : bar(m.sent, m.ended || m.sent, m.kind, m.ended ? `${outcomeOf(m)} after ${waited}` : outcomeOf(m)));
+    : bar(m.sent, m.ended || m.sent, wasTaken(m) ? "taken" : m.kind, m.ended ? `${outcomeOf(m)} after ${waited}` : outcomeOf(m)));
   if (m.began) track.append(bar(m.began, m.began + (m.handledMs || 0), "work", `worker ${m.worker} handled it for ${duration(m.handledMs || 0)}: ${m.handler || "no handler"}`));
   else if (worked) track.append(bar(m.ended, worked, "work", `handled for ${duration(worked - m.ended)} until its last send`));
   const bad = m.kind === "refused" || m.kind === "dropped" || m.kind === "expired";
@@ -103,7 +106,7 @@ function messageRow(m, start, end, bar, worked, selected, open) {
 // by the chain: the next messages that a generation sent.
 function lastSend(list, i) {
   const m = list[i];
-  if (m.kind !== "taken" || !m.ended) return 0;
+  if (!wasTaken(m) || !m.ended) return 0;
   let last = 0;
   for (let j = i + 1; j < list.length; j++) {
     if (list[j].generation && list[j].sent >= m.ended) last = list[j].sent;

@@ -5,7 +5,7 @@ import { messageNode, copyButtons, isBytes, plain, target } from "../payload.js"
 import { compose, replay } from "../compose.js";
 import { saveTest } from "../savetest.js";
 import { Tail } from "../tail.js";
-import { outcomeOf, waterfall } from "../waterfall.js";
+import { outcomeOf, wasTaken, waterfall } from "../waterfall.js";
 
 const columns = [["Time", "time"], ["Channel", "channel"], ["What", "what"], ["Size", "size"], ["Waited", "waited"], ["Outcome", "outcome"]];
 const noTrace = "0000000000000000";
@@ -13,7 +13,7 @@ const noTrace = "0000000000000000";
 // terms are examples of filter terms; docs/inspector.md explains all.
 const terms = [
   ["channel:websocket.*", "full name of the channel"], ["path:/chat/*", "path of the request or socket that started the chain"],
-  ["kind:refused", "sent, taken, refused, expired, dropped, delayed"], ["group:chat-*", "copies of messages to a group"],
+  ["kind:refused", "sent, taken, refused, expired, dropped, delayed, no route"], ["group:chat-*", "copies of messages to a group"],
   ['text:"good morning"', "text, byte string or key anywhere in the message"], ["trace:00c0ffee", "chain whose trace starts with this"],
   ["reply:web!x", "messages from and to a connection"], ["gen:3", "sent or received by this generation of the application"],
   ["hello", "word anywhere in any of these"], ["-kind:taken", "minus: messages that do not match"],
@@ -248,7 +248,7 @@ function factsOf(m) {
   return h("p", { class: "facts" },
     h("span", {}, clock(m.sent)), h("span", {}, bytes(m.bytes)), m.path && h("span", {}, m.path), m.group && h("span", {}, "to the group " + m.group),
     m.place && h("span", {}, "sent from ", h("code", {}, m.place)), m.generation && h("span", {}, "sent by generation " + m.generation),
-    m.ended && h("span", {}, (m.kind === "taken" ? "waited " : m.kind + " after ") + duration(m.waitedMs || 0)), m.taker && h("span", {}, "received by generation " + m.taker),
+    m.ended && h("span", {}, (wasTaken(m) ? "waited " : m.kind + " after ") + duration(m.waitedMs || 0)), m.taker && h("span", {}, "received by generation " + m.taker),
     m.began && h("span", {}, `handled by worker ${m.worker} in ${duration(m.handledMs || 0)}`), m.handler && h("code", {}, m.handler),
     m.reason && h("span", { class: "bad" }, m.reason));
 }

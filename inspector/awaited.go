@@ -1,0 +1,80 @@
+package inspector
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// maxAwait is the longest time that a caller may wait for an outcome.
+const maxAwait = 10 * time.Second
+
+// awaited holds the messages whose outcome a caller waits for.
+type awaited struct {
+	count atomic.Int64
+
+	mu    sync.Mutex // guards the rest
+	spans map[awaitedKey]chan Span
+}
+
+// An awaitedKey identifies a message that starts a trace. The messages that
+// follow from it have the same trace.
+type awaitedKey struct {
+	trace   asgi.TraceID
+	channel string
+}
+
+// add registers a message before it is sent. The caller must remove it.
+func (a *awaited) add(key awaitedKey) <-chan Span {
+	handled := make(chan Span, 1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.spans == nil {
+		a.spans = make(map[awaitedKey]chan Span)
+	}
+	a.spans[key] = handled
+	a.count.Add(1)
+	return handled
+}
+
+func (a *awaited) remove(key awaitedKey) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.spans, key)
+	a.count.Add(-1)
+}
+
+// handled reports a handled message to the caller that waits for it.
+func (a *awaited) handled(s *Span) {
+	if a.count.Load() == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	select {
+	case a.spans[awaitedKey{s.Trace, s.Channel}] <- *s:
+	default: // no caller waits for it, or it has been reported
+	}
+}
+
+// outcome waits for the outcome of a message, for at most the given time. It
+// returns "" if the outcome is not known then.
+func outcome(ctx context.Context, handled <-chan Span, wait time.Duration) string {
+	ctx, cancel := context.WithTimeout(ctx, min(wait, maxAwait))
+	defer cancel()
+	select {
+	case s := <-handled:
+		switch {
+		case s.Unrouted:
+			return unrouted
+		case s.Failed:
+			return "failed in " + s.Handler
+		}
+		return "handled by " + s.Handler
+	case <-ctx.Done():
+		return ""
+	}
+}
