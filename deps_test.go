@@ -45,7 +45,7 @@ var rules = []rule{
 	{"internal/bench", []string{"internal/command", "internal/load"}, "it reaches a server only over HTTP and WebSocket"},
 	{"internal/devserver", []string{"asgi", "store", "httpfront", "workerpool", "reload", "inspector", "internal/command"}, "it runs without a command line"},
 	{"internal/demo", []string{"httpfront", "workerpool", "internal/devserver"}, "it mounts servers that internal/devserver connects"},
-	{"internal/apptest", []string{"asgi", "store", "httpfront", "workerpool", "internal/command"}, "it tests an application in memory, without files and sockets"},
+	{"internal/apptest", []string{"asgi", "store", "httpfront", "workerpool", "reload", "internal/command"}, "it tests an application in memory"},
 	{"internal/cli", []string{"asgi", "store", "workerpool", "inspector/api", "examples", "internal/apptest", "internal/bench", "internal/client", "internal/command", "internal/demo", "internal/devserver", "internal/project"}, "it parses flags and calls other packages"},
 	{"internal/e2e", []string{"examples", "internal/cli"}, "its tests start the whole program"},
 	{"internal/release", nil, "it builds the program from outside"},

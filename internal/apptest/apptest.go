@@ -43,6 +43,8 @@ type Options struct {
 	Seed int
 	// Faults lets schedules drop messages and fill channels.
 	Faults bool
+	// Cover counts the lines and routes of the application that tests reach.
+	Cover bool
 	// Verbose keeps debug records in the output of tests.
 	Verbose bool
 
@@ -73,6 +75,8 @@ type Summary struct {
 	Took           time.Duration
 	// Used holds, by file of tests, the files that it and its application used.
 	Used map[string][]string
+	// Coverage is the coverage of each application, with Cover.
+	Coverage []Coverage
 }
 
 // Run runs the tests of the files in parallel. It calls report with one result at
@@ -88,8 +92,13 @@ func Run(ctx context.Context, files []string, o Options, report func(Result)) Su
 		o.network = newNetwork(ctx)
 	}
 	var all []*file
+	var coverages coverages
 	for _, path := range files {
-		all = append(all, &file{path: path, app: o.appPath(path), options: &o})
+		f := &file{path: path, app: o.appPath(path), options: &o}
+		if o.Cover {
+			f.coverage = coverages.of(f.app)
+		}
+		all = append(all, f)
 	}
 	var s Summary
 	results := make(chan chan Result, 1000) // in order
@@ -125,6 +134,7 @@ func Run(ctx context.Context, files []string, o Options, report func(Result)) Su
 	for _, f := range all {
 		s.Used[f.path] = f.used
 	}
+	s.Coverage = coverages.results()
 	s.Took = time.Since(began)
 	return s
 }

@@ -18,6 +18,7 @@ import (
 type file struct {
 	path, app string
 	options   *Options
+	coverage  *script.Coverage // of the application; nil without --cover
 
 	mu   sync.Mutex // guards used
 	used []string   // files, from the current folder

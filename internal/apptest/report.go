@@ -34,13 +34,14 @@ func WriteJSON(w io.Writer, results []Result, s Summary) error {
 		all = append(all, t)
 	}
 	return command.WriteJSON(w, struct {
-		OK      bool    `json:"ok"`
-		Passed  int     `json:"passed"`
-		Failed  int     `json:"failed"`
-		Broken  int     `json:"broken"`
-		Seconds float64 `json:"seconds"`
-		Tests   []test  `json:"tests"`
-	}{s.Failed+s.Broken == 0, s.Passed, s.Failed, s.Broken, s.Took.Seconds(), all})
+		OK       bool       `json:"ok"`
+		Passed   int        `json:"passed"`
+		Failed   int        `json:"failed"`
+		Broken   int        `json:"broken"`
+		Seconds  float64    `json:"seconds"`
+		Tests    []test     `json:"tests"`
+		Coverage []Coverage `json:"coverage,omitempty"`
+	}{s.Failed+s.Broken == 0, s.Passed, s.Failed, s.Broken, s.Took.Seconds(), all, s.Coverage})
 }
 
 // Elements of a JUnit report.

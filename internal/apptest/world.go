@@ -93,7 +93,9 @@ func (w *world) start() error {
 	if w.choices.faults {
 		layer = faulty{w.store, w.schedule}
 	}
-	w.loader = script.NewLoader(w.file.app, w.scriptOptions(layer))
+	o := w.scriptOptions(layer)
+	o.Coverage = w.file.coverage
+	w.loader = script.NewLoader(w.file.app, o)
 	loaded := make(chan struct{})
 	var failed error
 	var err error

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"asgibox/internal/command"
 	"asgibox/internal/devserver"
 	"asgibox/internal/flagvalue"
+	"asgibox/internal/userfile"
 )
 
 // testRun holds the flags of test.
@@ -23,6 +26,8 @@ type testRun struct {
 	match    string
 	json     bool
 	junit    string
+	cover    string
+	watch    bool
 	settings []flagvalue.Setting
 
 	out, status io.Writer
@@ -63,8 +68,14 @@ matched.`),
 	g.BoolVarP(&t.options.Verbose, "verbose", "v", false, "print every test and its output")
 	g.BoolVar(&t.json, "json", false, "write JSON")
 	g.StringVar(&t.junit, "junit", "", "file for a report in the XML format of JUnit")
+	g.StringVar(&t.cover, "cover", "", "show which lines and routes the tests reached, or write that to a JSON file: --cover=FILE")
+	g.Lookup("cover").NoOptDefVal = coverTable
+	g.BoolVar(&t.watch, "watch", false, "run tests again when a file that they use changes")
 	return cmd
 }
+
+// coverTable is the value of --cover without a file.
+const coverTable = "table"
 
 func (t *testRun) run(ctx context.Context, args []string) (err error) {
 	if t.options.Match, err = regexp.Compile(t.match); err != nil {
@@ -81,7 +92,51 @@ func (t *testRun) run(ctx context.Context, args []string) (err error) {
 			return fmt.Errorf("--app: %w", err)
 		}
 	}
-	return t.once(ctx, files)
+	t.options.Cover = t.cover != ""
+	if !t.watch {
+		_, err := t.once(ctx, files)
+		return err
+	}
+	return t.again(ctx, args, files)
+}
+
+// again runs the tests, and those that a change touches after each change.
+func (t *testRun) again(ctx context.Context, args, files []string) error {
+	w := apptest.Watcher{
+		Roots: t.roots(args, files),
+		Find:  func() ([]string, error) { return testFiles(args) },
+	}
+	return w.Run(ctx, func(changed, files []string) (apptest.Summary, error) {
+		if len(changed) > 0 && !t.json {
+			fmt.Fprintf(t.out, "\n%s changed\n", strings.Join(changed, ", "))
+		}
+		s, err := t.once(ctx, files)
+		var failed *command.ExitError
+		if errors.As(err, &failed) {
+			err = nil
+		}
+		return s, err
+	})
+}
+
+// roots returns the folders to watch.
+func (t *testRun) roots(args, files []string) []string {
+	roots := []string{}
+	if len(args) == 0 {
+		roots = append(roots, ".")
+	}
+	for _, arg := range args {
+		if info, err := os.Stat(arg); err == nil && info.IsDir() {
+			roots = append(roots, arg)
+		}
+	}
+	for _, f := range files {
+		roots = append(roots, filepath.Dir(f))
+	}
+	if t.options.App != "" {
+		roots = append(roots, filepath.Dir(t.options.App))
+	}
+	return roots
 }
 
 // testFiles returns the files that the arguments name. A folder stands for all
@@ -110,7 +165,7 @@ func testFiles(args []string) ([]string, error) {
 }
 
 // once runs the tests once.
-func (t *testRun) once(ctx context.Context, files []string) error {
+func (t *testRun) once(ctx context.Context, files []string) (apptest.Summary, error) {
 	printer := &apptest.Printer{Out: t.out, Verbose: t.options.Verbose, Status: t.status}
 	var results []apptest.Result
 	s := apptest.Run(ctx, files, t.options, func(r apptest.Result) {
@@ -121,23 +176,26 @@ func (t *testRun) once(ctx context.Context, files []string) error {
 	})
 	if t.json {
 		if err := apptest.WriteJSON(t.out, results, s); err != nil {
-			return err
+			return s, err
 		}
 	} else {
 		printer.End(s)
 	}
 	if err := t.writeJUnit(results, s); err != nil {
-		return err
+		return s, err
+	}
+	if err := t.writeCoverage(s.Coverage); err != nil {
+		return s, err
 	}
 	switch {
 	case s.Failed+s.Broken > 0:
-		return &command.ExitError{Status: 1}
+		return s, &command.ExitError{Status: 1}
 	case s.Passed > 0:
-		return nil
+		return s, nil
 	case !t.json:
 		fmt.Fprintln(t.out, t.nothing(files))
 	}
-	return &command.ExitError{Status: 2}
+	return s, &command.ExitError{Status: 2}
 }
 
 // nothing says why no test ran.
@@ -155,13 +213,34 @@ func (t *testRun) writeJUnit(results []apptest.Result, s apptest.Summary) error 
 	if t.junit == "" {
 		return nil
 	}
-	f, err := os.Create(t.junit)
+	return writeFile("--junit", t.junit, func(w io.Writer) error { return apptest.WriteJUnit(w, results, s) })
+}
+
+func (t *testRun) writeCoverage(all []apptest.Coverage) error {
+	switch t.cover {
+	case "":
+		return nil
+	case coverTable:
+		if t.json {
+			return nil // the JSON has it
+		}
+		return apptest.PrintCoverage(t.out, all)
+	}
+	return writeFile("--cover", t.cover, func(w io.Writer) error {
+		return command.WriteJSON(w, struct {
+			Coverage []apptest.Coverage `json:"coverage"`
+		}{all})
+	})
+}
+
+// writeFile writes the file of a flag.
+func writeFile(flag, name string, write func(io.Writer) error) error {
+	f, err := userfile.Write(name, os.O_TRUNC)
 	if err != nil {
-		return fmt.Errorf("cannot write --junit: %w", err)
+		return fmt.Errorf("cannot write %s: %w", flag, err)
 	}
-	if err := apptest.WriteJUnit(f, results, s); err != nil {
-		f.Close()
-		return fmt.Errorf("cannot write --junit: %w", err)
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return fmt.Errorf("cannot write %s: %w", flag, err)
 	}
-	return f.Close()
+	return nil
 }

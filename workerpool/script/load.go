@@ -145,6 +145,9 @@ func (u *unit) routed(globals starlark.StringDict, modules map[string]*module, s
 		return nil, err
 	}
 	u.table = table
+	if c := u.loader.opts.Coverage; c != nil {
+		c.addRoutes(table.routes())
+	}
 	return &routed{unit: u, globals: globals, staged: s, table: table}, nil
 }
 

@@ -52,6 +52,8 @@ type Options struct {
 	// Step, if not nil, is called before each step of a handler. It may wait,
 	// so that tests can decide which handler goes on.
 	Step func(Step)
+	// Coverage, if not nil, counts the lines and routes that are reached.
+	Coverage *Coverage
 	// Interrupt, if not nil, is called between the steps of the interpreter.
 	// If it returns an error, the script is cancelled with it.
 	Interrupt func() error

@@ -138,6 +138,9 @@ func (r *run) consume(m *match, j *workerpool.Job) error {
 	if m.entry == nil {
 		return r.unrouted(m, d)
 	}
+	if c := r.unit.loader.opts.Coverage; c != nil { // describing a route takes time
+		c.reached(m.entry.describeOn(d.Channel))
+	}
 	msg := newMessage(r, d)
 	if d.Channel == asgi.WebSocketConnect {
 		if err := r.saveSessionID(msg); err != nil {

@@ -49,18 +49,30 @@ func (l *Loader) Routes(ctx context.Context) (Routing, error) {
 	if !ok {
 		return Routing{}, nil
 	}
-	r := Routing{table: a.table}
-	for _, channel := range a.table.channels {
-		entries := a.table.entries[channel]
+	return Routing{Routes: a.table.routes(), table: a.table}, nil
+}
+
+// routes lists the routes of a table.
+func (t *table) routes() (all []Route) {
+	for _, channel := range t.channels {
+		entries := t.entries[channel]
 		for i := range entries {
-			r.Routes = append(r.Routes, Route{channel, entries[i].describe(), entries[i].name})
+			all = append(all, entries[i].describeOn(channel))
 		}
 	}
-	if a.table.wsgi != nil {
-		r.Routes = append(r.Routes, Route{asgi.HTTPRequest, "application", consumerName(a.table.wsgi)})
+	if t.wsgi != nil {
+		all = append(all, routeOfWSGI(t.wsgi))
 	}
-	return r, nil
+	return all
 }
+
+// routeOfWSGI describes the function application of a file.
+func routeOfWSGI(fn starlark.Callable) Route {
+	return Route{asgi.HTTPRequest, "application", consumerName(fn)}
+}
+
+// describeOn describes an entry for messages on a channel.
+func (e *entry) describeOn(channel string) Route { return Route{channel, e.describe(), e.name} }
 
 // A Found is the route of a message.
 type Found struct {
@@ -92,7 +104,7 @@ func (r Routing) find(channel, method, path string) Found {
 	m := r.table.find(delivery(channel, method, path))
 	switch {
 	case m.entry != nil:
-		f.Route = Route{channel, m.entry.describe(), m.entry.name}
+		f.Route = m.entry.describeOn(channel)
 		for _, kw := range m.kwargs {
 			f.Arguments = append(f.Arguments, fmt.Sprintf("%s=%s", string(kw[0].(starlark.String)), kw[1]))
 		}

@@ -92,7 +92,10 @@ func (u *unit) compile(name string) (*starlark.Program, error) {
 		return nil, err
 	}
 	lib.Guard(f)
-	p, err := starlark.FileProgram(f, u.all.Has)
+	if c := u.loader.opts.Coverage; c != nil {
+		c.instrument(name, f)
+	}
+	p, err := starlark.FileProgram(f, u.predeclaredIn(name).Has)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +109,7 @@ func (r *run) exec(name string) (starlark.StringDict, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.Init(r.thread, r.unit.all)
+	return p.Init(r.thread, r.unit.predeclaredIn(name))
 }
 
 // load implements the load statement. Each run of the main file runs a module

@@ -190,6 +190,7 @@ func (r *run) serveFile(m *match, v *view, msg *message) error {
 
 // serveWSGI responds to a request with the file's application function.
 func (r *run) serveWSGI(fn starlark.Callable, d asgi.Delivery) error {
+	r.unit.loader.opts.Coverage.reached(routeOfWSGI(fn))
 	warn := func(text string) { r.unit.logAt(r.thread, slog.LevelWarn, text) }
 	return web.ServeWSGI(r.thread, fn, r.request(newMessage(r, d)), r.sender(), warn)
 }
