@@ -45,8 +45,6 @@ type Options struct {
 	Faults bool
 	// Cover counts the lines and routes of the application that tests reach.
 	Cover bool
-	// Verbose keeps debug records in the output of tests.
-	Verbose bool
 
 	network *network // nil without Network
 }

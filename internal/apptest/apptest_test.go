@@ -180,7 +180,7 @@ def test_delay(client):
     client.advance(1)
     assert_equal(ws.receive(timeout=0), "job")
 `, Options{})
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("four virtual minutes took %v", took)
 	}
 }
@@ -293,9 +293,9 @@ func TestBrokenFiles(t *testing.T) {
 		{site, "fail(\"no\")\n", "app_test.star:1:5: fail: no"},
 		{"channel_routing = [\n", "def test_x(client): pass\n", "is never closed"},
 		{"x = 1\n", "def test_x(client): pass\n", "does not set channel_routing"},
-		{"while True: pass\n", "def test_x(client): pass\n", "the test ran longer than 100ms"},
+		{"while True: pass\n", "def test_x(client): pass\n", "the test ran longer than 2s"},
 	} {
-		results, s := suite(t, c.app, c.tests, Options{Timeout: 100 * time.Millisecond})
+		results, s := suite(t, c.app, c.tests, Options{Timeout: 2 * time.Second})
 		if s.Broken != 1 || len(results) != 1 {
 			t.Fatalf("%q: %+v", c.tests, results)
 		}
@@ -306,13 +306,14 @@ func TestBrokenFiles(t *testing.T) {
 }
 
 func TestATestThatDoesNotEndIsEnded(t *testing.T) {
-	o := Options{Timeout: 200 * time.Millisecond}
-	fails(t, site, "def test_x(client):\n    while True:\n        x = 1\n", o, "the test ran longer than 200ms (--timeout)", "in test_x")
+	const over = "the test ran longer than 1s (--timeout)"
+	o := Options{Timeout: time.Second}
+	fails(t, site, "def test_x(client):\n    while True:\n        x = 1\n", o, over, "in test_x")
 	app := "def index(request):\n    while True:\n        x = 1\n\nchannel_routing = [view(\"/\", index)]\n"
-	fails(t, app, "def test_x(client):\n    client.get(\"/\")\n", o, "the test ran longer than 200ms (--timeout)", "app_test.star:2", "in index")
+	fails(t, app, "def test_x(client):\n    client.get(\"/\")\n", o, over, "app_test.star:2", "in index")
 	echo := "def job(message):\n    Channel(\"job\").send({})\n\nchannel_routing = [route(\"job\", job)]\n"
-	fails(t, echo, "def test_x(client):\n    client.layer.send(\"job\", {})\n    client.advance(1)\n", o, "the test ran longer than 200ms (--timeout)")
-	fails(t, app, "def test_x(client):\n    attempt(client.get, \"/\")\n    assert_fails(client.get, \"/\")\n", o, "the test ran longer than 200ms (--timeout)")
+	fails(t, echo, "def test_x(client):\n    client.layer.send(\"job\", {})\n    client.advance(1)\n", o, over)
+	fails(t, app, "def test_x(client):\n    attempt(client.get, \"/\")\n    assert_fails(client.get, \"/\")\n", o, over)
 }
 
 func TestAnInterruptEndsTheRun(t *testing.T) {

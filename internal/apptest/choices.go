@@ -13,8 +13,12 @@ type choices struct {
 	often  float64     // probability that random decides which handler goes on
 	faults bool        // messages may be dropped and channels full
 	other  map[int]int // the decisions that are not the usual ones, by number
-	made   []decision
+	count  int         // of decisions
+	made   []decision  // the first ones
 }
+
+// maxKept is how many decisions and steps of a test are kept.
+const maxKept = 100_000
 
 // A decision is one of several choices.
 type decision struct{ choices, usual int }
@@ -37,8 +41,10 @@ func replayed(other map[int]int, faults bool) *choices { return &choices{other: 
 // pick returns the next decision, from 0 to n-1. Often is the probability that it
 // is random.
 func (c *choices) pick(n, usual int, often float64) int {
-	number := len(c.made)
-	c.made = append(c.made, decision{n, usual})
+	number := c.count
+	if c.count++; c.count <= maxKept {
+		c.made = append(c.made, decision{n, usual})
+	}
 	if c.random == nil {
 		if choice, ok := c.other[number]; ok && choice < n {
 			return choice

@@ -12,14 +12,15 @@ import (
 // does, or the last result.
 func (f *file) explore(ctx context.Context, name string, first, count int) (r Result) {
 	began := time.Now()
-	for seed := first; seed < first+count && ctx.Err() == nil; seed++ {
+	for seed := first; seed < first+count && r.Err == nil; seed++ {
 		c := randomChoices(seed, name, f.options.Faults)
-		if r = f.attempt(ctx, name, seed, c); r.Err != nil {
-			s := &shortening{file: f, ctx: ctx, test: name, seed: seed, deadline: time.Now().Add(f.options.Timeout)}
-			r = s.shortest(c.other, r)
-			r.Seed = seed
-			break
+		r = f.attempt(ctx, name, seed, c)
+		if r.Err == nil || ctx.Err() != nil {
+			continue
 		}
+		s := &shortening{file: f, ctx: ctx, test: name, seed: seed, deadline: time.Now().Add(f.options.Timeout)}
+		r = s.shortest(c.other, r)
+		r.Seed = seed
 	}
 	r.Took = time.Since(began)
 	return r

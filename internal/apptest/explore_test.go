@@ -108,6 +108,15 @@ def test_it(client):
 		"made so by --faults")
 }
 
+func TestMessagesAtOnce(t *testing.T) {
+	fails(t, counter, `
+def test_it(client):
+    client.layer.send("racy", {})
+    client.layer.send("racy", {})
+    assert_equal(client.state.get("n"), 2)
+`, Options{Explore: 50}, "want: 2")
+}
+
 func TestRequestsAtOnce(t *testing.T) {
 	app := strings.Replace(counter, `return str(`, `racy(request)
     return str(`, 1)

@@ -39,12 +39,8 @@ func (o *output) String() string {
 
 // newLog returns the log of the server of a test. Errors have paths from the
 // current folder.
-func newLog(w io.Writer, app string, verbose bool) *slog.Logger {
-	level := slog.LevelInfo
-	if verbose {
-		level = slog.LevelDebug
-	}
-	return slog.New(sameEveryTime{console.New(w, console.Options{Level: level, Explain: func(err error, color bool) (string, string) {
+func newLog(w io.Writer, app string) *slog.Logger {
+	return slog.New(sameEveryTime{console.New(w, console.Options{Explain: func(err error, color bool) (string, string) {
 		return script.Explain(err).In(filepath.Dir(app)).Split(color)
 	}})})
 }

@@ -16,6 +16,8 @@ type Printer struct {
 	Out     io.Writer
 	Verbose bool      // print a line for each test
 	Status  io.Writer // shows a line with the progress; nil for none
+	// Schedules is the number of schedules under which each test ran too.
+	Schedules int
 
 	count, failed int // in all files
 	file          fileCount
@@ -97,6 +99,7 @@ func (p *Printer) endFile() {
 
 // End prints the summary.
 func (p *Printer) End(s Summary) {
+	p.clearStatus()
 	p.endFile()
 	var parts []string
 	for _, n := range []struct {
@@ -110,8 +113,12 @@ func (p *Printer) End(s Summary) {
 	if s.Broken > 0 {
 		parts = append(parts, command.Count(s.Broken, "file")+" did not load")
 	}
+	under := ""
+	if p.Schedules > 0 && s.Failed+s.Broken == 0 {
+		under = ", in order and under " + command.Count(p.Schedules, "schedule") + " each,"
+	}
 	if len(parts) > 0 {
-		fmt.Fprintf(p.Out, "%s in %s\n", strings.Join(parts, ", "), console.FormatDuration(s.Took))
+		fmt.Fprintf(p.Out, "%s%s in %s\n", strings.Join(parts, ", "), under, console.FormatDuration(s.Took))
 	}
 }
 

@@ -68,7 +68,9 @@ func (s *schedule) next() bool {
 	h := s.waiting[i]
 	s.waiting = slices.Delete(s.waiting, i, i+1)
 	s.last = h.step.Message
-	s.taken = append(s.taken, step{Step: h.step, switched: last >= 0 && i != last})
+	if len(s.taken) < maxKept {
+		s.taken = append(s.taken, step{Step: h.step, switched: last >= 0 && i != last})
+	}
 	close(h.going)
 	return true
 }

@@ -23,17 +23,12 @@ type Step struct {
 	Fault    string `json:"fault,omitempty"`    // what happened to the message that was sent
 }
 
-// steps returns the steps of a test that has ended, from the handler on that was
-// switched away from first.
+// steps returns the steps of a test that has ended, from the handler on that ran
+// before the first unusual decision.
 func (w *world) steps() []Step {
 	taken := w.schedule.taken
 	first := max(slices.IndexFunc(taken, func(s step) bool { return s.switched || s.fault != "" }), 0)
-	for first > 0 && taken[first].Message == taken[max(first-1, 0)].Message {
-		first--
-	}
-	if first > 0 && taken[first].switched {
-		for before := taken[first-1].Message; first > 0 && taken[first-1].Message == before; first-- {
-		}
+	for last := max(first-1, 0); first > 0 && taken[first-1].Message == taken[last].Message; first-- {
 	}
 	folder := filepath.Dir(w.file.app)
 	label := labels(taken)

@@ -28,6 +28,7 @@ type testRun struct {
 	junit    string
 	cover    string
 	watch    bool
+	verbose  bool
 	settings []flagvalue.Setting
 
 	out, status io.Writer
@@ -65,7 +66,7 @@ matched.`),
 	g.Var(flagvalue.Number{To: &t.options.Explore, Max: 1_000_000}, "explore", "number of schedules under which each test runs again, to find races")
 	g.BoolVar(&t.options.Faults, "faults", false, "with --explore or --seed, drop messages and fill channels too")
 	g.Var(flagvalue.List[flagvalue.Setting]{To: &t.settings, Parse: flagvalue.ParseSetting, Kind: "name=value"}, "set", "setting for the application; may be repeated")
-	g.BoolVarP(&t.options.Verbose, "verbose", "v", false, "print every test and its output")
+	g.BoolVarP(&t.verbose, "verbose", "v", false, "print every test and its output")
 	g.BoolVar(&t.json, "json", false, "write JSON")
 	g.StringVar(&t.junit, "junit", "", "file for a report in the XML format of JUnit")
 	g.StringVar(&t.cover, "cover", "", "show which lines and routes the tests reached, or write that to a JSON file: --cover=FILE")
@@ -80,6 +81,9 @@ const coverTable = "table"
 func (t *testRun) run(ctx context.Context, args []string) (err error) {
 	if t.options.Match, err = regexp.Compile(t.match); err != nil {
 		return fmt.Errorf("--run %s: %w", t.match, err)
+	}
+	if t.options.Faults && t.options.Explore == 0 && t.options.Seed == 0 {
+		return errors.New("--faults changes schedules: give --explore N or --seed S too")
 	}
 	t.options.Settings = settingsMap(t.settings)
 	files, err := testFiles(args)
@@ -166,7 +170,7 @@ func testFiles(args []string) ([]string, error) {
 
 // once runs the tests once.
 func (t *testRun) once(ctx context.Context, files []string) (apptest.Summary, error) {
-	printer := &apptest.Printer{Out: t.out, Verbose: t.options.Verbose, Status: t.status}
+	printer := &apptest.Printer{Out: t.out, Verbose: t.verbose, Status: t.status, Schedules: t.options.Explore}
 	var results []apptest.Result
 	s := apptest.Run(ctx, files, t.options, func(r apptest.Result) {
 		results = append(results, r)
