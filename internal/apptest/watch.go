@@ -27,7 +27,8 @@ func (w *Watcher) Run(ctx context.Context, run func(changed, files []string) (Su
 	for _, root := range outermost(w.Roots) {
 		watcher, err := reload.New(reload.Options{Root: root})
 		if err != nil {
-			return err
+			tasks.Go(func() error { return err })
+			break
 		}
 		tasks.Go(func() error {
 			return watcher.Run(ctx, func(files []string) {
@@ -47,14 +48,15 @@ func (w *Watcher) Run(ctx context.Context, run func(changed, files []string) (Su
 
 func (w *Watcher) run(ctx context.Context, changes <-chan []string, run func(changed, files []string) (Summary, error)) error {
 	used := map[string][]string{} // by file of tests
-	files, err := w.Find()
-	if err != nil {
-		return err
-	}
+	var files []string
 	for changed := []string(nil); ; {
-		if found, err := w.Find(); err == nil { // otherwise a named file is missing, perhaps not for long
+		found, err := w.Find()
+		switch {
+		case err == nil:
 			files = found
-		}
+		case changed == nil:
+			return err
+		} // later, a named file may be missing for a moment
 		selected := files
 		if changed != nil {
 			selected = touched(files, used, changed)
