@@ -291,6 +291,8 @@ func TestBrokenFiles(t *testing.T) {
 	for _, c := range []struct{ app, tests, want string }{
 		{site, "def test_x(client)\n", "app_test.star:1:19"},
 		{site, "fail(\"no\")\n", "app_test.star:1:5: fail: no"},
+		{site, "def test_x(client): pass\n\ndef test_x(client): pass\n", "app_test.star:3:5: test_x is defined a second time; the first is in line 1"},
+		{site, "def test_x(): pass\n", "app_test.star:1:5: test_x has 0 parameters; a test has one, the client (write def test_x(client):)"},
 		{"channel_routing = [\n", "def test_x(client): pass\n", "is never closed"},
 		{"x = 1\n", "def test_x(client): pass\n", "does not set channel_routing"},
 		{"while True: pass\n", "def test_x(client): pass\n", "the test ran longer than 2s"},
@@ -307,13 +309,23 @@ func TestBrokenFiles(t *testing.T) {
 
 func TestATestThatDoesNotEndIsEnded(t *testing.T) {
 	const over = "the test ran longer than 1s (--timeout)"
-	o := Options{Timeout: time.Second}
-	fails(t, site, "def test_x(client):\n    while True:\n        x = 1\n", o, over, "in test_x")
 	app := "def index(request):\n    while True:\n        x = 1\n\nchannel_routing = [view(\"/\", index)]\n"
-	fails(t, app, "def test_x(client):\n    client.get(\"/\")\n", o, over, "app_test.star:2", "in index")
 	echo := "def job(message):\n    Channel(\"job\").send({})\n\nchannel_routing = [route(\"job\", job)]\n"
-	fails(t, echo, "def test_x(client):\n    client.layer.send(\"job\", {})\n    client.advance(1)\n", o, over)
-	fails(t, app, "def test_x(client):\n    attempt(client.get, \"/\")\n    assert_fails(client.get, \"/\")\n", o, over)
+	for name, c := range map[string]struct {
+		app, tests string
+		want       []string
+	}{
+		"loop in the test":       {site, "def test_x(client):\n    while True:\n        x = 1\n", []string{"in test_x"}},
+		"loop in a handler":      {app, "def test_x(client):\n    client.get(\"/\")\n", []string{"app_test.star:2", "in index"}},
+		"messages without end":   {echo, "def test_x(client):\n    client.layer.send(\"job\", {})\n    client.advance(1)\n", nil},
+		"no catch":               {app, "def test_x(client):\n    attempt(client.get, \"/\")\n    assert_fails(client.get, \"/\")\n", nil},
+		"virtual time that goes": {site, "def test_x(client):\n    while True:\n        client.advance(1)\n", []string{"app_test.star:3"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fails(t, c.app, c.tests, Options{Timeout: time.Second}, append(c.want, over)...)
+		})
+	}
 }
 
 func TestAnInterruptEndsTheRun(t *testing.T) {

@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"asgibox/workerpool/script/explain"
+
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // testPrefix begins the names of the functions that are tests.
@@ -29,12 +32,41 @@ func (l *Loader) LoadTests(ctx context.Context) (*Tests, error) {
 	r := u.newRun(ctx, "tests")
 	r.out = u.direct()
 	globals, err := r.exec(l.file)
+	if err == nil {
+		err = u.checkTests()
+	}
 	if err != nil {
 		u.close()
 		return nil, u.explained(err)
 	}
 	l.loaded(u, nil)
 	return &Tests{u, r, globals}, nil
+}
+
+// checkTests returns an error for a test that another one of the same name would
+// replace, and for one that does not take a client.
+func (u *unit) checkTests() error {
+	text, _ := u.sources.lookup(u.loader.file)
+	f, err := dialect.Parse(u.loader.file, text, 0)
+	if err != nil {
+		return err
+	}
+	lines := make(map[string]int32)
+	for _, s := range f.Stmts {
+		d, ok := s.(*syntax.DefStmt)
+		if !ok || !strings.HasPrefix(d.Name.Name, testPrefix) {
+			continue
+		}
+		name, pos := d.Name.Name, d.Name.NamePos
+		switch first := lines[name]; {
+		case first > 0:
+			return &placedError{explain.Hintf("rename one of them", "%s is defined a second time; the first is in line %d", name, first), pos}
+		case len(d.Params) != 1:
+			return &placedError{explain.Hintf("write def "+name+"(client):", "%s has %d parameters; a test has one, the client", name, len(d.Params)), pos}
+		}
+		lines[name] = pos.Line
+	}
+	return nil
 }
 
 // Names returns the names of the tests in the order of the file.
