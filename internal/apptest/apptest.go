@@ -78,7 +78,8 @@ type Summary struct {
 }
 
 // Run runs the tests of the files in parallel. It calls report with one result at
-// a time, in the order of the files and of their tests.
+// a time, in the order of the files and of their tests. When ctx is done, it ends
+// the tests that run, and reports no more of them.
 func Run(ctx context.Context, files []string, o Options, report func(Result)) Summary {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
@@ -105,6 +106,9 @@ func Run(ctx context.Context, files []string, o Options, report func(Result)) Su
 		defer close(results)
 		slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 		for _, f := range all {
+			if ctx.Err() != nil {
+				return
+			}
 			names, broken := f.names(ctx)
 			if broken != nil {
 				result := make(chan Result, 1)
@@ -124,8 +128,10 @@ func Run(ctx context.Context, files []string, o Options, report func(Result)) Su
 	})
 	for result := range results {
 		r := <-result
-		s.add(r)
-		report(r)
+		if r.Err == nil || ctx.Err() == nil {
+			s.add(r)
+			report(r)
+		}
 	}
 	tasks.Wait()
 	s.Used = map[string][]string{}

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 )
 
-// Choices are the decisions that make a schedule, numbered in the order in which
+// choices are the decisions that make a schedule, numbered in the order in which
 // they are made. The usual decision lets a handler go on until it ends or waits
 // for time, then the one with the oldest message, and has no faults.
 type choices struct {

@@ -93,9 +93,9 @@ func (f *file) run(ctx context.Context, w *world, use func(*script.Tests) error)
 	select {
 	case r.Err = <-done:
 	case <-limit.C:
-		r.Err = w.end(done, fmt.Errorf("the test ran longer than %v (--timeout)", f.options.Timeout))
+		r.Err = w.end(done, endError(fmt.Sprintf("the test ran longer than %v (--timeout)", f.options.Timeout)))
 	case <-ctx.Done():
-		r.Err = w.end(done, errors.New("the test was interrupted"))
+		r.Err = w.end(done, endError("the test was interrupted"))
 	}
 	if r.Err == nil { // otherwise the test may still be running
 		if r.Err = failed; r.Err != nil && w.explores {

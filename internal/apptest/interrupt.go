@@ -14,3 +14,12 @@ func (i *interrupt) err() error {
 }
 
 func (i *interrupt) stop(cause error) { i.cause.Store(&cause) }
+
+// An endError is the reason for an interrupt. It needs no hint, also if a request
+// fails with it.
+type endError string
+
+func (e endError) Error() string { return string(e) }
+
+// Hint returns no hint.
+func (e endError) Hint() string { return "" }

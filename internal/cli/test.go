@@ -116,7 +116,7 @@ func (t *testRun) again(ctx context.Context, args, files []string) error {
 		}
 		s, err := t.once(ctx, files)
 		var failed *command.ExitError
-		if errors.As(err, &failed) {
+		if errors.As(err, &failed) || ctx.Err() != nil {
 			err = nil
 		}
 		return s, err
@@ -178,12 +178,16 @@ func (t *testRun) once(ctx context.Context, files []string) (apptest.Summary, er
 			printer.Add(r)
 		}
 	})
+	if !t.json {
+		printer.End(s)
+	}
+	if ctx.Err() != nil {
+		return s, errors.New("the tests were interrupted")
+	}
 	if t.json {
 		if err := apptest.WriteJSON(t.out, results, s); err != nil {
 			return s, err
 		}
-	} else {
-		printer.End(s)
 	}
 	if err := t.writeJUnit(results, s); err != nil {
 		return s, err
