@@ -108,6 +108,36 @@ def test_it(client):
 		"made so by --faults")
 }
 
+func TestExploreFindsARaceOfALoop(t *testing.T) {
+	app := `
+while True:
+    channel, message = layer.receive_many(["http.request", "job"], block=True)
+    if channel == "job":
+        n = state.get("n", 0)
+        state.set("n", n + 1)
+    else:
+        layer.send("job", {})
+        layer.send("job", {})
+        layer.send(message["reply_channel"], {"status": 200, "content": "ok"})
+`
+	tests := `
+def test_jobs(client):
+    client.get("/")
+    assert_equal(client.state.get("n"), 2)
+`
+	passes(t, app, tests, Options{})
+	first := fails(t, app, tests, Options{Explore: 50}, "want: 2")
+	for range 3 {
+		again := fails(t, app, tests, Options{Explore: 50})
+		if a, b := stepsText(first.Steps), stepsText(again.Steps); first.Seed != again.Seed || strings.Count(a, "\n") != strings.Count(b, "\n") {
+			t.Errorf("seed %d gives\n%s\nand seed %d\n%s", first.Seed, a, again.Seed, b)
+		}
+	}
+	if first.Output != "" {
+		t.Errorf("the end of the test is logged:\n%s", first.Output)
+	}
+}
+
 func TestMessagesAtOnce(t *testing.T) {
 	fails(t, counter, `
 def test_it(client):

@@ -18,17 +18,25 @@ const maxOutput = 1 << 20
 
 // An output keeps what the application prints and logs during a test.
 type output struct {
-	mu   sync.Mutex // guards text
-	text strings.Builder
+	mu    sync.Mutex // guards the rest
+	text  strings.Builder
+	ended bool
 }
 
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.text.Len()+len(b) <= maxOutput {
+	if !o.ended && o.text.Len()+len(b) <= maxOutput {
 		o.text.Write(b)
 	}
 	return len(b), nil
+}
+
+// end drops all that is written from now on.
+func (o *output) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = true
 }
 
 func (o *output) String() string {

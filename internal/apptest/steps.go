@@ -51,7 +51,12 @@ func (w *world) steps() []Step {
 // messages have numbers.
 func labels(taken []step) func(script.Step) string {
 	numbers := map[string][]uint64{} // messages by handler
-	name := func(s script.Step) string { return cmp.Or(s.Handler, "the application's file") }
+	name := func(s script.Step) string {
+		if s.Message == 0 {
+			return "the start"
+		}
+		return cmp.Or(s.Handler, "loop")
+	}
 	for _, s := range taken {
 		if messages := numbers[name(s.Step)]; !slices.Contains(messages, s.Message) {
 			numbers[name(s.Step)] = append(messages, s.Message)

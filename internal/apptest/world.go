@@ -127,8 +127,12 @@ func (w *world) scriptOptions(layer asgi.Layer) script.Options {
 	}
 }
 
-// stop stops the server.
+// stop stops the server. That it cancels handlers is no output of the test, except
+// after an interrupt.
 func (w *world) stop() {
+	if w.interrupt.err() == nil {
+		w.output.end()
+	}
 	w.schedule.end()
 	w.cancel()
 	for _, f := range w.closes {

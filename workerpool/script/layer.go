@@ -210,7 +210,11 @@ func layerReceive(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []sta
 	if !ok {
 		return starlark.Tuple{starlark.None, starlark.None}, nil
 	}
-	r.step(b.Name())
+	if r.worker != nil {
+		r.step("")
+	} else {
+		r.step(b.Name())
+	}
 	return starlark.Tuple{starlark.String(d.Channel), newMessage(r, d)}, nil
 }
 

@@ -1,5 +1,7 @@
 package script
 
+import "strings"
+
 // A Step is a call that a handler is about to make and whose effect other handlers
 // may notice, or the start of a handler. A handler also stops for a step when a
 // call that waited returns.
@@ -11,10 +13,11 @@ type Step struct {
 	Place   string // file:line of the call; empty at the start of a handler
 }
 
-// step passes a step to [Options.Step].
+// step passes a step to [Options.Step]. That a loop waits for its next message is
+// no step.
 func (r *run) step(call string) {
 	pass := r.unit.loader.opts.Step
-	if pass == nil {
+	if pass == nil || r.worker != nil && strings.HasPrefix(call, "layer.receive") {
 		return
 	}
 	s := Step{Handler: r.handler, Call: call, Place: location(r.thread)}
