@@ -138,12 +138,15 @@ func checkHeader(name, value string) error {
 			return fmt.Errorf("%q cannot be the name of a header: %q is not allowed in it", name, name[i:i+1])
 		}
 	}
-	if i := strings.IndexAny(value, "\r\n\x00"); i >= 0 {
+	if i := strings.IndexFunc(value, isControl); i >= 0 {
 		return explain.Hintf("a header must be one line; encode user input with urlencode or quote",
 			"the header %s cannot contain %q", name, value[i:i+1])
 	}
 	return nil
 }
+
+// isControl reports whether a character of a header's value is not allowed.
+func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 
 // tokenByte reports whether a byte may be in a header's or a cookie's name.
 func tokenByte(c byte) bool {

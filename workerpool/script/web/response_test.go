@@ -52,6 +52,8 @@ func TestWrongResultsOfAView(t *testing.T) {
 		{`HttpResponse("x", statsu=1)`, "did you mean status?", ""},
 		{`HttpResponse("x", headers={"a b": "c"})`, `"a b" cannot be the name of a header: " "`, ""},
 		{`HttpResponse("x", headers={"a": "c\r\nd: e"})`, `the header a cannot contain "\r"`, "quote"},
+		{`HttpResponse("x", headers={"a": "c\x0bd"})`, `the header a cannot contain "\v"`, "quote"},
+		{`HttpResponse("x", headers={"a": "c\x7fd"})`, `the header a cannot contain "\x7f"`, "quote"},
 		{`HttpResponse("x", headers={"a": len})`, "the header a is a function", ""},
 		{`HttpResponse("x", headers="a")`, "headers is text; it must be a dict or a list of pairs", ""},
 		{`HttpResponse("x", headers=[1])`, "headers[0] is 1; it must be a pair", ""},
