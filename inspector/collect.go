@@ -25,6 +25,8 @@ const (
 	// share.
 	idleBurst   = 512
 	viewedBurst = 2048
+	// shortest is the shortest time in which the rate of events is measured.
+	shortest = frameEvery / 2
 )
 
 // viewers counts open pages and running tails.
@@ -110,6 +112,9 @@ func (c *collector) round(now time.Time) {
 // history costs the garbage collector time.
 func (c *collector) tune(sent uint64, now time.Time) {
 	seconds := now.Sub(c.at).Seconds()
+	if seconds < shortest.Seconds() {
+		return
+	}
 	events := 2 * float64(sent-min(c.sent, sent)) // sent and taken
 	c.sent, c.at = sent, now
 	budget, burst, history := float64(idleEvents), idleBurst, c.s.opts.HistoryMessages

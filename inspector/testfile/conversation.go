@@ -107,10 +107,11 @@ func read(t Traffic) *recording {
 	uncaused := 0
 	for _, c := range r.connections {
 		c.replies = slices.DeleteFunc(c.replies, func(reply *reply) bool {
-			if reply.cause == nil {
+			lost := reply.cause == nil || r.inputs[reply.Trace] == nil
+			if lost {
 				uncaused++
 			}
-			return reply.cause == nil
+			return lost
 		})
 	}
 	if uncaused > 0 {
@@ -160,8 +161,8 @@ func (c *connection) root() *connection {
 	return c
 }
 
-// join joins connections of which one caused replies to the other, or read state
-// that the other wrote.
+// join joins connections of which one caused replies to the other, read state
+// that the other wrote, or sent a UUID that the other received.
 func (r *recording) join(uses []Use) {
 	order := map[*connection]int{}
 	for i, c := range r.connections {
@@ -177,6 +178,29 @@ func (r *recording) join(uses []Use) {
 	for _, c := range r.connections {
 		for _, reply := range c.replies {
 			join(c, reply.cause.connection)
+		}
+	}
+	type received struct {
+		at int
+		by *connection
+	}
+	first := map[string]received{} // by UUID
+	for _, c := range r.connections {
+		for _, reply := range c.replies {
+			for _, id := range uuidsIn(reply.Content) {
+				if f, found := first[id]; !found || reply.at < f.at {
+					first[id] = received{reply.at, c}
+				}
+			}
+		}
+	}
+	for _, c := range r.connections {
+		for _, in := range c.inputs {
+			for _, id := range uuidsIn(in.Content) {
+				if f, found := first[id]; found && f.at < in.at {
+					join(f.by, c)
+				}
+			}
 		}
 	}
 	writer := map[string]*connection{}
@@ -238,7 +262,7 @@ func (k *conversation) name() string {
 		parts = append(parts, strings.ToLower(identifier(c.first.Text(asgi.KeyMethod))))
 	}
 	for part := range strings.SplitSeq(c.first.Text(asgi.KeyPath), "/") {
-		if name := strings.ToLower(identifier(part)); name != "" && len(parts) < 4 {
+		if name := strings.ToLower(identifier(part)); name != "" && !uuid.MatchString(part) && len(parts) < 4 {
 			parts = append(parts, name)
 		}
 	}

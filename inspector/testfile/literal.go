@@ -27,8 +27,11 @@ func (m *masker) literal(v any, indent, start int) string {
 	}
 	inner := indent + 4
 	pad := "\n" + strings.Repeat(" ", inner)
+	open, content, end := flat[:1], flat[1:len(flat)-1], pad[:1+indent]+flat[len(flat)-1:]
+	if inner+len(content) < lineLength {
+		return open + pad + content + "," + end
+	}
 	var b strings.Builder
-	b.WriteByte(flat[0])
 	item := func(key string, v any) {
 		b.WriteString(pad + key + m.literal(v, inner, inner+len(key)+1) + ",")
 	}
@@ -42,8 +45,7 @@ func (m *masker) literal(v any, indent, start int) string {
 			item(quote(key)+": ", x)
 		}
 	}
-	b.WriteString(pad[:1+indent] + flat[len(flat)-1:])
-	return b.String()
+	return open + b.String() + end
 }
 
 // flat writes a value on one line.

@@ -13,6 +13,11 @@ import (
 type masker struct {
 	varying []*regexp.Regexp
 	given   string // the texts that the test sends or sets: UUIDs in them are the same in each run
+
+	captured  map[string]bool   // UUIDs that the test takes from a reply
+	variables map[string]string // the variables that have them
+
+	onlyVariables bool // no ANY
 }
 
 // newMasker returns a masker for the replies of a recording.
@@ -31,8 +36,14 @@ func newMasker(r *recording, k *conversation) *masker {
 			given.WriteString(exact.flat(in.Content.Dict))
 		}
 	}
-	return &masker{[]*regexp.Regexp{regexp.MustCompile(strings.Join(names, "|")), playback.Varying}, given.String()}
+	return &masker{
+		varying: []*regexp.Regexp{regexp.MustCompile(strings.Join(names, "|")), playback.Varying}, given: given.String(),
+		captured: k.findCaptured(), variables: map[string]string{},
+	}
 }
+
+// captures reports whether the test has to take a UUID from the present reply.
+func (m *masker) captures(id string) bool { return m.captured[id] && m.variables[id] == "" }
 
 // uuid matches a UUID.
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}$`)
@@ -51,7 +62,9 @@ func (m *masker) text(s string) string {
 		if start > from {
 			parts = append(parts, quote(s[from:start]))
 		}
-		if end > start {
+		if name := m.variables[s[start:end]]; name != "" {
+			parts = append(parts, name)
+		} else if end > start {
 			parts = append(parts, "ANY")
 		}
 		from = end
@@ -65,7 +78,9 @@ func (m *masker) text(s string) string {
 // find returns the place of the first part from a place on that varies.
 func (m *masker) find(pattern *regexp.Regexp, s string, from int) []int {
 	for _, at := range pattern.FindAllStringIndex(s, -1) {
-		if found := s[at[0]:at[1]]; at[0] >= from && !(uuid.MatchString(found) && strings.Contains(m.given, found)) {
+		found := s[at[0]:at[1]]
+		isGiven := uuid.MatchString(found) && !m.captured[found] && strings.Contains(m.given, found)
+		if at[0] >= from && !isGiven && !(m.onlyVariables && m.variables[found] == "") {
 			return at
 		}
 	}
@@ -77,7 +92,7 @@ var seconds = regexp.MustCompile(`^1[5-9]\d{8}(\.\d+|\d{3}(\.\d+)?|\d{6}|\d{9})?
 
 // number writes a number, or ANY for a time.
 func (m *masker) number(text string) string {
-	if m.varying != nil && seconds.MatchString(text) {
+	if m.varying != nil && !m.onlyVariables && seconds.MatchString(text) {
 		return "ANY"
 	}
 	return text

@@ -74,9 +74,11 @@ func (w *writer) response(s *step, replies []*reply) {
 			w.line("assert_equal(len(response.body), %d)", len(content))
 		}
 	default:
-		if v, ok := decodeJSON(content); ok && strings.Contains(kind, "json") && len(content) <= 2*maxShown {
+		v, ok := decodeJSON(content)
+		if ok && strings.Contains(kind, "json") && (len(content) <= 2*maxShown || w.captures(v)) {
 			const start = "assert_equal(response.json(), "
 			w.line("%s%s)", start, w.masker.literal(v, indent, indent+len(start)))
+			w.capture(v, "response.json()")
 			return
 		}
 		if title := title.FindString(content); title != "" && strings.Count(content, "\n") > maxLines {
@@ -142,7 +144,7 @@ func (w *writer) target(c *connection) string {
 	if query := c.first.Octets(asgi.KeyQueryString); query != "" {
 		target += "?" + query
 	}
-	args := quote(target)
+	args := w.exact.text(target)
 	if headers := w.headers(c); len(headers) > 0 {
 		args += ", headers={" + strings.Join(headers, ", ") + "}"
 	}
@@ -172,7 +174,7 @@ func (w *writer) headers(c *connection) (items []string) {
 				continue
 			}
 		}
-		items = append(items, quote(name)+": "+quote(value))
+		items = append(items, quote(name)+": "+w.exact.text(value))
 	}
 	return items
 }
@@ -197,7 +199,7 @@ func (w *writer) body(m asgi.Message) string {
 	}
 	if body := m.Octets(asgi.KeyBody); body != "" {
 		if utf8.ValidString(body) {
-			return ", body=" + quote(body)
+			return ", body=" + w.exact.text(body)
 		}
 		return ", body=" + w.exact.flat(asgi.Bytes(body))
 	}
@@ -223,7 +225,7 @@ func (w *writer) parsedBody(m asgi.Message) string {
 			return ""
 		}
 		seen[name] = true
-		items = append(items, fmt.Sprintf("%s: %s", quote(name), quote(value)))
+		items = append(items, fmt.Sprintf("%s: %s", quote(name), w.exact.text(value)))
 	}
 	return "form={" + strings.Join(items, ", ") + "}"
 }

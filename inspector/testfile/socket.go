@@ -110,7 +110,7 @@ func (w *writer) send(s *step) {
 		w.line("%s%s)", start, w.exact.literal(v, indent, indent+len(start)))
 		return
 	}
-	w.line("%s.send(%s)", socket, quote(text))
+	w.line("%s.send(%s)", socket, w.exact.text(text))
 }
 
 // disconnect closes a WebSocket, unless the application did.
@@ -137,7 +137,14 @@ func (w *writer) frame(r *reply, c *connection) {
 	for _, key := range []string{asgi.KeyText, asgi.KeyBytes} {
 		switch v, _ := r.Content.Get(key); v := v.(type) {
 		case string:
-			if decoded, ok := decodeJSON(v); ok && len(v) <= 2*maxShown {
+			decoded, ok := decodeJSON(v)
+			if ok && w.captures(decoded) {
+				message := w.variable("message")
+				w.line("%s = %s.receive_json(%s)", message, c.name, limit)
+				start := "assert_equal(" + message + ", "
+				w.line("%s%s)", start, w.masker.literal(decoded, indent, indent+len(start)))
+				w.capture(decoded, message)
+			} else if ok && len(v) <= 2*maxShown {
 				w.receive(c, "receive_json("+limit+")", w.masker.literal(decoded, indent, indent+len("assert_equal(")+len(c.name)+len(".receive_json(), ")))
 			} else {
 				w.receive(c, "receive("+limit+")", w.masker.block(v, indent))

@@ -178,3 +178,26 @@ def test_get_stream(client):
 		t.Errorf("nothing: %v", err)
 	}
 }
+
+// TestNewObjectsAreFoundByTheirID has a client that uses a UUID of the application,
+// and one of its own.
+func TestNewObjectsAreFoundByTheirID(t *testing.T) {
+	const id, own = "3d1b4a52-7a1c-4a0e-9d0e-0123456789ab", "00000000-7a1c-4a0e-9d0e-0123456789ab"
+	json := field("headers", []any{[]any{"content-type", "application/json"}})
+	var r recorder
+	r.input(asgi.HTTPRequest, "web!a", field(asgi.KeyMethod, "POST"), field(asgi.KeyPath, "/notes"), field(asgi.KeyBody, own))
+	r.use("state/note/"+id, asgi.Absent, "x")
+	r.add("web!a", field("status", 201), field("content", `[{"id":"`+id+`","own":"`+own+`"}]`), json)
+	r.get("web!b", "/notes/"+id)
+	r.use("state/note/"+id, "x", "x")
+	r.add("web!b", field("status", 200), field("content", `{"id":"`+id+`"}`), json)
+	expect(t, r.text(t), `def test_post_notes(client):
+    response = client.post("/notes", body="00000000-7a1c-4a0e-9d0e-0123456789ab")
+    assert_status(response, 201)
+    assert_equal(response.json(), [{"id": ANY, "own": "00000000-7a1c-4a0e-9d0e-0123456789ab"}])
+    id = response.json()[0]["id"]
+    response = client.get("/notes/" + id)
+    assert_status(response, 200)
+    assert_equal(response.json(), {"id": id})
+`)
+}

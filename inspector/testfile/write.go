@@ -3,6 +3,7 @@ package testfile
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ func (k *conversation) steps() (steps []*step) {
 			s := of[r.cause]
 			if r.delay() > promptly {
 				n, _ := slices.BinarySearchFunc(steps, r.at, func(s *step, at int) int { return s.at - at })
-				s = steps[n-1]
+				s = steps[max(n, 1)-1]
 			}
 			s.replies = append(s.replies, r)
 		}
@@ -72,6 +73,7 @@ func write(k *conversation, r *recording) string {
 	for _, name := range []string{"client", "response", "state", "layer", "json", "time", "re", "any", "all", "list", "str", "set", "http", "log"} {
 		w.names[name] = true
 	}
+	w.exact = masker{varying: []*regexp.Regexp{uuids}, variables: w.masker.variables, onlyVariables: true}
 	steps := k.steps()
 	for _, s := range steps {
 		w.state(s.input)
@@ -116,14 +118,23 @@ func (w *writer) state(in *input) {
 		}
 		if use.Read && !asgi.Equal(before, use.Before) {
 			if use.Before == any(asgi.Absent) {
-				w.line("client.state.delete(%s)", quote(key))
+				w.line("client.state.delete(%s)", w.exact.text(key))
 			} else {
-				start := fmt.Sprintf("client.state.set(%s, ", quote(key))
+				start := fmt.Sprintf("client.state.set(%s, ", w.exact.text(key))
 				w.line("%s%s)", start, w.exact.literal(use.Before, indent, indent+len(start)))
-				w.masker.given += w.exact.flat(use.Before)
+				w.given(use.Before)
 			}
 		}
 		w.known[key] = use.After
+	}
+}
+
+// given notes a value that the test sets.
+func (w *writer) given(v any) {
+	text := w.exact.flat(v)
+	w.masker.given += text
+	for _, id := range uuids.FindAllString(text, -1) {
+		delete(w.masker.captured, id)
 	}
 }
 
@@ -151,7 +162,7 @@ func (w *writer) session(name string, c *connection) {
 			if session, ok := use.Before.(asgi.Dict); ok && use.Key == asgi.SessionPrefix+c.browser.session {
 				start := name + ".set_session("
 				w.line("%s%s)", start, w.exact.literal(session, indent, indent+len(start)))
-				w.masker.given += w.exact.flat(session)
+				w.given(session)
 				return
 			}
 		}
