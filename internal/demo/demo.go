@@ -39,7 +39,7 @@ type Options struct {
 	Version   string
 }
 
-// config is what the parent tells the server.
+// config holds the values that the parent passes to the server.
 type config struct {
 	Folder    string // of the applications and their stores; removed at the end
 	Listeners int    // number of inherited sockets of the tour
@@ -189,5 +189,5 @@ func (p *parent) serve(ctx context.Context, first bool) (ready bool, err error) 
 	return ready, err
 }
 
-// readyLine is what the server prints when it serves.
+// readyLine is the line that the server prints when it serves.
 const readyLine = "ready\n"

@@ -13,7 +13,7 @@ import (
 	"asgibox/internal/guard"
 )
 
-// policy permits the pages to load and to embed only what this server serves.
+// policy permits the pages to load and to embed only resources of this server.
 // The editor adds styles.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"connect-src 'self' ws: wss:; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -92,7 +92,7 @@ func (t *tour) ofPage(f func(http.ResponseWriter, *http.Request, *page)) http.Ha
 	}
 }
 
-// view is what the templates show.
+// view holds the values that the templates show.
 type view struct {
 	*page
 	Pages     []*page

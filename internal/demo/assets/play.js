@@ -1,5 +1,5 @@
-// What the buttons of the pages use: requests, sockets, and a log of what
-// happened. All text goes into text nodes.
+// Functions for the buttons of the pages: requests, sockets, and the log of the
+// page. All text goes into text nodes.
 import { $, h } from "./dom.js";
 
 const mount = document.documentElement.dataset.mount;

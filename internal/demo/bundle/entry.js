@@ -1,5 +1,5 @@
-// What the tour's editor uses of CodeMirror. docs/dependencies.md has the
-// command that makes codemirror.js of this file.
+// The parts of CodeMirror that the tour's editor uses. docs/dependencies.md has
+// the command that makes codemirror.js of this file.
 export { basicSetup, EditorView } from "codemirror";
 export { python } from "@codemirror/lang-python";
 export { syntaxHighlighting } from "@codemirror/language";

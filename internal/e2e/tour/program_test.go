@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	_ "asgibox/internal/cli" // so that go test runs the tests again when the program has changed
 )
 
 // patience is how long a test waits for an expected event.
