@@ -61,9 +61,17 @@ func (u *unit) load(ctx context.Context) (workerpool.Application, error) {
 		if e.err != nil {
 			return nil, e.err
 		}
+		if err := u.checkTemplates(); err != nil {
+			return nil, err
+		}
 		return u.routed(e.globals, r.modules, l.staged)
 	case <-l.receiving:
-		return newLoop(u, l, cancel), nil
+		a := newLoop(u, l, cancel)
+		if err := u.checkTemplates(); err != nil {
+			a.abandon()
+			return nil, err
+		}
+		return a, nil
 	}
 }
 

@@ -34,6 +34,7 @@ type unit struct {
 	warnings map[string]bool // already logged
 	dropped  map[string]bool // channels and paths of dropped messages that were reported
 	compiled map[string]*starlark.Program
+	rendered []rendering     // templates that the files name
 	received map[string]bool // channels that the application's own calls receive from
 }
 
@@ -91,6 +92,7 @@ func (u *unit) compile(name string) (*starlark.Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	calls := renderings(f)
 	lib.Guard(f)
 	if c := u.loader.opts.Coverage; c != nil {
 		c.instrument(name, f)
@@ -99,6 +101,7 @@ func (u *unit) compile(name string) (*starlark.Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	u.rendered = append(u.rendered, predeclaredOnly(calls)...)
 	u.compiled[name] = p
 	return p, nil
 }

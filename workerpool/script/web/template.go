@@ -85,6 +85,12 @@ func (e *Env) Source(file string) (string, bool) {
 	return text, ok
 }
 
+// CheckTemplate reads and parses a template and those that it includes.
+func (e *Env) CheckTemplate(name string) error {
+	_, err := e.templates.get(name)
+	return err
+}
+
 func (t *templates) get(name string) (*template.Template, error) {
 	name, err := cleanPath(name)
 	if err != nil {
