@@ -35,6 +35,12 @@ func (e *NoReplyError) Hint() string {
 	return `add message.reply_channel.send({"status": 200, "content": "…"}), or hold(message) if the reply is sent later`
 }
 
+// Unanswered reports whether the handler has neither replied nor arranged a later
+// reply, and the pool checks that.
+func (j *Job) Unanswered() bool {
+	return !j.pool.opts.NoWatchdog && !j.replied && !j.handedOver && j.joined == ""
+}
+
 // checkReplied sends an error reply if a handler returned without replying and
 // without arranging a later reply.
 func (p *Pool) checkReplied(j *Job, c Consumer) {

@@ -59,6 +59,7 @@ def failed(request):
     return str(err)
 def start(request):
     layer.send("job", {"b": 1, "a": [2, {"z": 1, "y": 2}], "10": None, "2": 12345678901234567})
+    return None
 channel_routing = [
     view("/start", start), view("/failed", failed),
     route("job", job), route("nested", nested), route("same", same),

@@ -34,6 +34,7 @@ type unit struct {
 	warnings map[string]bool // already logged
 	dropped  map[string]bool // channels and paths of dropped messages that were reported
 	compiled map[string]*starlark.Program
+	nones    map[string]bool // places of functions that may return None on purpose
 	rendered []rendering     // templates that the files name
 	received map[string]bool // channels that the application's own calls receive from
 }
@@ -58,6 +59,7 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 		warnings: make(map[string]bool),
 		compiled: make(map[string]*starlark.Program),
 		received: make(map[string]bool),
+		nones:    make(map[string]bool),
 		dropped:  make(map[string]bool),
 		readers:  asgi.OrUnsupported[asgi.Readers](l.opts.Layer),
 	}
@@ -100,6 +102,9 @@ func (u *unit) compile(name string) (*starlark.Program, error) {
 	p, err := starlark.FileProgram(f, u.predeclaredIn(name).Has)
 	if err != nil {
 		return nil, err
+	}
+	for _, place := range noneReturns(f) {
+		u.nones[place] = true
 	}
 	u.rendered = append(u.rendered, predeclaredOnly(calls)...)
 	u.compiled[name] = p

@@ -151,6 +151,11 @@ func (r *run) serveView(m *match, v *view, msg *message) error {
 	if result == starlark.None && (r.held || r.job.Replied()) {
 		return nil
 	}
+	if result == starlark.None {
+		if err := r.checkReturn(m); err != nil {
+			return placeAtFunction(m.entry.route.consumer, err)
+		}
+	}
 	return placeAtFunction(m.entry.route.consumer, r.unit.web.Respond(r.thread, req, result, r.sender()))
 }
 
