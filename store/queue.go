@@ -92,15 +92,19 @@ func (q *queue) when() int64 { return q.nextSweep }
 func (q *queue) tie() uint64 { return 0 }
 func (q *queue) index() *int { return &q.heapIndex }
 
-// idleTime is how long an unused queue and its statistics are kept. Each request
-// body has a single-reader channel, so the queues of these channels are removed
-// after the expiry.
-const idleTime = int64(time.Hour)
+// idleTime is how long an unused queue and its statistics are kept, as long as
+// there are at most manyQueues. Otherwise it is removed after the expiry, because
+// an application may use channels with names that come from clients. So are the
+// queues of single-reader channels, because each request body has one.
+const (
+	idleTime   = int64(time.Hour)
+	manyQueues = 10_000
+)
 
 // idleAt returns when the queue can be removed unless it is used.
 func (s *Store) idleAt(q *queue) int64 {
 	idle := int64(s.opts.Expiry)
-	if q.kind != asgi.SingleReader {
+	if q.kind != asgi.SingleReader && len(s.queues) <= manyQueues {
 		idle = max(idle, idleTime)
 	}
 	return max(q.lastRead, q.lastSend) + idle

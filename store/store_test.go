@@ -466,3 +466,34 @@ func TestIdleQueuesAreRemoved(t *testing.T) {
 		}
 	})
 }
+
+// TestUnusedQueuesAreBounded checks that most queues are removed soon if there are
+// very many.
+func TestUnusedQueuesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openMemory(t, Options{})
+		poll := func(n int) {
+			for i := range n {
+				if _, _, err := s.Poll(t.Context(), nil, fmt.Sprintf("room-%d", i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		count := func() int {
+			synctest.Wait()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.queues)
+		}
+		poll(manyQueues)
+		time.Sleep(59 * time.Minute)
+		if n := count(); n != manyQueues {
+			t.Errorf("%d of %d queues are left", n, manyQueues)
+		}
+		poll(3 * manyQueues)
+		time.Sleep(2 * time.Minute)
+		if n := count(); n > manyQueues {
+			t.Errorf("%d unused queues are left", n)
+		}
+	})
+}
