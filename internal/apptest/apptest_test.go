@@ -307,6 +307,20 @@ func TestBrokenFiles(t *testing.T) {
 	}
 }
 
+func TestAMissingApplicationIsNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "app_test.star")
+	write(t, file, "def test_x(client): pass\n")
+	s := Run(t.Context(), []string{file}, Options{}, func(r Result) {
+		want := filepath.Join(filepath.Dir(file), "app.star") + ": there is no such file (--app names the application of the tests)"
+		if got := r.Explanation.Line(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+	if s.Broken != 1 {
+		t.Errorf("got %+v", s)
+	}
+}
+
 func TestATestThatDoesNotEndIsEnded(t *testing.T) {
 	const over = "the test ran longer than 1s (--timeout)"
 	app := "def index(request):\n    while True:\n        x = 1\n\nchannel_routing = [view(\"/\", index)]\n"
@@ -319,7 +333,7 @@ func TestATestThatDoesNotEndIsEnded(t *testing.T) {
 		"loop in a handler":      {app, "def test_x(client):\n    client.get(\"/\")\n", []string{"app_test.star:2", "in index"}},
 		"messages without end":   {echo, "def test_x(client):\n    client.layer.send(\"job\", {})\n    client.advance(1)\n", nil},
 		"no catch":               {app, "def test_x(client):\n    attempt(client.get, \"/\")\n    assert_fails(client.get, \"/\")\n", nil},
-		"virtual time that goes": {site, "def test_x(client):\n    while True:\n        client.advance(1)\n", []string{"app_test.star:3"}},
+		"virtual time that goes": {site, "def test_x(client):\n    while True:\n        client.advance(1)\n", []string{"in test_x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

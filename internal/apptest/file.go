@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -36,6 +38,10 @@ func (f *file) follow(path string) {
 // names returns the names of the tests that are selected. If the file or the
 // application does not load, it returns the result that says so.
 func (f *file) names(ctx context.Context) (selected []string, broken *Result) {
+	if _, err := os.Stat(f.app); errors.Is(err, fs.ErrNotExist) {
+		err = explain.Hintf("--app names the application of the tests", "%s: there is no such file", f.app)
+		return nil, &Result{File: f.path, Err: err, Explanation: explain.Error(err, explain.Options{})}
+	}
 	w := newWorld(f, "", f.options.Seed, inOrder())
 	r := f.run(ctx, w, func(tests *script.Tests) error {
 		for _, name := range tests.Names() {
