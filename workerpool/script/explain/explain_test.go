@@ -259,3 +259,11 @@ func TestLoadingAMissingNameSuggestsANearOne(t *testing.T) {
 		}
 	}
 }
+
+func TestALowerCaseNameIsNoMisspeltConstant(t *testing.T) {
+	for _, name := range []string{"nope", "tree", "done"} {
+		if e := explained(t, "x = "+name+"\n"); e.Hint != "" {
+			t.Errorf("%s: %s", name, e.Hint)
+		}
+	}
+}

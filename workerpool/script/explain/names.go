@@ -49,6 +49,9 @@ func (o Options) undefinedHint(file, undefined string) string {
 	src, _ := o.source(file)
 	assigned := assignments(src)
 	candidates := slices.Concat(assigned, o.Predeclared.Keys(), starlark.Universe.Keys())
+	if strings.ToLower(undefined) == undefined { // a variable, not a misspelt True, False or None
+		candidates = slices.DeleteFunc(candidates, func(name string) bool { return name == "True" || name == "False" || name == "None" })
+	}
 	if near := spell.Nearest(undefined, candidates); near != "" {
 		return "did you mean " + near + "?"
 	}

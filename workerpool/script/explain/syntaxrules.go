@@ -121,7 +121,8 @@ func comma(s position) (string, string, int) {
 
 // parameters explains a def without a closing bracket before the colon.
 func parameters(s position) (string, string, int) {
-	if s.firstWord() == "def" && s.neighbour(-1) == "(" {
+	endsLine := s.at+1 >= len(s.tokens) || s.tokens[s.at+1].line > s.tokens[s.at].line
+	if s.firstWord() == "def" && (s.neighbour(-1) == "(" || endsLine) {
 		return "a ) is missing before the :", "", s.at
 	}
 	return "", "", 0
