@@ -45,6 +45,9 @@ type Options struct {
 	// ErrorPage renders the response to a request that failed. The default is
 	// plain text.
 	ErrorPage func(Failure) Page
+	// CloseReason returns the reason in the close frame of a WebSocket whose
+	// handler failed. The default gives no details.
+	CloseReason func(Failure) string
 	// Report is called once for every failure. By default the pool logs it.
 	Report func(Failure)
 	// Loaded is called with the outcome of every load, the first included,
@@ -66,6 +69,9 @@ func (o Options) withDefaults() Options {
 	o.Grace = orDefault(o.Grace, 10*time.Second)
 	o.LaneMessages = orDefault(o.LaneMessages, 100)
 	o.LaneBytes = orDefault(o.LaneBytes, 4<<20)
+	if o.CloseReason == nil {
+		o.CloseReason = func(Failure) string { return FailedReason }
+	}
 	if o.ErrorPage == nil {
 		o.ErrorPage = plainPage
 	}

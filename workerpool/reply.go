@@ -147,13 +147,17 @@ func (p *Pool) page(f Failure) (page Page) {
 	return page
 }
 
+// FailedReason is the reason in the close frame of a WebSocket whose handler
+// failed.
+const FailedReason = "the application failed"
+
 // closeFields returns the fields of a message that ends a WebSocket. A
 // handshake is refused with the response, an open WebSocket is closed with the
 // code.
 func (p *Pool) closeFields(f Failure) asgi.Fields {
-	reason := "the application failed"
-	if f.Status < http.StatusInternalServerError {
-		reason = "refused"
+	reason := "refused"
+	if f.Status >= http.StatusInternalServerError {
+		reason = p.opts.CloseReason(f)
 	}
 	return asgi.Fields{
 		{Key: asgi.KeyClose, Value: int64(asgi.CloseFailed)},

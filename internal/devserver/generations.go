@@ -36,6 +36,7 @@ type poolEvents struct {
 	loaded  func(g workerpool.Generation, changed []string, err error)
 	handled func(workerpool.Handled)
 	first   func(error) // gets the outcome of the first load instead of the log
+	local   bool        // only clients on this machine can connect
 }
 
 // newGenerations prepares the application in the file app to run on the layer.
@@ -49,6 +50,9 @@ func newGenerations(app string, o *Options, layer asgi.Layer, log *slog.Logger, 
 	g.loader = script.NewLoader(app, scripts)
 	pool := o.Pool
 	pool.Log, pool.ErrorPage = log, g.loader.ErrorPage
+	if events.local {
+		pool.CloseReason = g.loader.CloseReason
+	}
 	pool.Loaded, pool.Handled = g.loaded, events.handled
 	var err error
 	if g.pool, err = workerpool.New(layer, g.loader, pool); err != nil || o.NoReload {

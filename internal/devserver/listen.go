@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"asgibox/httpfront"
+	"asgibox/internal/guard"
 )
 
 // Open opens the listeners of the protocol server. It runs before anything else
@@ -142,4 +144,12 @@ func firstHTTP(urls []string) string {
 		}
 	}
 	return ""
+}
+
+// onlyLocal reports whether only clients on this machine can connect. A Unix
+// socket usually belongs to a proxy.
+func onlyLocal(listeners []net.Listener) bool {
+	return !slices.ContainsFunc(listeners, func(l net.Listener) bool {
+		return l.Addr().Network() == "unix" || !guard.Loopback(l.Addr())
+	})
 }

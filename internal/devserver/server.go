@@ -34,6 +34,7 @@ type server struct {
 	stderr   io.Writer
 	log      *slog.Logger
 	urls     []string // addresses for browsers
+	local    bool     // only clients on this machine can connect
 	dataFile string   // the store's file, or MemoryStore
 	keyboard *os.File // nil without a terminal
 	user     *user    // nil unless the server runs for a function
@@ -104,7 +105,7 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 		return err
 	}
 	defer accessLog.Close()
-	s.urls = urls(listeners, front.TLS != nil)
+	s.urls, s.local = urls(listeners, front.TLS != nil), onlyLocal(listeners)
 	s.keyboard = keyboard(o, stdin, s.stderr)
 	front.Access = access
 	written := append(outputFiles(stdout, s.stderr), o.AccessLog, o.Listen.Unix)
@@ -137,7 +138,7 @@ func (s *server) build(front httpfront.Options, written []string, inspected bool
 	if s.options.NoWorkers {
 		return nil
 	}
-	events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled}
+	events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled, local: s.local}
 	if s.user != nil {
 		events.first = s.user.loaded
 	}

@@ -36,6 +36,20 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 	return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(page.Text())}
 }
 
+// maxPlace is the length of the longest place in a close frame, in bytes.
+const maxPlace = 80
+
+// CloseReason returns the reason for closing a WebSocket whose handler failed,
+// with the place of the failure, for [workerpool.Options].
+func (l *Loader) CloseReason(f workerpool.Failure) string {
+	for _, at := range Explain(f.Err).Frames {
+		if place := fmt.Sprintf("%s:%d", at.File, at.Line); at.Line > 0 && len(place) <= maxPlace {
+			return workerpool.FailedReason + " at " + place
+		}
+	}
+	return workerpool.FailedReason
+}
+
 // maxListed is how many routes a page lists. The page must fit in a message.
 const maxListed = 200
 
