@@ -15,19 +15,23 @@ type Access struct {
 // noteAccess records a use of a value, in the order of uses. The caller holds the
 // lock of the values.
 func (s *Store) noteAccess(c *asgi.Cause, read bool, key string, before, after any, size int) {
-	if rec := s.recorder.Load(); rec != nil && c.Trace() != 0 && rec.Wants(c.Trace()) {
-		rec.addAccess(Access{Trace: c.Trace(), Key: key, Before: before, After: after, Read: read, Size: size})
+	rec := s.recorder.Load()
+	if rec == nil {
+		return
+	}
+	if trace := c.Trace(); trace != 0 && rec.Wants(trace) {
+		rec.addAccess(Access{Trace: trace, Key: key, Before: before, After: after, Read: read, Size: size})
 	}
 }
 
 func (r *Recorder) addAccess(a Access) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.accesses) >= r.limit {
+	if len(r.accesses) >= r.limit || r.accessBytes >= recorderBytes {
 		r.lostAccesses = true
 		return
 	}
-	r.accesses = append(r.accesses, a)
+	r.accesses, r.accessBytes = append(r.accesses, a), r.accessBytes+a.Size
 }
 
 // FetchAccesses returns the uses of values since the last call, and whether some
@@ -36,7 +40,7 @@ func (r *Recorder) FetchAccesses() (accesses []Access, lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	accesses, lost = r.accesses, r.lostAccesses
-	r.accesses, r.lostAccesses = nil, false
+	r.accesses, r.accessBytes, r.lostAccesses = nil, 0, false
 	return accesses, lost
 }
 

@@ -64,6 +64,7 @@ type Recorder struct {
 	nextCut int // number of events at which the share is lowered next
 
 	accesses     []Access
+	accessBytes  int
 	lostAccesses bool
 }
 

@@ -2,6 +2,7 @@ package testfile
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"asgibox/asgi"
@@ -48,43 +49,41 @@ func (m *masker) captures(id string) bool { return m.captured[id] && m.variables
 // uuid matches a UUID.
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}$`)
 
-// text writes a text, with ANY for each part that varies.
+// text writes a text, with ANY or a variable for each part that varies.
 func (m *masker) text(s string) string {
+	var spans [][]int
+	for _, pattern := range m.varying {
+		spans = append(spans, pattern.FindAllStringIndex(s, -1)...)
+	}
+	slices.SortStableFunc(spans, func(a, b []int) int { return a[0] - b[0] })
 	var parts []string
 	from := 0
-	for from < len(s) {
-		start, end := len(s), len(s)
-		for _, pattern := range m.varying {
-			if at := m.find(pattern, s, from); at != nil && at[0] < start {
-				start, end = at[0], at[1]
-			}
+	for _, span := range spans {
+		part := m.part(s[span[0]:span[1]])
+		if span[0] < from || part == "" {
+			continue
 		}
-		if start > from {
-			parts = append(parts, quote(s[from:start]))
+		if span[0] > from {
+			parts = append(parts, quote(s[from:span[0]]))
 		}
-		if name := m.variables[s[start:end]]; name != "" {
-			parts = append(parts, name)
-		} else if end > start {
-			parts = append(parts, "ANY")
-		}
-		from = end
+		parts, from = append(parts, part), span[1]
 	}
-	if len(parts) == 0 {
-		return `""`
+	if from < len(s) || s == "" {
+		parts = append(parts, quote(s[from:]))
 	}
 	return strings.Join(parts, " + ")
 }
 
-// find returns the place of the first part from a place on that varies.
-func (m *masker) find(pattern *regexp.Regexp, s string, from int) []int {
-	for _, at := range pattern.FindAllStringIndex(s, -1) {
-		found := s[at[0]:at[1]]
-		isGiven := uuid.MatchString(found) && !m.captured[found] && strings.Contains(m.given, found)
-		if at[0] >= from && !isGiven && !(m.onlyVariables && m.variables[found] == "") {
-			return at
-		}
+// part writes a part that may vary. It returns "" for one that does not.
+func (m *masker) part(found string) string {
+	name := m.variables[found]
+	switch {
+	case name != "":
+		return name
+	case found == "", m.onlyVariables, uuid.MatchString(found) && !m.captured[found] && strings.Contains(m.given, found):
+		return ""
 	}
-	return nil
+	return "ANY"
 }
 
 // seconds matches seconds since 1970, and their parts.
