@@ -11,7 +11,7 @@ import (
 // banner prints the addresses of the server and what it does.
 func (s *server) banner() {
 	if s.options.LogFormat == "json" {
-		s.log.Info("listening", "urls", s.urls, logkey.App, s.app, "store", s.dataFile)
+		s.log.Info("listening", "urls", s.urls, logkey.App, s.app, "store", s.dataFile, "found", s.found())
 		return
 	}
 	if s.options.Quiet || s.user != nil {
@@ -36,6 +36,9 @@ func (s *server) banner() {
 		row("inspector", inspected.url())
 	}
 	row("data", s.data())
+	if found := s.found(); found != "" {
+		row("found", found)
+	}
 	if s.keyboard != nil {
 		row("stop", keysHelp(inspected != nil))
 	} else {
