@@ -202,6 +202,9 @@ func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 		<-x.wakeup
 		return false, nil
 	}
+	if x.status == 0 {
+		x.s.reportUnattended(asgi.HTTPRequest, x.q.path)
+	}
 	var expired <-chan time.Time
 	if late != nil && x.status == 0 {
 		expired = late.C
@@ -231,7 +234,7 @@ func (x *exchange) wait(late *time.Timer) (done bool, err error) {
 		x.s.conns.timedOut(x.channel)
 		x.s.log.Warn("a request got no response in time",
 			logkey.Channel, x.channel, logkey.Path, x.q.path, "timeout", x.s.opts.HTTPTimeout)
-		x.refuse(refusedTimeout(x.s.opts.HTTPTimeout))
+		x.refuse(x.s.refusedTimeout())
 		return true, nil
 	}
 }

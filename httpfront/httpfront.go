@@ -39,6 +39,7 @@ type Server struct {
 	conns  *registry
 	unbind func()
 	bytes  atomic.Int64 // in all mailboxes
+	unread atomic.Int64 // when missing workers were last reported, in Unix nanoseconds
 	budget *budget
 	kept   keptBodies
 	dates  http1.Dates

@@ -68,6 +68,10 @@ type Options struct {
 	// (--grace). Default: 10 s.
 	Grace time.Duration
 
+	// Workerless says that this process has no workers: if nothing receives
+	// from the channels of requests and handshakes, the log and the error page
+	// say so (--no-workers).
+	Workerless bool
 	// Log receives problems with requests and replies. Default: no log.
 	Log *slog.Logger
 	// Access is called for every request and every event of a WebSocket, on

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"asgibox/asgi"
 	"asgibox/httpfront/http1"
 )
 
@@ -77,9 +78,13 @@ func (s *Server) refusedBody() refusal {
 		advice: "A request body may have at most " + itoa(s.opts.MaxBody) + " bytes (--max-body).", closeConn: true}
 }
 
-func refusedTimeout(d time.Duration) refusal {
+func (s *Server) refusedTimeout() refusal {
+	if s.unattended(asgi.HTTPRequest) {
+		return refusal{status: http.StatusServiceUnavailable, title: "No worker is running",
+			advice: "No worker receives from http.request; " + startWorker, headers: retrySoon}
+	}
 	return refusal{status: http.StatusServiceUnavailable, title: "No response came in time",
-		advice:  "The application sent no response within " + d.String() + " (--http-timeout). Check that a worker is running that receives http.request and that its handler always sends a response.",
+		advice:  "The application sent no response within " + s.opts.HTTPTimeout.String() + " (--http-timeout). Check that a worker is running that receives http.request and that its handler always sends a response.",
 		headers: retrySoon}
 }
 

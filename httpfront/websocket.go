@@ -197,6 +197,7 @@ func (c *socket) waitForReply() (socketReply, *refusal) {
 		if !c.box.idle() {
 			continue
 		}
+		c.s.reportUnattended(asgi.WebSocketConnect, c.path)
 		select {
 		case <-c.wakeup:
 		case <-c.t.left():

@@ -128,7 +128,7 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 // and the workers. The files in written are not watched.
 func (s *server) build(front httpfront.Options, written []string, inspected bool) (err error) {
 	s.layer = s.openLayer(inspected)
-	front.Log, front.Access = s.log, s.visited(front.Access)
+	front.Log, front.Access, front.Workerless = s.log, s.visited(front.Access), s.options.NoWorkers
 	if s.front, err = httpfront.New(s.layer, front); err != nil {
 		return err
 	}
