@@ -23,6 +23,9 @@ func TestEachCommandHasAManPage(t *testing.T) {
 		return string(b)
 	}
 	for _, cmd := range cli.NewRoot().Commands() {
+		if cmd.Hidden {
+			continue
+		}
 		if page := read("asgibox-" + cmd.Name() + ".1"); !strings.Contains(page, ".SH SYNOPSIS") {
 			t.Errorf("the page of %s: %s", cmd.Name(), page)
 		}
