@@ -60,7 +60,7 @@ func TestAFrameWithoutRouteLogsAWarningOnce(t *testing.T) {
 	if err := s.layer.Send(t.Context(), nil, "jobs", asgi.MustMessage(asgi.Field{Key: "kind", Value: "male"})); err != nil {
 		t.Fatal(err)
 	}
-	s.log.has("no route for jobs")
+	s.log.has("no route for jobs; tried")
 	if log := s.log.String(); strings.Count(log, want) != 1 || strings.Count(log, "level=WARN") != 2 {
 		t.Errorf("%s", log)
 	}

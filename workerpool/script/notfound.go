@@ -32,7 +32,7 @@ func (e *NotFoundError) Error() string {
 
 // summary returns the error's text without the routes that were tried.
 func (e *NotFoundError) summary() string {
-	subject := e.Channel + " " + e.Path
+	subject := strings.TrimSpace(e.Channel + " " + e.Path)
 	if e.Method != "" {
 		subject = e.Method + " " + e.Path
 	}

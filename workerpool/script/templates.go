@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"strings"
 
 	scopes "go.starlark.net/resolve"
 	"go.starlark.net/syntax"
@@ -65,7 +66,7 @@ func (u *unit) checkTemplates() error {
 			at := x.Frames[0]
 			pos = syntax.MakePosition(&at.File, int32(at.Line), int32(at.Col))
 		}
-		if err := u.reportAt(pos, fmt.Sprintf("the template %q cannot be rendered: %s", c.template, x.Message), x.Hint); err != nil {
+		if err := u.reportAt(pos, fmt.Sprintf("the template %q cannot be rendered: %s", c.template, strings.TrimPrefix(x.Message, "render: ")), x.Hint); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ func TestTemplatesAreCheckedWhenTheFileIsLoaded(t *testing.T) {
 	for name, c := range map[string]struct{ file, text, want string }{
 		"broken":           {"page.html", "<p>\n{{if .x}}</p>", `the template "page.html" cannot be rendered: {{if}} has no {{end}}|page.html:2`},
 		"broken included":  {"base.html", "{{.x", `the template "other.html" cannot be rendered|base.html:1`},
-		"missing":          {"page.html", "", `the template "page.html" cannot be rendered|app.star:3`},
+		"missing":          {"page.html", "", `the template "page.html" cannot be rendered: there is no file page.html|app.star:3`},
 		"missing included": {"base.html", "", `the template "other.html" cannot be rendered|other.html:1`},
 		"correct":          {"page.html", "<b>{{.x}}</b>", ""},
 	} {
