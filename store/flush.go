@@ -24,7 +24,10 @@ func (s *Store) Flush(ctx context.Context, c *asgi.Cause) error {
 		if q.offering != nil {
 			q.offering.waiting.Add(-int64(q.length))
 		}
-		q.head, q.tail, q.length, q.disorder, q.seq = nil, nil, 0, false, seq
+		q.head, q.tail, q.length, q.disorder = nil, nil, 0, false
+		if q.kind != asgi.ProcessSpecific { // their messages are never in the journal
+			q.seq = seq
+		}
 		q.unsortLocked()
 	}
 	s.pending, s.memory = 0, 0

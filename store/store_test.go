@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -496,4 +497,29 @@ func TestUnusedQueuesAreBounded(t *testing.T) {
 			t.Errorf("%d unused queues are left", n)
 		}
 	})
+}
+
+// TestFlushDuringDeliveries runs both at once, for the race detector: a message to a
+// bound prefix is delivered without the lock.
+func TestFlushDuringDeliveries(t *testing.T) {
+	s := openMemory(t, Options{})
+	unbind, err := s.Bind("web!", func(asgi.Delivery) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unbind()
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for i := range 1000 {
+			if err := s.Send(t.Context(), nil, "web!a", number(i)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 1000 {
+		if err := s.Flush(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	sending.Wait()
 }
