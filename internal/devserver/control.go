@@ -73,7 +73,7 @@ func (s *server) buildControl(l net.Listener, token string) (err error) {
 		Layer: s.layer, Store: s.store.Debug(), Front: frontView{s.front}, Remote: c.remote,
 		App: firstHTTP(s.urls), Token: c.token, Version: command.Version(), Log: s.log,
 	}
-	if s.app != "" {
+	if !s.options.NoWorkers {
 		if o.AppFile, err = filepath.Abs(s.app); err != nil {
 			return err
 		}
