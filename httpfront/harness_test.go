@@ -3,6 +3,7 @@ package httpfront
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -71,12 +72,15 @@ func newMemServerOn(t testing.TB, layer *fakeLayer, opts Options) *memServer {
 	return s
 }
 
-// dial connects a client.
+// dial connects a client, over TLS if the server uses it.
 func (s *memServer) dial() *client {
 	s.t.Helper()
 	conn, err := s.net.dial()
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if s.front.opts.TLS != nil {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	}
 	s.t.Cleanup(func() { conn.Close() })
 	return &client{t: s.t, Conn: conn, r: bufio.NewReader(conn)}

@@ -11,24 +11,26 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/httpfront/devcert"
 )
 
 // newLentServer starts a server whose layer runs a handler on the goroutines of
 // connections.
-func newLentServer(t testing.TB, handle func(s *memServer, request asgi.Message) error) *memServer {
+func newLentServer(t testing.TB, opts Options, handle func(s *memServer, request asgi.Message) error) *memServer {
 	if mounted {
 		t.Skip("only a connection of this server is lent")
 	}
 	layer := newFakeLayer()
 	var s *memServer
 	layer.runOnSender(func(d asgi.Delivery) error { return handle(s, d.Message) })
-	s = newMemServerOn(t, layer, Options{HTTPTimeout: 30 * time.Second})
+	opts.HTTPTimeout = 30 * time.Second
+	s = newMemServerOn(t, layer, opts)
 	return s
 }
 
 func TestALentGoroutineServesItsConnectionAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newLentServer(t, func(s *memServer, request asgi.Message) error {
+		s := newLentServer(t, Options{}, func(s *memServer, request asgi.Message) error {
 			s.reply(request, msg{"status": 200, "content": request.Text("path")})
 			return nil
 		})
@@ -46,6 +48,17 @@ func TestALentGoroutineServesItsConnectionAgain(t *testing.T) {
 // TestASlowHandlerDoesNotHoldUpItsConnection checks what clients notice of a
 // handler that runs on the goroutine of their connection and does not end.
 func TestASlowHandlerDoesNotHoldUpItsConnection(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { testSlowHandler(t, Options{}) })
+	t.Run("TLS", func(t *testing.T) {
+		cert, err := devcert.Load(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		testSlowHandler(t, Options{TLS: cert.Config()})
+	})
+}
+
+func testSlowHandler(t *testing.T, opts Options) {
 	for _, c := range []struct {
 		name    string
 		replies []msg
@@ -95,7 +108,7 @@ func TestASlowHandlerDoesNotHoldUpItsConnection(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				free := make(chan struct{})
 				ended := false
-				s := newLentServer(t, func(s *memServer, request asgi.Message) error {
+				s := newLentServer(t, opts, func(s *memServer, request asgi.Message) error {
 					for _, kv := range c.replies {
 						s.reply(request, kv)
 					}
@@ -120,7 +133,7 @@ func TestASlowHandlerDoesNotHoldUpItsConnection(t *testing.T) {
 func TestASlowClientDoesNotHoldUpAHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		done := 0
-		s := newLentServer(t, func(s *memServer, request asgi.Message) error {
+		s := newLentServer(t, Options{}, func(s *memServer, request asgi.Message) error {
 			for range 10 {
 				s.reply(request, msg{"status": 200, "more_content": true, "content": strings.Repeat("x", 1<<20)})
 			}
@@ -142,7 +155,7 @@ func TestASlowClientDoesNotHoldUpAHandler(t *testing.T) {
 
 func TestASendThatFailsLateIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newLentServer(t, func(s *memServer, request asgi.Message) error {
+		s := newLentServer(t, Options{}, func(s *memServer, request asgi.Message) error {
 			time.Sleep(time.Second) // another goroutine takes over
 			return &asgi.ChannelFullError{Channel: "http.request", Reason: "the test says so"}
 		})
@@ -158,7 +171,7 @@ func TestASendThatFailsLateIsRefused(t *testing.T) {
 
 func TestALongBodyDoesNotLendItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newLentServer(t, func(*memServer, asgi.Message) error { return errors.New("lent") })
+		s := newLentServer(t, Options{}, func(*memServer, asgi.Message) error { return errors.New("lent") })
 		c := s.dial()
 		body := strings.Repeat("x", 3<<20)
 		go io.WriteString(c, fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
