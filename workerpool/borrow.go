@@ -1,6 +1,10 @@
 package workerpool
 
-import "time"
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+)
 
 // slowCall is how long a call of a handler takes at least for the next one not to
 // run on the goroutine of its sender. That goroutine has other work, and another
@@ -30,6 +34,7 @@ func (p *Pool) borrowLocked(t *task) bool {
 // Run runs a task for the worker that the task was borrowed from. That worker
 // stays parked if there is nothing else to do.
 func (a *acceptor) Run(ticket any) {
+	defer crashOnPanic()
 	p, t := a.pool, ticket.(*task)
 	w := t.borrowed
 	w.handle(t)
@@ -42,6 +47,17 @@ func (a *acceptor) Run(ticket any) {
 	}
 	w.setFreeLocked(true)
 	p.idle = append(p.idle, w)
+}
+
+// crashOnPanic ends the process if the pool has panicked, as on the goroutine of a
+// worker. The sender must not recover the panic: the pool would lose a worker, and
+// its mutex might stay locked.
+func crashOnPanic() {
+	if v := recover(); v != nil {
+		fault := fmt.Sprintf("%v\n\n%s", v, debug.Stack())
+		go panic(fault)
+		select {} // the process ends
+	}
 }
 
 // hasWorkLocked reports whether next would do more than park the worker.

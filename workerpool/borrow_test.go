@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -229,6 +232,39 @@ func TestShutdownWaitsForLentGoroutines(t *testing.T) {
 			t.Error("the request got no reply")
 		}
 	})
+}
+
+// TestAPanicOfThePoolOnALentGoroutineEndsTheProcess lets the pool panic in a child
+// process, on a goroutine that recovers panics as a connection does.
+func TestAPanicOfThePoolOnALentGoroutineEndsTheProcess(t *testing.T) {
+	for _, c := range []struct{ kind, place string }{
+		{"routed", "workerpool.(*acceptor).Run("},
+		{"loop", "workerpool.(*coroutine).borrow("},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			const child = "ASGIBOX_TEST_POOL_PANICS"
+			if os.Getenv(child) != "" {
+				synctest.Test(t, func(t *testing.T) { panicOnLentGoroutine(t, c.kind) })
+				return
+			}
+			cmd := exec.Command(os.Args[0], "-test.run", "^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
+			cmd.Env = append(os.Environ(), child+"=1")
+			out, err := cmd.CombinedOutput()
+			if err == nil || strings.Contains(string(out), "recovered") || !strings.Contains(string(out), c.place) {
+				t.Errorf("%v; the output must name %s:\n%s", err, c.place, out)
+			}
+		})
+	}
+}
+
+func panicOnLentGoroutine(t *testing.T, kind string) {
+	defer func() { t.Log("recovered", recover()) }()
+	if kind == "loop" {
+		workerpool.BorrowUnstartedProgram()
+		return
+	}
+	b := start(t, apps(on("http.request", reply)), workerpool.Options{Handled: func(workerpool.Handled) { panic("a fault") }})
+	b.lent("a")
 }
 
 // TestNoMessageIsLeftBehindALentGoroutine mixes lent requests with others, in

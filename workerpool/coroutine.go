@@ -54,6 +54,7 @@ func (r *coroutine) step() { _, r.waits = r.resume() }
 // borrow runs the program on the goroutine of a sender. It returns the channels to
 // wait for next, or none if the program does not wait as before.
 func (r *coroutine) borrow(d asgi.Delivery) []string {
+	defer crashOnPanic()
 	before := r.ctx
 	r.got, r.cause, r.err = d, asgi.NewCause(0), nil
 	r.cause.Take(d)
