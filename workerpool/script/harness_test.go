@@ -45,6 +45,8 @@ type setup struct {
 	store  store.Options
 	files  map[string]string
 	layer  func(asgi.Layer) asgi.Layer // put before the store
+
+	listener net.Listener // in place of a real one
 }
 
 // serve starts a site with the source as app.star.
@@ -104,13 +106,15 @@ func (c setup) serve(t testing.TB, source string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	if c.listener == nil {
+		c.listener, err = net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	s.url = "http://" + listener.Addr().String()
+	s.url = "http://" + c.listener.Addr().String()
 	fctx, fstop := context.WithCancel(context.Background())
-	running.Go(func() { s.front.Serve(fctx, listener) })
+	running.Go(func() { s.front.Serve(fctx, c.listener) })
 	t.Cleanup(func() {
 		pool.Drain()
 		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
