@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"asgibox/asgi"
 	"asgibox/internal/guard"
 	"asgibox/store"
@@ -73,7 +75,8 @@ type Server struct {
 	series   *series
 	viewers  viewers
 	awaited  awaited
-	client   *http.Client // to the application
+	client   *http.Client        // to the application
+	bodies   *semaphore.Weighted // of bodyMemory
 
 	life    context.Context // ends at Shutdown, and with it all streams
 	end     context.CancelFunc
@@ -96,6 +99,7 @@ func New(o Options) (*Server, error) {
 		visits:  &visits{},
 		series:  &series{},
 		client:  newClient(),
+		bodies:  semaphore.NewWeighted(bodyMemory),
 
 		collectCalls: make(chan chan struct{}),
 	}
@@ -104,7 +108,7 @@ func New(o Options) (*Server, error) {
 	s.flusher, _ = asgi.As[asgi.Flusher](o.Layer)
 	s.kv, _ = asgi.As[asgi.KV](o.Layer)
 	s.life, s.end = context.WithCancel(context.Background())
-	s.handler = limitBodyTime(guard.Handler(secure(s.routes()), guard.Options{Token: o.Token, Open: []string{"/healthz"}}))
+	s.handler = s.limitBodies(guard.Handler(secure(s.routes()), guard.Options{Token: o.Token, Open: []string{"/healthz"}}))
 	s.http = &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -31,6 +31,8 @@ const (
 	StoreFailed      = "StoreFailed"
 	Closed           = "Closed"
 	TooManyViewers   = "TooManyViewers"
+	TooManyBodies    = "TooManyBodies"
+	RequestTimeout   = "RequestTimeout"
 	Internal         = "Error"
 )
 
@@ -50,7 +52,7 @@ var errorTable = []struct {
 	{Closed, http.StatusServiceUnavailable, asgi.ErrClosed},
 	{WrongType, http.StatusBadRequest, asgi.ErrWrongType},
 	{BadRequest, http.StatusBadRequest, codec.ErrMalformed},
-	{BadRequest, http.StatusBadRequest, os.ErrDeadlineExceeded}, // the body came too slowly
+	{RequestTimeout, http.StatusRequestTimeout, os.ErrDeadlineExceeded}, // the body came too slowly
 	{NotFound, http.StatusNotFound, errors.ErrUnsupported},
 	{MethodNotAllowed, http.StatusMethodNotAllowed, nil},
 	{NotAcceptable, http.StatusNotAcceptable, nil},
@@ -61,6 +63,7 @@ var errorTable = []struct {
 	{LoadFailed, http.StatusUnprocessableEntity, nil},
 	{NoAnswer, http.StatusBadGateway, nil},
 	{TooManyViewers, http.StatusServiceUnavailable, nil},
+	{TooManyBodies, http.StatusServiceUnavailable, nil},
 }
 
 // An Error is an error response. It matches the error of package asgi that its

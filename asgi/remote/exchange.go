@@ -84,6 +84,9 @@ func (x *exchange) read(c *call) (*arguments, error) {
 		if errors.As(err, &long) {
 			return nil, Errorf(MessageTooLarge, "the body is too long: the limit is %d bytes (--max-message)", limit)
 		}
+		if errors.As(err, new(*Error)) {
+			return nil, err
+		}
 		return nil, Errorf(BadRequest, "cannot read the body: %v", err)
 	}
 	if buf.Len() == 0 && c.bodyless {

@@ -26,7 +26,7 @@ func TestEveryErrorHasAKindAndAStatus(t *testing.T) {
 		{&asgi.InvalidNameError{Name: "a b"}, remote.InvalidName, 400},
 		{asgi.ErrInvalidMessage, remote.InvalidMessage, 400},
 		{codec.ErrMalformed, remote.BadRequest, 400},
-		{os.ErrDeadlineExceeded, remote.BadRequest, 400},
+		{os.ErrDeadlineExceeded, remote.RequestTimeout, 408},
 		{errors.ErrUnsupported, remote.NotFound, 404}, // an extension that the layer lacks
 		{asgi.ErrMessageTooLarge, remote.MessageTooLarge, 413},
 		{&http.MaxBytesError{Limit: 8 << 20}, remote.MessageTooLarge, 413},
@@ -38,6 +38,7 @@ func TestEveryErrorHasAKindAndAStatus(t *testing.T) {
 		{asgi.ErrClosed, remote.Closed, 503},
 		{asgi.ErrStateFull, remote.StateFull, 507},
 		{remote.Errorf(remote.TooManyViewers, "x"), remote.TooManyViewers, 503},
+		{remote.Errorf(remote.TooManyBodies, "x"), remote.TooManyBodies, 503},
 		{errors.New("x"), remote.Internal, 500},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("send: %w", c.err)} {
