@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"asgibox/internal/command"
 	"asgibox/internal/console"
@@ -27,7 +26,6 @@ type Printer struct {
 type fileCount struct {
 	path                   string
 	passed, failed, broken int
-	took                   time.Duration
 }
 
 // Add prints a result.
@@ -37,7 +35,6 @@ func (p *Printer) Add(r Result) {
 		p.file.path = r.File
 	}
 	p.count++
-	p.file.took += r.Took
 	p.clearStatus()
 	switch {
 	case r.Err == nil:
@@ -89,12 +86,11 @@ func (p *Printer) endFile() {
 		return
 	}
 	p.clearStatus()
-	took := console.FormatDuration(f.took)
 	if f.failed > 0 {
-		fmt.Fprintf(p.Out, "%s  %s  %d of %s failed, %s\n", p.styled(red, "FAIL"), f.path, f.failed, command.Count(f.passed+f.failed, "test"), took)
+		fmt.Fprintf(p.Out, "%s  %s  %d of %s failed\n", p.styled(red, "FAIL"), f.path, f.failed, command.Count(f.passed+f.failed, "test"))
 		return
 	}
-	fmt.Fprintf(p.Out, "%s    %s  %s, %s\n", p.styled(green, "ok"), f.path, command.Count(f.passed, "test"), took)
+	fmt.Fprintf(p.Out, "%s    %s  %s\n", p.styled(green, "ok"), f.path, command.Count(f.passed, "test"))
 }
 
 // End prints the summary.

@@ -92,7 +92,7 @@ func printNext(w io.Writer, t examples.Template, dir string) {
 	if dir != "." {
 		place = console.Printable(dir)
 	}
-	fmt.Fprintf(w, "%s is in %s: %s. Next:\n\n", t.Name, place, t.Summary)
+	fmt.Fprintf(w, "made an application in %s: %s. Next:\n\n", place, t.Summary)
 	if dir != "." {
 		fmt.Fprintf(w, "  cd %s\n", shellWord(dir))
 	}

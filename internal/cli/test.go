@@ -160,6 +160,9 @@ func testFiles(args []string) ([]string, error) {
 			files = append(files, found...)
 			continue
 		}
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("there is no file or folder %q; without arguments, asgibox test runs all files named *_test.star in this folder and below", arg)
+		}
 		if err := devserver.CheckFile(arg); err != nil {
 			return nil, err
 		}

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -38,5 +40,15 @@ func TestExploreFindsThePlantedRace(t *testing.T) {
 	durations := regexp.MustCompile(`[\d.]+ (µs|ms|s)\b`)
 	if a, b := durations.ReplaceAllString(found, ""), durations.ReplaceAllString(repeated, ""); status != 1 || a != b {
 		t.Errorf("--seed %s: status %d\n%s\nwant\n%s", seed[1], status, repeated, found)
+	}
+}
+
+func TestTestsThatAreMissing(t *testing.T) {
+	for _, name := range []string{filepath.Join(t.TempDir(), "no_test.star"), ""} {
+		status, out := runCommand(t, "test", name)
+		if status != 1 {
+			t.Errorf("test %q: status %d", name, status)
+		}
+		expectText(t, out, fmt.Sprintf("there is no file or folder %q; without arguments, asgibox test runs", name))
 	}
 }
