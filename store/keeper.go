@@ -1,10 +1,13 @@
 package store
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"asgibox/internal/logkey"
@@ -54,14 +57,22 @@ func (s *Store) runDue() (next int64) {
 	}
 }
 
-// logExpired logs the number of expired messages of each channel.
+// bodyChannels is the prefix of the channels of request bodies.
+const bodyChannels = "http.request.body?"
+
+// logExpired logs the number of expired messages of each channel. It is no problem
+// if those of a body expire: most handlers that have responded do not read the rest.
 func (s *Store) logExpired(expired map[string]int) {
 	for _, name := range slices.Sorted(maps.Keys(expired)) {
 		n, plural := expired[name], "s"
 		if n == 1 {
 			plural = ""
 		}
-		s.log.Warn(fmt.Sprintf("%d message%s expired on %s: not received within %v", n, plural, name, s.opts.Expiry),
+		level := slog.LevelWarn
+		if strings.HasPrefix(name, bodyChannels) {
+			level = slog.LevelDebug
+		}
+		s.log.Log(context.Background(), level, fmt.Sprintf("%d message%s expired on %s: not received within %v", n, plural, name, s.opts.Expiry),
 			logkey.Channel, name, "messages", n)
 	}
 }

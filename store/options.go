@@ -52,7 +52,7 @@ func ParsePatternCapacity(text string) (PatternCapacity, error) {
 
 // bodyCapacity limits the waiting pieces of one request body, so that a slow
 // reader slows the client.
-var bodyCapacity = PatternCapacity{"http.request.body?*", 16}
+var bodyCapacity = PatternCapacity{bodyChannels + "*", 16}
 
 // DefaultOptions returns the defaults of the fields that are not zero by
 // default.

@@ -210,6 +210,24 @@ func TestExpiredMessagesAreLoggedOnceAChannelAMinute(t *testing.T) {
 	})
 }
 
+func TestNoWarningIfARequestBodyExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		s := openMemory(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		body, err := s.NewChannel(t.Context(), bodyChannels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, s, body, 1)
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		wantPoll(t, s, -1, body)
+		if log.Len() > 0 {
+			t.Errorf("log: %s", log.String())
+		}
+	})
+}
+
 func TestExpiryOnAProcessChannelDropsItsGroups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openMemory(t, Options{})
