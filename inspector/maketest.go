@@ -17,7 +17,7 @@ import (
 
 // makeTest writes a file of tests from chains of the history: those that begin
 // with given traces, or those with a message since a time that the filter
-// accepts.
+// accepts. The time is in microseconds since 1970.
 func (s *Server) makeTest(r *http.Request, _ *asgi.Cause, a args) (any, error) {
 	f, err := parseFilter(a.Text("filter"))
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Server) makeTest(r *http.Request, _ *asgi.Cause, a args) (any, error) {
 	if err := s.collectNow(r.Context()); err != nil {
 		return nil, err
 	}
-	since := time.UnixMilli(a.Int("since"))
+	since := time.UnixMicro(a.Int("since"))
 	traffic, gaps := s.history.traffic(func(e *entry) bool {
 		if traces != nil {
 			return slices.Contains(traces, e.trace)

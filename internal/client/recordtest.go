@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"asgibox/asgi/remote"
 	"asgibox/inspector/api"
 	"asgibox/internal/command"
 	"asgibox/internal/userfile"
@@ -28,7 +29,8 @@ func (c *client) recordTest(name string, filter []string) error {
 		return err
 	}
 	fmt.Fprintln(c.errOut, "recording a test; press Ctrl-C to write it")
-	if err := c.Lines(c.ctx, "/api/tail", recordQuery(filter), nil, func([]byte) error { return nil }); err != nil {
+	err := c.Lines(c.ctx, "/api/tail", recordQuery(filter), nil, func([]byte) error { return nil })
+	if refusal := (*remote.Error)(nil); errors.As(err, &refusal) {
 		return err
 	}
 	if c.ctx.Err() == nil {
@@ -37,7 +39,7 @@ func (c *client) recordTest(name string, filter []string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 10*time.Second)
 	defer cancel()
 	var test api.Test
-	if err := c.Post(ctx, "/api/test", map[string]any{"since": int64(status.Now), "filter": recordQuery(filter).Get("filter")}, &test); err != nil {
+	if err := c.Post(ctx, "/api/test", map[string]any{"since": int64(status.Now * 1000), "filter": recordQuery(filter).Get("filter")}, &test); err != nil {
 		return err
 	}
 	if err := writeTest(name, test.Text); err != nil {

@@ -43,7 +43,10 @@ func TestRecordedChatIsATest(t *testing.T) {
 	before.send("I was here before")
 	before.waitForEvent("said")
 	before.c.Close(websocket.StatusNormalClosure, "")
-	p.waitFor("chat/lobby/Zoe closed")
+	p.eventually("Zoe leaves the room", func() bool {
+		_, rooms := p.get("/rooms")
+		return strings.Contains(rooms, `"here":0`)
+	})
 
 	file := filepath.Join(dir, "recorded_test.star")
 	out := p.recordTest(file, func() {
