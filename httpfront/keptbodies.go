@@ -40,7 +40,7 @@ func (s *Server) keepBody(channel string) {
 	}
 }
 
-// dropBody drops the unread pieces of a body. If there are any, the reader is told
+// dropBody drops the unread pieces of a body. If there are any, it tells the reader
 // that the rest will not come.
 func (s *Server) dropBody(channel string) error {
 	cause := s.cause()
