@@ -44,12 +44,11 @@ func (s *Store) runWaiter(w *waiter) {
 	channels := w.run(d)
 	now := s.now()
 	s.mu.Lock()
-	if wait := s.parkAgainLocked(w, channels, now); wait {
-		s.mu.Unlock()
-		return
-	}
+	waits := s.parkAgainLocked(w, channels, now)
 	s.mu.Unlock()
-	w.ready <- struct{}{}
+	if !waits {
+		w.ready <- struct{}{}
+	}
 }
 
 // parkAgainLocked makes a waiter wait again. It reports false if there is something

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"asgibox/internal/devserver"
 	"asgibox/internal/guard"
 )
 
@@ -165,12 +166,7 @@ func (t *tour) application(p *page) http.Handler {
 
 // front passes requests to the protocol server of a page.
 func (t *tour) front(p *page) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m, err := t.stacks.of(p)
-		if err != nil {
-			fail(w, http.StatusInternalServerError, err)
-			return
-		}
+	return t.withStack(p, func(m *devserver.Mounted, w http.ResponseWriter, r *http.Request) {
 		inner := *r // the protocol server reads the target as the client sent it
 		inner.RequestURI = strings.TrimPrefix(r.RequestURI, mountPath(p))
 		m.Front().ServeHTTP(w, &inner)
@@ -180,13 +176,20 @@ func (t *tour) front(p *page) http.Handler {
 // inspector serves the inspector of a page, which has the access rules of a
 // control server.
 func (t *tour) inspector(p *page) http.Handler {
+	return t.withStack(p, func(m *devserver.Mounted, w http.ResponseWriter, r *http.Request) {
+		m.Control().ServeHTTP(w, r)
+	})
+}
+
+// withStack returns a handler that starts the stack of a page at its first request.
+func (t *tour) withStack(p *page, serve func(m *devserver.Mounted, w http.ResponseWriter, r *http.Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m, err := t.stacks.of(p)
 		if err != nil {
 			fail(w, http.StatusInternalServerError, err)
 			return
 		}
-		m.Control().ServeHTTP(w, r)
+		serve(m, w, r)
 	})
 }
 
