@@ -10,6 +10,7 @@ const (
 	ExtReaders    = "readers"    // [Readers]
 	ExtPutBack    = "putback"    // [PutBack]
 	ExtAcceptors  = "acceptors"  // [Acceptors]
+	ExtTicker     = "ticker"     // [Ticker]
 )
 
 // A Partial layer wraps another layer and offers the extensions that the other
@@ -49,7 +50,7 @@ func OrUnsupported[E any](l Layer) E {
 // Extensions returns the names of the extensions that the layer has.
 func Extensions(l Layer) []string {
 	var names []string
-	for _, name := range []string{ExtGroups, ExtFlush, ExtStatistics, ExtDelay, ExtState, ExtReaders, ExtPutBack, ExtAcceptors} {
+	for _, name := range []string{ExtGroups, ExtFlush, ExtStatistics, ExtDelay, ExtState, ExtReaders, ExtPutBack, ExtAcceptors, ExtTicker} {
 		if Offers(l, name) {
 			names = append(names, name)
 		}
@@ -77,6 +78,8 @@ func Offers(l Layer, extension string) bool {
 		_, ok = As[PutBack](l)
 	case ExtAcceptors:
 		_, ok = As[Acceptors](l)
+	case ExtTicker:
+		_, ok = As[Ticker](l)
 	}
 	return ok
 }
@@ -99,6 +102,8 @@ func nameOf[E any]() string {
 		return ExtPutBack
 	case *Acceptors:
 		return ExtAcceptors
+	case *Ticker:
+		return ExtTicker
 	}
 	return ""
 }

@@ -161,6 +161,16 @@ type Readers interface {
 	HasReader(channel string) bool
 }
 
+// Ticker is the extension "ticker", for work that one of all the processes on a
+// layer does in each interval. Intervals begin at multiples of their length, on a
+// clock that all processes share.
+type Ticker interface {
+	// Tick reports whether no other call for the name has been first in the
+	// present interval, and the time until the next interval. Name is any text
+	// of 1 to 1,024 bytes.
+	Tick(ctx context.Context, name string, every time.Duration) (first bool, next time.Duration, err error)
+}
+
 // KV is the extension "state": values by key, for state, sessions and
 // settings that survive a restart. A key is any text of 1 to 1,024 bytes.
 // Callers use prefixes to keep their keys separate. Values have the same types

@@ -20,6 +20,7 @@ var _ interface {
 	Readers
 	PutBack
 	Acceptors
+	Ticker
 } = Unsupported{}
 
 // An unsupportedError says which extension the layer does not have. It matches
@@ -37,6 +38,7 @@ const (
 	noState      unsupportedError = "keeps no state"
 	noPutBack    unsupportedError = "cannot put messages back"
 	noOffers     unsupportedError = "cannot offer messages"
+	noTicks      unsupportedError = "has no shared clock"
 )
 
 func (Unsupported) GroupAdd(context.Context, *Cause, string, string) error     { return noGroups }
@@ -98,4 +100,8 @@ func (Unsupported) SendWhenRoom(context.Context, *Cause, time.Duration, string, 
 
 func (Unsupported) ReceiveOrRun(context.Context, *Cause, func(Delivery) []string, ...string) (d Delivery, ok bool, err error) {
 	return d, false, noOffers
+}
+
+func (Unsupported) Tick(context.Context, string, time.Duration) (first bool, next time.Duration, err error) {
+	return false, 0, noTicks
 }

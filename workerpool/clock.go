@@ -2,15 +2,21 @@ package workerpool
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/asgi/codec"
 	"asgibox/internal/logkey"
 )
 
 // clocks sends messages at intervals. A clock that the next generation has too
-// keeps its schedule.
+// keeps its schedule. If the layer is shared with other processes, one of them
+// sends the message of each interval.
 type clocks struct {
 	pool    *Pool
 	changed chan struct{} // has room for one
@@ -21,7 +27,8 @@ type clocks struct {
 
 type clock struct {
 	Clock
-	due time.Time
+	name string // in the layer; clocks of other generations and processes that are the same have it too
+	due  time.Time
 }
 
 func newClocks(p *Pool) *clocks { return &clocks{pool: p, changed: make(chan struct{}, 1)} }
@@ -33,8 +40,11 @@ func (c *clocks) set(g *generation) {
 	old := c.all
 	c.all = nil
 	if g.routed != nil {
+		same := make(map[string]int)
 		for _, wanted := range g.routed.Clocks() {
-			c.all = append(c.all, &clock{wanted, dueOf(old, wanted)})
+			name := wanted.name()
+			same[name]++
+			c.all = append(c.all, &clock{wanted, fmt.Sprintf("%s/%d", name, same[name]), dueOf(old, wanted)})
 		}
 	}
 	select {
@@ -69,31 +79,81 @@ func (c *clocks) run(ctx context.Context) {
 	}
 }
 
+// name returns a name that tells the clock from different ones.
+func (k Clock) name() string {
+	content := sha256.Sum256(codec.Append(nil, k.Content))
+	return fmt.Sprintf("%s/%v/%x", k.Channel, k.Every, content[:8])
+}
+
 // tick sends the messages that are due and returns the time until the next
 // one.
 func (c *clocks) tick(ctx context.Context, now time.Time) time.Duration {
 	due, wait := c.due(now)
 	for _, k := range due {
-		c.pool.sendTick(ctx, k)
+		first, next := c.pool.first(ctx, k)
+		if next > 0 {
+			wait = min(wait, c.advance(k, next))
+		}
+		if first {
+			c.pool.sendTick(ctx, k.Clock)
+		}
 	}
 	return wait
 }
 
 // due returns the clocks that are due, advances them to their next time, and
 // returns the time until the next one is due.
-func (c *clocks) due(now time.Time) (due []Clock, wait time.Duration) {
+func (c *clocks) due(now time.Time) (due []*clock, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wait = time.Hour
 	for _, k := range c.all {
 		if !now.Before(k.due) {
-			due = append(due, k.Clock)
+			due = append(due, k)
 			missed := now.Sub(k.due) / k.Every
 			k.due = k.due.Add((missed + 1) * k.Every)
 		}
 		wait = min(wait, k.due.Sub(now))
 	}
 	return due, wait
+}
+
+// advance sets the next time of a clock to that of the layer, and returns the time
+// until then.
+func (c *clocks) advance(k *clock, next time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k.due = time.Now().Add(next)
+	return next
+}
+
+// first reports whether this process must send the message of a clock, and the
+// time until the next interval if the layer determines that.
+func (p *Pool) first(ctx context.Context, k *clock) (first bool, next time.Duration) {
+	if p.ticker == nil {
+		return true, 0
+	}
+	p.mu.Lock()
+	drained := p.drained
+	p.mu.Unlock()
+	if drained {
+		return false, 0 // leave the interval to another process
+	}
+	first, next, err := p.ticker.Tick(ctx, k.name, k.Every)
+	if err != nil {
+		p.tickFailed(ctx, k.Clock, err)
+	}
+	return first, next
+}
+
+// tickFailed logs why the message of a clock was not sent. A layer that cannot be
+// reached has been reported by the layer.
+func (p *Pool) tickFailed(ctx context.Context, k Clock, err error) {
+	level := slog.LevelWarn
+	if errors.Is(err, asgi.ErrStoreFailed) {
+		level = slog.LevelDebug
+	}
+	p.log.Log(ctx, level, "could not send the message of a clock", logkey.Channel, k.Channel, logkey.Error, err)
 }
 
 // maxDelayed is the maximum number of volatile messages that wait to be put
@@ -146,6 +206,6 @@ func (p *Pool) sendTick(ctx context.Context, k Clock) {
 		return
 	}
 	if err := p.layer.Send(ctx, asgi.NewCause(asgi.NewTrace()), k.Channel, k.Content, asgi.Volatile); err != nil {
-		p.log.Warn("could not send the message of a clock", logkey.Channel, k.Channel, logkey.Error, err)
+		p.tickFailed(ctx, k, err)
 	}
 }

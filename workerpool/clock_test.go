@@ -2,6 +2,7 @@ package workerpool_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +73,47 @@ func TestAClockDoesNotCatchUpOnMissedTicks(t *testing.T) {
 		// The tick of 10s is sent at 35s. The ticks of 20s, 30s and 40s are
 		// one at 45s.
 		l.want(t, "35s", "45s", "50s", "1m0s")
+	})
+}
+
+// A sharedClock is a layer with intervals that several pools share.
+type sharedClock struct {
+	asgi.Layer
+	mu    *sync.Mutex // guards ticks
+	ticks map[string]int64
+}
+
+func (s *sharedClock) Tick(_ context.Context, name string, every time.Duration) (first bool, next time.Duration, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	interval := now.UnixNano() / int64(every)
+	first = s.ticks[name] < interval
+	s.ticks[name] = interval
+	return first, time.Unix(0, (interval+1)*int64(every)).Sub(now), nil
+}
+
+func TestPoolsThatShareAClockTickOnceTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		shared := &sharedClock{mu: new(sync.Mutex), ticks: make(map[string]int64)}
+		front := func(l asgi.Layer) asgi.Layer {
+			return &sharedClock{Layer: l, mu: shared.mu, ticks: shared.ticks}
+		}
+		c := workerpool.Clock{Every: 10 * time.Second, Channel: "ticks"}
+		first := startOn(t, front, apps(ticking(&l, c)), workerpool.Options{})
+		time.Sleep(3 * time.Second)
+		startOn(t, front, apps(ticking(&l, c)), workerpool.Options{})
+		time.Sleep(42 * time.Second)
+		ticks := len(l.all())
+		if ticks != 4 {
+			t.Errorf("%d ticks in 45 s, want 4: %q", ticks, l.all())
+		}
+		first.pool.Drain() // the other pool goes on alone
+		time.Sleep(30 * time.Second)
+		if got := len(l.all()) - ticks; got != 3 {
+			t.Errorf("%d ticks in 30 s after one pool has stopped, want 3", got)
+		}
 	})
 }
 

@@ -96,6 +96,7 @@ type Pool struct {
 	kv      asgi.KV
 	stats   asgi.Statistics
 	readers asgi.Readers
+	ticker  asgi.Ticker    // nil if no other process shares the layer
 	borrows asgi.Acceptors // nil if the layer does not have the extension
 	loader  Loader
 	opts    Options
@@ -174,6 +175,7 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 	p.kv = asgi.OrUnsupported[asgi.KV](layer)
 	p.stats = asgi.OrUnsupported[asgi.Statistics](layer)
 	p.readers = asgi.OrUnsupported[asgi.Readers](layer)
+	p.ticker, _ = asgi.As[asgi.Ticker](layer)
 	if layer, ok := asgi.As[asgi.Acceptors](layer); ok {
 		p.borrows = layer
 		var err error

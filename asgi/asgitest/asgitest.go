@@ -140,6 +140,7 @@ var subjects = []subject{
 	{"readers", reading},
 	{"putback", puttingBack},
 	{"acceptors", accepting},
+	{"ticker", ticking},
 }
 
 func (s *suite) run(t *testing.T, p promise) {

@@ -56,6 +56,7 @@ type Layer struct {
 	asgi.Later
 	asgi.KV
 	asgi.Readers
+	asgi.Ticker
 	putBack   asgi.PutBack
 	acceptors asgi.Acceptors
 	log       *slog.Logger
@@ -94,6 +95,7 @@ func New(behind asgi.Layer, o Options) *Layer {
 		Later:      asgi.OrUnsupported[asgi.Later](behind),
 		KV:         asgi.OrUnsupported[asgi.KV](behind),
 		Readers:    asgi.OrUnsupported[asgi.Readers](behind),
+		Ticker:     asgi.OrUnsupported[asgi.Ticker](behind),
 		putBack:    asgi.OrUnsupported[asgi.PutBack](behind),
 		acceptors:  asgi.OrUnsupported[asgi.Acceptors](behind),
 		log:        o.Log,

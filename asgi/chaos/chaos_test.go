@@ -92,7 +92,7 @@ func TestChaosWithoutEffectIsALayer(t *testing.T) {
 			o.ChannelCapacity = append(o.ChannelCapacity, store.PatternCapacity(p))
 		}
 		return before(t, o, chaos.Options{}, "nothing.is.named.so:drop=100%", "*:drop=0%")
-	})
+	}, asgitest.Without(asgi.ExtTicker))
 }
 
 func TestAShareIsDropped(t *testing.T) {
