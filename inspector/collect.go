@@ -90,6 +90,10 @@ type collector struct {
 func (c *collector) round(now time.Time) {
 	s := c.s
 	var stats asgi.Stats
+	// Another layer than the embedded one is asked only while its figures are shown.
+	if s.opts.Contents != nil && (s.recorder != nil || s.viewers.count.Load() > 0) {
+		stats = s.opts.Contents.Totals().Stats
+	}
 	if s.recorder != nil {
 		visits, spans := s.reports.fetch() // first, because their messages were recorded before
 		events, lost := s.recorder.Fetch(c.spare)
@@ -97,7 +101,6 @@ func (c *collector) round(now time.Time) {
 		s.history.addAccesses(s.recorder.FetchAccesses())
 		clear(events) // because it refers to messages
 		c.spare = events
-		stats = s.opts.Store.Totals().Stats
 		c.tune(stats.MessagesCount, now)
 	}
 	if now.Sub(c.second) >= time.Second-frameEvery/2 {

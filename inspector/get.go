@@ -67,7 +67,7 @@ func (s *Server) getChannels(r *http.Request) (any, error) {
 }
 
 func (s *Server) getQueued(r *http.Request) (any, error) {
-	queued, err := s.opts.Store.Peek(r.FormValue("channel"), limitOf(r, 50, 1000))
+	queued, err := s.opts.Contents.Peek(r.FormValue("channel"), limitOf(r, 50, 1000))
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (s *Server) getConnections(r *http.Request) (any, error) {
 }
 
 func (s *Server) getWorkers(*http.Request) (any, error) {
-	return api.Workers{Workers: notNil(s.workers())}, nil
+	return api.Workers{Workers: notNil(s.workers()), Machines: s.machines()}, nil
 }
 
 func (s *Server) getLoads(*http.Request) (any, error) {

@@ -19,12 +19,16 @@ import (
 // Options configure a [Server]. Only Layer is required. Without the others the
 // page lacks the parts that need them.
 type Options struct {
-	Layer asgi.Layer
-	Store *store.Debugger // queues, groups, breakpoints, the recorder
-	Front Front
-	Pool  Pool
-	Chaos Chaos
+	Layer    asgi.Layer
+	Store    *store.Debugger // breakpoints and the recorder; only the embedded layer has them
+	Contents Contents        // by default Store
+	Machines Machines        // nil if the layer belongs to this process
+	Front    Front
+	Pool     Pool
+	Chaos    Chaos
 
+	// LayerName names the layer and its hosts if it is not the embedded one.
+	LayerName string
 	// Remote serves the layer over HTTP at /layer/.
 	Remote http.Handler
 	// App is the URL of the application, like http://127.0.0.1:8000. The
@@ -50,6 +54,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.HistoryMessages <= 0 {
 		o.HistoryMessages = 20_000
+	}
+	if o.Contents == nil && o.Store != nil {
+		o.Contents = o.Store
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -6,7 +6,24 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/inspector/api"
+	"asgibox/store"
 )
+
+// Contents shows what a layer contains and changes nothing. [store.Debugger]
+// describes the methods. They return what they can if the layer cannot be reached.
+type Contents interface {
+	Totals() store.Totals
+	Channels(limit int, matches func(name string) bool) (views []store.ChannelView, all int)
+	Groups(limit int, matches func(name string) bool) (views []store.GroupView, all int)
+	Members(group string, limit int) (views []store.MemberView, all int)
+	GroupsOf(channel string) []string
+	Peek(channel string, limit int) ([]store.MessageView, error)
+}
+
+// Machines lists the processes that share a layer.
+type Machines interface {
+	Machines() []api.Machine
+}
 
 // A Front gives access to the protocol server.
 type Front interface {

@@ -103,6 +103,7 @@ type frame struct {
 	Connections []api.Connection     `json:"connections,omitempty"`
 	Closed      []api.Visit          `json:"closed,omitempty"`
 	Workers     []api.Worker         `json:"workers,omitempty"`
+	Machines    []api.Machine        `json:"machines,omitempty"`
 	Waiting     *[]api.QueuedMessage `json:"waiting,omitempty"`
 	Members     []api.Member         `json:"members,omitempty"`
 	Loads       []api.Load           `json:"loads,omitempty"`
@@ -176,6 +177,7 @@ func (s *Server) list(f *frame, v *viewer) {
 		}
 	case "workers":
 		f.Workers = s.workers()
+		f.Machines = s.machines()
 	case "reloads":
 		f.Loads, f.Logs = s.loads.newest()
 	}
@@ -184,10 +186,10 @@ func (s *Server) list(f *frame, v *viewer) {
 // queued returns the messages that wait on the opened channel, or nil if none is
 // opened.
 func (s *Server) queued(channel string) *[]api.QueuedMessage {
-	if channel == "" || s.opts.Store == nil {
+	if channel == "" || s.opts.Contents == nil {
 		return nil
 	}
-	found, _ := s.opts.Store.Peek(channel, 50)
+	found, _ := s.opts.Contents.Peek(channel, 50)
 	messages := queuedMessages(found)
 	return &messages
 }

@@ -78,7 +78,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
 	gauge(descInfo, 1, st.Version)
-	if m.s.opts.Store != nil {
+	if m.s.opts.Contents != nil {
 		total(descSent, st.Sent)
 		total(descRefused, st.Refused)
 		gauge(descWaiting, float64(st.Waiting))

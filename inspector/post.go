@@ -56,7 +56,7 @@ func (s *Server) groupDiscard(r *http.Request, c *asgi.Cause, a args) (any, erro
 
 // channelChange makes a call that changes one channel.
 func (s *Server) channelChange(f func(channel string, a args) (any, error)) call {
-	return need(s.opts.Store != nil, errNoStore, change(func(_ *http.Request, _ *asgi.Cause, a args) (any, error) {
+	return need(s.opts.Store != nil, errNotEmbedded, change(func(_ *http.Request, _ *asgi.Cause, a args) (any, error) {
 		v, err := f(a.Text("channel"), a)
 		var noMessage *store.NoMessageError
 		if errors.As(err, &noMessage) {

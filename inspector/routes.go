@@ -39,7 +39,7 @@ func (s *Server) routes() http.Handler {
 		"GET /api/message":            query(s.getMessage),
 		"GET /api/trace":              query(s.getTrace),
 		"GET /api/channels":           query(s.getChannels),
-		"GET /api/waiting":            need(s.opts.Store != nil, errNoStore, query(s.getQueued)),
+		"GET /api/waiting":            need(s.opts.Contents != nil, errNoContents, query(s.getQueued)),
 		"GET /api/groups":             query(s.getGroups),
 		"GET /api/connections":        query(s.getConnections),
 		"GET /api/workers":            query(s.getWorkers),
@@ -133,13 +133,14 @@ func need(present bool, missing error, f call) call {
 
 // Errors of calls that need something that the server lacks.
 var (
-	errNoStore  = remote.Errorf(remote.NotFound, "the contents of this channel layer cannot be shown or changed")
-	errNoGroups = remote.Errorf(remote.NotFound, "this channel layer has no groups")
-	errNoState  = remote.Errorf(remote.NotFound, "this channel layer stores no state")
-	errNoFlush  = remote.Errorf(remote.NotFound, "this channel layer cannot be flushed")
-	errNoFront  = remote.Errorf(remote.NotFound, "this program has no protocol server")
-	errNoPool   = remote.Errorf(remote.NotFound, "this program has no workers")
-	errNoChaos  = remote.Errorf(remote.NotFound, "chaos is not enabled for this channel layer")
+	errNoContents  = remote.Errorf(remote.NotFound, "the contents of this channel layer cannot be shown")
+	errNotEmbedded = remote.Errorf(remote.NotFound, "pausing, stepping and changing waiting messages need the embedded layer, that is a server without --layer")
+	errNoGroups    = remote.Errorf(remote.NotFound, "this channel layer has no groups")
+	errNoState     = remote.Errorf(remote.NotFound, "this channel layer stores no state")
+	errNoFlush     = remote.Errorf(remote.NotFound, "this channel layer cannot be flushed")
+	errNoFront     = remote.Errorf(remote.NotFound, "this program has no protocol server")
+	errNoPool      = remote.Errorf(remote.NotFound, "this program has no workers")
+	errNoChaos     = remote.Errorf(remote.NotFound, "chaos is not enabled for this channel layer")
 )
 
 func badRequest(format string, args ...any) error {

@@ -17,9 +17,12 @@ func (s *Server) status() *api.Status {
 		Requests: s.visits.requests(), Share: 1, Viewers: s.viewers.count.Load(), Token: s.opts.Token != "",
 	}
 	st.Messages, _, st.Lost = s.history.counts()
-	if s.opts.Store != nil {
+	st.Layer = s.opts.LayerName
+	if s.recorder != nil {
 		st.Share = s.recorder.Share()
-		t := s.opts.Store.Totals()
+	}
+	if s.opts.Contents != nil {
+		t := s.opts.Contents.Totals()
 		st.Since = api.UnixMilli(t.Opened)
 		st.Sent, st.Refused, st.Rate = t.MessagesCount, t.ChannelFullCount, t.MessagesCountPerSecond
 		st.Waiting, st.Delayed, st.Channels, st.Groups = t.MessagesPending, t.Delayed, t.Channels, t.Groups
@@ -50,14 +53,14 @@ var kindNames = map[asgi.Kind]string{asgi.Normal: "normal", asgi.SingleReader: "
 // channels returns up to limit channels with matching names, the fullest and
 // busiest first, and the number of all. An empty pattern matches all names.
 func (s *Server) channels(limit int, pattern string) ([]api.Channel, int) {
-	if s.opts.Store == nil {
+	if s.opts.Contents == nil {
 		return nil, 0
 	}
 	var filter func(string) bool
 	if pattern != "" {
 		filter = func(name string) bool { return asgi.MatchName(pattern, name) }
 	}
-	found, all := s.opts.Store.Channels(limit, filter)
+	found, all := s.opts.Contents.Channels(limit, filter)
 	channels := make([]api.Channel, 0, len(found))
 	for _, c := range found {
 		channels = append(channels, channelOf(c))
@@ -68,10 +71,10 @@ func (s *Server) channels(limit int, pattern string) ([]api.Channel, int) {
 // flowChannels returns the channels that the view Flow may show. The protocol
 // server's channels are among them even if many other channels are fuller.
 func (s *Server) flowChannels() []api.Channel {
-	if s.opts.Store == nil {
+	if s.opts.Contents == nil {
 		return nil
 	}
-	all, _ := s.opts.Store.Channels(math.MaxInt, nil)
+	all, _ := s.opts.Contents.Channels(math.MaxInt, nil)
 	room := map[bool]int{true: 8, false: 24}
 	var channels []api.Channel
 	for _, c := range all {
@@ -108,10 +111,10 @@ func channelOf(c store.ChannelView) api.Channel {
 // groupList returns up to limit groups with a text in their names, and the
 // number of all.
 func (s *Server) groupList(limit int, text string) (list []api.Group, all int) {
-	if s.opts.Store == nil {
+	if s.opts.Contents == nil {
 		return nil, 0
 	}
-	groups, all := s.opts.Store.Groups(limit, func(name string) bool { return strings.Contains(name, text) })
+	groups, all := s.opts.Contents.Groups(limit, func(name string) bool { return strings.Contains(name, text) })
 	for _, g := range groups {
 		list = append(list, api.Group{Name: g.Name, Members: g.Members})
 	}
@@ -119,10 +122,10 @@ func (s *Server) groupList(limit int, text string) (list []api.Group, all int) {
 }
 
 func (s *Server) members(group string) []api.Member {
-	if s.opts.Store == nil {
+	if s.opts.Contents == nil {
 		return nil
 	}
-	found, _ := s.opts.Store.Members(group, 500)
+	found, _ := s.opts.Contents.Members(group, 500)
 	members := make([]api.Member, 0, len(found))
 	for _, m := range found {
 		members = append(members, api.Member{Channel: m.Channel, Expires: api.UnixMilli(m.Expires)})
@@ -137,8 +140,8 @@ func (s *Server) connections(limit int) ([]api.Connection, int) {
 	open, all := s.opts.Front.Connections(limit)
 	for i := range open {
 		open[i].Groups = []string{}
-		if s.opts.Store != nil {
-			open[i].Groups = append(open[i].Groups, s.opts.Store.GroupsOf(open[i].Channel)...)
+		if s.opts.Contents != nil {
+			open[i].Groups = append(open[i].Groups, s.opts.Contents.GroupsOf(open[i].Channel)...)
 		}
 	}
 	return open, all
@@ -149,4 +152,12 @@ func (s *Server) workers() []api.Worker {
 		return nil
 	}
 	return s.opts.Pool.Workers()
+}
+
+// machines returns the processes that share the layer.
+func (s *Server) machines() []api.Machine {
+	if s.opts.Machines == nil {
+		return nil
+	}
+	return s.opts.Machines.Machines()
 }

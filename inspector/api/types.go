@@ -38,6 +38,7 @@ type Status struct {
 	Viewers  int64    `json:"viewers"`
 	Chaos    []string `json:"chaos,omitempty"` // rules
 	Token    bool     `json:"token,omitempty"` // whether callers need one
+	Layer    string   `json:"layer,omitempty"` // name and hosts, if it is not the embedded one
 }
 
 // A Message is one message of the history, without its content.
@@ -206,9 +207,22 @@ type Worker struct {
 	Leaving    bool    `json:"leaving,omitempty"`   // ends after its message
 }
 
-// Workers lists the workers by number.
+// Workers lists the workers by number, and the processes that share the layer.
 type Workers struct {
-	Workers []Worker `json:"workers"`
+	Workers  []Worker  `json:"workers"`
+	Machines []Machine `json:"machines,omitempty"`
+}
+
+// A Machine is a process that shares the layer with others.
+type Machine struct {
+	Name    string  `json:"name"` // of its host
+	PID     int     `json:"pid"`
+	Version string  `json:"version"`
+	Started float64 `json:"started"`
+	Sockets int     `json:"sockets"`
+	Workers int     `json:"workers"`
+	Busy    int     `json:"busy"`
+	Self    bool    `json:"self,omitempty"` // the process that shows the list
 }
 
 // A Load is the outcome of loading the application.
