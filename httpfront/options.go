@@ -72,6 +72,9 @@ type Options struct {
 	// from the channels of requests and handshakes, the log and the error page
 	// say so (--no-workers).
 	Workerless bool
+	// NoDetails leaves advice out of the server's own error pages
+	// (--production).
+	NoDetails bool
 	// Log receives problems with requests and replies. Default: no log.
 	Log *slog.Logger
 	// Access is called for every request and every event of a WebSocket, on

@@ -109,8 +109,16 @@ var page = template.Must(template.New("refusal").Parse(`<!doctype html>
 <title>{{.Title}}</title>
 <style>body{font:1.1em/1.5 system-ui,sans-serif;max-width:34em;margin:12vh auto;padding:0 1em}
 h1{font-size:1.5em;margin:0}p.s{color:#767676;margin:0}@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}}</style>
-<p class="s">{{.Status}}</p><h1>{{.Title}}</h1><p>{{.Advice}}</p></html>
+<p class="s">{{.Status}}</p><h1>{{.Title}}</h1>{{with .Advice}}<p>{{.}}</p>{{end}}</html>
 `))
+
+// public returns the refusal without its advice if the option NoDetails is set.
+func (s *Server) public(f refusal) refusal {
+	if s.opts.NoDetails {
+		f.advice = ""
+	}
+	return f
+}
 
 // write sends the refusal, as a page to browsers and as text to other clients.
 // It returns the length of the content. If writing fails, the client is gone.
@@ -141,7 +149,7 @@ func (f refusal) page(q *request) *reply {
 		contentType = "text/html; charset=utf-8"
 		page.Execute(&body, struct{ Status, Title, Advice string }{f.statusLine(), f.title, f.advice})
 	} else {
-		body.WriteString(f.statusLine() + "\n" + f.title + ". " + f.advice + "\n")
+		body.WriteString(f.statusLine() + "\n" + strings.TrimSpace(f.title+". "+f.advice) + "\n")
 	}
 	headers := []http1.Header{{Name: "Content-Type", Value: contentType}, {Name: "X-Content-Type-Options", Value: "nosniff"}}
 	return &reply{status: f.status, headers: append(headers, f.headers...), content: body.String()}
@@ -153,7 +161,7 @@ func (f refusal) statusLine() string {
 
 // refuse refuses a request that has no exchange.
 func (s *Server) refuse(t transport, q *request, f refusal) error {
-	n := f.write(t, q)
+	n := s.public(f).write(t, q)
 	err := t.finish()
 	s.event(Event{
 		Kind: HTTP, Client: q.peer.client, Method: upper(q.method), Target: q.uri, Version: q.version,
@@ -168,5 +176,5 @@ func (x *exchange) refuse(f refusal) {
 		f.closeConn = true
 	}
 	x.status = f.status
-	x.written = f.write(x.t, x.q)
+	x.written = x.s.public(f).write(x.t, x.q)
 }

@@ -132,7 +132,7 @@ func (c *socket) handshake() error {
 	case f.status == 0: // the client is gone
 		c.event(SocketDisconnected, asgi.CloseLost)
 	default:
-		f.write(c.t, c.q)
+		c.s.public(*f).write(c.t, c.q)
 		c.event(SocketRefused, f.status)
 	}
 	c.finish(asgi.CloseLost)
@@ -171,7 +171,7 @@ func (c *socket) refuseConnect(err error) {
 	default:
 		c.s.log.Error("a WebSocket handshake could not be sent", logkey.Path, c.path, logkey.Error, err)
 	}
-	f.write(c.t, c.q)
+	c.s.public(f).write(c.t, c.q)
 	c.event(SocketRefused, f.status)
 }
 

@@ -112,6 +112,7 @@ func (f *flags) application() command.FlagGroup {
 	g.BoolVar(&o.Poll, "poll", false, "compare the files at intervals, for file systems without events")
 	g.BoolVar(&o.Pool.NoWatchdog, "no-watchdog", false, "do not send a 500 when a handler returns without replying")
 	g.BoolVar(&o.Script.Strict, "strict", false, "treat warnings about sent messages as errors")
+	g.BoolVar(&o.Script.Production, "production", false, "serve the public: show no details of errors, do not watch files, and run no control server unless --control is given")
 	g.BoolVar(&o.Script.Live, "live", false, "refresh open pages when the application or a file that it serves changes")
 	return g
 }
@@ -143,6 +144,15 @@ func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 		return o, fmt.Errorf("--session-cookie %q: the control server has cookies with this name; choose another", o.Script.SessionCookie)
 	case o.Listen.Unix != "" && runtime.GOOS == "windows":
 		return o, fmt.Errorf("--unix-socket: Windows has no Unix sockets")
+	}
+	if o.Script.Production {
+		if o.Script.Live {
+			return o, fmt.Errorf("--production and --live exclude each other: pages of --live poll the server; give only one of them")
+		}
+		o.NoReload, o.Front.NoDetails = true, true
+		if o.Control == "" {
+			o.Control = devserver.ControlOff
+		}
 	}
 	if port := cmd.Flags().Lookup("port"); port != nil {
 		o.Listen.PortGiven = port.Changed

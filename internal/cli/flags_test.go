@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"asgibox/internal/devserver"
 )
 
 func TestEveryNumberHasARange(t *testing.T) {
@@ -69,6 +71,25 @@ func TestVerboseAndQuietSetTheLogLevel(t *testing.T) {
 		}
 		if got := o.Level(); got != want {
 			t.Errorf("level with %q: %v, want %v", args, got, want)
+		}
+	}
+}
+
+func TestProductionTurnsOffTheWatcherAndTheControlServer(t *testing.T) {
+	for args, want := range map[string]string{"--production": devserver.ControlOff, "--production --control 127.0.0.1:9001": "127.0.0.1:9001"} {
+		cmd, f := newRun(), newFlags()
+		for _, g := range f.all() {
+			g.ParseErrorsAllowlist.UnknownFlags = true
+			if err := g.Parse(strings.Fields(args)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o, err := f.finished(cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Control != want || !o.NoReload || !o.Front.NoDetails || !o.Script.Production {
+			t.Errorf("%s: control server %q, no reload %v, no details %v %v", args, o.Control, o.NoReload, o.Front.NoDetails, o.Script.Production)
 		}
 	}
 }

@@ -14,6 +14,9 @@ import (
 // that reloads itself when the application changes, or plain text for clients
 // that do not accept HTML.
 func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
+	if l.opts.Production {
+		return publicPage(f)
+	}
 	version := l.live.version()
 	if f.Channel == asgi.HTTPRequest && strings.HasPrefix(f.Message.Text(asgi.KeyPath), livePath) {
 		return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(version), Status: 200}
@@ -36,12 +39,33 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 	return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(page.Text())}
 }
 
+// publicPage returns a page that shows nothing but the status.
+func publicPage(f workerpool.Failure) workerpool.Page {
+	heading := explain.Page{Status: f.Status}.Heading()
+	if f.Channel == asgi.HTTPRequest && explain.WantsHTML(header(f.Message, "accept")) {
+		return workerpool.Page{ContentType: "text/html; charset=utf-8", Content: asgi.Bytes(fmt.Sprintf(publicHTML, heading))}
+	}
+	return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(heading + "\n")}
+}
+
+// publicHTML is the page for the name of a status.
+const publicHTML = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>%[1]s</title>
+<style>body{font:1.1em/1.5 system-ui,sans-serif;max-width:34em;margin:12vh auto;padding:0 1em}h1{font-size:1.5em}</style>
+<h1>%[1]s</h1></html>
+`
+
 // maxPlace is the length of the longest place in a close frame, in bytes.
 const maxPlace = 80
 
 // CloseReason returns the reason for closing a WebSocket whose handler failed,
 // with the place of the failure, for [workerpool.Options].
 func (l *Loader) CloseReason(f workerpool.Failure) string {
+	if l.opts.Production {
+		return workerpool.FailedReason
+	}
 	for _, at := range Explain(f.Err).Frames {
 		if place := fmt.Sprintf("%s:%d", at.File, at.Line); at.Line > 0 && len(place) <= maxPlace {
 			return workerpool.FailedReason + " at " + place

@@ -37,6 +37,9 @@ type Options struct {
 	// Live adds a small script to HTML pages that reloads them when the
 	// application changes.
 	Live bool
+	// Production keeps errors from clients: error pages show only the status,
+	// and the pages that open error pages poll do not exist.
+	Production bool
 	// Follow, if not nil, is called with the path of each file that an
 	// application loads or renders, or looks for in vain, before it is opened.
 	Follow func(path string)

@@ -57,7 +57,7 @@ func (a *routed) Limits() []workerpool.Limit { return a.table.limits }
 // Route returns the consumer of a message. Only a disconnect may have none: the
 // consumer of another message without a route replies or logs a warning.
 func (a *routed) Route(d asgi.Delivery) workerpool.Consumer {
-	if d.Channel == asgi.HTTPRequest && strings.HasPrefix(d.Message.Text(asgi.KeyPath), livePath) {
+	if !a.unit.loader.opts.Production && d.Channel == asgi.HTTPRequest && strings.HasPrefix(d.Message.Text(asgi.KeyPath), livePath) {
 		return &liveConsumer{a.unit.loader}
 	}
 	m := a.table.find(d)
