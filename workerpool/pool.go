@@ -117,7 +117,7 @@ type Pool struct {
 	live         bool   // whether any generation has loaded
 	workers      map[*worker]struct{}
 	wanted       int            // number of workers the current generation must have
-	newest       int            // number of the newest worker
+	numbers      numbers        // of the workers
 	busy         sync.WaitGroup // counts the workers, without abandoned ones
 	idle         []*worker      // parked workers
 	leader       *worker        // the worker that receives, if the layer cannot offer messages

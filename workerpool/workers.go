@@ -40,8 +40,7 @@ type worker struct {
 
 // startWorkerLocked starts a worker for a generation.
 func (p *Pool) startWorkerLocked(g *generation) {
-	p.newest++
-	w := &worker{pool: p, gen: g, wake: make(chan struct{}, 1), number: p.newest}
+	w := &worker{pool: p, gen: g, wake: make(chan struct{}, 1), number: p.numbers.take()}
 	w.parked, w.unpark = context.WithCancelCause(context.Background())
 	w.ctx, w.cancel = context.WithCancelCause(context.Background())
 	p.workers[w] = struct{}{}
@@ -69,6 +68,7 @@ func (w *worker) run() {
 func (w *worker) removeLocked(p *Pool) {
 	if _, listed := p.workers[w]; listed {
 		delete(p.workers, w)
+		p.numbers.free(w.number)
 		p.busy.Done()
 	}
 }
@@ -155,8 +155,8 @@ func (w *worker) setFreeLocked(free bool) {
 }
 
 // currentWorkersLocked returns the workers of the current generation in the
-// order in which to keep them: busy ones before idle ones, older ones before
-// newer ones.
+// order in which to keep them: busy ones before idle ones, lower numbers before
+// higher ones.
 func (p *Pool) currentWorkersLocked() (workers []*worker) {
 	for w := range p.workers {
 		if w.gen == p.current && !w.ending {
@@ -177,7 +177,7 @@ func (p *Pool) currentWorkersLocked() (workers []*worker) {
 
 // A WorkerView describes the current work of one worker.
 type WorkerView struct {
-	Number     int // starts at 1 and is never used again
+	Number     int // the lowest from 1 that no other worker had when it started
 	Generation uint64
 	Kind       Kind
 	Busy       bool

@@ -42,3 +42,33 @@ func TestWorkersReportTheirWork(t *testing.T) {
 		}
 	})
 }
+
+func TestWorkersReuseTheNumbersOfEndedOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const workers = 3
+		b := start(t, apps(on("x", nil)), workerpool.Options{Workers: workers})
+		for range 3 {
+			if _, err := b.pool.Reload(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			views := b.pool.Workers()
+			if len(views) != workers {
+				t.Fatalf("%d workers: %+v", len(views), views)
+			}
+			for _, v := range views {
+				if v.Number > 2*workers { // the old workers end after the new ones have started
+					t.Errorf("a number is not reused: %+v", v)
+				}
+			}
+		}
+		if err := b.pool.SetWorkers(2 * workers); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range b.pool.Workers() {
+			if v.Number != i+1 {
+				t.Errorf("worker %d has the number %d", i+1, v.Number)
+			}
+		}
+	})
+}
