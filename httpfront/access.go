@@ -77,13 +77,19 @@ func printable(r rune) rune {
 	return r
 }
 
-// LogAccess returns an [Options.Access] function that logs one record per event.
+// LogAccess returns an [Options.Access] function that logs one record per event,
+// at level Debug for [SocketConnecting], so that a WebSocket that connects is one
+// line.
 func LogAccess(log *slog.Logger) func(Event) {
 	return func(e Event) {
-		if !log.Enabled(context.Background(), slog.LevelInfo) {
+		level := slog.LevelInfo
+		if e.Kind == SocketConnecting {
+			level = slog.LevelDebug
+		}
+		if !log.Enabled(context.Background(), level) {
 			return
 		}
-		log.Info(e.Kind.String(),
+		log.Log(context.Background(), level, e.Kind.String(),
 			"method", e.Method, logkey.Path, e.Path, "status", e.Status,
 			"duration", e.Duration, "bytes", e.Bytes, logkey.Client, e.ClientString())
 	}

@@ -472,3 +472,13 @@ func TestDisabledAccessLogCostsNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestAConnectingWebSocketIsOneLine(t *testing.T) {
+	var b strings.Builder
+	log := LogAccess(slog.New(slog.NewTextHandler(&b, nil)))
+	log(Event{Kind: SocketConnecting, Path: "/ws"})
+	log(Event{Kind: SocketConnected, Path: "/ws", Status: 101})
+	if lines := strings.Count(b.String(), "\n"); lines != 1 || !strings.Contains(b.String(), "WSCONNECT ") {
+		t.Errorf("%d lines:\n%s", lines, b.String())
+	}
+}
