@@ -23,7 +23,8 @@ the inspector:
   reply:CHANNEL  gen:3  text:"hello you"  hello  -channel:http.*
 
 All terms must match; a minus negates a term; a word without a key is searched
-for in the whole message.`,
+for in the whole message. The name of a connection is shortened to …!CODE; the
+filter reply:*!CODE finds its messages. --json prints names in full.`,
 	}, nil, func(c *client, args []string) error {
 		query := url.Values{"filter": {strings.Join(args, " ")}}
 		if c.json {
@@ -37,11 +38,29 @@ for in the whole message.`,
 			if err := json.Unmarshal(line, &m); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(c.out, "%s %s %-8s %-28s %s%s\n", time.UnixMilli(int64(m.Sent)).Format("15:04:05.000"),
-				m.Trace, m.Kind, m.Channel, oneLine(m.Preview), suffix(m.Place, m.Reason))
+			_, err := fmt.Fprintf(c.out, "%s %s %-8s %-*s %s%s\n", time.UnixMilli(int64(m.Sent)).Format("15:04:05.000"),
+				m.Trace, m.Kind, channelWidth, shortName(m.Channel), oneLine(m.Preview), suffix(m.Place, m.Reason))
 			return err
 		})
 	})
+}
+
+// channelWidth is the width of tail's column of channels.
+const channelWidth = 28
+
+// shortName removes the random part of the name of a connection, and the middle of
+// a name that is longer than the column.
+func shortName(channel string) string {
+	const ellipsis = "…"
+	if at := strings.IndexByte(channel, '!'); at >= 0 && at < len(channel)-1 {
+		channel = ellipsis + channel[at:]
+	}
+	runes := []rune(channel)
+	if cut := len(runes) - channelWidth; cut > 0 {
+		head := channelWidth * 2 / 5 // names differ at the end
+		channel = string(runes[:head]) + ellipsis + string(runes[head+cut+1:])
+	}
+	return channel
 }
 
 // oneLine replaces control characters, so that they do not reach the terminal.
