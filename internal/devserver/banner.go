@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"asgibox/internal/command"
@@ -10,13 +11,16 @@ import (
 
 // banner prints the addresses of the server and what it does.
 func (s *server) banner() {
-	if s.options.LogFormat == "json" {
-		s.log.Info("listening", "urls", s.urls, logkey.App, s.app, "store", s.dataFile, "found", s.found())
-		return
+	switch {
+	case s.options.LogFormat == "json":
+		s.log.Info("listening", "urls", append(slices.Clone(s.urls), s.networkURLs...), logkey.App, s.app, "store", s.dataFile, "found", s.found())
+	case !s.options.Quiet && s.user == nil:
+		fmt.Fprintln(s.stderr, s.bannerText(s.found()))
 	}
-	if s.options.Quiet || s.user != nil {
-		return
-	}
+}
+
+// bannerText returns the lines of the banner. Found is what the store has kept.
+func (s *server) bannerText(found string) string {
 	var b strings.Builder
 	row := func(name, value string) { fmt.Fprintf(&b, "  %-10s %s\n", name, value) }
 	fmt.Fprintf(&b, "asgibox %s\n\n", command.Version())
@@ -28,15 +32,21 @@ func (s *server) banner() {
 	for _, url := range s.urls {
 		row("open", url)
 	}
+	for _, url := range s.networkURLs {
+		row("network", url)
+	}
 	if s.packets != nil {
 		row("datagrams", s.packets.LocalAddr().String())
 	}
 	inspected := s.control.Load()
 	if inspected != nil {
 		row("inspector", inspected.url())
+		for _, url := range inspected.networkURLs() {
+			row("network", url)
+		}
 	}
 	row("data", s.data())
-	if found := s.found(); found != "" {
+	if found != "" {
 		row("found", found)
 	}
 	if s.keyboard != nil {
@@ -44,7 +54,7 @@ func (s *server) banner() {
 	} else {
 		row("stop", "Ctrl-C")
 	}
-	fmt.Fprintln(s.stderr, b.String())
+	return b.String()
 }
 
 // data describes what outlives the process.

@@ -100,9 +100,23 @@ func (c *control) Shutdown(ctx context.Context) error {
 	return c.Server.Shutdown(ctx)
 }
 
-// url returns the address for a browser, with the token if there is one.
+// url returns the address for a browser on this machine, with the token if there
+// is one.
 func (c *control) url() string {
-	url := browserURL("http", c.listener.Addr().(*net.TCPAddr))
+	return c.withToken(browserURL("http", c.listener.Addr().(*net.TCPAddr)))
+}
+
+// networkURLs returns the addresses for browsers on other machines, if the
+// control server listens on all addresses.
+func (c *control) networkURLs() []string {
+	all := networkURLs([]net.Listener{c.listener}, false)
+	for i := range all {
+		all[i] = c.withToken(all[i])
+	}
+	return all
+}
+
+func (c *control) withToken(url string) string {
 	if c.token != "" {
 		url += "?token=" + c.token
 	}

@@ -3,8 +3,10 @@ package devserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
 
@@ -19,7 +21,26 @@ func keysHelp(inspected bool) string {
 	if inspected {
 		inspector = ", i the inspector"
 	}
-	return "Ctrl-C, or q; o opens the browser" + inspector + ", r reloads, c clears"
+	return "Ctrl-C, or q; o opens the browser" + inspector + ", r reloads, c clears, ? lists the keys"
+}
+
+// keysList describes each key on a line of its own.
+func keysList(inspected bool) string {
+	keys := [][2]string{
+		{"o", "opens the application in the browser"},
+		{"i", "opens the inspector in the browser"},
+		{"r", "reloads the application"},
+		{"c", "clears the terminal, except for the addresses"},
+		{"q", "stops the server, like Ctrl-C"},
+		{"?, h", "lists the keys"},
+	}
+	var b strings.Builder
+	for _, key := range keys {
+		if key[0] != "i" || inspected {
+			fmt.Fprintf(&b, "  %-10s %s\n", key[0], key[1])
+		}
+	}
+	return b.String()
 }
 
 // keyboard returns the terminal to read single keys from, or nil. It must also
@@ -55,7 +76,9 @@ func (s *server) press(ctx context.Context, key byte, quit func()) {
 			_ = s.generations.LoadAgain(ctx)
 		}
 	case 'c':
-		_, _ = io.WriteString(s.stderr, "\x1b[2J\x1b[3J\x1b[H")
+		_, _ = io.WriteString(s.stderr, "\x1b[2J\x1b[3J\x1b[H"+s.bannerText("")+"\n")
+	case '?', 'h':
+		_, _ = io.WriteString(s.stderr, keysList(s.control.Load() != nil))
 	case 'q':
 		quit()
 	}

@@ -49,11 +49,13 @@ func TestKeysOpenURLs(t *testing.T) {
 	}
 }
 
-func TestBannerListsAvailableKeys(t *testing.T) {
-	if help := keysHelp(true); !strings.Contains(help, "i the inspector") {
-		t.Errorf("with an inspector: %s", help)
-	}
-	if help := keysHelp(false); strings.Contains(help, "inspector") {
-		t.Errorf("without an inspector: %s", help)
+func TestBannerAndHelpListAvailableKeys(t *testing.T) {
+	for _, help := range []func(inspected bool) string{keysHelp, keysList} {
+		if text := help(true); !strings.Contains(text, "inspector") {
+			t.Errorf("with an inspector: %s", text)
+		}
+		if text := help(false); strings.Contains(text, "inspector") {
+			t.Errorf("without an inspector: %s", text)
+		}
 	}
 }

@@ -106,16 +106,44 @@ func closeAll(listeners []net.Listener) {
 // urls returns the addresses of the listeners as URLs for a browser on this
 // machine.
 func urls(listeners []net.Listener, secure bool) []string {
-	scheme := "http"
-	if secure {
-		scheme = "https"
-	}
+	scheme := schemeOf(secure)
 	var all []string
 	for _, l := range listeners {
 		if addr, ok := l.Addr().(*net.TCPAddr); ok {
 			all = append(all, browserURL(scheme, addr))
 		} else {
 			all = append(all, "unix:"+l.Addr().String())
+		}
+	}
+	return all
+}
+
+func schemeOf(secure bool) string {
+	if secure {
+		return "https"
+	}
+	return "http"
+}
+
+// networkURLs returns the addresses under which browsers on other machines may
+// reach the listeners that listen on all addresses of this machine.
+func networkURLs(listeners []net.Listener, secure bool) (all []string) {
+	for _, l := range listeners {
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok || !addr.IP.IsUnspecified() {
+			continue
+		}
+		own, err := net.InterfaceAddrs()
+		if err != nil {
+			continue // the address is only a help
+		}
+		onlyIPv4 := addr.IP.To4() != nil
+		for _, a := range own {
+			n, ok := a.(*net.IPNet)
+			if !ok || !n.IP.IsGlobalUnicast() || onlyIPv4 && n.IP.To4() == nil {
+				continue
+			}
+			all = append(all, browserURL(schemeOf(secure), &net.TCPAddr{IP: n.IP, Port: addr.Port}))
 		}
 	}
 	return all

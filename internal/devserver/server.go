@@ -29,15 +29,16 @@ import (
 
 // server is a running server and everything that it has started.
 type server struct {
-	app      string
-	options  Options
-	stderr   io.Writer
-	log      *slog.Logger
-	urls     []string // addresses for browsers
-	local    bool     // only clients on this machine can connect
-	dataFile string   // the store's file, or MemoryStore
-	keyboard *os.File // nil without a terminal
-	user     *user    // nil unless the server runs for a function
+	app         string
+	options     Options
+	stderr      io.Writer
+	log         *slog.Logger
+	urls        []string // addresses for browsers on this machine
+	networkURLs []string // addresses for browsers on other machines, if they differ
+	local       bool     // only clients on this machine can connect
+	dataFile    string   // the store's file, or MemoryStore
+	keyboard    *os.File // nil without a terminal
+	user        *user    // nil unless the server runs for a function
 
 	store       *store.Store
 	chaos       *chaos.Layer // nil without --chaos and without a control server
@@ -105,7 +106,7 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 		return err
 	}
 	defer accessLog.Close()
-	s.urls, s.local = urls(listeners, front.TLS != nil), onlyLocal(listeners)
+	s.urls, s.networkURLs, s.local = urls(listeners, front.TLS != nil), networkURLs(listeners, front.TLS != nil), onlyLocal(listeners)
 	s.keyboard = keyboard(o, stdin, s.stderr)
 	front.Access = access
 	written := append(outputFiles(stdout, s.stderr), o.AccessLog, o.Listen.Unix)

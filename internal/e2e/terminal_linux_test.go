@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,7 +142,12 @@ func TestTerminalKeys(t *testing.T) {
 	p.press("r")
 	p.waitFor(`reloaded app\.star, generation 2`)
 	p.press("c")
-	p.waitFor("\x1b\\[2J")
+	p.waitFor("\x1b\\[2J\x1b\\[3J\x1b\\[H(?s).*open +" + regexp.QuoteMeta(open) + ".*inspector +" + regexp.QuoteMeta(inspector))
+	for _, key := range []string{"?", "h"} {
+		before := strings.Count(p.out.String(), "lists the keys\r\n")
+		p.press(key)
+		p.eventually(key+" lists the keys", func() bool { return strings.Count(p.out.String(), "lists the keys\r\n") > before })
+	}
 	p.press("q")
 	p.waitRestored(0)
 }
