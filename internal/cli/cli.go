@@ -98,13 +98,19 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// application returns the path of the application that the arguments name. If
-// that is a symbolic link, it returns the file that the link leads to: the
-// application's folder is the folder of that file.
+// defaultApplication is the file of an application in its folder.
+const defaultApplication = "app.star"
+
+// application returns the path of the application that the arguments name, which
+// may be its folder. If that is a symbolic link, it returns the file that the link
+// leads to: the application's folder is the folder of that file.
 func application(args []string) string {
-	app := "app.star"
+	app := defaultApplication
 	if len(args) > 0 {
 		app = args[0]
+	}
+	if info, err := os.Stat(app); err == nil && info.IsDir() {
+		app = filepath.Join(app, defaultApplication)
 	}
 	if info, err := os.Lstat(app); err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return app

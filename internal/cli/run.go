@@ -17,7 +17,8 @@ func newRun() *cobra.Command {
 		Short: "Serve an application",
 		Long: strings.TrimSpace(`
 Serve HTTP requests and WebSockets with the application in the Starlark file
-APP (default app.star), and replace the application when its files change.`),
+APP (default app.star), and replace the application when its files change. If APP
+is a folder, the application is the file app.star in it.`),
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
