@@ -42,9 +42,10 @@ type Event struct {
 	Status   int    // HTTP status, or close code of SocketDisconnected; zero if the client disconnected first
 	Bytes    int64  // of the response body
 	Duration time.Duration
-	Channel  string       // the reply channel; empty if the request was refused before it had one
-	Trace    asgi.TraceID // of the request or of the handshake
-	By       string       // for SocketDisconnected: client, application, hand or server; empty if the connection was lost
+	Disk     time.Duration // the part of Duration in which the response waited for data to be on disk
+	Channel  string        // the reply channel; empty if the request was refused before it had one
+	Trace    asgi.TraceID  // of the request or of the handshake
+	By       string        // for SocketDisconnected: client, application, hand or server; empty if the connection was lost
 }
 
 // ClientString returns "host:port", or "" if the client has no address.

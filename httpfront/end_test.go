@@ -197,6 +197,32 @@ func TestReplyWaitsForItsBarrier(t *testing.T) {
 	})
 }
 
+// TestEventHasTheTimeOfTheDisk checks that only the wait for barriers is counted.
+func TestEventHasTheTimeOfTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk()
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		c.get("/")
+		m := s.next("http.request")
+		to := m.Text("reply_channel")
+		got := make(chan *response, 1)
+		go func() { got <- c.response() }()
+		time.Sleep(time.Second)
+		s.layer.Send(t.Context(), disk.after(1), to, fields(t, msg{"status": 200, "more_content": true}))
+		time.Sleep(2 * time.Second)
+		disk.finish(1, nil)
+		time.Sleep(time.Second)
+		s.layer.Send(t.Context(), disk.after(2), to, fields(t, msg{"content": "x"}))
+		time.Sleep(4 * time.Second)
+		disk.finish(2, nil)
+		(<-got).check(t, 200)
+		if e := <-s.seen; e.Disk != 6*time.Second || e.Duration != 8*time.Second {
+			t.Errorf("%v of %v, want 6s of 8s", e.Disk, e.Duration)
+		}
+	})
+}
+
 // TestFailedBarrierIs500 also checks that a started response is aborted.
 func TestFailedBarrierIs500(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"asgibox/asgi"
 )
@@ -38,6 +39,8 @@ type mailbox struct {
 	taken   uint64 // number of entries taken so far
 	watched uint64 // taken+1 when the head's barrier was last watched
 	unwatch func()
+	since   int64         // when the head's barrier was last watched, in Unix nanoseconds
+	waited  time.Duration // for barriers
 }
 
 // An owner is the connection of a mailbox. The mailbox calls it with its lock
@@ -207,6 +210,7 @@ func (b *mailbox) idle() bool {
 		return true
 	}
 	b.watched = b.taken + 1
+	b.since = time.Now().UnixNano()
 	barrier, turn := b.queue[b.head].barrier, b.taken
 	b.mu.Unlock()
 	b.watch(barrier, turn)
@@ -234,7 +238,15 @@ func (b *mailbox) barrierDone(turn uint64, err error) {
 		return
 	}
 	b.queue[b.head].passed, b.queue[b.head].err = true, err
+	b.waited += time.Duration(time.Now().UnixNano() - b.since)
 	b.owner.wake()
+}
+
+// barrierTime returns how long the consumer has waited for barriers.
+func (b *mailbox) barrierTime() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waited
 }
 
 // close drops the remaining entries and returns their number. Later puts fail

@@ -140,6 +140,8 @@ func (c *collector) tune(sent uint64, now time.Time) {
 // reports holds the reports of other packages until the collector fetches them,
 // so that a report does not wait for a reader of the history.
 type reports struct {
+	unsent atomic.Int32 // reports of requests that were not sent to the application
+
 	mu     sync.Mutex // guards the rest
 	visits []Visit
 	spans  []Span
@@ -148,8 +150,19 @@ type reports struct {
 func (s *reports) fetch() (visits []Visit, spans []Span) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.unsent.Store(0)
 	visits, spans, s.visits, s.spans = s.visits, s.spans, nil, nil
 	return visits, spans
+}
+
+// maxUnsent is how many requests that the protocol server refused without a
+// message are reported at once.
+const maxUnsent = 100
+
+// acceptsUnsent reports whether a visit is a request that the protocol server
+// refused without a message, and whether there is room for it.
+func (s *reports) acceptsUnsent(v *Visit) bool {
+	return v.Trace == 0 && s.unsent.Add(1) <= maxUnsent
 }
 
 // addReport adds a report to one of the lists, unless that is full.

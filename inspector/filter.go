@@ -19,6 +19,14 @@ import (
 // star matches any text. Values that are separated by commas are alternatives.
 type filter struct{ terms []term }
 
+// A vocabulary is what the terms of a filter may say about items of a type.
+type vocabulary[T any] struct {
+	keys     map[string]func(item T, value string) bool
+	anywhere func(item T, word string) bool // for a word without a key, in lower case
+	check    func(term) error               // fails if no item can match a term
+	names    string                         // of the keys, for errors
+}
+
 type term struct {
 	negated bool
 	key     string // empty for a word without a key
@@ -41,22 +49,28 @@ var filterKeys = map[string]func(e *entry, value string) bool{
 	},
 }
 
+// messageTerms are the terms of a filter of messages.
+var messageTerms = vocabulary[*entry]{filterKeys, anywhere, term.check, "channel, path, kind, group, text, trace, reply or gen"}
+
 // parseFilter parses a filter. An empty one accepts all messages.
 func parseFilter(text string) (*filter, error) {
-	f := &filter{}
+	terms, err := messageTerms.parse(text)
+	return &filter{terms}, err
+}
+
+func (v *vocabulary[T]) parse(text string) (terms []term, err error) {
 	for rest := strings.TrimSpace(text); rest != ""; rest = strings.TrimSpace(rest) {
 		var word string
-		var err error
 		if word, rest, err = nextWord(rest); err != nil {
 			return nil, err
 		}
-		t, err := parseTerm(word)
+		t, err := v.parseTerm(word)
 		if err != nil {
 			return nil, err
 		}
-		f.terms = append(f.terms, t)
+		terms = append(terms, t)
 	}
-	return f, nil
+	return terms, nil
 }
 
 // nextWord cuts off the first word. Spaces in quotes are part of a word.
@@ -76,15 +90,15 @@ func nextWord(text string) (word, rest string, err error) {
 	return text, "", nil
 }
 
-func parseTerm(word string) (term, error) {
+func (v *vocabulary[T]) parseTerm(word string) (term, error) {
 	var t term
 	if strings.HasPrefix(word, "-") && len(word) > 1 {
 		t.negated, word = true, word[1:]
 	}
 	key, value, keyed := strings.Cut(word, ":")
 	if keyed && isWord(key) {
-		if filterKeys[key] == nil {
-			return t, badRequest("filter: unknown key %s:; use channel, path, kind, group, text, trace, reply or gen", key)
+		if v.keys[key] == nil {
+			return t, badRequest("filter: unknown key %s:; use %s", key, v.names)
 		}
 		t.key, word = key, value
 	}
@@ -94,7 +108,7 @@ func parseTerm(word string) (term, error) {
 	} else {
 		t.values = strings.Split(word, ",")
 	}
-	return t, t.check()
+	return t, v.check(t)
 }
 
 // check returns an error if no message can have a value.
@@ -121,18 +135,21 @@ func isWord(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-func (f *filter) accepts(e *entry) bool {
-	for _, t := range f.terms {
-		if t.matches(e) == t.negated {
+func (f *filter) accepts(e *entry) bool { return messageTerms.accept(f.terms, e) }
+
+// accept reports whether an item matches all terms.
+func (v *vocabulary[T]) accept(terms []term, item T) bool {
+	for _, t := range terms {
+		if v.matches(t, item) == t.negated {
 			return false
 		}
 	}
 	return true
 }
 
-func (t term) matches(e *entry) bool {
-	for _, v := range t.values {
-		if t.key == "" && anywhere(e, v) || t.key != "" && filterKeys[t.key](e, v) {
+func (v *vocabulary[T]) matches(t term, item T) bool {
+	for _, value := range t.values {
+		if t.key == "" && v.anywhere(item, value) || t.key != "" && v.keys[t.key](item, value) {
 			return true
 		}
 	}

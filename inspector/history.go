@@ -43,7 +43,8 @@ type entry struct {
 	reason     string
 	bytes      int
 	chain      *chain
-	span       *Span // nil until a worker has handled it
+	span       *Span     // nil until a worker has handled it
+	exchange   *exchange // nil if it belongs to none
 }
 
 // outcomes are the names of the states that a message may be in.
@@ -99,6 +100,8 @@ type history struct {
 	refusals uint64    // refused messages, which the layer does not number
 	evicted  time.Time // when the newest entry was sent that the history does not hold any more
 
+	exchanges exchanges
+
 	accesses    []store.Access // the newest uses of state and sessions
 	accessBytes int
 }
@@ -106,8 +109,9 @@ type history struct {
 func newHistory(maxCount, maxBytes int) *history {
 	return &history{
 		maxCount: maxCount, maxBytes: maxBytes,
-		byID:   make(map[uint64]*entry),
-		chains: make(map[asgi.TraceID]*chain),
+		byID:      make(map[uint64]*entry),
+		chains:    make(map[asgi.TraceID]*chain),
+		exchanges: newExchanges(),
 	}
 }
 
@@ -123,6 +127,7 @@ func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans [
 	for _, span := range spans {
 		if e := h.byID[span.ID]; e != nil {
 			e.span = &span
+			h.exchanges.touch(e.exchange)
 			if span.Unrouted {
 				h.changes = append(h.changes, e)
 			}
@@ -132,6 +137,7 @@ func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans [
 		if c := h.chains[visit.Trace]; c != nil {
 			c.visit = &visit
 		}
+		h.exchanges.visited(&visit)
 	}
 	if over := len(h.changes) - maxChanges; over > 0 {
 		h.first += over
@@ -140,9 +146,10 @@ func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans [
 }
 
 func (h *history) addLocked(v *store.Event) {
-	e := h.byID[v.ID]
-	if e == nil || v.ID == 0 {
+	e, known := h.byID[v.ID]
+	if !known || v.ID == 0 {
 		e = h.newEntryLocked(v)
+		defer h.exchanges.add(e, v.Message)
 	}
 	switch v.Kind {
 	case store.Sent, store.Refused, store.Delayed:
@@ -154,6 +161,7 @@ func (h *history) addLocked(v *store.Event) {
 		e.ended, e.kind, e.waited, e.taker = v.At, v.Kind, v.Waited, v.Generation
 	}
 	h.changes = append(h.changes, e)
+	h.exchanges.touch(e.exchange)
 }
 
 func (h *history) newEntryLocked(v *store.Event) *entry {
@@ -237,6 +245,7 @@ func (h *history) clear() {
 	h.first += len(h.changes)
 	h.ring, h.bytes, h.changes = nil, 0, nil
 	h.accesses, h.accessBytes = nil, 0
+	h.exchanges.clear()
 	clear(h.byID)
 	clear(h.chains)
 }

@@ -68,6 +68,7 @@ type Visit struct {
 	By       string // closer of a WebSocket: client, application, hand, server; empty if it was lost
 	Bytes    int64
 	Duration time.Duration
+	Disk     time.Duration // the part of Duration in which the response waited for the disk
 }
 
 // A Span is the time in which a worker handled a message.

@@ -28,7 +28,9 @@ type viewer struct {
 	name    string // of the opened channel, group or connection
 	text    string // part of the names that a list shows
 	filter  *filter
-	changes int       // cursor of the history
+	changes int // cursor of the history
+	request requestFilter
+	seen    uint64    // cursor of the requests
 	points  int       // cursor of the charts
 	slow    time.Time // of the last update of lists
 	first   bool
@@ -44,11 +46,16 @@ func (v *viewer) pattern() string {
 
 // live streams frames to a page as server-sent events.
 func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
-	f, err := parseFilter(r.FormValue("filter"))
+	v := &viewer{view: r.FormValue("view"), name: r.FormValue("name"), text: r.FormValue("like"), first: true}
+	var err error
+	if v.view == "requests" {
+		v.request, err = parseRequestFilter(r.FormValue("filter"))
+	} else {
+		v.filter, err = parseFilter(r.FormValue("filter"))
+	}
 	if err != nil {
 		return err
 	}
-	v := &viewer{view: r.FormValue("view"), name: r.FormValue("name"), text: r.FormValue("like"), filter: f, first: true}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	var last []byte
@@ -98,6 +105,8 @@ type frame struct {
 	Pulses      []pulse              `json:"pulses,omitempty"`
 	Handled     []handled            `json:"did,omitempty"`
 	Messages    []api.Message        `json:"messages,omitempty"`
+	Requests    []api.Request        `json:"requests,omitempty"`
+	Others      []int                `json:"others,omitempty"` // changed requests that the filter does not accept
 	Channels    []api.Channel        `json:"channels,omitempty"`
 	Groups      []api.Group          `json:"groups,omitempty"`
 	Connections []api.Connection     `json:"connections,omitempty"`
@@ -149,6 +158,8 @@ func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 		}
 	case "messages":
 		f.Messages = s.tail(v)
+	case "requests":
+		f.Requests, f.Others, v.seen = s.history.requestsSince(v.seen, v.request)
 	default:
 		if slow {
 			s.list(&f, v)

@@ -143,12 +143,15 @@ func contentOf(m asgi.Message, key string) string {
 	return b
 }
 
-func cut(s string) string {
+func cut(s string) string { return cutAt(s, previewLength) }
+
+// cutAt shortens a text to a length in bytes.
+func cutAt(s string, most int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= previewLength {
+	if len(s) <= most {
 		return s
 	}
-	n := previewLength
+	n := most
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}

@@ -14,6 +14,7 @@ import (
 // Values of [Visit.Kind].
 const (
 	visitHTTP       = "HTTP"
+	visitConnecting = "WSCONNECTING"
 	visitConnect    = "WSCONNECT"
 	visitRefused    = "WSREJECT"
 	visitDisconnect = "WSDISCONNECT"
@@ -44,7 +45,7 @@ type visits struct {
 func (s *Server) Visited(v Visit, client func() string) {
 	s.visits.add(&v)
 	ended := v.Kind == visitDisconnect || v.Kind == visitRefused
-	if !ended && !s.Remembers(v.Trace) {
+	if !ended && !s.Remembers(v.Trace) && !s.reports.acceptsUnsent(&v) {
 		return
 	}
 	stored := v // on the heap only from here on

@@ -310,3 +310,55 @@ type Difference struct {
 	What string   `json:"what"` // like GET /path
 	Diff []string `json:"diff"` // lines that begin with a space, a minus (recorded) or a plus (now)
 }
+
+// A Request is one HTTP request with its response, or one WebSocket.
+type Request struct {
+	ID         int     `json:"id"`
+	Socket     bool    `json:"socket,omitempty"`
+	State      string  `json:"state"`             // waiting, running, held, streaming, done, left; connecting, open, refused, closed
+	Partial    bool    `json:"partial,omitempty"` // it began before the history does
+	Channel    string  `json:"channel,omitempty"` // reply channel
+	Trace      string  `json:"trace,omitempty"`
+	Method     string  `json:"method"`
+	Path       string  `json:"path"` // with the query
+	Version    string  `json:"version,omitempty"`
+	Client     string  `json:"client,omitempty"` // host:port
+	Status     int     `json:"status,omitempty"` // HTTP status, or close code
+	Type       string  `json:"type,omitempty"`   // content type of the response
+	Started    float64 `json:"started"`
+	DurationMS float64 `json:"durationMs,omitempty"` // zero until it has ended
+	BytesIn    int64   `json:"bytesIn"`              // of the body, or of frames from the client
+	BytesOut   int64   `json:"bytesOut"`
+	FramesIn   int     `json:"framesIn,omitempty"` // frames from the client
+	Parts      int     `json:"parts"`              // messages of the response, or frames to the client
+	Handler    string  `json:"handler,omitempty"`
+	Worker     int     `json:"worker,omitempty"`
+	Generation uint64  `json:"generation,omitempty"` // of the application that received it
+	Failed     bool    `json:"failed,omitempty"`     // its handler failed
+	Server     bool    `json:"server,omitempty"`     // the response is the server's own
+	Why        string  `json:"why,omitempty"`        // why it was refused or has ended
+	Timing     *Timing `json:"timing,omitempty"`
+}
+
+// A Timing divides the time of a request, or of the handshake of a WebSocket,
+// into parts that follow each other.
+type Timing struct {
+	ReceivingMS float64 `json:"receivingMs"` // the request, until it was sent to the application
+	WaitingMS   float64 `json:"waitingMs"`   // for a worker
+	HandlerMS   float64 `json:"handlerMs"`
+	HeldMS      float64 `json:"heldMs"` // after the handler has ended, until other work responds
+	DiskMS      float64 `json:"diskMs"` // until data that the response depends on was on disk
+	WritingMS   float64 `json:"writingMs"`
+}
+
+// Requests lists requests and WebSockets, the oldest first.
+type Requests struct {
+	Requests []Request `json:"requests"`
+}
+
+// A FullRequest is a request with its messages.
+type FullRequest struct {
+	Request
+	Messages []FullMessage `json:"messages"` // in the order in which they were sent
+	Left     int           `json:"left"`     // number of further messages, in the middle
+}
