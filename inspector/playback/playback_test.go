@@ -141,6 +141,7 @@ func TestTimesAndRandomNamesDoNotCount(t *testing.T) {
 		"1769853600.25":                             "1769940000.5",
 		"id 0190c2f0-1111-4abc-8def-000000000001 x": "id 0190c2f0-2222-4abc-8def-000000000002 x",
 		"jobs?AQ5XUFVGNIR5DVTW":                     "jobs?BBBXUFVGNIR5DVTW",
+		"close 1011 failed at app.star:3":           "close 1011 failed at app.star:14",
 	} {
 		if d := compare([]string{want}, []string{got}, names); d != nil {
 			t.Errorf("%q", d)

@@ -104,7 +104,8 @@ func newPlay() *cobra.Command {
 through the channel layer and with its own reply channels, and compares the
 replies: status, headers and content of responses, and the messages to sockets
 in order. Names of connections, times, UUIDs and the values of cookies change
-from run to run and are not compared. play sends a message when the messages
+from run to run and are not compared. Of an error page only the status, the
+headers and the message are compared, because an edit moves the rest. play sends a message when the messages
 before it have received the recorded replies, or when it is clear that they will
 not receive them. It prints differences as lines, with a minus for recorded lines
 and a plus for new ones. If there are differences, the exit status is 1. The file

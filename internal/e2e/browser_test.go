@@ -68,10 +68,15 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		last, cancel := context.WithTimeout(b.ctx, time.Second)
 		defer cancel()
-		text, _ := chromedp.Run(last, chromedp.Evaluate[string](`document.body.innerText`))
-		b.Fatalf("%v; the text of the page:\n%s", err, text)
+		text, _ := chromedp.Run(last, chromedp.Evaluate[string](`document.body.innerText + "\n\n" + `+requestsOfPage))
+		b.Fatalf("%v; the text and the requests of the page:\n%s", err, text)
 	}
 }
+
+// requestsOfPage is an expression for the last requests of a page, each with its
+// time in milliseconds and the status of the response. A status 0 means that
+// there was none.
+const requestsOfPage = `performance.getEntriesByType("resource").slice(-40).map((r) => Math.round(r.startTime) + " " + r.initiatorType + " " + r.name + " " + r.responseStatus).join("\n")`
 
 // until waits until a condition holds on the page.
 func (b *tab) until(condition string) {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,6 +98,56 @@ func TestPlayComparesReplies(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(out), &result); err != nil || status != 1 || !result.Finished || result.Different < 3 || len(result.Details) < 3 {
 		t.Errorf("as JSON: %d %+v, %v", status, result, err)
+	}
+}
+
+func TestErrorPagesAreTheSameAfterAnEdit(t *testing.T) {
+	const app = `
+def page(request):
+    fail("no")
+
+def receive(message):
+    fail("no")
+
+channel_routing = [view("/fails", page), route("websocket.receive", receive)]
+`
+	p := start(t, app, "--store", "memory")
+	file := filepath.Join(t.TempDir(), "traffic")
+	c := p.inBackground("record", file)
+	p.eventually("a request is recorded", func() bool {
+		p.get("/none")
+		b, _ := os.ReadFile(file)
+		return strings.Contains(string(b), `"path":"/none"`)
+	})
+	p.get("/fails")
+	for _, path := range []string{"/none", "/fails"} {
+		r, err := http.NewRequest(http.MethodGet, p.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept", "text/html")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	s := p.dial("/socket")
+	s.send("x")
+	s.waitClosed()
+	p.waitForRecorded(file, `"channel":"websocket.disconnect"`, 1)
+	c.stop()
+	play := func() (int, string) { return p.command("play", file, "--full-speed") }
+
+	p.save("app.star", "\n# an edit that moves all lines\n\n"+app)
+	p.waitFor("reloaded app.star, generation 2")
+	if status, out := play(); status != 0 || !strings.Contains(out, " 0 did not") {
+		t.Errorf("after an edit: status %d, %s", status, out)
+	}
+	p.save("app.star", strings.ReplaceAll(app, `fail("no")`, `fail("another")`))
+	p.waitFor("reloaded app.star, generation 3")
+	if status, out := play(); status != 1 || !strings.Contains(out, "another") {
+		t.Errorf("after another message: status %d, %s", status, out)
 	}
 }
 

@@ -99,11 +99,29 @@ export function channels(shell, params) {
   }
 
   async function act(action, channel, message) {
-    await attempt(post("channel/" + action, { channel }), message);
+    const result = await attempt(post("channel/" + action, { channel }), message);
     refresh();
+    return result;
   }
 
-  function toggle(name) { return act(viewOf(name)?.paused ? "resume" : "pause", name); }
+  // toggle pauses or resumes a channel. The buttons change with the response and
+  // not with the next frame, so that a second click does the opposite.
+  async function toggle(name) {
+    const pausing = !viewOf(name)?.paused;
+    if (!await act(pausing ? "pause" : "resume", name)) return;
+    const c = viewOf(name);
+    if (c) c.paused = pausing;
+    draw();
+    if (name === chosen) drawPause(pausing);
+  }
+
+  function drawPause(paused) {
+    setText(pause, paused ? "Resume" : "Pause");
+    pause.className = paused ? "primary" : "";
+    pause.title = paused ? "Deliver all messages (p)" : "Hold the messages of this channel (p)";
+    stepper.disabled = !paused;
+    stepper.title = paused ? "Deliver one message (s)" : "Delivers one message of a paused channel";
+  }
 
   function step(name) { return act("step", name, (a) => (a.stepped ? "Delivered one message" : "No message is waiting")); }
 
@@ -143,11 +161,7 @@ export function channels(shell, params) {
 
   function drawDetail(messages) {
     const c = viewOf(chosen);
-    setText(pause, c?.paused ? "Resume" : "Pause");
-    pause.className = c?.paused ? "primary" : "";
-    pause.title = c?.paused ? "Deliver all messages (p)" : "Hold the messages of this channel (p)";
-    stepper.disabled = !c?.paused;
-    stepper.title = c?.paused ? "Deliver one message (s)" : "Delivers one message of a paused channel";
+    drawPause(c?.paused);
     facts.replaceChildren(...(c ? [
       h("span", {}, c.kind), h("span", { title: "Gauges" }, `${number(c.depth)} of ${number(c.capacity)} waiting`), h("span", { title: "Gauge" }, `${number(c.rate)}/s`),
       h("span", { title: "Total " + since(shell.status) }, `${number(c.sent)} sent in total`), c.refused ? h("span", { class: "bad" }, `${number(c.refused)} refused in total`) : "", c.expired ? h("span", { class: "warn" }, `${number(c.expired)} expired in total`) : "",
