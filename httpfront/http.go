@@ -95,7 +95,7 @@ func (x *exchange) sendRequest() (sent bool, err error) {
 	if more {
 		name, err := x.s.layer.NewChannel(x.s.life, "http.request.body?")
 		if err != nil {
-			x.refuse(refusedBroken(err))
+			x.refuseSend(err)
 			return false, nil
 		}
 		bodyChannel = name
@@ -310,7 +310,7 @@ func (x *exchange) disconnect() {
 	if err == nil {
 		err = x.s.layer.Send(x.s.life, x.s.cause(), asgi.HTTPDisconnect, m, asgi.Volatile)
 	}
-	if err != nil && !errors.Is(err, asgi.ErrChannelFull) && !errors.Is(err, context.Canceled) {
+	if err != nil && !passes(err) && !errors.Is(err, context.Canceled) {
 		x.s.log.Warn("could not send http.disconnect", logkey.Channel, x.channel, logkey.Error, err)
 	}
 }
@@ -465,13 +465,9 @@ func (x *exchange) push(p push) {
 
 // refuseSend refuses a request that the layer did not accept.
 func (x *exchange) refuseSend(err error) {
-	switch {
-	case errors.Is(err, asgi.ErrChannelFull):
-		x.refuse(refusedFull)
-	case errors.Is(err, asgi.ErrMessageTooLarge):
-		x.refuse(refusedHeaders)
-	default:
+	f, known := refusedLayer(err)
+	if !known {
 		x.s.log.Error("a request could not be sent", logkey.Path, x.q.path, logkey.Error, err)
-		x.refuse(refusedBroken(err))
 	}
+	x.refuse(f)
 }

@@ -2,6 +2,7 @@ package httpfront
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -105,7 +106,11 @@ func (s *Server) unregister(channel string) {
 	s.conns.remove(channel)
 	if s.groups != nil {
 		if err := s.groups.GroupLeave(s.life, nil, channel); err != nil {
-			s.log.Warn("could not remove an ended connection from its groups", logkey.Channel, channel, logkey.Error, err)
+			level := slog.LevelWarn
+			if errors.Is(err, asgi.ErrStoreFailed) {
+				level = slog.LevelDebug // the layer removes it at the next message to it
+			}
+			s.log.Log(s.life, level, "could not remove an ended connection from its groups", logkey.Channel, channel, logkey.Error, err)
 		}
 	}
 }

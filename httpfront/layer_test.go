@@ -27,6 +27,7 @@ type fakeLayer struct {
 	left    []string // GroupLeave
 	serial  int
 	broken  error                     // of NewChannel
+	lost    bool                      // the layer cannot be reached
 	run     func(asgi.Delivery) error // handles a message on the goroutine of its sender, if that is lent
 }
 
@@ -59,6 +60,10 @@ func (l *fakeLayer) Send(_ context.Context, c *asgi.Cause, channel string, m asg
 	}
 	d := asgi.Delivery{Channel: channel, Message: m, Barrier: c.Barrier(), Trace: c.Trace()}
 	l.mu.Lock()
+	if l.lost {
+		l.mu.Unlock()
+		return fmt.Errorf("the test says so: %w", asgi.ErrStoreFailed)
+	}
 	if run := l.run; run != nil && slices.Contains(opts, asgi.Lend) {
 		l.mu.Unlock()
 		return run(d)
@@ -173,6 +178,13 @@ func (l *fakeLayer) setFull(channel string, full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.full[channel] = full
+}
+
+// setLost makes the layer unreachable or reachable.
+func (l *fakeLayer) setLost(lost bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = lost
 }
 
 // setReader sets whether a channel has a reader.

@@ -1,6 +1,7 @@
 package httpfront
 
 import (
+	"errors"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -37,6 +38,9 @@ var (
 		advice: "Try again in a moment.", headers: retrySoon, closeConn: true}
 	refusedFull = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
 		advice:  "The queue of waiting requests is full. Try again in a moment. To serve more requests, add workers (--workers) or allow a longer queue (--capacity).",
+		headers: retrySoon, closeConn: true}
+	refusedUnreachable = refusal{status: http.StatusServiceUnavailable, title: "The channel layer cannot be reached",
+		advice:  "The server has lost the channel layer, which carries requests to the application. It serves again as soon as the layer is back. Try again in a moment.",
 		headers: retrySoon, closeConn: true}
 	refusedSlowBody = refusal{status: http.StatusRequestTimeout, title: "The request took too long to arrive",
 		advice: "The request body did not arrive in time. Try again.", closeConn: true}
@@ -91,6 +95,21 @@ func (s *Server) refusedTimeout() refusal {
 func refusedReply(problem string) refusal {
 	return refusal{status: http.StatusInternalServerError, title: "The application's response cannot be sent",
 		advice: "The message of the application is not a valid response: " + sentence(problem)}
+}
+
+// refusedLayer returns the refusal of a request that the layer did not accept. It
+// reports false if the server's log must have the error, because nothing else shows
+// it.
+func refusedLayer(err error) (f refusal, known bool) {
+	switch {
+	case errors.Is(err, asgi.ErrChannelFull):
+		return refusedFull, true
+	case errors.Is(err, asgi.ErrMessageTooLarge):
+		return refusedHeaders, true
+	case errors.Is(err, asgi.ErrStoreFailed):
+		return refusedUnreachable, true // the layer has logged it
+	}
+	return refusedBroken(err), false
 }
 
 func refusedBroken(err error) refusal {

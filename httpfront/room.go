@@ -12,10 +12,35 @@ import (
 // forever is the patience of a sender that waits until its context ends.
 const forever time.Duration = math.MaxInt64
 
+// outagePause is the time between two tries to send a message while the layer cannot
+// be reached.
+const outagePause = 250 * time.Millisecond
+
+// passes reports whether a message that was refused with the error may be accepted
+// later.
+func passes(err error) bool {
+	return errors.Is(err, asgi.ErrChannelFull) || errors.Is(err, asgi.ErrStoreFailed)
+}
+
 // sendWhenRoom sends a message. While its channel is full, it waits for room:
 // at most as long as patience, and until ctx ends. Then it fails with
-// ErrChannelFull.
+// ErrChannelFull. While the layer cannot be reached, it waits until ctx ends.
 func (s *Server) sendWhenRoom(ctx context.Context, cause *asgi.Cause, patience time.Duration, channel string, m asgi.Message) error {
+	for {
+		err := s.sendInTurn(ctx, cause, patience, channel, m)
+		if !errors.Is(err, asgi.ErrStoreFailed) {
+			return err
+		}
+		select {
+		case <-time.After(outagePause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// sendInTurn is sendWhenRoom for a layer that can be reached.
+func (s *Server) sendInTurn(ctx context.Context, cause *asgi.Cause, patience time.Duration, channel string, m asgi.Message) error {
 	if s.acceptors != nil {
 		return s.acceptors.SendWhenRoom(ctx, cause, patience, channel, m, asgi.Volatile)
 	}

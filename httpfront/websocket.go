@@ -162,13 +162,8 @@ func (c *socket) connectMessage() (asgi.Message, error) {
 }
 
 func (c *socket) refuseConnect(err error) {
-	f := refusedBroken(err)
-	switch {
-	case errors.Is(err, asgi.ErrChannelFull):
-		f = refusedFull
-	case errors.Is(err, asgi.ErrMessageTooLarge):
-		f = refusedHeaders
-	default:
+	f, known := refusedLayer(err)
+	if !known {
 		c.s.log.Error("a WebSocket handshake could not be sent", logkey.Path, c.path, logkey.Error, err)
 	}
 	c.s.public(f).write(c.t, c.q)
@@ -329,8 +324,8 @@ func (c *socket) discard() {
 	c.s.conns.done()
 }
 
-// disconnect sends websocket.disconnect. If the channel is full, it waits as
-// long as the message would live.
+// disconnect sends websocket.disconnect. If the channel is full or the layer cannot
+// be reached, it waits as long as the message would live.
 func (c *socket) disconnect(code int) {
 	ctx, cancel := context.WithTimeout(c.s.life, c.s.set.Expiry)
 	defer cancel()

@@ -108,8 +108,8 @@ func (c *socket) interrupt() { c.wire.Conn.SetReadDeadline(time.Unix(1, 0)) }
 
 var frameShape = asgi.NewShape(asgi.KeyReplyChannel, asgi.KeyPath, asgi.KeyBytes, asgi.KeyText, asgi.KeyOrder)
 
-// receive sends one frame on websocket.receive. While the channel is full, the
-// client is not read. receive returns zero, or the code that the socket was
+// receive sends one frame on websocket.receive. While the channel is full or the
+// layer cannot be reached, the client is not read. receive returns zero, or the code that the socket was
 // closed with.
 func (c *socket) receive(kind websocket.MessageType, payload string) int {
 	c.order++
@@ -124,7 +124,7 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 	if err == nil {
 		err = c.s.layer.Send(c.s.life, cause, asgi.WebSocketReceive, m, asgi.Volatile)
 	}
-	if errors.Is(err, asgi.ErrChannelFull) {
+	if err != nil && passes(err) {
 		err = c.waitReceive(cause, m)
 	}
 	switch {
@@ -147,7 +147,8 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 }
 
 // waitReceive sends a frame when there is room for it: in the channel or, if an
-// earlier frame of the socket waits, behind that one.
+// earlier frame of the socket waits, behind that one. It also waits for a layer that
+// cannot be reached, for as long as the socket is open.
 func (c *socket) waitReceive(cause *asgi.Cause, m asgi.Message) error {
 	ctx, cancel := context.WithCancel(c.s.life)
 	defer cancel()

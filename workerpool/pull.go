@@ -3,6 +3,7 @@ package workerpool
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
@@ -78,7 +79,11 @@ func (p *Pool) receiveFailedLocked(w *worker, err error) {
 		w.closed = true
 		return
 	}
-	p.log.Error("receiving failed; trying again in a second", logkey.Error, err)
+	level := slog.LevelError
+	if errors.Is(err, asgi.ErrStoreFailed) {
+		level = slog.LevelDebug // the layer has logged that it cannot be reached
+	}
+	p.log.Log(context.Background(), level, "receiving failed; trying again in a second", logkey.Error, err)
 	parked := w.parked
 	p.mu.Unlock()
 	pause(parked, retryReceive)

@@ -117,7 +117,7 @@ func (p *Pool) sendErrorReply(j *Job, f Failure) {
 	if err == nil {
 		err = p.layer.Send(context.Background(), j.Cause, j.reply, m, asgi.Volatile)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, asgi.ErrStoreFailed) {
 		p.log.Error("could not send an error reply", logkey.Channel, j.reply, logkey.Error, err)
 	}
 }
