@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"asgibox/asgi"
+	"asgibox/asgi/remote"
 	"asgibox/internal/guard"
 	"asgibox/store"
 )
@@ -31,6 +32,11 @@ type Options struct {
 	LayerName string
 	// Remote serves the layer over HTTP at /layer/.
 	Remote http.Handler
+	// Readers returns the programs that receive messages over HTTP. It is nil if
+	// none can.
+	Readers func() []remote.Reader
+	// UDP is the address on which the program receives datagrams, or "".
+	UDP string
 	// App is the URL of the application, like http://127.0.0.1:8000. The
 	// page's clients and replays connect to it.
 	App string

@@ -113,6 +113,7 @@ type frame struct {
 	Closed      []api.Visit          `json:"closed,omitempty"`
 	Workers     []api.Worker         `json:"workers,omitempty"`
 	Machines    []api.Machine        `json:"machines,omitempty"`
+	Remotes     []api.Remote         `json:"remotes,omitempty"`
 	Waiting     *[]api.QueuedMessage `json:"waiting,omitempty"`
 	Members     []api.Member         `json:"members,omitempty"`
 	Loads       []api.Load           `json:"loads,omitempty"`
@@ -153,6 +154,7 @@ func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 		f.Channels = s.flowChannels()
 		f.Groups, _ = s.groupList(8, "")
 		f.Workers = s.workers()
+		f.Remotes = s.remotes()
 		if slow {
 			f.Waiting = s.queued(v.name)
 		}
@@ -189,6 +191,7 @@ func (s *Server) list(f *frame, v *viewer) {
 	case "workers":
 		f.Workers = s.workers()
 		f.Machines = s.machines()
+		f.Remotes = s.remotes()
 	case "reloads":
 		f.Loads, f.Logs = s.loads.newest()
 	}

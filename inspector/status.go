@@ -2,6 +2,7 @@ package inspector
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 func (s *Server) status() *api.Status {
 	st := &api.Status{
 		App: s.opts.App, Version: s.opts.Version, Now: api.UnixMilli(time.Now()),
-		Requests: s.visits.requests(), Share: 1, Viewers: s.viewers.count.Load(), Token: s.opts.Token != "",
+		Requests: s.visits.requests(), Share: 1, Viewers: s.viewers.count.Load(), Token: s.opts.Token != "", UDP: s.opts.UDP,
 	}
 	st.Messages, _, st.Lost = s.history.counts()
 	st.Layer = s.opts.LayerName
@@ -78,10 +79,16 @@ func (s *Server) flowChannels() []api.Channel {
 	room := map[bool]int{true: 8, false: 24}
 	var channels []api.Channel
 	for _, c := range all {
+		if c.Name == asgi.UDPReceive && s.opts.UDP == "" && c.Sent == 0 {
+			continue // workers read it, but no datagram can arrive
+		}
 		if protocol := isProtocolChannel(c.Name); room[protocol] > 0 {
 			room[protocol]--
 			channels = append(channels, channelOf(c))
 		}
+	}
+	if s.opts.UDP != "" && !slices.ContainsFunc(channels, func(c api.Channel) bool { return c.Name == asgi.UDPReceive }) {
+		channels = append(channels, api.Channel{Name: asgi.UDPReceive, Kind: kindNames[asgi.Normal], Capacity: s.opts.Layer.Settings().Capacity, Unread: true})
 	}
 	return channels
 }
@@ -103,7 +110,7 @@ func isProtocolChannel(name string) bool {
 func channelOf(c store.ChannelView) api.Channel {
 	return api.Channel{
 		Name: c.Name, Kind: kindNames[c.Kind], Depth: c.Depth, Capacity: c.Capacity, OldestMS: api.Milliseconds(c.OldestAge),
-		Readers: c.Readers, Bound: c.Bound, Paused: c.Paused, Sent: c.Sent, Rate: c.SentPerSecond,
+		Readers: c.Readers, Bound: c.Bound, Unread: c.Unread, Paused: c.Paused, Sent: c.Sent, Rate: c.SentPerSecond,
 		Refused: c.Refused, RefusedRate: c.RefusedPerSecond, Expired: c.Expired,
 	}
 }
@@ -155,6 +162,23 @@ func (s *Server) workers() []api.Worker {
 }
 
 // machines returns the processes that share the layer.
+func (s *Server) remotes() (list []api.Remote) {
+	if s.opts.Readers == nil {
+		return nil
+	}
+	for _, r := range s.opts.Readers() {
+		one := api.Remote{
+			Host: r.Host, Agent: r.Agent, Channels: r.Channels, Waiting: r.Waiting, Received: r.Received,
+			Seen: api.UnixMilli(r.Seen), Channel: r.Channel, At: api.UnixMilli(r.At),
+		}
+		if r.Trace != 0 {
+			one.Trace = r.Trace.String()
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
 func (s *Server) machines() []api.Machine {
 	if s.opts.Machines == nil {
 		return nil

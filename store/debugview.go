@@ -19,6 +19,7 @@ type ChannelView struct {
 	OldestAge time.Duration // of the first waiting message
 	Readers   int           // waiting receives and the acceptor
 	Bound     bool          // its messages are delivered to a function
+	Unread    bool          // no reader waits, and none has asked within the expiry
 	Paused    bool
 
 	// Totals since the queue was created, and rates over the last few seconds.
@@ -100,6 +101,7 @@ func (s *Store) viewLocked(q *queue, now int64) ChannelView {
 		Capacity:         q.capacity,
 		OldestAge:        s.ageLocked(q, now),
 		Bound:            q.binding != nil,
+		Unread:           q.name != asgi.DelayChannel && !s.hasReaderLocked(q),
 		Paused:           q.breakpoint != nil,
 		Sent:             q.sent.count,
 		SentPerSecond:    q.sent.rate(now),

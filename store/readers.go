@@ -23,6 +23,10 @@ func (s *Store) HasReader(channel string) bool {
 		return !errors.Is(b.call(asgi.Delivery{Channel: channel, Probe: true}), asgi.ErrGone)
 	}
 	defer s.mu.Unlock()
+	return s.hasReaderLocked(q)
+}
+
+func (s *Store) hasReaderLocked(q *queue) bool {
 	return q.parked.first != nil || q.binding != nil || q.offering != nil || q.lastRead > 0 && s.now()-q.lastRead < int64(s.opts.Expiry)
 }
 

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"asgibox/asgi"
@@ -18,6 +19,7 @@ type call struct {
 // work is one running call.
 type work struct {
 	h        *Handler
+	from     *http.Request
 	ctx      context.Context
 	cause    *asgi.Cause
 	args     *arguments

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 type ClientOptions struct {
 	Token string       // token that the control server printed, if it needs one
 	HTTP  *http.Client // default: one that keeps many connections open
+	Agent string       // User-Agent, under which the inspector shows the client; default: asgibox
 	Log   *slog.Logger // for reporting a lost connection; default: no log
 }
 
@@ -36,6 +38,7 @@ type Client struct {
 	asgi.Unsupported // for extensions that the protocol does not have
 	base             string
 	token            string
+	agent            string
 	http             *http.Client
 	log              *slog.Logger
 	settings         asgi.Settings
@@ -72,7 +75,7 @@ func Dial(ctx context.Context, control string, o ClientOptions) (*Client, error)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{log: o.Log, base: strings.TrimSuffix(u.String(), "/") + Prefix, token: o.Token, http: o.HTTP}
+	c := &Client{log: o.Log, base: strings.TrimSuffix(u.String(), "/") + Prefix, token: o.Token, agent: cmp.Or(o.Agent, "asgibox"), http: o.HTTP}
 	about, err := c.do(ctx, http.MethodGet, "", nil)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the layer at %s: %w", control, err)
@@ -139,6 +142,7 @@ func (c *Client) do(ctx context.Context, method, name string, args asgi.Fields) 
 	}
 	req.Header["Content-Type"] = []string{msgpackForm.mediaType}
 	req.Header["Accept"] = []string{msgpackForm.mediaType}
+	req.Header["User-Agent"] = []string{c.agent}
 	if c.token != "" {
 		req.Header["Authorization"] = []string{"Bearer " + c.token}
 	}

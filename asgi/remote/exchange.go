@@ -40,7 +40,7 @@ func (x *exchange) call(c *call) {
 		x.fail(err)
 		return
 	}
-	w := &work{h: x.h, ctx: x.r.Context(), cause: args.cause(), args: args}
+	w := &work{h: x.h, from: x.r, ctx: x.r.Context(), cause: args.cause(), args: args}
 	result, err := c.do(w)
 	if err == nil {
 		err = args.err // of an argument that do did not check

@@ -28,7 +28,13 @@ func receive(w *work) (asgi.Fields, error) {
 	if !given {
 		wait = defaultWait
 	}
+	ended := w.h.readers.began(w.from, channels)
 	d, ok, err := w.next(channels, block, id, min(wait, maxWait))
+	if ok {
+		ended(&d)
+	} else {
+		ended(nil)
+	}
 	switch {
 	case err != nil:
 		return nil, err

@@ -56,6 +56,7 @@ type Handler struct {
 	limit   int // maximum length of an encoded message, in bytes
 	life    context.Context
 	end     context.CancelCauseFunc
+	readers readers
 
 	mu    sync.Mutex                         // guards waits
 	waits map[string]context.CancelCauseFunc // waiting receives, by the id that the client gave

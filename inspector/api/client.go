@@ -21,6 +21,7 @@ import (
 type Client struct {
 	Base  string // URL of the server, without a slash at the end
 	Token string // empty if the server needs none
+	Agent string // User-Agent, under which the inspector shows a reader; default: asgibox
 }
 
 // NewClient returns a client for an address like 127.0.0.1:8001 or
@@ -109,6 +110,7 @@ func (c *Client) open(ctx context.Context, method, path string, body io.Reader) 
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	req.Header.Set("User-Agent", cmp.Or(c.Agent, "asgibox"))
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}

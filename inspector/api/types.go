@@ -4,7 +4,8 @@ import "encoding/json"
 
 // A Status holds the totals and gauges of a running server.
 type Status struct {
-	App        string  `json:"app"` // URL
+	App        string  `json:"app"`           // URL
+	UDP        string  `json:"udp,omitempty"` // address for datagrams
 	Version    string  `json:"version"`
 	Now        float64 `json:"now"`
 	Since      float64 `json:"since"` // start of the totals
@@ -127,7 +128,8 @@ type Channel struct {
 	Capacity    int     `json:"capacity"`
 	OldestMS    float64 `json:"oldestMs"` // age of the first message
 	Readers     int     `json:"readers"`
-	Bound       bool    `json:"bound"` // messages are pushed to a protocol server
+	Bound       bool    `json:"bound"`            // messages are pushed to a protocol server
+	Unread      bool    `json:"unread,omitempty"` // nobody has read it for a while
 	Paused      bool    `json:"paused"`
 	Sent        uint64  `json:"sent"`
 	Rate        float64 `json:"rate"`
@@ -211,6 +213,21 @@ type Worker struct {
 type Workers struct {
 	Workers  []Worker  `json:"workers"`
 	Machines []Machine `json:"machines,omitempty"`
+	Remotes  []Remote  `json:"remotes,omitempty"`
+}
+
+// A Remote is a program that receives messages over HTTP, like a worker in
+// another process. Those on one host with the same User-Agent are one.
+type Remote struct {
+	Host     string   `json:"host"`
+	Agent    string   `json:"agent"`
+	Channels []string `json:"channels"` // that it reads
+	Waiting  int      `json:"waiting"`  // receives that wait for a message
+	Received uint64   `json:"received"`
+	Seen     float64  `json:"seen"`
+	Channel  string   `json:"channel,omitempty"` // of its last message
+	Trace    string   `json:"trace,omitempty"`
+	At       float64  `json:"at,omitempty"` // time of its last message
 }
 
 // A Machine is a process that shares the layer with others.

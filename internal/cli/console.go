@@ -118,7 +118,7 @@ func (s *session) onServer(ctx context.Context, server *client.Server) error {
 	if err != nil {
 		return err
 	}
-	layer, err := remote.Dial(ctx, control.Base, remote.ClientOptions{Token: control.Token, Log: s.log()})
+	layer, err := remote.Dial(ctx, control.Base, remote.ClientOptions{Token: control.Token, Agent: "asgibox console", Log: s.log()})
 	if err != nil {
 		return err
 	}

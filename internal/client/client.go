@@ -145,6 +145,9 @@ func newCommand(cmd *cobra.Command, addFlags func(command.FlagGroup), run func(*
 
 func (s *Server) connect(cmd *cobra.Command) (*client, error) {
 	c, err := s.Find()
+	if c != nil {
+		c.Agent = cmd.CommandPath()
+	}
 	return &client{Client: c, ctx: cmd.Context(), in: cmd.InOrStdin(), out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr()}, err
 }
 

@@ -79,7 +79,7 @@ already assigned to the command is printed.`,
 	}, func(g command.FlagGroup) {
 		g.BoolVarP(&follow, "follow", "f", false, "receive until Ctrl-C")
 	}, func(c *client, channels []string) error {
-		layer, err := remote.Dial(c.ctx, c.Base, remote.ClientOptions{Token: c.Token, Log: slog.New(console.New(c.errOut, console.Options{}))})
+		layer, err := remote.Dial(c.ctx, c.Base, remote.ClientOptions{Token: c.Token, Agent: c.Agent, Log: slog.New(console.New(c.errOut, console.Options{}))})
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ func newPs() *cobra.Command {
 			return err
 		}
 		if c.json {
-			return c.print(map[string]any{"connections": open.Connections, "workers": all.Workers})
+			return c.print(map[string]any{"connections": open.Connections, "workers": all.Workers, "remotes": all.Remotes})
 		}
 		var sockets, busy [][]string
 		for _, s := range open.Connections {
@@ -46,10 +46,24 @@ func newPs() *cobra.Command {
 			return err
 		}
 		fmt.Fprintf(c.out, "\n%d of %d workers busy\n", len(busy), len(all.Workers))
-		if len(busy) == 0 {
+		if len(busy) > 0 {
+			if err := c.table("WORKER GENERATION CHANNEL FOR HANDLER", busy); err != nil {
+				return err
+			}
+		}
+		if len(all.Remotes) == 0 {
 			return nil
 		}
-		return c.table("WORKER GENERATION CHANNEL FOR HANDLER", busy)
+		var remotes [][]string
+		for _, r := range all.Remotes {
+			last := "never"
+			if r.Channel != "" {
+				last = age(r.At)
+			}
+			remotes = append(remotes, []string{r.Host, r.Agent, strings.Join(r.Channels, ","), strconv.FormatUint(r.Received, 10), last})
+		}
+		fmt.Fprintln(c.out)
+		return c.table("HOST PROGRAM CHANNELS RECEIVED LAST", remotes)
 	})
 }
 

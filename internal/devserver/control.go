@@ -70,7 +70,7 @@ func controlToken(l net.Listener) string {
 func (s *server) buildControl(l net.Listener, token string) (err error) {
 	c := &control{listener: l, token: token, remote: remote.NewHandler(s.layer, remote.Options{Version: command.Version(), Log: s.log})}
 	o := inspector.Options{
-		Layer: s.layer, Store: s.store.Debug(), Front: frontView{s.front}, Remote: c.remote,
+		Layer: s.layer, Store: s.store.Debug(), Front: frontView{s.front}, Remote: c.remote, Readers: c.remote.Readers,
 		App: firstHTTP(s.urls), Token: c.token, Version: command.Version(), Log: s.log,
 	}
 	if !s.options.NoWorkers {
@@ -83,6 +83,9 @@ func (s *server) buildControl(l net.Listener, token string) (err error) {
 		if g.watcher != nil {
 			o.Ignore = g.watcher.Ignore
 		}
+	}
+	if s.packets != nil {
+		o.UDP = s.packets.LocalAddr().String()
 	}
 	if s.chaos != nil {
 		o.Chaos = chaosView{s.chaos}

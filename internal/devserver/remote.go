@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,7 +21,7 @@ func Work(ctx context.Context, app string, o Options, control, token string, std
 	if err := CheckFile(app); err != nil {
 		return err
 	}
-	layer, err := remote.Dial(ctx, control, remote.ClientOptions{Token: token, Log: log})
+	layer, err := remote.Dial(ctx, control, remote.ClientOptions{Token: token, Log: log, Agent: fmt.Sprintf("asgibox worker, process %d", os.Getpid())})
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser starts Chromium and returns a function that opens a tab. Chromium
-// sends requests only to the test's servers.
-func browser(t testing.TB) func() *tab {
+// browser starts Chromium and returns a function that opens a tab for a test,
+// which ends with the test: a page that stays open reconnects to the next server
+// on its port and counts towards its viewers. Chromium sends requests only to the
+// test's servers.
+func browser(t testing.TB) func(testing.TB) *tab {
 	t.Helper()
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -43,7 +45,8 @@ func browser(t testing.TB) func() *tab {
 	if err := chromedp.Do(first); err != nil {
 		t.Fatal(err)
 	}
-	return func() *tab {
+	return func(t testing.TB) *tab {
+		t.Helper()
 		// Tabs share no storage.
 		ctx, cancel := chromedp.NewContext(first, chromedp.WithNewBrowserContext())
 		t.Cleanup(cancel)

@@ -146,7 +146,7 @@ channel_routing = [
 }
 
 func TestErrorPageReloadsAfterTheFix(t *testing.T) {
-	b := browser(t)()
+	b := browser(t)(t)
 	p := start(t, "def index(request):\n    return nmae\n\nchannel_routing = [view(\"/\", index)]\n")
 	b.do(chromedp.EmulateViewport(900, 700), chromedp.Navigate(p.url))
 	b.waitForText("nmae is not defined")

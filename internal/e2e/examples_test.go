@@ -214,7 +214,7 @@ func TestChatExampleInTwoBrowsers(t *testing.T) {
 	open := browser(t)
 	p := startIn(t, newProject(t, "chat"), "app.star")
 
-	ada, ben := open(), open()
+	ada, ben := open(t), open(t)
 	ada.enterChat(p.url, "Ada")
 	ben.enterChat(p.url, "Ben")
 	ada.waitForText("Ben joined")
@@ -240,7 +240,7 @@ func TestChatExampleInTwoBrowsers(t *testing.T) {
 }
 
 func TestJobsExampleInABrowser(t *testing.T) {
-	b := browser(t)()
+	b := browser(t)(t)
 	p := startIn(t, newProject(t, "jobs"), "app.star")
 	b.do(chromedp.Navigate(p.url))
 	b.waitForText("listening")

@@ -28,7 +28,7 @@ func BenchmarkPage(b *testing.B) {
 	for _, view := range []string{"messages", "flow"} {
 		for _, load := range []string{"quiet", "load"} {
 			b.Run(view+"/"+load, func(b *testing.B) {
-				page := browser(b)()
+				page := browser(b)(b)
 				page.do(chromedp.EmulateViewport(1280, 860))
 				p := startIn(b, "../../examples", "hello.star", "--store", "memory")
 				p.openView(page, view)

@@ -35,13 +35,14 @@ func TestInspector(t *testing.T) {
 		"state and play":                                 testStateAndPlay,
 		"Flow shows moving messages":                     testFlow,
 		"a paused channel is stepped and edited on Flow": testBreakpointOnFlow,
+		"readers are shown, and missing ones":            testReaders,
+		"text is legible":                                testLegibility,
 		"nothing is cut on a narrow page":                testNarrowPage,
 		"colours and motion follow preferences":          testColoursAndMotion,
 		"the keyboard is sufficient":                     testKeyboard,
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := open()
-			b.TB = t
+			b := open(t)
 			test(t, b)
 		})
 	}

@@ -380,7 +380,7 @@ func (b *tab) pictures(name string) {
 }
 
 func TestHelloTemplateInABrowser(t *testing.T) {
-	b := browser(t)()
+	b := browser(t)(t)
 	p := startIn(t, newProject(t, "hello"), "app.star")
 	b.do(chromedp.Navigate(p.url), chromedp.SendKeys(chromedp.CSS(`input`), "Ada\r"))
 	b.waitForTextAcrossReloads("Hello, Ada!")
@@ -390,7 +390,7 @@ func TestHelloTemplateInABrowser(t *testing.T) {
 func TestPollTemplateInABrowser(t *testing.T) {
 	open := browser(t)
 	p := startIn(t, newProject(t, "poll"), "app.star")
-	ada, ben := open(), open()
+	ada, ben := open(t), open(t)
 	for _, b := range []*tab{ada, ben} {
 		b.do(chromedp.Navigate(p.url))
 		b.waitForText("live")
@@ -410,7 +410,7 @@ func TestPollTemplateInABrowser(t *testing.T) {
 func TestLongpollTemplateInABrowser(t *testing.T) {
 	open := browser(t)
 	p := startIn(t, newProject(t, "longpoll"), "app.star")
-	ada, ben := open(), open()
+	ada, ben := open(t), open(t)
 	for _, b := range []*tab{ada, ben} {
 		b.do(chromedp.Navigate(p.url))
 		b.waitForText("No notices yet.")
@@ -425,7 +425,7 @@ func TestLongpollTemplateInABrowser(t *testing.T) {
 }
 
 func TestSSETemplateInABrowser(t *testing.T) {
-	b := browser(t)()
+	b := browser(t)(t)
 	p := startIn(t, newProject(t, "sse"), "app.star")
 	b.do(chromedp.Navigate(p.url))
 	b.waitForText("live")
@@ -434,7 +434,7 @@ func TestSSETemplateInABrowser(t *testing.T) {
 }
 
 func TestAPITemplateInABrowser(t *testing.T) {
-	b := browser(t)()
+	b := browser(t)(t)
 	p := startIn(t, newProject(t, "api"), "app.star")
 	b.do(chromedp.Navigate(p.url), chromedp.WaitVisible(chromedp.CSS(`#enter`)))
 	b.pictures("api-login")

@@ -190,7 +190,7 @@ func TestCurlAsTheOnlyWorker(t *testing.T) {
 
 func TestBrowserShowsAPageFromCurl(t *testing.T) {
 	requireCurl(t)
-	b := browser(t)()
+	b := browser(t)(t)
 	p := start(t, chatApp, "--store", "memory", "--no-workers", "--grace", "0") // no worker replies to the request for the icon
 	control := p.controlURL()
 	replied := make(chan error, 1)

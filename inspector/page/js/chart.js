@@ -25,7 +25,7 @@ export class Chart {
     const grid = { stroke: colorOf("--line"), width: 1 };
     this.plot?.destroy();
     this.plot = new uPlot({
-      width: this.box.clientWidth, height: 150, legend: { show: false },
+      width: this.box.clientWidth, height: this.box.clientHeight, legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
       // An axis for a few points would have no length.
       scales: { x: { time: true, range: (u, min, max) => [Math.min(min, max - 20), max] }, y: { range: (u, min, max) => [0, Math.max(max * 1.15, 1)] } },
@@ -58,7 +58,7 @@ export class Chart {
   }
 
   resize() {
-    if (this.plot && this.box.clientWidth) this.plot.setSize({ width: this.box.clientWidth, height: 150 });
+    if (this.plot && this.box.clientWidth) this.plot.setSize({ width: this.box.clientWidth, height: this.box.clientHeight });
     else if (this.box.clientWidth && this.points.length) this.draw();
   }
 

@@ -21,6 +21,17 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+const tailLength = 5; // of a name that is cut
+
+// setName shows a name in one line. If it is too long for its place, the style
+// sheet cuts its middle, because names differ at the end.
+export function setName(node, name) {
+  if (node.shownName === name) return;
+  node.shownName = name;
+  const at = name.length > 2 * tailLength ? name.length - tailLength : name.length;
+  node.replaceChildren(h("span", { class: "cut" }, h("span", { class: "cutfront" }, name.slice(0, at)), h("span", {}, name.slice(at))));
+}
+
 // updateChildren makes the children of a container match the items. Nodes of
 // items that were there before are reused, and updated only if the item changed.
 export function updateChildren(container, items, keyOf, create, update) {

@@ -1,5 +1,5 @@
 // Workers as cells that show their handlers.
-import { h, updateChildren, setText, number, duration } from "../dom.js";
+import { h, updateChildren, setText, setName, number, duration } from "../dom.js";
 
 const maxCells = 96;
 const maxLabelled = 16; // cells with room for text
@@ -28,12 +28,14 @@ export class Cells {
 
   drawCell(entry, w, generation, now) {
     const { node } = entry;
+    if (entry.handler && !w.busy) entry.did = { handler: entry.handler, until: now + quickMs };
+    entry.handler = w.busy ? w.handler || w.channel : "";
     const long = w.busy ? Math.max(0, now - w.since) : 0;
     const did = entry.did?.until > now ? nameOf(entry.did.handler) || "a handler" : "";
     const name = "cell" + (w.busy ? " busy" : did ? " did" : "") + (w.cancelled ? " stuck" : "") + (generation && w.generation !== generation ? " old" : "");
     if (node.className !== name) node.className = name;
-    setText(node.children[1], w.busy ? nameOf(w.handler) || w.channel : did || "idle");
-    setText(node.children[2], long >= 100 ? duration(long) : ""); // shorter times would change too fast to read
+    setName(node.children[1], w.busy ? nameOf(w.handler) || w.channel : did || "idle");
+    setText(node.children[2], long >= 100 ? (long < 9950 ? (long / 1000).toFixed(1) + " s" : duration(long)) : ""); // shorter times would change too fast to read
     node.description = describeWorker(w, now, generation);
     if (node.title !== node.description) node.title = node.description;
   }

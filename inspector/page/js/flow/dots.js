@@ -150,7 +150,9 @@ const timeOf = (legs) => legs.reduce((sum, l) => sum + l.ms, 0);
 const ends = new Set(["refused", "delayed", "expired", "dropped"]);
 
 // legsOf returns the legs along which messages moved.
-function legsOf(p, route) {
+const legsOf = (p, route) => allLegs(p, route).filter(Boolean); // without those of a reader that has gone
+
+function allLegs(p, route) {
   // A message on an own channel that the application did not send came from outside.
   const into = route.kind === "own" && !p.worker ? [] : [route.into];
   switch (p.kind) {

@@ -1,5 +1,5 @@
 // Groups as fans: a hub, and a ray to each member.
-import { h, updateChildren, setText, number } from "../dom.js";
+import { h, updateChildren, setText, setName, number } from "../dom.js";
 
 const maxFans = 6;
 
@@ -29,8 +29,10 @@ export class Fans {
 }
 
 function fan(g) {
+  const name = h("b", { title: g.name });
+  setName(name, g.name);
   return h("a", { class: "fancard", href: "#/groups?" + new URLSearchParams({ name: g.name }), title: "Members of the group (gauge)" },
-    h("span", { class: "line" }, h("b", { title: g.name }, g.name), h("span", { class: "muted members" })), h("span", { class: "fan" }));
+    h("span", { class: "line" }, name, h("span", { class: "muted members" })), h("span", { class: "fan" }));
 }
 
 const drawFan = (node, g) => setText(node.querySelector(".members"), `${number(g.members)} ${g.members === 1 ? "member" : "members"}`);

@@ -1,11 +1,12 @@
 // Channels as pipes, with their depth, rate and age, and a button that pauses
 // them.
-import { h, updateChildren, setText, number, duration, short, stepOf } from "../dom.js";
+import { h, updateChildren, setText, setName, number, duration, short, stepOf } from "../dom.js";
 import { attempt, post } from "../api.js";
 import { Drawer } from "./drawer.js";
 
 const maxOwn = 6; // channels of the application
 const maxReplies = 2;
+const goneMs = 4000; // how long a pipe without a reader fades before it leaves
 const maxBeads = 24; // waiting messages that are drawn one by one
 const protocol = ["http.request", "websocket.connect", "websocket.receive"];
 
@@ -17,21 +18,31 @@ export class Pipes {
     this.node = h("div", { class: "pipes" });
     this.own = []; // shown channels of the application
     this.shown = [];
+    this.gone = new Map(); // channels whose reader has gone, to the time when that was seen
     this.drawer = new Drawer(shell, (name) => this.opened(name));
   }
 
   draw(channels) {
-    const seen = new Map(fold(channels).map((c) => [c.name, c]));
+    const seen = new Map(this.present(fold(channels)).map((c) => [c.name, c]));
     const names = [...seen.keys()];
     this.own = chooseOwn(this.own, names.filter((name) => kindOf(name) === "own").map((name) => seen.get(name)));
     this.order = [...names.filter((name) => kindOf(name) === "in"), ...this.own, ...names.filter((name) => kindOf(name) === "reply").slice(0, maxReplies)];
     const list = this.order.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b)).map((name) => seen.get(name));
     updateChildren(this.node, list, (c) => c.name, (c) => this.pipe(c), drawPipe);
-    const shape = list.map((c) => c.name + (c.paused ? " held" : "")).join("\n");
-    this.shown = list.map((c) => ({ name: c.name, kind: kindOf(c.name), held: c.paused, tube: this.nodeOf(c.name).querySelector(".tube") }));
+    const shape = list.map((c) => c.name + (c.paused ? " held" : "") + (c.unread ? " unread" : "")).join("\n");
+    this.shown = list.map((c) => ({ name: c.name, kind: kindOf(c.name), held: c.paused, read: !c.unread, tube: this.nodeOf(c.name).querySelector(".tube") }));
     if (shape !== this.shape) this.changed();
     this.shape = shape;
     this.drawer.draw(list.find((c) => c.name === this.drawer.name));
+  }
+
+  // present leaves out the channels whose reader has gone for good, after they have
+  // faded. Those that are gone when the page opens never show.
+  present(channels) {
+    const now = performance.now();
+    const gone = new Map(channels.filter(isGone).map((c) => [c.name, this.gone.get(c.name) ?? (this.order ? now : -Infinity)]));
+    this.gone = gone;
+    return channels.filter((c) => !gone.has(c.name) || now - gone.get(c.name) < goneMs);
   }
 
   nodeOf(name) { return this.node.entries?.get(name)?.node; }
@@ -46,7 +57,7 @@ export class Pipes {
     const open = () => (c.folded ? this.shell.go("channels", { filter: name }) : this.drawer.open(this.drawer.name === name ? "" : name));
     const node = h("div", { class: "pipe " + kindOf(name), "data-channel": name },
       h("div", { class: "row", onclick: (e) => { if (!e.target.closest("button")) open(); } },
-        h("button", { class: "name", title: name + ": show waiting messages", "aria-expanded": "false", onclick: open }, short(name, 28)),
+        h("button", { class: "name", title: name + ": show waiting messages", "aria-expanded": "false", onclick: open }),
         h("span", { class: "rate", title: "Messages per second (gauge)" }),
         h("span", { class: "depth", title: "Waiting messages and capacity (gauges)" }),
         h("span", { class: "age", title: "Age of the first message (gauge)" }),
@@ -55,6 +66,7 @@ export class Pipes {
           h("button", { class: "small valve", onclick: valve }, "❚❚"))),
       h("div", { class: "tube" }, h("i", { class: "fill" }), h("i", { class: "beads" })));
     node.valve = c.folded ? null : valve;
+    setName(node.querySelector(".name"), short(name, 64));
     return node;
   }
 
@@ -120,7 +132,7 @@ function fold(channels) {
     const name = at < 0 ? c.name : c.name.slice(0, at + 1);
     const old = all.get(name);
     if (!old) all.set(name, at < 0 ? c : { ...c, name, folded: true });
-    else Object.assign(old, { depth: old.depth + c.depth, capacity: old.capacity + c.capacity, rate: old.rate + c.rate, readers: old.readers + c.readers, oldestMs: Math.max(old.oldestMs, c.oldestMs), paused: old.paused || c.paused });
+    else Object.assign(old, { depth: old.depth + c.depth, capacity: old.capacity + c.capacity, rate: old.rate + c.rate, unread: old.unread && c.unread, oldestMs: Math.max(old.oldestMs, c.oldestMs), paused: old.paused || c.paused });
   }
   return [...all.values()];
 }
@@ -138,7 +150,14 @@ function kindOf(name) {
   return /^(http|websocket|udp)\./.test(name) ? "in" : "own";
 }
 
+// hasOwner reports whether only one reader can ever read a channel.
+const hasOwner = (c) => /[!?]/.test(c.name);
+
+const isGone = (c) => Boolean(hasOwner(c) && c.unread && !c.depth && !c.paused);
+
 function drawPipe(node, c) {
+  node.classList.toggle("unread", Boolean(c.unread));
+  node.classList.toggle("gone", isGone(c));
   node.classList.toggle("paused", c.paused);
   node.classList.toggle("full", c.depth >= c.capacity);
   const [row, tube] = node.children;
@@ -148,7 +167,8 @@ function drawPipe(node, c) {
   tube.children[1].style.width = Math.min(maxBeads, c.depth) * 10 + "px";
   setText(rate, number(c.rate) + "/s");
   setText(depth, c.bound && !c.paused && !c.depth ? "delivered at once" : `${number(c.depth)} of ${number(c.capacity)} waiting`);
-  setText(age, c.oldestMs ? "oldest " + duration(c.oldestMs) : "oldest –");
+  setText(age, c.unread ? (hasOwner(c) ? "reader has gone" : "nobody reads it") : c.oldestMs ? "oldest " + duration(c.oldestMs) : "oldest –");
+  age.title = c.oldestMs ? `Age of the first message: ${duration(c.oldestMs)} (gauge)` : "Age of the first message (gauge)";
   step.hidden = !c.paused;
   setText(valve, c.paused ? "▶" : "❚❚");
   valve.title = c.paused ? "Resume: deliver all messages (p)" : "Pause: hold the messages of this channel (p)";

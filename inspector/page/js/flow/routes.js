@@ -70,15 +70,16 @@ function spread(box, n) {
 }
 
 // routesOf returns the routes through the pipes, by channel. A pipe is { name,
-// kind, box }; its kind is "in" for messages from the protocol server, "own" for
-// messages that the application sends to itself, "reply" for replies.
+// kind, read, box }; read says whether it has a reader, its kind is "in" for messages from the protocol server, "own" for
+// messages that the application sends to itself, "reply" for replies. A route
+// without a reader has no leg out.
 function routesOf(pipes, front, pool) {
   const routes = new Map();
   const stacked = front.bottom <= pool.top;
   const atFront = spread(front, pipes.filter((p) => p.kind !== "own").length);
-  const atPool = spread(pool, pipes.length + pipes.filter((p) => p.kind === "own").length);
+  const atPool = spread(pool, pipes.filter((p) => p.read || p.kind === "reply").length + pipes.filter((p) => p.kind === "own").length);
   let f = 0, w = 0;
-  for (const { name, kind, box } of pipes) {
+  for (const { name, kind, read, box } of pipes) {
     const { left, right, y } = box;
     const lane = box.bottom + 5; // back to the inlet, below the tube
     const turn = [[left, lane], [left - 9, lane], [left - 9, y], [left, y]];
@@ -93,12 +94,12 @@ function routesOf(pipes, front, pool) {
     };
     const along = straight([left, y], [right, y]);
     if (kind === "reply") {
-      routes.set(name, { kind, into: leg(sides.pool().reverse()), along: leg(along.reverse()), out: leg(sides.front().reverse()) });
+      routes.set(name, { kind, into: leg(sides.pool().reverse()), along: leg(along.reverse()), out: read && leg(sides.front().reverse()) });
     } else if (kind === "own") {
-      const out = leg(sides.pool()); // first, because its place on the pool's side is above
+      const out = read && leg(sides.pool()); // first, because its place on the pool's side is above
       routes.set(name, { kind, into: leg(joined(sides.lane(), round(...turn))), along: leg(along), out });
     } else {
-      routes.set(name, { kind, into: leg(sides.front()), along: leg(along), out: leg(sides.pool()) });
+      routes.set(name, { kind, into: leg(sides.front()), along: leg(along), out: read && leg(sides.pool()) });
     }
   }
   return routes;
@@ -162,7 +163,7 @@ export class Routes {
     this.lit.clear();
     const groups = [];
     for (const route of this.byChannel.values()) {
-      route.node = svg("g", { class: "route " + route.kind }, path(route.into), path(route.along, "inside"), path(route.out), arrow(route.into), arrow(route.out));
+      route.node = svg("g", { class: "route " + route.kind }, path(route.into), path(route.along, "inside"), arrow(route.into), ...(route.out ? [path(route.out), arrow(route.out)] : []));
       groups.push(route.node);
     }
     for (const fan of this.fans.values()) {

@@ -18,7 +18,7 @@ const columns = [
   { title: "Sent", about: "Total since the server started", of: (c) => c.sent, down: true, text: (c) => number(c.sent), class: "less num" },
   { title: "Refused", about: "Total since the server started: the channel was full", of: (c) => c.refused, down: true, text: (c) => number(c.refused), class: "less num" },
   { title: "Expired", about: "Total since the server started: not received in time", of: (c) => c.expired, down: true, text: (c) => number(c.expired), class: "less num" },
-  { title: "Readers", about: "Readers that are waiting for messages (gauge); messages for an owner are delivered at once", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "owner" : c.readers ? c.readers + " waiting" : "none"), class: "less" },
+  { title: "Readers", about: "Readers that are waiting for messages (gauge); messages for an owner are delivered at once", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "owner" : c.readers ? c.readers + " waiting" : c.unread ? "nobody reads it" : "none waiting"), class: "less" },
 ];
 
 function meter(c) {

@@ -6,6 +6,7 @@ import { Cells } from "../flow/cells.js";
 import { Dots } from "../flow/dots.js";
 import { Fans } from "../flow/fans.js";
 import { Pipes } from "../flow/pipes.js";
+import { Remotes } from "../flow/remotes.js";
 import { Routes } from "../flow/routes.js";
 
 export function flow(shell) {
@@ -13,18 +14,20 @@ export function flow(shell) {
   const changed = () => { stale = true; };
 
   const sockets = h("b", {}), requests = h("b", {}), socketWord = h("span", {}), requestWord = h("span", {});
+  const datagrams = h("p", { class: "muted datagrams", hidden: true });
   const front = h("section", { class: "card station front" }, h("h2", {}, "Protocol server"),
     h("p", { class: "figure", title: "Gauge" }, sockets, socketWord),
     h("p", { class: "figure" }, requests, requestWord),
+    datagrams,
     h("a", { href: "#/connections", class: "further" }, "Connections"));
 
   const pipes = new Pipes(shell, changed);
   const note = h("p", { class: "muted note" }), invitation = h("p", { class: "invite", hidden: true });
   const layer = h("section", { class: "card station layer" }, h("h2", {}, "Channel layer"), pipes.node, invitation, note, h("a", { href: "#/channels", class: "further" }, "All channels"));
 
-  const cells = new Cells();
+  const cells = new Cells(), remotes = new Remotes();
   const busy = h("p", { class: "muted" }), broken = h("a", { class: "bad broken", href: "#/reloads", hidden: true });
-  const pool = h("section", { class: "card station pool" }, h("h2", {}, "Workers"), busy, broken, cells.node, cells.description, h("a", { href: "#/workers", class: "further" }, "All workers"));
+  const pool = h("section", { class: "card station pool" }, h("h2", {}, "Workers"), busy, broken, cells.node, cells.description, remotes.node, h("a", { href: "#/workers", class: "further" }, "All workers"));
 
   const fans = new Fans(changed);
   const groups = h("section", { class: "card station groups" }, h("h2", {}, "Groups"), fans.node, fans.more);
@@ -39,7 +42,7 @@ export function flow(shell) {
     new Chart("Latency", "of requests", [{ label: "p50", key: "p50", color: "--teal", of: "http" }, { label: "p95", key: "p95", color: "--amber", of: "http" }, { label: "p99", key: "p99", color: "--red", of: "http" }], duration),
     new Chart("Waiting", "messages in queues", [{ label: "waiting", key: "waiting", color: "--violet", fill: "--violet-soft" }, { label: "refused/s", key: "refused", color: "--red" }], number),
   ];
-  const node = h("div", {}, stage, h("div", { class: "charts" }, charts.map((c) => c.node)));
+  const node = h("div", { class: "flowview" }, stage, h("div", { class: "charts" }, charts.map((c) => c.node)));
 
   const observer = new ResizeObserver(measure);
   for (const station of [stage, front, pipes.node, pool, fans.node]) observer.observe(station);
@@ -57,27 +60,30 @@ export function flow(shell) {
     if (first) for (const c of charts) c.points = [];
     for (const c of charts) c.add(f.points);
     const s = shell.status;
-    drawText(s);
+    drawText(s, f.remotes || []);
     // A page that embeds Flow has few channels; those without messages are left out.
     pipes.draw((f.channels || []).filter((c) => !shell.embedded || c.sent || c.depth));
     if (f.waiting) pipes.drawer.waiting(f.waiting);
     cells.draw(f.workers || [], f.did || [], s);
+    remotes.draw(f.remotes || [], s.now);
     fans.draw(f.groups || [], s.groups);
     if (stale) measure();
     routes.fade();
     for (const p of f.pulses || []) dots.pulse(p, s.share);
   }
 
-  function drawText(s) {
+  function drawText(s, elsewhere) {
     const since = time(s.since);
     setText(sockets, number(s.sockets));
     setText(socketWord, s.sockets === 1 ? " WebSocket open" : " WebSockets open");
     setText(requests, number(s.requests));
     setText(requestWord, s.requests === 1 ? " request in total" : " requests in total");
+    datagrams.hidden = !s.udp;
+    setText(datagrams, `Datagrams on ${s.udp}`);
     requests.parentNode.title = "Total since " + since;
-    setText(note, `${number(s.sent)} messages in total since ${since} · ${bytes(s.memory)} of ${bytes(s.limit)} in queues` +
+    setText(note, `${number(s.sent)} ${s.sent === 1 ? "message" : "messages"} in total since ${since} · ${bytes(s.memory)} of ${bytes(s.limit)} in queues` +
       (s.delayed ? ` · ${number(s.delayed)} delayed` : "") + (s.share < 0.999 ? ` · ${percent(s.share)} of the traces recorded` : ""));
-    setText(busy, s.workers ? `${s.busy} of ${s.workers} busy · generation ${s.generation ?? "–"}` : "This process has no workers (--no-workers).");
+    setText(busy, s.workers ? `${s.busy} of ${s.workers} busy · generation ${s.generation ?? "–"}` : elsewhere.length ? "The workers run in other processes." : "This process has no workers (--no-workers).");
     busy.title = "Gauges" + (s.kind ? `; the application is ${s.kind === "loop" ? "a loop" : "routed"}` : "");
     broken.hidden = !s.error;
     setText(broken, s.generation ? `The last edit does not load; generation ${s.generation} continues to run. Show the error.` : "The application does not load. Show the error.");

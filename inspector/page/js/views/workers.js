@@ -2,6 +2,7 @@
 import { h, setText, number, duration, chip } from "../dom.js";
 import { attempt, post } from "../api.js";
 import { Table } from "../table.js";
+import { doing, programOf } from "../flow/remotes.js";
 
 export function workers(shell) {
   const note = h("p", { class: "muted" }), legend = h("p", { class: "muted legendline" }, "All columns are gauges. Press Enter on a busy worker, or click it, to see the messages of its trace.");
@@ -20,7 +21,19 @@ export function workers(shell) {
       { title: "Trace", shape: (w) => w.trace, nodes: (w) => [w.trace && h("a", { href: "#/messages?" + new URLSearchParams(traceOf(w)) }, h("code", {}, w.trace))], class: "whole" },
     ],
   });
-  const node = h("div", { class: "scroll alone" }, note, h("div", { class: "tools" }, change, table.sorter), table.node, legend);
+  const elsewhere = new Table({
+    name: "pairs", keyOf: (r) => r.host + " " + r.agent, empty: "",
+    open: (key, r) => { if (r.trace) shell.go("messages", traceOf(r)); },
+    columns: [
+      { title: "Host", of: (r) => r.host, text: (r) => r.host },
+      { title: "Program", about: "Its User-Agent", of: (r) => programOf(r), text: programOf, class: "wrap" },
+      { title: "Reads", about: "Channels of its last receive", shape: (r) => r.channels, nodes: (r) => r.channels.flatMap((name) => [chip(name), " "]), class: "wrap whole" },
+      { title: "Does", about: "Whether it waits for a message, and its last message", of: (r) => r.at || 0, down: true, text: (r) => doing(r, shell.status.now), class: "wrap whole" },
+      { title: "Received", about: "Messages in total", of: (r) => r.received, down: true, text: (r) => number(r.received), class: "num" },
+    ],
+  });
+  const others = h("section", { class: "others", hidden: true }, h("h3", {}, "Over HTTP"), elsewhere.node);
+  const node = h("div", { class: "scroll alone" }, note, h("div", { class: "tools" }, change, table.sorter), table.node, others, legend);
 
   const busyFor = (w) => (w.busy ? Math.max(0, shell.status.now - w.since) : -1);
   const retiring = (w) => w.generation !== shell.status.generation;
@@ -40,6 +53,9 @@ export function workers(shell) {
     const staying = list.filter((w) => w.generation === generation && !w.leaving).length;
     change.hidden = !list.length;
     if (document.activeElement !== count) count.value = staying;
+    others.hidden = !f.remotes?.length;
+    if (others.hidden) elsewhere.clear();
+    else elsewhere.draw(f.remotes.map((r) => ({ ...r, now: f.status.now })));
     table.draw(list.map((w) => ({ ...w, now: w.busy ? f.status.now : 0, live: generation })));
   }
 
