@@ -115,7 +115,7 @@ func TestEveryFlagIsInConfigurationPage(t *testing.T) {
 }
 
 func TestEveryCommandIsInCommandsPage(t *testing.T) {
-	checkPage(t, "docs/commands.md", commandSections(cli.NewRoot()))
+	checkPage(t, "docs/commands.md", commandsPage(cli.NewRoot()))
 }
 
 // checkPage checks that a page ends, after its mark, with the text that is
@@ -143,8 +143,39 @@ func checkPage(t *testing.T, page, generated string) {
 	}
 }
 
+// commandsPage describes the flags that commands for a running server share,
+// and all commands.
+func commandsPage(root *cobra.Command) string {
+	shared := map[string]string{}
+	ps, _, _ := root.Find([]string{"ps"}) // has no others
+	ps.Flags().VisitAll(func(f *pflag.Flag) { shared[f.Name] = f.Usage })
+	return "\n## Flags of commands for a running server\n\n" + flagTable(ps, nil) + commandSections(root, shared)
+}
+
+// flagTable describes the flags of a command except those that are shared.
+func flagTable(cmd *cobra.Command, shared map[string]string) string {
+	var b strings.Builder
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" && f.Name != "version" && shared[f.Name] != f.Usage {
+			b.WriteString(flagRow(f, false))
+		}
+	})
+	if b.Len() == 0 {
+		return ""
+	}
+	return "| flag | value | default | meaning |\n|---|---|---|---|\n" + b.String()
+}
+
+// examplesOf returns the examples of a command as commands in a console.
+func examplesOf(cmd *cobra.Command) string {
+	if cmd.Example == "" {
+		return ""
+	}
+	return "\n```console\n" + regexp.MustCompile(`(?m)^ +`).ReplaceAllString(cmd.Example, "$$ ") + "\n```\n"
+}
+
 // commandSections describes the commands below one.
-func commandSections(parent *cobra.Command) string {
+func commandSections(parent *cobra.Command, shared map[string]string) string {
 	var b strings.Builder
 	for _, cmd := range parent.Commands() {
 		if !cmd.IsAvailableCommand() || cmd.Name() == "completion" {
@@ -155,7 +186,14 @@ func commandSections(parent *cobra.Command) string {
 			long = cmd.Short + "."
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n    %s\n\n%s\n", strings.TrimPrefix(cmd.CommandPath(), "asgibox "), cmd.UseLine(), long)
-		b.WriteString(commandSections(cmd))
+		b.WriteString(examplesOf(cmd))
+		switch table := flagTable(cmd, shared); {
+		case cmd.Name() == "run":
+			b.WriteString("\n[configuration.md](configuration.md) lists the flags.\n")
+		case table != "":
+			b.WriteString("\n" + table)
+		}
+		b.WriteString(commandSections(cmd, shared))
 	}
 	return b.String()
 }
@@ -165,26 +203,34 @@ func flagTables() string {
 	var b strings.Builder
 	for _, g := range cli.RunFlags() {
 		fmt.Fprintf(&b, "\n## %s\n\n| flag | value | environment | default | meaning |\n|---|---|---|---|---|\n", g.Title)
-		g.VisitAll(func(f *pflag.Flag) {
-			spelling := "--" + f.Name
-			if f.Shorthand != "" {
-				spelling += ", -" + f.Shorthand
-			}
-			usage, def, kind := f.Usage, f.DefValue, f.Value.Type()
-			if i := strings.Index(usage, " (default "); i >= 0 {
-				usage, def = usage[:i], strings.TrimSuffix(usage[i+len(" (default "):], ")")
-			}
-			if kind == "bool" || kind == "count" {
-				def, kind = "", ""
-			}
-			if def == "0s" || f.Name == "fd" {
-				def = ""
-			}
-			fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s |\n", spelling, strings.ReplaceAll(kind, "|", " or "),
-				command.Variable(f.Name), def, strings.ReplaceAll(usage, "|", "\\|"))
-		})
+		g.VisitAll(func(f *pflag.Flag) { b.WriteString(flagRow(f, true)) })
 	}
 	return b.String()
+}
+
+// flagRow describes a flag as a row of a table, with its environment variable or
+// without it.
+func flagRow(f *pflag.Flag, environment bool) string {
+	spelling := "--" + f.Name
+	if f.Shorthand != "" {
+		spelling += ", -" + f.Shorthand
+	}
+	usage, def, kind := f.Usage, f.DefValue, f.Value.Type()
+	if i := strings.Index(usage, " (default "); i >= 0 {
+		usage, def = usage[:i], strings.TrimSuffix(usage[i+len(" (default "):], ")")
+	}
+	if kind == "bool" || kind == "count" {
+		def, kind = "", ""
+	}
+	if def == "0s" || f.Name == "fd" {
+		def = ""
+	}
+	cells := []string{"`" + spelling + "`", strings.ReplaceAll(kind, "|", " or ")}
+	if environment {
+		cells = append(cells, "`"+command.Variable(f.Name)+"`")
+	}
+	cells = append(cells, def, strings.ReplaceAll(usage, "|", "\\|"))
+	return "| " + strings.Join(cells, " | ") + " |\n"
 }
 
 func TestEveryTestInDocumentsExists(t *testing.T) {

@@ -63,6 +63,7 @@ application while sockets stay open.`),
 	root.SetFlagErrorFunc(command.ExplainFlag)
 	root.AddCommand(newRun(), newDemo(), newDemoServer(), newWorker(), newCheck(), newRoutes(), newTest(), bench.New(), newNew(), newConsole(), newMan(), newVersion())
 	root.AddCommand(client.Commands()...)
+	addExamples(root)
 	explainArguments(root)
 	return root
 }

@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // fullDevice is a writer without space.
@@ -66,4 +70,66 @@ func TestAnApplicationMayBeAFolder(t *testing.T) {
 	if got := application(nil); got != "app.star" {
 		t.Errorf("by default: %s", got)
 	}
+}
+
+func TestEveryCommandHasExamplesThatParse(t *testing.T) {
+	shown := map[string]bool{}
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, inner := range cmd.Commands() {
+			if !inner.Hidden && inner.Name() != "completion" && inner.Name() != "help" {
+				visit(inner)
+			}
+		}
+		if !cmd.HasParent() {
+			return
+		}
+		path := strings.TrimPrefix(cmd.CommandPath(), "asgibox ")
+		shown[path] = true
+		if lines := strings.Split(cmd.Example, "\n"); cmd.Example == "" || len(lines) > 3 {
+			t.Errorf("%s has %d examples", path, len(lines))
+		}
+		if out := help(t, strings.Fields(path)...); !strings.Contains(out, "Examples:\n"+cmd.Example+"\n") {
+			t.Errorf("the help of %s lacks its examples:\n%s", path, out)
+		}
+		for _, line := range strings.Split(cmd.Example, "\n") {
+			line, _, _ = strings.Cut(line, " #")
+			words := shellWords(line)
+			found, args, err := NewRoot().Find(words[1:])
+			if err == nil {
+				err = found.ParseFlags(args)
+			}
+			if err == nil && found.Args != nil {
+				err = found.Args(found, found.Flags().Args())
+			}
+			if words[0] != "asgibox" || err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+	}
+	visit(NewRoot())
+	for path := range commandExamples {
+		if !shown[path] {
+			t.Errorf("there are examples of %s, which is no command", path)
+		}
+	}
+}
+
+// help returns the help of a command.
+func help(t *testing.T, path ...string) string {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	if status := Run(t.Context(), append(path, "--help"), strings.NewReader(""), &out, &errOut); status != 0 {
+		t.Fatalf("status %d: %s", status, errOut.String())
+	}
+	return out.String()
+}
+
+// shellWords splits a line as a shell does. It drops a redirection.
+func shellWords(line string) (words []string) {
+	line, _, _ = strings.Cut(line, " < ")
+	for _, m := range regexp.MustCompile(`'([^']*)'|"([^"]*)"|(\S+)`).FindAllStringSubmatch(line, -1) {
+		words = append(words, m[1]+m[2]+m[3])
+	}
+	return words
 }

@@ -37,6 +37,9 @@ func AddFlags(cmd *cobra.Command, groups ...FlagGroup) {
 	cmd.SetUsageFunc(func(cmd *cobra.Command) error {
 		w := cmd.OutOrStdout()
 		fmt.Fprintf(w, "Usage:\n  %s\n", cmd.UseLine())
+		if cmd.HasExample() {
+			fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
+		}
 		for _, g := range groups {
 			fmt.Fprintf(w, "\n%s:\n%s", g.Title, g.FlagUsages())
 		}
