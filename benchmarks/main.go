@@ -17,6 +17,9 @@
 //	go run ./benchmarks -profile script-hello    profile one server under load,
 //	                                             to NAME.prof and NAME.prof.allocs
 //
+//	go run ./benchmarks -soak 10m                put a steady load on the program and
+//	                                             watch its memory and goroutines
+//
 // With -serve NAME it runs one of the servers. It runs on Linux only, because it
 // reads CPU times from /proc.
 package main
@@ -61,6 +64,7 @@ type options struct {
 	sockets    int
 	idle       int
 	bytes      int64
+	soak       time.Duration
 }
 
 func main() {
@@ -76,6 +80,7 @@ func main() {
 	flag.IntVar(&o.sockets, "sockets", 1000, "number of members of the group")
 	flag.IntVar(&o.idle, "idle", 5000, "number of idle WebSockets")
 	flag.Int64Var(&o.bytes, "bytes", 1<<30, "size of an upload and of a download, a multiple of 65536")
+	flag.DurationVar(&o.soak, "soak", 0, "instead of measuring, put a steady load on the program for so long and watch its memory")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), usage, groupNames(), serverNames())
 		flag.PrintDefaults()
@@ -92,6 +97,8 @@ func main() {
 		run = serve
 	case o.profile != "":
 		run = profile
+	case o.soak > 0:
+		run = soak
 	}
 	err := o.check()
 	if err == nil {

@@ -31,17 +31,11 @@ func measure(ctx context.Context, o options) error {
 	if len(wanted) == 0 {
 		return fmt.Errorf("unknown table %q; the tables are %s", o.only, groupNames())
 	}
-	if o.asgibox == "" {
-		dir, err := os.MkdirTemp("", "asgibox-benchmark-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		progress("building asgibox")
-		if o.asgibox, err = build(ctx, dir); err != nil {
-			return err
-		}
+	remove, err := o.build(ctx)
+	if err != nil {
+		return err
 	}
+	defer remove()
 	reportMachine(os.Stdout, o)
 	for _, g := range wanted {
 		if err := g.run(ctx, o); err != nil {

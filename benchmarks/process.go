@@ -16,10 +16,11 @@ import (
 
 // A process is a server under load.
 type process struct {
-	addr string
-	cmd  *exec.Cmd
-	pid  int
-	dir  string // scratch folder of the server
+	addr    string
+	control string // address of the inspector; "off" without one
+	cmd     *exec.Cmd
+	pid     int
+	dir     string // scratch folder of the server
 }
 
 // wait waits for the end of a process that was interrupted, and removes its
@@ -92,7 +93,7 @@ func startProduct(ctx context.Context, program string, r *row) (p *process, err 
 	if p, err = startAt(interruptible(ctx, program, args...), "127.0.0.1:"+port); err != nil {
 		return nil, err
 	}
-	p.dir = dir
+	p.dir, p.control = dir, control
 	return p, watchView(ctx, control, r.view)
 }
 
@@ -133,15 +134,25 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// build builds asgibox in a folder.
-func build(ctx context.Context, dir string) (program string, err error) {
-	program = filepath.Join(dir, "asgibox")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, ".")
+// build builds asgibox in a scratch folder, unless there is a program to measure. It
+// returns a function that removes the folder.
+func (o *options) build(ctx context.Context) (remove func(), err error) {
+	if o.asgibox != "" {
+		return func() {}, nil
+	}
+	progress("building asgibox")
+	dir, err := os.MkdirTemp("", "asgibox-benchmark-")
+	if err != nil {
+		return nil, err
+	}
+	o.asgibox = filepath.Join(dir, "asgibox")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", o.asgibox, ".")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("build asgibox: %w; run this in the module's root or pass -asgibox", err)
+		os.RemoveAll(dir)
+		return nil, fmt.Errorf("build asgibox: %w; run this in the module's root or pass -asgibox", err)
 	}
-	return program, nil
+	return func() { os.RemoveAll(dir) }, nil
 }
 
 // tick is the unit of CPU times in /proc on Linux.
