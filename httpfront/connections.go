@@ -87,7 +87,7 @@ func (c *socket) view() ConnectionView {
 		BytesRoom:   mailboxBytes,
 	}
 	if !v.Waiting {
-		v.Protocol = c.conn.Subprotocol()
+		v.Protocol = c.protocol
 	}
 	v.Mailbox, v.MailboxBytes = c.box.waiting()
 	return v

@@ -1,7 +1,6 @@
 package httpfront
 
 import (
-	"context"
 	"strconv"
 	"time"
 
@@ -158,9 +157,13 @@ func (c *socket) sendHeartbeat() {
 	}
 }
 
-// onPing makes the pump send the pong, so that a client that does not read does
-// not block the reader.
-func (c *socket) onPing(_ context.Context, payload []byte) bool {
+// onControl handles a ping or pong of the client. The pump sends the pong for a
+// ping, so that a client that does not read does not block the reader.
+func (c *socket) onControl(op byte, payload []byte) {
+	if op == opPong {
+		c.onPong(payload)
+		return
+	}
 	c.mu.Lock()
 	if len(c.heartbeat.pongs) == maxPongs {
 		c.heartbeat.pongs = c.heartbeat.pongs[1:]
@@ -168,11 +171,9 @@ func (c *socket) onPing(_ context.Context, payload []byte) bool {
 	c.heartbeat.pongs = append(c.heartbeat.pongs, string(payload))
 	c.mu.Unlock()
 	c.box.nudge()
-	return false
 }
 
-// onPong handles a pong of the client.
-func (c *socket) onPong(_ context.Context, payload []byte) {
+func (c *socket) onPong(payload []byte) {
 	n, err := strconv.ParseUint(string(payload), 10, 64)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,15 +1,11 @@
 package httpfront
 
 import (
-	"bufio"
+	"crypto/sha1"
 	"encoding/base64"
-	"errors"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/coder/websocket"
 
 	"asgibox/httpfront/http1"
 )
@@ -86,80 +82,56 @@ func (c *socket) upgrade(protocol string) error {
 	if err != nil {
 		return err
 	}
-	c.wire = &wire{Conn: conn, early: early, corked: true}
-	opts := &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // serveSocket has checked the origin
-		OnPingReceived:     c.onPing,
-		OnPongReceived:     c.onPong,
-	}
-	if c.s.opts.Compression {
-		opts.CompressionMode = websocket.CompressionNoContextTakeover
-	}
-	r := c.handshakeRequest(protocol)
-	if protocol != "" {
-		opts.Subprotocols = []string{protocol}
-	}
-	w := &upgradeWriter{wire: c.wire, header: make(http.Header)}
-	c.conn, err = websocket.Accept(w, r, opts)
-	if err != nil {
-		conn.Close()
-		return err
-	}
-	c.wire.headers = frameHeaders{limit: int64(c.s.set.MaxMessage), compressed: w.header.Get("Sec-WebSocket-Extensions") != ""}
-	c.conn.SetReadLimit(-1) // readMessage has its own limit
+	c.frames.conn, c.frames.buf = conn, early
+	c.frames.limit, c.frames.control = int64(c.s.set.MaxMessage), c.onControl
+	c.frames.compressed = c.s.opts.Compression && offersCompression(c.q.values("sec-websocket-extensions"))
+	c.protocol = protocol
+	c.wire = &wire{Conn: conn, corked: true}
+	c.wire.writeUpgrade(strings.TrimSpace(c.q.get("sec-websocket-key")), protocol, c.frames.compressed)
 	return nil
 }
 
-// handshakeRequest returns the parts of the request that the WebSocket library
-// needs.
-func (c *socket) handshakeRequest(protocol string) *http.Request {
-	h := http.Header{
-		"Connection":            {"Upgrade"},
-		"Upgrade":               {"websocket"},
-		"Sec-Websocket-Version": {"13"},
-		"Sec-Websocket-Key":     {strings.TrimSpace(c.q.get("sec-websocket-key"))},
-	}
-	if ext := c.q.values("sec-websocket-extensions"); ext != nil {
-		h["Sec-Websocket-Extensions"] = ext
-	}
-	if protocol != "" {
-		h["Sec-Websocket-Protocol"] = []string{protocol}
-	}
-	return &http.Request{Method: http.MethodGet, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h}
-}
-
-// An upgradeWriter is the ResponseWriter of a handshake on a hijacked
-// connection. Its buffers are small because a socket holds them as long as it
-// lives.
-type upgradeWriter struct {
-	wire   *wire
-	header http.Header
-}
-
-func (u *upgradeWriter) Header() http.Header { return u.header }
-
-func (u *upgradeWriter) Write([]byte) (int, error) {
-	return 0, errors.New("a WebSocket handshake has no body")
-}
-
-func (u *upgradeWriter) WriteHeader(status int) {
-	if status == http.StatusSwitchingProtocols {
-		u.wire.writeUpgrade(u.header)
-	}
-}
-
-func (u *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return u.wire, bufio.NewReadWriter(bufio.NewReaderSize(u.wire, 1024), bufio.NewWriterSize(u.wire, 512)), nil
+// offersCompression reports whether a client offers the extension
+// permessage-deflate with parameters that the server can fulfil. The server
+// compresses each message on its own and needs no parameter for decompression.
+func offersCompression(extensions []string) bool {
+	return slices.ContainsFunc(tokens(extensions), func(offer string) bool {
+		name, params, _ := strings.Cut(offer, ";")
+		if strings.TrimSpace(name) != "permessage-deflate" {
+			return false
+		}
+		for p := range strings.SplitSeq(params, ";") {
+			switch p = strings.TrimSpace(p); {
+			case p == "", p == "client_no_context_takeover", p == "server_no_context_takeover",
+				p == "client_max_window_bits", strings.HasPrefix(p, "client_max_window_bits="),
+				p == "server_max_window_bits=15":
+			default:
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // writeUpgrade gathers the 101 response, which comes before all frames.
-func (w *wire) writeUpgrade(h http.Header) {
+func (w *wire) writeUpgrade(key, protocol string, compressed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.buf = buffers.Get().(*[]byte)
-	b := append(*w.buf, "HTTP/1.1 101 Switching Protocols\r\n"...)
-	for name, values := range h {
-		b = append(append(append(append(b, name...), ": "...), values[0]...), "\r\n"...)
+	w.bufferLocked()
+	b := append(*w.buf, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
+	b = http1.AppendField(b, "Sec-WebSocket-Accept", acceptKey(key))
+	if protocol != "" {
+		b = http1.AppendField(b, "Sec-WebSocket-Protocol", protocol)
+	}
+	if compressed {
+		b = http1.AppendField(b, "Sec-WebSocket-Extensions", "permessage-deflate; client_no_context_takeover; server_no_context_takeover")
 	}
 	*w.buf = append(b, "\r\n"...)
+}
+
+// acceptKey returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455,
+// section 4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }

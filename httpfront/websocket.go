@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
 )
@@ -31,7 +29,7 @@ type socket struct {
 	client   any
 	started  time.Time
 	offered  []string
-	protocol string // selected by the server
+	protocol string // selected by the server; of an open socket the one in use
 	box      mailbox
 	open     atomic.Bool  // the handshake was accepted
 	trace    asgi.TraceID // of its handshake
@@ -44,7 +42,7 @@ type socket struct {
 
 	// Used only while the socket is open.
 	wire    *wire
-	conn    *websocket.Conn
+	frames  frameReader // used by the reader only, except compressed
 	pumps   sync.WaitGroup
 	order   int64           // order of the last message received; used by the reader only
 	seen    atomic.Int64    // when data was last read or written, in Unix nanoseconds
@@ -270,7 +268,7 @@ func (c *socket) detach(first socketReply) {
 	c.event(SocketConnected, http.StatusSwitchingProtocols)
 	c.life, c.endLife = context.WithCancel(c.s.life)
 	c.arrival = c.s.budget.arrival(c, c.q.peer.arriving, Forever)
-	c.arrival.counted, c.wire.heard = true, c.arrival.heard
+	c.arrival.counted, c.frames.heard = true, c.arrival.heard
 	c.t, c.q, c.offered = nil, nil, nil
 	c.seen.Store(time.Now().UnixNano())
 	c.open.Store(true)
@@ -301,8 +299,7 @@ func (c *socket) finish(code int) {
 	if c.open.Load() {
 		c.stopHeartbeat()
 		c.endLife()
-		c.wire.Close() // before CloseNow, which may wait for a close handshake
-		c.conn.CloseNow()
+		c.wire.Close()
 		c.pumps.Wait()
 		c.event(SocketDisconnected, code)
 		var draining sync.WaitGroup

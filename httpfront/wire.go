@@ -5,13 +5,9 @@ import (
 	"io"
 	"math"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
-
-	"asgibox/asgi"
 )
 
 // corkSize is how many bytes a corked wire gathers before they must be written.
@@ -25,10 +21,6 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // slow client. A wire without gathered frames holds no buffer.
 type wire struct {
 	net.Conn
-	early   []byte       // input that arrived before the upgrade
-	headers frameHeaders // of the client's frames; used by the reader only
-	heard   func(n int)  // is called when n bytes of messages have arrived; nil before the socket is open
-	lost    atomic.Bool  // reading or writing has failed
 	blocked atomic.Int64 // start of the running write in Unix nanoseconds, or zero
 
 	mu       sync.Mutex // guards the rest
@@ -38,48 +30,7 @@ type wire struct {
 	closing  bool // close the connection when everything is written
 	failed   bool // Close shuts only the sending half, and drain closes the connection
 	err      error
-	missing  int // bytes of the last frame in buf that have not come yet
-	code     int // code of the close frame that was written
-}
-
-func (w *wire) Read(p []byte) (int, error) {
-	if len(w.early) > 0 {
-		n := copy(p, w.early)
-		w.early = w.early[n:]
-		return w.headers.scan(p[:n])
-	}
-	n, err := w.Conn.Read(p)
-	if err != nil {
-		w.lost.Store(true)
-	}
-	allowed, bad := w.headers.scan(p[:n])
-	if w.heard != nil {
-		w.heard(w.headers.data)
-	}
-	if bad != nil {
-		return allowed, bad
-	}
-	return n, err
-}
-
-// Write gathers or writes the bytes of the WebSocket library's frames: close
-// frames and compressed messages. The library starts every frame with a separate
-// Write.
-func (w *wire) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	if w.err != nil {
-		w.mu.Unlock()
-		return 0, w.err
-	}
-	n := len(p)
-	if w.missing == 0 {
-		p = w.startFrameLocked(p)
-	} else {
-		w.missing -= n
-	}
-	w.bufferLocked()
-	*w.buf = append(*w.buf, p...)
-	return n, w.gatheredUnlock()
+	ended    bool // a close frame was gathered; no frame may follow
 }
 
 // frame gathers or writes a whole frame. It fails with [net.ErrClosed] after a
@@ -90,10 +41,11 @@ func (w *wire) frame(op byte, payload string) error {
 	case w.err != nil:
 		defer w.mu.Unlock()
 		return w.err
-	case w.code != 0:
+	case w.ended:
 		w.mu.Unlock()
 		return net.ErrClosed
 	}
+	w.ended = op == opClose
 	w.bufferLocked()
 	b := append(*w.buf, 0x80|op)
 	switch n := len(payload); {
@@ -106,6 +58,12 @@ func (w *wire) frame(op byte, payload string) error {
 	}
 	*w.buf = append(b, payload...)
 	return w.gatheredUnlock()
+}
+
+// close gathers or writes the last frame.
+func (w *wire) close(e ending) {
+	p := binary.BigEndian.AppendUint16(nil, uint16(e.code))
+	w.frame(opClose, string(p)+e.reason) // an error ends the reader
 }
 
 func (w *wire) bufferLocked() {
@@ -121,38 +79,6 @@ func (w *wire) gatheredUnlock() error {
 		return nil
 	}
 	return w.flushUnlock()
-}
-
-// badCloseReason begins the reason that the WebSocket library gives if the code of
-// a client's close frame is not allowed.
-const badCloseReason = "received invalid close payload: "
-
-// startFrameLocked parses the start of a frame and returns the bytes to write.
-// If a close frame repeats a reason that is not UTF-8, it returns a close frame
-// with code 1007. It drops the library's own reason.
-func (w *wire) startFrameLocked(p []byte) []byte {
-	if len(p) < 2 {
-		return p
-	}
-	header, length := 2, int(p[1]&0x7f)
-	switch {
-	case length == 126 && len(p) >= 4:
-		header, length = 4, int(binary.BigEndian.Uint16(p[2:]))
-	case length == 127 && len(p) >= 10:
-		header, length = 10, int(binary.BigEndian.Uint64(p[2:]))
-	}
-	w.missing = header + length - len(p)
-	if p[0]&0xf == opClose && len(p) >= 4 {
-		w.code = int(binary.BigEndian.Uint16(p[2:]))
-		if !utf8.Valid(p[4:]) {
-			w.code = asgi.CloseInvalidText
-			return []byte{0x80 | opClose, 2, asgi.CloseInvalidText >> 8, asgi.CloseInvalidText & 0xff}
-		}
-		if strings.HasPrefix(string(p[4:]), badCloseReason) {
-			return []byte{0x80 | opClose, 2, p[2], p[3]}
-		}
-	}
-	return p
 }
 
 const (
@@ -206,7 +132,6 @@ func (w *wire) flushUnlock() error {
 		w.mu.Lock()
 		if err != nil {
 			w.err = err
-			w.lost.Store(true)
 		}
 	}
 	w.flushing = false
@@ -222,7 +147,7 @@ func (w *wire) writePieces(p []byte) error {
 	defer w.blocked.Store(0)
 	for len(p) > 0 {
 		w.mu.Lock()
-		if w.closing {
+		if w.closing || w.ended {
 			w.Conn.SetWriteDeadline(time.Now().Add(silenceLimit))
 		}
 		w.mu.Unlock()
@@ -296,11 +221,4 @@ func (w *wire) blockedFor() time.Duration {
 		return 0
 	}
 	return time.Since(time.Unix(0, started))
-}
-
-// closeCode returns the code of the close frame that was written, or zero.
-func (w *wire) closeCode() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.code
 }

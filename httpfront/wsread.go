@@ -3,12 +3,9 @@ package httpfront
 import (
 	"context"
 	"errors"
-	"io"
 	"runtime/debug"
 	"time"
 	"unicode/utf8"
-
-	"github.com/coder/websocket"
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
@@ -38,69 +35,58 @@ func (c *socket) recoverPanic() {
 // readAll reads until the connection ends and returns its close code.
 func (c *socket) readAll() int {
 	for {
-		kind, payload, err := c.readMessage()
-		code := 0
+		op, payload, err := c.readMessage()
 		if err == nil {
-			code = c.handle(kind, payload)
+			err = c.handle(op, payload)
 		}
 		// The message counts in the budget until the layer has accepted it.
 		refused := c.arrival.end()
 		switch {
-		case code != 0:
-			return code
 		case refused:
-			return c.closeSilent()
-		case err != nil:
+			c.closeSilent()
+		case err != nil && !errors.Is(err, context.Canceled):
 			return c.codeFor(err)
 		}
 	}
 }
 
-// handle sends a message to the application. It returns zero, or the code that
-// the socket was closed with.
-func (c *socket) handle(kind websocket.MessageType, payload string) int {
+// handle sends a message to the application.
+func (c *socket) handle(op byte, payload string) error {
 	c.seen.Store(time.Now().UnixNano())
 	c.traffic.in(len(payload))
 	switch {
-	case c.ending() != nil:
-		return 0 // the server has closed the socket and ignores further messages
-	case kind == websocket.MessageText && !utf8.ValidString(payload):
-		return c.fail(asgi.CloseInvalidText, "text that is not UTF-8")
+	case c.ending() != nil: // the server has closed the socket and ignores further messages
+	case op == opText && !utf8.ValidString(payload):
+		return errText
+	default:
+		return c.receive(op, payload)
 	}
-	return c.receive(kind, payload)
+	return nil
 }
 
 // closeSilent closes the socket because the rest of its frame did not come while
 // others needed the memory.
-func (c *socket) closeSilent() int {
+func (c *socket) closeSilent() {
 	c.s.log.Warn("a WebSocket was closed: its client stopped within a frame while others waited for memory (--body-memory)",
 		logkey.Channel, c.channel, logkey.Path, c.path)
-	return c.closeFromReader(asgi.CloseBusy, "the server is busy")
+	c.closeFromReader(asgi.CloseBusy, "the server is busy")
 }
 
-// errTooLong is the error of a message over the limit.
-var errTooLong = errors.New("the message is too long")
-
-func (c *socket) readMessage() (websocket.MessageType, string, error) {
-	kind, r, err := c.conn.Reader(context.Background())
-	if err != nil {
+// readMessage reads a message. It fails with [context.Canceled] if the server has
+// closed the socket meanwhile; the next call drops the rest of the message.
+func (c *socket) readMessage() (op byte, payload string, err error) {
+	if op, err = c.frames.next(); err != nil {
 		return 0, "", err
 	}
 	limit := int64(-1)
 	if n := int64(c.s.set.MaxMessage); n > 0 {
 		limit = n + 1
 	}
-	payload, end, err := c.arrival.readAll(c.life, r, limit, false)
-	switch {
-	case err != nil && c.life.Err() != nil:
-		// The server closes the socket. Reading on leaves the connection to
-		// the goroutine that sends the close frame.
-		c.arrival.end()
-		_, err = io.Copy(io.Discard, r)
-	case err == nil && !end:
+	payload, end, err := c.arrival.readAll(c.life, &c.frames, limit, false)
+	if err == nil && !end {
 		err = errTooLong
 	}
-	return kind, payload, err
+	return op, payload, err
 }
 
 // interrupt ends the reading of a frame.
@@ -109,12 +95,11 @@ func (c *socket) interrupt() { c.wire.Conn.SetReadDeadline(time.Unix(1, 0)) }
 var frameShape = asgi.NewShape(asgi.KeyReplyChannel, asgi.KeyPath, asgi.KeyBytes, asgi.KeyText, asgi.KeyOrder)
 
 // receive sends one frame on websocket.receive. While the channel is full or the
-// layer cannot be reached, the client is not read. receive returns zero, or the code that the socket was
-// closed with.
-func (c *socket) receive(kind websocket.MessageType, payload string) int {
+// layer cannot be reached, the client is not read.
+func (c *socket) receive(op byte, payload string) error {
 	c.order++
 	var text, data any
-	if kind == websocket.MessageText {
+	if op == opText {
 		text = payload
 	} else {
 		data = asgi.Bytes(payload)
@@ -127,23 +112,22 @@ func (c *socket) receive(kind websocket.MessageType, payload string) int {
 	if err != nil && passes(err) {
 		err = c.waitReceive(cause, m)
 	}
-	switch {
-	case err == nil:
-		return 0
-	case c.ending() != nil:
-		c.order--
-		return 0 // the next read fails
+	if err == nil {
+		return nil
 	}
 	c.order--
 	switch {
+	case c.ending() != nil: // the next read fails
 	case errors.Is(err, asgi.ErrChannelFull):
 		c.s.log.Warn("a WebSocket was closed: for "+receiveTimeout.String()+" there was no room for its next frame", logkey.Error, err, logkey.Channel, c.channel, logkey.Path, c.path)
-		return c.closeFromReader(asgi.CloseBusy, "the server is busy")
+		c.closeFromReader(asgi.CloseBusy, "the server is busy")
 	case errors.Is(err, asgi.ErrMessageTooLarge):
-		return c.failTooLarge()
+		return errTooLong
+	default:
+		c.s.log.Error("a frame could not be sent to the application", logkey.Channel, c.channel, logkey.Error, err)
+		c.closeFromReader(asgi.CloseFailed, "")
 	}
-	c.s.log.Error("a frame could not be sent to the application", logkey.Channel, c.channel, logkey.Error, err)
-	return c.closeFromReader(asgi.CloseFailed, "")
+	return nil
 }
 
 // waitReceive sends a frame when there is room for it: in the channel or, if an
@@ -168,60 +152,53 @@ func (c *socket) setStopWait(stop func()) (ended bool) {
 	return c.serverEnd != nil
 }
 
-// closeFromReader closes the socket from the reading goroutine, which must not
-// read again. It returns the close code.
-func (c *socket) closeFromReader(code int, reason string) int {
-	c.arrival.end() // before the handshake, which takes time
+// closeFromReader closes the socket from the reading goroutine, which must go on
+// to read.
+func (c *socket) closeFromReader(code int, reason string) {
 	e := c.setEnding(ending{code, reason, byServer})
 	c.box.close()
 	c.closeHandshake(e)
-	return e.code
 }
 
 // fail closes the socket because its client has violated the protocol. It sends
-// a close frame, if the WebSocket library has not, and does not wait for the
-// client's (RFC 6455, 7.1.7). Only the reading goroutine may call it, and must
-// not read again. It returns the close code.
+// a close frame and does not wait for the client's (RFC 6455, 7.1.7). Only the
+// reading goroutine may call it, and must not read again. It returns the close
+// code.
 func (c *socket) fail(code int, reason string) int {
 	e := c.setEnding(ending{code, reason, byServer})
 	c.box.close()
 	c.wire.fail()
-	c.conn.Close(websocket.StatusCode(e.code), e.reason)
+	c.wire.close(e)
 	return e.code
 }
 
-func (c *socket) failTooLarge() int {
-	c.s.log.Warn("a WebSocket was closed: a message from its client was longer than the limit (--max-message)",
-		logkey.Channel, c.channel, logkey.Path, c.path, "limit", c.s.set.MaxMessage)
-	return c.fail(asgi.CloseTooLarge, "message too large")
-}
-
-// closeHandshake sends a close frame, waits for the peer's and closes the
-// connection. The WebSocket library waits at most five seconds for the start of
-// a frame but forever for the rest of it, so there is a read deadline.
+// closeHandshake sends a close frame. The reader ends the socket when it has read
+// the client's, or after lingerTimeout.
 func (c *socket) closeHandshake(e ending) {
 	c.wire.Conn.SetReadDeadline(time.Now().Add(lingerTimeout))
-	c.conn.Close(websocket.StatusCode(e.code), e.reason)
+	c.wire.close(e)
 }
 
-// codeFor returns the close code for an error of the WebSocket library. If the
-// peer caused the error, codeFor sends a close frame.
+// codeFor returns the close code for an error of reading. If the client caused the
+// error, codeFor sends a close frame.
 func (c *socket) codeFor(err error) int {
+	var closed closedError
+	var bad *violation
 	switch last := c.ending(); {
 	case last != nil:
 		return last.code
-	case websocket.CloseStatus(err) != -1:
-		if c.wire.closeCode() == asgi.CloseInvalidText {
-			return asgi.CloseInvalidText // the reason in the peer's close frame was not UTF-8
-		}
-		return int(websocket.CloseStatus(err))
-	case errors.Is(err, errTooLong):
-		return c.failTooLarge()
-	case c.wire.lost.Load():
+	case errors.As(err, &closed):
+		c.wire.frame(opClose, string(closed))
+		return closed.code()
+	case !errors.As(err, &bad):
 		return asgi.CloseLost
+	case bad == errTooLong:
+		c.s.log.Warn("a WebSocket was closed: a message from its client was longer than the limit (--max-message)",
+			logkey.Channel, c.channel, logkey.Path, c.path, "limit", c.s.set.MaxMessage)
+	default:
+		c.s.log.Debug("a WebSocket client violated the protocol", logkey.Channel, c.channel, keyCode, bad.code)
 	}
-	c.s.log.Debug("a WebSocket client violated the protocol", logkey.Channel, c.channel, logkey.Error, err)
-	return c.fail(asgi.CloseProtocolError, "")
+	return c.fail(bad.code, bad.reason)
 }
 
 // setEnding records how the server ends the socket. The first call decides.

@@ -94,7 +94,7 @@ func (c *socket) sendData(o *outgoing) error {
 	if o.reply.text {
 		op = opText
 	}
-	if c.wire.headers.compressed && len(o.reply.data) >= compressFrom {
+	if c.frames.compressed && len(o.reply.data) >= compressFrom {
 		return c.wire.frame(op|flagCompressed, o.compressed())
 	}
 	return c.wire.frame(op, o.reply.data)
