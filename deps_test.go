@@ -66,7 +66,7 @@ var libraryRules = []struct {
 	importers       []string
 }{
 	{"go.etcd.io/bbolt", "only the store has a file", []string{"store"}},
-	{"github.com/coder/websocket", "only the protocol server and the client of application tests have sockets", []string{"httpfront", "internal/apptest"}},
+	{"github.com/coder/websocket", "only the tests of applications have clients of WebSockets", []string{"internal/apptest"}},
 	{"go.starlark.net", "only the script host and the tests of applications run Starlark", []string{"workerpool/script", "internal/apptest"}},
 	{"github.com/fsnotify/fsnotify", "only reload listens to the file system", []string{"reload"}},
 	{"github.com/tinylib/msgp", "only the codec encodes messages", []string{"asgi/codec"}},

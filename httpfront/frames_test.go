@@ -138,8 +138,87 @@ func TestLostSocketIs1006(t *testing.T) {
 	})
 }
 
-// TestUnmaskedFrameFailsTheConnection checks that the server sends a close
-// frame, because the library does not.
+// TestMessageThatIsCutOffIsDropped closes the connection behind the header of a frame.
+func TestMessageThatIsCutOffIsDropped(t *testing.T) {
+	for _, header := range []string{"\x81\x81\x01\x02\x03\x04", "\xc1\x81\x01\x02\x03\x04", "\x01\x80\x01\x02\x03\x04"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newMemServer(t, Options{Compression: true})
+			c, app := s.open("Sec-WebSocket-Extensions: permessage-deflate")
+			c.write(header)
+			synctest.Wait()
+			c.Close()
+			app.disconnected(1006, 1)
+			if s.layer.waiting("websocket.receive") != 0 {
+				t.Errorf("% x: it was received", header)
+			}
+		})
+	}
+}
+
+// TestCompressedMessages uses data from RFC 7692, section 7.2.3, and data that is not
+// valid.
+func TestCompressedMessages(t *testing.T) {
+	for name, c := range map[string]struct {
+		frames []frame
+		hears  string
+		code   int // of the close frame; 0 if the message is valid
+	}{
+		"one block":                     {[]frame{{0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00"}}, "Hello", 0},
+		"fragments":                     {[]frame{{0x41, "\xf2\x48\xcd"}, {0x80, "\xc9\xc9\x07\x00"}}, "Hello", 0},
+		"a stored block":                {[]frame{{0xc1, "\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"}}, "Hello", 0},
+		"a final block":                 {[]frame{{0xc1, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00"}}, "Hello", 0},
+		"a final block without padding": {[]frame{{0xc1, "\xf3\x48\xcd\xc9\xc9\x07\x00"}}, "Hello", 0},
+		"two blocks":                    {[]frame{{0xc1, "\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"}}, "Hello", 0},
+		"an empty message":              {[]frame{{0xc1, "\x00"}}, "", 0},
+		"text that is not UTF-8":        {[]frame{{0xc1, compress("\xff")}}, "", 1007},
+		"data that is cut off":          {[]frame{{0xc1, "\xf2\x48\xcd"}}, "", 1002},
+		"a block that is not allowed":   {[]frame{{0xc1, "\x06"}}, "", 1002},
+		"data after a final block":      {[]frame{{0xc1, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00\x00\x00"}}, "", 1002},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newMemServer(t, Options{Compression: true})
+				client, app := s.open("Sec-WebSocket-Extensions: permessage-deflate")
+				client.frames(append(c.frames, text("next"), closeFrame(1000, ""))...)
+				if c.code != 0 {
+					if f, err := client.frame(); err != nil || !strings.HasPrefix(f.payload, closeFrame(c.code, "").payload) {
+						t.Errorf("frame %s, %v; want a close with %d", f, err, c.code)
+					}
+					app.disconnected(c.code, 1)
+					return
+				}
+				for _, want := range []string{c.hears, "next"} {
+					if m := s.next("websocket.receive"); m.Text("text") != want {
+						t.Errorf("got %v, want %q", m, want)
+					}
+				}
+				app.disconnected(1000, 3)
+			})
+		})
+	}
+}
+
+// TestOfferedCompression checks which offers of the extension the server accepts.
+func TestOfferedCompression(t *testing.T) {
+	for offer, want := range map[string]bool{
+		"permessage-deflate": true,
+		"permessage-deflate; client_max_window_bits; server_no_context_takeover":    true,
+		"permessage-deflate; client_max_window_bits=10; client_no_context_takeover": true,
+		"permessage-deflate; server_max_window_bits=15":                             true,
+		"permessage-deflate; server_max_window_bits=10":                             false, // the server's window is larger
+		"permessage-deflate; server_max_window_bits=10, permessage-deflate":         true,
+		"permessage-deflate; unknown":                                               false,
+		"x-webkit-deflate-frame, permessage-deflate; unknown":                       false,
+		"permessage-bzip2": false,
+		"":                 false,
+	} {
+		if got := offersCompression([]string{offer}); got != want {
+			t.Errorf("%q: %v", offer, got)
+		}
+	}
+}
+
+// TestUnmaskedFrameFailsTheConnection checks that the client gets a close frame.
 func TestUnmaskedFrameFailsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemServer(t, Options{})
