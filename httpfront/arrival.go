@@ -1,7 +1,6 @@
 package httpfront
 
 import (
-	"context"
 	"io"
 	"strings"
 	"sync"
@@ -27,8 +26,9 @@ var (
 
 // readAll reads r to its end, or at most limit bytes unless limit is negative.
 // It reports whether it has seen the end. If exact, r is expected to have limit
-// bytes. The memory of the data stays reserved until the arrival ends.
-func (a *arrival) readAll(ctx context.Context, r io.Reader, limit int64, exact bool) (data string, end bool, err error) {
+// bytes. The memory of the data stays reserved until the arrival ends. If readAll must wait
+// for memory when stop is closed, it fails with [context.Canceled].
+func (a *arrival) readAll(stop <-chan struct{}, r io.Reader, limit int64, exact bool) (data string, end bool, err error) {
 	first := firstSegments.Get().(*[firstSegment]byte)
 	defer firstSegments.Put(first)
 	var segments [][]byte
@@ -43,7 +43,7 @@ func (a *arrival) readAll(ctx context.Context, r io.Reader, limit int64, exact b
 			if exact {
 				all += restSegment
 			}
-			if err := a.reserve(ctx, size, all); err != nil {
+			if err := a.reserve(stop, size, all); err != nil {
 				return "", false, err
 			}
 			if exact && a.place != nil && a.free+a.held >= a.head+limit {

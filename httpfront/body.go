@@ -42,7 +42,7 @@ func (x *exchange) readBody() (body asgi.Bytes, more bool, err error) {
 		return "", false, errNoRoom
 	}
 	x.bodyDeadline(x.s.opts.HTTPTimeout)
-	data, end, err := x.arrival.readAll(x.t.context(), &x.body, limit, length > 0)
+	data, end, err := x.arrival.readAll(x.t.context().Done(), &x.body, limit, length > 0)
 	if x.arrival.isRefused() {
 		err = errSilent
 	}

@@ -81,8 +81,9 @@ func (b *budget) arrival(s sender, conn *atomic.Int64, patience time.Duration) *
 // reserve reserves size more bytes in the part that each connection may always
 // hold. If they are more than that, it reserves all bytes that may still come,
 // and waits until they are available. It reserves them at once because an arrival
-// that waits for more would keep what it has from the others.
-func (a *arrival) reserve(ctx context.Context, size, all int64) error {
+// that waits for more would keep what it has from the others. The wait fails with
+// [context.Canceled] when stop is closed.
+func (a *arrival) reserve(stop <-chan struct{}, size, all int64) error {
 	if a.conn.Add(size) <= connBytes {
 		a.free += size
 		return nil
@@ -91,7 +92,7 @@ func (a *arrival) reserve(ctx context.Context, size, all int64) error {
 	if !a.request(all + a.free) {
 		a.sender.pause(true)
 		defer a.sender.pause(false)
-		if err := a.wait(ctx); err != nil {
+		if err := a.wait(stop); err != nil {
 			return err
 		}
 	}
@@ -140,7 +141,7 @@ func (a *arrival) request(n int64) bool {
 	return a.need == 0
 }
 
-func (a *arrival) wait(ctx context.Context) error {
+func (a *arrival) wait(stop <-chan struct{}) error {
 	var late <-chan time.Time
 	if a.patience >= 0 {
 		t := time.NewTimer(a.patience)
@@ -152,8 +153,8 @@ func (a *arrival) wait(ctx context.Context) error {
 	case <-a.granted:
 		return nil
 	case <-late:
-	case <-ctx.Done():
-		err = ctx.Err()
+	case <-stop:
+		err = context.Canceled
 	case <-a.budget.life.Done():
 	}
 	b := a.budget

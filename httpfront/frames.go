@@ -11,9 +11,9 @@ import (
 	"asgibox/asgi"
 )
 
-// inputSize is the size of the buffer for input that an open socket holds. Long
-// payloads are not read into it.
-const inputSize = 512
+// inputSize is the size of the buffer for input that an open socket holds: a socket
+// takes 1 KiB with it. Long payloads are not read into it.
+const inputSize = 320
 
 // A frameReader reads the messages of a WebSocket client (RFC 6455). It fails as
 // soon as a byte shows an error, and must not be used after an error.
@@ -100,6 +100,19 @@ func (r *frameReader) Read(p []byte) (n int, err error) {
 		r.packed = nil
 	}
 	return n, err
+}
+
+// arrived takes the content of the message if it is one frame that has arrived
+// completely, is not empty and not compressed. It is valid until the next call.
+func (r *frameReader) arrived() []byte {
+	n := r.left
+	if n == 0 || n > uint64(len(r.buf)) || r.open || r.packed != nil {
+		return nil
+	}
+	b := r.buf[:n]
+	r.buf, r.left = r.buf[n:], 0
+	r.unmask(b)
+	return b
 }
 
 // A payload reads the message as its frames have it.

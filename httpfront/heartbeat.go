@@ -78,8 +78,7 @@ func (c *socket) tick() {
 		c.pingLocked(now)
 	}
 	if pongLate {
-		c.serverEnd = &ending{code: asgi.CloseLost}
-		c.endLife()
+		c.endLocked(&ending{code: asgi.CloseLost})
 	}
 	if expired || pongLate {
 		c.mu.Unlock()

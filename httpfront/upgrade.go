@@ -85,7 +85,7 @@ func (c *socket) upgrade(protocol string) error {
 	c.frames.conn, c.frames.buf = conn, early
 	c.frames.limit, c.frames.control = int64(c.s.set.MaxMessage), c.onControl
 	c.frames.compressed = c.s.opts.Compression && offersCompression(c.q.values("sec-websocket-extensions"))
-	c.protocol = protocol
+	c.protocol = strings.Clone(protocol) // not the head of the request
 	c.wire = &wire{Conn: conn, corked: true}
 	c.wire.writeUpgrade(strings.TrimSpace(c.q.get("sec-websocket-key")), protocol, c.frames.compressed)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,16 +45,15 @@ type socket struct {
 	wire    *wire
 	frames  frameReader // used by the reader only, except compressed
 	pumps   sync.WaitGroup
-	order   int64           // order of the last message received; used by the reader only
-	seen    atomic.Int64    // when data was last read or written, in Unix nanoseconds
-	arrival *arrival        // memory of the message that is being read; used by the reader only
-	life    context.Context // is done when the socket or the server ends
-	endLife context.CancelFunc
+	order   int64        // order of the last message received; used by the reader only
+	seen    atomic.Int64 // when data was last read or written, in Unix nanoseconds
+	arrival *arrival     // memory of the message that is being read; used by the reader only
 
-	mu        sync.Mutex // guards the rest
-	serverEnd *ending    // how the server ended it
-	slow      bool       // it is being closed because its client does not read
-	stopWait  func()     // ends the wait of a frame for room; nil if none waits
+	mu        sync.Mutex    // guards the rest
+	serverEnd *ending       // how the server ended it
+	ended     chan struct{} // closed when serverEnd is set; nil until it is used
+	slow      bool          // it is being closed because its client does not read
+	stopWait  func()        // ends the wait of a frame for room; nil if none waits
 	heartbeat heartbeat
 }
 
@@ -84,7 +84,8 @@ func (s *Server) serveSocket(t transport, q *request) error {
 		return s.refuse(t, q, refusedOrigin)
 	}
 	c := &socket{
-		s: s, channel: s.names.next(s.prefix), path: q.path, target: q.uri, client: q.peer.client,
+		s: s, channel: s.names.next(s.prefix), client: q.peer.client,
+		path: strings.Clone(q.path), target: strings.Clone(q.uri), // not the head of the request
 		started: q.started, t: t, q: q, wakeup: make(chan struct{}, 1),
 	}
 	c.channelValue, c.pathValue = c.channel, c.path
@@ -266,7 +267,6 @@ func (c *socket) protocolFor(p socketReply) string {
 // detach makes the socket independent of its HTTP request.
 func (c *socket) detach(first socketReply) {
 	c.event(SocketConnected, http.StatusSwitchingProtocols)
-	c.life, c.endLife = context.WithCancel(c.s.life)
 	c.arrival = c.s.budget.arrival(c, c.q.peer.arriving, Forever)
 	c.arrival.counted, c.frames.heard = true, c.arrival.heard
 	c.t, c.q, c.offered = nil, nil, nil
@@ -298,7 +298,6 @@ func (c *socket) finish(code int) {
 	defer c.s.conns.done()
 	if c.open.Load() {
 		c.stopHeartbeat()
-		c.endLife()
 		c.wire.Close()
 		c.pumps.Wait()
 		c.event(SocketDisconnected, code)

@@ -78,11 +78,14 @@ func (c *socket) readMessage() (op byte, payload string, err error) {
 	if op, err = c.frames.next(); err != nil {
 		return 0, "", err
 	}
+	if b := c.frames.arrived(); b != nil {
+		return op, string(b), nil // less than each connection may buffer
+	}
 	limit := int64(-1)
 	if n := int64(c.s.set.MaxMessage); n > 0 {
 		limit = n + 1
 	}
-	payload, end, err := c.arrival.readAll(c.life, &c.frames, limit, false)
+	payload, end, err := c.arrival.readAll(c.whenEnded(), &c.frames, limit, false)
 	if err == nil && !end {
 		err = errTooLong
 	}
@@ -105,17 +108,22 @@ func (c *socket) receive(op byte, payload string) error {
 		data = asgi.Bytes(payload)
 	}
 	m, err := frameShape.Message(c.channelValue, c.pathValue, data, text, c.order)
-	cause := c.s.cause()
 	if err == nil {
+		cause := c.s.cause()
 		err = c.s.layer.Send(c.s.life, cause, asgi.WebSocketReceive, m, asgi.Volatile)
+		if err != nil && passes(err) {
+			err = c.waitReceive(cause, m)
+		}
 	}
-	if err != nil && passes(err) {
-		err = c.waitReceive(cause, m)
+	if err != nil {
+		c.order--
+		return c.unsent(err)
 	}
-	if err == nil {
-		return nil
-	}
-	c.order--
+	return nil
+}
+
+// unsent closes the socket because a frame could not be sent.
+func (c *socket) unsent(err error) error {
 	switch {
 	case c.ending() != nil: // the next read fails
 	case errors.Is(err, asgi.ErrChannelFull):
@@ -206,13 +214,33 @@ func (c *socket) setEnding(e ending) ending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.serverEnd == nil {
-		c.serverEnd = &e
-		c.endLife()
+		c.endLocked(&e)
 	}
 	if c.stopWait != nil {
 		c.stopWait()
 	}
 	return *c.serverEnd
+}
+
+func (c *socket) endLocked(e *ending) {
+	c.serverEnd = e
+	if c.ended != nil {
+		close(c.ended)
+	}
+}
+
+// whenEnded returns a channel that is closed when the server has ended the socket. Few
+// sockets need one.
+func (c *socket) whenEnded() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended == nil {
+		c.ended = make(chan struct{})
+		if c.serverEnd != nil {
+			close(c.ended)
+		}
+	}
+	return c.ended
 }
 
 // ending returns how the server ended the socket, or nil.
