@@ -70,6 +70,7 @@ var libraryRules = []struct {
 	{"go.starlark.net", "only the script host and the tests of applications run Starlark", []string{"workerpool/script", "internal/apptest"}},
 	{"github.com/fsnotify/fsnotify", "only reload listens to the file system", []string{"reload"}},
 	{"github.com/tinylib/msgp", "only the codec encodes messages", []string{"asgi/codec"}},
+	{"github.com/redis/go-redis", "only one layer is on Redis", []string{"store/redisstore"}},
 	{"github.com/prometheus", "only the inspector exports metrics", []string{"inspector"}},
 	{"github.com/spf13", "only the command line parses flags", []string{"internal/bench", "internal/cli", "internal/client", "internal/command"}},
 	{"testing", "the program is no Go test; only the tests of applications need a bubble", []string{"internal/apptest"}},

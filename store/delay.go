@@ -119,36 +119,13 @@ func (s *Store) uncountDelayedLocked(d *delayed) {
 // time. As the specification says, an invalid message is logged and dropped,
 // and is not an error.
 func (s *Store) sendToDelay(ctx context.Context, c *asgi.Cause, m asgi.Message, durable bool) error {
-	channel, delay, content, err := parseDelay(m)
+	channel, delay, content, err := asgi.ParseDelay(m)
 	if err != nil {
 		s.log.Error("dropped an invalid message to asgi.delay", logkey.Error, err, logkey.Channel, channel)
 		return nil
 	}
 	return s.sendLater(ctx, c, s.now()+int64(delay), channel, content, durable)
 }
-
-func parseDelay(m asgi.Message) (channel string, delay time.Duration, content asgi.Message, err error) {
-	channel = m.Octets(asgi.KeyChannel)
-	if err := asgi.CheckSend(channel); err != nil {
-		return channel, 0, asgi.Message{}, err
-	}
-	ms, ok := m.Get(asgi.KeyDelay)
-	n, isInt := ms.(int64)
-	if !ok || !isInt || n <= 0 || n > maxDelay {
-		return channel, 0, asgi.Message{}, &asgi.InvalidMessageError{Path: asgi.KeyDelay, Reason: "must be a positive number of milliseconds, an integer"}
-	}
-	v, _ := m.Get(asgi.KeyContent)
-	dict, ok := v.(asgi.Dict)
-	if !ok {
-		return channel, 0, asgi.Message{}, &asgi.InvalidMessageError{Path: asgi.KeyContent, Reason: "must be a dict"}
-	}
-	content, err = asgi.AsMessage(dict)
-	return channel, time.Duration(n) * time.Millisecond, content, err
-}
-
-// maxDelay is 100 years in milliseconds. Due times must fit in 64 bits of
-// nanoseconds.
-const maxDelay = int64(100 * 365 * 24 * time.Hour / time.Millisecond)
 
 // all returns all delayed messages, including the blocked ones.
 func (d *delays) all() []*delayed {

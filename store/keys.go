@@ -236,7 +236,7 @@ func decodeValue(key, value []byte) (kv keyValue, err error) {
 	if kv.expires, rest, err = decodeTime(key, value); err != nil {
 		return kv, err
 	}
-	if err := checkKey(kv.key); err != nil {
+	if err := asgi.CheckKey(kv.key); err != nil {
 		return kv, err
 	}
 	kv.data, err = codec.DecodeValue(rest)

@@ -7,13 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"asgibox/asgi"
 )
-
-// maxKey is the longest key, in bytes.
-const maxKey = 1024
 
 // Get returns a key's value. See [asgi.KV].
 func (s *Store) Get(ctx context.Context, c *asgi.Cause, key string) (data any, ok bool, err error) {
@@ -145,7 +141,7 @@ func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]strin
 // The use is noted for a recorder. Read says whether its result depends on the
 // value.
 func (s *Store) withValue(c *asgi.Cause, key string, read bool, f func(now int64, v *value) (*value, error)) error {
-	if err := checkKey(key); err != nil {
+	if err := asgi.CheckKey(key); err != nil {
 		return err
 	}
 	return s.kv.withLock(func() error {
@@ -165,18 +161,6 @@ func (s *Store) withValue(c *asgi.Cause, key string, read bool, f func(now int64
 		c.Raise(s.journal.barrier(seq))
 		return err
 	})
-}
-
-func checkKey(key string) error {
-	switch {
-	case key == "":
-		return &asgi.InvalidNameError{Name: key, Reason: "a key must not be empty"}
-	case len(key) > maxKey:
-		return &asgi.InvalidNameError{Name: key[:40] + "…", Reason: "a key must be at most 1,024 bytes long"}
-	case !utf8.ValidString(key):
-		return &asgi.InvalidNameError{Name: key, Reason: "a key must be valid UTF-8"}
-	}
-	return nil
 }
 
 // checkValue converts a value to the types of messages and checks its size.

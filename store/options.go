@@ -89,8 +89,12 @@ func (o *Options) settings() asgi.Settings {
 }
 
 // capacityOf returns the capacity of the queue with that name.
-func (o *Options) capacityOf(name string) int {
-	for _, p := range o.ChannelCapacity {
+func (o *Options) capacityOf(name string) int { return CapacityOf(o.ChannelCapacity, o.Capacity, name) }
+
+// CapacityOf returns the capacity of the queue with that name: of the first pattern
+// that matches, or else def. A request body's channel has one of its own.
+func CapacityOf(patterns []PatternCapacity, def int, name string) int {
+	for _, p := range patterns {
 		if asgi.MatchName(p.Pattern, name) {
 			return max(p.Capacity, 1)
 		}
@@ -98,5 +102,5 @@ func (o *Options) capacityOf(name string) int {
 	if asgi.MatchName(bodyCapacity.Pattern, name) {
 		return bodyCapacity.Capacity
 	}
-	return o.Capacity
+	return def
 }

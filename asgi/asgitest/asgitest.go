@@ -64,7 +64,14 @@ const (
 	Envelope = "envelope"
 	// Memory: the bytes of all queues together are limited.
 	Memory = "memory"
+	// HandOver: a message for a waiting reader never takes room in its channel.
+	HandOver = "handover"
+	// Unread: HasReader reports false for a channel that nobody reads. Without it,
+	// only ended connections have no reader.
+	Unread = "unread"
 )
+
+var features = []string{Push, Envelope, Memory, HandOver, Unread}
 
 // An Option changes how the suite tests a layer.
 type Option func(*suite)
@@ -81,6 +88,12 @@ func RealTime(second time.Duration) Option {
 	return func(s *suite) { s.second, s.bubble, s.patience = second, false, time.Minute }
 }
 
+// Parallel runs the checks of a suite in real time in parallel, because most of
+// them sleep. The flag -test.parallel limits their number.
+func Parallel() Option {
+	return func(s *suite) { s.parallel = true }
+}
+
 // TestLayer checks the layers that open returns. It calls open once for each
 // subtest. Open must close the layer with Cleanup of t.
 func TestLayer(t *testing.T, open func(t testing.TB, s Setup) asgi.Layer, opts ...Option) {
@@ -90,6 +103,9 @@ func TestLayer(t *testing.T, open func(t testing.TB, s Setup) asgi.Layer, opts .
 	}
 	for _, subject := range subjects {
 		t.Run(subject.name, func(t *testing.T) {
+			if s.parallel {
+				t.Parallel()
+			}
 			for _, p := range subject.promises {
 				s.run(t, p)
 			}
@@ -105,6 +121,7 @@ type suite struct {
 	lacks    []string
 	second   time.Duration
 	bubble   bool
+	parallel bool
 	patience time.Duration // limit for a subtest that waits forever
 }
 
@@ -151,6 +168,9 @@ func (s *suite) run(t *testing.T, p promise) {
 	}
 	t.Run(p.name, func(t *testing.T) {
 		if !s.bubble {
+			if s.parallel {
+				t.Parallel()
+			}
 			s.check(t, p)
 			return
 		}
@@ -165,7 +185,7 @@ func (s *suite) check(t *testing.T, p promise) {
 	defer cancel()
 	r := &rig{T: t, Layer: s.open(t, p.setup), ctx: ctx, suite: s, setup: p.setup}
 	for _, feature := range p.needs {
-		if feature != Push && feature != Envelope && feature != Memory && !asgi.Offers(r.Layer, feature) {
+		if !slices.Contains(features, feature) && !asgi.Offers(r.Layer, feature) {
 			t.Fatalf("the layer does not have the extension %q, and Without does not declare it", feature)
 		}
 	}

@@ -19,7 +19,7 @@ var puttingBack = []promise{
 		r.putBack(r.poll("reply!"))
 		r.wants("reply!", 1, 2)
 	}},
-	{name: "a message that is put back is the same delivery", needs: needPutBack, check: func(r *rig) {
+	{name: "a message that is put back is the same delivery", needs: append([]string{Envelope}, needPutBack...), check: func(r *rig) {
 		r.must(r.Send(r.ctx, asgi.NewCause(7), "c", number(1), asgi.Volatile))
 		first := r.poll("c")
 		r.putBack(first)

@@ -1,0 +1,267 @@
+package redisstore
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+)
+
+// A script is a Lua program that Redis runs as one step.
+type script struct{ text, hash string }
+
+// allScripts are loaded when a layer is opened.
+var allScripts = []*script{
+	sendScript, groupSendScript, takeScript, putBackScript, pruneScript, groupAddScript, membersScript, indexScript,
+	leaveScript, casScript, statisticsScript, countScript, laterScript, dueScript, promoteScript, acceptScript, beatScript, peekScript, tickScript,
+}
+
+func newScript(text string) *script {
+	sum := sha1.Sum([]byte(text))
+	return &script{text, hex.EncodeToString(sum[:])}
+}
+
+// pruneLua defines prune, which removes messages that have expired from the head
+// of a list, and adds the keys of their bodies to a table.
+const pruneLua = `
+local function prune(list, dead)
+  for _ = 1, 1000 do
+    local id = redis.call('LINDEX', list, 0)
+    if not id or redis.call('EXISTS', id) == 1 then return end
+    redis.call('LPOP', list)
+    dead[#dead + 1] = id
+  end
+end
+`
+
+// countLua defines count, which adds to the counters of a channel and of all.
+const countLua = `
+local function count(stats, name, suffix, n)
+  redis.call('INCRBY', stats .. name .. suffix, n)
+  redis.call('EXPIRE', stats .. name .. suffix, 3600)
+  redis.call('INCRBY', stats .. '#global#' .. suffix, n)
+  redis.call('EXPIRE', stats .. '#global#' .. suffix, 86400)
+end
+`
+
+// sendScript sends one message.
+//
+//	KEYS: body, list
+//	ARGV: content of the body, expiry in s, capacity, statistics' prefix, channel
+//
+// It returns 1, or 0 if the channel is full, and then the keys of the bodies that
+// have expired.
+var sendScript = newScript(pruneLua + countLua + `
+local capacity, dead = tonumber(ARGV[3]), {}
+if redis.call('LLEN', KEYS[2]) >= capacity then
+  prune(KEYS[2], dead)
+  if redis.call('LLEN', KEYS[2]) >= capacity then
+    count(ARGV[4], ARGV[5], ':channel_full_count', 1)
+    return {0, unpack(dead)}
+  end
+end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('RPUSH', KEYS[2], KEYS[1])
+redis.call('EXPIRE', KEYS[2], ARGV[2] + 1)
+count(ARGV[4], ARGV[5], ':messages_count', 1)
+return {1, unpack(dead)}
+`)
+
+// groupSendScript sends copies of one message to members of a group.
+//
+//	KEYS: lists
+//	ARGV: expiry in s, statistics' prefix, "1" to skip members without room,
+//	      body of normal members, first part of the body of "!" members,
+//	      and for each list: its channel, capacity, number of members,
+//	      and for each member: key of the body, last part of the body
+//
+// It returns the keys of bodies that have expired. If there is not room for all
+// members and they must not be skipped, it sends nothing and returns 0.
+var groupSendScript = newScript(pruneLua + countLua + `
+local expiry, stats, skip, plain, head = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4], ARGV[5]
+local dead, room, at = {}, {}, 6
+for i, list in ipairs(KEYS) do
+  local capacity, n = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  prune(list, dead)
+  room[i] = math.max(0, capacity - redis.call('LLEN', list))
+  if room[i] < n and not skip then return 0 end
+  at = at + 3 + 2 * n
+end
+at = 6
+for i, list in ipairs(KEYS) do
+  local channel, n = ARGV[at], tonumber(ARGV[at + 2])
+  local sent = math.min(n, room[i])
+  local ids = {}
+  for j = 1, sent do
+    local id, tail = ARGV[at + 1 + 2 * j], ARGV[at + 2 + 2 * j]
+    redis.call('SET', id, tail == '' and plain or head .. tail, 'EX', expiry)
+    ids[j] = id
+  end
+  if sent > 0 then
+    redis.call('RPUSH', list, unpack(ids))
+    redis.call('EXPIRE', list, expiry + 1)
+    count(stats, channel, ':messages_count', sent)
+  end
+  if sent < n then count(stats, channel, ':channel_full_count', n - sent) end
+  at = at + 3 + 2 * n
+end
+return dead
+`)
+
+// takeScript takes messages from lists.
+//
+//	KEYS: lists, in the order in which they are tried
+//	ARGV: number of messages wanted, index of a list and key of a body that was
+//	      popped from it before, or "", and for each list: the most to take
+//
+// It returns, for each message: the index of its list, the key of its body, the
+// body and how long it would have lived in ms. A message that has expired has no
+// time left. A list of a wrong type has no key.
+var takeScript = newScript(`
+local want, out = tonumber(ARGV[1]), {}
+local function take(list, ids)
+  local bodies, n = redis.call('MGET', unpack(ids)), 0
+  for j, id in ipairs(ids) do
+    out[#out + 1], out[#out + 2], out[#out + 3], out[#out + 4] = list, id, bodies[j] or '', bodies[j] and redis.call('PTTL', id) or -2
+    if bodies[j] then n = n + 1 end
+  end
+  redis.call('UNLINK', unpack(ids))
+  want = want - n
+  return n
+end
+local popped = 0
+if ARGV[3] ~= '' then
+  popped = tonumber(ARGV[2])
+  local n = take(popped, {ARGV[3]})
+  if n == 0 then popped = 0 end
+end
+for i, list in ipairs(KEYS) do
+  local most = tonumber(ARGV[3 + i])
+  if i == popped then most = most - 1 end
+  while want > 0 and most > 0 do
+    local ask = math.min(want, most, 1000)
+    local ids = redis.pcall('LPOP', list, ask)
+    if not ids or #ids == 0 then
+      if ids and ids.err then out[#out + 1], out[#out + 2], out[#out + 3], out[#out + 4] = i, '', ids.err, -2 end
+      break
+    end
+    most = most - take(i, ids)
+    if #ids < ask then break end
+  end
+end
+return out
+`)
+
+// putBackScript puts a message back at the head of its list.
+//
+//	KEYS: body, list
+//	ARGV: content of the body, or "" if it is there; time left in ms
+var putBackScript = newScript(`
+local left = tonumber(ARGV[2])
+if ARGV[1] ~= '' then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', left)
+else
+  left = redis.call('PTTL', KEYS[1])
+end
+if left <= 0 then return 0 end
+redis.call('LPUSH', KEYS[2], KEYS[1])
+if redis.call('PTTL', KEYS[2]) < left then redis.call('PEXPIRE', KEYS[2], left + 1000) end
+return 1
+`)
+
+// pruneScript removes messages that have expired from the heads of lists, and
+// returns the keys of their bodies.
+var pruneScript = newScript(pruneLua + `
+local dead = {}
+for _, list in ipairs(KEYS) do prune(list, dead) end
+return dead
+`)
+
+// nowLua sets now to Redis' time in seconds, and micro to that in µs.
+const nowLua = `
+local time = redis.call('TIME')
+local now = time[1] .. '.' .. string.format('%06d', time[2])
+local micro = time[1] * 1000000 + time[2]
+`
+
+// groupAddScript adds a member or renews its membership.
+//
+//	KEYS: group
+//	ARGV: member, group expiry in s
+var groupAddScript = newScript(nowLua + `
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return 1
+`)
+
+// membersScript returns the members of a group, the oldest first.
+//
+//	KEYS: group
+//	ARGV: group expiry in s
+var membersScript = newScript(nowLua + `
+redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, string.format('%.6f', now - ARGV[1]))
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+`)
+
+// indexScript notes that a "!" channel is in a group.
+//
+//	KEYS: index
+//	ARGV: channel and group, group expiry in s
+var indexScript = newScript(`
+redis.call('SADD', KEYS[1], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return 1
+`)
+
+// leaveScript returns the groups of channels and forgets them.
+//
+//	KEYS: indexes
+var leaveScript = newScript(`
+local all = {}
+for _, index in ipairs(KEYS) do
+  for _, entry in ipairs(redis.call('SMEMBERS', index)) do all[#all + 1] = entry end
+  redis.call('DEL', index)
+end
+return all
+`)
+
+// casScript replaces a value if its bytes are those that are expected, and keeps
+// its time to live.
+//
+//	KEYS: value
+//	ARGV: "1" and the old bytes, or "0" and ""; "1" and the new bytes, or "0" and ""
+//
+// It returns 1, or 0 and the current bytes if they differ.
+var casScript = newScript(`
+local current = redis.call('GET', KEYS[1])
+if (ARGV[1] == '1') ~= (current ~= false) or current and current ~= ARGV[2] then return {0, current} end
+if ARGV[3] == '0' then
+  redis.call('DEL', KEYS[1])
+elseif current then
+  redis.call('SET', KEYS[1], ARGV[4], 'KEEPTTL')
+else
+  redis.call('SET', KEYS[1], ARGV[4])
+end
+return {1}
+`)
+
+// statisticsScript returns the counters of a channel, the number of its messages,
+// and how long the oldest one has left in ms, or -1 if there is none.
+//
+//	KEYS: list
+//	ARGV: statistics' prefix, channel
+var statisticsScript = newScript(pruneLua + `
+local dead = {}
+prune(KEYS[1], dead)
+local head, left = redis.call('LINDEX', KEYS[1], 0), -1
+if head then left = redis.call('PTTL', head) end
+return {tonumber(redis.call('GET', ARGV[1] .. ARGV[2] .. ':messages_count') or 0),
+  tonumber(redis.call('GET', ARGV[1] .. ARGV[2] .. ':channel_full_count') or 0),
+  redis.call('LLEN', KEYS[1]), left, unpack(dead)}
+`)
+
+// countScript counts messages that were refused.
+//
+//	ARGV: statistics' prefix, channel
+var countScript = newScript(countLua + `
+count(ARGV[1], ARGV[2], ':channel_full_count', 1)
+return 1
+`)

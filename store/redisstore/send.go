@@ -1,0 +1,112 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// Send sends a message. See [asgi.Layer]. A message to a connection of this
+// process is delivered directly.
+func (l *Layer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+	if err := asgi.CheckSend(channel); err != nil {
+		return err
+	}
+	if err := l.checkSize(m.Size()); err != nil {
+		return err
+	}
+	if err := l.closing(); err != nil {
+		return err
+	}
+	if b := l.bound(channel); b != nil {
+		return b.send(ctx, c, channel, m, nil, opts)
+	}
+	if channel == asgi.DelayChannel {
+		return l.sendToDelay(ctx, c, m)
+	}
+	body, err := l.encode(channel, m)
+	if err != nil {
+		return err
+	}
+	return l.push(ctx, l.sendHost(channel), channel, body)
+}
+
+// push sends a body over Redis.
+func (l *Layer) push(ctx context.Context, h *host, channel string, body []byte) error {
+	capacity := l.capacityOf(channel)
+	v, err := h.eval(ctx, "send", sendScript, []string{l.bodyKey(channel), l.listKey(channel)},
+		body, seconds(l.opts.Expiry), capacity, l.opts.StatsPrefix, asgi.ProcessPrefix(channel))
+	if err != nil {
+		return full(channel, err)
+	}
+	result, _ := v.([]any)
+	if len(result) > 1 {
+		l.expired(channel, texts(result[1:]))
+	}
+	if len(result) == 0 || result[0] != int64(1) {
+		return &asgi.ChannelFullError{Channel: channel, Reason: fmt.Sprintf("%d messages wait (--capacity)", capacity)}
+	}
+	return nil
+}
+
+// sendHost returns the host to send a message to: for a normal channel the next
+// one that is there.
+func (l *Layer) sendHost(channel string) *host {
+	if asgi.KindOf(channel) != asgi.Normal {
+		return l.hostOf(asgi.ProcessPrefix(channel))
+	}
+	for range l.hosts {
+		if h := l.turn(&l.sends); h.gone() == nil {
+			return h
+		}
+	}
+	return l.turn(&l.sends)
+}
+
+// randomLength is the length of the random part of a new channel's name.
+const randomLength = 16
+
+// NewChannel returns the name of an unused single-reader channel. See
+// [asgi.Layer].
+func (l *Layer) NewChannel(ctx context.Context, pattern string) (string, error) {
+	if err := asgi.CheckPattern(pattern); err != nil {
+		return "", err
+	}
+	if len(pattern)+randomLength > asgi.MaxNameLength {
+		return "", &asgi.InvalidNameError{Name: pattern, Reason: "the name with its random part is longer than 100 bytes"}
+	}
+	for {
+		name := pattern + randomLetters(randomLength)
+		n, err := l.hostOf(name).do(ctx, "new_channel", "exists", l.listKey(name))
+		if err != nil {
+			return "", err
+		}
+		if n == int64(0) {
+			return name, nil
+		}
+	}
+}
+
+func randomLetters(n int) string {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	name := make([]byte, n)
+	for i := range name {
+		name[i] = letters[rand.IntN(len(letters))]
+	}
+	return string(name)
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+// texts returns a reply as texts.
+func texts(items []any) []string {
+	out := make([]string, 0, len(items))
+	for _, item := range items {
+		text, _ := item.(string)
+		out = append(out, text)
+	}
+	return out
+}
