@@ -14,10 +14,10 @@ import (
 
 // ErrUnreachable: Redis did not reply when the layer was opened. Opening again
 // later may succeed.
-var ErrUnreachable = errors.New("Redis cannot be reached")
+var ErrUnreachable = errors.New("the layer cannot be reached")
 
 // errOutOfMemory: Redis has reached its maxmemory.
-var errOutOfMemory = errors.New("Redis has reached maxmemory")
+var errOutOfMemory = errors.New("maxmemory of Redis is reached")
 
 // isReply reports whether an error is a reply of Redis, so that the connection
 // works.

@@ -106,11 +106,11 @@ func (o *Options) check() error {
 			return fmt.Errorf("%s %q: the character %q is not allowed, because a flush would match keys of others", p.name, p.value, p.value[i])
 		}
 		if strings.HasPrefix(ownPrefix+o.Prefix, p.value) {
-			return fmt.Errorf("%s %q: a flush would remove state and sessions, whose keys begin with %q; choose another one, like asgi:", p.name, p.value, ownPrefix+o.Prefix)
+			return fmt.Errorf("%s %q: a flush would remove state and sessions, whose keys begin with %q", p.name, p.value, ownPrefix+o.Prefix)
 		}
 	}
 	if strings.HasPrefix(o.StatsPrefix, ownPrefix+o.Prefix) {
-		return fmt.Errorf("stats_prefix %q: the keys of state and sessions begin with it too; choose another one, like asgi-meta:", o.StatsPrefix)
+		return fmt.Errorf("stats_prefix %q: the keys of state and sessions begin with it too", o.StatsPrefix)
 	}
 	return nil
 }
