@@ -51,7 +51,7 @@ func flagsOf(cmd *cobra.Command) map[string]bool {
 }
 
 // foreign matches commands of other programs, which have other flags.
-var foreign = regexp.MustCompile(`^\s*\$?\s*(curl|go|git|node|npm|python3?|chromium|nghttp|wrk|sudo|systemd|apt-get|openssl)\b`)
+var foreign = regexp.MustCompile(`^\s*\$?\s*(curl|go|git|node|npm|python3?|chromium|nghttp|wrk|sudo|systemd|apt-get|openssl|docker|journalctl)\b`)
 
 func TestFlagsInDocumentsExist(t *testing.T) {
 	known := flagsOf(wholeRoot())
@@ -106,6 +106,19 @@ func TestLinksInDocumentsExist(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
 				t.Errorf("%s: the link to %s is broken", name, m[1])
 			}
+		}
+	}
+}
+
+func TestPagesSayHowToInstallBeforeTheyRun(t *testing.T) {
+	run := regexp.MustCompile(`(?m)^\s*(\$ )?asgibox run`)
+	for name, text := range pages(t) {
+		if name == "docs/commands.md" {
+			continue // the reference
+		}
+		first := run.FindStringIndex(text)
+		if install := strings.Index(text, "go install ."); first != nil && (install < 0 || install > first[0]) {
+			t.Errorf("%s runs asgibox, but does not say first that go install . installs it", name)
 		}
 	}
 }
