@@ -13,6 +13,10 @@ const (
 	DelayChannel        = "asgi.delay"
 )
 
+// OwnPath begins the paths of requests for the server itself, which pages make that
+// the server has changed or generated.
+const OwnPath = "/__asgibox__/"
+
 // SessionPrefix is the prefix of the keys under which a [KV] stores the sessions
 // of browsers.
 const SessionPrefix = "session/"

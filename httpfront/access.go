@@ -96,8 +96,9 @@ func LogAccess(log *slog.Logger) func(Event) {
 	}
 }
 
+// event reports an event, unless it is about a request for the server itself.
 func (s *Server) event(e Event) {
-	if s.opts.Access != nil {
+	if s.opts.Access != nil && !strings.HasPrefix(e.Path, asgi.OwnPath) {
 		s.opts.Access(e)
 	}
 }

@@ -3,6 +3,7 @@ package httpfront
 import (
 	"crypto/tls"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"asgibox/asgi"
@@ -68,6 +69,11 @@ type Options struct {
 	// (--grace). Default: 10 s.
 	Grace time.Duration
 
+	// Own serves the requests without a body for paths below [asgi.OwnPath]. They
+	// do not reach the layer. Its responses are complete when it returns; the
+	// context of a request is done when the client has left. By default the
+	// application gets these requests, like all others. They cause no events.
+	Own http.Handler
 	// Workerless says that this process has no workers: if nothing receives
 	// from the channels of requests and handshakes, the log and the error page
 	// say so (--no-workers).

@@ -47,6 +47,8 @@ var (
 	refusedCrowded = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
 		advice:  "Too many request bodies are arriving at the same time. Try again in a moment. To receive more, allow more memory for them (--body-memory).",
 		headers: retrySoon, closeConn: true}
+	refusedOwnBody = refusal{status: http.StatusRequestEntityTooLarge, title: "This request must not have a body",
+		advice: "The paths below " + asgi.OwnPath + " belong to the server.", closeConn: true}
 	refusedOrigin = refusal{status: http.StatusForbidden, title: "This page may not open a WebSocket here",
 		advice: "Its origin is not the server's own. To allow it, start the server with --allow-origin.", closeConn: true}
 	refusedDenied = refusal{status: http.StatusForbidden, title: "The application refused this WebSocket",

@@ -27,6 +27,9 @@ func (s *Server) serve(t transport, q *request) (err error) {
 	if q.socket && q.version != "2" {
 		return s.serveSocket(t, q)
 	}
+	if s.isOwn(q) {
+		return s.serveOwn(t, q)
+	}
 	return s.serveRequest(t, q)
 }
 

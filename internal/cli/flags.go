@@ -114,6 +114,7 @@ func (f *flags) application() command.FlagGroup {
 	g.BoolVar(&o.Script.Strict, "strict", false, "treat warnings about sent messages as errors")
 	g.BoolVar(&o.Script.Production, "production", false, "serve the public: show no details of errors, do not watch files, and run no control server unless --control is given")
 	g.BoolVar(&o.Script.Live, "live", false, "refresh open pages when the application or a file that it serves changes")
+	g.BoolVar(&o.Script.Overlay, "overlay", false, "show on open pages why a changed application does not load (default on in a terminal)")
 	return g
 }
 
@@ -149,10 +150,16 @@ func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 		if o.Script.Live {
 			return o, fmt.Errorf("--production and --live exclude each other: pages of --live poll the server; give only one of them")
 		}
+		if o.Script.Overlay {
+			return o, fmt.Errorf("--production and --overlay exclude each other: the overlay shows errors to clients; give only one of them")
+		}
 		o.NoReload, o.Front.NoDetails = true, true
 		if o.Control == "" {
 			o.Control = devserver.ControlOff
 		}
+	}
+	if overlay := cmd.Flags().Lookup("overlay"); overlay != nil && !overlay.Changed {
+		o.Script.Overlay = !o.Script.Production && command.OnTerminal(cmd.ErrOrStderr())
 	}
 	if port := cmd.Flags().Lookup("port"); port != nil {
 		o.Listen.PortGiven = port.Changed

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -90,6 +91,19 @@ func TestProductionTurnsOffTheWatcherAndTheControlServer(t *testing.T) {
 		}
 		if o.Control != want || !o.NoReload || !o.Front.NoDetails || !o.Script.Production {
 			t.Errorf("%s: control server %q, no reload %v, no details %v %v", args, o.Control, o.NoReload, o.Front.NoDetails, o.Script.Production)
+		}
+	}
+}
+
+func TestProductionHasNoOverlay(t *testing.T) {
+	for args, wrong := range map[string]bool{"--production": false, "--production --overlay=false": false, "--production --overlay": true} {
+		cmd, f := newRun(), newFlags()
+		if err := f.application().Parse(strings.Fields(args)); err != nil {
+			t.Fatal(err)
+		}
+		cmd.SetErr(io.Discard)
+		if o, err := f.finished(cmd); (err != nil) != wrong || err == nil && o.Script.Overlay {
+			t.Errorf("%s: %v, %v", args, o.Script.Overlay, err)
 		}
 	}
 }

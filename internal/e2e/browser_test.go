@@ -63,6 +63,17 @@ type tab struct {
 	ctx context.Context
 }
 
+// sibling opens a tab that shares its storage with this one.
+func (b *tab) sibling() *tab {
+	b.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	b.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		b.Fatal(err)
+	}
+	return &tab{b.TB, ctx}
+}
+
 // do runs the steps.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.Helper()

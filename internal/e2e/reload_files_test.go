@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -91,12 +92,16 @@ func TestServedFilesRefreshOpenPages(t *testing.T) {
 	for i, name := range []string{"static/a.css", "static/new.png", "sent.txt"} {
 		p.saveWhole(map[string]string{"notes.dat": strings.Repeat("x", i), name: "changed"})
 		p.eventually("pages are refreshed", func() bool {
-			_, version := p.get("/__asgibox__/generation")
-			if version == last {
+			_, body := p.get("/__asgibox__/state")
+			var state struct{ Version string }
+			if err := json.Unmarshal([]byte(body), &state); err != nil {
+				t.Fatal(err)
+			}
+			if state.Version == last {
 				return false
 			}
-			last = version
-			return strings.HasPrefix(version, "1.")
+			last = state.Version
+			return strings.HasPrefix(last, "1.")
 		})
 	}
 }

@@ -210,3 +210,16 @@ func TestBenchShowsItsProgressInATerminalAndEndsWithCtrlC(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestTheOverlayIsOnInATerminal(t *testing.T) {
+	for _, args := range [][]string{nil, {"--overlay=false"}, {"--production"}} {
+		p := newTerminalProgram(t)
+		p.save("app.star", `channel_routing = [view("/", lambda request: "<body>x</body>")]`)
+		p.start("TERM=dumb", append([]string{"run", filepath.Join(p.dir, "app.star"), "--port", "0", "--control", "off", "--store", "memory"}, args...)...)
+		p.url = p.appURL()
+		p.waitFor("generation 1")
+		if _, body := p.get("/"); strings.Contains(body, "__asgibox__") != (args == nil) {
+			t.Errorf("%q: %s", args, body)
+		}
+	}
+}

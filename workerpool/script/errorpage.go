@@ -17,16 +17,16 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 	if l.opts.Production {
 		return publicPage(f)
 	}
-	version := l.live.version()
-	if f.Channel == asgi.HTTPRequest && strings.HasPrefix(f.Message.Text(asgi.KeyPath), livePath) {
-		return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(version), Status: 200}
+	if f.Channel == asgi.HTTPRequest && strings.HasPrefix(f.Message.Text(asgi.KeyPath), asgi.OwnPath) {
+		reply := l.live.now(f.Message)
+		return workerpool.Page{Status: reply.status, ContentType: reply.kind, Content: asgi.Bytes(reply.text)}
 	}
 	page := explain.Page{
 		Status:      f.Status,
 		Explanation: Explain(f.Err),
 		Tables:      []explain.Table{messageTable(f)},
-		Poll:        versionURL,
-		Version:     version,
+		Script:      scriptSource(f.Message),
+		Version:     l.live.version(),
 	}
 	var unrouted *NotFoundError
 	if errors.As(f.Err, &unrouted) {

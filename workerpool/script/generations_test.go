@@ -2,6 +2,7 @@ package script_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -328,29 +329,27 @@ def plain(request): return HttpResponse("text", content_type="text/plain")
 channel_routing = [view("/", index), view("/plain", plain)]
 `
 	s := setup{script: script.Options{Live: true}}.serve(t, fmt.Sprintf(page, "old"))
-	s.want("/", 200, `old<script src="/__asgibox__/live.js"></script></body>`)
+	s.want("/", 200, `old<script src="/__asgibox__/page.js"></script></body>`)
 	if r := s.get("/plain"); r.body != "text" {
 		t.Errorf("%v", r)
 	}
-	s.want("/__asgibox__/live.js", 200, `var seen = "1"`)
-	news := make(chan reply, 1)
-	go func() { news <- s.get("/__asgibox__/change?seen=1") }()
-	for s.loader.Waiting() == 0 {
-		runtime.Gosched()
+	s.want("/__asgibox__/page.js", 200, `version = script.dataset.version || "1"`)
+	state := func(seen string) (state struct{ Seen, Version string }) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(s.get("/__asgibox__/state?seen="+seen).body), &state); err != nil {
+			t.Error(err)
+		}
+		return state
+	}
+	first := state("")
+	if first.Version != "1" {
+		t.Errorf("at first: %+v", first)
 	}
 	if err := s.reload(fmt.Sprintf(page, "new")); err != nil {
 		t.Fatal(err)
 	}
-	if r := <-news; r.body != "2" {
-		t.Errorf("notified of %v", r)
-	}
-	go func() { news <- s.get("/__asgibox__/change?seen=2") }()
-	for s.loader.Waiting() == 0 {
-		runtime.Gosched()
-	}
-	s.pool.Drain()
-	if r := <-news; r.body != "2" {
-		t.Errorf("while stopping: %v", r)
+	if now := state(first.Seen); now.Version != "2" {
+		t.Errorf("after a reload: %+v", now)
 	}
 	without := serve(t, fmt.Sprintf(page, "x"))
 	if r := without.get("/"); strings.Contains(r.body, "script") {

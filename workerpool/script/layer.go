@@ -121,7 +121,7 @@ func (r *run) send(call, name string, content starlark.Value, wait time.Duration
 		return err
 	}
 	if r.job != nil && name == r.job.ReplyChannel() && m.Has(asgi.KeyStatus) {
-		if m, err = r.finishResponse(m); err != nil {
+		if m, err = r.withCookie(m); err != nil {
 			return err
 		}
 	}

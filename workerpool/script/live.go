@@ -3,7 +3,9 @@ package script
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,39 +15,48 @@ import (
 	"asgibox/workerpool"
 )
 
-// Paths for pages that reload when the application changes. They take precedence
-// over all routes.
+// Paths of requests that pages make. They take precedence over all routes.
 const (
-	livePath   = "/__asgibox__/"
-	versionURL = livePath + "generation" // returns the version
-	changeURL  = livePath + "change"     // returns the version when it differs from ?seen=
-	scriptURL  = livePath + "live.js"
+	scriptURL = asgi.OwnPath + "page.js"
+	stateURL  = asgi.OwnPath + "state" // returns the pageState when it differs from ?seen=
 )
 
-//go:embed live.js
-var liveScript string
+//go:embed page.js
+var pageScript string
 
-// livePages notifies open pages when another generation is live or served files have changed.
+// livePages tells open pages that another generation is live, that served files
+// have changed, and that a load has failed.
 type livePages struct {
-	layer asgi.Layer
+	reload bool // pages of views load again when the version changes
 
 	mu      sync.Mutex // guards the rest
 	current uint64
-	failed  int                    // number of failed loads
-	changes int                    // number of changes of served files
-	waiting map[string]*time.Timer // by reply channel
-	drained bool                   // the server stops: no page may wait
+	failed  int           // number of failed loads
+	changes int           // number of changes of served files
+	events  int           // number of changes of the state
+	error   *pageError    // of the last load, if it failed
+	drained bool          // the server stops: no page may wait
+	changed chan struct{} // closed when the state changes
 }
 
-const (
-	// maxWaiting is the maximum number of pages that wait.
-	maxWaiting = 1000
-	// maxWait is the longest wait of a request. The page then sends another.
-	maxWait = 50 * time.Second
-)
+// pageState is what open pages learn.
+type pageState struct {
+	Seen    string     `json:"seen"`    // differs from that of every other state
+	Version string     `json:"version"` // of the application and the files that it serves
+	Error   *pageError `json:"error,omitempty"`
+}
 
-func newLivePages(l asgi.Layer) *livePages {
-	return &livePages{layer: l, waiting: make(map[string]*time.Timer)}
+// pageError is a failed load while an earlier generation continues.
+type pageError struct {
+	Title string `json:"title"`
+	Text  string `json:"text"`
+}
+
+// maxWait is the longest wait of a page. The page then asks again.
+const maxWait = 50 * time.Second
+
+func newLivePages(reload bool) *livePages {
+	return &livePages{reload: reload, changed: make(chan struct{})}
 }
 
 // version identifies the generation or the failed load that is being served, and
@@ -67,104 +78,109 @@ func (p *livePages) versionLocked() string {
 	return version
 }
 
-// setCurrent sets the live generation and notifies all waiting pages.
-func (p *livePages) setCurrent(number uint64) {
-	p.mu.Lock()
-	p.current = number
-	p.mu.Unlock()
-	p.notifyAll()
-}
-
-// filesChanged counts a change of served files and notifies all waiting pages.
-func (p *livePages) filesChanged() {
-	p.mu.Lock()
-	p.changes++
-	p.mu.Unlock()
-	p.notifyAll()
-}
-
-// drain replies to all waiting pages and lets no page wait again.
-func (p *livePages) drain() {
-	p.mu.Lock()
-	p.drained = true
-	p.mu.Unlock()
-	p.notifyAll()
-}
-
-func (p *livePages) notifyAll() {
-	p.mu.Lock()
-	var replies []string
-	for reply, timer := range p.waiting {
-		timer.Stop()
-		replies = append(replies, reply)
+func (p *livePages) stateLocked() pageState {
+	s := pageState{Seen: strconv.Itoa(p.events), Version: p.versionLocked()}
+	if p.current > 0 { // otherwise every page is the error
+		s.Error = p.error
 	}
-	clear(p.waiting)
-	version := p.versionLocked()
-	p.mu.Unlock()
-	for _, reply := range replies {
-		p.respond(reply, version)
-	}
+	return s
 }
 
-// loadFailed counts a failed load.
-func (p *livePages) loadFailed() {
+// change changes the state and notifies all waiting pages.
+func (p *livePages) change(set func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.failed++
+	set()
+	p.events++
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
-// wait replies to a page when the version differs from the one it has seen.
-func (p *livePages) wait(reply, seen string) {
-	p.mu.Lock()
-	version := p.versionLocked()
-	if version == seen && len(p.waiting) < maxWaiting && !p.drained {
-		p.waiting[reply] = time.AfterFunc(maxWait, func() { p.timeOut(reply) })
+// setCurrent sets the live generation.
+func (p *livePages) setCurrent(number uint64) {
+	p.change(func() { p.current, p.error = number, nil })
+}
+
+// filesChanged counts a change of served files.
+func (p *livePages) filesChanged() { p.change(func() { p.changes++ }) }
+
+// drain replies to all waiting pages and lets no page wait again.
+func (p *livePages) drain() { p.change(func() { p.drained = true }) }
+
+// loadFailed notes a failed load.
+func (p *livePages) loadFailed(file string, err error) {
+	text := strings.TrimSpace(Explain(err).Text(false))
+	p.change(func() {
+		p.failed++
+		p.error = &pageError{file + " does not load; generation " + strconv.FormatUint(p.current, 10) + " continues", text}
+	})
+}
+
+// wait returns the state as soon as it differs from the one that a page has seen,
+// or when the context is done.
+func (p *livePages) wait(ctx context.Context, seen string) (s pageState, drained bool) {
+	timer := time.NewTimer(maxWait)
+	defer timer.Stop()
+	for {
+		p.mu.Lock()
+		s, drained = p.stateLocked(), p.drained
+		changed := p.changed
 		p.mu.Unlock()
-		return
-	}
-	p.mu.Unlock()
-	p.respond(reply, version)
-}
-
-// timeOut replies to a page that has waited for maxWait.
-func (p *livePages) timeOut(reply string) {
-	p.mu.Lock()
-	_, waits := p.waiting[reply]
-	delete(p.waiting, reply)
-	version := p.versionLocked()
-	p.mu.Unlock()
-	if waits {
-		p.respond(reply, version)
+		if s.Seen != seen || drained {
+			return s, drained
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return s, drained
+		case <-timer.C:
+			return s, drained
+		}
 	}
 }
 
-// respond sends the version to a page. It ignores errors because the page may be
-// closed.
-func (p *livePages) respond(reply, version string) {
-	if p.layer == nil {
-		return
-	}
-	p.mu.Lock()
-	status := http.StatusOK
-	if p.drained {
-		status = http.StatusServiceUnavailable // makes the page wait before its next request
-	}
-	p.mu.Unlock()
-	_ = p.layer.Send(context.Background(), nil, reply, textResponse(status, "text/plain; charset=utf-8", version), asgi.Volatile)
+// A pageReply is the response to a request that a page makes.
+type pageReply struct {
+	status     int
+	kind, text string
 }
 
-func textResponse(status int, kind, text string) asgi.Message {
-	return asgi.MustMessage(
-		asgi.Field{Key: asgi.KeyStatus, Value: status},
-		asgi.Field{Key: asgi.KeyHeaders, Value: []any{
-			[]any{asgi.Bytes("content-type"), asgi.Bytes(kind)},
-			[]any{asgi.Bytes("cache-control"), asgi.Bytes("no-store")},
-		}},
-		asgi.Field{Key: asgi.KeyContent, Value: asgi.Bytes(text)},
-	)
+// respond returns the response to a request below [asgi.OwnPath]. A request for
+// the state may wait until the context is done.
+func (p *livePages) respond(ctx context.Context, path, query string) pageReply {
+	switch path {
+	case stateURL:
+		values, _ := url.ParseQuery(query)
+		s, drained := p.wait(ctx, values.Get("seen"))
+		text, _ := json.Marshal(s) // texts only
+		status := http.StatusOK
+		if drained {
+			status = http.StatusServiceUnavailable // makes the page wait before its next request
+		}
+		return pageReply{status, "application/json", string(text)}
+	case scriptURL:
+		version := ""
+		if p.reload {
+			version = p.version()
+		}
+		return pageReply{http.StatusOK, "text/javascript; charset=utf-8", strings.ReplaceAll(pageScript, "VERSION", strconv.Quote(version))}
+	}
+	return pageReply{http.StatusNotFound, "text/plain; charset=utf-8", "no such page\n"}
 }
 
-// liveConsumer handles requests for paths below livePath.
+// ServeHTTP serves the requests that pages with the script make to paths below
+// [asgi.OwnPath].
+func (l *Loader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	reply := l.live.respond(r.Context(), r.URL.Path, r.URL.RawQuery)
+	w.Header().Set("Content-Type", reply.kind)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(reply.status)
+	_, _ = w.Write([]byte(reply.text)) // the page may be closed
+}
+
+// liveConsumer handles the requests for paths below [asgi.OwnPath] if the protocol
+// server is in another process, which passes them on. It does not wait, because
+// that would occupy a worker.
 type liveConsumer struct{ loader *Loader }
 
 func (c *liveConsumer) Name() string            { return "live" }
@@ -172,56 +188,22 @@ func (c *liveConsumer) Explain(err error) error { return err }
 func (c *liveConsumer) Ordered() bool           { return true }
 func (c *liveConsumer) Limit() string           { return "" }
 
-// Consume replies immediately, or holds the request until the version changes.
+// Consume replies immediately.
 func (c *liveConsumer) Consume(ctx context.Context, j *workerpool.Job) error {
-	m := j.Delivery.Message
-	p := c.loader.live
-	switch m.Text(asgi.KeyPath) {
-	case changeURL:
-		j.Hold()
-		seen, _ := strings.CutPrefix(string(m.Bytes(asgi.KeyQueryString)), "seen=")
-		p.wait(j.ReplyChannel(), strings.ReplaceAll(seen, "%20", " "))
-		return nil
-	case scriptURL:
-		text := strings.ReplaceAll(liveScript, "VERSION", strconv.Quote(p.version()))
-		return j.Send(ctx, j.ReplyChannel(), textResponse(http.StatusOK, "text/javascript; charset=utf-8", text))
-	}
-	return j.Send(ctx, j.ReplyChannel(), textResponse(http.StatusOK, "text/plain; charset=utf-8", p.version()))
+	reply := c.loader.live.now(j.Delivery.Message)
+	return j.Send(ctx, j.ReplyChannel(), asgi.MustMessage(
+		asgi.Field{Key: asgi.KeyStatus, Value: reply.status},
+		asgi.Field{Key: asgi.KeyHeaders, Value: []any{
+			[]any{asgi.Bytes("content-type"), asgi.Bytes(reply.kind)},
+			[]any{asgi.Bytes("cache-control"), asgi.Bytes("no-store")},
+		}},
+		asgi.Field{Key: asgi.KeyContent, Value: asgi.Bytes(reply.text)},
+	))
 }
 
-// withLive adds the live script to a page if the option Live is set.
-func (r *run) withLive(m asgi.Message) (asgi.Message, error) {
-	if !r.unit.loader.opts.Live || !isPage(m) {
-		return m, nil
-	}
-	content := m.Octets(asgi.KeyContent)
-	const tag = `<script src="` + scriptURL + `"></script>`
-	at := strings.LastIndex(strings.ToLower(content), "</body>")
-	if at < 0 {
-		at = len(content)
-	}
-	return m.With(asgi.KeyContent, asgi.Bytes(content[:at]+tag+content[at:]))
-}
-
-// isPage reports whether a response is a complete HTML page that may be changed.
-func isPage(m asgi.Message) bool {
-	if more, _ := m.Get(asgi.KeyMoreContent); more == true || !m.Has(asgi.KeyContent) {
-		return false
-	}
-	v, _ := m.Get(asgi.KeyHeaders)
-	headers, _ := v.(asgi.List)
-	html := false
-	for _, h := range headers.All() {
-		pair, ok := h.(asgi.List)
-		if !ok || pair.Len() != 2 {
-			return false
-		}
-		switch name, value := pair.Octets(0), pair.Octets(1); strings.ToLower(name) {
-		case "content-type":
-			html = strings.HasPrefix(strings.ToLower(value), "text/html")
-		case "content-encoding", "content-length", "etag":
-			return false
-		}
-	}
-	return html
+// now returns the response to a request without waiting.
+func (p *livePages) now(m asgi.Message) pageReply {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return p.respond(ctx, m.Text(asgi.KeyPath), string(m.Bytes(asgi.KeyQueryString)))
 }

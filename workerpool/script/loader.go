@@ -35,8 +35,11 @@ type Options struct {
 	// default is sessionid_ and the port that the browser connected to.
 	SessionCookie string
 	// Live adds a small script to HTML pages that reloads them when the
-	// application changes.
+	// application changes. They show errors of a load too.
 	Live bool
+	// Overlay adds a small script to HTML documents that shows errors of a load
+	// while the old application continues.
+	Overlay bool
 	// Production keeps errors from clients: error pages show only the status,
 	// and the pages that open error pages poll do not exist.
 	Production bool
@@ -96,7 +99,7 @@ func NewLoader(path string, o Options) *Loader {
 		file:   filepath.Base(path),
 		opts:   o,
 		log:    o.Log,
-		live:   newLivePages(o.Layer),
+		live:   newLivePages(o.Live),
 		memory: &gauge{limit: o.Memory},
 	}
 }
@@ -105,15 +108,21 @@ func NewLoader(path string, o Options) *Loader {
 func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Application, error) {
 	u, err := l.open(generation)
 	if err != nil {
-		l.live.loadFailed()
-		return nil, err
+		return nil, l.loadFailed(err)
 	}
 	app, err := u.load(ctx)
 	if err != nil {
-		l.live.loadFailed()
 		u.close()
-		return nil, u.explained(err)
+		return nil, l.loadFailed(u.explained(err))
 	}
 	l.loaded(u, app)
 	return app, nil
+}
+
+// loadFailed shows the error of a load on open pages, and returns it.
+func (l *Loader) loadFailed(err error) error {
+	if err != nil {
+		l.live.loadFailed(l.file, err)
+	}
+	return err
 }

@@ -35,7 +35,7 @@ func (a *loop) Live(ctx context.Context, first bool) error {
 		}
 		return a.unit.lifecycle(ctx, l.globals, first)
 	}
-	return <-l.results
+	return a.unit.loader.loadFailed(<-l.results)
 }
 
 // Drain replies to the pages that wait for a new generation.

@@ -27,10 +27,11 @@ var (
 // Live sends the messages that the file sent while loading, then runs the start
 // hook.
 func (a *routed) Live(ctx context.Context, first bool) error {
-	if err := a.staged.release(ctx, a.staged.direct); err != nil {
-		return err
+	err := a.staged.release(ctx, a.staged.direct)
+	if err == nil {
+		err = a.unit.lifecycle(ctx, a.globals, first)
 	}
-	return a.unit.lifecycle(ctx, a.globals, first)
+	return a.unit.loader.loadFailed(err)
 }
 
 // Drain replies to the pages that wait for a new generation.
@@ -57,7 +58,7 @@ func (a *routed) Limits() []workerpool.Limit { return a.table.limits }
 // Route returns the consumer of a message. Only a disconnect may have none: the
 // consumer of another message without a route replies or logs a warning.
 func (a *routed) Route(d asgi.Delivery) workerpool.Consumer {
-	if !a.unit.loader.opts.Production && d.Channel == asgi.HTTPRequest && strings.HasPrefix(d.Message.Text(asgi.KeyPath), livePath) {
+	if !a.unit.loader.opts.Production && d.Channel == asgi.HTTPRequest && strings.HasPrefix(d.Message.Text(asgi.KeyPath), asgi.OwnPath) {
 		return &liveConsumer{a.unit.loader}
 	}
 	m := a.table.find(d)

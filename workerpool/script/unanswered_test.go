@@ -141,7 +141,7 @@ channel_routing = {"http.request": index, "websocket.connect": connect, "websock
 		t.Errorf("%v %v", r.status, r.header)
 	}
 	r = s.get("/", "accept", "text/html,*/*")
-	if !strings.HasPrefix(r.header.Get("content-type"), "text/html") || !strings.Contains(r.body, "__asgibox__/generation") {
+	if !strings.HasPrefix(r.header.Get("content-type"), "text/html") || !strings.Contains(r.body, `<script src="/__asgibox__/page.js" data-version="1"></script>`) {
 		t.Errorf("browsers get %v", r)
 	}
 	resp, err := http.Get(s.url + "/late")
@@ -167,14 +167,14 @@ channel_routing = {"http.request": index, "websocket.connect": connect, "websock
 func TestAnErrorPageDetectsThatTheApplicationWasFixed(t *testing.T) {
 	s := serve(t, "channel_routing = [view('/', lambda request: nothing)]")
 	r := s.want("/", 500, "nothing")
-	before := s.get("/__asgibox__/generation")
+	before := s.get("/__asgibox__/state")
 	if before.status != 200 || r.status != 500 {
 		t.Errorf("%v", before)
 	}
 	if err := s.reload("channel_routing = [view('/', lambda request: 'fixed')]"); err != nil {
 		t.Fatal(err)
 	}
-	if after := s.get("/__asgibox__/generation"); after.body == before.body || after.status != 200 {
+	if after := s.get("/__asgibox__/state"); after.body == before.body || after.status != 200 {
 		t.Errorf("before %v, after %v", before, after)
 	}
 	s.want("/", 200, "fixed")

@@ -156,7 +156,7 @@ func (r *run) serveView(m *match, v *view, msg *message) error {
 			return placeAtFunction(m.entry.route.consumer, err)
 		}
 	}
-	return placeAtFunction(m.entry.route.consumer, r.unit.web.Respond(r.thread, req, result, r.sender()))
+	return placeAtFunction(m.entry.route.consumer, r.unit.web.Respond(r.thread, req, result, r.pageSender(msg.content.Origin())))
 }
 
 // placeAtFunction places an error in a function's result at the function,
@@ -247,7 +247,7 @@ func (r *run) sender() *web.Sender {
 		if err := r.saveSessions(); err != nil {
 			return err
 		}
-		m, err := r.finishResponse(m)
+		m, err := r.withCookie(m)
 		if err != nil {
 			return err
 		}
@@ -255,11 +255,9 @@ func (r *run) sender() *web.Sender {
 	}}
 }
 
-// finishResponse adds the session cookie and the live script to a response.
-func (r *run) finishResponse(m asgi.Message) (asgi.Message, error) {
-	m, err := r.withCookie(m)
-	if err != nil {
-		return m, err
-	}
-	return r.withLive(m)
+// pageSender is a sender that adds the script of pages to documents.
+func (r *run) pageSender(request asgi.Message) *web.Sender {
+	s := r.sender()
+	s.Edit = r.unit.loader.pageEditor(request)
+	return s
 }

@@ -16,9 +16,9 @@ type Page struct {
 	Explanation Explanation
 	Tables      []Table // for example the request or the message
 
-	// Poll is a URL that the page fetches once a second if it is set. The
-	// page reloads itself when the response differs from Version.
-	Poll    string
+	// Script, if set, is the URL of a script that reloads the page when the
+	// version of the application differs from Version.
+	Script  string
 	Version string
 }
 

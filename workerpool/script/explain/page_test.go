@@ -11,7 +11,7 @@ func page(t testing.TB) Page {
 		Status:      500,
 		Explanation: explained(t, "def main():\n  return {\"<b>\": 1}[\"<i>\"]\n"),
 		Tables:      []Table{{"Request", []Row{{"path", "/<script>alert(1)</script>"}}}},
-		Poll:        "/changed?a=1&b=2",
+		Script:      "/page.js?a=1&b=2",
 		Version:     "7",
 	}
 }
@@ -24,7 +24,7 @@ func TestPageShowsTheErrorTheLineAndTheTables(t *testing.T) {
 		"<b>app.star:2:20</b> in main",
 		`<th scope="row">path</th><td>/&lt;script&gt;alert(1)&lt;/script&gt;</td>`,
 		"prefers-color-scheme: dark",
-		`var url = "/changed?a=1\u0026b=2", version = "7";`,
+		`<script src="/page.js?a=1&amp;b=2" data-version="7"></script>`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page lacks %s", want)
@@ -38,10 +38,10 @@ func TestPageShowsTheErrorTheLineAndTheTables(t *testing.T) {
 	}
 }
 
-func TestPageWithoutPollHasNoScript(t *testing.T) {
+func TestPageWithoutAScriptHasNone(t *testing.T) {
 	p := page(t)
-	p.Poll = ""
-	if got := string(p.HTML()); strings.Contains(got, "<script>") {
+	p.Script = ""
+	if got := string(p.HTML()); strings.Contains(got, "<script") {
 		t.Errorf("got %s", got)
 	}
 }

@@ -18,6 +18,10 @@ type Sender struct {
 	Send  func(asgi.Message) error
 	Piece int  // longest content of a message, in bytes; DefaultPiece if 0
 	Head  bool // whether the request is a HEAD, which gets no content
+
+	// Edit, if not nil, returns the headers and the content of a complete
+	// response, perhaps changed.
+	Edit func(headers asgi.List, content asgi.Bytes) (asgi.List, asgi.Bytes)
 }
 
 func (s *Sender) piece() int {
@@ -60,6 +64,9 @@ func (r *Response) head() (head, error) {
 
 // all sends a response with complete content.
 func (s *Sender) all(h head, content asgi.Bytes) error {
+	if s.Edit != nil {
+		h.headers, content = s.Edit(h.headers, content)
+	}
 	piece := s.piece()
 	first := &h
 	if s.Head && len(content) > piece {

@@ -75,6 +75,28 @@ func (w *responseWriter) send(p []byte, more bool) {
 
 func (w *responseWriter) close() error {
 	w.WriteHeader(http.StatusOK)
+	if complete := w.head != nil && w.head.status == http.StatusOK; complete && w.err == nil && w.sender.Edit != nil && strings.HasPrefix(w.header.Get("Content-Type"), "text/html") {
+		return w.edited()
+	}
 	w.send(w.buf.Bytes(), false)
 	return w.err
+}
+
+// edited sends a complete response that the sender may change. The content of a
+// response to HEAD is not known, so its length is left out.
+func (w *responseWriter) edited() error {
+	if !w.sender.Head {
+		return w.sender.all(*w.head, asgi.Bytes(w.buf.Bytes()))
+	}
+	var pairs []any
+	for _, item := range w.head.headers.All() {
+		if item.(asgi.List).Octets(0) != "content-length" {
+			pairs = append(pairs, item)
+		}
+	}
+	list, err := asgi.NewList(pairs...)
+	if err != nil {
+		return err
+	}
+	return w.sender.message(&head{w.head.status, list}, "", false)
 }
