@@ -111,7 +111,7 @@ func (f *flags) application() command.FlagGroup {
 	g.Var(flagvalue.List[string]{To: &o.Watch, Parse: parseFilePattern, Kind: "pattern"}, "watch", "pattern of further files that reload the application, like *.csv or data/*; may be repeated")
 	g.BoolVar(&o.Poll, "poll", false, "compare the files at intervals, for file systems without events")
 	g.BoolVar(&o.Pool.NoWatchdog, "no-watchdog", false, "do not send a 500 when a handler returns without replying")
-	g.BoolVar(&o.Script.Strict, "strict", false, "treat warnings about sent messages as errors")
+	g.BoolVar(&o.Script.Strict, "strict", false, "treat warnings about messages, routes and names as errors")
 	g.BoolVar(&o.Script.Production, "production", false, "serve the public: show no details of errors, do not watch files, and run no control server unless --control is given")
 	g.BoolVar(&o.Script.Live, "live", false, "refresh open pages when the application or a file that it serves changes")
 	g.BoolVar(&o.Script.Overlay, "overlay", false, "show on open pages why a changed application does not load (default on in a terminal)")

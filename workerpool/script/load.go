@@ -61,18 +61,26 @@ func (u *unit) load(ctx context.Context) (workerpool.Application, error) {
 		if e.err != nil {
 			return nil, e.err
 		}
-		if err := u.checkTemplates(); err != nil {
+		if err := u.checkNames(); err != nil {
 			return nil, err
 		}
 		return u.routed(e.globals, r.modules, l.staged)
 	case <-l.receiving:
 		a := newLoop(u, l, cancel)
-		if err := u.checkTemplates(); err != nil {
+		if err := u.checkNames(); err != nil {
 			a.abandon()
 			return nil, err
 		}
 		return a, nil
 	}
+}
+
+// checkNames checks the names of templates and groups in the files.
+func (u *unit) checkNames() error {
+	if err := u.checkTemplates(); err != nil {
+		return err
+	}
+	return u.checkGroups()
 }
 
 // runFile runs the file for the first time.

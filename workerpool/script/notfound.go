@@ -9,6 +9,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 	"asgibox/workerpool/script/web"
 
@@ -66,6 +67,9 @@ func (r *run) unrouted(m *match, d asgi.Delivery) error {
 		return e
 	}
 	r.job.Unrouted()
+	if pos, ok := t.nearest(e.Channel, e.Path); ok && t.unit.loader.opts.Strict {
+		return &placedError{explain.Hintf(e.Hint(), "a message was dropped: %s", e.Error()), pos}
+	}
 	t.unit.warnDropped(e)
 	return nil
 }

@@ -96,6 +96,6 @@ func TestNoCheckTurnsOffSpellingWarnings(t *testing.T) {
 
 func TestAClockWithoutARouteLogsAWarningWithItsLine(t *testing.T) {
 	s := serve(t, handlerLine+"channel_routing = [\n    route(\"tick\", f),\n    every(3600, \"tikc\"),\n]\n")
-	s.log.has(`no route reads \"tikc\"; did you mean \"tick\"?`)
+	s.log.has(`no route reads \"tikc\" (did you mean \"tick\"?)`)
 	s.log.has("at=app.star:4")
 }

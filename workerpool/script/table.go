@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/internal/spell"
 	"asgibox/workerpool"
 	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
@@ -68,16 +69,29 @@ func newTable(u *unit, globals starlark.StringDict) (*table, error) {
 	if err := t.add(items, nil); err != nil {
 		return nil, err
 	}
-	t.warnUnreached()
-	if err := t.checkMeeting(); err != nil {
-		return nil, err
-	}
-	for i, c := range t.clocks {
-		if len(t.entries[c.Channel]) == 0 {
-			u.warnAt(t.clockPos[i], fmt.Sprintf("every: no route reads %q%s", c.Channel, didYouMean(c.Channel, t.channels)))
+	for _, check := range []func() error{t.checkUnreached, t.checkMeeting, t.checkClocks} {
+		if err := check(); err != nil {
+			return nil, err
 		}
 	}
 	return t, nil
+}
+
+// checkClocks reports clocks whose channel no route reads. Another program may
+// read a channel whose name resembles none.
+func (t *table) checkClocks() error {
+	for i, c := range t.clocks {
+		if len(t.entries[c.Channel]) > 0 {
+			continue
+		}
+		what, near := fmt.Sprintf("every: no route reads %q", c.Channel), spell.Nearest(c.Channel, t.channels)
+		if near == "" {
+			t.unit.warnAt(t.clockPos[i], what)
+		} else if err := t.unit.reportAt(t.clockPos[i], what, fmt.Sprintf("did you mean %q?", near)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add adds items, and in place of an include its items.

@@ -1,8 +1,9 @@
 package script
 
 import (
-	"fmt"
 	"strings"
+
+	"asgibox/workerpool/script/explain"
 
 	scopes "go.starlark.net/resolve"
 	"go.starlark.net/syntax"
@@ -44,9 +45,11 @@ func predeclaredOnly(calls []rendering) (own []rendering) {
 	return own
 }
 
-// checkTemplates reports the templates that the files render and that are missing
-// or broken.
+// checkTemplates fails if a template that the files render is missing or broken.
 func (u *unit) checkTemplates() error {
+	if u.loader.opts.NoCheck {
+		return nil
+	}
 	u.mu.Lock()
 	calls := u.rendered
 	u.mu.Unlock()
@@ -66,9 +69,7 @@ func (u *unit) checkTemplates() error {
 			at := x.Frames[0]
 			pos = syntax.MakePosition(&at.File, int32(at.Line), int32(at.Col))
 		}
-		if err := u.reportAt(pos, fmt.Sprintf("the template %q cannot be rendered: %s", c.template, strings.TrimPrefix(x.Message, "render: ")), x.Hint); err != nil {
-			return err
-		}
+		return &placedError{explain.Hintf(x.Hint, "the template %q cannot be rendered: %s", c.template, strings.TrimPrefix(x.Message, "render: ")), pos}
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ type unit struct {
 	compiled map[string]*starlark.Program
 	nones    map[string]bool // places of functions that may return None on purpose
 	rendered []rendering     // templates that the files name
+	groups   groupNames      // that the files name
 	received map[string]bool // channels that the application's own calls receive from
 }
 
@@ -94,7 +95,7 @@ func (u *unit) compile(name string) (*starlark.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls := renderings(f)
+	calls, groups := renderings(f), groupCalls(f)
 	lib.Guard(f)
 	if c := u.loader.opts.Coverage; c != nil {
 		c.instrument(name, f)
@@ -107,6 +108,7 @@ func (u *unit) compile(name string) (*starlark.Program, error) {
 		u.nones[place] = true
 	}
 	u.rendered = append(u.rendered, predeclaredOnly(calls)...)
+	u.groups.merge(groups)
 	u.compiled[name] = p
 	return p, nil
 }

@@ -5,14 +5,11 @@ import (
 	"strings"
 )
 
-// warnUnreached warns about routes that receive no messages because earlier
+// checkUnreached reports routes that receive no messages because earlier
 // routes match all of them. It finds only two certain cases: routes after one
 // that matches every message of the channel, and views of one path that an
 // earlier route matches.
-func (t *table) warnUnreached() {
-	if t.unit.loader.opts.NoCheck {
-		return
-	}
+func (t *table) checkUnreached() error {
 	for _, channel := range t.channels {
 		entries := t.entries[channel]
 		var all *entry // matches every message
@@ -23,14 +20,17 @@ func (t *table) warnUnreached() {
 				earlier = t.earlierMatch(channel, e)
 			}
 			if earlier != nil {
-				t.unit.warnAt(e.route.pos, fmt.Sprintf("%s is never reached: %s in line %d comes first and matches its messages (routes are tried in order: put the more specific route first)",
-					e.describe(), earlier.describe(), earlier.route.pos.Line))
+				what := fmt.Sprintf("%s is never reached: %s in line %d comes first and matches its messages", e.describe(), earlier.describe(), earlier.route.pos.Line)
+				if err := t.unit.reportAt(e.route.pos, what, "routes are tried in order: put the more specific route first"); err != nil {
+					return err
+				}
 			}
 			if len(e.includes) == 0 && len(e.route.patterns) == 0 && e.route.view == nil && all == nil {
 				all = e
 			}
 		}
 	}
+	return nil
 }
 
 // earlierMatch returns an earlier entry that matches all requests for a view
