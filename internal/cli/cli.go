@@ -110,7 +110,7 @@ func application(args []string) string {
 	if len(args) > 0 {
 		app = args[0]
 	}
-	if info, err := os.Stat(app); err == nil && info.IsDir() {
+	if isFolder(app) {
 		app = filepath.Join(app, defaultApplication)
 	}
 	if info, err := os.Lstat(app); err != nil || info.Mode()&fs.ModeSymlink == 0 {
@@ -121,6 +121,11 @@ func application(args []string) string {
 		return app // a link to nothing; the caller reports it
 	}
 	return target
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // completeApplications proposes Starlark files.

@@ -13,6 +13,7 @@ import (
 
 	"asgibox/examples"
 	"asgibox/internal/console"
+	"asgibox/internal/devserver"
 	"asgibox/internal/project"
 	"asgibox/internal/spell"
 )
@@ -48,17 +49,37 @@ editors that check Python complete and check the API.`),
 				return errors.New("new: the name of the folder is empty; to use the current folder, write a dot")
 			}
 			dir = filepath.Clean(dir)
-			files, err := template.Files()
-			if err != nil {
-				return err
-			}
-			if err := project.Create(dir, files); err != nil {
+			if err := create(template, dir); err != nil {
 				return fmt.Errorf("new %s: %w", template.Name, err)
 			}
 			printNext(out, template, dir)
 			return nil
 		},
 	}
+}
+
+// create makes a project from a template in a folder.
+func create(t examples.Template, dir string) error {
+	files, err := t.Files()
+	if err != nil {
+		return err
+	}
+	return project.Create(dir, files)
+}
+
+// welcome offers the templates while there is no application.
+func welcome() *devserver.Welcome {
+	w := &devserver.Welcome{Create: func(name, dir string) error {
+		t, err := templateNamed(name)
+		if err != nil {
+			return err
+		}
+		return create(t, dir)
+	}}
+	for _, t := range examples.Templates {
+		w.Templates = append(w.Templates, devserver.Template(t))
+	}
+	return w
 }
 
 func listTemplates(w io.Writer) error {

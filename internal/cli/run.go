@@ -18,13 +18,17 @@ func newRun() *cobra.Command {
 		Long: strings.TrimSpace(`
 Serve HTTP requests and WebSockets with the application in the Starlark file
 APP (default app.star), and replace the application when its files change. If APP
-is a folder, the application is the file app.star in it.`),
+is a folder, the application is the file app.star in it. If that file does not
+exist yet, serve a page that offers templates.`),
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.finished(cmd)
 			if err != nil {
 				return err
+			}
+			if !o.Script.Production && (len(args) == 0 || isFolder(args[0])) {
+				o.Welcome = welcome()
 			}
 			return devserver.Serve(cmd.Context(), application(args), o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -24,6 +24,7 @@ type Options struct {
 	Pool     workerpool.Options
 	Script   script.Options
 
+	Welcome   *Welcome // what to serve while there is no application; nil makes that an error
 	NoWorkers bool     // serve sockets only
 	NoReload  bool     // do not watch the application's files
 	Watch     []string // patterns of files whose changes also load the application again

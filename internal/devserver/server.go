@@ -5,6 +5,7 @@ package devserver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,12 +34,14 @@ type server struct {
 	options     Options
 	stderr      io.Writer
 	log         *slog.Logger
-	urls        []string // addresses for browsers on this machine
-	networkURLs []string // addresses for browsers on other machines, if they differ
-	local       bool     // only clients on this machine can connect
-	dataFile    string   // the store's file, or MemoryStore
-	keyboard    *os.File // nil without a terminal
-	user        *user    // nil unless the server runs for a function
+	urls        []string       // addresses for browsers on this machine
+	networkURLs []string       // addresses for browsers on other machines, if they differ
+	local       bool           // only clients on this machine can connect
+	dataFile    string         // the store's file, or MemoryStore
+	keyboard    *os.File       // nil without a terminal
+	listeners   []net.Listener // of the welcome page, for the application; nil without
+	tls         *tls.Config    // of the protocol server; nil without TLS
+	user        *user          // nil unless the server runs for a function
 
 	store       *store.Store
 	chaos       *chaos.Layer // nil without --chaos and without a control server
@@ -60,6 +63,15 @@ func Serve(ctx context.Context, app string, o Options, stdin io.Reader, stdout, 
 func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	o, stderr := s.options, s.stderr
 	s.log = slog.New(inspectedLog{Handler: newLog(&o, stderr), server: s})
+	if !o.NoWorkers && o.Welcome != nil && !fileExists(s.app) {
+		listeners, err := s.awaitApplication(ctx)
+		if err != nil || ctx.Err() != nil {
+			closeAll(listeners)
+			return err
+		}
+		s.listeners = listeners
+	}
+	defer closeAll(s.listeners)
 	if !o.NoWorkers {
 		if err := CheckFile(s.app); err != nil {
 			return err
@@ -76,11 +88,13 @@ func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) e
 // open opens the listeners and serves until the end.
 func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	o := &s.options
-	listeners, err := o.Listen.Open()
-	if err != nil {
-		return err
+	listeners, err := s.listeners, error(nil)
+	if listeners == nil {
+		if listeners, err = o.Listen.Open(); err != nil {
+			return err
+		}
+		defer closeAll(listeners)
 	}
-	defer closeAll(listeners)
 	if s.packets, err = o.Listen.openUDP(); err != nil {
 		return err
 	}
@@ -88,9 +102,12 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 		defer s.packets.Close()
 	}
 	front := o.Front
-	if front.TLS, err = s.tlsConfig(); err != nil {
-		return err
+	if s.tls == nil {
+		if s.tls, err = s.tlsConfig(); err != nil {
+			return err
+		}
 	}
+	front.TLS = s.tls
 	controlListener, err := ListenControl(o.Control)
 	if err != nil {
 		return err
