@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/asgi/remote"
 )
 
 // maxAwait is the longest time that a caller may wait for an outcome.
@@ -60,13 +61,30 @@ func (a *awaited) handled(s *Span) {
 	}
 }
 
-// outcome waits for the outcome of a message, for at most the given time. It
-// returns "" if the outcome is not known then.
-func outcome(ctx context.Context, handled <-chan Span, wait time.Duration) string {
+// An outcome waits for the outcome of one message.
+type outcome struct {
+	awaited *awaited
+	key     awaitedKey
+	handled <-chan Span
+}
+
+// Outcome prepares to wait for the outcome of a message that is about to be sent.
+// Only workers of this process report outcomes.
+func (s *Server) Outcome(trace asgi.TraceID, channel string) remote.Outcome {
+	key := awaitedKey{trace, channel}
+	return &outcome{&s.awaited, key, s.awaited.add(key)}
+}
+
+// Close ends the preparation.
+func (o *outcome) Close() { o.awaited.remove(o.key) }
+
+// Wait waits for the outcome, for at most the given time. It returns "" if the
+// outcome is not known then.
+func (o *outcome) Wait(ctx context.Context, wait time.Duration) string {
 	ctx, cancel := context.WithTimeout(ctx, min(wait, maxAwait))
 	defer cancel()
 	select {
-	case s := <-handled:
+	case s := <-o.handled:
 		switch {
 		case s.Unrouted:
 			return unrouted

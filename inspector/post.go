@@ -22,18 +22,17 @@ func (s *Server) send(r *http.Request, c *asgi.Cause, a args) (any, error) {
 	if wait <= 0 {
 		return sent, s.opts.Layer.Send(r.Context(), c, channel, m)
 	}
-	key := awaitedKey{c.Trace(), channel}
-	handled := s.awaited.add(key)
-	defer s.awaited.remove(key)
+	o := s.Outcome(c.Trace(), channel)
+	defer o.Close()
 	if err := s.opts.Layer.Send(r.Context(), c, channel, m); err != nil {
 		return nil, err
 	}
 	if readers, ok := asgi.As[asgi.Readers](s.opts.Layer); ok && !readers.HasReader(channel) {
-		sent.Outcome = "nothing reads this channel yet"
+		sent.Outcome = remote.Unread
 		return sent, nil
 	}
 	if s.opts.Pool != nil {
-		sent.Outcome = outcome(r.Context(), handled, wait)
+		sent.Outcome = o.Wait(r.Context(), wait)
 	}
 	return sent, nil
 }

@@ -28,7 +28,7 @@ type work struct {
 
 // calls holds all calls, by path under [Prefix].
 var calls = withState(map[string]*call{
-	"send":               {keys: []string{"channel", "message", "delay", "volatile", "trace"}, do: send},
+	"send":               {keys: []string{"channel", "message", "delay", "volatile", "trace", "wait"}, do: send},
 	"receive":            {keys: []string{"channels", "block", "timeout", "id", "envelope"}, do: receive},
 	"receive_many":       {keys: []string{"channels", "block", "timeout", "id", "envelope"}, do: receive},
 	"cancel":             {keys: []string{"id"}, do: cancelWait},
@@ -51,15 +51,14 @@ func send(w *work) (asgi.Fields, error) {
 	channel, m := w.args.text("channel"), w.args.message("message")
 	opts := w.options()
 	delay, later := w.args.seconds("delay")
+	wait, _ := w.args.seconds("wait")
 	switch {
 	case w.args.err != nil:
 		return nil, w.args.err
 	case !later:
-		err := w.h.layer.Send(w.ctx, w.cause, channel, m, append(opts, asgi.ReportGone)...)
-		if errors.Is(err, asgi.ErrGone) {
-			return asgi.Fields{{Key: "gone", Value: true}}, nil
-		}
-		return empty, err
+		return sendNow(w, channel, m, append(opts, asgi.ReportGone), wait)
+	case wait > 0:
+		return nil, Errorf(BadRequest, "a call cannot wait for the outcome of a message with a delay")
 	case len(opts) > 0:
 		return nil, Errorf(BadRequest, "a message with a delay cannot be volatile")
 	}
@@ -68,6 +67,33 @@ func send(w *work) (asgi.Fields, error) {
 		return nil, err
 	}
 	return empty, l.SendLater(w.ctx, w.cause, time.Now().Add(delay), channel, m)
+}
+
+// sendNow sends a message and returns its outcome if it is known, or becomes known
+// within the given time.
+func sendNow(w *work, channel string, m asgi.Message, opts []asgi.SendOption, wait time.Duration) (asgi.Fields, error) {
+	var outcome Outcome
+	if wait > 0 && w.h.outcome != nil {
+		outcome = w.h.outcome(w.cause.Trace(), channel)
+		defer outcome.Close()
+	}
+	err := w.h.layer.Send(w.ctx, w.cause, channel, m, opts...)
+	switch {
+	case errors.Is(err, asgi.ErrGone):
+		return asgi.Fields{{Key: "gone", Value: true}}, nil
+	case err != nil:
+		return nil, err
+	}
+	text := ""
+	if readers, ok := asgi.As[asgi.Readers](w.h.layer); ok && asgi.KindOf(channel) == asgi.Normal && !readers.HasReader(channel) {
+		text = Unread
+	} else if outcome != nil {
+		text = outcome.Wait(w.ctx, wait)
+	}
+	if text == "" {
+		return empty, nil
+	}
+	return asgi.Fields{{Key: "outcome", Value: text}}, nil
 }
 
 // options returns the options for sending the message.

@@ -88,7 +88,7 @@ func inBackground(t *testing.T, call func() (int, string)) <-chan string {
 
 func TestResponseWaitsForTheDisk(t *testing.T) {
 	for _, tt := range []struct{ call, body, want string }{
-		{"send", `{"channel": "c", "message": {}}`, `{}`},
+		{"send", `{"channel": "c", "message": {}}`, `{"outcome":"nothing reads this channel yet"}`},
 		{"receive", `{"channels": "c"}`, `{"channel":null,"message":null}`},
 	} {
 		disk := newSlowDisk(t)

@@ -87,7 +87,7 @@ func TestSendReportsAGoneConnection(t *testing.T) {
 	defer unbind()
 	wants(t, s, "send", `{"channel": "front!gone", "message": {}}`, `{"gone":true}`)
 	wants(t, s, "send", `{"channel": "front!here", "message": {}}`, `{}`)
-	wants(t, s, "send", `{"channel": "jobs", "message": {}}`, `{}`)
+	wants(t, s, "send", `{"channel": "jobs", "message": {}}`, `{"outcome":"nothing reads this channel yet"}`)
 	m := asgi.MustMessage()
 	if err := c.Send(t.Context(), nil, "front!gone", m); err != nil {
 		t.Errorf("a client that does not ask: %v", err)
@@ -181,7 +181,7 @@ func TestStateInJSON(t *testing.T) {
 
 func TestStatisticsInJSON(t *testing.T) {
 	s := serve(t, memory(t, store.Options{}), guard.Options{})
-	wants(t, s, "send", `{"channel": "c", "message": {}}`, `{}`)
+	wants(t, s, "send", `{"channel": "c", "message": {}}`, `{"outcome":"nothing reads this channel yet"}`)
 	for _, call := range []string{"", `{}`, `{"channel": "c"}`, `{"channel": null}`} {
 		_, got, _ := post(t, s, "statistics", call)
 		var stats map[string]float64
@@ -209,7 +209,7 @@ func TestErrorsHaveTheirStatusAndKind(t *testing.T) {
 	layer := memory(t, store.Options{Capacity: 1, MaxMessage: 1000})
 	s := serve(t, layer, guard.Options{})
 	long := strings.Repeat("x", 1000+asgi.MessageOverhead)
-	wants(t, s, "send", `{"channel": "full", "message": {}}`, `{}`)
+	wants(t, s, "send", `{"channel": "full", "message": {}}`, `{"outcome":"nothing reads this channel yet"}`)
 	refuses(t, s, "send", `{"channel": "full", "message": {}}`, 503, "ChannelFull")
 	refuses(t, s, "send", `{"channel": "bad name", "message": {}}`, 400, "InvalidName")
 	refuses(t, s, "receive", `{"channels": "reply!x"}`, 400, "InvalidName")

@@ -35,6 +35,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"asgibox/asgi"
 )
@@ -46,14 +47,30 @@ const Prefix = "/layer/"
 type Options struct {
 	Version string       // version of the program, for GET /layer/
 	Log     *slog.Logger // default: no log
+
+	// Outcome, if not nil, prepares to wait for the outcome of a message that
+	// is about to be sent.
+	Outcome func(trace asgi.TraceID, channel string) Outcome
 }
+
+// An Outcome waits for the outcome of a message. Close must be called.
+type Outcome interface {
+	// Wait returns a description of the outcome, or "" if it is not known when
+	// the time is over or the context is done.
+	Wait(ctx context.Context, wait time.Duration) string
+	Close()
+}
+
+// Unread is the outcome of a message that no reader waits for.
+const Unread = "nothing reads this channel yet"
 
 // Handler serves a layer over HTTP. It is mounted at [Prefix].
 type Handler struct {
 	layer   asgi.Layer
 	version string
 	log     *slog.Logger
-	limit   int // maximum length of an encoded message, in bytes
+	outcome func(asgi.TraceID, string) Outcome // may be nil
+	limit   int                                // maximum length of an encoded message, in bytes
 	life    context.Context
 	end     context.CancelCauseFunc
 	readers readers
@@ -72,6 +89,7 @@ func NewHandler(layer asgi.Layer, o Options) *Handler {
 		layer:   layer,
 		version: o.Version,
 		log:     o.Log,
+		outcome: o.Outcome,
 		limit:   layer.Settings().MaxMessage + asgi.MessageOverhead,
 		waits:   map[string]context.CancelCauseFunc{},
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 
+	"asgibox/asgi"
 	"asgibox/asgi/remote"
 	"asgibox/inspector"
 	"asgibox/internal/command"
@@ -68,7 +69,12 @@ func controlToken(l net.Listener) string {
 
 // buildControl makes the control server.
 func (s *server) buildControl(l net.Listener, token string) (err error) {
-	c := &control{listener: l, token: token, remote: remote.NewHandler(s.layer, remote.Options{Version: command.Version(), Log: s.log})}
+	c := &control{listener: l, token: token}
+	layer := remote.Options{Version: command.Version(), Log: s.log}
+	if s.generations != nil {
+		layer.Outcome = func(trace asgi.TraceID, channel string) remote.Outcome { return c.Outcome(trace, channel) }
+	}
+	c.remote = remote.NewHandler(s.layer, layer)
 	o := inspector.Options{
 		Layer: s.layer, Store: s.store.Debug(), Front: frontView{s.front}, Remote: c.remote, Readers: c.remote.Readers,
 		App: firstHTTP(s.urls), Token: c.token, Version: command.Version(), Log: s.log,
