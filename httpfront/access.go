@@ -34,13 +34,14 @@ func (k EventKind) String() string { return eventNames[k] }
 // An Event describes a served request or a change of a WebSocket.
 type Event struct {
 	Kind     EventKind
-	Client   any    // [host, port] as in messages, or nil
-	Method   string // upper case
-	Target   string // as sent by the client
-	Version  string // "1.1"
-	Path     string // percent-decoded
-	Status   int    // HTTP status, or close code of SocketDisconnected; zero if the client disconnected first
-	Bytes    int64  // of the response body
+	Client   any       // [host, port] as in messages, or nil
+	Method   string    // upper case
+	Target   string    // as sent by the client
+	Version  string    // "1.1"
+	Path     string    // percent-decoded
+	Status   int       // HTTP status, or close code of SocketDisconnected; zero if the client disconnected first
+	Bytes    int64     // of the response body
+	Started  time.Time // when the request began to arrive
 	Duration time.Duration
 	Disk     time.Duration // the part of Duration in which the response waited for data to be on disk
 	Channel  string        // the reply channel; empty if the request was refused before it had one

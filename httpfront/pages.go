@@ -186,7 +186,7 @@ func (s *Server) refuse(t transport, q *request, f refusal) error {
 	err := t.finish()
 	s.event(Event{
 		Kind: HTTP, Client: q.peer.client, Method: upper(q.method), Target: q.uri, Version: q.version,
-		Path: q.path, Status: f.status, Bytes: n, Duration: time.Since(q.started),
+		Path: q.path, Status: f.status, Bytes: n, Started: q.started, Duration: time.Since(q.started),
 	})
 	return err
 }

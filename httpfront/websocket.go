@@ -357,6 +357,6 @@ func (c *socket) event(kind EventKind, status int) {
 	}
 	c.s.event(Event{
 		Kind: kind, Client: c.client, Method: http.MethodGet, Target: c.target, Version: "1.1",
-		Path: c.path, Status: status, Duration: time.Since(c.started), Channel: c.channel, Trace: c.trace, By: by,
+		Path: c.path, Status: status, Started: c.started, Duration: time.Since(c.started), Channel: c.channel, Trace: c.trace, By: by,
 	})
 }

@@ -45,12 +45,18 @@ func TestTheDocumentNamesEveryFilterTerm(t *testing.T) {
 			t.Errorf("%s: is not in docs/inspector.md", key)
 		}
 	}
+	for key := range requestKeys {
+		if !strings.Contains(text, "| `"+key+":") {
+			t.Errorf("%s: is not in docs/inspector.md", key)
+		}
+	}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(text, -1) {
 		if !strings.Contains(m[1], ":") || strings.HasPrefix(m[1], "asgibox") {
 			continue
 		}
-		if _, err := parseFilter(m[1]); err != nil {
-			t.Errorf("docs/inspector.md: %v", err)
+		_, err := parseFilter(m[1])
+		if _, asRequest := parseRequestFilter(m[1]); err != nil && asRequest != nil {
+			t.Errorf("docs/inspector.md: %v; as a filter of requests: %v", err, asRequest)
 		}
 	}
 }
@@ -64,7 +70,7 @@ func TestTheDocumentNamesEveryView(t *testing.T) {
 	_, rest, _ := strings.Cut(string(script), "const titles = {")
 	list, _, _ := strings.Cut(rest, "}")
 	titles := regexp.MustCompile(`: "([A-Z][a-z]+)"`).FindAllStringSubmatch(list, -1)
-	if len(titles) != 9 {
+	if len(titles) != 10 {
 		t.Fatalf("%d views", len(titles))
 	}
 	for _, m := range titles {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,6 +63,9 @@ func (h *history) recorded(pick func(*exchange) bool) []*recordedExchange {
 		if c := copies[e.exchange]; c != nil {
 			c.entries = append(c.entries, *e)
 		}
+	}
+	for _, c := range list {
+		slices.SortStableFunc(c.entries, func(a, b entry) int { return inOrder(&a, &b) })
 	}
 	return list
 }

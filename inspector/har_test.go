@@ -61,8 +61,8 @@ func TestAnArchiveHasFrames(t *testing.T) {
 	r.sent(0, 1, "websocket.connect", asgi.Field{Key: "reply_channel", Value: "web!a"}, asgi.Field{Key: "path", Value: "/chat"}, asgi.Field{Key: "scheme", Value: "ws"},
 		asgi.Field{Key: "headers", Value: mustList()})
 	r.sent(1, 1, "web!a", asgi.Field{Key: "accept", Value: true})
+	r.sent(3, 2, "web!a", asgi.Field{Key: "bytes", Value: asgi.Bytes("\xff")}) // recorded before the message that caused it
 	r.sent(2, 2, "websocket.receive", asgi.Field{Key: "reply_channel", Value: "web!a"}, asgi.Field{Key: "path", Value: "/chat"}, asgi.Field{Key: "text", Value: "hi"})
-	r.sent(3, 2, "web!a", asgi.Field{Key: "bytes", Value: asgi.Bytes("\xff")})
 	e := r.recorded(func(*exchange) bool { return true })[0].har("http://127.0.0.1:8000")
 	if e.Request.URL != "ws://127.0.0.1:8000/chat" || e.Kind != "websocket" || e.Response.Status != 101 {
 		t.Errorf("%+v", e)

@@ -95,6 +95,8 @@ func preview(channel string, m asgi.Message) string {
 		return cut(m.Text(asgi.KeyMethod) + " " + m.Text(asgi.KeyPath) + queryString(m))
 	case m.Has(asgi.KeyStatus):
 		return cut(strconv.FormatInt(m.Int(asgi.KeyStatus), 10) + " · " + contentOf(m, asgi.KeyContent))
+	case m.Has(asgi.KeyContent) && m.Has(asgi.KeyMoreContent):
+		return cut(contentOf(m, asgi.KeyContent))
 	case channel == asgi.WebSocketConnect:
 		return cut("connect " + m.Text(asgi.KeyPath) + queryString(m))
 	case channel == asgi.WebSocketDisconnect:

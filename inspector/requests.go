@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -160,12 +161,18 @@ func (h *history) request(id int) (api.FullRequest, bool) {
 			all = append(all, e)
 		}
 	}
+	slices.SortStableFunc(all, inOrder) // a message that a handler received at once is recorded after those that it sent
 	first, rest := selected(all)
 	for _, e := range append(first, rest...) {
 		r.Messages = append(r.Messages, fullMessageOf(e))
 	}
 	r.Left = len(all) - len(r.Messages)
 	return r, true
+}
+
+// inOrder compares messages by the time when they were sent.
+func inOrder(a, b *entry) int {
+	return cmp.Or(a.sent.Compare(b.sent), cmp.Compare(a.id, b.id))
 }
 
 // selected returns the first and the newest of some messages, in all at most

@@ -10,7 +10,9 @@ import (
 // start returns when the protocol server began to read the request.
 func (x *exchange) start() time.Time {
 	if x.ended() {
-		return x.visit.At.Add(-x.visit.Duration)
+		if at := x.visit.At.Add(-x.visit.Duration); at.Before(x.began) {
+			return at
+		}
 	}
 	return x.began
 }

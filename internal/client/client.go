@@ -25,7 +25,7 @@ func Commands() []*cobra.Command {
 	return []*cobra.Command{
 		newSend(), newReceive(), newGroupCommands(), newFlush(), newReplay(),
 		newChannels(), newPause(), newStep(), newResume(),
-		newPs(), newKill(), newStats(), newTail(), newRecord(), newPlay(),
+		newPs(), newKill(), newStats(), newTail(), newRequests(), newRecord(), newPlay(),
 	}
 }
 

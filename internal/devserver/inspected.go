@@ -19,7 +19,7 @@ func (s *server) visited(next func(httpfront.Event)) func(httpfront.Event) {
 		next(e)
 		if c := s.control.Load(); c != nil {
 			c.Visited(inspector.Visit{
-				Kind: e.Kind.String(), Channel: e.Channel, Trace: e.Trace, Method: e.Method, Path: e.Path,
+				At: e.Started.Add(e.Duration), Kind: e.Kind.String(), Channel: e.Channel, Trace: e.Trace, Method: e.Method, Path: e.Path,
 				Status: e.Status, Bytes: e.Bytes, Duration: e.Duration, Disk: e.Disk, By: e.By,
 			}, e.ClientString)
 		}

@@ -35,7 +35,7 @@ func testNarrowWindow(t *testing.T, b *tab) {
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.until(`document.querySelector(".detail").hidden`)
 
-	b.do(chromedp.KeyEvent("3"))
+	b.do(chromedp.KeyEvent("4"))
 	b.until(`document.querySelectorAll("main tr[tabindex]").length === 1`)
 	checkWidth("connections")
 	b.do(chromedp.KeyEvent("j"), chromedp.KeyEvent(kb.Enter))
@@ -49,7 +49,7 @@ func testNarrowWindow(t *testing.T, b *tab) {
 	b.until(`document.activeElement.type === "search"`)
 	b.do(chromedp.KeyEvent("9")) // types into the field
 	b.until(`document.activeElement.value.endsWith("9")`)
-	b.do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent("9"))
+	b.do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent("0"))
 	b.until(`document.querySelector("#view").dataset.view === "reloads"`)
 	checkWidth("reloads")
 	p.save("app.star", inspectedApp+`nonsense("`+strings.Repeat("long ", 60)+"\")\n")
@@ -62,7 +62,7 @@ func testNarrowWindow(t *testing.T, b *tab) {
 	p.save("app.star", inspectedApp)
 	b.until(`!document.querySelector(".notice")`)
 
-	b.do(chromedp.KeyEvent("8"))
+	b.do(chromedp.KeyEvent("9"))
 	b.until(`!!document.querySelector(".play")`)
 	b.clickButton("Open")
 	b.until(`document.querySelectorAll(".socket .tag.good").length === 1`)
@@ -72,7 +72,7 @@ func testNarrowWindow(t *testing.T, b *tab) {
 	b.run(`document.activeElement.blur()`)
 	b.do(chromedp.KeyEvent("?"))
 	b.until(`document.querySelector("dialog").open && document.activeElement.textContent === "Close"`)
-	for _, key := range []string{"1 – 9", "/", "j, ↓ and k, ↑", "Enter", "Esc", "Space", "t", "?"} {
+	for _, key := range []string{"1 – 9, 0", "/", "j, ↓ and k, ↑", "Enter", "Esc", "Space", "t", "?"} {
 		b.check("the help has "+key, `[...document.querySelectorAll("dialog kbd")].some((k) => k.textContent === `+quoteJS(key)+`)`)
 	}
 	checkWidth("the help")
@@ -220,7 +220,7 @@ func testKeyboard(t *testing.T, b *tab) {
 	b.pressKey(escape)
 	b.until(`!document.querySelector(".drawer") && document.activeElement.closest('[data-channel="websocket.receive"]')`)
 
-	b.pressKey("4")
+	b.pressKey("5")
 	b.until(`document.querySelectorAll("main tbody tr[tabindex]").length >= 3`)
 	if n := b.integer(`document.querySelectorAll("main tbody tr[tabindex='0']").length`); n != 1 {
 		t.Errorf("Tab stops at %d rows", n)

@@ -22,6 +22,10 @@ func TestInspector(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *tab){
 		"messages can be filtered and held":              testMessageFilterAndHold,
 		"a trace is a waterfall":                         testWaterfall,
+		"requests are listed and shown":                  testRequests,
+		"bodies are shown safely":                        testBodies,
+		"requests are copied and replayed":               testRequestCopies,
+		"requests fit the page, and keys suffice":        testRequestLayout,
 		"connections can be sent to and closed":          testConnectionForms,
 		"Play has a history and several sockets":         testPlayHistory,
 		"every view shows notices":                       testNotices,

@@ -4,6 +4,7 @@ import { appURL } from "./address.js";
 import { Live } from "./api.js";
 import { Notices } from "./notices.js";
 import { flow } from "./views/flow.js";
+import { requests } from "./views/requests.js";
 import { messages } from "./views/messages.js";
 import { connections } from "./views/connections.js";
 import { channels } from "./views/channels.js";
@@ -15,9 +16,9 @@ import { reloads } from "./views/reloads.js";
 
 // A view is a function of the shell. It returns its node and optional methods
 // for frames and keys. With "follows" it requests its frames itself.
-const views = { flow, messages, connections, channels, groups, workers, state, play, reloads };
+const views = { flow, requests, messages, connections, channels, groups, workers, state, play, reloads };
 const titles = {
-  flow: "Flow", messages: "Messages", connections: "Connections", channels: "Channels", groups: "Groups",
+  flow: "Flow", requests: "Requests", messages: "Messages", connections: "Connections", channels: "Channels", groups: "Groups",
   workers: "Workers", state: "State", play: "Play", reloads: "Reloads",
 };
 
@@ -112,9 +113,9 @@ function route() {
 }
 
 const help = [
-  ["1 – 9", "go to a view"], ["/", "go to the filter of a view"],
+  ["1 – 9, 0", "go to a view"], ["/", "go to the filter of a view"],
   ["j, ↓ and k, ↑", "move down and up a list"], ["Enter", "open the selected item"], ["Esc", "leave a field, close the open item"],
-  ["Space", "hold or continue the list (Messages)"], ["↑, ↓ in a field that sends", "frames sent before (Play)"],
+  ["Space", "hold or continue the list (Requests, Messages)"], ["r, e, c", "replay, edit and replay, copy as curl (an open request)"], ["↑, ↓ in a field that sends", "frames sent before (Play)"],
   ["Ctrl+Enter", "send (Play, Connections)"],
   ["p, s", "pause or resume the focused or open channel, deliver one message (Flow, Channels)"],
   ["t", "switch between dark, light and system colours"], ["?", "show this help"],
@@ -131,7 +132,7 @@ function keys(e) {
   }
   const names = Object.keys(views);
   const field = $("#view input[type=search]");
-  if (/^[1-9]$/.test(e.key)) shell.go(names[e.key - 1]);
+  if (/^[0-9]$/.test(e.key)) shell.go(names[(Number(e.key) || 10) - 1]);
   else if (e.key === "t") theme(true);
   else if (e.key === "?") showHelp();
   else if (e.key === "/" && field) field.focus();
@@ -172,7 +173,7 @@ theme();
 window.addEventListener("storage", (e) => e.key === "theme" && theme()); // changed in another page of the origin
 document.documentElement.classList.toggle("embedded", shell.embedded);
 $("#nav").append(...Object.keys(views).map((name, i) =>
-  h("a", { href: "#/" + name, "data-view": name, title: `Key ${i + 1}` }, titles[name])));
+  h("a", { href: "#/" + name, "data-view": name, title: `Key ${(i + 1) % 10}` }, titles[name])));
 $("#bar").append(bar.live, bar.rate, bar.waiting, bar.sockets, bar.busy, bar.generation,
   h("button", { class: "small", onclick: () => theme(true), title: "Dark, light or system colours (t)", "aria-label": "Colours" }, "◐"),
   h("button", { class: "small", onclick: showHelp, title: "Keys (?)", "aria-label": "Keys" }, "?"));

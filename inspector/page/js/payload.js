@@ -160,7 +160,7 @@ function withBody(lines, text) {
 
 // curl returns a command that sends a request, or, for other messages, that
 // calls the layer over HTTP.
-function curl(channel, message, status) {
+export function curl(channel, message, status) {
   if (channel !== "http.request" || !message.method) {
     const body = stringify({ channel, message }).replaceAll(mark, "\\uffff");
     const lines = [`curl -sS ${quote(location.origin + "/layer/send")}`, "-H 'Content-Type: application/json'"];

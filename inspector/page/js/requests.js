@@ -2,6 +2,7 @@
 import { h, ask, time, saved, toast } from "./dom.js";
 import { post } from "./api.js";
 import { encode, kinds, kindSelect, byteString } from "./bytes.js";
+import { isBytes, plain, target } from "./payload.js";
 import { responseNode } from "./compose.js";
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -98,6 +99,16 @@ export function requestCard(shell) {
 
   draw();
   return h("section", { class: "card" }, h("h2", {}, "HTTP"), form, out, past);
+}
+
+// keepForPlay makes a recorded request the one that the form of Play begins with.
+export function keepForPlay(message) {
+  const binary = isBytes(message.body) && plain(message.body) === null;
+  saved.set("play.request", {
+    method: message.method, path: target(message), kind: binary ? "base64" : "text",
+    headers: (message.headers || []).map(([name, value]) => `${plain(name)}: ${plain(value)}`).join("\n"),
+    body: binary ? message.body.slice(1) : plain(message.body || ""),
+  });
 }
 
 // parseHeaders reads headers, one per line. It throws an error for invalid lines.

@@ -21,7 +21,7 @@ export async function saveTest(select) {
   const all = h("input", { type: "checkbox", checked: boxes.every((b) => b.checked), onchange: () => { for (const box of boxes) box.checked = all.checked; refresh(); } });
   const note = h("p", { class: "muted", role: "status" });
   const text = h("pre", { class: "body", tabIndex: 0, "aria-label": "The test" });
-  const save = h("button", { class: "primary", onclick: () => download(text.textContent) }, "Download");
+  const save = h("button", { class: "primary", onclick: () => download(text.textContent, fileName) }, "Download");
   const copying = h("button", { onclick: () => copy(text.textContent, "a test") }, "Copy");
   let request = 0;
 
@@ -51,8 +51,8 @@ export async function saveTest(select) {
   refresh();
 }
 
-function download(text) {
-  const link = h("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: fileName });
+export function download(text, name) {
+  const link = h("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -148,7 +148,7 @@ function watcher(channel, shell, leave) {
 }
 
 // frameRow returns a row for a frame. Opened, it shows the whole message.
-function frameRow(m, channel) {
+export function frameRow(m, channel) {
   const out = m.channel === channel;
   const what = out ? "to the client" : { "websocket.receive": "from the client", "websocket.connect": "handshake", "websocket.disconnect": "end" }[m.channel] || m.channel;
   const full = h("div", { class: "full" });

@@ -1,8 +1,10 @@
 // The live list of messages, one message in full, and its chain.
-import { h, setText, clock, duration, bytes, short, chip, family, toast, saved, stepOf } from "../dom.js";
+import { h, setText, clock, duration, bytes, short, chip, family, toast, stepOf } from "../dom.js";
 import { attempt, getExact, get, post } from "../api.js";
-import { messageNode, copyButtons, isBytes, plain, target } from "../payload.js";
+import { filterField } from "../filterfield.js";
+import { messageNode, copyButtons } from "../payload.js";
 import { compose, replay } from "../compose.js";
+import { keepForPlay } from "../requests.js";
 import { saveTest } from "../savetest.js";
 import { Tail } from "../tail.js";
 import { outcomeOf, wasTaken, waterfall } from "../waterfall.js";
@@ -22,21 +24,15 @@ const terms = [
 export function messages(shell, params) {
   let selected = null; // id of the open message
   let trace = ""; // of its chain
-  let filter = params.filter || "";
-  let requested = false; // whether the stream was requested
   let renew = true; // whether the next first frame replaces the list
   let since; // start of the server that sent these messages
-  let timer, again;
+  let again;
   let known = false; // whether a frame has come
 
-  const wrong = h("p", { class: "bad wrong", id: "wrong", role: "alert", hidden: true });
-  const input = h("input", {
-    type: "search", value: filter, placeholder: "channel:websocket.*  path:/chat/*  kind:refused  hello", "aria-label": "Filter", "aria-describedby": "wrong", spellcheck: false, autocomplete: "off",
-    oninput: () => { clearTimeout(timer); timer = setTimeout(apply, 300); }, onkeydown: (e) => { if (e.key === "Enter") apply(); },
+  const field = filterField({
+    view: "messages", list: "messages", value: params.filter || "", placeholder: "channel:websocket.*  path:/chat/*  kind:refused  hello", terms,
+    watch(p) { renew = true; shell.watch(p); },
   });
-  const help = h("dl", { class: "terms", hidden: true }, terms.map(([term, what]) => [
-    h("dt", {}, h("button", { class: "small", title: "Add to the filter", onclick: () => { input.value = (input.value.trim() + " " + term).trim(); input.focus(); apply(); } }, term)), h("dd", {}, what)]).flat());
-  const terminology = h("button", { "aria-expanded": "false", onclick: () => { help.hidden = !help.hidden; terminology.setAttribute("aria-expanded", String(!help.hidden)); } }, "Terms");
   const hold = h("button", { onclick: toggle, title: "Space", "aria-pressed": "false" }, "Hold");
   const note = h("span", { class: "muted" });
   const more = h("button", { class: "more primary small", hidden: true });
@@ -47,39 +43,12 @@ export function messages(shell, params) {
   const scroll = h("div", { class: "scroll" }, table, empty);
   const detail = h("aside", { class: "detail", hidden: true, "aria-label": "Message", tabIndex: -1 });
   const node = h("div", { class: "split" },
-    h("div", { class: "tools" }, input, terminology, hold,
+    h("div", { class: "tools" }, field.input, field.terms, hold,
       h("button", { onclick: clear, title: "Delete the inspector's history" }, "Clear"),
       h("button", { onclick: saveShown, title: "Write a test from the chains in the list" }, "Save as test…"),
-      h("button", { onclick: () => compose(shell) }, "Send…"), note, wrong, help),
+      h("button", { onclick: () => compose(shell) }, "Send…"), note, field.wrong, field.help),
     h("div", { class: "tailbox" }, scroll, more), detail);
   const tail = new Tail({ scroll, body, more, create: row, update: drawRow, busy: () => selected !== null });
-
-  function apply() {
-    clearTimeout(timer);
-    if (input.value === filter && wrong.hidden) return;
-    filter = input.value;
-    history.replaceState(null, "", "#/messages" + (filter ? "?" + new URLSearchParams({ filter }) : ""));
-    watch();
-  }
-
-  // watch requests frames for the filter if the server accepts the filter.
-  async function watch() {
-    const tried = filter;
-    let problem = "";
-    try {
-      await get("messages", { filter, limit: 1 });
-    } catch (error) {
-      if (!error.lost) problem = error.message.replace(/^filter: /, "");
-    }
-    if (tried !== filter || ended) return;
-    input.classList.toggle("wrong", !!problem);
-    input.setAttribute("aria-invalid", String(!!problem));
-    wrong.hidden = !problem;
-    setText(wrong, problem && `${problem[0].toUpperCase()}${problem.slice(1)}. ${requested ? "The list is unchanged." : "The list shows all messages."}`);
-    if (problem && requested) return;
-    requested = renew = true;
-    shell.watch(problem ? {} : { filter });
-  }
 
   async function clear() {
     if (!(await attempt(post("forget"), "History deleted"))) return;
@@ -89,7 +58,7 @@ export function messages(shell, params) {
   }
 
   async function saveShown() {
-    const shown = await attempt(get("messages", { filter, limit: 5000 }));
+    const shown = await attempt(get("messages", { filter: field.value(), limit: 5000 }));
     const traces = new Set(shown?.messages.map((m) => m.trace));
     if (shown) saveTest((m) => traces.has(m.trace));
   }
@@ -125,7 +94,7 @@ export function messages(shell, params) {
     if (!parts.length && tail.list.length) parts.push(`the newest ${tail.list.length}`);
     setText(note, parts.join(" · "));
     empty.hidden = !known || tail.list.length > 0;
-    setText(empty, filter ? "No message in the history matches the filter. New matching messages appear here." : "No messages yet. Open the application, or use Play.");
+    setText(empty, field.value() ? "No message in the history matches the filter. New matching messages appear here." : "No messages yet. Open the application, or use Play.");
   }
 
   function row() {
@@ -198,7 +167,7 @@ export function messages(shell, params) {
     trace = "";
     detail.hidden = true;
     mark();
-    if (within) (line || input).focus({ preventScroll: true });
+    if (within) (line || field.input).focus({ preventScroll: true });
     tail.draw();
     drawNote();
   }
@@ -229,14 +198,14 @@ export function messages(shell, params) {
   return {
     node, frame, key, follows: true,
     started() {
-      watch();
+      field.watch();
       drawNote();
       if (params.id) open(Number(params.id));
       else if (params.trace) get("trace", { id: params.trace }).then((c) => open(c.messages[0].id)).catch((e) => toast(e.message, true));
     },
     end() {
       ended = true;
-      clearTimeout(timer);
+      field.end();
       clearTimeout(again);
     },
   };
@@ -262,6 +231,7 @@ function detailOf(m, chart, shell, close) {
       traced && h("button", { onclick: () => saveTest((other) => other.trace === m.trace), title: "Write a test from this chain" }, "Save as test…"),
       h("button", { onclick: () => compose(shell, m.channel, m.message) }, "Edit & send again"),
       m.channel === "http.request" && h("button", { onclick: () => toPlay(m.message, shell), title: "Edit the request and send it in Play" }, "Edit in Play"),
+      (m.channel === "http.request" || m.channel === "websocket.connect") && h("a", { href: "#/requests?" + new URLSearchParams({ trace: m.trace }) }, "Show the request"),
       copyButtons(m.channel, m.message, () => shell.status)),
     h("h3", {}, "Content"), messageNode(m.message),
     traced && h("h3", {}, "Chain ", h("code", { class: "muted" }, m.trace), " ", h("a", { href: "#/messages?" + new URLSearchParams({ filter: "trace:" + m.trace, id: m.id }) }, "only this chain")),
@@ -270,11 +240,6 @@ function detailOf(m, chart, shell, close) {
 }
 
 function toPlay(message, shell) {
-  const binary = isBytes(message.body) && plain(message.body) === null;
-  saved.set("play.request", {
-    method: message.method, path: target(message), kind: binary ? "base64" : "text",
-    headers: (message.headers || []).map(([name, value]) => `${plain(name)}: ${plain(value)}`).join("\n"),
-    body: binary ? message.body.slice(1) : plain(message.body || ""),
-  });
+  keepForPlay(message);
   shell.go("play");
 }
