@@ -107,6 +107,7 @@ func groups() []*group {
 				{name: "--control off", app: "examples/hello.star", view: "off"},
 				{name: "no page open", app: "examples/hello.star"},
 				{name: "a page shows Flow", app: "examples/hello.star", view: "flow"},
+				{name: "a page shows Requests", app: "examples/hello.star", view: "requests"},
 				{name: "a page shows Messages", app: "examples/hello.star", view: "messages"},
 				{name: "--control off, again", app: "examples/hello.star", view: "off"},
 			},

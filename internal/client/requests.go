@@ -26,7 +26,8 @@ last. The filter is written as in the inspector's view Requests:
   type:*json  handler:page  client:127.0.0.1  slower:100  trace:00c0ffee  hello
 
 All terms must match; a minus negates a term; a word without a key is searched
-for in the whole line. slower takes milliseconds.
+for in the whole line. slower takes milliseconds. Put -- before a term with a
+minus.
 
 With --har, requests prints an HTTP Archive, with headers, bodies and frames, which
 browsers and other tools read.`,

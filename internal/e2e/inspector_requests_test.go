@@ -78,8 +78,14 @@ channel_routing = [
 ]
 `
 
-// startRequests starts requestsApp with a static file.
+// startRequests starts requestsApp.
 func startRequests(t *testing.T) *program {
+	t.Helper()
+	return startIn(t, requestsDir(t), "app.star")
+}
+
+// requestsDir returns a folder with requestsApp and a static file.
+func requestsDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Dir(writeApp(t, requestsApp))
 	if err := os.Mkdir(filepath.Join(dir, "static"), 0o700); err != nil {
@@ -88,7 +94,7 @@ func startRequests(t *testing.T) *program {
 	if err := os.WriteFile(filepath.Join(dir, "static", "a.css"), []byte("body { color: teal }"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return startIn(t, dir, "app.star")
+	return dir
 }
 
 // requestRow finds the row of a request whose text matches an expression.
