@@ -25,8 +25,8 @@ export function workers(shell) {
     name: "pairs", keyOf: (r) => r.host + " " + r.agent, empty: "",
     open: (key, r) => { if (r.trace) shell.go("messages", traceOf(r)); },
     columns: [
-      { title: "Host", of: (r) => r.host, text: (r) => r.host },
-      { title: "Program", about: "Its User-Agent", of: (r) => programOf(r), text: programOf, class: "wrap" },
+      { title: "Host", of: (r) => r.host, text: (r) => r.host, class: "whole" },
+      { title: "Program", about: "Its User-Agent", of: (r) => programOf(r), text: programOf, class: "wrap whole" },
       { title: "Reads", about: "Channels of its last receive", shape: (r) => r.channels, nodes: (r) => r.channels.flatMap((name) => [chip(name), " "]), class: "wrap whole" },
       { title: "Does", about: "Whether it waits for a message, and its last message", of: (r) => r.at || 0, down: true, text: (r) => doing(r, shell.status.now), class: "wrap whole" },
       { title: "Received", about: "Messages in total", of: (r) => r.received, down: true, text: (r) => number(r.received), class: "num" },
