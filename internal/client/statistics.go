@@ -19,7 +19,7 @@ import (
 func newPs() *cobra.Command {
 	return newCommand(&cobra.Command{
 		Use:   "ps",
-		Short: "List the open WebSockets and busy workers of a running server",
+		Short: "List the open WebSockets, the busy workers and the workers over HTTP of a running server",
 		Args:  cobra.NoArgs,
 	}, nil, func(c *client, _ []string) error {
 		var open api.Connections
