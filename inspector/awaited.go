@@ -86,7 +86,7 @@ func (o *outcome) Wait(ctx context.Context, wait time.Duration) string {
 	select {
 	case s := <-o.handled:
 		switch {
-		case s.Unrouted:
+		case s.Unrouted, s.Handler == "":
 			return unrouted
 		case s.Failed:
 			return "failed in " + s.Handler

@@ -95,9 +95,9 @@ func (c *collector) round(now time.Time) {
 		stats = s.opts.Contents.Totals().Stats
 	}
 	if s.recorder != nil {
-		visits, spans := s.reports.fetch() // first, because their messages were recorded before
+		reported := s.reports.fetch() // first, because their messages were recorded before
 		events, lost := s.recorder.Fetch(c.spare)
-		s.history.add(events, lost, visits, spans)
+		s.history.add(events, lost, reported)
 		s.history.addAccesses(s.recorder.FetchAccesses())
 		clear(events) // because it refers to messages
 		c.spare = events
@@ -142,17 +142,23 @@ func (c *collector) tune(sent uint64, now time.Time) {
 type reports struct {
 	unsent atomic.Int32 // reports of requests that were not sent to the application
 
-	mu     sync.Mutex // guards the rest
-	visits []Visit
-	spans  []Span
+	mu sync.Mutex // guards the rest
+	batch
 }
 
-func (s *reports) fetch() (visits []Visit, spans []Span) {
+// A batch is the reports that came between two rounds.
+type batch struct {
+	visits   []Visit
+	spans    []Span
+	failures []failedMessage
+}
+
+func (s *reports) fetch() (b batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unsent.Store(0)
-	visits, spans, s.visits, s.spans = s.visits, s.spans, nil, nil
-	return visits, spans
+	b, s.batch = s.batch, batch{}
+	return b
 }
 
 // maxUnsent is how many requests that the protocol server refused without a

@@ -157,7 +157,7 @@ func (v *vocabulary[T]) matches(t term, item T) bool {
 }
 
 func anywhere(e *entry, word string) bool {
-	for _, s := range []string{e.channel, e.group, e.chain.path, e.trace.String(), e.reason} {
+	for _, s := range []string{e.channel, e.group, e.chain.path, e.trace.String(), e.reason, e.failureText()} {
 		if strings.Contains(strings.ToLower(s), word) {
 			return true
 		}

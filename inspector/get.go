@@ -92,8 +92,7 @@ func (s *Server) getWorkers(*http.Request) (any, error) {
 }
 
 func (s *Server) getLoads(*http.Request) (any, error) {
-	loads, logs := s.loads.newest()
-	return api.Loads{Loads: loads, Logs: logs}, nil
+	return api.Loads{Loads: s.loads.newest()}, nil
 }
 
 func (s *Server) getChaos(*http.Request) (any, error) {

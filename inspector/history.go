@@ -43,8 +43,9 @@ type entry struct {
 	reason     string
 	bytes      int
 	chain      *chain
-	span       *Span     // nil until a worker has handled it
-	exchange   *exchange // nil if it belongs to none
+	span       *Span          // nil until a worker has handled it
+	exchange   *exchange      // nil if it belongs to none
+	failure    *failedMessage // nil unless its handler failed
 }
 
 // outcomes are the names of the states that a message may be in.
@@ -52,18 +53,40 @@ var outcomes = func() (names []string) {
 	for _, k := range store.EventKinds() {
 		names = append(names, k.String())
 	}
-	return append(names, unrouted)
+	return append(names, unrouted, failed)
 }()
 
-// unrouted is the outcome of a message that was taken but matches no route.
-const unrouted = "no route"
+const (
+	unrouted = "no route" // a worker took the message, and no route matches it
+	failed   = "failed"   // its handler failed
+)
+
+// A failedMessage is a message whose handler failed.
+type failedMessage struct {
+	id      uint64 // zero if unknown
+	trace   asgi.TraceID
+	channel string
+	text    string
+	err     string // id of the error
+}
 
 // outcome returns the name of the state of the message.
 func (e *entry) outcome() string {
-	if e.span != nil && e.span.Unrouted {
+	switch {
+	case e.failure != nil:
+		return failed
+	case e.span != nil && e.span.Unrouted:
 		return unrouted
 	}
 	return e.kind.String()
+}
+
+// failureText returns the text of the error of the message's handler, or "".
+func (e *entry) failureText() string {
+	if e.failure == nil {
+		return ""
+	}
+	return e.failure.text
 }
 
 // message decodes the content.
@@ -116,7 +139,7 @@ func newHistory(maxCount, maxBytes int) *history {
 }
 
 // add adds events of the recorder and reports about the same traces.
-func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans []Span) {
+func (h *history) add(events []store.Event, lost uint64, reported batch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lost += lost
@@ -124,7 +147,7 @@ func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans [
 		h.addLocked(&events[i])
 		h.evictLocked()
 	}
-	for _, span := range spans {
+	for _, span := range reported.spans {
 		if e := h.byID[span.ID]; e != nil {
 			e.span = &span
 			h.exchanges.touch(e.exchange)
@@ -133,7 +156,14 @@ func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans [
 			}
 		}
 	}
-	for _, visit := range visits {
+	for _, failure := range reported.failures {
+		if e := h.failedLocked(&failure); e != nil {
+			e.failure = &failure
+			h.exchanges.touch(e.exchange)
+			h.changes = append(h.changes, e)
+		}
+	}
+	for _, visit := range reported.visits {
 		if c := h.chains[visit.Trace]; c != nil {
 			c.visit = &visit
 		}
@@ -143,6 +173,24 @@ func (h *history) add(events []store.Event, lost uint64, visits []Visit, spans [
 		h.first += over
 		h.changes = append(h.changes[:0:0], h.changes[over:]...)
 	}
+}
+
+// failedLocked returns the message of a failure. A worker in another process does
+// not know the number of its message.
+func (h *history) failedLocked(f *failedMessage) *entry {
+	if f.id != 0 {
+		return h.byID[f.id]
+	}
+	c := h.chains[f.trace]
+	if c == nil {
+		return nil
+	}
+	for _, e := range slices.Backward(c.entries) {
+		if e.channel == f.channel && e.kind == store.Taken && e.failure == nil {
+			return e
+		}
+	}
+	return nil
 }
 
 func (h *history) addLocked(v *store.Event) {

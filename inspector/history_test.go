@@ -16,7 +16,7 @@ func sentEvent(id uint64, trace asgi.TraceID, channel, words string) store.Event
 func TestTheHistoryLimitsItsMessages(t *testing.T) {
 	h := newHistory(3, 1<<20)
 	for id := uint64(1); id <= 10; id++ {
-		h.add([]store.Event{sentEvent(id, asgi.TraceID(id), "jobs", "x")}, 0, nil, nil)
+		h.add([]store.Event{sentEvent(id, asgi.TraceID(id), "jobs", "x")}, 0, batch{})
 	}
 	if n, _, _ := h.counts(); n != 3 || len(h.byID) != 3 || len(h.chains) != 3 {
 		t.Fatalf("%d messages, %d ids, %d chains, want 3 each", n, len(h.byID), len(h.chains))
@@ -29,7 +29,7 @@ func TestTheHistoryLimitsItsMessages(t *testing.T) {
 func TestTheHistoryLimitsItsBytes(t *testing.T) {
 	h := newHistory(1000, 64<<10)
 	for id := uint64(1); id <= 10; id++ {
-		h.add([]store.Event{sentEvent(id, 1, "jobs", strings.Repeat("x", 20<<10))}, 0, nil, nil)
+		h.add([]store.Event{sentEvent(id, 1, "jobs", strings.Repeat("x", 20<<10))}, 0, batch{})
 	}
 	n, bytes, _ := h.counts()
 	if n != 3 || bytes > 64<<10 {
@@ -48,7 +48,7 @@ func TestTheHistoryFreesTheMemoryOfOldMessages(t *testing.T) {
 	for id := uint64(1); id <= 10; id++ {
 		events = append(events, sentEvent(id, 1, "jobs", strings.Repeat("x", 20<<10)))
 	}
-	h.add(events, 0, nil, nil)
+	h.add(events, 0, batch{})
 	held := 0
 	for _, e := range h.changes {
 		held += len(e.content)
@@ -71,9 +71,10 @@ func TestATraceHasItsMessagesVisitAndHandling(t *testing.T) {
 	taken.Kind, taken.Waited, taken.Generation, taken.At = store.Taken, 20*time.Millisecond, 3, time.Unix(0, 2e7)
 	reply := sentEvent(2, 5, "web!x", "")
 	reply.Generation, reply.Place = 3, "app.star:4"
-	h.add([]store.Event{request, taken, reply}, 0,
-		[]Visit{{Kind: visitHTTP, Trace: 5, Status: 200, Duration: 30 * time.Millisecond}},
-		[]Span{{ID: 1, Worker: 4, Handler: "page (app.star:2)", Began: time.Unix(0, 2e7), Ended: time.Unix(0, 25e6)}})
+	h.add([]store.Event{request, taken, reply}, 0, batch{
+		visits: []Visit{{Kind: visitHTTP, Trace: 5, Status: 200, Duration: 30 * time.Millisecond}},
+		spans:  []Span{{ID: 1, Worker: 4, Handler: "page (app.star:2)", Began: time.Unix(0, 2e7), Ended: time.Unix(0, 25e6)}},
+	})
 	v, ok := h.trace(5)
 	if !ok || v.Path != "/a" || v.Reply != "web!x" || len(v.Messages) != 2 || v.Visit == nil || v.Visit.Status != 200 {
 		t.Fatalf("chain: %+v", v)
@@ -117,12 +118,12 @@ func TestLessHeavyTrafficIsStoredWhileNoPageIsOpen(t *testing.T) {
 func TestViewersGetEachChangeOnce(t *testing.T) {
 	h := newHistory(100, 1<<20)
 	all := &filter{}
-	h.add([]store.Event{sentEvent(1, 1, "a", "x")}, 0, nil, nil)
+	h.add([]store.Event{sentEvent(1, 1, "a", "x")}, 0, batch{})
 	messages, next := h.newest(10, all)
 	if len(messages) != 1 {
 		t.Fatalf("first: %+v", messages)
 	}
-	h.add([]store.Event{sentEvent(2, 2, "a", "x"), sentEvent(3, 3, "a", "x")}, 0, nil, nil)
+	h.add([]store.Event{sentEvent(2, 2, "a", "x"), sentEvent(3, 3, "a", "x")}, 0, batch{})
 	messages, next = h.since(next, 10, all)
 	if len(messages) != 2 || messages[0].ID != 2 {
 		t.Fatalf("then: %+v", messages)
@@ -148,7 +149,7 @@ func TestPercentilesAreWithinAQuarter(t *testing.T) {
 func TestRefusedMessagesHaveDifferentNumbers(t *testing.T) {
 	h := newHistory(100, 1<<20)
 	for _, word := range []string{"one", "two"} {
-		h.add([]store.Event{{Kind: store.Refused, Channel: "jobs", Message: text(word), Reason: "the channel is full"}}, 0, nil, nil)
+		h.add([]store.Event{{Kind: store.Refused, Channel: "jobs", Message: text(word), Reason: "the channel is full"}}, 0, batch{})
 	}
 	messages, _ := h.newest(10, &filter{})
 	if len(messages) != 2 || messages[0].ID == messages[1].ID {
@@ -163,9 +164,9 @@ func TestRefusedMessagesHaveDifferentNumbers(t *testing.T) {
 
 func TestAMessageWithoutARouteHasThatOutcome(t *testing.T) {
 	h := newHistory(10, 1<<20)
-	h.add([]store.Event{sentEvent(1, 1, "jobs", "x"), sentEvent(2, 2, "jobs", "y")}, 0, nil, nil)
+	h.add([]store.Event{sentEvent(1, 1, "jobs", "x"), sentEvent(2, 2, "jobs", "y")}, 0, batch{})
 	_, next := h.newest(10, &filter{})
-	h.add(nil, 0, nil, []Span{{ID: 2, Unrouted: true}})
+	h.add(nil, 0, batch{spans: []Span{{ID: 2, Unrouted: true}}})
 	f, err := parseFilter(`kind:"no route"`)
 	if err != nil {
 		t.Fatal(err)

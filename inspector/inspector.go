@@ -85,6 +85,7 @@ type Server struct {
 	history  *history
 	visits   *visits
 	loads    loads
+	errors   errorList
 	series   *series
 	viewers  viewers
 	awaited  awaited

@@ -117,7 +117,7 @@ type frame struct {
 	Waiting     *[]api.QueuedMessage `json:"waiting,omitempty"`
 	Members     []api.Member         `json:"members,omitempty"`
 	Loads       []api.Load           `json:"loads,omitempty"`
-	Logs        []api.LogEntry       `json:"logs,omitempty"`
+	Errors      *api.Errors          `json:"errors,omitempty"`
 	All         int                  `json:"all,omitempty"` // total number of a list that was cut
 }
 
@@ -193,7 +193,10 @@ func (s *Server) list(f *frame, v *viewer) {
 		f.Machines = s.machines()
 		f.Remotes = s.remotes()
 	case "reloads":
-		f.Loads, f.Logs = s.loads.newest()
+		f.Loads = s.loads.newest()
+	case "errors":
+		list := s.errors.newest()
+		f.Errors = &list
 	}
 }
 

@@ -72,7 +72,7 @@ func TestFramesCountMessagesAndNameWorkers(t *testing.T) {
 		{ID: 1, Kind: store.Sent, Channel: "http.request", At: at, Message: text("in")},
 		{ID: 2, Kind: store.Sent, Channel: "web!a", Group: "room", Generation: 3, At: at, Message: text("out")},
 		{ID: 3, Kind: store.Sent, Channel: "web!b", Group: "room", Generation: 3, At: at, Message: text("out")},
-	}, 0, nil, []Span{{ID: 1, Worker: 7, Handler: "page (app.star:1)"}})
+	}, 0, batch{spans: []Span{{ID: 1, Worker: 7, Handler: "page (app.star:1)"}}})
 	f := b.frameOf(v)
 	want := map[pulse]bool{
 		{Channel: "http.request", Kind: "sent", N: 1}:                      true,

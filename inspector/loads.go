@@ -8,14 +8,13 @@ import (
 	"asgibox/inspector/api"
 )
 
-// maxLoads is how many loads, and how many log entries, are stored.
+// maxLoads is how many loads are stored.
 const maxLoads = 100
 
-// loads holds the latest loads and log entries.
+// loads holds the latest loads.
 type loads struct {
 	mu     sync.Mutex // guards the rest
 	loads  []api.Load
-	logs   []api.LogEntry
 	failed uint64
 }
 
@@ -24,6 +23,9 @@ type loads struct {
 func (s *Server) Loaded(l api.Load) {
 	if l.At == 0 {
 		l.At = api.UnixMilli(time.Now())
+	}
+	if l.Error == "" {
+		s.errors.loaded(l.Generation)
 	}
 	c := &s.loads
 	c.mu.Lock()
@@ -34,14 +36,6 @@ func (s *Server) Loaded(l api.Load) {
 	c.loads = keepNewest(append(c.loads, l), maxLoads)
 }
 
-// Logged records a warning or an error of the log.
-func (s *Server) Logged(at time.Time, level, text string) {
-	c := &s.loads
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.logs = keepNewest(append(c.logs, api.LogEntry{At: api.UnixMilli(at), Level: level, Text: text}), maxLoads)
-}
-
 // keepNewest returns the last n items, in new memory if there are more.
 func keepNewest[T any](items []T, n int) []T {
 	if len(items) > n {
@@ -50,11 +44,11 @@ func keepNewest[T any](items []T, n int) []T {
 	return items
 }
 
-// newest returns both lists, the newest first.
-func (c *loads) newest() ([]api.Load, []api.LogEntry) {
+// newest returns the loads, the newest first.
+func (c *loads) newest() []api.Load {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return newestFirst(c.loads), newestFirst(c.logs)
+	return newestFirst(c.loads)
 }
 
 // newestFirst returns a reversed copy of a list, which is not nil.

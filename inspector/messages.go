@@ -27,6 +27,9 @@ func messageWith(e *entry, m asgi.Message) api.Message {
 		Sent: api.UnixMilli(e.sent), Ended: api.UnixMilli(e.ended), WaitedMS: api.Milliseconds(e.waited),
 		Generation: e.generation, Taker: e.taker, Place: e.place, Reason: e.reason,
 	}
+	if f := e.failure; f != nil {
+		v.Reason, v.Error = f.text, f.err
+	}
 	if s := e.span; s != nil {
 		v.Worker, v.Handler, v.Began, v.HandledMS = s.Worker, s.Handler, api.UnixMilli(s.Began), api.Milliseconds(s.Ended.Sub(s.Began))
 	}

@@ -72,17 +72,24 @@ func (s *Server) replay(r *http.Request, c *asgi.Cause, a args) (any, error) {
 		return nil, err
 	}
 	channel, m, ok := s.history.origin(t)
-	switch {
-	case !ok:
+	if !ok {
 		return nil, noTrace(t)
+	}
+	return s.resend(r.Context(), c, channel, m)
+}
+
+// resend sends an HTTP request to the application, and another message to its
+// channel.
+func (s *Server) resend(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message) (any, error) {
+	switch {
 	case channel != asgi.HTTPRequest:
-		return api.Sent{Trace: c.Trace().String(), Channel: channel}, s.opts.Layer.Send(r.Context(), c, channel, m)
+		return api.Sent{Trace: c.Trace().String(), Channel: channel}, s.opts.Layer.Send(ctx, c, channel, m)
 	case m.Text(asgi.KeyBodyChannel) != "":
 		return nil, remote.Errorf(remote.NotReplayable, "the history does not have the whole body of this request, because it was too long")
 	}
 	target := (&url.URL{Path: m.Text(asgi.KeyPath)}).EscapedPath() + queryString(m)
 	headers, _ := m.Get(asgi.KeyHeaders)
-	return s.exchange(r.Context(), m.Text(asgi.KeyMethod), target, string(m.Bytes(asgi.KeyBody)), headers)
+	return s.exchange(ctx, m.Text(asgi.KeyMethod), target, string(m.Bytes(asgi.KeyBody)), headers)
 }
 
 // transportHeaders are set by the client itself.

@@ -26,7 +26,7 @@ func at(ms int) time.Time { return time.Unix(100, 0).Add(time.Duration(ms) * tim
 // sent adds a message and returns its number.
 func (r *record) sent(ms int, trace asgi.TraceID, channel string, fields ...asgi.Field) uint64 {
 	r.ids++
-	r.add([]store.Event{{Kind: store.Sent, At: at(ms), ID: r.ids, Trace: trace, Channel: channel, Message: asgi.MustMessage(fields...)}}, 0, nil, nil)
+	r.add([]store.Event{{Kind: store.Sent, At: at(ms), ID: r.ids, Trace: trace, Channel: channel, Message: asgi.MustMessage(fields...)}}, 0, batch{})
 	return r.ids
 }
 
@@ -38,10 +38,10 @@ func (r *record) request(ms int, trace asgi.TraceID, reply, path string, more ..
 }
 
 func (r *record) handled(id uint64, began, ended int, handler string) {
-	r.add(nil, 0, nil, []Span{{ID: id, Worker: 2, Handler: handler, Began: at(began), Ended: at(ended)}})
+	r.add(nil, 0, batch{spans: []Span{{ID: id, Worker: 2, Handler: handler, Began: at(began), Ended: at(ended)}}})
 }
 
-func (r *record) visited(v Visit) { r.add(nil, 0, []Visit{v}, nil) }
+func (r *record) visited(v Visit) { r.add(nil, 0, batch{visits: []Visit{v}}) }
 
 // only returns the only exchange.
 func (r *record) only(t testing.TB) api.Request {
@@ -65,7 +65,7 @@ func TestARequestHasItsStates(t *testing.T) {
 	}
 	id := r.request(0, 1, "web!a", "/")
 	want("waiting")
-	r.add([]store.Event{{Kind: store.Taken, ID: id, Trace: 1, Channel: "http.request", At: at(1)}}, 0, nil, nil)
+	r.add([]store.Event{{Kind: store.Taken, ID: id, Trace: 1, Channel: "http.request", At: at(1)}}, 0, batch{})
 	want("running")
 	r.handled(id, 1, 2, "page (app.star:1)")
 	want("held")

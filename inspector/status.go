@@ -45,7 +45,7 @@ func (s *Server) status() *api.Status {
 		st.Chaos = s.opts.Chaos.Rules()
 	}
 	last, failed := s.loads.last()
-	st.Error, st.Failed = last.Error, failed
+	st.Error, st.Failed, st.Errors = last.Error, failed, s.errors.counts()
 	return st
 }
 

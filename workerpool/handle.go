@@ -105,7 +105,7 @@ type Handled struct {
 	Consumer   Consumer // nil if no route matched
 	Began      time.Time
 	Unrouted   bool // the message was dropped because no route matches it
-	Failed     bool
+	Failed     bool // the response, if any, is that of an error of the server
 }
 
 // guard runs f and turns a panic into an error.

@@ -168,7 +168,7 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 	}
 	p.log, p.wanted = p.opts.Log, p.opts.Workers
 	if p.opts.Report == nil {
-		p.opts.Report = p.logFailure
+		p.opts.Report = func(f Failure) { LogFailure(context.Background(), p.log, f) }
 	}
 	p.groups = asgi.OrUnsupported[asgi.Groups](layer)
 	p.later = asgi.OrUnsupported[asgi.Later](layer)

@@ -20,6 +20,7 @@ type Failure struct {
 	Consumer   string // "" if none was found
 	Generation uint64
 	Trace      asgi.TraceID
+	ID         uint64 // number that the layer gave the message; zero if it gives none
 }
 
 // A Page is the body of an error response.
@@ -66,16 +67,16 @@ func (p *Pool) fail(j *Job, consumer string, err error) {
 		p.log.Debug("a handler was ended because its client has left", logkey.Channel, j.reply, "consumer", consumer, logkey.Generation, j.gen.number)
 		return
 	}
-	j.failed = true
 	f := Failure{
 		Err: err, Status: http.StatusInternalServerError, Consumer: consumer,
 		Channel: j.Delivery.Channel, Message: j.Delivery.Message, Generation: j.gen.number,
-		Trace: j.Cause.Trace(),
+		Trace: j.Cause.Trace(), ID: j.Delivery.ID,
 	}
 	var coded interface{ HTTPStatus() int }
 	if errors.As(err, &coded) {
 		f.Status = coded.HTTPStatus()
 	}
+	j.failed = f.Status >= http.StatusInternalServerError
 	var served *reportedError
 	if errors.As(err, &served) {
 		f.Err = served.err
@@ -85,8 +86,9 @@ func (p *Pool) fail(j *Job, consumer string, err error) {
 	p.sendErrorReply(j, f)
 }
 
-// logFailure is the default of [Options.Report].
-func (p *Pool) logFailure(f Failure) {
+// LogFailure logs a failure with further attributes. It is the default of
+// [Options.Report].
+func LogFailure(ctx context.Context, log *slog.Logger, f Failure, args ...any) {
 	level, text := slog.LevelError, "a handler failed"
 	switch {
 	case f.Status < 500 && f.Channel == asgi.HTTPRequest:
@@ -94,8 +96,8 @@ func (p *Pool) logFailure(f Failure) {
 	case f.Status < 500:
 		level, text = slog.LevelWarn, "a message was refused"
 	}
-	p.log.Log(context.Background(), level, text, logkey.Channel, f.Channel, "consumer", f.Consumer,
-		logkey.Trace, f.Trace.String(), logkey.Generation, f.Generation, logkey.Error, f.Err)
+	log.Log(ctx, level, text, append([]any{logkey.Channel, f.Channel, "consumer", f.Consumer,
+		logkey.Trace, f.Trace.String(), logkey.Generation, f.Generation, logkey.Error, f.Err}, args...)...)
 }
 
 // sendErrorReply sends the kind of error reply that the channel of the job

@@ -4,15 +4,16 @@ import "encoding/json"
 
 // A Status holds the totals and gauges of a running server.
 type Status struct {
-	App        string  `json:"app"`           // URL
-	UDP        string  `json:"udp,omitempty"` // address for datagrams
-	Version    string  `json:"version"`
-	Now        float64 `json:"now"`
-	Since      float64 `json:"since"` // start of the totals
-	Generation uint64  `json:"generation"`
-	Kind       string  `json:"kind"`
-	Error      string  `json:"error,omitempty"` // of the last load
-	Failed     uint64  `json:"failedLoads"`
+	App        string      `json:"app"`           // URL
+	UDP        string      `json:"udp,omitempty"` // address for datagrams
+	Version    string      `json:"version"`
+	Now        float64     `json:"now"`
+	Since      float64     `json:"since"` // start of the totals
+	Generation uint64      `json:"generation"`
+	Kind       string      `json:"kind"`
+	Error      string      `json:"error,omitempty"` // of the last load
+	Failed     uint64      `json:"failedLoads"`
+	Errors     ErrorCounts `json:"errors"`
 
 	// Totals.
 	Sent     uint64 `json:"sent"`
@@ -49,7 +50,7 @@ type Message struct {
 	Channel    string  `json:"channel"`
 	Group      string  `json:"group,omitempty"`
 	Path       string  `json:"path,omitempty"`
-	Kind       string  `json:"kind"` // last event: sent, taken, refused, …
+	Kind       string  `json:"kind"` // last event: sent, taken, failed, refused, …
 	Preview    string  `json:"preview"`
 	Data       string  `json:"data,omitempty"` // content of a WebSocket frame: text or binary
 	Bytes      int     `json:"bytes"`
@@ -60,6 +61,7 @@ type Message struct {
 	Taker      uint64  `json:"taker,omitempty"` // generation that received it
 	Place      string  `json:"place,omitempty"` // file:line of the send
 	Reason     string  `json:"reason,omitempty"`
+	Error      string  `json:"error,omitempty"` // id of the error of its handler
 	Worker     int     `json:"worker,omitempty"`
 	Handler    string  `json:"handler,omitempty"`
 	Began      float64 `json:"began,omitempty"` // start of the handler
@@ -253,17 +255,9 @@ type Load struct {
 	Error      string   `json:"error,omitempty"`   // with its source lines; empty if it loaded
 }
 
-// A LogEntry is one warning or error of the server's log.
-type LogEntry struct {
-	At    float64 `json:"at"`
-	Level string  `json:"level"`
-	Text  string  `json:"text"`
-}
-
-// Loads lists the latest loads and log entries, the newest first.
+// Loads lists the latest loads, the newest first.
 type Loads struct {
-	Loads []Load     `json:"loads"`
-	Logs  []LogEntry `json:"logs"`
+	Loads []Load `json:"loads"`
 }
 
 // A Sent names the trace of a message that was sent.

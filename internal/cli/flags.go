@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"runtime"
 	"time"
 
@@ -24,6 +25,7 @@ type flags struct {
 	sync     string
 	verbose  int
 	settings []flagvalue.Setting
+	editor   string
 }
 
 // maxFD is the highest descriptor that --fd accepts.
@@ -122,6 +124,7 @@ func (f *flags) output() command.FlagGroup {
 	g, o := command.NewGroup("Output"), &f.options
 	g.StringVar(&o.AccessLog, "access-log", "", "file for the access log; - is standard output; an existing file keeps its mode")
 	g.Var(flagvalue.Choice{To: &o.LogFormat, Choices: []string{"text", "json"}}, "log-format", "format of the log")
+	g.StringVar(&f.editor, "editor", "", `editor that links to the places of errors open, like vscode, idea or zed, or the form of its URLs, or "off" (default the editor whose terminal this is)`)
 	g.CountVarP(&f.verbose, "verbose", "v", "log more")
 	g.BoolVarP(&o.Quiet, "quiet", "q", false, "log only warnings and errors")
 	return g
@@ -160,6 +163,10 @@ func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 	}
 	if overlay := cmd.Flags().Lookup("overlay"); overlay != nil && !overlay.Changed {
 		o.Script.Overlay = !o.Script.Production && command.OnTerminal(cmd.ErrOrStderr())
+	}
+	var err error
+	if o.Editor, err = devserver.ParseEditor(f.editor, os.Getenv); err != nil {
+		return o, fmt.Errorf("--editor: %w", err)
 	}
 	if port := cmd.Flags().Lookup("port"); port != nil {
 		o.Listen.PortGiven = port.Changed

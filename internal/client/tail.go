@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"asgibox/inspector/api"
+	"asgibox/internal/command"
 )
 
 func newTail() *cobra.Command {
@@ -38,8 +39,12 @@ filter reply:*!CODE finds its messages. --json prints names in full.`,
 			if err := json.Unmarshal(line, &m); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(c.out, "%s %s %-8s %-*s %s%s\n", time.UnixMilli(int64(m.Sent)).Format("15:04:05.000"),
-				m.Trace, m.Kind, channelWidth, shortName(m.Channel), oneLine(m.Preview), suffix(m.Place, m.Reason))
+			kind := fmt.Sprintf("%-8s", m.Kind)
+			if m.Kind == "failed" && command.InColor(c.out) {
+				kind = "\x1b[31m" + kind + "\x1b[0m"
+			}
+			_, err := fmt.Fprintf(c.out, "%s %s %s %-*s %s%s\n", time.UnixMilli(int64(m.Sent)).Format("15:04:05.000"),
+				m.Trace, kind, channelWidth, shortName(m.Channel), oneLine(m.Preview), suffix(m.Place, m.Reason))
 			return err
 		})
 	})

@@ -151,14 +151,21 @@ func (h *Handler) plain(l *line, r slog.Record, attrs []slog.Attr) {
 		first, explanation = h.options.Explain(err, l.color)
 		l.WriteString(": " + Printable(first))
 	}
+	link := ""
 	for _, a := range attrs {
-		if _, ok := a.Value.Any().(error); !ok {
+		if _, ok := a.Value.Any().(error); a.Key == logkey.Inspector {
+			link = a.Value.String()
+		} else if !ok {
 			l.colored(dim, " "+Printable(a.Key)+"=")
 			l.WriteString(value(a.Value))
 		}
 	}
 	if explanation = strings.TrimRight(explanation, "\n"); explanation != "" {
 		l.WriteString("\n" + explanation)
+	}
+	if link != "" {
+		l.WriteString("\n\n  ")
+		l.colored(dim, Printable(link))
 	}
 }
 

@@ -35,8 +35,10 @@ type poolEvents struct {
 	sockets func() int // the number of open WebSockets
 	loaded  func(g workerpool.Generation, changed []string, err error)
 	handled func(workerpool.Handled)
-	first   func(error) // gets the outcome of the first load instead of the log
-	local   bool        // only clients on this machine can connect
+	failed  func(workerpool.Failure)
+	inspect func(asgi.TraceID) string // returns the URL of a failure, or ""
+	first   func(error)               // gets the outcome of the first load instead of the log
+	local   bool                      // only clients on this machine can connect
 }
 
 // newGenerations prepares the application in the file app to run on the layer.
@@ -45,7 +47,13 @@ type poolEvents struct {
 func newGenerations(app string, o *Options, layer asgi.Layer, log *slog.Logger, written []string, events poolEvents) (*generations, error) {
 	g := &generations{app: app, log: log, watch: o.Watch, events: events}
 	scripts := o.Script
-	scripts.Follow = g.follow
+	scripts.Follow, scripts.Locals = g.follow, !scripts.Production
+	if events.local {
+		scripts.Page = script.PageOptions{Locals: true, Inspector: events.inspect}
+		if o.Editor != "" {
+			scripts.Page.Editor = o.Editor.URL
+		}
+	}
 	scripts.Layer, scripts.Log, scripts.Private = layer, log, privateFiles(app, o)
 	g.loader = script.NewLoader(app, scripts)
 	pool := o.Pool
@@ -53,7 +61,7 @@ func newGenerations(app string, o *Options, layer asgi.Layer, log *slog.Logger, 
 	if events.local {
 		pool.CloseReason = g.loader.CloseReason
 	}
-	pool.Loaded, pool.Handled = g.loaded, events.handled
+	pool.Loaded, pool.Handled, pool.Report = g.loaded, events.handled, events.failed
 	var err error
 	if g.pool, err = workerpool.New(layer, g.loader, pool); err != nil || o.NoReload {
 		return g, err
@@ -110,8 +118,10 @@ func (g *generations) LoadAgain(ctx context.Context) error {
 // loaded follows the files of a load and reports its outcome. Changed is empty
 // for the first load.
 func (g *generations) loaded(now workerpool.Generation, changed []string, err error) {
+	ctx := context.Background()
 	if g.events.loaded != nil {
 		g.events.loaded(now, changed, err)
+		ctx = alreadyShown
 	}
 	if len(changed) == 0 && g.events.first != nil {
 		g.events.first(err)
@@ -122,7 +132,7 @@ func (g *generations) loaded(now workerpool.Generation, changed []string, err er
 	case what == "" && err == nil:
 		g.log.Info(fmt.Sprintf("loaded %s, generation %d, %s", app, now.Number, console.FormatDuration(now.Took)))
 	case what == "":
-		g.log.Error(fmt.Sprintf("%s does not load; every request gets the error until the file is fixed", app), logkey.Error, err)
+		g.log.ErrorContext(ctx, fmt.Sprintf("%s does not load; every request gets the error until the file is fixed", app), logkey.Error, err)
 	case err == nil:
 		kept := ""
 		if g.events.sockets != nil {
@@ -130,9 +140,9 @@ func (g *generations) loaded(now workerpool.Generation, changed []string, err er
 		}
 		g.log.Info(fmt.Sprintf("reloaded %s, generation %d, %s%s", what, now.Number, console.FormatDuration(now.Took), kept))
 	case now.Number > 1:
-		g.log.Error(fmt.Sprintf("reload of %s failed; generation %d continues", what, now.Number-1), logkey.Error, err)
+		g.log.ErrorContext(ctx, fmt.Sprintf("reload of %s failed; generation %d continues", what, now.Number-1), logkey.Error, err)
 	default:
-		g.log.Error(fmt.Sprintf("reload of %s failed", what), logkey.Error, err)
+		g.log.ErrorContext(ctx, fmt.Sprintf("reload of %s failed", what), logkey.Error, err)
 	}
 }
 

@@ -2,7 +2,6 @@ package devserver
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"asgibox/asgi/chaos"
@@ -41,20 +40,6 @@ func (s *server) showHandled(h workerpool.Handled) {
 		span.Handler = h.Consumer.Name()
 	}
 	c.Handled(span)
-}
-
-// showLoad passes the outcome of a load to the inspector.
-func (s *server) showLoad(g workerpool.Generation, changed []string, err error) {
-	c := s.control.Load()
-	if c == nil {
-		return
-	}
-	l := api.Load{Generation: g.Number, Kind: string(g.Kind), TookMS: api.Milliseconds(g.Took), Changed: changed, Sockets: s.front.Sockets()}
-	if err != nil {
-		line, more := explain(err, false)
-		l.Error = strings.TrimSpace(line + "\n\n" + more)
-	}
-	c.Loaded(l)
 }
 
 // frontView shows the protocol server to the inspector.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,12 +22,12 @@ func newLog(o *Options, w io.Writer) slog.Handler {
 	if o.LogFormat == "json" {
 		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.Level()})
 	}
-	return console.New(w, console.Options{Level: o.Level(), Color: command.InColor(w), Explain: explain})
+	return console.New(w, console.Options{Level: o.Level(), Color: command.InColor(w), Explain: explainLines})
 }
 
-// explain returns an error of the application as one line, and the lines that
+// explainLines returns an error of the application as one line, and the lines that
 // explain it.
-func explain(err error, color bool) (line, more string) { return script.Explain(err).Split(color) }
+func explainLines(err error, color bool) (line, more string) { return script.Explain(err).Split(color) }
 
 // inspectedLog is a log handler that also shows warnings and errors in the
 // inspector.
@@ -39,31 +38,10 @@ type inspectedLog struct {
 }
 
 func (h inspectedLog) Handle(ctx context.Context, r slog.Record) error {
-	if c := h.server.control.Load(); c != nil && r.Level >= slog.LevelWarn {
-		c.Logged(r.Time, r.Level.String(), h.text(r))
+	if c := h.server.control.Load(); c != nil && r.Level >= slog.LevelWarn && ctx.Value(shown{}) == nil {
+		c.Failed(h.server.failureOfRecord(h.attrs, r))
 	}
 	return h.Handler.Handle(ctx, r)
-}
-
-// text returns a record as text, with the source lines of an error of the
-// application.
-func (h inspectedLog) text(r slog.Record) string {
-	var b strings.Builder
-	b.WriteString(r.Message)
-	add := func(a slog.Attr) bool {
-		if err, ok := a.Value.Any().(error); ok {
-			line, more := explain(err, false)
-			fmt.Fprintf(&b, "\n%s=%s\n%s", a.Key, line, more)
-		} else {
-			fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
-		}
-		return true
-	}
-	for _, a := range h.attrs {
-		add(a)
-	}
-	r.Attrs(add)
-	return strings.TrimSpace(b.String())
 }
 
 func (h inspectedLog) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -29,6 +29,7 @@ type Options struct {
 	NoReload  bool     // do not watch the application's files
 	Watch     []string // patterns of files whose changes also load the application again
 	Poll      bool     // compare the files at intervals instead of using events
+	Editor    Editor   // opens the places of errors; "" for none
 
 	AccessLog string // file of the access log, "-" for standard output, "" for none
 	LogFormat string // "text" or "json"

@@ -159,7 +159,7 @@ func (s *server) build(front httpfront.Options, written []string, inspected bool
 	if s.options.NoWorkers {
 		return nil
 	}
-	events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled, local: s.local}
+	events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled, failed: s.showFailure, inspect: s.errorURL, local: s.local}
 	if s.user != nil {
 		events.first = s.user.loaded
 	}

@@ -17,6 +17,8 @@ func testNotices(t *testing.T, b *tab) {
 	b.waitForText("The application does not load: app.star:")
 	b.until(`document.title === "(does not load) State · asgibox inspector"`)
 	b.run(`document.querySelector(".notice a").click()`)
+	b.until(`document.querySelector(".culprit")?.textContent.includes("nonsense(")`)
+	b.run(`location.hash = "#/reloads"`)
 	b.until(`document.querySelector("mark")?.textContent.includes("nonsense(")`)
 	b.waitForText("Failed load")
 	p.save("app.star", inspectedApp)

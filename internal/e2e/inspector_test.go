@@ -30,6 +30,8 @@ func TestInspector(t *testing.T) {
 		"Play has a history and several sockets":         testPlayHistory,
 		"every view shows notices":                       testNotices,
 		"narrow window and keyboard":                     testNarrowWindow,
+		"errors have a view":                             testErrorsView,
+		"errors are linked":                              testErrorLinks,
 		"token and no workers":                           testTokenAndNoWorkers,
 		"every view shows a chat":                        testChatInEveryView,
 		"a paused channel is stepped and edited":         testPausedChannel,

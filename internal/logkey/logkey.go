@@ -12,6 +12,7 @@ const (
 	File       = "file"       // path of a file
 	Folder     = "folder"     // path of a folder
 	Generation = "generation" // number of a generation
+	Inspector  = "inspector"  // URL of the inspector that shows the error
 	Path       = "path"       // path of a request
 	Problem    = "problem"    // what is wrong with a message
 	Trace      = "trace"      // trace id

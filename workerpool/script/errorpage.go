@@ -3,12 +3,26 @@ package script
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"path/filepath"
 	"strings"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
 	"asgibox/workerpool/script/explain"
 )
+
+// PageOptions configure the pages about failures. Without them, a page has
+// nothing that only the author of the application may see.
+type PageOptions struct {
+	// Locals shows the variables of each call.
+	Locals bool
+	// Editor returns a URL that opens a place in an editor, or "". Path is
+	// absolute, line counts from 1, and col does too, or is 0 if it is unknown.
+	Editor func(path string, line, col int) string
+	// Inspector returns the URL that shows the failure of a trace, or "".
+	Inspector func(asgi.TraceID) string
+}
 
 // ErrorPage returns the page for a failure, for [workerpool.Options]. It is HTML
 // that reloads itself when the application changes, or plain text for clients
@@ -27,6 +41,14 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 		Tables:      []explain.Table{messageTable(f)},
 		Script:      scriptSource(f.Message),
 		Version:     l.live.version(),
+		Locals:      l.opts.Page.Locals,
+		Editor:      l.editorURL,
+	}
+	if f.Trace != 0 {
+		page.Trace = f.Trace.String()
+	}
+	if link := l.opts.Page.Inspector; link != nil && f.Status >= http.StatusInternalServerError {
+		page.Inspector = link(f.Trace)
 	}
 	var unrouted *NotFoundError
 	if errors.As(f.Err, &unrouted) {
@@ -56,6 +78,28 @@ const publicHTML = `<!doctype html>
 <style>body{font:1.1em/1.5 system-ui,sans-serif;max-width:34em;margin:12vh auto;padding:0 1em}h1{font-size:1.5em}</style>
 <h1>%[1]s</h1></html>
 `
+
+// editorURL returns a URL that opens the place of a frame in an editor, or "".
+func (l *Loader) editorURL(f explain.Frame) string {
+	if l.opts.Page.Editor == nil {
+		return ""
+	}
+	return l.EditorURL(f, l.opts.Page.Editor)
+}
+
+// EditorURL returns the URL that opens the place of a frame, or "" if its file is
+// not one of the application. URL makes it of an absolute path, the line and the
+// column.
+func (l *Loader) EditorURL(f explain.Frame, url func(path string, line, col int) string) string {
+	if !filepath.IsLocal(filepath.FromSlash(f.File)) {
+		return ""
+	}
+	path, err := filepath.Abs(filepath.Join(l.folder, filepath.FromSlash(f.File)))
+	if err != nil {
+		return ""
+	}
+	return url(path, f.Line, f.Col)
+}
 
 // maxPlace is the length of the longest place in a close frame, in bytes.
 const maxPlace = 80

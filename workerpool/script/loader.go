@@ -34,6 +34,11 @@ type Options struct {
 	// SessionCookie is the name of the cookie of a browser's session. The
 	// default is sessionid_ and the port that the browser connected to.
 	SessionCookie string
+	// Locals makes the errors of handlers contain the variables of each call.
+	// It costs time at each call of a function.
+	Locals bool
+	// Page configures the pages about failures.
+	Page PageOptions
 	// Live adds a small script to HTML pages that reloads them when the
 	// application changes. They show errors of a load too.
 	Live bool

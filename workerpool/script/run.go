@@ -11,6 +11,7 @@ import (
 	"asgibox/internal/logkey"
 	"asgibox/workerpool"
 	"asgibox/workerpool/script/explain"
+	"asgibox/workerpool/script/stack"
 
 	"go.starlark.net/starlark"
 )
@@ -38,10 +39,11 @@ const (
 // run executes script code on one thread: a handler, a hook or a whole file.
 // It belongs to one goroutine.
 type run struct {
-	unit   *unit
-	thread *starlark.Thread // of the module being loaded, otherwise root
-	root   *starlark.Thread // of the handler, hook or main file
-	locate func() string    // returns the current line, for causes of messages
+	unit      *unit
+	thread    *starlark.Thread // of the module being loaded, otherwise root
+	root      *starlark.Thread // of the handler, hook or main file
+	outermost stack.Outermost  // call of the thread
+	locate    func() string    // returns the current line, for causes of messages
 
 	handler string // the consumer's name; place of messages sent after it returned
 	ctx     context.Context
@@ -162,7 +164,7 @@ func (r *run) enter(call string) error {
 
 // call calls a function of the script.
 func (r *run) call(fn starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	return starlark.Call(r.thread, fn, args, kwargs)
+	return r.outermost.Call(r.thread, fn, args, kwargs)
 }
 
 // location returns the file and line that the thread is running, or "".

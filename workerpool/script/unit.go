@@ -10,6 +10,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool/script/lib"
+	"asgibox/workerpool/script/stack"
 	"asgibox/workerpool/script/web"
 
 	"go.starlark.net/starlark"
@@ -72,6 +73,7 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 		return nil, u.explained(err)
 	}
 	u.all = lib.Guards()
+	u.all[stack.EnterName] = stack.Enter
 	maps.Copy(u.all, u.names)
 	return u, nil
 }
@@ -100,6 +102,9 @@ func (u *unit) compile(name string) (*starlark.Program, error) {
 	if c := u.loader.opts.Coverage; c != nil {
 		c.instrument(name, f)
 	}
+	if u.loader.opts.Locals {
+		stack.Instrument(f)
+	}
 	p, err := starlark.FileProgram(f, u.predeclaredIn(name).Has)
 	if err != nil {
 		return nil, err
@@ -119,7 +124,7 @@ func (r *run) exec(name string) (starlark.StringDict, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.Init(r.thread, r.unit.predeclaredIn(name))
+	return stack.Init(p, r.thread, r.unit.predeclaredIn(name))
 }
 
 // load implements the load statement. Each run of the main file runs a module

@@ -6,6 +6,7 @@ import { Notices } from "./notices.js";
 import { flow } from "./views/flow.js";
 import { requests } from "./views/requests.js";
 import { messages } from "./views/messages.js";
+import { errors } from "./views/errors.js";
 import { connections } from "./views/connections.js";
 import { channels } from "./views/channels.js";
 import { groups } from "./views/groups.js";
@@ -16,9 +17,10 @@ import { reloads } from "./views/reloads.js";
 
 // A view is a function of the shell. It returns its node and optional methods
 // for frames and keys. With "follows" it requests its frames itself.
-const views = { flow, requests, messages, connections, channels, groups, workers, state, play, reloads };
+const views = { flow, requests, messages, errors, connections, channels, groups, workers, state, play, reloads };
+const digits = Object.keys(views).filter((name) => name !== "errors"); // has the key !
 const titles = {
-  flow: "Flow", requests: "Requests", messages: "Messages", connections: "Connections", channels: "Channels", groups: "Groups",
+  flow: "Flow", requests: "Requests", messages: "Messages", errors: "Errors", connections: "Connections", channels: "Channels", groups: "Groups",
   workers: "Workers", state: "State", play: "Play", reloads: "Reloads",
 };
 
@@ -57,6 +59,7 @@ const bar = {
   waiting: h("span", { class: "spare", title: "Messages in queues (gauge)" }),
   sockets: h("span", { title: "Open WebSockets (gauge)" }),
   busy: h("span", { class: "spare", title: "Busy workers and all workers (gauges)" }),
+  errors: h("a", { href: "#/errors", class: "errorcount", hidden: true }),
   generation: h("a", { href: "#/reloads", title: "Current generation of the application" }),
 };
 
@@ -69,13 +72,25 @@ function drawBar() {
   setText(bar.generation, s.error ? "does not load" : "generation " + s.generation);
   bar.generation.className = s.error ? "bad" : "";
   bar.generation.hidden = !s.error && !s.generation;
+  drawErrors(s.errors);
   drawState();
+}
+
+// drawErrors shows the number of errors of the current generation, or else that of
+// warnings, or of errors of earlier generations.
+function drawErrors({ now, warnings, past }) {
+  const count = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
+  bar.errors.hidden = !now && !warnings && !past;
+  bar.errors.className = "errorcount" + (now ? "" : warnings ? " warn" : " earlier");
+  setText(bar.errors, now ? count(now, "error") : warnings ? count(warnings, "warning") : count(past, "earlier error"));
+  bar.errors.title = `${count(now, "error")} and ${count(warnings, "warning")} of this generation, ${count(past, "error")} of earlier ones (!)`;
 }
 
 // drawState shows problems in the notices and in the title.
 function drawState() {
   notices.draw(shell.status, lost);
-  const state = lost ? "no connection" : shell.status.error ? "does not load" : shell.status.paused ? "paused" : "";
+  const failing = shell.status.errors?.now;
+  const state = lost ? "no connection" : shell.status.error ? "does not load" : shell.status.paused ? "paused" : failing ? failing + (failing === 1 ? " error" : " errors") : "";
   const title = (state ? `(${state}) ` : "") + titles[shell.view] + " · asgibox inspector";
   if (document.title !== title) document.title = title;
 }
@@ -94,8 +109,9 @@ function connection(how, why) {
 
 function route() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  const name = views[path] ? path : "flow";
-  const params = Object.fromEntries(new URLSearchParams(query || ""));
+  const [first, trace] = path.split("/"); // links in the terminal are like #/errors/TRACE
+  const name = views[first] ? first : "flow";
+  const params = { ...(trace && { trace }), ...Object.fromEntries(new URLSearchParams(query || "")) };
   current?.end?.();
   shell.view = name;
   drawState();
@@ -113,11 +129,12 @@ function route() {
 }
 
 const help = [
-  ["1 – 9, 0", "go to a view"], ["/", "go to the filter of a view"],
+  ["1 – 9, 0", "go to a view"], ["!", "go to Errors"], ["/", "go to the filter of a view"],
   ["j, ↓ and k, ↑", "move down and up a list"], ["Enter", "open the selected item"], ["Esc", "leave a field, close the open item"],
   ["Space", "hold or continue the list (Requests, Messages)"], ["r, e, c", "replay, edit and replay, copy as curl (an open request)"], ["↑, ↓ in a field that sends", "frames sent before (Play)"],
   ["Ctrl+Enter", "send (Play, Connections)"],
   ["p, s", "pause or resume the focused or open channel, deliver one message (Flow, Channels)"],
+  ["r, o", "replay the message of the open error, open its place in the editor (Errors)"],
   ["t", "switch between dark, light and system colours"], ["?", "show this help"],
 ];
 
@@ -130,9 +147,9 @@ function keys(e) {
     }
     return;
   }
-  const names = Object.keys(views);
   const field = $("#view input[type=search]");
-  if (/^[0-9]$/.test(e.key)) shell.go(names[(Number(e.key) || 10) - 1]);
+  if (/^[0-9]$/.test(e.key)) shell.go(digits[(Number(e.key) || 10) - 1]);
+  else if (e.key === "!") shell.go("errors");
   else if (e.key === "t") theme(true);
   else if (e.key === "?") showHelp();
   else if (e.key === "/" && field) field.focus();
@@ -172,9 +189,9 @@ function theme(next) {
 theme();
 window.addEventListener("storage", (e) => e.key === "theme" && theme()); // changed in another page of the origin
 document.documentElement.classList.toggle("embedded", shell.embedded);
-$("#nav").append(...Object.keys(views).map((name, i) =>
-  h("a", { href: "#/" + name, "data-view": name, title: `Key ${(i + 1) % 10}` }, titles[name])));
-$("#bar").append(bar.live, bar.rate, bar.waiting, bar.sockets, bar.busy, bar.generation,
+$("#nav").append(...Object.keys(views).map((name) =>
+  h("a", { href: "#/" + name, "data-view": name, title: `Key ${name === "errors" ? "!" : (digits.indexOf(name) + 1) % 10}` }, titles[name])));
+$("#bar").append(bar.live, bar.rate, bar.waiting, bar.sockets, bar.busy, bar.errors, bar.generation,
   h("button", { class: "small", onclick: () => theme(true), title: "Dark, light or system colours (t)", "aria-label": "Colours" }, "◐"),
   h("button", { class: "small", onclick: showHelp, title: "Keys (?)", "aria-label": "Keys" }, "?"));
 // Views that fill the window start below the header.

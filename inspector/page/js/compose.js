@@ -26,7 +26,11 @@ export async function compose(shell, channel = "", message = {}) {
 // replay repeats the first message of a chain and shows the response.
 export async function replay(m) {
   const result = await attempt(post("replay", { trace: m.trace }));
-  if (!result) return;
+  if (result) showReplay(result);
+}
+
+// showReplay shows the response to a request that was sent again.
+export function showReplay(result) {
   if (result.status) showDialog(`Replayed: ${result.status} in ${duration(result.durationMs)}`, responseNode(result));
   else toast("Sent again to " + result.channel);
 }

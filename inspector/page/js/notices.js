@@ -19,7 +19,7 @@ export class Notices {
     }
     if (status.error) {
       const effect = status.generation ? `Generation ${status.generation} continues to run.` : "Every request gets the error page.";
-      list.push({ kind: "bad", text: `The application does not load: ${status.error.split("\n")[0]}. ${effect}`, href: "#/reloads", link: "Show the source" });
+      list.push({ kind: "bad", text: `The application does not load: ${status.error.split("\n")[0]}. ${effect}`, href: "#/errors" + (status.errors.load ? "?id=" + status.errors.load : ""), link: "Show the source" });
     }
     if (status.chaos) list.push({ kind: "warn", text: "Chaos is on: " + status.chaos.join(" · "), href: "#/channels", link: "Change" });
     if (status.paused) list.push({ kind: "warn", text: number(status.paused) + (status.paused === 1 ? " channel is paused" : " channels are paused"), href: "#/channels", link: "Show" });

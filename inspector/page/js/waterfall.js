@@ -8,8 +8,9 @@ export function outcomeOf(m) {
   return m.kind;
 }
 
-// wasTaken reports whether a worker received a message, even if no route matched.
-export function wasTaken(m) { return m.kind === "taken" || m.kind === "no route"; }
+// wasTaken reports whether a worker received a message, even if no route matched or
+// the handler failed.
+export function wasTaken(m) { return ["taken", "no route", "failed"].includes(m.kind); }
 
 // waterfall draws a chain and marks the selected message. It calls open with the
 // message of a clicked row.
@@ -89,7 +90,7 @@ function messageRow(m, start, end, bar, worked, selected, open) {
     : bar(m.sent, m.ended || m.sent, wasTaken(m) ? "taken" : m.kind, m.ended ? `${outcomeOf(m)} after ${waited}` : outcomeOf(m)));
   if (m.began) track.append(bar(m.began, m.began + (m.handledMs || 0), "work", `worker ${m.worker} handled it for ${duration(m.handledMs || 0)}: ${m.handler || "no handler"}`));
   else if (worked) track.append(bar(m.ended, worked, "work", `handled for ${duration(worked - m.ended)} until its last send`));
-  const bad = m.kind === "refused" || m.kind === "dropped" || m.kind === "expired";
+  const bad = m.kind === "failed" || m.kind === "refused" || m.kind === "dropped" || m.kind === "expired";
   return h("div", {
     class: "wrow row" + (selected ? " selected" : ""), tabIndex: 0, role: "button", "aria-current": selected ? "true" : undefined,
     onclick: () => open(m), onkeydown: (e) => { if (e.key === "Enter") open(m); },

@@ -38,7 +38,12 @@ type Frame struct {
 	Col   int    // from 1, in characters; 0 if unknown
 	Func  string // empty at the top level
 	Lines []Line // the line and up to two lines before and after; may be empty
+
+	Locals []Local // may be empty
 }
+
+// A Local is a variable of a call and its value, which may be cut.
+type Local struct{ Name, Value string }
 
 // A Line is one line of a file.
 type Line struct {
@@ -68,7 +73,7 @@ func (o Options) explain(err error) Explanation {
 	)
 	switch {
 	case errors.As(err, &running):
-		return o.running(running)
+		return o.running(running, localsOf(err, running))
 	case errors.As(err, &names) && len(names) > 0:
 		return o.names(names)
 	case errors.As(err, &wrong):
@@ -95,7 +100,7 @@ func (o Options) addHintAndPlace(e *Explanation, err error) {
 }
 
 // running explains an error of a running program.
-func (o Options) running(err *starlark.EvalError) Explanation {
+func (o Options) running(err *starlark.EvalError, locals [][]Local) Explanation {
 	// If a load statement failed because of an error in the loaded file,
 	// explain that error and show the load statement as an outer frame.
 	var (
@@ -106,11 +111,11 @@ func (o Options) running(err *starlark.EvalError) Explanation {
 	)
 	if errors.As(cause, &inner) || errors.As(cause, &wrong) || errors.As(cause, &names) {
 		e := o.explain(cause)
-		e.Frames = append(o.stack(err.CallStack), e.Frames...)
+		e.Frames = append(o.stack(err.CallStack, locals), e.Frames...)
 		return e
 	}
 
-	e := Explanation{Message: withoutRepeat(err.Msg), Frames: o.stack(err.CallStack)}
+	e := Explanation{Message: withoutRepeat(err.Msg), Frames: o.stack(err.CallStack, locals)}
 	e.Message = strings.TrimPrefix(e.Message, "Starlark computation cancelled: ")
 	o.addHintAndPlace(&e, cause)
 	o.pointToLoop(&e)
@@ -118,6 +123,22 @@ func (o Options) running(err *starlark.EvalError) Explanation {
 		o.addRuntimeHint(&e, err)
 	}
 	return e
+}
+
+// localsOf returns the variables of the calls on the stack of an error, from the
+// method Locals of an error around it.
+func localsOf(err error, of *starlark.EvalError) (all [][]Local) {
+	for all == nil {
+		var around interface {
+			error
+			Locals(of *starlark.EvalError) [][]Local
+		}
+		if !errors.As(err, &around) {
+			return nil
+		}
+		all, err = around.Locals(of), errors.Unwrap(around)
+	}
+	return all
 }
 
 var cannotLoad = regexp.MustCompile(`^cannot load (\S+): (\S+?):? `)
@@ -134,7 +155,7 @@ func withoutRepeat(message string) string {
 // stack returns the frames of a call stack, without those of built-in
 // functions. Frames in the middle of a long stack get no lines, because they
 // are never shown.
-func (o Options) stack(stack starlark.CallStack) []Frame {
+func (o Options) stack(stack starlark.CallStack, locals [][]Local) []Frame {
 	var frames []Frame
 	for i, f := range stack {
 		if f.Pos.Filename() == "<builtin>" {
@@ -145,10 +166,14 @@ func (o Options) stack(stack starlark.CallStack) []Frame {
 			name = ""
 		}
 		opts := o
-		if i >= maxFrames && i < len(stack)-maxFrames {
+		if i >= MaxFrames && i < len(stack)-MaxFrames {
 			opts.Source = nil
 		}
-		frames = append(frames, opts.frame(f.Pos.Filename(), int(f.Pos.Line), int(f.Pos.Col), name))
+		frame := opts.frame(f.Pos.Filename(), int(f.Pos.Line), int(f.Pos.Col), name)
+		if i < len(locals) {
+			frame.Locals = locals[i]
+		}
+		frames = append(frames, frame)
 	}
 	return frames
 }

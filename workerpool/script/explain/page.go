@@ -20,6 +20,11 @@ type Page struct {
 	// version of the application differs from Version.
 	Script  string
 	Version string
+
+	Trace     string                // of the message; may be empty
+	Inspector string                // URL about the failure; may be empty
+	Locals    bool                  // show the variables of each call
+	Editor    func(of Frame) string // returns a URL that opens a place in an editor, or ""; may be nil
 }
 
 // A Table is a list of names and values.
@@ -36,6 +41,7 @@ var pageSource string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"mark": mark,
+	"url":  func(s string) template.URL { return template.URL(s) }, // made by this program
 }).Parse(pageSource))
 
 // Heading returns the title, or the name of the status.
@@ -44,6 +50,14 @@ func (p Page) Heading() string {
 		return p.Title
 	}
 	return strings.TrimSpace(fmt.Sprintf("%d %s", p.Status, http.StatusText(p.Status)))
+}
+
+// Edit returns the URL that opens a place in an editor, or "".
+func (p Page) Edit(f Frame) string {
+	if p.Editor == nil || f.Line == 0 {
+		return ""
+	}
+	return p.Editor(f)
 }
 
 // HTML returns the page for browsers.
@@ -71,15 +85,24 @@ type part struct {
 	Omitted int
 }
 
+// Last returns the index of the innermost frame.
+func (p part) Last() int { return len(p.Shown) - 1 }
+
 // Text returns the page as plain text, for other clients.
 func (p Page) Text() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n%s", p.Heading(), p.Explanation.Text(false))
+	fmt.Fprintf(&b, "%s\n\n%s", p.Heading(), p.Explanation.text(printer{locals: p.Locals}))
 	for _, t := range p.Tables {
 		fmt.Fprintf(&b, "\n%s\n", t.Title)
 		for _, r := range t.Rows {
 			fmt.Fprintf(&b, "  %s: %s\n", r.Name, r.Value)
 		}
+	}
+	if p.Trace != "" {
+		fmt.Fprintf(&b, "\ntrace: %s\n", p.Trace)
+	}
+	if p.Inspector != "" {
+		fmt.Fprintf(&b, "inspector: %s\n", p.Inspector)
 	}
 	return []byte(Printable(b.String()))
 }

@@ -6,14 +6,17 @@ import (
 	"strings"
 )
 
-// maxFrames is how many frames of a long call stack are shown. The frames in
+// MaxFrames is how many frames of a long call stack are shown. The frames in
 // the middle are only counted.
-const maxFrames = 12
+const MaxFrames = 12
 
 // Text returns the explanation for a terminal: the message, the hint and the
 // call stack with the place of the error marked. Each line ends in a newline.
 func (e Explanation) Text(color bool) string {
-	p := printer{color: color}
+	return e.text(printer{color: color})
+}
+
+func (e Explanation) text(p printer) string {
 	p.explanation(e)
 	for _, more := range e.More {
 		p.out.WriteByte('\n')
@@ -23,8 +26,9 @@ func (e Explanation) Text(color bool) string {
 }
 
 type printer struct {
-	out   strings.Builder
-	color bool
+	out    strings.Builder
+	color  bool
+	locals bool
 }
 
 const (
@@ -48,7 +52,7 @@ func (p *printer) explanation(e Explanation) {
 	}
 	frames, omitted := shown(e.Frames)
 	for i, f := range frames {
-		if omitted > 0 && i == maxFrames/2 {
+		if omitted > 0 && i == MaxFrames/2 {
 			fmt.Fprintf(&p.out, "\n  … %d more calls …\n", omitted)
 		}
 		p.frame(f)
@@ -71,6 +75,11 @@ func (p *printer) frame(f Frame) {
 			fmt.Fprintf(&p.out, "       | %s%s\n", indent(l.Text, f.Col), p.styled(red, "^"))
 		}
 	}
+	if p.locals {
+		for _, v := range f.Locals {
+			fmt.Fprintf(&p.out, "         %s = %s\n", v.Name, v.Value)
+		}
+	}
 }
 
 // indent returns the blanks that put a mark under column col of text. Tabs
@@ -89,12 +98,16 @@ func indent(text string, col int) string {
 	return b.String() + strings.Repeat(" ", max(0, col-1))
 }
 
+// Shown returns the frames to show and the number of frames left out in their
+// middle.
+func (e Explanation) Shown() ([]Frame, int) { return shown(e.Frames) }
+
 // shown returns the frames to show and the number of frames left out between
 // them.
 func shown(frames []Frame) (shown []Frame, omitted int) {
-	omitted = len(frames) - maxFrames
+	omitted = len(frames) - MaxFrames
 	if omitted <= 0 {
 		return frames, 0
 	}
-	return slices.Concat(frames[:maxFrames/2], frames[len(frames)-maxFrames/2:]), omitted
+	return slices.Concat(frames[:MaxFrames/2], frames[len(frames)-MaxFrames/2:]), omitted
 }

@@ -41,7 +41,7 @@ func TestColorOnlyAddsColor(t *testing.T) {
 func TestALongCallStackIsShortened(t *testing.T) {
 	e := explained(t, "def f(n):\n  if n == 0: fail(\"end\")\n  f(n - 1)\ndef main():\n  f(50)\n")
 	got := e.Text(false)
-	if n := strings.Count(got, "app.star:"); n != maxFrames {
+	if n := strings.Count(got, "app.star:"); n != MaxFrames {
 		t.Errorf("%d frames are shown", n)
 	}
 	if !strings.Contains(got, "… 40 more calls …") || !strings.Contains(got, "app.star:5:4 in main") || !strings.Contains(got, "app.star:2:18 in f") {

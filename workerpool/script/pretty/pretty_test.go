@@ -79,3 +79,27 @@ func TestFill(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestALineIsCut(t *testing.T) {
+	long := starlark.NewDict(1)
+	if err := long.SetKey(starlark.String("a\x1b"), starlark.NewList([]starlark.Value{starlark.Bytes("\x00b"), starlark.None, starlark.Tuple{starlark.True}})); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		v     starlark.Value
+		limit int
+		want  string
+	}{
+		{starlark.String("käse"), 5, `"käs…`},
+		{starlark.String("käse"), 50, `"käse"`},
+		{starlark.String(strings.Repeat("x", 1000)), 4, `"xxx…`},
+		{starlark.Bytes(strings.Repeat("x", 1000)), 6, `b"xxxx…`},
+		{long, 100, `{"a\x1b": [b"\x00b", None, (True,)]}`},
+		{long, 9, `{"a\x1b":…`},
+		{starlark.NewList(nil), 9, `[]`},
+	} {
+		if got := Line(c.v, c.limit); got != c.want {
+			t.Errorf("%v: %s, want %s", c.v, got, c.want)
+		}
+	}
+}

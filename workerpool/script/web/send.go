@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/stack"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -129,7 +130,7 @@ func (s *Sender) stream(thread *starlark.Thread, h head, source starlark.Value) 
 // produce calls write for each piece of a stream.
 func produce(thread *starlark.Thread, source starlark.Value, write func(starlark.Value) error) error {
 	if fn, ok := source.(starlark.Callable); ok {
-		_, err := starlark.Call(thread, fn, starlark.Tuple{writer(write)}, nil)
+		_, err := stack.Call(thread, fn, starlark.Tuple{writer(write)}, nil)
 		return err
 	}
 	it := starlark.Iterate(source)

@@ -9,6 +9,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool/script/explain"
+	"asgibox/workerpool/script/stack"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -21,7 +22,7 @@ func ServeWSGI(thread *starlark.Thread, application starlark.Callable, req *Requ
 	w := &wsgi{sender: s, status: -1}
 	s.Head = req.message.Text(asgi.KeyMethod) == "HEAD"
 	args := starlark.Tuple{req.environ(errors), starlark.NewBuiltin("start_response", w.startResponse)}
-	result, err := starlark.Call(thread, application, args, nil)
+	result, err := stack.Call(thread, application, args, nil)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ const noTrace = "0000000000000000";
 // terms are examples of filter terms; docs/inspector.md explains all.
 const terms = [
   ["channel:websocket.*", "full name of the channel"], ["path:/chat/*", "path of the request or socket that started the chain"],
-  ["kind:refused", "sent, taken, refused, expired, dropped, delayed, no route"], ["group:chat-*", "copies of messages to a group"],
+  ["kind:refused", "sent, taken, failed, refused, expired, dropped, delayed, no route"], ["group:chat-*", "copies of messages to a group"],
   ['text:"good morning"', "text, byte string or key anywhere in the message"], ["trace:00c0ffee", "chain whose trace starts with this"],
   ["reply:web!x", "messages from and to a connection"], ["gen:3", "sent or received by this generation of the application"],
   ["hello", "word anywhere in any of these"], ["-kind:taken", "minus: messages that do not match"],
@@ -122,6 +122,7 @@ export function messages(shell, params) {
       line.classList.toggle("selected", m.id === selected);
     }
     setText(waited, m.ended ? duration(m.waitedMs || 0) : "");
+    line.classList.toggle("failed", m.kind === "failed");
     outcome.firstChild.className = "kind " + m.kind;
     outcome.firstChild.title = m.reason || "";
     setText(outcome.firstChild, outcomeOf(m));
@@ -219,7 +220,7 @@ function factsOf(m) {
     m.place && h("span", {}, "sent from ", h("code", {}, m.place)), m.generation && h("span", {}, "sent by generation " + m.generation),
     m.ended && h("span", {}, (wasTaken(m) ? "waited " : m.kind + " after ") + duration(m.waitedMs || 0)), m.taker && h("span", {}, "received by generation " + m.taker),
     m.began && h("span", {}, `handled by worker ${m.worker} in ${duration(m.handledMs || 0)}`), m.handler && h("code", {}, m.handler),
-    m.reason && h("span", { class: "bad" }, m.reason));
+    m.reason && h("span", { class: "bad" }, m.reason), m.error && h("a", { href: "#/errors?" + new URLSearchParams({ id: m.error }) }, "Show the error"));
 }
 
 function detailOf(m, chart, shell, close) {

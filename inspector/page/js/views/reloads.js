@@ -1,15 +1,15 @@
-// Generations of the application, failed loads, and errors of the log.
+// Generations of the application and failed loads.
 import { h, updateChildren, setText, clock, time, duration } from "../dom.js";
 import { attempt, post } from "../api.js";
 
 export function reloads(shell) {
-  const list = h("div", { class: "loads" }), logs = h("div", { class: "logs" });
-  const none = h("p", { class: "muted empty", hidden: true }), quiet = h("p", { class: "muted empty", hidden: true }, "None since the server started.");
+  const list = h("div", { class: "loads" });
+  const none = h("p", { class: "muted empty", hidden: true });
   const note = h("span", { class: "muted" });
   const button = h("button", { class: "primary", onclick: reload }, "Reload now");
   const node = h("div", { class: "scroll alone" },
     h("div", { class: "tools" }, button, note),
-    h("h2", {}, "Generations"), none, list, h("h2", {}, "Warnings and errors of the log"), quiet, logs);
+    h("h2", {}, "Generations"), none, list);
 
   async function reload() {
     button.disabled = true;
@@ -19,16 +19,14 @@ export function reloads(shell) {
 
   function frame(f) {
     if (!f.status) return;
-    const loads = f.loads || [], lines = f.logs || [];
+    const loads = f.loads || [];
     const workers = f.status.workers > 0 || loads.length > 0;
     button.hidden = !workers;
-    setText(note, workers ? `${f.status.failedLoads} failed loads since ${time(f.status.since)} (total). The page shows the newest 100 loads and log entries.` : "");
+    setText(note, workers ? `${f.status.failedLoads} failed loads since ${time(f.status.since)} (total). The page shows the newest 100 loads.` : "");
     updateChildren(list, loads, (l) => l.at, (l) => loadCard(l, shell));
     for (const l of loads) setText(list.entries.get(l.at).node.querySelector(".now"), !l.error && l.generation === f.status.generation ? "live" : "");
     none.hidden = loads.length > 0;
     setText(none, workers ? "No generation has been loaded yet." : "This process has no workers (--no-workers); other processes load the application.");
-    updateChildren(logs, lines, (l) => l.at + l.text, (l) => h("article", { class: "log level-" + l.level.toLowerCase() }, h("span", { class: "muted" }, clock(l.at)), h("span", { class: "tag" }, l.level.toLowerCase()), l.text.includes("\n") ? traceback(l.text) : h("pre", {}, l.text)));
-    quiet.hidden = lines.length > 0;
   }
   return { node, frame };
 }
