@@ -2,10 +2,13 @@ package inspector
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,9 +23,9 @@ const (
 	// that has not occurred for the longest time is dropped.
 	maxErrors     = 200
 	maxErrorBytes = 8 << 20
-	// maxErrorMessage is the size of the largest message that is stored with
+	// MaxErrorMessage is the size of the largest message that is stored with
 	// an error, in bytes.
-	maxErrorMessage = 256 << 10
+	MaxErrorMessage = 256 << 10
 	// maxFailures is how many occurrences of one error are listed.
 	maxFailures = 20
 	// renewEvery is the time after which an error that occurs again is stored
@@ -38,6 +41,7 @@ type Failure struct {
 	Trace   asgi.TraceID
 	Number  uint64 // the layer's number of the message; zero if unknown
 	Message asgi.Message
+	TooLong bool   // the message is not there because it is too long
 	Detail  string // the record of the log
 
 	// Explain returns the calls and their source. It may be nil, and is not
@@ -73,8 +77,9 @@ type errorList struct {
 	byID    map[string]*knownError
 	bytes   int
 	dropped uint64
-	live    uint64 // the current generation
-	loading string // id of the error of the last load; empty if it succeeded
+	live    uint64            // the current generation
+	loading string            // id of the error of the last load; empty if it succeeded
+	remote  map[string]uint64 // current generations of workers in other processes
 }
 
 // Failed records a failure. It may be called from many goroutines.
@@ -97,7 +102,7 @@ func (l *errorList) add(f Failure) {
 	e := l.byID[id]
 	if e == nil {
 		e = &knownError{}
-		e.full.Error, e.full.ID, e.full.First, e.full.Since = f.Error, id, api.UnixMilli(f.At), cmp.Or(f.Generation, l.live)
+		e.full.Error, e.full.ID, e.full.First, e.full.Since = f.Error, id, api.UnixMilli(f.At), l.generationLocked(f)
 		if l.byID == nil {
 			l.byID = make(map[string]*knownError)
 		}
@@ -105,7 +110,7 @@ func (l *errorList) add(f Failure) {
 	}
 	v := &e.full
 	v.Count++
-	v.Last, v.Generation = api.UnixMilli(f.At), cmp.Or(f.Generation, l.live)
+	v.Last, v.Generation = api.UnixMilli(f.At), l.generationLocked(f)
 	v.Channel, v.Handler, v.Worker, v.Trace = f.Channel, f.Handler, f.Worker, traceText(f.Trace)
 	v.Failures = keepNewest(append(v.Failures, api.Failure{At: v.Last, Generation: v.Generation, Trace: v.Trace}), maxFailures)
 	if f.Kind == api.ErrorOfLoad {
@@ -119,6 +124,15 @@ func (l *errorList) add(f Failure) {
 	l.evictLocked(e)
 }
 
+// generationLocked returns the generation of a failure. A record of the log may have
+// none.
+func (l *errorList) generationLocked(f Failure) uint64 {
+	if f.Worker != "" {
+		return cmp.Or(f.Generation, l.remote[f.Worker])
+	}
+	return cmp.Or(f.Generation, l.live)
+}
+
 // extend stores a failure in full.
 func (e *knownError) extend(f Failure) {
 	v := &e.full
@@ -128,7 +142,7 @@ func (e *knownError) extend(f Failure) {
 	}
 	e.channel, e.content = f.Channel, nil
 	hasMessage := f.Message.Len() > 0
-	if v.TooLong = hasMessage && f.Message.Size() > maxErrorMessage; hasMessage && !v.TooLong {
+	if v.TooLong = f.TooLong || f.Message.Size() > MaxErrorMessage; hasMessage && !v.TooLong {
 		e.content = codec.Append(nil, f.Message)
 	}
 	e.size = entryFootprint + maxFailures*64 + len(e.content) + len(v.Text) + len(v.Detail)
@@ -178,10 +192,26 @@ func (l *errorList) loaded(generation uint64) {
 	l.live, l.loading = generation, ""
 }
 
+// maxRemote is how many workers in other processes are known.
+const maxRemote = 100
+
+// remoteLoaded notes that a generation of a worker in another process is live.
+func (l *errorList) remoteLoaded(worker string, generation uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.remote == nil || len(l.remote) >= maxRemote {
+		l.remote = make(map[string]uint64)
+	}
+	l.remote[worker] = generation
+}
+
 // nowLocked reports whether the current generation has an error.
 func (l *errorList) nowLocked(e *knownError) bool {
 	if e.full.Kind == api.ErrorOfLoad {
 		return e.full.ID == l.loading
+	}
+	if e.full.Worker != "" {
+		return e.full.Generation >= l.remote[e.full.Worker]
 	}
 	return e.full.Generation >= l.live
 }
@@ -312,6 +342,55 @@ func (s *Server) getError(r *http.Request) (any, error) {
 		return nil, remote.Errorf(remote.NotFound, "no error of trace %s is in the list, or it has occurred more than %d times since", trace, maxFailures)
 	}
 	return nil, noError(id)
+}
+
+// maxReport is the longest report of a worker in another process, in bytes.
+const maxReport = 1 << 20
+
+// addRemoteError adds an error that a worker in another process reports.
+func (s *Server) addRemoteError(r *http.Request) (any, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxReport+1))
+	if err != nil {
+		return nil, err
+	}
+	var v api.RemoteError
+	if err := json.Unmarshal(body, &v); err != nil || len(body) > maxReport {
+		return nil, badRequest("the report is not JSON, or longer than %d bytes", maxReport)
+	}
+	v.Worker = cut(cmp.Or(v.Worker, r.UserAgent(), r.RemoteAddr))
+	if v.Live != 0 {
+		s.errors.remoteLoaded(v.Worker, v.Live)
+		return struct{}{}, nil
+	}
+	if v.Kind != api.ErrorOfHandler && v.Kind != api.ErrorOfLog || v.Text == "" {
+		return nil, badRequest("the report needs a text, and a kind: %s or %s", api.ErrorOfHandler, api.ErrorOfLog)
+	}
+	withoutPageURLs(v.Parts)
+	f := Failure{Error: v.Error, Detail: v.Detail, TooLong: v.TooLong, Explain: func() []api.ErrorPart { return v.Parts }}
+	if v.Trace != "" {
+		if f.Trace, err = parseTrace(v.Trace); err != nil {
+			return nil, err
+		}
+	}
+	if v.Content != nil {
+		if f.Message, err = codec.DecodeJSON(v.Content); err != nil {
+			return nil, err
+		}
+	}
+	s.Failed(f)
+	return struct{}{}, nil
+}
+
+// withoutPageURLs removes links to editors that a browser would open itself.
+func withoutPageURLs(parts []api.ErrorPart) {
+	for _, p := range parts {
+		for i := range p.Frames {
+			scheme, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(p.Frames[i].Editor)), ":")
+			if slices.Contains(api.PageSchemes, scheme) {
+				p.Frames[i].Editor = ""
+			}
+		}
+	}
 }
 
 func (s *Server) forgetErrors(_ *http.Request, _ *asgi.Cause, a args) (any, error) {

@@ -80,7 +80,7 @@ func TestTheListOfErrorsIsBounded(t *testing.T) {
 	}
 	for i := range maxErrors {
 		f := failure(fmt.Sprintf("app.star:%d", i), strings.Repeat("x", 1000))
-		f.At, f.Message = f.At.Add(time.Hour), text(strings.Repeat("x", maxErrorMessage-1000))
+		f.At, f.Message = f.At.Add(time.Hour), text(strings.Repeat("x", MaxErrorMessage-1000))
 		b.server.Failed(f)
 		if b.server.errors.bytes > maxErrorBytes {
 			t.Fatalf("%d bytes", b.server.errors.bytes)
@@ -90,7 +90,7 @@ func TestTheListOfErrorsIsBounded(t *testing.T) {
 		t.Errorf("%d errors with long messages", n)
 	}
 	f := failure("app.star:1", "too long")
-	f.At, f.Message = f.At.Add(2*time.Hour), text(strings.Repeat("x", maxErrorMessage+1))
+	f.At, f.Message = f.At.Add(2*time.Hour), text(strings.Repeat("x", MaxErrorMessage+1))
 	b.server.Failed(f)
 	var full api.FullError
 	b.read("/api/error?id="+b.errors().Errors[0].ID, &full)
@@ -195,5 +195,40 @@ func TestAFailedMessageHasThatOutcome(t *testing.T) {
 	}
 	if f, _ = parseFilter(`"no key"`); !f.accepts(h.byID[1]) || f.accepts(h.byID[2]) {
 		t.Error("a word does not find the text of the error")
+	}
+}
+
+func TestWorkersInOtherProcessesReportTheirErrors(t *testing.T) {
+	b := newBench(t, nil)
+	report := object{"kind": "handler", "place": "app.star:4", "text": "no key", "channel": "jobs", "generation": 4, "worker": "w1", "trace": "7",
+		"message": object{"text": "hello"}, "parts": []any{object{"text": "no key", "frames": []any{
+			object{"file": "app.star", "line": 4, "editor": "vscode://file/app.star:4"},
+			object{"file": "app.star", "line": 4, "editor": " JavaScript:alert(1)"},
+		}}}}
+	b.server.Loaded(api.Load{Generation: 9})
+	b.mustCall("/api/errors", report, nil)
+	e := b.errors().Errors[0]
+	if e.Worker != "w1" || !e.Now || e.Generation != 4 || e.Trace != asgi.TraceID(7).String() {
+		t.Errorf("%+v", e)
+	}
+	var full api.FullError
+	b.read("/api/error?id="+e.ID, &full)
+	if frames := full.Parts[0].Frames; string(full.Content) != `{"text":"hello"}` || frames[0].Editor != "vscode://file/app.star:4" || frames[1].Editor != "" {
+		t.Errorf("%+v", full)
+	}
+	b.mustCall("/api/errors", object{"worker": "w1", "live": 5}, nil)
+	if e := b.errors().Errors[0]; e.Now {
+		t.Errorf("after a load: %+v", e)
+	}
+	for what, bad := range map[string]any{
+		"a load error":      object{"kind": "load", "text": "x"},
+		"no text":           object{"kind": "handler"},
+		"a bad trace":       object{"kind": "handler", "text": "x", "trace": "xyz"},
+		"a bad message":     object{"kind": "handler", "text": "x", "message": []any{1}},
+		"too long a report": object{"kind": "handler", "text": strings.Repeat("x", maxReport)},
+	} {
+		if status := b.call("/api/errors", bad, nil); status != 400 {
+			t.Errorf("%s: %d", what, status)
+		}
 	}
 }

@@ -50,6 +50,7 @@ func (s *Server) routes() http.Handler {
 		"GET /api/loads":              query(s.getLoads),
 		"GET /api/errors":             query(s.getErrors),
 		"GET /api/error":              query(s.getError),
+		"POST /api/errors":            query(s.addRemoteError),
 		"POST /api/errors/forget":     change(s.forgetErrors),
 		"POST /api/errors/replay":     change(s.replayError),
 		"GET /api/chaos":              need(s.opts.Chaos != nil, errNoChaos, query(s.getChaos)),

@@ -85,6 +85,21 @@ type Errors struct {
 	Dropped uint64  `json:"dropped"` // errors that the list has no room for
 }
 
+// A RemoteError is the report of a worker in another process: an error, or that a
+// generation is live.
+type RemoteError struct {
+	Error
+	Live    uint64          `json:"live,omitempty"` // number of the generation; then there is no error
+	Parts   []ErrorPart     `json:"parts,omitempty"`
+	Detail  string          `json:"detail,omitempty"`
+	Content json.RawMessage `json:"message,omitempty"`
+	TooLong bool            `json:"tooLong,omitempty"` // the message is too long to be reported
+}
+
+// PageSchemes are the schemes of URLs that a browser opens itself, so that no URL
+// of an editor may have them.
+var PageSchemes = []string{"about", "blob", "data", "file", "ftp", "http", "https", "javascript", "vbscript", "ws", "wss"}
+
 // ErrorCounts counts the errors of a running server.
 type ErrorCounts struct {
 	Now      int `json:"now"`      // of the current generation, without warnings

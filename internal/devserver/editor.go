@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"asgibox/inspector/api"
 )
 
 // An Editor is the form of the URLs that open a place in an editor. It contains
@@ -60,7 +62,7 @@ func ParseEditor(name string, getenv func(string) string) (Editor, error) {
 	switch {
 	case form == nil:
 		return "", fmt.Errorf(`%q is none of %s, and not a form of URL like my-editor://open?file={file}&line={line}`, name, strings.Join(Editors(), ", "))
-	case slices.Contains([]string{"about", "blob", "data", "file", "ftp", "http", "https", "javascript", "vbscript", "ws", "wss"}, form[1]):
+	case slices.Contains(api.PageSchemes, form[1]):
 		return "", errors.New("a browser opens URLs with " + form[1] + ": itself; want the scheme of an editor")
 	}
 	return Editor(name), nil

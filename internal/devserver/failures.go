@@ -25,38 +25,46 @@ type shown struct{}
 
 var alreadyShown = context.WithValue(context.Background(), shown{}, true)
 
-// showFailure passes a failure to the inspector and logs it. The fault of a
-// client is only logged.
-func (s *server) showFailure(f workerpool.Failure) {
-	c := s.control.Load()
-	if c == nil || f.Status < http.StatusInternalServerError {
-		workerpool.LogFailure(context.Background(), s.log, f)
+// A reporter passes failures and records of the log to the inspector, which may be
+// in another process.
+type reporter struct {
+	pass   func(inspector.Failure)       // must not block
+	link   func(asgi.TraceID) string     // returns the inspector's URL of a failure, or ""
+	editor func(of explain.Frame) string // returns the URL that opens a place, or ""
+}
+
+// failed passes a failure to the inspector and logs it. The fault of a client is
+// only logged.
+func (p *reporter) failed(log *slog.Logger, f workerpool.Failure) {
+	if f.Status < http.StatusInternalServerError {
+		workerpool.LogFailure(context.Background(), log, f)
 		return
 	}
-	c.Failed(s.failureOf(f))
+	p.pass(p.failureOf(f))
 	var link []any
-	if url := s.errorURL(f.Trace); url != "" {
+	if url := p.link(f.Trace); url != "" {
 		link = []any{logkey.Inspector, url}
 	}
-	workerpool.LogFailure(alreadyShown, s.log, f, link...)
+	workerpool.LogFailure(alreadyShown, log, f, link...)
 }
 
 // failureOf describes a failure to the inspector.
-func (s *server) failureOf(f workerpool.Failure) inspector.Failure {
-	e := script.Explain(f.Err)
-	v := s.explained(e)
+func (p *reporter) failureOf(f workerpool.Failure) inspector.Failure {
+	v := p.explained(f.Err)
 	v.Kind, v.Trace, v.Number, v.Message = api.ErrorOfHandler, f.Trace, f.ID, f.Message
 	v.Channel, v.Handler, v.Generation = f.Channel, f.Consumer, f.Generation
 	return v
 }
 
-// explained returns the part of a failure that its explanation contains.
-func (s *server) explained(e explain.Explanation) (v inspector.Failure) {
+// explained returns the part of a failure that the explanation of an error
+// contains.
+func (p *reporter) explained(err error) (v inspector.Failure) {
+	e := script.Explain(err)
 	v.Text = e.Message
 	if at, ok := e.Place(); ok {
 		v.Place = placeOf(at)
 	}
-	v.Explain = func() []api.ErrorPart { return s.partsOf(e) }
+	v.Explain = func() []api.ErrorPart { return p.partsOf(e) }
 	return v
 }
 
@@ -67,11 +75,11 @@ func placeOf(f explain.Frame) string {
 }
 
 // partsOf converts an explanation for the inspector.
-func (s *server) partsOf(e explain.Explanation) []api.ErrorPart {
+func (p *reporter) partsOf(e explain.Explanation) []api.ErrorPart {
 	frames, omitted := e.Shown()
 	part := api.ErrorPart{Text: e.Message, Hint: e.Hint, Omitted: omitted}
 	for _, f := range frames {
-		frame := api.ErrorFrame{File: f.File, Line: f.Line, Col: f.Col, Func: f.Func, Editor: s.editorURL(f)}
+		frame := api.ErrorFrame{File: f.File, Line: f.Line, Col: f.Col, Func: f.Func, Editor: p.editor(f)}
 		for _, line := range f.Lines {
 			frame.Source = append(frame.Source, api.SourceLine{Number: line.Number, Text: line.Text})
 		}
@@ -82,17 +90,26 @@ func (s *server) partsOf(e explain.Explanation) []api.ErrorPart {
 	}
 	parts := []api.ErrorPart{part}
 	for _, more := range e.More {
-		parts = append(parts, s.partsOf(more)...)
+		parts = append(parts, p.partsOf(more)...)
 	}
 	return parts
 }
 
+// reporter returns the reporter of the server.
+func (s *server) reporter() *reporter {
+	return &reporter{link: s.errorURL, editor: func(f explain.Frame) string { return s.generations.editorURL(f, s.options.Editor) }, pass: func(f inspector.Failure) {
+		if c := s.control.Load(); c != nil {
+			c.Failed(f)
+		}
+	}}
+}
+
 // editorURL returns the URL that opens a place in an editor, or "".
-func (s *server) editorURL(f explain.Frame) string {
-	if f.Line == 0 || s.generations == nil {
+func (g *generations) editorURL(f explain.Frame, e Editor) string {
+	if g == nil || f.Line == 0 {
 		return ""
 	}
-	return s.generations.loader.EditorURL(f, s.options.Editor.URL)
+	return g.loader.EditorURL(f, e.URL)
 }
 
 // errorURL returns the address of the inspector's page about an error of a trace,
@@ -107,13 +124,13 @@ func (s *server) errorURL(t asgi.TraceID) string {
 }
 
 // failureOfRecord describes a record of the log to the inspector.
-func (s *server) failureOfRecord(attrs []slog.Attr, r slog.Record) (v inspector.Failure) {
+func (p *reporter) failureOfRecord(attrs []slog.Attr, r slog.Record) (v inspector.Failure) {
 	v.Kind, v.Warning, v.At, v.Text = api.ErrorOfLog, r.Level < slog.LevelError, r.Time, r.Message
 	var all, telling strings.Builder // attributes; those that tell one error from another
 	add := func(a slog.Attr) bool {
 		value := a.Value.Resolve()
 		if err, ok := value.Any().(error); ok {
-			e := s.explained(script.Explain(err))
+			e := p.explained(err)
 			v.Explain, v.Place = e.Explain, cmp.Or(e.Place, v.Place)
 			v.Text += ": " + e.Text
 			return true
@@ -171,7 +188,7 @@ func (s *server) showLoad(g workerpool.Generation, changed []string, err error) 
 	if err != nil {
 		line, more := explainLines(err, false)
 		l.Error = strings.TrimSpace(line + "\n\n" + more)
-		v := s.explained(script.Explain(err))
+		v := s.reporter().explained(err)
 		v.Kind, v.Generation, v.At = api.ErrorOfLoad, g.Number, time.Now()
 		c.Failed(v)
 	}

@@ -36,6 +36,7 @@ type poolEvents struct {
 	loaded  func(g workerpool.Generation, changed []string, err error)
 	handled func(workerpool.Handled)
 	failed  func(workerpool.Failure)
+	live    func(generation uint64)   // is called after each load that succeeded; may be nil
 	inspect func(asgi.TraceID) string // returns the URL of a failure, or ""
 	first   func(error)               // gets the outcome of the first load instead of the log
 	local   bool                      // only clients on this machine can connect
@@ -122,6 +123,9 @@ func (g *generations) loaded(now workerpool.Generation, changed []string, err er
 	if g.events.loaded != nil {
 		g.events.loaded(now, changed, err)
 		ctx = alreadyShown
+	}
+	if err == nil && g.events.live != nil {
+		g.events.live(now.Number)
 	}
 	if len(changed) == 0 && g.events.first != nil {
 		g.events.first(err)

@@ -33,13 +33,13 @@ func explainLines(err error, color bool) (line, more string) { return script.Exp
 // inspector.
 type inspectedLog struct {
 	slog.Handler
-	server *server
-	attrs  []slog.Attr
+	reporter *reporter
+	attrs    []slog.Attr
 }
 
 func (h inspectedLog) Handle(ctx context.Context, r slog.Record) error {
-	if c := h.server.control.Load(); c != nil && r.Level >= slog.LevelWarn && ctx.Value(shown{}) == nil {
-		c.Failed(h.server.failureOfRecord(h.attrs, r))
+	if r.Level >= slog.LevelWarn && ctx.Value(shown{}) == nil {
+		h.reporter.pass(h.reporter.failureOfRecord(h.attrs, r))
 	}
 	return h.Handler.Handle(ctx, r)
 }

@@ -23,7 +23,7 @@ type Mounted struct{ s *server }
 // [Mounted.Run], which also closes the store.
 func Mount(app, url, token string, o Options, stderr io.Writer) (*Mounted, error) {
 	s := &server{app: app, options: o, stderr: stderr, urls: []string{url + "/"}}
-	s.log = slog.New(inspectedLog{Handler: newLog(&o, stderr), server: s}).With(logkey.App, filepath.Base(filepath.Dir(app)))
+	s.log = slog.New(inspectedLog{Handler: newLog(&o, stderr), reporter: s.reporter()}).With(logkey.App, filepath.Base(filepath.Dir(app)))
 	if err := CheckFile(app); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ import (
 	"asgibox/internal/logkey"
 	"asgibox/internal/userfile"
 	"asgibox/store"
+	"asgibox/workerpool"
 )
 
 // server is a running server and everything that it has started.
@@ -62,7 +63,7 @@ func Serve(ctx context.Context, app string, o Options, stdin io.Reader, stdout, 
 
 func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	o, stderr := s.options, s.stderr
-	s.log = slog.New(inspectedLog{Handler: newLog(&o, stderr), server: s})
+	s.log = slog.New(inspectedLog{Handler: newLog(&o, stderr), reporter: s.reporter()})
 	if !o.NoWorkers && o.Welcome != nil && !fileExists(s.app) {
 		listeners, err := s.awaitApplication(ctx)
 		if err != nil || ctx.Err() != nil {
@@ -159,7 +160,7 @@ func (s *server) build(front httpfront.Options, written []string, inspected bool
 	if s.options.NoWorkers {
 		return nil
 	}
-	events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled, failed: s.showFailure, inspect: s.errorURL, local: s.local}
+	events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled, failed: func(f workerpool.Failure) { s.reporter().failed(s.log, f) }, inspect: s.errorURL, local: s.local}
 	if s.user != nil {
 		events.first = s.user.loaded
 	}
