@@ -41,12 +41,15 @@ func testReaders(t *testing.T, b *tab) {
 	expectText(t, p.mustCommand("ps"), "127.0.0.1  asgibox receive")
 
 	// A pipe whose reader has gone fades and leaves.
-	p.mustCommand("send", "box?abc", `{"n": 1}`)
+	c = p.inBackground("receive", "box?abc")
 	p.openView(b, "flow")
-	b.until(`!!document.querySelector('[data-channel="box?"]')`)
-	p.mustCommand("receive", "box?abc")
-	b.until(`!!document.querySelector('[data-channel="box?"].gone')`)
-	b.check("it says why", `document.querySelector('[data-channel="box?"] .age').textContent === "reader has gone"`)
+	b.until(`!!document.querySelector('[data-channel="box?"]:not(.gone)')`)
+	b.run(`new MutationObserver(() => {
+		window.faded ||= document.querySelector('[data-channel="box?"].gone .age')?.textContent;
+	}).observe(document.querySelector(".pipes"), { attributes: true, childList: true, subtree: true })`)
+	p.mustCommand("send", "box?abc", `{"n": 1}`)
+	c.waitFor(`"n": ?1`)
+	b.until(`window.faded === "reader has gone"`)
 	b.until(`!document.querySelector('[data-channel="box?"]')`)
 }
 

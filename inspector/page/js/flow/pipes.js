@@ -19,6 +19,7 @@ export class Pipes {
     this.own = []; // shown channels of the application
     this.shown = [];
     this.gone = new Map(); // channels whose reader has gone, to the time when that was seen
+    this.owned = []; // shown channels that only one reader can read
     this.drawer = new Drawer(shell, (name) => this.opened(name));
   }
 
@@ -37,12 +38,17 @@ export class Pipes {
   }
 
   // present leaves out the channels whose reader has gone for good, after they have
-  // faded. Those that are gone when the page opens never show.
+  // faded. Those that are gone when the page opens never show. A channel that the
+  // server has removed fades too.
   present(channels) {
     const now = performance.now();
-    const gone = new Map(channels.filter(isGone).map((c) => [c.name, this.gone.get(c.name) ?? (this.order ? now : -Infinity)]));
-    this.gone = gone;
-    return channels.filter((c) => !gone.has(c.name) || now - gone.get(c.name) < goneMs);
+    const seen = new Set(channels.map((c) => c.name));
+    const removed = this.owned.filter((c) => !seen.has(c.name)).map((c) => ({ ...c, unread: true, paused: false, depth: 0, rate: 0, oldestMs: 0 }));
+    const all = [...channels, ...removed];
+    this.gone = new Map(all.filter(isGone).map((c) => [c.name, this.gone.get(c.name) ?? (this.order ? now : -Infinity)]));
+    const present = all.filter((c) => !this.gone.has(c.name) || now - this.gone.get(c.name) < goneMs);
+    this.owned = present.filter(hasOwner);
+    return present;
   }
 
   nodeOf(name) { return this.node.entries?.get(name)?.node; }
