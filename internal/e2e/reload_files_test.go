@@ -15,7 +15,7 @@ def page(request):
     return render("page.html", {"word": word})
 
 def late(request):
-    return render("late.html", {})
+    return render("late" + ".html", {}) # it comes later
 
 def file(request):
     return FileResponse("sent.txt")

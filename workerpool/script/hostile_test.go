@@ -68,9 +68,9 @@ def wide(request):
     for i in range(40):
         x = [x, x]
     Channel("c").send({"x": x})
-def outside_template(request): return render("../secret.html", {})
+def outside_template(request): return render("../" + "secret.html", {})
 def outside_file(request): return FileResponse("/etc/passwd")
-def include_template(request): return render("page.html", {})
+def include_template(request): return render("page" + ".html", {})
 def fine(request): return "fine"
 channel_routing = [
     view("/recursive", recursive), view("/through_builtins", through_builtins), view("/through_attempt", through_attempt),
