@@ -56,9 +56,6 @@ var (
 // does not reply, and with other errors if one cannot be used. ctx limits Open
 // only. The caller must close the layer.
 func Open(ctx context.Context, o Options) (*Layer, error) {
-	if err := o.check(); err != nil {
-		return nil, err
-	}
 	o = o.withDefaults()
 	if err := o.check(); err != nil {
 		return nil, err
@@ -99,7 +96,9 @@ func (l *Layer) Close() error {
 	l.mu.Unlock()
 	l.end()
 	l.running.Wait()
-	l.sayGoodbye()
+	if l.delay != nil { // it has been opened
+		l.sayGoodbye()
+	}
 	var err error
 	for _, h := range l.hosts {
 		err = errors.Join(err, h.client.Close())

@@ -42,27 +42,35 @@ local function count(stats, name, suffix, n)
 end
 `
 
-// sendScript sends one message.
+// sendScript sends one message. It is written for few steps, because it runs for
+// every send.
 //
-//	KEYS: body, list
-//	ARGV: content of the body, expiry in s, capacity, statistics' prefix, channel
+//	KEYS: body, list, counters of sent messages of the channel and of all
+//	ARGV: content of the body, expiry in s, the same plus one, capacity,
+//	      statistics' prefix, channel
 //
 // It returns 1, or 0 if the channel is full, and then the keys of the bodies that
-// have expired.
-var sendScript = newScript(pruneLua + countLua + `
-local capacity, dead = tonumber(ARGV[3]), {}
-if redis.call('LLEN', KEYS[2]) >= capacity then
+// have expired, if there are any.
+var sendScript = newScript(`
+local call, dead = redis.call, nil
+if call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then
+` + pruneLua + countLua + `
+  dead = {1}
   prune(KEYS[2], dead)
-  if redis.call('LLEN', KEYS[2]) >= capacity then
-    count(ARGV[4], ARGV[5], ':channel_full_count', 1)
-    return {0, unpack(dead)}
+  if call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then
+    count(ARGV[5], ARGV[6], ':channel_full_count', 1)
+    dead[1] = 0
+    return dead
   end
 end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-redis.call('RPUSH', KEYS[2], KEYS[1])
-redis.call('EXPIRE', KEYS[2], ARGV[2] + 1)
-count(ARGV[4], ARGV[5], ':messages_count', 1)
-return {1, unpack(dead)}
+call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+call('RPUSH', KEYS[2], KEYS[1])
+call('EXPIRE', KEYS[2], ARGV[3])
+call('INCR', KEYS[3])
+call('EXPIRE', KEYS[3], '3600')
+call('INCR', KEYS[4])
+call('EXPIRE', KEYS[4], '86400')
+return dead or 1
 `)
 
 // groupSendScript sends copies of one message to members of a group.
@@ -116,12 +124,16 @@ return dead
 // body and how long it would have lived in ms. A message that has expired has no
 // time left. A list of a wrong type has no key.
 var takeScript = newScript(`
-local want, out = tonumber(ARGV[1]), {}
+local want, out, at = tonumber(ARGV[1]), {}, 0
 local function take(list, ids)
   local bodies, n = redis.call('MGET', unpack(ids)), 0
   for j, id in ipairs(ids) do
-    out[#out + 1], out[#out + 2], out[#out + 3], out[#out + 4] = list, id, bodies[j] or '', bodies[j] and redis.call('PTTL', id) or -2
-    if bodies[j] then n = n + 1 end
+    local body, left = bodies[j], -2
+    if body then
+      n, left = n + 1, redis.call('PTTL', id)
+    end
+    out[at + 1], out[at + 2], out[at + 3], out[at + 4] = list, id, body or '', left
+    at = at + 4
   end
   redis.call('UNLINK', unpack(ids))
   want = want - n
@@ -140,7 +152,10 @@ for i, list in ipairs(KEYS) do
     local ask = math.min(want, most, 1000)
     local ids = redis.pcall('LPOP', list, ask)
     if not ids or #ids == 0 then
-      if ids and ids.err then out[#out + 1], out[#out + 2], out[#out + 3], out[#out + 4] = i, '', ids.err, -2 end
+      if ids and ids.err then
+        out[at + 1], out[at + 2], out[at + 3], out[at + 4] = i, '', ids.err, -2
+        at = at + 4
+      end
       break
     end
     most = most - take(i, ids)

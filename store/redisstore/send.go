@@ -36,17 +36,19 @@ func (l *Layer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 
 // push sends a body over Redis.
 func (l *Layer) push(ctx context.Context, h *host, channel string, body []byte) error {
-	capacity := l.capacityOf(channel)
-	v, err := h.eval(ctx, "send", sendScript, []string{l.bodyKey(channel), l.listKey(channel)},
-		body, seconds(l.opts.Expiry), capacity, l.opts.StatsPrefix, asgi.ProcessPrefix(channel))
+	capacity, name, stats := l.capacityOf(channel), asgi.ProcessPrefix(channel), l.opts.StatsPrefix
+	v, err := h.eval(ctx, "send", sendScript,
+		[]string{l.bodyKey(channel), l.opts.Prefix + name, stats + name + countSuffix, stats + globalName + countSuffix},
+		body, seconds(l.opts.Expiry), seconds(l.opts.Expiry)+1, capacity, stats, name)
 	if err != nil {
 		return full(channel, err)
 	}
-	result, _ := v.([]any)
-	if len(result) > 1 {
-		l.expired(channel, texts(result[1:]))
+	if result, slow := v.([]any); slow {
+		if v = result[0]; len(result) > 1 {
+			l.expired(channel, texts(result[1:]))
+		}
 	}
-	if len(result) == 0 || result[0] != int64(1) {
+	if v != int64(1) {
 		return &asgi.ChannelFullError{Channel: channel, Reason: fmt.Sprintf("%d messages wait (--capacity)", capacity)}
 	}
 	return nil
