@@ -66,12 +66,15 @@ const (
 	Memory = "memory"
 	// HandOver: a message for a waiting reader never takes room in its channel.
 	HandOver = "handover"
+	// OneQueue: the order and the capacity of a normal channel hold for all its
+	// messages, because they are in one queue.
+	OneQueue = "onequeue"
 	// Unread: HasReader reports false for a channel that nobody reads. Without it,
 	// only ended connections have no reader.
 	Unread = "unread"
 )
 
-var features = []string{Push, Envelope, Memory, HandOver, Unread}
+var features = []string{Push, Envelope, Memory, HandOver, OneQueue, Unread}
 
 // An Option changes how the suite tests a layer.
 type Option func(*suite)

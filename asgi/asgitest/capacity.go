@@ -11,25 +11,25 @@ import (
 var capacityThree = Setup{Capacity: 3}
 
 var capacity = []promise{
-	{name: "a queue holds as many messages as its capacity", setup: capacityThree, check: func(r *rig) {
+	{name: "a queue holds as many messages as its capacity", needs: []string{OneQueue}, setup: capacityThree, check: func(r *rig) {
 		if n := r.fill("c", 10); n != 3 {
 			r.Errorf("it accepted %d messages, want 3", n)
 		}
 		r.wants("c", 0, 1, 2)
 	}},
-	{name: "a queue holds 1000 messages by default", check: func(r *rig) {
+	{name: "a queue holds 1000 messages by default", needs: []string{OneQueue}, check: func(r *rig) {
 		if n := r.fill("c", 2000); n != 1000 {
 			r.Errorf("it accepted %d messages, want 1000", n)
 		}
 	}},
-	{name: "receiving a message makes room for one", setup: capacityThree, check: func(r *rig) {
+	{name: "receiving a message makes room for one", needs: []string{OneQueue}, setup: capacityThree, check: func(r *rig) {
 		r.fill("c", 10)
 		r.poll("c")
 		r.send("c", 3)
 		r.fails("send", r.trySend("c", 4), asgi.ErrChannelFull)
 		r.wants("c", 1, 2, 3)
 	}},
-	{name: "a full channel does not affect others", setup: capacityThree, check: func(r *rig) {
+	{name: "a full channel does not affect others", needs: []string{OneQueue}, setup: capacityThree, check: func(r *rig) {
 		r.fill("c", 10)
 		r.send("d", 1, 2, 3)
 		r.wants("d", 1, 2, 3)
@@ -42,7 +42,7 @@ var capacity = []promise{
 		<-b.done
 		r.wants("c", 3)
 	}},
-	{name: "capacity is set by pattern and the first match wins",
+	{name: "capacity is set by pattern and the first match wins", needs: []string{OneQueue},
 		setup: Setup{Capacity: 5, ChannelCapacity: []PatternCapacity{{"http.request", 2}, {"websocket.receive", 4}, {"websocket.*", 3}, {"*.jobs", 1}}},
 		check: func(r *rig) {
 			for channel, want := range map[string]int{"http.request": 2, "http.requests": 5, "websocket.receive": 4, "websocket.connect": 3, "my.jobs": 1, "my.jobs.too": 5, "other": 5} {
@@ -69,7 +69,7 @@ var capacity = []promise{
 			r.Errorf("it accepted %d pieces, want 16", n)
 		}
 	}},
-	{name: "concurrent senders never exceed the capacity", setup: Setup{Capacity: 100}, check: func(r *rig) {
+	{name: "concurrent senders never exceed the capacity", needs: []string{OneQueue}, setup: Setup{Capacity: 100}, check: func(r *rig) {
 		var accepted atomic.Int32
 		var wg sync.WaitGroup
 		for range 8 {

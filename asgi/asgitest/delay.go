@@ -17,7 +17,7 @@ var delaying = []promise{
 		r.sleep(2 * time.Second)
 		r.wants("c", 1)
 	}},
-	{name: "delayed messages are delivered in the order of their times", needs: needDelay, check: func(r *rig) {
+	{name: "delayed messages are delivered in the order of their times", needs: append([]string{OneQueue}, needDelay...), check: func(r *rig) {
 		r.later(3*time.Second, "c", 3)
 		r.later(1*time.Second, "c", 1)
 		r.later(2*time.Second, "c", 2)
@@ -52,7 +52,7 @@ var delaying = []promise{
 		r.sleep(4 * time.Second)
 		r.none("d")
 	}},
-	{name: "delivery to a full channel is retried until it has room", needs: needDelay, setup: Setup{Capacity: 1}, check: func(r *rig) {
+	{name: "delivery to a full channel is retried until it has room", needs: append([]string{OneQueue}, needDelay...), setup: Setup{Capacity: 1}, check: func(r *rig) {
 		r.send("c", 0)
 		r.later(time.Second, "c", 1)
 		r.sleep(6 * time.Second)
@@ -102,7 +102,7 @@ var delaying = []promise{
 		r.sleep(10 * time.Second)
 		r.none("c")
 	}},
-	{name: "the capacity of asgi.delay limits the delayed messages", needs: needDelay,
+	{name: "the capacity of asgi.delay limits the delayed messages", needs: append([]string{OneQueue}, needDelay...),
 		setup: Setup{ChannelCapacity: []PatternCapacity{{"asgi.delay", 3}}}, check: func(r *rig) {
 			for n := range 3 {
 				r.later(5*time.Second, "c", n)

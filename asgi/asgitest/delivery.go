@@ -10,7 +10,7 @@ import (
 )
 
 var delivery = []promise{
-	{name: "a channel is first in, first out", check: func(r *rig) {
+	{name: "a channel is first in, first out", needs: []string{OneQueue}, check: func(r *rig) {
 		r.send("c", upTo(100)...)
 		r.wants("c", upTo(100)...)
 	}},
@@ -39,7 +39,7 @@ var delivery = []promise{
 		r.none("c")
 		r.none("a", "b", "body?x", "reply!")
 	}},
-	{name: "sending never waits for a reader", check: func(r *rig) {
+	{name: "sending never waits for a reader", needs: []string{OneQueue}, check: func(r *rig) {
 		r.send("c", upTo(10)...)
 		r.settle()
 		r.wants("c", upTo(10)...)
@@ -133,7 +133,7 @@ var delivery = []promise{
 		}
 	}},
 	{name: "each message goes to exactly one of many readers", setup: Setup{Capacity: 10_000}, check: checkAtMostOnce},
-	{name: "messages of one sender keep their order when others send too", setup: Setup{Capacity: 10_000}, check: checkSendersKeepOrder},
+	{name: "messages of one sender keep their order when others send too", needs: []string{OneQueue}, setup: Setup{Capacity: 10_000}, check: checkSendersKeepOrder},
 }
 
 // receives polls at most n times and reports whether there was a message on

@@ -48,7 +48,7 @@ var expiry = []promise{
 		r.send("c", 2)
 		p.wants(2)
 	}},
-	{name: "an expired message does not count against capacity", setup: Setup{Expiry: 10 * time.Second, Capacity: 3}, check: func(r *rig) {
+	{name: "an expired message does not count against capacity", needs: []string{OneQueue}, setup: Setup{Expiry: 10 * time.Second, Capacity: 3}, check: func(r *rig) {
 		r.send("c", 1, 2, 3)
 		r.fails("send", r.trySend("c", 4), asgi.ErrChannelFull)
 		r.sleep(11 * time.Second)

@@ -44,7 +44,7 @@ var flushing = []promise{
 		r.send("reply!x", 2)
 		r.delivered(m, "reply!x", 1, 2)
 	}},
-	{name: "a flush makes room", needs: needFlush, setup: capacityThree, check: func(r *rig) {
+	{name: "a flush makes room", needs: append([]string{OneQueue}, needFlush...), setup: capacityThree, check: func(r *rig) {
 		r.fill("c", 10)
 		r.flush()
 		r.send("c", 1, 2, 3)

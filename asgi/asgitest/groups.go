@@ -89,7 +89,7 @@ var groups = []promise{
 		r.sendGroup("g", 1)
 		r.none("a")
 	}},
-	{name: "a group send skips full members and does not fail", needs: needGroups, setup: Setup{Capacity: 1}, check: func(r *rig) {
+	{name: "a group send skips full members and does not fail", needs: append([]string{OneQueue}, needGroups...), setup: Setup{Capacity: 1}, check: func(r *rig) {
 		r.add("g", "full", "room", "reply!x")
 		r.send("full", 0)
 		r.sendGroup("g", 1)
@@ -107,7 +107,7 @@ var groups = []promise{
 		r.delivered(m, "reply!room", 1)
 		r.members("g", "reply!full", "reply!room")
 	}},
-	{name: "a skipped member is counted as channel full", needs: append([]string{asgi.ExtStatistics}, needGroups...), setup: Setup{Capacity: 1}, check: func(r *rig) {
+	{name: "a skipped member is counted as channel full", needs: append([]string{OneQueue, asgi.ExtStatistics}, needGroups...), setup: Setup{Capacity: 1}, check: func(r *rig) {
 		r.add("g", "full")
 		r.send("full", 0)
 		r.sendGroup("g", 1)
@@ -121,7 +121,7 @@ var groups = []promise{
 		r.fails("send_group", r.groups().SendGroup(r.ctx, nil, "g", m), asgi.ErrMessageTooLarge)
 		r.none("a")
 	}},
-	{name: "members that join and leave during group sends receive each message at most once", needs: needGroups, setup: Setup{Capacity: 1000}, check: checkGroupChurn},
+	{name: "members that join and leave during group sends receive each message at most once", needs: append([]string{OneQueue}, needGroups...), setup: Setup{Capacity: 1000}, check: checkGroupChurn},
 	{name: "a group send removes a gone member from all its groups", needs: needGroups, check: func(r *rig) {
 		m, _ := r.bind("reply!")
 		m.setResult("reply!gone", asgi.ErrGone)

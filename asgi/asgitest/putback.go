@@ -9,7 +9,7 @@ import (
 var needPutBack = []string{asgi.ExtPutBack}
 
 var puttingBack = []promise{
-	{name: "a message that is put back comes first again", needs: needPutBack, check: func(r *rig) {
+	{name: "a message that is put back comes first again", needs: append([]string{OneQueue}, needPutBack...), check: func(r *rig) {
 		for _, channel := range []string{"c", "body?x"} {
 			r.send(channel, 1, 2, 3)
 			r.putBack(r.poll(channel))
@@ -42,7 +42,7 @@ var puttingBack = []promise{
 		r.sleep(5 * time.Second)
 		r.none("c")
 	}},
-	{name: "a message can be put back into a full channel", needs: needPutBack, setup: capacityThree, check: func(r *rig) {
+	{name: "a message can be put back into a full channel", needs: append([]string{OneQueue}, needPutBack...), setup: capacityThree, check: func(r *rig) {
 		r.fill("c", 10)
 		d := r.poll("c")
 		r.send("c", 3)

@@ -9,7 +9,7 @@ import (
 var needStatistics = []string{asgi.ExtStatistics}
 
 var statistics = []promise{
-	{name: "messages and refused sends are counted by channel", needs: needStatistics, setup: capacityThree, check: func(r *rig) {
+	{name: "messages and refused sends are counted by channel", needs: append([]string{OneQueue}, needStatistics...), setup: capacityThree, check: func(r *rig) {
 		r.fill("c", 10)
 		r.send("d", 1)
 		r.poll("c")
@@ -20,7 +20,7 @@ var statistics = []promise{
 			r.Errorf("d: %+v, want 1 message, 1 pending, none refused", s)
 		}
 	}},
-	{name: "global statistics cover all channels", needs: needStatistics, setup: capacityThree, check: func(r *rig) {
+	{name: "global statistics cover all channels", needs: append([]string{OneQueue}, needStatistics...), setup: capacityThree, check: func(r *rig) {
 		r.fill("c", 10)
 		r.send("d", 1)
 		r.poll("c")

@@ -25,3 +25,13 @@ func conforming(s asgitest.Setup) Options {
 	}
 	return o
 }
+
+func TestRingConforms(t *testing.T) {
+	one, two := sharedServer(t), startServer(t)
+	asgitest.TestLayer(t, func(t testing.TB, setup asgitest.Setup) asgi.Layer {
+		o := conforming(setup)
+		o.Hosts = []Host{one.host(), two.host()}
+		return open(t, one, o)
+	}, asgitest.RealTime(100*time.Millisecond), asgitest.Parallel(),
+		asgitest.Without(asgitest.Envelope, asgitest.Memory, asgitest.HandOver, asgitest.OneQueue, asgitest.Unread, asgi.ExtAcceptors))
+}

@@ -34,7 +34,7 @@ func (l *Layer) Receive(ctx context.Context, c *asgi.Cause, channels ...string) 
 	}
 	cancelled := err != nil && w.claim()
 	for h, names := range places {
-		h.reader.remove(w, names, cancelled)
+		h.reader.remove(w, names, cancelled || len(places) > 1)
 	}
 	switch {
 	case cancelled:
