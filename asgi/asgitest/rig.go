@@ -15,7 +15,7 @@ import (
 
 // A rig is the layer under test with helper methods for checks.
 type rig struct {
-	*testing.T
+	testing.TB
 	asgi.Layer
 	suite *suite
 	setup Setup
@@ -163,7 +163,7 @@ func (r *rig) settle() {
 		synctest.Wait()
 		return
 	}
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(max(50*time.Millisecond, r.suite.scale(time.Second)/2))
 }
 
 // sleep waits for the given time of the suite.

@@ -102,19 +102,6 @@ func (p *peer) receive(ctx context.Context, channels ...string) (string, map[str
 	return p.body(ctx, pair)
 }
 
-// block is receive, but waits.
-func (p *peer) block(ctx context.Context, channels ...string) (string, map[string]any, error) {
-	var keys []string
-	for _, c := range channels {
-		keys = append(keys, p.prefix+c)
-	}
-	pair, err := p.BLPop(ctx, 5*time.Second, keys...).Result()
-	if err != nil {
-		return "", nil, err
-	}
-	return p.body(ctx, pair)
-}
-
 func (p *peer) body(ctx context.Context, pair []string) (string, map[string]any, error) {
 	text, err := p.Get(ctx, pair[1]).Result()
 	if err != nil {
