@@ -47,7 +47,8 @@ func testFlow(t *testing.T, b *tab) {
 
 	p.mustCommand("send", "jobs", `{"n": 1}`)
 	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .depth')?.textContent === "1 of 1,000 waiting"`)
-	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .age').textContent.startsWith("oldest ")`)
+	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .age').textContent === "nobody reads it"`)
+	b.until(`document.querySelector('.pipe.own[data-channel="jobs"] .age').title.startsWith("Age of the first message: ")`)
 	b.until(`document.querySelectorAll(".lines .route.own").length === 1`)
 	talk()
 	b.screenshot("flow")
