@@ -127,7 +127,7 @@ func (w *LoopWorker) idleLocked(newWork bool) {
 
 // take asks the channel layer once. Cancelling the worker wakes it, too.
 func (w *LoopWorker) take(parked context.Context, wait time.Duration, names []string) (d asgi.Delivery, ok bool, err error) {
-	c := asgi.NewCause(0)
+	var c *asgi.Cause
 	ctx := parked
 	if wait > 0 {
 		var cancel context.CancelFunc
@@ -141,11 +141,13 @@ func (w *LoopWorker) take(parked context.Context, wait time.Duration, names []st
 		<-ctx.Done()
 		err = context.Cause(ctx)
 	case wait == 0:
+		c = asgi.NewCause(0)
 		d, ok, err = w.pool.layer.Poll(ctx, c, names...)
 	case w.routine != nil:
 		d, c, err = w.routine.receive(ctx, names)
 		ok = err == nil
 	default:
+		c = asgi.NewCause(0)
 		d, err = w.pool.layer.Receive(ctx, c, names...)
 		ok = err == nil
 	}
