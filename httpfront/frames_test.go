@@ -173,6 +173,7 @@ func TestCompressedMessages(t *testing.T) {
 		"text that is not UTF-8":        {[]frame{{0xc1, compress("\xff")}}, "", 1007},
 		"data that is cut off":          {[]frame{{0xc1, "\xf2\x48\xcd"}}, "", 1002},
 		"a block that is not allowed":   {[]frame{{0xc1, "\x06"}}, "", 1002},
+		"a final block that is cut off": {[]frame{{0xc1, "\x01\x04\x00\xfb\xff"}}, "", 1002},
 		"data after a final block":      {[]frame{{0xc1, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00\x00\x00"}}, "", 1002},
 	} {
 		t.Run(name, func(t *testing.T) {

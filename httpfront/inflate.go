@@ -53,11 +53,11 @@ func (z *inflater) Read(p []byte) (n int, err error) {
 	// A sender may end its data with a final block and a byte of padding (RFC 7692,
 	// section 7.2.3.4). Then the tail is left over.
 	rest, err := io.Copy(io.Discard, z.in)
-	switch {
+	switch rest -= int64(len(deflateTail)); {
 	case err != nil:
 		return n, err
-	case rest > 1+int64(len(deflateTail)):
-		return n, errFrame
+	case rest == -int64(len(deflateTail)), rest == 0, rest == 1:
+		return n, io.EOF
 	}
-	return n, io.EOF
+	return n, errFrame
 }
