@@ -452,6 +452,7 @@ func TestAccessIsCalledForEachRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemServer(t, Options{})
 		c := s.dial()
+		began := time.Now()
 		c.get("/a%20b?c")
 		m := s.next("http.request")
 		time.Sleep(time.Second)
@@ -462,7 +463,7 @@ func TestAccessIsCalledForEachRequest(t *testing.T) {
 			t.Errorf("the event tells neither channel nor trace: %+v", e)
 		}
 		e.Client, e.Channel, e.Trace = nil, "", 0
-		if want := (Event{Kind: HTTP, Method: "GET", Target: "/a%20b?c", Version: "1.1", Path: "/a b", Status: 201, Bytes: 4, Duration: time.Second}); fmt.Sprint(e) != fmt.Sprint(want) {
+		if want := (Event{Kind: HTTP, Method: "GET", Target: "/a%20b?c", Version: "1.1", Path: "/a b", Status: 201, Bytes: 4, Started: began, Duration: time.Second}); fmt.Sprint(e) != fmt.Sprint(want) {
 			t.Errorf("got %+v, want %+v", e, want)
 		}
 		c.get("/\xc3")
