@@ -157,6 +157,7 @@ func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 		f.Remotes = s.remotes()
 		if slow {
 			f.Waiting = s.queued(v.name)
+			f.Machines = s.machines()
 		}
 	case "messages":
 		f.Messages = s.tail(v)

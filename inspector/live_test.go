@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/asgi/remote"
+	"asgibox/inspector/api"
 	"asgibox/store"
 )
 
@@ -48,6 +50,46 @@ func TestFlowShowsTheChannelsOfTheProtocolServer(t *testing.T) {
 	}
 	if !names["http.request"] || !names["web.response.x!"] || !names["jobs.39"] || len(names) > 32 {
 		t.Errorf("Flow shows %v", names)
+	}
+}
+
+// twoMachines are this process and another one.
+type twoMachines struct{}
+
+func (twoMachines) Machines() []api.Machine {
+	return []api.Machine{{Name: "here", Self: true}, {Name: "there", PID: 7, Workers: 16}}
+}
+
+func TestFlowShowsWhoReadsAndWhere(t *testing.T) {
+	for _, address := range []string{"", "127.0.0.1:9000"} {
+		b := newBench(t, func(o *Options) {
+			o.UDP, o.Machines = address, twoMachines{}
+			o.Readers = func() []remote.Reader {
+				return []remote.Reader{{Host: "10.0.0.2", Agent: "a worker", Channels: []string{"jobs"}, Waiting: 1}}
+			}
+		})
+		b.mustCall("/api/send", object{"channel": "mail", "message": object{}}, nil)
+		if _, _, err := b.store.Poll(t.Context(), nil, "jobs"); err != nil {
+			t.Fatal(err)
+		}
+		b.mustCall("/api/send", object{"channel": "jobs", "message": object{}}, nil)
+		if _, ok, err := b.store.Poll(t.Context(), nil, "jobs"); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		f := b.frameOf(&viewer{view: "flow"})
+		unread := map[string]bool{}
+		for _, c := range f.Channels {
+			unread[c.Name] = c.Unread
+		}
+		if !unread["mail"] || unread["jobs"] {
+			t.Errorf("unread: %v", unread)
+		}
+		if _, shown := unread["udp.receive"]; shown != (address != "") || f.Status.UDP != address {
+			t.Errorf("with --udp %q: %v, %q", address, unread, f.Status.UDP)
+		}
+		if len(f.Remotes) != 1 || f.Remotes[0].Host != "10.0.0.2" || len(f.Machines) != 2 || f.Machines[1].Name != "there" {
+			t.Errorf("%+v, %+v", f.Remotes, f.Machines)
+		}
 	}
 }
 

@@ -1,4 +1,5 @@
-// Programs that receive messages over HTTP, such as workers in other processes.
+// Programs that receive messages over HTTP, such as workers in other processes,
+// and other machines on the layer.
 import { h, updateChildren, setText, setName, number, duration } from "../dom.js";
 
 const maxRows = 4;
@@ -8,23 +9,33 @@ export class Remotes {
     this.node = h("div", { class: "remotes" });
   }
 
-  draw(list, now) {
-    updateChildren(this.node, list.slice(0, maxRows), keyOf, row);
-    for (const r of list.slice(0, maxRows)) {
-      const { node } = this.node.entries.get(keyOf(r));
-      setText(node.children[2], doing(r, now));
-      node.title = `${programOf(r)} on ${r.host} reads ${r.channels.join(", ")}; ${number(r.received)} received`;
+  draw(readers, machines, now) {
+    const list = [...machines.filter((m) => !m.self).map(ofMachine), ...readers.map((r) => ofReader(r, now))];
+    const shown = list.slice(0, maxRows);
+    updateChildren(this.node, shown, (r) => r.host + " " + r.program, row);
+    for (const r of shown) {
+      const { node } = this.node.entries.get(r.host + " " + r.program);
+      setText(node.children[2], r.does);
+      node.title = r.title;
     }
     if (list.length > maxRows) this.node.append(h("p", { class: "muted" }, `and ${number(list.length - maxRows)} more`));
   }
 }
 
-const keyOf = (r) => r.host + " " + r.agent;
+const ofReader = (r, now) => ({
+  host: r.host, program: programOf(r), does: doing(r, now),
+  title: `${programOf(r)} on ${r.host} reads ${r.channels.join(", ")}; ${number(r.received)} received`,
+});
+
+const ofMachine = (m) => ({
+  host: m.name, program: `asgibox, process ${m.pid}`, title: `asgibox ${m.version} on ${m.name}`,
+  does: `${number(m.workers)} ${m.workers === 1 ? "worker" : "workers"}, ${number(m.sockets)} ${m.sockets === 1 ? "socket" : "sockets"}`,
+});
 
 function row(r) {
   const host = h("b", {}), program = h("span", {});
   setName(host, r.host);
-  setName(program, programOf(r));
+  setName(program, r.program);
   return h("a", { class: "remote", href: "#/workers" }, host, program, h("span", { class: "muted" }));
 }
 

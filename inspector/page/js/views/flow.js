@@ -11,6 +11,7 @@ import { Routes } from "../flow/routes.js";
 
 export function flow(shell) {
   let stale = true; // whether the stations have moved
+  let machines = []; // on the layer
   const changed = () => { stale = true; };
 
   const sockets = h("b", {}), requests = h("b", {}), socketWord = h("span", {}), requestWord = h("span", {});
@@ -65,7 +66,8 @@ export function flow(shell) {
     pipes.draw((f.channels || []).filter((c) => !shell.embedded || c.sent || c.depth));
     if (f.waiting) pipes.drawer.waiting(f.waiting);
     cells.draw(f.workers || [], f.did || [], s);
-    remotes.draw(f.remotes || [], s.now);
+    machines = f.machines || machines;
+    remotes.draw(f.remotes || [], machines, s.now);
     fans.draw(f.groups || [], s.groups);
     if (stale) measure();
     routes.fade();
