@@ -45,6 +45,10 @@ type exchange struct {
 	in, out  int64     // bytes of bodies or frames
 
 	visit *Visit // the last report of the protocol server
+
+	// over is when its last message was sent: that with the end of the response, or
+	// of the WebSocket. Requests of a playback have no other end.
+	over time.Time
 }
 
 // exchanges are the newest exchanges.
@@ -100,7 +104,7 @@ func (l *exchanges) shrink() {
 		}
 		return true
 	}
-	l.list = slices.DeleteFunc(l.list, func(x *exchange) bool { return x.ended() && remove(x) })
+	l.list = slices.DeleteFunc(l.list, func(x *exchange) bool { return (x.ended() || !x.over.IsZero()) && remove(x) })
 	l.list = slices.DeleteFunc(l.list, remove)
 }
 
@@ -129,6 +133,8 @@ func (l *exchanges) add(e *entry, m asgi.Message) {
 			if e.channel == asgi.WebSocketReceive {
 				x.frames++
 				x.in += frameSize(m)
+			} else {
+				x.over, x.status = e.sent, int(m.Int(asgi.KeyCode))
 			}
 			l.touch(x)
 		}
@@ -180,6 +186,9 @@ func (x *exchange) addReply(e *entry, m asgi.Message) {
 	if status := int(m.Int(asgi.KeyStatus)); status != 0 && x.status == 0 {
 		x.status, x.media = status, mediaType(m)
 	}
+	if more, _ := m.Get(asgi.KeyMoreContent); more != true && x.status != 0 {
+		x.over = e.sent
+	}
 }
 
 // visited adds a report of the protocol server.
@@ -196,7 +205,7 @@ func (l *exchanges) visited(v *Visit) {
 	l.touch(x)
 }
 
-// ended reports whether the exchange is over.
+// ended reports whether the protocol server has reported the end.
 func (x *exchange) ended() bool {
 	return x.visit != nil && x.visit.Kind != visitConnecting && x.visit.Kind != visitConnect
 }

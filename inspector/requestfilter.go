@@ -86,8 +86,11 @@ func (x *exchange) handler() string {
 
 // took returns how long the exchange took, or has taken so far.
 func (x *exchange) took() time.Duration {
-	if x.ended() {
+	switch {
+	case x.ended():
 		return x.visit.Duration
+	case !x.over.IsZero():
+		return x.over.Sub(x.began)
 	}
 	return time.Since(x.began)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"asgibox/asgi"
 	"asgibox/asgi/remote"
 	"asgibox/inspector/api"
 	"asgibox/store"
@@ -40,7 +41,7 @@ func (x *exchange) state() string {
 	switch {
 	case x.visit != nil && x.visit.Status == 0:
 		return stateLeft
-	case x.visit != nil:
+	case x.visit != nil, !x.over.IsZero():
 		return stateDone
 	case x.status != 0:
 		return stateStreaming
@@ -54,7 +55,9 @@ func (x *exchange) state() string {
 
 func (x *exchange) socketState() string {
 	switch {
-	case x.visit == nil && x.partial:
+	case x.visit == nil && !x.over.IsZero():
+		return stateClosed
+	case x.visit == nil && (x.partial || x.frames > 0):
 		return stateOpen
 	case x.visit == nil || x.visit.Kind == visitConnecting:
 		return stateConnecting
@@ -84,10 +87,10 @@ func requestOf(x *exchange, now time.Time) api.Request {
 			r.Why = "it expired before a worker received it"
 		}
 	}
+	if x.ended() || !x.over.IsZero() {
+		r.DurationMS = api.Milliseconds(x.took())
+	}
 	if v := x.visit; v != nil {
-		if x.ended() {
-			r.DurationMS = api.Milliseconds(v.Duration)
-		}
 		if v.Status != 0 {
 			r.Status = v.Status
 		}
@@ -191,6 +194,21 @@ func selected(all []*entry) (first, rest []*entry) {
 	return first, rest
 }
 
+// requestWith returns the number of the exchange that a message of the trace
+// belongs to, or zero.
+func (h *history) requestWith(t asgi.TraceID) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c := h.chains[t]; c != nil {
+		for _, e := range c.entries {
+			if e.exchange != nil {
+				return e.exchange.id
+			}
+		}
+	}
+	return 0
+}
+
 func (s *Server) getRequests(r *http.Request) (any, error) {
 	f, err := parseRequestFilter(r.FormValue("filter"))
 	if err != nil {
@@ -204,6 +222,15 @@ func (s *Server) getRequests(r *http.Request) (any, error) {
 
 func (s *Server) getRequest(r *http.Request) (any, error) {
 	id, _ := strconv.Atoi(r.FormValue("id"))
+	if text := r.FormValue("trace"); text != "" {
+		t, err := parseTrace(text)
+		if err != nil {
+			return nil, err
+		}
+		if id = s.history.requestWith(t); id == 0 {
+			return nil, remote.Errorf(remote.NotFound, "trace %s belongs to no request in the history", t)
+		}
+	}
 	full, ok := s.history.request(id)
 	if !ok {
 		return nil, remote.Errorf(remote.NotFound, "request %s is not, or no longer, in the history", r.FormValue("id"))

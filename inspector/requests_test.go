@@ -75,6 +75,15 @@ func TestARequestHasItsStates(t *testing.T) {
 	want("done")
 	r.visited(Visit{Kind: visitHTTP, Channel: "web!a", Trace: 1, At: at(5)})
 	want("left")
+
+	// A playback has no protocol server.
+	r = newRecord()
+	r.request(0, 1, "play!a", "/")
+	r.sent(7, 1, "play!a", ok...)
+	want("done")
+	if got := r.only(t); got.DurationMS != 7 || got.Timing.WaitingMS != 7 {
+		t.Errorf("%+v, %+v", got, got.Timing)
+	}
 }
 
 func TestASocketHasItsStates(t *testing.T) {
@@ -93,6 +102,16 @@ func TestASocketHasItsStates(t *testing.T) {
 	r.sent(2, 3, "web!a", asgi.Field{Key: "text", Value: "hello"})
 	if got := r.only(t); got.FramesIn != 1 || got.Parts != 1 || got.BytesIn != 2 || got.BytesOut != 5 {
 		t.Errorf("frames: %+v", got)
+	}
+	r.sent(3, 5, "websocket.connect", asgi.Field{Key: "reply_channel", Value: "play!a"}, asgi.Field{Key: "path", Value: "/played"})
+	r.sent(4, 6, "websocket.receive", asgi.Field{Key: "reply_channel", Value: "play!a"}, asgi.Field{Key: "text", Value: "hi"})
+	played := func() api.Request { return r.requests(1, requestFilter{})[0] }
+	if got := played(); got.State != "open" {
+		t.Errorf("a played socket: %+v", got)
+	}
+	r.sent(5, 7, "websocket.disconnect", asgi.Field{Key: "reply_channel", Value: "play!a"}, asgi.Field{Key: "code", Value: 1000})
+	if got := played(); got.State != "closed" || got.Status != 1000 || got.DurationMS != 2 {
+		t.Errorf("a played socket: %+v", got)
 	}
 	// A socket that the history does not know begins with its next frame.
 	r.clear()
@@ -268,6 +287,12 @@ func TestALongExchangeHasItsFirstAndNewestMessages(t *testing.T) {
 	}
 	if first, last := full.Messages[1], full.Messages[maxParts-1]; first.Channel != "http.request.body?x" || !strings.Contains(last.Preview, fmt.Sprint(maxParts-1)) {
 		t.Errorf("%+v ... %+v", first, last)
+	}
+	if id := r.requestWith(2); id != 1 {
+		t.Errorf("the request with a trace of its body: %d", id)
+	}
+	if id := r.requestWith(77); id != 0 {
+		t.Errorf("the request with an unknown trace: %d", id)
 	}
 	if _, ok := r.history.request(2); ok {
 		t.Error("found a request that does not exist")

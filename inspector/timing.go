@@ -31,6 +31,8 @@ func (x *exchange) timing(now time.Time) *api.Timing {
 		end = x.visit.At
 	case x.ended():
 		end, disk = x.visit.At, x.visit.Disk
+	case !x.over.IsZero():
+		end = x.over
 	}
 	taken, handled, replied := end, end, end
 	switch span := x.first.span; {

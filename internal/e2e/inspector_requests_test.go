@@ -163,6 +163,15 @@ func testRequests(t *testing.T, b *tab) {
 
 	b.run(`document.activeElement.blur()`)
 
+	// A failed handler leads to its error, and back.
+	b.openRequest("/broken")
+	b.run(`[...document.querySelectorAll(".detail a")].find((a) => a.textContent === "Show the error").click()`)
+	b.until(`document.querySelector("#view").dataset.view === "errors" && document.querySelector(".detail")?.innerText.includes("division by zero")`)
+	b.run(`[...document.querySelectorAll(".detail a")].find((a) => a.textContent === "In Requests").click()`)
+	b.until(`document.querySelector("#view").dataset.view === "requests" && document.querySelector(".detail h2")?.innerText === "GET /broken"`)
+	b.pressKey(kb.Escape)
+	b.until(`document.querySelector(".detail").hidden`)
+
 	// A request that waits for other work, and a response that is streamed.
 	held := p.inTheBackground("/held")
 	b.until(`!!` + requestRow("GET /held held"))

@@ -257,7 +257,7 @@ const valueNodes = (message) => h("dl", { class: "message" }, Object.entries(mes
 // notesOf returns what is unusual about a request.
 function notesOf(full) {
   const notes = [];
-  if (full.failed) notes.push(["bad", "Its handler failed."]);
+  if (full.failed) notes.push(["bad", h("span", {}, "Its handler failed. ", h("a", { href: "#/errors?" + new URLSearchParams({ trace: full.trace }) }, "Show the error"))]);
   if (full.why && !full.server) notes.push([full.socket && full.state === "closed" ? "muted" : "bad", full.why]);
   if (full.state === "waiting" && full.timing?.waitingMs > 1000) notes.push(["warn", "It waits for a worker. Are all workers busy, or is the channel http.request paused?"]);
   if (full.state === "held") notes.push(["muted", "Its handler has ended without a response. It can still come, for example from another request or a job."]);

@@ -134,6 +134,7 @@ export function errors(shell, params) {
         e.kind === "load" && h("button", { class: "primary", onclick: reload, title: "Load the application again (r)" }, "Load again"),
         place && editorLink(place),
         e.cause && h("a", { href: "#/messages?" + new URLSearchParams({ filter: "trace:" + e.cause }) }, "In Messages"),
+        e.cause && h("a", { href: "#/requests?" + new URLSearchParams({ trace: e.cause }) }, "In Requests"),
         h("button", { onclick: () => forget(e.id), title: "Delete it from the list; it returns when it occurs again" }, "Delete")),
       whole && whole !== e.text && h("pre", { class: "record" }, whole),
       (frames.length > 0 || e.parts.some((p) => p.hint)) && stackNode(e.parts),

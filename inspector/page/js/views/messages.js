@@ -232,7 +232,7 @@ function detailOf(m, chart, shell, close) {
       traced && h("button", { onclick: () => saveTest((other) => other.trace === m.trace), title: "Write a test from this chain" }, "Save as test…"),
       h("button", { onclick: () => compose(shell, m.channel, m.message) }, "Edit & send again"),
       m.channel === "http.request" && h("button", { onclick: () => toPlay(m.message, shell), title: "Edit the request and send it in Play" }, "Edit in Play"),
-      (m.channel === "http.request" || m.channel === "websocket.connect") && h("a", { href: "#/requests?" + new URLSearchParams({ trace: m.trace }) }, "Show the request"),
+      traced && m.path && h("a", { href: "#/requests?" + new URLSearchParams({ trace: m.trace }) }, "Show the request"),
       copyButtons(m.channel, m.message, () => shell.status)),
     h("h3", {}, "Content"), messageNode(m.message),
     traced && h("h3", {}, "Chain ", h("code", { class: "muted" }, m.trace), " ", h("a", { href: "#/messages?" + new URLSearchParams({ filter: "trace:" + m.trace, id: m.id }) }, "only this chain")),

@@ -1,5 +1,5 @@
 // Requests and WebSockets, one row for each, and one of them in full.
-import { h, setText, stepOf, toast } from "../dom.js";
+import { h, setText, stepOf } from "../dom.js";
 import { attempt, get, post } from "../api.js";
 import { Tail } from "../tail.js";
 import { filterField } from "../filterfield.js";
@@ -123,9 +123,8 @@ export function requests(shell, params) {
   }
 
   async function openTrace(trace) {
-    const found = await attempt(get("requests", { filter: "trace:" + trace }));
-    if (found && !found.requests.length) toast("This request is not in the history any more", true);
-    else if (found) open(found.requests[0].id);
+    const found = await attempt(get("request", { trace }));
+    if (found) open(found.id);
   }
 
   return {
