@@ -95,7 +95,16 @@ const requestsOfPage = `performance.getEntriesByType("resource").slice(-40).map(
 // until waits until a condition holds on the page.
 func (b *tab) until(condition string) {
 	b.Helper()
-	b.do(chromedp.Poll[chromedp.Void](condition, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(patience)))
+	poll := chromedp.Poll[chromedp.Void](condition, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(patience))
+	b.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		for {
+			// Right after a navigation, the browser may still name the page before.
+			v, err := poll(ctx, t)
+			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "Cannot find context") {
+				return v, err
+			}
+		}
+	})
 }
 
 // waitForText waits until the page contains a text.
