@@ -34,10 +34,11 @@ type host struct {
 
 	full, refused, wrong seldom
 
-	mu      sync.Mutex    // guards the rest
-	down    error         // why the host is gone; nil while it is there
-	probing bool          // a goroutine finds out whether the host is there
-	changed chan struct{} // closed when the host is there again; nil while it is
+	mu      sync.Mutex           // guards the rest
+	down    error                // why the host is gone; nil while it is there
+	probing bool                 // a goroutine finds out whether the host is there
+	changed chan struct{}        // closed when the host is there again; nil while it is
+	stuck   map[string]time.Time // lists that are not read, until when not to wait for them
 }
 
 func newHost(l *Layer, place Host) *host {

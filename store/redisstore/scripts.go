@@ -82,15 +82,17 @@ return dead or 1
 //	      and for each member: key of the body, last part of the body
 //
 // It returns the keys of bodies that have expired. If there is not room for all
-// members and they must not be skipped, it sends nothing and returns 0.
+// members and they must not be skipped, it sends nothing and returns how many
+// messages wait in the list without room.
 var groupSendScript = newScript(pruneLua + countLua + `
 local expiry, stats, skip, plain, head = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4], ARGV[5]
 local dead, room, at = {}, {}, 6
 for i, list in ipairs(KEYS) do
   local capacity, n = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   prune(list, dead)
-  room[i] = math.max(0, capacity - redis.call('LLEN', list))
-  if room[i] < n and not skip then return 0 end
+  local waiting = redis.call('LLEN', list)
+  room[i] = math.max(0, capacity - waiting)
+  if room[i] < n and not skip then return waiting end
   at = at + 3 + 2 * n
 end
 at = 6

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"asgibox/asgi"
@@ -14,11 +15,13 @@ const (
 	portionBytes   = 4 << 20
 )
 
-// While a list has no room for a portion, the sender tries again after roomPause,
-// roomTries times, because its reader may be taking messages from it.
+// While a list of connections has no room for a portion but is read, the sender
+// waits for its reader. A list that is not read for unreadAfter is not waited for
+// again for stuckFor.
 const (
-	roomPause = time.Millisecond
-	roomTries = 50
+	roomPause   = time.Millisecond
+	unreadAfter = time.Second
+	stuckFor    = 30 * time.Second
 )
 
 // SendGroup sends a copy to each member. See [asgi.Groups].
@@ -194,13 +197,11 @@ func (g *groupSend) flush(ctx context.Context, h *host, p *portion) error {
 	keys, lists := p.keys, p.lists
 	args := append(fixed, p.args...)
 	*p = portion{}
-	patient := false
-	for _, list := range lists {
-		patient = patient || asgi.KindOf(list) == asgi.ProcessSpecific
-	}
-	for try := 0; ; try++ {
-		if !patient || try == roomTries {
-			args[2] = "1"
+	read := progress{least: math.MaxInt64, at: time.Now()}
+	patient := h.patient(lists, read.at)
+	for {
+		if !patient {
+			args[2] = "1" // to skip members
 		}
 		v, err := h.eval(ctx, "send_group", groupSendScript, keys, args...)
 		if err != nil {
@@ -213,10 +214,57 @@ func (g *groupSend) flush(ctx context.Context, h *host, p *portion) error {
 			}
 			return nil
 		}
+		now := time.Now()
+		if !read.shrinks(number(v), now) {
+			patient = false
+			h.stick(lists, now)
+			continue
+		}
 		select {
 		case <-time.After(roomPause):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// progress tells whether a list is read.
+type progress struct {
+	least int64     // the fewest messages that have waited
+	at    time.Time // since then
+}
+
+// shrinks notes how many messages wait, and reports whether there were fewer and
+// fewer until recently.
+func (p *progress) shrinks(waiting int64, now time.Time) bool {
+	if waiting < p.least {
+		p.least, p.at = waiting, now
+	}
+	return now.Sub(p.at) < unreadAfter
+}
+
+// patient reports whether a sender waits for room in lists: they are of
+// connections, and none of them was found to be unread.
+func (h *host) patient(lists []string, now time.Time) (patient bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, list := range lists {
+		if now.Before(h.stuck[list]) {
+			return false
+		}
+		patient = patient || asgi.KindOf(list) == asgi.ProcessSpecific
+	}
+	return patient
+}
+
+// stick notes that lists are not read.
+func (h *host) stick(lists []string, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stuck == nil || len(h.stuck) >= maxRemembered {
+		h.stuck = map[string]time.Time{}
+	}
+	for _, list := range lists {
+		h.stuck[list] = now.Add(stuckFor)
 	}
 }
