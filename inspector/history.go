@@ -81,6 +81,9 @@ func (e *entry) outcome() string {
 	return e.kind.String()
 }
 
+// failed reports whether the handler of the message failed.
+func (e *entry) failed() bool { return e.failure != nil || e.span != nil && e.span.Failed }
+
 // failureText returns the text of the error of the message's handler, or "".
 func (e *entry) failureText() string {
 	if e.failure == nil {

@@ -59,7 +59,7 @@ func (x *exchange) is(kind string) bool {
 		return x.socket
 	}
 	status := x.shownStatus()
-	return x.first != nil && x.first.span != nil && x.first.span.Failed || status >= 400 && status < 600 ||
+	return x.first != nil && x.first.failed() || status >= 400 && status < 600 ||
 		x.socket && x.ended() && status >= 1002 && status != 1005
 }
 

@@ -81,8 +81,9 @@ func requestOf(x *exchange, now time.Time) api.Request {
 			r.Trace = e.trace.String()
 		}
 		if r.Generation, r.Why = e.taker, e.reason; e.span != nil {
-			r.Handler, r.Worker, r.Failed = e.span.Handler, e.span.Worker, e.span.Failed
+			r.Handler, r.Worker = e.span.Handler, e.span.Worker
 		}
+		r.Failed = e.failed()
 		if e.kind == store.Expired {
 			r.Why = "it expired before a worker received it"
 		}

@@ -118,6 +118,9 @@ func testErrorsView(t *testing.T, b *tab) {
 		b.setMedia("prefers-color-scheme", theme)
 		for _, width := range []int64{1280, 400} {
 			b.do(chromedp.EmulateViewport(width, 860))
+			if width == 1280 {
+				b.check("the header is one line", `document.querySelector("header").offsetHeight < 60`)
+			}
 			for _, open := range []string{"", "key \"age\""} {
 				p.openView(b, "errors")
 				b.until(`document.querySelectorAll(".errors tbody tr").length === 4`)
@@ -183,6 +186,13 @@ func testErrorLinks(t *testing.T, b *tab) {
 	b.run(`document.querySelector(".messages tr.failed").click()`)
 	b.until(`document.querySelector(".detail .facts")?.innerText.includes('key "age" not in dict')`)
 	b.run(`[...document.querySelectorAll(".detail a")].find((a) => a.innerText === "Show the error").click()`)
+	b.until(`document.querySelectorAll(".frame-card").length === 2 && document.querySelector("#view").dataset.view === "errors"`)
+
+	// So does Requests.
+	p.openView(b, "requests")
+	b.openRequest("500")
+	b.until(`!![...document.querySelectorAll("main a")].find((a) => a.innerText === "Show the error")`)
+	b.run(`[...document.querySelectorAll("main a")].find((a) => a.innerText === "Show the error").click()`)
 	b.until(`document.querySelectorAll(".frame-card").length === 2 && document.querySelector("#view").dataset.view === "errors"`)
 
 	// tail has the outcome and the text of the error.
