@@ -97,7 +97,9 @@ func (b *binding) run() {
 	defer close(ended)
 	list := []string{b.layer.opts.Prefix + b.prefix}
 	eager := false
+	defer b.line.payBack()
 	for b.life.Err() == nil {
+		b.line.payBack()
 		element := ""
 		var err error
 		if !eager {
@@ -126,7 +128,7 @@ func (b *binding) take(element string) (int, error) {
 	reply, err := b.line.eval("take", takeScript, keys, args...)
 	if err != nil {
 		if element != "" {
-			b.layer.putBack(b.line.host, []taken{{channel: b.prefix, key: element}})
+			b.line.owed = append(b.line.owed, taken{channel: b.prefix, key: element})
 		}
 		return 0, err
 	}

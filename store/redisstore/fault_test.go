@@ -171,12 +171,9 @@ func TestRestartUnderLoadLosesOnlyWhatIsInHand(t *testing.T) {
 		stats, err := l.ChannelStatistics(t.Context(), "c")
 		return err == nil && stats.MessagesPending == 0
 	})
-	time.Sleep(100 * time.Millisecond) // for what has left its list
+	eventually(t, "all are received but those that were in hand", func() bool { return w.lost() <= readers*restarts })
 	stopReceiving()
 	receivers.Wait()
-	if lost := w.lost(); lost > readers*restarts {
-		t.Errorf("%d of %d messages were lost; at most %d were in hand", lost, len(w.acked), readers*restarts)
-	}
 	t.Logf("%d acknowledged, %d received, %d lost", len(w.acked), len(w.seen), w.lost())
 }
 
@@ -235,12 +232,9 @@ func TestConnectionsCutAtRandomDeliverNothingTwice(t *testing.T) {
 		stats, err := l.ChannelStatistics(t.Context(), "c")
 		return err == nil && stats.MessagesPending == 0
 	})
-	time.Sleep(100 * time.Millisecond) // for what has left its list
+	eventually(t, "all are received but those that were in hand", func() bool { return w.lost() <= readers*cuts })
 	stopReceiving()
 	receivers.Wait()
-	if lost := w.lost(); lost > readers*cuts {
-		t.Errorf("%d of %d messages were lost; at most %d were in hand", lost, len(w.acked), readers*cuts)
-	}
 	t.Logf("%d acknowledged, %d received, %d lost", len(w.acked), len(w.seen), w.lost())
 }
 

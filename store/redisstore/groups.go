@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // GroupAdd makes a channel a member. See [asgi.Groups].
-func (l *Layer) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel string) error {
+func (l *Layer) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel string) (err error) {
 	if err := asgi.CheckGroup(group); err != nil {
 		return err
 	}
@@ -18,14 +19,26 @@ func (l *Layer) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel stri
 		return err
 	}
 	expiry := seconds(l.opts.GroupExpiry)
+	at := l.hostOf(group)
+	op := &operation{kind: "group_add"}
 	if asgi.KindOf(channel) == asgi.ProcessSpecific {
-		_, err := l.channelHost(channel).eval(ctx, "group_add", indexScript, []string{l.indexKey(hashOf(channel))}, channel+" "+group, expiry)
-		if err != nil {
-			return stateFull(err)
+		index := op
+		if on := l.channelHost(channel); on != at {
+			index = &operation{kind: op.kind}
+			defer func() { err = errors.Join(err, stateFull(on.runAll(ctx, index))) }()
 		}
+		index.eval(indexScript, []string{l.indexKey(hashOf(channel))}, channel+" "+group, expiry)
 	}
-	_, err := l.hostOf(group).eval(ctx, "group_add", groupAddScript, []string{l.groupKey(group)}, channel, expiry)
-	return stateFull(err)
+	op.eval(groupAddScript, []string{l.groupKey(group)}, channel, expiry)
+	return stateFull(at.runAll(ctx, op))
+}
+
+// runAll runs an operation and returns the first error of its commands.
+func (h *host) runAll(ctx context.Context, op *operation) error {
+	if err := h.run(ctx, op); err != nil {
+		return err
+	}
+	return h.failed(firstError(op.cmds))
 }
 
 // channelHost returns the host of a channel that is not normal.
@@ -151,11 +164,8 @@ func (l *Layer) leaveIndexes(ctx context.Context, h *host, indexes []string) err
 		ops[on].add(nil, "zrem", l.groupKey(group), channel)
 	}
 	for on, op := range ops {
-		if err := on.run(ctx, op); err != nil {
+		if err := on.runAll(ctx, op); err != nil {
 			return err
-		}
-		if err := firstError(op.cmds); err != nil {
-			return on.failed(err)
 		}
 	}
 	return nil

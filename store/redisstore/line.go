@@ -23,6 +23,7 @@ type line struct {
 	client *redis.Client
 	id     atomic.Int64 // of the connection at Redis; 0 if there is none
 	fails  int          // calls without a reply since the last one with a reply
+	owed   []taken      // popped, but the connection broke before their bodies were taken
 
 	mu   sync.Mutex // guards conn
 	conn net.Conn
@@ -99,6 +100,15 @@ func (ln *line) recover(ctx context.Context, err error) bool {
 		return ln.host.wait(ctx, time.Second)
 	}
 	return ln.host.wait(ctx, min(time.Second, 5*time.Millisecond<<min(ln.fails, 8)))
+}
+
+// payBack puts the messages back that a broken connection left in hand. A message
+// whose body was taken nevertheless is not put back.
+func (ln *line) payBack() {
+	if len(ln.owed) > 0 {
+		ln.host.layer.putBack(ln.host, ln.owed)
+		ln.owed = nil
+	}
 }
 
 // interrupt ends the read that blocks, if any, until done is closed. Redis may not

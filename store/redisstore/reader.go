@@ -126,6 +126,7 @@ func (r *reader) forgetLocked() {
 func (r *reader) run() {
 	life := r.host.layer.life
 	defer r.line.close()
+	defer r.line.payBack()
 	defer afterContext(life, func() {
 		r.mu.Lock()
 		under := r.round
@@ -135,6 +136,7 @@ func (r *reader) run() {
 		}
 	})()
 	for life.Err() == nil {
+		r.line.payBack()
 		under := r.begin()
 		if under == nil {
 			select {
@@ -199,9 +201,7 @@ func (r *reader) read(under *round) error {
 	channel := list[len(r.host.layer.opts.Prefix):]
 	_, err = r.take(under, channel, element)
 	if err != nil {
-		// The connection broke after the message was popped. Its body is still
-		// there unless the script has run.
-		r.host.layer.putBack(r.host, []taken{{channel: channel, key: element}})
+		r.line.owed = append(r.line.owed, taken{channel: channel, key: element})
 	}
 	return err
 }

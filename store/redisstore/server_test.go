@@ -52,7 +52,7 @@ func newServer(args ...string) (*server, error) {
 }
 
 func (s *server) start() error {
-	args := append([]string{"--port", "0", "--unixsocket", s.socket, "--dir", s.dir, "--save", "", "--appendonly", "no", "--enable-debug-command", "yes"}, s.args...)
+	args := append([]string{"--port", "0", "--unixsocket", s.socket, "--dir", s.dir, "--save", "", "--appendonly", "no"}, s.args...)
 	s.cmd = exec.Command(s.program, args...)
 	var out bytes.Buffer
 	s.cmd.Stdout, s.cmd.Stderr = &out, &out
