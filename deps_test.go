@@ -40,7 +40,7 @@ var rules = []rule{
 	{"inspector/testfile", []string{"asgi", "inspector/playback"}, "it turns messages into text, wherever they come from"},
 	{"inspector", []string{"asgi", "store"}, "it inspects the store, and other packages only through its own interfaces"},
 	{"internal/command", []string{"internal/spell"}, "all commands share it"},
-	{"internal/client", []string{"asgi", "inspector/api", "internal/command"}, "its commands reach a server only by its control port"},
+	{"internal/client", []string{"asgi", "store", "inspector", "internal/command"}, "its commands reach a server only by its control port, and a layer only as an inspector does"},
 	{"internal/load", nil, "it knows neither flags nor reports, and no other part of the program"},
 	{"internal/bench", []string{"internal/command", "internal/load"}, "it reaches a server only over HTTP and WebSocket"},
 	{"internal/devserver", []string{"asgi", "store", "httpfront", "workerpool", "reload", "inspector", "internal/command"}, "it runs without a command line"},

@@ -30,6 +30,9 @@ type Options struct {
 
 	// LayerName names the layer and its hosts if it is not the embedded one.
 	LayerName string
+	// Calls and Reconnects are metrics of such a layer.
+	Calls      *LayerCalls
+	Reconnects func() uint64
 	// Remote serves the layer over HTTP at /layer/.
 	Remote http.Handler
 	// Readers returns the programs that receive messages over HTTP. It is nil if

@@ -21,6 +21,9 @@ func (s *Server) metricsHandler() http.Handler {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&metrics{s},
 	)
+	if c := s.opts.Calls; c != nil {
+		registry.MustRegister(c.durations, c.errors)
+	}
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 
@@ -54,6 +57,7 @@ var (
 	descWorkers    = metric("workers", "Workers.")
 	descBusy       = metric("workers_busy", "Workers that are handling a message.")
 	descGeneration = metric("generation", "Number of the current generation of the application.")
+	descReconnects = metric("layer_reconnects_total", "Connections to the channel layer that were lost.")
 	descFailed     = metric("load_failures_total", "Failed loads of the application.")
 )
 
@@ -62,7 +66,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descInfo, descSent, descRefused, descWaiting, descDelayed, descMemory, descLimit, descGroups, descChannels,
 		descDepth, descCapacity, descOldest, descChanSent, descExpired, descSockets, descOpened, descHandshakes,
-		descRequests, descDuration, descWorkers, descBusy, descGeneration, descFailed,
+		descRequests, descDuration, descWorkers, descBusy, descGeneration, descFailed, descReconnects,
 	} {
 		ch <- d
 	}
@@ -88,6 +92,9 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(descGroups, float64(st.Groups))
 		gauge(descChannels, float64(st.Channels))
 		m.channels(gauge, total)
+	}
+	if reconnects := m.s.opts.Reconnects; reconnects != nil {
+		total(descReconnects, reconnects())
 	}
 	if m.s.opts.Front != nil {
 		gauge(descSockets, float64(st.Sockets))

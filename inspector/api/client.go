@@ -19,9 +19,10 @@ import (
 // A Client calls the control server of a running program. The server's error
 // responses are returned as [*remote.Error].
 type Client struct {
-	Base  string // URL of the server, without a slash at the end
-	Token string // empty if the server needs none
-	Agent string // User-Agent, under which the inspector shows a reader; default: asgibox
+	Base  string       // URL of the server, without a slash at the end
+	Token string       // empty if the server needs none
+	Agent string       // User-Agent, under which the inspector shows a reader; default: asgibox
+	HTTP  *http.Client // nil for the default one
 }
 
 // NewClient returns a client for an address like 127.0.0.1:8001 or
@@ -114,7 +115,7 @@ func (c *Client) open(ctx context.Context, method, path string, body io.Reader) 
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := cmp.Or(c.HTTP, http.DefaultClient).Do(req)
 	switch {
 	case ctx.Err() != nil:
 		if err == nil {

@@ -238,9 +238,9 @@ type Machine struct {
 	PID     int     `json:"pid"`
 	Version string  `json:"version"`
 	Started float64 `json:"started"`
+	Seen    float64 `json:"seen"` // last, by its own clock
 	Sockets int     `json:"sockets"`
 	Workers int     `json:"workers"`
-	Busy    int     `json:"busy"`
 	Self    bool    `json:"self,omitempty"` // the process that shows the list
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"asgibox/asgi/chaos"
+	"asgibox/internal/client"
 	"asgibox/internal/command"
 	"asgibox/internal/devserver"
 	"asgibox/internal/flagvalue"
@@ -22,6 +23,7 @@ import (
 // straight into the options where they can. docs/configuration.md lists them.
 type flags struct {
 	options  devserver.Options
+	shared   client.Layer
 	sync     string
 	verbose  int
 	settings []flagvalue.Setting
@@ -64,20 +66,38 @@ func listen(g command.FlagGroup, to *devserver.Listen) {
 
 func (f *flags) layer() command.FlagGroup {
 	g, o := command.NewGroup("Channel layer"), &f.options
+	f.shared.AddFlags(g)
 	g.StringVar(&o.DataFile, "store", "", `file for data that must survive a restart, or "memory" (default .asgibox/channels.db beside the application)`)
 	g.Var(flagvalue.Choice{To: &f.sync, Choices: []string{"full", "none"}}, "sync", "whether a write waits for the disk; with none, a power cut may lose acknowledged messages")
-	g.Var(flagvalue.Number{To: &o.Store.Capacity, Min: 1, Max: store.MaxCapacity}, "capacity", "maximum number of messages in a channel")
+	f.capacity(g)
 	g.Var(flagvalue.List[store.PatternCapacity]{To: &o.Store.ChannelCapacity, Parse: store.ParsePatternCapacity, Kind: fmt.Sprintf("pattern=1..%d", store.MaxCapacity)},
 		"channel-capacity", "maximum number of messages in channels whose names match; may be repeated, the first match wins")
 	g.Var(flagvalue.Size[int]{To: &o.Store.Memory}, "memory", "memory limit for all queues together, and for a handler")
 	g.Var(flagvalue.Size[int]{To: &o.Store.StateMemory}, "state-memory", "memory limit for the state of the application, and another of the same size for the sessions of browsers")
 	g.Var(flagvalue.Number{To: &o.Store.MaxSessions, Min: 1, Max: store.MaxCapacity}, "max-sessions", "maximum number of sessions of browsers; one that no browser has sent back is discarded first, then the least recently used one")
-	g.Var(flagvalue.Duration{To: &o.Store.Expiry}, "expiry", "time after which an unread message expires")
-	g.Var(flagvalue.Duration{To: &o.Store.GroupExpiry}, "group-expiry", "lifetime of a group membership, from the last add")
+	f.expiry(g)
 	g.Var(flagvalue.List[chaos.Rule]{To: &o.Chaos, Parse: chaos.Parse, Kind: "rule", Separator: " "},
 		"chaos", "rule that drops, delays or reorders messages, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; may be repeated")
 	g.Var(flagvalue.Size[int]{To: &o.Store.MaxMessage}, "max-message", "maximum size of the payload of a message")
 	return g
+}
+
+// workerLayer returns the flags of a worker's layer on Redis.
+func (f *flags) workerLayer() command.FlagGroup {
+	g := command.NewGroup("Channel layer on Redis")
+	f.shared.AddFlags(g)
+	f.capacity(g)
+	f.expiry(g)
+	return g
+}
+
+func (f *flags) capacity(g command.FlagGroup) {
+	g.Var(flagvalue.Number{To: &f.options.Store.Capacity, Min: 1, Max: store.MaxCapacity}, "capacity", "maximum number of messages in a channel")
+}
+
+func (f *flags) expiry(g command.FlagGroup) {
+	g.Var(flagvalue.Duration{To: &f.options.Store.Expiry}, "expiry", "time after which an unread message expires")
+	g.Var(flagvalue.Duration{To: &f.options.Store.GroupExpiry}, "group-expiry", "lifetime of a group membership, from the last add")
 }
 
 func (f *flags) http() command.FlagGroup {
@@ -177,7 +197,29 @@ func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 	o.Store.NoSync = f.sync == "none"
 	o.Script.Memory = int64(o.Store.Memory)
 	o.Script.Settings = settingsMap(f.settings)
-	return o, nil
+	return o, f.selectLayer(cmd, &o)
+}
+
+// selectLayer sets the options of a layer on Redis, if --layer is given. They take
+// the place of the store's.
+func (f *flags) selectLayer(cmd *cobra.Command, o *devserver.Options) (err error) {
+	if o.Redis, err = f.shared.Options(); err != nil || o.Redis == nil {
+		return err
+	}
+	for _, name := range []string{"store", "sync", "state-memory", "max-sessions", "control", "token"} {
+		flag := cmd.Flags().Lookup(name)
+		switch {
+		case flag == nil || !flag.Changed:
+		case cmd.Name() == "worker":
+			return fmt.Errorf("--layer reaches the layer itself, --%s belongs to a server; give only one of them", name)
+		case name != "control":
+			return fmt.Errorf("--layer keeps all data in Redis, --%s is for the file beside the application; give only one of them", name)
+		}
+	}
+	o.Redis.Capacity, o.Redis.ChannelCapacity, o.Redis.MaxMessage = o.Store.Capacity, o.Store.ChannelCapacity, o.Store.MaxMessage
+	o.Redis.Expiry, o.Redis.GroupExpiry = o.Store.Expiry, o.Store.GroupExpiry
+	o.RedisWait = f.shared.Wait
+	return nil
 }
 
 func settingsMap(settings []flagvalue.Setting) map[string]string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -24,7 +25,10 @@ Run the application in the Starlark file APP (default app.star) as a worker of
 a server in another process. The worker uses that server's channel layer, state
 and sessions over HTTP. By default the server is the one whose data is beside
 the application; --control names another one. The server may have workers of
-its own, or none (asgibox run --no-workers).`),
+its own, or none (asgibox run --no-workers).
+
+With --layer, the worker uses the layer on Redis itself, and no server's control
+port. It works for all servers on that layer.`),
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,6 +37,14 @@ its own, or none (asgibox run --no-workers).`),
 				return err
 			}
 			app := application(args)
+			if o.Redis != nil {
+				return devserver.Work(cmd.Context(), app, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			for _, name := range []string{"layer-wait", "capacity", "expiry", "group-expiry"} {
+				if cmd.Flags().Changed(name) {
+					return fmt.Errorf("--%s is for a layer on Redis (--layer); without it, the settings of the server count", name)
+				}
+			}
 			if server.Address == "" && server.Store == "" {
 				server.Store = filepath.Join(filepath.Dir(app), ".asgibox", "channels.db")
 			}
@@ -40,11 +52,11 @@ its own, or none (asgibox run --no-workers).`),
 			if err != nil {
 				return err
 			}
-			return devserver.Work(cmd.Context(), app, o, control.Base, control.Token, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return devserver.WorkFor(cmd.Context(), app, o, control.Base, control.Token, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	g := command.NewGroup("Server")
 	server.AddFlags(g, "beside the application")
-	command.AddFlags(cmd, g, f.application(), f.output())
+	command.AddFlags(cmd, g, f.workerLayer(), f.application(), f.output())
 	return cmd
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func newChannels() *cobra.Command {
-	return newCommand(&cobra.Command{
+	return newLayerCommand(&cobra.Command{
 		Use:   "channels [PATTERN]",
 		Short: "List the channels of a running server",
 		Long: `channels lists the channels of a running server, the fullest and busiest first.

@@ -1,5 +1,5 @@
 // Package client holds the commands for a running server. They call its control
-// server over HTTP.
+// server over HTTP. Some of them can also reach a layer on Redis without a server.
 package client
 
 import (
@@ -113,14 +113,29 @@ type client struct {
 	out    io.Writer
 	errOut io.Writer // for what is not the command's output
 	json   bool
+	direct *direct // nil unless the command reaches a layer itself
 }
 
 // newCommand completes a command that runs against a selected server.
 func newCommand(cmd *cobra.Command, addFlags func(command.FlagGroup), run func(*client, []string) error) *cobra.Command {
+	return newCommandOn(nil, cmd, addFlags, run)
+}
+
+// newLayerCommand completes a command that runs against a selected server, or
+// against a layer on Redis without any server.
+func newLayerCommand(cmd *cobra.Command, addFlags func(command.FlagGroup), run func(*client, []string) error) *cobra.Command {
+	return newCommandOn(new(Layer), cmd, addFlags, run)
+}
+
+// newCommandOn completes a command. Layer is nil if the command needs a server.
+func newCommandOn(layer *Layer, cmd *cobra.Command, addFlags func(command.FlagGroup), run func(*client, []string) error) *cobra.Command {
 	var server Server
 	var json bool
 	g := command.NewGroup("Server")
 	server.AddFlags(g, "in this folder or above")
+	if layer != nil {
+		layer.AddFlags(g)
+	}
 	g.BoolVar(&json, "json", false, "print JSON, for programs")
 	groups := []command.FlagGroup{g}
 	if addFlags != nil {
@@ -130,25 +145,34 @@ func newCommand(cmd *cobra.Command, addFlags func(command.FlagGroup), run func(*
 	}
 	command.AddFlags(cmd, groups...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := server.connect(cmd)
+		c, err := server.connect(cmd, layer)
 		if err != nil {
 			return err
 		}
 		c.json = json
-		if err = run(c, args); c.ctx.Err() != nil && errors.Is(err, c.ctx.Err()) {
+		err = run(c, args)
+		closing := c.direct.close()
+		if c.ctx.Err() != nil && errors.Is(err, c.ctx.Err()) {
 			return &command.ExitError{Status: 0} // Ctrl-C is the normal end of a command that runs until then
 		}
-		return err
+		return errors.Join(err, closing)
 	}
 	return cmd
 }
 
-func (s *Server) connect(cmd *cobra.Command) (*client, error) {
-	c, err := s.Find()
-	if c != nil {
+// connect returns a client for the layer, if one is selected, or for the server.
+func (s *Server) connect(cmd *cobra.Command, layer *Layer) (c *client, err error) {
+	c = &client{ctx: cmd.Context(), in: cmd.InOrStdin(), out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr()}
+	if layer != nil {
+		c.Client, c.direct, err = layer.openDirect(c.ctx, s, c.errOut)
+	}
+	if err == nil && c.Client == nil {
+		c.Client, err = s.Find()
+	}
+	if c.Client != nil {
 		c.Agent = cmd.CommandPath()
 	}
-	return &client{Client: c, ctx: cmd.Context(), in: cmd.InOrStdin(), out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr()}, err
+	return c, err
 }
 
 // report prints a sentence, or the response as JSON with --json.

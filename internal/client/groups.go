@@ -28,7 +28,7 @@ func newGroupCommands() *cobra.Command {
 }
 
 func newGroupSend() *cobra.Command {
-	return newCommand(&cobra.Command{
+	return newLayerCommand(&cobra.Command{
 		Use:               "send GROUP JSON",
 		Short:             "Send a message to all members of a group",
 		Args:              cobra.ExactArgs(2),
@@ -39,7 +39,7 @@ func newGroupSend() *cobra.Command {
 }
 
 func newGroupMember(verb, short string) *cobra.Command {
-	return newCommand(&cobra.Command{Use: verb + " GROUP CHANNEL", Short: short, Args: cobra.ExactArgs(2), ValidArgsFunction: completeMembers}, nil,
+	return newLayerCommand(&cobra.Command{Use: verb + " GROUP CHANNEL", Short: short, Args: cobra.ExactArgs(2), ValidArgsFunction: completeMembers}, nil,
 		func(c *client, args []string) error {
 			if err := c.Post(c.ctx, "/api/group/"+verb, map[string]string{"group": args[0], "channel": args[1]}, nil); err != nil {
 				return err
@@ -49,7 +49,7 @@ func newGroupMember(verb, short string) *cobra.Command {
 }
 
 func newGroupList() *cobra.Command {
-	return newCommand(&cobra.Command{
+	return newLayerCommand(&cobra.Command{
 		Use:               "list [GROUP]",
 		Short:             "List the groups, or the members of a group",
 		Args:              cobra.MaximumNArgs(1),

@@ -50,7 +50,7 @@ func (c *client) send(path, key, name, argument string) error {
 }
 
 func newSend() *cobra.Command {
-	return newCommand(&cobra.Command{
+	return newLayerCommand(&cobra.Command{
 		Use:   "send CHANNEL JSON",
 		Short: "Send a message to a channel of a running server",
 		Long: `send sends a message to a channel and returns when a reader has it or it is on
@@ -68,7 +68,7 @@ begins with U+FFFF is a byte string; the rest of it is standard base64.`,
 
 func newReceive() *cobra.Command {
 	var follow bool
-	return newCommand(&cobra.Command{
+	return newLayerCommand(&cobra.Command{
 		Use:   "receive CHANNEL…",
 		Short: "Receive messages from channels of a running server",
 		Long: `receive waits for a message on any of the channels and prints it as a line of
@@ -79,11 +79,11 @@ already assigned to the command is printed.`,
 	}, func(g command.FlagGroup) {
 		g.BoolVarP(&follow, "follow", "f", false, "receive until Ctrl-C")
 	}, func(c *client, channels []string) error {
-		layer, err := remote.Dial(c.ctx, c.Base, remote.ClientOptions{Token: c.Token, Agent: c.Agent, Log: slog.New(console.New(c.errOut, console.Options{}))})
+		layer, closeLayer, err := c.dialLayer()
 		if err != nil {
 			return err
 		}
-		defer layer.Close()
+		defer closeLayer()
 		for {
 			d, err := layer.Receive(c.ctx, nil, channels...)
 			switch {
@@ -99,13 +99,26 @@ already assigned to the command is printed.`,
 	})
 }
 
+// dialLayer returns the layer of the server or, if the command reaches that
+// directly, the layer itself.
+func (c *client) dialLayer() (layer asgi.Layer, closeLayer func(), err error) {
+	if c.direct != nil {
+		return c.direct.layer, func() {}, nil
+	}
+	l, err := remote.Dial(c.ctx, c.Base, remote.ClientOptions{Token: c.Token, Agent: c.Agent, Log: slog.New(console.New(c.errOut, console.Options{}))})
+	if err != nil {
+		return nil, nil, err
+	}
+	return l, l.Close, nil
+}
+
 func (c *client) printDelivery(d asgi.Delivery) error {
 	return c.printLine(codec.AppendFieldsJSON(nil, asgi.Fields{{Key: "channel", Value: d.Channel}, {Key: "message", Value: d.Message.Dict}}))
 }
 
 func newFlush() *cobra.Command {
 	var yes bool
-	return newCommand(&cobra.Command{
+	return newLayerCommand(&cobra.Command{
 		Use:   "flush",
 		Short: "Drop all messages and groups of a running server",
 		Long:  "flush drops all queued and delayed messages and all groups. State and sessions stay.",

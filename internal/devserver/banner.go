@@ -13,7 +13,7 @@ import (
 func (s *server) banner() {
 	switch {
 	case s.options.LogFormat == "json":
-		s.log.Info("listening", "urls", append(slices.Clone(s.urls), s.networkURLs...), logkey.App, s.app, "store", s.dataFile, "found", s.found())
+		s.log.Info("listening", "urls", append(slices.Clone(s.urls), s.networkURLs...), logkey.App, s.app, "store", s.dataFile, "layer", s.layerName(), "found", s.found())
 	case !s.options.Quiet && s.user == nil:
 		fmt.Fprintln(s.stderr, s.bannerText(s.found()))
 	}
@@ -45,6 +45,9 @@ func (s *server) bannerText(found string) string {
 			row("network", url)
 		}
 	}
+	if s.redis != nil {
+		row("layer", s.layerName())
+	}
 	row("data", s.data())
 	if found != "" {
 		row("found", found)
@@ -59,7 +62,10 @@ func (s *server) bannerText(found string) string {
 
 // data describes what outlives the process.
 func (s *server) data() string {
-	if s.dataFile == MemoryStore {
+	switch {
+	case s.redis != nil:
+		return "nothing is saved here; the layer keeps queued work, groups, sessions and state"
+	case s.dataFile == MemoryStore:
 		return "nothing is saved (--store memory)"
 	}
 	return "queued work, groups, sessions and state, in " + s.dataFile

@@ -76,8 +76,13 @@ func (s *server) buildControl(l net.Listener, token string) (err error) {
 	}
 	c.remote = remote.NewHandler(s.layer, layer)
 	o := inspector.Options{
-		Layer: s.layer, Store: s.store.Debug(), Front: frontView{s.front}, Remote: c.remote, Readers: c.remote.Readers,
+		Layer: s.layer, Front: frontView{s.front}, Remote: c.remote, Readers: c.remote.Readers,
 		App: firstHTTP(s.urls), Token: c.token, Version: command.Version(), Log: s.log,
+	}
+	if s.redis != nil {
+		s.redis.inspected(&o)
+	} else {
+		o.Store = s.store.Debug()
 	}
 	if !s.options.NoWorkers {
 		if o.AppFile, err = filepath.Abs(s.app); err != nil {

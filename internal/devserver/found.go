@@ -15,6 +15,9 @@ const maxNamed = 3
 // found describes what the store has kept from an earlier run, or returns "" if
 // there is nothing. It must be called before the application runs.
 func (s *server) found() string {
+	if s.store == nil {
+		return "" // what waits on a shared layer may come from others
+	}
 	debugger := s.store.Debug()
 	totals := debugger.Totals()
 	var parts []string

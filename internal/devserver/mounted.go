@@ -27,7 +27,7 @@ func Mount(app, url, token string, o Options, stderr io.Writer) (*Mounted, error
 	if err := CheckFile(app); err != nil {
 		return nil, err
 	}
-	if err := s.openStore(); err != nil {
+	if err := s.openStore(context.Background()); err != nil {
 		return nil, err
 	}
 	front := o.Front

@@ -7,6 +7,7 @@ import (
 	"asgibox/asgi/chaos"
 	"asgibox/httpfront"
 	"asgibox/store"
+	"asgibox/store/redisstore"
 	"asgibox/workerpool"
 	"asgibox/workerpool/script"
 )
@@ -14,15 +15,17 @@ import (
 // Options configure [Serve] and [Work]. The command line fills them in before
 // either is called, and nothing changes them afterwards.
 type Options struct {
-	Listen   Listen
-	Control  string // address of the control server; "" is the default address, or a free port if it is taken
-	TLS      TLS
-	Store    store.Options
-	DataFile string // the store's file, "" for the default, or [MemoryStore]
-	Chaos    []chaos.Rule
-	Front    httpfront.Options
-	Pool     workerpool.Options
-	Script   script.Options
+	Listen    Listen
+	Control   string // address of the control server; "" is the default address, or a free port if it is taken
+	TLS       TLS
+	Store     store.Options
+	DataFile  string              // the store's file, "" for the default, or [MemoryStore]
+	Redis     *redisstore.Options // the channel layer is on Redis instead of in the store; nil: in the store
+	RedisWait time.Duration       // how long to wait for Redis at the start
+	Chaos     []chaos.Rule
+	Front     httpfront.Options
+	Pool      workerpool.Options
+	Script    script.Options
 
 	Welcome   *Welcome // what to serve while there is no application; nil makes that an error
 	NoWorkers bool     // serve sockets only

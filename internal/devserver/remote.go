@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,10 +16,10 @@ import (
 	"asgibox/workerpool"
 )
 
-// Work runs the application in the file app on the layer of a server in
+// WorkFor runs the application in the file app on the layer of a server in
 // another process until ctx ends. Control is the address of that server's
 // control server, and token its token.
-func Work(ctx context.Context, app string, o Options, control, token string, stdout, stderr io.Writer) error {
+func WorkFor(ctx context.Context, app string, o Options, control, token string, stdout, stderr io.Writer) error {
 	reports, err := newRemoteReports(control, token, o.Editor)
 	if err != nil {
 		return err
@@ -40,19 +41,43 @@ func Work(ctx context.Context, app string, o Options, control, token string, std
 		return err
 	}
 	reports.generations.Store(g)
-	if !o.Quiet {
-		fmt.Fprintf(stderr, "asgibox %s\n\n  app        %s\n  works for  %s\n  stop       Ctrl-C\n\n", command.Version(), app, control)
-	}
-	tasks, failed := errgroup.WithContext(context.WithoutCancel(ctx))
-	watching, stopWatching := context.WithCancel(failed)
-	defer stopWatching()
-	g.start(tasks, watching)
 	reporting, stopReporting := context.WithCancel(context.WithoutCancel(ctx))
 	var reporter sync.WaitGroup
 	reporter.Go(func() { reports.run(reporting) })
 	defer reporter.Wait()
 	defer stopReporting()
-	waitForStop(ctx, failed, log)
+	return g.work(ctx, &o, "works for  "+control, stderr)
+}
+
+// Work runs the application in the file app on the layer on Redis that the options
+// name, for all servers on it, until ctx ends.
+func Work(ctx context.Context, app string, o Options, stdout, stderr io.Writer) error {
+	log := slog.New(newLog(&o, stderr))
+	if err := CheckFile(app); err != nil {
+		return err
+	}
+	layer, err := openRedis(ctx, &o, log)
+	if err != nil {
+		return err
+	}
+	g, err := newGenerations(app, &o, layer, log, outputFiles(stdout, stderr), poolEvents{})
+	if err == nil {
+		layer.SetCounts(func() (sockets, workers int) { return 0, len(g.pool.Workers()) })
+		err = g.work(ctx, &o, "layer      "+layer.name(), stderr)
+	}
+	return errors.Join(err, layer.Close())
+}
+
+// work runs the application until ctx ends. The row is a part of the banner.
+func (g *generations) work(ctx context.Context, o *Options, row string, stderr io.Writer) error {
+	if !o.Quiet {
+		fmt.Fprintf(stderr, "asgibox %s\n\n  app        %s\n  %s\n  stop       Ctrl-C\n\n", command.Version(), g.app, row)
+	}
+	tasks, failed := errgroup.WithContext(context.WithoutCancel(ctx))
+	watching, stopWatching := context.WithCancel(failed)
+	defer stopWatching()
+	g.start(tasks, watching)
+	waitForStop(ctx, failed, g.log)
 	stopWatching()
 	g.pool.Drain()
 	grace, cancel := context.WithTimeout(context.Background(), o.Pool.Grace)

@@ -1,5 +1,5 @@
 // Package devserver connects the packages that make a running server: it opens
-// the store, gives its layer to the protocol server, the workers and the
+// the store or the layer on Redis, gives its layer to the protocol server, the workers and the
 // inspector, starts them, and stops them in an order that loses nothing.
 package devserver
 
@@ -44,9 +44,10 @@ type server struct {
 	tls         *tls.Config    // of the protocol server; nil without TLS
 	user        *user          // nil unless the server runs for a function
 
-	store       *store.Store
+	store       *store.Store // nil if the layer is on Redis
+	redis       *redisLayer  // nil if the layer is the store
 	chaos       *chaos.Layer // nil without --chaos and without a control server
-	layer       asgi.Layer   // the store, or the chaos layer before it
+	layer       asgi.Layer   // the store or Redis, or the chaos layer before it
 	front       *httpfront.Server
 	packets     net.PacketConn          // nil without --udp
 	udp         *udp.Server             // nil without --udp
@@ -80,7 +81,7 @@ func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) e
 	}
 	// The store comes first, so that a second server on the same store reports
 	// where the first one is.
-	if err := s.openStore(); err != nil {
+	if err := s.openStore(ctx); err != nil {
 		return err
 	}
 	return errors.Join(s.open(ctx, stdin, stdout), s.closeStore())
@@ -135,9 +136,14 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 		if err := s.buildControl(controlListener, controlToken(controlListener)); err != nil {
 			return err
 		}
-		if err := s.store.Announce(s.control.Load().url()); err != nil {
-			return err
+		if s.store != nil {
+			if err := s.store.Announce(s.control.Load().url()); err != nil {
+				return err
+			}
 		}
+	}
+	if s.redis != nil {
+		s.redis.SetCounts(s.counts)
 	}
 	s.banner()
 	return s.run(ctx, listeners)
@@ -198,8 +204,12 @@ func isLink(path string) bool {
 	return err == nil && info.Mode()&os.ModeSymlink != 0
 }
 
-// openStore opens the channel layer.
-func (s *server) openStore() (err error) {
+// openStore opens the store or, with --layer, the layer on Redis.
+func (s *server) openStore(ctx context.Context) (err error) {
+	if s.options.Redis != nil {
+		s.redis, err = openRedis(ctx, &s.options, s.log)
+		return err
+	}
 	o := s.options.Store
 	o.Log = s.log
 	s.dataFile = s.options.DataFile
@@ -228,20 +238,28 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(first, second)
 }
 
-// openLayer returns the store, behind a chaos layer if there are rules or the
-// inspector may add some.
+// openLayer returns the store or the layer on Redis, behind a chaos layer if there
+// are rules or the inspector may add some.
 func (s *server) openLayer(inspected bool) asgi.Layer {
-	if len(s.options.Chaos) == 0 && !inspected {
-		return s.store
+	var layer asgi.Layer = s.store
+	if s.redis != nil {
+		layer = s.redis
 	}
-	s.chaos = chaos.New(s.store, chaos.Options{Rules: s.options.Chaos, Log: s.log})
+	if len(s.options.Chaos) == 0 && !inspected {
+		return layer
+	}
+	s.chaos = chaos.New(layer, chaos.Options{Rules: s.options.Chaos, Log: s.log})
 	return s.chaos
 }
 
-// closeStore commits what is staged and closes the store.
+// closeStore commits what is staged and closes the store, or closes the layer on
+// Redis.
 func (s *server) closeStore() error {
 	if s.chaos != nil {
 		s.chaos.Close()
+	}
+	if s.redis != nil {
+		return s.redis.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -27,7 +27,7 @@ type user struct {
 // not reload the application. It returns the error of the function, or that of the
 // application if it does not load. The log goes to stderr.
 func ServeFor(ctx context.Context, app string, o Options, stderr io.Writer, use func(context.Context, Running) error) error {
-	o.DataFile, o.Control, o.NoReload = MemoryStore, "127.0.0.1:0", true
+	o.DataFile, o.Redis, o.Control, o.NoReload = MemoryStore, nil, "127.0.0.1:0", true
 	o.Listen.Port, o.Listen.PortGiven = 0, true
 	u := &user{use: use, load: make(chan error, 1)}
 	u.loaded = func(err error) { u.load <- err }

@@ -47,6 +47,7 @@ function frame(f, first) {
     const since = shell.status.since;
     shell.status = f.status;
     shell.status.app = appURL(f.status.app);
+    document.documentElement.classList.toggle("shared", !!f.status.layer); // hides what needs the store
     if (first && since && since !== f.status.since) toast(`The server was restarted at ${time(f.status.since)}; totals count from then`);
     drawBar();
   }

@@ -1,5 +1,5 @@
 // Notices on every view: no connection to the server, the application does not
-// load, chaos is on, channels are paused.
+// load, the layer is shared, chaos is on, channels are paused.
 import { h, number, time } from "./dom.js";
 
 export class Notices {
@@ -21,6 +21,7 @@ export class Notices {
       const effect = status.generation ? `Generation ${status.generation} continues to run.` : "Every request gets the error page.";
       list.push({ kind: "bad", text: `The application does not load: ${status.error.split("\n")[0]}. ${effect}`, href: "#/errors" + (status.errors.load ? "?id=" + status.errors.load : ""), link: "Show the source" });
     }
+    if (status.layer) list.push({ kind: "info", text: `The channel layer is ${status.layer}. Pausing, stepping, editing and recording messages need the embedded layer.`, href: "#/workers", link: "Machines" });
     if (status.chaos) list.push({ kind: "warn", text: "Chaos is on: " + status.chaos.join(" · "), href: "#/channels", link: "Change" });
     if (status.paused) list.push({ kind: "warn", text: number(status.paused) + (status.paused === 1 ? " channel is paused" : " channels are paused"), href: "#/channels", link: "Show" });
     const shape = JSON.stringify(list);

@@ -42,9 +42,9 @@ export class WaitingList {
       onclick: () => { inside.hidden = !inside.hidden; show.setAttribute("aria-expanded", String(!inside.hidden)); },
     });
     const node = h("div", { class: "waits" }, show,
-      h("span", { class: "since", title: (m.sent ? "Waiting time; sent at " + clock(m.sent) : "Time when it is due") + (m.durable ? "; stored on disk" : "; in memory only") }),
-      h("button", { class: "small", onclick: () => this.edit(node.waits) }, "Edit…"),
-      h("button", { class: "small danger", onclick: async () => { if (await attempt(post("channel/drop", { channel: m.channel, id: m.id }), "Dropped")) this.changed(); } }, "Drop"),
+      h("span", { class: "since", title: (m.sent ? "Waiting time; sent at " + clock(m.sent) : "Time when it is due") + (document.documentElement.classList.contains("shared") ? "" : m.durable ? "; stored on disk" : "; in memory only") }),
+      h("button", { class: "small needs-store", onclick: () => this.edit(node.waits) }, "Edit…"),
+      h("button", { class: "small danger needs-store", onclick: async () => { if (await attempt(post("channel/drop", { channel: m.channel, id: m.id }), "Dropped")) this.changed(); } }, "Drop"),
       inside);
     return node;
   }

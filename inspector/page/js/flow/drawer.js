@@ -11,8 +11,8 @@ export class Drawer {
     this.name = "";
     this.list = new WaitingList(() => this.refresh());
     this.text = h("p", { class: "text" });
-    this.valve = h("button", { class: "small", onclick: () => this.toggle() }, "Pause");
-    this.stepper = h("button", { class: "small", title: "Deliver one message (s)", onclick: () => this.step(this.name) }, "Step");
+    this.valve = h("button", { class: "small needs-store", onclick: () => this.toggle() }, "Pause");
+    this.stepper = h("button", { class: "small needs-store", title: "Deliver one message (s)", onclick: () => this.step(this.name) }, "Step");
     this.more = h("a", {}, "In Channels");
     this.node = h("div", { class: "drawer" },
       h("div", { class: "head" }, this.text,
@@ -36,7 +36,7 @@ export class Drawer {
     if (!channel) return this.open("");
     this.paused = channel.paused;
     const sockets = this.shell.status.sockets;
-    setText(this.text, !channel.paused ? "Messages pass. Pause the channel to hold them here."
+    setText(this.text, this.shell.status.layer ? "Messages that wait, for all machines." : !channel.paused ? "Messages pass. Pause the channel to hold them here."
       : channel.depth ? `${number(channel.depth)} held; messages do not expire.` + (sockets ? ` ${sockets === 1 ? "The socket stays" : `${number(sockets)} sockets stay`} open.` : "")
         : "Paused: messages wait here and do not expire.");
     setText(this.valve, channel.paused ? "Resume" : "Pause");

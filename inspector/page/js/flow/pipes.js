@@ -67,7 +67,7 @@ export class Pipes {
         h("span", { class: "rate", title: "Messages per second (gauge)" }),
         h("span", { class: "depth", title: "Waiting messages and capacity (gauges)" }),
         h("span", { class: "age", title: "Age of the first message (gauge)" }),
-        h("span", { class: "acts", hidden: c.folded },
+        h("span", { class: "acts needs-store", hidden: c.folded },
           h("button", { class: "small step", title: "Deliver one message (s)", onclick: () => this.drawer.step(name) }, "Step"),
           h("button", { class: "small valve", onclick: valve }, "❚❚"))),
       h("div", { class: "tube" }, h("i", { class: "fill" }), h("i", { class: "beads" })));

@@ -17,8 +17,8 @@ const columns = [
   { title: "Rate", class: "num", about: "Messages per second (gauge)", of: (c) => c.rate, down: true, text: (c) => number(c.rate) + "/s" },
   { title: "Sent", about: "Total since the server started", of: (c) => c.sent, down: true, text: (c) => number(c.sent), class: "less num" },
   { title: "Refused", about: "Total since the server started: the channel was full", of: (c) => c.refused, down: true, text: (c) => number(c.refused), class: "less num" },
-  { title: "Expired", about: "Total since the server started: not received in time", of: (c) => c.expired, down: true, text: (c) => number(c.expired), class: "less num" },
-  { title: "Readers", about: "Readers that are waiting for messages (gauge); messages for an owner are delivered at once", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "owner" : c.readers ? c.readers + " waiting" : c.unread ? "nobody reads it" : "none waiting"), class: "less" },
+  { title: "Expired", about: "Total since the server started: not received in time", of: (c) => c.expired, down: true, text: (c) => number(c.expired), class: "less num needs-store" },
+  { title: "Readers", about: "Readers that are waiting for messages (gauge); messages for an owner are delivered at once", of: (c) => c.readers, down: true, text: (c) => (c.bound ? "owner" : c.readers ? c.readers + " waiting" : c.unread ? "nobody reads it" : "none waiting"), class: "less needs-store" },
 ];
 
 function meter(c) {
@@ -41,14 +41,14 @@ export function channels(shell, params) {
   const detail = h("aside", { class: "detail", hidden: true, "aria-label": "Open channel" });
   const waiting = new WaitingList(refresh);
   const facts = h("p", { class: "facts" });
-  const pause = h("button", { onclick: () => toggle(chosen) }, "Pause");
-  const stepper = h("button", { onclick: () => step(chosen) }, "Step");
+  const pause = h("button", { class: "needs-store", onclick: () => toggle(chosen) }, "Pause");
+  const stepper = h("button", { class: "needs-store", onclick: () => step(chosen) }, "Step");
   const chaosOff = h("button", { class: "chaosoff", hidden: true, onclick: allOff }, "Turn chaos off");
   const node = h("div", { class: "split" },
     h("div", { class: "tools" },
       nameFilter(filter, (text) => { filter = text; draw(); }, () => watch()),
       table.sorter,
-      h("button", { onclick: breakpoint }, "Pause a channel…"),
+      h("button", { class: "needs-store", onclick: breakpoint }, "Pause a channel…"),
       h("button", { onclick: () => compose(shell) }, "Send…"),
       h("button", { onclick: editRules, title: "Drop, delay and reorder messages on purpose" }, "Chaos…"),
       chaosOff,
@@ -90,8 +90,8 @@ export function channels(shell, params) {
       h("div", { class: "actions left" }, pause,
         stepper,
         h("button", { onclick: () => compose(shell, name, {}) }, "Send…"),
-        h("button", { class: "danger", onclick: drain }, "Drain…"),
-        h("a", { href: "#/messages?" + new URLSearchParams({ filter: "channel:" + name + (name.endsWith("!") ? "*" : "") }) }, "In Messages")),
+        h("button", { class: "danger needs-store", onclick: drain }, "Drain…"),
+        h("a", { class: "needs-store", href: "#/messages?" + new URLSearchParams({ filter: "channel:" + name + (name.endsWith("!") ? "*" : "") }) }, "In Messages")),
       sliders.node,
       h("h3", {}, "Waiting messages, the next one first"), waiting.node);
     detail.scrollTop = 0;
@@ -117,7 +117,7 @@ export function channels(shell, params) {
 
   function drawPause(paused) {
     setText(pause, paused ? "Resume" : "Pause");
-    pause.className = paused ? "primary" : "";
+    pause.classList.toggle("primary", !!paused);
     pause.title = paused ? "Deliver all messages (p)" : "Hold the messages of this channel (p)";
     stepper.disabled = !paused;
     stepper.title = paused ? "Deliver one message (s)" : "Delivers one message of a paused channel";
@@ -149,7 +149,7 @@ export function channels(shell, params) {
     list.forEach((c) => { c.chaos = ruleOf(rules, c.name); });
     const all = f.all || 0;
     setText(note, `${number(all)} ${all === 1 ? "channel" : "channels"}${filter ? " match" : ""}` + (all > list.length ? `; showing the ${list.length} fullest and busiest` : ""));
-    setText(legend, `Waiting, oldest, rate and readers are gauges. Sent, refused and expired are totals ${since(f.status)}, or since the first use of a channel.`);
+    setText(legend, f.status.layer ? "Waiting, oldest and rate are gauges of all machines; capacity is this server's setting. Sent and refused are counters in Redis, which end an hour after the last message. Expired and readers are not known." : `Waiting, oldest, rate and readers are gauges. Sent, refused and expired are totals ${since(f.status)}, or since the first use of a channel.`);
     draw();
     if (chosen) drawDetail(f.waiting || []);
     if (chosen) sliders.draw(rules);

@@ -83,7 +83,8 @@ export function flow(shell) {
     datagrams.hidden = !s.udp;
     setText(datagrams, `Datagrams on ${s.udp}`);
     requests.parentNode.title = "Total since " + since;
-    setText(note, `${number(s.sent)} ${s.sent === 1 ? "message" : "messages"} in total since ${since} · ${bytes(s.memory)} of ${bytes(s.limit)} in queues` +
+    setText(note, (s.layer ? `${number(s.sent)} ${s.sent === 1 ? "message" : "messages"} of all machines, as Redis counts them`
+      : `${number(s.sent)} ${s.sent === 1 ? "message" : "messages"} in total since ${since} · ${bytes(s.memory)} of ${bytes(s.limit)} in queues`) +
       (s.delayed ? ` · ${number(s.delayed)} delayed` : "") + (s.share < 0.999 ? ` · ${percent(s.share)} of the traces recorded` : ""));
     setText(busy, s.workers ? `${s.busy} of ${s.workers} busy · generation ${s.generation ?? "–"}` : elsewhere.length ? "The workers run in other processes." : "This process has no workers (--no-workers).");
     busy.title = "Gauges" + (s.kind ? `; the application is ${s.kind === "loop" ? "a loop" : "routed"}` : "");

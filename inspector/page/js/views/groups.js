@@ -52,7 +52,7 @@ export function groups(shell, params) {
         h("div", { class: "head" }, h("h2", {}, name), h("button", { class: "small", onclick: () => choose(""), "aria-label": "Close", title: "Close (Esc)" }, "✕")),
         count,
         h("div", { class: "actions left" }, h("button", { class: "primary", onclick: send }, "Send to all…"), h("button", { onclick: () => add(name) }, "Add a member…"),
-          h("a", { href: "#/messages?" + new URLSearchParams({ filter: "group:" + name }) }, "In Messages")),
+          h("a", { class: "needs-store", href: "#/messages?" + new URLSearchParams({ filter: "group:" + name }) }, "In Messages")),
         members.node);
       detail.scrollTop = 0;
     }

@@ -1,5 +1,6 @@
-// The workers and the messages that they handle.
-import { h, setText, number, duration, chip } from "../dom.js";
+// The workers and the messages that they handle, and the machines on a layer that is
+// shared.
+import { h, setText, number, duration, time, chip } from "../dom.js";
 import { attempt, post } from "../api.js";
 import { Table } from "../table.js";
 import { doing, programOf } from "../flow/remotes.js";
@@ -33,7 +34,20 @@ export function workers(shell) {
     ],
   });
   const others = h("section", { class: "others", hidden: true }, h("h3", {}, "Over HTTP"), elsewhere.node);
-  const node = h("div", { class: "scroll alone" }, note, h("div", { class: "tools" }, change, table.sorter), table.node, others, legend);
+  const machines = new Table({
+    name: "pairs", keyOf: (m) => `${m.name} ${m.pid}`, empty: "No machine has been seen.",
+    columns: [
+      { title: "Machine", class: "whole", of: (m) => m.name, shape: (m) => [m.name, m.self], nodes: (m) => [h("span", {}, m.name), m.self && h("span", { class: "tag good" }, "this process")] },
+      { title: "Process", class: "num", of: (m) => m.pid, text: (m) => String(m.pid) },
+      { title: "Version", class: "whole", of: (m) => m.version, text: (m) => m.version },
+      { title: "Sockets", class: "num", about: "Open WebSockets (gauge)", of: (m) => m.sockets, down: true, text: (m) => number(m.sockets) },
+      { title: "Workers", class: "num", about: "Workers (gauge)", of: (m) => m.workers, down: true, text: (m) => number(m.workers) },
+      { title: "Started", class: "whole", of: (m) => m.started, text: (m) => time(m.started) },
+    ],
+  });
+  const shared = h("section", { class: "others machines", hidden: true }, h("h3", {}, "Machines on the channel layer"), machines.node,
+    h("p", { class: "muted legendline" }, "A machine writes its figures every few seconds. One that has not done so for 15 seconds is gone."));
+  const node = h("div", { class: "scroll alone" }, shared, note, h("div", { class: "tools" }, change, table.sorter), table.node, others, legend);
 
   const busyFor = (w) => (w.busy ? Math.max(0, shell.status.now - w.since) : -1);
   const retiring = (w) => w.generation !== shell.status.generation;
@@ -52,6 +66,8 @@ export function workers(shell) {
       (generation ? `New messages go to generation ${generation} (${kind || "unknown kind"}).` : "No generation is loaded.") + (error ? " The last edit does not load; see Reloads." : ""));
     const staying = list.filter((w) => w.generation === generation && !w.leaving).length;
     change.hidden = !list.length;
+    shared.hidden = !f.status.layer;
+    if (f.status.layer) machines.draw(f.machines || []);
     if (document.activeElement !== count) count.value = staying;
     others.hidden = !f.remotes?.length;
     if (others.hidden) elsewhere.clear();
