@@ -24,6 +24,8 @@ type row struct {
 	app     string // or file of an application for asgibox run
 	peer    string // or name of a server of others
 	durable durableWork
+	redis   redisWork // or a function for work on a Redis
+	onRedis int       // number of servers with the app on a Redis of the row; 0: one without a Redis
 
 	view    string // view of the inspector that a page shows; "off" without an inspector
 	group   *group
@@ -99,6 +101,29 @@ func groups() []*group {
 			rows: []*row{
 				{name: "bbolt, one transaction after another", durable: transactions},
 				{name: "store, 64 callers", durable: durableSends},
+			},
+		}, {
+			name: "redis", title: "Redis: messages of 200 bytes, sent and received in one process by 64 callers; CPU of Redis included",
+			unit: "operation", measure: measureRedis,
+			rows: []*row{
+				{name: "go-redis, one command with the same bytes", redis: roundTrips},
+				{name: "go-redis, scripts with the same effect", redis: rawCommands},
+				{name: "layer, send and receive", redis: layerMessages},
+			},
+		}, {
+			name: "redis-http", title: "Redis: the four lines, 64 connections; CPU of Redis included",
+			unit: "operation", measure: closedLoopOf(64, httpClients),
+			rows: []*row{
+				{name: "asgibox run examples/hello.star", app: "examples/hello.star"},
+				{name: "with --layer", app: "examples/hello.star", onRedis: 1},
+				{name: "two of them on one Redis, load on one", app: "examples/hello.star", onRedis: 2},
+			},
+		}, {
+			name: "redis-group", title: "Redis: each 64-byte text is sent to all {sockets} members, on two servers with --layer; an operation is a delivery",
+			unit: "operation", measure: measureBroadcast,
+			rows: []*row{
+				{name: "asgibox run benchmarks/apps/group.star", app: "benchmarks/apps/group.star"},
+				{name: "two servers on one Redis", app: "benchmarks/apps/group.star", onRedis: 2},
 			},
 		}, {
 			name: "inspector", title: "Inspector: examples/hello.star, {connections} connections",

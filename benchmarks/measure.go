@@ -26,7 +26,7 @@ type result struct {
 func measure(ctx context.Context, o options) error {
 	wanted := groups()
 	if o.only != "" {
-		wanted = slices.DeleteFunc(wanted, func(g *group) bool { return g.name != o.only })
+		wanted = slices.DeleteFunc(wanted, func(g *group) bool { return g.name != o.only && !strings.HasPrefix(g.name, o.only+"-") })
 	}
 	if len(wanted) == 0 {
 		return fmt.Errorf("unknown table %q; the tables are %s", o.only, groupNames())
@@ -88,14 +88,18 @@ func (g *group) start(ctx context.Context, o options) error {
 		switch {
 		case r.server != "":
 			r.p, err = start(ctx, r.server)
+		case r.onRedis > 0:
+			r.p, err = startOnRedis(ctx, o.asgibox, r)
 		case r.app != "":
 			r.p, err = startProduct(ctx, o.asgibox, r)
 		case r.peer != "":
 			r.p, err = peers[r.peer].start(ctx)
-			if errors.Is(err, exec.ErrNotFound) {
-				g.missing = append(g.missing, r.name)
-				continue
-			}
+		case r.redis != nil:
+			_, err = exec.LookPath("redis-server")
+		}
+		if (r.peer != "" || r.redis != nil || r.onRedis > 0) && errors.Is(err, exec.ErrNotFound) {
+			g.missing = append(g.missing, r.name)
+			continue
 		}
 		if err != nil {
 			return err
@@ -143,6 +147,11 @@ const connections = 16
 // closedLoop returns a function that measures many connections together and then
 // a single one.
 func closedLoop(newClients clients) func(context.Context, *row, options) (result, error) {
+	return closedLoopOf(connections, newClients)
+}
+
+// closedLoopOf is closedLoop with a number of connections.
+func closedLoopOf(connections int, newClients clients) func(context.Context, *row, options) (result, error) {
 	return func(ctx context.Context, r *row, o options) (result, error) {
 		before, err := r.p.cpu()
 		if err != nil {
@@ -175,13 +184,13 @@ func closedLoop(newClients clients) func(context.Context, *row, options) (result
 
 // measureBroadcast measures deliveries to the members of a group.
 func measureBroadcast(ctx context.Context, r *row, o options) (result, error) {
-	server, err := resolve(ctx, "ws", r.p.addr)
+	sockets, err := r.p.sockets(ctx)
 	if err != nil {
 		return result{}, err
 	}
 	var before time.Duration
 	m := &load.Meter{}
-	err = load.Broadcast(ctx, server.Sockets(nil, text), load.Options{Connections: o.sockets, Duration: o.span}, m, func() (err error) {
+	err = load.Broadcast(ctx, sockets, load.Options{Connections: o.sockets, Duration: o.span}, m, func() (err error) {
 		before, err = r.p.cpu()
 		return err
 	})

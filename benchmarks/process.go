@@ -21,7 +21,22 @@ type process struct {
 	cmd     *exec.Cmd
 	pid     int
 	dir     string // scratch folder of the server
+
+	others  []*process // further servers of the row
+	backend *process   // the Redis of them all; nil without one
 }
+
+// all returns the process and those that belong to it.
+func (p *process) all() []*process {
+	all := append([]*process{p}, p.others...)
+	if p.backend != nil {
+		all = append(all, p.backend)
+	}
+	return all
+}
+
+// stop interrupts a process that ctx does not interrupt.
+func (p *process) stop() { p.cmd.Process.Signal(os.Interrupt) }
 
 // wait waits for the end of a process that was interrupted, and removes its
 // scratch folder.
@@ -29,9 +44,14 @@ func (p *process) wait() {
 	if p == nil {
 		return
 	}
-	p.cmd.Wait() // ignores the error: it was interrupted
-	if p.dir != "" {
-		os.RemoveAll(p.dir)
+	for _, q := range p.all() {
+		if q == p.backend {
+			q.stop() // when its clients have ended
+		}
+		q.cmd.Wait() // ignores the error: it was interrupted
+		if q.dir != "" {
+			os.RemoveAll(q.dir)
+		}
 	}
 }
 
@@ -158,8 +178,19 @@ func (o *options) build(ctx context.Context) (remove func(), err error) {
 // tick is the unit of CPU times in /proc on Linux.
 const tick = 10 * time.Millisecond
 
-// cpu returns the CPU time that the process has used.
-func (p *process) cpu() (time.Duration, error) {
+// cpu returns the CPU time that the process and those that belong to it have used.
+func (p *process) cpu() (sum time.Duration, err error) {
+	for _, q := range p.all() {
+		used, err := q.ownCPU()
+		if err != nil {
+			return 0, err
+		}
+		sum += used
+	}
+	return sum, nil
+}
+
+func (p *process) ownCPU() (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
 	if err != nil {
 		return 0, fmt.Errorf("CPU time of a server: %w", err)
