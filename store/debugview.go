@@ -17,7 +17,7 @@ type ChannelView struct {
 	Depth     int // waiting messages
 	Capacity  int
 	OldestAge time.Duration // of the first waiting message
-	Readers   int           // waiting receives and the acceptor
+	Readers   int           // waiting receives and the acceptor; -1 if it is not known
 	Bound     bool          // its messages are delivered to a function
 	Unread    bool          // no reader waits, and none has asked within the expiry
 	Paused    bool

@@ -21,7 +21,8 @@ func newChannels() *cobra.Command {
 		Long: `channels lists the channels of a running server, the fullest and busiest first.
 For each it shows how many messages wait, the channel's capacity, the age of the
 oldest message, the messages per second, and the total numbers of messages that
-were sent, refused because the channel was full, and expired unread.`,
+were sent, refused because the channel was full, and expired unread. Of a layer
+on Redis, it does not know how many messages have expired and who reads.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeChannels,
 	}, nil, func(c *client, args []string) error {
@@ -60,6 +61,8 @@ func channelRow(ch api.Channel) []string {
 		state = "delivered to its owner"
 	case ch.Readers > 0:
 		state = command.Count(ch.Readers, "reader")
+	case ch.Readers < 0:
+		state = "-" // Redis does not know its readers
 	}
 	return []string{
 		ch.Name, strconv.Itoa(ch.Depth), strconv.Itoa(ch.Capacity), oldest, fmt.Sprintf("%.1f/s", ch.Rate),

@@ -100,7 +100,7 @@ func TestTwoServersOnOneRedisServeOneChat(t *testing.T) {
 	two.waitFor("loaded app.star")
 	open := browser(t)
 	join := func(p *program, who string) *tab {
-		b := open()
+		b := open(t)
 		b.do(chromedp.Navigate(p.url + "/"))
 		b.until(`document.querySelector("#hello input")`)
 		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#hello input").value = "`+who+`"`),
@@ -221,7 +221,7 @@ func TestAKilledServerOnRedis(t *testing.T) {
 // TestRedisIsRestartedUnderARunningServer checks what clients see meanwhile, and
 // that everything goes on afterwards.
 func TestRedisIsRestartedUnderARunningServer(t *testing.T) {
-	r := startRedis(t, "--appendonly", "yes")
+	r := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	p := chatOn(t, r.url())
 	p.waitFor("loaded app.star")
 	ada := p.dial("/chat/lobby/Ada")

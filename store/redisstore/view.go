@@ -170,7 +170,7 @@ func (v *View) readLocked(ctx context.Context) {
 	})
 	channels := make([]store.ChannelView, 0, len(waiting))
 	for name, depth := range waiting {
-		channels = append(channels, store.ChannelView{Name: name, Kind: asgi.KindOf(name), Depth: depth, Capacity: l.capacityOf(name)})
+		channels = append(channels, store.ChannelView{Name: name, Kind: asgi.KindOf(name), Depth: depth, Capacity: l.capacityOf(name), Readers: -1})
 	}
 	byDepth := func(a, b store.ChannelView) int {
 		return cmp.Or(cmp.Compare(b.Depth, a.Depth), cmp.Compare(b.SentPerSecond, a.SentPerSecond), cmp.Compare(a.Name, b.Name))
