@@ -22,6 +22,9 @@ func TestTheDocumentNamesEveryMetric(t *testing.T) {
 	text := document(t)
 	descs := make(chan *prometheus.Desc, 100)
 	(&metrics{}).Describe(descs)
+	calls := NewLayerCalls()
+	calls.durations.Describe(descs)
+	calls.errors.Describe(descs)
 	close(descs)
 	known := map[string]bool{}
 	for d := range descs {
