@@ -128,8 +128,8 @@ type Channel struct {
 	Kind        string  `json:"kind"` // normal, single-reader or process
 	Depth       int     `json:"depth"`
 	Capacity    int     `json:"capacity"`
-	OldestMS    float64 `json:"oldestMs"` // age of the first message
-	Readers     int     `json:"readers"` // -1 if it is not known
+	OldestMS    float64 `json:"oldestMs"`         // age of the first message
+	Readers     int     `json:"readers"`          // -1 if it is not known
 	Bound       bool    `json:"bound"`            // messages are pushed to a protocol server
 	Unread      bool    `json:"unread,omitempty"` // nobody has read it for a while
 	Paused      bool    `json:"paused"`
