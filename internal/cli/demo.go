@@ -67,5 +67,7 @@ func runOptions(given []string) (devserver.Options, error) {
 	if err := cmd.ParseFlags(given); err != nil {
 		return devserver.Options{}, err
 	}
-	return f.finished(cmd)
+	o, err := f.finished(cmd)
+	o.Script.Overlay = false // the tour shows responses as they are, and errors beside the editor
+	return o, err
 }

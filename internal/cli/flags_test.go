@@ -107,3 +107,9 @@ func TestProductionHasNoOverlay(t *testing.T) {
 		}
 	}
 }
+
+func TestTheTourHasNoOverlay(t *testing.T) {
+	if o, err := runOptions([]string{"--overlay"}); err != nil || o.Script.Overlay {
+		t.Errorf("%v, %v", o.Script.Overlay, err)
+	}
+}
