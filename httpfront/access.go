@@ -97,9 +97,11 @@ func LogAccess(log *slog.Logger) func(Event) {
 	}
 }
 
-// event reports an event, unless it is about a request for the server itself.
+// event reports an event, unless it is about a request that an open page makes for
+// the server itself. Without Own, workers elsewhere may serve such requests.
 func (s *Server) event(e Event) {
-	if s.opts.Access != nil && !strings.HasPrefix(e.Path, asgi.OwnPath) {
+	own := s.opts.Own != nil || s.opts.Workerless && !s.opts.NoDetails
+	if s.opts.Access != nil && !(own && strings.HasPrefix(e.Path, asgi.OwnPath)) {
 		s.opts.Access(e)
 	}
 }

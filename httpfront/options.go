@@ -71,8 +71,9 @@ type Options struct {
 
 	// Own serves the requests without a body for paths below [asgi.OwnPath]. They
 	// do not reach the layer. Its responses are complete when it returns; the
-	// context of a request is done when the client has left. By default the
-	// application gets these requests, like all others. They cause no events.
+	// context of a request is done when the client has left. They cause no
+	// events. By default the application gets these requests, like all others;
+	// then they cause events, unless Workerless is set and NoDetails is not.
 	Own http.Handler
 	// Workerless says that this process has no workers: if nothing receives
 	// from the channels of requests and handshakes, the log and the error page

@@ -74,15 +74,24 @@ func TestRequestsForTheServerItselfEndWithTheirClient(t *testing.T) {
 }
 
 func TestWithoutOwnPagesTheApplicationGetsTheirRequests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newMemServer(t, Options{})
-		c := s.dial()
-		c.get("/__asgibox__/x")
-		s.reply(s.next("http.request"), msg{"status": 200})
-		c.response().check(t, 200)
-		synctest.Wait()
-		if len(s.seen) > 0 {
-			t.Errorf("an event is reported: %+v", <-s.seen)
-		}
-	})
+	for _, c := range []struct {
+		options Options
+		events  int
+	}{
+		{Options{}, 1},
+		{Options{Workerless: true}, 0},
+		{Options{Workerless: true, NoDetails: true}, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newMemServer(t, c.options)
+			client := s.dial()
+			client.get("/__asgibox__/x")
+			s.reply(s.next("http.request"), msg{"status": 200})
+			client.response().check(t, 200)
+			synctest.Wait()
+			if len(s.seen) != c.events {
+				t.Errorf("%+v: %d events", c.options, len(s.seen))
+			}
+		})
+	}
 }
