@@ -297,7 +297,7 @@ func (x *exchange) end(sent bool, dropped int) {
 	}
 	x.s.event(Event{
 		Kind: HTTP, Client: x.q.peer.client, Method: upper(x.q.method), Target: x.q.uri,
-		Version: x.q.version, Path: x.q.path, Status: x.status, Bytes: x.written, Started: x.q.started, Duration: time.Since(x.q.started), Disk: x.box.barrierTime(),
+		Version: x.q.version, Path: x.q.path, Status: x.status, Bytes: x.written, Started: x.q.started, Duration: time.Since(x.q.started), Disk: x.box.waited,
 		Channel: x.channel, Trace: x.trace,
 	})
 }

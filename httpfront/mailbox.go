@@ -40,7 +40,7 @@ type mailbox struct {
 	watched uint64 // taken+1 when the head's barrier was last watched
 	unwatch func()
 	since   int64         // when the head's barrier was last watched, in Unix nanoseconds
-	waited  time.Duration // for barriers
+	waited  time.Duration // time for which the consumer has waited for barriers; after close it may be read without the lock
 }
 
 // An owner is the connection of a mailbox. The mailbox calls it with its lock
@@ -240,13 +240,6 @@ func (b *mailbox) barrierDone(turn uint64, err error) {
 	b.queue[b.head].passed, b.queue[b.head].err = true, err
 	b.waited += time.Duration(time.Now().UnixNano() - b.since)
 	b.owner.wake()
-}
-
-// barrierTime returns how long the consumer has waited for barriers.
-func (b *mailbox) barrierTime() time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.waited
 }
 
 // close drops the remaining entries and returns their number. Later puts fail

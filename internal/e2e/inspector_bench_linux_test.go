@@ -25,7 +25,7 @@ import (
 // iteration it is open for a second, without traffic or while the four lines get
 // up to 15,000 requests.
 func BenchmarkPage(b *testing.B) {
-	for _, view := range []string{"messages", "flow"} {
+	for _, view := range []string{"messages", "requests", "flow"} {
 		for _, load := range []string{"quiet", "load"} {
 			b.Run(view+"/"+load, func(b *testing.B) {
 				page := browser(b)(b)
