@@ -282,6 +282,50 @@ func TestCommandsReachALayerOnRedisWithoutAServer(t *testing.T) {
 	}
 }
 
+// TestSecretsOfTheEnvironmentEncryptMessages also checks that a message without them
+// is not received.
+func TestSecretsOfTheEnvironmentEncryptMessages(t *testing.T) {
+	r := startRedis(t)
+	send := func(secrets, text string) {
+		t.Helper()
+		t.Setenv("ASGIBOX_LAYER_KEYS", secrets)
+		if status, out := runCommand(t, "send", "jobs", `{"text": "`+text+`"}`, "--layer", r.url()); status != 0 {
+			t.Fatal(out)
+		}
+	}
+	send("", "plain")
+	send("old\n", "first")
+	c := r.client()
+	key, err := c.LIndex(t.Context(), "asgi:jobs", -1).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := c.Get(t.Context(), key).Result(); err != nil || !strings.HasPrefix(body, "gAAAAA") {
+		t.Errorf("%q, %v", body, err)
+	}
+	t.Setenv("ASGIBOX_LAYER_KEYS", "new\nold")
+	_, out := runCommand(t, "receive", "jobs", "--layer", r.url())
+	expectText(t, out, `{"channel":"jobs","message":{"text":"first"}}`)
+}
+
+// TestARingOfHostsServesOneChat gives the layer two hosts.
+func TestARingOfHostsServesOneChat(t *testing.T) {
+	a, b := startRedis(t), startRedis(t)
+	one, two := chatOn(t, a.url(), "--layer", b.url()), chatOn(t, a.url(), "--layer", b.url())
+	one.waitFor(`layer +Redis, unix://\S+, unix://\S+\n`)
+	one.waitFor("loaded app.star")
+	two.waitFor("loaded app.star")
+	ada, ben := one.dial("/chat/lobby/Ada"), two.dial("/chat/lobby/Ben")
+	ada.waitForEvent("welcome")
+	ben.waitForEvent("welcome")
+	for _, text := range []string{"one", "two", "three"} {
+		ada.send(text)
+		if e := ben.waitForEvent("said"); e.Text != text {
+			t.Errorf("got %q, want %q", e.Text, text)
+		}
+	}
+}
+
 func TestAWorkerOnRedisWorksForAServerWithoutWorkers(t *testing.T) {
 	r := startRedis(t)
 	p := start(t, countingApp, "--no-workers", "--layer", r.url())
