@@ -19,9 +19,6 @@ const (
 	maxShownPath = 2 << 10
 )
 
-// ownPaths is the prefix of the paths that the server serves to its own scripts.
-const ownPaths = "/__asgibox__/"
-
 // An exchange is one HTTP request with its response, or one WebSocket. It is
 // summed up, because the history may forget its messages before.
 type exchange struct {
@@ -121,7 +118,7 @@ func (l *exchanges) byID(id int) *exchange {
 func (l *exchanges) add(e *entry, m asgi.Message) {
 	switch e.channel {
 	case asgi.HTTPRequest, asgi.WebSocketConnect:
-		if l.byChannel[e.reply] == nil && e.reply != "" && !strings.HasPrefix(m.Text(asgi.KeyPath), ownPaths) {
+		if l.byChannel[e.reply] == nil && e.reply != "" && !strings.HasPrefix(m.Text(asgi.KeyPath), asgi.OwnPath) {
 			l.begin(newExchange(e, m))
 		}
 	case asgi.WebSocketReceive, asgi.WebSocketDisconnect:
@@ -194,7 +191,7 @@ func (x *exchange) addReply(e *entry, m asgi.Message) {
 // visited adds a report of the protocol server.
 func (l *exchanges) visited(v *Visit) {
 	x := l.byChannel[v.Channel]
-	if v.Channel == "" && v.Trace == 0 && v.Kind == visitHTTP && !strings.HasPrefix(v.Path, ownPaths) {
+	if v.Channel == "" && v.Trace == 0 && v.Kind == visitHTTP && !strings.HasPrefix(v.Path, asgi.OwnPath) {
 		x = &exchange{method: v.Method, path: cutPath(v.Path), began: v.At.Add(-v.Duration)}
 		l.begin(x)
 	}
