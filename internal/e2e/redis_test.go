@@ -342,6 +342,27 @@ func TestAWorkerOnRedisWorksForAServerWithoutWorkers(t *testing.T) {
 	}
 }
 
+// TestProcessesOnOneRedisTickOnceTogether checks that two servers take as long for
+// their ticks as one.
+func TestProcessesOnOneRedisTickOnceTogether(t *testing.T) {
+	const app = `
+def tick(message):
+    log.info("tick %d" % state.incr("ticks"))
+
+channel_routing = [every(0.25, "ticks"), route("ticks", tick)]
+`
+	r := startRedis(t)
+	began := time.Now()
+	one, two := start(t, app, "--layer", r.url()), start(t, app, "--layer", r.url())
+	one.eventually("twelve ticks", func() bool {
+		return strings.Contains(one.out.String()+two.out.String(), "tick 12")
+	})
+	// Ten intervals lie between the first and the twelfth tick.
+	if took := time.Since(began); took < 10*time.Second/4 {
+		t.Errorf("twelve ticks took %v", took)
+	}
+}
+
 // TestTwoMachinesExample runs the script of the example.
 func TestTwoMachinesExample(t *testing.T) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
