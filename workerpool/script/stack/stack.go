@@ -77,11 +77,19 @@ func (o *Outermost) begin(thread *starlark.Thread, args starlark.Tuple, kwargs [
 	o.thread, o.fn, o.frames = nil, nil, nil
 	clear(o.entered)
 	o.entered = o.entered[:0]
-	var failed *starlark.EvalError
-	if err != nil && errors.As(err, &failed) {
-		err = &errorWithLocals{failed, frames}
+	if err != nil {
+		return nil, withLocals(err, frames)
 	}
-	return v, err
+	return v, nil
+}
+
+// withLocals adds the variables of calls to an error of the interpreter.
+func withLocals(err error, frames []localFrame) error {
+	var failed *starlark.EvalError
+	if errors.As(err, &failed) {
+		return &errorWithLocals{failed, frames}
+	}
+	return err
 }
 
 // CallInternal makes the call.

@@ -131,3 +131,19 @@ func TestErrorsKeepTheirType(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// The first call of a handler is on the path of every message.
+func TestACallWithoutAnErrorAllocatesNothing(t *testing.T) {
+	thread, o := new(starlark.Thread), new(Outermost)
+	f := starlark.NewBuiltin("f", func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+		return starlark.None, nil
+	})
+	n := testing.AllocsPerRun(100, func() {
+		if _, err := o.Call(thread, f, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
