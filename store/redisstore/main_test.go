@@ -12,9 +12,12 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// Most tests wait for expiries, and the suite of asgitest has many of them.
-	if err := flag.Set("test.parallel", "16"); err != nil {
-		panic(err)
+	// Most tests wait for expiries, and the suite of asgitest has many of them. In
+	// a fuzz test, the flag is the number of processes.
+	if flag.Lookup("test.fuzz").Value.String() == "" {
+		if err := flag.Set("test.parallel", "16"); err != nil {
+			panic(err)
+		}
 	}
 	code := m.Run()
 	stopShared()
