@@ -82,6 +82,15 @@ const Lend SendOption = 3
 // that its reader does not report them again. Layers may ignore it.
 const Reported SendOption = 4
 
+// Lasting makes an unread message expire after [LastingExpiry] instead of the
+// expiry of the layer, if that is shorter. Protocol servers set it for the pieces of
+// a request body, because a handler may take long before it reads them. Layers may
+// ignore it. A message that is delayed or sent to a group ignores it.
+const Lasting SendOption = 5
+
+// LastingExpiry is the lifetime of an unread message that was sent with [Lasting].
+const LastingExpiry = 24 * time.Hour
+
 // A Delivery is a message for its reader, with its metadata.
 type Delivery struct {
 	Channel  string // the full name, also if received from a prefix
@@ -90,6 +99,7 @@ type Delivery struct {
 	Trace    TraceID   // of the sender
 	Deadline time.Time // when the message expires if it is not received
 	Volatile bool
+	Lasting  bool
 	Reported bool    // the sender has reported the problems of the message
 	ID       uint64  // number that the layer gave the message; zero if it gives none
 	Probe    bool    // there is no message; see [Layer] Bind

@@ -132,6 +132,8 @@ type upload struct {
 	cancel     context.CancelFunc
 	done       chan struct{}
 	clientLeft atomic.Bool   // the exchange ended because the client disconnected
+	order      int64         // of the last piece
+	dropped    bool          // the channel has only the end of the body; valid after done
 	mu         sync.Mutex    // held while the read deadline is set
 	complete   chan struct{} // closed when the whole body has been read
 }
@@ -200,9 +202,8 @@ func (u *upload) end() {
 func (u *upload) run() {
 	defer close(u.done)
 	defer u.x.arrival.end()
-	err := u.readAll()
-	if err != nil && (u.ctx.Err() == nil || u.clientLeft.Load()) {
-		u.sendClosed(err)
+	if err := u.readAll(); err != nil {
+		u.close(err)
 	}
 }
 
@@ -219,7 +220,7 @@ func (u *upload) readAll() error {
 			u.end()
 		}
 		if n > 0 || last {
-			if err := u.send(u.ctx, buf[:n], !last, false); err != nil {
+			if err := u.send(buf[:n], !last); err != nil {
 				return err
 			}
 		}
@@ -244,40 +245,44 @@ func (u *upload) extendDeadline() error {
 	return nil
 }
 
-// sendClosed informs the application that the rest of the body will not come. If
-// the client caused the error, it also reports it to the exchange.
-func (u *upload) sendClosed(err error) {
+// close informs the application that the rest of the body will not come. If the
+// client caused the error, it also reports it to the exchange. If the request is
+// over, or the channel is full, the waiting pieces are dropped.
+func (u *upload) close(err error) {
 	if errors.Is(err, errBodyTooLong) || errors.Is(err, os.ErrDeadlineExceeded) {
 		u.failed <- err
 	}
-	u.x.s.conns.retain()
-	go func() { // the exchange must not wait until the channel has room
-		defer u.x.s.conns.done()
-		ctx, cancel := context.WithTimeout(u.x.s.life, u.x.s.set.Expiry)
-		defer cancel()
-		u.send(ctx, nil, false, true)
-	}()
+	over := u.ctx.Err() != nil && !u.clientLeft.Load()
+	if over || !u.x.s.sendEnd(u.channel) {
+		u.x.s.drop(u.channel)
+		u.x.s.endBody(u.channel)
+		u.dropped = true
+	}
 }
 
 // send sends one piece. If the channel is full, it waits for the reader.
-func (u *upload) send(ctx context.Context, content []byte, more, closed bool) error {
-	m, err := pieceMessage(content, more, closed)
+func (u *upload) send(content []byte, more bool) error {
+	u.order++
+	m, err := pieceMessage(content, more, false, u.order)
 	if err == nil {
-		err = u.x.s.sendWhenRoom(ctx, u.x.s.cause(), forever, u.channel, m)
+		err = u.x.s.sendWhenRoom(u.ctx, u.x.s.cause(), forever, u.channel, m, asgi.Lasting)
 	}
 	if err == nil {
 		u.x.progress.Store(time.Now().UnixNano())
-	} else if ctx.Err() == nil {
+	} else if u.ctx.Err() == nil {
 		u.x.s.log.Error("a piece of a request body could not be sent", logkey.Channel, u.channel, logkey.Error, err)
 	}
 	return err
 }
 
-func pieceMessage(content []byte, more, closed bool) (asgi.Message, error) {
+// pieceMessage returns a piece of a body, or the message that ends a body that does
+// not come completely.
+func pieceMessage(content []byte, more, closed bool, order int64) (asgi.Message, error) {
 	return asgi.NewMessage(
 		asgi.Field{Key: asgi.KeyContent, Value: asgi.Bytes(content)},
 		asgi.Field{Key: asgi.KeyMoreContent, Value: more},
 		asgi.Field{Key: asgi.KeyClosed, Value: closed},
+		asgi.Field{Key: asgi.KeyOrder, Value: order}, // so that the reader notices the loss of a piece
 	)
 }
 

@@ -151,14 +151,14 @@ func TestLostUploadIsClosed(t *testing.T) {
 	})
 }
 
-// TestUnreadBodiesAreBounded checks that only the last requests keep the pieces of
-// their bodies that no handler has read, and that the reader of an earlier one gets
-// the end.
+// TestUnreadBodiesAreBounded checks that the pieces of a body that no handler has
+// read are dropped when those of later requests take too much memory, or after the
+// expiry, and that the reader gets the end of the body then.
 func TestUnreadBodiesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemServer(t, Options{})
 		var requests []asgi.Message
-		for i := range maxKeptBodies + 2 {
+		for i := range maxKeptBodies/(piecesOnChannel*bodyPiece) + 2 {
 			c := s.dial()
 			c.post("Content-Length: 700000")
 			io.WriteString(c.Conn, strings.Repeat("x", 700_000))
@@ -177,8 +177,113 @@ func TestUnreadBodiesAreBounded(t *testing.T) {
 				t.Errorf("request %d keeps %d pieces, want %d", i, n, want)
 			}
 		}
-		if body, closed := s.pieces(requests[1]); !closed {
-			t.Errorf("the reader of a dropped body got %d bytes and no end", len(body))
+		time.Sleep(s.layer.set.Expiry)
+		synctest.Wait()
+		for i, m := range requests[1:] {
+			n := s.layer.waiting(m.Text("body_channel"))
+			if body, closed := s.pieces(m); !closed || n != 1 {
+				t.Errorf("request %d keeps %d messages after the expiry; its reader got %d bytes, closed %v", i+1, n, len(body), closed)
+			}
+		}
+	})
+}
+
+// TestABodyThatIsCutIsDropped checks that nothing but the end of a body remains if
+// the request is over before the body has come.
+func TestABodyThatIsCutIsDropped(t *testing.T) {
+	for _, status := range []int{404, 503} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newMemServer(t, Options{HTTPTimeout: 8 * time.Second})
+				c := s.dial()
+				const size = inlineBody + 40*bodyPiece // more than the channel holds
+				c.post(fmt.Sprintf("Content-Length: %d", size))
+				c.write(strings.Repeat("x", size))
+				m := s.next("http.request")
+				synctest.Wait()
+				if n := s.layer.waiting(m.Text("body_channel")); n != 16 {
+					t.Errorf("%d pieces wait", n)
+				}
+				if status == 404 {
+					s.reply(m, msg{"status": status})
+				}
+				c.response().check(t, status)
+				synctest.Wait()
+				if n := s.layer.waiting(m.Text("body_channel")); n != 1 {
+					t.Errorf("%d messages wait after the response, want 1", n)
+				}
+				if body, closed := s.pieces(m); len(body) != inlineBody || !closed {
+					t.Errorf("the reader got %d bytes, closed %v", len(body), closed)
+				}
+			})
+		})
+	}
+}
+
+// TestTheEndOfABodyFindsNoRoom checks that the pieces make room for the end of a body
+// whose client has left.
+func TestTheEndOfABodyFindsNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		const size = inlineBody + 16*bodyPiece
+		c.post(fmt.Sprintf("Content-Length: %d", size+1))
+		io.WriteString(c.Conn, strings.Repeat("x", size))
+		m := s.next("http.request")
+		c.Close()
+		synctest.Wait()
+		if n := s.layer.waiting(m.Text("body_channel")); n != 1 {
+			t.Errorf("%d messages wait, want the end", n)
+		}
+		if body, closed := s.pieces(m); len(body) != inlineBody || !closed {
+			t.Errorf("the reader got %d bytes, closed %v", len(body), closed)
+		}
+	})
+}
+
+// TestEndsOfBodiesAreBounded checks that the messages that end bodies which nobody
+// reads do not pile up.
+func TestEndsOfBodiesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		layer := newFakeLayer()
+		layer.set.MaxMessage = 100 // so that a short body is streamed
+		s := newMemServerOn(t, layer, Options{})
+		var channels []string
+		for range maxEnds + 2 {
+			c := s.dial()
+			c.post("Content-Length: 1000")
+			io.WriteString(c.Conn, strings.Repeat("x", 200))
+			m := s.next("http.request")
+			channels = append(channels, m.Text("body_channel"))
+			s.reply(m, msg{"status": 404})
+			c.response().check(t, 404)
+			<-s.seen
+			c.Close()
+		}
+		synctest.Wait()
+		for i, want := range []int{0, 0, 1, 1} {
+			if n := layer.waiting(channels[i]); n != want {
+				t.Errorf("%d messages wait on channel %d, want %d", n, i, want)
+			}
+		}
+	})
+}
+
+// TestPiecesOfABodyLast checks that the layer keeps them although their reader is
+// slow, and that their reader notices the loss of one.
+func TestPiecesOfABodyLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		const size = inlineBody + 3*bodyPiece
+		c.post(fmt.Sprintf("Content-Length: %d", size))
+		c.write(strings.Repeat("x", size))
+		channel := s.next("http.request").Text("body_channel")
+		for order := range int64(3) {
+			d, err := s.layer.Receive(t.Context(), nil, channel)
+			if err != nil || !d.Lasting || d.Message.Int("order") != order+1 {
+				t.Errorf("piece %d: lasting %v, order %d, %v", order+1, d.Lasting, d.Message.Int("order"), err)
+			}
 		}
 	})
 }

@@ -287,7 +287,9 @@ func (x *exchange) end(sent bool, dropped int) {
 	x.s.putWakeup(x.wakeup) // a closed mailbox does not wake its owner
 	if x.upload != nil {
 		x.upload.stop()
-		x.s.keepBody(x.upload.channel)
+		if !x.upload.dropped {
+			x.s.keepBody(x.upload.channel)
+		}
 	}
 	if x.arrival != nil {
 		x.arrival.end()

@@ -29,11 +29,12 @@ type Server struct {
 	groups  asgi.Groups  // nil if the layer has no groups
 	readers asgi.Readers // nil if the layer does not know its readers
 
-	acceptors asgi.Acceptors // nil if a sender must poll for room
-	set       asgi.Settings
-	opts      Options
-	log       *slog.Logger
-	origins   originList
+	acceptors  asgi.Acceptors  // nil if a sender must poll for room
+	statistics asgi.Statistics // nil if the layer has none
+	set        asgi.Settings
+	opts       Options
+	log        *slog.Logger
+	origins    originList
 
 	prefix string // of all reply channels
 	names  *names
@@ -77,6 +78,7 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 	s.groups, _ = asgi.As[asgi.Groups](layer)
 	s.readers, _ = asgi.As[asgi.Readers](layer)
 	s.acceptors, _ = asgi.As[asgi.Acceptors](layer)
+	s.statistics, _ = asgi.As[asgi.Statistics](layer)
 	s.log = s.opts.Log
 	var err error
 	if s.opts.RootPath, err = parseRootPath(s.opts.RootPath); err != nil {

@@ -58,7 +58,7 @@ func (l *fakeLayer) Send(_ context.Context, c *asgi.Cause, channel string, m asg
 	if limit := l.set.MaxMessage + asgi.MessageOverhead; m.Size() > limit {
 		return &asgi.MessageTooLargeError{Size: m.Size(), Limit: limit}
 	}
-	d := asgi.Delivery{Channel: channel, Message: m, Barrier: c.Barrier(), Trace: c.Trace()}
+	d := asgi.Delivery{Channel: channel, Message: m, Barrier: c.Barrier(), Trace: c.Trace(), Lasting: slices.Contains(opts, asgi.Lasting)}
 	l.mu.Lock()
 	if l.lost {
 		l.mu.Unlock()

@@ -25,9 +25,10 @@ func passes(err error) bool {
 // sendWhenRoom sends a message. While its channel is full, it waits for room:
 // at most as long as patience, and until ctx ends. Then it fails with
 // ErrChannelFull. While the layer cannot be reached, it waits until ctx ends.
-func (s *Server) sendWhenRoom(ctx context.Context, cause *asgi.Cause, patience time.Duration, channel string, m asgi.Message) error {
+func (s *Server) sendWhenRoom(ctx context.Context, cause *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+	opts = append(opts, asgi.Volatile)
 	for {
-		err := s.sendInTurn(ctx, cause, patience, channel, m)
+		err := s.sendInTurn(ctx, cause, patience, channel, m, opts)
 		if !errors.Is(err, asgi.ErrStoreFailed) {
 			return err
 		}
@@ -40,14 +41,14 @@ func (s *Server) sendWhenRoom(ctx context.Context, cause *asgi.Cause, patience t
 }
 
 // sendInTurn is sendWhenRoom for a layer that can be reached.
-func (s *Server) sendInTurn(ctx context.Context, cause *asgi.Cause, patience time.Duration, channel string, m asgi.Message) error {
+func (s *Server) sendInTurn(ctx context.Context, cause *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts []asgi.SendOption) error {
 	if s.acceptors != nil {
-		return s.acceptors.SendWhenRoom(ctx, cause, patience, channel, m, asgi.Volatile)
+		return s.acceptors.SendWhenRoom(ctx, cause, patience, channel, m, opts...)
 	}
 	const shortest, longest = time.Millisecond, 50 * time.Millisecond
 	started := time.Now()
 	for pause := shortest; ; pause = min(2*pause, longest) {
-		err := s.layer.Send(ctx, cause, channel, m, asgi.Volatile)
+		err := s.layer.Send(ctx, cause, channel, m, opts...)
 		left := patience - time.Since(started)
 		if !errors.Is(err, asgi.ErrChannelFull) || left <= 0 {
 			return err

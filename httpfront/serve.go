@@ -107,6 +107,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	err := s.waitIdle(ctx, services)
 	s.kill()
+	s.kept.stop()
 	s.unbind()
 	return err
 }

@@ -80,8 +80,7 @@ func (s *Store) handOverLocked(q *queue, now int64) *waiter {
 // extendLocked extends a message's deadline by the time it was held. The change
 // is not written to the file: after a restart the old deadline applies.
 func (s *Store) extendLocked(q *queue, r *record, now int64) {
-	sent := r.deadline - int64(s.opts.Expiry)
-	r.deadline += now - max(q.breakpoint.since, sent)
+	r.deadline += now - max(q.breakpoint.since, s.sentAt(r))
 }
 
 // Resume removes a breakpoint: the waiting messages go to readers, in order. The

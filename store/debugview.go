@@ -230,7 +230,7 @@ func (s *Store) messageView(r *record) MessageView {
 		Channel:  r.channel,
 		Message:  r.message,
 		Trace:    r.trace,
-		Sent:     s.time(r.deadline - int64(s.opts.Expiry)),
+		Sent:     s.time(s.sentAt(r)),
 		Deadline: s.time(r.deadline),
 		Durable:  r.durable,
 	}

@@ -239,7 +239,7 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) (borrower, error
 			s.mu.Unlock()
 			return borrower{}, errRetry
 		}
-		r.deadline = now + int64(s.opts.Expiry)
+		r.deadline = now + s.lifetime(r.lasting)
 		s.lastID++
 		r.id = s.lastID
 		verdict, behind := asgi.Left, o.sorting || q.unsorted != nil

@@ -13,6 +13,7 @@ func (s *Store) PutBack(d asgi.Delivery) error {
 		id:       d.ID,
 		deadline: s.clock(d.Deadline),
 		durable:  !d.Volatile,
+		lasting:  d.Lasting,
 	}
 	if err := asgi.CheckSend(r.channel); err != nil {
 		return err

@@ -18,6 +18,7 @@ type record struct {
 	next     *record
 	shared   *asgi.Shared // of all copies of a message to a group
 	reported bool         // its sender has reported its problems
+	lasting  bool
 
 	// For the queue's offering.
 	class   *class // if it was sorted
@@ -38,6 +39,17 @@ const recordFootprint = 256
 
 func (r *record) footprint() int { return recordFootprint + r.message.Footprint() }
 
+// lifetime returns how long a message waits until it expires.
+func (s *Store) lifetime(lasting bool) int64 {
+	if lasting {
+		return int64(max(asgi.LastingExpiry, s.opts.Expiry))
+	}
+	return int64(s.opts.Expiry)
+}
+
+// sentAt returns when a record was sent.
+func (s *Store) sentAt(r *record) int64 { return r.deadline - s.lifetime(r.lasting) }
+
 // delivery returns the delivery of a record. Its barrier covers the sender's
 // barrier and the queue's last durable change, because a reader that gets this
 // message first learns that the messages before it were taken.
@@ -49,6 +61,7 @@ func (s *Store) delivery(q *queue, r *record) asgi.Delivery {
 		Trace:    r.trace,
 		Deadline: s.time(r.deadline),
 		Volatile: !r.durable,
+		Lasting:  r.lasting,
 		Reported: r.reported,
 		ID:       r.id,
 		Shared:   r.shared,

@@ -151,7 +151,7 @@ func (s *Store) noteSent(kind EventKind, c *asgi.Cause, r *record, group string,
 	}
 	at := s.now()
 	if kind == Sent {
-		at = r.deadline - int64(s.opts.Expiry)
+		at = s.sentAt(r)
 	}
 	e := Event{Kind: kind, At: s.time(at), ID: r.id, Trace: r.trace, Channel: r.channel, Group: group, Message: r.message}
 	if c != nil {
@@ -180,7 +180,7 @@ func (s *Store) noteTaken(c *asgi.Cause, d *asgi.Delivery) {
 		Trace:   d.Trace,
 		Channel: d.Channel,
 		Message: d.Message,
-		Waited:  time.Duration(max(0, now-s.clock(d.Deadline)+int64(s.opts.Expiry))),
+		Waited:  time.Duration(max(0, now-s.clock(d.Deadline)+s.lifetime(d.Lasting))),
 	}
 	if c != nil {
 		e.Generation = c.Generation
@@ -202,6 +202,6 @@ func (s *Store) noteEnd(kind EventKind, r *record) {
 		Trace:   r.trace,
 		Channel: r.channel,
 		Message: r.message,
-		Waited:  time.Duration(max(0, now-r.deadline+int64(s.opts.Expiry))),
+		Waited:  time.Duration(max(0, now-s.sentAt(r))),
 	})
 }

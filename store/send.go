@@ -58,6 +58,7 @@ func (s *Store) newRecord(ctx context.Context, c *asgi.Cause, channel string, m 
 		trace:    c.Trace(),
 		durable:  durable,
 		reported: slices.Contains(opts, asgi.Reported),
+		lasting:  slices.Contains(opts, asgi.Lasting),
 	}, nil
 }
 
@@ -82,7 +83,7 @@ func (s *Store) send(c *asgi.Cause, r *record, from *sender) (borrower, error) {
 // [asgi.ErrGone] if the connection has ended.
 func (s *Store) sendPlain(c *asgi.Cause, r *record, from *sender) (borrower, error) {
 	now := s.now()
-	r.deadline = now + int64(s.opts.Expiry)
+	r.deadline = now + s.lifetime(r.lasting)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

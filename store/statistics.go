@@ -84,6 +84,5 @@ func (s *Store) ageLocked(q *queue, now int64) time.Duration {
 	if q.head == nil {
 		return 0
 	}
-	sent := q.head.deadline - int64(s.opts.Expiry)
-	return time.Duration(max(now-sent, 0))
+	return time.Duration(max(now-s.sentAt(q.head), 0))
 }

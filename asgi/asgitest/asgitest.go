@@ -72,9 +72,12 @@ const (
 	// Unread: HasReader reports false for a channel that nobody reads. Without it,
 	// only ended connections have no reader.
 	Unread = "unread"
+	// Lasting: messages that are sent with [asgi.Lasting] outlive the others.
+	Lasting = "lasting"
 )
 
-var features = []string{Push, Envelope, Memory, HandOver, OneQueue, Unread}
+// features are the features that no extension offers.
+var features = []string{Push, Envelope, Memory, HandOver, OneQueue, Unread, Lasting}
 
 // An Option changes how the suite tests a layer.
 type Option func(*suite)

@@ -33,6 +33,21 @@ var expiry = []promise{
 		r.sleep(61 * time.Second)
 		r.none("c")
 	}},
+	{name: "a lasting message expires after a day, and a message ahead of or behind it when it is due", needs: []string{Lasting}, setup: tenSeconds, check: func(r *rig) {
+		if !r.suite.bubble {
+			return // a day of real time is too long
+		}
+		r.send("body?x", 1)
+		r.must(r.Send(r.ctx, nil, "body?x", number(2), asgi.Volatile, asgi.Lasting))
+		r.send("body?x", 3)
+		r.sleep(11 * time.Second)
+		r.must(r.Send(r.ctx, nil, "body?x", number(4), asgi.Volatile, asgi.Lasting))
+		r.sleep(asgi.LastingExpiry - 12*time.Second)
+		r.wants("body?x", 2, 4)
+		r.must(r.Send(r.ctx, nil, "body?x", number(5), asgi.Lasting))
+		r.sleep(asgi.LastingExpiry + time.Second)
+		r.none("body?x")
+	}},
 	{name: "each message's expiry starts when it is sent", setup: tenSeconds, check: func(r *rig) {
 		r.send("c", 1)
 		r.sleep(6 * time.Second)

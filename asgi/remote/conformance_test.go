@@ -42,7 +42,7 @@ func TestClientConformanceOverTCP(t *testing.T) {
 }
 
 // lacking declares the features that the protocol does not have.
-var lacking = asgitest.Without(asgitest.Push, asgi.ExtReaders, asgi.ExtPutBack, asgi.ExtAcceptors, asgi.ExtTicker)
+var lacking = asgitest.Without(asgitest.Push, asgitest.Lasting, asgi.ExtReaders, asgi.ExtPutBack, asgi.ExtAcceptors, asgi.ExtTicker)
 
 // conforming returns the setup of a subtest as options of a store.
 func conforming(s asgitest.Setup) store.Options {

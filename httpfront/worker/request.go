@@ -83,18 +83,17 @@ func setBody(r *http.Request, layer asgi.Layer, cause *asgi.Cause, m asgi.Messag
 	if n, err := strconv.ParseInt(r.Header.Get("Content-Length"), 10, 64); err == nil {
 		r.ContentLength = n
 	}
-	rest := &body{ctx: r.Context(), layer: layer, cause: cause, channel: channel}
+	rest := &body{ctx: r.Context(), cause: cause, pieces: asgi.NewBodyReader(layer, m)}
 	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(first), rest))
 }
 
 // A body reads the pieces of a request body from its channel.
 type body struct {
-	ctx     context.Context
-	layer   asgi.Layer
-	cause   *asgi.Cause
-	channel string
-	piece   string
-	err     error
+	ctx    context.Context
+	cause  *asgi.Cause
+	pieces *asgi.BodyReader
+	piece  string
+	err    error
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -111,18 +110,13 @@ func (b *body) Read(p []byte) (int, error) {
 
 // receive receives the next piece and returns the error that follows it.
 func (b *body) receive() error {
-	d, err := b.layer.Receive(b.ctx, b.cause, b.channel)
-	if err != nil {
-		return err
-	}
-	b.piece = string(d.Message.Bytes(asgi.KeyContent))
-	closed, _ := d.Message.Get(asgi.KeyClosed)
-	more, _ := d.Message.Get(asgi.KeyMoreContent)
+	piece, more, err := b.pieces.Next(b.ctx, b.cause)
+	b.piece = string(piece)
 	switch {
-	case closed == true:
-		return io.ErrUnexpectedEOF // the client disconnected
-	case more != true:
+	case errors.Is(err, asgi.ErrBodyClosed):
+		return io.ErrUnexpectedEOF
+	case err == nil && !more:
 		return io.EOF
 	}
-	return nil
+	return err
 }

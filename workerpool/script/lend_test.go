@@ -152,12 +152,19 @@ func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)
 // get sends a request on a new connection and waits until the server does nothing
 // more. The result is empty until the response has come.
 func (p *pipes) get(t *testing.T, path string) *string {
+	got, _ := p.send(t, "GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n")
+	return got
+}
+
+// send is get for the bytes of a request. The function that it returns closes the
+// connection.
+func (p *pipes) send(t *testing.T, request string) (response *string, leave func() error) {
 	client, server := net.Pipe()
 	t.Cleanup(func() { client.Close() })
 	p.conns <- server
 	got := new(string)
+	go io.WriteString(client, request)
 	go func() {
-		io.WriteString(client, "GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n")
 		res, err := http.ReadResponse(bufio.NewReader(client), nil)
 		if err != nil {
 			*got = err.Error()
@@ -170,5 +177,5 @@ func (p *pipes) get(t *testing.T, path string) *string {
 		*got = res.Status + " " + string(body)
 	}()
 	synctest.Wait()
-	return got
+	return got, client.Close
 }

@@ -202,11 +202,13 @@ func (r *run) serveWSGI(fn starlark.Callable, d asgi.Delivery) error {
 
 // request returns the request that a view receives.
 func (r *run) request(msg *message) *web.Request {
-	return web.NewRequest(msg.content.Origin(), web.Hooks{
-		More:  func() (asgi.Bytes, error) { return r.moreBody(msg) },
-		Attr:  msg.requestAttr,
-		Names: requestNames,
-	})
+	m := msg.content.Origin()
+	hooks := web.Hooks{Attr: msg.requestAttr, Names: requestNames}
+	if m.Text(asgi.KeyBodyChannel) != "" {
+		body := asgi.NewBodyReader(r.unit.loader.opts.Layer, m)
+		hooks.More = func() (asgi.Bytes, error) { return r.moreBody(body) }
+	}
+	return web.NewRequest(m, hooks)
 }
 
 var requestNames = []string{"channel_session", "http_session", "message", "reply_channel", "session"}
@@ -224,21 +226,16 @@ func (m *message) requestAttr(name string) (starlark.Value, error) {
 	return nil, nil
 }
 
-var errClientGone = errors.New("the client disconnected before it sent the whole body")
-
 // moreBody waits for the next part of a body.
-func (r *run) moreBody(msg *message) (asgi.Bytes, error) {
-	d, err := r.unit.loader.opts.Layer.Receive(r.ctx, r.cause(), msg.content.Origin().Text(asgi.KeyBodyChannel))
-	if err != nil {
-		return "", err
-	}
-	if closed, _ := d.Message.Get(asgi.KeyClosed); closed == true {
-		return "", &web.RequestError{Status: 400, Err: errClientGone}
-	}
-	if more, _ := d.Message.Get(asgi.KeyMoreContent); more != true {
+func (r *run) moreBody(body *asgi.BodyReader) (asgi.Bytes, error) {
+	piece, more, err := body.Next(r.ctx, r.cause())
+	switch {
+	case errors.Is(err, asgi.ErrBodyClosed):
+		return "", &web.RequestError{Status: 400, Err: err}
+	case err == nil && !more:
 		err = io.EOF
 	}
-	return d.Message.Bytes(asgi.KeyContent), err
+	return piece, err
 }
 
 // sender sends the messages of a response. It waits for clients that read slowly.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -167,6 +168,9 @@ func (r *Request) readAll() (starlark.Bytes, error) {
 	if r.whole != nil {
 		return *r.whole, nil
 	}
+	if err := r.body.err; err != nil && err != io.EOF {
+		return "", err
+	}
 	if r.body.taken {
 		return "", errors.New("the body has already been read through environ[\"wsgi.input\"]")
 	}
@@ -190,6 +194,7 @@ func (r *Request) readAll() (starlark.Bytes, error) {
 type bodyReader struct {
 	rest  asgi.Bytes                 // received but not read
 	more  func() (asgi.Bytes, error) // nil after the last piece
+	err   error                      // why no more pieces come, or nil
 	taken bool                       // whether a part of the body was read
 }
 
@@ -200,13 +205,13 @@ func (b *bodyReader) next() (asgi.Bytes, error) {
 		piece := b.rest
 		b.rest = ""
 		if b.more == nil {
-			return piece, io.EOF
+			return piece, cmp.Or(b.err, io.EOF)
 		}
 		return piece, nil
 	}
 	piece, err := b.more()
 	if err != nil {
-		b.more = nil
+		b.more, b.err = nil, err
 	}
 	return piece, err
 }
