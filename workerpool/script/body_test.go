@@ -79,6 +79,7 @@ channel_routing = [
 					leave()
 				}
 				time.Sleep(30 * time.Second)
+				synctest.Wait()
 				if !strings.HasPrefix(*response, c.want) {
 					t.Errorf("got %q, want %q", *response, c.want)
 				}
