@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
@@ -146,40 +148,62 @@ func messageTable(f workerpool.Failure) explain.Table {
 	return t
 }
 
-// shorten formats a value and cuts long text.
-func shorten(v any) string { return cut(formatValue(v)) }
+// maxShown is the length of the longest value on a page, in bytes.
+const maxShown = 500
+
+// shorten formats a value as a Starlark expression and cuts it.
+func shorten(v any) string { return cut(string(appendValue(nil, v))) }
 
 func cut(s string) string {
-	const maxLength = 500
-	if len(s) > maxLength {
-		return strings.ToValidUTF8(s[:maxLength], "") + "…"
+	if len(s) > maxShown {
+		return strings.ToValidUTF8(s[:maxShown], "") + "…"
 	}
 	return s
 }
 
-// formatValue formats a value as a Starlark expression.
-func formatValue(v any) string {
+// appendValue appends a value as a Starlark expression. It may stop after maxShown
+// bytes.
+func appendValue(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:
-		return "None"
+		return append(b, "None"...)
 	case string:
-		return fmt.Sprintf("%q", v)
+		return appendText(b, v)
 	case asgi.Bytes:
-		return fmt.Sprintf("b%q", string(v))
+		return appendText(append(b, 'b'), string(v))
 	case asgi.List:
-		var parts []string
-		for _, item := range v.All() {
-			parts = append(parts, formatValue(item))
+		b = append(b, '[')
+		for i, item := range v.All() {
+			if len(b) > maxShown {
+				return b
+			}
+			b = appendValue(appendComma(b, i > 0), item)
 		}
-		return "[" + strings.Join(parts, ", ") + "]"
+		return append(b, ']')
 	case asgi.Dict:
-		var parts []string
+		b = append(b, '{')
+		empty := len(b)
 		for key, item := range v.All() {
-			parts = append(parts, fmt.Sprintf("%q: %s", key, formatValue(item)))
+			if len(b) > maxShown {
+				return b
+			}
+			b = appendText(appendComma(b, len(b) > empty), key)
+			b = appendValue(append(b, ": "...), item)
 		}
-		return "{" + strings.Join(parts, ", ") + "}"
+		return append(b, '}')
 	}
-	return fmt.Sprint(v)
+	return fmt.Append(b, v)
+}
+
+func appendText(b []byte, s string) []byte {
+	return strconv.AppendQuote(b, s[:min(len(s), maxShown+utf8.UTFMax)])
+}
+
+func appendComma(b []byte, more bool) []byte {
+	if more {
+		b = append(b, ", "...)
+	}
+	return b
 }
 
 // header returns the value of a request's header, or "".

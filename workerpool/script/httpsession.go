@@ -141,12 +141,8 @@ func (s *browserSession) store(r *run, old, now asgi.Dict) (stored bool, err err
 // sessionID returns the id of the session that a message belongs to, or "".
 func (r *run) sessionID(m *message) (string, error) {
 	origin := m.content.Origin()
-	if signed := web.Cookie(origin, r.unit.loader.sessionCookie(origin)); signed != "" {
-		kv, err := r.kv("http_session")
-		if err != nil {
-			return "", err
-		}
-		return r.unit.loader.signer.verify(r.ctx, kv, signed)
+	if id, err := r.cookieID(origin); id != "" || err != nil {
+		return id, err
 	}
 	if origin.Has(asgi.KeyHeaders) {
 		return "", nil
@@ -155,13 +151,25 @@ func (r *run) sessionID(m *message) (string, error) {
 	return record.Text(recordHTTP), err
 }
 
+// cookieID returns the id in the first session cookie of a message whose signature
+// is right, or "". Another site of the same domain may have set others.
+func (r *run) cookieID(origin asgi.Message) (string, error) {
+	for signed := range web.Cookies(origin, r.unit.loader.sessionCookie(origin)) {
+		kv, err := r.kv("http_session")
+		if err != nil {
+			return "", err
+		}
+		if id, err := r.unit.loader.signer.verify(r.ctx, kv, signed); id != "" || err != nil {
+			return id, err
+		}
+	}
+	return "", nil
+}
+
 // saveSessionID saves the id of the session of a WebSocket handshake for the
 // WebSocket's later messages, which have no cookies.
 func (r *run) saveSessionID(m *message) error {
-	if origin := m.content.Origin(); web.Cookie(origin, r.unit.loader.sessionCookie(origin)) == "" {
-		return nil
-	}
-	id, err := r.sessionID(m)
+	id, err := r.cookieID(m.content.Origin())
 	if err != nil || id == "" {
 		return err
 	}

@@ -152,6 +152,19 @@ func TestApplicationsOnTwoPortsHaveTheirOwnSessions(t *testing.T) {
 	}
 }
 
+// TestAForeignCookieDoesNotHideTheSession checks that another site of the domain
+// cannot log a user out with a cookie of the same name.
+func TestAForeignCookieDoesNotHideTheSession(t *testing.T) {
+	s := serve(t, loginApp)
+	login := cookieOf(s.get("/login"))
+	name, _, _ := strings.Cut(login, "=")
+	for _, cookies := range []string{name + "=old.x; " + login, name + "=; " + login, login + "; " + name + "=new.x"} {
+		if r := s.get("/show", "cookie", cookies); r.body != `[("user", "ann")]` {
+			t.Errorf("%s: %v", cookies, r)
+		}
+	}
+}
+
 func TestASessionBehavesLikeADict(t *testing.T) {
 	s := serve(t, `
 def index(request):

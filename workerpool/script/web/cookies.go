@@ -15,15 +15,16 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Cookie returns a cookie of a request or handshake, or "". It skips malformed
-// cookies, which another program may have set.
-func Cookie(m asgi.Message, name string) string {
-	for n, v := range cookies(m) {
-		if n == name {
-			return v
+// Cookies iterates over the values of the cookies with a name in a request or
+// handshake. It skips malformed cookies, which another program may have set.
+func Cookies(m asgi.Message, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for n, v := range cookies(m) {
+			if n == name && !yield(v) {
+				return
+			}
 		}
 	}
-	return ""
 }
 
 // cookies iterates over the cookies of a message. If several cookies have the
