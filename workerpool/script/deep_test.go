@@ -45,6 +45,11 @@ def multiply_at(x, y):
     x[0] *= y
 def add(x, y):
     x += y
+def double(x):
+    for i in range(40):
+        x = x + x
+def texts():
+    return ["a" * 10000000] * 1000
 def count(*args):
     return len(args)
 def itself(message):
@@ -90,6 +95,16 @@ var deepUses = map[string]string{
 	`re.sub("(a|b){1000}c", "", "ab" * 4000000)`:         "would take too long",
 	`re.match("(" * 1000000, "")`:                        "it may have at most 65536",
 	`re.split("a" * 70000, "a")`:                         "it may have at most 65536",
+	`double([1])`:                                        "the list has 8388608 items",
+	`double((1,))`:                                       "the tuple has 8388608 items",
+	`double("x")`:                                        "the text on the right of + has 33554432 bytes",
+	`double(b"x")`:                                       "the text on the right of + has 33554432 bytes",
+	`add("x", "x" * 10000000 + "x" * 10000000)`:          "the text on the right of + has 20000000 bytes",
+	`texts() == texts()`:                                 "cannot be compared",
+	`texts() in [texts()]`:                               "cannot be searched for",
+	`set([i << 32 for i in range(40000)])`:               "set: too many of the keys have equal hashes",
+	`dict([(i << 32, 1) for i in range(40000)])`:         "dict: too many of the keys have equal hashes",
+	`set().union([(i << 32,) for i in range(40000)])`:    "union: too many of the keys have equal hashes",
 	`[].extend(range(1 << 40))`:                          "extend: the range has 1099511627776 items",
 	`add([], range(1 << 40))`:                            "the range has 1099511627776 items",
 	`count(*range(1 << 40))`:                             "the range has 1099511627776 items",
@@ -281,6 +296,9 @@ def results(request):
     xs += (5,)
     x += n
     check("added", (alias, x), ([1, 0, 1, 5], 12))
+    check("sums", [text + text, [n] + alias[:1], (n,) + (x,), b"a" + bytes("b"), n + x, n + 0.5 * x],
+        ["hi!hi!", [7 % 4, 1], (3, 12), b"ab", 15, 9.0])
+    check("duration sum", time.parse_duration("1s") + time.parse_duration("2s"), time.parse_duration("3s"))
     alias.extend(range(2))
     alias.remove(5)
     check("list", (alias, alias.index(0), "abc".index("c")), ([1, 0, 1, 0, 1], 1, 2))

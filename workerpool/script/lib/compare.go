@@ -26,6 +26,10 @@ func (left *compared) take(v starlark.Value, depth int) bool {
 		return true // Starlark compares no deeper
 	}
 	switch v := v.(type) {
+	case starlark.String:
+		left.text(len(v), depth)
+	case starlark.Bytes:
+		left.text(len(v), depth)
 	case *starlark.List:
 		*left -= compared(v.Len())
 		for i := 0; i < v.Len() && *left >= 0; i++ {
@@ -54,10 +58,18 @@ func (left *compared) take(v starlark.Value, depth int) bool {
 	return *left >= 0
 }
 
+// text subtracts a value for each 256 bytes of a text in a collection, because the
+// collection may contain it many times.
+func (left *compared) text(length, depth int) {
+	if depth > 0 {
+		*left -= compared(length >> 8)
+	}
+}
+
 // checkCompared checks the left side of "==".
 func checkCompared(v starlark.Value) (starlark.Value, error) {
 	if left := compared(maxCompared); !left.take(v, 0) {
-		return nil, fmt.Errorf("the %s cannot be compared: it contains more than %d values", v.Type(), maxCompared)
+		return nil, fmt.Errorf("the %s cannot be compared: it contains more than %d values, or too much text", v.Type(), maxCompared)
 	}
 	return dictOf(v)
 }
@@ -65,7 +77,7 @@ func checkCompared(v starlark.Value) (starlark.Value, error) {
 // checkSought checks a value that is searched for in a list or as a key.
 func checkSought(v starlark.Value) (starlark.Value, error) {
 	if left := compared(maxSought); !left.take(v, 0) {
-		return nil, fmt.Errorf("the %s cannot be searched for: it contains more than %d values", v.Type(), maxSought)
+		return nil, fmt.Errorf("the %s cannot be searched for: it contains more than %d values, or too much text", v.Type(), maxSought)
 	}
 	return checkKey(v)
 }
@@ -107,7 +119,7 @@ type order struct {
 
 func (o *order) check(v starlark.Value) error {
 	if !o.left.take(v, 0) {
-		return fmt.Errorf("%s: the values to compare contain more than %d values", o.call, maxItems)
+		return fmt.Errorf("%s: the values to compare contain more than %d values, or too much text", o.call, maxItems)
 	}
 	return nil
 }

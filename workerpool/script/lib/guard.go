@@ -25,7 +25,8 @@ import (
 //	x * y           (guardFactor | x) * (guardFactor | y)
 //	x *= y          x *= (guardMultiplier | y)
 //	", ".join(x)    ", ".join(guardJoined | x)
-//	x += y          x += (guardItems | y)
+//	x + y           x + (guardAdded | y)
+//	x += y          x += (guardAdded | y)
 //	f(*args)        f(*(guardItems | args))
 //
 // guardDict makes values that behave like a dict equal to a dict. A literal key
@@ -43,6 +44,7 @@ const (
 	guardFactor     = "%factor"
 	guardMultiplier = "%multiplier"
 	guardJoined     = "%joined"
+	guardAdded      = "%added"
 	guardItems      = "%items"
 )
 
@@ -59,7 +61,8 @@ func Guards() starlark.StringDict {
 		guardFactor:     guard(factorOf),
 		guardMultiplier: guard(multiplierOf),
 		guardJoined:     guard(checkJoined),
-		guardItems:      guard(checkAdded),
+		guardAdded:      guard(checkAdded),
+		guardItems:      guard(checkItemsOf),
 	}
 }
 
@@ -131,6 +134,10 @@ func guardBinary(n *syntax.BinaryExpr) {
 		if !scalar(n.X) && !scalar(n.Y) {
 			n.X, n.Y = guarded(guardCompared, n.X, n.OpPos), guarded(guardDict, n.Y, n.OpPos)
 		}
+	case syntax.PLUS:
+		if !scalar(n.X) && !scalar(n.Y) {
+			n.Y = guarded(guardAdded, n.Y, n.OpPos)
+		}
 	case syntax.STAR:
 		if !isSmallFactor(n.X) && !isSmallFactor(n.Y) {
 			n.X, n.Y = guarded(guardFactor, n.X, n.OpPos), guarded(guardFactor, n.Y, n.OpPos)
@@ -151,7 +158,7 @@ func guardAssignment(n *syntax.AssignStmt) {
 		switch n.RHS.(type) {
 		case *syntax.BinaryExpr, *syntax.ListExpr: // not a range
 		default:
-			n.RHS = guarded(guardItems, n.RHS, n.OpPos)
+			n.RHS = guarded(guardAdded, n.RHS, n.OpPos)
 		}
 		return
 	case syntax.PERCENT_EQ:
@@ -234,41 +241,71 @@ func checkKey(key starlark.Value) (starlark.Value, error) {
 // checkKeys checks the items of collections that become keys. Those of a dict
 // or a set were checked before.
 func checkKeys(collections starlark.Tuple) error {
-	for _, c := range collections {
-		if _, err := checkAdded(c); err != nil {
-			return err
-		}
-		list, ok := c.(starlark.Indexable)
-		for i := 0; ok && i < list.Len(); i++ {
-			if _, err := checkKey(list.Index(i)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return checkNewKeys(collections, func(item starlark.Value) starlark.Value { return item })
 }
 
 // checkPairs checks the first items of pairs, which become keys.
 func checkPairs(collections starlark.Tuple) error {
+	return checkNewKeys(collections, func(item starlark.Value) starlark.Value {
+		if pair, ok := item.(starlark.Indexable); ok && pair.Len() == 2 {
+			return pair.Index(0)
+		}
+		return nil
+	})
+}
+
+// checkNewKeys checks the keys of the items of collections. KeyOf returns the key of
+// an item, or nil.
+func checkNewKeys(collections starlark.Tuple, keyOf func(starlark.Value) starlark.Value) error {
 	for _, c := range collections {
-		if _, err := checkAdded(c); err != nil {
+		if _, err := checkItemsOf(c); err != nil {
 			return err
 		}
 		list, ok := c.(starlark.Indexable)
-		for i := 0; ok && i < list.Len(); i++ {
-			if pair, ok := list.Index(i).(starlark.Indexable); ok && pair.Len() == 2 {
-				if _, err := checkKey(pair.Index(0)); err != nil {
+		if !ok {
+			continue
+		}
+		for i := range list.Len() {
+			if key := keyOf(list.Index(i)); key != nil {
+				if _, err := checkKey(key); err != nil {
 					return err
 				}
 			}
+		}
+		if value.Collide(list.Len(), func(i int) starlark.Value { return keyOf(list.Index(i)) }) {
+			return errors.New("too many of the keys have equal hashes, like integers whose lowest 32 bits are equal")
 		}
 	}
 	return nil
 }
 
-// checkAdded checks a collection whose items are added to another. A range takes
-// no memory, and may have any number of items.
+// checkAdded checks the right side of "+", so that a loop cannot double a large
+// value many times before its memory is checked.
 func checkAdded(v starlark.Value) (starlark.Value, error) {
+	switch v := v.(type) {
+	case starlark.Int, starlark.Float:
+	case starlark.String:
+		return v, checkAddedText(len(v))
+	case starlark.Bytes:
+		return v, checkAddedText(len(v))
+	case starlark.Sequence:
+		if n := v.Len(); n > maxItems {
+			return nil, tooManyItems(v.Type(), n)
+		}
+	}
+	return v, nil
+}
+
+func checkAddedText(n int) error {
+	if n > value.MaxText {
+		return fmt.Errorf("the text on the right of + has %d bytes; it may have %d MiB", n, value.MaxText>>20)
+	}
+	return nil
+}
+
+// checkItemsOf checks a collection whose items are added to another. A range takes
+// no memory, and may have any number of items.
+func checkItemsOf(v starlark.Value) (starlark.Value, error) {
 	switch v := v.(type) {
 	case starlark.String, starlark.Int, starlark.Float, *starlark.List, starlark.Tuple, *starlark.Dict, *starlark.Set:
 	case starlark.Sequence:

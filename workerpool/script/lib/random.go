@@ -67,7 +67,7 @@ func (g generator) shuffle(_ *starlark.Thread, b *starlark.Builtin, args starlar
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "list", &v); err != nil {
 		return nil, err
 	}
-	if _, err := checkAdded(v); err != nil {
+	if _, err := checkItemsOf(v); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}
 	items := slices.Collect(starlark.Elements(v))

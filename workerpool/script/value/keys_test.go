@@ -25,6 +25,25 @@ func TestKeysThatAreChosenToBeSlowAreCrowded(t *testing.T) {
 	}
 }
 
+func TestItemsThatMakeASlowSetCollide(t *testing.T) {
+	for name, c := range map[string]struct {
+		item func(i int) starlark.Value
+		n    int
+		want bool
+	}{
+		"equal hashes":     {func(i int) starlark.Value { return starlark.MakeInt(i << 32) }, 40_000, true},
+		"few equal hashes": {func(i int) starlark.Value { return starlark.MakeInt(i << 32) }, 10_000, false},
+		"numbers":          {func(i int) starlark.Value { return starlark.MakeInt(i) }, 1_000_000, false},
+		"snowflakes":       {func(i int) starlark.Value { return starlark.MakeInt(i << 22) }, 20_000, false},
+		"no keys":          {func(i int) starlark.Value { return starlark.NewList(nil) }, 40_000, false},
+		"no pairs":         {func(i int) starlark.Value { return nil }, 40_000, false},
+	} {
+		if got := Collide(c.n, c.item); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestCommonKeysAreNotCrowded(t *testing.T) {
 	day := time.Unix(0, 0)
 	for name, key := range map[string]func(int) string{

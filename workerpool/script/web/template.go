@@ -67,10 +67,20 @@ func (e *Env) render(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 // Memory is not checked while a template runs.
 const maxPage = 16 << 20
 
+// maxSteps is how often a template may write, and repeat a loop or include another
+// template, for a page. It cannot be cancelled.
+const maxSteps = 1 << 23
+
 // A page is the output of a template.
-type page struct{ text strings.Builder }
+type page struct {
+	text  strings.Builder
+	steps int
+}
 
 func (p *page) Write(b []byte) (int, error) {
+	if p.steps++; p.steps > maxSteps {
+		return 0, fmt.Errorf("the template takes more than %d steps: does a loop never end?", maxSteps)
+	}
 	if p.text.Len()+len(b) > maxPage {
 		return 0, fmt.Errorf("the page would be longer than %d MiB", maxPage>>20)
 	}
@@ -130,7 +140,40 @@ func (t *templates) loadLocked(name string) (*template.Template, error) {
 			return nil, t.explainLocked(err, nil)
 		}
 	}
+	for _, part := range set.Templates() {
+		if part.Tree != nil {
+			addStep(part.Tree.Root)
+			addSteps(part.Tree.Root)
+		}
+	}
 	return set, nil
+}
+
+// addSteps adds a step to each loop in a part of a template.
+func addSteps(list *parse.ListNode) {
+	if list == nil {
+		return
+	}
+	for _, node := range list.Nodes {
+		switch n := node.(type) {
+		case *parse.IfNode:
+			addSteps(n.List)
+			addSteps(n.ElseList)
+		case *parse.WithNode:
+			addSteps(n.List)
+			addSteps(n.ElseList)
+		case *parse.RangeNode:
+			addStep(n.List)
+			addSteps(n.List)
+			addSteps(n.ElseList)
+		}
+	}
+}
+
+// addStep makes a list of nodes begin with an empty text, so that it writes to the
+// page each time it runs.
+func addStep(list *parse.ListNode) {
+	list.Nodes = slices.Insert(list.Nodes, 0, parse.Node(&parse.TextNode{NodeType: parse.NodeText, Pos: list.Pos}))
 }
 
 // filesLocked returns the files of a template, its own file first.

@@ -130,6 +130,27 @@ func TestPagesAreLimitedInSize(t *testing.T) {
 	checkError(t, "a long page", err, "the page would be longer than 16 MiB", "")
 }
 
+// TestTemplatesAreLimitedInTime checks that a template that writes nothing ends.
+func TestTemplatesAreLimitedInTime(t *testing.T) {
+	for name, text := range map[string]string{
+		"loop":     "{{range 1000000000000}}{{end}}",
+		"else":     "{{range .none}}{{else}}{{if true}}{{with 1}}{{range 1000000000000}}{{end}}{{end}}{{end}}{{end}}",
+		"includes": `{{define "0"}}{{end}}` + doubling(60) + `{{template "60"}}`,
+	} {
+		_, err := rendered(t, map[string]string{"p.html": text}, `render("p.html", {"none": []})`)
+		checkError(t, name, err, "the template takes more than 8388608 steps", "")
+	}
+}
+
+// doubling defines templates of which each includes the one before twice.
+func doubling(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{{define "%d"}}{{template "%d"}}{{template "%[2]d"}}{{end}}`, i+1, i)
+	}
+	return b.String()
+}
+
 func TestAContextThatContainsItselfIsAnError(t *testing.T) {
 	env := folder(t, map[string]string{"p.html": "x"})
 	for _, make := range []string{"x = []\n  x.append(x)", "x = [1]\n  for _ in range(40):\n    x = [x, x]"} {
