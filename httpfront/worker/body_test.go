@@ -1,4 +1,4 @@
-package asgi_test
+package worker_test
 
 import (
 	"context"
