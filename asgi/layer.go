@@ -108,7 +108,8 @@ type Delivery struct {
 
 // Groups is the extension "groups", for sending a message to many channels.
 type Groups interface {
-	// GroupAdd makes the channel a member, or renews its membership.
+	// GroupAdd makes the channel a member, or renews its membership. It fails
+	// with [ErrChannelFull] if the groups take too much memory.
 	GroupAdd(ctx context.Context, c *Cause, group, channel string) error
 	// GroupDiscard ends a membership, if there is one.
 	GroupDiscard(ctx context.Context, c *Cause, group, channel string) error

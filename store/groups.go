@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"asgibox/asgi"
@@ -12,6 +14,7 @@ type groups struct {
 	byName     map[string]*group
 	byChannel  map[string]*member // the first of a channel's memberships; nextOfChannel leads to the rest
 	lastNumber uint64             // of the newest membership
+	bytes      int                // of all groups and memberships
 	seq        uint64             // the journal's number of the last durable change
 
 	// All memberships in the order of their expiry. They all last equally
@@ -41,6 +44,7 @@ type member struct {
 	expires       int64
 	index         int     // in the group's joined
 	nextOfChannel *member // the next membership of the same channel
+	prevOfChannel *member
 	expiryLink    link[*member]
 	durable       bool
 }
@@ -55,10 +59,38 @@ func (s *Store) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel stri
 		return err
 	}
 	expires := s.now() + int64(s.opts.GroupExpiry)
-	return s.changeGroups(c, channel, func() {
+	var full error
+	err := s.changeGroups(c, channel, func() {
+		if full = s.groupShortageLocked(group, channel); full != nil {
+			return
+		}
 		m := s.joinLocked(group, channel, expires)
 		s.groups.seq = max(s.groups.seq, s.journal.join(m))
 	})
+	return cmp.Or(err, full)
+}
+
+// Memory of a group and of a membership without their names, in bytes.
+const (
+	groupFootprint  = 288
+	memberFootprint = 192
+)
+
+// groupShortageLocked returns an error if the memory of all groups leaves no room for
+// another membership. Clients may choose the names of groups.
+func (s *Store) groupShortageLocked(name, channel string) error {
+	g := s.groups.byName[name]
+	if g != nil && g.byChannel[channel] != nil {
+		return nil
+	}
+	size := memberFootprint + len(channel)
+	if g == nil {
+		size += groupFootprint + len(name)
+	}
+	if s.groups.bytes+size <= s.opts.Memory {
+		return nil
+	}
+	return &asgi.ChannelFullError{Channel: name, Reason: fmt.Sprintf("all groups take %d MiB (--memory)", s.groups.bytes>>20)}
 }
 
 // GroupDiscard ends a membership. See [asgi.Groups].
@@ -144,6 +176,7 @@ func (s *Store) joinLocked(name, channel string, expires int64) *member {
 	if g == nil {
 		g = &group{name: name, byChannel: make(map[string]*member)}
 		s.groups.byName[name] = g
+		s.groups.bytes += groupFootprint + len(name)
 	}
 	m := g.byChannel[channel]
 	if m == nil {
@@ -155,8 +188,11 @@ func (s *Store) joinLocked(name, channel string, expires int64) *member {
 		if m.durable {
 			g.durable++
 		}
-		m.nextOfChannel = s.groups.byChannel[channel]
+		if m.nextOfChannel = s.groups.byChannel[channel]; m.nextOfChannel != nil {
+			m.nextOfChannel.prevOfChannel = m
+		}
 		s.groups.byChannel[channel] = m
+		s.groups.bytes += memberFootprint + len(channel)
 	} else {
 		s.groups.byExpiry.remove(&m.expiryLink)
 	}
@@ -177,9 +213,11 @@ func (s *Store) removeMemberLocked(m *member) {
 	}
 	delete(g.byChannel, m.channel)
 	g.joined[m.index].member = nil
+	s.groups.bytes -= memberFootprint + len(m.channel)
 	switch {
 	case len(g.byChannel) == 0:
 		delete(s.groups.byName, g.name)
+		s.groups.bytes -= groupFootprint + len(g.name)
 	case len(g.joined) > 2*len(g.byChannel)+16:
 		g.compact()
 	}
@@ -202,16 +240,15 @@ func (g *group) compact() {
 
 // unlinkChannel removes a membership from the list of its channel.
 func (l *groups) unlinkChannel(m *member) {
-	first := l.byChannel[m.channel]
-	if first == m {
-		if m.nextOfChannel == nil {
-			delete(l.byChannel, m.channel)
-		} else {
-			l.byChannel[m.channel] = m.nextOfChannel
-		}
-		return
+	if m.nextOfChannel != nil {
+		m.nextOfChannel.prevOfChannel = m.prevOfChannel
 	}
-	for ; first.nextOfChannel != m; first = first.nextOfChannel {
+	switch {
+	case m.prevOfChannel != nil:
+		m.prevOfChannel.nextOfChannel = m.nextOfChannel
+	case m.nextOfChannel != nil:
+		l.byChannel[m.channel] = m.nextOfChannel
+	default:
+		delete(l.byChannel, m.channel)
 	}
-	first.nextOfChannel = m.nextOfChannel
 }

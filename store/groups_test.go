@@ -184,6 +184,39 @@ func TestMembersThatJoinOrLeaveDuringAGroupSend(t *testing.T) {
 	wantPoll(t, s, -1, "late")
 }
 
+// TestGroupsTakeLimitedMemory checks that clients who choose the names of groups
+// cannot fill the memory, and that a channel leaves many groups soon.
+func TestGroupsTakeLimitedMemory(t *testing.T) {
+	s := openMemory(t, Options{Memory: 16 << 20})
+	n := 0
+	var err error
+	for ; err == nil && n < 100_000; n++ {
+		err = s.GroupAdd(t.Context(), nil, fmt.Sprintf("g%d", n), "reply!x")
+	}
+	if !errors.Is(err, asgi.ErrChannelFull) || n < 30_000 {
+		t.Fatalf("%d groups of one member: %v", n, err)
+	}
+	if err := s.GroupAdd(t.Context(), nil, "g0", "reply!x"); err != nil {
+		t.Errorf("a membership is not renewed: %v", err)
+	}
+	if err := s.Send(t.Context(), nil, "c", asgi.MustMessage()); err != nil {
+		t.Errorf("the memory of messages is full: %v", err)
+	}
+	for i := range n { // the oldest first
+		if err := s.GroupDiscard(t.Context(), nil, fmt.Sprintf("g%d", i), "reply!x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.GroupAdd(t.Context(), nil, "other", "reply!y"); err != nil {
+		t.Errorf("groups without members take room: %v", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.groups.byName) != 1 || len(s.groups.byChannel) != 1 {
+		t.Errorf("%d groups, %d channels", len(s.groups.byName), len(s.groups.byChannel))
+	}
+}
+
 func TestMembersThatLeaveTakeNoMemory(t *testing.T) {
 	s := openMemory(t, Options{})
 	s.GroupAdd(t.Context(), nil, "room", "first")

@@ -119,8 +119,9 @@ func (c *checker) delays(s *Store) {
 }
 
 func (c *checker) groups(s *Store) {
-	all := 0
+	all, bytes := 0, 0
 	for name, g := range s.groups.byName {
+		bytes += groupFootprint + len(name)
 		c.want(g.name == name && len(g.byChannel) > 0, "group %s is empty or misnamed", name)
 		durable, last := 0, uint64(0)
 		for i, p := range g.joined {
@@ -130,6 +131,7 @@ func (c *checker) groups(s *Store) {
 				continue
 			}
 			all++
+			bytes += memberFootprint + len(p.member.channel)
 			c.want(p.member.index == i && g.byChannel[p.member.channel] == p.member && p.member.group == g, "member %s of group %s is not at its position", p.member.channel, name)
 			if p.member.durable {
 				durable++
@@ -146,10 +148,12 @@ func (c *checker) groups(s *Store) {
 	for channel, m := range s.groups.byChannel {
 		for ; m != nil; m = m.nextOfChannel {
 			byChannel++
+			c.want(m.nextOfChannel == nil || m.nextOfChannel.prevOfChannel == m, "the memberships of channel %s are not linked", channel)
 			c.want(m.channel == channel, "channel %s has a membership of %s", channel, m.channel)
 		}
 	}
 	c.want(all == linked && all == byChannel, "%d memberships by group, %d by expiry, %d by channel", all, linked, byChannel)
+	c.want(bytes == s.groups.bytes, "groups take %d bytes, not %d", bytes, s.groups.bytes)
 }
 
 func (c *checker) values(k *values) {
