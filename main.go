@@ -15,6 +15,7 @@ import (
 	"os"
 
 	"asgibox/internal/cli"
+	"asgibox/internal/command"
 	"asgibox/internal/heapfloor"
 	"asgibox/internal/stopsignal"
 )
@@ -28,16 +29,13 @@ const minHeap = 32 << 20
 // use.
 const softLimit = 448 << 20
 
-// interrupted is the exit status after a second Ctrl-C.
-const interrupted = 130
-
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { // ends with the process
 		<-stopsignal.Received
 		cancel()
 		<-stopsignal.Received
-		os.Exit(interrupted)
+		os.Exit(command.Interrupted) // a second Ctrl-C
 	}()
 	heapfloor.Keep(minHeap)
 	heapfloor.Limit(softLimit)

@@ -60,7 +60,8 @@ as "not started", and its wait as a latency.
 
 A response of any status counts as completed; the report lists the statuses. The
 exit status is 1 if nothing succeeded: no response had a status below 400, or no
-message came back. Ctrl-C ends the load early; the report is printed.
+message came back. Ctrl-C ends the load early: the report is
+printed, and the exit status is 130.
 
 The load goes to this machine only, unless --remote is given.`),
 		Example: `  asgibox bench http://127.0.0.1:8000/
@@ -135,7 +136,8 @@ func (s *settings) run(cmd *cobra.Command, text string) error {
 	stop()
 	if err != nil {
 		if ctx.Err() != nil {
-			return errors.New("interrupted before the load began")
+			fmt.Fprintln(cmd.ErrOrStderr(), "asgibox: interrupted before the load began")
+			return &command.ExitError{Status: command.Interrupted}
 		}
 		return explain(err, text)
 	}
@@ -145,6 +147,9 @@ func (s *settings) run(cmd *cobra.Command, text string) error {
 	}
 	if err := s.report(cmd.OutOrStdout(), result); err != nil {
 		return err
+	}
+	if result.Interrupted {
+		return &command.ExitError{Status: command.Interrupted}
 	}
 	if !result.succeeded() {
 		return result.failure(text)

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -151,6 +153,9 @@ func (r *Result) compareWith(earlier *Result, file string) {
 // readResult reads the JSON of an earlier run with the same kind of operations.
 func readResult(file, operation string) (*Result, error) {
 	b, err := userfile.Read(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("--compare: there is no file %q; asgibox bench --json writes one", file)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--compare: %w", err)
 	}

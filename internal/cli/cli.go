@@ -30,6 +30,10 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	out := command.NewOutput(stdout)
 	root.SetOut(out)
 	root.SetErr(stderr)
+	root.InitDefaultCompletionCmd() // writes to the output that is set now
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		explainArguments(completion)
+	}
 	err := root.ExecuteContext(ctx)
 	var exit *command.ExitError
 	if errors.As(err, &exit) && exit.Status != 0 {
@@ -63,14 +67,55 @@ application while sockets stay open.`),
 	root.SetFlagErrorFunc(command.ExplainFlag)
 	root.AddCommand(newRun(), newDemo(), newDemoServer(), newWorker(), newCheck(), newRoutes(), newTest(), bench.New(), newNew(), newConsole(), newMan(), newVersion())
 	root.AddCommand(client.Commands()...)
+	root.SetHelpCommand(newHelp())
 	addExamples(root)
 	explainArguments(root)
 	return root
 }
 
+// newHelp returns the command help, which fails for an unknown command.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				err = unknown(about, rest[0])
+			}
+			if err != nil {
+				return err
+			}
+			return about.Help()
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+			about, _, err := cmd.Root().Find(args)
+			for _, c := range about.Commands() {
+				if err == nil && c.IsAvailableCommand() {
+					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+func unknown(cmd *cobra.Command, name string) error {
+	return fmt.Errorf("unknown command %q for %q; see %[2]s --help", name, cmd.CommandPath())
+}
+
 // explainArguments makes each command report the arguments that it takes when
-// it gets a wrong number of them.
+// it gets a wrong number of them, or an unknown command.
 func explainArguments(cmd *cobra.Command) {
+	if cmd.HasParent() && cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args, cmd.ValidArgsFunction = nil, nil
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknown(cmd, args[0])
+			}
+			return cmd.Help()
+		}
+	}
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if check(cmd, args) == nil {

@@ -216,9 +216,6 @@ func (s *session) readEntry(ctx context.Context) (string, error) {
 	}
 }
 
-// interrupted is the exit status if a signal ends the evaluation of a file.
-const interrupted = 130
-
 // runFile evaluates the statements of the input. A statement with an indented body
 // ends at a line that does not belong to it.
 func (s *session) runFile(ctx context.Context) error {
@@ -230,7 +227,7 @@ func (s *session) runFile(ctx context.Context) error {
 		select {
 		case line, more = <-lines:
 		case <-ctx.Done():
-			return &command.ExitError{Status: interrupted}
+			return &command.ExitError{Status: command.Interrupted}
 		}
 		if e.Block() && !e.Open() && !(more && e.Continues(line)) || !more {
 			if err := s.evalFile(ctx, first, e.Text()); err != nil {
@@ -255,7 +252,7 @@ func (s *session) evalFile(ctx context.Context, line int, text string) error {
 	err := s.prompt.Eval(ctx, "<stdin>", line, text)
 	switch {
 	case ctx.Err() != nil:
-		return &command.ExitError{Status: interrupted}
+		return &command.ExitError{Status: command.Interrupted}
 	case err != nil:
 		printExplanation(s.errOut, script.Explain(err), false)
 		return &command.ExitError{Status: 1}

@@ -31,7 +31,8 @@ type testRun struct {
 	verbose  bool
 	settings []flagvalue.Setting
 
-	out, status io.Writer
+	out, errOut io.Writer
+	status      io.Writer // shows the running test; nil if it is not a terminal
 }
 
 // newTest returns the command that runs the tests of an application.
@@ -46,13 +47,14 @@ below: the functions whose names start with test_. Each test gets a client of a
 server of its own, in memory, with its own layer and its own virtual time. The
 application is app.star beside the file of tests.
 
-The exit status is 1 if a test failed or a file did not load, and 2 if no test
-matched.`),
+The exit status is 1 if a test failed or a file did not load, 2 if no test
+matched, and 130 after Ctrl-C. A new file of --junit or --cover has the mode that
+the umask leaves.`),
 		ValidArgsFunction: completeApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t.out = cmd.OutOrStdout()
-			if command.OnTerminal(cmd.ErrOrStderr()) && !t.json {
-				t.status = cmd.ErrOrStderr()
+			t.out, t.errOut = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if command.OnTerminal(t.errOut) && !t.json {
+				t.status = t.errOut
 			}
 			return t.run(cmd.Context(), args)
 		},
@@ -97,6 +99,9 @@ func (t *testRun) run(ctx context.Context, args []string) (err error) {
 		}
 	}
 	t.options.Cover = t.cover != ""
+	if err := t.checkFolders(); err != nil {
+		return err
+	}
 	if !t.watch {
 		_, err := t.once(ctx, files)
 		return err
@@ -185,7 +190,8 @@ func (t *testRun) once(ctx context.Context, files []string) (apptest.Summary, er
 		printer.End(s)
 	}
 	if ctx.Err() != nil {
-		return s, errors.New("the tests were interrupted")
+		fmt.Fprintln(t.errOut, "asgibox: the tests were interrupted")
+		return s, &command.ExitError{Status: command.Interrupted}
 	}
 	if t.json {
 		if err := apptest.WriteJSON(t.out, results, s); err != nil {
@@ -244,9 +250,21 @@ func (t *testRun) writeCoverage(all []apptest.Coverage) error {
 	})
 }
 
-// writeFile writes the file of a flag.
+// checkFolders fails if a report cannot be written because its folder is missing.
+func (t *testRun) checkFolders() error {
+	for flag, name := range map[string]string{"--junit": t.junit, "--cover": t.cover} {
+		if folder := filepath.Dir(name); folder != "." {
+			if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+				return fmt.Errorf("cannot write %s: there is no folder %q", flag, folder)
+			}
+		}
+	}
+	return nil
+}
+
+// writeFile writes the file of a flag, which anyone may read.
 func writeFile(flag, name string, write func(io.Writer) error) error {
-	f, err := userfile.Write(name, os.O_TRUNC)
+	f, err := userfile.Write(name, os.O_TRUNC, 0o666)
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", flag, err)
 	}

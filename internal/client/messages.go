@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -163,10 +164,24 @@ show traces.`,
 			return c.report(nil, "sent to %s again, trace %s", response.Channel, response.Trace)
 		}
 		fmt.Fprintf(c.out, "%d\n", response.Status)
+		text := ""
 		for _, h := range response.Headers {
-			fmt.Fprintf(c.out, "%s: %s\n", h[0], h[1])
+			text += fmt.Sprintf("%s: %s\n", h[0], h[1])
 		}
-		fmt.Fprintf(c.out, "\n%s\n", response.Body)
+		fmt.Fprintln(c.out, c.shown(text+"\n"+response.Body))
 		return nil
 	})
+}
+
+// shown returns a text without the control characters that a terminal obeys, if the
+// output is a terminal.
+func (c *client) shown(text string) string {
+	if !command.OnTerminal(c.out) {
+		return text
+	}
+	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = console.Printable(strings.ReplaceAll(line, "\t", "    "))
+	}
+	return strings.Join(lines, "\n")
 }

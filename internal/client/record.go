@@ -42,6 +42,9 @@ stopped using the application, and the server running until record has ended.`,
 	}, func(g command.FlagGroup) {
 		g.BoolVar(&asTest, "as-test", false, "write a file of tests for the command test: the requests and messages, and the replies")
 	}, func(c *client, args []string) error {
+		if args[0] == "" {
+			return errors.New("the name of the file is empty; - stands for standard output")
+		}
 		if asTest {
 			return c.recordTest(args[0], args[1:])
 		}
@@ -73,7 +76,7 @@ func (c *client) recordingFile(name string) (*os.File, error) {
 	if err := c.Post(c.ctx, "/api/ignore", map[string]string{"file": path}, nil); err != nil {
 		return nil, err
 	}
-	return userfile.Write(name, os.O_TRUNC)
+	return userfile.Write(name, os.O_TRUNC, userfile.Private)
 }
 
 // recordTo writes each message once and returns the number of messages.

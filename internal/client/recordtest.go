@@ -71,7 +71,7 @@ func checkTestFile(name string) error {
 
 // writeTest writes a new file.
 func writeTest(name, text string) error {
-	f, err := userfile.Write(name, os.O_EXCL)
+	f, err := userfile.Write(name, os.O_EXCL, userfile.Private)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,10 @@ type ExitError struct{ Status int }
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Status) }
 
+// Interrupted is the exit status of a command that Ctrl-C or SIGTERM ends before it
+// has done its work. A command that runs until it is stopped has the status 0.
+const Interrupted = 130
+
 // release is the version of a released binary, set by the linker.
 var release string
 

@@ -67,7 +67,7 @@ func openAccessLog(name string, log *slog.Logger, stdout io.Writer) (func(httpfr
 	case "-":
 		w = stdout
 	default:
-		f, err := userfile.Write(name, os.O_APPEND)
+		f, err := userfile.Write(name, os.O_APPEND, userfile.Private)
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot write the access log: %w", err)
 		}

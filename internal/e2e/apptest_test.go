@@ -2,12 +2,17 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"asgibox/internal/cli"
 )
 
 // TestExploreFindsThePlantedRace runs the tests of examples/race as a user does.
@@ -51,4 +56,25 @@ func TestTestsThatAreMissing(t *testing.T) {
 		}
 		expectText(t, out, fmt.Sprintf("there is no file or folder %q; without arguments, asgibox test runs", name))
 	}
+}
+
+// TestInterruptedTestsHaveAStatusOfTheirOwn checks that Ctrl-C is not taken for a
+// test that failed.
+func TestInterruptedTestsHaveAStatusOfTheirOwn(t *testing.T) {
+	app := writeApp(t, "channel_routing = []\n")
+	if err := os.WriteFile(filepath.Join(filepath.Dir(app), "app_test.star"), []byte(`
+def test_long(client):
+    print("it runs")
+    for i in range(1 << 40):
+        pass
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	var out strings.Builder
+	if status := cli.Run(ctx, []string{"test", "--timeout", "1h", filepath.Dir(app)}, strings.NewReader(""), &out, &out); status != 130 {
+		t.Errorf("status %d\n%s", status, &out)
+	}
+	expectText(t, out.String(), "the tests were interrupted")
 }

@@ -129,8 +129,26 @@ func TestWrongArgumentsAreErrors(t *testing.T) {
 		"stats now":        "asgibox stats takes no arguments, but got 1 argument",
 		"stts":             `unknown command "stts"`,
 		"stats --jsn":      "did you mean --json?",
+		"completion nosh":  `unknown command "nosh" for "asgibox completion"`,
+		"help stts":        `unknown command "stts"`,
+		"help group stts":  `unknown command "stts" for "asgibox group"`,
 	} {
 		if status, out := runCommand(t, strings.Fields(line)...); status != 1 || !strings.Contains(out, want) {
+			t.Errorf("%s: %d %s", line, status, out)
+		}
+	}
+	for want, args := range map[string][]string{
+		"the name of the folder is empty":          {"man", ""},
+		"--compare: there is no file":              {"bench", "http://127.0.0.1:1/", "--compare", "missing.json"},
+		"cannot write --junit: there is no folder": {"test", "--junit", "missing/report.xml"},
+		"cannot write --cover: there is no folder": {"test", "--cover=missing/cover.json"},
+	} {
+		if status, out := runCommand(t, args...); status != 1 || !strings.Contains(out, want) {
+			t.Errorf("%q: %d %s", args, status, out)
+		}
+	}
+	for _, line := range []string{"help", "help group", "help group send", "completion", "completion bash"} {
+		if status, out := runCommand(t, strings.Fields(line)...); status != 0 || out == "" {
 			t.Errorf("%s: %d %s", line, status, out)
 		}
 	}

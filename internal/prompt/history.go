@@ -77,7 +77,7 @@ func (h *history) read() error {
 
 // write writes lines to the file, which only its owner can read.
 func (h *history) write(flag int, lines ...string) error {
-	f, err := userfile.Write(h.path, flag)
+	f, err := userfile.Write(h.path, flag, userfile.Private)
 	if err != nil {
 		return err
 	}

@@ -59,15 +59,17 @@ func open(name string, stat func(string) (fs.FileInfo, error), open func(string)
 	return open(name)
 }
 
+// Private is the mode of a file that only its owner can read.
+const Private fs.FileMode = 0o600
+
 // Write opens a file for writing, with flags of [os.OpenFile] besides
-// os.O_WRONLY. A new file can be read only by its owner; an existing one keeps
-// its mode. The path may also lead to a device, or to a named pipe that another
+// os.O_WRONLY, and a mode for a new file. An existing one keeps its mode. The path may also lead to a device, or to a named pipe that another
 // process reads.
-func Write(path string, flag int) (*os.File, error) {
+func Write(path string, flag int, mode fs.FileMode) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode().Type()&(fs.ModeDir|fs.ModeSocket) != 0 {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: Check(info)}
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|nonblock|flag, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|nonblock|flag, mode)
 	if isUnread(err) {
 		err = &fs.PathError{Op: "open", Path: path, Err: errUnread}
 	}

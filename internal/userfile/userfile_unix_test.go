@@ -3,6 +3,7 @@
 package userfile
 
 import (
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -38,20 +39,34 @@ func TestOnlyRegularFilesAreOpenedForReading(t *testing.T) {
 func TestFoldersAndSocketsAreNotWritten(t *testing.T) {
 	kinds := otherKinds(t)
 	for _, kind := range []string{"a folder", "a socket"} {
-		if _, err := Write(kinds[kind], 0); err == nil || !strings.HasSuffix(err.Error(), ": it is "+kind+", not a regular file") {
+		if _, err := Write(kinds[kind], 0, Private); err == nil || !strings.HasSuffix(err.Error(), ": it is "+kind+", not a regular file") {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
-	f, err := Write(os.DevNull, os.O_TRUNC)
+	f, err := Write(os.DevNull, os.O_TRUNC, Private)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
 }
 
+func TestANewFileHasTheMode(t *testing.T) {
+	for _, mode := range []fs.FileMode{Private, 0o644} {
+		path := filepath.Join(t.TempDir(), "file")
+		f, err := Write(path, os.O_TRUNC, mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		if info, err := os.Stat(path); err != nil || info.Mode() != mode {
+			t.Errorf("mode %v, %v, want %v", info.Mode(), err, mode)
+		}
+	}
+}
+
 func TestANamedPipeIsWrittenIfItIsRead(t *testing.T) {
 	pipe := otherKinds(t)["a named pipe"]
-	if _, err := Write(pipe, 0); err == nil || !strings.Contains(err.Error(), "no process reads") {
+	if _, err := Write(pipe, 0, Private); err == nil || !strings.Contains(err.Error(), "no process reads") {
 		t.Errorf("without a reader: %v", err)
 	}
 	reader, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -59,7 +74,7 @@ func TestANamedPipeIsWrittenIfItIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	f, err := Write(pipe, 0)
+	f, err := Write(pipe, 0, Private)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ func TestLayerConforms(t *testing.T) {
 	asgitest.TestLayer(t, func(t testing.TB, setup asgitest.Setup) asgi.Layer {
 		return open(t, s, conforming(setup))
 	}, asgitest.RealTime(100*time.Millisecond), asgitest.Parallel(),
-		asgitest.Without(asgitest.Envelope, asgitest.Memory, asgitest.HandOver, asgitest.Unread, asgi.ExtAcceptors))
+		asgitest.Without(asgitest.Envelope, asgitest.Memory, asgitest.HandOver, asgitest.Unread, asgitest.Lasting, asgi.ExtAcceptors))
 }
 
 // conforming converts the suite's setup to options.
@@ -33,5 +33,5 @@ func TestRingConforms(t *testing.T) {
 		o.Hosts = []Host{one.host(), two.host()}
 		return open(t, one, o)
 	}, asgitest.RealTime(100*time.Millisecond), asgitest.Parallel(),
-		asgitest.Without(asgitest.Envelope, asgitest.Memory, asgitest.HandOver, asgitest.OneQueue, asgitest.Unread, asgi.ExtAcceptors))
+		asgitest.Without(asgitest.Envelope, asgitest.Memory, asgitest.HandOver, asgitest.OneQueue, asgitest.Unread, asgitest.Lasting, asgi.ExtAcceptors))
 }
