@@ -19,13 +19,15 @@ import (
 type handled struct {
 	w http.ResponseWriter
 	r *http.Request
+
+	extended time.Time // when the write deadline was set; zero if there is none
 }
 
 // ServeHTTP serves one request or one WebSocket. It returns when the response
 // is written or the WebSocket is open. Other goroutines serve an open
 // WebSocket.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t := &handled{w, r}
+	t := &handled{w: w, r: r}
 	q := &request{
 		headerSet: s.newHeaderSet(headersOf(r), peerOf(r)), started: time.Now(),
 		method: r.Method, uri: r.RequestURI, version: version(r), host: r.Host, length: r.ContentLength,
@@ -114,19 +116,44 @@ func (t *handled) start(p head) {
 }
 
 func (t *handled) write(content string) error {
-	_, err := io.WriteString(t.w, content)
-	return err
-}
-
-func (t *handled) flush() error {
-	if err := t.control().Flush(); err != nil && err != http.ErrNotSupported {
-		return err
+	for content != "" {
+		n := min(len(content), writePiece)
+		t.extend()
+		if _, err := io.WriteString(t.w, content[:n]); err != nil {
+			return err
+		}
+		content = content[n:]
 	}
 	return nil
 }
 
-// finish does nothing: net/http finishes the response after ServeHTTP.
-func (t *handled) finish() error { return nil }
+// extend sets the write deadline of an HTTP/2 stream, as conn does for HTTP/1. In
+// another server, HTTP/1 has the limits of that server.
+func (t *handled) extend() {
+	if now := time.Now(); t.r.ProtoMajor == 2 && now.Sub(t.extended) > writeTimeout/20 {
+		t.extended = now
+		_ = t.control().SetWriteDeadline(now.Add(writeTimeout))
+	}
+}
+
+// flush removes the write deadline, because the application may write nothing for
+// longer. net/http would end the stream.
+func (t *handled) flush() error {
+	if err := t.control().Flush(); err != nil && err != http.ErrNotSupported {
+		return err
+	}
+	if !t.extended.IsZero() {
+		t.extended = time.Time{}
+		_ = t.control().SetWriteDeadline(time.Time{})
+	}
+	return nil
+}
+
+// finish does no more than extend: net/http finishes the response after ServeHTTP.
+func (t *handled) finish() error {
+	t.extend()
+	return nil
+}
 
 func (t *handled) watch(x watcher, _ time.Duration) { x.watching() }
 func (t *handled) unwatch()                         {}

@@ -2,10 +2,13 @@ package httpfront
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestHeadersForbiddenByHTTP2AreDropped sends two responses over each protocol.
@@ -69,4 +72,46 @@ func TestSpacesAroundHeaderValuesAreRemoved(t *testing.T) {
 			t.Errorf("%s: got %q and %q", res.Proto, a, b)
 		}
 	}
+}
+
+// http2Client returns a client that speaks HTTP/2 with the server.
+func (s *memServer) http2Client() *http.Client {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	tr := &http.Transport{Protocols: p, DialContext: func(context.Context, string, string) (net.Conn, error) { return s.net.dial() }}
+	s.t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr}
+}
+
+// TestStreamWhoseClientStopsReadingEnds checks that flow control does not hold up a
+// response for ever, and that a response may pause for longer.
+func TestStreamWhoseClientStopsReadingEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{H2C: true})
+		go func() {
+			m := s.next("http.request")
+			s.reply(m, msg{"status": 200, "content": "a", "more_content": true})
+			time.Sleep(2 * writeTimeout)
+			s.reply(m, msg{"content": "b", "more_content": true})
+			for range 8 { // more than the window of the client
+				s.reply(m, msg{"content": strings.Repeat("x", 1<<20), "more_content": true})
+			}
+		}()
+		res, err := s.http2Client().Get("http://h/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		time.Sleep(3*writeTimeout - time.Second)
+		if s.layer.waiting("http.disconnect") != 0 {
+			t.Error("closed too soon")
+		}
+		time.Sleep(2 * time.Second)
+		if s.layer.waiting("http.disconnect") != 1 {
+			t.Error("not closed")
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err == nil {
+			t.Error("the client takes the response for complete")
+		}
+	})
 }
