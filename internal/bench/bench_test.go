@@ -232,7 +232,7 @@ func TestBadInputIsAnErrorOfOneLine(t *testing.T) {
 		{"bench sets it itself", "--header content-length:3 " + plain},
 		{"no such file", "--body @" + filepath.Join(dir, "none") + " " + plain},
 		{"it is a folder", "--body @" + dir + " " + plain},
-		{"no such file", "--compare " + filepath.Join(dir, "none") + " " + plain},
+		{"there is no file", "--compare " + filepath.Join(dir, "none") + " " + plain},
 		{"not the output of asgibox bench --json", "--compare " + file("{}") + " " + plain},
 		{"not the output of asgibox bench --json", "--compare " + file("x") + " " + plain},
 		{`measured the operation "echo"`, "--compare " + file(`{"operation":"echo"}`) + " " + plain},
