@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"asgibox/internal/command"
 	"asgibox/internal/load"
 )
 
@@ -158,7 +160,8 @@ func TestTheEndOfTheContextEndsTheLoadWithAReport(t *testing.T) {
 	}))
 	defer s.Close()
 	out, err := executeUntil(t, ctx, "-d", "1h", "-c", "2", s.URL)
-	if err != nil || !strings.Contains(out, ", interrupted\n") || !strings.Contains(out, "failed: 0\n") {
+	var exit *command.ExitError
+	if !errors.As(err, &exit) || exit.Status != command.Interrupted || !strings.Contains(out, ", interrupted\n") || !strings.Contains(out, "failed: 0\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
