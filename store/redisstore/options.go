@@ -165,13 +165,15 @@ func ParseURLs(addresses ...string) (Options, error) {
 	return o, nil
 }
 
+var errNotURL = errors.New("it is not a URL; characters like @, / and ? in a password must be written as %40, %2F and %3F")
+
 func parseURL(address string) (h Host, q url.Values, err error) {
 	if !IsURL(address) {
 		return h, nil, errors.New("it must begin with redis://, rediss:// or unix://")
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return h, nil, errors.New("it is not a URL; characters like @ and / in a password must be written as %40 and %2F")
+		return h, nil, errNotURL
 	}
 	if q, err = url.ParseQuery(u.RawQuery); err != nil {
 		return h, nil, errors.New("the options after ? are not valid")
@@ -217,6 +219,9 @@ func parseURL(address string) (h Host, q url.Values, err error) {
 				return h, nil, fmt.Errorf("the option %s is for unix:// only; write it before the ?", name)
 			}
 		default:
+			if strings.Contains(name, "@") { // it is a part of the password
+				return h, nil, errNotURL
+			}
 			return h, nil, fmt.Errorf("there is no option %q; the options are prefix, stats_prefix and symmetric_encryption_keys", name)
 		}
 	}
@@ -230,15 +235,18 @@ func joinHostPort(host, port string) string {
 	return host + ":" + port
 }
 
-// masked returns an address without user, password and options.
+// masked returns an address without user, password and options. It keeps only the
+// scheme if it is not clear where a password ends.
 func masked(address string) string {
-	address, _, _ = strings.Cut(address, "?")
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
 		return strconv.Quote("…")
 	}
-	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
-		rest = rest[i+1:]
+	place, options, _ := strings.Cut(rest, "?")
+	i := strings.LastIndexByte(place, '@')
+	_, err := url.Parse(address)
+	if place = place[i+1:]; strings.Contains(options, "@") || i < 0 && err != nil {
+		place = "…"
 	}
-	return strconv.Quote(scheme + "://" + rest)
+	return strconv.Quote(scheme + "://" + place)
 }

@@ -166,7 +166,7 @@ func TestURLs(t *testing.T) {
 	for _, bad := range [][]string{
 		{"http://x"}, {"redis://"}, {"redis://h/x"}, {"redis://:secret@h:x"}, {"redis://:secret@h?no=1"}, {"redis://:se/cret@h"},
 		{"unix://run/r.sock"}, {"redis://:secret@h?prefix=a", "redis://:secret@h?prefix=b"}, {"redis://h?symmetric_encryption_keys=secret", "redis://h?symmetric_encryption_keys=other"},
-		{"redis://h?password=secret"},
+		{"redis://h?password=secret"}, {"redis://:secret?word@h"}, {"redis://:pass@word?secret@h"}, {"redis://:secret:h"}, {"redis://h?symmetric_encryption_keys=a@secret&no=1"},
 	} {
 		_, err := ParseURLs(bad...)
 		if err == nil {
