@@ -16,6 +16,9 @@ import (
 const (
 	beatEvery = 5 * time.Second
 	beatLife  = 15 * time.Second // after which a machine without a heartbeat is gone
+	// watchFor is the time that a machine has beaten without a gap before it
+	// believes that others are gone: after Redis was gone, all begin again.
+	watchFor = 2 * beatEvery
 )
 
 // A Machine is a process of asgibox on the layer.
@@ -30,15 +33,15 @@ type Machine struct {
 	Seen    time.Time `json:"seen"` // by its own clock
 }
 
-// beatScript renews the heartbeat of a machine and returns the ids of those that
-// are gone.
+// beatScript renews the heartbeat of a machine. It returns whether the machine had
+// one, and the ids of those that have none.
 //
 //	KEYS: heartbeat, all machines
 //	ARGV: content, life in ms, id, bound prefixes, first part of the keys of heartbeats
 var beatScript = newScript(`
+local gone = {tostring(redis.call('EXISTS', KEYS[1]))}
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
-local gone = {}
 for _, id in ipairs(redis.call('HKEYS', KEYS[2])) do
   if redis.call('EXISTS', ARGV[5] .. id) == 0 then gone[#gone + 1] = id end
 end
@@ -52,11 +55,12 @@ func (l *Layer) machinesKey() string      { return l.ownKey("nodes") }
 // that are gone, until the layer is closed.
 func (l *Layer) heartbeat() {
 	started := time.Now()
+	watching := map[*host]time.Time{} // since when, without a gap
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
 	for {
 		for _, h := range l.hosts {
-			l.beat(h, started)
+			l.beat(h, started, watching)
 		}
 		select {
 		case <-ticker.C:
@@ -75,7 +79,7 @@ func (l *Layer) announce() {
 	}
 }
 
-func (l *Layer) beat(h *host, started time.Time) {
+func (l *Layer) beat(h *host, started time.Time, watching map[*host]time.Time) {
 	l.mu.Lock()
 	counts := l.counts
 	var prefixes []string
@@ -96,8 +100,15 @@ func (l *Layer) beat(h *host, started time.Time) {
 	if err != nil {
 		return // the calls that fail say so
 	}
-	gone, _ := v.([]any)
-	for _, id := range texts(gone) {
+	reply, _ := v.([]any)
+	gone := texts(reply)
+	if len(gone) == 0 || gone[0] == "0" {
+		watching[h] = time.Now()
+	}
+	if time.Since(watching[h]) < watchFor {
+		return
+	}
+	for _, id := range gone[1:] {
 		l.bury(h, id)
 	}
 }

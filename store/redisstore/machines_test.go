@@ -42,7 +42,6 @@ func TestMembersOfAMachineThatIsGoneLeaveTheirGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Rename(ctx, p.prefix+"other", p.prefix+":lease:dead")
-	l.announce()
 	eventually(t, "the member has left", func() bool {
 		return fmt.Sprint(p.groupChannels(ctx, "room")) == "[alive.response.AAAAAAAAAA!x]"
 	})
@@ -52,6 +51,30 @@ func TestMembersOfAMachineThatIsGoneLeaveTheirGroups(t *testing.T) {
 	eventually(t, "its queue and its entry are gone", func() bool {
 		return p.Exists(ctx, p.prefix+"dead.response.AAAAAAAAAA!", p.prefix+":lease:dead").Val() == 0 && !p.HExists(ctx, "box:"+p.prefix+"nodes", "dead").Val()
 	})
+}
+
+// After Redis was gone for long, no machine has a heartbeat. The first one that is
+// back must not take the others for gone.
+func TestMachinesOutliveALongOutage(t *testing.T) {
+	t.Parallel()
+	s := sharedServer(t)
+	a := open(t, s, Options{})
+	p, ctx := newPeer(t, s, a), t.Context()
+	beats := "box:" + p.prefix + "node:"
+	eventually(t, "a has a heartbeat", func() bool { return p.Exists(ctx, beats+a.id).Val() == 1 })
+	p.HSet(ctx, "box:"+p.prefix+"nodes", "b", "b.response.AAAAAAAAAA!") // b has not come back yet
+	p.groupAdd(ctx, "room", "b.response.AAAAAAAAAA!x")
+	watching := map[*host]time.Time{a.hosts[0]: time.Now().Add(-time.Hour)}
+	p.Del(ctx, beats+a.id) // it has expired
+	a.beat(a.hosts[0], time.Now(), watching)
+	if got := p.groupChannels(ctx, "room"); len(got) != 1 {
+		t.Fatal("a machine that is not back yet has lost its members")
+	}
+	watching[a.hosts[0]] = time.Now().Add(-watchFor)
+	a.beat(a.hosts[0], time.Now(), watching)
+	if got := p.groupChannels(ctx, "room"); len(got) != 0 {
+		t.Errorf("the machine did not come back, but its members are %q", got)
+	}
 }
 
 func TestMembersOfThePeerThatDoNotReadLeave(t *testing.T) {
