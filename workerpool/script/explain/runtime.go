@@ -126,9 +126,16 @@ var (
 	topNames  = regexp.MustCompile(`(?m)^(?:def\s+)?([A-Za-z]\w*)\s*(?:=[^=]|\()`)
 )
 
+// longestHinted is the length in bytes of the longest message that gets a hint.
+// To match megabytes takes long, and such a message is cut before it is shown.
+const longestHinted = 64 << 10
+
 // addRuntimeHint adds the hint for an error of the interpreter, if there is
 // one.
 func (o Options) addRuntimeHint(e *Explanation, err *starlark.EvalError) {
+	if len(err.Msg) > longestHinted {
+		return
+	}
 	if m := suggestion.FindStringSubmatchIndex(e.Message); m != nil {
 		e.Hint = e.Message[m[2]:m[3]]
 		e.Message = e.Message[:m[0]]
