@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -34,21 +35,25 @@ type Machine struct {
 }
 
 // beatScript renews the heartbeat of a machine. It returns whether the machine had
-// one, and the ids of those that have none.
+// one, the memberships that others have taken from it meanwhile, as groups and
+// members in turn, and the ids of the machines that have none.
 //
-//	KEYS: heartbeat, all machines
+//	KEYS: heartbeat, all machines, memberships taken
 //	ARGV: content, life in ms, id, bound prefixes, first part of the keys of heartbeats
 var beatScript = newScript(`
-local gone = {tostring(redis.call('EXISTS', KEYS[1]))}
+local gone, had = {}, redis.call('EXISTS', KEYS[1])
+local left = redis.call('LRANGE', KEYS[3], 0, -1)
+if #left > 0 then redis.call('DEL', KEYS[3]) end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
 for _, id in ipairs(redis.call('HKEYS', KEYS[2])) do
   if redis.call('EXISTS', ARGV[5] .. id) == 0 then gone[#gone + 1] = id end
 end
-return gone
+return {had, left, gone}
 `)
 
 func (l *Layer) beatKey(id string) string { return l.ownKey("node:" + id) }
+func (l *Layer) leftKey(id string) string { return l.ownKey("left:" + id) }
 func (l *Layer) machinesKey() string      { return l.ownKey("nodes") }
 
 // heartbeat shows other machines that this one is there, and cleans up after those
@@ -95,21 +100,43 @@ func (l *Layer) beat(h *host, started time.Time, watching map[*host]time.Time) {
 	if err != nil {
 		return // it has no value that cannot be encoded
 	}
-	v, err := h.eval(l.life, "heartbeat", beatScript, []string{l.beatKey(l.id), l.machinesKey()},
+	v, err := h.eval(l.life, "heartbeat", beatScript, []string{l.beatKey(l.id), l.machinesKey(), l.leftKey(l.id)},
 		content, beatLife.Milliseconds(), l.id, strings.Join(prefixes, " "), l.beatKey(""))
 	if err != nil {
 		return // the calls that fail say so
 	}
 	reply, _ := v.([]any)
-	gone := texts(reply)
-	if len(gone) == 0 || gone[0] == "0" {
+	if len(reply) != 3 {
+		return
+	}
+	left, _ := reply[1].([]any)
+	gone, _ := reply[2].([]any)
+	l.comeBack(h, texts(left))
+	if reply[0] == int64(0) {
 		watching[h] = time.Now()
 	}
 	if time.Since(watching[h]) < watchFor {
 		return
 	}
-	for _, id := range gone[1:] {
+	for _, id := range texts(gone) {
 		l.bury(h, id)
+	}
+}
+
+// comeBack restores the memberships that others have taken from this machine. A
+// connection that has ended leaves at the next send to the group.
+func (l *Layer) comeBack(h *host, left []string) {
+	if len(left) == 0 {
+		return
+	}
+	l.log.Warn("this machine was cut off from Redis and taken for gone; its connections join their groups again")
+	op := &operation{kind: "heartbeat"}
+	for ; len(left) >= 2; left = left[2:] {
+		op.eval(groupAddScript, []string{l.groupKey(left[0])}, left[1], seconds(l.opts.GroupExpiry))
+	}
+	err := h.run(l.life, op)
+	if err = errors.Join(err, firstError(op.cmds)); err != nil {
+		l.log.Error("connections could not join their groups again", logkey.Error, err)
 	}
 }
 
@@ -128,7 +155,7 @@ func (l *Layer) bury(h *host, id string) {
 	}
 	err := l.recoverLease(l.life, h, id)
 	if err == nil {
-		err = l.removeMembers(l.life, h, prefixes)
+		err = l.removeMembers(l.life, h, id, prefixes)
 	}
 	if err != nil {
 		l.log.Warn("could not clean up after a machine that is gone", "machine", id, logkey.Error, err)
@@ -136,8 +163,8 @@ func (l *Layer) bury(h *host, id string) {
 }
 
 // removeMembers removes the channels of prefixes from all groups on a host, and
-// the messages for them.
-func (l *Layer) removeMembers(ctx context.Context, h *host, prefixes []string) error {
+// the messages for them. It notes them for the machine, in case it is only cut off.
+func (l *Layer) removeMembers(ctx context.Context, h *host, id string, prefixes []string) error {
 	for _, prefix := range prefixes {
 		if _, err := h.do(ctx, "heartbeat", "unlink", l.listKey(prefix)); err != nil {
 			return err
@@ -153,16 +180,21 @@ func (l *Layer) removeMembers(ctx context.Context, h *host, prefixes []string) e
 				return err
 			}
 			items, _ := v.([]any)
-			args := []any{"zrem", key}
+			args, note := []any{"zrem", key}, []any{"rpush", l.leftKey(id)}
 			for _, member := range texts(items) {
 				if slices.Contains(prefixes, asgi.ProcessPrefix(member)) {
 					args = append(args, member)
+					note = append(note, strings.TrimPrefix(key, l.groupKey("")), member)
 				}
 			}
 			if len(args) == 2 {
 				continue
 			}
-			if _, err := h.do(ctx, "heartbeat", args...); err != nil {
+			op := &operation{kind: "heartbeat"}
+			op.add(nil, args...)
+			op.add(nil, note...)
+			op.add(nil, "expire", l.leftKey(id), seconds(leaseLife))
+			if err := errors.Join(h.run(ctx, op), firstError(op.cmds)); err != nil {
 				return err
 			}
 		}

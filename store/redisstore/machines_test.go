@@ -77,6 +77,25 @@ func TestMachinesOutliveALongOutage(t *testing.T) {
 	}
 }
 
+// A machine that was cut off, and not killed, gets its memberships back.
+func TestMachineThatWasCutOffJoinsItsGroupsAgain(t *testing.T) {
+	t.Parallel()
+	s := sharedServer(t)
+	a := open(t, s, Options{})
+	b := open(t, s, Options{Prefix: a.opts.Prefix, StatsPrefix: a.opts.StatsPrefix})
+	p, ctx := newPeer(t, s, a), t.Context()
+	p.groupAdd(ctx, "room", "b.response.AAAAAAAAAA!x")
+	p.groupAdd(ctx, "room", "c.response.AAAAAAAAAA!x")
+	if err := a.removeMembers(ctx, a.hosts[0], b.id, []string{"b.response.AAAAAAAAAA!"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.groupChannels(ctx, "room"); len(got) != 1 {
+		t.Fatalf("the members are %q", got)
+	}
+	b.announce()
+	eventually(t, "the member is back", func() bool { return len(p.groupChannels(ctx, "room")) == 2 })
+}
+
 func TestMembersOfThePeerThatDoNotReadLeave(t *testing.T) {
 	t.Parallel()
 	s := sharedServer(t)
