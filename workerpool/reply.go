@@ -96,8 +96,12 @@ func LogFailure(ctx context.Context, log *slog.Logger, f Failure, args ...any) {
 	case f.Status < 500:
 		level, text = slog.LevelWarn, "a message was refused"
 	}
-	log.Log(ctx, level, text, append([]any{logkey.Channel, f.Channel, "consumer", f.Consumer,
-		logkey.Trace, f.Trace.String(), logkey.Generation, f.Generation, logkey.Error, f.Err}, args...)...)
+	all := []any{logkey.Channel, f.Channel, "consumer", f.Consumer}
+	if f.Trace != 0 { // a message that came over Redis has none
+		all = append(all, logkey.Trace, f.Trace.String())
+	}
+	all = append(all, logkey.Generation, f.Generation, logkey.Error, f.Err)
+	log.Log(ctx, level, text, append(all, args...)...)
 }
 
 // sendErrorReply sends the kind of error reply that the channel of the job
