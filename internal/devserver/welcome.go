@@ -223,6 +223,7 @@ func (w *welcome) page(rw http.ResponseWriter, r *http.Request, status int, prob
 	}
 	rw.Header().Set("Content-Type", kind)
 	rw.Header().Set("Cache-Control", "no-store")
+	rw.Header().Set("Content-Security-Policy", "frame-ancestors 'none'") // a page around it could direct clicks to its buttons
 	rw.WriteHeader(status)
 	_, _ = rw.Write([]byte(b.String())) // the client may have left
 }
