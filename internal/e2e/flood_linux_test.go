@@ -34,9 +34,9 @@ def remember(request):
     return "remembered"
 
 def grow(message):
-    long = "a" * 15000000
-    for _ in range(5): # memory is checked between the steps
-        long += long
+    kept = []
+    for _ in range(40): # memory is checked between the steps
+        kept.append("a" * 15000000)
     message.reply_channel.send({"status": 200})
 
 channel_routing = [
@@ -197,7 +197,7 @@ func TestParallelUploadsAllSucceed(t *testing.T) {
 // TestMemoryOfAFailedHandlerIsReturned checks that a server that does nothing
 // soon uses little memory, though a handler has used much.
 func TestMemoryOfAFailedHandlerIsReturned(t *testing.T) {
-	p := startPlain(t, floodApp)
+	p := startPlain(t, floodApp, "--memory", "450MiB")
 	p.get("/grow")
 	if most := p.memory(t, "VmHWM"); most < 400*mib {
 		t.Fatalf("the handler has used only %d MiB", most/mib)
