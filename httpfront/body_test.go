@@ -241,8 +241,8 @@ func TestTheEndOfABodyFindsNoRoom(t *testing.T) {
 	})
 }
 
-// TestEndsOfBodiesAreBounded checks that the messages that end bodies which nobody
-// reads do not pile up.
+// TestEndsOfBodiesAreBounded checks that the messages that end unread bodies do
+// not pile up.
 func TestEndsOfBodiesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newFakeLayer()

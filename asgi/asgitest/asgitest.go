@@ -69,7 +69,7 @@ const (
 	// OneQueue: the order and the capacity of a normal channel hold for all its
 	// messages, because they are in one queue.
 	OneQueue = "onequeue"
-	// Unread: HasReader reports false for a channel that nobody reads. Without it,
+	// Unread: HasReader reports false for a channel without a reader. Without it,
 	// only ended connections have no reader.
 	Unread = "unread"
 	// Lasting: messages that are sent with [asgi.Lasting] outlive the others.

@@ -17,7 +17,7 @@ const (
 	delayLook = time.Second
 	// delayRetry is the pause before a message is sent again to a full channel.
 	delayRetry = 250 * time.Millisecond
-	// leaseLife limits the life of a lease that nobody recovers.
+	// leaseLife limits the life of a lease that no process recovers.
 	leaseLife = time.Hour
 )
 

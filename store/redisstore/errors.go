@@ -33,7 +33,7 @@ func lacksScript(err error) bool { return err != nil && strings.HasPrefix(err.Er
 // isWrongType reports whether a key holds another type of value.
 func isWrongType(err error) bool { return err != nil && strings.Contains(err.Error(), "WRONGTYPE") }
 
-// isUnavailable reports whether a reply says that Redis serves nobody now.
+// isUnavailable reports whether a reply says that Redis serves no clients now.
 func isUnavailable(err error) bool {
 	for _, kind := range []string{"LOADING", "MASTERDOWN", "READONLY", "NOAUTH", "WRONGPASS", "CLUSTERDOWN"} {
 		if strings.HasPrefix(err.Error(), kind) {

@@ -122,7 +122,7 @@ func (w *load) receive(ctx context.Context) {
 	}
 }
 
-// lost returns how many acknowledged messages nobody has received, and fails the
+// lost returns how many acknowledged messages were not received, and fails the
 // test if one was received twice.
 func (w *load) lost() (lost int) {
 	w.mu.Lock()

@@ -46,8 +46,8 @@ const (
 )
 
 // bodyKey returns a new key for the body of a message. The last 16 digits of the
-// key for a process-specific channel are the hash of its name, so that whoever
-// finds the key without a body knows which channel did not read its message.
+// key for a process-specific channel are the hash of its name. They show which
+// channel did not read its message, if the body has expired.
 func (l *Layer) bodyKey(channel string) string {
 	if asgi.KindOf(channel) == asgi.ProcessSpecific {
 		return l.opts.Prefix + fmt.Sprintf("%016x", rand.Uint64()) + hashOf(channel)

@@ -52,9 +52,13 @@ export class Tail {
     return this.lines.length > 0 && (this.held || this.pointed || this.scroll.scrollTop > 4 || this.busy() || !!this.body.querySelector(":focus-visible"));
   }
 
-  hold(held) {
-    this.held = held;
-    if (held) this.draw();
+  // toggle holds or continues the list, as the button says that has the name.
+  toggle(button, name) {
+    this.held = !this.held;
+    button.textContent = this.held ? "Continue" : name;
+    button.classList.toggle("primary", this.held);
+    button.setAttribute("aria-pressed", String(this.held));
+    if (this.held) this.draw();
     else this.take();
   }
 

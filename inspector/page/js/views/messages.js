@@ -64,10 +64,7 @@ export function messages(shell, params) {
   }
 
   function toggle() {
-    tail.hold(!tail.held);
-    hold.textContent = tail.held ? "Continue" : "Hold";
-    hold.classList.toggle("primary", tail.held);
-    hold.setAttribute("aria-pressed", String(tail.held));
+    tail.toggle(hold, "Hold");
     drawNote();
   }
 

@@ -54,10 +54,7 @@ export function requests(shell, params) {
   }
 
   function toggle() {
-    tail.hold(!tail.held);
-    pause.textContent = tail.held ? "Continue" : "Pause";
-    pause.classList.toggle("primary", tail.held);
-    pause.setAttribute("aria-pressed", String(tail.held));
+    tail.toggle(pause, "Pause");
     drawNote();
   }
 
