@@ -27,7 +27,7 @@ var forms = []struct {
 
 // decodeValueJSON decodes one value, which need not be a message.
 func decodeValueJSON(b []byte) (any, error) {
-	v, err := readAllJSON(b)
+	v, err := readAllJSON(b, unmark)
 	if err != nil {
 		return nil, err
 	}

@@ -12,21 +12,36 @@ import (
 // marker is the first character of a JSON text that encodes a byte string.
 const marker = "\uffff"
 
+// appendBytes appends a byte string as a JSON text.
+type appendBytes func(dst []byte, b asgi.Bytes) []byte
+
 // AppendJSON appends the message as JSON.
 func AppendJSON(dst []byte, m asgi.Message) []byte { return AppendValueJSON(dst, m.Dict) }
 
 // AppendFieldsJSON appends a dict of checked values as JSON.
 func AppendFieldsJSON(dst []byte, fields asgi.Fields) []byte {
+	return appendFieldsJSON(dst, fields, appendBase64)
+}
+
+// AppendValueJSON appends a checked value as JSON. It panics on other values.
+func AppendValueJSON(dst []byte, v any) []byte { return appendValueJSON(dst, v, appendBase64) }
+
+func appendFieldsJSON(dst []byte, fields asgi.Fields, octets appendBytes) []byte {
 	dst = append(dst, '{')
 	for i, f := range fields {
 		dst = appendKeyJSON(dst, i, f.Key)
-		dst = AppendValueJSON(dst, f.Value)
+		dst = appendValueJSON(dst, f.Value, octets)
 	}
 	return append(dst, '}')
 }
 
-// AppendValueJSON appends a checked value as JSON. It panics on other values.
-func AppendValueJSON(dst []byte, v any) []byte {
+func appendBase64(dst []byte, b asgi.Bytes) []byte {
+	dst = append(dst, `"\uffff`...)
+	dst = base64.StdEncoding.AppendEncode(dst, []byte(b))
+	return append(dst, '"')
+}
+
+func appendValueJSON(dst []byte, v any, octets appendBytes) []byte {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "null"...)
@@ -39,36 +54,34 @@ func AppendValueJSON(dst []byte, v any) []byte {
 	case string:
 		return appendTextJSON(dst, v)
 	case asgi.Bytes:
-		dst = append(dst, `"\uffff`...)
-		dst = base64.StdEncoding.AppendEncode(dst, []byte(v))
-		return append(dst, '"')
+		return octets(dst, v)
 	case asgi.List:
-		return appendListJSON(dst, v)
+		return appendListJSON(dst, v, octets)
 	case asgi.Dict:
-		return appendDictJSON(dst, v)
+		return appendDictJSON(dst, v, octets)
 	case asgi.Message:
-		return appendDictJSON(dst, v.Dict)
+		return appendDictJSON(dst, v.Dict, octets)
 	}
 	panic("codec: unchecked value")
 }
 
-func appendListJSON(dst []byte, l asgi.List) []byte {
+func appendListJSON(dst []byte, l asgi.List, octets appendBytes) []byte {
 	dst = append(dst, '[')
 	for i, v := range l.All() {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = AppendValueJSON(dst, v)
+		dst = appendValueJSON(dst, v, octets)
 	}
 	return append(dst, ']')
 }
 
-func appendDictJSON(dst []byte, d asgi.Dict) []byte {
+func appendDictJSON(dst []byte, d asgi.Dict, octets appendBytes) []byte {
 	dst = append(dst, '{')
 	for i := range d.Len() {
 		f := d.At(i)
 		dst = appendKeyJSON(dst, i, f.Key)
-		dst = AppendValueJSON(dst, f.Value)
+		dst = appendValueJSON(dst, f.Value, octets)
 	}
 	return append(dst, '}')
 }
@@ -147,7 +160,7 @@ func appendEscaped(dst []byte, s string) []byte {
 // DecodeJSON decodes b, which must hold exactly one message and may hold white
 // space around it. The message shares no memory with b.
 func DecodeJSON(b []byte) (asgi.Message, error) {
-	v, err := readAllJSON(b)
+	v, err := readAllJSON(b, unmark)
 	if err != nil {
 		return asgi.Message{}, err
 	}
@@ -157,7 +170,7 @@ func DecodeJSON(b []byte) (asgi.Message, error) {
 // DecodeFieldsJSON decodes b, which must hold exactly one dict. It checks each
 // value of the dict separately.
 func DecodeFieldsJSON(b []byte) (asgi.Fields, error) {
-	v, err := readAllJSON(b)
+	v, err := readAllJSON(b, unmark)
 	if err != nil {
 		return nil, err
 	}

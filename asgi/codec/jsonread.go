@@ -13,15 +13,16 @@ import (
 // take. encoding/json would lose the order of keys and silently replace lone
 // surrogates and invalid UTF-8 by U+FFFD.
 type scanner struct {
-	in  []byte
-	pos int
+	in     []byte
+	pos    int
+	unmark func(string) any // returns the text or byte string that a JSON text encodes
 }
 
 // byteOrderMark may stand before JSON. It has no meaning.
 var byteOrderMark = []byte("\uFEFF")
 
-func readAllJSON(b []byte) (any, error) {
-	s := scanner{in: bytes.TrimPrefix(b, byteOrderMark)}
+func readAllJSON(b []byte, unmark func(string) any) (any, error) {
+	s := scanner{in: bytes.TrimPrefix(b, byteOrderMark), unmark: unmark}
 	v, err := s.value(0)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (s *scanner) value(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return unmark(text), nil
+		return s.unmark(text), nil
 	case c == '-' || '0' <= c && c <= '9':
 		return s.number()
 	}

@@ -1,0 +1,159 @@
+// Package wire reads and writes the frames of the layer over a socket.
+// docs/layer-socket.md describes them byte for byte:
+//
+//	frame   = length head_length head *( segment_length segment )
+//
+// A length is a big-endian unsigned integer of 4 bytes: the number of bytes that
+// follow it. The head is a JSON dict. The segments are the byte strings that the
+// head names by their index.
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"asgibox/asgi"
+	"asgibox/asgi/codec"
+)
+
+// ErrBadFrame: the bytes are not a frame, the frame is too long, or its head is not
+// a dict.
+var ErrBadFrame = errors.New("bad frame")
+
+// number is the length of the integers of a frame, in bytes.
+const number = 4
+
+// keptBuffer is the maximum size of a buffer that is kept for the next frame, in
+// bytes.
+const keptBuffer = 64 << 10
+
+// A Writer writes frames. Its method may be called from any goroutine.
+type Writer struct {
+	to io.Writer
+
+	mu       sync.Mutex // guards the rest, and a write
+	buf      []byte
+	segments codec.Segments
+}
+
+// NewWriter returns a writer of frames.
+func NewWriter(to io.Writer) *Writer { return &Writer{to: to} }
+
+// Write writes a frame with one call of the underlying writer. The values of the
+// head must be those that a message may hold.
+func (w *Writer) Write(head asgi.Fields) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := append(w.buf[:0], 0, 0, 0, 0, 0, 0, 0, 0)
+	b = w.segments.AppendFields(b, head)
+	binary.BigEndian.PutUint32(b[number:], uint32(len(b)-2*number))
+	for _, s := range w.segments.All {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+		b = append(b, s...)
+	}
+	binary.BigEndian.PutUint32(b, uint32(len(b)-number))
+	clear(w.segments.All)
+	w.segments.All = w.segments.All[:0]
+	if w.buf = b; cap(b) > keptBuffer {
+		w.buf = nil
+	}
+	_, err := w.to.Write(b)
+	return err
+}
+
+// A Reader reads frames. It belongs to one goroutine at a time.
+type Reader struct {
+	from     io.Reader
+	limit    int
+	buf      []byte
+	start    int // of the bytes in buf that were read and not returned
+	segments codec.Segments
+}
+
+// NewReader returns a reader of frames that are at most limit bytes long.
+func NewReader(from io.Reader, limit int) *Reader { return &Reader{from: from, limit: limit} }
+
+// Read returns the head of the next frame. It fails with [io.EOF] at the end, with
+// [ErrBadFrame], or with the error of the underlying reader. After such an error,
+// for example a timeout, Read can be called again: no byte is lost.
+func (r *Reader) Read() (asgi.Fields, error) {
+	if err := r.fill(number); err != nil {
+		return nil, err
+	}
+	length := binary.BigEndian.Uint32(r.buf[r.start:])
+	if uint64(length) > uint64(r.limit) {
+		return nil, fmt.Errorf("%w: it is %d bytes long, the limit is %d", ErrBadFrame, length, r.limit)
+	}
+	if err := r.fill(number + int(length)); err != nil {
+		return nil, err
+	}
+	frame := r.buf[r.start+number : r.start+number+int(length)]
+	head, err := r.decode(frame)
+	r.start += number + int(length)
+	if r.start == len(r.buf) {
+		if r.buf, r.start = r.buf[:0], 0; cap(r.buf) > keptBuffer {
+			r.buf = nil
+		}
+	}
+	return head, err
+}
+
+// fill reads until n bytes are in the buffer.
+func (r *Reader) fill(n int) error {
+	for len(r.buf)-r.start < n {
+		if r.start > 0 && r.start+n > cap(r.buf) {
+			r.buf = r.buf[:copy(r.buf, r.buf[r.start:])]
+			r.start = 0
+		}
+		if len(r.buf) == cap(r.buf) {
+			grown := make([]byte, len(r.buf), max(4<<10, 2*cap(r.buf)))
+			copy(grown, r.buf)
+			r.buf = grown
+		}
+		got, err := r.from.Read(r.buf[len(r.buf):cap(r.buf)])
+		r.buf = r.buf[:len(r.buf)+got]
+		switch {
+		case got > 0:
+		case err == io.EOF && len(r.buf) > r.start:
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// decode returns the head of a frame.
+func (r *Reader) decode(frame []byte) (asgi.Fields, error) {
+	head, rest, err := cut(frame)
+	r.segments.All = r.segments.All[:0]
+	for len(rest) > 0 && err == nil {
+		var s []byte
+		s, rest, err = cut(rest)
+		r.segments.All = append(r.segments.All, asgi.Bytes(s))
+	}
+	if err != nil {
+		return nil, err
+	}
+	fields, err := r.segments.DecodeFields(head)
+	clear(r.segments.All)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its head: %w", ErrBadFrame, err)
+	}
+	return fields, nil
+}
+
+// cut returns the bytes after a length, and the rest.
+func cut(b []byte) (part, rest []byte, err error) {
+	if len(b) < number {
+		return nil, nil, fmt.Errorf("%w: it ends within a length", ErrBadFrame)
+	}
+	n := binary.BigEndian.Uint32(b)
+	if b = b[number:]; uint64(n) > uint64(len(b)) {
+		return nil, nil, fmt.Errorf("%w: a part is %d bytes long, but only %d follow", ErrBadFrame, n, len(b))
+	}
+	return b[:n], b[n:], nil
+}

@@ -1,0 +1,152 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"asgibox/asgi"
+)
+
+// frame returns a frame with a head and segments.
+func frame(head string, segments ...string) []byte {
+	var b []byte
+	for _, part := range append([]string{head}, segments...) {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
+		b = append(b, part...)
+	}
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
+}
+
+func TestFramesRoundTrip(t *testing.T) {
+	var stream bytes.Buffer
+	w := NewWriter(&stream)
+	heads := []asgi.Fields{
+		{{Key: "id", Value: int64(1)}, {Key: "text", Value: "\uffff \uffff\ufffe0 ü 🙂 <"}},
+		{{Key: "short", Value: asgi.Bytes("host\x00\x7f")}, {Key: "empty", Value: asgi.Bytes("")}, {Key: "high", Value: asgi.Bytes("\x80\xff")}},
+		{{Key: "long", Value: asgi.Bytes(strings.Repeat("a", 200<<10))}, {Key: "f", Value: 1.0}, {Key: "n", Value: nil}},
+		{},
+	}
+	for _, head := range heads {
+		if err := w.Write(head); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := NewReader(iotest.OneByteReader(&stream), 1<<20)
+	for i, want := range heads {
+		got, err := r.Read()
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("frame %d: got %v, %v", i, got, err)
+		}
+		for j := range want {
+			if got[j].Key != want[j].Key || !asgi.Equal(got[j].Value, want[j].Value) {
+				t.Errorf("frame %d: got %v, want %v", i, got[j], want[j])
+			}
+		}
+	}
+	if _, err := r.Read(); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+}
+
+func TestReadsBothFormsOfByteStrings(t *testing.T) {
+	head, err := NewReader(bytes.NewReader(frame(`{"a":"\uffff\u0000ÿ","b":"\uffff\ufffe1","c":"\uffff\ufffe0","d":"\uffff\uffffx"}`, "zero", "\xff\x00")), 1000).Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]any{"a": asgi.Bytes("\x00\xff"), "b": asgi.Bytes("\xff\x00"), "c": asgi.Bytes("zero"), "d": "\uffffx"} {
+		if got, _ := head.Get(key); got != want {
+			t.Errorf("%s is %#v, want %#v", key, got, want)
+		}
+	}
+}
+
+func TestRefusesBadFrames(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"too long":                    frame(`{"a":"` + strings.Repeat("x", 1000) + `"}`),
+		"an absurd length":            []byte("\xff\xff\xff\xff"),
+		"no head":                     frame("")[:4],
+		"a head that is a list":       frame(`[]`),
+		"a head that is no JSON":      frame(`{`),
+		"a segment that is cut":       append([]byte{0, 0, 0, 11}, "\x00\x00\x00\x02{}\x00\x00\x00\x09x"...),
+		"a length that is cut":        append([]byte{0, 0, 0, 8}, "\x00\x00\x00\x02{}\x00\x00"...),
+		"a segment that is none":      frame(`{"a":"\uffff\ufffe1"}`, "zero"),
+		"a character that is no byte": frame(`{"a":"\uffff\u0100"}`),
+		"a float that is not finite":  frame(`{"a":NaN}`),
+		"a duplicate key":             frame(`{"a":1,"a":2}`),
+	} {
+		if name == "no head" {
+			b = []byte{0, 0, 0, 0}
+		}
+		if head, err := NewReader(bytes.NewReader(b), 1000).Read(); !errors.Is(err, ErrBadFrame) {
+			t.Errorf("%s: got %v, %v", name, head, err)
+		}
+	}
+	if _, err := NewReader(strings.NewReader("\x00\x00\x00\x09{"), 1000).Read(); err != io.ErrUnexpectedEOF {
+		t.Errorf("a frame that is cut: %v", err)
+	}
+}
+
+func TestReadContinuesAfterATimeout(t *testing.T) {
+	b := frame(`{"id":7}`)
+	r := NewReader(io.MultiReader(bytes.NewReader(b[:5]), iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(b[5:])))), 1000)
+	_, err := r.Read()
+	if !errors.Is(err, iotest.ErrTimeout) {
+		t.Fatal(err)
+	}
+	if head, err := r.Read(); err != nil || head[0].Value != int64(7) {
+		t.Errorf("got %v, %v", head, err)
+	}
+}
+
+func FuzzFrames(f *testing.F) {
+	f.Add(frame(`{"id":1,"call":"send","message":{"b":"\uffff\ufffe0"}}`, "\xff"))
+	f.Add(frame(`{"a":"\uffffx","b":[1,1.5,null,true]}`))
+	f.Add([]byte{0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := NewReader(bytes.NewReader(b), 1<<16)
+		for {
+			head, err := r.Read()
+			if err != nil {
+				return
+			}
+			var again bytes.Buffer
+			if err := NewWriter(&again).Write(head); err != nil {
+				t.Fatal(err)
+			}
+			same, err := NewReader(&again, 1<<20).Read()
+			if err != nil || len(same) != len(head) {
+				t.Fatalf("%v became %v, %v", head, same, err)
+			}
+			for i := range head {
+				if same[i].Key != head[i].Key || !asgi.Equal(same[i].Value, head[i].Value) {
+					t.Fatalf("%v became %v", head[i], same[i])
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkRoundTrip(b *testing.B) {
+	var stream bytes.Buffer
+	w, r := NewWriter(&stream), NewReader(&stream, 1<<20)
+	head := asgi.Fields{{Key: "id", Value: int64(1)}, {Key: "channel", Value: "http.request"}, {Key: "message", Value: asgi.MustMessage(
+		asgi.Field{Key: "reply_channel", Value: "asgibox.response.kQzRtYpLmN!c1"},
+		asgi.Field{Key: "method", Value: "GET"},
+		asgi.Field{Key: "path", Value: "/rooms/kitchen/"},
+		asgi.Field{Key: "headers", Value: []any{[]any{asgi.Bytes("host"), asgi.Bytes("127.0.0.1:8000")}, []any{asgi.Bytes("accept"), asgi.Bytes("*/*")}}},
+	).Dict}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := w.Write(head); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := r.Read(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
