@@ -48,6 +48,7 @@ var rules = []rule{
 	{"internal/apptest", []string{"asgi", "store", "httpfront", "workerpool", "reload", "internal/command"}, "it tests an application in memory"},
 	{"internal/cli", []string{"asgi", "store", "workerpool", "inspector/api", "examples", "internal/apptest", "internal/bench", "internal/client", "internal/command", "internal/demo", "internal/devserver", "internal/project"}, "it parses flags and calls other packages"},
 	{"internal/e2e", []string{"examples", "internal/cli"}, "its tests start the whole program"},
+	{"examples/go-worker", nil, "asgibox new copies it into other modules"},
 	{"internal/release", nil, "it builds the program from outside"},
 	{"internal", nil, "helpers are independent of other packages"},
 	{".", []string{"internal/cli", "internal/command"}, "main handles signals and the exit status"},

@@ -36,6 +36,47 @@ func TestEveryTemplateIsComplete(t *testing.T) {
 	}
 }
 
+// TestTheGoWorkerBuildsInAnotherModule checks that its files use the standard
+// library alone, and that they are those of the folder go-worker.
+func TestTheGoWorkerBuildsInAnotherModule(t *testing.T) {
+	files, err := GoFiles("example.com/shop", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, content := range files {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sources, err := filepath.Glob("go-worker/*/*.go")
+	if err != nil || len(sources) == 0 {
+		t.Fatal(err)
+	}
+	for _, source := range append(sources, "go-worker/main.go", "go-worker/page.html", "go-worker/README.md") {
+		if strings.HasSuffix(source, "_test.go") {
+			continue
+		}
+		want, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.ReplaceAll(string(files[strings.TrimPrefix(source, "go-worker/")]), "example.com/shop", "asgibox/examples/go-worker")
+		if got != string(want) {
+			t.Errorf("%s differs", source)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "vet", "./...")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=-trimpath")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // TestEditorsFindNoMistakes checks every template as an editor does: with Pyright,
 // on copies that are named as Python files.
 func TestEditorsFindNoMistakes(t *testing.T) {

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -29,7 +31,9 @@ necessary. The default is a folder with the template's name. No file is ever
 overwritten. Without arguments, list the templates.
 
 A project has the application, its pages, tests, a README, and what makes
-editors that check Python complete and check the API.`),
+editors that check Python complete and check the API. The template go has a
+program in Go instead, with the package that connects it to the server. It is a
+package of the module that DIR is in, or else a new module.`),
 		Args:              cobra.MaximumNArgs(2),
 		ValidArgsFunction: completeTemplates,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,7 +53,12 @@ editors that check Python complete and check the API.`),
 				return errors.New("new: the name of the folder is empty; to use the current folder, write a dot")
 			}
 			dir = filepath.Clean(dir)
-			if err := create(template, dir); err != nil {
+			if template == examples.Go {
+				err = createGo(dir)
+			} else {
+				err = create(template, dir)
+			}
+			if err != nil {
 				return fmt.Errorf("new %s: %w", template.Name, err)
 			}
 			printNext(out, template, dir)
@@ -66,6 +75,23 @@ func create(t examples.Template, dir string) error {
 	}
 	return project.Create(dir, files)
 }
+
+// createGo makes a worker in Go, in the module that the folder is in or in a new
+// one.
+func createGo(dir string) error {
+	pkg, err := project.GoPackage(dir)
+	if err != nil {
+		return err
+	}
+	files, err := examples.GoFiles(cmp.Or(pkg, "app"), pkg == "")
+	if err != nil {
+		return err
+	}
+	return project.Create(dir, files)
+}
+
+// allTemplates returns the templates of new.
+func allTemplates() []examples.Template { return append(slices.Clone(examples.Templates), examples.Go) }
 
 // welcome offers the templates while there is no application.
 func welcome() *devserver.Welcome {
@@ -84,7 +110,7 @@ func welcome() *devserver.Welcome {
 
 func listTemplates(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, t := range examples.Templates {
+	for _, t := range allTemplates() {
 		fmt.Fprintf(table, "%s\t%s\n", t.Name, t.Summary)
 	}
 	return table.Flush()
@@ -94,7 +120,7 @@ func listTemplates(w io.Writer) error {
 // name.
 func templateNamed(name string) (examples.Template, error) {
 	var names []string
-	for _, t := range examples.Templates {
+	for _, t := range allTemplates() {
 		if t.Name == name {
 			return t, nil
 		}
@@ -116,6 +142,10 @@ func printNext(w io.Writer, t examples.Template, dir string) {
 	fmt.Fprintf(w, "made an application in %s: %s. Next:\n\n", place, t.Summary)
 	if dir != "." {
 		fmt.Fprintf(w, "  cd %s\n", shellWord(dir))
+	}
+	if t == examples.Go {
+		fmt.Fprintf(w, "  asgibox run .\n")
+		return
 	}
 	fmt.Fprintf(w, "  asgibox run\n  asgibox test\n")
 }
@@ -139,9 +169,9 @@ func completeTemplates(_ *cobra.Command, args []string, _ string) ([]string, cob
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	}
-	names := make([]string, len(examples.Templates))
-	for i, t := range examples.Templates {
-		names[i] = cobra.CompletionWithDesc(t.Name, t.Summary)
+	var names []string
+	for _, t := range allTemplates() {
+		names = append(names, cobra.CompletionWithDesc(t.Name, t.Summary))
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -10,7 +10,9 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,14 +118,43 @@ func wantStatus(t testing.TB, c *http.Client, method, address string, body any, 
 func TestNewWithoutArgumentsListsTheTemplates(t *testing.T) {
 	_, out := runCommand(t, "new")
 	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
-	if len(lines) != len(examples.Templates) {
+	templates := append(slices.Clone(examples.Templates), examples.Go)
+	if len(lines) != len(templates) {
 		t.Errorf("%d lines:\n%s", len(lines), out)
 	}
-	for i, template := range examples.Templates {
+	for i, template := range templates {
 		if !strings.HasPrefix(lines[i], template.Name+" ") || !strings.HasSuffix(lines[i], template.Summary) {
 			t.Errorf("line %d is %q", i+1, lines[i])
 		}
 	}
+}
+
+func TestNewGoIsAPackageOfTheModuleOrANewModule(t *testing.T) {
+	dir := t.TempDir()
+	build := func(folder string) {
+		t.Helper()
+		folder = filepath.Join(dir, folder)
+		status, out := runCommand(t, "new", "go", folder)
+		if status != 0 {
+			t.Fatalf("status %d: %s", status, out)
+		}
+		expectText(t, out, "  cd "+folder+"\n  asgibox run .\n")
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(t.TempDir(), "app"), ".")
+		cmd.Dir = folder
+		cmd.Env = append(os.Environ(), "GOPROXY=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	build("alone")
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/shop\n\ngo 1.22\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	build("cmd/worker")
+	if _, err := os.Stat(filepath.Join(dir, "cmd/worker/go.mod")); err == nil {
+		t.Error("a module in a module")
+	}
+	expectText(t, mustFail(t, "new", "go", filepath.Join(dir, "alone")), "would be overwritten: ")
 }
 
 func TestNewExplainsWrongArguments(t *testing.T) {
