@@ -11,6 +11,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+	"asgibox/workerpool/routing"
 	"asgibox/workerpool/script/explain"
 )
 
@@ -52,9 +53,9 @@ func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
 	if link := l.opts.Page.Inspector; link != nil && f.Status >= http.StatusInternalServerError {
 		page.Inspector = link(f.Trace)
 	}
-	var unrouted *NotFoundError
+	var unrouted *routing.NotFoundError
 	if errors.As(f.Err, &unrouted) {
-		page.Explanation.Message = unrouted.summary()
+		page.Explanation.Message = unrouted.Summary()
 		page.Tables = append([]explain.Table{routeTable(unrouted)}, page.Tables...)
 	}
 	if f.Channel == asgi.HTTPRequest && explain.WantsHTML(header(f.Message, "accept")) {
@@ -124,7 +125,7 @@ func (l *Loader) CloseReason(f workerpool.Failure) string {
 const maxListed = 200
 
 // routeTable lists the routes that do not match.
-func routeTable(e *NotFoundError) explain.Table {
+func routeTable(e *routing.NotFoundError) explain.Table {
 	t := explain.Table{Title: "Routes that were tried"}
 	for i, route := range e.Tried[:min(len(e.Tried), maxListed)] {
 		t.Rows = append(t.Rows, explain.Row{Name: fmt.Sprint(i + 1), Value: cut(route)})

@@ -162,7 +162,7 @@ func (u *unit) routed(globals starlark.StringDict, modules map[string]*module, s
 	}
 	u.table = table
 	if c := u.loader.opts.Coverage; c != nil {
-		c.addRoutes(table.routes())
+		c.addRoutes(table.Routes())
 	}
 	return &routed{unit: u, globals: globals, staged: s, table: table}, nil
 }

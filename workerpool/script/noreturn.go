@@ -65,7 +65,7 @@ func (e *noReturnError) Hint() string {
 // checkReturn returns an error if a view returned None and probably was meant to
 // return a response.
 func (r *run) checkReturn(m *match) error {
-	fn, ok := m.entry.route.consumer.(*starlark.Function)
+	fn, ok := m.consumer().(*starlark.Function)
 	if !ok || fn.Name() == "lambda" || r.held || r.unit.mayReturnNone(fn) {
 		return nil
 	}

@@ -47,13 +47,13 @@ func (a *routed) Stop(ctx context.Context) error { return a.unit.hook(ctx, a.glo
 func (a *routed) Close() { a.unit.close() }
 
 // Channels lists the channels of the routes.
-func (a *routed) Channels() []string { return a.table.channels }
+func (a *routed) Channels() []string { return a.table.Channels }
 
 // Clocks lists the clocks that every() defined.
-func (a *routed) Clocks() []workerpool.Clock { return a.table.clocks }
+func (a *routed) Clocks() []workerpool.Clock { return a.table.Clocks }
 
 // Limits lists the concurrency limits of routes.
-func (a *routed) Limits() []workerpool.Limit { return a.table.limits }
+func (a *routed) Limits() []workerpool.Limit { return a.table.Limits }
 
 // Route returns the consumer of a message. Only a disconnect may have none: the
 // consumer of another message without a route replies or logs a warning.
@@ -62,7 +62,7 @@ func (a *routed) Route(d asgi.Delivery) workerpool.Consumer {
 		return &liveConsumer{a.unit.loader}
 	}
 	m := a.table.find(d)
-	if m.entry == nil && (d.Channel == asgi.HTTPDisconnect || d.Channel == asgi.WebSocketDisconnect) {
+	if m.Entry == nil && (d.Channel == asgi.HTTPDisconnect || d.Channel == asgi.WebSocketDisconnect) {
 		return nil
 	}
 	return m
@@ -70,32 +70,32 @@ func (a *routed) Route(d asgi.Delivery) workerpool.Consumer {
 
 // Name returns the name and place of the function that handles the message.
 func (m *match) Name() string {
-	if m.entry == nil {
+	if m.Entry == nil {
 		return ""
 	}
-	return m.entry.name
+	return m.Entry.Name
 }
 
 // Explain places an error of the pool at the consumer.
 func (m *match) Explain(err error) error {
-	if m.entry == nil {
+	if m.Entry == nil {
 		return err
 	}
-	if pos, ok := position(m.entry.route.consumer); ok {
+	if pos, ok := position(m.consumer()); ok {
 		err = &placedError{err, pos}
 	}
 	return m.table.unit.explained(err)
 }
 
 // Ordered reports whether the messages of a connection are handled one at a time.
-func (m *match) Ordered() bool { return m.entry == nil || !m.entry.route.unordered }
+func (m *match) Ordered() bool { return m.Entry == nil || !m.Entry.Route.Unordered }
 
 // Limit returns the key of the route's concurrency limit, or "".
 func (m *match) Limit() string {
-	if m.entry == nil {
+	if m.Entry == nil {
 		return ""
 	}
-	return m.entry.limit
+	return m.Entry.Limit
 }
 
 // Consume calls the consumer.
@@ -136,11 +136,11 @@ func (r *run) consume(m *match, j *workerpool.Job) error {
 	r.setJob(j)
 	r.step("")
 	d := j.Delivery
-	if m.entry == nil {
+	if m.Entry == nil {
 		return r.unrouted(m, d)
 	}
 	if c := r.unit.loader.opts.Coverage; c != nil { // describing a route takes time
-		c.reached(m.entry.describeOn(d.Channel))
+		c.reached(m.Entry.DescribeOn(d.Channel))
 	}
 	msg := newMessage(r, d)
 	if d.Channel == asgi.WebSocketConnect {
@@ -148,9 +148,9 @@ func (r *run) consume(m *match, j *workerpool.Job) error {
 			return err
 		}
 	}
-	if v := m.entry.route.view; v != nil {
+	if v := m.Entry.Route.View; v != nil {
 		return r.serveView(m, v, msg)
 	}
-	_, err := r.call(m.entry.route.consumer, starlark.Tuple{msg}, m.kwargs)
+	_, err := r.call(m.consumer(), starlark.Tuple{msg}, m.kwargs())
 	return err
 }

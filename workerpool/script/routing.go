@@ -3,13 +3,11 @@ package script
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	resyntax "regexp/syntax"
 	"slices"
-	"strings"
-	"time"
 
 	"asgibox/asgi"
+	"asgibox/workerpool"
+	"asgibox/workerpool/routing"
 	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
@@ -36,37 +34,24 @@ func (o opaque) Truth() starlark.Bool   { return true }
 func (o opaque) Hash() (uint32, error)  { return 0, errors.New("unhashable: " + o.kind) }
 func (o opaque) place() syntax.Position { return o.pos }
 
-// pattern is a regular expression that a message's value for a key must match.
-type pattern struct {
-	key    string
-	source string
-	re     *regexp.Regexp
-}
-
-// route is the result of route, view and static.
+// route is the result of route, view and static. Its consumer is a
+// [starlark.Callable].
 type route struct {
 	opaque
-	channel     string
-	consumer    starlark.Callable
-	patterns    []pattern
-	unordered   bool
-	concurrency int   // 0 means no limit
-	view        *view // nil for route()
+	routing.Route
 }
 
 // include is the result of include(routes, **patterns).
 type include struct {
 	opaque
-	patterns []pattern
-	items    []item
+	routing.Include
+	items []item
 }
 
 // clock is the result of every(seconds, channel, content).
 type clock struct {
 	opaque
-	every   time.Duration
-	channel string
-	content asgi.Message
+	workerpool.Clock
 }
 
 // callPos returns the place of the call to the builtin that is running.
@@ -89,23 +74,23 @@ func routeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 	if err != nil {
 		return nil, err
 	}
-	if o.channel, err = channelName(b.Name(), to); err != nil {
+	if o.Channel, err = channelName(b.Name(), to); err != nil {
 		return nil, err
 	}
-	if err := asgi.CheckReceive(o.channel); err != nil {
+	if err := asgi.CheckReceive(o.Channel); err != nil {
 		return nil, err
 	}
-	if o.consumer, err = callable(b.Name(), consumer); err != nil {
+	if err := o.setConsumer(b.Name(), consumer); err != nil {
 		return nil, err
 	}
-	o.unordered = !ordered
-	if o.concurrency, err = concurrencyArg(concurrency); err != nil {
+	o.Unordered = !ordered
+	if o.Concurrency, err = concurrencyArg(concurrency); err != nil {
 		return nil, err
 	}
-	if o.patterns, err = compilePatterns(patterns); err != nil {
+	if o.Patterns, err = compilePatterns(patterns); err != nil {
 		return nil, err
 	}
-	return &o, knownKeys(o.channel, o.patterns)
+	return &o, routing.KnownKeys(o.Channel, o.Patterns)
 }
 
 // concurrencyArg converts a concurrency argument.
@@ -128,6 +113,15 @@ func callable(call string, v starlark.Value) (starlark.Callable, error) {
 	return c, nil
 }
 
+// setConsumer sets the consumer of a route.
+func (o *route) setConsumer(call string, v starlark.Value) error {
+	fn, err := callable(call, v)
+	if err == nil {
+		o.Consumer, o.Name, o.At = fn, fn.Name(), placeOfFunction(fn)
+	}
+	return err
+}
+
 // splitKwargs separates keyword arguments with the given names from all others.
 func splitKwargs(kwargs []starlark.Tuple, names ...string) (known, others []starlark.Tuple) {
 	for _, kw := range kwargs {
@@ -142,36 +136,21 @@ func splitKwargs(kwargs []starlark.Tuple, names ...string) (known, others []star
 }
 
 // compilePatterns compiles patterns that match from the start of a text.
-func compilePatterns(kwargs []starlark.Tuple) ([]pattern, error) {
-	var all []pattern
+func compilePatterns(kwargs []starlark.Tuple) ([]routing.Pattern, error) {
+	var all []routing.Pattern
 	for _, kw := range kwargs {
 		key, _ := starlark.AsString(kw[0])
 		source, ok := starlark.AsString(kw[1])
 		if !ok {
 			return nil, fmt.Errorf("%s: a pattern must be text, not %s", key, value.An(kw[1]))
 		}
-		if _, err := regexp.Compile(source); err != nil { // its error quotes the pattern as written
-			return nil, badPattern(key, source, err)
-		}
-		re, err := regexp.Compile(`^(?:` + source + `)`)
+		p, err := routing.CompilePattern(key, source)
 		if err != nil {
-			return nil, badPattern(key, source, err)
+			return nil, err
 		}
-		all = append(all, pattern{key, source, re})
+		all = append(all, p)
 	}
 	return all, nil
-}
-
-func badPattern(key, source string, err error) error {
-	var wrong *resyntax.Error
-	hint := ""
-	if regexp.MustCompile(`\(\?[=!<]`).MatchString(source) && !strings.Contains(source, "(?<=") {
-		hint = "patterns do not support look-ahead and look-behind: they use RE2 syntax"
-	}
-	if errors.As(err, &wrong) {
-		return explain.Hintf(hint, "%s=%q is not a regular expression: %s: %s", key, source, wrong.Code, wrong.Expr)
-	}
-	return explain.Hintf(hint, "%s=%q: %v", key, source, err)
 }
 
 // includeCall implements include(routes, **patterns).
@@ -186,18 +165,14 @@ func includeCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 	if o.items, err = itemsOf("include", routes); err != nil {
 		return nil, err
 	}
-	o.patterns, err = compilePatterns(patterns)
+	o.Patterns, err = compilePatterns(patterns)
 	return &o, err
 }
 
 const itemsHint = "write a list of route(…), view(…), static(…), every(…) and include(…)"
 
-const (
-	// maxLists is how deeply lists of routes may nest.
-	maxLists = 100
-	// maxRoutes is how many routes a list and the lists in it may have.
-	maxRoutes = 100_000
-)
+// maxLists is how deeply lists of routes may nest.
+const maxLists = 100
 
 // itemsOf returns the items of a list of routes, which may contain lists.
 func itemsOf(what string, v starlark.Value) ([]item, error) { return itemsIn(what, v, 1) }
@@ -225,8 +200,8 @@ func itemsIn(what string, v starlark.Value, depth int) ([]item, error) {
 				return nil, err
 			}
 			items = append(items, inner...)
-			if len(items) > maxRoutes {
-				return nil, fmt.Errorf("%s has more than %d routes", what, maxRoutes)
+			if len(items) > routing.MaxRoutes {
+				return nil, fmt.Errorf("%s has more than %d routes", what, routing.MaxRoutes)
 			}
 		default:
 			return nil, explain.Hintf(itemsHint, "%s[%d] is %s, not a route", what, n, value.An(v))
@@ -247,12 +222,12 @@ func dictItems(d *starlark.Dict) ([]item, error) {
 		if err := asgi.CheckReceive(name); err != nil {
 			return nil, err
 		}
-		consumer, err := callable("channel_routing["+k.String()+"]", v)
-		if err != nil {
+		o := &route{opaque: opaque{kind: "route"}, Route: routing.Route{Channel: name}}
+		if err := o.setConsumer("channel_routing["+k.String()+"]", v); err != nil {
 			return nil, err
 		}
-		pos, _ := position(consumer)
-		items = append(items, &route{opaque: opaque{"route", pos}, channel: name, consumer: consumer})
+		o.pos, _ = position(v)
+		items = append(items, o)
 	}
 	return items, nil
 }
@@ -266,18 +241,18 @@ func everyCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 		return nil, err
 	}
 	var err error
-	if o.every, err = duration("every: the interval", interval); err != nil {
+	if o.Every, err = duration("every: the interval", interval); err != nil {
 		return nil, err
 	}
-	if o.every < 10*time.Millisecond {
+	if o.Every < routing.MinClock {
 		return nil, fmt.Errorf("every: the interval must be at least 0.01 seconds, not %s", value.Brief(interval))
 	}
-	if o.channel, err = channelName(b.Name(), to); err != nil {
+	if o.Channel, err = channelName(b.Name(), to); err != nil {
 		return nil, err
 	}
-	if err := asgi.CheckSend(o.channel); err != nil {
+	if err := asgi.CheckSend(o.Channel); err != nil {
 		return nil, err
 	}
-	o.content, err = r.message(content)
+	o.Content, err = r.message(content)
 	return &o, err
 }

@@ -33,7 +33,6 @@ type unit struct {
 
 	mu       sync.Mutex      // guards the rest
 	warnings map[string]bool // already logged
-	dropped  map[string]bool // channels and paths of dropped messages that were reported
 	compiled map[string]*starlark.Program
 	nones    map[string]bool // places of functions that may return None on purpose
 	rendered []rendering     // templates that the files name
@@ -62,7 +61,6 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 		compiled: make(map[string]*starlark.Program),
 		received: make(map[string]bool),
 		nones:    make(map[string]bool),
-		dropped:  make(map[string]bool),
 		readers:  asgi.OrUnsupported[asgi.Readers](l.opts.Layer),
 	}
 	u.sources = &sources{root: root, used: u.usage.add, text: make(map[string]string)}

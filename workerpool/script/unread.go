@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/routing"
 )
 
 // unreadProblem returns a problem if no route receives from a channel of the
@@ -13,9 +14,9 @@ import (
 func (r *run) unreadProblem(name string) *problem {
 	u := r.unit
 	switch {
-	case messageKeys[name] != nil || r.loading != nil:
+	case routing.IsProtocol(name) || r.loading != nil:
 		return nil
-	case u.table != nil && len(u.table.entries[name]) > 0 || u.readers.HasReader(name):
+	case u.table != nil && len(u.table.Entries[name]) > 0 || u.readers.HasReader(name):
 		return nil
 	}
 	channels := u.ownChannels()
@@ -39,9 +40,9 @@ func (u *unit) ownChannels() []string {
 	names := slices.Collect(maps.Keys(u.received))
 	u.mu.Unlock()
 	if u.table != nil {
-		names = append(names, u.table.channels...)
+		names = append(names, u.table.Channels...)
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return messageKeys[name] != nil })
+	return slices.DeleteFunc(names, routing.IsProtocol)
 }
 
 // maxReceived limits the number of channels that a unit remembers.

@@ -10,56 +10,32 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/routing"
 	"asgibox/workerpool/script/value"
 	"asgibox/workerpool/script/web"
 
 	"go.starlark.net/starlark"
 )
 
-// view is the part of a route that only view() and static() have.
-type view struct {
-	path    *web.Path   // nil for static()
-	methods []string    // upper case; nil means all
-	files   *web.Static // nil for view()
-}
-
-func (v *view) String() string {
-	if v.files != nil {
-		return v.files.String()
-	}
-	if len(v.methods) == 0 {
-		return fmt.Sprintf("view(%q)", v.path)
-	}
-	return fmt.Sprintf("view(%q, methods=[%q])", v.path, strings.Join(v.methods, `", "`))
-}
-
-// params returns the names that the path captures.
-func (v *view) params() []string {
-	if v.path == nil {
-		return nil
-	}
-	return v.path.Names()
-}
-
 // viewCall implements view(path, fn, methods=None, concurrency=None).
 func viewCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	o := route{opaque: opaque{b.Name(), callPos(r)}, channel: asgi.HTTPRequest, view: &view{}}
+	o := route{opaque: opaque{b.Name(), callPos(r)}, Route: routing.Route{Channel: asgi.HTTPRequest, View: &routing.View{}}}
 	var path string
 	var fn, methods, concurrency starlark.Value = nil, starlark.None, starlark.None
 	err := starlark.UnpackArgs(b.Name(), args, kwargs, "path", &path, "fn", &fn, "methods?", &methods, "concurrency?", &concurrency)
 	if err != nil {
 		return nil, err
 	}
-	if o.consumer, err = callable(b.Name(), fn); err != nil {
+	if err := o.setConsumer(b.Name(), fn); err != nil {
 		return nil, err
 	}
-	if o.view.path, err = web.CompilePath(path); err != nil {
+	if o.View.Path, err = web.CompilePath(path); err != nil {
 		return nil, err
 	}
-	if o.concurrency, err = concurrencyArg(concurrency); err != nil {
+	if o.Concurrency, err = concurrencyArg(concurrency); err != nil {
 		return nil, err
 	}
-	o.view.methods, err = methodNames(methods)
+	o.View.Methods, err = methodNames(methods)
 	return &o, err
 }
 
@@ -88,63 +64,25 @@ func methodNames(v starlark.Value) ([]string, error) {
 
 // staticCall implements static(prefix, directory).
 func staticCall(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	o := route{opaque: opaque{b.Name(), callPos(r)}, channel: asgi.HTTPRequest, view: &view{}}
+	o := route{opaque: opaque{b.Name(), callPos(r)}, Route: routing.Route{Channel: asgi.HTTPRequest, View: &routing.View{}}}
 	var prefix, directory string
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "prefix", &prefix, "directory", &directory); err != nil {
 		return nil, err
 	}
 	var err error
-	o.view.files, err = r.unit.web.Static(prefix, directory)
-	o.consumer = b
+	o.View.Files, err = r.unit.web.Static(prefix, directory)
+	o.Consumer, o.Name = b, b.Name()
 	return &o, err
 }
 
-// matchView reports whether a view matches the rest of the path. If it does not
-// allow the method, matchView saves the methods that it allows.
-func (m *match) matchView(v *view, rest *rest) bool {
-	path, _ := rest.text(asgi.KeyPath)
-	if len(rest.trimmed) > 0 && !strings.HasPrefix(path, "/") {
-		path = "/" + path
-	}
-	if v.files != nil {
-		m.path = path
-		return v.files.Match(path)
-	}
-	captured, ok := v.path.Match(path)
-	if !ok {
-		return false
-	}
-	if !v.allowsMethod(rest.msg.Text(asgi.KeyMethod)) {
-		m.allow = append(m.allow, v.allowedMethods()...)
-		return false
-	}
-	m.params = captured
-	for _, kw := range captured {
-		m.capture(string(kw[0].(starlark.String)), kw[1])
-	}
-	return true
-}
-
-// allowsMethod reports whether the view handles a method. GET includes HEAD.
-func (v *view) allowsMethod(method string) bool {
-	return len(v.methods) == 0 || slices.Contains(v.methods, method) || method == "HEAD" && slices.Contains(v.methods, "GET")
-}
-
-func (v *view) allowedMethods() []string {
-	if slices.Contains(v.methods, "GET") {
-		return append(slices.Clone(v.methods), "HEAD")
-	}
-	return v.methods
-}
-
 // serveView responds to a request with a view.
-func (r *run) serveView(m *match, v *view, msg *message) error {
-	if v.files != nil {
+func (r *run) serveView(m *match, v *routing.View, msg *message) error {
+	if v.Files != nil {
 		return r.serveFile(m, v, msg)
 	}
 	req := r.request(msg)
-	req.SetParams(m.params)
-	result, err := r.call(m.entry.route.consumer, starlark.Tuple{req}, m.kwargs)
+	req.SetParams(m.Params)
+	result, err := r.call(m.consumer(), starlark.Tuple{req}, m.kwargs())
 	if err != nil {
 		return err
 	}
@@ -153,10 +91,10 @@ func (r *run) serveView(m *match, v *view, msg *message) error {
 	}
 	if result == starlark.None {
 		if err := r.checkReturn(m); err != nil {
-			return placeAtFunction(m.entry.route.consumer, err)
+			return placeAtFunction(m.consumer(), err)
 		}
 	}
-	return placeAtFunction(m.entry.route.consumer, r.unit.web.Respond(r.thread, req, result, r.pageSender(msg.content.Origin())))
+	return placeAtFunction(m.consumer(), r.unit.web.Respond(r.thread, req, result, r.pageSender(msg.content.Origin())))
 }
 
 // placeAtFunction places an error in a function's result at the function,
@@ -182,20 +120,20 @@ func hasLine(stack starlark.CallStack) bool {
 }
 
 // serveFile responds to a request with a static file.
-func (r *run) serveFile(m *match, v *view, msg *message) error {
+func (r *run) serveFile(m *match, v *routing.View, msg *message) error {
 	request := msg.content.Origin()
-	if m.path != request.Text(asgi.KeyPath) {
+	if m.Path != request.Text(asgi.KeyPath) {
 		var err error
-		if request, err = request.With(asgi.KeyPath, m.path); err != nil {
+		if request, err = request.With(asgi.KeyPath, m.Path); err != nil {
 			return err
 		}
 	}
-	return v.files.Serve(web.NewRequest(request, web.Hooks{}), r.sender())
+	return v.Files.Serve(web.NewRequest(request, web.Hooks{}), r.sender())
 }
 
 // serveWSGI responds to a request with the file's application function.
 func (r *run) serveWSGI(fn starlark.Callable, d asgi.Delivery) error {
-	r.unit.loader.opts.Coverage.reached(routeOfWSGI(fn))
+	r.unit.loader.opts.Coverage.reached(r.unit.table.WSGI)
 	warn := func(text string) { r.unit.logAt(r.thread, slog.LevelWarn, text) }
 	return web.ServeWSGI(r.thread, fn, r.request(newMessage(r, d)), r.sender(), warn)
 }

@@ -9,8 +9,6 @@ import (
 
 	"asgibox/internal/spell"
 	"asgibox/workerpool/script/explain"
-
-	"go.starlark.net/starlark"
 )
 
 // A Path is the pattern of a view's paths: literal text and captured parts.
@@ -103,9 +101,27 @@ func (p *Path) String() string { return p.pattern }
 // Names returns the names of the captured parts, in order.
 func (p *Path) Names() []string { return p.names }
 
-// Match reports whether the pattern matches the whole path. It returns the
-// captured parts as keyword arguments.
-func (p *Path) Match(path string) (kwargs []starlark.Tuple, ok bool) {
+// A Capture is a captured part of a text. Its value is text, an int64, or nil if
+// the part is missing.
+type Capture struct {
+	Name  string
+	Value any
+}
+
+// String returns the capture as a keyword argument.
+func (c Capture) String() string {
+	switch v := c.Value.(type) {
+	case nil:
+		return c.Name + "=None"
+	case string:
+		return fmt.Sprintf("%s=%q", c.Name, v)
+	}
+	return fmt.Sprintf("%s=%v", c.Name, c.Value)
+}
+
+// Match reports whether the pattern matches the whole path, and returns the
+// captured parts.
+func (p *Path) Match(path string) (captured []Capture, ok bool) {
 	if p.re == nil {
 		return nil, path == p.pattern
 	}
@@ -113,19 +129,19 @@ func (p *Path) Match(path string) (kwargs []starlark.Tuple, ok bool) {
 	if found == nil {
 		return nil, false
 	}
-	kwargs = make([]starlark.Tuple, len(p.names))
+	captured = make([]Capture, len(p.names))
 	for i, name := range p.names {
-		var v starlark.Value = starlark.String(found[i+1])
+		var v any = found[i+1]
 		if p.kinds[i] == "int" {
 			n, err := strconv.ParseInt(found[i+1], 10, 64)
 			if err != nil {
 				return nil, false // the number is too large
 			}
-			v = starlark.MakeInt64(n)
+			v = n
 		}
-		kwargs[i] = starlark.Tuple{starlark.String(name), v}
+		captured[i] = Capture{name, v}
 	}
-	return kwargs, true
+	return captured, true
 }
 
 // Near returns the path that the client may have intended, if path resembles

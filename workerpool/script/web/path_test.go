@@ -1,11 +1,8 @@
 package web
 
 import (
-	"fmt"
 	"strings"
 	"testing"
-
-	"go.starlark.net/starlark"
 )
 
 func TestPathsCapture(t *testing.T) {
@@ -33,11 +30,10 @@ func TestPathsCapture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kwargs, ok := p.Match(c.path)
+		captured, ok := p.Match(c.path)
 		var got []string
-		for _, kv := range kwargs {
-			name, _ := starlark.AsString(kv[0])
-			got = append(got, fmt.Sprintf("%s=%s", name, kv[1]))
+		for _, capture := range captured {
+			got = append(got, capture.String())
 		}
 		if s := strings.Join(got, " "); ok != (c.want != "no") || ok && s != c.want {
 			t.Errorf("%s %s: got %v %s", c.pattern, c.path, ok, s)
@@ -96,9 +92,9 @@ func FuzzPath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		kwargs, ok := p.Match(path)
-		if ok && len(kwargs) != len(p.Names()) {
-			t.Errorf("%q matches %q with %v", pattern, path, kwargs)
+		captured, ok := p.Match(path)
+		if ok && len(captured) != len(p.Names()) {
+			t.Errorf("%q matches %q with %v", pattern, path, captured)
 		}
 		if len(p.Names()) == 0 && ok != (path == pattern) {
 			t.Errorf("%q matches %q: %v", pattern, path, ok)

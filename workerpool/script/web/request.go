@@ -34,7 +34,7 @@ type Request struct {
 	object
 	message asgi.Message
 	hooks   Hooks
-	params  []starlark.Tuple
+	params  []Capture
 	body    bodyReader
 	whole   *starlark.Bytes           // the body, nil until it is read
 	cached  map[string]starlark.Value // attributes that were made already
@@ -56,7 +56,7 @@ func NewRequest(m asgi.Message, hooks Hooks) *Request {
 func (r *Request) Message() asgi.Message { return r.message }
 
 // SetParams sets path_params, the captured parts of the path.
-func (r *Request) SetParams(params []starlark.Tuple) { r.params = params }
+func (r *Request) SetParams(params []Capture) { r.params = params }
 
 func (r *Request) String() string {
 	return fmt.Sprintf("<request %s %s>", r.message.Text(asgi.KeyMethod), r.message.Text(asgi.KeyPath))
@@ -136,7 +136,7 @@ func (r *Request) newAttr(name string) (starlark.Value, error) {
 	case "path_params":
 		d := starlark.NewDict(len(r.params))
 		for _, p := range r.params {
-			d.SetKey(p[0], p[1]) // cannot fail: the key is text
+			d.SetKey(starlark.String(p.Name), value.ToStarlark(p.Value)) // cannot fail: the key is text
 		}
 		return d, nil
 	}

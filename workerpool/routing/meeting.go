@@ -1,4 +1,4 @@
-package script
+package routing
 
 import (
 	"fmt"
@@ -10,14 +10,14 @@ import (
 
 // checkMeeting reports routes for the messages of open WebSockets whose paths
 // no route for handshakes matches: they never get a message.
-func (t *table) checkMeeting() error {
-	connects := t.entries[asgi.WebSocketConnect]
+func (t *Table) checkMeeting() error {
+	connects := t.Entries[asgi.WebSocketConnect]
 	if len(connects) == 0 {
 		return nil // another program may accept connections, or all are accepted
 	}
 	for _, channel := range []string{asgi.WebSocketReceive, asgi.WebSocketDisconnect} {
-		for i := range t.entries[channel] {
-			e := &t.entries[channel][i]
+		for i := range t.Entries[channel] {
+			e := &t.Entries[channel][i]
 			paths := pathsOf(e)
 			meets := false
 			for j := range connects {
@@ -27,7 +27,7 @@ func (t *table) checkMeeting() error {
 				continue
 			}
 			hint := "the routes for " + asgi.WebSocketConnect + " are " + strings.Join(t.tried(asgi.WebSocketConnect), ", ")
-			if err := t.unit.reportAt(e.route.pos, fmt.Sprintf("%s gets no messages: no connection with such a path is accepted", e.describe()), hint); err != nil {
+			if err := t.reporter.ReportAt(e.Route.Place, fmt.Sprintf("%s gets no messages: no connection with such a path is accepted", e.Describe()), hint); err != nil {
 				return err
 			}
 		}
@@ -37,15 +37,15 @@ func (t *table) checkMeeting() error {
 
 // pathsOf returns a program that matches the paths of an entry, from their start,
 // or nil if the entry matches every path.
-func pathsOf(e *entry) *syntax.Prog {
-	var patterns []pattern
-	for _, in := range e.includes {
-		patterns = append(patterns, in.patterns...)
+func pathsOf(e *Entry) *syntax.Prog {
+	var patterns []Pattern
+	for _, in := range e.Includes {
+		patterns = append(patterns, in.Patterns...)
 	}
 	source := ""
-	for _, p := range append(patterns, e.route.patterns...) {
-		if p.key == asgi.KeyPath {
-			source += "(?:" + p.source + ")"
+	for _, p := range append(patterns, e.Route.Patterns...) {
+		if p.Key == asgi.KeyPath {
+			source += "(?:" + p.Source + ")"
 		}
 	}
 	if source == "" {
