@@ -122,7 +122,7 @@ func (f *file) explain(err error) explain.Explanation {
 	if errors.As(err, &inApp) {
 		folder = filepath.Dir(f.app)
 	}
-	return script.Explain(err).In(folder)
+	return explain.Of(err).In(folder)
 }
 
 // An appError says why the application did not load.

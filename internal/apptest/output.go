@@ -10,7 +10,7 @@ import (
 
 	"asgibox/internal/console"
 	"asgibox/internal/logkey"
-	"asgibox/workerpool/script"
+	"asgibox/workerpool/script/explain"
 )
 
 // maxOutput is how much output of a test is kept, in bytes.
@@ -49,7 +49,7 @@ func (o *output) String() string {
 // current folder.
 func newLog(w io.Writer, app string) *slog.Logger {
 	return slog.New(sameEveryTime{console.New(w, console.Options{Explain: func(err error, color bool) (string, string) {
-		return script.Explain(err).In(filepath.Dir(app)).Split(color)
+		return explain.Of(err).In(filepath.Dir(app)).Split(color)
 	}})})
 }
 

@@ -96,7 +96,7 @@ func (w *world) start() error {
 	var failed error
 	var err error
 	w.pool, err = workerpool.New(layer, w.loader, workerpool.Options{
-		Log: w.log, ErrorPage: w.loader.ErrorPage,
+		Log: w.log, ErrorPage: w.loader.Pages().ErrorPage,
 		Loaded: func(_ workerpool.Generation, _ []string, err error) { failed = err; close(loaded) },
 	})
 	if err != nil {

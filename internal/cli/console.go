@@ -22,6 +22,7 @@ import (
 	"asgibox/internal/flagvalue"
 	"asgibox/internal/prompt"
 	"asgibox/workerpool/script"
+	"asgibox/workerpool/script/explain"
 )
 
 // newConsole returns the command that evaluates what a user enters.
@@ -149,7 +150,7 @@ func (s *session) onApplication(ctx context.Context, app string, settings map[st
 		defer s.prompt.Close()
 		return s.run(ctx, fmt.Sprintf("%s, in memory, at %s (inspector %s)", app, r.URL, r.Inspector))
 	})
-	if err == nil || used || len(script.Explain(err).Frames) == 0 {
+	if err == nil || used || len(explain.Of(err).Frames) == 0 {
 		return err
 	}
 	return (&lint{app: app}).printError(s.errOut, err)
@@ -194,7 +195,7 @@ func (s *session) run(ctx context.Context, place string) error {
 			case context.Cause(ctx) == prompt.ErrInterrupted:
 				fmt.Fprintln(s.out, prompt.ErrInterrupted)
 			case err != nil:
-				printExplanation(s.out, script.Explain(err), s.color)
+				printExplanation(s.out, explain.Of(err), s.color)
 			}
 		})
 	}
@@ -254,7 +255,7 @@ func (s *session) evalFile(ctx context.Context, line int, text string) error {
 	case ctx.Err() != nil:
 		return &command.ExitError{Status: command.Interrupted}
 	case err != nil:
-		printExplanation(s.errOut, script.Explain(err), false)
+		printExplanation(s.errOut, explain.Of(err), false)
 		return &command.ExitError{Status: 1}
 	}
 	return nil

@@ -68,6 +68,6 @@ func runOptions(given []string) (devserver.Options, error) {
 		return devserver.Options{}, err
 	}
 	o, err := f.finished(cmd)
-	o.Script.Overlay = false // the tour shows responses as they are, and errors beside the editor
+	o.Pages.Overlay = false // the tour shows responses as they are, and errors beside the editor
 	return o, err
 }

@@ -134,9 +134,9 @@ func (f *flags) application() command.FlagGroup {
 	g.BoolVar(&o.Poll, "poll", false, "compare the files at intervals, for file systems without events")
 	g.BoolVar(&o.Pool.NoWatchdog, "no-watchdog", false, "do not send a 500 when a handler returns without replying")
 	g.BoolVar(&o.Script.Strict, "strict", false, "treat warnings about messages, routes and names as errors")
-	g.BoolVar(&o.Script.Production, "production", false, "serve the public: show no details of errors, do not watch files, and run no control server unless --control is given")
-	g.BoolVar(&o.Script.Live, "live", false, "refresh open pages when the application or a file that it serves changes")
-	g.BoolVar(&o.Script.Overlay, "overlay", false, "show on open pages why a changed application does not load (default on in a terminal)")
+	g.BoolVar(&o.Pages.Production, "production", false, "serve the public: show no details of errors, do not watch files, and run no control server unless --control is given")
+	g.BoolVar(&o.Pages.Live, "live", false, "refresh open pages when the application or a file that it serves changes")
+	g.BoolVar(&o.Pages.Overlay, "overlay", false, "show on open pages why a changed application does not load (default on in a terminal)")
 	return g
 }
 
@@ -169,11 +169,11 @@ func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 	case o.Listen.Unix != "" && runtime.GOOS == "windows":
 		return o, fmt.Errorf("--unix-socket: Windows has no Unix sockets")
 	}
-	if o.Script.Production {
-		if o.Script.Live {
+	if o.Pages.Production {
+		if o.Pages.Live {
 			return o, fmt.Errorf("--production and --live exclude each other: pages of --live poll the server; give only one of them")
 		}
-		if o.Script.Overlay {
+		if o.Pages.Overlay {
 			return o, fmt.Errorf("--production and --overlay exclude each other: the overlay shows errors to clients; give only one of them")
 		}
 		o.NoReload, o.Front.NoDetails = true, true
@@ -182,7 +182,7 @@ func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 		}
 	}
 	if overlay := cmd.Flags().Lookup("overlay"); overlay != nil && !overlay.Changed {
-		o.Script.Overlay = !o.Script.Production && command.OnTerminal(cmd.ErrOrStderr())
+		o.Pages.Overlay = !o.Pages.Production && command.OnTerminal(cmd.ErrOrStderr())
 	}
 	var err error
 	if o.Editor, err = devserver.ParseEditor(f.editor, os.Getenv); err != nil {

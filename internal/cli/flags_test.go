@@ -89,8 +89,8 @@ func TestProductionTurnsOffTheWatcherAndTheControlServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o.Control != want || !o.NoReload || !o.Front.NoDetails || !o.Script.Production {
-			t.Errorf("%s: control server %q, no reload %v, no details %v %v", args, o.Control, o.NoReload, o.Front.NoDetails, o.Script.Production)
+		if o.Control != want || !o.NoReload || !o.Front.NoDetails || !o.Pages.Production {
+			t.Errorf("%s: control server %q, no reload %v, no details %v %v", args, o.Control, o.NoReload, o.Front.NoDetails, o.Pages.Production)
 		}
 	}
 }
@@ -102,14 +102,14 @@ func TestProductionHasNoOverlay(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd.SetErr(io.Discard)
-		if o, err := f.finished(cmd); (err != nil) != wrong || err == nil && o.Script.Overlay {
-			t.Errorf("%s: %v, %v", args, o.Script.Overlay, err)
+		if o, err := f.finished(cmd); (err != nil) != wrong || err == nil && o.Pages.Overlay {
+			t.Errorf("%s: %v, %v", args, o.Pages.Overlay, err)
 		}
 	}
 }
 
 func TestTheTourHasNoOverlay(t *testing.T) {
-	if o, err := runOptions([]string{"--overlay"}); err != nil || o.Script.Overlay {
-		t.Errorf("%v, %v", o.Script.Overlay, err)
+	if o, err := runOptions([]string{"--overlay"}); err != nil || o.Pages.Overlay {
+		t.Errorf("%v, %v", o.Pages.Overlay, err)
 	}
 }

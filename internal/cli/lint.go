@@ -100,7 +100,7 @@ func (l *lint) path(file string) string {
 
 // explain explains an error, with paths from the current folder.
 func (l *lint) explain(err error) explain.Explanation {
-	return script.Explain(err).In(filepath.Dir(l.app))
+	return explain.Of(err).In(filepath.Dir(l.app))
 }
 
 func (l *lint) printWarnings(w io.Writer) {

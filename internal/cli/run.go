@@ -27,7 +27,7 @@ exist yet, serve a page that offers templates.`),
 			if err != nil {
 				return err
 			}
-			if !o.Script.Production && (len(args) == 0 || isFolder(args[0])) {
+			if !o.Pages.Production && (len(args) == 0 || isFolder(args[0])) {
 				o.Welcome = welcome()
 			}
 			return devserver.Serve(cmd.Context(), application(args), o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())

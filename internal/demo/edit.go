@@ -12,7 +12,7 @@ import (
 
 	"asgibox/internal/devserver"
 	"asgibox/workerpool"
-	"asgibox/workerpool/script"
+	"asgibox/workerpool/script/explain"
 )
 
 // maxSource is the longest application that can be saved, in bytes.
@@ -73,7 +73,7 @@ func writeFile(path, content string) error {
 func outcome(source string, m *devserver.Mounted, g workerpool.Generation, err error) saved {
 	s := saved{Source: source, Generation: g.Number, TookMS: g.Took.Seconds() * 1000, Sockets: m.Sockets()}
 	if err != nil {
-		e := script.Explain(err)
+		e := explain.Of(err)
 		s.Error, s.Details = e.Split(false)
 		if at, ok := e.Place(); ok {
 			s.Line, s.Column = at.Line, at.Col

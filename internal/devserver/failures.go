@@ -15,7 +15,6 @@ import (
 	"asgibox/inspector/api"
 	"asgibox/internal/logkey"
 	"asgibox/workerpool"
-	"asgibox/workerpool/script"
 	"asgibox/workerpool/script/explain"
 )
 
@@ -59,7 +58,7 @@ func (p *reporter) failureOf(f workerpool.Failure) inspector.Failure {
 // explained returns the part of a failure that the explanation of an error
 // contains.
 func (p *reporter) explained(err error) (v inspector.Failure) {
-	e := script.Explain(err)
+	e := explain.Of(err)
 	v.Text = e.Message
 	if at, ok := e.Place(); ok {
 		v.Place = placeOf(at)
@@ -109,7 +108,7 @@ func (g *generations) editorURL(f explain.Frame, e Editor) string {
 	if g == nil || f.Line == 0 {
 		return ""
 	}
-	return g.loader.EditorURL(f, e.URL)
+	return g.pages.EditorURL(f, e.URL)
 }
 
 // errorURL returns the address of the inspector's page about an error of a trace,

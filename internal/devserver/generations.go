@@ -14,7 +14,7 @@ import (
 	"asgibox/internal/logkey"
 	"asgibox/reload"
 	"asgibox/workerpool"
-	"asgibox/workerpool/script"
+	"asgibox/workerpool/pages"
 )
 
 // generations loads an application and replaces it: at the start, when its
@@ -23,7 +23,8 @@ type generations struct {
 	app     string
 	log     *slog.Logger
 	watch   watchPatterns
-	loader  *script.Loader
+	loader  loader
+	pages   *pages.Pages
 	pool    *workerpool.Pool
 	watcher *reload.Watcher // nil with --no-reload
 	events  poolEvents
@@ -47,20 +48,12 @@ type poolEvents struct {
 // watched.
 func newGenerations(app string, o *Options, layer asgi.Layer, log *slog.Logger, written []string, events poolEvents) (*generations, error) {
 	g := &generations{app: app, log: log, watch: o.Watch, events: events}
-	scripts := o.Script
-	scripts.Follow, scripts.Locals = g.follow, !scripts.Production
-	if events.local {
-		scripts.Page = script.PageOptions{Locals: true, Inspector: events.inspect}
-		if o.Editor != "" {
-			scripts.Page.Editor = o.Editor.URL
-		}
-	}
-	scripts.Layer, scripts.Log, scripts.Private = layer, log, privateFiles(app, o)
-	g.loader = script.NewLoader(app, scripts)
+	g.pages = newPages(app, o, events)
+	g.loader = g.newLoader(o, layer)
 	pool := o.Pool
-	pool.Log, pool.ErrorPage = log, g.loader.ErrorPage
+	pool.Log, pool.ErrorPage = log, g.pages.ErrorPage
 	if events.local {
-		pool.CloseReason = g.loader.CloseReason
+		pool.CloseReason = g.pages.CloseReason
 	}
 	pool.Loaded, pool.Handled, pool.Report = g.loaded, events.handled, events.failed
 	var err error
@@ -97,7 +90,7 @@ func (g *generations) changed(ctx context.Context, files []string) {
 	case len(used) > 0:
 		_, _ = g.pool.Reload(ctx, used...) // loaded reports the error
 	case served:
-		g.loader.RefreshPages()
+		g.pages.Refresh()
 	}
 }
 

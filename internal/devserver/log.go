@@ -14,7 +14,7 @@ import (
 	"asgibox/internal/command"
 	"asgibox/internal/console"
 	"asgibox/internal/userfile"
-	"asgibox/workerpool/script"
+	"asgibox/workerpool/script/explain"
 )
 
 // newLog returns the handler of the one log of the process.
@@ -27,7 +27,7 @@ func newLog(o *Options, w io.Writer) slog.Handler {
 
 // explainLines returns an error of the application as one line, and the lines that
 // explain it.
-func explainLines(err error, color bool) (line, more string) { return script.Explain(err).Split(color) }
+func explainLines(err error, color bool) (line, more string) { return explain.Of(err).Split(color) }
 
 // inspectedLog is a log handler that also shows warnings and errors in the
 // inspector.

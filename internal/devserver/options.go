@@ -9,6 +9,7 @@ import (
 	"asgibox/store"
 	"asgibox/store/redisstore"
 	"asgibox/workerpool"
+	"asgibox/workerpool/pages"
 	"asgibox/workerpool/script"
 )
 
@@ -26,6 +27,7 @@ type Options struct {
 	Front     httpfront.Options
 	Pool      workerpool.Options
 	Script    script.Options
+	Pages     pages.Options
 
 	Welcome   *Welcome // what to serve while there is no application; nil makes that an error
 	NoWorkers bool     // serve sockets only
@@ -38,6 +40,8 @@ type Options struct {
 	LogFormat string // "text" or "json"
 	Verbose   bool   // log at debug level
 	Quiet     bool   // log warnings and errors only
+
+	newLoader func(*pages.Pages) loader // replaces the loader in tests; nil for the one of the application
 }
 
 // MemoryStore is the DataFile of a store without a file.

@@ -154,8 +154,8 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 func (s *server) build(front httpfront.Options, written []string, inspected bool) (err error) {
 	s.layer = s.openLayer(inspected)
 	front.Log, front.Access, front.Workerless = s.log, s.visited(front.Access), s.options.NoWorkers
-	if !s.options.NoWorkers && !s.options.Script.Production {
-		front.Own = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.generations.loader.ServeHTTP(w, r) })
+	if !s.options.NoWorkers && !s.options.Pages.Production {
+		front.Own = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.generations.pages.ServeHTTP(w, r) })
 	}
 	if s.front, err = httpfront.New(s.layer, front); err != nil {
 		return err

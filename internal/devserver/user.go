@@ -46,5 +46,5 @@ func (s *server) runUser(ctx context.Context, quit func()) error {
 			return err
 		}
 	}
-	return s.user.use(ctx, Running{Loader: s.generations.loader, URL: s.urls[0], Inspector: s.control.Load().url()})
+	return s.user.use(ctx, Running{Loader: s.generations.loader.(*script.Loader), URL: s.urls[0], Inspector: s.control.Load().url()})
 }

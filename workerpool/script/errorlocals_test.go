@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/pages"
 	"asgibox/workerpool/script"
 )
 
@@ -36,8 +37,8 @@ def broken(request):
 channel_routing = [view("/", page), view("/part", streamed), view("/broken", broken)]
 `
 
-func localsOptions() script.Options {
-	return script.Options{Locals: true, Page: script.PageOptions{
+func localsSetup() setup {
+	return setup{script: script.Options{Locals: true}, pages: pages.Options{
 		Locals:    true,
 		Editor:    func(path string, line, col int) string { return "edit:" + path },
 		Inspector: func(t asgi.TraceID) string { return "http://inspector/#/errors/" + t.String() },
@@ -45,7 +46,7 @@ func localsOptions() script.Options {
 }
 
 func TestAnErrorPageShowsTheVariablesOfEachCall(t *testing.T) {
-	s := setup{script: localsOptions()}.serve(t, failingCalls)
+	s := localsSetup().serve(t, failingCalls)
 	r := s.get("/", "accept", "text/html")
 	for _, want := range []string{
 		`<th scope="row">sum</th><td>3</td>`,
@@ -91,7 +92,7 @@ func TestInstrumentedFunctionsKeepTheirErrors(t *testing.T) {
 }
 
 func TestALoopHasTheVariablesOfItsCalls(t *testing.T) {
-	s := setup{script: localsOptions()}.serve(t, `
+	s := localsSetup().serve(t, `
 def answer(request):
     status = request["status"]
     return status

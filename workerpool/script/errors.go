@@ -42,15 +42,6 @@ func (u *unit) explained(err error) error {
 	return &Error{err: err, unit: u, names: u.names}
 }
 
-// Explain explains an error that [Loader.Load] or a pool returned.
-func Explain(err error) explain.Explanation {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Explanation()
-	}
-	return explain.Error(err, explain.Options{})
-}
-
 // placedError adds a place in a file to an error whose call stack does not
 // contain that place.
 type placedError struct {

@@ -15,6 +15,7 @@ import (
 
 	"asgibox/store"
 	"asgibox/workerpool"
+	"asgibox/workerpool/pages"
 	"asgibox/workerpool/script"
 
 	"github.com/coder/websocket"
@@ -328,7 +329,7 @@ def index(request): return "<html><body>%s</body></html>"
 def plain(request): return HttpResponse("text", content_type="text/plain")
 channel_routing = [view("/", index), view("/plain", plain)]
 `
-	s := setup{script: script.Options{Live: true}}.serve(t, fmt.Sprintf(page, "old"))
+	s := setup{pages: pages.Options{Live: true}}.serve(t, fmt.Sprintf(page, "old"))
 	s.want("/", 200, `old<script src="/__asgibox__/page.js"></script></body>`)
 	if r := s.get("/plain"); r.body != "text" {
 		t.Errorf("%v", r)

@@ -19,6 +19,7 @@ import (
 	"asgibox/httpfront"
 	"asgibox/store"
 	"asgibox/workerpool"
+	"asgibox/workerpool/pages"
 	"asgibox/workerpool/script"
 
 	"github.com/coder/websocket"
@@ -40,6 +41,7 @@ type site struct {
 // setup holds the options of a site.
 type setup struct {
 	script script.Options
+	pages  pages.Options
 	pool   workerpool.Options
 	front  httpfront.Options
 	store  store.Options
@@ -74,12 +76,14 @@ func (c setup) serve(t testing.TB, source string) *site {
 		layer = c.layer(layer)
 	}
 	c.script.Layer, c.script.Log = layer, log
+	c.pages.App, c.pages.Folder = "app.star", s.dir
+	c.script.Pages = pages.New(c.pages)
 	s.loader = script.NewLoader(filepath.Join(s.dir, "app.star"), c.script)
 	c.pool.Log = log
 	if c.pool.Grace == 0 {
 		c.pool.Grace = 5 * time.Second
 	}
-	c.pool.ErrorPage = s.loader.ErrorPage
+	c.pool.ErrorPage = s.loader.Pages().ErrorPage
 	loaded := make(chan struct{}, 1)
 	c.pool.Loaded = func(g workerpool.Generation, _ []string, err error) {
 		log.Info("loaded", "generation", g.Number, "err", err)

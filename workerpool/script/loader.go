@@ -10,6 +10,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+	"asgibox/workerpool/pages"
 
 	"go.starlark.net/starlark"
 )
@@ -37,17 +38,9 @@ type Options struct {
 	// Locals makes the errors of handlers contain the variables of each call.
 	// It costs time at each call of a function.
 	Locals bool
-	// Page configures the pages about failures.
-	Page PageOptions
-	// Live adds a small script to HTML pages that reloads them when the
-	// application changes. They show errors of a load too.
-	Live bool
-	// Overlay adds a small script to HTML documents that shows errors of a load
-	// while the old application continues.
-	Overlay bool
-	// Production keeps errors from clients: error pages show only the status,
-	// and the pages that open error pages poll do not exist.
-	Production bool
+	// Pages are the pages about the application. By default they show no more
+	// than clients may see.
+	Pages *pages.Pages
 	// Follow, if not nil, is called with the path of each file that an
 	// application loads or renders, or looks for in vain, before it is opened.
 	Follow func(path string)
@@ -79,7 +72,7 @@ type Loader struct {
 	file   string // its name in the folder
 	opts   Options
 	log    *slog.Logger
-	live   *livePages
+	pages  *pages.Pages
 	memory *gauge
 	signer signer
 
@@ -99,35 +92,33 @@ func NewLoader(path string, o Options) *Loader {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Pages == nil {
+		o.Pages = pages.New(pages.Options{App: filepath.Base(path), Folder: filepath.Dir(path)})
+	}
 	return &Loader{
 		folder: filepath.Dir(path),
 		file:   filepath.Base(path),
 		opts:   o,
 		log:    o.Log,
-		live:   newLivePages(o.Live),
+		pages:  o.Pages,
 		memory: &gauge{limit: o.Memory},
 	}
 }
+
+// Pages returns the pages about the application.
+func (l *Loader) Pages() *pages.Pages { return l.pages }
 
 // Load returns a new generation. It runs the file until it ends or receives.
 func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Application, error) {
 	u, err := l.open(generation)
 	if err != nil {
-		return nil, l.loadFailed(err)
+		return nil, l.pages.LoadFailed(err)
 	}
 	app, err := u.load(ctx)
 	if err != nil {
 		u.close()
-		return nil, l.loadFailed(u.explained(err))
+		return nil, l.pages.LoadFailed(u.explained(err))
 	}
 	l.loaded(u, app)
 	return app, nil
-}
-
-// loadFailed shows the error of a load on open pages, and returns it.
-func (l *Loader) loadFailed(err error) error {
-	if err != nil {
-		l.live.loadFailed(l.file, err)
-	}
-	return err
 }

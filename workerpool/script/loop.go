@@ -35,14 +35,14 @@ func (a *loop) Live(ctx context.Context, first bool) error {
 		}
 		return a.unit.lifecycle(ctx, l.globals, first)
 	}
-	return a.unit.loader.loadFailed(<-l.results)
+	return a.unit.loader.pages.LoadFailed(<-l.results)
 }
 
 // Drain replies to the pages that wait for a new generation.
-func (a *loop) Drain() { a.unit.loader.live.drain() }
+func (a *loop) Drain() { a.unit.loader.pages.Drain() }
 
 // Current notifies open pages that this generation is live.
-func (a *loop) Current() { a.unit.loader.live.setCurrent(a.unit.number) }
+func (a *loop) Current() { a.unit.loader.pages.Current(a.unit.number) }
 
 // Stop runs the stop hook. No worker is running at this point.
 func (a *loop) Stop(ctx context.Context) error {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"asgibox/httpfront"
-	"asgibox/workerpool/script"
+	"asgibox/workerpool/pages"
 )
 
 // overlayApp has a view for each kind of response.
@@ -39,15 +39,15 @@ const (
 	overlayFile = "<body>a file</body>"
 )
 
-func overlaySite(t *testing.T, o script.Options) *site {
+func overlaySite(t *testing.T, o pages.Options) *site {
 	t.Helper()
-	return setup{script: o, front: httpfront.Options{RootPath: "/app"}, files: map[string]string{
+	return setup{pages: o, front: httpfront.Options{RootPath: "/app"}, files: map[string]string{
 		"page.html": overlayFile, "static/page.html": overlayFile,
 	}}.serve(t, overlayApp)
 }
 
 func TestOnlyCompleteDocumentsOfViewsGetTheOverlay(t *testing.T) {
-	s := overlaySite(t, script.Options{Overlay: true})
+	s := overlaySite(t, pages.Options{Overlay: true})
 	for path, want := range map[string]bool{
 		"/page": true, "/upper": true, "/large": true, "/sent": true, "/length": true, "/tagged?etag=x": true,
 		"/fragment": false, "/text": false, "/stream": false, "/meta": false, "/static/page.html": false, "/consumer": false,
@@ -87,7 +87,7 @@ func TestOnlyCompleteDocumentsOfViewsGetTheOverlay(t *testing.T) {
 }
 
 func TestTheOverlayFollowsTheContentSecurityPolicy(t *testing.T) {
-	s := overlaySite(t, script.Options{Overlay: true})
+	s := overlaySite(t, pages.Options{Overlay: true})
 	for policy, want := range map[string]string{
 		"default-src 'self'":                            `page.js"></script>`,
 		"img-src 'none'; DEFAULT-SRC *":                 `page.js"></script>`,
@@ -118,14 +118,14 @@ func TestTheOverlayFollowsTheContentSecurityPolicy(t *testing.T) {
 }
 
 func TestLivePagesNeedNoBody(t *testing.T) {
-	s := overlaySite(t, script.Options{Live: true})
+	s := overlaySite(t, pages.Options{Live: true})
 	for dest, want := range map[string]bool{"document": true, "empty": false, "": false} {
 		r := s.get("/fragment", "sec-fetch-dest", dest)
 		if got := strings.HasSuffix(r.body, overlayTag); got != want || want != (r.body != "<p>a fragment</p>") {
 			t.Errorf("%q: %v", dest, r)
 		}
 	}
-	overlay := overlaySite(t, script.Options{Overlay: true})
+	overlay := overlaySite(t, pages.Options{Overlay: true})
 	if r := overlay.get("/fragment", "sec-fetch-dest", "document"); strings.Contains(r.body, "<script") {
 		t.Errorf("without --live: %v", r)
 	}
@@ -136,7 +136,7 @@ func TestLivePagesNeedNoBody(t *testing.T) {
 
 func TestOpenPagesLearnWhyTheApplicationDoesNotLoad(t *testing.T) {
 	const good = "def index(request): return 'x'\nchannel_routing = [view('/', index)]\n"
-	s := setup{script: script.Options{Overlay: true}}.serve(t, good)
+	s := setup{pages: pages.Options{Overlay: true}}.serve(t, good)
 	for _, broken := range []string{
 		"x = nothing\n" + good,
 		"def on_reload(): fail('bad hook')\n" + good,

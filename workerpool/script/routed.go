@@ -2,7 +2,6 @@ package script
 
 import (
 	"context"
-	"strings"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
@@ -31,14 +30,14 @@ func (a *routed) Live(ctx context.Context, first bool) error {
 	if err == nil {
 		err = a.unit.lifecycle(ctx, a.globals, first)
 	}
-	return a.unit.loader.loadFailed(err)
+	return a.unit.loader.pages.LoadFailed(err)
 }
 
 // Drain replies to the pages that wait for a new generation.
-func (a *routed) Drain() { a.unit.loader.live.drain() }
+func (a *routed) Drain() { a.unit.loader.pages.Drain() }
 
 // Current notifies open pages that this generation is live.
-func (a *routed) Current() { a.unit.loader.live.setCurrent(a.unit.number) }
+func (a *routed) Current() { a.unit.loader.pages.Current(a.unit.number) }
 
 // Stop runs the stop hook.
 func (a *routed) Stop(ctx context.Context) error { return a.unit.hook(ctx, a.globals, "on_stop") }
@@ -58,8 +57,8 @@ func (a *routed) Limits() []workerpool.Limit { return a.table.Limits }
 // Route returns the consumer of a message. Only a disconnect may have none: the
 // consumer of another message without a route replies or logs a warning.
 func (a *routed) Route(d asgi.Delivery) workerpool.Consumer {
-	if !a.unit.loader.opts.Production && d.Channel == asgi.HTTPRequest && strings.HasPrefix(d.Message.Text(asgi.KeyPath), asgi.OwnPath) {
-		return &liveConsumer{a.unit.loader}
+	if c := a.unit.loader.pages.Consumer(d); c != nil {
+		return c
 	}
 	m := a.table.find(d)
 	if m.Entry == nil && (d.Channel == asgi.HTTPDisconnect || d.Channel == asgi.WebSocketDisconnect) {

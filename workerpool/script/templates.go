@@ -63,7 +63,7 @@ func (u *unit) checkTemplates() error {
 		if err == nil {
 			continue
 		}
-		x := Explain(u.explained(err))
+		x := explain.Of(u.explained(err))
 		pos := c.pos
 		if len(x.Frames) > 0 && x.Frames[0].Line > 0 {
 			at := x.Frames[0]

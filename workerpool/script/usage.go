@@ -62,13 +62,6 @@ func (l *Loader) Serves(name string) bool {
 	return false
 }
 
-// RefreshPages makes open pages load again if the option Live is set.
-func (l *Loader) RefreshPages() {
-	if l.opts.Live {
-		l.live.filesChanged()
-	}
-}
-
 // began notes that a unit is being loaded.
 func (l *Loader) began(u *unit) {
 	l.mu.Lock()

@@ -193,6 +193,6 @@ func (r *run) sender() *web.Sender {
 // pageSender is a sender that adds the script of pages to documents.
 func (r *run) pageSender(request asgi.Message) *web.Sender {
 	s := r.sender()
-	s.Edit = r.unit.loader.pageEditor(request)
+	s.Edit = r.unit.loader.pages.Editor(request)
 	return s
 }

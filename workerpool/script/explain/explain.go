@@ -65,6 +65,19 @@ type Options struct {
 // explanation contain no control characters except line ends and tabs.
 func Error(err error, o Options) Explanation { return o.explain(err).printable() }
 
+// Of returns the explanation that the error, or one that it wraps, returns from a
+// method Explanation() [Explanation], or explains it as [Error] does.
+func Of(err error) Explanation {
+	var explained interface {
+		error
+		Explanation() Explanation
+	}
+	if errors.As(err, &explained) {
+		return explained.Explanation().printable()
+	}
+	return Error(err, Options{})
+}
+
 func (o Options) explain(err error) Explanation {
 	var (
 		wrong   syntax.Error

@@ -27,6 +27,10 @@ func (e Explanation) printable() Explanation {
 		for n := range f.Lines {
 			f.Lines[n].Text = Printable(f.Lines[n].Text)
 		}
+		f.Func, f.Locals = Printable(f.Func), slices.Clone(f.Locals)
+		for n, v := range f.Locals {
+			f.Locals[n] = Local{Printable(v.Name), Printable(v.Value)}
+		}
 	}
 	for i := range e.More {
 		e.More[i] = e.More[i].printable()

@@ -1,4 +1,4 @@
-package script
+package pages
 
 import (
 	"html"
@@ -10,23 +10,23 @@ import (
 	"asgibox/asgi"
 )
 
-// A pageEditor adds the script of pages to the complete HTML documents that views
+// An editor adds the script of pages to the complete HTML documents that views
 // return.
-type pageEditor struct {
+type editor struct {
 	src     string // URL of the script
 	anyPage bool   // also documents without </body>
 }
 
-// pageEditor returns the function that adds the script of pages to the response
-// to a request, or nil if pages have no script.
-func (l *Loader) pageEditor(request asgi.Message) func(asgi.List, asgi.Bytes) (asgi.List, asgi.Bytes) {
-	if !l.opts.Live && !l.opts.Overlay {
+// Editor returns the function that adds the script of pages to the headers and the
+// content of a complete response to a request, or nil if pages have no script.
+func (p *Pages) Editor(request asgi.Message) func(asgi.List, asgi.Bytes) (asgi.List, asgi.Bytes) {
+	if !p.opts.Live && !p.opts.Overlay {
 		return nil
 	}
-	return (&pageEditor{
+	return (&editor{
 		src: scriptSource(request),
 		// A page that the browser opens is no fragment of another one.
-		anyPage: l.opts.Live && header(request, "sec-fetch-dest") == "document",
+		anyPage: p.opts.Live && header(request, "sec-fetch-dest") == "document",
 	}).edit
 }
 
@@ -36,7 +36,7 @@ func scriptSource(request asgi.Message) string {
 }
 
 // tag returns the tag of the script, with a nonce unless it is empty.
-func (e *pageEditor) tag(nonce string) string {
+func (e *editor) tag(nonce string) string {
 	if nonce != "" {
 		nonce = ` nonce="` + html.EscapeString(nonce) + `"`
 	}
@@ -45,7 +45,7 @@ func (e *pageEditor) tag(nonce string) string {
 
 // edit returns the headers and the content of a response with the script, or
 // unchanged if the response is no complete document, or must not be changed.
-func (e *pageEditor) edit(headers asgi.List, content asgi.Bytes) (asgi.List, asgi.Bytes) {
+func (e *editor) edit(headers asgi.List, content asgi.Bytes) (asgi.List, asgi.Bytes) {
 	text := string(content)
 	at := lastIndexFold(text, "</body>")
 	switch {

@@ -1,4 +1,4 @@
-package script
+package pages
 
 import (
 	"context"
@@ -8,11 +8,11 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+	"asgibox/workerpool/script/explain"
 )
 
 // Paths of requests that pages make. They take precedence over all routes.
@@ -23,21 +23,6 @@ const (
 
 //go:embed page.js
 var pageScript string
-
-// livePages tells open pages that another generation is live, that served files
-// have changed, and that a load has failed.
-type livePages struct {
-	reload bool // pages of views load again when the version changes
-
-	mu      sync.Mutex // guards the rest
-	current uint64
-	failed  int           // number of failed loads
-	changes int           // number of changes of served files
-	events  int           // number of changes of the state
-	error   *pageError    // of the last load, if it failed
-	drained bool          // the server stops: no page may wait
-	changed chan struct{} // closed when the state changes
-}
 
 // pageState is what open pages learn.
 type pageState struct {
@@ -55,19 +40,15 @@ type pageError struct {
 // maxWait is the longest wait of a page. The page then asks again.
 const maxWait = 50 * time.Second
 
-func newLivePages(reload bool) *livePages {
-	return &livePages{reload: reload, changed: make(chan struct{})}
-}
-
 // version identifies the generation or the failed load that is being served, and
 // the state of the files that pages show.
-func (p *livePages) version() string {
+func (p *Pages) version() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.versionLocked()
 }
 
-func (p *livePages) versionLocked() string {
+func (p *Pages) versionLocked() string {
 	if p.current == 0 {
 		return "error " + strconv.Itoa(p.failed)
 	}
@@ -78,7 +59,7 @@ func (p *livePages) versionLocked() string {
 	return version
 }
 
-func (p *livePages) stateLocked() pageState {
+func (p *Pages) stateLocked() pageState {
 	s := pageState{Seen: strconv.Itoa(p.events), Version: p.versionLocked()}
 	if p.current > 0 { // otherwise every page is the error
 		s.Error = p.error
@@ -87,7 +68,7 @@ func (p *livePages) stateLocked() pageState {
 }
 
 // change changes the state and notifies all waiting pages.
-func (p *livePages) change(set func()) {
+func (p *Pages) change(set func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	set()
@@ -96,29 +77,39 @@ func (p *livePages) change(set func()) {
 	p.changed = make(chan struct{})
 }
 
-// setCurrent sets the live generation.
-func (p *livePages) setCurrent(number uint64) {
+// Current notifies open pages that a generation is live.
+func (p *Pages) Current(number uint64) {
 	p.change(func() { p.current, p.error = number, nil })
 }
 
-// filesChanged counts a change of served files.
-func (p *livePages) filesChanged() { p.change(func() { p.changes++ }) }
+// Refresh makes open pages load again if the option Live is set, because a file
+// that they show has changed.
+func (p *Pages) Refresh() {
+	if p.opts.Live {
+		p.change(func() { p.changes++ })
+	}
+}
 
-// drain replies to all waiting pages and lets no page wait again.
-func (p *livePages) drain() { p.change(func() { p.drained = true }) }
+// Drain replies to all waiting pages and lets no page wait again.
+func (p *Pages) Drain() { p.change(func() { p.drained = true }) }
 
-// loadFailed notes a failed load.
-func (p *livePages) loadFailed(file string, err error) {
-	text := strings.TrimSpace(Explain(err).Text(false))
+// LoadFailed shows the error of a load on open pages, and returns it. It does
+// nothing without an error.
+func (p *Pages) LoadFailed(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimSpace(explain.Of(err).Text(false))
 	p.change(func() {
 		p.failed++
-		p.error = &pageError{file + " does not load; generation " + strconv.FormatUint(p.current, 10) + " continues", text}
+		p.error = &pageError{p.opts.App + " does not load; generation " + strconv.FormatUint(p.current, 10) + " continues", text}
 	})
+	return err
 }
 
 // wait returns the state as soon as it differs from the one that a page has seen,
 // or when the context is done.
-func (p *livePages) wait(ctx context.Context, seen string) (s pageState, drained bool) {
+func (p *Pages) wait(ctx context.Context, seen string) (s pageState, drained bool) {
 	timer := time.NewTimer(maxWait)
 	defer timer.Stop()
 	for {
@@ -147,7 +138,7 @@ type pageReply struct {
 
 // respond returns the response to a request below [asgi.OwnPath]. A request for
 // the state may wait until the context is done.
-func (p *livePages) respond(ctx context.Context, path, query string) pageReply {
+func (p *Pages) respond(ctx context.Context, path, query string) pageReply {
 	switch path {
 	case stateURL:
 		values, _ := url.ParseQuery(query)
@@ -160,7 +151,7 @@ func (p *livePages) respond(ctx context.Context, path, query string) pageReply {
 		return pageReply{status, "application/json", string(text)}
 	case scriptURL:
 		version := ""
-		if p.reload {
+		if p.opts.Live {
 			version = p.version()
 		}
 		return pageReply{http.StatusOK, "text/javascript; charset=utf-8", strings.ReplaceAll(pageScript, "VERSION", strconv.Quote(version))}
@@ -170,27 +161,40 @@ func (p *livePages) respond(ctx context.Context, path, query string) pageReply {
 
 // ServeHTTP serves the requests that pages with the script make to paths below
 // [asgi.OwnPath].
-func (l *Loader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	reply := l.live.respond(r.Context(), r.URL.Path, r.URL.RawQuery)
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	reply := p.respond(r.Context(), r.URL.Path, r.URL.RawQuery)
 	w.Header().Set("Content-Type", reply.kind)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(reply.status)
 	_, _ = w.Write([]byte(reply.text)) // the page may be closed
 }
 
-// liveConsumer handles the requests for paths below [asgi.OwnPath] if the protocol
-// server is in another process, which passes them on. It does not wait, because
-// that would occupy a worker.
-type liveConsumer struct{ loader *Loader }
+// Consumer returns the consumer of a request for a path below [asgi.OwnPath], or
+// nil for another message. The protocol server passes such a request on if it is in
+// another process.
+func (p *Pages) Consumer(d asgi.Delivery) workerpool.Consumer {
+	if p.opts.Production || !isOwn(d.Channel, d.Message) {
+		return nil
+	}
+	return consumer{p}
+}
 
-func (c *liveConsumer) Name() string            { return "live" }
-func (c *liveConsumer) Explain(err error) error { return err }
-func (c *liveConsumer) Ordered() bool           { return true }
-func (c *liveConsumer) Limit() string           { return "" }
+// isOwn reports whether a message is a request for a path below [asgi.OwnPath].
+func isOwn(channel string, m asgi.Message) bool {
+	return channel == asgi.HTTPRequest && strings.HasPrefix(m.Text(asgi.KeyPath), asgi.OwnPath)
+}
+
+// consumer does not wait, because that would occupy a worker.
+type consumer struct{ pages *Pages }
+
+func (consumer) Name() string            { return "live" }
+func (consumer) Explain(err error) error { return err }
+func (consumer) Ordered() bool           { return true }
+func (consumer) Limit() string           { return "" }
 
 // Consume replies immediately.
-func (c *liveConsumer) Consume(ctx context.Context, j *workerpool.Job) error {
-	reply := c.loader.live.now(j.Delivery.Message)
+func (c consumer) Consume(ctx context.Context, j *workerpool.Job) error {
+	reply := c.pages.now(j.Delivery.Message)
 	return j.Send(ctx, j.ReplyChannel(), asgi.MustMessage(
 		asgi.Field{Key: asgi.KeyStatus, Value: reply.status},
 		asgi.Field{Key: asgi.KeyHeaders, Value: []any{
@@ -202,7 +206,7 @@ func (c *liveConsumer) Consume(ctx context.Context, j *workerpool.Job) error {
 }
 
 // now returns the response to a request without waiting.
-func (p *livePages) now(m asgi.Message) pageReply {
+func (p *Pages) now(m asgi.Message) pageReply {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return p.respond(ctx, m.Text(asgi.KeyPath), string(m.Bytes(asgi.KeyQueryString)))

@@ -1,10 +1,9 @@
-package script
+package pages
 
 import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -15,42 +14,30 @@ import (
 	"asgibox/workerpool/script/explain"
 )
 
-// PageOptions configure the pages about failures. Without them, a page has
-// nothing that only the author of the application may see.
-type PageOptions struct {
-	// Locals shows the variables of each call.
-	Locals bool
-	// Editor returns a URL that opens a place in an editor, or "". Path is
-	// absolute, line counts from 1, and col does too, or is 0 if it is unknown.
-	Editor func(path string, line, col int) string
-	// Inspector returns the URL that shows the failure of a trace, or "".
-	Inspector func(asgi.TraceID) string
-}
-
 // ErrorPage returns the page for a failure, for [workerpool.Options]. It is HTML
 // that reloads itself when the application changes, or plain text for clients
 // that do not accept HTML.
-func (l *Loader) ErrorPage(f workerpool.Failure) workerpool.Page {
-	if l.opts.Production {
+func (p *Pages) ErrorPage(f workerpool.Failure) workerpool.Page {
+	if p.opts.Production {
 		return publicPage(f)
 	}
-	if f.Channel == asgi.HTTPRequest && strings.HasPrefix(f.Message.Text(asgi.KeyPath), asgi.OwnPath) {
-		reply := l.live.now(f.Message)
+	if isOwn(f.Channel, f.Message) {
+		reply := p.now(f.Message)
 		return workerpool.Page{Status: reply.status, ContentType: reply.kind, Content: asgi.Bytes(reply.text)}
 	}
 	page := explain.Page{
 		Status:      f.Status,
-		Explanation: Explain(f.Err),
+		Explanation: explain.Of(f.Err),
 		Tables:      []explain.Table{messageTable(f)},
 		Script:      scriptSource(f.Message),
-		Version:     l.live.version(),
-		Locals:      l.opts.Page.Locals,
-		Editor:      l.editorURL,
+		Version:     p.version(),
+		Locals:      p.opts.Locals,
+		Editor:      p.editorURL,
 	}
 	if f.Trace != 0 {
 		page.Trace = f.Trace.String()
 	}
-	if link := l.opts.Page.Inspector; link != nil && f.Status >= http.StatusInternalServerError {
+	if link := p.opts.Inspector; link != nil && f.Status >= http.StatusInternalServerError {
 		page.Inspector = link(f.Trace)
 	}
 	var unrouted *routing.NotFoundError
@@ -82,38 +69,16 @@ const publicHTML = `<!doctype html>
 <h1>%[1]s</h1></html>
 `
 
-// editorURL returns a URL that opens the place of a frame in an editor, or "".
-func (l *Loader) editorURL(f explain.Frame) string {
-	if l.opts.Page.Editor == nil {
-		return ""
-	}
-	return l.EditorURL(f, l.opts.Page.Editor)
-}
-
-// EditorURL returns the URL that opens the place of a frame, or "" if its file is
-// not one of the application. URL makes it of an absolute path, the line and the
-// column.
-func (l *Loader) EditorURL(f explain.Frame, url func(path string, line, col int) string) string {
-	if !filepath.IsLocal(filepath.FromSlash(f.File)) {
-		return ""
-	}
-	path, err := filepath.Abs(filepath.Join(l.folder, filepath.FromSlash(f.File)))
-	if err != nil {
-		return ""
-	}
-	return url(path, f.Line, f.Col)
-}
-
 // maxPlace is the length of the longest place in a close frame, in bytes.
 const maxPlace = 80
 
 // CloseReason returns the reason for closing a WebSocket whose handler failed,
 // with the place of the failure, for [workerpool.Options].
-func (l *Loader) CloseReason(f workerpool.Failure) string {
-	if l.opts.Production {
+func (p *Pages) CloseReason(f workerpool.Failure) string {
+	if p.opts.Production {
 		return workerpool.FailedReason
 	}
-	for _, at := range Explain(f.Err).Frames {
+	for _, at := range explain.Of(f.Err).Frames {
 		if place := fmt.Sprintf("%s:%d", at.File, at.Line); at.Line > 0 && len(place) <= maxPlace {
 			return workerpool.FailedReason + " at " + place
 		}

@@ -1,4 +1,4 @@
-package script
+package pages
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 
 func TestPagesWaitForTheNextState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newLivePages(false)
-		p.setCurrent(1)
+		p := New(Options{App: "app.star", Live: true})
+		p.Current(1)
 		first, _ := p.wait(t.Context(), "")
 		began := time.Now()
 		waits := func(change func()) (pageState, bool) {
@@ -31,13 +31,13 @@ func TestPagesWaitForTheNextState(t *testing.T) {
 			first = <-states
 			return first, drained
 		}
-		if s, _ := waits(func() { p.loadFailed("app.star", errors.New("no")) }); s.Error == nil || s.Error.Title != "app.star does not load; generation 1 continues" || s.Version != "1" {
+		if s, _ := waits(func() { _ = p.LoadFailed(errors.New("no")) }); s.Error == nil || s.Error.Title != "app.star does not load; generation 1 continues" || s.Version != "1" {
 			t.Errorf("after a failed load: %+v", s)
 		}
-		if s, _ := waits(func() { p.setCurrent(2) }); s.Error != nil || s.Version != "2" {
+		if s, _ := waits(func() { p.Current(2) }); s.Error != nil || s.Version != "2" {
 			t.Errorf("after a load: %+v", s)
 		}
-		if s, _ := waits(p.filesChanged); s.Version != "2.1" {
+		if s, _ := waits(p.Refresh); s.Version != "2.1" {
 			t.Errorf("after a change of a file: %+v", s)
 		}
 		if time.Since(began) > 0 {
@@ -51,7 +51,7 @@ func TestPagesWaitForTheNextState(t *testing.T) {
 		if s, _ := p.wait(gone, first.Seen); s != first {
 			t.Errorf("for a page that has left: %+v", s)
 		}
-		if _, drained := waits(p.drain); !drained {
+		if _, drained := waits(p.Drain); !drained {
 			t.Error("a page may wait while the server stops")
 		}
 		p.wait(t.Context(), first.Seen) // does not wait

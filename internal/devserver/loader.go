@@ -1,0 +1,45 @@
+package devserver
+
+import (
+	"path/filepath"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
+	"asgibox/workerpool/pages"
+	"asgibox/workerpool/script"
+)
+
+// A loader loads the generations of an application. Names of files are relative to
+// the application's folder.
+type loader interface {
+	workerpool.Loader
+	// Uses reports whether a change of the file needs a new generation.
+	Uses(name string) bool
+	// Serves reports whether the application serves the file to browsers.
+	Serves(name string) bool
+}
+
+// newLoader returns the loader of the application on the layer.
+func (g *generations) newLoader(o *Options, layer asgi.Layer) loader {
+	if o.newLoader != nil {
+		return o.newLoader(g.pages)
+	}
+	scripts := o.Script
+	scripts.Follow, scripts.Locals, scripts.Pages = g.follow, !o.Pages.Production, g.pages
+	scripts.Layer, scripts.Log, scripts.Private = layer, g.log, privateFiles(g.app, o)
+	return script.NewLoader(g.app, scripts)
+}
+
+// newPages returns the pages about the application. Only clients on this machine
+// may see its variables and where its files are.
+func newPages(app string, o *Options, events poolEvents) *pages.Pages {
+	p := o.Pages
+	p.App, p.Folder = filepath.Base(app), filepath.Dir(app)
+	if events.local {
+		p.Locals, p.Inspector = true, events.inspect
+		if o.Editor != "" {
+			p.Editor = o.Editor.URL
+		}
+	}
+	return pages.New(p)
+}
