@@ -11,6 +11,7 @@ import (
 	"asgibox/asgi"
 	"asgibox/workerpool"
 	"asgibox/workerpool/pages"
+	sessions "asgibox/workerpool/session"
 
 	"go.starlark.net/starlark"
 )
@@ -68,13 +69,13 @@ type Options struct {
 // A Loader loads generations of one application. It implements
 // [workerpool.Loader]; its methods may be called from any goroutine.
 type Loader struct {
-	folder string
-	file   string // its name in the folder
-	opts   Options
-	log    *slog.Logger
-	pages  *pages.Pages
-	memory *gauge
-	signer signer
+	folder   string
+	file     string // its name in the folder
+	opts     Options
+	log      *slog.Logger
+	pages    *pages.Pages
+	memory   *gauge
+	sessions *sessions.Keeper
 
 	mu     sync.Mutex             // guards the rest
 	latest workerpool.Application // the last one that loaded
@@ -96,12 +97,13 @@ func NewLoader(path string, o Options) *Loader {
 		o.Pages = pages.New(pages.Options{App: filepath.Base(path), Folder: filepath.Dir(path)})
 	}
 	return &Loader{
-		folder: filepath.Dir(path),
-		file:   filepath.Base(path),
-		opts:   o,
-		log:    o.Log,
-		pages:  o.Pages,
-		memory: &gauge{limit: o.Memory},
+		folder:   filepath.Dir(path),
+		file:     filepath.Base(path),
+		opts:     o,
+		log:      o.Log,
+		pages:    o.Pages,
+		memory:   &gauge{limit: o.Memory},
+		sessions: sessions.NewKeeper(o.Layer, o.SessionCookie),
 	}
 }
 

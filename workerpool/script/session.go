@@ -44,13 +44,6 @@ func (r *run) saveSessions() error {
 	return nil
 }
 
-// Each connection has a record in the layer, with these keys.
-const (
-	channelPrefix = "channel/"
-	recordData    = "data" // the channel_session
-	recordHTTP    = "http" // the id of the http_session
-)
-
 // channelSession returns the message's channel_session.
 func (m *message) channelSession() (starlark.Value, error) {
 	if m.session != nil {
@@ -60,47 +53,26 @@ func (m *message) channelSession() (starlark.Value, error) {
 		return nil, fmt.Errorf("a message on %s has no connection, so it has no channel_session", m.channel)
 	}
 	r := m.run
-	record, err := r.record(m.reply)
+	if _, err := r.layer("channel_session"); err != nil {
+		return nil, fmt.Errorf("channel_session: %w", err)
+	}
+	r.useSession()
+	data, err := r.unit.loader.sessions.Channel(r.ctx, r.cause(), m.reply)
 	if err != nil {
 		return nil, fmt.Errorf("channel_session: %w", err)
 	}
-	v, _ := record.Get(recordData)
-	data, _ := v.(asgi.Dict)
 	m.session = newSession("channel_session", data, func(r *run, _, now asgi.Dict) error {
-		return r.setRecord(m.reply, recordData, now)
+		return r.unit.loader.sessions.SaveChannel(r.saveContext(), r.cause(), m.reply, now)
 	})
 	r.sessions = append(r.sessions, m.session)
 	return m.session.dict, nil
 }
 
-// record returns the record of a connection.
-func (r *run) record(reply string) (asgi.Dict, error) {
-	kv, err := r.kv("channel_session")
-	if err != nil {
-		return asgi.Dict{}, err
-	}
+// useSession tells the pool that the connection has a record.
+func (r *run) useSession() {
 	if r.job != nil {
 		r.job.UseSession()
 	}
-	v, _, err := kv.Get(r.ctx, r.cause(), channelPrefix+reply)
-	record, _ := v.(asgi.Dict)
-	return record, err
-}
-
-// setRecord changes one key of a connection's record. No other handler can change
-// the record meanwhile, because the handlers of a connection run one at a time.
-func (r *run) setRecord(reply, key string, v any) error {
-	record, err := r.record(reply)
-	if err != nil {
-		return err
-	}
-	changed, err := asgi.Message{Dict: record}.With(key, v)
-	if err != nil {
-		return err
-	}
-	l := r.unit.loader.opts.Layer
-	kv, _ := asgi.As[asgi.KV](l)
-	return kv.Set(r.saveContext(), r.cause(), channelPrefix+reply, changed.Dict, l.Settings().GroupExpiry, asgi.Volatile)
 }
 
 // saveContext returns a context for saving sessions. Cancelling the handler does

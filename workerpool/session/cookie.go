@@ -1,4 +1,4 @@
-package script
+package session
 
 import (
 	"context"
@@ -13,18 +13,19 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/script/web"
 )
 
 // sessionKey is the key of the signing key in the layer.
 const sessionKey = "meta/session_key"
 
-// sessionCookie returns the name of the cookie of a browser's session. Browsers
-// send the cookies of a host to all its ports, so the default name contains the
-// port that the message came to: two applications on one host do not replace
-// each other's cookies.
-func (l *Loader) sessionCookie(origin asgi.Message) string {
-	if l.opts.SessionCookie != "" {
-		return l.opts.SessionCookie
+// cookieName returns the name of the cookie of a browser's session. Browsers send
+// the cookies of a host to all its ports, so the default name contains the port that
+// the message came to: two applications on one host do not replace each other's
+// cookies.
+func (k *Keeper) cookieName(origin asgi.Message) string {
+	if k.cookie != "" {
+		return k.cookie
 	}
 	v, _ := origin.Get(asgi.KeyServer)
 	if server, ok := v.(asgi.List); ok && server.Len() == 2 {
@@ -35,10 +36,21 @@ func (l *Loader) sessionCookie(origin asgi.Message) string {
 	return "sessionid" // a Unix socket has no port
 }
 
+// cookieID returns the id in the first session cookie of a message whose signature
+// is right, or "". Another site of the same domain may have set others.
+func (k *Keeper) cookieID(ctx context.Context, origin asgi.Message) (string, error) {
+	for signed := range web.Cookies(origin, k.cookieName(origin)) {
+		if id, err := k.signer.verify(ctx, k.kv, signed); id != "" || err != nil {
+			return id, err
+		}
+	}
+	return "", nil
+}
+
 // signer creates and verifies session cookies with a key that is stored in the
 // layer.
 type signer struct {
-	mu     sync.Mutex // guards secret and mergeSession
+	mu     sync.Mutex // guards secret; held while a session is merged
 	secret []byte
 }
 
@@ -49,7 +61,7 @@ func (s *signer) cookie(ctx context.Context, kv asgi.KV, name, id string, secure
 		return "", err
 	}
 	c := http.Cookie{
-		Name: name, Value: id + "." + mac, Path: "/", MaxAge: int(sessionLife / time.Second),
+		Name: name, Value: id + "." + mac, Path: "/", MaxAge: int(Life / time.Second),
 		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
 	}
 	return c.String(), nil
@@ -105,22 +117,23 @@ func (s *signer) key(ctx context.Context, kv asgi.KV) ([]byte, error) {
 	return s.secret, nil
 }
 
-// withCookie adds the session cookie to the first message of a response.
-func (r *run) withCookie(m asgi.Message) (asgi.Message, error) {
-	if r.cookie == "" || !m.Has(asgi.KeyStatus) {
-		return m, nil
+// WithCookie adds the header Set-Cookie to the first message of a response. It
+// reports whether it did; other messages stay as they are.
+func WithCookie(m asgi.Message, cookie string) (with asgi.Message, added bool, err error) {
+	if cookie == "" || !m.Has(asgi.KeyStatus) {
+		return m, false, nil
 	}
 	headers := []any{}
 	if v, _ := m.Get(asgi.KeyHeaders); v != nil {
 		list, ok := v.(asgi.List)
 		if !ok {
-			return m, nil // the HTTP server reports the error
+			return m, false, nil // the HTTP server reports the error
 		}
 		for _, h := range list.All() {
 			headers = append(headers, h)
 		}
 	}
-	headers = append(headers, []any{asgi.Bytes("set-cookie"), asgi.Bytes(r.cookie)})
-	r.cookie = ""
-	return m.With(asgi.KeyHeaders, headers)
+	headers = append(headers, []any{asgi.Bytes("set-cookie"), asgi.Bytes(cookie)})
+	with, err = m.With(asgi.KeyHeaders, headers)
+	return with, err == nil, err
 }
