@@ -1,0 +1,729 @@
+"""Runs an ASGI 3 application on one event loop.
+
+The server sends the events of all connections over one socket. Each connection
+is a task that calls the application. This module turns frames of the socket
+into scopes and events, and the events of the application into frames.
+
+Nothing here waits for an answer of the server, except a sender whose client
+does not read. What tasks write during one turn of the event loop is sent
+together.
+
+Frames from the server, by the first key of the head. T is the number of the
+connection, unique on the socket.
+
+    http T            a request: "query", "headers", "body"; "more": true if the
+                      body has more pieces; the rest is the scope
+    body T            the next piece of the body: "content", "more"
+    gone T            the client has left
+    websocket T       a WebSocket: "query", "headers"; "resumed": true if it is open
+                      already; the rest is the scope
+    text T, bytes T   a message of the client: "content"
+    closed T          the WebSocket has ended: "code"
+    room T            there is room for more pieces or messages
+    cancel T          the task must end
+    yield T           hand the WebSocket over; "force": true if the task need not
+                      wait in receive()
+    ping N            sent back as pong N
+
+Frames to the server:
+
+    start T           the begin of a response: "status", "headers", "content", "more"
+    piece T           the next piece of it: "content", "more"
+    wait T            the application waits in receive(). "off": true if it stopped
+    accept T          accepts the WebSocket: "subprotocol", "headers"
+    deny T            refuses it with a response: "status", "headers", "content"
+    text T, bytes T   a message to the client: "content"
+    close T           closes or refuses the WebSocket: "code", "reason"
+    taken T           receive() has returned the last event of the WebSocket
+    yielded T         the WebSocket is handed over, and its task counts no more.
+                      "lost": true if the task did not wait in receive()
+    done T            the application has returned; "error" if it failed
+    pong N
+
+"ack": true in start, piece, text and bytes asks for a room frame. "done": true
+in start and piece stands for a done frame that follows.
+
+Headers are a byte string: names and values with line feeds between them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+import sys
+from typing import Any, Awaitable, Callable, Dict, Iterable, List, MutableMapping, Optional, Tuple
+
+Event = MutableMapping[str, Any]
+Application = Callable[[Event, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Awaitable[None]]
+Headers = Iterable[Tuple[bytes, bytes]]
+
+# How much a connection may send until it waits for the server, in bytes.
+_WINDOW = 64 << 10
+# What a piece or message counts besides its content, in bytes.
+_OVERHEAD = 512
+# The longest piece of a response in one frame, in bytes.
+_PIECE = 256 << 10
+
+_lengths = struct.Struct(">II").pack
+_length = struct.Struct(">I").pack
+_scan = json.JSONDecoder().scan_once
+_encode = json.JSONEncoder().encode
+
+# Fields of a head that name a segment.
+_HEADERS0 = b',"headers":"\\uffff\\ufffe0"'
+_CONTENT0 = b',"content":"\\uffff\\ufffe0"'
+_CONTENT1 = b',"content":"\\uffff\\ufffe1"'
+
+_ASGI = {"version": "3.0", "spec_version": "2.4"}
+
+
+class ClientDisconnected(OSError):
+    """The error of a send to a client that has left."""
+
+
+class LifespanError(Exception):
+    """The application has reported that its startup failed."""
+
+
+def run(application: Application, host: Any) -> None:
+    """Runs the application until the server ends this process.
+
+    Fails with the error of the startup if the application does not start.
+    """
+    try:
+        import uvloop
+    except ImportError:
+        loop = asyncio.new_event_loop()
+    else:
+        loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(_main(application, host))
+    finally:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=1))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+async def _main(application: Application, host: Any) -> None:
+    loop = asyncio.get_running_loop()
+    lifespan = Lifespan(application)
+    await lifespan.startup()
+    server = Server(application, host, lifespan.state)
+    connection = host.connect()
+    connection.setblocking(False)
+    if connection.family == getattr(socket, "AF_UNIX", None):
+        await loop.create_unix_connection(lambda: server, sock=connection)
+    else:
+        await loop.create_connection(lambda: server, sock=connection)
+    host.on_end(lambda: loop.call_soon_threadsafe(server.end))
+    host.ready("asgi3")
+    await server.ended
+    try:
+        await lifespan.shutdown()
+    finally:
+        server.close()
+
+
+class Lifespan:
+    """The task of the lifespan protocol."""
+
+    def __init__(self, application: Application) -> None:
+        self.state: Dict[str, Any] = {}
+        self._application = application
+        self._events: "asyncio.Queue[Event]" = asyncio.Queue()
+        self._received = False  # the application speaks the protocol
+        self._answered: "asyncio.Future[Optional[str]]"  # None, or why it failed
+        self._task: "asyncio.Task[None]"
+
+    async def startup(self) -> None:
+        """Starts the application. An application without lifespan is fine."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        failure = await self._ask("lifespan.startup")
+        if failure is None:
+            return
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._task, 1)  # its exception says more
+        raise LifespanError(failure or "the application has sent lifespan.startup.failed without a message")
+
+    async def shutdown(self) -> None:
+        """Lets the application clean up. Its failure is printed."""
+        if self._task.done():
+            return
+        failure = await self._ask("lifespan.shutdown")
+        if failure is not None:
+            print("the shutdown of the application failed: " + failure, file=sys.stderr)
+        if self._task.done() and self._task.exception() is not None:
+            raise self._task.exception()  # type: ignore[misc]
+
+    async def _ask(self, kind: str) -> Optional[str]:
+        """Sends an event and returns None, or the failure that is the answer.
+
+        If the task ends first, its exception is raised, unless the application
+        does not know the protocol.
+        """
+        self._answered = asyncio.get_running_loop().create_future()
+        self._events.put_nowait({"type": kind})
+        await asyncio.wait({self._answered, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        if self._answered.done():
+            return self._answered.result()
+        if self._received:
+            self._task.result()
+        else:
+            self._task.exception()  # it need not be logged
+        return None
+
+    async def _run(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        await self._application(scope, self._receive, self._send)
+
+    async def _receive(self) -> Event:
+        self._received = True
+        return await self._events.get()
+
+    async def _send(self, event: Event) -> None:
+        kind = event["type"]
+        if self._answered.done():
+            raise RuntimeError("%r was sent, but nothing waits for it" % kind)
+        if kind in ("lifespan.startup.complete", "lifespan.shutdown.complete"):
+            self._answered.set_result(None)
+        elif kind in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
+            self._answered.set_result(event.get("message", ""))
+        else:
+            raise RuntimeError("%r is not an event of the lifespan protocol" % kind)
+
+
+class Server(asyncio.Protocol):
+    """The end of the socket: reads frames, and writes those of all connections."""
+
+    def __init__(self, application: Application, host: Any, state: Dict[str, Any]) -> None:
+        self.application = application
+        self.host = host
+        self.state = state
+        self.loop = asyncio.get_running_loop()
+        self.ended = self.loop.create_future()  # done when the process must end
+        self.piece = min(_PIECE, host.max_message or _PIECE)
+        self._connections: Dict[int, Any] = {}
+        self._ending = False
+        self._out: List[bytes] = []  # not yet written
+        self._finals: List["Request"] = []  # whose last piece is not yet in _out
+        self._flushing = False  # flush is scheduled
+        self._parts: List[bytes] = []  # of an incomplete frame
+        self._have = self._need = 0  # bytes of it
+        self._transport: asyncio.Transport
+        self._handlers: Dict[str, Callable[[int, Event, List[bytes]], None]] = {
+            "http": self._http, "body": self._body, "gone": self._gone, "websocket": self._websocket,
+            "text": self._text, "bytes": self._message, "closed": self._closed, "room": self._room, "cancel": self._cancel,
+            "yield": self._yield, "ping": self._ping,
+        }
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._transport.write(_frame(b'{"id":1,"call":"serve","many":%d}' % self.host.concurrency))
+
+    def connection_lost(self, exc: Optional[BaseException]) -> None:
+        for connection in list(self._connections.values()):
+            connection.task.cancel()
+        self._finish()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def end(self) -> None:
+        """Ends the process when the last task has ended."""
+        self._ending = True
+        if not self._connections:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self.ended.done():
+            self.flush()
+            self.ended.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        if self._parts:
+            self._parts.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return
+            data = b"".join(self._parts)
+            self._parts = []
+        at, end, need = 0, len(data), 4
+        while end - at >= 4:
+            need = 4 + int.from_bytes(data[at:at + 4], "big")
+            if end - at < need:
+                break
+            self._read(data, at + 4, at + need)
+            at, need = at + need, 4
+        if at < end:
+            self._parts, self._have, self._need = [data[at:]], end - at, need
+
+    def _read(self, data: bytes, at: int, end: int) -> None:
+        """Handles the frame data[at:end]."""
+        start = at + 4
+        at = start + int.from_bytes(data[at:start], "big")
+        head = _scan(data[start:at].decode(), 0)[0]
+        kind = next(iter(head))
+        self._handlers[kind](head.pop(kind), head, _segments(data, at, end))
+
+    def write(self, frame: bytes) -> None:
+        """Sends a frame at the end of this turn of the event loop."""
+        self._out.append(frame)
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self.flush)
+
+    def write_last(self, request: "Request") -> None:
+        """Sends the last piece of a response at the end of this turn.
+
+        It is the frame that ends the request if that ends by then.
+        """
+        self._finals.append(request)
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        self._flushing = False
+        for request in self._finals:
+            request.write_last(b"")
+        self._finals.clear()
+        if self._out:
+            self._transport.write(b"".join(self._out))
+            self._out.clear()
+
+    # Frames.
+
+    def _http(self, number: int, head: Event, segments: List[bytes]) -> None:
+        more = head.pop("more", False)
+        body = _octets(head.pop("body"), segments)
+        head["type"] = "http"
+        self._complete(head, segments)
+        self._start(Request(self, number, head, body, more))
+
+    def _websocket(self, number: int, head: Event, segments: List[bytes]) -> None:
+        resumed = head.pop("resumed", False)
+        head["type"] = "websocket"
+        self._complete(head, segments)
+        head["extensions"] = {"asgibox.resumed": {}} if resumed else {"websocket.http.response": {}}
+        self._start(WebSocket(self, number, head, resumed))
+
+    def _complete(self, scope: Event, segments: List[bytes]) -> None:
+        scope["asgi"] = _ASGI.copy()
+        scope["query_string"] = _octets(scope.pop("query"), segments)
+        scope["raw_path"] = scope.pop("raw", scope["path"]).encode()
+        parts = iter(_octets(scope["headers"], segments).split(b"\n"))
+        scope["headers"] = list(zip(parts, parts))
+        scope["state"] = self.state.copy()
+        client, server = scope["client"], scope["server"]
+        if client:
+            scope["client"] = tuple(client)
+        if server:
+            scope["server"] = tuple(server)
+
+    def _start(self, connection: "_Connection") -> None:
+        self._connections[connection.number] = connection
+        connection.task = self.loop.create_task(connection.run())
+
+    def _body(self, number: int, head: Event, segments: List[bytes]) -> None:
+        connection = self._connections.get(number)
+        if connection is not None:
+            connection.piece(_octets(head["content"], segments), head["more"])
+
+    def _gone(self, number: int, head: Event, segments: List[bytes]) -> None:
+        connection = self._connections.get(number)
+        if connection is not None:
+            connection.left()
+
+    def _message(self, number: int, head: Event, segments: List[bytes]) -> None:
+        connection = self._connections.get(number)
+        if connection is not None:
+            content = _octets(head["content"], segments)
+            connection.put({"type": "websocket.receive", "bytes": content, "text": None})
+
+    def _text(self, number: int, head: Event, segments: List[bytes]) -> None:
+        connection = self._connections.get(number)
+        if connection is not None:
+            content = _octets(head["content"], segments).decode()
+            connection.put({"type": "websocket.receive", "bytes": None, "text": content})
+
+    def _closed(self, number: int, head: Event, segments: List[bytes]) -> None:
+        connection = self._connections.get(number)
+        if connection is not None:
+            connection.left(head["code"])
+
+    def _room(self, number: int, head: Event, segments: List[bytes]) -> None:
+        connection = self._connections.get(number)
+        if connection is not None:
+            connection.has_room()
+
+    def _cancel(self, number: int, head: Event, segments: List[bytes]) -> None:
+        connection = self._connections.get(number)
+        if connection is not None:
+            connection.task.cancel()
+
+    def _yield(self, number: int, head: Event, segments: List[bytes]) -> None:
+        connection = self._connections.get(number)
+        if connection is not None:
+            connection.hand_over(head.get("force", False))
+
+    def _ping(self, number: int, head: Event, segments: List[bytes]) -> None:
+        self.write(_frame(b'{"pong":%d}' % number))
+
+    # The ends of tasks.
+
+    def forget(self, connection: "_Connection") -> None:
+        self._connections.pop(connection.number, None)
+        if self._ending and not self._connections:
+            self.loop.call_soon(self._finish)
+
+    def write_done(self, number: int, error: Optional[BaseException]) -> None:
+        if error is None:
+            self.write(_frame(b'{"done":%d}' % number))
+        else:
+            head = {"done": number, "error": self.host.explain(error)}
+            self.write(_frame(_encode(head).encode()))
+
+
+class _Connection:
+    """What requests and WebSockets have in common."""
+
+    __slots__ = ("server", "number", "scope", "task", "gone", "_event", "_waiting", "_sent", "_full")
+
+    def __init__(self, server: Server, number: int, scope: Event) -> None:
+        self.server = server
+        self.number = number
+        self.scope = scope
+        self.task: "asyncio.Task[None]"
+        self.gone = False  # the client has left
+        self._event: Optional[asyncio.Event] = None  # wakes those who wait
+        self._waiting = 0  # calls of receive() that wait
+        self._sent = 0  # bytes since the server said that there is room
+        self._full = False  # it has not said so yet
+
+    async def run(self) -> None:
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        if self._event is not None:
+            self._event.set()
+            self._event.clear()
+
+    async def wait(self) -> None:
+        """Waits for the next wake."""
+        if self._event is None:
+            self._event = asyncio.Event()
+        await self._event.wait()
+
+    def has_room(self) -> None:
+        self._full, self._sent = False, 0
+        self.wake()
+
+    def ack(self, size: int) -> bytes:
+        """Counts bytes that are sent, and returns what their head must end with."""
+        self._sent += size + _OVERHEAD
+        if self._sent < _WINDOW:
+            return b"}"
+        self._full = True
+        return b',"ack":true}'
+
+    async def room(self) -> None:
+        """Waits until the server has taken what was sent."""
+        while self._full and not self.gone:
+            await self.wait()
+
+
+class Request(_Connection):
+    """One HTTP request and its response."""
+
+    __slots__ = ("_body", "_more", "_status", "_headers", "_started", "_complete", "_last")
+
+    def __init__(self, server: Server, number: int, scope: Event, body: bytes, more: bool) -> None:
+        super().__init__(server, number, scope)
+        self._body: Optional[bytes] = body  # the piece that receive() returns next
+        self._more = more  # others follow
+        self._status = 0
+        self._headers: Optional[bytes] = None  # until they are sent
+        self._started = self._complete = False
+        self._last: Optional[bytes] = None  # piece
+
+    async def run(self) -> None:
+        error: Optional[BaseException] = None
+        try:
+            await self.server.application(self.scope, self.receive, self.send)
+        except BaseException as exc:
+            error = exc
+        self.server.forget(self)
+        if self._last is not None and error is None:
+            self.write_last(b',"done":true')
+            return
+        if self.gone and (isinstance(error, OSError) or type(error).__name__ == "ClientDisconnect"):
+            error = None  # of no interest
+        self.write_last(b"")
+        self.server.write_done(self.number, error)
+
+    async def receive(self) -> Event:
+        while self._body is None:
+            if self.gone or self._complete:
+                return {"type": "http.disconnect"}
+            self._waiting += 1
+            self.server.write(_frame(b'{"wait":%d}' % self.number))
+            try:
+                await self.wait()
+            except asyncio.CancelledError:
+                self.server.write(_frame(b'{"wait":%d,"off":true}' % self.number))
+                raise
+            finally:
+                self._waiting -= 1
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": self._more}
+
+    def piece(self, content: bytes, more: bool) -> None:
+        self._body, self._more = content, more
+        self.wake()
+
+    def left(self) -> None:
+        self.gone = True
+        self.wake()
+
+    async def send(self, event: Event) -> None:
+        if self.gone:
+            raise ClientDisconnected("the client has left")
+        kind = event["type"]
+        if kind == "http.response.start":
+            if self._status:
+                raise RuntimeError("http.response.start was sent already")
+            status = event["status"]
+            self._headers = _header_block(event.get("headers", ()))
+            self._status = int(status)
+            return
+        if kind != "http.response.body":
+            raise RuntimeError("%r is not an event of an HTTP response; send http.response.start or http.response.body" % kind)
+        if not self._status:
+            raise RuntimeError("http.response.start must be sent before http.response.body")
+        if self._complete:
+            raise RuntimeError("the response is complete already: its last http.response.body had no more_body")
+        body = event.get("body", b"")
+        if type(body) is not bytes:
+            body = bytes(memoryview(body))
+        more = event.get("more_body", False)
+        size = self.server.piece
+        if len(body) > size:
+            end = (len(body) - 1) // size * size
+            for at in range(0, end, size):
+                await self._send_piece(body[at:at + size])
+            body = body[end:]
+        if more:
+            await self._send_piece(body)
+            return
+        self._complete, self._last = True, body
+        self.server.write_last(self)
+        self.wake()
+
+    async def _send_piece(self, content: bytes) -> None:
+        await self.room()
+        if self.gone:
+            raise ClientDisconnected("the client has left")
+        self._write(content, b',"more":true' + self.ack(len(content)))
+        await self.room()
+
+    def write_last(self, done: bytes) -> None:
+        """Writes the last piece, if it is not written yet."""
+        content, self._last = self._last, None
+        if content is not None:
+            self._write(content, done + b"}")
+
+    def _write(self, content: bytes, rest: bytes) -> None:
+        if self._headers is None:
+            self.server.write(_frame1(b'{"piece":%d' % self.number + _CONTENT0 + rest, content))
+            return
+        headers, self._headers = self._headers, None
+        head = b'{"start":%d,"status":%d' % (self.number, self._status) + _HEADERS0 + _CONTENT1 + rest
+        self.server.write(_frame2(head, headers, content))
+
+
+_CONNECTING, _OPEN, _CLOSED, _DENYING, _HANDED_OVER = range(5)
+
+
+class WebSocket(_Connection):
+    """One WebSocket, or the part of its life on this code."""
+
+    __slots__ = ("_state", "_resumed", "_inbox", "_yielding", "_code", "_told", "_status", "_headers", "_denial")
+
+    def __init__(self, server: Server, number: int, scope: Event, resumed: bool) -> None:
+        super().__init__(server, number, scope)
+        self._state = _CONNECTING
+        self._resumed = resumed  # it is open although the application has not accepted it
+        self._inbox: List[Event] = [{"type": "websocket.connect"}]
+        self._yielding = False  # it is handed over when the application waits in receive()
+        self._code: Optional[int] = None  # of the websocket.disconnect to come
+        self._told = False  # receive() has returned it
+        self._status = 0
+        self._headers = b""
+        self._denial: List[bytes] = []
+
+    async def run(self) -> None:
+        error: Optional[BaseException] = None
+        try:
+            await self.server.application(self.scope, self.receive, self.send)
+        except BaseException as exc:
+            error = exc
+        if self._state == _HANDED_OVER:
+            return
+        self.server.forget(self)
+        if self.gone and (isinstance(error, ClientDisconnected) or type(error).__name__ == "WebSocketDisconnect"):
+            error = None  # the usual end of a loop that receives
+        self.server.write_done(self.number, error)
+
+    async def receive(self) -> Event:
+        while not self._inbox:
+            if self.gone and not self._told:
+                self._told = True
+                self.server.write(_frame(b'{"taken":%d}' % self.number))
+                return {"type": "websocket.disconnect", "code": self._code}
+            if self._told:
+                raise RuntimeError("receive() was called after it had returned websocket.disconnect")
+            self._waiting += 1
+            try:
+                if self._yielding:
+                    self.hand_over(False)
+                await self.wait()
+            finally:
+                self._waiting -= 1
+        self.server.write(_frame(b'{"taken":%d}' % self.number))
+        return self._inbox.pop(0)
+
+    def put(self, event: Event) -> None:
+        self._inbox.append(event)
+        self.wake()
+
+    def left(self, code: int) -> None:
+        self.gone, self._code = True, code
+        self.wake()
+
+    def hand_over(self, force: bool) -> None:
+        """Gives the connection up if the application waits in receive() with nothing to take."""
+        idle = self._waiting and not self._inbox
+        if self._state == _HANDED_OVER or self.gone:
+            return
+        if not idle and not force:
+            self._yielding = True
+            return
+        self._state = _HANDED_OVER
+        self.server.write(_frame(b'{"yielded":%d,"lost":%s}' % (self.number, b"false" if idle else b"true")))
+        self._inbox.clear()
+        self.server.forget(self)
+        self.task.cancel()
+
+    async def send(self, event: Event) -> None:
+        if self._state == _HANDED_OVER:
+            raise ClientDisconnected("newer code has taken over the connection")
+        if self.gone:
+            raise ClientDisconnected("the client has left")
+        kind = event["type"]
+        if kind == "websocket.send":
+            await self._send_message(event)
+        elif kind == "websocket.accept":
+            self._accept(event)
+        elif kind == "websocket.close":
+            self._close(event)
+        elif kind == "websocket.http.response.start" and self._state == _CONNECTING and not self._resumed:
+            self._headers = _header_block(event.get("headers", ()))
+            self._status = int(event["status"])
+            self._state = _DENYING
+        elif kind == "websocket.http.response.body" and self._state == _DENYING:
+            self._deny(event)
+        else:
+            raise RuntimeError("%r must not be sent now" % kind)
+
+    async def _send_message(self, event: Event) -> None:
+        if self._state != _OPEN:
+            raise RuntimeError("websocket.send must be sent after websocket.accept and before websocket.close")
+        content, kind = event.get("bytes"), b"bytes"
+        if content is None:
+            content, kind = event["text"].encode(), b"text"
+        elif type(content) is not bytes:
+            content = bytes(memoryview(content))
+        await self.room()
+        if self._state != _OPEN or self.gone:
+            raise ClientDisconnected("the connection has ended")
+        self.server.write(_frame1(b'{"%s":%d' % (kind, self.number) + _CONTENT0 + self.ack(len(content)), content))
+        await self.room()
+
+    def _accept(self, event: Event) -> None:
+        if self._state != _CONNECTING:
+            raise RuntimeError("websocket.accept was sent already, or the connection is refused")
+        self._state = _OPEN
+        if self._resumed:
+            return
+        head = {"accept": self.number, "subprotocol": event.get("subprotocol"), "headers": "\uffff\ufffe0"}
+        self.server.write(_frame1(_encode(head).encode(), _header_block(event.get("headers") or ())))
+
+    def _close(self, event: Event) -> None:
+        if self._state not in (_CONNECTING, _OPEN):
+            raise RuntimeError("websocket.close was sent already")
+        self._state = _CLOSED
+        reason = event.get("reason") or ""
+        if reason.startswith("\uffff"):
+            reason = "\uffff" + reason
+        head = {"close": self.number, "code": int(event.get("code") or 1000), "reason": reason}
+        self.server.write(_frame(_encode(head).encode()))
+
+    def _deny(self, event: Event) -> None:
+        self._denial.append(bytes(event.get("body", b"")))
+        if event.get("more_body", False):
+            return
+        self._state = _CLOSED
+        head = b'{"deny":%d,"status":%d' % (self.number, self._status) + _HEADERS0 + _CONTENT1 + b"}"
+        self.server.write(_frame2(head, self._headers, b"".join(self._denial)))
+
+
+def _header_block(headers: Headers) -> bytes:
+    parts = []
+    for name, value in headers:
+        parts.append(name)
+        parts.append(value)
+    block = b"\n".join(parts)
+    if parts and block.count(b"\n") != len(parts) - 1:
+        raise ValueError("a header of the response has a line feed in its name or value")
+    return block
+
+
+def _frame(head: bytes) -> bytes:
+    return _lengths(4 + len(head), len(head)) + head
+
+
+def _frame1(head: bytes, segment: bytes) -> bytes:
+    return b"".join((_lengths(8 + len(head) + len(segment), len(head)), head, _length(len(segment)), segment))
+
+
+def _frame2(head: bytes, one: bytes, two: bytes) -> bytes:
+    return b"".join((
+        _lengths(12 + len(head) + len(one) + len(two), len(head)), head,
+        _length(len(one)), one, _length(len(two)), two,
+    ))
+
+
+def _octets(value: str, segments: List[bytes]) -> bytes:
+    """Returns the byte string that a text of a head stands for."""
+    if value[1:2] == "\ufffe":
+        return segments[int(value[2:])]
+    return value[1:].encode("latin-1")
+
+
+def _segments(data: bytes, at: int, end: int) -> List[bytes]:
+    segments = []
+    while at < end:
+        start = at + 4
+        at = start + int.from_bytes(data[at:start], "big")
+        segments.append(data[start:at])
+    return segments

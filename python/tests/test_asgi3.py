@@ -1,0 +1,468 @@
+"""Tests of asgibox._asgi3 with a server that only records frames."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import sys
+import threading
+import unittest
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from asgibox import _asgi3  # noqa: E402
+
+Frame = Tuple[Dict[str, Any], List[bytes]]
+
+
+def encode(head: Dict[str, Any], *segments: bytes) -> bytes:
+    text = json.dumps(head).encode()
+    rest = b"".join(struct.pack(">I", len(s)) + s for s in segments)
+    return struct.pack(">II", 4 + len(text) + len(rest), len(text)) + text + rest
+
+
+def decode(data: bytes) -> List[Frame]:
+    frames = []
+    while data:
+        size, head = struct.unpack(">II", data[:8])
+        frame, data = data[8:4 + size], data[4 + size:]
+        rest, segments = frame[head:], []
+        while rest:
+            (n,) = struct.unpack(">I", rest[:4])
+            segments.append(rest[4:4 + n])
+            rest = rest[4 + n:]
+        frames.append((unname(json.loads(frame[:head]), segments), segments))
+    return frames
+
+
+def unname(head: Dict[str, Any], segments: List[bytes]) -> Dict[str, Any]:
+    """Returns the head without the fields that name segments, in their order."""
+    named = [key for key, value in head.items() if isinstance(value, str) and value.startswith("\uffff\ufffe")]
+    assert [head[key] for key in named] == ["\uffff\ufffe%d" % i for i in range(len(segments))]
+    return {key: value for key, value in head.items() if key not in named}
+
+
+class Host:
+    concurrency = 1000
+    max_message = 1 << 20
+
+    def __init__(self) -> None:
+        self.is_ready = threading.Event()
+
+    def explain(self, exc: BaseException) -> Dict[str, Any]:
+        return {"type": type(exc).__name__, "message": str(exc), "frames": []}
+
+    def ready(self, kind: str) -> None:
+        assert kind == "asgi3"
+        self.is_ready.set()
+
+    def on_end(self, callback: Any) -> None:
+        self.end = callback
+
+    def connect(self) -> socket.socket:
+        self.peer, child = socket.socketpair()
+        return child
+
+
+class Transport:
+    def __init__(self) -> None:
+        self.writes: List[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+
+class Rig:
+    """A Server for an application, and the frames it has written."""
+
+    def __init__(self, application: Any) -> None:
+        self.transport = Transport()
+        self.server = _asgi3.Server(application, Host(), {"shared": 1})
+        self.server.connection_made(self.transport)  # type: ignore[arg-type]
+        self.take()
+
+    def take(self) -> List[Frame]:
+        frames = decode(b"".join(self.transport.writes))
+        self.transport.writes.clear()
+        return frames
+
+    async def feed(self, *frames: bytes) -> List[Frame]:
+        """Sends frames and returns those that follow from them."""
+        self.server.data_received(b"".join(frames))
+        return await self.settle()
+
+    async def settle(self) -> List[Frame]:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return self.take()
+
+
+SEGMENT = "\uffff\ufffe0"
+SCOPE = {"http_version": "1.1", "method": "GET", "scheme": "http", "path": "/a b", "raw": "/a%20b", "root_path": "/r",
+         "client": ["127.0.0.1", 5], "server": ["127.0.0.1", 8000]}
+SOCKET = {"http_version": "1.1", "scheme": "ws", "path": "/", "root_path": "", "subprotocols": ["a"],
+          "client": None, "server": None}
+
+
+def request(number: int, body: bytes = b"", more: bool = False) -> bytes:
+    named = {"query": "\uffffq=1", "headers": "\uffff\ufffe0", "body": "\uffff\ufffe1"}
+    return encode({"http": number, "more": more, **SCOPE, **named}, b"host\nx\naccept\n*/*", body)
+
+
+def websocket(number: int, resumed: bool = False) -> bytes:
+    return encode({"websocket": number, "resumed": resumed, **SOCKET, "query": "\uffff", "headers": "\uffffhost\nx"})
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+class Requests(unittest.IsolatedAsyncioTestCase):
+    async def test_scope(self) -> None:
+        scopes = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            scopes.append(scope)
+            await hello(scope, receive, send)
+
+        await Rig(application).feed(request(1))
+        self.assertEqual(scopes[0], {
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1", "method": "GET",
+            "scheme": "http", "path": "/a b", "raw_path": b"/a%20b", "query_string": b"q=1", "root_path": "/r",
+            "headers": [(b"host", b"x"), (b"accept", b"*/*")], "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 8000),
+            "state": {"shared": 1},
+        })
+
+    async def test_response_is_one_frame_in_one_write(self) -> None:
+        rig = Rig(hello)
+        rig.server.data_received(request(1) + request(2))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        self.assertEqual(len(rig.transport.writes), 1)
+        self.assertEqual(rig.take(), [
+            ({"start": n, "status": 200, "done": True}, [b"a\nb", b"hello"]) for n in (1, 2)
+        ])
+
+    async def test_response_does_not_wait_for_what_follows(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await hello(scope, receive, send)
+            self.assertEqual(await receive(), {"type": "http.request", "body": b"", "more_body": False})
+            self.assertEqual(await receive(), {"type": "http.disconnect"})
+            await asyncio.Event().wait()
+
+        rig = Rig(application)
+        self.assertEqual(await rig.feed(request(1)), [({"start": 1, "status": 200}, [b"a\nb", b"hello"])])
+        frames = await rig.feed(encode({"cancel": 1}))
+        self.assertEqual(frames[0][0]["done"], 1)
+        self.assertEqual(frames[0][0]["error"]["type"], "CancelledError")
+
+    async def test_frames_arrive_in_pieces(self) -> None:
+        rig = Rig(hello)
+        data = request(1, b"x" * 1000) + request(2)
+        for i in range(len(data)):
+            rig.server.data_received(data[i:i + 1])
+        self.assertEqual([head["start"] for head, _ in await rig.settle()], [1, 2])
+
+    async def test_body_comes_in_pieces_when_it_is_read(self) -> None:
+        got = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            more = True
+            while more:
+                event = await receive()
+                got.append(event["body"])
+                more = event["more_body"]
+            await hello(scope, receive, send)
+
+        rig = Rig(application)
+        self.assertEqual(await rig.feed(request(1, b"one", True)), [({"wait": 1}, [])])
+        self.assertEqual(await rig.feed(encode({"body": 1, "more": True, "content": SEGMENT}, b"two")), [({"wait": 1}, [])])
+        self.assertEqual(len(await rig.feed(encode({"body": 1, "more": False, "content": SEGMENT}, b"three"))), 1)
+        self.assertEqual(got, [b"one", b"two", b"three"])
+
+    async def test_client_leaves(self) -> None:
+        events = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            events.append(await receive())
+            await hello(scope, receive, send)
+
+        rig = Rig(application)
+        await rig.feed(request(1))
+        self.assertEqual(await rig.feed(encode({"gone": 1})), [({"done": 1}, [])])
+        self.assertEqual(events, [{"type": "http.disconnect"}])
+
+    async def test_receive_that_is_cancelled_waits_no_more(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            try:
+                await asyncio.wait_for(receive(), 0.001)
+            except asyncio.TimeoutError:
+                pass
+            await hello(scope, receive, send)
+
+        rig = Rig(application)
+        frames = await rig.feed(request(1))
+        while len(frames) < 3:
+            await asyncio.sleep(0.001)
+            frames += rig.take()
+        self.assertEqual([head for head, _ in frames],
+                         [{"wait": 1}, {"wait": 1, "off": True}, {"start": 1, "status": 200, "done": True}])
+
+    async def test_stream_waits_for_room(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200})
+            for _ in range(3):
+                await send({"type": "http.response.body", "body": b"x" * 60_000, "more_body": True})
+            await send({"type": "http.response.body"})
+
+        rig = Rig(application)
+        frames = await rig.feed(request(1))
+        self.assertEqual([(head, len(s[-1])) for head, s in frames], [
+            ({"start": 1, "status": 200, "more": True}, 60_000), ({"piece": 1, "more": True, "ack": True}, 60_000)])
+        frames = await rig.feed(encode({"room": 1}))
+        self.assertEqual([head for head, _ in frames], [{"piece": 1, "more": True}, {"piece": 1, "done": True}])
+
+    async def test_long_body_is_split(self) -> None:
+        body = bytes(range(256)) * 4096
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": bytearray(body)})
+
+        rig = Rig(application)
+        frames = await rig.feed(request(1))
+        while not frames[-1][0].get("done"):
+            frames += await rig.feed(encode({"room": 1}))
+        self.assertEqual(b"".join(s[-1] for _, s in frames), body)
+        self.assertEqual(len(frames), 4)
+
+    async def test_mistakes_are_errors_of_the_task(self) -> None:
+        async def two_starts(send: Any) -> None:
+            for _ in range(2):
+                await send({"type": "http.response.start", "status": 200})
+
+        async def no_start(send: Any) -> None:
+            await send({"type": "http.response.body"})
+
+        async def line_feed(send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b\nc: d")]})
+
+        async def unknown(send: Any) -> None:
+            await send({"type": "http.response.trailers"})
+
+        for mistake, text in ((two_starts, "already"), (no_start, "before"), (line_feed, "line feed"), (unknown, "not an event")):
+            with self.subTest(text):
+                async def application(scope: Any, receive: Any, send: Any) -> None:
+                    await mistake(send)
+
+                (head, _), = await Rig(application).feed(request(1))
+                self.assertIn(text, head["error"]["message"])
+
+    async def test_end_waits_for_tasks(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await asyncio.Event().wait()
+
+        rig = Rig(application)
+        await rig.feed(request(1))
+        rig.server.end()
+        await rig.settle()
+        self.assertFalse(rig.server.ended.done())
+        await rig.feed(encode({"cancel": 1}))
+        self.assertTrue(rig.server.ended.done())
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    while True:
+        event = await receive()
+        if event["type"] == "websocket.connect":
+            await send({"type": "websocket.accept", "subprotocol": "a", "headers": [(b"x", b"y")]})
+        elif event["type"] == "websocket.receive":
+            if event["text"] == "close":
+                await send({"type": "websocket.close", "code": 4000, "reason": "\uffffbye"})
+            else:
+                await send({"type": "websocket.send", **{k: v for k, v in event.items() if k != "type"}})
+        else:
+            return
+
+
+def yielded(lost: bool) -> List[Frame]:
+    return [({"yielded": 1, "lost": lost}, [])]
+
+
+class WebSockets(unittest.IsolatedAsyncioTestCase):
+    async def test_echo(self) -> None:
+        rig = Rig(echo)
+        self.assertEqual(await rig.feed(websocket(1)), [
+            ({"taken": 1}, []), ({"accept": 1, "subprotocol": "a"}, [b"x\ny"])])
+        self.assertEqual(await rig.feed(encode({"text": 1, "content": SEGMENT}, "é".encode())), [
+            ({"taken": 1}, []), ({"text": 1}, ["é".encode()])])
+        self.assertEqual(await rig.feed(encode({"bytes": 1, "content": SEGMENT}, b"\xff")), [
+            ({"taken": 1}, []), ({"bytes": 1}, [b"\xff"])])
+        self.assertEqual(await rig.feed(encode({"text": 1, "content": SEGMENT}, b"close")), [
+            ({"taken": 1}, []), ({"close": 1, "code": 4000, "reason": "\uffff\uffffbye"}, [])])
+        self.assertEqual(await rig.feed(encode({"closed": 1, "code": 4000})), [
+            ({"taken": 1}, []), ({"done": 1}, [])])
+
+    async def test_denial(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            self.assertIn("websocket.http.response", scope["extensions"])
+            await send({"type": "websocket.http.response.start", "status": 401, "headers": [(b"a", b"b")]})
+            await send({"type": "websocket.http.response.body", "body": b"no ", "more_body": True})
+            await send({"type": "websocket.http.response.body", "body": b"entry"})
+
+        self.assertEqual(await Rig(application).feed(websocket(1)), [
+            ({"deny": 1, "status": 401}, [b"a\nb", b"no entry"]), ({"done": 1}, [])])
+
+    async def test_hand_over_while_it_waits(self) -> None:
+        ends = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await echo(scope, receive, send)
+            except asyncio.CancelledError:
+                with self.assertRaises(OSError):
+                    await send({"type": "websocket.send", "text": "late"})
+                ends.append("cancelled")
+                raise
+
+        rig = Rig(application)
+        await rig.feed(websocket(1))
+        self.assertEqual(await rig.feed(encode({"yield": 1})), yielded(False))
+        self.assertEqual(ends, ["cancelled"])
+
+    async def test_hand_over_waits_for_receive(self) -> None:
+        go_on = asyncio.Event()
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "websocket.accept"})
+            await receive()
+            await go_on.wait()
+            await send({"type": "websocket.send", "text": "first"})
+            await receive()
+
+        rig = Rig(application)
+        await rig.feed(websocket(1))
+        self.assertEqual(await rig.feed(encode({"bytes": 1, "content": SEGMENT}, b"") + encode({"yield": 1})), [({"taken": 1}, [])])
+        go_on.set()
+        self.assertEqual(await rig.settle(), [({"text": 1}, [b"first"])] + yielded(False))
+
+    async def test_hand_over_by_force(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await asyncio.Event().wait()
+
+        rig = Rig(application)
+        await rig.feed(websocket(1))
+        self.assertEqual(await rig.feed(encode({"yield": 1})), [])
+        self.assertEqual(await rig.feed(encode({"yield": 1, "force": True})), yielded(True))
+
+    async def test_resumed(self) -> None:
+        extensions = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            extensions.append(scope["extensions"])
+            await echo(scope, receive, send)
+
+        rig = Rig(application)
+        self.assertEqual(await rig.feed(websocket(1, resumed=True)), [({"taken": 1}, [])])
+        self.assertEqual(extensions, [{"asgibox.resumed": {}}])
+        self.assertEqual(await rig.feed(encode({"text": 1, "content": SEGMENT}, b"x")), [
+            ({"taken": 1}, []), ({"text": 1}, [b"x"])])
+
+    async def test_disconnect_is_received_once(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            while True:
+                await receive()
+
+        rig = Rig(application)
+        await rig.feed(websocket(1))
+        frames = await rig.feed(encode({"closed": 1, "code": 1001}))
+        self.assertEqual(frames[0], ({"taken": 1}, []))
+        self.assertEqual(frames[1][0]["error"]["type"], "RuntimeError")
+
+    async def test_sender_waits_for_room(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "websocket.accept"})
+            for _ in range(3):
+                await send({"type": "websocket.send", "bytes": b"x" * 60_000})
+
+        rig = Rig(application)
+        frames = await rig.feed(websocket(1))
+        self.assertEqual([head for head, _ in frames], [
+            {"accept": 1, "subprotocol": None}, {"bytes": 1}, {"bytes": 1, "ack": True}])
+        self.assertEqual(len(await rig.feed(encode({"room": 1}))), 2)
+
+    async def test_ping(self) -> None:
+        self.assertEqual(await Rig(echo).feed(encode({"ping": 7})), [({"pong": 7}, [])])
+
+
+class Runs(unittest.TestCase):
+    """Tests of run, with a socket."""
+
+    def run_with(self, application: Any) -> Host:
+        host = Host()
+        thread = threading.Thread(target=_asgi3.run, args=(application, host))
+        thread.start()
+        self.addCleanup(thread.join, 10)
+        self.assertTrue(host.is_ready.wait(10))
+        self.assertEqual(decode(host.peer.recv(1000))[0][0], {"id": 1, "call": "serve", "many": 1000})
+        return host
+
+    def test_lifespan(self) -> None:
+        events = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "lifespan":
+                events.append((await receive())["type"])
+                scope["state"]["pool"] = "p"
+                await send({"type": "lifespan.startup.complete"})
+                events.append((await receive())["type"])
+                await send({"type": "lifespan.shutdown.complete"})
+            else:
+                events.append(scope["state"])
+                await hello(scope, receive, send)
+
+        host = self.run_with(application)
+        host.peer.sendall(request(1))
+        self.assertEqual(decode(host.peer.recv(1000))[0][0]["start"], 1)
+        host.end()
+        self.assertEqual(host.peer.recv(1000), b"")
+        self.assertEqual(events, ["lifespan.startup", {"pool": "p"}, "lifespan.shutdown"])
+
+    def test_application_without_lifespan(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            assert scope["type"] == "http"
+            await hello(scope, receive, send)
+
+        host = self.run_with(application)
+        host.peer.close()  # the server has gone
+
+    def test_failed_startup(self) -> None:
+        async def reports(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+        async def reports_and_raises(scope: Any, receive: Any, send: Any) -> None:
+            await reports(scope, receive, send)
+            raise LookupError("no database")
+
+        async def raises(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            raise LookupError("no database")
+
+        for application, error in ((reports, _asgi3.LifespanError), (reports_and_raises, LookupError), (raises, LookupError)):
+            with self.subTest(application.__name__):
+                with self.assertRaisesRegex(error, "no database"):
+                    _asgi3.run(application, Host())
+
+
+if __name__ == "__main__":
+    unittest.main()
