@@ -77,7 +77,7 @@ func hasToken(values []string, token string) bool {
 
 // upgrade accepts a handshake. The 101 response stays on the corked wire until
 // the first flush.
-func (c *socket) upgrade(protocol string) error {
+func (c *socket) upgrade(protocol string, headers []http1.Header) error {
 	conn, early, err := c.t.hijack()
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (c *socket) upgrade(protocol string) error {
 	c.frames.compressed = c.s.opts.Compression && offersCompression(c.q.values("sec-websocket-extensions"))
 	c.protocol = strings.Clone(protocol) // not the head of the request
 	c.wire = &wire{Conn: conn, corked: true}
-	c.wire.writeUpgrade(strings.TrimSpace(c.q.get("sec-websocket-key")), protocol, c.frames.compressed)
+	c.wire.writeUpgrade(strings.TrimSpace(c.q.get("sec-websocket-key")), protocol, c.frames.compressed, headers)
 	return nil
 }
 
@@ -113,8 +113,9 @@ func offersCompression(extensions []string) bool {
 	})
 }
 
-// writeUpgrade gathers the 101 response, which comes before all frames.
-func (w *wire) writeUpgrade(key, protocol string, compressed bool) {
+// writeUpgrade gathers the 101 response, which comes before all frames. It drops
+// those of the headers that belong to the handshake itself.
+func (w *wire) writeUpgrade(key, protocol string, compressed bool, headers []http1.Header) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.bufferLocked()
@@ -126,7 +127,19 @@ func (w *wire) writeUpgrade(key, protocol string, compressed bool) {
 	if compressed {
 		b = http1.AppendField(b, "Sec-WebSocket-Extensions", "permessage-deflate; client_no_context_takeover; server_no_context_takeover")
 	}
+	for _, h := range headers {
+		if !isHandshakeHeader(h.Name) {
+			b = http1.AppendField(b, h.Name, h.Value)
+		}
+	}
 	*w.buf = append(b, "\r\n"...)
+}
+
+// isHandshakeHeader reports whether only the server may set a header of a response
+// that accepts a handshake.
+func isHandshakeHeader(name string) bool {
+	name = strings.ToLower(name)
+	return name == "connection" || name == "upgrade" || strings.HasPrefix(name, "sec-websocket-")
 }
 
 // acceptKey returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455,

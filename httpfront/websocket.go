@@ -117,7 +117,7 @@ func (c *socket) handshake() error {
 	p, f := c.waitForReply()
 	c.t.unwatch()
 	if f == nil {
-		if err = c.upgrade(c.protocolFor(p)); err == nil {
+		if err = c.upgrade(c.protocolFor(p), p.headers); err == nil {
 			c.detach(p)
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"asgibox/asgi"
+	"asgibox/httpfront/http1"
 )
 
 // A socketReply is one parsed message to a WebSocket's reply channel.
@@ -16,6 +17,7 @@ type socketReply struct {
 	close       int // the code; zero leaves the socket open
 	badCode     bool
 	subprotocol string
+	headers     []http1.Header // of the response that accepts the handshake
 	reason      string
 	response    *reply // the response that refuses the handshake
 }
@@ -59,6 +61,10 @@ func (p *socketReply) parse(key string, value any) (bad *problem) {
 		}
 	case asgi.KeySubprotocol:
 		p.subprotocol, bad = optionalText(key, value)
+	case asgi.KeyHeaders:
+		if value != nil {
+			p.headers, _, bad = parseHeaders(value)
+		}
 	case asgi.KeyReason:
 		p.reason, bad = optionalText(key, value)
 	case asgi.KeyResponse:

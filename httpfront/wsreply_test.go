@@ -227,6 +227,34 @@ func TestSubProtocol(t *testing.T) {
 	}
 }
 
+// TestHeadersOfAnAcceptedHandshake checks that the application can add headers, but
+// not those of the handshake itself.
+func TestHeadersOfAnAcceptedHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		client, app := s.connect()
+		app.reply(msg{"accept": true, "headers": []any{[]any{"a", "b\r\nc: d"}}})
+		synctest.Wait()
+		s.logs.contains(t, "is not a header value")
+		app.reply(msg{"accept": true, "headers": []any{
+			[]any{"Set-Cookie", "a=b"}, []any{"set-cookie", "c=d"}, []any{"Sec-WebSocket-Accept", "x"},
+			[]any{"connection", "close"}, []any{"upgrade", "x"}, []any{"content-length", "5"},
+		}})
+		h := client.accepted()
+		if got := h.Values("Set-Cookie"); len(got) != 2 || got[0] != "a=b" || got[1] != "c=d" {
+			t.Errorf("cookies %q", got)
+		}
+		for _, name := range []string{"Sec-WebSocket-Accept", "Connection", "Upgrade"} {
+			if n := len(h.Values(name)); n != 1 {
+				t.Errorf("%d headers %s", n, name)
+			}
+		}
+		if h.Get("Content-Length") != "" {
+			t.Error("there is a Content-Length")
+		}
+	})
+}
+
 // FuzzSocketReply checks that the server can process the reply parsed from any
 // message.
 func FuzzSocketReply(f *testing.F) {

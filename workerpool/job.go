@@ -63,6 +63,15 @@ func (j *Job) Gone(channel string) bool {
 	return j.pool.gone.has(channel)
 }
 
+// Progress starts the handler timeout again. It must not be called after Consume
+// has returned.
+func (j *Job) Progress() { j.pool.noteProgress(j.worker) }
+
+// Fail reports a failure of the connection of the job and sends an error reply, as
+// for an error that Consume returns. A consumer whose work for the connection goes
+// on after Consume has returned may call it from any goroutine.
+func (j *Job) Fail(consumer string, err error) { j.pool.fail(j, consumer, err) }
+
 // Unrouted says that the message was dropped because no route matches it.
 func (j *Job) Unrouted() { j.unrouted = true }
 
@@ -212,7 +221,7 @@ func ignoredReason(m asgi.Message) string {
 	}
 	for key := range m.All() {
 		switch key {
-		case asgi.KeyText, asgi.KeyBytes, asgi.KeyClose, asgi.KeyAccept, asgi.KeySubprotocol, asgi.KeyReason, "response":
+		case asgi.KeyText, asgi.KeyBytes, asgi.KeyClose, asgi.KeyAccept, asgi.KeySubprotocol, asgi.KeyHeaders, asgi.KeyReason, "response":
 		default:
 			return "its key " + strconv.Quote(key) + " is unknown"
 		}

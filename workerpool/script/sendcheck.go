@@ -195,13 +195,14 @@ func statusRange(v any) *problem {
 // handshake.
 func webSocketProblem(m asgi.Message, open bool) *problem {
 	c := firstProblem(
-		unknownKey(m, asgi.KeyText, asgi.KeyBytes, asgi.KeyClose, asgi.KeyAccept, asgi.KeySubprotocol, asgi.KeyReason, "response"),
+		unknownKey(m, asgi.KeyText, asgi.KeyBytes, asgi.KeyClose, asgi.KeyAccept, asgi.KeySubprotocol, asgi.KeyHeaders, asgi.KeyReason, "response"),
 		textOrBytes(m, asgi.KeyText, isText, asgi.KeyBytes),
 		textOrBytes(m, asgi.KeyBytes, isOctets, asgi.KeyText),
 		wrongType(m, asgi.KeyAccept, "a bool", isBool),
 		wrongType(m, asgi.KeyClose, "a bool or a code", func(v any) bool { return isBool(v) || isInt(v) }),
 		closeCode(m),
 		wrongType(m, asgi.KeySubprotocol, "text", isText),
+		wrongType(m, asgi.KeyHeaders, "a list of [name, value] pairs", isHeaders),
 		wrongType(m, asgi.KeyReason, "text", isText),
 	)
 	if c != nil {
