@@ -1,0 +1,301 @@
+"""The channel layer of ASGI 1.x, on the socket or the control server of asgibox."""
+
+import os
+import sys
+import threading
+import time
+import weakref
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+
+from . import _errors
+from ._wire import Connection, Head, connect
+
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+Channels = Union[str, Sequence[str]]
+Received = Tuple[Optional[str], Optional[Dict[str, Any]]]
+
+
+class ChannelLayer:
+    """A channel layer. Any number of threads may use it at once.
+
+    In a program that asgibox started, it needs no arguments. Elsewhere, url is the
+    address of the control server, such as "http://127.0.0.1:8001", or socket the
+    path of the server's socket, which is faster. Without both, the environment
+    variables ASGIBOX_SOCKET and ASGIBOX_URL have them, and ASGIBOX_TOKEN the token.
+
+    A Django project with Channels 1.1 can name "asgibox.ChannelLayer" as BACKEND, and
+    these arguments as CONFIG."""
+
+    ChannelFull = _errors.ChannelFull
+    MessageTooLarge = _errors.MessageTooLarge
+    InvalidName = _errors.InvalidName
+    InvalidMessage = _errors.InvalidMessage
+    StoreFailed = _errors.StoreFailed
+    Error = _errors.LayerError
+
+    def __init__(
+        self, url: Optional[str] = None, token: Optional[str] = None, socket: Optional[str] = None
+    ) -> None:
+        self._url, self._token, self._socket = url, token, socket
+        self._free: List[Any] = []  # connections that no thread uses; append and pop are atomic
+        self._about: Optional[Head] = None
+        self._first: Optional[Callable[[], None]] = None  # called before the first receive
+        self._folder: Optional[str] = None  # of the application, to name lines of sends
+        self._places: Dict[Any, str] = {}
+        _layers.add(self)
+
+    # The calls of ASGI 1.x.
+
+    def send(
+        self, channel: str, message: Dict[str, Any], wait: float = 0, delay: float = 0, volatile: bool = False
+    ) -> None:
+        """Sends a message. If the channel is full, it tries again for wait seconds and
+        then raises ChannelFull. With delay, the message is sent that many seconds
+        later. A volatile message is never stored on disk."""
+        fields: Head = {"channel": channel, "message": message}
+        if delay:
+            fields["delay"] = float(delay)
+        if volatile:
+            fields["volatile"] = True
+        if self._folder is not None:
+            fields["at"] = self._place()
+        if not wait:
+            self.call("send", fields)
+            return
+        end, pause = time.monotonic() + wait, 0.005
+        while True:
+            try:
+                self.call("send", fields)
+                return
+            except _errors.ChannelFull:
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise
+                time.sleep(min(pause, left))
+                pause = min(pause * 2, 0.1)
+
+    def receive(self, channels: Channels, block: bool = False, timeout: Optional[float] = None) -> Received:
+        """Returns the channel and the message that arrived first, or (None, None). With
+        block it waits for a message, at most for timeout seconds, or forever."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            first()
+        names = channels if isinstance(channels, str) else list(channels)
+        if not block:
+            got = self.call("receive", {"channels": names})
+            return got["channel"], got["message"]
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = 300.0 if end is None else max(0.0, end - time.monotonic())
+            got = self.call("receive", {"channels": names, "block": True, "timeout": min(left, 300.0)})
+            if got["channel"] is not None or left == 0 or (end is not None and time.monotonic() >= end):
+                return got["channel"], got["message"]
+
+    receive_many = receive
+
+    def new_channel(self, pattern: str) -> str:
+        """Returns an unused name that begins with the pattern, which ends in "?"."""
+        name: str = self.call("new_channel", {"pattern": pattern})["channel"]
+        return name
+
+    def group_add(self, group: str, channel: str) -> None:
+        """Adds a channel to a group, or renews its membership."""
+        self.call("group_add", {"group": group, "channel": channel})
+
+    def group_discard(self, group: str, channel: str) -> None:
+        """Removes a channel from a group."""
+        self.call("group_discard", {"group": group, "channel": channel})
+
+    def group_leave(self, channel: str) -> None:
+        """Removes a channel from all groups."""
+        self.call("group_leave", {"channel": channel})
+
+    def group_channels(self, group: str) -> List[str]:
+        """Returns the channels of a group, each once."""
+        channels: List[str] = self.call("group_channels", {"group": group})["channels"]
+        return channels
+
+    def send_group(self, group: str, message: Dict[str, Any], volatile: bool = False) -> None:
+        """Sends a copy of a message to each channel of a group, except to full ones."""
+        fields: Head = {"group": group, "message": message}
+        if volatile:
+            fields["volatile"] = True
+        if self._folder is not None:
+            fields["at"] = self._place()
+        self.call("send_group", fields)
+
+    def flush(self) -> None:
+        """Drops all messages that wait, and all groups."""
+        self.call("flush", {})
+
+    def global_statistics(self) -> Dict[str, Any]:
+        """Returns the statistics of all channels together."""
+        return self._statistics({})
+
+    def channel_statistics(self, channel: str) -> Dict[str, Any]:
+        """Returns the statistics of a channel."""
+        return self._statistics({"channel": channel})
+
+    def _statistics(self, fields: Head) -> Dict[str, Any]:
+        answer = self.call("statistics", fields)
+        answer.pop("id", None)
+        return answer
+
+    @property
+    def extensions(self) -> List[str]:
+        """The extensions of the layer, such as "groups"."""
+        extensions: List[str] = self._information()["extensions"]
+        return extensions
+
+    @property
+    def expiry(self) -> float:
+        """The seconds after which a message that nothing has received is dropped."""
+        expiry: float = self._information()["expiry"]
+        return expiry
+
+    @property
+    def group_expiry(self) -> float:
+        """The seconds after which a membership ends."""
+        expiry: float = self._information()["group_expiry"]
+        return expiry
+
+    @property
+    def capacity(self) -> int:
+        """The number of messages that a channel holds."""
+        capacity: int = self._information()["capacity"]
+        return capacity
+
+    # How the calls are made.
+
+    def call(self, name: str, fields: Head) -> Head:
+        """Makes a call of docs/layer-http.md by its name, such as "state/get", and
+        returns its result. In a handler, it belongs to the handler's job."""
+        own: Optional[Connection] = getattr(current, "connection", None)
+        if own is not None:
+            try:
+                return own.call(name, fields)
+            except _encoding_errors as err:
+                raise _invalid(fields, err) from None
+        try:
+            connection = self._free.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            answer: Head = connection.call(name, fields)
+        except _encoding_errors as err:
+            self._give_back(connection)
+            raise _invalid(fields, err) from None
+        except BaseException:
+            self._give_back(connection)
+            raise
+        self._free.append(connection)
+        return answer
+
+    def _give_back(self, connection: Any) -> None:
+        """Keeps a connection after a failed call, if it can make another one."""
+        if connection.broken:
+            connection.close()
+        else:
+            self._free.append(connection)
+
+    def _connect(self) -> Any:
+        token = self._token
+        if token is None:
+            token = os.environ.get("ASGIBOX_TOKEN", "")
+        url, address = self._url, self._socket
+        if url is None and address is None:
+            address = os.environ.get("ASGIBOX_SOCKET")
+            url = os.environ.get("ASGIBOX_URL")
+        if address:
+            return connect(address, token)
+        if not url:
+            raise _errors.ServerLost(
+                "no asgibox server is known: pass url, the address of its control server, "
+                "such as http://127.0.0.1:8001, or set ASGIBOX_URL"
+            )
+        from ._remote import HTTPConnection
+
+        return HTTPConnection(url, token)
+
+    def _information(self) -> Head:
+        if self._about is None:
+            connection = self._connect()
+            self._about = connection.hello
+            self._free.append(connection)
+        return self._about
+
+    def _place(self) -> str:
+        """Returns the line of the application that makes the call, such as app.py:12."""
+        frame = sys._getframe(2)
+        while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+            frame = frame.f_back
+        key = (frame.f_code, frame.f_lineno)
+        place = self._places.get(key)
+        if place is None:
+            file = frame.f_code.co_filename
+            if self._folder and file.startswith(self._folder):
+                file = file[len(self._folder) :]
+            place = "%s:%d" % (file.replace(os.sep, "/"), frame.f_lineno)
+            if len(self._places) < 10000:
+                self._places[key] = place
+        return place
+
+    def close(self) -> None:
+        """Closes the connections that no thread uses."""
+        while self._free:
+            self._free.pop().close()
+
+
+_encoding_errors = (ValueError, TypeError, RecursionError, OverflowError)
+
+
+def _invalid(fields: Head, err: BaseException) -> BaseException:
+    """Returns the error for a call whose fields cannot be written."""
+    if isinstance(err, _errors.LayerError):
+        return err
+    problem = find_invalid(fields.get("message", fields.get("value")), "")
+    return _errors.InvalidMessage(problem or str(err))
+
+
+def find_invalid(value: Any, path: str, depth: int = 1) -> str:
+    """Returns what no message may contain, with its path, or ""."""
+    if depth > 100:
+        return "%s: nested deeper than 100 levels, or a list or dict contains itself" % path[:60]
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                return "%s: the key %r is no text" % (path or "message", key)
+            problem = find_invalid(item, "%s.%s" % (path, key) if path else key, depth + 1)
+            if problem:
+                return problem
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            problem = find_invalid(item, "%s[%d]" % (path, i), depth + 1)
+            if problem:
+                return problem
+    elif isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            return "%s: %r is not allowed in a message" % (path or "message", value)
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            return "%s: an integer has more than 64 bits" % (path or "message")
+    elif value is not None and not isinstance(value, (str, bytes, bytearray, memoryview)):
+        return "%s: a value of type %s is not allowed in a message" % (path or "message", type(value).__name__)
+    return ""
+
+
+current = threading.local()  # connection: that of the thread's job, if it has one
+
+_layers: "weakref.WeakSet[ChannelLayer]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Forgets, in a forked process, the connections that belong to its parent."""
+    for layer in list(_layers):
+        layer.close()
+    current.__dict__.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
