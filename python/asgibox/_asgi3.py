@@ -69,7 +69,7 @@ _PIECE = 256 << 10
 
 _lengths = struct.Struct(">II").pack
 _length = struct.Struct(">I").pack
-_scan = json.JSONDecoder().scan_once
+_scan: Callable[[str, int], Tuple[Any, int]] = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009
 _encode = json.JSONEncoder().encode
 
 # Fields of a head that name a segment.
@@ -171,7 +171,8 @@ class Lifespan:
         """
         self._answered = asyncio.get_running_loop().create_future()
         self._events.put_nowait({"type": kind})
-        await asyncio.wait({self._answered, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        either: "set[asyncio.Future[Any]]" = {self._answered, self._task}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if self._answered.done():
             return self._answered.result()
         if self._received:

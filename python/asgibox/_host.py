@@ -10,6 +10,7 @@ messages has a connection of its own, on which it gets jobs and makes calls."""
 import ctypes
 import faulthandler
 import gc
+import importlib
 import os
 import select
 import socket
@@ -442,10 +443,9 @@ def start(host: Host, namespace: Dict[str, Any], application: Any) -> None:
     if interface == "channels" or (interface == "auto" and routed):
         if not routed:
             raise nothing_found(host, "it sets no channel_routing")
-        from . import _routing
-
+        _routing: Any = importlib.import_module("asgibox._routing")
         fields = _routing.describe(namespace, host.folder)
-        handle = _routing.handle
+        handle: Callable[[Head, Connection], Optional[Head]] = _routing.handle
         host.serve("routed", lambda head, segments, connection: handle(unmark(head, segments), connection), fields)
         return
     if application is None:

@@ -124,14 +124,13 @@ def shadowed(folder: str) -> Dict[str, str]:
 
 def hint_shadowed(error: BaseException, folder: str) -> None:
     """Adds a hint to an error that comes from a file with a standard module's name."""
-    if not isinstance(error, (ImportError, AttributeError)) or getattr(error, "asgibox_hint", ""):
+    if not isinstance(error, (ImportError, AttributeError)):
         return
     text = str(error)
     for name, file in shadowed(folder).items():
         if "'%s'" % name in text or "'%s." % name in text:
-            error.asgibox_hint = (  # type: ignore[union-attr]
-                "Python's standard library has a module %s, which is imported instead of %s; rename the file" % (name, file)
-            )
+            hint = "Python's standard library has a module %s, which is imported instead of %s; rename the file"
+            setattr(error, "asgibox_hint", hint % (name, file))  # noqa: B010
             return
 
 
