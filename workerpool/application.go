@@ -39,6 +39,15 @@ type Application interface {
 	Close()
 }
 
+// A Sized application says how many of its handlers can run at once. The pool then
+// has this number of workers instead of the one that was set.
+type Sized interface {
+	Application
+
+	// Workers returns the number, from 1 to [MaxWorkers].
+	Workers() int
+}
+
 // A Loop is an application that calls receive itself.
 type Loop interface {
 	Application

@@ -161,6 +161,9 @@ func (p *Pool) swap(g *generation) {
 	p.handingOver = g.routed == nil && old != nil
 	p.limitLocked(g)
 	p.clocks.set(g)
+	if sized, ok := g.app.(Sized); ok {
+		p.wanted = min(max(sized.Workers(), 1), MaxWorkers)
+	}
 	p.setWorkersLocked()
 	p.handOverLocked()
 	if old != nil {

@@ -17,6 +17,9 @@ import (
 // ErrClosed is the error of calls to a pool that has shut down.
 var ErrClosed = errors.New("the worker pool has shut down")
 
+// ErrSized is the error of [Pool.SetWorkers] for a [Sized] application.
+var ErrSized = errors.New("the application itself sets the number of its workers")
+
 // Options configure a pool. The zero value is ready for use.
 type Options struct {
 	// Workers is the number of handlers that run at once, until

@@ -98,7 +98,7 @@ const MaxWorkers = 10_000
 // SetWorkers changes the number of handlers that run at once, for this
 // generation and later ones. Additional workers start at once. Surplus workers
 // end after their current handler, those of a loop application when they call
-// receive for new work.
+// receive for new work. It fails for a [Sized] application.
 func (p *Pool) SetWorkers(n int) error {
 	if n < 1 || n > MaxWorkers {
 		return fmt.Errorf("invalid number of workers %d: it must be from 1 to %d", n, MaxWorkers)
@@ -107,6 +107,11 @@ func (p *Pool) SetWorkers(n int) error {
 	defer p.mu.Unlock()
 	if p.stopping {
 		return ErrClosed
+	}
+	if p.current != nil {
+		if _, ok := p.current.app.(Sized); ok {
+			return ErrSized
+		}
 	}
 	p.wanted = n
 	if p.current != nil {
