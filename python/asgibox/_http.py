@@ -1,13 +1,9 @@
 """Requests and responses of views."""
 
 import datetime
-import decimal
 import json
 import os
 import re
-import time
-import uuid
-from email.utils import formatdate
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 from urllib.parse import quote, unquote_plus
 
@@ -432,6 +428,8 @@ class HttpResponse:
         if expires is not None:
             if isinstance(expires, datetime.datetime):
                 expires = expires.timestamp()
+            from email.utils import formatdate  # takes a while to import
+
             parts.append("Expires=" + formatdate(expires, usegmt=True))
         if max_age is not None:
             parts.append("Max-Age=%d" % max(0, int(max_age)))
@@ -516,7 +514,7 @@ def encode_json(data: Any) -> str:
 def _json_default(value: Any) -> Any:
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
-    if isinstance(value, (uuid.UUID, decimal.Decimal)):
+    if type(value).__name__ in ("UUID", "Decimal"):
         return str(value)
     if isinstance(value, (set, frozenset)):
         return list(value)
@@ -581,7 +579,7 @@ def _context(value: Any, depth: int) -> Any:
         return {str(key): _context(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)) or hasattr(value, "__next__"):
         return [_context(item, depth + 1) for item in value]
-    if isinstance(value, (datetime.datetime, datetime.date, datetime.time, uuid.UUID, decimal.Decimal)):
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)) or type(value).__name__ in ("UUID", "Decimal"):
         return str(value)
     raise hinted(
         TypeError("render: the context contains a value of type %s, which a template cannot show" % type(value).__name__),

@@ -53,6 +53,9 @@ class ChannelLayer:
         """Sends a message. If the channel is full, it tries again for wait seconds and
         then raises ChannelFull. With delay, the message is sent that many seconds
         later. A volatile message is never stored on disk."""
+        run = getattr(current, "run", None)
+        if run is not None:
+            message = run.sending(channel, message)
         fields: Head = {"channel": channel, "message": message}
         if delay:
             fields["delay"] = float(delay)
@@ -118,6 +121,9 @@ class ChannelLayer:
 
     def send_group(self, group: str, message: Dict[str, Any], volatile: bool = False) -> None:
         """Sends a copy of a message to each channel of a group, except to full ones."""
+        run = getattr(current, "run", None)
+        if run is not None:
+            message = run.sending("", message)
         fields: Head = {"group": group, "message": message}
         if volatile:
             fields["volatile"] = True
@@ -285,7 +291,9 @@ def find_invalid(value: Any, path: str, depth: int = 1) -> str:
     return ""
 
 
-current = threading.local()  # connection: that of the thread's job, if it has one
+# connection: that of the thread's job, if it has one; run: the state of its handler, if
+# the application is routed, see _run
+current = threading.local()
 
 _layers: "weakref.WeakSet[ChannelLayer]" = weakref.WeakSet()
 
