@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/logkey"
 )
 
 // A Job is one message and its handler's access to the channel layer. The
@@ -118,6 +119,33 @@ func (j *Job) PutBack(ctx context.Context, after time.Duration, channel string, 
 	}
 	j.handedOver = true
 	return nil
+}
+
+// retriesKey is the key of the number of times that a message was put back, as
+// in Django Channels.
+const (
+	retriesKey = "__retries__"
+	maxRetries = 10
+	retryAfter = 50 * time.Millisecond
+)
+
+// ConsumeLater puts the message of the job back, with a longer delay each time. After
+// ten times it logs that the message is dropped.
+func (j *Job) ConsumeLater(ctx context.Context) error {
+	retries := j.Delivery.Message.Int(retriesKey) + 1
+	if retries > maxRetries {
+		args := []any{logkey.Channel, j.Delivery.Channel, "times", maxRetries, logkey.Generation, j.gen.number}
+		if j.Cause.Place != nil {
+			args = append(args, logkey.At, j.Cause.Place())
+		}
+		j.pool.log.Warn("message dropped: consume_later has put it back too many times", args...)
+		return nil
+	}
+	again, err := j.Delivery.Message.With(retriesKey, retries)
+	if err != nil {
+		return err
+	}
+	return j.PutBack(ctx, retryAfter<<(retries-1), j.Delivery.Channel, again)
 }
 
 // SendGroup sends a message to the members of a group.

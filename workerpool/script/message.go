@@ -3,11 +3,8 @@ package script
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"time"
 
 	"asgibox/asgi"
-	"asgibox/internal/logkey"
 	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
@@ -189,14 +186,6 @@ func messageDeny(r *run, m *message, b *starlark.Builtin, args starlark.Tuple, k
 	return starlark.None, r.send("deny", m.reply, deny, 0)
 }
 
-// retriesKey is the key of the number of times that a message was put back, as
-// in Django Channels.
-const (
-	retriesKey = "__retries__"
-	maxRetries = 10
-	retryAfter = 50 * time.Millisecond
-)
-
 // messageConsumeLater puts the message back, with a longer delay each time.
 func messageConsumeLater(r *run, m *message, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs); err != nil {
@@ -205,18 +194,8 @@ func messageConsumeLater(r *run, m *message, b *starlark.Builtin, args starlark.
 	if err := r.prepareSend("consume_later"); err != nil {
 		return nil, err
 	}
-	origin := m.content.Origin()
-	retries := origin.Int(retriesKey) + 1
-	if retries > maxRetries {
-		r.unit.logAt(r.thread, slog.LevelWarn, "message dropped: consume_later has put it back too many times", logkey.Channel, m.channel, "times", maxRetries)
-		return starlark.None, nil
-	}
-	again, err := origin.With(retriesKey, retries)
-	if err != nil {
-		return nil, err
-	}
 	if r.job == nil {
 		return nil, errors.New("consume_later: no message is being handled here")
 	}
-	return starlark.None, r.job.PutBack(r.ctx, retryAfter<<(retries-1), m.channel, again)
+	return starlark.None, r.job.ConsumeLater(r.ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	gotime "time"
 
+	"asgibox/asgi"
 	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/value"
 
@@ -96,4 +97,25 @@ func (c *converter) list(v starlark.Iterable, depth int) (any, error) {
 		out = append(out, inner)
 	}
 	return out, nil
+}
+
+// plainData converts a value of a message to Go values for a template.
+func plainData(v any) any {
+	switch v := v.(type) {
+	case asgi.Bytes:
+		return asText(string(v))
+	case asgi.List:
+		list := make([]any, v.Len())
+		for i, item := range v.All() {
+			list[i] = plainData(item)
+		}
+		return list
+	case asgi.Dict:
+		dict := make(map[string]any, v.Len())
+		for key, item := range v.All() {
+			dict[key] = plainData(item)
+		}
+		return dict
+	}
+	return v
 }

@@ -36,18 +36,12 @@ func (e *Env) fileResponse(_ *starlark.Thread, b *starlark.Builtin, args starlar
 	if err != nil {
 		return nil, err
 	}
-	name, err = cleanPath(name)
+	name, kind, err := e.CheckFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}
-	f, _, err := e.open(name)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", b.Name(), fileError(e.root, name, err))
-	}
-	f.Close()
-	e.remember(name)
 	if contentType == "" {
-		contentType = typeOf(name)
+		contentType = kind
 	}
 	r := newResponse(200, contentType)
 	r.file = &file{e, name}
@@ -58,6 +52,34 @@ func (e *Env) fileResponse(_ *starlark.Thread, b *starlark.Builtin, args starlar
 		r.headers = append(r.headers, header{"content-disposition", disposition(filename)})
 	}
 	return r.finish(b, status, headers)
+}
+
+// CheckFile checks that a file can be sent. It returns its clean name and its content
+// type.
+func (e *Env) CheckFile(name string) (clean, contentType string, err error) {
+	if clean, err = cleanPath(name); err != nil {
+		return "", "", err
+	}
+	f, _, err := e.open(clean)
+	if err != nil {
+		return "", "", fileError(e.root, clean, err)
+	}
+	f.Close()
+	e.remember(clean)
+	return clean, typeOf(clean), nil
+}
+
+// SendFile responds to a request with a file that CheckFile has allowed. Headers are
+// pairs of a name and a value.
+func (e *Env) SendFile(request asgi.Message, name string, status int, headers asgi.List, s *Sender) error {
+	r := newResponse(status, "")
+	r.file = &file{e, name}
+	for _, item := range headers.All() {
+		if pair, _ := item.(asgi.List); pair.Len() == 2 {
+			r.headers = append(r.headers, header{strings.ToLower(pair.Octets(0)), pair.Octets(1)})
+		}
+	}
+	return r.serve(NewRequest(request, Hooks{}), s)
 }
 
 // disposition returns a content-disposition header. It gives a filename that is

@@ -50,17 +50,28 @@ func (e *Env) render(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 	if err != nil {
 		return nil, err
 	}
+	r := newResponse(200, contentType)
+	if r.content, err = e.execute(name, data); err != nil {
+		return nil, err
+	}
+	return r.finish(b, status, headers)
+}
+
+// Render returns the page that a template makes of a context.
+func (e *Env) Render(name string, context asgi.Dict) (asgi.Bytes, error) {
+	return e.execute(name, plainData(context))
+}
+
+func (e *Env) execute(name string, data any) (asgi.Bytes, error) {
 	set, err := e.templates.get(name)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	var out page
 	if err := set.Execute(&out, data); err != nil {
-		return nil, e.templates.explain(err, data)
+		return "", e.templates.explain(err, data)
 	}
-	r := newResponse(200, contentType)
-	r.content = asgi.Bytes(out.text.String())
-	return r.finish(b, status, headers)
+	return asgi.Bytes(out.text.String()), nil
 }
 
 // maxPage is the size of the largest page that a template may make, in bytes.
