@@ -75,6 +75,10 @@ var (
 	ErrClosed = &Error{Kind: "Closed"}
 )
 
+// overhead is the number of bytes by which a frame may be longer than the longest
+// message.
+const overhead = 64 << 10
+
 // errLayerClosed is the error of calls after Close.
 var errLayerClosed = errors.New("asgibox: the layer has been closed")
 
@@ -172,7 +176,7 @@ func (l *Layer) receive(ctx context.Context, channels []string) (Message, error)
 	case <-ctx.Done():
 	}
 	// The server answers this receive, too, perhaps with a message.
-	if err := l.write(Message{"id": l.number(nil), "call": "cancel", "receive": id}); err != nil {
+	if err := l.write(Message{"id": l.number(nil), "call": "cancel", "of": id}); err != nil {
 		return nil, err
 	}
 	got := <-done
@@ -250,11 +254,17 @@ func (l *Layer) start(name string, fields Message) (id int64, done chan answer, 
 	done = make(chan answer, 1)
 	id = l.number(done)
 	head["id"], head["call"] = id, name
-	if err := l.write(head); err != nil {
-		l.take(id)
-		return 0, nil, err
+	frame, err := appendFrame(nil, head)
+	if limit := l.hello.Int("max_message") + overhead; l.hello != nil && int64(len(frame)) > limit {
+		err = &Error{"MessageTooLarge", fmt.Sprintf("a frame of %d bytes; the limit is %d (--max-message)", len(frame), limit)}
 	}
-	return id, done, nil
+	if err == nil {
+		err = l.writeFrame(frame)
+	}
+	if err != nil {
+		l.take(id)
+	}
+	return id, done, err
 }
 
 // number returns the number of a new call. If done is nil, nothing waits for the
@@ -281,12 +291,17 @@ func (l *Layer) take(id int64) chan answer {
 	return done
 }
 
-// write sends a frame. It waits while the server does not read.
+// write sends a frame of the client itself.
 func (l *Layer) write(head Message) error {
 	frame, err := appendFrame(nil, head)
 	if err != nil {
 		return err
 	}
+	return l.writeFrame(frame)
+}
+
+// writeFrame sends a frame. It waits while the server does not read.
+func (l *Layer) writeFrame(frame []byte) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	if _, err := l.conn.Write(frame); err != nil {

@@ -48,7 +48,7 @@ func dial(t *testing.T) (*Layer, *server) {
 		if hello["id"] != int64(0) || hello["call"] != "hello" || hello["version"] != int64(1) || hello["token"] != "secret" || hello.Int("pid") == 0 {
 			t.Errorf("hello is %v", hello)
 		}
-		s.send(Message{"id": 0, "version": 1, "server": "asgibox test", "generation": 3})
+		s.send(Message{"id": 0, "version": 1, "server": "asgibox test", "generation": 3, "max_message": 1 << 20})
 	})
 	l, err := Dial(t.Context())
 	greeting.Wait()
@@ -210,7 +210,7 @@ func TestReceiveEndsWithItsContext(t *testing.T) {
 			t.Errorf("the call is %v", receive)
 		}
 		cancel()
-		if call := s.next(); call["call"] != "cancel" || call["receive"] != receive["id"] {
+		if call := s.next(); call["call"] != "cancel" || call["of"] != receive["id"] {
 			t.Errorf("the call is %v", call)
 		}
 		if message == nil {
@@ -240,6 +240,19 @@ func TestALostConnectionEndsAllCalls(t *testing.T) {
 	if err := l.Send(t.Context(), "c", Message{}); err == nil {
 		t.Error("a later call has no error")
 	}
+}
+
+func TestALongMessageCostsNoConnection(t *testing.T) {
+	l, s := dial(t)
+	if err := l.Send(t.Context(), "c", Message{"b": make([]byte, 1<<20+overhead)}); !errors.Is(err, ErrMessageTooLarge) {
+		t.Errorf("the error is %v", err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { s.answer(nil) })
+	if err := l.Send(t.Context(), "c", Message{"b": make([]byte, 1<<20)}); err != nil {
+		t.Error(err)
+	}
+	serving.Wait()
 }
 
 func TestTheServerMayRefuse(t *testing.T) {
