@@ -14,7 +14,7 @@ type group struct {
 	measure     func(context.Context, *row, options) (result, error)
 	once        bool // one round is enough
 	rows        []*row
-	missing     []string // names of rows whose peers are not installed
+	missing     []string // names of rows whose programs are not installed
 }
 
 // A row is one server, or a function for durable work, and its results.
@@ -26,6 +26,10 @@ type row struct {
 	durable durableWork
 	redis   redisWork // or a function for work on a Redis
 	onRedis int       // number of servers with the app on a Redis of the row; 0: one without a Redis
+	run     []string  // or flags and arguments of asgibox run, for an application in other processes
+	dir     string    // folder in which it runs
+	needs   []string  // programs, and "python:" with modules of Debian's Python, that it needs
+	saves   string    // or the text of a Python file that is saved again and again
 
 	view    string // view of the inspector that a page shows; "off" without an inspector
 	group   *group
@@ -138,6 +142,7 @@ func groups() []*group {
 			},
 		},
 	}
+	all = append(all, processGroups()...)
 	for _, g := range all {
 		for _, r := range g.rows {
 			r.group = g

@@ -6,6 +6,7 @@
 //	go run ./benchmarks -quick          one short round, as a test
 //	go run ./benchmarks -only http      one table: http, tls, echo, group, idle, upload, download, durable or inspector
 //	go run ./benchmarks -only redis     the tables redis, redis-http and redis-group; they need redis-server
+//	go run ./benchmarks -only processes applications in Python, Go and JavaScript, and saves of a Python file
 //
 // The repetitions of all servers of a table are interleaved, so that other load on
 // the machine affects all of them equally. The tables show medians. Ratios are

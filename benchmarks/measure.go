@@ -20,6 +20,9 @@ type result struct {
 	p50, p99 time.Duration // of operations on many connections
 	alone    time.Duration // median time of an operation on a single connection
 	memory   float64       // in the unit of the group
+
+	p95, slowest          time.Duration // of saves
+	saves, failed, closed int           // numbers of saves, of requests that failed, of WebSockets that closed
 }
 
 // measure measures the groups, one after another, and prints their tables.
@@ -37,6 +40,9 @@ func measure(ctx context.Context, o options) error {
 	}
 	defer remove()
 	reportMachine(os.Stdout, o)
+	if strings.HasPrefix(wanted[len(wanted)-1].name, "processes-") {
+		reportPython(ctx, os.Stdout)
+	}
 	for _, g := range wanted {
 		if err := g.run(ctx, o); err != nil {
 			return fmt.Errorf("%s: %w", g.name, err)
@@ -84,6 +90,10 @@ func (g *group) run(ctx context.Context, o options) error {
 func (g *group) start(ctx context.Context, o options) error {
 	var started []*row
 	for _, r := range g.rows {
+		if slices.ContainsFunc(r.needs, func(need string) bool { return !installed(ctx, need) }) {
+			g.missing = append(g.missing, r.name)
+			continue
+		}
 		var err error
 		switch {
 		case r.server != "":
@@ -91,6 +101,10 @@ func (g *group) start(ctx context.Context, o options) error {
 		case r.onRedis > 0:
 			r.p, err = startOnRedis(ctx, o.asgibox, r)
 		case r.app != "":
+			r.p, err = startProduct(ctx, o.asgibox, r)
+		case r.saves != "":
+			r.p, err = startSaved(ctx, o, r)
+		case r.run != nil:
 			r.p, err = startProduct(ctx, o.asgibox, r)
 		case r.peer != "":
 			r.p, err = peers[r.peer].start(ctx)

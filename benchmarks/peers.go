@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // A peer is a server that a user could choose instead.
@@ -17,11 +18,19 @@ var peers = map[string]peer{
 	"uvicorn": {[]string{"uvicorn", "--log-level", "warning", "--no-access-log", "--port", "PORT", "peer:application"}},
 	"Daphne":  {[]string{"daphne", "-v", "0", "-p", "PORT", "peer:application"}},
 	"Node":    {[]string{"node", "peer.js", "PORT"}},
+
+	"uvicorn, Debian":                {[]string{debianPython, "-m", "uvicorn", "--log-level", "warning", "--no-access-log", "--port", "PORT", "peer:application"}},
+	"uvicorn with Starlette, Debian": {[]string{debianPython, "-m", "uvicorn", "--log-level", "warning", "--no-access-log", "--port", "PORT", "starlette_hello:app"}},
+	"gunicorn, Debian":               {[]string{debianPython, "-m", "gunicorn", "--log-level", "warning", "--workers", "2", "--threads", "8", "--bind", "127.0.0.1:PORT", "wsgi_hello:application"}},
 }
 
 // start starts the peer. It returns exec.ErrNotFound if it is not installed.
 func (p peer) start(ctx context.Context) (*process, error) {
-	if _, err := exec.LookPath(p.command[0]); err != nil {
+	need := p.command[0]
+	if len(p.command) > 2 && p.command[1] == "-m" {
+		need = "python:" + p.command[2]
+	}
+	if !installed(ctx, need) {
 		return nil, exec.ErrNotFound
 	}
 	port, err := freePort()
@@ -29,7 +38,9 @@ func (p peer) start(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	args := slices.Clone(p.command[1:])
-	args[slices.Index(args, "PORT")] = port
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "PORT", port)
+	}
 	cmd := interruptible(ctx, p.command[0], args...)
 	cmd.Dir = filepath.FromSlash("benchmarks/apps")
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")

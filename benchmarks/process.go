@@ -21,6 +21,7 @@ type process struct {
 	cmd     *exec.Cmd
 	pid     int
 	dir     string // scratch folder of the server
+	app     string // scratch file of the application, alone in its folder
 
 	others  []*process // further servers of the row
 	backend *process   // the Redis of them all; nil without one
@@ -51,6 +52,9 @@ func (p *process) wait() {
 		q.cmd.Wait() // ignores the error: it was interrupted
 		if q.dir != "" {
 			os.RemoveAll(q.dir)
+		}
+		if q.app != "" {
+			os.RemoveAll(filepath.Dir(q.app))
 		}
 	}
 }
@@ -101,7 +105,7 @@ func startProduct(ctx context.Context, program string, r *row) (p *process, err 
 		}
 		control = "127.0.0.1:" + other
 	}
-	args := []string{"run", filepath.FromSlash(r.app), "--port", port, "--control", control,
+	args := []string{"run", "--port", port, "--control", control,
 		"--store", filepath.Join(dir, "channels.db"), "--max-body", "10GiB", "-q"}
 	if r.group.name == "tls" {
 		cert, key, err := writeCertificate(dir)
@@ -110,10 +114,20 @@ func startProduct(ctx context.Context, program string, r *row) (p *process, err 
 		}
 		args = append(args, "--tls-cert", cert, "--tls-key", key)
 	}
-	if p, err = startAt(interruptible(ctx, program, args...), "127.0.0.1:"+port); err != nil {
+	if r.app != "" {
+		args = append(args, filepath.FromSlash(r.app))
+	}
+	cmd := interruptible(ctx, program, append(args, r.run...)...)
+	cmd.Dir = filepath.FromSlash(r.dir)
+	if p, err = startAt(cmd, "127.0.0.1:"+port); err != nil {
 		return nil, err
 	}
 	p.dir, p.control = dir, control
+	if r.run != nil && r.group.name != "processes-echo" {
+		if err := awaitResponse(ctx, p.addr); err != nil {
+			return p, err
+		}
+	}
 	return p, watchView(ctx, control, r.view)
 }
 
@@ -158,7 +172,8 @@ func freePort() (string, error) {
 // returns a function that removes the folder.
 func (o *options) build(ctx context.Context) (remove func(), err error) {
 	if o.asgibox != "" {
-		return func() {}, nil
+		o.asgibox, err = filepath.Abs(o.asgibox) // some servers run in another folder
+		return func() {}, err
 	}
 	progress("building asgibox")
 	dir, err := os.MkdirTemp("", "asgibox-benchmark-")
@@ -190,19 +205,46 @@ func (p *process) cpu() (sum time.Duration, err error) {
 	return sum, nil
 }
 
+// ownCPU returns the CPU time of the process and of its descendants, also of those
+// that have ended.
 func (p *process) ownCPU() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	own, err := stat(p.pid)
 	if err != nil {
 		return 0, fmt.Errorf("CPU time of a server: %w", err)
 	}
-	// The second field, the program's name, may hold spaces.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	user, err := strconv.Atoi(fields[11])
-	if err != nil {
-		return 0, err
+	sum := own.used
+	for _, pid := range descendants(p.pid) {
+		if child, err := stat(pid); err == nil { // it may have ended meanwhile
+			sum += child.used
+		}
 	}
-	system, err := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * tick, err
+	return sum, nil
+}
+
+// A processStat has what /proc says about a process.
+type processStat struct {
+	parent int
+	used   time.Duration // CPU time, with that of children that have ended
+}
+
+func stat(pid int) (s processStat, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return s, err
+	}
+	// The second field, the program's name, may hold spaces.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	var ticks int
+	for _, field := range fields[11:15] { // of the process and its children, user and system
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			return s, err
+		}
+		ticks += n
+	}
+	s.parent, err = strconv.Atoi(fields[1])
+	s.used = time.Duration(ticks) * tick
+	return s, err
 }
 
 // resident returns the resident memory of the process, in bytes.

@@ -33,6 +33,8 @@ func (g *group) columns() []column {
 		{plural(g.unit) + "/s", "rate", "%.0f", func(r result) float64 { return r.rate }},
 		{"CPU µs/" + g.unit, "CPU", "%.1f", func(r result) float64 { return r.cpu }},
 		{"p50, µs", "p50", "%.0f", func(r result) float64 { return micros(r.p50) }},
+		{"p95, µs", "p95", "%.0f", func(r result) float64 { return micros(r.p95) }},
+		{"slowest, µs", "slowest", "%.0f", func(r result) float64 { return micros(r.slowest) }},
 		{"p99, µs", "p99", "%.0f", func(r result) float64 { return micros(r.p99) }},
 		{"p50 of one, µs", "p50 of one", "%.0f", func(r result) float64 { return micros(r.alone) }},
 		{g.memory, "memory", "%.0f", func(r result) float64 { return r.memory }},
@@ -51,7 +53,8 @@ func (g *group) columns() []column {
 // baseline in the same round.
 func (g *group) report(w io.Writer, o options) {
 	title := strings.NewReplacer("{connections}", strconv.Itoa(connections), "{sockets}", strconv.Itoa(o.sockets),
-		"{idle}", strconv.Itoa(o.idle), "{MiB}", strconv.FormatInt(o.bytes>>20, 10)).Replace(g.title)
+		"{idle}", strconv.Itoa(o.idle), "{MiB}", strconv.FormatInt(o.bytes>>20, 10),
+		"{saves}", strconv.Itoa(saves), "{watching}", strconv.Itoa(watching), "{load}", strconv.Itoa(saveLoad)).Replace(g.title)
 	columns := g.columns()
 	heading := []string{"server"}
 	for _, c := range columns {
@@ -73,6 +76,13 @@ func (g *group) report(w io.Writer, o options) {
 	}
 	fmt.Fprintf(w, "\n%s\n\n", title)
 	printTable(w, table)
+	for _, r := range g.rows {
+		for _, res := range r.results {
+			if res.saves > 0 {
+				fmt.Fprintf(w, "\n%s: %d saves, %d requests failed, %d WebSockets closed.\n", r.name, res.saves, res.failed, res.closed)
+			}
+		}
+	}
 	if len(g.missing) > 0 {
 		fmt.Fprintf(w, "\nNot measured, because not installed: %s.\n", strings.Join(g.missing, ", "))
 	}
