@@ -58,6 +58,13 @@ type Loop interface {
 	Work(ctx context.Context, w *LoopWorker) error
 }
 
+// Waiting is a [Loop] whose Work waits for other processes while it handles a
+// message. It never runs on the goroutine of a sender.
+type Waiting interface {
+	Loop
+	Waits()
+}
+
 // A Routed application receives its messages from the pool.
 type Routed interface {
 	Application

@@ -22,6 +22,8 @@ type LoopWorker struct {
 	job      *Job
 	received int
 	routine  *coroutine // nil if the layer cannot run it
+
+	interrupted bool // guarded by the pool's mutex
 }
 
 // loop runs the program again and again while its generation is current.
@@ -51,7 +53,7 @@ func (w *worker) loop() {
 }
 
 func (w *LoopWorker) run(work func() error) error {
-	if w.pool.borrows == nil {
+	if _, waits := w.worker.gen.app.(Waiting); waits || w.pool.borrows == nil {
 		return work()
 	}
 	w.routine = &coroutine{layer: w.pool.borrows}
@@ -87,9 +89,10 @@ func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Del
 	defer w.resume(newWork)
 	for ; ; w.pool.mu.Lock() {
 		names, err := w.listenLocked(channels, newWork)
-		parked, stopping := w.worker.parked, w.pool.stopping
+		parked, stopping, interrupted := w.worker.parked, w.pool.stopping, w.interrupted
+		w.interrupted = false
 		w.pool.mu.Unlock()
-		if err != nil {
+		if err != nil || interrupted {
 			return d, false, err
 		}
 		left := wait
@@ -112,6 +115,19 @@ func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Del
 		}
 	}
 }
+
+// Interrupt makes the running or the next Receive return without a message, unless
+// it has taken one. It may be called from any goroutine.
+func (w *LoopWorker) Interrupt() {
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	w.interrupted = true
+	w.worker.unpark(errWake)
+}
+
+// Fail reports the failure of an earlier job of the worker and replies with it, as
+// the pool does for the last one if [Loop] Work fails.
+func (w *LoopWorker) Fail(j *Job, err error) { w.pool.fail(j, "", err) }
 
 // idleLocked stops the handler timeout until resume. If newWork is set, the
 // program may receive a new message from now on.

@@ -3,7 +3,6 @@ package remote
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"asgibox/asgi"
@@ -19,7 +18,8 @@ type call struct {
 // work is one running call.
 type work struct {
 	h        *Handler
-	from     *http.Request
+	layer    asgi.Layer
+	from     readerKey // of the program that makes the call
 	ctx      context.Context
 	cause    *asgi.Cause
 	args     *arguments
@@ -77,7 +77,7 @@ func sendNow(w *work, channel string, m asgi.Message, opts []asgi.SendOption, wa
 		outcome = w.h.outcome(w.cause.Trace(), channel)
 		defer outcome.Close()
 	}
-	err := w.h.layer.Send(w.ctx, w.cause, channel, m, opts...)
+	err := w.layer.Send(w.ctx, w.cause, channel, m, opts...)
 	switch {
 	case errors.Is(err, asgi.ErrGone):
 		return asgi.Fields{{Key: "gone", Value: true}}, nil
@@ -85,7 +85,7 @@ func sendNow(w *work, channel string, m asgi.Message, opts []asgi.SendOption, wa
 		return nil, err
 	}
 	text := ""
-	if readers, ok := asgi.As[asgi.Readers](w.h.layer); ok && asgi.KindOf(channel) == asgi.Normal && !readers.HasReader(channel) {
+	if readers, ok := asgi.As[asgi.Readers](w.layer); ok && asgi.KindOf(channel) == asgi.Normal && !readers.HasReader(channel) {
 		text = Unread
 	} else if outcome != nil {
 		text = outcome.Wait(w.ctx, wait)
@@ -107,7 +107,7 @@ func (w *work) options() []asgi.SendOption {
 // extension returns the layer as the extension E. It fails if the layer does not
 // have it, or if an argument is invalid.
 func extension[E any](w *work) (E, error) {
-	e, ok := asgi.As[E](w.h.layer)
+	e, ok := asgi.As[E](w.layer)
 	if !ok {
 		return e, Errorf(NotFound, "this layer does not have the extension that the call needs")
 	}
@@ -119,7 +119,7 @@ func newChannel(w *work) (asgi.Fields, error) {
 	if w.args.err != nil {
 		return nil, w.args.err
 	}
-	name, err := w.h.layer.NewChannel(w.ctx, pattern)
+	name, err := w.layer.NewChannel(w.ctx, pattern)
 	return asgi.Fields{{Key: "channel", Value: name}}, err
 }
 

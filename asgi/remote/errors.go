@@ -33,6 +33,9 @@ const (
 	TooManyViewers   = "TooManyViewers"
 	TooManyBodies    = "TooManyBodies"
 	RequestTimeout   = "RequestTimeout"
+	Retired          = "Retired"   // the program must end
+	Gone             = "Gone"      // the connection of the message has ended
+	Cancelled        = "Cancelled" // the job was cancelled
 	Internal         = "Error"
 )
 
@@ -64,6 +67,9 @@ var errorTable = []struct {
 	{NoAnswer, http.StatusBadGateway, nil},
 	{TooManyViewers, http.StatusServiceUnavailable, nil},
 	{TooManyBodies, http.StatusServiceUnavailable, nil},
+	{Retired, http.StatusGone, nil},
+	{Gone, http.StatusGone, asgi.ErrGone},
+	{Cancelled, http.StatusGone, nil},
 }
 
 // An Error is an error response. It matches the error of package asgi that its

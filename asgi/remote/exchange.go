@@ -40,11 +40,13 @@ func (x *exchange) call(c *call) {
 		x.fail(err)
 		return
 	}
-	w := &work{h: x.h, from: x.r, ctx: x.r.Context(), cause: args.cause(), args: args}
-	result, err := c.do(w)
-	if err == nil {
-		err = args.err // of an argument that do did not check
+	w := &work{h: x.h, layer: x.h.layer, from: readerOf(x.r), ctx: x.r.Context(), cause: args.cause(), args: args}
+	if x.h.program != nil {
+		if own := x.h.program(x.r); own != nil {
+			w.layer, w.from = own, readerKey{}
+		}
 	}
+	result, err := w.do(c)
 	if err == nil {
 		err = w.cause.Barrier().Wait(x.r.Context())
 	}
@@ -52,7 +54,7 @@ func (x *exchange) call(c *call) {
 		err = context.Cause(x.r.Context()) // set if the client has hung up
 	}
 	if err != nil && w.delivery != nil {
-		w.putBack()
+		x.h.PutBack(*w.delivery)
 	}
 	if err != nil {
 		x.fail(err)

@@ -11,10 +11,10 @@ import (
 	"asgibox/asgi"
 )
 
-// A Reader is a program that receives messages over HTTP, for example a worker.
+// A Reader is a program that receives messages over HTTP or a socket, for example a worker.
 // Programs on the same machine with the same User-Agent count as one.
 type Reader struct {
-	Host     string   // address of its machine
+	Host     string   // address of its machine; "unix" for a Unix socket
 	Agent    string   // its User-Agent
 	Channels []string // of its last receive
 	Waiting  int      // receives that wait for a message
@@ -41,14 +41,22 @@ type readers struct {
 
 type readerKey struct{ host, agent string }
 
-// began notes that a receive begins. The function that it returns notes its end,
-// with the message that it returned, or nil.
-func (r *readers) began(from *http.Request, channels []string) func(*asgi.Delivery) {
-	host, _, err := net.SplitHostPort(from.RemoteAddr)
+// readerOf returns the program that sent a request.
+func readerOf(r *http.Request) readerKey {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		host = from.RemoteAddr // of a Unix socket
+		host = r.RemoteAddr // of a Unix socket
 	}
-	key := readerKey{host, from.UserAgent()}
+	return readerKey{host, r.UserAgent()}
+}
+
+// began notes that a receive begins. The function that it returns notes its end,
+// with the message that it returned, or nil. A program without a name is not
+// remembered.
+func (r *readers) began(key readerKey, channels []string) func(*asgi.Delivery) {
+	if key == (readerKey{}) {
+		return func(*asgi.Delivery) {}
+	}
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,7 +66,7 @@ func (r *readers) began(from *http.Request, channels []string) func(*asgi.Delive
 		if len(r.all) >= maxReaders {
 			return func(*asgi.Delivery) {}
 		}
-		one = &Reader{Host: host, Agent: key.agent}
+		one = &Reader{Host: key.host, Agent: key.agent}
 		if r.all == nil {
 			r.all = make(map[readerKey]*Reader)
 		}

@@ -19,17 +19,16 @@ const (
 var errWaitEnded = errors.New("the wait has ended")
 
 func receive(w *work) (asgi.Fields, error) {
-	channels, block, id := w.args.texts("channels"), w.args.boolean("block"), w.args.textOr("id", "")
-	wait, given := w.args.seconds("timeout")
-	envelope := w.args.boolean("envelope")
+	id := w.args.textOr("id", "")
+	r := w.args.receive()
 	if w.args.err != nil {
 		return nil, w.args.err
 	}
-	if !given {
-		wait = defaultWait
+	if r.Wait < 0 {
+		r.Wait = defaultWait
 	}
-	ended := w.h.readers.began(w.from, channels)
-	d, ok, err := w.next(channels, block, id, min(wait, maxWait))
+	ended := w.h.readers.began(w.from, r.Channels)
+	d, ok, err := w.next(r.Channels, r.Block, id, r.Wait)
 	if ok {
 		ended(&d)
 	} else {
@@ -39,23 +38,56 @@ func receive(w *work) (asgi.Fields, error) {
 	case err != nil:
 		return nil, err
 	case !ok:
-		return asgi.Fields{{Key: "channel"}, {Key: "message"}}, nil
+		return r.Result(nil), nil
 	}
 	w.delivery = &d
+	return r.Result(&d), nil
+}
+
+// A Receive holds the arguments of a receive.
+type Receive struct {
+	Channels []string
+	Block    bool
+	Wait     time.Duration // the timeout; negative if none was given
+	Envelope bool
+}
+
+// ParseReceive returns the arguments of a receive without an id.
+func ParseReceive(fields asgi.Fields) (Receive, error) {
+	args, err := newArguments(fields, calls["receive"].keys)
+	if err != nil {
+		return Receive{}, err
+	}
+	return args.receive(), args.err
+}
+
+func (a *arguments) receive() Receive {
+	r := Receive{Channels: a.texts("channels"), Block: a.boolean("block"), Envelope: a.boolean("envelope"), Wait: -1}
+	if wait, given := a.seconds("timeout"); given {
+		r.Wait = min(wait, maxWait)
+	}
+	return r
+}
+
+// Result returns the fields of a response with a message, or with none if d is nil.
+func (r Receive) Result(d *asgi.Delivery) asgi.Fields {
+	if d == nil {
+		return asgi.Fields{{Key: "channel"}, {Key: "message"}}
+	}
 	result := asgi.Fields{{Key: "channel", Value: d.Channel}, {Key: "message", Value: d.Message.Dict}}
-	if envelope {
+	if r.Envelope {
 		result = append(result,
 			asgi.Field{Key: "trace", Value: d.Trace.String()},
 			asgi.Field{Key: "volatile", Value: d.Volatile},
 			asgi.Field{Key: "expires_in", Value: time.Until(d.Deadline).Seconds()})
 	}
-	return result, nil
+	return result
 }
 
 // next polls or, if block is set, waits. It reports whether there was a message.
 func (w *work) next(channels []string, block bool, id string, wait time.Duration) (asgi.Delivery, bool, error) {
 	if !block {
-		return w.h.layer.Poll(w.ctx, w.cause, channels...)
+		return w.layer.Poll(w.ctx, w.cause, channels...)
 	}
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
@@ -69,7 +101,7 @@ func (w *work) next(channels []string, block bool, id string, wait time.Duration
 		}
 		defer w.h.removeWait(id)
 	}
-	d, err := w.h.layer.Receive(ctx, w.cause, channels...)
+	d, err := w.layer.Receive(ctx, w.cause, channels...)
 	if errors.Is(err, errWaitEnded) {
 		return asgi.Delivery{}, false, nil
 	}
@@ -106,14 +138,15 @@ func cancelWait(w *work) (asgi.Fields, error) {
 	return asgi.Fields{{Key: "waited", Value: cancel != nil}}, w.args.err
 }
 
-// putBack returns the message to its queue after its receiver has hung up.
-func (w *work) putBack() {
-	p, ok := asgi.As[asgi.PutBack](w.h.layer)
+// PutBack returns a message to its queue after its receiver has hung up, or logs that
+// it was lost.
+func (h *Handler) PutBack(d asgi.Delivery) {
+	p, ok := asgi.As[asgi.PutBack](h.layer)
 	err := errors.ErrUnsupported
 	if ok {
-		err = p.PutBack(*w.delivery)
+		err = p.PutBack(d)
 	}
 	if err != nil {
-		w.h.log.Warn("a message was lost: its receiver hung up and it could not be put back", logkey.Channel, w.delivery.Channel, logkey.Error, err)
+		h.log.Warn("a message was lost: its receiver hung up and it could not be put back", logkey.Channel, d.Channel, logkey.Error, err)
 	}
 }

@@ -51,6 +51,11 @@ type Options struct {
 	// Outcome, if not nil, prepares to wait for the outcome of a message that
 	// is about to be sent.
 	Outcome func(trace asgi.TraceID, channel string) Outcome
+
+	// Program, if not nil, returns the layer for the calls of the program that
+	// sent a request, or nil for that of the handler. [Handler.Readers] leaves
+	// out a program that has its own.
+	Program func(*http.Request) asgi.Layer
 }
 
 // An Outcome waits for the outcome of a message. Close must be called.
@@ -70,6 +75,7 @@ type Handler struct {
 	version string
 	log     *slog.Logger
 	outcome func(asgi.TraceID, string) Outcome // may be nil
+	program func(*http.Request) asgi.Layer     // may be nil
 	limit   int                                // maximum length of an encoded message, in bytes
 	life    context.Context
 	end     context.CancelCauseFunc
@@ -90,6 +96,7 @@ func NewHandler(layer asgi.Layer, o Options) *Handler {
 		version: o.Version,
 		log:     o.Log,
 		outcome: o.Outcome,
+		program: o.Program,
 		limit:   layer.Settings().MaxMessage + asgi.MessageOverhead,
 		waits:   map[string]context.CancelCauseFunc{},
 	}
@@ -107,7 +114,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, Prefix)
 	switch {
 	case name == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		x.respond(h.about())
+		x.respond(h.About())
 	case name == "":
 		w.Header().Set("Allow", "GET, HEAD")
 		x.fail(Errorf(MethodNotAllowed, "use GET %s for a description of the layer, or POST to a path under it for a call", Prefix))
@@ -121,8 +128,53 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// about returns the description of the layer.
-func (h *Handler) about() asgi.Fields {
+// A Call is a call that did not come over HTTP.
+type Call struct {
+	Name  string      // without [Prefix]
+	Args  asgi.Fields // the body
+	Layer asgi.Layer  // nil for that of the handler
+	Cause *asgi.Cause // nil for one with the trace of the arguments
+	Agent string      // name of the program, for [Handler.Readers]; "" leaves it out
+}
+
+// Do makes a call and returns its result, with the message that it received, if any.
+// The values of the result are those that [asgi.NewMessage] takes. Do does not wait
+// for the disk: the caller must wait for the barrier of the cause, which Do returns,
+// where that matters.
+func (h *Handler) Do(ctx context.Context, c Call) (result asgi.Fields, d *asgi.Delivery, cause *asgi.Cause, err error) {
+	known := calls[c.Name]
+	if known == nil {
+		return nil, nil, c.Cause, Errorf(NotFound, "there is no call %q", c.Name)
+	}
+	args, err := newArguments(c.Args, known.keys)
+	if err != nil {
+		return nil, nil, c.Cause, err
+	}
+	w := &work{h: h, layer: c.Layer, ctx: ctx, cause: c.Cause, args: args}
+	if w.layer == nil {
+		w.layer = h.layer
+	}
+	if w.cause == nil {
+		w.cause = args.cause()
+	}
+	if c.Agent != "" {
+		w.from = readerKey{"unix", c.Agent}
+	}
+	result, err = w.do(known)
+	return result, w.delivery, w.cause, err
+}
+
+// do makes the call.
+func (w *work) do(c *call) (asgi.Fields, error) {
+	result, err := c.do(w)
+	if err == nil {
+		err = w.args.err // of an argument that do did not check
+	}
+	return result, err
+}
+
+// About returns the description of the layer.
+func (h *Handler) About() asgi.Fields {
 	s := h.layer.Settings()
 	names := make([]any, 0, 8)
 	for _, name := range asgi.Extensions(h.layer) {
