@@ -32,6 +32,7 @@ var rules = []rule{
 	{"store", []string{"asgi"}, "a layer is independent of HTTP, WebSockets and Starlark"},
 	{"httpfront/http1", nil, "it reads and writes bytes, and knows neither sockets nor messages"},
 	{"httpfront", []string{"asgi"}, "the protocol server reaches workers only through the layer"},
+	{"workerpool/process", []string{"asgi", "workerpool"}, "the process host runs in a pool, on any layer, without sockets of clients"},
 	{"workerpool/script", []string{"asgi", "workerpool"}, "the script host runs in a pool, on any layer, without sockets"},
 	{"workerpool", []string{"asgi"}, "the pool runs any application, on any layer, without sockets"},
 	{"reload", nil, "it watches files, independent of applications"},

@@ -23,6 +23,7 @@ type work struct {
 	ctx      context.Context
 	cause    *asgi.Cause
 	args     *arguments
+	patient  bool           // a receive without a timeout waits without limit
 	delivery *asgi.Delivery // the message that receive is about to send
 }
 

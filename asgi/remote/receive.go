@@ -24,7 +24,7 @@ func receive(w *work) (asgi.Fields, error) {
 	if w.args.err != nil {
 		return nil, w.args.err
 	}
-	if r.Wait < 0 {
+	if r.Wait < 0 && !w.patient {
 		r.Wait = defaultWait
 	}
 	ended := w.h.readers.began(w.from, r.Channels)
@@ -84,15 +84,18 @@ func (r Receive) Result(d *asgi.Delivery) asgi.Fields {
 	return result
 }
 
-// next polls or, if block is set, waits. It reports whether there was a message.
+// next polls or, if block is set, waits, without limit if wait is negative. It
+// reports whether there was a message.
 func (w *work) next(channels []string, block bool, id string, wait time.Duration) (asgi.Delivery, bool, error) {
 	if !block {
 		return w.layer.Poll(w.ctx, w.cause, channels...)
 	}
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(wait, func() { cancel(errWaitEnded) })
-	defer timer.Stop()
+	if wait >= 0 {
+		timer := time.AfterFunc(wait, func() { cancel(errWaitEnded) })
+		defer timer.Stop()
+	}
 	stop := context.AfterFunc(w.h.life, func() { cancel(context.Cause(w.h.life)) })
 	defer stop()
 	if id != "" {

@@ -140,7 +140,7 @@ type Call struct {
 // Do makes a call and returns its result, with the message that it received, if any.
 // The values of the result are those that [asgi.NewMessage] takes. Do does not wait
 // for the disk: the caller must wait for the barrier of the cause, which Do returns,
-// where that matters.
+// where that matters. A receive without a timeout waits without limit.
 func (h *Handler) Do(ctx context.Context, c Call) (result asgi.Fields, d *asgi.Delivery, cause *asgi.Cause, err error) {
 	known := calls[c.Name]
 	if known == nil {
@@ -150,7 +150,7 @@ func (h *Handler) Do(ctx context.Context, c Call) (result asgi.Fields, d *asgi.D
 	if err != nil {
 		return nil, nil, c.Cause, err
 	}
-	w := &work{h: h, layer: c.Layer, ctx: ctx, cause: c.Cause, args: args}
+	w := &work{h: h, layer: c.Layer, ctx: ctx, cause: c.Cause, args: args, patient: true}
 	if w.layer == nil {
 		w.layer = h.layer
 	}

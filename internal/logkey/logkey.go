@@ -16,4 +16,5 @@ const (
 	Path       = "path"       // path of a request
 	Problem    = "problem"    // what is wrong with a message
 	Trace      = "trace"      // trace id
+	Worker     = "worker"     // number of a worker process
 )

@@ -1,0 +1,496 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/asgi/remote"
+	"asgibox/workerpool"
+	"asgibox/workerpool/process/wire"
+)
+
+// stopTime is the time that a cancelled handler has to stop before its failure is
+// reported. If it stops, the report has the line where it was.
+const stopTime = 250 * time.Millisecond
+
+// A jobFrame is what a child gets for a job.
+type jobFrame struct {
+	channel  string
+	message  asgi.Message
+	consumer int         // index of the route
+	kwargs   asgi.Fields // captured by its patterns
+	params   asgi.Fields // captured by the path of a view; nil if there is none
+	hook     string      // the hook to run, instead of a handler
+	child    *child      // that must run it; nil for any
+	handler  string      // name, for the inspector
+}
+
+// head returns the head of the frame. The fields must be values of messages.
+func (f *jobFrame) head(id int64) asgi.Fields {
+	head := asgi.Fields{{Key: "job", Value: id}}
+	if f.hook != "" {
+		return append(head, asgi.Field{Key: "hook", Value: f.hook})
+	}
+	head = append(head, asgi.Field{Key: "channel", Value: f.channel}, asgi.Field{Key: "message", Value: f.message}, asgi.Field{Key: "consumer", Value: int64(f.consumer)})
+	if len(f.kwargs) > 0 {
+		head = append(head, asgi.Field{Key: "kwargs", Value: f.kwargs})
+	}
+	if f.params != nil {
+		head = append(head, asgi.Field{Key: "params", Value: f.params})
+	}
+	return head
+}
+
+// A serving is a connection that runs jobs.
+type serving struct {
+	child *child
+	conn  *conn
+	many  int // jobs at once; 0 for a thread, which runs one and has no goroutine that reads
+
+	// Guarded by the mutex of the set:
+	running   int  // jobs
+	withdrawn bool // it gets no more jobs
+
+	mu  sync.Mutex // guards job
+	job int64      // whose context may interrupt a read; 0 if none
+}
+
+// A run is a job that runs in a child.
+type run struct {
+	set     *set
+	child   *child
+	on      *serving
+	id      int64
+	job     *workerpool.Job // nil for a hook
+	ctx     context.Context
+	began   time.Time
+	channel string
+	handler string
+	done    chan frame // gets the frame that ends the job, if the connection runs many
+
+	mu    sync.Mutex // guards the rest, and the use of job
+	layer jobLayer
+	at    string // the line of the call that runs
+	over  bool   // calls fail with Cancelled
+
+	cancelled bool // guarded by the mutex of the child
+}
+
+// run runs a job in a process that has room for it, and returns the error of its
+// handler. When the context is done, the handler gets an exception; run returns soon,
+// even if the handler does not stop.
+func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
+	if j != nil && !j.Delivery.Volatile {
+		// Whatever the handler does, no other process may get the message too.
+		if err := j.Cause.Barrier().Wait(ctx); err != nil {
+			return err
+		}
+	}
+	for {
+		on, err := g.acquire(ctx, f.child)
+		if err != nil {
+			return err
+		}
+		r := &run{
+			set: g, child: on.child, on: on, id: g.server.lastJob.Add(1), job: j, ctx: ctx, began: time.Now(),
+			channel: f.channel, handler: f.handler, layer: jobLayer{server: g.server, job: j},
+		}
+		if f.hook != "" {
+			r.handler = f.hook
+		}
+		if j != nil {
+			j.Cause.Place = func() string { return r.at }
+		}
+		if on.many > 0 {
+			r.done = make(chan frame, 1)
+		}
+		if !on.child.begin(r) {
+			g.remove(on)
+			continue
+		}
+		if on.conn.send(f.head(r.id)) == nil {
+			return r.wait()
+		}
+		// The process has not got the job, so another one can run it.
+		on.child.end(r)
+		g.remove(on)
+		on.conn.close()
+		if f.child != nil {
+			return f.child.failure()
+		}
+	}
+}
+
+// hook runs a hook of the application in one process.
+func (g *set) hook(ctx context.Context, name string) error {
+	return g.run(ctx, nil, jobFrame{hook: name})
+}
+
+// begin registers a job, unless the process has ended.
+func (c *child) begin(r *run) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.exit != nil {
+		return false
+	}
+	c.runs[r.id] = r
+	return true
+}
+
+func (c *child) end(r *run) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.runs, r.id)
+	c.noteIdleLocked()
+}
+
+// wait waits for the end of the job.
+func (r *run) wait() error {
+	var f frame
+	var err error
+	if r.on.many > 0 {
+		f, err = r.waitMany()
+	} else {
+		f, err = r.waitOne()
+	}
+	if err != nil {
+		return err
+	}
+	return r.finish(f)
+}
+
+// waitOne reads frames of the thread that runs the job until it has ended.
+func (r *run) waitOne() (frame, error) {
+	r.on.watch(r.id)
+	stop := context.AfterFunc(r.ctx, func() { r.on.interrupt(r.id) })
+	f, err := r.read()
+	stop()
+	r.on.unwatch()
+	switch {
+	case err == nil:
+		r.release()
+		return f, nil
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return f, r.lost(err)
+	}
+	r.cancel()
+	r.on.conn.net.SetReadDeadline(time.Now().Add(stopTime))
+	f, err = r.read()
+	switch {
+	case err == nil:
+		r.on.conn.net.SetReadDeadline(time.Time{})
+		r.release()
+		return f, nil
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return f, r.lost(err)
+	}
+	r.set.wg.Go(r.linger)
+	return f, context.Cause(r.ctx)
+}
+
+// linger waits for the end of a cancelled job. If it does not end, its process is
+// replaced.
+func (r *run) linger() {
+	r.on.conn.net.SetReadDeadline(time.Now().Add(stuckAfter - stopTime))
+	_, err := r.read()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		r.condemn()
+		r.on.conn.net.SetReadDeadline(time.Time{})
+		_, err = r.read() // its calls still get an answer
+	}
+	if err != nil {
+		_ = r.lost(err)
+		return
+	}
+	r.on.conn.net.SetReadDeadline(time.Time{})
+	r.release()
+}
+
+func (r *run) condemn() {
+	what := r.handler
+	if what == "" {
+		what = r.channel
+	}
+	r.child.condemn(fmt.Sprintf("%s still runs %v after it was cancelled (%v)", what, stuckAfter, context.Cause(r.ctx)))
+}
+
+// read handles the calls of the thread until its job has ended.
+func (r *run) read() (frame, error) {
+	c := r.on.conn
+	for {
+		head, err := c.reader.Read()
+		if err != nil {
+			return frame{}, err
+		}
+		f, err := parseFrame(head)
+		switch {
+		case err != nil:
+			return f, fmt.Errorf("%w: %w", wire.ErrBadFrame, err)
+		case f.done == r.id:
+			return f, nil
+		case f.done != 0 || f.pong != 0:
+			return f, fmt.Errorf("%w: the job is %d, not %d", wire.ErrBadFrame, r.id, f.done)
+		case f.call == "uses":
+			r.set.use(texts(f.take("files")))
+			continue
+		}
+		if f.job == 0 || f.job == r.id {
+			err = r.call(c, f)
+		} else {
+			err = r.child.handleJob(c, f)
+		}
+		if err != nil {
+			return f, err
+		}
+	}
+}
+
+// waitMany waits until the goroutine that reads the connection has got the end of the
+// job.
+func (r *run) waitMany() (frame, error) {
+	select {
+	case f := <-r.done:
+		r.release()
+		return f, nil
+	case <-r.on.conn.ctx.Done():
+		return frame{}, r.lost(nil)
+	case <-r.ctx.Done():
+	}
+	r.cancel()
+	if f, ok := r.endsWithin(stopTime); ok {
+		return f, nil
+	}
+	r.set.wg.Go(func() {
+		if _, ok := r.endsWithin(stuckAfter - stopTime); ok {
+			return
+		}
+		r.condemn()
+		select {
+		case <-r.done:
+		case <-r.on.conn.ctx.Done():
+		}
+		r.release()
+	})
+	return frame{}, context.Cause(r.ctx)
+}
+
+// endsWithin waits for the end of a cancelled job, and reports whether it came.
+func (r *run) endsWithin(d time.Duration) (frame, bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case f := <-r.done:
+		r.release()
+		return f, true
+	case <-r.on.conn.ctx.Done():
+		_ = r.lost(nil)
+		return frame{}, false
+	case <-timer.C:
+		return frame{}, false
+	}
+}
+
+// cancel gives the handler an exception. Its calls fail from now on.
+func (r *run) cancel() {
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
+	r.child.mu.Lock()
+	r.cancelled = true
+	r.child.mu.Unlock()
+	r.child.tell(asgi.Fields{{Key: "cancel", Value: r.id}, {Key: "reason", Value: context.Cause(r.ctx).Error()}})
+}
+
+// lost ends a job whose connection has ended, and returns the reason.
+func (r *run) lost(err error) error {
+	r.child.end(r)
+	r.on.conn.logEnd(err)
+	r.on.conn.close()
+	r.set.remove(r.on)
+	r.child.lost(r.on.conn, err)
+	if errors.Is(err, wire.ErrBadFrame) {
+		return err
+	}
+	return r.child.failure()
+}
+
+// release ends a job, and lets the connection run another one.
+func (r *run) release() {
+	r.child.end(r)
+	r.set.giveBack(r.on)
+}
+
+// finish applies the end of a job, and returns the error of its handler.
+func (r *run) finish(f frame) error {
+	if v, failed := f.args.Get("error"); failed && v != nil {
+		return newError(v)
+	}
+	if r.job == nil {
+		return nil
+	}
+	if hold, _ := f.args.Get("hold"); hold == true {
+		r.job.Hold()
+	}
+	v, _ := f.args.Get("reply")
+	if v == nil {
+		return nil
+	}
+	d, ok := v.(asgi.Dict)
+	if !ok || r.job.ReplyChannel() == "" {
+		return fmt.Errorf("the handler returned a reply, but the message has no reply channel")
+	}
+	m, err := asgi.AsMessage(d)
+	if err != nil {
+		return err
+	}
+	return r.job.Send(r.ctx, r.job.ReplyChannel(), m)
+}
+
+// call makes a call of the job.
+func (r *run) call(c *conn, f frame) error {
+	if waits(f) && (c.serving == nil || c.serving.many > 0) {
+		return c.wait(f, func(ctx context.Context) (asgi.Fields, *asgi.Delivery, error) { return r.receive(ctx, f) })
+	}
+	if isReceive(f) {
+		result, d, err := r.receive(c.ctx, f)
+		return c.deliver(f.id, result, d, err)
+	}
+	r.mu.Lock()
+	result, _, err := r.doLocked(r.ctx, f)
+	r.mu.Unlock()
+	return c.answer(f.id, result, err)
+}
+
+// doLocked makes a call with the cause of the job.
+func (r *run) doLocked(ctx context.Context, f frame) (asgi.Fields, *asgi.Delivery, error) {
+	if r.over {
+		return nil, nil, remote.Errorf(remote.Cancelled, "the job was cancelled: %v", context.Cause(r.ctx))
+	}
+	r.at = f.at
+	call := remote.Call{Name: f.call, Args: f.args, Layer: &r.layer}
+	if r.job != nil {
+		call.Cause = r.job.Cause
+	} else {
+		call.Cause = r.set.cause(f)
+	}
+	result, d, _, err := r.set.server.calls.Do(ctx, call)
+	if r.layer.left {
+		r.layer.left = false
+		return nil, nil, errGone
+	}
+	return result, d, err
+}
+
+// receive receives for a job. It ends when the job is cancelled or its process has
+// ended.
+func (r *run) receive(ctx context.Context, f frame) (asgi.Fields, *asgi.Delivery, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(r.ctx, func() { cancel(context.Cause(r.ctx)) })()
+	defer context.AfterFunc(r.child.ctx, func() { cancel(context.Cause(r.child.ctx)) })()
+	r.mu.Lock()
+	over := r.over
+	r.mu.Unlock()
+	if over {
+		return nil, nil, remote.Errorf(remote.Cancelled, "the job was cancelled: %v", context.Cause(r.ctx))
+	}
+	call := remote.Call{Name: f.call, Args: f.args}
+	if r.job != nil {
+		call.Cause = r.job.Cause
+	}
+	result, d, cause, err := r.set.server.calls.Do(ctx, call)
+	switch {
+	case errors.Is(err, errWaitEnded):
+		return remote.Receive{}.Result(nil), nil, nil
+	case err != nil && r.ctx.Err() != nil:
+		err = remote.Errorf(remote.Cancelled, "the job was cancelled: %v", context.Cause(r.ctx))
+	case d != nil && !d.Volatile:
+		err = cause.Barrier().Wait(ctx)
+	}
+	return result, d, err
+}
+
+// handleJob handles a frame about a job that is not the one of its connection, or on a
+// connection that runs many.
+func (c *child) handleJob(one *conn, f frame) error {
+	id := f.job
+	if f.done != 0 {
+		id = f.done
+	}
+	c.mu.Lock()
+	r := c.runs[id]
+	c.mu.Unlock()
+	switch {
+	case r == nil && f.done != 0:
+		return nil // it was given up
+	case r == nil && f.id != 0:
+		return one.answer(f.id, nil, remote.Errorf(remote.Cancelled, "the job %d has ended", id))
+	case r == nil:
+		return nil
+	case f.done != 0 && r.done == nil:
+		return fmt.Errorf("%w: the job %d runs on another connection", wire.ErrBadFrame, id)
+	case f.done != 0:
+		f.args = slices.Clone(f.args)
+		select {
+		case r.done <- f:
+		default:
+		}
+		return nil
+	}
+	return r.call(one, f)
+}
+
+// serve makes a connection run jobs.
+func (c *child) serve(one *conn, f frame) error {
+	c.mu.Lock()
+	kind, isReady := c.kind, c.isReady
+	c.mu.Unlock()
+	switch {
+	case !isReady || kind == kindLoop:
+		return fmt.Errorf("%w: serve before ready, or from a loop", wire.ErrBadFrame)
+	case one.control && find[int64](f.args, "many") == 0:
+		return fmt.Errorf("%w: serve on the first connection", wire.ErrBadFrame)
+	}
+	s := &serving{child: c, conn: one, many: int(max(0, find[int64](f.args, "many")))}
+	one.mu.Lock()
+	one.serving = s
+	one.mu.Unlock()
+	c.set.offer(s)
+	if s.many == 0 {
+		return errHandedOver
+	}
+	return nil
+}
+
+// watch allows the context of a job to interrupt a read.
+func (s *serving) watch(id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.job = id
+}
+
+// interrupt makes the read of a job fail.
+func (s *serving) interrupt(id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.job == id {
+		s.conn.net.SetReadDeadline(time.Unix(1, 0))
+		s.job = -id
+	}
+}
+
+// unwatch ends what watch has begun.
+func (s *serving) unwatch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.job < 0 {
+		s.conn.net.SetReadDeadline(time.Time{})
+	}
+	s.job = 0
+}

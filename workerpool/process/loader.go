@@ -1,0 +1,206 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"asgibox/workerpool"
+)
+
+// maxGenerations is the number of generations that may have processes at once.
+const maxGenerations = 3
+
+// Options configure a [Loader]. Command is required.
+type Options struct {
+	// Folder is the working folder of the processes, unless the command has one.
+	Folder string
+	// Command returns the program of a generation, which it may build. Its error is
+	// that of the load.
+	Command func(ctx context.Context, generation uint64) (*Command, error)
+	// Processes is the number of processes that a generation starts with. The
+	// default is 1. A loop application gets one for each worker of the pool.
+	Processes int
+	// Threads is the number of jobs that a process runs at once.
+	Threads int
+	// Concurrency is the number of connections that a process of an ASGI 3
+	// application serves at once.
+	Concurrency int
+	// Grace is the time that processes of a replaced generation have to end. The
+	// default is 10 seconds.
+	Grace time.Duration
+	// LoadTimeout is the time in which all processes must be ready. It does not
+	// include the time of Command. The default is 30 seconds.
+	LoadTimeout time.Duration
+	// HandlerTimeout is that of [workerpool.Options].
+	HandlerTimeout time.Duration
+	// Settings are the application's settings.
+	Settings map[string]string
+	// Resume makes an ASGI 3 application keep its WebSockets over a reload.
+	Resume bool
+	// Debug gives the terminal to the process.
+	Debug bool
+	// URL returns the address of the control server for ASGIBOX_URL, or "".
+	URL func() string
+	// Uses, if not nil, reports whether the application depends on a file, besides
+	// those that the processes name.
+	Uses func(file string) bool
+	// Follow, if not nil, is called with each file that a process names.
+	Follow func(file string)
+	// Log receives the output of the processes, and what happens to them. By
+	// default nothing is logged.
+	Log *slog.Logger
+}
+
+// A Command is a program with its arguments.
+type Command struct {
+	Path   string
+	Args   []string // without the program
+	Env    []string // in addition to that of the server
+	Dir    string   // the working folder; "" for the folder of the application
+	Python bool     // the program is a Python interpreter
+}
+
+// A Loader loads generations of an application that runs in child processes. It
+// implements [workerpool.Loader]; its methods may be called from any goroutine.
+type Loader struct {
+	server *Server
+	opts   Options
+
+	places chan struct{} // holds a token for each generation that may still start
+	build  func(*set, ready) (workerpool.Application, error)
+
+	mu      sync.Mutex // guards the rest
+	current *set
+	files   map[string]bool // that the application uses
+}
+
+var _ workerpool.Loader = (*Loader)(nil)
+
+// NewLoader returns a loader of an application whose processes connect to the server.
+func NewLoader(s *Server, o Options) *Loader {
+	if o.Grace == 0 {
+		o.Grace = 10 * time.Second
+	}
+	if o.LoadTimeout == 0 {
+		o.LoadTimeout = 30 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Processes, o.Threads = max(1, o.Processes), max(1, o.Threads)
+	l := &Loader{server: s, opts: o, places: make(chan struct{}, maxGenerations), files: map[string]bool{}, build: (*set).application}
+	for range maxGenerations {
+		l.places <- struct{}{}
+	}
+	return l
+}
+
+// Load starts the processes of a new generation and waits until they are ready. If
+// three generations have processes, it waits first until those of one have ended.
+func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Application, error) {
+	command, err := l.opts.Command(ctx, generation)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.acquire(ctx); err != nil {
+		return nil, err
+	}
+	g, err := l.newSet(generation, command)
+	if err != nil {
+		l.release()
+		return nil, err
+	}
+	r, err := g.await(ctx)
+	var app workerpool.Application
+	if err == nil {
+		app, err = l.build(g, r)
+	}
+	if err != nil {
+		l.usePlaces(err)
+		g.kill()
+		return nil, err
+	}
+	return app, nil
+}
+
+// acquire waits until a further generation may start processes.
+func (l *Loader) acquire(ctx context.Context) error {
+	select {
+	case <-l.places:
+		return nil
+	default:
+	}
+	l.opts.Log.Info(fmt.Sprintf("%d generations have processes; the new one waits until those of one have ended", maxGenerations))
+	select {
+	case <-l.places:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// release says that all processes of a generation have ended.
+func (l *Loader) release() { l.places <- struct{}{} }
+
+// setCurrent makes a generation the current one. Loop processes of the previous one get
+// no more messages, so they can end. For others, their jobs end first.
+func (l *Loader) setCurrent(g *set) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current = g
+}
+
+// use notes files that the application uses.
+func (l *Loader) use(files []string) {
+	l.mu.Lock()
+	var added []string
+	for _, f := range files {
+		if f = filepath.Clean(f); !l.files[f] {
+			l.files[f] = true
+			added = append(added, f)
+		}
+	}
+	l.mu.Unlock()
+	if l.opts.Follow != nil {
+		for _, f := range added {
+			l.opts.Follow(f)
+		}
+	}
+}
+
+// usePlaces notes the files in which a load has failed, so that a change of them loads
+// the application again.
+func (l *Loader) usePlaces(err error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		return
+	}
+	var files []string
+	for _, f := range e.explanation.Frames {
+		file := f.File
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(l.opts.Folder, file)
+		}
+		files = append(files, file)
+	}
+	l.use(files)
+}
+
+// Uses reports whether the application uses a file, given by its path or by its name in
+// the folder of the application.
+func (l *Loader) Uses(file string) bool {
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(l.opts.Folder, file)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.files[filepath.Clean(file)] || l.opts.Uses != nil && l.opts.Uses(file)
+}
+
+// Processes returns the processes of all generations.
+func (l *Loader) Processes() []Process { return l.server.Processes() }

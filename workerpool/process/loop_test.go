@@ -1,0 +1,277 @@
+package process
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"asgibox/workerpool"
+)
+
+func TestLoopAnswersRequests(t *testing.T) {
+	r := newRig(t, program("hello"))
+	r.mustLoad()
+	for range 3 {
+		r.get("/", 200, "Hello World!")
+	}
+	if p := r.server.Processes(); len(p) != 1 || p[0].Kind != "loop" || p[0].PID == 0 || p[0].Generation != 1 || !p[0].Ready {
+		t.Errorf("the processes are %+v", p)
+	}
+}
+
+func TestLoopReadsABody(t *testing.T) {
+	r := newRig(t, program("hello"))
+	r.mustLoad()
+	r.send("http.request.body?a", "content", "part")
+	r.get("/body", 200, "part", "body_channel", "http.request.body?a")
+	r.get("/", 200, "Hello World!")
+}
+
+func TestReloadEndsTheOldProcess(t *testing.T) {
+	r := newRig(t, program("hello"))
+	r.mustLoad()
+	old := r.server.Processes()[0].PID
+	for range 3 {
+		if err := r.reload(program("hello")); err != nil {
+			t.Fatal(err)
+		}
+		r.get("/", 200, "Hello World!")
+	}
+	r.until("one process", func() bool { p := r.server.Processes(); return len(p) == 1 && p[0].PID != old })
+	if r.log.count("SIGTERM") > 0 {
+		t.Error(r.log.text())
+	}
+}
+
+func TestAFailedLoadKeepsTheOldProcess(t *testing.T) {
+	r := newRig(t, program("hello"))
+	r.mustLoad()
+	err := r.reload(program("refuses"))
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v", err)
+	}
+	if x := e.Explanation(); x.Message != "SyntaxError: invalid syntax" || x.Hint != "write it well" || len(x.Frames) != 1 || x.Frames[0].Line != 3 || len(x.Frames[0].Lines) != 1 {
+		t.Errorf("the explanation is %+v", x)
+	}
+	if !r.loader.Uses("app.py") {
+		t.Error("a change of the file with the error does not load the application again")
+	}
+	r.get("/", 200, "Hello World!")
+	err = r.reload(program("exit"))
+	var exit *ExitError
+	if !errors.As(err, &exit) || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(exit.Explanation().Message, "first line\nlast line") {
+		t.Errorf("got %v", err)
+	}
+	r.get("/", 200, "Hello World!")
+	r.until("one process", func() bool { return len(r.server.Processes()) == 1 })
+}
+
+func TestAChildThatNeverConnects(t *testing.T) {
+	r := newRig(t, program("silent"), func(c *config) { c.options.LoadTimeout = 100 * time.Millisecond })
+	err := r.loaded()
+	if err == nil || !strings.Contains(err.Error(), "did not connect") || !strings.Contains(err.Error(), "--load-timeout") {
+		t.Errorf("got %v", err)
+	}
+	r.until("no process", func() bool { return len(r.server.Processes()) == 0 })
+}
+
+func TestAProcessThatDiesWithAMessage(t *testing.T) {
+	r := newRig(t, program("hello"))
+	r.mustLoad()
+	r.get("/exit", 500, "exit status 7")
+	r.logged("a worker has ended; it is started again", "exit status 7")
+	r.get("/", 200, "Hello World!")
+	reply := r.request("/die")
+	r.logged("I die")
+	r.kill()
+	if status, content := r.response(reply); status != 500 || !strings.Contains(content, "killed") || !strings.Contains(content, "I die") {
+		t.Errorf("got %d %q", status, content)
+	}
+	r.get("/", 200, "Hello World!")
+	if p := r.server.Processes(); p[0].Restarts != 2 {
+		t.Errorf("the processes are %+v", p)
+	}
+}
+
+func TestAProcessThatDiesWithoutAMessage(t *testing.T) {
+	r := newRig(t, program("hello"))
+	r.mustLoad()
+	r.get("/", 200, "Hello World!")
+	r.kill()
+	r.logged("it is started again")
+	r.get("/", 200, "Hello World!")
+	if r.log.count("a handler failed") > 0 {
+		t.Error(r.log.text())
+	}
+}
+
+// kill kills the first process with SIGKILL.
+func (r *rig) kill() {
+	r.t.Helper()
+	kill(r.server.anyChild().cmd)
+}
+
+// anyChild returns one of the children.
+func (s *Server) anyChild() *child {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.children {
+		return c
+	}
+	return nil
+}
+
+func TestAMessageThatTakesTooLong(t *testing.T) {
+	r := newRig(t, program("hello"), func(c *config) { c.pool.HandlerTimeout = 200 * time.Millisecond })
+	r.mustLoad()
+	began := time.Now()
+	r.get("/slow", 500, "--handler-timeout")
+	if took := time.Since(began); took > stuckAfter {
+		t.Errorf("the reply took %v", took)
+	}
+	r.logged("it still runs 5s after its message was cancelled")
+	r.get("/", 200, "Hello World!")
+}
+
+func TestCallsWhileLoadingWaitUntilTheGenerationIsLive(t *testing.T) {
+	r := newRig(t, program("sends"))
+	r.mustLoad()
+	d, err := r.layer.Receive(t.Context(), nil, "greeting")
+	if err != nil || d.Message.Text("text") != "hello" {
+		t.Errorf("got %v, %v", d, err)
+	}
+}
+
+func TestSeveralMessagesAtOnce(t *testing.T) {
+	r := newRig(t, program("concurrent"))
+	r.mustLoad()
+	first, second := r.request("/"), r.request("/")
+	if status, _ := r.response(second); status != 200 {
+		t.Error(status)
+	}
+	if status, _ := r.response(first); status != 200 {
+		t.Error(status)
+	}
+	third := r.request("/")
+	fourth := r.request("/exit")
+	got := map[string]bool{}
+	for range 2 {
+		d, err := r.layer.Receive(t.Context(), nil, "front!")
+		if err != nil || d.Message.Int("status") != 500 {
+			t.Fatalf("got %v, %v", d, err)
+		}
+		got[d.Channel] = true
+	}
+	if !got[third] || !got[fourth] {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestWorkersOfALoopAreProcesses(t *testing.T) {
+	r := newRig(t, program("hello"), func(c *config) { c.pool.Workers = 2 })
+	r.mustLoad()
+	pids := func() int { return len(r.server.Processes()) }
+	if pids() != 2 {
+		t.Fatalf("%d processes", pids())
+	}
+	if err := r.pool.SetWorkers(3); err != nil {
+		t.Fatal(err)
+	}
+	r.until("three processes", func() bool { return pids() == 3 })
+	if err := r.pool.SetWorkers(1); err != nil {
+		t.Fatal(err)
+	}
+	r.until("one process", func() bool { return pids() == 1 })
+	r.get("/", 200, "Hello World!")
+}
+
+func TestAStubbornProcessIsKilled(t *testing.T) {
+	r := newRig(t, program("stubborn"), func(c *config) {
+		c.options.Grace = 100 * time.Millisecond
+		c.pool.Grace = 100 * time.Millisecond
+	})
+	r.mustLoad()
+	if err := r.reload(program("hello")); err != nil {
+		t.Fatal(err)
+	}
+	r.logged("a worker did not end within 100ms (--grace); it gets SIGTERM")
+	r.logged("a worker ignored SIGTERM; it was killed")
+	r.until("one process", func() bool { return len(r.server.Processes()) == 1 })
+}
+
+func TestAtMostThreeGenerationsHaveProcesses(t *testing.T) {
+	r := newRig(t, program("stubborn"), func(c *config) { c.options.Grace = 300 * time.Millisecond })
+	r.mustLoad()
+	most := 0
+	for range 5 {
+		if err := r.reload(program("stubborn")); err != nil {
+			t.Fatal(err)
+		}
+		generations := map[uint64]bool{}
+		for _, p := range r.server.Processes() {
+			generations[p.Generation] = true
+		}
+		most = max(most, len(generations))
+	}
+	if most != maxGenerations {
+		t.Errorf("%d generations had processes", most)
+	}
+}
+
+func TestOutputBecomesLogLines(t *testing.T) {
+	r := newRig(t, program("output"))
+	if err := r.loaded(); err == nil {
+		t.Error("the load did not fail")
+	}
+	for _, text := range []string{`msg=plain worker=1`, `31mred`, `… (11809 more bytes)`, `msg="no end of line"`, `msg="to stderr"`} {
+		r.logged(text)
+	}
+	if strings.Contains(r.log.text(), "\x1b") || strings.Contains(r.log.text(), `\x1b`) || strings.Contains(r.log.text(), `\xff`) {
+		t.Errorf("the log has control characters or bytes:\n%q", r.log.text())
+	}
+}
+
+func TestChildrenThatBreakTheRules(t *testing.T) {
+	for _, c := range []struct {
+		role, arg string
+		want      []string
+	}{
+		{"bad", "frame", []string{"a connection to the socket for workers was closed", "bad frame", "worker=1"}},
+		{"bad", "long", []string{"a connection to the socket for workers was closed", "bytes long, the limit is"}},
+		{"bad", "stdout", []string{"a worker has closed its stdout"}},
+		{"twice", "", []string{"second: Forbidden: process"}},
+	} {
+		t.Run(c.role+c.arg, func(t *testing.T) {
+			r := newRig(t, program(c.role, c.arg))
+			r.mustLoad()
+			r.logged(c.want...)
+			if c.role == "bad" {
+				r.get("/", 200, "Hello World!")
+			}
+		})
+	}
+}
+
+func TestADurableMessageIsNotHandledTwice(t *testing.T) {
+	r := newRig(t, program("hello"), func(c *config) { c.durable = t.TempDir() + "/store.db" })
+	r.mustLoad()
+	for i := range 3 {
+		m := fields("name", "number "+strconv.Itoa(i))
+		r.must(r.layer.Send(t.Context(), nil, "job", message(m)))
+	}
+	for i := range 3 {
+		r.logged("job number " + strconv.Itoa(i))
+	}
+}
+
+func (r *rig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+var _ = workerpool.ErrRetired

@@ -1,0 +1,286 @@
+package process
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/asgi/remote"
+	"asgibox/internal/logkey"
+)
+
+// version is the version of the protocol.
+const version = 1
+
+// ServerOptions configure a [Server]. Layer is required.
+type ServerOptions struct {
+	Layer asgi.Layer
+	// Socket is the path of the Unix socket. If it is empty, too long or in use,
+	// the socket is in a new private folder for temporary files.
+	Socket string
+	// Token returns the token that a program needs that asgibox did not start. If
+	// it is nil or returns "", such a program needs none.
+	Token func() string
+	// Version is the version of the program, for clients.
+	Version string
+	// Outcome is that of [remote.Options].
+	Outcome func(trace asgi.TraceID, channel string) remote.Outcome
+	// Log receives the problems of connections. By default nothing is logged.
+	Log *slog.Logger
+}
+
+// A Server is the socket that children and other programs connect to. Its methods may
+// be called from any goroutine.
+type Server struct {
+	opts     ServerOptions
+	layer    asgi.Layer
+	ext      extensions
+	calls    *remote.Handler
+	log      *slog.Logger
+	limit    int // length of a frame, in bytes
+	listener net.Listener
+	address  string // for ASGIBOX_SOCKET
+	remove   func() // removes the files of the socket
+	started  chan func()
+	lastJob  atomic.Int64
+	wg       sync.WaitGroup // counts the goroutines of the server and its connections
+
+	mu       sync.Mutex // guards the rest
+	children map[string]*child
+	conns    map[*conn]struct{}
+	sets     map[*set]struct{}
+	closed   bool
+}
+
+// extensions are those of the layer, or [asgi.Unsupported].
+type extensions struct {
+	groups  asgi.Groups
+	later   asgi.Later
+	kv      asgi.KV
+	stats   asgi.Statistics
+	flusher asgi.Flusher
+	readers asgi.Readers
+}
+
+// NewServer listens on the socket. On Windows it listens on a loopback port.
+func NewServer(o ServerOptions) (*Server, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		opts: o, layer: o.Layer, log: o.Log,
+		calls:    remote.NewHandler(o.Layer, remote.Options{Version: o.Version, Log: o.Log, Outcome: o.Outcome}),
+		limit:    o.Layer.Settings().MaxMessage + asgi.MessageOverhead,
+		started:  make(chan func()),
+		children: map[string]*child{}, conns: map[*conn]struct{}{}, sets: map[*set]struct{}{},
+	}
+	s.ext = extensions{
+		groups: asgi.OrUnsupported[asgi.Groups](o.Layer), later: asgi.OrUnsupported[asgi.Later](o.Layer),
+		kv: asgi.OrUnsupported[asgi.KV](o.Layer), stats: asgi.OrUnsupported[asgi.Statistics](o.Layer),
+		flusher: asgi.OrUnsupported[asgi.Flusher](o.Layer), readers: asgi.OrUnsupported[asgi.Readers](o.Layer),
+	}
+	var err error
+	if s.listener, s.address, s.remove, err = listen(o.Socket); err != nil {
+		return nil, fmt.Errorf("listen on the socket for workers: %w", err)
+	}
+	s.wg.Go(s.accept)
+	s.wg.Go(s.start)
+	return s, nil
+}
+
+// Address returns the address of the socket as children find it in ASGIBOX_SOCKET: a
+// path, or "tcp:" and a host with a port.
+func (s *Server) Address() string { return s.address }
+
+// Readers returns the programs that asgibox did not start and that receive.
+func (s *Server) Readers() []remote.Reader { return s.calls.Readers() }
+
+// start runs functions that start children. On Linux, a child gets a signal when the
+// thread ends that started it, so this thread lives as long as the server.
+func (s *Server) start() {
+	runtime.LockOSThread()
+	for f := range s.started {
+		f()
+	}
+}
+
+// onStarter runs f on the goroutine that starts children.
+func (s *Server) onStarter(f func() error) (err error) {
+	done := make(chan struct{})
+	s.started <- func() { err = f(); close(done) }
+	<-done
+	return err
+}
+
+// accept serves connections until the listener is closed.
+func (s *Server) accept() {
+	for {
+		nc, err := s.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			s.log.Error("could not accept a connection of a worker; trying again in a second", logkey.Error, err)
+			time.Sleep(time.Second)
+			continue
+		}
+		c := newConn(s, nc)
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			nc.Close()
+			continue
+		}
+		s.conns[c] = struct{}{}
+		s.mu.Unlock()
+		s.wg.Go(c.serve)
+	}
+}
+
+// Close ends the processes that still run, and closes all connections and the socket.
+// When the context is done, it kills the processes.
+func (s *Server) Close(ctx context.Context) {
+	s.mu.Lock()
+	sets := s.sets
+	s.sets = nil
+	s.closed = true
+	s.mu.Unlock()
+	for g := range sets {
+		g.end()
+	}
+	for g := range sets {
+		select {
+		case <-g.ended:
+		case <-ctx.Done():
+			g.kill()
+			<-g.ended
+		}
+	}
+	s.calls.Close()
+	s.listener.Close()
+	s.mu.Lock()
+	conns := s.conns
+	s.conns = nil
+	s.mu.Unlock()
+	for c := range conns {
+		c.close()
+	}
+	close(s.started)
+	s.wg.Wait()
+	s.remove()
+}
+
+// add registers a set of children, unless the server is closed.
+func (s *Server) add(g *set) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return asgi.ErrClosed
+	}
+	s.sets[g] = struct{}{}
+	return nil
+}
+
+func (s *Server) removeSet(g *set) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sets, g)
+}
+
+// childWith returns the child that a token belongs to, or nil.
+func (s *Server) childWith(token string) *child {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.children[token]
+}
+
+func (s *Server) register(c *child) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.children[c.token] = c
+}
+
+func (s *Server) unregister(c *child) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.children, c.token)
+}
+
+// forget removes a connection that was closed.
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+// guestToken returns the token of programs that asgibox did not start.
+func (s *Server) guestToken() string {
+	if s.opts.Token == nil {
+		return ""
+	}
+	return s.opts.Token()
+}
+
+// identify returns the child with the token, or nil for another program. It fails if
+// the token is wrong.
+func (s *Server) identify(token string) (*child, error) {
+	if c := s.childWith(token); c != nil {
+		return c, nil
+	}
+	want := s.guestToken()
+	if want == "" && strings.HasPrefix(s.address, "tcp:") {
+		want = rand.Text() // the port has no mode that protects it
+	}
+	if subtle.ConstantTimeCompare([]byte(token), []byte(want)) != 1 {
+		return nil, remote.Errorf(remote.Unauthorized, "missing or wrong token; send that of the environment, ASGIBOX_TOKEN")
+	}
+	return nil, nil
+}
+
+// Program returns the layer for a request to the layer over HTTP if a child of a loop
+// application sent it, else nil. It is for [remote.Options].
+func (s *Server) Program(r *http.Request) asgi.Layer {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return nil
+	}
+	if c := s.childWith(strings.TrimSpace(token)); c != nil {
+		return &loopLayer{jobLayer{server: s}, c}
+	}
+	return nil
+}
+
+// Knows reports whether a token is that of a child.
+func (s *Server) Knows(token string) bool { return s.childWith(token) != nil }
+
+// Processes returns the processes of all generations, in order of their generations and
+// numbers.
+func (s *Server) Processes() []Process {
+	s.mu.Lock()
+	children := make([]*child, 0, len(s.children))
+	for _, c := range s.children {
+		children = append(children, c)
+	}
+	s.mu.Unlock()
+	all := make([]Process, 0, len(children))
+	for _, c := range children {
+		all = append(all, c.describe())
+	}
+	slices.SortFunc(all, func(a, b Process) int {
+		return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Worker, b.Worker), cmp.Compare(a.PID, b.PID))
+	})
+	return all
+}
