@@ -197,6 +197,15 @@ func serveJobs(c *client, stubborn bool, cancels chan int64) {
 		}
 		id := find[int64](head, "job")
 		m := find[asgi.Dict](head, "message")
+		switch hook := find[string](head, "hook"); hook {
+		case "":
+		case "on_start":
+			c.write("done", id)
+			continue
+		default:
+			c.write("done", id, "error", "no such hook")
+			continue
+		}
 		switch m.Text("path") {
 		case "/reply":
 			c.write("done", id, "reply", map[string]any{"status": 200, "content": "replied"})

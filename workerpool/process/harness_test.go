@@ -72,7 +72,9 @@ func newRig(t testing.TB, command *Command, change ...func(*config)) *rig {
 		t.Fatal(err)
 	}
 	c.options.Log, c.options.Folder = log, t.TempDir()
-	c.options.Processes = c.pool.Workers
+	if c.options.Processes == 0 {
+		c.options.Processes = c.pool.Workers
+	}
 	c.options.Command = func(context.Context, uint64) (*Command, error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
