@@ -83,6 +83,7 @@ class Host:
         self._ending = False
         self._on_end: List[Callable[[], None]] = []
         self._threads: List["Worker"] = []
+        self.early: Dict[Any, str] = {}  # why jobs were cancelled that no thread had begun; each step on it is atomic
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
         threading.Thread(target=self._listen, name="asgibox control", daemon=True).start()
@@ -166,7 +167,7 @@ class Host:
                     if waiting is not None:
                         waiting[1] = head
                         waiting[0].set()
-        except (ServerLost, ProtocolError):
+        except ServerLost:
             exit_now(1)
         except BaseException:
             traceback.print_exc()
@@ -176,9 +177,12 @@ class Host:
         if job == 0:  # the program of a loop, which runs on the main thread
             raise_in(threading.main_thread().ident)
             return
-        for worker in self._threads:
-            if worker.cancel(job, reason):
-                return
+        # The thread may not have read the job yet. It looks here when it has.
+        self.early[job] = reason
+        if any([worker.cancel(job, reason) for worker in self._threads]):
+            self.early.pop(job, None)
+        elif len(self.early) > 100:
+            self.early.pop(next(iter(self.early)), None)
 
     def _end(self) -> None:
         with self._lock:
@@ -259,7 +263,7 @@ class Worker:
     def _serve(self) -> None:
         """Handles jobs until the connection ends or is of no use any more."""
         current.connection = connection = self.connection
-        read, handle = connection.read, self._handle
+        read, handle, early = connection.read, self._handle, self._host.early
         while not connection.ended:
             head, segments = read()
             number = head.get("job")
@@ -268,6 +272,8 @@ class Worker:
                 continue
             self._job = connection.job = number
             try:
+                if early:
+                    self._check(number)
                 done = handle(head, segments, connection)
             except BaseException as err:
                 done = self._failure(err)
@@ -288,6 +294,12 @@ class Worker:
             except (LayerError, ValueError, TypeError, RecursionError) as err:
                 connection.send({"done": number, "error": self._host.explain(_unsendable(done, err))})
         self._stopped = True
+
+    def _check(self, job: int) -> None:
+        """Raises Cancelled if the job was cancelled before the thread had read it."""
+        reason = self._host.early.pop(job, None)
+        if reason is not None:
+            raise Cancelled(reason)
 
     def _failure(self, error: BaseException) -> Head:
         """Returns the fields of done for an exception of the handler."""
@@ -399,8 +411,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
             traceback.print_exception(type(err), err, err.__traceback__)
         try:
             host.failed(err)
-        except LayerError:
-            pass
+        except LayerError as lost:
+            print("asgibox: the server was not told of the error: %s" % lost, file=sys.stderr)
         sys.exit(1)
 
 

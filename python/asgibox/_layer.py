@@ -180,6 +180,8 @@ class ChannelLayer:
         own: Optional[Connection] = getattr(current, "connection", None)
         if own is not None:
             try:
+                if has_other_keys(fields):
+                    raise TypeError("a key is no text")
                 return own.call(name, fields)
             except _encoding_errors as err:
                 raise _invalid(fields, err) from None
@@ -188,6 +190,8 @@ class ChannelLayer:
         except IndexError:
             connection = self._connect()
         try:
+            if has_other_keys(fields):
+                raise TypeError("a key is no text")
             answer: Head = connection.call(name, fields)
         except _encoding_errors as err:
             self._give_back(connection)
@@ -262,6 +266,24 @@ def _invalid(fields: Head, err: BaseException) -> BaseException:
         return err
     problem = find_invalid(fields.get("message", fields.get("value")), "")
     return _errors.InvalidMessage(problem or str(err))
+
+
+def has_other_keys(value: Any) -> bool:
+    """Reports whether a dict in a value has a key that is no text. JSON would make it
+    one."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                return True
+            kind = type(item)
+            if kind is not str and kind is not bytes and kind is not int and has_other_keys(item):
+                return True
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            kind = type(item)
+            if kind is not str and kind is not bytes and kind is not int and has_other_keys(item):
+                return True
+    return False
 
 
 def find_invalid(value: Any, path: str, depth: int = 1) -> str:

@@ -73,14 +73,17 @@ class SourceLoader(importlib.machinery.SourceFileLoader):
         data = self.get_data(path)
         try:
             text = importlib.util.decode_source(data)
-            linecache.cache[path] = (len(data), None, text.splitlines(True), path)
         except (SyntaxError, UnicodeDecodeError, LookupError):
-            pass  # compiling says what is wrong
+            text = data.decode("utf-8", "replace")  # compiling says what is wrong
+        linecache.cache[path] = (len(data), None, text.splitlines(True), path)
         try:
             if time.time() - os.stat(path).st_mtime > NEW:
                 return super().get_code(fullname)
             return self.source_to_code(data, path)
-        except ValueError as err:  # Python before 3.12 has no SyntaxError for NUL bytes
+        except (ValueError, SyntaxError) as err:
+            if isinstance(err, SyntaxError) and err.filename:
+                raise
+            # Python names no file if the source has NUL bytes.
             raise SyntaxError("this is no Python source: %s" % err, (path, 1, 1, "")) from None
 
 

@@ -47,16 +47,18 @@ class Server:
         self.queues: Dict[str, List[Any]] = {}
         self.jobs = 0
         self.processes: List["subprocess.Popen[str]"] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
 
     def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()  # or it could accept on the next socket with the same number
         self.listener.close()
         for p in self.peers:
             try:
                 p.sock.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass
-            p.sock.close()
+                pass  # it is closed
         for process in self.processes:
             process.kill()
             process.communicate()
@@ -80,6 +82,7 @@ class Server:
                 head, segments = peer.read()
                 self._frame(peer, unmark(head, segments))
         except Exception:
+            peer.close()
             with self.changed:
                 peer.serving = False
                 self.frames.append({"closed": peer})
