@@ -123,8 +123,8 @@ async def _main(application: Application, host: Any) -> None:
         await loop.create_unix_connection(lambda: server, sock=connection)
     else:
         await loop.create_connection(lambda: server, sock=connection)
+    host.ready("asgi3", name=host.options.target)
     host.on_end(lambda: loop.call_soon_threadsafe(server.end))
-    host.ready("asgi3")
     await server.ended
     try:
         await lifespan.shutdown()
@@ -229,7 +229,7 @@ class Server(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        self._transport.write(_frame(b'{"id":1,"call":"serve","many":%d}' % self.host.concurrency))
+        self._transport.write(_frame(b'{"call":"serve_asgi3"}'))
 
     def connection_lost(self, exc: Optional[BaseException]) -> None:
         for connection in list(self._connections.values()):
@@ -614,7 +614,11 @@ class WebSocket(_Connection):
     def hand_over(self, force: bool) -> None:
         """Gives the connection up if the application waits in receive() with nothing to take."""
         idle = self._waiting and not self._inbox
-        if self._state == _HANDED_OVER or self.gone:
+        if self._state == _HANDED_OVER:
+            return
+        if self.gone:
+            if force:
+                self.task.cancel()
             return
         if not idle and not force:
             self._yielding = True

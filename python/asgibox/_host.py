@@ -407,10 +407,12 @@ def main(arguments: Optional[List[str]] = None) -> None:
         if host.kind == "":
             raise
     except BaseException as err:
+        if host.kind:
+            traceback.print_exception(type(err), err, err.__traceback__)
         try:
             host.failed(err)
-        except LayerError:
-            traceback.print_exception(type(err), err, err.__traceback__)
+        except LayerError as lost:
+            print("asgibox: the server was not told of the error: %s" % lost, file=sys.stderr)
         sys.exit(1)
 
 

@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 import threading
+import types
 import unittest
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
@@ -47,8 +48,8 @@ def unname(head: Dict[str, Any], segments: List[bytes]) -> Dict[str, Any]:
 
 
 class Host:
-    concurrency = 1000
     max_message = 1 << 20
+    options = types.SimpleNamespace(target="app:app")
 
     def __init__(self) -> None:
         self.is_ready = threading.Event()
@@ -56,12 +57,12 @@ class Host:
     def explain(self, exc: BaseException) -> Dict[str, Any]:
         return {"type": type(exc).__name__, "message": str(exc), "frames": []}
 
-    def ready(self, kind: str) -> None:
+    def ready(self, kind: str, name: str) -> None:
         assert kind == "asgi3"
-        self.is_ready.set()
 
     def on_end(self, callback: Any) -> None:
         self.end = callback
+        self.is_ready.set()
 
     def connect(self) -> socket.socket:
         self.peer, child = socket.socketpair()
@@ -413,7 +414,7 @@ class Runs(unittest.TestCase):
         thread.start()
         self.addCleanup(thread.join, 10)
         self.assertTrue(host.is_ready.wait(10))
-        self.assertEqual(decode(host.peer.recv(1000))[0][0], {"id": 1, "call": "serve", "many": 1000})
+        self.assertEqual(decode(host.peer.recv(1000))[0][0], {"call": "serve_asgi3"})
         return host
 
     def test_lifespan(self) -> None:

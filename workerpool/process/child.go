@@ -273,6 +273,8 @@ func (c *child) handle(one *conn, f frame) error {
 		return nil
 	case "serve":
 		return c.serve(one, f)
+	case "serve_asgi3":
+		return c.serveASGI3(one)
 	}
 	switch {
 	case isReceive(f) && c.isLoop():

@@ -71,6 +71,8 @@ type Loader struct {
 	server *Server
 	opts   Options
 
+	sockets *sockets // of ASGI 3 applications
+
 	places chan struct{} // holds a token for each generation that may still start
 	build  func(*set, ready) (workerpool.Application, error)
 
@@ -93,7 +95,7 @@ func NewLoader(s *Server, o Options) *Loader {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Processes, o.Threads = max(1, o.Processes), max(1, o.Threads)
-	l := &Loader{server: s, opts: o, places: make(chan struct{}, maxGenerations), files: map[string]bool{}, build: (*set).application}
+	l := &Loader{server: s, opts: o, sockets: newSockets(s.layer, o.Log, o.Resume), places: make(chan struct{}, maxGenerations), files: map[string]bool{}, build: (*set).application}
 	for range maxGenerations {
 		l.places <- struct{}{}
 	}

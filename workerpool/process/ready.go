@@ -37,6 +37,8 @@ func (g *set) application(r ready) (workerpool.Application, error) {
 	switch r.kind {
 	case kindLoop:
 		return &loop{g}, nil
+	case kindASGI3:
+		return g.newASGI3(r)
 	}
 	return nil, fmt.Errorf("applications of the kind %s cannot run yet", r.kind)
 }

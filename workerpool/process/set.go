@@ -31,6 +31,7 @@ type set struct {
 
 	mu      sync.Mutex // guards the rest
 	slots   []*slot
+	tasks   *asgi3 // of an ASGI 3 application; nil for others
 	live    bool
 	over    bool // ending is closed
 	dead    bool // killing is closed

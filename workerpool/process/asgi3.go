@@ -1,0 +1,234 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
+)
+
+// asgi3 is one generation of an ASGI 3 application. Its requests and WebSockets are
+// tasks of the event loops of its processes. WebSockets outlive it: see sockets.
+type asgi3 struct {
+	name       string // of the callable, for logs
+	generation uint64
+	sockets    *sockets
+	readers    asgi.Readers
+	limit      int           // tasks of one event loop
+	grace      time.Duration // how long tasks of a replaced generation may go on
+	release    func()        // ends the processes
+
+	mu       sync.Mutex // guards the rest
+	loops    map[*eventLoop]struct{}
+	joined   chan struct{} // closed when the next event loop joins
+	retired  *time.Timer   // ends what goes on after grace; nil before the generation is replaced
+	closed   bool          // the pool needs the generation no more
+	expired  bool          // what goes on is given up
+	released bool
+}
+
+func newASGI3Generation(generation uint64, s *sockets, limit int, grace time.Duration, release func()) *asgi3 {
+	return &asgi3{
+		generation: generation, sockets: s, readers: asgi.OrUnsupported[asgi.Readers](s.layer),
+		limit: limit, grace: grace, release: release,
+		loops: map[*eventLoop]struct{}{}, joined: make(chan struct{}),
+	}
+}
+
+// serve runs the event loop of a process until its connection ends. It condemns the
+// process if the event loop does not run for as long as timeout; zero means no limit.
+func (a *asgi3) serve(p loopProcess, timeout time.Duration, read func() (asgi.Fields, error), send func(asgi.Fields) error) error {
+	l := newEventLoop(a, p, send)
+	a.mu.Lock()
+	a.loops[l] = struct{}{}
+	close(a.joined)
+	a.joined = make(chan struct{})
+	a.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() { l.watch(ctx, timeout) })
+	err := l.run(read)
+	cancel()
+	watching.Wait()
+	a.mu.Lock()
+	delete(a.loops, l)
+	a.mu.Unlock()
+	return err
+}
+
+// A BusyError says that all event loops have as many tasks as they may have.
+type BusyError struct{ Tasks int }
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("each process has %d requests and WebSockets already (--concurrency)", e.Tasks)
+}
+
+// HTTPStatus returns the status of the response.
+func (e *BusyError) HTTPStatus() int { return http.StatusServiceUnavailable }
+
+// choose returns the event loop with the fewest tasks. While no process runs, it
+// waits for the next one.
+func (a *asgi3) choose(ctx context.Context) (*eventLoop, error) {
+	for {
+		best, joined := a.chooseNow()
+		switch {
+		case best == nil:
+		case best.load() >= a.limit:
+			return nil, &BusyError{a.limit}
+		default:
+			return best, nil
+		}
+		select {
+		case <-joined:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", errNoProcess, context.Cause(ctx))
+		}
+	}
+}
+
+// chooseNow returns the event loop with the fewest tasks, or nil and a channel that is
+// closed when there is one.
+func (a *asgi3) chooseNow() (best *eventLoop, joined <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	least := 0
+	for l := range a.loops {
+		if n := l.load(); !l.isLost() && (best == nil || n < least) {
+			best, least = l, n
+		}
+	}
+	return best, a.joined
+}
+
+// Live makes the generation the one that WebSockets are handed over to. The one
+// before may be closed before Current is called.
+func (a *asgi3) Live(context.Context, bool) error {
+	a.sockets.current.Store(a)
+	return nil
+}
+
+// Current hands the WebSockets of older generations over to this one.
+func (a *asgi3) Current() { a.sockets.handOver() }
+
+// Drain does nothing: the application waits for nothing but its connections.
+func (a *asgi3) Drain() {}
+
+// Stop does nothing: the processes run the shutdown of the application when they end.
+func (a *asgi3) Stop(context.Context) error { return nil }
+
+// Close ends the processes when their tasks have ended. WebSockets for which there is
+// no newer ASGI 3 application lose their task.
+func (a *asgi3) Close() {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	a.sockets.leave(a)
+	a.left()
+}
+
+// retire gives the tasks of a replaced generation the grace period to hand over their
+// WebSockets.
+func (a *asgi3) retire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.retired == nil {
+		a.retired = time.AfterFunc(a.grace, a.force)
+	}
+}
+
+// forceWait is the time after which the processes of a replaced generation are ended
+// although they have tasks that were told to end.
+const forceWait = 5 * time.Second
+
+// force ends the tasks that have not handed over their WebSockets in time.
+func (a *asgi3) force() {
+	a.sockets.force(a)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.released {
+		a.retired = time.AfterFunc(forceWait, a.expire)
+	}
+}
+
+// expire ends the processes although they have tasks, now or when the pool needs them
+// no more.
+func (a *asgi3) expire() {
+	a.mu.Lock()
+	a.expired = true
+	a.mu.Unlock()
+	a.left()
+}
+
+// isOlder reports whether a newer generation has become current.
+func (a *asgi3) isOlder() bool {
+	current := a.sockets.current.Load()
+	return current != nil && a.generation < current.generation
+}
+
+// left is called when a task has left an event loop. The last one of a closed
+// generation ends the processes.
+func (a *asgi3) left() {
+	a.mu.Lock()
+	last := a.closed && !a.released
+	if last && !a.expired {
+		for l := range a.loops {
+			last = last && l.load() == 0
+		}
+	}
+	if last {
+		a.released = true
+		a.retired.Stop()
+	}
+	a.mu.Unlock()
+	if last {
+		a.release()
+	}
+}
+
+// Channels lists the channels of protocol servers. Whether the client of a request
+// has left is checked instead of received, because few applications want to know.
+func (a *asgi3) Channels() []string {
+	return []string{asgi.HTTPRequest, asgi.WebSocketConnect, asgi.WebSocketReceive, asgi.WebSocketDisconnect}
+}
+
+// Clocks returns nil.
+func (a *asgi3) Clocks() []workerpool.Clock { return nil }
+
+// Limits returns nil: the event loops have a limit for all their tasks.
+func (a *asgi3) Limits() []workerpool.Limit { return nil }
+
+// Route returns the consumer of a channel.
+func (a *asgi3) Route(d asgi.Delivery) workerpool.Consumer {
+	switch d.Channel {
+	case asgi.HTTPRequest:
+		return asgi3Consumer{a, a.serveRequest}
+	case asgi.WebSocketConnect:
+		return asgi3Consumer{a, a.connect}
+	case asgi.WebSocketReceive, asgi.WebSocketDisconnect:
+		return asgi3Consumer{a, a.sockets.deliver}
+	}
+	return nil
+}
+
+// An asgi3Consumer gives the messages of a channel to tasks.
+type asgi3Consumer struct {
+	app     *asgi3
+	consume func(context.Context, *workerpool.Job) error
+}
+
+func (c asgi3Consumer) Name() string            { return c.app.name }
+func (c asgi3Consumer) Ordered() bool           { return true }
+func (c asgi3Consumer) Limit() string           { return "" }
+func (c asgi3Consumer) Explain(err error) error { return err }
+
+func (c asgi3Consumer) Consume(ctx context.Context, j *workerpool.Job) error {
+	return c.consume(ctx, j)
+}
+
+// errNoProcess is the failure of a WebSocket that no process can go on with.
+var errNoProcess = errors.New("no process of the application runs")

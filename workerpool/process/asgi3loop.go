@@ -1,0 +1,246 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
+)
+
+// A loopProcess is a child process as its event loop needs it.
+type loopProcess interface {
+	// ended returns a context that is done when the process has ended, with the
+	// reason as its cause.
+	ended() context.Context
+	// interrupt raises the exception Cancelled in the main thread.
+	interrupt(why error)
+	// condemn kills the process, which does not react, and replaces it.
+	condemn(why error)
+}
+
+// An eventLoop is the event loop of a child process, at the other end of one
+// connection. It has a task for each request and WebSocket.
+type eventLoop struct {
+	app     *asgi3
+	process loopProcess
+	send    func(asgi.Fields) error // fails only if the connection has ended
+
+	mu    sync.Mutex // guards the rest
+	last  int64      // number of the newest task
+	tasks map[int64]task
+	lost  error      // why there is no connection any more
+	pings int64      // sent
+	pongs int64      // received
+	asked time.Time  // when the last ping was sent
+	hung  *HungError // why the event loop was interrupted since then
+}
+
+// A task is the server's half of a task of an event loop.
+type task interface {
+	// frame handles a frame of the task, on the goroutine that reads from the
+	// event loop.
+	frame(head asgi.Fields)
+	// end says that the event loop is lost.
+	end(why error)
+}
+
+func newEventLoop(app *asgi3, p loopProcess, send func(asgi.Fields) error) *eventLoop {
+	return &eventLoop{app: app, process: p, send: send, tasks: map[int64]task{}}
+}
+
+// add adds a task and returns its number. It fails if the event loop is lost.
+func (l *eventLoop) add(t task) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost != nil {
+		return 0, l.lost
+	}
+	l.last++
+	l.tasks[l.last] = t
+	return l.last, nil
+}
+
+// remove removes a task that has ended or was moved.
+func (l *eventLoop) remove(id int64) {
+	l.mu.Lock()
+	_, found := l.tasks[id]
+	delete(l.tasks, id)
+	l.mu.Unlock()
+	if found {
+		l.app.left()
+	}
+}
+
+// load returns the number of tasks.
+func (l *eventLoop) load() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.tasks)
+}
+
+// run reads frames until the connection ends. Then it ends all tasks.
+func (l *eventLoop) run(read func() (asgi.Fields, error)) error {
+	for {
+		head, err := read()
+		if err == nil {
+			err = l.handle(head)
+		}
+		if err != nil {
+			l.end(err)
+			return err
+		}
+	}
+}
+
+// handle handles a frame. Frames of tasks that were removed are ignored.
+func (l *eventLoop) handle(head asgi.Fields) error {
+	if len(head) == 0 {
+		return fmt.Errorf("a frame has an empty head")
+	}
+	id, ok := head[0].Value.(int64)
+	if !ok {
+		return fmt.Errorf("a frame begins with %q, which is %s", head[0].Key, asgi.TypeName(head[0].Value))
+	}
+	l.mu.Lock()
+	if head[0].Key == "pong" {
+		l.pongs = id
+	}
+	t := l.tasks[id]
+	l.mu.Unlock()
+	if t != nil && head[0].Key != "pong" {
+		t.frame(head)
+	}
+	return nil
+}
+
+// exitWait is how long a lost connection waits for the end of its process, whose
+// reason says more.
+const exitWait = 2 * time.Second
+
+// end ends all tasks, with the reason for the end of the process. A process that has
+// only lost its connection is replaced.
+func (l *eventLoop) end(why error) {
+	ended := l.process.ended()
+	timer := time.NewTimer(exitWait)
+	defer timer.Stop()
+	select {
+	case <-ended.Done():
+		why = context.Cause(ended)
+	case <-timer.C:
+		why = fmt.Errorf("the connection to the event loop was lost: %w", why)
+		l.process.condemn(why)
+	}
+	l.mu.Lock()
+	tasks := l.tasks
+	l.lost, l.tasks = why, nil
+	l.mu.Unlock()
+	for _, t := range tasks {
+		t.end(why)
+	}
+	if len(tasks) > 0 {
+		l.app.left()
+	}
+}
+
+// A HungError says that an event loop does not run any more.
+type HungError struct{ After time.Duration }
+
+func (e *HungError) Error() string {
+	return fmt.Sprintf("the event loop has not run for %v (--handler-timeout): a task blocks it", e.After.Round(time.Second))
+}
+
+const (
+	// pingEvery is the longest time between two pings.
+	pingEvery = time.Second
+	// interruptWait is the time that an interrupted event loop has to run again.
+	interruptWait = 5 * time.Second
+)
+
+// watch interrupts the event loop if it has tasks and does not answer a ping within
+// the time, and condemns the process if that does not help. It returns when the context
+// is done.
+func (l *eventLoop) watch(ctx context.Context, timeout time.Duration) {
+	if timeout <= 0 {
+		return
+	}
+	ticker := time.NewTicker(max(min(timeout/4, pingEvery), time.Millisecond))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			switch silent := l.silent(now); {
+			case silent == 0:
+				l.ping(now)
+			case silent >= timeout+interruptWait:
+				l.process.condemn(&HungError{silent})
+				return
+			case silent >= timeout:
+				l.interrupt(now)
+			}
+		}
+	}
+}
+
+// ping asks the event loop for a sign of life if it has tasks.
+func (l *eventLoop) ping(now time.Time) {
+	l.mu.Lock()
+	idle := len(l.tasks) == 0
+	if !idle {
+		l.pings++
+		l.asked, l.hung = now, nil
+	}
+	n := l.pings
+	l.mu.Unlock()
+	if !idle {
+		_ = l.send(asgi.Fields{{Key: "ping", Value: n}}) // if that fails, the event loop is lost
+	}
+}
+
+// silent returns for how long a ping has not been answered.
+func (l *eventLoop) silent(now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pings == l.pongs {
+		return 0
+	}
+	return now.Sub(l.asked)
+}
+
+// interrupt raises an exception in the task that blocks the event loop, if one has
+// done so for longer than between two pings.
+func (l *eventLoop) interrupt(now time.Time) {
+	silent := l.silent(now)
+	l.mu.Lock()
+	first := silent > pingEvery && l.hung == nil
+	if first {
+		l.hung = &HungError{silent}
+	}
+	l.mu.Unlock()
+	if first {
+		l.process.interrupt(l.hung)
+	}
+}
+
+// explain returns the error that an application has raised. If the event loop was
+// interrupted, it is the reason.
+func (l *eventLoop) explain(v any) error {
+	err := newError(v)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hung != nil && err.Type == "Cancelled" {
+		return &workerpool.CancelledError{Cause: l.hung, Err: err}
+	}
+	return err
+}
+
+// isLost reports whether the connection has ended.
+func (l *eventLoop) isLost() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost != nil
+}

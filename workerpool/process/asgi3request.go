@@ -1,0 +1,270 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
+)
+
+// checkEvery is the time between two checks whether the client of a task has left.
+const checkEvery = 250 * time.Millisecond
+
+// A request is the task of one HTTP request. The goroutine of its worker sends the
+// response, in the order of the frames.
+type request struct {
+	app  *asgi3
+	loop *eventLoop
+	id   int64
+	job  *workerpool.Job
+
+	// Used by the goroutine of the worker only:
+	started  bool // a part of the response was sent
+	complete bool
+
+	wake chan struct{} // of one: there are frames, or the event loop is lost
+
+	mu      sync.Mutex // guards the rest
+	frames  []asgi.Fields
+	lost    error            // why there is no event loop any more
+	waiting bool             // the application waits in receive()
+	gone    bool             // the task knows that the client has left
+	body    *asgi.BodyReader // nil if the rest of the body has arrived
+	reading bool             // a piece of the body is on its way
+	reads   sync.WaitGroup
+}
+
+// serveRequest runs the task of a request until the application returns.
+func (a *asgi3) serveRequest(ctx context.Context, j *workerpool.Job) error {
+	loop, err := a.choose(ctx)
+	if err != nil {
+		return err
+	}
+	j.Hold() // the task says itself what is missing
+	q := &request{app: a, loop: loop, job: j, wake: make(chan struct{}, 1)}
+	m := j.Delivery.Message
+	if m.Text(asgi.KeyBodyChannel) != "" {
+		q.body = asgi.NewBodyReader(j.Layer(), m)
+	}
+	if q.id, err = loop.add(q); err != nil {
+		return err
+	}
+	defer loop.remove(q.id)
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer q.reads.Wait()
+	defer stop()
+	q.send(requestFrame(q.id, m))
+	return q.run(ctx, reading)
+}
+
+// send sends a frame. If that fails, the event loop is lost, and the task ends.
+func (q *request) send(head asgi.Fields) { _ = q.loop.send(head) }
+
+func (q *request) frame(head asgi.Fields) {
+	q.mu.Lock()
+	q.frames = append(q.frames, head)
+	q.mu.Unlock()
+	q.signal()
+}
+
+func (q *request) end(why error) {
+	q.mu.Lock()
+	q.lost = why
+	q.mu.Unlock()
+	q.signal()
+}
+
+func (q *request) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run handles the frames of the task until it ends.
+func (q *request) run(ctx, reading context.Context) error {
+	cancelled := ctx.Done()
+	timer := time.NewTimer(checkEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-q.wake:
+		case <-cancelled:
+			cancelled = nil
+			q.loop.interrupt(time.Now())
+			q.send(asgi.Fields{{Key: "cancel", Value: q.id}})
+		case <-timer.C:
+			q.check()
+			timer.Reset(checkEvery)
+		}
+		for {
+			head, lost, ok := q.next()
+			if lost != nil {
+				return lost
+			}
+			if !ok {
+				break
+			}
+			if done, err := q.handle(ctx, reading, head); done || err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// next returns the next frame, if there is one, and else why the event loop is lost.
+func (q *request) next() (head asgi.Fields, lost error, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.frames) == 0 {
+		return nil, q.lost, false
+	}
+	head = q.frames[0]
+	q.frames[0] = nil
+	if q.frames = q.frames[1:]; len(q.frames) == 0 {
+		q.frames = nil
+	}
+	return head, nil, true
+}
+
+// check tells the task if its client has left. While the application waits in
+// receive(), the handler timeout starts again.
+func (q *request) check() {
+	q.mu.Lock()
+	waiting, gone := q.waiting, q.gone
+	q.mu.Unlock()
+	if waiting {
+		q.job.Progress()
+	}
+	if !gone && !q.complete && !q.app.readers.HasReader(q.job.ReplyChannel()) {
+		q.leave()
+	}
+}
+
+// leave tells the task that the client has left.
+func (q *request) leave() {
+	q.mu.Lock()
+	first := !q.gone
+	q.gone, q.waiting = true, false
+	q.mu.Unlock()
+	if first {
+		q.send(asgi.Fields{{Key: "gone", Value: q.id}})
+	}
+}
+
+// handle handles a frame and reports whether the task has ended.
+func (q *request) handle(ctx, reading context.Context, head asgi.Fields) (done bool, err error) {
+	switch head[0].Key {
+	case "start", "piece":
+		if err := q.respond(ctx, head); err != nil {
+			q.send(asgi.Fields{{Key: "cancel", Value: q.id}})
+			return true, err
+		}
+		if find[bool](head, "done") {
+			return true, nil
+		}
+	case "wait":
+		q.wait(reading, !find[bool](head, "off"))
+	case "done":
+		return true, q.result(head)
+	}
+	return false, nil
+}
+
+// respond sends a part of the response. While the client does not read, it waits.
+func (q *request) respond(ctx context.Context, head asgi.Fields) error {
+	q.job.Progress()
+	m, err := responseMessage(head)
+	if err != nil {
+		return fmt.Errorf("a part of the response is not valid: %w", err)
+	}
+	q.mu.Lock()
+	gone := q.gone
+	q.mu.Unlock()
+	if !gone {
+		err = sendWaiting(ctx, q.job.Layer(), q.job.Cause, q.job.ReplyChannel(), m)
+	}
+	switch {
+	case errors.Is(err, asgi.ErrGone):
+		q.leave()
+	case err != nil && ctx.Err() == nil:
+		return err
+	}
+	q.started, q.complete = true, !find[bool](head, "more")
+	if find[bool](head, "ack") {
+		q.send(asgi.Fields{{Key: "room", Value: q.id}})
+	}
+	return nil
+}
+
+// sendWaiting sends a message to a connection. It waits while there is no room.
+func sendWaiting(ctx context.Context, layer asgi.Layer, c *asgi.Cause, channel string, m asgi.Message) error {
+	err := layer.Send(ctx, c, channel, m, asgi.Volatile, asgi.ReportGone)
+	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, 50*time.Millisecond) {
+		select {
+		case <-time.After(pause):
+			err = layer.Send(ctx, c, channel, m, asgi.Volatile, asgi.ReportGone)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return err
+}
+
+// wait records whether the application waits in receive(), and reads the next piece
+// of the body for it.
+func (q *request) wait(reading context.Context, on bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = on && !q.gone
+	if !q.waiting || q.body == nil || q.reading {
+		return
+	}
+	q.reading = true
+	q.reads.Go(func() { q.readPiece(reading) })
+}
+
+// readPiece sends the next piece of the body to the task.
+func (q *request) readPiece(ctx context.Context) {
+	content, more, err := q.body.Next(ctx, q.job.Cause)
+	if ctx.Err() != nil {
+		return // the task has ended
+	}
+	q.mu.Lock()
+	q.reading, q.waiting = false, false
+	if !more {
+		q.body = nil
+	}
+	q.mu.Unlock()
+	if err != nil {
+		q.leave() // the rest will not come
+		return
+	}
+	q.send(asgi.Fields{{Key: "body", Value: q.id}, {Key: asgi.KeyContent, Value: content}, {Key: "more", Value: more}})
+}
+
+// An UnfinishedError says that an ASGI application has returned too early.
+type UnfinishedError struct{ Text string }
+
+func (e *UnfinishedError) Error() string { return e.Text }
+
+// result returns the outcome of a task that has returned.
+func (q *request) result(head asgi.Fields) error {
+	if v, failed := head.Get("error"); failed {
+		return q.loop.explain(v)
+	}
+	q.mu.Lock()
+	gone := q.gone
+	q.mu.Unlock()
+	switch {
+	case gone || q.complete:
+		return nil
+	case q.started:
+		return &UnfinishedError{"the application returned before the response was complete: its last http.response.body has more_body"}
+	}
+	return &UnfinishedError{"the application returned without a response"}
+}

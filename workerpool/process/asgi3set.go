@@ -1,0 +1,82 @@
+package process
+
+import (
+	"context"
+	"errors"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
+)
+
+// defaultConcurrency is the number of tasks of a process if the options have none.
+const defaultConcurrency = 1000
+
+// An asgi3Set is an ASGI 3 application and its processes.
+type asgi3Set struct {
+	*asgi3
+	set *set
+}
+
+// errSharedLayer refuses a layer whose connections other servers may have.
+var errSharedLayer = errors.New("an ASGI 3 application runs only beside its own server, without --layer, because its tasks belong to the connections of that server")
+
+// newASGI3 returns the application of a set whose processes are ready.
+func (g *set) newASGI3(r ready) (workerpool.Application, error) {
+	_, own := asgi.As[asgi.Acceptors](g.server.layer)
+	_, shared := asgi.As[asgi.Ticker](g.server.layer)
+	if !own || shared {
+		return nil, errSharedLayer
+	}
+	a := g.asgi3()
+	a.name = orElse(find[string](r.args, "name"), "the application")
+	return &asgi3Set{a, g}, nil
+}
+
+// asgi3 returns the ASGI 3 application of the set. Its event loops connect before the
+// set is ready.
+func (g *set) asgi3() *asgi3 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.tasks == nil {
+		limit := g.opts.Concurrency
+		if limit <= 0 {
+			limit = defaultConcurrency
+		}
+		g.tasks = newASGI3Generation(g.generation, g.loader.sockets, limit, g.opts.Grace, g.end)
+	}
+	return g.tasks
+}
+
+// Live implements [workerpool.Application].
+func (a *asgi3Set) Live(ctx context.Context, first bool) error {
+	if err := a.set.Live(ctx, first); err != nil {
+		return err
+	}
+	return a.asgi3.Live(ctx, first)
+}
+
+// Current implements [workerpool.Application].
+func (a *asgi3Set) Current() {
+	a.set.Current()
+	a.asgi3.Current()
+}
+
+// serveASGI3 makes a connection that of the event loop of the process.
+func (c *child) serveASGI3(one *conn) error {
+	timeout := c.set.opts.HandlerTimeout
+	if c.set.opts.Debug {
+		timeout = 0
+	}
+	return c.set.asgi3().serve(loopChild{c}, timeout, one.reader.Read, one.write)
+}
+
+// A loopChild is a child with an event loop.
+type loopChild struct{ *child }
+
+func (c loopChild) ended() context.Context { return c.ctx }
+
+func (c loopChild) condemn(why error) { c.kill(why.Error()) }
+
+func (c loopChild) interrupt(why error) {
+	c.tell(asgi.Fields{{Key: "cancel", Value: int64(0)}, {Key: "reason", Value: why.Error()}})
+}
