@@ -17,9 +17,11 @@ import (
 
 const (
 	// stuckAfter is the time that a cancelled handler has to stop. Then its process
-	// gets no more work and is replaced.
+	// gets no more work and is replaced. It is the default of an option that tests
+	// change.
 	stuckAfter = 5 * time.Second
-	// killAfter is the time between SIGTERM and SIGKILL.
+	// killAfter is the time between SIGTERM and SIGKILL. It is the default of an
+	// option that tests change.
 	killAfter = 2 * time.Second
 	// outputAfter is the time for which the output of a process that has ended is
 	// read, if another process holds it open.
@@ -61,6 +63,7 @@ type child struct {
 	ending  bool   // it was told to end
 	killed  string // why the server killed it
 	runs    map[int64]*run
+	serving int        // connections that run jobs
 	exit    *ExitError // after the end
 }
 
@@ -243,7 +246,16 @@ func (c *child) lost(one *conn, err error) {
 		c.control = nil
 	}
 	needed := control && c.isReady && c.kind != kindLoop && c.exit == nil
+	why := "it lost its first connection"
+	if one.serving != nil {
+		if c.serving--; c.serving == 0 && c.exit == nil {
+			needed, why = true, "it lost its last connection that runs jobs"
+		}
+	}
 	c.mu.Unlock()
+	if one.serving != nil {
+		c.set.remove(one.serving)
+	}
 	c.loop.dropConn(one)
 	if !needed {
 		return
@@ -251,7 +263,7 @@ func (c *child) lost(one *conn, err error) {
 	select {
 	case <-c.exited:
 	case <-time.After(lostAfter):
-		c.kill(fmt.Sprintf("it lost its first connection (%v)", err))
+		c.condemn(fmt.Sprintf("%s (%v)", why, err))
 	}
 }
 
@@ -379,6 +391,7 @@ func (c *child) stop(grace time.Duration) {
 	c.mu.Lock()
 	c.ending = true
 	c.mu.Unlock()
+	c.loop.retire()
 	c.tell(asgi.Fields{{Key: "end", Value: true}})
 	if c.endsWithin(grace) {
 		return
@@ -389,7 +402,7 @@ func (c *child) stop(grace time.Duration) {
 		terminate(c.cmd)
 	}
 	c.mu.Unlock()
-	if c.endsWithin(killAfter) {
+	if c.endsWithin(c.set.opts.killAfter) {
 		return
 	}
 	c.set.log.Warn("a worker ignored SIGTERM; it was killed", logkey.Worker, c.number, logkey.Generation, c.set.generation)
@@ -448,7 +461,7 @@ func (c *child) endsWithin(d time.Duration) bool {
 func (c *child) condemn(why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.doomed || c.exit != nil {
+	if c.doomed || c.ending || c.exit != nil {
 		return
 	}
 	c.doomed = true

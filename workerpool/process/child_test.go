@@ -2,8 +2,12 @@ package process
 
 import (
 	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -12,6 +16,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/store"
 	"asgibox/workerpool/process/wire"
 )
 
@@ -36,7 +41,8 @@ var children = map[string]func(args []string){
 	"output":     outputChild,
 	"bad":        badChild,
 	"twice":      twiceChild,
-	"pid":        func(args []string) { os.WriteFile(args[0], []byte(fmt.Sprint(os.Getpid())), 0o600); helloChild(nil) },
+	"http":       httpChild,
+	"server":     serverChild,
 	"sends":      sendsChild,
 	"concurrent": concurrentChild,
 }
@@ -59,12 +65,19 @@ func dial() *client {
 	return c
 }
 
-func tryDial(socket, token string, pid int) (*client, error) {
+func dialRaw(socket string) (*client, error) {
 	nc, err := net.Dial("unix", socket)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{net: nc, r: wire.NewReader(nc, 100<<20), w: wire.NewWriter(nc)}
+	return &client{net: nc, r: wire.NewReader(nc, 100<<20), w: wire.NewWriter(nc)}, nil
+}
+
+func tryDial(socket, token string, pid int) (*client, error) {
+	c, err := dialRaw(socket)
+	if err != nil {
+		return nil, err
+	}
 	head, err := c.call("hello", "version", 1, "token", token, "pid", pid, "agent", "test")
 	if err == nil && head == nil {
 		err = fmt.Errorf("no answer")
@@ -101,7 +114,7 @@ func (c *client) call(name string, pairs ...any) (asgi.Fields, error) {
 		if kind := find[string](head, "error"); kind != "" {
 			return head, fmt.Errorf("%s: %s", kind, find[string](head, "detail"))
 		}
-		if id, ok := head.Get("id"); ok && id == c.id-1 || id == c.id {
+		if id, ok := head.Get("id"); ok && id == c.id {
 			return head, nil
 		}
 	}
@@ -148,6 +161,53 @@ func helloChild([]string) {
 	}
 }
 
+// httpChild is the loop of four lines over HTTP.
+func httpChild([]string) {
+	post := func(call string, body any) (*http.Response, map[string]any) {
+		b, _ := json.Marshal(body)
+		req, _ := http.NewRequest("POST", os.Getenv("ASGIBOX_URL")+"/layer/"+call, bytes.NewReader(b))
+		req.Header.Set("Authorization", "Bearer "+os.Getenv("ASGIBOX_TOKEN"))
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			os.Exit(1)
+		}
+		defer res.Body.Close()
+		var v map[string]any
+		json.NewDecoder(res.Body).Decode(&v)
+		return res, v
+	}
+	for {
+		res, got := post("receive", map[string]any{"channels": []string{"http.request"}, "block": true})
+		if res.StatusCode == http.StatusGone {
+			fmt.Println("retired:", got["error"])
+			return
+		}
+		m, ok := got["message"].(map[string]any)
+		if !ok {
+			continue
+		}
+		if m["path"] == "/exit" {
+			os.Exit(6)
+		}
+		post("send", map[string]any{"channel": m["reply_channel"], "message": map[string]any{"status": 200, "content": "over HTTP"}})
+	}
+}
+
+// serverChild is a server with one child, whose process id it prints.
+func serverChild([]string) {
+	layer := store.Memory(store.Options{})
+	s, err := NewServer(ServerOptions{Layer: layer})
+	if err != nil {
+		panic(err)
+	}
+	l := NewLoader(s, Options{Command: func(context.Context, uint64) (*Command, error) { return program("hello"), nil }})
+	if _, err := l.Load(context.Background(), 1); err != nil {
+		panic(err)
+	}
+	fmt.Println(s.Processes()[0].PID, s.Address())
+	select {}
+}
+
 // refusesChild says that the application does not load.
 func refusesChild([]string) {
 	c := dial()
@@ -180,6 +240,16 @@ func routedChild(args []string) {
 			cancels <- id.(int64)
 		}
 		if _, ok := head.Get("end"); ok {
+			os.Exit(0)
+		}
+	}
+}
+
+// untilEnd ends the process when the server says so.
+func untilEnd(control *client) {
+	for {
+		head, err := control.r.Read()
+		if _, ok := head.Get("end"); ok || err != nil {
 			os.Exit(0)
 		}
 	}
@@ -252,6 +322,7 @@ func errorOrNil(err error) any {
 func manyChild([]string) {
 	control := dial()
 	control.call("ready", "kind", "routed")
+	go untilEnd(control)
 	c := dial()
 	c.write("id", 99, "call", "serve", "many", 10)
 	var held []int64

@@ -39,12 +39,13 @@ type conn struct {
 	agent   string
 	control bool // it is the first connection of the child
 
+	serving *serving // jobs run on the connection; nil if none do; set by the goroutine that reads
+
 	calls sync.WaitGroup // counts the calls that wait on goroutines of their own
 
 	mu      sync.Mutex                        // guards the rest
 	waiting map[int64]context.CancelCauseFunc // calls that wait, by their ids
 	pings   map[int64]chan struct{}
-	serving *serving // jobs run on the connection; nil if none do
 }
 
 // errWaitEnded ends a receive that its program has cancelled.

@@ -41,18 +41,19 @@ type config struct {
 	pool    workerpool.Options
 	build   func(*set, ready) (workerpool.Application, error)
 	store   store.Options
-	durable string // the file of the store; "" for one in memory
+	ready   func(*rig) // is called before the pool runs
+	durable string     // the file of the store; "" for one in memory
 }
 
 // program returns the command of a child of the test.
 func program(role string, args ...string) *Command {
-	return &Command{Path: os.Args[0], Args: args, Env: []string{"PROCESS_TEST_CHILD=" + role}}
+	return &Command{Path: os.Args[0], Args: args, Env: []string{"PROCESS_TEST_CHILD=" + role, "GORACE=atexit_sleep_ms=0"}}
 }
 
 // newRig runs a pool whose application is the command.
 func newRig(t testing.TB, command *Command, change ...func(*config)) *rig {
 	t.Helper()
-	c := config{options: Options{Grace: 5 * time.Second, LoadTimeout: deadline}, pool: workerpool.Options{Workers: 1, LoadTimeout: time.Hour}}
+	c := config{options: Options{Grace: 5 * time.Second, LoadTimeout: deadline, stuckAfter: time.Second, killAfter: 100 * time.Millisecond}, pool: workerpool.Options{Workers: 1, LoadTimeout: time.Hour}}
 	for _, f := range change {
 		f(&c)
 	}
@@ -88,6 +89,9 @@ func newRig(t testing.TB, command *Command, change ...func(*config)) *rig {
 	c.pool.Loaded = func(_ workerpool.Generation, _ []string, err error) { r.loads <- err }
 	if r.pool, err = workerpool.New(r.layer, r.loader, c.pool); err != nil {
 		t.Fatal(err)
+	}
+	if c.ready != nil {
+		c.ready(r)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -119,8 +119,11 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 		}
 		// The process has not got the job, so another one can run it.
 		on.child.end(r)
-		g.remove(on)
 		on.conn.close()
+		if on.many == 0 {
+			g.wg.Go(func() { on.child.lost(on.conn, nil) })
+		}
+		g.remove(on)
 		if f.child != nil {
 			return f.child.failure()
 		}
@@ -197,7 +200,7 @@ func (r *run) waitOne() (frame, error) {
 // linger waits for the end of a cancelled job. If it does not end, its process is
 // replaced.
 func (r *run) linger() {
-	r.on.conn.net.SetReadDeadline(time.Now().Add(stuckAfter - stopTime))
+	r.on.conn.net.SetReadDeadline(time.Now().Add(r.set.opts.stuckAfter - stopTime))
 	_, err := r.read()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		r.condemn()
@@ -217,7 +220,7 @@ func (r *run) condemn() {
 	if what == "" {
 		what = r.channel
 	}
-	r.child.condemn(fmt.Sprintf("%s still runs %v after it was cancelled (%v)", what, stuckAfter, context.Cause(r.ctx)))
+	r.child.condemn(fmt.Sprintf("%s still runs %v after it was cancelled (%v)", what, r.set.opts.stuckAfter, context.Cause(r.ctx)))
 }
 
 // read handles the calls of the thread until its job has ended.
@@ -267,7 +270,7 @@ func (r *run) waitMany() (frame, error) {
 		return f, nil
 	}
 	r.set.wg.Go(func() {
-		if _, ok := r.endsWithin(stuckAfter - stopTime); ok {
+		if _, ok := r.endsWithin(r.set.opts.stuckAfter - stopTime); ok {
 			return
 		}
 		r.condemn()
@@ -312,8 +315,9 @@ func (r *run) lost(err error) error {
 	r.child.end(r)
 	r.on.conn.logEnd(err)
 	r.on.conn.close()
-	r.set.remove(r.on)
-	r.child.lost(r.on.conn, err)
+	if r.on.many == 0 { // no other goroutine reads the connection
+		r.set.wg.Go(func() { r.child.lost(r.on.conn, err) })
+	}
 	if errors.Is(err, wire.ErrBadFrame) {
 		return err
 	}
@@ -458,9 +462,10 @@ func (c *child) serve(one *conn, f frame) error {
 		return fmt.Errorf("%w: serve on the first connection", wire.ErrBadFrame)
 	}
 	s := &serving{child: c, conn: one, many: int(max(0, find[int64](f.args, "many")))}
-	one.mu.Lock()
 	one.serving = s
-	one.mu.Unlock()
+	c.mu.Lock()
+	c.serving++
+	c.mu.Unlock()
 	c.set.offer(s)
 	if s.many == 0 {
 		return errHandedOver

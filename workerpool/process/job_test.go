@@ -59,12 +59,22 @@ func TestJobs(t *testing.T) {
 		{"/silent", 500, "without replying"},
 		{"/exit", 500, "exit status 9"},
 		{"/reply", 200, "replied"},
-		{"/garbage", 500, "bad frame"},
 	} {
 		r.get(c.path, c.status, c.content, "body_channel", "http.request.body?a")
 	}
 	r.request("/hold")
 	r.until("the process is idle", func() bool { p := r.server.Processes(); return len(p) == 1 && p[0].Jobs == 0 })
+}
+
+func TestABadFrameOfAThread(t *testing.T) {
+	r := newRig(t, program("routed", "oo"), threads(1), oneProcess)
+	r.mustLoad()
+	r.get("/garbage", 500, "bad frame")
+	r.logged("a connection to the socket for workers was closed", "bad frame")
+	r.get("/reply", 200, "replied")
+	r.get("/garbage", 500, "bad frame")
+	r.logged("a worker is replaced: it lost its last connection that runs jobs")
+	r.get("/reply", 200, "replied")
 }
 
 func TestAnErrorOfAHandlerHasItsPlace(t *testing.T) {
@@ -135,7 +145,7 @@ func TestAHandlerThatDoesNotStop(t *testing.T) {
 		t.Errorf("the response took %v", took)
 	}
 	r.get("/reply", 200, "replied") // the other thread
-	r.logged("a worker is replaced: view still runs 5s after it was cancelled")
+	r.logged("a worker is replaced: view still runs 1s after it was cancelled")
 	r.until("another process", func() bool { p := r.server.Processes(); return len(p) == 1 && p[0].PID != pid })
 	r.get("/reply", 200, "replied")
 }

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,8 @@ type Options struct {
 	// Log receives the output of the processes, and what happens to them. By
 	// default nothing is logged.
 	Log *slog.Logger
+
+	stuckAfter, killAfter time.Duration
 }
 
 // A Command is a program with its arguments.
@@ -76,9 +79,8 @@ type Loader struct {
 	places chan struct{} // holds a token for each generation that may still start
 	build  func(*set, ready) (workerpool.Application, error)
 
-	mu      sync.Mutex // guards the rest
-	current *set
-	files   map[string]bool // that the application uses
+	mu    sync.Mutex      // guards files
+	files map[string]bool // that the application uses
 }
 
 var _ workerpool.Loader = (*Loader)(nil)
@@ -94,6 +96,7 @@ func NewLoader(s *Server, o Options) *Loader {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.stuckAfter, o.killAfter = cmp.Or(o.stuckAfter, stuckAfter), cmp.Or(o.killAfter, killAfter)
 	o.Processes, o.Threads = max(1, o.Processes), max(1, o.Threads)
 	l := &Loader{server: s, opts: o, sockets: newSockets(s.layer, o.Log, o.Resume), places: make(chan struct{}, maxGenerations), files: map[string]bool{}, build: (*set).application}
 	for range maxGenerations {
@@ -148,14 +151,6 @@ func (l *Loader) acquire(ctx context.Context) error {
 
 // release says that all processes of a generation have ended.
 func (l *Loader) release() { l.places <- struct{}{} }
-
-// setCurrent makes a generation the current one. Loop processes of the previous one get
-// no more messages, so they can end. For others, their jobs end first.
-func (l *Loader) setCurrent(g *set) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.current = g
-}
 
 // use notes files that the application uses.
 func (l *Loader) use(files []string) {

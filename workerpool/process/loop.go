@@ -61,6 +61,7 @@ type waitingReceive struct {
 	id     int64
 	args   remote.Receive
 	until  time.Time // zero if it waits without limit
+	polled bool      // it does not wait, and the channels have been looked at
 	answer func(*asgi.Delivery, error) error
 }
 
@@ -102,12 +103,17 @@ func (l *loopState) receive(c *conn, f frame) error {
 // takes reports whether the worker receives for the process. While the worker waits for
 // new messages, a receive from a single-reader channel goes its own way.
 func (l *loopState) takes(args remote.Receive) bool {
-	if !slices.ContainsFunc(args.Channels, func(name string) bool { return strings.Contains(name, "?") }) {
+	if !continues(args.Channels) {
 		return true
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.worker != nil && !l.receiving && len(l.waiting) == 0
+}
+
+// continues reports whether a receive from the channels belongs to work that has started.
+func continues(channels []string) bool {
+	return slices.ContainsFunc(channels, func(name string) bool { return strings.Contains(name, "?") })
 }
 
 // add adds a receive that waits. The first one makes the process ready.
@@ -252,6 +258,7 @@ func (l *loopState) next() (s step, channels []string, wait time.Duration) {
 	l.receiving = true
 	if i := slices.IndexFunc(l.waiting, func(r *waitingReceive) bool { return !r.args.Block }); i >= 0 {
 		l.waiting[0], l.waiting[i] = l.waiting[i], l.waiting[0]
+		l.waiting[0].polled = true
 		return stepReceive, l.waiting[0].args.Channels, 0
 	}
 	if len(l.waiting) == 1 && l.waiting[0].until.IsZero() {
@@ -278,7 +285,7 @@ func (l *loopState) next() (s step, channels []string, wait time.Duration) {
 func (l *loopState) received(ctx context.Context, w *workerpool.LoopWorker, d asgi.Delivery, got bool, err error) error {
 	l.mu.Lock()
 	l.receiving = false
-	if len(l.waiting) > 0 && !got {
+	if !got && !slices.ContainsFunc(l.waiting, func(r *waitingReceive) bool { return continues(r.args.Channels) }) {
 		l.busy = false
 	}
 	var r *waitingReceive
@@ -340,7 +347,7 @@ func (l *loopState) expire() {
 	var over []*waitingReceive
 	l.mu.Lock()
 	l.waiting = slices.DeleteFunc(l.waiting, func(r *waitingReceive) bool {
-		if r.args.Block && (r.until.IsZero() || now.Before(r.until)) || l.receiving {
+		if r.args.Block && (r.until.IsZero() || now.Before(r.until)) || !r.args.Block && !r.polled {
 			return false
 		}
 		over = append(over, r)
@@ -413,16 +420,23 @@ func (l *loopState) died(w *workerpool.LoopWorker) error {
 	if last == nil {
 		return nil
 	}
-	failure := l.child.failure()
-	for _, o := range open {
-		if o != last && o.job.Unanswered() {
-			w.Fail(o.job, failure)
+	open = slices.DeleteFunc(open, func(o *jobLayer) bool { return o == last && busy })
+	l.child.set.wg.Go(func() { // a process that gets nothing new may still reply
+		<-l.child.exited
+		for _, o := range open {
+			if o.job.Unanswered() {
+				w.Fail(o.job, l.child.exit)
+			}
 		}
+	})
+	if !busy {
+		return nil
 	}
-	if busy && !last.job.Completed() || answers(last.job) && last.job.Unanswered() {
-		return failure
+	failure := l.child.failure()
+	if last.job.Completed() {
+		return nil
 	}
-	return nil
+	return failure
 }
 
 // cancel asks the process to stop its work on the last message, which has been failed.
@@ -435,8 +449,8 @@ func (l *loopState) cancel(why error) {
 		return
 	}
 	l.child.tell(asgi.Fields{{Key: "cancel", Value: 0}, {Key: "reason", Value: why.Error()}})
-	l.overdue = time.AfterFunc(stuckAfter, func() {
-		l.child.condemn(fmt.Sprintf("it still runs %v after its message was cancelled (%v)", stuckAfter, why))
+	l.overdue = time.AfterFunc(l.child.set.opts.stuckAfter, func() {
+		l.child.condemn(fmt.Sprintf("it still runs %v after its message was cancelled (%v)", l.child.set.opts.stuckAfter, why))
 	})
 }
 
@@ -468,15 +482,23 @@ var errGone = remote.Errorf(remote.Gone, "the client has left")
 
 // layerOfLocked returns the layer of the message that a call belongs to, or nil.
 func (l *loopState) layerOfLocked(f frame) *jobLayer {
-	if f.call == "send" && l.last != nil {
-		channel := find[string](f.args, "channel")
-		for i := len(l.open) - 1; i >= 0; i-- {
-			if l.open[i].job.ReplyChannel() == channel {
-				return l.open[i]
-			}
+	if f.call == "send" {
+		if o := l.waitingForLocked(find[string](f.args, "channel")); o != nil {
+			return o
 		}
 	}
 	return l.last
+}
+
+// waitingForLocked returns the layer of the message that waits for a reply on a channel,
+// or nil.
+func (l *loopState) waitingForLocked(channel string) *jobLayer {
+	for i := len(l.open) - 1; i >= 0; i-- {
+		if l.open[i].job.ReplyChannel() == channel {
+			return l.open[i]
+		}
+	}
+	return nil
 }
 
 // current returns the channel of the message that the process works on, or "", and when
@@ -505,6 +527,20 @@ func (l *loopState) wakeUp() {
 type loopLayer struct {
 	jobLayer
 	child *child
+}
+
+// Send implements [asgi.Layer]. The job of the message learns of its reply.
+func (l *loopLayer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+	state := &l.child.loop
+	state.mu.Lock()
+	o := state.waitingForLocked(channel)
+	if o == nil {
+		state.mu.Unlock()
+		return l.jobLayer.Send(ctx, c, channel, m, opts...)
+	}
+	defer state.mu.Unlock()
+	c.Raise(o.job.Cause.Barrier())
+	return o.Send(ctx, c, channel, m, opts...)
 }
 
 // Receive implements [asgi.Layer].

@@ -2,12 +2,19 @@ package process
 
 import (
 	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
-	"asgibox/workerpool"
+	"asgibox/asgi/remote"
 )
 
 func TestLoopAnswersRequests(t *testing.T) {
@@ -132,7 +139,7 @@ func TestAMessageThatTakesTooLong(t *testing.T) {
 	if took := time.Since(began); took > stuckAfter {
 		t.Errorf("the reply took %v", took)
 	}
-	r.logged("it still runs 5s after its message was cancelled")
+	r.logged("it still runs 1s after its message was cancelled")
 	r.get("/", 200, "Hello World!")
 }
 
@@ -267,11 +274,64 @@ func TestADurableMessageIsNotHandledTwice(t *testing.T) {
 	}
 }
 
+func TestAProgramOverHTTP(t *testing.T) {
+	var server atomic.Pointer[httptest.Server]
+	r := newRig(t, program("http"), func(c *config) {
+		c.options.URL = func() string { return server.Load().URL }
+		c.ready = func(r *rig) {
+			h := remote.NewHandler(r.layer, remote.Options{Program: r.server.Program})
+			s := httptest.NewServer(h)
+			server.Store(s)
+			t.Cleanup(func() { h.Close(); s.Close() })
+		}
+	})
+	r.mustLoad()
+	r.get("/", 200, "over HTTP")
+	r.get("/exit", 500, "exit status 6")
+	r.get("/", 200, "over HTTP")
+	r.must(r.reload(program("hello")))
+	r.logged("retired: Retired")
+	r.get("/", 200, "Hello World!")
+}
+
+func TestChildrenEndWhenTheServerIsKilled(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), program("server").Env...)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	var socket string
+	if _, err := fmt.Fscan(out, &pid, &socket); err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(filepath.Dir(socket))
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	end := time.Now().Add(deadline)
+	for syscall.Kill(pid, 0) == nil && !isZombie(pid) {
+		if time.Now().After(end) {
+			t.Fatalf("the child %d still runs", pid)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// isZombie reports whether a process has ended, but its parent does not wait for it.
+func isZombie(pid int) bool {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return strings.Contains(string(stat), ") Z ")
+}
+
 func (r *rig) must(err error) {
 	r.t.Helper()
 	if err != nil {
 		r.t.Fatal(err)
 	}
 }
-
-var _ = workerpool.ErrRetired

@@ -154,10 +154,14 @@ func (s *Server) accept() {
 // When the context is done, it kills the processes.
 func (s *Server) Close(ctx context.Context) {
 	s.mu.Lock()
-	sets := s.sets
+	sets, closed := s.sets, s.closed
 	s.sets = nil
 	s.closed = true
 	s.mu.Unlock()
+	if closed {
+		s.wg.Wait()
+		return
+	}
 	for g := range sets {
 		g.end()
 	}

@@ -138,7 +138,7 @@ func (g *set) Live(ctx context.Context, _ bool) error {
 }
 
 // Current implements [workerpool.Application].
-func (g *set) Current() { g.loader.setCurrent(g) }
+func (g *set) Current() {}
 
 // Drain implements [workerpool.Application].
 func (g *set) Drain() {}
