@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 )
 
@@ -42,7 +43,7 @@ func (t Template) Files() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, folder := range []string{t.Name, editorFolder} {
 		err := fs.WalkDir(embedded, folder, func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
+			if err != nil || d.IsDir() || path.Ext(name) == ".py" { // the same application in Python
 				return err
 			}
 			content, err := embedded.ReadFile(name)

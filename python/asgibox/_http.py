@@ -653,8 +653,9 @@ class FileResponse(HttpResponse):
             raise hinted(TypeError("FileResponse: path is an open file; it must be a path"), "for an open file, write StreamingHttpResponse(file)")
         self._path = os.fspath(path)
         found = asgibox.layer.call("file/check", {"path": self._path})
-        if "failed" in found:
-            raise hinted(FileNotFoundError("FileResponse: " + found["failed"]), found.get("hint", ""))
+        failed = found.get("failed")
+        if failed:
+            raise hinted(FileNotFoundError("FileResponse: " + failed["message"]), failed.get("hint", ""))
         super().__init__(b"", status, content_type or found["content_type"], headers)
         if as_attachment:
             self["content-disposition"] = _disposition(filename or os.path.basename(self._path))

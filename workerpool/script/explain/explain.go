@@ -200,6 +200,11 @@ func (o Options) frame(file string, line, col int, fn string) Frame {
 	return f
 }
 
+// At returns a frame at a place in a file, with its lines if source knows the file.
+func At(file string, line, col int, source func(file string) (string, bool)) Frame {
+	return Options{Source: source}.frame(file, line, col, "")
+}
+
 func (o Options) source(file string) (string, bool) {
 	if o.Source == nil {
 		return "", false

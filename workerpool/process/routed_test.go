@@ -1,0 +1,557 @@
+package process_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
+	"asgibox/workerpool/process"
+	"asgibox/workerpool/script"
+)
+
+func TestPythonViewsRespond(t *testing.T) {
+	s := serve(t, `
+import time
+from asgibox import HttpResponse, JsonResponse, StreamingHttpResponse, include, redirect, route, view
+
+def index(request): return "<h1>Hello " + request.GET.get("name", "World") + "</h1>"
+def room(request, room, n=0): return {"room": room, "n": n, "params": request.path_params}
+def form(request): return (201, "got " + request.POST["a"] + " " + str(len(request.body)))
+def cookies(request):
+    r = HttpResponse("set", headers={"X-One": "1"})
+    r.set_cookie("a", "b", httponly=True)
+    return r
+def stream(request):
+    def pieces(write):
+        for i in range(3):
+            write("piece %d\n" % i)
+    return StreamingHttpResponse(pieces, content_type="text/plain")
+def upload(request):
+    f = request.FILES["file"]
+    return [f.name, f.size, request.POST["x"]]
+def raw(message):
+    message.reply_channel.send({"status": 202, "content": message["method"], "headers": [["x-raw", "é"]]})
+
+channel_routing = [
+    view("/", index),
+    view("/rooms/<room>", room),
+    view("/rooms/<room>/<int:n>", room),
+    view("/form", form, methods=["POST"]),
+    view("/cookies", cookies),
+    view("/go", lambda request: redirect("/")),
+    view("/stream", stream),
+    view("/none", lambda request: None),
+    view("/long", lambda request: b"x" * 1000000),
+    view("/upload", upload, methods=["POST"]),
+    include([view("/<int:n>", lambda request, n, lang: "%s %d" % (lang, n))], path="^/(?P<lang>en|de)"),
+    route("http.request", raw, path="^/raw", method="PUT"),
+]
+`)
+	s.want("/", 200, "<h1>Hello World</h1>")
+	s.want("/?name=%C3%A9", 200, "Hello é")
+	r := s.want("/rooms/a%20b", 200, `{"room":"a b","n":0,"params":{"room":"a b"}}`)
+	if got := r.header.Get("content-type"); got != "application/json" {
+		t.Errorf("the type of a dict is %q", got)
+	}
+	s.want("/rooms/a/7", 200, `{"room":"a","n":7,"params":{"room":"a","n":7}}`)
+	s.want("/de/5", 200, "de 5")
+	if r := s.do("POST", "/form", "a=x", "content-type", "application/x-www-form-urlencoded"); r.String() != "201 got x 3" {
+		t.Errorf("%v", r)
+	}
+	body := strings.Repeat("y", 3<<20)
+	if r := s.do("POST", "/form", "a=x&b="+body, "content-type", "application/x-www-form-urlencoded"); r.String() != "201 got x 3145734" {
+		t.Errorf("%v", r)
+	}
+	if r := s.get("/form"); r.status != 405 || r.header.Get("allow") != "POST" {
+		t.Errorf("a wrong method: %v %v", r, r.header)
+	}
+	if r := s.get("/cookies"); r.header.Get("set-cookie") != "a=b; Path=/; HttpOnly" || r.header.Get("x-one") != "1" {
+		t.Errorf("%v", r.header)
+	}
+	if r := s.get("/go"); r.status != 302 || r.header.Get("location") != "/" {
+		t.Errorf("%v %v", r, r.header)
+	}
+	s.want("/stream", 200, "piece 0\npiece 1\npiece 2\n")
+	if r := s.get("/none"); r.status != 204 {
+		t.Errorf("%v", r)
+	}
+	if r := s.get("/long"); len(r.body) != 1000000 {
+		t.Errorf("%d bytes", len(r.body))
+	}
+	if r := s.do("HEAD", "/", ""); r.status != 200 || r.body != "" {
+		t.Errorf("HEAD: %v", r)
+	}
+	part := "--B\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhello\r\n--B--\r\n"
+	if r := s.do("POST", "/upload", part, "content-type", "multipart/form-data; boundary=B"); r.body != `["a.txt",5,"1"]` {
+		t.Errorf("%v", r)
+	}
+	if r := s.do("PUT", "/raw", ""); r.status != 202 || r.body != "PUT" {
+		t.Errorf("%v", r)
+	}
+	r = s.want("/romms/a", 404, "no route for GET /romms/a", `view("/rooms/<room>")`, "did you mean /rooms/a?")
+	s.want("/raw", 404, "")
+}
+
+func TestPythonApplicationsServeFilesAndTemplates(t *testing.T) {
+	s := setup{files: map[string]string{
+		"static/app.css": "body {}", "static/hidden.py": "secret", ".env": "SECRET=1",
+		"page.html": "<p>{{.name}} {{range .items}}<i>{{.}}</i>{{end}}</p>", "broken.html": "<p>\n{{.nmae}}</p>",
+	}}.serve(t, `
+from asgibox import FileResponse, render, static, view
+channel_routing = [
+    static("/static/", "static"),
+    static("/all/", "."),
+    view("/page", lambda request: render("page.html", {"name": "<é>", "items": (1, 2.5, b"x")})),
+    view("/broken", lambda request: render("broken.html", {"name": 1})),
+    view("/file", lambda request: FileResponse("static/app.css", as_attachment=True)),
+    view("/missing", lambda request: FileResponse("static/ap.css")),
+    view("/outside", lambda request: FileResponse("../x")),
+]
+`)
+	r := s.want("/static/app.css", 200, "body {}")
+	if r.header.Get("content-type") != "text/css; charset=utf-8" || r.header.Get("etag") == "" {
+		t.Errorf("%v", r.header)
+	}
+	if r := s.get("/static/app.css", "range", "bytes=0-3"); r.status != 206 || r.body != "body" {
+		t.Errorf("a range: %v", r)
+	}
+	for _, path := range []string{"/static/hidden.py", "/all/app.py", "/all/.env", "/static/../app.py", "/static/none"} {
+		if r := s.get(path); r.status != 404 {
+			t.Errorf("%s: %v", path, r)
+		}
+	}
+	s.want("/page", 200, "<p>&lt;é&gt; <i>1</i><i>2.5</i><i>x</i></p>")
+	s.want("/broken", 500, `the context has no "nmae"`, "did you mean .name?", "broken.html:2", "app.py:7")
+	r = s.want("/file", 200, "body {}")
+	if r.header.Get("content-disposition") != `attachment; filename="app.css"` || r.header.Get("etag") == "" {
+		t.Errorf("%v", r.header)
+	}
+	if r := s.get("/file", "if-none-match", r.header.Get("etag")); r.status != 304 {
+		t.Errorf("%v", r)
+	}
+	s.want("/missing", 500, `did you mean "static/app.css"?`, "app.py:9")
+	s.want("/outside", 500, "leads outside the application's folder")
+	if !s.loader.Uses("page.html") {
+		t.Error("the loader does not know that the application uses page.html")
+	}
+}
+
+func TestPythonSessionsAreThoseOfStarlark(t *testing.T) {
+	s := serve(t, `
+from asgibox import route, view
+def count(request):
+    request.session["n"] = request.session.get("n", 0) + 1
+    return str(request.session["n"])
+def login(request):
+    request.session.cycle()
+    return "in"
+def connect(message):
+    message.channel_session["seen"] = []
+    message.reply_channel.send({"accept": True})
+def receive(message):
+    message.channel_session["seen"].append(message["text"])
+    message.http_session["n"] += 10
+    message.reply({"text": "%s %d" % (message.channel_session["seen"], message.http_session["n"])})
+channel_routing = [view("/count", count), view("/login", login), route("websocket.connect", connect), route("websocket.receive", receive)]
+`)
+	r := s.get("/count")
+	cookie, _, _ := strings.Cut(r.header.Get("set-cookie"), ";")
+	if r.body != "1" || !strings.Contains(r.header.Get("set-cookie"), "HttpOnly") {
+		t.Fatalf("%v %v", r, r.header)
+	}
+	if r := s.get("/count", "cookie", cookie); r.body != "2" {
+		t.Errorf("%v", r)
+	}
+	if r := s.get("/count", "cookie", cookie+"x"); r.body != "1" {
+		t.Errorf("with a wrong signature: %v", r)
+	}
+	ws := s.dial("/", "cookie", cookie)
+	ws.send("a")
+	ws.want("['a'] 12")
+	ws.send("b")
+	ws.want("['a', 'b'] 22")
+	if r := s.get("/count", "cookie", cookie); r.body != "23" {
+		t.Errorf("%v", r)
+	}
+	r = s.get("/login", "cookie", cookie)
+	fresh, _, _ := strings.Cut(r.header.Get("set-cookie"), ";")
+	if r := s.get("/count", "cookie", cookie); r.body != "1" {
+		t.Errorf("the old cookie still works: %v", r)
+	}
+	if r := s.get("/count", "cookie", fresh); r.body != "24" {
+		t.Errorf("the new cookie: %v", r)
+	}
+	// A session that Starlark's host has made.
+	content := asgi.MustMessage(asgi.Field{Key: "n", Value: 41}).Dict
+	host, port, _ := strings.Cut(strings.TrimPrefix(s.url, "http://"), ":")
+	var number int64
+	for _, c := range port {
+		number = number*10 + int64(c-'0')
+	}
+	server, err := asgi.NewList(host, number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie, err = script.NewLoader("app.star", script.Options{Layer: s.layer}).NewSession(context.Background(), content, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie, _, _ = strings.Cut(cookie, ";")
+	if r := s.get("/count", "cookie", cookie); r.body != "42" {
+		t.Errorf("%v", r)
+	}
+}
+
+// numbered is a chat whose handlers take different times.
+const numbered = `
+import random, time
+from asgibox import Group, WebsocketConsumer, every, route, route_class, state, view
+
+def connect(message, room):
+    message.reply_channel.send({"accept": True})
+    message.channel_session["room"] = room
+    Group("room-" + room).add(message.reply_channel)
+def receive(message):
+    time.sleep(random.random() / 100)
+    Group("room-" + message.channel_session["room"]).send({"text": message["text"]})
+def disconnect(message):
+    Group("room-" + message.channel_session["room"]).discard(message.reply_channel)
+    state.incr("left")
+channel_routing = [
+    route("websocket.connect", connect, path=r"^/chat/(?P<room>\w+)$"),
+    route("websocket.receive", receive, path=r"^/chat/"),
+    route("websocket.disconnect", disconnect, path=r"^/chat/"),
+    view("/", lambda request: "VERSION"),
+]
+`
+
+func TestPythonKeepsTheOrderOfEachConnection(t *testing.T) {
+	s := serve(t, numbered)
+	a, b := s.dial("/chat/x"), s.dial("/chat/x")
+	const n = 40
+	for i := range n {
+		a.send(string(rune('A' + i)))
+	}
+	for i := range n {
+		want := string(rune('A' + i))
+		a.want(want)
+		b.want(want)
+	}
+	a.conn.Close(1000, "")
+	s.until("the disconnect is handled", func() bool { return s.state("left") == int64(1) })
+	if _, resp, err := s.tryDial("/other"); err == nil || resp.StatusCode != 404 {
+		t.Errorf("an unrouted handshake: %v %v", resp, err)
+	}
+}
+
+func TestPythonReloadsKeepSocketsOpenAndFailNoRequest(t *testing.T) {
+	s := serve(t, strings.ReplaceAll(numbered, "VERSION", "1"))
+	var sockets []*socket
+	for range 50 {
+		sockets = append(sockets, s.dial("/chat/x"))
+	}
+	var failed atomic.Int64
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for range 4 {
+		load.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if r, err := s.try("GET", "/", ""); err != nil || r.status != http.StatusOK {
+					failed.Add(1)
+					t.Errorf("a request failed: %v %v", r, err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 3 {
+		version := string(rune('2' + i))
+		if err := s.reload(strings.ReplaceAll(numbered, "VERSION", version)); err != nil {
+			t.Fatal(err)
+		}
+		s.want("/", 200, version)
+		sockets[0].send(version)
+		for _, ws := range sockets {
+			ws.want(version)
+		}
+	}
+	if err := s.reload("def ("); err == nil {
+		t.Error("a file that is no Python was loaded")
+	}
+	s.want("/", 200, "4")
+	close(stop)
+	load.Wait()
+}
+
+func TestPythonRoutesLimitTheirHandlers(t *testing.T) {
+	s := serve(t, `
+import time
+from asgibox import route, state
+def work(message):
+    state.update("most", lambda most: max(most, state_now), default=0) if False else None
+    now = state.incr("now")
+    state.append("seen", now)
+    time.sleep(0.02)
+    state.incr("now", -1)
+    state.incr("done")
+channel_routing = [route("jobs", work, concurrency=2)]
+`)
+	for range 12 {
+		s.message("jobs")
+	}
+	s.until("all jobs are done", func() bool { return s.state("done") == int64(12) })
+	for _, now := range s.state("seen").(asgi.List).All() {
+		if now.(int64) > 2 {
+			t.Errorf("%v jobs ran at once", now)
+		}
+	}
+}
+
+func TestPythonClocksHooksAndHeldReplies(t *testing.T) {
+	s := serve(t, `
+from asgibox import Channel, every, hold, route, state, view
+def on_start(): state.append("hooks", "start")
+def on_reload(): state.append("hooks", "reload")
+def on_stop(): state.append("hooks", "stop")
+def tick(message): state.incr("ticks", message["n"])
+def wait(request):
+    Channel("waiting").send({"to": request.reply_channel})
+    hold(request)
+def answer(message): Channel(message["to"]).send({"status": 200, "content": "later"})
+def later(message):
+    if state.incr("tries") < 3:
+        message.consume_later()
+    else:
+        message.reply_channel.send({"status": 200, "content": "third"})
+Channel("loaded").send({})
+channel_routing = [
+    every(0.02, "tick", {"n": 1}), route("tick", tick), view("/wait", wait), route("waiting", answer),
+    route("http.request", later, path="^/later"), route("loaded", lambda message: state.incr("loaded")),
+]
+`)
+	s.until("the clock ticks", func() bool { n, _ := s.state("ticks").(int64); return n >= 2 })
+	s.want("/wait", 200, "later")
+	s.want("/later", 200, "third")
+	s.until("the message of the top level is handled", func() bool { n, _ := s.state("loaded").(int64); return n >= 1 })
+	source, err := os.ReadFile(s.dir + "/app.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.reload(string(source)); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the hooks have run", func() bool {
+		hooks, _ := s.state("hooks").(asgi.List)
+		return hooks.Len() == 2 && hooks.At(0) == "start" && hooks.At(1) == "reload"
+	})
+	s.stop()
+	if hooks, _ := s.state("hooks").(asgi.List); hooks.Len() != 3 || hooks.At(2) != "stop" {
+		t.Errorf("the hooks that have run: %v\n%s", hooks, s.log)
+	}
+}
+
+func TestPythonErrorsAreShownWithTheirLines(t *testing.T) {
+	s := serve(t, `
+from asgibox import Group, route, view
+def helper(n):
+    secret = "x" * 3
+    return 10 // n
+def fail(request): return helper(0)
+def silent(message): pass
+def forgot(request):
+    "page"
+def big(request): return object()
+def typo(request): return reqest.path
+def bad(request): return request.json()
+channel_routing = [
+    view("/fail", fail), route("http.request", silent, path="^/silent"), view("/forgot", forgot), view("/big", big),
+    view("/typo", typo), view("/json", bad), route("websocket.connect", fail, path="^/fail"), route("websocket.receive", silent, path="^/nothing"),
+    route("websocket.connect", lambda m: m.reply({"accept": True})), route("websocket.receive", fail),
+]
+`)
+	s.want("/fail", 500, "ZeroDivisionError", "app.py:5", "return 10 // n", "helper", "app.py:6")
+	s.want("/silent", 500, "silent (app.py:7) returned without replying", "app.py:7")
+	s.want("/forgot", 500, "forgot (app.py:8) ended without return: is a return missing?")
+	s.want("/big", 500, "the view returned a value of type object, which is not a response")
+	s.want("/typo", 500, "did you mean request?")
+	s.want("/json", 400, "the body is not JSON")
+	if _, resp, err := s.tryDial("/fail"); err == nil || resp.StatusCode != 500 {
+		t.Errorf("a handshake whose handler fails: %v %v", resp, err)
+	}
+	ws := s.dial("/x")
+	ws.send("x")
+	ws.wantClosed(1011)
+	s.log.has("ZeroDivisionError")
+}
+
+func TestWrongPythonRoutesFailToLoad(t *testing.T) {
+	s := serve(t, "channel_routing = []\n")
+	for source, texts := range map[string][]string{
+		"from asgibox import *\ndef f(message): pass\nchannel_routing = [\n    route('websocket.receive', f, path='(?=x)'),\n]":  {"app.py:4", "is not a regular expression", "RE2"},
+		"from asgibox import *\ndef f(message): pass\nchannel_routing = [\n    route('websocket.receive', f, pth='x')]":          {"app.py:4", `no key "pth" to match; did you mean "path"?`},
+		"from asgibox import *\ndef f(request): pass\nchannel_routing = [\n    view('/<room>', f)]":                               {"app.py:4", `has no parameter "room", which the pattern captures`, "def f(request, room):"},
+		"from asgibox import *\ndef f(request, x): pass\nchannel_routing = [\n    view('/', f)]":                                  {"app.py:4", `needs an argument "x", which no pattern captures`},
+		"from asgibox import *\nchannel_routing = [\n    view('rooms', print)]":                                                   {"app.py:3", "must begin with /"},
+		"from asgibox import *\nchannel_routing = [\n    static('/s/', 'nothing')]":                                               {"app.py:3", "there is no folder nothing"},
+		"from asgibox import *\nchannel_routing = [\n    route('bad name', print)]":                                               {"app.py:3"},
+		"from asgibox import *\nchannel_routing = [\n    route('a', print())]":                                                    {"app.py:3", "the consumer is of type NoneType, not a function"},
+		"x = 1\ndef f(:\n": {"app.py:2", "SyntaxError"},
+	} {
+		err := s.reload(source)
+		if err == nil {
+			t.Errorf("%q was loaded", source)
+			continue
+		}
+		for _, text := range texts {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%q: the error is %v, and lacks %q", source, err, text)
+			}
+		}
+	}
+	s.want("/", 404, "the application has no routes for http.request")
+}
+
+func TestSuspiciousPythonRoutesAreReported(t *testing.T) {
+	s := serve(t, `
+from asgibox import every, route, view
+def f(message): message.reply({"accept": True})
+def g(message): message.reply({"text": "x"})
+channel_routing = [
+    route("websocket.connect", f, path="^/live"),
+    route("websocket.receive", g, path="^/lvie"),
+    route("websocket.recieve", g),
+    view("/", lambda request: "x"), view("/", lambda request: "y"),
+    every(60, "tick"), route("jobs", g, kind="mail"),
+]
+`)
+	for _, text := range []string{"gets no messages", `did you mean \"websocket.receive\"?`, "is never reached", `no route reads \"tick\"`, "at=app.py:7", "at=app.py:8", "at=app.py:9"} {
+		s.log.has(text)
+	}
+	s.message("jobs", asgi.Field{Key: "kind", Value: "male"})
+	s.log.has("a message was dropped: no route for jobs; tried")
+}
+
+func TestADyingPythonProcessFailsOnlyItsOwnRequests(t *testing.T) {
+	s := serve(t, `
+import os, time
+from asgibox import route, state, view
+def slow(request, me):
+    state.set("pid/" + me, os.getpid())
+    while not state.get("go"):
+        time.sleep(0.01)
+    return "finished"
+def job(message):
+    state.incr("jobs")
+    state.set("job", os.getpid())
+    while not state.get("go"):
+        time.sleep(0.01)
+def die(request): os._exit(3)
+channel_routing = [view("/slow/<me>", slow), route("jobs", job), view("/die", die), view("/", lambda request: "alive")]
+`)
+	replies := make(chan reply, 8)
+	pids := map[int64]int{}
+	for _, me := range []string{"a", "b", "c", "d", "e", "f"} { // more than a process has threads
+		go func() {
+			r, err := s.try("GET", "/slow/"+me, "")
+			if err != nil {
+				t.Errorf("%s: %v", me, err)
+			}
+			replies <- r
+		}()
+	}
+	for _, me := range []string{"a", "b", "c", "d", "e", "f"} {
+		s.until(me+" runs", func() bool { return s.state("pid/"+me) != nil })
+		pids[s.state("pid/"+me).(int64)]++
+	}
+	if len(pids) != 2 {
+		t.Fatalf("the requests run in %v", pids)
+	}
+	victim := s.state("pid/a").(int64)
+	if err := syscall.Kill(int(victim), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for range pids[victim] {
+		if r := <-replies; r.status != 500 || !strings.Contains(r.body, "killed") {
+			t.Errorf("a request of the killed process: %v", r)
+		}
+	}
+	s.want("/", 200, "alive")
+	s.layer.Set(context.Background(), nil, "state/go", true, 0)
+	for range 6 - pids[victim] {
+		if r := <-replies; r.String() != "200 finished" {
+			t.Errorf("a request of the other process: %v", r)
+		}
+	}
+	s.want("/die", 500, "exit status 3")
+	s.layer.Delete(context.Background(), nil, "state/go")
+	s.message("jobs")
+	s.until("the job runs", func() bool { return s.state("job") != nil })
+	syscall.Kill(int(s.state("job").(int64)), syscall.SIGKILL)
+	s.layer.Set(context.Background(), nil, "state/go", true, 0)
+	s.log.has(`channel=jobs consumer="job (app.py:9)"`)
+	s.want("/", 200, "alive")
+	if n := s.state("jobs"); n != int64(1) {
+		t.Errorf("the job ran %v times, want at most once", n)
+	}
+}
+
+func TestAPythonHandlerThatRunsTooLongIsEnded(t *testing.T) {
+	s := setup{pool: workerpool.Options{HandlerTimeout: 200 * time.Millisecond}, process: process.Options{HandlerTimeout: 200 * time.Millisecond}}.serve(t, `
+from asgibox import state, view
+def endless(request):
+    try:
+        while True:
+            pass
+    finally:
+        state_after = 1
+channel_routing = [view("/endless", endless), view("/", lambda request: "alive")]
+`)
+	s.want("/endless", 500, "app.py:")
+	s.want("/", 200, "alive")
+}
+
+func TestPythonHandlersGetTheErrorsOfTheLayer(t *testing.T) {
+	c := setup{}
+	c.store.Capacity = 2
+	s := c.serve(t, `
+import asgibox
+from asgibox import Channel, Group, layer, settings, state, view
+def full(request):
+    try:
+        for i in range(10):
+            Channel("full").send({})
+    except layer.ChannelFull as error:
+        return type(error).__name__
+def name(request):
+    try:
+        Channel("bad name").send({})
+    except asgibox.InvalidName as error:
+        return type(error).__name__
+def value(request):
+    try:
+        Channel("x").send({"a": [object()]})
+    except asgibox.InvalidMessage as error:
+        return str(error)
+def groups(request):
+    Group("g").add("x!y")
+    return Group("g").channels() + [layer.new_channel("a?")[:2], layer.capacity]
+channel_routing = [view("/full", full), view("/name", name), view("/value", value), view("/groups", groups)]
+`)
+	s.want("/full", 200, "ChannelFull")
+	s.want("/name", 200, "InvalidName")
+	s.want("/value", 200, "a[0]: a value of type object is not allowed in a message")
+	s.want("/groups", 200, `["x!y","a?",2]`)
+}
