@@ -11,6 +11,8 @@ import traceback
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
+from ._place import is_inside, shown_path
+
 # Limits of an explanation, which must fit in a message.
 MAX_FRAMES = 40
 MAX_MESSAGE = 20000
@@ -49,21 +51,8 @@ def remember_sources(folder: str) -> None:
     them as they are now, even if they change later."""
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".py") and _is_inside(file, folder):
+        if isinstance(file, str) and file.endswith(".py") and is_inside(file, folder):
             linecache.getlines(file)
-
-
-def shown_path(file: str, folder: str) -> str:
-    """Return the path of a file as people see it: relative to the folder if it is
-    inside, otherwise absolute."""
-    path = os.path.abspath(file)
-    if _is_inside(path, folder):
-        return os.path.relpath(path, folder).replace(os.sep, "/")
-    return path
-
-
-def _is_inside(file: str, folder: str) -> bool:
-    return os.path.abspath(file).startswith(os.path.join(os.path.abspath(folder), ""))
 
 
 def _type_name(error: BaseException) -> str:
@@ -95,7 +84,7 @@ def _frames(tb: Optional[TracebackType], folder: str) -> List[Dict[str, Any]]:
         code = frame.f_code
         name = "" if code.co_name == "<module>" else code.co_name
         shown = _frame(code.co_filename, line, col, name, folder)
-        if name and _is_inside(code.co_filename, folder):
+        if name and is_inside(code.co_filename, folder):
             shown["locals"] = _locals(frame)
         frames.append(shown)
     return frames

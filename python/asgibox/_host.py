@@ -23,6 +23,7 @@ from typing import Any, Callable, Dict, List, Optional
 from . import _load
 from ._errors import Cancelled, Closed, Gone, InvalidMessage, LayerError, ProtocolError, Retired, ServerLost, error_of
 from ._layer import ChannelLayer, current, find_invalid
+from ._place import describe
 from ._wire import Connection, Head, Segments, connect, unmark
 
 Handle = Callable[[Head, Segments, Connection], Optional[Head]]
@@ -457,8 +458,7 @@ def start(host: Host, namespace: Dict[str, Any], application: Any) -> None:
             raise nothing_found(host, "it sets no channel_routing")
         _routing: Any = importlib.import_module("asgibox._routing")
         fields = _routing.describe(namespace, host.folder)
-        handle: Callable[[Head, Connection], Optional[Head]] = _routing.handle
-        host.serve("routed", lambda head, segments, connection: handle(unmark(head, segments), connection), fields)
+        host.serve("routed", routed_handler(host, _routing.handle, namespace.get("application"), fields), fields)
         return
     if application is None:
         raise nothing_found(host, "it calls no layer.receive, and sets neither channel_routing nor application nor app")
@@ -473,7 +473,25 @@ def start(host: Host, namespace: Dict[str, Any], application: Any) -> None:
         raise _load.LoadError("the application is %s, which cannot be called" % _load.describe(application))
     from ._wsgi import handler
 
-    host.serve("wsgi", handler(application), {})
+    host.serve("wsgi", handler(application), {"application": describe(application, host.folder)})
+
+
+def routed_handler(host: Host, routed: Callable[[Head, Connection], Optional[Head]], application: Any, fields: Head) -> Handle:
+    """Returns the function that handles the jobs of a routed application. Requests
+    without a route go to the WSGI application of the file, if it has one."""
+    if not callable(application) or _load.interface_of(application) != "wsgi":
+        return lambda head, segments, connection: routed(unmark(head, segments), connection)
+    from ._wsgi import handler
+
+    wsgi, number = handler(application), len(fields["routes"])
+    fields["application"] = dict(describe(application, host.folder), consumer=number)
+
+    def handle(head: Head, segments: Segments, connection: Connection) -> Optional[Head]:
+        if head.get("consumer") == number and "hook" not in head:
+            return wsgi(head, segments, connection)
+        return routed(unmark(head, segments), connection)
+
+    return handle
 
 
 def nothing_found(host: Host, why: str) -> _load.LoadError:

@@ -13,9 +13,9 @@ from ._http import Request, hinted, response_of
 from ._layer import PACKAGE, current
 from ._messages import Message, WebsocketConsumer
 from ._noreturn import may_return_none
+from ._place import Place, name_of, place_of, shown_path
 from ._run import Run
 
-Place = Tuple[str, int]
 Patterns = List[List[str]]
 
 MAX_DEPTH = 100
@@ -223,7 +223,7 @@ class Application:
         for channel, consumer in items.items():
             item = route(channel, consumer)
             assert isinstance(item, Route)
-            place = self._literal_place(str(channel)) or _definition(item.consumer)
+            place = self._literal_place(str(channel)) or place_of(item.consumer)
             if place is not None:
                 item.place = place
             routes.append(item)
@@ -257,8 +257,8 @@ class Application:
         if item.consumer is None:
             fields["name"] = item.kind
         else:
-            fields["name"] = _name(item.consumer)
-            at = _definition(item.consumer)
+            fields["name"] = name_of(item.consumer)
+            at = place_of(item.consumer)
             if at is not None:
                 fields.update(self._shown(at))
             signature = _signature(item.consumer)
@@ -279,7 +279,7 @@ class Application:
         self.clocks.append(fields)
 
     def _shown(self, place: Place) -> Dict[str, Any]:
-        return {"file": _explain.shown_path(place[0], self.folder), "line": place[1]}
+        return {"file": shown_path(place[0], self.folder), "line": place[1]}
 
     # Running a handler.
 
@@ -354,39 +354,6 @@ class Application:
 
 class NoReturnError(Exception):
     """A view ended without return."""
-
-
-def _name(consumer: Callable[..., Any]) -> str:
-    name = getattr(consumer, "__name__", None) or type(consumer).__name__
-    return "lambda" if name == "<lambda>" else str(name)
-
-
-def _definition(consumer: Any) -> Optional[Place]:
-    """Returns the place of a function or a class, or None."""
-    consumer = inspect.unwrap(consumer) if callable(consumer) else consumer
-    if isinstance(consumer, type):
-        try:
-            file = inspect.getsourcefile(consumer)
-            return (file, inspect.getsourcelines(consumer)[1]) if file else None
-        except (OSError, TypeError):
-            return None
-    if inspect.ismethod(consumer):
-        consumer = consumer.__func__
-    code = getattr(consumer, "__code__", None)
-    if code is None:
-        code = getattr(getattr(type(consumer), "__call__", None), "__code__", None)
-    return None if code is None else (code.co_filename, _def_line(code.co_filename, code.co_firstlineno))
-
-
-def _def_line(file: str, line: int) -> int:
-    """Returns the line of def. The first line of a code is that of its decorators."""
-    for n in range(line, line + 50):
-        text = linecache.getline(file, n).lstrip()
-        if text.startswith(("def ", "async def ", "class ")):
-            return n
-        if n == line and not text.startswith("@"):
-            break
-    return line
 
 
 def _signature(consumer: Any) -> Optional[Dict[str, Any]]:

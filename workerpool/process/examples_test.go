@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
 )
 
 // An event is what a socket of an example gets.
@@ -103,4 +102,3 @@ func TestTheJobsInPython(t *testing.T) {
 	}
 	ws.event("state", "done")
 }
-

@@ -29,6 +29,12 @@ type jobFrame struct {
 	hook     string      // the hook to run, instead of a handler
 	child    *child      // that must run it; nil for any
 	handler  string      // name, for the inspector
+
+	// serve makes a call that the layer does not have, and reports whether there is
+	// one of this name. It may be nil.
+	serve func(name string, args asgi.Fields) (result asgi.Fields, known bool, err error)
+	// edit changes the reply with which a handler ends. It may be nil.
+	edit func(asgi.Message) (asgi.Message, error)
 }
 
 // head returns the head of the frame. The fields must be values of messages.
@@ -72,6 +78,8 @@ type run struct {
 	began   time.Time
 	channel string
 	handler string
+	serve   func(name string, args asgi.Fields) (result asgi.Fields, known bool, err error)
+	edit    func(asgi.Message) (asgi.Message, error)
 	done    chan frame // gets the frame that ends the job, if the connection runs many
 
 	mu    sync.Mutex // guards the rest, and the use of job
@@ -99,7 +107,7 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 		}
 		r := &run{
 			set: g, child: on.child, on: on, id: g.server.lastJob.Add(1), job: j, ctx: ctx, began: time.Now(),
-			channel: f.channel, handler: f.handler, layer: jobLayer{server: g.server, job: j},
+			channel: f.channel, handler: f.handler, serve: f.serve, edit: f.edit, layer: jobLayer{server: g.server, job: j},
 		}
 		if f.hook != "" {
 			r.handler = f.hook
@@ -350,6 +358,9 @@ func (r *run) finish(f frame) error {
 		return fmt.Errorf("the handler returned a reply, but the message has no reply channel")
 	}
 	m, err := asgi.AsMessage(d)
+	if err == nil && r.edit != nil {
+		m, err = r.edit(m)
+	}
 	if err != nil {
 		return err
 	}
@@ -377,6 +388,11 @@ func (r *run) doLocked(ctx context.Context, f frame) (asgi.Fields, *asgi.Deliver
 		return nil, nil, remote.Errorf(remote.Cancelled, "the job was cancelled: %v", context.Cause(r.ctx))
 	}
 	r.at = f.at
+	if r.serve != nil {
+		if result, known, err := r.serve(f.call, f.args); known {
+			return result, nil, err
+		}
+	}
 	call := remote.Call{Name: f.call, Args: f.args, Layer: &r.layer}
 	if r.job != nil {
 		call.Cause = r.job.Cause
@@ -456,8 +472,8 @@ func (c *child) serve(one *conn, f frame) error {
 	kind, isReady := c.kind, c.isReady
 	c.mu.Unlock()
 	switch {
-	case !isReady || kind == kindLoop:
-		return fmt.Errorf("%w: serve before ready, or from a loop", wire.ErrBadFrame)
+	case isReady && kind == kindLoop:
+		return fmt.Errorf("%w: serve from a loop", wire.ErrBadFrame)
 	case one.control && find[int64](f.args, "many") == 0:
 		return fmt.Errorf("%w: serve on the first connection", wire.ErrBadFrame)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"asgibox/workerpool"
+	"asgibox/workerpool/pages"
+	"asgibox/workerpool/session"
 )
 
 // maxGenerations is the number of generations that may have processes at once.
@@ -52,6 +54,14 @@ type Options struct {
 	Uses func(file string) bool
 	// Follow, if not nil, is called with each file that a process names.
 	Follow func(file string)
+	// Pages are the pages about the application. The default has no options but the
+	// folder.
+	Pages *pages.Pages
+	// Private are files of the server, which the application must not serve.
+	Private []string
+	// SessionCookie is the name of the cookie of a browser's session. The default is
+	// sessionid_ and the port that the browser connected to.
+	SessionCookie string
 	// Log receives the output of the processes, and what happens to them. By
 	// default nothing is logged.
 	Log *slog.Logger
@@ -74,7 +84,8 @@ type Loader struct {
 	server *Server
 	opts   Options
 
-	sockets *sockets // of ASGI 3 applications
+	sockets  *sockets // of ASGI 3 applications
+	sessions *session.Keeper
 
 	places chan struct{} // holds a token for each generation that may still start
 	build  func(*set, ready) (workerpool.Application, error)
@@ -98,7 +109,13 @@ func NewLoader(s *Server, o Options) *Loader {
 	}
 	o.stuckAfter, o.killAfter = cmp.Or(o.stuckAfter, stuckAfter), cmp.Or(o.killAfter, killAfter)
 	o.Processes, o.Threads = max(1, o.Processes), max(1, o.Threads)
-	l := &Loader{server: s, opts: o, sockets: newSockets(s.layer, o.Log, o.Resume), places: make(chan struct{}, maxGenerations), files: map[string]bool{}, build: (*set).application}
+	if o.Pages == nil {
+		o.Pages = pages.New(pages.Options{App: filepath.Base(o.Folder), Folder: o.Folder})
+	}
+	l := &Loader{
+		server: s, opts: o, sockets: newSockets(s.layer, o.Log, o.Resume), sessions: session.NewKeeper(s.layer, o.SessionCookie),
+		places: make(chan struct{}, maxGenerations), files: map[string]bool{}, build: (*set).application,
+	}
 	for range maxGenerations {
 		l.places <- struct{}{}
 	}

@@ -39,6 +39,10 @@ func (g *set) application(r ready) (workerpool.Application, error) {
 		return &loop{g}, nil
 	case kindASGI3:
 		return g.newASGI3(r)
+	case kindRouted:
+		return newRouted(g, r)
+	case kindWSGI:
+		return newWSGI(g, r)
 	}
 	return nil, fmt.Errorf("applications of the kind %s cannot run yet", r.kind)
 }

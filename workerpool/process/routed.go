@@ -25,17 +25,39 @@ type routed struct {
 	table   *routing.Table
 	dropped routing.Dropped
 	hooks   []string
-	wsgi    bool // every request goes to one function
+	wsgi    *wsgi // handles requests without a route; nil if there is none
 }
 
 var (
 	_ workerpool.Routed   = (*routed)(nil)
 	_ workerpool.Sized    = (*routed)(nil)
 	_ workerpool.Consumer = (*match)(nil)
+	_ workerpool.Consumer = (*wsgi)(nil)
 )
 
 // newRouted returns the routed application whose processes are ready.
-func newRouted(g *set, r ready) (*routed, error) {
+func newRouted(g *set, r ready) (workerpool.Application, error) {
+	a, err := g.newRouted(r)
+	if err != nil {
+		return nil, err
+	}
+	if d := find[asgi.Dict](r.args, "application"); d.Len() > 0 {
+		a.addWSGI(d)
+	}
+	return a, nil
+}
+
+// newWSGI returns the application of one function whose processes are ready.
+func newWSGI(g *set, r ready) (workerpool.Application, error) {
+	a, err := g.newRouted(r)
+	if err != nil {
+		return nil, err
+	}
+	a.addWSGI(find[asgi.Dict](r.args, "application"))
+	return a, nil
+}
+
+func (g *set) newRouted(r ready) (*routed, error) {
 	root, err := os.OpenRoot(g.opts.Folder)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the application's folder: %w", err)
@@ -120,6 +142,9 @@ func (a *routed) Route(d asgi.Delivery) workerpool.Consumer {
 		return c
 	}
 	m := &match{a.table.Find(d), a}
+	if m.Entry == nil && a.wsgi != nil && d.Channel == asgi.HTTPRequest && len(m.Allow) == 0 {
+		return a.wsgi
+	}
 	if m.Entry == nil && (d.Channel == asgi.HTTPDisconnect || d.Channel == asgi.WebSocketDisconnect) {
 		return nil
 	}

@@ -400,14 +400,14 @@ channel_routing = [
 func TestWrongPythonRoutesFailToLoad(t *testing.T) {
 	s := serve(t, "channel_routing = []\n")
 	for source, texts := range map[string][]string{
-		"from asgibox import *\ndef f(message): pass\nchannel_routing = [\n    route('websocket.receive', f, path='(?=x)'),\n]":  {"app.py:4", "is not a regular expression", "RE2"},
-		"from asgibox import *\ndef f(message): pass\nchannel_routing = [\n    route('websocket.receive', f, pth='x')]":          {"app.py:4", `no key "pth" to match; did you mean "path"?`},
-		"from asgibox import *\ndef f(request): pass\nchannel_routing = [\n    view('/<room>', f)]":                               {"app.py:4", `has no parameter "room", which the pattern captures`, "def f(request, room):"},
-		"from asgibox import *\ndef f(request, x): pass\nchannel_routing = [\n    view('/', f)]":                                  {"app.py:4", `needs an argument "x", which no pattern captures`},
-		"from asgibox import *\nchannel_routing = [\n    view('rooms', print)]":                                                   {"app.py:3", "must begin with /"},
-		"from asgibox import *\nchannel_routing = [\n    static('/s/', 'nothing')]":                                               {"app.py:3", "there is no folder nothing"},
-		"from asgibox import *\nchannel_routing = [\n    route('bad name', print)]":                                               {"app.py:3"},
-		"from asgibox import *\nchannel_routing = [\n    route('a', print())]":                                                    {"app.py:3", "the consumer is of type NoneType, not a function"},
+		"from asgibox import *\ndef f(message): pass\nchannel_routing = [\n    route('websocket.receive', f, path='(?=x)'),\n]": {"app.py:4", "is not a regular expression", "RE2"},
+		"from asgibox import *\ndef f(message): pass\nchannel_routing = [\n    route('websocket.receive', f, pth='x')]":         {"app.py:4", `no key "pth" to match; did you mean "path"?`},
+		"from asgibox import *\ndef f(request): pass\nchannel_routing = [\n    view('/<room>', f)]":                             {"app.py:4", `has no parameter "room", which the pattern captures`, "def f(request, room):"},
+		"from asgibox import *\ndef f(request, x): pass\nchannel_routing = [\n    view('/', f)]":                                {"app.py:4", `needs an argument "x", which no pattern captures`},
+		"from asgibox import *\nchannel_routing = [\n    view('rooms', print)]":                                                 {"app.py:3", "must begin with /"},
+		"from asgibox import *\nchannel_routing = [\n    static('/s/', 'nothing')]":                                             {"app.py:3", "there is no folder nothing"},
+		"from asgibox import *\nchannel_routing = [\n    route('bad name', print)]":                                             {"app.py:3"},
+		"from asgibox import *\nchannel_routing = [\n    route('a', print())]":                                                  {"app.py:3", "the consumer is of type NoneType, not a function"},
 		"x = 1\ndef f(:\n": {"app.py:2", "SyntaxError"},
 	} {
 		err := s.reload(source)
@@ -554,4 +554,27 @@ channel_routing = [view("/full", full), view("/name", name), view("/value", valu
 	s.want("/name", 200, "InvalidName")
 	s.want("/value", 200, "a[0]: a value of type object is not allowed in a message")
 	s.want("/groups", 200, `["x!y","a?",2]`)
+}
+
+func TestAWSGIFunctionHandlesRequestsWithoutAPythonRoute(t *testing.T) {
+	s := serve(t, `
+from asgibox import view
+def application(environ, start_response):
+    start_response("200 OK", [("content-type", "text/plain")])
+    if environ["PATH_INFO"] == "/fail":
+        raise ValueError("no")
+    return [b"wsgi " + environ["PATH_INFO"].encode("latin-1")]
+channel_routing = [view("/", lambda request: "view"), view("/post", lambda request: "x", methods=["POST"])]
+`)
+	s.want("/", 200, "view")
+	s.want("/other", 200, "wsgi /other")
+	s.want("/fail", 500, "ValueError: no", "app.py:6", "application (app.py:3)")
+	s.want("/post", 405, "")
+	if _, resp, err := s.tryDial("/"); err == nil || resp.StatusCode != 404 {
+		t.Errorf("a handshake: %v %v", resp, err)
+	}
+	if err := s.reload("def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'only']\n"); err != nil {
+		t.Fatal(err)
+	}
+	s.want("/", 200, "only")
 }

@@ -21,19 +21,28 @@ type jobCalls struct {
 	browser *session.Browser // nil until the handler uses it
 }
 
+// handlerCalls are all calls of jobCalls by name.
+var handlerCalls = map[string]func(*jobCalls, asgi.Fields) (asgi.Fields, error){
+	"render":               (*jobCalls).render,
+	"file/check":           (*jobCalls).checkFile,
+	"file/send":            (*jobCalls).sendFile,
+	"session/channel":      (*jobCalls).channelSession,
+	"session/save_channel": (*jobCalls).saveChannelSession,
+	"session/http":         (*jobCalls).browserSession,
+	"session/save_http":    (*jobCalls).saveBrowserSession,
+	"session/cycle":        (*jobCalls).cycle,
+	"put_back":             (*jobCalls).putBack,
+	"unanswered":           (*jobCalls).unanswered,
+}
+
 // do makes a call, and reports whether there is one of this name.
 func (c *jobCalls) do(name string, args asgi.Fields) (result asgi.Fields, known bool, err error) {
-	calls := map[string]func(asgi.Fields) (asgi.Fields, error){
-		"render": c.render, "file/check": c.checkFile, "file/send": c.sendFile,
-		"session/channel": c.channelSession, "session/save_channel": c.saveChannelSession,
-		"session/http": c.browserSession, "session/save_http": c.saveBrowserSession, "session/cycle": c.cycle,
-		"put_back": c.putBack, "unanswered": c.unanswered,
+	call := handlerCalls[name]
+	if call == nil {
+		return nil, false, nil
 	}
-	if call := calls[name]; call != nil {
-		result, err = call(args)
-		return result, true, err
-	}
-	return nil, false, nil
+	result, err = call(c, args)
+	return result, true, err
 }
 
 // cause returns the cause of the job.

@@ -61,8 +61,8 @@ type setup struct {
 	front   httpfront.Options
 	store   store.Options
 	files   map[string]string
-	app     string   // the path of an application to run in place of a source
-	broken  bool     // the first load fails
+	app     string // the path of an application to run in place of a source
+	broken  bool   // the first load fails
 }
 
 // serve starts a site with the source as app.py.

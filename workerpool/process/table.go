@@ -241,4 +241,3 @@ func dictAt(d asgi.Dict, key string) asgi.Dict {
 
 func isTrue(d asgi.Dict, key string) bool  { return valueAt(d, key) == true }
 func isFalse(d asgi.Dict, key string) bool { return valueAt(d, key) == false }
-
