@@ -118,7 +118,7 @@ func testMayImport(from, to string) bool {
 		}
 	}
 	return within(from, "asgi") && within(to, "asgi") ||
-		within(from, "workerpool/script") && within(to, "httpfront") // applications are tested over real sockets
+		(within(from, "workerpool/script") || within(from, "workerpool/process")) && within(to, "httpfront") // applications are tested over real sockets
 }
 
 func TestEveryLibraryIsImportedOnlyWhereAllowed(t *testing.T) {
