@@ -108,6 +108,9 @@ class Host:
     def failed(self, error: BaseException) -> None:
         """Tells the server that the application did not load, or that a loop failed."""
         _load.hint_shadowed(error, self.folder)
+        import asgibox
+
+        asgibox.layer.sync()  # replies come before the failure
         self.ask("failed", {"explanation": self.explain(error), "files": self.files.all()})
 
     def explain(self, error: BaseException) -> Dict[str, Any]:

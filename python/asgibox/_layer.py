@@ -1,5 +1,6 @@
 """The channel layer of ASGI 1.x, on the socket or the control server of asgibox."""
 
+import atexit
 import os
 import sys
 import threading
@@ -88,11 +89,16 @@ class ChannelLayer:
         if not block:
             got = self.call("receive", {"channels": names})
             return got["channel"], got["message"]
-        end = None if timeout is None else time.monotonic() + timeout
+        if timeout is None:
+            while True:
+                got = self.call("receive", {"channels": names, "block": True})
+                if got["channel"] is not None:  # over HTTP, a receive ends after some time
+                    return got["channel"], got["message"]
+        end = time.monotonic() + timeout
         while True:
-            left = 300.0 if end is None else max(0.0, end - time.monotonic())
+            left = max(0.0, end - time.monotonic())
             got = self.call("receive", {"channels": names, "block": True, "timeout": min(left, 300.0)})
-            if got["channel"] is not None or left == 0 or (end is not None and time.monotonic() >= end):
+            if got["channel"] is not None or left == 0 or time.monotonic() >= end:
                 return got["channel"], got["message"]
 
     receive_many = receive
@@ -190,9 +196,18 @@ class ChannelLayer:
         except IndexError:
             connection = self._connect()
         try:
-            if has_other_keys(fields):
-                raise TypeError("a key is no text")
-            answer: Head = connection.call(name, fields)
+            if name == "receive":
+                answer: Head = connection.call(name, fields)
+                if answer["channel"] == "http.request":
+                    connection.reply_channel = answer["message"].get("reply_channel")
+            elif name == "send" and fields["channel"] == connection.reply_channel and _is_reply(fields):
+                connection.reply_channel = None
+                connection.post(name, fields)
+                answer = {}
+            else:
+                if has_other_keys(fields):
+                    raise TypeError("a key is no text")
+                answer = connection.call(name, fields)
         except _encoding_errors as err:
             self._give_back(connection)
             raise _invalid(fields, err) from None
@@ -251,10 +266,33 @@ class ChannelLayer:
                 self._places[key] = place
         return place
 
+    def sync(self) -> None:
+        """Waits until the server has made all calls."""
+        for connection in list(self._free):
+            connection.sync()
+
     def close(self) -> None:
         """Closes the connections that no thread uses."""
         while self._free:
             self._free.pop().close()
+
+
+def _is_reply(fields: Head) -> bool:
+    """Reports whether a message to the reply channel of a request is the complete reply.
+    The program need not wait for the answer then: it could only be that the client has
+    left. Invalid values are left to the server, which says what is wrong."""
+    if "delay" in fields:
+        return False
+    for key, value in fields["message"].items():
+        kind = type(value)
+        if kind is bytes or kind is str or value is None:
+            if type(key) is not str:
+                return False
+        elif find_invalid(value, "", 2) or not isinstance(key, str):
+            return False
+        if key == "more_content" or key == "request" or key == "__asgi_channel__":
+            return False
+    return True
 
 
 _encoding_errors = (ValueError, TypeError, RecursionError, OverflowError)
@@ -299,6 +337,8 @@ def find_invalid(value: Any, path: str, depth: int = 1) -> str:
                 return problem
     elif isinstance(value, (list, tuple)):
         for i, item in enumerate(value):
+            if type(item) is str or type(item) is bytes:
+                continue
             problem = find_invalid(item, "%s[%d]" % (path, i), depth + 1)
             if problem:
                 return problem
@@ -327,5 +367,14 @@ def _after_fork() -> None:
     current.__dict__.clear()
 
 
+def _at_exit() -> None:
+    for layer in list(_layers):
+        try:
+            layer.sync()
+        except Exception:
+            pass  # the server is not there any more
+
+
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

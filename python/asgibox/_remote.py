@@ -5,7 +5,7 @@ import base64
 import http.client
 import json
 import urllib.parse
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from ._errors import ProtocolError, ServerLost, error_of
 from ._wire import MARK, Head
@@ -28,12 +28,16 @@ class HTTPConnection:
         if token:
             self._headers["Authorization"] = "Bearer " + token
         self._used = False
+        self.reply_channel: Optional[str] = None  # never set: all calls are answered
         self.broken = False
         self.hello = self._request("GET", "", None)
 
     def close(self) -> None:
         self.broken = True
         self._http.close()
+
+    def sync(self) -> None:
+        """Does nothing, because the server has answered all calls."""
 
     def call(self, name: str, fields: Head) -> Head:
         """Makes a call and returns its result. It raises the exception that fits."""

@@ -12,6 +12,7 @@ import json.encoder
 import os
 import socket
 import struct
+import sys
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from ._errors import Cancelled, MessageTooLarge, ProtocolError, ServerLost, error_of
@@ -213,6 +214,8 @@ class Connection:
         self.cancelled: Optional[str] = None  # why the call must fail when it returns
         self.ended = False  # the server asked to take no more jobs
         self.broken = False
+        self.reply_channel: Optional[str] = None  # of the request that was received last, until the reply is sent
+        self.posted = False  # a post was not followed by a call
         self._id = 0
         self._encode = Encoder().encode
         self._sendall = sock.sendall
@@ -292,8 +295,7 @@ class Connection:
         exception of _errors that fits, or Cancelled if the server has cancelled the
         job of this thread."""
         self._id = n = self._id + 1
-        head: Head = {"id": n, "call": name}
-        head.update(fields)
+        head: Head = {"id": n, "call": name, **fields}
         if self.job is not None:
             head["job"] = self.job
         frame = self._encode(head)
@@ -310,6 +312,7 @@ class Connection:
             while answer.get("id") != n:
                 self.other(answer)
                 answer, segments = self.read()
+            self.posted = False  # the server makes the calls of a connection in order
         except BaseException:
             self.broken = True  # the answer may still come
             raise
@@ -324,12 +327,26 @@ class Connection:
             unmark(answer, segments)
         return answer
 
+    def post(self, name: str, fields: Head) -> None:
+        """Makes a call whose answer nobody waits for. If it fails, a line is printed."""
+        self._id = n = self._id + 1
+        self.send({"id": n, "call": name, "quiet": True, **fields})
+        self.posted = True
+
+    def sync(self) -> None:
+        """Waits until the server has made all calls."""
+        if self.posted:
+            self.posted = False
+            self.call("cancel", {"of": 0})
+
     def other(self, head: Head) -> None:
         """Handles a frame that is neither an answer nor a job."""
         if "ping" in head:
             self.send({"pong": head["ping"]})
         elif "end" in head:
             self.ended = True
+        elif "error" in head and head["error"] not in ("Gone", "Cancelled"):
+            print("a reply was lost: %s: %s" % (head["error"], head.get("detail")), file=sys.stderr)
 
 
 def connect(address: str, token: str = "", agent: str = "asgibox-python") -> Connection:

@@ -94,6 +94,8 @@ class Server:
         if name == "hello":
             reply = {"version": 1, "server": "asgibox test", "settings": {}, "expiry": 60, "group_expiry": 86400,
                      "capacity": 1000, "max_message": 1 << 20, "extensions": ["groups"]}
+        elif name == "cancel":
+            reply = {"waited": False}
         elif name == "serve":
             with self.changed:
                 peer.serving = True
@@ -110,7 +112,7 @@ class Server:
             reply = self.answer(peer, head)
         if reply is None:
             reply = self._layer(head)
-        if reply is not None:
+        if reply is not None and not (head.get("quiet") and "error" not in reply):
             peer.write(dict(reply, id=head["id"]))
 
     def _layer(self, head: Head) -> Optional[Head]:

@@ -107,6 +107,27 @@ class Calls(unittest.TestCase):
                 self.layer.send("a", message)  # type: ignore[arg-type]
         self.assertEqual(self.calls, [])
 
+    def test_the_reply_to_a_request_is_not_waited_for(self) -> None:
+        self.server.put("http.request", fake.request(reply_channel="r!1"))
+        self.layer.receive("http.request", block=True)
+        reply = {"status": 200, "content": b"x"}
+        self.layer.send("r!1", {"status": 200, "content": b"", "more_content": True})
+        self.layer.send("other", {})
+        with self.assertRaises(asgibox.InvalidMessage):
+            self.layer.send("r!1", {"status": object()})
+        self.assertEqual([c.get("quiet") for c in self.calls[1:]], [None, None])
+        self.layer.send("r!1", reply)
+        self.layer.send("r!1", reply)
+        self.assertEqual(self.calls[-2], {"call": "send", "quiet": True, "channel": "r!1", "message": reply})
+        self.assertEqual(self.calls[-1], {"call": "send", "channel": "r!1", "message": reply})
+
+    def test_a_reply_is_sent_before_the_program_ends(self) -> None:
+        self.server.put("http.request", fake.request(reply_channel="r!1"))
+        self.layer.receive("http.request", block=True)
+        self.layer.send("r!1", {"status": 200})
+        self.layer.sync()
+        self.assertEqual(self.server.queues["r!1"], [{"status": 200}])
+
     def test_threads_have_connections_of_their_own(self) -> None:
         got: List[Tuple[Any, Any]] = []
         threads = [threading.Thread(target=lambda: got.append(self.layer.receive("a", block=True))) for _ in range(5)]

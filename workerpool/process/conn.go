@@ -220,6 +220,14 @@ func (c *conn) answer(id int64, result asgi.Fields, err error) error {
 	return c.send(asgi.Fields{{Key: "id", Value: id}, {Key: "error", Value: e.Kind}, {Key: "detail", Value: e.Detail}})
 }
 
+// answerCall answers a call, unless it has succeeded and is quiet.
+func (c *conn) answerCall(f frame, result asgi.Fields, err error) error {
+	if f.quiet && err == nil {
+		return nil
+	}
+	return c.answer(f.id, result, err)
+}
+
 // read handles frames until the connection ends.
 func (c *conn) read() error {
 	for {
@@ -268,7 +276,7 @@ func (c *conn) perform(f frame, call remote.Call) error {
 	}
 	result, d, cause, err := c.server.calls.Do(c.ctx, call)
 	if err != nil || cause.Barrier().Passed() {
-		return c.deliver(f.id, result, d, err)
+		return c.deliver(f, result, d, err)
 	}
 	return c.wait(f, func(ctx context.Context) (asgi.Fields, *asgi.Delivery, error) {
 		return result, d, cause.Barrier().Wait(ctx)
@@ -319,17 +327,17 @@ func (c *conn) wait(f frame, call func(context.Context) (asgi.Fields, *asgi.Deli
 		c.mu.Lock()
 		delete(c.waiting, f.id)
 		c.mu.Unlock()
-		_ = c.deliver(f.id, result, d, err) // the goroutine that reads reports the error
+		_ = c.deliver(f, result, d, err) // the goroutine that reads reports the error
 	})
 	return nil
 }
 
 // deliver answers a call. A message that the program cannot get goes back to its
 // queue.
-func (c *conn) deliver(id int64, result asgi.Fields, d *asgi.Delivery, err error) error {
+func (c *conn) deliver(f frame, result asgi.Fields, d *asgi.Delivery, err error) error {
 	sent := c.ctx.Err()
 	if sent == nil {
-		sent = c.answer(id, result, err)
+		sent = c.answerCall(f, result, err)
 	}
 	if d != nil && (err != nil || sent != nil) {
 		c.server.calls.PutBack(*d)

@@ -8,12 +8,13 @@ import (
 
 // A frame is a frame of a client. Fields that the head does not have are zero.
 type frame struct {
-	id   int64  // of the call, to be returned with its result
-	call string // its name
-	job  int64  // that the call belongs to
-	at   string // the line of the application that makes the call
-	done int64  // the job that has ended
-	pong int64  // the ping that is answered
+	id    int64  // of the call, to be returned with its result
+	call  string // its name
+	job   int64  // that the call belongs to
+	quiet bool   // the call is answered only if it fails
+	at    string // the line of the application that makes the call
+	done  int64  // the job that has ended
+	pong  int64  // the ping that is answered
 
 	args asgi.Fields // the other fields
 }
@@ -30,6 +31,8 @@ func parseFrame(head asgi.Fields) (f frame, err error) {
 			f.call, ok = field.Value.(string)
 		case "job":
 			f.job, ok = field.Value.(int64)
+		case "quiet":
+			f.quiet, ok = field.Value.(bool)
 		case "at":
 			f.at, ok = field.Value.(string)
 		case "done":

@@ -374,12 +374,12 @@ func (r *run) call(c *conn, f frame) error {
 	}
 	if isReceive(f) {
 		result, d, err := r.receive(c.ctx, f)
-		return c.deliver(f.id, result, d, err)
+		return c.deliver(f, result, d, err)
 	}
 	r.mu.Lock()
 	result, _, err := r.doLocked(r.ctx, f)
 	r.mu.Unlock()
-	return c.answer(f.id, result, err)
+	return c.answerCall(f, result, err)
 }
 
 // doLocked makes a call with the cause of the job.

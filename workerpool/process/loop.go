@@ -474,7 +474,7 @@ func (l *loopState) call(c *conn, f frame) error {
 		layer.left, result, err = false, nil, errGone
 	}
 	l.mu.Unlock()
-	return c.answer(f.id, result, err)
+	return c.answerCall(f, result, err)
 }
 
 // errGone is the error of a reply to a connection that has ended.
