@@ -75,6 +75,24 @@ func TestAProgramThatAsgiboxDidNotStart(t *testing.T) {
 	}
 }
 
+func TestAQuietCallIsAnsweredOnlyIfItFails(t *testing.T) {
+	s, _ := serve(t, ServerOptions{})
+	c := join(t, s, "")
+	if err := c.write("id", 100, "call", "send", "quiet", true, "channel", "a", "message", map[string]any{"n": 1}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.call("receive", "channels", []any{"a"}); err != nil || find[string](got, "channel") != "a" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if err := c.write("id", 101, "call", "send", "quiet", true, "channel", "not a name", "message", map[string]any{}); err != nil {
+		t.Fatal(err)
+	}
+	head, err := c.r.Read()
+	if id, _ := head.Get("id"); err != nil || id != int64(101) || find[string](head, "error") != remote.InvalidName {
+		t.Errorf("got %v, %v; want the error of call 101", head, err)
+	}
+}
+
 func TestAReceiveThatWaits(t *testing.T) {
 	s, layer := serve(t, ServerOptions{})
 	c := join(t, s, "")
