@@ -88,7 +88,7 @@ func (s *Server) getConnections(r *http.Request) (any, error) {
 }
 
 func (s *Server) getWorkers(*http.Request) (any, error) {
-	return api.Workers{Workers: notNil(s.workers()), Machines: s.machines(), Remotes: s.remotes()}, nil
+	return api.Workers{Workers: notNil(s.workers()), Processes: s.processes(), Machines: s.machines(), Remotes: s.remotes()}, nil
 }
 
 func (s *Server) getLoads(*http.Request) (any, error) {

@@ -51,6 +51,9 @@ type fakePool struct{ reloads, workers int }
 func (p *fakePool) Workers() []api.Worker {
 	return []api.Worker{{Number: 1, Generation: 3, Kind: "routed", Busy: true, Channel: "jobs", Handler: "work (app.star:3)", Trace: "0000000000000007"}}
 }
+func (p *fakePool) Processes() []api.Process {
+	return []api.Process{{Worker: 1, PID: 4711, Generation: 3, State: "ready", Memory: 1 << 20, Jobs: 1, Channel: "jobs", Handler: "work (app.py:3)"}}
+}
 func (p *fakePool) Generation() (uint64, string)     { return 3, "routed" }
 func (p *fakePool) Reload(ctx context.Context) error { p.reloads++; return nil }
 

@@ -51,6 +51,9 @@ type Options struct {
 	// Token, if not empty, is required in every request; see
 	// [guard.NewToken]. An address that other machines can reach needs one.
 	Token string
+	// Accepts, if not nil, reports whether a request may have another token
+	// instead.
+	Accepts func(token string) bool
 	// Version of the program.
 	Version string
 
@@ -125,7 +128,7 @@ func New(o Options) (*Server, error) {
 	s.flusher, _ = asgi.As[asgi.Flusher](o.Layer)
 	s.kv, _ = asgi.As[asgi.KV](o.Layer)
 	s.life, s.end = context.WithCancel(context.Background())
-	s.handler = s.limitBodies(guard.Handler(secure(s.routes()), guard.Options{Token: o.Token, Open: []string{"/healthz"}}))
+	s.handler = s.limitBodies(guard.Handler(secure(s.routes()), guard.Options{Token: o.Token, Accepts: o.Accepts, Open: []string{"/healthz"}}))
 	s.http = &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,

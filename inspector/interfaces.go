@@ -52,6 +52,9 @@ type Pool interface {
 	Reload(ctx context.Context) error
 	// SetWorkers changes the number of workers.
 	SetWorkers(n int) error
+	// Processes returns the processes of the application, or nil if it runs in
+	// this one.
+	Processes() []api.Process
 }
 
 // A Visit is the protocol server's report of a finished request or of the

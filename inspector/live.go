@@ -112,6 +112,7 @@ type frame struct {
 	Connections []api.Connection     `json:"connections,omitempty"`
 	Closed      []api.Visit          `json:"closed,omitempty"`
 	Workers     []api.Worker         `json:"workers,omitempty"`
+	Processes   []api.Process        `json:"processes,omitempty"`
 	Machines    []api.Machine        `json:"machines,omitempty"`
 	Remotes     []api.Remote         `json:"remotes,omitempty"`
 	Waiting     *[]api.QueuedMessage `json:"waiting,omitempty"`
@@ -190,11 +191,11 @@ func (s *Server) list(f *frame, v *viewer) {
 			f.Messages = s.tail(v)
 		}
 	case "workers":
-		f.Workers = s.workers()
+		f.Workers, f.Processes = s.workers(), s.processes()
 		f.Machines = s.machines()
 		f.Remotes = s.remotes()
 	case "reloads":
-		f.Loads = s.loads.newest()
+		f.Loads, f.Processes = s.loads.newest(), s.processes()
 	case "errors":
 		list := s.errors.newest()
 		f.Errors = &list

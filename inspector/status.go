@@ -154,14 +154,38 @@ func (s *Server) connections(limit int) ([]api.Connection, int) {
 	return open, all
 }
 
+// maxWorkers is how many workers a list has. An event loop can have thousands.
+const maxWorkers = 200
+
+// workers returns the workers, the busy ones if there are too many.
 func (s *Server) workers() []api.Worker {
 	if s.opts.Pool == nil {
 		return nil
 	}
-	return s.opts.Pool.Workers()
+	all := s.opts.Pool.Workers()
+	if len(all) > maxWorkers {
+		slices.SortStableFunc(all, func(a, b api.Worker) int {
+			switch {
+			case a.Busy == b.Busy:
+				return 0
+			case a.Busy:
+				return -1
+			}
+			return 1
+		})
+		all = all[:maxWorkers]
+	}
+	return all
 }
 
-// machines returns the processes that share the layer.
+func (s *Server) processes() []api.Process {
+	if s.opts.Pool == nil {
+		return nil
+	}
+	return s.opts.Pool.Processes()
+}
+
+// remotes returns the programs that receive messages over HTTP.
 func (s *Server) remotes() (list []api.Remote) {
 	if s.opts.Readers == nil {
 		return nil
@@ -179,6 +203,7 @@ func (s *Server) remotes() (list []api.Remote) {
 	return list
 }
 
+// machines returns the processes that share the layer.
 func (s *Server) machines() []api.Machine {
 	if s.opts.Machines == nil {
 		return nil

@@ -211,11 +211,29 @@ type Worker struct {
 	Leaving    bool    `json:"leaving,omitempty"`   // ends after its message
 }
 
-// Workers lists the workers by number, and the processes that share the layer.
+// Workers lists the workers by number, the processes that run their handlers, if the
+// application has some, and the processes that share the layer.
 type Workers struct {
-	Workers  []Worker  `json:"workers"`
-	Machines []Machine `json:"machines,omitempty"`
-	Remotes  []Remote  `json:"remotes,omitempty"`
+	Workers   []Worker  `json:"workers"`
+	Processes []Process `json:"processes,omitempty"`
+	Machines  []Machine `json:"machines,omitempty"`
+	Remotes   []Remote  `json:"remotes,omitempty"`
+}
+
+// A Process is a process of the application.
+type Process struct {
+	Worker     int     `json:"worker"` // its number, which its successor gets too
+	PID        int     `json:"pid"`
+	Generation uint64  `json:"generation"`
+	State      string  `json:"state"` // loading, ready or leaving
+	Started    float64 `json:"started"`
+	Memory     int64   `json:"memory"` // resident bytes; 0 if unknown
+	CPUMS      float64 `json:"cpuMs"`  // that it has used
+	Jobs       int     `json:"jobs"`   // messages that it handles
+	Restarts   int     `json:"restarts,omitempty"`
+	Channel    string  `json:"channel,omitempty"` // of its oldest message
+	Handler    string  `json:"handler,omitempty"` // of that message
+	Since      float64 `json:"since,omitempty"`   // start of that handler
 }
 
 // A Remote is a program that receives messages over HTTP, like a worker in

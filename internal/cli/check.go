@@ -23,7 +23,7 @@ is served or sent. The exit status is 1 if there is an error; a warning is not
 an error, unless --strict is given.`),
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, loader, end, err := l.open(cmd.Context(), args)
+			ctx, loader, end, err := l.open(cmd, args)
 			if err != nil {
 				return err
 			}

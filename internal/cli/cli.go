@@ -8,9 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -142,38 +139,4 @@ func newVersion() *cobra.Command {
 			fmt.Fprintln(cmd.OutOrStdout(), "asgibox", command.Version())
 		},
 	}
-}
-
-// defaultApplication is the file of an application in its folder.
-const defaultApplication = "app.star"
-
-// application returns the path of the application that the arguments name, which
-// may be its folder. If that is a symbolic link, it returns the file that the link
-// leads to: the application's folder is the folder of that file.
-func application(args []string) string {
-	app := defaultApplication
-	if len(args) > 0 {
-		app = args[0]
-	}
-	if isFolder(app) {
-		app = filepath.Join(app, defaultApplication)
-	}
-	if info, err := os.Lstat(app); err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return app
-	}
-	target, err := filepath.EvalSymlinks(app)
-	if err != nil {
-		return app // a link to nothing; the caller reports it
-	}
-	return target
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-// completeApplications proposes Starlark files.
-func completeApplications(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return []string{"star"}, cobra.ShellCompDirectiveFilterFileExt
 }

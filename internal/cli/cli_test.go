@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -48,27 +46,6 @@ func TestASessionCookieDoesNotHaveTheNameOfAnother(t *testing.T) {
 		if status != 1 || !strings.Contains(stderr.String(), "--session-cookie") {
 			t.Errorf("%q: status %d, %q", name, status, stderr.String())
 		}
-	}
-}
-
-func TestAnApplicationMayBeAFolder(t *testing.T) {
-	dir := t.TempDir()
-	file, link := filepath.Join(dir, "app.star"), filepath.Join(t.TempDir(), "link")
-	if err := os.WriteFile(file, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if got := application([]string{dir}); got != file {
-		t.Errorf("%s, want %s", got, file)
-	}
-	if err := os.Symlink(dir, link); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := application([]string{link}), filepath.Join(link, "app.star"); got != want {
-		t.Errorf("by a link: %s, want %s", got, want)
-	}
-	t.Chdir(dir)
-	if got := application(nil); got != "app.star" {
-		t.Errorf("by default: %s", got)
 	}
 }
 

@@ -54,7 +54,11 @@ Otherwise console reads statements from standard input and ends with exit status
 			}
 			s := newSession(cmd)
 			if len(args) > 0 {
-				return s.onApplication(cmd.Context(), application(args), settingsMap(settings))
+				app, err := starlark("console", args)
+				if err != nil {
+					return err
+				}
+				return s.onApplication(cmd.Context(), app, settingsMap(settings))
 			}
 			return s.onServer(cmd.Context(), &server)
 		},

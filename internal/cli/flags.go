@@ -28,12 +28,15 @@ type flags struct {
 	verbose  int
 	settings []flagvalue.Setting
 	editor   string
+	resume   string
 }
 
 // maxFD is the highest descriptor that --fd accepts.
 const maxFD = 1<<20 - 1
 
-func newFlags() *flags { return &flags{options: devserver.DefaultOptions(), sync: "full"} }
+func newFlags() *flags {
+	return &flags{options: devserver.DefaultOptions(), sync: "full", resume: "on"}
+}
 
 // all returns the flags of run in the order of the help.
 func (f *flags) all() []command.FlagGroup {
@@ -123,10 +126,17 @@ func (f *flags) websocket() command.FlagGroup {
 
 func (f *flags) application() command.FlagGroup {
 	g, o := command.NewGroup("Application"), &f.options
-	g.Var(flagvalue.Number{To: &o.Pool.Workers, Min: 1, Max: workerpool.MaxWorkers}, "workers", "maximum number of handlers that run at the same time")
+	g.Var(flagvalue.Number{To: &o.Pool.Workers, Min: 1, Max: workerpool.MaxWorkers}, "workers", "maximum number of handlers that run at the same time; for an application that is not Starlark, the number of its processes, 2 unless given and at most 256")
 	g.Var(flagvalue.List[string]{To: &o.Pool.OnlyChannels, Parse: parsePattern, Kind: "pattern"}, "only-channels", "pattern of channels to receive from; may be repeated")
 	g.Var(flagvalue.List[string]{To: &o.Pool.ExcludeChannels, Parse: parsePattern, Kind: "pattern"}, "exclude-channels", "pattern of channels not to receive from; may be repeated")
 	g.Var(flagvalue.Duration{To: &o.Pool.HandlerTimeout, Forever: true}, "handler-timeout", "time limit for a handler")
+	g.Var(flagvalue.Number{To: &o.Process.Threads, Min: 1, Max: devserver.MaxThreads}, "threads", "number of threads of each process that run handlers, in Python")
+	g.Var(flagvalue.Number{To: &o.Process.Concurrency, Min: 1, Max: devserver.MaxConcurrency}, "concurrency", "maximum number of requests and WebSockets of each process, for ASGI 3")
+	g.Var(flagvalue.Choice{To: &o.Process.Interface, Choices: []string{"wsgi", "asgi3", "channels"}}, "interface", "interface of a Python application (default recognized)")
+	g.StringVar(&o.Process.Python, "python", "", "Python interpreter (default that of VIRTUAL_ENV, else of .venv or venv beside the application, else python3)")
+	g.Var(flagvalue.Choice{To: &f.resume, Choices: []string{"on", "off"}}, "resume", "whether new code takes over the WebSockets of an ASGI 3 application; with off, a reload closes them")
+	g.BoolVar(&o.Process.Debug, "debug", false, "give the terminal to the application, in one process and without time limits, so that breakpoint() works")
+	g.Var(flagvalue.Duration{To: &o.Process.LoadTimeout, Forever: true}, "load-timeout", "time limit for loading an application that runs in processes of its own")
 	g.StringVar(&o.Script.SessionCookie, "session-cookie", "", "name of the cookie of a browser's session (default sessionid_ and the port)")
 	g.Var(flagvalue.List[flagvalue.Setting]{To: &f.settings, Parse: flagvalue.ParseSetting, Kind: "name=value"}, "set", "setting for the application; may be repeated")
 	g.BoolVar(&o.NoReload, "no-reload", false, "do not watch the application's files")
@@ -194,6 +204,7 @@ func (f *flags) finished(cmd *cobra.Command) (devserver.Options, error) {
 	o.Verbose = f.verbose > 0
 	o.Front.Grace = max(o.Front.Grace, time.Nanosecond) // zero would select the default
 	o.Pool.Grace = o.Front.Grace
+	o.Process.Resume = f.resume == "on"
 	o.Store.NoSync = f.sync == "none"
 	o.Script.Memory = int64(o.Store.Memory)
 	o.Script.Settings = settingsMap(f.settings)

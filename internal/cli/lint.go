@@ -50,8 +50,10 @@ func (l *lint) addFlags(cmd *cobra.Command) {
 // open prepares a loader, on a layer of its own, and a context that limits the
 // time of the load. The limit is shorter than a server's minute because editors
 // run check and wait for it.
-func (l *lint) open(ctx context.Context, args []string) (_ context.Context, _ *script.Loader, end func(), err error) {
-	l.app = application(args)
+func (l *lint) open(cmd *cobra.Command, args []string) (ctx context.Context, _ *script.Loader, end func(), err error) {
+	if l.app, err = starlark(cmd.Name(), args); err != nil {
+		return nil, nil, nil, err
+	}
 	if err := devserver.CheckFile(l.app); err != nil {
 		return nil, nil, nil, err
 	}
@@ -60,7 +62,7 @@ func (l *lint) open(ctx context.Context, args []string) (_ context.Context, _ *s
 		Layer: layer, Strict: l.strict, Settings: settingsMap(l.settings), Log: slog.New(warningHandler{l}),
 	})
 	const limit = 20 * time.Second
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("loading took longer than %v", limit))
+	ctx, cancel := context.WithTimeoutCause(cmd.Context(), limit, fmt.Errorf("loading took longer than %v", limit))
 	return ctx, loader, func() {
 		cancel()
 		_ = layer.Close(context.Background()) // it holds nothing to save

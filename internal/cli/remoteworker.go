@@ -18,25 +18,31 @@ func newWorker() *cobra.Command {
 	f := newFlags()
 	var server client.Server
 	cmd := &cobra.Command{
-		Use:   "worker [APP]",
+		Use:   "worker " + applicationUse,
 		Short: "Run an application for a server in another process",
 		Long: strings.TrimSpace(`
-Run the application in the Starlark file APP (default app.star) as a worker of
-a server in another process. The worker uses that server's channel layer, state
-and sessions over HTTP. By default the server is the one whose data is beside
-the application; --control names another one. The server may have workers of
-its own, or none (asgibox run --no-workers).
+Run an application as a worker of a server in another process. APP and COMMAND
+name it as for asgibox run (default app.star). The worker uses that server's
+channel layer, state and sessions over HTTP. By default the server is the one
+whose data is beside the application; --control names another one. The server
+may have workers of its own, or none (asgibox run --no-workers).
 
 With --layer, the worker uses the layer on Redis itself, and no server's control
 port. It works for all servers on that layer.`),
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeApplications,
+		Args:              applicationArgs,
+		ValidArgsFunction: completeAllApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.finished(cmd)
 			if err != nil {
 				return err
 			}
-			app := application(args)
+			app, err := chosen(cmd, args)
+			if err != nil {
+				return err
+			}
+			if err := fit(cmd, app, &o); err != nil {
+				return err
+			}
 			if o.Redis != nil {
 				return devserver.Work(cmd.Context(), app, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
@@ -46,7 +52,7 @@ port. It works for all servers on that layer.`),
 				}
 			}
 			if server.Address == "" && server.Store == "" {
-				server.Store = filepath.Join(filepath.Dir(app), ".asgibox", "channels.db")
+				server.Store = filepath.Join(app.Folder, ".asgibox", "channels.db")
 			}
 			control, err := server.Find()
 			if err != nil {

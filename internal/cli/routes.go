@@ -25,7 +25,7 @@ With PATH, show the function that gets a request for PATH, the function that
 gets a WebSocket, and their arguments; if there is none, show similar routes.`),
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, loader, end, err := l.open(cmd.Context(), args)
+			ctx, loader, end, err := l.open(cmd, args)
 			if err != nil {
 				return err
 			}

@@ -13,24 +13,42 @@ import (
 func newRun() *cobra.Command {
 	f := newFlags()
 	cmd := &cobra.Command{
-		Use:   "run [APP]",
+		Use:   "run " + applicationUse,
 		Short: "Serve an application",
 		Long: strings.TrimSpace(`
-Serve HTTP requests and WebSockets with the application in the Starlark file
-APP (default app.star), and replace the application when its files change. If APP
-is a folder, the application is the file app.star in it. If that file does not
-exist yet, serve a page that offers templates.`),
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeApplications,
+Serve HTTP requests and WebSockets with an application, and replace the
+application when its files change. Sockets stay open. APP is one of these:
+
+  app.star              a Starlark file (the default); if it does not exist yet,
+                        serve a page that offers templates
+  shop                  a folder: the file app.star in it
+  app.py                a Python file: a loop, channel_routing, or a WSGI or
+                        ASGI 3 application named application or app
+  shop.wsgi:application an object of a Python module: a WSGI or ASGI 3
+                        application, or channel_routing
+  ./cmd/app             a folder with a main package of Go, which is built
+
+-- COMMAND runs any program as a worker. It finds the channel layer in the
+environment, in ASGIBOX_SOCKET or ASGIBOX_URL, and ASGIBOX_TOKEN. --watch names
+the files whose changes replace it.`),
+		Args:              applicationArgs,
+		ValidArgsFunction: completeAllApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.finished(cmd)
 			if err != nil {
 				return err
 			}
-			if !o.Pages.Production && (len(args) == 0 || isFolder(args[0])) {
+			app, err := chosen(cmd, args)
+			if err != nil {
+				return err
+			}
+			if err := fit(cmd, app, &o); err != nil {
+				return err
+			}
+			if !o.Pages.Production && app.Kind == devserver.Starlark && (len(args) == 0 || isFolder(args[0])) {
 				o.Welcome = welcome()
 			}
-			return devserver.Serve(cmd.Context(), application(args), o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return devserver.Serve(cmd.Context(), app, o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	command.AddFlags(cmd, f.all()...)

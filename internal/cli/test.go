@@ -93,7 +93,9 @@ func (t *testRun) run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	if t.options.App != "" {
-		t.options.App = application([]string{t.options.App})
+		if t.options.App, err = starlark("test", []string{t.options.App}); err != nil {
+			return fmt.Errorf("--app: %w", err)
+		}
 		if err := devserver.CheckFile(t.options.App); err != nil {
 			return fmt.Errorf("--app: %w", err)
 		}
@@ -164,6 +166,9 @@ func testFiles(args []string) ([]string, error) {
 			}
 			files = append(files, found...)
 			continue
+		}
+		if filepath.Ext(arg) == ".py" {
+			return nil, fmt.Errorf("%s is a Python file; asgibox test runs tests in Starlark only", arg)
 		}
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("there is no file or folder %q; without arguments, asgibox test runs all files named *_test.star in this folder and below", arg)

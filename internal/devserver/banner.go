@@ -13,7 +13,7 @@ import (
 func (s *server) banner() {
 	switch {
 	case s.options.LogFormat == "json":
-		s.log.Info("listening", "urls", append(slices.Clone(s.urls), s.networkURLs...), logkey.App, s.app, "store", s.dataFile, "layer", s.layerName(), "found", s.found())
+		s.log.Info("listening", "urls", append(slices.Clone(s.urls), s.networkURLs...), logkey.App, s.app.Name, "store", s.dataFile, "layer", s.layerName(), "found", s.found())
 	case !s.options.Quiet && s.user == nil:
 		fmt.Fprintln(s.stderr, s.bannerText(s.found()))
 	}
@@ -27,7 +27,10 @@ func (s *server) bannerText(found string) string {
 	if s.options.NoWorkers {
 		row("app", "none here (--no-workers)")
 	} else {
-		row("app", s.app)
+		row("app", s.app.Name)
+	}
+	if s.launch != nil && s.launch.about[0] != "" {
+		row(s.launch.about[0], s.launch.about[1])
 	}
 	for _, url := range s.urls {
 		row("open", url)

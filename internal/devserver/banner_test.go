@@ -42,7 +42,7 @@ func TestTheBannerShowsNetworkAddressesIfTheServerIsBoundToThem(t *testing.T) {
 		t.Errorf("one address each: %q", got)
 	}
 
-	s := &server{app: "app.star", urls: []string{"http://localhost:8000/"}, networkURLs: []string{"http://192.0.2.7:8000/"}, dataFile: MemoryStore}
+	s := &server{app: StarlarkFile("app.star"), urls: []string{"http://localhost:8000/"}, networkURLs: []string{"http://192.0.2.7:8000/"}, dataFile: MemoryStore}
 	s.control.Store(&control{listener: at("127.0.0.1")})
 	rows := strings.Fields(s.bannerText(""))
 	for _, want := range [][2]string{{"open", s.urls[0]}, {"network", s.networkURLs[0]}, {"inspector", "http://127.0.0.1:8000/"}} {

@@ -74,9 +74,12 @@ func (s *server) buildControl(l net.Listener, token string) (err error) {
 	if s.generations != nil {
 		layer.Outcome = func(trace asgi.TraceID, channel string) remote.Outcome { return c.Outcome(trace, channel) }
 	}
+	if s.socket != nil {
+		layer.Program = s.socket.Program
+	}
 	c.remote = remote.NewHandler(s.layer, layer)
 	o := inspector.Options{
-		Layer: s.layer, Front: frontView{s.front}, Remote: c.remote, Readers: c.remote.Readers,
+		Layer: s.layer, Front: frontView{s.front}, Remote: c.remote, Readers: s.readers,
 		App: firstHTTP(s.urls), Token: c.token, Version: command.Version(), Log: s.log,
 	}
 	if s.redis != nil {
@@ -84,8 +87,8 @@ func (s *server) buildControl(l net.Listener, token string) (err error) {
 	} else {
 		o.Store = s.store.Debug()
 	}
-	if !s.options.NoWorkers {
-		if o.AppFile, err = filepath.Abs(s.app); err != nil {
+	if !s.options.NoWorkers && s.app.Kind == Starlark {
+		if o.AppFile, err = filepath.Abs(s.app.Path); err != nil {
 			return err
 		}
 	}
@@ -94,6 +97,9 @@ func (s *server) buildControl(l net.Listener, token string) (err error) {
 		if g.watcher != nil {
 			o.Ignore = g.watcher.Ignore
 		}
+	}
+	if s.socket != nil {
+		o.Accepts = s.socket.Knows
 	}
 	if s.packets != nil {
 		o.UDP = s.packets.LocalAddr().String()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,12 +14,13 @@ import (
 	"asgibox/reload"
 	"asgibox/workerpool"
 	"asgibox/workerpool/pages"
+	"asgibox/workerpool/process"
 )
 
 // generations loads an application and replaces it: at the start, when its
 // files change, and on request. Every load ends in loaded.
 type generations struct {
-	app     string
+	app     Application
 	log     *slog.Logger
 	watch   watchPatterns
 	loader  loader
@@ -41,16 +41,29 @@ type poolEvents struct {
 	inspect func(asgi.TraceID) string // returns the URL of a failure, or ""
 	first   func(error)               // gets the outcome of the first load instead of the log
 	local   bool                      // only clients on this machine can connect
+
+	launch *launcher       // starts the application; nil for Starlark
+	socket *process.Server // for its processes; nil if there are none
+	url    func() string   // returns the address of the control server for them, or ""; may be nil
 }
 
-// newGenerations prepares the application in the file app to run on the layer.
+// newGenerations prepares the application to run on the layer.
 // The files in written are those that the process writes itself: they are not
 // watched.
-func newGenerations(app string, o *Options, layer asgi.Layer, log *slog.Logger, written []string, events poolEvents) (*generations, error) {
+func newGenerations(app Application, o *Options, layer asgi.Layer, log *slog.Logger, written []string, events poolEvents) (*generations, error) {
 	g := &generations{app: app, log: log, watch: o.Watch, events: events}
 	g.pages = newPages(app, o, events)
-	g.loader = g.newLoader(o, layer)
-	pool := o.Pool
+	pool, root := o.Pool, app.Folder
+	if events.launch != nil {
+		l, err := g.newProcessLoader(o, events)
+		if err != nil {
+			return nil, err
+		}
+		g.loader, root = l, l.root
+		pool.Workers, pool.LoadTimeout = o.Process.Processes, loadForever
+	} else {
+		g.loader = g.newLoader(o, layer)
+	}
 	pool.Log, pool.ErrorPage = log, g.pages.ErrorPage
 	if events.local {
 		pool.CloseReason = g.pages.CloseReason
@@ -60,7 +73,7 @@ func newGenerations(app string, o *Options, layer asgi.Layer, log *slog.Logger, 
 	if g.pool, err = workerpool.New(layer, g.loader, pool); err != nil || o.NoReload {
 		return g, err
 	}
-	g.watcher, err = reload.New(reload.Options{Root: filepath.Dir(app), Poll: o.Poll, Ignore: written, Include: g.watch.match, Log: log})
+	g.watcher, err = reload.New(reload.Options{Root: root, Poll: o.Poll, Ignore: written, Include: g.watch.match, Log: log})
 	return g, err
 }
 
@@ -105,7 +118,7 @@ func (g *generations) follow(path string) {
 // LoadAgain loads the application again although no file has changed. The error
 // has been logged.
 func (g *generations) LoadAgain(ctx context.Context) error {
-	_, err := g.pool.Reload(ctx, filepath.Base(g.app))
+	_, err := g.pool.Reload(ctx, g.app.short())
 	return err
 }
 
@@ -124,7 +137,7 @@ func (g *generations) loaded(now workerpool.Generation, changed []string, err er
 		g.events.first(err)
 		return
 	}
-	app := filepath.Base(g.app)
+	app := g.app.short()
 	switch what := describe(changed); {
 	case what == "" && err == nil:
 		g.log.Info(fmt.Sprintf("loaded %s, generation %d, %s", app, now.Number, console.FormatDuration(now.Took)))

@@ -74,6 +74,8 @@ func (v poolView) Workers() (all []api.Worker) {
 	return all
 }
 
+func (v poolView) Processes() []api.Process { return v.generations.processes() }
+
 func (v poolView) Generation() (number uint64, kind string) {
 	g := v.generations.pool.Current()
 	return g.Number, string(g.Kind)

@@ -47,7 +47,7 @@ func keysList(inspected bool) string {
 // show our output.
 func keyboard(o *Options, stdin io.Reader, stderr io.Writer) *os.File {
 	f, ok := stdin.(*os.File)
-	if !ok || o.Quiet || o.LogFormat != "text" || !term.IsTerminal(int(f.Fd())) || !command.OnTerminal(stderr) {
+	if !ok || o.Quiet || o.Process.Debug || o.LogFormat != "text" || !term.IsTerminal(int(f.Fd())) || !command.OnTerminal(stderr) {
 		return nil
 	}
 	return f

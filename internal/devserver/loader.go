@@ -1,8 +1,6 @@
 package devserver
 
 import (
-	"path/filepath"
-
 	"asgibox/asgi"
 	"asgibox/workerpool"
 	"asgibox/workerpool/pages"
@@ -26,15 +24,15 @@ func (g *generations) newLoader(o *Options, layer asgi.Layer) loader {
 	}
 	scripts := o.Script
 	scripts.Follow, scripts.Locals, scripts.Pages = g.follow, !o.Pages.Production, g.pages
-	scripts.Layer, scripts.Log, scripts.Private = layer, g.log, privateFiles(g.app, o)
-	return script.NewLoader(g.app, scripts)
+	scripts.Layer, scripts.Log, scripts.Private = layer, g.log, privateFiles(g.app.Folder, o)
+	return script.NewLoader(g.app.Path, scripts)
 }
 
 // newPages returns the pages about the application. Only clients on this machine
 // may see its variables and where its files are.
-func newPages(app string, o *Options, events poolEvents) *pages.Pages {
+func newPages(app Application, o *Options, events poolEvents) *pages.Pages {
 	p := o.Pages
-	p.App, p.Folder = filepath.Base(app), filepath.Dir(app)
+	p.App, p.Folder = app.short(), app.Folder
 	if events.local {
 		p.Locals, p.Inspector = true, events.inspect
 		if o.Editor != "" {

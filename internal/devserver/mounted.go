@@ -17,12 +17,12 @@ import (
 // server are handlers, which another HTTP server serves below paths of its own.
 type Mounted struct{ s *server }
 
-// Mount makes a mounted server for the application in the file app. URL is where
+// Mount makes a mounted server for the application in the Starlark file app. URL is where
 // Front is mounted, without a slash at its end. Token, if not empty, is required
 // by Control. The listeners of the options are not used. The caller must call
 // [Mounted.Run], which also closes the store.
 func Mount(app, url, token string, o Options, stderr io.Writer) (*Mounted, error) {
-	s := &server{app: app, options: o, stderr: stderr, urls: []string{url + "/"}}
+	s := &server{app: StarlarkFile(app), options: o, stderr: stderr, urls: []string{url + "/"}}
 	s.log = slog.New(inspectedLog{Handler: newLog(&o, stderr), reporter: s.reporter()}).With(logkey.App, filepath.Base(filepath.Dir(app)))
 	if err := CheckFile(app); err != nil {
 		return nil, err
@@ -60,5 +60,5 @@ func (m *Mounted) Sockets() int { return m.s.front.Sockets() }
 // Reload loads the application again. If it does not load, the old generation
 // continues, and the error says why.
 func (m *Mounted) Reload(ctx context.Context) (workerpool.Generation, error) {
-	return m.s.generations.pool.Reload(ctx, filepath.Base(m.s.app))
+	return m.s.generations.pool.Reload(ctx, m.s.app.short())
 }

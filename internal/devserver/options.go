@@ -27,6 +27,7 @@ type Options struct {
 	Front     httpfront.Options
 	Pool      workerpool.Options
 	Script    script.Options
+	Process   ProcessOptions
 	Pages     pages.Options
 
 	Welcome   *Welcome // what to serve while there is no application; nil makes that an error
@@ -43,6 +44,25 @@ type Options struct {
 
 	newLoader func(*pages.Pages) loader // replaces the loader in tests; nil for the one of the application
 }
+
+// ProcessOptions configure an application that runs in other processes.
+type ProcessOptions struct {
+	Processes   int           // number of processes
+	Threads     int           // number of threads of each that run handlers, in Python
+	Concurrency int           // number of requests and WebSockets of each, for ASGI 3
+	Interface   string        // wsgi, asgi3 or channels; "" is recognized
+	Python      string        // the interpreter; "" is searched for
+	Resume      bool          // a reload keeps the WebSockets of ASGI 3
+	Debug       bool          // the terminal belongs to the application
+	LoadTimeout time.Duration // how long loading may take; negative: as long as it takes
+}
+
+// Limits of [ProcessOptions].
+const (
+	MaxProcesses   = 256
+	MaxThreads     = 1000
+	MaxConcurrency = 100_000
+)
 
 // MemoryStore is the DataFile of a store without a file.
 const MemoryStore = "memory"
@@ -81,6 +101,7 @@ func DefaultOptions() Options {
 			Grace:          10 * time.Second,
 		},
 		Pool:      workerpool.Options{Workers: 16, HandlerTimeout: time.Minute},
+		Process:   ProcessOptions{Processes: 2, Threads: 8, Concurrency: 1000, Resume: true, LoadTimeout: 30 * time.Second},
 		LogFormat: "text",
 	}
 }

@@ -11,21 +11,23 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"asgibox/asgi"
 	"asgibox/asgi/remote"
 	"asgibox/internal/command"
 	"asgibox/workerpool"
+	"asgibox/workerpool/process"
 )
 
-// WorkFor runs the application in the file app on the layer of a server in
-// another process until ctx ends. Control is the address of that server's
-// control server, and token its token.
-func WorkFor(ctx context.Context, app string, o Options, control, token string, stdout, stderr io.Writer) error {
+// WorkFor runs the application on the layer of a server in another process until
+// ctx ends. Control is the address of that server's control server, and token its
+// token.
+func WorkFor(ctx context.Context, app Application, o Options, control, token string, stdout, stderr io.Writer) error {
 	reports, err := newRemoteReports(control, token, o.Editor)
 	if err != nil {
 		return err
 	}
 	log := slog.New(inspectedLog{Handler: newLog(&o, stderr), reporter: &reports.reporter})
-	if err := CheckFile(app); err != nil {
+	if err := app.check(); err != nil {
 		return err
 	}
 	layer, err := remote.Dial(ctx, control, remote.ClientOptions{Token: token, Log: log, Agent: agent()})
@@ -33,10 +35,13 @@ func WorkFor(ctx context.Context, app string, o Options, control, token string, 
 		return err
 	}
 	defer layer.Close()
-	g, err := newGenerations(app, &o, layer, log, outputFiles(stdout, stderr), poolEvents{
-		failed: func(f workerpool.Failure) { reports.reporter.failed(log, f) },
-		live:   reports.loaded,
-	})
+	events := poolEvents{failed: func(f workerpool.Failure) { reports.reporter.failed(log, f) }, live: reports.loaded}
+	end, err := events.openFor(ctx, app, &o, layer, log)
+	if err != nil {
+		return err
+	}
+	defer end()
+	g, err := newGenerations(app, &o, layer, log, outputFiles(stdout, stderr), events)
 	if err != nil {
 		return err
 	}
@@ -49,29 +54,57 @@ func WorkFor(ctx context.Context, app string, o Options, control, token string, 
 	return g.work(ctx, &o, "works for  "+control, stderr)
 }
 
-// Work runs the application in the file app on the layer on Redis that the options
-// name, for all servers on it, until ctx ends.
-func Work(ctx context.Context, app string, o Options, stdout, stderr io.Writer) error {
+// Work runs the application on the layer on Redis that the options name, for all
+// servers on it, until ctx ends.
+func Work(ctx context.Context, app Application, o Options, stdout, stderr io.Writer) error {
 	log := slog.New(newLog(&o, stderr))
-	if err := CheckFile(app); err != nil {
+	if err := app.check(); err != nil {
 		return err
 	}
 	layer, err := openRedis(ctx, &o, log)
 	if err != nil {
 		return err
 	}
-	g, err := newGenerations(app, &o, layer, log, outputFiles(stdout, stderr), poolEvents{})
-	if err == nil {
-		layer.SetCounts(func() (sockets, workers int) { return 0, len(g.pool.Workers()) })
-		err = g.work(ctx, &o, "layer      "+layer.name(), stderr)
+	return errors.Join(workOn(ctx, layer, app, &o, log, stdout, stderr), layer.Close())
+}
+
+func workOn(ctx context.Context, layer *redisLayer, app Application, o *Options, log *slog.Logger, stdout, stderr io.Writer) error {
+	var events poolEvents
+	end, err := events.openFor(ctx, app, o, layer, log)
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, layer.Close())
+	defer end()
+	g, err := newGenerations(app, o, layer, log, outputFiles(stdout, stderr), events)
+	if err != nil {
+		return err
+	}
+	layer.SetCounts(func() (sockets, workers int) { return 0, len(g.pool.Workers()) })
+	return g.work(ctx, o, "layer      "+layer.name(), stderr)
+}
+
+// openFor opens what a worker needs to run the application in processes of its own,
+// and returns a function that closes it.
+func (e *poolEvents) openFor(ctx context.Context, app Application, o *Options, layer asgi.Layer, log *slog.Logger) (end func(), err error) {
+	if e.launch, err = newLauncher(ctx, app, o); err != nil || e.launch == nil {
+		return func() {}, err
+	}
+	if e.socket, err = process.NewServer(process.ServerOptions{Layer: layer, Version: command.Version(), Log: log}); err != nil {
+		e.launch.end(log)
+		return nil, err
+	}
+	return func() {
+		grace, cancel := context.WithTimeout(context.Background(), o.Pool.Grace)
+		defer cancel()
+		e.socket.Close(grace)
+		e.launch.end(log)
+	}, nil
 }
 
 // work runs the application until ctx ends. The row is a part of the banner.
 func (g *generations) work(ctx context.Context, o *Options, row string, stderr io.Writer) error {
 	if !o.Quiet {
-		fmt.Fprintf(stderr, "asgibox %s\n\n  app        %s\n  %s\n  stop       Ctrl-C\n\n", command.Version(), g.app, row)
+		fmt.Fprintf(stderr, "asgibox %s\n\n  app        %s\n  %s\n  stop       Ctrl-C\n\n", command.Version(), g.app.Name, row)
 	}
 	tasks, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	watching, stopWatching := context.WithCancel(failed)

@@ -24,14 +24,14 @@ import (
 	"asgibox/httpfront"
 	"asgibox/httpfront/udp"
 	"asgibox/internal/logkey"
-	"asgibox/internal/userfile"
 	"asgibox/store"
 	"asgibox/workerpool"
+	"asgibox/workerpool/process"
 )
 
 // server is a running server and everything that it has started.
 type server struct {
-	app         string
+	app         Application
 	options     Options
 	stderr      io.Writer
 	log         *slog.Logger
@@ -43,11 +43,14 @@ type server struct {
 	listeners   []net.Listener // of the welcome page, for the application; nil without
 	tls         *tls.Config    // of the protocol server; nil without TLS
 	user        *user          // nil unless the server runs for a function
+	launch      *launcher      // nil for Starlark, and with --no-workers
+	guests      bool           // programs that this server did not start may connect to the socket
 
-	store       *store.Store // nil if the layer is on Redis
-	redis       *redisLayer  // nil if the layer is the store
-	chaos       *chaos.Layer // nil without --chaos and without a control server
-	layer       asgi.Layer   // the store or Redis, or the chaos layer before it
+	store       *store.Store    // nil if the layer is on Redis
+	redis       *redisLayer     // nil if the layer is the store
+	chaos       *chaos.Layer    // nil without --chaos and without a control server
+	layer       asgi.Layer      // the store or Redis, or the chaos layer before it
+	socket      *process.Server // for workers in other processes; nil if there can be none
 	front       *httpfront.Server
 	packets     net.PacketConn          // nil without --udp
 	udp         *udp.Server             // nil without --udp
@@ -55,17 +58,16 @@ type server struct {
 	control     atomic.Pointer[control] // nil with --control off, and until it is built
 }
 
-// Serve runs the application in the file app until ctx ends or a part of the
-// server fails. It returns after everything that it started has ended.
-func Serve(ctx context.Context, app string, o Options, stdin io.Reader, stdout, stderr io.Writer) error {
-	s := &server{app: app, options: o, stderr: stderr}
+// Serve runs the application until ctx ends or a part of the server fails. It returns after everything that it started has ended.
+func Serve(ctx context.Context, app Application, o Options, stdin io.Reader, stdout, stderr io.Writer) error {
+	s := &server{app: app, options: o, stderr: stderr, guests: true}
 	return s.serve(ctx, stdin, stdout)
 }
 
 func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	o, stderr := s.options, s.stderr
 	s.log = slog.New(inspectedLog{Handler: newLog(&o, stderr), reporter: s.reporter()})
-	if !o.NoWorkers && o.Welcome != nil && !fileExists(s.app) {
+	if !o.NoWorkers && o.Welcome != nil && !fileExists(s.app.Path) {
 		listeners, err := s.awaitApplication(ctx)
 		if err != nil || ctx.Err() != nil {
 			closeAll(listeners)
@@ -75,9 +77,14 @@ func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) e
 	}
 	defer closeAll(s.listeners)
 	if !o.NoWorkers {
-		if err := CheckFile(s.app); err != nil {
+		if err := s.app.check(); err != nil {
 			return err
 		}
+		var err error
+		if s.launch, err = newLauncher(ctx, s.app, &s.options); err != nil {
+			return err
+		}
+		defer s.launch.end(s.log)
 	}
 	// The store comes first, so that a second server on the same store reports
 	// where the first one is.
@@ -153,6 +160,9 @@ func (s *server) open(ctx context.Context, stdin io.Reader, stdout io.Writer) er
 // and the workers. The files in written are not watched.
 func (s *server) build(front httpfront.Options, written []string, inspected bool) (err error) {
 	s.layer = s.openLayer(inspected)
+	if s.socket, err = s.openSocket(); err != nil {
+		return err
+	}
 	front.Log, front.Access, front.Workerless = s.log, s.visited(front.Access), s.options.NoWorkers
 	if !s.options.NoWorkers && !s.options.Pages.Production {
 		front.Own = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.generations.pages.ServeHTTP(w, r) })
@@ -166,42 +176,12 @@ func (s *server) build(front httpfront.Options, written []string, inspected bool
 	if s.options.NoWorkers {
 		return nil
 	}
-	events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled, failed: func(f workerpool.Failure) { s.reporter().failed(s.log, f) }, inspect: s.errorURL, local: s.local}
+	events := poolEvents{sockets: s.front.Sockets, loaded: s.showLoad, handled: s.showHandled, failed: func(f workerpool.Failure) { s.reporter().failed(s.log, f) }, inspect: s.errorURL, local: s.local, launch: s.launch, socket: s.socket, url: s.workersURL}
 	if s.user != nil {
 		events.first = s.user.loaded
 	}
 	s.generations, err = newGenerations(s.app, &s.options, s.layer, s.log, append(written, s.dataFile), events)
 	return err
-}
-
-// CheckFile returns an error for an application file that no reload could make
-// loadable.
-func CheckFile(app string) error {
-	info, err := os.Stat(app)
-	switch {
-	case app == "":
-		return errors.New("the name of the application's file is empty; write it like asgibox run app.star")
-	case errors.Is(err, os.ErrNotExist) && isLink(app):
-		return fmt.Errorf("%s is a link to a file that does not exist", app)
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%s: there is no such file; asgibox new makes an application to start from", app)
-	case err == nil && info.IsDir():
-		return fmt.Errorf("%s is a folder: give the application's file, like %s", app, filepath.Join(app, "app.star"))
-	}
-	f, err := userfile.Open(app)
-	if err != nil {
-		var failed *os.PathError
-		if errors.As(err, &failed) {
-			err = failed.Err
-		}
-		return fmt.Errorf("%s cannot be read: %w", app, err)
-	}
-	return f.Close()
-}
-
-func isLink(path string) bool {
-	info, err := os.Lstat(path)
-	return err == nil && info.Mode()&os.ModeSymlink != 0
 }
 
 // openStore opens the store or, with --layer, the layer on Redis.
@@ -218,7 +198,7 @@ func (s *server) openStore(ctx context.Context) (err error) {
 		return nil
 	}
 	if s.dataFile == "" {
-		folder, err := dataFolder(s.app)
+		folder, err := dataFolder(s.app.Folder)
 		if err != nil {
 			return err
 		}
@@ -255,6 +235,7 @@ func (s *server) openLayer(inspected bool) asgi.Layer {
 // closeStore commits what is staged and closes the store, or closes the layer on
 // Redis.
 func (s *server) closeStore() error {
+	s.closeSocket(context.Background()) // unless shutdown has done it
 	if s.chaos != nil {
 		s.chaos.Close()
 	}
@@ -322,7 +303,8 @@ func waitForStop(ctx, failed context.Context, log *slog.Logger) {
 
 // shutdown stops the parts: first no more durable work is taken, then requests
 // are finished and sockets closed, then the workers handle the messages
-// of the sockets, then the control server stops. The caller closes the store
+// of the sockets, then processes of the application end, then the control server
+// stops. The caller closes the store
 // afterwards.
 func (s *server) shutdown(stopReceiving func()) {
 	grace, cancel := context.WithTimeout(context.Background(), s.options.Front.Grace)
@@ -337,6 +319,7 @@ func (s *server) shutdown(stopReceiving func()) {
 	if s.generations != nil {
 		s.generations.pool.Shutdown(grace)
 	}
+	s.closeSocket(grace)
 	if c := s.control.Load(); c != nil {
 		if err := c.Shutdown(grace); err != nil {
 			s.log.Debug("connections to the control server were closed before they had finished", logkey.Error, err)

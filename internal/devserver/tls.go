@@ -27,7 +27,7 @@ func (s *server) tlsConfig() (*tls.Config, error) {
 	if !o.Development {
 		return nil, nil
 	}
-	folder, err := dataFolder(s.app)
+	folder, err := dataFolder(s.app.Folder)
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +66,10 @@ const (
 	dataFileName   = "channels.db"
 )
 
-// dataFolder returns the folder for data beside the application, which it
+// dataFolder returns the folder for data in an application's folder, which it
 // creates if necessary. Version control ignores the folder.
-func dataFolder(app string) (string, error) {
-	folder := filepath.Join(filepath.Dir(app), dataFolderName)
+func dataFolder(folder string) (string, error) {
+	folder = filepath.Join(folder, dataFolderName)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", fmt.Errorf("cannot create the folder for data: %w (choose a file with --store PATH, or pass --store memory)", err)
 	}

@@ -22,7 +22,7 @@ type user struct {
 	load   chan error  // has room for it
 }
 
-// ServeFor serves the application in the file app, from memory and on free ports
+// ServeFor serves the application in the Starlark file app, from memory and on free ports
 // of this machine, while a function uses it. It writes nothing to disk and does
 // not reload the application. It returns the error of the function, or that of the
 // application if it does not load. The log goes to stderr.
@@ -31,7 +31,7 @@ func ServeFor(ctx context.Context, app string, o Options, stderr io.Writer, use 
 	o.Listen.Port, o.Listen.PortGiven = 0, true
 	u := &user{use: use, load: make(chan error, 1)}
 	u.loaded = func(err error) { u.load <- err }
-	s := &server{app: app, options: o, stderr: stderr, user: u}
+	s := &server{app: StarlarkFile(app), options: o, stderr: stderr, user: u}
 	return s.serve(ctx, strings.NewReader(""), io.Discard)
 }
 

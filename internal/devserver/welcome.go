@@ -58,7 +58,7 @@ func (s *server) awaitApplication(ctx context.Context) ([]net.Listener, error) {
 		closeAll(listeners)
 		return nil, err
 	}
-	w := &welcome{Welcome: o.Welcome, app: s.app, choosing: onlyLocal(listeners)}
+	w := &welcome{Welcome: o.Welcome, app: s.app.Path, choosing: onlyLocal(listeners)}
 	h := &http.Server{Handler: w.handler(), TLSConfig: s.tls.Clone()}
 	httpfront.ConfigureServer(h)
 	s.welcomeBanner(urls(listeners, s.tls != nil))
@@ -90,7 +90,10 @@ func (s *server) awaitApplication(ctx context.Context) ([]net.Listener, error) {
 
 // welcomeBanner prints where the welcome page is.
 func (s *server) welcomeBanner(urls []string) {
-	what := fmt.Sprintf("there is no %s yet", s.app)
+	what := fmt.Sprintf("there is no %s yet", s.app.Path)
+	if file := pythonBeside(s.app.Path); file != "" {
+		what += "; to run " + file + ", give its name"
+	}
 	switch {
 	case s.options.LogFormat == "json":
 		s.log.Info(what, "urls", urls)
@@ -196,6 +199,9 @@ func (w *welcome) create(rw http.ResponseWriter, r *http.Request) {
 	http.Redirect(rw, r, "/", http.StatusSeeOther)
 }
 
+// python returns the file of a Python application that is there, or "".
+func (w *welcome) python() string { return pythonBeside(w.app) }
+
 // page writes the welcome page, as text to clients that are not browsers.
 func (w *welcome) page(rw http.ResponseWriter, r *http.Request, status int, problem string) {
 	var b strings.Builder
@@ -207,12 +213,15 @@ func (w *welcome) page(rw http.ResponseWriter, r *http.Request, status int, prob
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
 		kind = "text/html; charset=utf-8"
 		err = welcomePage.Execute(&b, struct {
-			Templates                                   []Template
-			File, Folder, Problem, CreatePath, WaitPath string
-			Choosing                                    bool
-		}{w.Templates, filepath.Base(w.app), folder, problem, createPath, waitPath, w.choosing})
+			Templates                                           []Template
+			File, Folder, Python, Problem, CreatePath, WaitPath string
+			Choosing                                            bool
+		}{w.Templates, filepath.Base(w.app), folder, w.python(), problem, createPath, waitPath, w.choosing})
 	} else {
 		fmt.Fprintf(&b, "There is no %s in %s yet. Write one, or start from a template:\n\n", filepath.Base(w.app), folder)
+		if w.python() != "" {
+			fmt.Fprintf(&b, "  asgibox run %s    # the Python application that is there\n", w.python())
+		}
 		for _, t := range w.Templates {
 			fmt.Fprintf(&b, "  asgibox new %s .    # %s\n", t.Name, t.Summary)
 		}

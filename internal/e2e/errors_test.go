@@ -13,7 +13,7 @@ import (
 
 func TestMissingApplicationIsAnErrorOfOneLine(t *testing.T) {
 	expectText(t, mustFail(t, "run", "nothere.star"), "nothere.star: there is no such file")
-	expectText(t, mustFail(t, "run", ""), "the name of the application's file is empty")
+	expectText(t, mustFail(t, "run", ""), "the name of the application is empty")
 }
 
 func TestTheAccessLogIsNotTheStore(t *testing.T) {

@@ -27,6 +27,9 @@ type Options struct {
 	// Bearer …" or as a cookie. Opening the page with ?token=… sets the
 	// cookie.
 	Token string
+	// Accepts, if not nil, reports whether "Authorization: Bearer …" has a token
+	// that is as good as Token.
+	Accepts func(token string) bool
 	// Open lists paths that need no token, like /healthz. Host and origin
 	// must be allowed for them too.
 	Open []string
@@ -92,7 +95,8 @@ func opensPage(r *http.Request) bool {
 
 func (o Options) hasToken(r *http.Request) bool {
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return same(strings.TrimSpace(token), o.Token)
+		token = strings.TrimSpace(token)
+		return same(token, o.Token) || o.Accepts != nil && o.Accepts(token)
 	}
 	cookie, err := r.Cookie(cookieOf(r))
 	return err == nil && same(cookie.Value, o.Token)

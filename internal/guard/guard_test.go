@@ -129,6 +129,16 @@ func TestTokenIsRequired(t *testing.T) {
 	}
 }
 
+func TestFurtherTokensAreAccepted(t *testing.T) {
+	o := Options{Token: "secret", Accepts: func(token string) bool { return token == "of a worker" }}
+	for header, want := range map[string]int{"Bearer secret": 200, "Bearer of a worker": 200, "Bearer other": 401, "Basic of a worker": 401, "": 401} {
+		got := ask(t, o, func(r *http.Request) { r.Header.Set("Authorization", header) }).StatusCode
+		if got != want {
+			t.Errorf("%q: %d, want %d", header, got, want)
+		}
+	}
+}
+
 func TestTokenIsRemovedFromTheAddress(t *testing.T) {
 	o := Options{Token: "secret"}
 	got := ask(t, o, func(r *http.Request) {

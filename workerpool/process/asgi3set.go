@@ -55,6 +55,19 @@ func (a *asgi3Set) Live(ctx context.Context, first bool) error {
 	return a.asgi3.Live(ctx, first)
 }
 
+// Workers implements [workerpool.Sized]: each task of an event loop can have a message.
+func (a *asgi3Set) Workers() int {
+	return min(a.set.opts.Processes*a.asgi3.limit, workerpool.MaxWorkers)
+}
+
+// Route implements [workerpool.Routed].
+func (a *asgi3Set) Route(d asgi.Delivery) workerpool.Consumer {
+	if c := a.set.opts.Pages.Consumer(d); c != nil {
+		return c
+	}
+	return a.asgi3.Route(d)
+}
+
 // Current implements [workerpool.Application].
 func (a *asgi3Set) Current() {
 	a.set.Current()

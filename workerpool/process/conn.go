@@ -175,7 +175,7 @@ func (c *conn) welcome() asgi.Fields {
 	return append(result,
 		asgi.Field{Key: "generation", Value: c.child.set.generation},
 		asgi.Field{Key: "worker", Value: c.child.number},
-		asgi.Field{Key: "settings", Value: settings(c.child.set.opts.Settings)})
+		asgi.Field{Key: "settings", Value: settings(c.child.set.command.Settings)})
 }
 
 func settings(values map[string]string) map[string]any {

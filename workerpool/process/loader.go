@@ -41,8 +41,6 @@ type Options struct {
 	LoadTimeout time.Duration
 	// HandlerTimeout is that of [workerpool.Options].
 	HandlerTimeout time.Duration
-	// Settings are the application's settings.
-	Settings map[string]string
 	// Resume makes an ASGI 3 application keep its WebSockets over a reload.
 	Resume bool
 	// Debug gives the terminal to the process.
@@ -76,6 +74,19 @@ type Command struct {
 	Env    []string // in addition to that of the server
 	Dir    string   // the working folder; "" for the folder of the application
 	Python bool     // the program is a Python interpreter
+
+	// Settings are the application's settings.
+	Settings map[string]string
+	// Release, if not nil, is called once when the generation has no process and
+	// will start none.
+	Release func()
+}
+
+// release says that no process runs the program any more, and none will.
+func (c *Command) release() {
+	if c.Release != nil {
+		c.Release()
+	}
 }
 
 // A Loader loads generations of an application that runs in child processes. It
@@ -90,8 +101,9 @@ type Loader struct {
 	places chan struct{} // holds a token for each generation that may still start
 	build  func(*set, ready) (workerpool.Application, error)
 
-	mu    sync.Mutex      // guards files
-	files map[string]bool // that the application uses
+	mu     sync.Mutex             // guards files
+	files  map[string]bool        // that the application uses
+	latest workerpool.Application // the last one that loaded
 }
 
 var _ workerpool.Loader = (*Loader)(nil)
@@ -125,16 +137,29 @@ func NewLoader(s *Server, o Options) *Loader {
 // Load starts the processes of a new generation and waits until they are ready. If
 // three generations have processes, it waits first until those of one have ended.
 func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Application, error) {
+	app, err := l.load(ctx, generation)
+	if err != nil {
+		return nil, l.opts.Pages.LoadFailed(err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.latest = app
+	return app, nil
+}
+
+func (l *Loader) load(ctx context.Context, generation uint64) (workerpool.Application, error) {
 	command, err := l.opts.Command(ctx, generation)
 	if err != nil {
 		return nil, err
 	}
 	if err := l.acquire(ctx); err != nil {
+		command.release()
 		return nil, err
 	}
 	g, err := l.newSet(generation, command)
 	if err != nil {
 		l.release()
+		command.release()
 		return nil, err
 	}
 	r, err := g.await(ctx)
@@ -214,6 +239,15 @@ func (l *Loader) Uses(file string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.files[filepath.Clean(file)] || l.opts.Uses != nil && l.opts.Uses(file)
+}
+
+// Serves reports whether the application serves a file to browsers, given by its name in
+// the folder of the application.
+func (l *Loader) Serves(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	server, ok := l.latest.(interface{ Serves(name string) bool })
+	return ok && server.Serves(name)
 }
 
 // Processes returns the processes of all generations.

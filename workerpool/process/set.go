@@ -64,6 +64,7 @@ func (l *Loader) newSet(generation uint64, command *Command) (*set, error) {
 		g.wg.Wait()
 		g.server.removeSet(g)
 		l.release()
+		command.release()
 		close(g.ended)
 	}()
 	return g, nil
@@ -131,17 +132,17 @@ func (g *set) Live(ctx context.Context, _ bool) error {
 	g.mu.Unlock()
 	for _, call := range staged {
 		if err := call(ctx); err != nil {
-			return err
+			return g.opts.Pages.LoadFailed(err)
 		}
 	}
 	return nil
 }
 
 // Current implements [workerpool.Application].
-func (g *set) Current() {}
+func (g *set) Current() { g.opts.Pages.Current(g.generation) }
 
 // Drain implements [workerpool.Application].
-func (g *set) Drain() {}
+func (g *set) Drain() { g.opts.Pages.Drain() }
 
 // Stop implements [workerpool.Application].
 func (g *set) Stop(context.Context) error { return nil }

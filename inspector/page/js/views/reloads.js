@@ -24,7 +24,11 @@ export function reloads(shell) {
     button.hidden = !workers;
     setText(note, workers ? `${f.status.failedLoads} failed loads since ${time(f.status.since)} (total). The page shows the newest 100 loads.` : "");
     updateChildren(list, loads, (l) => l.at, (l) => loadCard(l, shell));
-    for (const l of loads) setText(list.entries.get(l.at).node.querySelector(".now"), !l.error && l.generation === f.status.generation ? "live" : "");
+    for (const l of loads) {
+      const { node } = list.entries.get(l.at), of = (f.processes || []).filter((p) => !l.error && p.generation === l.generation);
+      setText(node.querySelector(".now"), !l.error && l.generation === f.status.generation ? "live" : "");
+      setText(node.querySelector(".processes"), of.map((p) => `process ${p.pid}` + (p.state === "ready" ? "" : " " + p.state)).join(", "));
+    }
     none.hidden = loads.length > 0;
     setText(none, workers ? "No generation has been loaded yet." : "This process has no workers (--no-workers); other processes load the application.");
   }
@@ -34,7 +38,7 @@ export function reloads(shell) {
 function loadCard(l) {
   const facts = [clock(l.at), duration(l.tookMs), !l.error && l.kind, l.sockets && `${l.sockets} ${l.sockets === 1 ? "socket" : "sockets"} stayed open`];
   return h("article", { class: "load card" + (l.error ? " failed" : "") },
-    h("header", {}, h("b", {}, l.error ? "Failed load" : `Generation ${l.generation}`), h("span", { class: "tag good now" }), h("span", { class: "facts" }, facts.filter(Boolean).map((t) => h("span", {}, t)))),
+    h("header", {}, h("b", {}, l.error ? "Failed load" : `Generation ${l.generation}`), h("span", { class: "tag good now" }), h("span", { class: "facts" }, facts.filter(Boolean).map((t) => h("span", {}, t)), h("span", { class: "processes" }))),
     l.changed?.length ? h("p", { class: "changed" }, "Changed: ", l.changed.slice(0, 10).map((c) => h("code", {}, c)), l.changed.length > 10 && `and ${l.changed.length - 10} more`) : "",
     l.error ? traceback(l.error) : "");
 }

@@ -1,6 +1,6 @@
-// The workers and the messages that they handle, and the machines on a layer that is
-// shared.
-import { h, setText, number, duration, time, chip } from "../dom.js";
+// The workers and the messages that they handle, the processes of the application, and
+// the machines on a layer that is shared.
+import { h, setText, number, bytes, duration, time, chip } from "../dom.js";
 import { attempt, post } from "../api.js";
 import { Table } from "../table.js";
 import { doing, programOf } from "../flow/remotes.js";
@@ -22,6 +22,23 @@ export function workers(shell) {
       { title: "Trace", shape: (w) => w.trace, nodes: (w) => [w.trace && h("a", { href: "#/messages?" + new URLSearchParams(traceOf(w)) }, h("code", {}, w.trace))], class: "whole" },
     ],
   });
+  const processes = new Table({
+    name: "pairs", keyOf: (p) => p.pid, empty: "No process runs.",
+    columns: [
+      { title: "Process", about: "Its number; the process that replaces it gets it too", class: "whole", of: (p) => p.worker, shape: (p) => [p.worker, p.state], nodes: (p) => [h("span", {}, String(p.worker)), p.state !== "ready" && h("span", { class: "tag warn" }, p.state)] },
+      { title: "PID", class: "num", of: (p) => p.pid, text: (p) => String(p.pid) },
+      { title: "Handler", about: "What it handles for the longest time", of: (p) => p.handler || p.channel || "~", shape: (p) => [p.handler, p.channel, p.jobs], nodes: handlerNodes, class: "wrap whole" },
+      { title: "For", about: "Time since it received this message", of: (p) => processFor(p), down: true, text: (p) => (p.jobs ? duration(processFor(p)) : "") },
+      { title: "CPU", class: "num", about: "Part of one processor that it used in the last second", of: (p) => p.cpu, down: true, text: (p) => (p.cpu === null ? "" : p.cpu.toFixed(0) + " %") },
+      { title: "Memory", class: "num", about: "Resident memory", of: (p) => p.memory, down: true, text: (p) => (p.memory ? bytes(p.memory) : "") },
+      { title: "Restarts", class: "num", about: "How often another process has replaced one of this number", of: (p) => p.restarts || 0, down: true, text: (p) => number(p.restarts || 0) },
+      { title: "Generation", class: "num", of: (p) => p.generation, down: true, text: (p) => String(p.generation) },
+      { title: "Started", class: "whole", of: (p) => p.started, text: (p) => time(p.started) },
+    ],
+  });
+  const own = h("section", { class: "others", hidden: true }, h("h3", {}, "Processes"), processes.node);
+  const heading = h("section", { class: "others", hidden: true }, h("h3", {}, "Handlers that run"));
+  const used = new Map(); // CPU time of each process, by its pid, and when it was read
   const elsewhere = new Table({
     name: "pairs", keyOf: (r) => r.host + " " + r.agent, empty: "",
     open: (key, r) => { if (r.trace) shell.go("messages", traceOf(r)); },
@@ -47,10 +64,21 @@ export function workers(shell) {
   });
   const shared = h("section", { class: "others machines", hidden: true }, h("h3", {}, "Machines on the channel layer"), machines.node,
     h("p", { class: "muted legendline" }, "A machine writes its figures every few seconds. One that has not done so for 15 seconds is gone."));
-  const node = h("div", { class: "scroll alone" }, shared, note, h("div", { class: "tools" }, change, table.sorter), table.node, others, legend);
+  const node = h("div", { class: "scroll alone" }, shared, note, own, heading, h("div", { class: "tools" }, change, table.sorter), table.node, others, legend);
 
   const busyFor = (w) => (w.busy ? Math.max(0, shell.status.now - w.since) : -1);
+  const processFor = (p) => (p.jobs ? Math.max(0, shell.status.now - p.since) : -1);
   const retiring = (w) => w.generation !== shell.status.generation;
+
+  // withUse adds the part of a processor that each process used since the last frame.
+  function withUse(list, now) {
+    for (const pid of used.keys()) if (!list.some((p) => p.pid === pid)) used.delete(pid);
+    return list.map((p) => {
+      const before = used.get(p.pid), cpu = before && now > before.now ? (100 * (p.cpuMs - before.cpuMs)) / (now - before.now) : before?.cpu ?? null;
+      used.set(p.pid, { now, cpuMs: p.cpuMs, cpu });
+      return { ...p, cpu, now: p.jobs ? now : 0 };
+    });
+  }
 
   async function apply(e) {
     e.preventDefault();
@@ -60,12 +88,15 @@ export function workers(shell) {
 
   function frame(f) {
     if (!f.status) return;
-    const list = f.workers || [];
+    const all = f.workers || [], list = f.processes ? all.filter((w) => w.busy) : all;
+    own.hidden = heading.hidden = !f.processes;
+    if (f.processes) processes.draw(withUse(f.processes, f.status.now));
+    table.empty = f.processes ? "No handler runs." : "This process has no workers (--no-workers).";
     const { generation, kind, error } = f.status;
-    setText(note, `${list.filter((w) => w.busy).length} of ${list.length} busy. ` +
+    setText(note, `${f.status.busy} of ${f.status.workers} busy. ` +
       (generation ? `New messages go to generation ${generation} (${kind || "unknown kind"}).` : "No generation is loaded.") + (error ? " The last edit does not load; see Reloads." : ""));
     const staying = list.filter((w) => w.generation === generation && !w.leaving).length;
-    change.hidden = !list.length;
+    change.hidden = !list.length || !!f.processes;
     shared.hidden = !f.status.layer;
     if (f.status.layer) machines.draw(f.machines || []);
     if (document.activeElement !== count) count.value = staying;
@@ -79,6 +110,11 @@ export function workers(shell) {
 }
 
 const traceOf = (w) => ({ filter: "trace:" + w.trace, trace: w.trace });
+
+function handlerNodes(p) {
+  if (!p.jobs) return [h("span", { class: "muted" }, "idle")];
+  return [p.handler ? h("code", {}, p.handler) : chip(p.channel), p.jobs > 1 && h("span", { class: "muted" }, ` and ${p.jobs - 1} more`)];
+}
 
 function messageNodes(w) {
   return [
