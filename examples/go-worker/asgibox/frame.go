@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -202,21 +203,42 @@ func (w *writer) dict(d map[string]any, depth int) error {
 	return nil
 }
 
-// readFrame reads a frame. Its error is io.EOF if the connection ends between
-// two frames.
-func readFrame(r io.Reader) (Message, error) {
-	var length [4]byte
-	if _, err := io.ReadFull(r, length[:]); err != nil {
-		return nil, fmt.Errorf("asgibox: read from the server: %w", err)
+// frames reads frames. A read that was interrupted can go on later.
+type frames struct {
+	from io.Reader
+	buf  []byte // bytes that are not yet part of a frame
+}
+
+// next returns the head of the next frame. Its error is io.EOF if the connection ends
+// between two frames.
+func (f *frames) next() (Message, error) {
+	for {
+		needed := 4
+		if len(f.buf) >= 4 {
+			length := binary.BigEndian.Uint32(f.buf)
+			if length > maxFrame {
+				return nil, fmt.Errorf("asgibox: a frame of the server has %d bytes", length)
+			}
+			if needed += int(length); len(f.buf) >= needed {
+				frame := bytes.Clone(f.buf[4:needed])
+				f.buf = f.buf[:copy(f.buf, f.buf[needed:])]
+				return decode(frame)
+			}
+		}
+		f.buf = slices.Grow(f.buf, max(4<<10, min(needed-len(f.buf), 1<<20)))
+		n, err := f.from.Read(f.buf[len(f.buf):cap(f.buf)])
+		f.buf = f.buf[:len(f.buf)+n]
+		if err == io.EOF && len(f.buf) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil && n == 0 {
+			return nil, fmt.Errorf("asgibox: read from the server: %w", err)
+		}
 	}
-	n := binary.BigEndian.Uint32(length[:])
-	if n > maxFrame {
-		return nil, fmt.Errorf("asgibox: a frame of the server has %d bytes", n)
-	}
-	frame := make([]byte, n)
-	if _, err := io.ReadFull(r, frame); err != nil {
-		return nil, fmt.Errorf("asgibox: a frame of the server is incomplete: %w", err)
-	}
+}
+
+// decode returns the head of a frame. Its byte strings are parts of the frame.
+func decode(frame []byte) (Message, error) {
 	head, rest, ok := cut(frame)
 	var segments [][]byte
 	for ok && len(rest) > 0 {

@@ -14,11 +14,11 @@
 //	}
 //
 // All methods of a [Layer] may be called from several goroutines at once. If the
-// connection ends, every call fails with an error that says why.
+// connection ends, every call fails with an error that says why. A layer has no
+// goroutine of its own: one of the callers that wait reads for all of them.
 package asgibox
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +27,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 )
 
 // An Error is an error that the server returns. Compare it with the variables
@@ -86,9 +87,10 @@ var errLayerClosed = errors.New("asgibox: the layer has been closed")
 type Layer struct {
 	hello Message
 	conn  net.Conn
-	ended chan struct{} // closed when read has returned
 
-	writing sync.Mutex // held for each write of a frame
+	writing sync.Mutex    // held for each write of a frame
+	reading chan struct{} // has an element while a caller reads
+	in      frames        // belongs to the caller that reads
 
 	mu    sync.Mutex // guards the fields below
 	calls map[int64]chan answer
@@ -124,8 +126,7 @@ func DialAddress(ctx context.Context, address, token string) (*Layer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asgibox: connect to the server: %w", err)
 	}
-	l := &Layer{conn: conn, ended: make(chan struct{}), calls: map[int64]chan answer{}, last: -1}
-	go l.read()
+	l := &Layer{conn: conn, reading: make(chan struct{}, 1), in: frames{from: conn}, calls: map[int64]chan answer{}, last: -1}
 	l.hello, err = l.Call(ctx, "hello", Message{"version": 1, "token": token, "pid": os.Getpid(), "agent": "asgibox-go"})
 	if err != nil {
 		l.Close()
@@ -138,10 +139,9 @@ func DialAddress(ctx context.Context, address, token string) (*Layer, error) {
 // settings, expiry, group_expiry, capacity, max_message and extensions.
 func (l *Layer) Hello() Message { return l.hello }
 
-// Close ends the connection and waits until nothing uses it.
+// Close ends the connection. Calls that wait fail.
 func (l *Layer) Close() error {
 	l.end(errLayerClosed)
-	<-l.ended
 	return nil
 }
 
@@ -170,16 +170,14 @@ func (l *Layer) receive(ctx context.Context, channels []string) (Message, error)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case got := <-done:
+	if got, ok := l.await(ctx, done); ok {
 		return got.fields, got.err
-	case <-ctx.Done():
 	}
 	// The server answers this receive, too, perhaps with a message.
 	if err := l.write(Message{"id": l.number(nil), "call": "cancel", "of": id}); err != nil {
 		return nil, err
 	}
-	got := <-done
+	got, _ := l.await(context.WithoutCancel(ctx), done)
 	return got.fields, got.err
 }
 
@@ -236,13 +234,12 @@ func (l *Layer) Call(ctx context.Context, name string, fields Message) (Message,
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case got := <-done:
-		return got.fields, got.err
-	case <-ctx.Done():
+	got, ok := l.await(ctx, done)
+	if !ok {
 		l.take(id)
 		return nil, context.Cause(ctx)
 	}
+	return got.fields, got.err
 }
 
 // start sends a call. Its answer will be in done.
@@ -310,22 +307,44 @@ func (l *Layer) writeFrame(frame []byte) error {
 	return nil
 }
 
-// read reads frames until the connection ends.
-func (l *Layer) read() {
-	defer close(l.ended)
-	r := bufio.NewReaderSize(l.conn, 64<<10)
+// await waits for the answer to a call. It reports false if ctx ends first.
+func (l *Layer) await(ctx context.Context, done chan answer) (got answer, ok bool) {
 	for {
-		head, err := readFrame(r)
+		select {
+		case got := <-done:
+			return got, true
+		case <-ctx.Done():
+			return answer{}, false
+		case l.reading <- struct{}{}:
+			l.read(ctx, done)
+			<-l.reading
+		}
+	}
+}
+
+// read reads and handles frames until the answer of a call is in done, ctx ends, or
+// the connection does.
+func (l *Layer) read(ctx context.Context, done chan answer) {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		l.conn.SetReadDeadline(time.Unix(1, 0))
+		close(interrupted)
+	})
+	for len(done) == 0 && ctx.Err() == nil {
+		head, err := l.in.next()
 		if err == nil {
 			err = l.handle(head)
 		}
 		if errors.Is(err, io.EOF) {
 			err = errors.New("asgibox: the server has ended the connection")
 		}
-		if err != nil {
-			l.end(err)
-			return
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			l.end(err) // puts an error in done
 		}
+	}
+	if !stop() {
+		<-interrupted
+		l.conn.SetReadDeadline(time.Time{})
 	}
 }
 

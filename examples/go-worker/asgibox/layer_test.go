@@ -1,7 +1,6 @@
 package asgibox
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/hex"
@@ -16,13 +15,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 )
 
 // A server is the other end of the connection of a layer.
 type server struct {
 	*testing.T
 	conn net.Conn
-	in   *bufio.Reader
+	in   *frames
 }
 
 // dial returns a layer that has said hello, and its server.
@@ -43,7 +43,7 @@ func dial(t *testing.T) (*Layer, *server) {
 			t.Error(err)
 			return
 		}
-		s.in = bufio.NewReader(s.conn)
+		s.in = &frames{from: s.conn}
 		hello := s.next()
 		if hello["id"] != int64(0) || hello["call"] != "hello" || hello["version"] != int64(1) || hello["token"] != "secret" || hello.Int("pid") == 0 {
 			t.Errorf("hello is %v", hello)
@@ -61,7 +61,7 @@ func dial(t *testing.T) (*Layer, *server) {
 
 // next returns the next frame of the layer.
 func (s *server) next() Message {
-	m, err := readFrame(s.in)
+	m, err := s.in.next()
 	if err != nil {
 		s.Error(err)
 	}
@@ -305,13 +305,34 @@ func TestValuesSurvive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := bytes.NewReader(frame)
-	got, err := readFrame(r)
+	r := &frames{from: bytes.NewReader(frame)}
+	got, err := r.next()
 	if err != nil || !reflect.DeepEqual(got, every) {
 		t.Errorf("got  %#v, %v\nwant %#v", got, err, every)
 	}
-	if _, err := readFrame(r); !errors.Is(err, io.EOF) {
+	if _, err := r.next(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the frame: %v", err)
+	}
+}
+
+func TestFramesArriveInPieces(t *testing.T) {
+	frame, err := appendFrame(nil, every)
+	if err != nil {
+		t.Fatal(err)
+	}
+	three := bytes.Repeat(frame, 3)
+	for _, r := range []io.Reader{bytes.NewReader(three), iotest.OneByteReader(bytes.NewReader(three)), iotest.TimeoutReader(iotest.HalfReader(bytes.NewReader(three)))} {
+		in := frames{from: r}
+		for i := 0; i < 3; {
+			got, err := in.next()
+			if errors.Is(err, iotest.ErrTimeout) {
+				continue // no byte is lost
+			}
+			if err != nil || !reflect.DeepEqual(got, every) {
+				t.Fatalf("got  %#v, %v\nwant %#v", got, err, every)
+			}
+			i++
+		}
 	}
 }
 
@@ -355,7 +376,7 @@ func TestBadFrames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m, err := readFrame(bytes.NewReader(b)); err == nil || errors.Is(err, io.EOF) {
+		if m, err := (&frames{from: bytes.NewReader(b)}).next(); err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("%s: %v, %v", name, m, err)
 		}
 	}
