@@ -29,3 +29,22 @@ func TestDocumentListsEveryCallAndKind(t *testing.T) {
 		}
 	}
 }
+
+// TestSocketDocumentListsEveryCall checks that docs/layer-socket.md is complete.
+func TestSocketDocumentListsEveryCall(t *testing.T) {
+	b, err := os.ReadFile("../../docs/layer-socket.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	for name, c := range calls {
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("the call %s is missing", name)
+		}
+		for _, key := range c.keys {
+			if !strings.Contains(text, "`"+key+"`") {
+				t.Errorf("%s: the key %s is missing", name, key)
+			}
+		}
+	}
+}
