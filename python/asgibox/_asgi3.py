@@ -68,14 +68,15 @@ _OVERHEAD = 512
 _PIECE = 256 << 10
 
 _lengths = struct.Struct(">II").pack
+_two_lengths = struct.Struct(">II").unpack_from
 _length = struct.Struct(">I").pack
 _scan: Callable[[str, int], Tuple[Any, int]] = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009
 _encode = json.JSONEncoder().encode
 
 # Fields of a head that name a segment.
-_HEADERS0 = b',"headers":"\\uffff\\ufffe0"'
-_CONTENT0 = b',"content":"\\uffff\\ufffe0"'
-_CONTENT1 = b',"content":"\\uffff\\ufffe1"'
+_HEADERS0 = ',"headers":"\uffff\ufffe0"'.encode()
+_CONTENT0 = ',"content":"\uffff\ufffe0"'.encode()
+_CONTENT1 = ',"content":"\uffff\ufffe1"'.encode()
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
@@ -258,23 +259,20 @@ class Server(asyncio.Protocol):
                 return
             data = b"".join(self._parts)
             self._parts = []
-        at, end, need = 0, len(data), 4
-        while end - at >= 4:
-            need = 4 + int.from_bytes(data[at:at + 4], "big")
-            if end - at < need:
+        at, end, need = 0, len(data), 8
+        while end - at >= 8:
+            size, length = _two_lengths(data, at)
+            if end - at < size + 4:
+                need = size + 4
                 break
-            self._read(data, at + 4, at + need)
-            at, need = at + need, 4
+            stop, start = at + size + 4, at + 8
+            at = start + length
+            head = _scan(data[start:at].decode(), 0)[0]
+            kind = next(iter(head))
+            self._handlers[kind](head.pop(kind), head, _segments(data, at, stop) if at < stop else [])
+            at = stop
         if at < end:
             self._parts, self._have, self._need = [data[at:]], end - at, need
-
-    def _read(self, data: bytes, at: int, end: int) -> None:
-        """Handles the frame data[at:end]."""
-        start = at + 4
-        at = start + int.from_bytes(data[at:start], "big")
-        head = _scan(data[start:at].decode(), 0)[0]
-        kind = next(iter(head))
-        self._handlers[kind](head.pop(kind), head, _segments(data, at, end))
 
     def write(self, frame: bytes) -> None:
         """Sends a frame at the end of this turn of the event loop."""
@@ -449,7 +447,13 @@ class Request(_Connection):
     __slots__ = ("_body", "_more", "_status", "_headers", "_started", "_complete", "_last")
 
     def __init__(self, server: Server, number: int, scope: Event, body: bytes, more: bool) -> None:
-        super().__init__(server, number, scope)
+        self.server = server
+        self.number = number
+        self.scope = scope
+        self.gone = False
+        self._event = None
+        self._waiting = self._sent = 0
+        self._full = False
         self._body: Optional[bytes] = body  # the piece that receive() returns next
         self._more = more  # others follow
         self._status = 0
@@ -720,7 +724,7 @@ def _frame2(head: bytes, one: bytes, two: bytes) -> bytes:
 
 def _octets(value: str, segments: List[bytes]) -> bytes:
     """Returns the byte string that a text of a head stands for."""
-    if value[1:2] == "\ufffe":
+    if segments and value[1:2] == "\ufffe":
         return segments[int(value[2:])]
     return value[1:].encode("latin-1")
 

@@ -73,7 +73,9 @@ func (f *fakeLoop) read() (asgi.Fields, error) {
 	}
 }
 
-func (f *fakeLoop) send(head asgi.Fields) error {
+func (f *fakeLoop) Flush() error { return nil }
+
+func (f *fakeLoop) Queue(head asgi.Fields) (first bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if head[0].Key == "ping" {
@@ -81,10 +83,10 @@ func (f *fakeLoop) send(head asgi.Fields) error {
 		if !f.hung {
 			go func() { f.say("pong", head[0].Value.(int64)) }()
 		}
-		return nil
+		return false, nil
 	}
 	f.in = append(f.in, head)
-	return nil
+	return false, nil
 }
 
 // say sends a frame to the server.
@@ -225,7 +227,7 @@ func (g *stage) Load(_ context.Context, generation uint64) (workerpool.Applicati
 	f := &fakeLoop{t: g.t, out: make(chan asgi.Fields)}
 	f.ctx, f.kill = context.WithCancelCause(context.Background())
 	g.loops = append(g.loops, f)
-	g.serving.Go(func() { _ = a.serve(f, g.options.HandlerTimeout, f.read, f.send) })
+	g.serving.Go(func() { _ = a.serve(f, g.options.HandlerTimeout, f.read, f) })
 	return a, nil
 }
 

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"iter"
 	"net/url"
 	"strings"
 
@@ -14,7 +15,9 @@ func requestFrame(id int64, m asgi.Message) asgi.Fields {
 		body = asgi.Bytes("")
 	}
 	method, _ := m.Get(asgi.KeyMethod)
-	head := appendScope(asgi.Fields{{Key: "http", Value: id}, {Key: asgi.KeyMethod, Value: method}, {Key: asgi.KeyBody, Value: body}}, m)
+	head := make(asgi.Fields, 0, 14)
+	head = append(head, asgi.Field{Key: "http", Value: id}, asgi.Field{Key: asgi.KeyMethod, Value: method}, asgi.Field{Key: asgi.KeyBody, Value: body})
+	head = appendScope(head, m)
 	if m.Text(asgi.KeyBodyChannel) != "" {
 		head = append(head, asgi.Field{Key: "more", Value: true})
 	}
@@ -25,11 +28,11 @@ func requestFrame(id int64, m asgi.Message) asgi.Fields {
 // of its handshake.
 func socketFrame(id int64, m asgi.Message, resumed bool) asgi.Fields {
 	var offered []any
-	for _, pair := range pairs(m) {
-		if pair[0] != "sec-websocket-protocol" {
+	for name, value := range pairs(m) {
+		if name != "sec-websocket-protocol" {
 			continue
 		}
-		for name := range strings.SplitSeq(pair[1], ",") {
+		for name := range strings.SplitSeq(value, ",") {
 			if name = strings.TrimSpace(name); name != "" {
 				offered = append(offered, name)
 			}
@@ -58,35 +61,36 @@ func appendScope(head asgi.Fields, m asgi.Message) asgi.Fields {
 		asgi.Field{Key: asgi.KeyHeaders, Value: headerBlock(m)})
 }
 
-// pairs returns the names and values of the headers of a message.
-func pairs(m asgi.Message) (all [][2]string) {
-	v, _ := m.Get(asgi.KeyHeaders)
-	list, _ := v.(asgi.List)
-	for _, item := range list.All() {
-		pair, _ := item.(asgi.List)
-		if pair.Len() != 2 {
-			continue
+// pairs returns an iterator over the names and values of the headers of a message.
+func pairs(m asgi.Message) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		v, _ := m.Get(asgi.KeyHeaders)
+		list, _ := v.(asgi.List)
+		for _, item := range list.All() {
+			pair, _ := item.(asgi.List)
+			if pair.Len() != 2 {
+				continue
+			}
+			name, _ := asgi.Octets(pair.At(0))
+			value, _ := asgi.Octets(pair.At(1))
+			if !yield(name, value) {
+				return
+			}
 		}
-		name, _ := asgi.Octets(pair.At(0))
-		value, _ := asgi.Octets(pair.At(1))
-		all = append(all, [2]string{name, value})
 	}
-	return all
 }
 
 // headerBlock returns the headers of a message as names and values with line feeds
 // between them. None has a line feed: protocol servers refuse it.
 func headerBlock(m asgi.Message) asgi.Bytes {
-	var b strings.Builder
-	for i, pair := range pairs(m) {
-		if i > 0 {
-			b.WriteByte('\n')
+	b := make([]byte, 0, 512)
+	for name, value := range pairs(m) {
+		if len(b) > 0 {
+			b = append(b, '\n')
 		}
-		b.WriteString(pair[0])
-		b.WriteByte('\n')
-		b.WriteString(pair[1])
+		b = append(append(append(b, name...), '\n'), value...)
 	}
-	return asgi.Bytes(b.String())
+	return asgi.Bytes(b)
 }
 
 // headerList returns the headers of a block as a message has them.

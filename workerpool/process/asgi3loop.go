@@ -3,6 +3,9 @@ package process
 import (
 	"context"
 	"fmt"
+	"maps"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,7 +29,7 @@ type loopProcess interface {
 type eventLoop struct {
 	app     *asgi3
 	process loopProcess
-	send    func(asgi.Fields) error // fails only if the connection has ended
+	out     frameWriter
 
 	mu    sync.Mutex // guards the rest
 	last  int64      // number of the newest task
@@ -38,17 +41,34 @@ type eventLoop struct {
 	hung  *HungError // why the event loop was interrupted since then
 }
 
+// A frameWriter is the [wire.Writer] of an event loop.
+type frameWriter interface {
+	Queue(head asgi.Fields) (first bool, err error)
+	Flush() error
+}
+
+// send sends a frame, together with those that other goroutines send now. If that
+// fails, the connection has ended, which ends the tasks.
+func (l *eventLoop) send(head asgi.Fields) {
+	if first, err := l.out.Queue(head); first && err == nil {
+		runtime.Gosched() // let them run
+		_ = l.out.Flush()
+	}
+}
+
 // A task is the server's half of a task of an event loop.
 type task interface {
 	// frame handles a frame of the task, on the goroutine that reads from the
 	// event loop.
 	frame(head asgi.Fields)
+	// check is called at intervals.
+	check()
 	// end says that the event loop is lost.
 	end(why error)
 }
 
-func newEventLoop(app *asgi3, p loopProcess, send func(asgi.Fields) error) *eventLoop {
-	return &eventLoop{app: app, process: p, send: send, tasks: map[int64]task{}}
+func newEventLoop(app *asgi3, p loopProcess, out frameWriter) *eventLoop {
+	return &eventLoop{app: app, process: p, out: out, tasks: map[int64]task{}}
 }
 
 // add adds a task and returns its number. It fails if the event loop is lost.
@@ -153,27 +173,31 @@ func (e *HungError) Error() string {
 }
 
 const (
-	// pingEvery is the longest time between two pings.
+	// pingEvery is the time between two pings.
 	pingEvery = time.Second
 	// interruptWait is the time that an interrupted event loop has to run again.
 	interruptWait = 5 * time.Second
 )
 
-// watch interrupts the event loop if it has tasks and does not answer a ping within
-// the time, and condemns the process if that does not help. It returns when the context
-// is done.
+// watch checks the tasks at intervals until the context is done. Timeout is that of
+// handlers; zero means none. If the event loop has tasks and does not answer a ping
+// within that time, watch interrupts it, and condemns the process if that does not help.
 func (l *eventLoop) watch(ctx context.Context, timeout time.Duration) {
-	if timeout <= 0 {
-		return
+	every := checkEvery
+	if timeout > 0 {
+		every = max(min(every, timeout/4), time.Millisecond)
 	}
-	ticker := time.NewTicker(max(min(timeout/4, pingEvery), time.Millisecond))
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			switch silent := l.silent(now); {
+			l.checkTasks()
+			silent := l.silent(now)
+			switch {
+			case timeout <= 0:
 			case silent == 0:
 				l.ping(now)
 			case silent >= timeout+interruptWait:
@@ -186,10 +210,23 @@ func (l *eventLoop) watch(ctx context.Context, timeout time.Duration) {
 	}
 }
 
-// ping asks the event loop for a sign of life if it has tasks.
+// checkEvery is the longest time between two checks of a task, for example whether its
+// client has left.
+const checkEvery = 250 * time.Millisecond
+
+func (l *eventLoop) checkTasks() {
+	l.mu.Lock()
+	tasks := slices.Collect(maps.Values(l.tasks))
+	l.mu.Unlock()
+	for _, t := range tasks {
+		t.check()
+	}
+}
+
+// ping asks the event loop for a sign of life if it has tasks and the last one is old.
 func (l *eventLoop) ping(now time.Time) {
 	l.mu.Lock()
-	idle := len(l.tasks) == 0
+	idle := len(l.tasks) == 0 || now.Sub(l.asked) < pingEvery
 	if !idle {
 		l.pings++
 		l.asked, l.hung = now, nil
@@ -197,7 +234,7 @@ func (l *eventLoop) ping(now time.Time) {
 	n := l.pings
 	l.mu.Unlock()
 	if !idle {
-		_ = l.send(asgi.Fields{{Key: "ping", Value: n}}) // if that fails, the event loop is lost
+		l.send(asgi.Fields{{Key: "ping", Value: n}})
 	}
 }
 

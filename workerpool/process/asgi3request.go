@@ -11,9 +11,6 @@ import (
 	"asgibox/workerpool"
 )
 
-// checkEvery is the time between two checks whether the client of a task has left.
-const checkEvery = 250 * time.Millisecond
-
 // A request is the task of one HTTP request. The goroutine of its worker sends the
 // response, in the order of the frames.
 type request struct {
@@ -22,19 +19,23 @@ type request struct {
 	id   int64
 	job  *workerpool.Job
 
+	reading context.Context // done when no more of the body is read; nil without a body channel
+
 	// Used by the goroutine of the worker only:
 	started  bool // a part of the response was sent
 	complete bool
 
-	wake chan struct{} // of one: there are frames, or the event loop is lost
+	wake chan struct{} // of one: there are frames, the event loop is lost, or a check is due
 
 	mu      sync.Mutex // guards the rest
 	frames  []asgi.Fields
+	first   [1]asgi.Fields   // initial memory of frames: most tasks send one
+	due     bool             // a check is due
 	lost    error            // why there is no event loop any more
 	waiting bool             // the application waits in receive()
 	gone    bool             // the task knows that the client has left
 	body    *asgi.BodyReader // nil if the rest of the body has arrived
-	reading bool             // a piece of the body is on its way
+	fetches bool             // a piece of the body is on its way
 	reads   sync.WaitGroup
 }
 
@@ -46,6 +47,7 @@ func (a *asgi3) serveRequest(ctx context.Context, j *workerpool.Job) error {
 	}
 	j.Hold() // the task says itself what is missing
 	q := &request{app: a, loop: loop, job: j, wake: make(chan struct{}, 1)}
+	q.frames = q.first[:0]
 	m := j.Delivery.Message
 	if m.Text(asgi.KeyBodyChannel) != "" {
 		q.body = asgi.NewBodyReader(j.Layer(), m)
@@ -54,15 +56,15 @@ func (a *asgi3) serveRequest(ctx context.Context, j *workerpool.Job) error {
 		return err
 	}
 	defer loop.remove(q.id)
-	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer q.reads.Wait()
-	defer stop()
-	q.send(requestFrame(q.id, m))
-	return q.run(ctx, reading)
+	if q.body != nil {
+		reading, stop := context.WithCancel(context.Background())
+		q.reading = reading
+		defer q.reads.Wait()
+		defer stop()
+	}
+	loop.send(requestFrame(q.id, m))
+	return q.run(ctx)
 }
-
-// send sends a frame. If that fails, the event loop is lost, and the task ends.
-func (q *request) send(head asgi.Fields) { _ = q.loop.send(head) }
 
 func (q *request) frame(head asgi.Fields) {
 	q.mu.Lock()
@@ -85,21 +87,23 @@ func (q *request) signal() {
 	}
 }
 
+func (q *request) check() {
+	q.mu.Lock()
+	q.due = true
+	q.mu.Unlock()
+	q.signal()
+}
+
 // run handles the frames of the task until it ends.
-func (q *request) run(ctx, reading context.Context) error {
+func (q *request) run(ctx context.Context) error {
 	cancelled := ctx.Done()
-	timer := time.NewTimer(checkEvery)
-	defer timer.Stop()
 	for {
 		select {
 		case <-q.wake:
 		case <-cancelled:
 			cancelled = nil
 			q.loop.interrupt(time.Now())
-			q.send(asgi.Fields{{Key: "cancel", Value: q.id}})
-		case <-timer.C:
-			q.check()
-			timer.Reset(checkEvery)
+			q.loop.send(asgi.Fields{{Key: "cancel", Value: q.id}})
 		}
 		for {
 			head, lost, ok := q.next()
@@ -109,10 +113,11 @@ func (q *request) run(ctx, reading context.Context) error {
 			if !ok {
 				break
 			}
-			if done, err := q.handle(ctx, reading, head); done || err != nil {
+			if done, err := q.handle(ctx, head); done || err != nil {
 				return err
 			}
 		}
+		q.checkIfDue()
 	}
 }
 
@@ -131,12 +136,16 @@ func (q *request) next() (head asgi.Fields, lost error, ok bool) {
 	return head, nil, true
 }
 
-// check tells the task if its client has left. While the application waits in
+// checkIfDue tells the task if its client has left. While the application waits in
 // receive(), the handler timeout starts again.
-func (q *request) check() {
+func (q *request) checkIfDue() {
 	q.mu.Lock()
-	waiting, gone := q.waiting, q.gone
+	due, waiting, gone := q.due, q.waiting, q.gone
+	q.due = false
 	q.mu.Unlock()
+	if !due {
+		return
+	}
 	if waiting {
 		q.job.Progress()
 	}
@@ -152,23 +161,23 @@ func (q *request) leave() {
 	q.gone, q.waiting = true, false
 	q.mu.Unlock()
 	if first {
-		q.send(asgi.Fields{{Key: "gone", Value: q.id}})
+		q.loop.send(asgi.Fields{{Key: "gone", Value: q.id}})
 	}
 }
 
 // handle handles a frame and reports whether the task has ended.
-func (q *request) handle(ctx, reading context.Context, head asgi.Fields) (done bool, err error) {
+func (q *request) handle(ctx context.Context, head asgi.Fields) (done bool, err error) {
 	switch head[0].Key {
 	case "start", "piece":
 		if err := q.respond(ctx, head); err != nil {
-			q.send(asgi.Fields{{Key: "cancel", Value: q.id}})
+			q.loop.send(asgi.Fields{{Key: "cancel", Value: q.id}})
 			return true, err
 		}
 		if find[bool](head, "done") {
 			return true, nil
 		}
 	case "wait":
-		q.wait(reading, !find[bool](head, "off"))
+		q.wait(!find[bool](head, "off"))
 	case "done":
 		return true, q.result(head)
 	}
@@ -177,7 +186,10 @@ func (q *request) handle(ctx, reading context.Context, head asgi.Fields) (done b
 
 // respond sends a part of the response. While the client does not read, it waits.
 func (q *request) respond(ctx context.Context, head asgi.Fields) error {
-	q.job.Progress()
+	more := find[bool](head, "more")
+	if more {
+		q.job.Progress()
+	}
 	m, err := responseMessage(head)
 	if err != nil {
 		return fmt.Errorf("a part of the response is not valid: %w", err)
@@ -194,9 +206,9 @@ func (q *request) respond(ctx context.Context, head asgi.Fields) error {
 	case err != nil && ctx.Err() == nil:
 		return err
 	}
-	q.started, q.complete = true, !find[bool](head, "more")
+	q.started, q.complete = true, !more
 	if find[bool](head, "ack") {
-		q.send(asgi.Fields{{Key: "room", Value: q.id}})
+		q.loop.send(asgi.Fields{{Key: "room", Value: q.id}})
 	}
 	return nil
 }
@@ -217,25 +229,25 @@ func sendWaiting(ctx context.Context, layer asgi.Layer, c *asgi.Cause, channel s
 
 // wait records whether the application waits in receive(), and reads the next piece
 // of the body for it.
-func (q *request) wait(reading context.Context, on bool) {
+func (q *request) wait(on bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = on && !q.gone
-	if !q.waiting || q.body == nil || q.reading {
+	if !q.waiting || q.body == nil || q.fetches {
 		return
 	}
-	q.reading = true
-	q.reads.Go(func() { q.readPiece(reading) })
+	q.fetches = true
+	q.reads.Go(q.readPiece)
 }
 
 // readPiece sends the next piece of the body to the task.
-func (q *request) readPiece(ctx context.Context) {
-	content, more, err := q.body.Next(ctx, q.job.Cause)
-	if ctx.Err() != nil {
+func (q *request) readPiece() {
+	content, more, err := q.body.Next(q.reading, q.job.Cause)
+	if q.reading.Err() != nil {
 		return // the task has ended
 	}
 	q.mu.Lock()
-	q.reading, q.waiting = false, false
+	q.fetches, q.waiting = false, false
 	if !more {
 		q.body = nil
 	}
@@ -244,7 +256,7 @@ func (q *request) readPiece(ctx context.Context) {
 		q.leave() // the rest will not come
 		return
 	}
-	q.send(asgi.Fields{{Key: "body", Value: q.id}, {Key: asgi.KeyContent, Value: content}, {Key: "more", Value: more}})
+	q.loop.send(asgi.Fields{{Key: "body", Value: q.id}, {Key: asgi.KeyContent, Value: content}, {Key: "more", Value: more}})
 }
 
 // An UnfinishedError says that an ASGI application has returned too early.

@@ -80,7 +80,24 @@ func (c *child) serveASGI3(one *conn) error {
 	if c.set.opts.Debug {
 		timeout = 0
 	}
-	return c.set.asgi3().serve(loopChild{c}, timeout, one.reader.Read, one.write)
+	return c.set.asgi3().serve(loopChild{c}, timeout, one.reader.Read, loopConn{one})
+}
+
+// A loopConn writes to an event loop. An error ends the connection.
+type loopConn struct{ *conn }
+
+func (c loopConn) Queue(head asgi.Fields) (first bool, err error) {
+	first, err = c.writer.Queue(head)
+	return first, c.check(err)
+}
+
+func (c loopConn) Flush() error { return c.check(c.writer.Flush()) }
+
+func (c loopConn) check(err error) error {
+	if err != nil {
+		c.net.Close() // the goroutine that reads finds that out
+	}
+	return err
 }
 
 // A loopChild is a child with an event loop.

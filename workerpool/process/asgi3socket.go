@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
@@ -55,10 +54,7 @@ type webSocket struct {
 type delivery struct {
 	head  func(id int64) asgi.Fields // nil if the frame that starts the task stands for it
 	taken chan struct{}              // closed when receive() has returned it, or never will
-}
-
-func newDelivery(head func(id int64) asgi.Fields) *delivery {
-	return &delivery{head, make(chan struct{})}
+	job   *workerpool.Job            // that waits for that; nil if none does any more
 }
 
 // connect starts the task of a WebSocket. The handshake counts as handled when the
@@ -75,6 +71,9 @@ func (a *asgi3) connect(ctx context.Context, j *workerpool.Job) error {
 	a.sockets.mu.Unlock()
 	s.mu.Lock()
 	d, err := s.startLocked(loop)
+	if err == nil {
+		d.job = j
+	}
 	s.mu.Unlock()
 	if err != nil {
 		a.sockets.forget(s)
@@ -83,7 +82,7 @@ func (a *asgi3) connect(ctx context.Context, j *workerpool.Job) error {
 	if a.isOlder() {
 		s.yield(false) // it was not known when the newer generation became current
 	}
-	s.wait(ctx, j, d)
+	s.wait(ctx, d)
 	return nil
 }
 
@@ -96,7 +95,7 @@ func (s *webSocket) startLocked(l *eventLoop) (connect *delivery, err error) {
 	}
 	s.loop, s.id = l, id
 	if len(s.inbox) == 0 || s.inbox[0].head != nil {
-		s.inbox = slices.Insert(s.inbox, 0, newDelivery(nil))
+		s.inbox = slices.Insert(s.inbox, 0, &delivery{taken: make(chan struct{})})
 	}
 	s.sendLocked(socketFrame(id, s.job.Delivery.Message, s.accepted))
 	for _, d := range s.inbox[1:] {
@@ -105,8 +104,8 @@ func (s *webSocket) startLocked(l *eventLoop) (connect *delivery, err error) {
 	return s.inbox[0], nil
 }
 
-// sendLocked sends a frame. If that fails, the event loop is lost, and the task ends.
-func (s *webSocket) sendLocked(head asgi.Fields) { _ = s.loop.send(head) }
+// sendLocked sends a frame.
+func (s *webSocket) sendLocked(head asgi.Fields) { s.loop.send(head) }
 
 // deliver gives a message of a WebSocket, or its end, to the task. It returns when
 // receive() has returned the event.
@@ -163,7 +162,7 @@ func (h *sockets) close(c *asgi.Cause, reply string, code int, reason string) {
 
 // put gives an event to the task, or to the next one, and waits until it is taken.
 func (s *webSocket) put(ctx context.Context, j *workerpool.Job, head func(id int64) asgi.Fields) {
-	d := newDelivery(head)
+	d := &delivery{head, make(chan struct{}), j}
 	s.mu.Lock()
 	if s.loop == nil {
 		s.mu.Unlock()
@@ -173,24 +172,18 @@ func (s *webSocket) put(ctx context.Context, j *workerpool.Job, head func(id int
 	s.inbox = append(s.inbox, d)
 	s.sendLocked(head(s.id))
 	s.mu.Unlock()
-	s.wait(ctx, j, d)
+	s.wait(ctx, d)
 }
 
 // wait waits until an event is taken. If the handler is cancelled before, the event
 // stays in the inbox, for this task or the next one.
-func (s *webSocket) wait(ctx context.Context, j *workerpool.Job, d *delivery) {
-	timer := time.NewTimer(checkEvery)
-	defer timer.Stop()
-	for {
-		select {
-		case <-d.taken:
-			return
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-			j.Progress()
-			timer.Reset(checkEvery)
-		}
+func (s *webSocket) wait(ctx context.Context, d *delivery) {
+	select {
+	case <-d.taken:
+	case <-ctx.Done():
+		s.mu.Lock()
+		d.job = nil
+		s.mu.Unlock()
 	}
 }
 
@@ -213,6 +206,18 @@ func (t *socketTask) end(why error) {
 		s.hub.close(s.job.Cause, s.reply, asgi.CloseFailed, workerpool.FailedReason)
 	case open:
 		s.job.Fail(t.loop.app.name, why)
+	}
+}
+
+// check starts the handler timeout again while an event waits.
+func (t *socketTask) check() {
+	s := t.socket
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.inbox {
+		if d.job != nil {
+			d.job.Progress()
+		}
 	}
 }
 

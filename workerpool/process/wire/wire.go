@@ -30,38 +30,76 @@ const number = 4
 // bytes.
 const keptBuffer = 64 << 10
 
-// A Writer writes frames. Its method may be called from any goroutine.
+// queuedBytes is the maximum size of the frames that wait in a writer, in bytes.
+const queuedBytes = 256 << 10
+
+// A Writer writes frames. Its methods may be called from any goroutine.
 type Writer struct {
 	to io.Writer
 
 	mu       sync.Mutex // guards the rest, and a write
-	buf      []byte
+	buf      []byte     // frames that are not yet written
 	segments codec.Segments
 }
 
 // NewWriter returns a writer of frames.
 func NewWriter(to io.Writer) *Writer { return &Writer{to: to} }
 
-// Write writes a frame with one call of the underlying writer. The values of the
-// head must be those that a message may hold.
+// Write writes a frame, and those that are queued, with one call of the underlying
+// writer. The values of the head must be those that a message may hold.
 func (w *Writer) Write(head asgi.Fields) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	b := append(w.buf[:0], 0, 0, 0, 0, 0, 0, 0, 0)
-	b = w.segments.AppendFields(b, head)
-	binary.BigEndian.PutUint32(b[number:], uint32(len(b)-2*number))
-	for _, s := range w.segments.All {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
-		b = append(b, s...)
+	w.appendLocked(head)
+	return w.flushLocked()
+}
+
+// Queue adds a frame to those that the next call of Flush writes. First reports whether
+// it is the first one, so that its caller must call Flush. If too many bytes are queued,
+// Queue writes them.
+func (w *Writer) Queue(head asgi.Fields) (first bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	first = len(w.buf) == 0
+	w.appendLocked(head)
+	if len(w.buf) > queuedBytes {
+		return false, w.flushLocked()
 	}
-	binary.BigEndian.PutUint32(b, uint32(len(b)-number))
-	clear(w.segments.All)
-	w.segments.All = w.segments.All[:0]
-	if w.buf = b; cap(b) > keptBuffer {
+	return first, nil
+}
+
+// Flush writes the frames that are queued.
+func (w *Writer) Flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flushLocked()
+}
+
+func (w *Writer) flushLocked() error {
+	b := w.buf
+	if len(b) == 0 {
+		return nil
+	}
+	if w.buf = b[:0]; cap(b) > keptBuffer {
 		w.buf = nil
 	}
 	_, err := w.to.Write(b)
 	return err
+}
+
+func (w *Writer) appendLocked(head asgi.Fields) {
+	start := len(w.buf)
+	b := append(w.buf, 0, 0, 0, 0, 0, 0, 0, 0)
+	b = w.segments.AppendFields(b, head)
+	binary.BigEndian.PutUint32(b[start+number:], uint32(len(b)-start-2*number))
+	for _, s := range w.segments.All {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+		b = append(b, s...)
+	}
+	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-number))
+	clear(w.segments.All)
+	w.segments.All = w.segments.All[:0]
+	w.buf = b
 }
 
 // A Reader reads frames. It belongs to one goroutine at a time.

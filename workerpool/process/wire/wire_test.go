@@ -53,6 +53,40 @@ func TestFramesRoundTrip(t *testing.T) {
 	}
 }
 
+func TestQueuedFramesAreWrittenTogether(t *testing.T) {
+	var writes [][]byte
+	w := NewWriter(writerFunc(func(b []byte) { writes = append(writes, bytes.Clone(b)) }))
+	for i := range 3 {
+		first, err := w.Queue(asgi.Fields{{Key: "id", Value: int64(i)}})
+		if err != nil || first != (i == 0) {
+			t.Errorf("frame %d: first is %v, %v", i, first, err)
+		}
+	}
+	if len(writes) != 0 {
+		t.Error("a queued frame was written")
+	}
+	if err := w.Write(asgi.Fields{{Key: "id", Value: int64(3)}}); err != nil || len(writes) != 1 {
+		t.Fatalf("%d writes, %v", len(writes), err)
+	}
+	r := NewReader(bytes.NewReader(writes[0]), 1000)
+	for i := range 4 {
+		if head, err := r.Read(); err != nil || head[0].Value != int64(i) {
+			t.Errorf("frame %d is %v, %v", i, head, err)
+		}
+	}
+	long := asgi.Fields{{Key: "b", Value: asgi.Bytes(strings.Repeat("x", queuedBytes))}}
+	if first, err := w.Queue(long); first || err != nil || len(writes) != 2 {
+		t.Errorf("a long frame was not written: %v, %v", first, err)
+	}
+	if err := w.Flush(); err != nil || len(writes) != 2 {
+		t.Errorf("%d writes, %v", len(writes), err)
+	}
+}
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }
+
 func TestReadsBothFormsOfByteStrings(t *testing.T) {
 	head, err := NewReader(bytes.NewReader(frame(`{"a":"\uffff\u0000ÿ","b":"\uffff\ufffe1","c":"\uffff\ufffe0","d":"\uffff\uffffx"}`, "zero", "\xff\x00")), 1000).Read()
 	if err != nil {
