@@ -33,6 +33,8 @@ type jobFrame struct {
 	// serve makes a call that the layer does not have, and reports whether there is
 	// one of this name. It may be nil.
 	serve func(name string, args asgi.Fields) (result asgi.Fields, known bool, err error)
+	// check finds mistakes in messages that the handler sends. It may be nil.
+	check func(name string, m asgi.Message, group bool) ([]asgi.SendOption, error)
 	// edit changes the reply with which a handler ends. It may be nil.
 	edit func(asgi.Message) (asgi.Message, error)
 }
@@ -107,7 +109,7 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 		}
 		r := &run{
 			set: g, child: on.child, on: on, id: g.server.lastJob.Add(1), job: j, ctx: ctx, began: time.Now(),
-			channel: f.channel, handler: f.handler, serve: f.serve, edit: f.edit, layer: jobLayer{server: g.server, job: j},
+			channel: f.channel, handler: f.handler, serve: f.serve, edit: f.edit, layer: jobLayer{server: g.server, job: j, check: f.check},
 		}
 		if f.hook != "" {
 			r.handler = f.hook

@@ -16,6 +16,9 @@ type jobLayer struct {
 	server *Server
 	job    *workerpool.Job // nil for the calls of no job
 	left   bool            // the last call failed because the client has left
+
+	// check finds mistakes in messages that the job sends. It may be nil.
+	check func(name string, m asgi.Message, group bool) ([]asgi.SendOption, error)
 }
 
 var _ asgi.Partial = (*jobLayer)(nil)
@@ -31,7 +34,10 @@ func (l *jobLayer) Send(ctx context.Context, c *asgi.Cause, channel string, m as
 	if l.job == nil {
 		return l.server.layer.Send(ctx, c, channel, m, opts...)
 	}
-	err := l.job.Send(ctx, channel, m, opts...)
+	opts, err := l.checked(channel, m, false, opts)
+	if err == nil {
+		err = l.job.Send(ctx, channel, m, opts...)
+	}
 	l.left = channel == l.job.ReplyChannel() && errors.Is(err, asgi.ErrGone)
 	return err
 }
@@ -41,7 +47,19 @@ func (l *jobLayer) SendLater(ctx context.Context, c *asgi.Cause, due time.Time, 
 	if l.job == nil {
 		return l.server.ext.later.SendLater(ctx, c, due, channel, m)
 	}
+	if _, err := l.checked(channel, m, false, nil); err != nil {
+		return err
+	}
 	return l.job.SendLater(ctx, due, channel, m)
+}
+
+// checked returns the options for sending a message, after a check.
+func (l *jobLayer) checked(name string, m asgi.Message, group bool, opts []asgi.SendOption) ([]asgi.SendOption, error) {
+	if l.check == nil {
+		return opts, nil
+	}
+	more, err := l.check(name, m, group)
+	return append(opts, more...), err
 }
 
 // Receive implements [asgi.Layer].
@@ -91,6 +109,10 @@ func (l *jobLayer) GroupChannels(ctx context.Context, c *asgi.Cause, group strin
 func (l *jobLayer) SendGroup(ctx context.Context, c *asgi.Cause, group string, m asgi.Message, opts ...asgi.SendOption) error {
 	if l.job == nil {
 		return l.server.ext.groups.SendGroup(ctx, c, group, m, opts...)
+	}
+	opts, err := l.checked(group, m, true, opts)
+	if err != nil {
+		return err
 	}
 	return l.job.SendGroup(ctx, group, m, opts...)
 }

@@ -55,6 +55,10 @@ type Options struct {
 	// Pages are the pages about the application. The default has no options but the
 	// folder.
 	Pages *pages.Pages
+	// Strict turns warnings about messages and routes into errors.
+	Strict bool
+	// NoCheck turns off the checks of messages and routes.
+	NoCheck bool
 	// Private are files of the server, which the application must not serve.
 	Private []string
 	// SessionCookie is the name of the cookie of a browser's session. The default is

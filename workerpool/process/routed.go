@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
 	"asgibox/workerpool/routing"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/web"
 )
 
@@ -25,7 +27,11 @@ type routed struct {
 	table   *routing.Table
 	dropped routing.Dropped
 	hooks   []string
-	wsgi    *wsgi // handles requests without a route; nil if there is none
+
+	mu     sync.Mutex      // guards warned
+	warned map[string]bool // places and problems of messages that were logged
+
+	wsgi *wsgi // handles requests without a route; nil if there is none
 }
 
 var (
@@ -62,9 +68,9 @@ func (g *set) newRouted(r ready) (*routed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the application's folder: %w", err)
 	}
-	a := &routed{set: g, root: root, hooks: texts(find[asgi.List](r.args, "hooks"))}
+	a := &routed{set: g, root: root, hooks: texts(find[asgi.List](r.args, "hooks")), warned: map[string]bool{}}
 	a.env = web.NewEnv(root, a.used, isPrivate(g.opts.Folder, g.opts.Private))
-	a.desc = &described{folder: g.opts.Folder, env: a.env, log: g.log, generation: g.generation, sources: map[string]string{}}
+	a.desc = &described{folder: g.opts.Folder, env: a.env, log: g.log, generation: g.generation, sources: map[string]string{}, strict: g.opts.Strict, noCheck: g.opts.NoCheck}
 	a.dropped.Log, a.dropped.Generation = g.log, g.generation
 	if a.table, err = a.desc.table(r.args); err != nil {
 		root.Close()
@@ -209,6 +215,9 @@ func (m *match) Consume(ctx context.Context, j *workerpool.Job) error {
 	f := jobFrame{channel: d.Channel, message: d.Message, consumer: o.Consumer.(int), kwargs: fieldsOf(m.Args), handler: m.Entry.Name}
 	calls := &jobCalls{app: a, job: j, ctx: ctx}
 	f.serve = calls.do
+	if !a.opts.NoCheck {
+		f.check = calls.check
+	}
 	if o.View != nil {
 		f.params = fieldsOf(m.Params)
 		f.edit = calls.edit
@@ -236,6 +245,9 @@ func (a *routed) unrouted(ctx context.Context, m *match, j *workerpool.Job) erro
 		return err
 	}
 	j.Unrouted()
+	if at, ok := a.table.Nearest(e.Channel, e.Path); ok && a.opts.Strict {
+		return a.desc.placed(explain.Hintf(e.Hint(), "a message was dropped: %s", e.Error()), at)
+	}
 	a.dropped.Warn(e)
 	return nil
 }

@@ -578,3 +578,41 @@ channel_routing = [view("/", lambda request: "view"), view("/post", lambda reque
 	}
 	s.want("/", 200, "only")
 }
+
+func TestMistakesInMessagesOfPythonAreReportedWithTheirLines(t *testing.T) {
+	const source = `
+from asgibox import Channel, Group, route
+def request(message):
+    message.reply_channel.send({"status": 200, "contnt": "x"})
+def connect(message):
+    message.reply_channel.send({"accept": True})
+    for _ in range(2):
+        message.reply_channel.send({"txt": "x"})
+    Channel("jbos").send({})
+    Group("g").add(message.reply_channel)
+    Group("g").send({"text": 5})
+    message.reply_channel.send({"close": 1000})
+channel_routing = [route("http.request", request), route("websocket.connect", connect), route("jobs", request)]
+`
+	s := serve(t, source)
+	s.want("/", 200)
+	s.dial("/").wantClosed(1000)
+	for _, text := range []string{
+		`unknown key \"contnt\"; did you mean \"content\"?`, "at=app.py:4",
+		`unknown key \"txt\"`, "at=app.py:8",
+		`no route or reader receives from \"jbos\"; did you mean \"jobs\"?`, "at=app.py:9",
+		`\"text\" must be text, not`, "at=app.py:11",
+	} {
+		s.log.has(text)
+	}
+	if n := strings.Count(s.log.String(), "at=app.py:8"); n != 1 {
+		t.Errorf("line 8 was reported %d times", n)
+	}
+	s = setup{process: process.Options{Strict: true}}.serve(t, source)
+	s.want("/", 500, "InvalidMessage", "unknown key", "app.py:4")
+	s = setup{process: process.Options{NoCheck: true}}.serve(t, source)
+	s.want("/", 200)
+	if strings.Contains(s.log.String(), "app.py:4") {
+		t.Errorf("checks are off, but\n%s", s.log)
+	}
+}

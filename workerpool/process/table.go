@@ -25,6 +25,8 @@ type described struct {
 	env        *web.Env
 	log        *slog.Logger
 	generation uint64
+	strict     bool              // mistakes are errors
+	noCheck    bool              // mistakes are not reported
 	sources    map[string]string // files that routes and consumers are in
 }
 
@@ -168,7 +170,13 @@ func (e *placedError) Explanation() explain.Explanation {
 
 // ReportAt implements [routing.Reporter].
 func (d *described) ReportAt(p routing.Place, what, hint string) error {
-	d.WarnAt(p, what+" ("+hint+")")
+	switch {
+	case d.noCheck:
+	case d.strict:
+		return d.placed(explain.Hintf(hint, "%s", what), p)
+	default:
+		d.WarnAt(p, what+" ("+hint+")")
+	}
 	return nil
 }
 

@@ -23,7 +23,7 @@ var messageProblems = []struct{ channel, send, want string }{
 	{"websocket.connect", `{"accept": 1}`, `"accept" must be a bool`},
 	{"websocket.connect", `{"text": "a", "bytes": b"b"}`, "both text and bytes"},
 	{"websocket.connect", `{"text": b"x"}`, `"text" must be text, not a byte string`},
-	{"websocket.connect", `{"text": {"a": 1}}`, "json.encode"},
+	{"websocket.connect", `{"text": {"a": 1}}`, "or as JSON"},
 	{"websocket.connect", `{"close": 999}`, "999 is not a close code"},
 	{"websocket.connect", `{"close": "x"}`, "a bool or a code"},
 }

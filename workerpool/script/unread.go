@@ -6,43 +6,28 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool/routing"
+	"asgibox/workerpool/sendcheck"
 )
 
-// unreadProblem returns a problem if no route receives from a channel of the
-// application's own, and no reader waits on it or has read it recently. A reader
-// may come later, so a name that resembles none is only possibly a problem.
-func (r *run) unreadProblem(name string) *problem {
+// unreadProblem returns a problem if nothing receives from a channel of the
+// application's own, or nil.
+func (r *run) unreadProblem(name string) *sendcheck.Problem {
+	if r.loading != nil {
+		return nil
+	}
 	u := r.unit
-	switch {
-	case routing.IsProtocol(name) || r.loading != nil:
-		return nil
-	case u.table != nil && len(u.table.Entries[name]) > 0 || u.readers.HasReader(name):
-		return nil
+	var t *routing.Table
+	if u.table != nil {
+		t = u.table.Table
 	}
-	channels := u.ownChannels()
-	near := didYouMean(name, channels)
-	if slices.Contains(channels, name) || near == "" && u.table == nil {
-		return nil
-	}
-	hint := ""
-	if near == "" {
-		hint = "add a route for it, or start a program that receives from it; unread messages expire"
-	}
-	p := newProblem(hint, "no route or reader receives from %q%s", name, near)
-	p.possible = near == ""
-	return p
+	return sendcheck.Unread(t, u.readers, u.receives, name)
 }
 
-// ownChannels returns the channels that the application receives from, without
-// those of protocol servers.
-func (u *unit) ownChannels() []string {
+// receives returns the channels that the application's own calls receive from.
+func (u *unit) receives() []string {
 	u.mu.Lock()
-	names := slices.Collect(maps.Keys(u.received))
-	u.mu.Unlock()
-	if u.table != nil {
-		names = append(names, u.table.Channels...)
-	}
-	return slices.DeleteFunc(names, routing.IsProtocol)
+	defer u.mu.Unlock()
+	return slices.Collect(maps.Keys(u.received))
 }
 
 // maxReceived limits the number of channels that a unit remembers.
