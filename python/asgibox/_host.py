@@ -308,7 +308,7 @@ class Worker:
     def _failure(self, error: BaseException) -> Head:
         """Returns the fields of done for an exception of the handler."""
         if isinstance(error, (Gone, Closed, Retired)):
-            return {}  # nobody is there who could read the error
+            return {"hold": True}  # the client has left, so there is nothing to reply
         if isinstance(error, Cancelled) and not error.args:
             error.args = (self._reason or "the server has ended this handler",)
         try:
