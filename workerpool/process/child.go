@@ -46,7 +46,7 @@ type child struct {
 	cancel    context.CancelCauseFunc
 	exited    chan struct{} // closed when the process has ended and its output is logged
 	ready     chan ready    // has room for one
-	failed    chan error    // has room for one
+	failed    chan struct{} // closed when the process has said that it failed
 	condemned chan struct{} // closed when the process must get no more work
 	idle      chan struct{} // closed when a condemned process has nothing left but jobs that were cancelled
 	loop      loopState
@@ -64,6 +64,7 @@ type child struct {
 	killed  string // why the server killed it
 	runs    map[int64]*run
 	serving int        // connections that run jobs
+	fault   error      // how the process has explained its end
 	exit    *ExitError // after the end
 }
 
@@ -72,7 +73,7 @@ func (g *set) start(s *slot) (*child, error) {
 	c := &child{
 		set: g, slot: s, number: s.number, token: rand.Text(),
 		exited: make(chan struct{}), condemned: make(chan struct{}), idle: make(chan struct{}),
-		ready: make(chan ready, 1), failed: make(chan error, 1),
+		ready: make(chan ready, 1), failed: make(chan struct{}),
 		conns: map[*conn]struct{}{}, runs: map[int64]*run{},
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
@@ -199,15 +200,26 @@ func (c *child) finish() {
 	}
 }
 
-// failure returns why the process has ended. A connection may be lost a moment before
-// the process has ended, so failure waits for that.
+// failure returns why the process has ended, in its own words if it gave any. A
+// connection may be lost a moment before the process has ended, so failure waits for
+// that.
 func (c *child) failure() error {
 	select {
 	case <-c.exited:
-		return c.exit
+		return c.reason()
 	case <-time.After(lostAfter):
 		return fmt.Errorf("worker %d closed its connection", c.number)
 	}
+}
+
+// reason returns why the process, which has ended, did so.
+func (c *child) reason() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fault != nil {
+		return c.fault
+	}
+	return c.exit
 }
 
 // gone reports whether the process has ended or was told to.
@@ -262,7 +274,13 @@ func (c *child) lost(one *conn, err error) {
 	}
 	select {
 	case <-c.exited:
+		return
 	case <-time.After(lostAfter):
+	}
+	c.mu.Lock()
+	back := !control && c.serving > 0 // a thread has connected again
+	c.mu.Unlock()
+	if !back {
 		c.condemn(fmt.Sprintf("%s (%v)", why, err))
 	}
 }
@@ -284,7 +302,7 @@ func (c *child) handle(one *conn, f frame) error {
 		c.set.use(texts(f.take("files")))
 		return nil
 	case "serve":
-		return c.serve(one, f)
+		return c.serve(one)
 	case "serve_asgi3":
 		return c.serveASGI3(one)
 	}
@@ -324,11 +342,13 @@ func (c *child) becomeReady(args asgi.Fields) error {
 	return nil
 }
 
-// fail records that the application did not load.
+// fail records why the application does not load, or why the process is about to end.
 func (c *child) fail(err error) {
-	select {
-	case c.failed <- err:
-	default:
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fault == nil {
+		c.fault = err
+		close(c.failed)
 	}
 }
 
@@ -340,9 +360,10 @@ func (c *child) awaitReady() (ready, error) {
 	select {
 	case r := <-c.ready:
 		return r, nil
-	case err := <-c.failed:
-		return ready{}, err
+	case <-c.failed:
+		return ready{}, c.reason()
 	case <-c.exited:
+		return ready{}, c.reason()
 	case <-c.slot.ended:
 		return ready{}, asgi.ErrClosed
 	case <-c.set.ending:
@@ -355,12 +376,6 @@ func (c *child) awaitReady() (ready, error) {
 			return ready{}, fmt.Errorf("worker %d did not connect to the layer (see ASGIBOX_SOCKET and ASGIBOX_URL in its environment) within %v (--load-timeout)", c.number, timeout)
 		}
 		return ready{}, fmt.Errorf("worker %d was not ready within %v (--load-timeout)", c.number, timeout)
-	}
-	select {
-	case err := <-c.failed:
-		return ready{}, err
-	default:
-		return ready{}, c.exit
 	}
 }
 

@@ -36,7 +36,6 @@ var children = map[string]func(args []string){
 	"exit":       func(args []string) { fmt.Fprintln(os.Stderr, "first line\nlast line"); os.Exit(3) },
 	"refuses":    refusesChild,
 	"routed":     routedChild,
-	"many":       manyChild,
 	"stubborn":   stubbornChild,
 	"output":     outputChild,
 	"bad":        badChild,
@@ -233,23 +232,10 @@ func routedChild(args []string) {
 		if err != nil {
 			os.Exit(0)
 		}
-		if n, ok := head.Get("ping"); ok {
-			control.write("pong", n)
-		}
 		if id, ok := head.Get("cancel"); ok {
 			cancels <- id.(int64)
 		}
 		if _, ok := head.Get("end"); ok {
-			os.Exit(0)
-		}
-	}
-}
-
-// untilEnd ends the process when the server says so.
-func untilEnd(control *client) {
-	for {
-		head, err := control.r.Read()
-		if _, ok := head.Get("end"); ok || err != nil {
 			os.Exit(0)
 		}
 	}
@@ -316,37 +302,6 @@ func errorOrNil(err error) any {
 		return nil
 	}
 	return err.Error()
-}
-
-// manyChild runs many jobs on one connection.
-func manyChild([]string) {
-	control := dial()
-	control.call("ready", "kind", "routed")
-	go untilEnd(control)
-	c := dial()
-	c.write("id", 99, "call", "serve", "many", 10)
-	var held []int64
-	for {
-		head, err := c.r.Read()
-		if err != nil {
-			return
-		}
-		if n, ok := head.Get("ping"); ok {
-			c.write("pong", n)
-			continue
-		}
-		id, ok := head.Get("job")
-		if !ok {
-			continue
-		}
-		held = append(held, id.(int64))
-		if len(held) == 3 { // the last one ends first
-			for i := range held {
-				c.write("done", held[2-i], "reply", map[string]any{"status": 200, "content": fmt.Sprint(2 - i)})
-			}
-			held = nil
-		}
-	}
 }
 
 // stubbornChild ignores everything but SIGKILL.

@@ -45,7 +45,6 @@ type conn struct {
 
 	mu      sync.Mutex                        // guards the rest
 	waiting map[int64]context.CancelCauseFunc // calls that wait, by their ids
-	pings   map[int64]chan struct{}
 }
 
 // errWaitEnded ends a receive that its program has cancelled.
@@ -248,9 +247,6 @@ func (c *conn) read() error {
 // handle handles a frame. If it fails, the connection ends.
 func (c *conn) handle(f frame) error {
 	switch {
-	case f.pong != 0:
-		c.ponged(f.pong)
-		return nil
 	case f.call == "cancel":
 		return c.endWait(f)
 	case c.child != nil:
@@ -359,41 +355,4 @@ func (c *conn) endWait(f frame) error {
 		waited = c.child.loop.endWait(c, of)
 	}
 	return c.answer(f.id, asgi.Fields{{Key: "waited", Value: waited}}, nil)
-}
-
-// ping asks the program for a sign of life and waits for it.
-func (c *conn) ping(ctx context.Context) error {
-	done := make(chan struct{})
-	n := c.server.lastJob.Add(1)
-	c.mu.Lock()
-	if c.pings == nil {
-		c.pings = map[int64]chan struct{}{}
-	}
-	c.pings[n] = done
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		delete(c.pings, n)
-		c.mu.Unlock()
-	}()
-	if err := c.write(asgi.Fields{{Key: "ping", Value: n}}); err != nil {
-		return err
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-c.ctx.Done():
-		return net.ErrClosed
-	}
-}
-
-func (c *conn) ponged(n int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if done := c.pings[n]; done != nil {
-		close(done)
-		delete(c.pings, n)
-	}
 }

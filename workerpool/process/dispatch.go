@@ -13,9 +13,8 @@ type waiter struct {
 	ready chan *serving
 }
 
-// acquire returns a connection that can run a job: the one that ran a job last, or, of
-// those that run many, the one that runs the fewest. If there is none, it waits. The
-// caller must call giveBack or remove.
+// acquire returns a connection that can run a job: the one that ran a job last, because
+// its thread is hot. If there is none, it waits. The caller must call offer or remove.
 func (g *set) acquire(ctx context.Context, of *child) (*serving, error) {
 	g.mu.Lock()
 	if s := g.takeLocked(of); s != nil {
@@ -34,7 +33,7 @@ func (g *set) acquire(ctx context.Context, of *child) (*serving, error) {
 	case s := <-w.ready:
 		return s, nil
 	case <-exited:
-		err = of.exit
+		err = of.reason()
 	case <-g.killing:
 		err = asgi.ErrClosed
 	case <-ctx.Done():
@@ -45,55 +44,35 @@ func (g *set) acquire(ctx context.Context, of *child) (*serving, error) {
 	g.mu.Unlock()
 	select {
 	case s := <-w.ready: // it came meanwhile
-		g.giveBack(s)
+		g.offer(s)
 	default:
 	}
 	return nil, err
 }
 
-// takeLocked returns a connection with room, or nil.
+// takeLocked returns a connection without a job, or nil.
 func (g *set) takeLocked(of *child) *serving {
-	best := -1
 	for i := len(g.free) - 1; i >= 0; i-- {
-		s := g.free[i]
-		if (of == nil || s.child == of) && (best < 0 || s.running < g.free[best].running) {
-			if best = i; s.running == 0 {
-				break
-			}
+		if s := g.free[i]; of == nil || s.child == of {
+			g.free = slices.Delete(g.free, i, i+1)
+			return s
 		}
 	}
-	if best < 0 {
-		return nil
-	}
-	s := g.free[best]
-	if s.running++; s.running >= s.room() {
-		g.free = slices.Delete(g.free, best, best+1)
-	}
-	return s
+	return nil
 }
 
-// room returns the number of jobs that the connection can run at once.
-func (s *serving) room() int { return max(1, s.many) }
-
-// offer makes a new connection take jobs.
+// offer makes a connection take a job: a new one, or one whose job has ended.
 func (g *set) offer(s *serving) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if s.withdrawn || s.child.over() {
+		return
+	}
 	g.free = append(g.free, s)
 	g.assignLocked()
 }
 
-// giveBack says that a job of a connection has ended.
-func (g *set) giveBack(s *serving) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if s.running--; s.running == s.room()-1 && !s.withdrawn && !s.child.over() {
-		g.free = append(g.free, s)
-	}
-	g.assignLocked()
-}
-
-// assignLocked gives connections with room to jobs that wait.
+// assignLocked gives connections to jobs that wait.
 func (g *set) assignLocked() {
 	for i := 0; i < len(g.waiters) && len(g.free) > 0; {
 		w := g.waiters[i]

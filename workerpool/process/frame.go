@@ -14,7 +14,6 @@ type frame struct {
 	quiet bool   // the call is answered only if it fails
 	at    string // the line of the application that makes the call
 	done  int64  // the job that has ended
-	pong  int64  // the ping that is answered
 
 	args asgi.Fields // the other fields
 }
@@ -37,8 +36,6 @@ func parseFrame(head asgi.Fields) (f frame, err error) {
 			f.at, ok = field.Value.(string)
 		case "done":
 			f.done, ok = field.Value.(int64)
-		case "pong":
-			f.pong, ok = field.Value.(int64)
 		default:
 			f.args, ok = append(f.args, field), true
 		}
@@ -46,8 +43,8 @@ func parseFrame(head asgi.Fields) (f frame, err error) {
 			return f, fmt.Errorf("its %s is %s", field.Key, asgi.TypeName(field.Value))
 		}
 	}
-	if f.call == "" && f.done == 0 && f.pong == 0 {
-		return f, fmt.Errorf("it has neither call nor done nor pong")
+	if f.call == "" && f.done == 0 {
+		return f, fmt.Errorf("it has neither call nor done")
 	}
 	return f, nil
 }

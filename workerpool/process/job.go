@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -55,15 +54,13 @@ func (f *jobFrame) head(id int64) asgi.Fields {
 	return head
 }
 
-// A serving is a connection that runs jobs.
+// A serving is a connection of a thread that runs jobs. No goroutine reads it while there
+// is no job.
 type serving struct {
 	child *child
 	conn  *conn
-	many  int // jobs at once; 0 for a thread, which runs one and has no goroutine that reads
 
-	// Guarded by the mutex of the set:
-	running   int  // jobs
-	withdrawn bool // it gets no more jobs
+	withdrawn bool // it gets no more jobs; guarded by the mutex of the set
 
 	mu  sync.Mutex // guards job
 	job int64      // whose context may interrupt a read; 0 if none
@@ -82,7 +79,6 @@ type run struct {
 	handler string
 	serve   func(name string, args asgi.Fields) (result asgi.Fields, known bool, err error)
 	edit    func(asgi.Message) (asgi.Message, error)
-	done    chan frame // gets the frame that ends the job, if the connection runs many
 
 	mu    sync.Mutex // guards the rest, and the use of job
 	layer jobLayer
@@ -117,9 +113,6 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 		if j != nil {
 			j.Cause.Place = func() string { return r.at }
 		}
-		if on.many > 0 {
-			r.done = make(chan frame, 1)
-		}
 		if !on.child.begin(r) {
 			g.remove(on)
 			continue
@@ -130,10 +123,7 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 		// The process has not got the job, so another one can run it.
 		on.child.end(r)
 		on.conn.close()
-		if on.many == 0 {
-			g.wg.Go(func() { on.child.lost(on.conn, nil) })
-		}
-		g.remove(on)
+		g.wg.Go(func() { on.child.lost(on.conn, nil) })
 		if f.child != nil {
 			return f.child.failure()
 		}
@@ -165,21 +155,15 @@ func (c *child) end(r *run) {
 
 // wait waits for the end of the job.
 func (r *run) wait() error {
-	var f frame
-	var err error
-	if r.on.many > 0 {
-		f, err = r.waitMany()
-	} else {
-		f, err = r.waitOne()
-	}
+	f, err := r.end()
 	if err != nil {
 		return err
 	}
 	return r.finish(f)
 }
 
-// waitOne reads frames of the thread that runs the job until it has ended.
-func (r *run) waitOne() (frame, error) {
+// end reads frames of the thread that runs the job until it has ended.
+func (r *run) end() (frame, error) {
 	r.on.watch(r.id)
 	stop := context.AfterFunc(r.ctx, func() { r.on.interrupt(r.id) })
 	f, err := r.read()
@@ -247,7 +231,7 @@ func (r *run) read() (frame, error) {
 			return f, fmt.Errorf("%w: %w", wire.ErrBadFrame, err)
 		case f.done == r.id:
 			return f, nil
-		case f.done != 0 || f.pong != 0:
+		case f.done != 0:
 			return f, fmt.Errorf("%w: the job is %d, not %d", wire.ErrBadFrame, r.id, f.done)
 		case f.call == "uses":
 			r.set.use(texts(f.take("files")))
@@ -261,51 +245,6 @@ func (r *run) read() (frame, error) {
 		if err != nil {
 			return f, err
 		}
-	}
-}
-
-// waitMany waits until the goroutine that reads the connection has got the end of the
-// job.
-func (r *run) waitMany() (frame, error) {
-	select {
-	case f := <-r.done:
-		r.release()
-		return f, nil
-	case <-r.on.conn.ctx.Done():
-		return frame{}, r.lost(nil)
-	case <-r.ctx.Done():
-	}
-	r.cancel()
-	if f, ok := r.endsWithin(stopTime); ok {
-		return f, nil
-	}
-	r.set.wg.Go(func() {
-		if _, ok := r.endsWithin(r.set.opts.stuckAfter - stopTime); ok {
-			return
-		}
-		r.condemn()
-		select {
-		case <-r.done:
-		case <-r.on.conn.ctx.Done():
-		}
-		r.release()
-	})
-	return frame{}, context.Cause(r.ctx)
-}
-
-// endsWithin waits for the end of a cancelled job, and reports whether it came.
-func (r *run) endsWithin(d time.Duration) (frame, bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case f := <-r.done:
-		r.release()
-		return f, true
-	case <-r.on.conn.ctx.Done():
-		_ = r.lost(nil)
-		return frame{}, false
-	case <-timer.C:
-		return frame{}, false
 	}
 }
 
@@ -325,9 +264,7 @@ func (r *run) lost(err error) error {
 	r.child.end(r)
 	r.on.conn.logEnd(err)
 	r.on.conn.close()
-	if r.on.many == 0 { // no other goroutine reads the connection
-		r.set.wg.Go(func() { r.child.lost(r.on.conn, err) })
-	}
+	r.set.wg.Go(func() { r.child.lost(r.on.conn, err) })
 	if errors.Is(err, wire.ErrBadFrame) {
 		return err
 	}
@@ -337,7 +274,7 @@ func (r *run) lost(err error) error {
 // release ends a job, and lets the connection run another one.
 func (r *run) release() {
 	r.child.end(r)
-	r.set.giveBack(r.on)
+	r.set.offer(r.on)
 }
 
 // finish applies the end of a job, and returns the error of its handler.
@@ -371,7 +308,7 @@ func (r *run) finish(f frame) error {
 
 // call makes a call of the job.
 func (r *run) call(c *conn, f frame) error {
-	if waits(f) && (c.serving == nil || c.serving.many > 0) {
+	if waits(f) && c.serving == nil {
 		return c.wait(f, func(ctx context.Context) (asgi.Fields, *asgi.Delivery, error) { return r.receive(ctx, f) })
 	}
 	if isReceive(f) {
@@ -438,57 +375,35 @@ func (r *run) receive(ctx context.Context, f frame) (asgi.Fields, *asgi.Delivery
 	return result, d, err
 }
 
-// handleJob handles a frame about a job that is not the one of its connection, or on a
-// connection that runs many.
+// handleJob handles a call for a job on another connection than that of the job.
 func (c *child) handleJob(one *conn, f frame) error {
-	id := f.job
-	if f.done != 0 {
-		id = f.done
-	}
 	c.mu.Lock()
-	r := c.runs[id]
+	r := c.runs[f.job]
 	c.mu.Unlock()
 	switch {
-	case r == nil && f.done != 0:
-		return nil // it was given up
-	case r == nil && f.id != 0:
-		return one.answer(f.id, nil, remote.Errorf(remote.Cancelled, "the job %d has ended", id))
-	case r == nil:
-		return nil
-	case f.done != 0 && r.done == nil:
-		return fmt.Errorf("%w: the job %d runs on another connection", wire.ErrBadFrame, id)
 	case f.done != 0:
-		f.args = slices.Clone(f.args)
-		select {
-		case r.done <- f:
-		default:
-		}
-		return nil
+		return fmt.Errorf("%w: the job %d does not run on this connection", wire.ErrBadFrame, f.done)
+	case r == nil:
+		return one.answer(f.id, nil, remote.Errorf(remote.Cancelled, "the job %d has ended", f.job))
 	}
 	return r.call(one, f)
 }
 
-// serve makes a connection run jobs.
-func (c *child) serve(one *conn, f frame) error {
+// serve makes a connection run jobs. It may come before the process is ready, so that a
+// process that is ready has a thread.
+func (c *child) serve(one *conn) error {
 	c.mu.Lock()
-	kind, isReady := c.kind, c.isReady
-	c.mu.Unlock()
-	switch {
-	case isReady && kind == kindLoop:
-		return fmt.Errorf("%w: serve from a loop", wire.ErrBadFrame)
-	case one.control && find[int64](f.args, "many") == 0:
-		return fmt.Errorf("%w: serve on the first connection", wire.ErrBadFrame)
+	loop := c.isReady && c.kind == kindLoop
+	if !loop && !one.control {
+		c.serving++
 	}
-	s := &serving{child: c, conn: one, many: int(max(0, find[int64](f.args, "many")))}
-	one.serving = s
-	c.mu.Lock()
-	c.serving++
 	c.mu.Unlock()
-	c.set.offer(s)
-	if s.many == 0 {
-		return errHandedOver
+	if loop || one.control {
+		return fmt.Errorf("%w: serve on the first connection, or from a loop", wire.ErrBadFrame)
 	}
-	return nil
+	one.serving = &serving{child: c, conn: one}
+	c.set.offer(one.serving)
+	return errHandedOver
 }
 
 // watch allows the context of a job to interrupt a read.

@@ -150,33 +150,6 @@ func TestAHandlerThatDoesNotStop(t *testing.T) {
 	r.get("/reply", 200, "replied")
 }
 
-func TestManyJobsOnOneConnection(t *testing.T) {
-	r := newRig(t, program("many"), threads(3), oneProcess)
-	r.mustLoad()
-	replies := map[string]bool{}
-	for range 3 {
-		replies[r.request("/")] = true
-	}
-	for range 3 {
-		d, err := r.layer.Receive(t.Context(), nil, "front!")
-		if err != nil || d.Message.Int("status") != 200 || !replies[d.Channel] {
-			t.Errorf("got %v, %v", d, err)
-		}
-	}
-	s := r.server.anyChild()
-	s.mu.Lock()
-	var serving *conn
-	for c := range s.conns {
-		if !c.control {
-			serving = c
-		}
-	}
-	s.mu.Unlock()
-	if err := serving.ping(t.Context()); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestReloadDuringJobs(t *testing.T) {
 	r := newRig(t, program("routed", "oo"), threads(2), oneProcess)
 	r.mustLoad()

@@ -425,7 +425,7 @@ func (l *loopState) died(w *workerpool.LoopWorker) error {
 		<-l.child.exited
 		for _, o := range open {
 			if o.job.Unanswered() {
-				w.Fail(o.job, l.child.exit)
+				w.Fail(o.job, l.child.reason())
 			}
 		}
 	})

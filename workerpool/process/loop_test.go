@@ -52,6 +52,17 @@ func TestReloadEndsTheOldProcess(t *testing.T) {
 	}
 }
 
+func TestSeveralReloads(t *testing.T) {
+	r := newRig(t, program("hello"), func(c *config) { c.pool.Workers = 2 })
+	r.mustLoad()
+	for range 5 {
+		if err := r.reload(program("hello")); err != nil {
+			t.Fatal(err)
+		}
+		r.get("/", 200, "Hello World!")
+	}
+}
+
 func TestAFailedLoadKeepsTheOldProcess(t *testing.T) {
 	r := newRig(t, program("hello"))
 	r.mustLoad()

@@ -303,7 +303,7 @@ func (s *slot) watch(c *child) error {
 		}
 		return c.exit
 	}
-	g.log.Error(text, logkey.Worker, s.number, logkey.Generation, g.generation, "pid", c.cmd.Process.Pid, logkey.Error, error(c.exit))
+	g.log.Error(text, logkey.Worker, s.number, logkey.Generation, g.generation, "pid", c.cmd.Process.Pid, "status", c.exit.Status)
 	return c.exit
 }
 
@@ -362,10 +362,18 @@ func (s *slot) interrupt() {
 
 // discard kills a process that did not become ready.
 func (g *set) discard(c *child) {
-	if c != nil {
-		c.kill("it did not start")
-		<-c.exited
+	if c == nil {
+		return
 	}
+	select {
+	case <-c.failed: // it has said why, and ends after its last output
+		if c.endsWithin(outputAfter) {
+			return
+		}
+	default:
+	}
+	c.kill("it did not start")
+	<-c.exited
 }
 
 // claim returns a slot that no worker serves, or a new one.
