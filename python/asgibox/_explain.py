@@ -6,7 +6,6 @@ import difflib
 import importlib
 import linecache
 import os
-import sys
 import traceback
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Dict, Iterable, List, Optional, Tuple
@@ -44,15 +43,6 @@ def explain(error: BaseException, folder: str, *, status: Optional[int] = None) 
     if status is not None:
         explanation["status"] = status
     return explanation
-
-
-def remember_sources(folder: str) -> None:
-    """Read the source files of the modules in a folder, so that explanations quote
-    them as they are now, even if they change later."""
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".py") and is_inside(file, folder):
-            linecache.getlines(file)
 
 
 def _type_name(error: BaseException) -> str:

@@ -5,11 +5,9 @@ import json
 import os
 import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
-from urllib.parse import quote, unquote_plus
 
 import asgibox
 
-from ._form import Upload, read_multipart
 from ._messages import Channel, Message
 from ._run import Run, Session, retry_while_full, running
 
@@ -105,6 +103,8 @@ class Headers(MultiDict):
 
 def parse_query(text: str) -> Iterator[Tuple[str, str]]:
     """Yields the pairs of a query string or a urlencoded form."""
+    from urllib.parse import unquote_plus  # takes a while to import
+
     for pair in text.split("&"):
         if pair:
             key, _, value = pair.partition("=")
@@ -162,6 +162,8 @@ class Request:
         return files
 
     def _read_form(self) -> Tuple[MultiDict, MultiDict]:
+        from ._form import Upload, read_multipart
+
         kind, _, params = self.content_type.partition(";")
         kind = kind.strip().lower()
         fields: List[Tuple[str, Any]] = []
@@ -316,8 +318,9 @@ def body_pieces(message: Mapping[str, Any]) -> Iterator[bytes]:
             return
 
 
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+\Z")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# The module re compiles them when they are used, which takes a while.
+_TOKEN = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+\Z"
+_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"
 
 
 class HttpResponse:
@@ -414,7 +417,7 @@ class HttpResponse:
                 ValueError("set_cookie: the value contains %r, which is not allowed in a cookie" % bad.group()),
                 "write urllib.parse.quote(value) here, and unquote(value) to read it",
             )
-        if not _TOKEN.match(name):
+        if not re.match(_TOKEN, name):
             raise ValueError("set_cookie: the name is %r; use letters, digits, - and _" % name)
         if path and (not path.startswith("/") or re.search(r'[^\x21-\x7e]|["#;<>?\\^`{}]', path)):
             raise ValueError("set_cookie: the path is %r; it must begin with / and be quoted as in a URL" % path)
@@ -474,13 +477,13 @@ class HttpResponse:
 
 def _header(name: Any, value: Any) -> Tuple[str, str]:
     name, value = (v.decode("latin-1") if isinstance(v, bytes) else v for v in (name, value))
-    if not isinstance(name, str) or not _TOKEN.match(name):
+    if not isinstance(name, str) or not re.match(_TOKEN, name):
         raise ValueError("%r cannot be the name of a header" % (name,))
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
         raise TypeError("the header %s is of type %s; it must be text" % (name, type(value).__name__))
-    bad = _CONTROL.search(value)
+    bad = re.search(_CONTROL, value)
     if bad:
         raise hinted(
             ValueError("the header %s cannot contain %r" % (name, bad.group())),
@@ -534,6 +537,8 @@ def redirect(url: str, permanent: bool = False, headers: Any = None) -> HttpResp
     """Returns a response that sends the browser to another URL."""
     if not url:
         raise hinted(ValueError("redirect: the URL is empty"), 'to redirect to the first page, write redirect("/")')
+    from urllib.parse import quote
+
     response = HttpResponse(b"", 301 if permanent else 302, None)
     response["location"] = quote(url, safe="!#$%&'()*+,/:;=?@[]~")
     response._add_headers(headers)
@@ -669,6 +674,8 @@ class FileResponse(HttpResponse):
 
 
 def _disposition(filename: str) -> str:
+    from urllib.parse import quote
+
     plain = re.sub(r'[^\x20-\x7e]|["\\]', "_", filename)
     if plain == filename:
         return 'attachment; filename="%s"' % plain

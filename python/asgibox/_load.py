@@ -3,13 +3,15 @@
 import importlib
 import importlib.machinery
 import importlib.util
-import inspect
 import linecache
 import os
 import sys
 import time
 from types import CodeType, ModuleType
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import inspect
 
 NEW = 2.0  # seconds after a change in which a file's compiled form is not trusted
 
@@ -210,6 +212,8 @@ def interface_of(application: Any) -> str:
             "the application is %s, which cannot be called" % describe(application),
             "name a WSGI application, called with (environ, start_response), or an ASGI 3 one, called with (scope, receive, send)",
         )
+    import inspect  # takes a while to import, and loops do not need it
+
     call = application if inspect.isroutine(application) or inspect.isclass(application) else type(application).__call__
     if inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(call):
         return "asgi3"
@@ -232,7 +236,7 @@ def interface_of(application: Any) -> str:
     raise unclear(application, "its parameters are %s" % signature)
 
 
-def _takes(signature: inspect.Signature, count: int) -> bool:
+def _takes(signature: "inspect.Signature", count: int) -> bool:
     try:
         signature.bind(*range(count))
     except TypeError:

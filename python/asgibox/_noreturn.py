@@ -1,9 +1,10 @@
 """Functions that return None on purpose, and those that forgot a return."""
 
 import ast
-import inspect
 import linecache
 from typing import Any, Callable, Dict, List, Tuple
+
+from ._place import unwrap
 
 _known: Dict[Tuple[str, int], bool] = {}
 
@@ -12,7 +13,7 @@ def may_return_none(function: Callable[..., Any]) -> bool:
     """Reports whether a function may return None on purpose: it has return None or a
     return without a value, or it does not end without return, like a function that
     returns what another returns. If its source is not known, it may."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    code = getattr(unwrap(function), "__code__", None)
     if code is None or code.co_name == "<lambda>":
         return True
     key = (code.co_filename, code.co_firstlineno)

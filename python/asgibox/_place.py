@@ -1,6 +1,6 @@
-"""Where functions are defined, for people."""
+"""Where functions are defined, for people. It imports little, because the start of
+every process waits for that."""
 
-import inspect
 import linecache
 import os
 from typing import Any, Dict, Optional, Tuple
@@ -28,17 +28,28 @@ def name_of(consumer: Any) -> str:
     return "lambda" if name == "<lambda>" else str(name)
 
 
+def unwrap(function: Any) -> Any:
+    """Returns the function that decorators have wrapped."""
+    for _ in range(100):
+        inner = getattr(function, "__wrapped__", None)
+        if inner is None:
+            break
+        function = inner
+    return function
+
+
 def place_of(consumer: Any) -> Optional[Place]:
     """Returns the place of a function or a class, or None."""
-    consumer = inspect.unwrap(consumer) if callable(consumer) else consumer
+    consumer = unwrap(consumer)
     if isinstance(consumer, type):
+        import inspect
+
         try:
             file = inspect.getsourcefile(consumer)
             return (file, inspect.getsourcelines(consumer)[1]) if file else None
         except (OSError, TypeError):
             return None
-    if inspect.ismethod(consumer):
-        consumer = consumer.__func__
+    consumer = getattr(consumer, "__func__", consumer)
     code = getattr(consumer, "__code__", None)
     if code is None:
         code = getattr(getattr(type(consumer), "__call__", None), "__code__", None)

@@ -1,23 +1,21 @@
 """Routes: which function handles which message. The server matches them."""
 
 import importlib
-import inspect
 import linecache
 import os
 import re
 import sys
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
-from . import _explain
 from ._http import Request, hinted, response_of
 from ._layer import PACKAGE, current
 from ._messages import Message, WebsocketConsumer
-from ._noreturn import may_return_none
-from ._place import Place, name_of, place_of, shown_path
+from ._place import Place, name_of, place_of, shown_path, unwrap
 from ._run import Run
 
 Patterns = List[List[str]]
 
+VARARGS, KWARGS, ASYNC = 0x04, 0x08, 0x80  # flags of a code, as inspect has them
 MAX_DEPTH = 100
 MAX_ROUTES = 100000
 HOOKS = ("on_start", "on_reload", "on_stop")
@@ -164,7 +162,7 @@ def _consumer(call: str, consumer: Any) -> Callable[..., Any]:
         consumer = _import(consumer)
     if not callable(consumer):
         raise _error("%s: the consumer is of type %s, not a function" % (call, type(consumer).__name__), "write the function's name, without () after it")
-    if inspect.iscoroutinefunction(consumer):
+    if _flags(consumer) & ASYNC:
         raise _error("%s: the consumer %s is an async function; consumers run in threads" % (call, consumer.__name__), "write def instead of async def")
     found: Callable[..., Any] = consumer
     return found
@@ -336,6 +334,8 @@ class Application:
         response."""
         import asgibox
 
+        from ._noreturn import may_return_none
+
         if may_return_none(consumer):
             return
         run.save_sessions()  # one may contain the reply channel
@@ -360,6 +360,24 @@ def _signature(consumer: Any) -> Optional[Dict[str, Any]]:
     """Returns the parameters of a consumer, or None if they are unknown."""
     if isinstance(consumer, type) and issubclass(consumer, WebsocketConsumer):
         return None  # it passes its arguments on to its methods
+    plain = getattr(unwrap(consumer), "__code__", None)
+    if plain is None or not hasattr(consumer, "__code__") or hasattr(consumer, "__self__"):
+        return _inspected(consumer)
+    function = unwrap(consumer)
+    count, only = plain.co_argcount, plain.co_kwonlyargcount
+    optional = set(plain.co_varnames[count - len(function.__defaults__ or ()) : count]) | set(function.__kwdefaults__ or ())
+    return {
+        "params": [[name, name in optional] for name in plain.co_varnames[: count + only]],
+        "positional": count,
+        "varargs": bool(plain.co_flags & VARARGS),
+        "kwargs": bool(plain.co_flags & KWARGS),
+    }
+
+
+def _inspected(consumer: Any) -> Optional[Dict[str, Any]]:
+    """Returns the parameters of a consumer that is no plain function."""
+    import inspect  # takes a while to import
+
     try:
         parameters = list(inspect.signature(consumer).parameters.values())
     except (TypeError, ValueError):
@@ -374,6 +392,12 @@ def _signature(consumer: Any) -> Optional[Dict[str, Any]]:
     }
 
 
+def _flags(function: Any) -> int:
+    """Returns the flags of a function's code."""
+    flags: int = getattr(getattr(unwrap(function), "__code__", None), "co_flags", 0)
+    return flags
+
+
 _application: Optional[Application] = None
 
 
@@ -382,7 +406,6 @@ def describe(namespace: Mapping[str, Any], folder: str) -> Dict[str, Any]:
     messages handle then gets. Raises an exception for routes that cannot work."""
     global _application
     app = Application(os.path.abspath(folder))
-    _explain.remember_sources(app.folder)
     routing = namespace["channel_routing"]
     if isinstance(routing, str):
         routing = _import(routing)

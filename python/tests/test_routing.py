@@ -152,6 +152,32 @@ class DescribeTest(Case):
         self.assertEqual(fields["clocks"], [{"every": 5.0, "channel": "tick", "content": {"n": 1}, "file": "app.py", "line": 10}])
         self.assertEqual(fields["hooks"], ["on_start"])
 
+    def test_the_parameters_of_all_kinds_of_consumers_are_known(self) -> None:
+        fields = self.load(
+            """
+            import functools
+            def decorate(f):
+                @functools.wraps(f)
+                def inner(*args, **kwargs): return f(*args, **kwargs)
+                return inner
+            @decorate
+            def decorated(message, a, b=1, *, c, d=2): pass
+            class Object:
+                def method(self, message, a=1, **more): pass
+                def __call__(self, message, *rest): pass
+            def room(message, room): pass
+            channel_routing = [route("x", f) for f in (decorated, Object().method, Object(), functools.partial(room, room=1), print, lambda m: 1)]
+            """
+        )
+        signatures = [r.get("signature") for r in fields["routes"]]
+        self.assertEqual(signatures[0]["params"], [["message", False], ["a", False], ["b", True], ["c", False], ["d", True]])
+        self.assertEqual((signatures[0]["positional"], signatures[0]["varargs"], signatures[0]["kwargs"]), (3, False, False))
+        self.assertEqual((signatures[1]["params"], signatures[1]["kwargs"]), ([["message", False], ["a", True]], True))
+        self.assertEqual((signatures[2]["params"], signatures[2]["varargs"]), ([["message", False]], True))
+        self.assertEqual(signatures[3]["params"], [["message", False], ["room", True]])
+        self.assertEqual(signatures[5], {"params": [["m", False]], "positional": 1, "varargs": False, "kwargs": False})
+        self.assertEqual([(r["name"], r.get("line")) for r in fields["routes"]][:3], [("decorated", 7), ("method", 9), ("Object", 10)])
+
     def test_a_dict_of_consumers_is_a_routing(self) -> None:
         fields = self.load('def f(message): pass\nchannel_routing = {"websocket.receive": f, "jobs": f}\n')
         self.assertEqual([r["channel"] for r in fields["routes"]], ["websocket.receive", "jobs"])
