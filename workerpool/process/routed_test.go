@@ -579,6 +579,24 @@ channel_routing = [view("/", lambda request: "view"), view("/post", lambda reque
 	s.want("/", 200, "only")
 }
 
+func TestPagesOfPythonViewsGetTheScript(t *testing.T) {
+	c := setup{files: map[string]string{"page.html": "<body>{{.n}}</body>", "file.html": "<body>file</body>"}}
+	c.pages.Overlay = true
+	s := c.serve(t, `
+from asgibox import FileResponse, HttpResponse, render, view
+channel_routing = [
+    view("/", lambda request: "<body>text</body>"), view("/render", lambda request: render("page.html", {"n": 5})),
+    view("/file", lambda request: FileResponse("file.html")), view("/plain", lambda request: HttpResponse("<body></body>", content_type="text/plain")),
+]
+`)
+	for path, want := range map[string]bool{"/": true, "/render": true, "/file": true, "/plain": false} {
+		if r := s.get(path); strings.Contains(r.body, "/__asgibox__/page.js") != want || r.status != 200 {
+			t.Errorf("%s: %v", path, r)
+		}
+	}
+	s.want("/__asgibox__/state", 200, "version")
+}
+
 func TestMistakesInMessagesOfPythonAreReportedWithTheirLines(t *testing.T) {
 	const source = `
 from asgibox import Channel, Group, route
