@@ -26,6 +26,8 @@ from ._layer import ChannelLayer, current, find_invalid
 from ._place import describe
 from ._wire import Connection, Head, Segments, connect, unmark
 
+GONE = 1.0  # seconds that a handler may go on without a call after its client has left
+
 Handle = Callable[[Head, Segments, Connection], Optional[Head]]
 
 
@@ -163,7 +165,14 @@ class Host:
                 if "ping" in head:
                     self._tell({"pong": head["ping"]})
                 elif "cancel" in head:
-                    self._cancel(head["cancel"], str(head.get("reason", "")))
+                    reason = str(head.get("reason", ""))
+                    if head.get("gone"):
+                        # The handler's next call raises Gone. This is for one that makes none.
+                        later = threading.Timer(GONE, self._cancel, (head["cancel"], reason))
+                        later.daemon = True
+                        later.start()
+                    else:
+                        self._cancel(head["cancel"], reason)
                 elif "end" in head:
                     self._end()
                 else:
@@ -308,7 +317,7 @@ class Worker:
     def _failure(self, error: BaseException) -> Head:
         """Returns the fields of done for an exception of the handler."""
         if isinstance(error, (Gone, Closed, Retired)):
-            return {"hold": True}  # the client has left, so there is nothing to reply
+            return {"hold": True}  # there is nobody to reply to
         if isinstance(error, Cancelled) and not error.args:
             error.args = (self._reason or "the server has ended this handler",)
         try:

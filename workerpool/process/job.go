@@ -83,7 +83,7 @@ type run struct {
 	mu    sync.Mutex // guards the rest, and the use of job
 	layer jobLayer
 	at    string // the line of the call that runs
-	over  bool   // calls fail with Cancelled
+	over  bool   // calls fail
 
 	cancelled bool // guarded by the mutex of the child
 }
@@ -194,7 +194,7 @@ func (r *run) end() (frame, error) {
 // linger waits for the end of a cancelled job. If it does not end, its process is
 // replaced.
 func (r *run) linger() {
-	r.on.conn.net.SetReadDeadline(time.Now().Add(r.set.opts.stuckAfter - stopTime))
+	r.on.conn.net.SetReadDeadline(time.Now().Add(r.stuckAfter() - stopTime))
 	_, err := r.read()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		r.condemn()
@@ -209,12 +209,33 @@ func (r *run) linger() {
 	r.release()
 }
 
+// clientLeft reports whether the job was cancelled because its client has left. That is
+// no failure of the handler: its next call says so.
+func (r *run) clientLeft() bool { return errors.Is(context.Cause(r.ctx), asgi.ErrGone) }
+
+// stuckAfter returns the time after which a cancelled handler counts as stuck. One whose
+// client has left may wait until its next call, as long as any handler may run.
+func (r *run) stuckAfter() time.Duration {
+	if r.clientLeft() {
+		return max(r.set.opts.stuckAfter, r.set.opts.HandlerTimeout)
+	}
+	return r.set.opts.stuckAfter
+}
+
+// overError returns the error of a call of a job that was cancelled.
+func (r *run) overError() error {
+	if r.clientLeft() {
+		return errGone
+	}
+	return remote.Errorf(remote.Cancelled, "the job was cancelled: %v", context.Cause(r.ctx))
+}
+
 func (r *run) condemn() {
 	what := r.handler
 	if what == "" {
 		what = r.channel
 	}
-	r.child.condemn(fmt.Sprintf("%s still runs %v after it was cancelled (%v)", what, r.set.opts.stuckAfter, context.Cause(r.ctx)))
+	r.child.condemn(fmt.Sprintf("%s still runs %v after it was cancelled (%v)", what, r.stuckAfter(), context.Cause(r.ctx)))
 }
 
 // read handles the calls of the thread until its job has ended.
@@ -256,7 +277,11 @@ func (r *run) cancel() {
 	r.child.mu.Lock()
 	r.cancelled = true
 	r.child.mu.Unlock()
-	r.child.tell(asgi.Fields{{Key: "cancel", Value: r.id}, {Key: "reason", Value: context.Cause(r.ctx).Error()}})
+	head := asgi.Fields{{Key: "cancel", Value: r.id}, {Key: "reason", Value: context.Cause(r.ctx).Error()}}
+	if r.clientLeft() {
+		head = append(head, asgi.Field{Key: "gone", Value: true})
+	}
+	r.child.tell(head)
 }
 
 // lost ends a job whose connection has ended, and returns the reason.
@@ -324,7 +349,7 @@ func (r *run) call(c *conn, f frame) error {
 // doLocked makes a call with the cause of the job.
 func (r *run) doLocked(ctx context.Context, f frame) (asgi.Fields, *asgi.Delivery, error) {
 	if r.over {
-		return nil, nil, remote.Errorf(remote.Cancelled, "the job was cancelled: %v", context.Cause(r.ctx))
+		return nil, nil, r.overError()
 	}
 	r.at = f.at
 	if r.serve != nil {
@@ -357,7 +382,7 @@ func (r *run) receive(ctx context.Context, f frame) (asgi.Fields, *asgi.Delivery
 	over := r.over
 	r.mu.Unlock()
 	if over {
-		return nil, nil, remote.Errorf(remote.Cancelled, "the job was cancelled: %v", context.Cause(r.ctx))
+		return nil, nil, r.overError()
 	}
 	call := remote.Call{Name: f.call, Args: f.args}
 	if r.job != nil {
@@ -368,7 +393,7 @@ func (r *run) receive(ctx context.Context, f frame) (asgi.Fields, *asgi.Delivery
 	case errors.Is(err, errWaitEnded):
 		return remote.Receive{}.Result(nil), nil, nil
 	case err != nil && r.ctx.Err() != nil:
-		err = remote.Errorf(remote.Cancelled, "the job was cancelled: %v", context.Cause(r.ctx))
+		err = r.overError()
 	case d != nil && !d.Volatile:
 		err = cause.Barrier().Wait(ctx)
 	}
