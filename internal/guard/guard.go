@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -148,7 +149,7 @@ func loopbackName(name string) bool {
 }
 
 func hostname(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
+	if name, port, err := net.SplitHostPort(host); err == nil && isPort(port) {
 		return name
 	}
 	return strings.Trim(host, "[]")
@@ -156,10 +157,15 @@ func hostname(host string) string {
 
 func port(host string) string {
 	_, port, err := net.SplitHostPort(host)
-	if err != nil {
+	if err != nil || !isPort(port) {
 		return ""
 	}
 	return port
+}
+
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
 }
 
 func refuse(w http.ResponseWriter, status int, kind, detail string) {

@@ -32,7 +32,7 @@ func TestWithoutTokenOnlyLoopbackHostsAreAllowed(t *testing.T) {
 	for name, want := range map[string]int{
 		"127.0.0.1:8001": 200, "localhost:8001": 200, "LOCALHOST": 200, "[::1]:8001": 200, "127.9.9.9": 200,
 		"evil.example:8001": 403, "localhost.evil.example": 403, "127.0.0.1.nip.io:8001": 403,
-		"192.168.1.2:8001": 403, "": 403, "0.0.0.0:8001": 403,
+		"192.168.1.2:8001": 403, "": 403, "0.0.0.0:8001": 403, "127.0.0.1:8001.evil.example": 403, "localhost:": 403,
 	} {
 		if got := ask(t, Options{}, host(name)).StatusCode; got != want {
 			t.Errorf("Host %q: %d, want %d", name, got, want)
