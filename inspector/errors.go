@@ -7,8 +7,8 @@ import (
 	"hash/fnv"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -381,12 +381,16 @@ func (s *Server) addRemoteError(r *http.Request) (any, error) {
 	return struct{}{}, nil
 }
 
-// withoutPageURLs removes links to editors that a browser would open itself.
+// editorURL matches the URL of an editor. Browsers ignore some characters in a
+// scheme, so it must be plain.
+var editorURL = regexp.MustCompile(`^([a-z][a-z0-9+.-]*):`)
+
+// withoutPageURLs removes links that a browser might open itself.
 func withoutPageURLs(parts []api.ErrorPart) {
 	for _, p := range parts {
 		for i := range p.Frames {
-			scheme, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(p.Frames[i].Editor)), ":")
-			if slices.Contains(api.PageSchemes, scheme) {
+			scheme := editorURL.FindStringSubmatch(p.Frames[i].Editor)
+			if scheme == nil || slices.Contains(api.PageSchemes, scheme[1]) {
 				p.Frames[i].Editor = ""
 			}
 		}
