@@ -1,6 +1,9 @@
 package store
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,4 +21,25 @@ func Files(path string) []string {
 		}
 	}
 	return files
+}
+
+// IsSecret reports whether the content of a file is that of a database, like the
+// file of a store, or of the .run file beside a store. So it recognizes the files
+// of stores that other processes use or have left, under any name.
+func IsSecret(f io.ReaderAt) bool {
+	if containsMagic(f) {
+		return true
+	}
+	var start [len(runStart)]byte
+	if _, err := f.ReadAt(start[:], 0); err != nil || string(start[:]) != runStart {
+		return false
+	}
+	content, err := io.ReadAll(io.NewSectionReader(f, 0, maxRunFile))
+	if err != nil {
+		return false
+	}
+	var r runInfo
+	d := json.NewDecoder(bytes.NewReader(content))
+	d.DisallowUnknownFields()
+	return d.Decode(&r) == nil && r.Pid > 0 && !r.Started.IsZero()
 }

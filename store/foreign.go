@@ -70,6 +70,10 @@ func hasMagic(path string) bool {
 		return false
 	}
 	defer f.Close()
+	return containsMagic(f)
+}
+
+func containsMagic(f io.ReaderAt) bool {
 	return magicAt(f, 0) || slices.ContainsFunc(pageSizes, func(size int64) bool { return magicAt(f, size) })
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -161,5 +162,44 @@ func TestADamagedStoreIsReplacedAtAnyPath(t *testing.T) {
 				t.Errorf("renamed: %v", aside)
 			}
 		})
+	}
+}
+
+func TestContentTellsTheFilesOfAStore(t *testing.T) {
+	path := newPath(t)
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Announce("http://127.0.0.1:8001/?token=x"); err != nil {
+		t.Fatal(err)
+	}
+	run, runErr := os.ReadFile(runPath(path))
+	if err := errors.Join(runErr, s.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	db, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := slices.Clone(db)
+	clear(damaged[:100])
+	for name, c := range map[string]struct {
+		content []byte
+		want    bool
+	}{
+		"store":             {db, true},
+		"damaged store":     {damaged, true},
+		"run file":          {run, true},
+		"another run file":  {[]byte(`{"pid":5,"name":"x"}`), false},
+		"part of it":        {run[:20], false},
+		"text":              {[]byte(strings.Repeat("a text ", 20_000)), false},
+		"nothing":           {nil, false},
+		"JSON with a pid":   {[]byte(`{"pid":5}`), false},
+		"start of run file": {[]byte(runStart), false},
+	} {
+		if got := IsSecret(bytes.NewReader(c.content)); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

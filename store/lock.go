@@ -51,6 +51,9 @@ const maxRunFile = 64 << 10
 
 const runSuffix = ".run"
 
+// runStart is the start of each .run file.
+const runStart = `{"pid":`
+
 func runPath(path string) string { return path + runSuffix }
 
 // A runFile is the locked .run file. It is locked before the store's file is

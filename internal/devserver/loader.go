@@ -24,7 +24,8 @@ func (g *generations) newLoader(o *Options, layer asgi.Layer) loader {
 	}
 	scripts := o.Script
 	scripts.Follow, scripts.Locals, scripts.Pages = g.follow, !o.Pages.Production, g.pages
-	scripts.Layer, scripts.Log, scripts.Private = layer, g.log, privateFiles(g.app.Folder, o)
+	scripts.Layer, scripts.Log = layer, g.log
+	scripts.Private, scripts.Secret = privateFiles(g.app.Folder, o), isSecret
 	return script.NewLoader(g.app.Path, scripts)
 }
 

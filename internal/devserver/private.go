@@ -1,6 +1,8 @@
 package devserver
 
 import (
+	"bytes"
+	"io"
 	"path/filepath"
 
 	"asgibox/httpfront/devcert"
@@ -21,4 +23,23 @@ func privateFiles(folder string, o *Options) []string {
 		}
 	}
 	return files
+}
+
+// maxKeyFile is how far a PEM file is searched for a private key, in bytes.
+const maxKeyFile = 64 << 10
+
+// isSecret reports whether a file is the store of any server, which a worker
+// elsewhere or a server with another store does not know by its path, or has a
+// private key in PEM.
+func isSecret(f io.ReaderAt) bool {
+	if store.IsSecret(f) {
+		return true
+	}
+	const begin = "-----BEGIN "
+	var start [len(begin)]byte
+	if _, err := f.ReadAt(start[:], 0); err != nil || string(start[:]) != begin {
+		return false
+	}
+	content, err := io.ReadAll(io.NewSectionReader(f, 0, maxKeyFile))
+	return err != nil || bytes.Contains(content, []byte("PRIVATE KEY-----"))
 }

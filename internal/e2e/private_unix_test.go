@@ -71,3 +71,42 @@ channel_routing = [view("/file", file), view("/page", page), view("/including", 
 		}
 	}
 }
+
+// A worker and a server with another store do not know the path of the store.
+func TestStoresOfOtherProcessesAreNeverServed(t *testing.T) {
+	const app = `
+def file(request):
+    return FileResponse(request.GET["name"])
+channel_routing = [view("/file", file), static("/", ".")]
+`
+	dir := filepath.Dir(writeApp(t, app))
+	storeFile := filepath.Join(dir, "data", "store.db")
+	p := startIn(t, dir, "app.star", "--no-workers", "--store", storeFile)
+	for name, text := range map[string]string{
+		"data/store.db.damaged-20200101-000000": string(make([]byte, 4096+16)) + "\xed\xda\x0c\xed",
+		"data/key.pem":                          "-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n",
+		"public.json":                           `{"pid": 5}`,
+		"cert.pem":                              "-----BEGIN CERTIFICATE-----\n",
+	} {
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.worker("--store", storeFile)
+	another := startIn(t, p.dir, "app.star", "--store", "memory")
+	for _, server := range []*program{p, another} {
+		for _, name := range []string{"store.db", "store.db.run", "store.db.damaged-20200101-000000", "key.pem"} {
+			if status, body := server.get("/data/" + name); status != 404 {
+				t.Errorf("static serves %s: %d %.40q", name, status, body)
+			}
+			if status, body := server.get("/file?name=data/" + name); status != 500 || !strings.Contains(body, "never sent to clients") {
+				t.Errorf("FileResponse serves %s: %d %.40q", name, status, body)
+			}
+		}
+		for _, name := range []string{"public.json", "cert.pem"} {
+			if status, body := server.get("/" + name); status != 200 {
+				t.Errorf("%s: %d %q", name, status, body)
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -47,6 +48,9 @@ type Options struct {
 	Follow func(path string)
 	// Private are files of the server, which applications must not serve.
 	Private []string
+	// Secret, if not nil, reports whether the content of a file must not be
+	// served, whatever its name is.
+	Secret func(io.ReaderAt) bool
 	// Client sends the requests of http. The default is a new client.
 	Client *http.Client
 	// Random is the source of random and uuid4, safe for concurrent use. The

@@ -1,14 +1,18 @@
 package script
 
 import (
+	"io"
 	"io/fs"
 	"os"
 )
 
 // isPrivate reports whether a file is never served: a source of the application,
-// its settings, or a file of the server. It compares the files and not their
+// its settings, or a file of a server. It compares the files and not their
 // names, because a file may have several.
-func (u *unit) isPrivate(file fs.FileInfo) bool {
+func (u *unit) isPrivate(f io.ReaderAt, file fs.FileInfo) bool {
+	if secret := u.loader.opts.Secret; secret != nil && secret(f) {
+		return true
+	}
 	for _, path := range u.loader.opts.Private {
 		if info, err := os.Stat(path); err == nil && os.SameFile(info, file) {
 			return true

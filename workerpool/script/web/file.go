@@ -125,7 +125,7 @@ func (e *Env) open(name string) (*os.File, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && e.private(info) {
+	if err == nil && e.private(f, info) {
 		err = errPrivate
 	}
 	if err != nil {

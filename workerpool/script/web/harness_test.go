@@ -35,7 +35,7 @@ func folder(t testing.TB, files map[string]string) *Env {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	return NewEnv(root, func(string) {}, func(fs.FileInfo) bool { return false })
+	return NewEnv(root, func(string) {}, func(io.ReaderAt, fs.FileInfo) bool { return false })
 }
 
 // get returns a request message with the given fields.

@@ -10,6 +10,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -22,7 +23,7 @@ import (
 // folder.
 type Env struct {
 	root      *os.Root
-	private   func(fs.FileInfo) bool
+	private   func(io.ReaderAt, fs.FileInfo) bool
 	templates templates
 
 	mu      sync.Mutex // guards the rest
@@ -33,7 +34,7 @@ type Env struct {
 // NewEnv returns the environment of the application in a folder. It calls used
 // with the name of each template before it opens it. Files for which private
 // returns true are neither served nor rendered under any name.
-func NewEnv(root *os.Root, used func(name string), private func(fs.FileInfo) bool) *Env {
+func NewEnv(root *os.Root, used func(name string), private func(io.ReaderAt, fs.FileInfo) bool) *Env {
 	e := &Env{root: root, private: private, sent: map[string]bool{}}
 	e.templates.root, e.templates.used, e.templates.open = root, used, e.open
 	return e
