@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -61,6 +62,9 @@ type Options struct {
 	NoCheck bool
 	// Private are files of the server, which the application must not serve.
 	Private []string
+	// Secret, if not nil, reports whether the content of a file must not be served,
+	// whatever its name is.
+	Secret func(io.ReaderAt) bool
 	// SessionCookie is the name of the cookie of a browser's session. The default is
 	// sessionid_ and the port that the browser connected to.
 	SessionCookie string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -123,7 +124,10 @@ channel_routing = [
 	if r := s.get("/static/app.css", "range", "bytes=0-3"); r.status != 206 || r.body != "body" {
 		t.Errorf("a range: %v", r)
 	}
-	for _, path := range []string{"/static/hidden.py", "/all/app.py", "/all/.env", "/static/../app.py", "/static/none"} {
+	if err := os.Symlink("app.py", filepath.Join(s.dir, "link.txt")); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/static/hidden.py", "/all/app.py", "/all/.env", "/static/../app.py", "/static/none", "/all/link.txt"} {
 		if r := s.get(path); r.status != 404 {
 			t.Errorf("%s: %v", path, r)
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -183,24 +182,6 @@ func (d *described) ReportAt(p routing.Place, what, hint string) error {
 // WarnAt implements [routing.Reporter].
 func (d *described) WarnAt(p routing.Place, text string) {
 	d.log.Warn(text, logkey.Generation, d.generation, logkey.At, p.String())
-}
-
-// isPrivate returns a function that reports whether a file must not be served: source
-// files, settings, and the files with these paths under any name.
-func isPrivate(folder string, paths []string) func(os.FileInfo) bool {
-	all := append([]string{filepath.Join(folder, ".env")}, paths...)
-	return func(file os.FileInfo) bool {
-		switch strings.ToLower(filepath.Ext(file.Name())) {
-		case ".py", ".pyc", ".pyw":
-			return true
-		}
-		for _, path := range all {
-			if info, err := os.Stat(path); err == nil && os.SameFile(info, file) {
-				return true
-			}
-		}
-		return false
-	}
 }
 
 // signature returns the parameters of a consumer, if they are known.
