@@ -51,6 +51,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import struct
 import sys
@@ -124,7 +125,7 @@ async def _main(application: Application, host: Any) -> None:
         await loop.create_unix_connection(lambda: server, sock=connection)
     else:
         await loop.create_connection(lambda: server, sock=connection)
-    host.ready("asgi3", name=host.options.target)
+    host.ready("asgi3", name=os.path.basename(host.options.target))
     host.on_end(lambda: loop.call_soon_threadsafe(server.end))
     await server.ended
     try:

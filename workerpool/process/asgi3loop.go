@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"asgibox/asgi"
-	"asgibox/workerpool"
 )
 
 // A loopProcess is a child process as its event loop needs it.
@@ -263,14 +262,18 @@ func (l *eventLoop) interrupt(now time.Time) {
 	}
 }
 
-// explain returns the error that an application has raised. If the event loop was
-// interrupted, it is the reason.
-func (l *eventLoop) explain(v any) error {
+// explain returns the error that an application has raised. If its task was cancelled or
+// the event loop was interrupted, the text is the reason.
+func (l *eventLoop) explain(v any, cancelled error) error {
 	err := newError(v)
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.hung != nil && err.Type == "Cancelled" {
-		return &workerpool.CancelledError{Cause: l.hung, Err: err}
+	hung := l.hung
+	l.mu.Unlock()
+	switch {
+	case err.Type == "Cancelled" && hung != nil:
+		err.explanation.Message = hung.Error()
+	case err.Type == "CancelledError" && cancelled != nil:
+		err.explanation.Message = cancelled.Error()
 	}
 	return err
 }

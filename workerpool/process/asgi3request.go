@@ -179,7 +179,7 @@ func (q *request) handle(ctx context.Context, head asgi.Fields) (done bool, err 
 	case "wait":
 		q.wait(!find[bool](head, "off"))
 	case "done":
-		return true, q.result(head)
+		return true, q.result(ctx, head)
 	}
 	return false, nil
 }
@@ -265,9 +265,9 @@ type UnfinishedError struct{ Text string }
 func (e *UnfinishedError) Error() string { return e.Text }
 
 // result returns the outcome of a task that has returned.
-func (q *request) result(head asgi.Fields) error {
+func (q *request) result(ctx context.Context, head asgi.Fields) error {
 	if v, failed := head.Get("error"); failed {
-		return q.loop.explain(v)
+		return q.loop.explain(v, context.Cause(ctx))
 	}
 	q.mu.Lock()
 	gone := q.gone

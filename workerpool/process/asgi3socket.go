@@ -279,7 +279,7 @@ func (s *webSocket) doneLocked(head asgi.Fields) error {
 	}
 	s.dropLocked()
 	if failed {
-		return loop.explain(failure)
+		return loop.explain(failure, nil)
 	}
 	return nil
 }
