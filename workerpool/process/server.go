@@ -60,9 +60,9 @@ type Server struct {
 
 	mu       sync.Mutex // guards the rest
 	children map[string]*child
-	conns    map[*conn]struct{}
+	conns    map[*conn]struct{} // nil after Close has closed them
 	sets     map[*set]struct{}
-	closed   bool
+	closed   bool // no more sets
 }
 
 // extensions are those of the layer, or [asgi.Unsupported].
@@ -139,7 +139,7 @@ func (s *Server) accept() {
 		}
 		c := newConn(s, nc)
 		s.mu.Lock()
-		if s.closed {
+		if s.conns == nil {
 			s.mu.Unlock()
 			nc.Close()
 			continue

@@ -254,8 +254,10 @@ func (s *slot) run(initial bool) {
 		if err == nil {
 			s.set.put(s, c)
 			err = s.watch(c)
-		} else if !s.isOver() {
-			g.log.Error("a worker did not start", logkey.Worker, s.number, logkey.Generation, g.generation, logkey.Error, err)
+		} else {
+			if !s.isOver() {
+				g.log.Error("a worker did not start", logkey.Worker, s.number, logkey.Generation, g.generation, logkey.Error, err)
+			}
 			g.discard(c)
 		}
 		s.set.put(s, nil)
