@@ -76,6 +76,10 @@ func (c *checker) queues(s *Store) {
 			c.want(r.next == nil || q.disorder || r.deadline <= r.next.deadline, "queue %s is out of order and not marked so", name)
 		}
 		c.sorted(q)
+		if q.counted {
+			memory += queueFootprint
+		}
+		c.want(length > 0 || !q.counted, "queue %s is counted, but has no messages", name)
 		c.want(length == q.length, "queue %s has %d messages, not %d", name, length, q.length)
 		pending += length
 		for p := q.parked.first; p != nil; p = p.next {

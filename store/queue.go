@@ -99,7 +99,13 @@ type queue struct {
 	unsorted *record
 	classes  []*class
 	epoch    uint64
+
+	counted bool // Store.memory includes its footprint
 }
+
+// queueFootprint is the memory of a queue, in bytes. It counts if there are more
+// than manyQueues, while the queue has messages.
+const queueFootprint = 512
 
 func (q *queue) when() int64 { return q.nextSweep }
 func (q *queue) tie() uint64 { return 0 }
@@ -108,10 +114,13 @@ func (q *queue) index() *int { return &q.heapIndex }
 // idleTime is how long an unused queue and its statistics are kept, as long as
 // there are at most manyQueues. Otherwise it is removed after the expiry, because
 // an application may use channels with names that come from clients. So are the
-// queues of single-reader channels, because each request body has one.
+// queues of single-reader channels, because each request body has one. If there
+// are mostQueues, a new queue replaces some that have not been used for recentTime.
 const (
 	idleTime   = int64(time.Hour)
+	recentTime = int64(time.Second)
 	manyQueues = 10_000
+	mostQueues = 100_000
 )
 
 // idleAt returns when the queue can be removed unless it is used.
@@ -129,12 +138,30 @@ func (s *Store) queueLocked(name string, now int64) *queue {
 	if q := s.queues[name]; q != nil {
 		return q
 	}
+	if len(s.queues) >= mostQueues {
+		s.evictQueuesLocked(now)
+	}
 	q := &queue{name: name, kind: asgi.KindOf(name), capacity: s.opts.capacityOf(name), lastSend: now}
 	q.nextSweep = s.idleAt(q)
 	s.queues[name] = q
 	s.sweeps.add(q)
 	s.wakeBy(q.nextSweep)
 	return q
+}
+
+// evictQueuesLocked removes idle ones of a few queues that it takes at random. So
+// at most a third of all queues above mostQueues remain idle.
+func (s *Store) evictQueuesLocked(now int64) {
+	const tries = 4
+	n := 0
+	for _, q := range s.queues {
+		if q.head == nil && q.breakpoint == nil && len(q.blocked) == 0 && max(q.lastRead, q.lastSend) < now-recentTime && s.journal.barrier(q.seq).Passed() {
+			s.removeIdleLocked(q, now)
+		}
+		if n++; n == tries {
+			return
+		}
+	}
 }
 
 // pushLocked adds a record at the end of its queue.
@@ -196,6 +223,10 @@ func (s *Store) countLocked(q *queue, r *record) {
 	q.length++
 	s.pending++
 	s.memory += r.footprint()
+	if q.length == 1 && len(s.queues) > manyQueues {
+		q.counted = true
+		s.memory += queueFootprint
+	}
 	if q.offering != nil {
 		q.offering.waiting.Add(1)
 	}
@@ -232,6 +263,10 @@ func (s *Store) uncountLocked(q *queue, r *record) {
 	q.length--
 	s.pending--
 	s.memory -= r.footprint()
+	if q.length == 0 && q.counted {
+		q.counted = false
+		s.memory -= queueFootprint
+	}
 	if q.offering != nil {
 		q.offering.waiting.Add(-1)
 	}

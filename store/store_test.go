@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -514,7 +516,36 @@ func TestUnusedQueuesAreBounded(t *testing.T) {
 		if n := count(); n > manyQueues {
 			t.Errorf("%d unused queues are left", n)
 		}
+		for range 3 {
+			for i := range mostQueues {
+				if _, _, err := s.Poll(t.Context(), nil, "room-"+strconv.Itoa(rand.Int())); err != nil {
+					t.Fatal(i, err)
+				}
+			}
+			time.Sleep(2 * time.Second)
+		}
+		if n := count(); n > 2*mostQueues {
+			t.Errorf("%d unused queues are left of %d", n, 3*mostQueues)
+		}
 	})
+}
+
+// TestTheMemoryOfManyQueuesCounts checks that the limit of memory also holds if
+// each message has a channel of its own.
+func TestTheMemoryOfManyQueuesCounts(t *testing.T) {
+	const size = recordFootprint + queueFootprint
+	s := openMemory(t, Options{Memory: 2 * manyQueues * size})
+	sent := 0
+	for ; sent < 4*manyQueues; sent++ {
+		if err := s.Send(t.Context(), nil, "room-"+strconv.Itoa(sent), asgi.Message{}); errors.Is(err, asgi.ErrChannelFull) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sent > 3*manyQueues {
+		t.Errorf("%d messages, each with a channel of its own, fit in the memory of %d", sent, 2*manyQueues)
+	}
 }
 
 // TestFlushDuringDeliveries runs both at once, for the race detector: a message to a
