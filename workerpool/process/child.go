@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
@@ -50,6 +51,7 @@ type child struct {
 	condemned chan struct{} // closed when the process must get no more work
 	idle      chan struct{} // closed when a condemned process has nothing left but jobs that were cancelled
 	loop      loopState
+	lingering atomic.Int32 // jobs that were cancelled and still run
 
 	mu      sync.Mutex // guards the rest
 	started time.Time
@@ -64,6 +66,7 @@ type child struct {
 	killed  string // why the server killed it
 	runs    map[int64]*run
 	serving int        // connections that run jobs
+	early   []*serving // those that have come before the process is ready
 	fault   error      // how the process has explained its end
 	exit    *ExitError // after the end
 }
@@ -333,12 +336,18 @@ func (c *child) becomeReady(args asgi.Fields) error {
 		return remote.Errorf(remote.BadRequest, "%v", err)
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.isReady {
+		c.mu.Unlock()
 		return remote.Errorf(remote.BadRequest, "the process is ready already")
 	}
 	c.isReady, c.kind = true, r.kind
+	early := c.early
+	c.early = nil
 	c.ready <- r
+	c.mu.Unlock()
+	for _, s := range early {
+		c.set.offer(s)
+	}
 	return nil
 }
 

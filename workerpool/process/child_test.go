@@ -36,6 +36,7 @@ var children = map[string]func(args []string){
 	"exit":       func(args []string) { fmt.Fprintln(os.Stderr, "first line\nlast line"); os.Exit(3) },
 	"refuses":    refusesChild,
 	"routed":     routedChild,
+	"early":      earlyChild,
 	"stubborn":   stubbornChild,
 	"output":     outputChild,
 	"bad":        badChild,
@@ -225,7 +226,9 @@ func routedChild(args []string) {
 	}
 	cancels := make(chan int64, 100)
 	for range len(args[0]) {
-		go serveJobs(dial(), args[0][0] == 's', cancels)
+		c := dial()
+		c.write("id", 1, "call", "serve")
+		go serveJobs(c, args[0][0] == 's', cancels)
 	}
 	for {
 		head, err := control.r.Read()
@@ -241,11 +244,24 @@ func routedChild(args []string) {
 	}
 }
 
+// earlyChild serves before it is ready. A job that comes then ends it.
+func earlyChild([]string) {
+	control := dial()
+	c := dial()
+	c.write("id", 1, "call", "serve")
+	c.net.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if head, err := c.r.Read(); err == nil {
+		fmt.Fprintln(os.Stderr, "got", head)
+		os.Exit(1)
+	}
+	c.net.SetReadDeadline(time.Time{})
+	control.call("ready", "kind", "routed")
+	serveJobs(c, false, nil)
+}
+
 // serveJobs runs the jobs of a connection one at a time. The path of a message says
 // what to do.
 func serveJobs(c *client, stubborn bool, cancels chan int64) {
-	c.id++
-	c.write("id", c.id, "call", "serve")
 	for {
 		head, err := c.r.Read()
 		if err != nil {
@@ -263,6 +279,8 @@ func serveJobs(c *client, stubborn bool, cancels chan int64) {
 			continue
 		}
 		switch m.Text("path") {
+		case "/pid":
+			c.write("done", id, "reply", map[string]any{"status": 200, "content": fmt.Sprint(os.Getpid())})
 		case "/reply":
 			c.write("done", id, "reply", map[string]any{"status": 200, "content": "replied"})
 		case "/send":

@@ -50,15 +50,29 @@ func (g *set) acquire(ctx context.Context, of *child) (*serving, error) {
 	return nil, err
 }
 
-// takeLocked returns a connection without a job, or nil.
+// takeLocked returns a connection without a job, or nil. It avoids processes in which a
+// handler does not stop, because that may hold up all of their threads.
 func (g *set) takeLocked(of *child) *serving {
+	found := -1
 	for i := len(g.free) - 1; i >= 0; i-- {
-		if s := g.free[i]; of == nil || s.child == of {
-			g.free = slices.Delete(g.free, i, i+1)
-			return s
+		s := g.free[i]
+		if of != nil && s.child != of {
+			continue
+		}
+		healthy := s.child.lingering.Load() == 0
+		if healthy || found < 0 {
+			found = i
+		}
+		if healthy {
+			break
 		}
 	}
-	return nil
+	if found < 0 {
+		return nil
+	}
+	s := g.free[found]
+	g.free = slices.Delete(g.free, found, found+1)
+	return s
 }
 
 // offer makes a connection take a job: a new one, or one whose job has ended.

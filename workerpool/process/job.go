@@ -187,6 +187,7 @@ func (r *run) end() (frame, error) {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return f, r.lost(err)
 	}
+	r.child.lingering.Add(1)
 	r.set.wg.Go(r.linger)
 	return f, context.Cause(r.ctx)
 }
@@ -194,6 +195,7 @@ func (r *run) end() (frame, error) {
 // linger waits for the end of a cancelled job. If it does not end, its process is
 // replaced.
 func (r *run) linger() {
+	defer r.child.lingering.Add(-1)
 	r.on.conn.net.SetReadDeadline(time.Now().Add(r.stuckAfter() - stopTime))
 	_, err := r.read()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -414,20 +416,28 @@ func (c *child) handleJob(one *conn, f frame) error {
 	return r.call(one, f)
 }
 
-// serve makes a connection run jobs. It may come before the process is ready, so that a
-// process that is ready has a thread.
+// serve makes a connection run jobs, once the process is ready.
 func (c *child) serve(one *conn) error {
+	one.serving = &serving{child: c, conn: one}
 	c.mu.Lock()
-	loop := c.isReady && c.kind == kindLoop
-	if !loop && !one.control {
+	isReady := c.isReady
+	refused := one.control || isReady && c.kind == kindLoop
+	switch {
+	case refused:
+		one.serving = nil
+	case !isReady:
+		c.early = append(c.early, one.serving)
+		fallthrough
+	default:
 		c.serving++
 	}
 	c.mu.Unlock()
-	if loop || one.control {
+	if refused {
 		return fmt.Errorf("%w: serve on the first connection, or from a loop", wire.ErrBadFrame)
 	}
-	one.serving = &serving{child: c, conn: one}
-	c.set.offer(one.serving)
+	if isReady {
+		c.set.offer(one.serving)
+	}
 	return errHandedOver
 }
 

@@ -150,6 +150,37 @@ func TestAHandlerThatDoesNotStop(t *testing.T) {
 	r.get("/reply", 200, "replied")
 }
 
+func TestJobsAvoidAProcessWhoseHandlerDoesNotStop(t *testing.T) {
+	r := newRig(t, program("routed", "ssss"), threads(8), func(c *config) {
+		c.options.Processes = 2
+		c.options.stuckAfter = deadline
+		c.pool.HandlerTimeout = 200 * time.Millisecond
+	})
+	r.mustLoad()
+	r.get("/sleep", 500, "--handler-timeout")
+	for _, c := range r.server.all() {
+		if c.lingering.Load() > 0 {
+			continue
+		}
+		for range 3 {
+			r.get("/pid", 200, fmt.Sprint(c.cmd.Process.Pid))
+		}
+		return
+	}
+	t.Error("every process has a handler that does not stop")
+}
+
+func TestAProcessThatIsNotReadyGetsNoJob(t *testing.T) {
+	r := newRig(t, program("early"), threads(1), oneProcess)
+	r.mustLoad()
+	r.kill()
+	r.logged("a worker has ended; it is started again")
+	r.get("/reply", 200, "replied")
+	if r.log.count("a handler failed") > 0 {
+		t.Error(r.log.text())
+	}
+}
+
 func TestReloadDuringJobs(t *testing.T) {
 	r := newRig(t, program("routed", "oo"), threads(2), oneProcess)
 	r.mustLoad()

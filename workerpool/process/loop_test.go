@@ -129,17 +129,17 @@ func TestAProcessThatDiesWithoutAMessage(t *testing.T) {
 // kill kills the first process with SIGKILL.
 func (r *rig) kill() {
 	r.t.Helper()
-	kill(r.server.anyChild().cmd)
+	kill(r.server.all()[0].cmd)
 }
 
-// anyChild returns one of the children.
-func (s *Server) anyChild() *child {
+// all returns all children.
+func (s *Server) all() (all []*child) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.children {
-		return c
+		all = append(all, c)
 	}
-	return nil
+	return all
 }
 
 func TestAMessageThatTakesTooLong(t *testing.T) {
