@@ -22,6 +22,8 @@ type asgi3 struct {
 	limit      int           // tasks of one event loop
 	grace      time.Duration // how long tasks of a replaced generation may go on
 	release    func()        // ends the processes
+	// edit, if not nil, changes a response that is one message.
+	edit func(request, response asgi.Message) (asgi.Message, error)
 
 	mu       sync.Mutex // guards the rest
 	loops    map[*eventLoop]struct{}
@@ -89,6 +91,18 @@ func (a *asgi3) choose(ctx context.Context) (*eventLoop, error) {
 			return nil, fmt.Errorf("%w: %w", errNoProcess, context.Cause(ctx))
 		}
 	}
+}
+
+// tasks returns the number of tasks of a process.
+func (a *asgi3) tasks(p loopProcess) (n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for l := range a.loops {
+		if l.process == p {
+			n += l.load()
+		}
+	}
+	return n
 }
 
 // chooseNow returns the event loop with the fewest tasks, or nil and a channel that is

@@ -191,6 +191,9 @@ func (q *request) respond(ctx context.Context, head asgi.Fields) error {
 		q.job.Progress()
 	}
 	m, err := responseMessage(head)
+	if err == nil && !more && !q.started && q.app.edit != nil {
+		m, err = q.app.edit(q.job.Delivery.Message, m)
+	}
 	if err != nil {
 		return fmt.Errorf("a part of the response is not valid: %w", err)
 	}

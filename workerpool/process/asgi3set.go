@@ -43,8 +43,16 @@ func (g *set) asgi3() *asgi3 {
 			limit = defaultConcurrency
 		}
 		g.tasks = newASGI3Generation(g.generation, g.loader.sockets, limit, g.opts.Grace, g.end)
+		g.tasks.edit = func(request, m asgi.Message) (asgi.Message, error) { return editPage(g.opts.Pages, request, m) }
 	}
 	return g.tasks
+}
+
+// isASGI3 reports whether an event loop has connected.
+func (g *set) isASGI3() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.tasks != nil
 }
 
 // Live implements [workerpool.Application].

@@ -559,6 +559,9 @@ func (c *child) describe() Process {
 	if channel, since := c.loop.current(); channel != "" {
 		p.Channel, p.Since, p.Jobs = channel, since, 1
 	}
+	if c.set.isASGI3() {
+		p.Jobs = c.set.asgi3().tasks(loopChild{c})
+	}
 	p.Restarts = c.slot.restarted()
 	p.Memory, p.CPU = usage(p.PID)
 	return p

@@ -8,6 +8,7 @@ import (
 	"asgibox/asgi/remote"
 	"asgibox/internal/logkey"
 	"asgibox/workerpool"
+	"asgibox/workerpool/pages"
 	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/session"
 )
@@ -178,7 +179,12 @@ func (c *jobCalls) unanswered(asgi.Fields) (asgi.Fields, error) {
 
 // edit adds the scripts of pages to the complete response of a view.
 func (c *jobCalls) edit(m asgi.Message) (asgi.Message, error) {
-	edit := c.app.opts.Pages.Editor(c.job.Delivery.Message)
+	return editPage(c.app.opts.Pages, c.job.Delivery.Message, m)
+}
+
+// editPage adds the scripts of pages to a complete response.
+func editPage(p *pages.Pages, request, m asgi.Message) (asgi.Message, error) {
+	edit := p.Editor(request)
 	if edit == nil || !m.Has(asgi.KeyStatus) {
 		return m, nil
 	}
