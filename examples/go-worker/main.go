@@ -70,10 +70,11 @@ func handle(ctx context.Context, layer *asgibox.Layer, channel string, m asgibox
 			"content": content,
 		})
 	case "websocket.connect":
-		if err := layer.Send(ctx, reply, asgibox.Message{"accept": true}); err != nil {
+		// First the group, because another process may handle the first text.
+		if err := layer.GroupAdd(ctx, "everyone", reply); err != nil {
 			return err
 		}
-		return layer.GroupAdd(ctx, "everyone", reply)
+		return layer.Send(ctx, reply, asgibox.Message{"accept": true})
 	case "websocket.receive":
 		return layer.SendGroup(ctx, "everyone", asgibox.Message{"text": m.Text("text")})
 	case "websocket.disconnect":
