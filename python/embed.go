@@ -25,18 +25,25 @@ var files embed.FS
 // the files, so versions do not disturb each other. Several processes may call
 // Extract at the same time.
 func Extract() (string, error) {
-	dir, err := extract()
-	if err != nil {
-		return "", fmt.Errorf("write asgibox's Python package into the user's cache folder: %w", err)
+	var failed []error
+	for _, cache := range cacheFolders() {
+		err := os.MkdirAll(cache, 0o700)
+		if err == nil {
+			if err := checkPrivate(cache); err != nil {
+				return "", fmt.Errorf("write asgibox's Python package: %w", err)
+			}
+			var dir string
+			if dir, err = extract(cache); err == nil {
+				return dir, nil
+			}
+		}
+		failed = append(failed, err)
 	}
-	return dir, nil
+	return "", fmt.Errorf("write asgibox's Python package into a cache folder: %w", errors.Join(failed...))
 }
 
-func extract() (string, error) {
-	cache, err := cacheFolder()
-	if err != nil {
-		return "", err
-	}
+// extract writes the package into a folder in a cache folder.
+func extract(cache string) (string, error) {
 	content, err := contents()
 	if err != nil {
 		return "", err
@@ -74,21 +81,15 @@ func extract() (string, error) {
 	return "", fmt.Errorf("%s is damaged and cannot be replaced; remove it", dir)
 }
 
-// cacheFolder returns a folder for files of this program that no other user can
-// access. It creates the folder.
-func cacheFolder() (string, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil { // a service may have no home
-		dir = os.TempDir()
+// cacheFolders returns folders for files of this program that no other user may
+// access: that of the user and, because a service may have no home or one that it
+// cannot write to, one for temporary files.
+func cacheFolders() []string {
+	folders := []string{filepath.Join(os.TempDir(), "asgibox-"+strconv.Itoa(os.Getuid()))}
+	if dir, err := os.UserCacheDir(); err == nil {
+		folders = slices.Insert(folders, 0, filepath.Join(dir, "asgibox"))
 	}
-	dir = filepath.Join(dir, "asgibox")
-	if err != nil {
-		dir += "-" + strconv.Itoa(os.Getuid())
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	return dir, checkPrivate(dir)
+	return folders
 }
 
 // contents returns the files of the package by their slash-separated paths.

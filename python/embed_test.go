@@ -55,9 +55,24 @@ func useCache(t *testing.T) string {
 	for _, name := range []string{"XDG_CACHE_HOME", "HOME", "LocalAppData"} {
 		t.Setenv(name, dir)
 	}
-	cache, err := cacheFolder()
-	if err != nil {
+	for _, name := range []string{"TMPDIR", "TMP"} {
+		t.Setenv(name, filepath.Join(dir, "temporary"))
+	}
+	if err := os.Mkdir(filepath.Join(dir, "temporary"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return cache
+	return cacheFolders()[0]
+}
+
+// TestExtractWithoutAHome checks that a service without a home, or with one that it
+// cannot write to, gets a folder for temporary files.
+func TestExtractWithoutAHome(t *testing.T) {
+	cache := useCache(t)
+	if err := os.WriteFile(cache, nil, 0o600); err != nil { // no folder can be made there, not even by root
+		t.Fatal(err)
+	}
+	dir, err := Extract()
+	if err != nil || filepath.Dir(dir) != cacheFolders()[1] {
+		t.Errorf("Extract: %s, %v", dir, err)
+	}
 }

@@ -407,7 +407,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)  # the last lines of the output are then those of the thread that failed
     try:
         host = Host(options)
     except LayerError as err:

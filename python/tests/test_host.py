@@ -327,6 +327,20 @@ class Threads(HostCase):
         self.server.put("a", {})
         self.assertEqual(process.communicate(timeout=20), ("end", ""))
 
+    def test_a_crash_shows_the_thread_that_crashed(self) -> None:
+        process = self.run_file(
+            """
+            import ctypes
+            def app(environ, start_response):
+                ctypes.string_at(0)
+            """,
+            "--threads", "4",
+        )  # fmt: skip
+        self.server.job(fake.request("/"))
+        err = process.communicate(timeout=20)[1]
+        self.assertIn("in app\n", err)
+        self.assertEqual(err.count("most recent call first"), 1, err)
+
     def test_debug_handles_on_the_main_thread(self) -> None:
         process = self.run_file(WSGI, "--debug", "--threads", "4")
         self.assertEqual(self.server.done(self.server.job(fake.request("/")))["reply"]["content"], b"MainThread")

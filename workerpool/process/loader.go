@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"sync"
 	"time"
@@ -38,7 +39,8 @@ type Options struct {
 	// default is 10 seconds.
 	Grace time.Duration
 	// LoadTimeout is the time in which all processes must be ready. It does not
-	// include the time of Command. The default is 30 seconds.
+	// include the time of Command. The default is 30 seconds; a negative one is no
+	// limit.
 	LoadTimeout time.Duration
 	// HandlerTimeout is that of [workerpool.Options].
 	HandlerTimeout time.Duration
@@ -123,6 +125,9 @@ func NewLoader(s *Server, o Options) *Loader {
 	}
 	if o.LoadTimeout == 0 {
 		o.LoadTimeout = 30 * time.Second
+	}
+	if o.LoadTimeout < 0 {
+		o.LoadTimeout = math.MaxInt64
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

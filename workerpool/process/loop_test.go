@@ -96,6 +96,12 @@ func TestAChildThatNeverConnects(t *testing.T) {
 	r.until("no process", func() bool { return len(r.server.Processes()) == 0 })
 }
 
+func TestALoadWithoutATimeLimit(t *testing.T) {
+	r := newRig(t, program("hello"), func(c *config) { c.options.LoadTimeout = -1 })
+	r.mustLoad()
+	r.get("/", 200, "Hello World!")
+}
+
 func TestAProcessThatDiesWithAMessage(t *testing.T) {
 	r := newRig(t, program("hello"))
 	r.mustLoad()
