@@ -30,6 +30,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"asgibox/asgi"
 )
@@ -63,6 +64,10 @@ func dict(v any) (asgi.Fields, error) {
 	return nil, &asgi.InvalidMessageError{Reason: "it is not a dict"}
 }
 
+// fewKeys is the number of keys up to which comparing each with the others is faster
+// than a map.
+const fewKeys = 16
+
 // envelope checks each value of a decoded dict separately: its nesting and the
 // path in its error start at the value.
 func envelope(v any) (asgi.Fields, error) {
@@ -70,12 +75,20 @@ func envelope(v any) (asgi.Fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := make(map[string]bool, len(fields))
+	var seen map[string]bool // nil for the few keys of most envelopes
+	if len(fields) > fewKeys {
+		seen = make(map[string]bool, len(fields))
+	}
 	for i, f := range fields {
-		if seen[f.Key] {
+		twice := seen[f.Key]
+		if seen != nil {
+			seen[f.Key] = true
+		} else {
+			twice = slices.ContainsFunc(fields[:i], func(other asgi.Field) bool { return other.Key == f.Key })
+		}
+		if twice {
 			return nil, &asgi.InvalidMessageError{Path: f.Key, Reason: "the key is given twice"}
 		}
-		seen[f.Key] = true
 		checked, err := converter.OwnValue(f.Value)
 		if err != nil {
 			return nil, err

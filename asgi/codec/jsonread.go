@@ -61,12 +61,12 @@ func (s *scanner) value(depth int) (any, error) {
 }
 
 func (s *scanner) dict(depth int) (any, error) {
-	fields := asgi.Fields{}
+	fields := make(asgi.Fields, 0, 4)
 	err := s.entries('}', depth, func() error {
 		if s.space() != '"' {
 			return s.malformed("expected a key")
 		}
-		key, err := s.text()
+		key, err := s.key()
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (s *scanner) dict(depth int) (any, error) {
 }
 
 func (s *scanner) list(depth int) (any, error) {
-	items := []any{}
+	items := make([]any, 0, 2)
 	err := s.entries(']', depth, func() error {
 		v, err := s.value(depth)
 		items = append(items, v)
@@ -116,6 +116,31 @@ func (s *scanner) entries(end byte, depth int, entry func() error) error {
 			return s.malformed("expected a comma or " + strconv.QuoteRune(rune(end)))
 		}
 	}
+}
+
+// commonKeys are keys that most messages and calls have, to save their allocation.
+var commonKeys = func() map[string]string {
+	keys := make(map[string]string)
+	for _, key := range []string{
+		"id", "call", "quiet", "at", "job", "done", "reply", "channel", "channels", "block", "message",
+		asgi.KeyReplyChannel, asgi.KeyStatus, asgi.KeyHeaders, asgi.KeyContent, asgi.KeyMoreContent,
+		asgi.KeyText, asgi.KeyBytes, asgi.KeyAccept, asgi.KeyClose, asgi.KeyPath, asgi.KeyOrder,
+	} {
+		keys[key] = key
+	}
+	return keys
+}()
+
+// key reads a key. The next byte must be its first quote.
+func (s *scanner) key() (string, error) {
+	rest := s.in[s.pos+1:]
+	if n := bytes.IndexByte(rest[:min(len(rest), 16)], '"'); n >= 0 {
+		if key, common := commonKeys[string(rest[:n])]; common {
+			s.pos += n + 2
+			return key, nil
+		}
+	}
+	return s.text()
 }
 
 // text reads a text. The next byte must be its first quote.

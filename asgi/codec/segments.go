@@ -19,7 +19,8 @@ const inline = 128
 type Segments struct {
 	All []asgi.Bytes
 
-	octets appendBytes
+	octets appendBytes      // the method appendBytes, which would be allocated for each call
+	decode func(string) any // the method unmark
 }
 
 // AppendFields appends a dict of checked values as JSON, and the byte strings that
@@ -57,7 +58,10 @@ func isASCII(s string) bool {
 // DecodeFields decodes b, which must hold exactly one dict, whose byte strings may
 // be in s.All. It checks each value of the dict separately.
 func (s *Segments) DecodeFields(b []byte) (asgi.Fields, error) {
-	v, err := readAllJSON(b, s.unmark)
+	if s.decode == nil {
+		s.decode = s.unmark
+	}
+	v, err := readAllJSON(b, s.decode)
 	if err != nil {
 		return nil, err
 	}
