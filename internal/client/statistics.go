@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 func newPs() *cobra.Command {
 	return newCommand(&cobra.Command{
 		Use:   "ps",
-		Short: "List the open WebSockets, the busy workers and the workers over HTTP of a running server",
+		Short: "List the open WebSockets, the busy workers, the processes and the workers elsewhere of a running server",
 		Args:  cobra.NoArgs,
 	}, nil, func(c *client, _ []string) error {
 		var open api.Connections
@@ -28,7 +29,7 @@ func newPs() *cobra.Command {
 			return err
 		}
 		if c.json {
-			return c.print(map[string]any{"connections": open.Connections, "workers": all.Workers, "remotes": all.Remotes})
+			return c.print(map[string]any{"connections": open.Connections, "workers": all.Workers, "processes": all.Processes, "remotes": all.Remotes})
 		}
 		var sockets, busy [][]string
 		for _, s := range open.Connections {
@@ -51,6 +52,9 @@ func newPs() *cobra.Command {
 				return err
 			}
 		}
+		if err := c.processes(all.Processes); err != nil {
+			return err
+		}
 		if len(all.Remotes) == 0 {
 			return nil
 		}
@@ -65,6 +69,30 @@ func newPs() *cobra.Command {
 		fmt.Fprintln(c.out)
 		return c.table("HOST PROGRAM CHANNELS RECEIVED LAST", remotes)
 	})
+}
+
+// processes lists the processes of the application, if there are some.
+func (c *client) processes(all []api.Process) error {
+	if len(all) == 0 {
+		return nil
+	}
+	rows := make([][]string, 0, len(all))
+	for _, p := range all {
+		does := cmp.Or(p.Handler, p.Channel)
+		switch {
+		case p.Jobs == 0:
+			does = "idle"
+		case p.Jobs > 1:
+			does += fmt.Sprintf(" and %d more", p.Jobs-1)
+		}
+		rows = append(rows, []string{
+			strconv.Itoa(p.Worker), strconv.Itoa(p.PID), p.State, strconv.FormatUint(p.Generation, 10), age(p.Started),
+			time.Duration(p.CPUMS * float64(time.Millisecond)).Round(10 * time.Millisecond).String(), fmt.Sprintf("%.1f MiB", float64(p.Memory)/(1<<20)),
+			strconv.Itoa(p.Restarts), does,
+		})
+	}
+	fmt.Fprintln(c.out)
+	return c.table("PROCESS PID STATE GENERATION AGE CPU MEMORY RESTARTS HANDLER", rows)
 }
 
 func age(since float64) string {

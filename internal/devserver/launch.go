@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"asgibox/internal/logkey"
 	"asgibox/internal/userfile"
@@ -26,6 +27,7 @@ type launcher struct {
 	command func(context.Context) (*process.Command, error)
 	root    string                 // folder to watch, absolute
 	uses    func(path string) bool // whether the program is built from a file; nil if none is built
+	main    []string               // paths of the application's own file, one of which exists or may come
 	close   func() error           // removes what command has made; nil if it makes nothing
 	about   [2]string              // row of the banner; "" for none
 }
@@ -76,9 +78,12 @@ func (l *launcher) python(ctx context.Context, app Application, o *ProcessOption
 	}
 	args := []string{"-c", pythonpackage.Start(dir)}
 	if app.Kind == PythonFile {
-		args = append(args, "run", filepath.Join(l.root, filepath.Base(app.Path)))
+		file := filepath.Join(l.root, filepath.Base(app.Path))
+		args, l.main = append(args, "run", file), []string{file}
 	} else {
-		args = append(args, "call", app.Name)
+		module, _, _ := strings.Cut(app.Name, ":")
+		path := filepath.Join(l.root, filepath.Join(strings.Split(module, ".")...))
+		args, l.main = append(args, "call", app.Name), []string{path + ".py", filepath.Join(path, "__init__.py")}
 	}
 	interfaceName := o.Interface
 	if interfaceName == "" {

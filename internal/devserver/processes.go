@@ -18,14 +18,14 @@ import (
 // A processLoader loads an application that runs in processes of its own.
 type processLoader struct {
 	*process.Loader
-	root   string // to which names of files are relative, absolute
-	folder string // of the application, absolute
+	root string   // to which names of files are relative, absolute
+	own  []string // paths of files that count although no process has named them
 }
 
-// Uses implements loader. A settings file that did not exist counts too.
+// Uses implements loader.
 func (l *processLoader) Uses(name string) bool {
 	path := filepath.Join(l.root, filepath.FromSlash(name))
-	return l.Loader.Uses(path) || path == filepath.Join(l.folder, settingsFile)
+	return slices.Contains(l.own, path) || l.Loader.Uses(path)
 }
 
 // newProcessLoader returns the loader of an application that runs in processes of its
@@ -35,13 +35,16 @@ func (g *generations) newProcessLoader(o *Options, events poolEvents) (*processL
 	if err != nil {
 		return nil, err
 	}
-	l := &processLoader{root: events.launch.root, folder: folder}
+	l := &processLoader{root: events.launch.root, own: append([]string{filepath.Join(folder, settingsFile)}, events.launch.main...)}
 	l.Loader = process.NewLoader(events.socket, process.Options{
 		Folder: folder, Pages: g.pages, URL: events.url, Follow: g.follow, Uses: events.launch.uses, Log: g.log,
 		Processes: o.Process.Processes, Threads: o.Process.Threads, Concurrency: o.Process.Concurrency,
 		Grace: o.Pool.Grace, LoadTimeout: o.Process.LoadTimeout, HandlerTimeout: o.Pool.HandlerTimeout,
 		Resume: o.Process.Resume, Debug: o.Process.Debug, SessionCookie: o.Script.SessionCookie, Private: privateFiles(g.app.Folder, o), Secret: isSecret,
 		Command: func(ctx context.Context, _ uint64) (*process.Command, error) {
+			for _, path := range l.own {
+				g.follow(path)
+			}
 			all, err := settings(folder, o.Script.Settings)
 			if err != nil {
 				return nil, err
