@@ -130,6 +130,10 @@ func (c *conn) recoverPanic() {
 // next serves the next request.
 func (c *conn) next() turn {
 	c.phase = waiting
+	if c.shared.size > usualHead {
+		c.request, c.headerSet, c.shared = nil, nil, request{}
+		c.in.Forget()
+	}
 	if c.in.Wait() != nil {
 		return lastTurn
 	}

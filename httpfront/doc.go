@@ -27,6 +27,9 @@
 // so that clients that read are not affected by clients that do not. If a
 // mailbox is full, the sender gets [asgi.ErrChannelFull].
 //
+// The heads of all running requests may use 64 MiB together, without the first
+// 8 KiB of each. The target of a WebSocket may have 8 KiB.
+//
 // All request bodies, until their response starts, and all WebSocket messages,
 // until the layer has accepted them, share one budget, [Options].BodyMemory.
 // Each connection may hold 16 KiB besides. Past the budget the server does not read, except for the oldest. It

@@ -32,6 +32,7 @@ type exchange struct {
 	sent    time.Time   // when the request was sent
 
 	body     bodyReader
+	head     int64    // its part of Server.heads
 	arrival  *arrival // memory of the body, or nil
 	upload   *upload  // sends the rest of a long body, or nil
 	unread   bool     // the body has a rest
@@ -86,6 +87,10 @@ func (x *exchange) complete(sent bool, err error) error {
 // request. It reports whether the request was sent; if not, a refusal has been
 // written. It fails with errLent if another goroutine serves the connection now.
 func (x *exchange) sendRequest() (sent bool, err error) {
+	if !x.holdHead() {
+		x.refuse(refusedCrowded)
+		return false, nil
+	}
 	body, more, err := x.readBody()
 	if err != nil {
 		return false, x.refuseBody(err)
@@ -281,6 +286,7 @@ func (x *exchange) ends(m asgi.Message) bool {
 // end removes the exchange, sends http.disconnect and writes the access log.
 func (x *exchange) end(sent bool, dropped int) {
 	x.s.unregister(x.channel)
+	x.s.heads.Add(-x.head)
 	if dropped > 0 {
 		x.s.log.Debug("messages to an ended request were dropped", logkey.Channel, x.channel, "count", dropped)
 	}

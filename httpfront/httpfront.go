@@ -43,6 +43,7 @@ type Server struct {
 	bytes  atomic.Int64 // in all mailboxes
 	unread atomic.Int64 // when missing workers were last reported, in Unix nanoseconds
 	budget *budget
+	heads  atomic.Int64 // memory of the heads of all requests that run, without the usual parts
 	kept   keptBodies
 	dates  http1.Dates
 

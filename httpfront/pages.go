@@ -32,6 +32,8 @@ var retrySoon = []http1.Header{{Name: "Retry-After", Value: "1"}}
 var (
 	refusedTarget = refusal{status: http.StatusRequestURITooLong, title: "This address is too long",
 		advice: "A request target may have at most 64 KiB. Send long data in the body of a POST request.", closeConn: true}
+	refusedSocketTarget = refusal{status: http.StatusRequestURITooLong, title: "This address is too long",
+		advice: "The address of a WebSocket may have at most 8 KiB. Send long data in a message.", closeConn: true}
 	refusedHeaders = refusal{status: http.StatusRequestHeaderFieldsTooLarge, title: "The request headers are too long",
 		advice: "Target and headers together may have at most 64 KiB and 200 lines. In a browser, deleting the cookies of this site may help.", closeConn: true}
 	refusedStopping = refusal{status: http.StatusServiceUnavailable, title: "The server is shutting down",
@@ -45,7 +47,7 @@ var (
 	refusedSlowBody = refusal{status: http.StatusRequestTimeout, title: "The request took too long to arrive",
 		advice: "The request body did not arrive in time. Try again.", closeConn: true}
 	refusedCrowded = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
-		advice:  "Too many request bodies are arriving at the same time. Try again in a moment. To receive more, allow more memory for them (--body-memory).",
+		advice:  "Too many long requests are running at the same time. Try again in a moment. To receive more request bodies, allow more memory for them (--body-memory).",
 		headers: retrySoon, closeConn: true}
 	refusedOwnBody = refusal{status: http.StatusRequestEntityTooLarge, title: "This request must not have a body",
 		advice: "The paths below " + asgi.OwnPath + " belong to the server.", closeConn: true}

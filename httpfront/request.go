@@ -37,6 +37,22 @@ func (s *Server) serve(t transport, q *request) (err error) {
 // budget while the body arrives, in bytes.
 const usualHead = 8 << 10
 
+// headsMemory is how much memory the heads of all requests that run may use
+// together, without the usual parts, in bytes.
+const headsMemory = 64 << 20
+
+// holdHead reserves the memory of the head of a request until it ends, and reports
+// whether there was enough.
+func (x *exchange) holdHead() bool {
+	n := x.q.headMemory()
+	if n > 0 && x.s.heads.Add(n) > headsMemory {
+		x.s.heads.Add(-n)
+		return false
+	}
+	x.head = n
+	return true
+}
+
 // headMemory returns the approximate memory of the head, in bytes, without the
 // usual part.
 func (q *request) headMemory() int64 { return max(0, int64(2*q.size+256*len(q.fields))-usualHead) }

@@ -11,6 +11,9 @@ import (
 const (
 	// maxTarget limits a request target, and target and headers together, in bytes.
 	maxTarget = 64 << 10
+	// maxSocketTarget limits the target of a handshake, because an open WebSocket
+	// keeps it.
+	maxSocketTarget = 8 << 10
 	// maxLines limits the number of header lines. A line needs more memory than
 	// its bytes.
 	maxLines = 200

@@ -78,6 +78,9 @@ func (s *Server) serveSocket(t transport, q *request) error {
 	if f, ok := checkUpgrade(q); !ok {
 		return s.refuse(t, q, f)
 	}
+	if len(q.uri) > maxSocketTarget {
+		return s.refuse(t, q, refusedSocketTarget)
+	}
 	if !s.origins.allows(q) {
 		s.log.Warn("a WebSocket from another origin was refused; to allow it, use --allow-origin",
 			"origin", q.get("origin"), "host", q.host, logkey.Path, q.path, logkey.Client, endpointString(q.peer.client))

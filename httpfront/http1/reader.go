@@ -68,6 +68,13 @@ func (r *Reader) Take() []byte {
 	return rest
 }
 
+// Forget drops the last Request, so that its memory is free while the connection
+// waits for the next one.
+func (r *Reader) Forget() {
+	r.req = Request{Minor: 1}
+	r.head.saved, r.head.meaning = nil, meaning{}
+}
+
 // Wait returns when the first byte of the next request has arrived. It returns
 // io.EOF if the client sends no further request. It skips empty lines.
 func (r *Reader) Wait() error {
