@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -41,6 +42,7 @@ var children = map[string]func(args []string){
 	"output":     outputChild,
 	"bad":        badChild,
 	"twice":      twiceChild,
+	"leaves":     leavesChild,
 	"http":       httpChild,
 	"server":     serverChild,
 	"sends":      sendsChild,
@@ -352,6 +354,16 @@ func badChild(args []string) {
 	}
 	time.Sleep(100 * time.Millisecond)
 	helloChild(nil)
+}
+
+// leavesChild leaves a process behind, which sleeps or has ended.
+func leavesChild(args []string) {
+	if err := exec.Command("sleep", args[0]).Start(); err != nil {
+		panic(err)
+	}
+	c := dial()
+	c.receive("http.request")
+	os.Exit(2)
 }
 
 // twiceChild connects a second time as another process.

@@ -2,15 +2,10 @@ package process
 
 import (
 	"errors"
-	"fmt"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -279,6 +274,13 @@ func TestChildrenThatBreakTheRules(t *testing.T) {
 	}
 }
 
+func TestProcessesThatAWorkerLeavesBehind(t *testing.T) {
+	r := newRig(t, program("leaves", "600"))
+	r.mustLoad()
+	r.get("/", 500, "exit status 2")
+	r.logged("a worker has ended but left processes behind; they were killed")
+}
+
 func TestADurableMessageIsNotHandledTwice(t *testing.T) {
 	r := newRig(t, program("hello"), func(c *config) { c.durable = t.TempDir() + "/store.db" })
 	r.mustLoad()
@@ -309,41 +311,6 @@ func TestAProgramOverHTTP(t *testing.T) {
 	r.must(r.reload(program("hello")))
 	r.logged("retired: Retired")
 	r.get("/", 200, "Hello World!")
-}
-
-func TestChildrenEndWhenTheServerIsKilled(t *testing.T) {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), program("server").Env...)
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pid int
-	var socket string
-	if _, err := fmt.Fscan(out, &pid, &socket); err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(filepath.Dir(socket))
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	end := time.Now().Add(deadline)
-	for syscall.Kill(pid, 0) == nil && !isZombie(pid) {
-		if time.Now().After(end) {
-			t.Fatalf("the child %d still runs", pid)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// isZombie reports whether a process has ended, but its parent does not wait for it.
-func isZombie(pid int) bool {
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return strings.Contains(string(stat), ") Z ")
 }
 
 func (r *rig) must(err error) {

@@ -3,7 +3,6 @@
 package process
 
 import (
-	"errors"
 	"os/exec"
 	"syscall"
 )
@@ -34,9 +33,10 @@ func signalGroup(cmd *exec.Cmd, s syscall.Signal) {
 // killLeft kills the processes of a group whose leader has ended, and reports whether
 // there were any.
 func killLeft(cmd *exec.Cmd) bool {
-	if cmd.SysProcAttr == nil {
+	if cmd.SysProcAttr == nil || syscall.Kill(-cmd.Process.Pid, 0) != nil {
 		return false
 	}
-	err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	return !errors.Is(err, syscall.ESRCH) && !errors.Is(err, syscall.EPERM) // EPERM on macOS: only zombies
+	living := lives(cmd.Process.Pid)
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // fails if they have ended
+	return living
 }
