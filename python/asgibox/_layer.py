@@ -49,7 +49,13 @@ class ChannelLayer:
     # The calls of ASGI 1.x.
 
     def send(
-        self, channel: str, message: Dict[str, Any], wait: float = 0, delay: float = 0, volatile: bool = False
+        self,
+        channel: str,
+        message: Dict[str, Any],
+        wait: float = 0,
+        delay: float = 0,
+        volatile: bool = False,
+        _quiet: bool = False,
     ) -> None:
         """Sends a message. If the channel is full, it tries again for wait seconds and
         then raises ChannelFull. With delay, the message is sent that many seconds
@@ -64,6 +70,9 @@ class ChannelLayer:
             fields["volatile"] = True
         if self._folder is not None:
             fields["at"] = self._place()
+        if _quiet and not wait:
+            self._post("send", fields)
+            return
         if not wait:
             self.call("send", fields)
             return
@@ -125,7 +134,7 @@ class ChannelLayer:
         channels: List[str] = self.call("group_channels", {"group": group})["channels"]
         return channels
 
-    def send_group(self, group: str, message: Dict[str, Any], volatile: bool = False) -> None:
+    def send_group(self, group: str, message: Dict[str, Any], volatile: bool = False, _quiet: bool = False) -> None:
         """Sends a copy of a message to each channel of a group, except to full ones."""
         run = getattr(current, "run", None)
         if run is not None:
@@ -135,7 +144,10 @@ class ChannelLayer:
             fields["volatile"] = True
         if self._folder is not None:
             fields["at"] = self._place()
-        self.call("send_group", fields)
+        if _quiet:
+            self._post("send_group", fields)
+        else:
+            self.call("send_group", fields)
 
     def flush(self) -> None:
         """Drops all messages that wait, and all groups."""
@@ -179,6 +191,20 @@ class ChannelLayer:
         return capacity
 
     # How the calls are made.
+
+    def _post(self, name: str, fields: Head) -> None:
+        """Makes a call of a handler without waiting for it. If it fails, the handler fails
+        when it has ended."""
+        own: Optional[Connection] = getattr(current, "connection", None)
+        if own is None or own.job is None:
+            self.call(name, fields)
+            return
+        try:
+            if has_other_keys(fields):
+                raise TypeError("a key is no text")
+            own.post(name, fields)
+        except _encoding_errors as err:
+            raise _invalid(fields, err) from None
 
     def call(self, name: str, fields: Head) -> Head:
         """Makes a call of docs/layer-http.md by its name, such as "state/get", and

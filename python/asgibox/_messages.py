@@ -21,8 +21,12 @@ class Channel(str):
 
     def send(self, content: "Content", wait: float = 0) -> None:
         """Sends a message. If the channel is full, it tries again for wait seconds and
-        then raises ChannelFull."""
-        asgibox.layer.send(str(self), _plain(content), wait=wait)
+        then raises ChannelFull. The reply channel of the handler's message is an
+        exception: without wait, send does not wait for the server, and an error fails
+        the handler at its end."""
+        run = running()
+        quiet = run is not None and self == run.reply
+        asgibox.layer.send(str(self), _plain(content), wait=wait, _quiet=quiet)
 
     def send_later(self, seconds: float, content: "Content") -> None:
         """Sends a message after a number of seconds. It waits on the server's disk."""
@@ -52,8 +56,9 @@ class Group(str):
         asgibox.layer.group_discard(str(self), _name(channel))
 
     def send(self, content: "Content") -> None:
-        """Sends a message to each channel of the group."""
-        asgibox.layer.send_group(str(self), _plain(content))
+        """Sends a message to each channel of the group, except to full ones. It does not
+        wait for the server; an error fails the handler at its end."""
+        asgibox.layer.send_group(str(self), _plain(content), _quiet=True)
 
     def channels(self) -> List[str]:
         """Returns the names of the channels."""
@@ -75,6 +80,8 @@ def _name(channel: Any) -> str:
 
 
 def _plain(content: "Content") -> Dict[str, Any]:
+    if type(content) is dict:
+        return content
     if isinstance(content, Message):
         return content.content
     if not isinstance(content, dict):

@@ -328,10 +328,15 @@ class Connection:
         return answer
 
     def post(self, name: str, fields: Head) -> None:
-        """Makes a call whose answer nobody waits for. If it fails, a line is printed."""
+        """Makes a call whose answer nobody waits for. If it fails, a line is printed. A
+        call of a job makes the job fail instead, when its handler has ended."""
         self._id = n = self._id + 1
-        self.send({"id": n, "call": name, "quiet": True, **fields})
-        self.posted = True
+        head: Head = {"id": n, "call": name, "quiet": True, **fields}
+        if self.job is None:
+            self.posted = True
+        else:
+            head["job"] = self.job
+        self.send(head)
 
     def sync(self) -> None:
         """Waits until the server has made all calls."""

@@ -23,6 +23,10 @@ class FakeServer:
         self.incoming: List[Dict[str, Any]] = []
         self.answers: Dict[str, Dict[str, Any]] = {}
         self.broken = False
+        self.job = 1
+
+    def post(self, name: str, fields: Dict[str, Any]) -> None:
+        self.call(name, fields)
 
     def call(self, name: str, fields: Dict[str, Any]) -> Dict[str, Any]:
         fields = dict(fields)

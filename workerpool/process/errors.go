@@ -1,10 +1,13 @@
 package process
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/asgi/remote"
 	"asgibox/workerpool/script/explain"
 )
 
@@ -53,6 +56,23 @@ func newError(v any) *Error {
 		e.explanation.More = append(e.explanation.More, newError(item).explanation)
 	}
 	return e
+}
+
+// callFailed returns the error for a handler whose call at a line like app.py:12 has
+// failed after the handler went on.
+func (g *set) callFailed(at string, err error) error {
+	e := remote.ErrorOf(err)
+	if e.Kind == remote.Gone || errors.Is(err, asgi.ErrGone) {
+		return fmt.Errorf("the client has left: %w", asgi.ErrGone)
+	}
+	x := explain.Explanation{Message: printable(e.Kind + ": " + e.Detail)}
+	if file, number, ok := strings.Cut(at, ":"); ok {
+		line, _ := strconv.Atoi(number)
+		d := described{folder: g.opts.Folder, sources: map[string]string{}}
+		d.sources[file] = d.read(file)
+		x.Frames = []explain.Frame{explain.At(file, line, 0, d.source)}
+	}
+	return &Error{Type: e.Kind, explanation: x}
 }
 
 func newFrame(d asgi.Dict) explain.Frame {

@@ -80,10 +80,11 @@ type run struct {
 	serve   func(name string, args asgi.Fields) (result asgi.Fields, known bool, err error)
 	edit    func(asgi.Message) (asgi.Message, error)
 
-	mu    sync.Mutex // guards the rest, and the use of job
-	layer jobLayer
-	at    string // the line of the call that runs
-	over  bool   // calls fail
+	mu     sync.Mutex // guards the rest, and the use of job
+	layer  jobLayer
+	at     string // the line of the call that runs
+	failed error  // of the first quiet call that failed
+	over   bool   // calls fail
 
 	cancelled bool // guarded by the mutex of the child
 }
@@ -312,6 +313,9 @@ func (r *run) finish(f frame) error {
 	if r.job == nil {
 		return nil
 	}
+	if r.failed != nil {
+		return r.failed
+	}
 	if hold, _ := f.args.Get("hold"); hold == true {
 		r.job.Hold()
 	}
@@ -343,9 +347,28 @@ func (r *run) call(c *conn, f frame) error {
 		return c.deliver(f, result, d, err)
 	}
 	r.mu.Lock()
-	result, _, err := r.doLocked(r.ctx, f)
+	result, err := r.callLocked(f)
 	r.mu.Unlock()
+	if f.quiet && r.job != nil {
+		return nil
+	}
 	return c.answerCall(f, result, err)
+}
+
+// callLocked makes a call that is no receive. A quiet one that fails makes the job
+// fail, and the quiet ones after it have no effect, so that no message arrives after
+// one that is lost.
+func (r *run) callLocked(f frame) (asgi.Fields, error) {
+	if !f.quiet || r.job == nil {
+		result, _, err := r.doLocked(r.ctx, f)
+		return result, err
+	}
+	if r.failed == nil {
+		if _, _, err := r.doLocked(r.ctx, f); err != nil {
+			r.failed = r.set.callFailed(f.at, err)
+		}
+	}
+	return nil, nil
 }
 
 // doLocked makes a call with the cause of the job.

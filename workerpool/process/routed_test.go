@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -514,17 +515,21 @@ channel_routing = [view("/slow/<me>", slow), route("jobs", job), view("/die", di
 
 func TestAPythonHandlerThatRunsTooLongIsEnded(t *testing.T) {
 	s := setup{pool: workerpool.Options{HandlerTimeout: 200 * time.Millisecond}, process: process.Options{HandlerTimeout: 200 * time.Millisecond}}.serve(t, `
-from asgibox import state, view
+from asgibox import view
 def endless(request):
     try:
         while True:
             pass
     finally:
-        state_after = 1
+        open(__file__ + ".ended", "w").close()
 channel_routing = [view("/endless", endless), view("/", lambda request: "alive")]
 `)
-	s.want("/endless", 500, "app.py:")
-	s.want("/", 200, "alive")
+	s.want("/endless", 500, "the handler ran longer than 200ms")
+	s.until("the handler has got an exception", func() bool {
+		_, err := os.Stat(filepath.Join(s.dir, "app.py.ended"))
+		return err == nil
+	})
+	s.until("another request is handled in time", func() bool { return s.get("/").status == 200 })
 }
 
 func TestPythonHandlersGetTheErrorsOfTheLayer(t *testing.T) {
@@ -636,5 +641,39 @@ channel_routing = [route("http.request", request), route("websocket.connect", co
 	s.want("/", 200)
 	if strings.Contains(s.log.String(), "app.py:4") {
 		t.Errorf("checks are off, but\n%s", s.log)
+	}
+}
+
+func TestAReplyOfPythonThatFailsEndsItsHandler(t *testing.T) {
+	const replies = 1500
+	s := serve(t, `
+from asgibox import Channel, route, state
+def connect(message):
+    message.reply_channel.send({"accept": True})
+def receive(message):
+    for n in range(1500):
+        message.reply_channel.send({"text": "%d " % n + "x" * 20000})
+    state.set("ended", True)
+channel_routing = [route("websocket.connect", connect), route("websocket.receive", receive)]
+`)
+	ws := s.dial("/")
+	ws.conn.SetReadLimit(-1)
+	ws.send("go") // and read nothing, so that the channel gets full
+	s.until("the handler ends", func() bool { return s.state("ended") == true })
+	s.log.has("app.py:7: ChannelFull")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	next := 0
+	for ; ; next++ {
+		_, data, err := ws.conn.Read(ctx)
+		if err != nil {
+			break
+		}
+		if want := strconv.Itoa(next) + " "; !strings.HasPrefix(string(data), want) {
+			t.Fatalf("got %.10s after message %d", data, next-1)
+		}
+	}
+	if next == 0 || next == replies {
+		t.Errorf("%d replies arrived", next)
 	}
 }
