@@ -73,8 +73,7 @@ var flagKinds = []struct {
 }{
 	{"Python applications", devserver.Kind.Python, []string{"threads", "concurrency", "interface", "python", "resume"}},
 	{"applications in processes of their own", func(k devserver.Kind) bool { return k != devserver.Starlark }, []string{"debug", "load-timeout"}},
-	{"Starlark and Python applications", func(k devserver.Kind) bool { return k == devserver.Starlark || k.Python() }, []string{"session-cookie"}},
-	{"Starlark applications", func(k devserver.Kind) bool { return k == devserver.Starlark }, []string{"strict"}},
+	{"Starlark and Python applications", func(k devserver.Kind) bool { return k == devserver.Starlark || k.Python() }, []string{"session-cookie", "strict"}},
 }
 
 // fit checks that the flags are those of the application's kind, and completes the

@@ -84,7 +84,7 @@ func TestAFlagThatDoesNotFitTheKindIsRefused(t *testing.T) {
 		"--interface wsgi":                  "--interface is for Python applications, and app.star is a Starlark application",
 		"app.star --debug":                  "--debug is for applications in processes of their own",
 		"--python py -- go version":         "--python is for Python applications, and go version is a program",
-		"--strict -- go version":            "--strict is for Starlark applications, and go version is a program",
+		"--strict -- go version":            "--strict is for Starlark and Python applications",
 		"app.py --debug --production":       "--production and --debug exclude each other",
 		"app.py --debug --workers 2":        "--debug runs one process",
 		"app.py --workers 257":              "at most 256 processes",

@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -125,6 +126,9 @@ func (g *generations) LoadAgain(ctx context.Context) error {
 // loaded follows the files of a load and reports its outcome. Changed is empty
 // for the first load.
 func (g *generations) loaded(now workerpool.Generation, changed []string, err error) {
+	if errors.Is(err, workerpool.ErrClosed) && g.events.first == nil {
+		return // the server stops
+	}
 	ctx := context.Background()
 	if g.events.loaded != nil {
 		g.events.loaded(now, changed, err)

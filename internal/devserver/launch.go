@@ -56,6 +56,15 @@ func newLauncher(ctx context.Context, app Application, o *Options) (*launcher, e
 	return l, nil
 }
 
+// unlessStopped returns the error of preparing an application, or nil if the program
+// was stopped meanwhile.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 // end removes what the launcher has made. It does nothing for a nil launcher.
 func (l *launcher) end(log *slog.Logger) {
 	if l == nil || l.close == nil {

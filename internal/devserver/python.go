@@ -28,12 +28,12 @@ const pythonTimeout = 20 * time.Second
 // is given, else that of the active virtual environment, else that of the folder
 // .venv or venv beside the application, else python3. It asks the program for its
 // real path, because a program of that name may be a shell script.
-func findPython(ctx context.Context, given, folder string, getenv func(string) string) (python, error) {
+func findPython(parent context.Context, given, folder string, getenv func(string) string) (python, error) {
 	program, from, err := pythonProgram(given, folder, getenv)
 	if err != nil {
 		return python{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, pythonTimeout)
+	ctx, cancel := context.WithTimeout(parent, pythonTimeout)
 	defer cancel()
 	// This is valid in Python 2 too.
 	const ask = `import sys; sys.stdout.write("%d %d %d %s" % (sys.version_info[:3] + (sys.executable,)))`
@@ -41,6 +41,9 @@ func findPython(ctx context.Context, given, folder string, getenv func(string) s
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &stdout, &stderr, time.Second
 	err = cmd.Run()
+	if parent.Err() != nil {
+		return python{}, context.Cause(parent)
+	}
 	var major, minor, patch int
 	n, _ := fmt.Sscanf(stdout.String(), "%d %d %d", &major, &minor, &patch)
 	switch {
@@ -80,8 +83,12 @@ func pythonProgram(given, folder string, getenv func(string) string) (program, f
 		return "", "", fmt.Errorf("VIRTUAL_ENV is %s, which has no %s; unset it, or pass an interpreter with --python PATH", env, program)
 	}
 	for _, name := range []string{".venv", "venv"} {
-		if program = pythonIn(filepath.Join(folder, name)); fileExists(program) {
+		program = pythonIn(filepath.Join(folder, name))
+		switch {
+		case fileExists(program):
 			return absolute(program), "of the folder " + name + " beside the application", nil
+		case isLink(program):
+			return "", "", fmt.Errorf("%s is a link to an interpreter that does not exist; make the folder %s again, or pass an interpreter with --python PATH", program, name)
 		}
 	}
 	for _, name := range []string{"python3", "python"} {

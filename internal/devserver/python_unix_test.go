@@ -84,6 +84,16 @@ func TestAnInterpreterThatCannotRunApplicationsIsExplained(t *testing.T) {
 			t.Errorf("%s: %v, want %q", filepath.Base(program), err, want)
 		}
 	}
+	link := filepath.Join(dir, "venv", "bin", "python")
+	if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/none/python3", link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := findPython(t.Context(), "", dir, func(string) string { return "" }); err == nil || !strings.Contains(err.Error(), "is a link to an interpreter that does not exist") {
+		t.Errorf("a dangling link: %v", err)
+	}
 	// A program of that name may be a script that starts the interpreter.
 	real := write("real", `printf '%s' "3 12 0 $0"`)
 	shim := write("shim", "exec "+real+` "$@"`)

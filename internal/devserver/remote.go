@@ -38,7 +38,7 @@ func WorkFor(ctx context.Context, app Application, o Options, control, token str
 	events := poolEvents{failed: func(f workerpool.Failure) { reports.reporter.failed(log, f) }, live: reports.loaded}
 	end, err := events.openFor(ctx, app, &o, layer, log)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
 	defer end()
 	g, err := newGenerations(app, &o, layer, log, outputFiles(stdout, stderr), events)
@@ -72,7 +72,7 @@ func workOn(ctx context.Context, layer *redisLayer, app Application, o *Options,
 	var events poolEvents
 	end, err := events.openFor(ctx, app, o, layer, log)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
 	defer end()
 	g, err := newGenerations(app, o, layer, log, outputFiles(stdout, stderr), events)

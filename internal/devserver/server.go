@@ -58,7 +58,8 @@ type server struct {
 	control     atomic.Pointer[control] // nil with --control off, and until it is built
 }
 
-// Serve runs the application until ctx ends or a part of the server fails. It returns after everything that it started has ended.
+// Serve runs the application until ctx ends or a part of the server fails. It
+// returns after everything that it started has ended.
 func Serve(ctx context.Context, app Application, o Options, stdin io.Reader, stdout, stderr io.Writer) error {
 	s := &server{app: app, options: o, stderr: stderr, guests: true}
 	return s.serve(ctx, stdin, stdout)
@@ -82,7 +83,7 @@ func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) e
 		}
 		var err error
 		if s.launch, err = newLauncher(ctx, s.app, &s.options); err != nil {
-			return err
+			return unlessStopped(ctx, err)
 		}
 		defer s.launch.end(s.log)
 	}

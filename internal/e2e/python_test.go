@@ -160,8 +160,8 @@ func TestAPythonApplicationHasItsSettingsAndItsLinesInTheInspector(t *testing.T)
 		t.Errorf("%d %s", status, body)
 	}
 	p.waitFor(`did 1 worker=1`)
-	p.eventually("the sender of the job has its line", func() bool {
-		return strings.Contains(p.controlGet("/api/messages?filter=jobs"), `"place":"app.py:6"`)
+	p.eventually("the sender of the job has its line, and the response of the view has none", func() bool {
+		return strings.Count(p.controlGet("/api/messages"), `"place":"app.py:6"`) == 1
 	})
 	p.save(".env", "color=green\n")
 	p.waitFor(`reloaded \.env, generation 2`)

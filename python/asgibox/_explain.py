@@ -47,6 +47,8 @@ def explain(error: BaseException, folder: str, *, status: Optional[int] = None) 
 
 def _type_name(error: BaseException) -> str:
     kind = type(error)
+    if kind.__module__ == "asgibox._load":
+        return ""  # the message says it all
     if kind.__module__ in ("builtins", "__main__", "asgibox") or kind.__module__.startswith("asgibox."):
         return kind.__qualname__
     return kind.__module__ + "." + kind.__qualname__

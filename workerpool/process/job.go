@@ -334,6 +334,7 @@ func (r *run) finish(f frame) error {
 	if err != nil {
 		return err
 	}
+	r.at = f.at // not that of the last call
 	return r.job.Send(r.ctx, r.job.ReplyChannel(), m)
 }
 
