@@ -212,8 +212,8 @@ class ChannelLayer:
         own: Optional[Connection] = getattr(current, "connection", None)
         if own is not None:
             try:
-                if has_other_keys(fields):
-                    raise TypeError("a key is no text")
+                if not is_valid(fields):
+                    raise TypeError("a value is not allowed in a message")
                 return own.call(name, fields)
             except _encoding_errors as err:
                 raise _invalid(fields, err) from None
@@ -227,12 +227,12 @@ class ChannelLayer:
                 if answer["channel"] == "http.request":
                     connection.reply_channel = answer["message"].get("reply_channel")
             elif name == "send" and fields["channel"] == connection.reply_channel and _is_reply(fields):
-                connection.reply_channel = None
                 connection.post(name, fields)
+                connection.reply_channel = None
                 answer = {}
             else:
-                if has_other_keys(fields):
-                    raise TypeError("a key is no text")
+                if not is_valid(fields):
+                    raise TypeError("a value is not allowed in a message")
                 answer = connection.call(name, fields)
         except _encoding_errors as err:
             self._give_back(connection)
@@ -314,7 +314,7 @@ def _is_reply(fields: Head) -> bool:
         if kind is bytes or kind is str or value is None:
             if type(key) is not str:
                 return False
-        elif find_invalid(value, "", 2) or not isinstance(key, str):
+        elif not is_valid(value, 2) or not isinstance(key, str):
             return False
         if key == "more_content" or key == "request" or key == "__asgi_channel__":
             return False
@@ -332,22 +332,26 @@ def _invalid(fields: Head, err: BaseException) -> BaseException:
     return _errors.InvalidMessage(problem or str(err))
 
 
-def has_other_keys(value: Any) -> bool:
-    """Reports whether a dict in a value has a key that is no text. JSON would make it
-    one."""
+def is_valid(value: Any, depth: int = 0) -> bool:
+    """Reports whether a message may contain a value, as far as the encoder does not find
+    out. JSON would make texts of keys, and the server would close the connection for a
+    longer integer or more levels."""
     if isinstance(value, dict):
-        for key, item in value.items():
+        for key in value:
             if not isinstance(key, str):
-                return True
-            kind = type(item)
-            if kind is not str and kind is not bytes and kind is not int and has_other_keys(item):
-                return True
+                return False
+        items: Any = value.values()
     elif isinstance(value, (list, tuple)):
-        for item in value:
-            kind = type(item)
-            if kind is not str and kind is not bytes and kind is not int and has_other_keys(item):
-                return True
-    return False
+        items = value
+    else:
+        return not isinstance(value, int) or -(2**63) <= value < 2**63
+    if depth > 100:
+        return False
+    for item in items:
+        kind = type(item)
+        if kind is not str and kind is not bytes and not is_valid(item, depth + 1):
+            return False
+    return True
 
 
 def find_invalid(value: Any, path: str, depth: int = 1) -> str:

@@ -36,6 +36,10 @@ class HTTPConnection:
         self.broken = True
         self._http.close()
 
+    def post(self, name: str, fields: Head) -> None:
+        """Makes a call."""
+        self.call(name, fields)
+
     def sync(self) -> None:
         """Does nothing, because the server has answered all calls."""
 

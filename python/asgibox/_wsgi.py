@@ -7,6 +7,7 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from ._errors import ChannelFull, Gone, LayerError
+from ._place import name_of, place_of
 from ._wire import MARK, SEGMENT, Connection, Head, Segments, unmark
 
 Environ = Dict[str, Any]
@@ -37,7 +38,14 @@ def handler(application: Callable[..., Iterable[bytes]]) -> Callable[[Head, Segm
     def handle(job: Head, segments: Segments, connection: Connection) -> Optional[Head]:
         message = job["message"]
         environ = environ_of(message, segments, connection, base.copy())
-        return Response(message["reply_channel"], connection).run(application, environ)
+        try:
+            return Response(message["reply_channel"], connection).run(application, environ)
+        except BadResult as err:
+            place = place_of(application)
+            if place is not None:
+                err.asgibox_place = (*place, 0)
+            err.args = ("%s returned %s" % (name_of(application), err),)
+            raise
 
     return handle
 
@@ -154,15 +162,20 @@ class Response:
         """Calls the application, sends the response, and returns the fields of done."""
         result = application(environ, self.start_response)
         if (type(result) is list or type(result) is tuple) and self._sent < 0:
+            for content in result:
+                if type(content) is not bytes:
+                    raise _no_bytes(content, result)
             content = result[0] if len(result) == 1 else b"".join(result)
-            if type(content) is not bytes:
-                raise _no_bytes(content)
             if len(content) <= self._piece:
                 return {"reply": self._first(content)}
         try:
-            for content in result:
+            pieces = iter(result)
+        except TypeError:
+            raise BadResult("%s; a WSGI application returns an iterable of bytes" % _a(result)) from None
+        try:
+            for content in pieces:
                 if type(content) is not bytes and not isinstance(content, (bytes, bytearray, memoryview)):
-                    raise _no_bytes(content)
+                    raise _no_bytes(content, result)
                 if content:
                     self._write(content)
         finally:
@@ -207,7 +220,7 @@ class Response:
     def write(self, content: bytes) -> None:
         """Sends a piece at once, as the function that start_response returns must."""
         if not isinstance(content, (bytes, bytearray, memoryview)):
-            raise _no_bytes(content)
+            raise TypeError("write takes bytes, not %s" % _a(content))
         if content:
             self._write(content)
 
@@ -215,7 +228,7 @@ class Response:
         """Returns the first message of the response."""
         message = self._head
         if message is None:
-            raise AssertionError("the application has returned its content without calling start_response")
+            raise BadResult("without calling start_response")
         message["content"] = content
         self._head = None
         self._sent = len(content)
@@ -254,5 +267,18 @@ class Response:
 _status = re.compile(r"[1-9][0-9][0-9]( |$)").match
 
 
-def _no_bytes(content: Any) -> TypeError:
-    return TypeError("a WSGI application must return bytes, not %s" % type(content).__name__)
+class BadResult(TypeError):
+    """An application has not done what WSGI says. The text follows "returned"."""
+
+    asgibox_place: Tuple[str, int, int]
+
+
+def _no_bytes(content: Any, result: Any) -> BadResult:
+    if isinstance(result, (str, bytes)):
+        return BadResult("%s; a WSGI application returns an iterable of bytes, such as a list" % _a(result))
+    return BadResult("%s in its iterable; a WSGI application returns bytes" % _a(content))
+
+
+def _a(value: Any) -> str:
+    """Returns the name of a value for an error."""
+    return "None" if value is None else "a value of type %s" % type(value).__name__

@@ -226,6 +226,8 @@ def app(environ, start_response):
         raise KeyError("missing")
     if path == "/exit":
         raise SystemExit(3)
+    if path == "/none":
+        return None
     if path == "/wait":
         environ["wsgi.input"].read()
     if path == "/swallow":
@@ -257,6 +259,9 @@ class Threads(HostCase):
         self.assertEqual(len(e["frames"]), 1)
         self.assertEqual((e["frames"][0]["file"], e["frames"][0]["func"]), ("app.py", "app"))
         self.assertIn(["value", "7"], e["frames"][0]["locals"])
+        e = self.server.done(self.server.job(fake.request("/none")))["error"]
+        self.assertEqual(e["message"], "app returned None; a WSGI application returns an iterable of bytes")
+        self.assertEqual([(f["file"], f["line"]) for f in e["frames"]], [("app.py", 3)])
         self.assertEqual(self.server.done(self.server.job(fake.request("/exit")))["error"]["type"], "SystemExit")
         self.assertEqual(self.server.done(self.server.job(fake.request("/")))["reply"]["status"], 200)
 

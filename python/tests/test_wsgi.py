@@ -232,8 +232,11 @@ class Responses(WSGICase):
             return [b"x"]
 
         for application, problem in [
-            (twice, "called already"), (never, "without calling start_response"), (self.app("text"), "must return bytes, not str"),
-            (self.app(["text"]), "must return bytes, not str"), (self.app(b"abc"), "must return bytes, not int"),
+            (twice, "called already"), (never, "never returned without calling start_response"),
+            (self.app("text"), "application returned a value of type str; .* such as a list"),
+            (self.app(["text"]), "returned a value of type str in its iterable"), (self.app(b"abc"), "returned a value of type bytes"),
+            (self.app(iter([b"a", 1])), "returned a value of type int in its iterable"),
+            (self.app(None), "application returned None; a WSGI application returns an iterable of bytes"),
             (self.app([], "OK"), "the status must be"), (self.app([], headers=[("a", 1)]), "two texts"),
             (self.app([], headers=(("a", "b"),)), "must be a list"),  # type: ignore[arg-type]
         ]:  # fmt: skip
