@@ -87,6 +87,8 @@ class Host:
         self._on_end: List[Callable[[], None]] = []
         self._threads: List["Worker"] = []
         self.early: Dict[Any, str] = {}  # why jobs were cancelled that no thread had begun; each step on it is atomic
+        self.forked = False  # this process is a fork of the one that the server has started
+        self._pid = os.getpid()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
         threading.Thread(target=self._listen, name="asgibox control", daemon=True).start()
@@ -209,6 +211,15 @@ class Host:
     def _after_fork(self) -> None:
         """Leaves the connections to the parent, in a process that the application has
         forked."""
+        import asgibox
+
+        self.forked = True
+        self.files.report_further(lambda _: None)
+        asgibox.layer._first = None
+        asgibox.layer.refuse(
+            "process %d is a fork of worker process %d, and only the worker may use this layer: start more processes with "
+            "--workers, or make a layer with ChannelLayer(url=…)" % (os.getpid(), self._pid)
+        )
         self._control.sock.close()
         for worker in self._threads:
             worker.connection.sock.close()
@@ -414,18 +425,17 @@ def main(arguments: Optional[List[str]] = None) -> None:
         raise SystemExit("asgibox: %s" % err) from None
     try:
         run(host)
-    except Retired:
-        pass
     except SystemExit:
-        if host.kind == "":
-            raise
+        raise  # as the application wishes; Retired has status 0
     except BaseException as err:
-        if host.kind:
-            traceback.print_exception(type(err), err, err.__traceback__)
+        if host.forked:
+            if isinstance(err, ServerLost):
+                raise SystemExit("asgibox: %s" % err) from None
+            raise
         try:
             host.failed(err)
-        except LayerError as lost:
-            print("asgibox: the server was not told of the error: %s" % lost, file=sys.stderr)
+        except (LayerError, OSError):
+            traceback.print_exception(type(err), err, err.__traceback__)
         sys.exit(1)
 
 

@@ -44,6 +44,7 @@ class ChannelLayer:
         self._first: Optional[Callable[[], None]] = None  # called before the first receive
         self._folder: Optional[str] = None  # of the application, to name lines of sends
         self._places: Dict[Any, str] = {}
+        self._refusal = ""  # why the calls fail
         _layers.add(self)
 
     # The calls of ASGI 1.x.
@@ -200,8 +201,8 @@ class ChannelLayer:
             self.call(name, fields)
             return
         try:
-            if has_other_keys(fields):
-                raise TypeError("a key is no text")
+            if not is_valid(fields):
+                raise TypeError("a value is not allowed in a message")
             own.post(name, fields)
         except _encoding_errors as err:
             raise _invalid(fields, err) from None
@@ -250,7 +251,14 @@ class ChannelLayer:
         else:
             self._free.append(connection)
 
+    def refuse(self, reason: str) -> None:
+        """Lets all calls fail from now on."""
+        self.close()
+        self._refusal = reason
+
     def _connect(self) -> Any:
+        if self._refusal:
+            raise _errors.ServerLost(self._refusal)
         token = self._token
         if token is None:
             token = os.environ.get("ASGIBOX_TOKEN", "")

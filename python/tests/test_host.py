@@ -101,8 +101,30 @@ class Loops(HostCase):
         process = self.run_file("layer.receive('a')\n1 / 0\n")
         e = self.explanation()
         self.assertEqual((e["type"], e["frames"][-1]["file"], e["frames"][-1]["line"]), ("ZeroDivisionError", "app.py", 2))
-        self.assertIn("ZeroDivisionError", process.communicate(timeout=20)[1])
+        self.assertEqual(process.communicate(timeout=20), ("", ""))  # the server shows the error
         self.assertEqual(process.returncode, 1)
+
+    def test_a_program_ends_with_its_own_status(self) -> None:
+        process = self.run_file("layer.receive('a')\nraise SystemExit(3)\n")
+        process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 3)
+
+    def test_a_fork_may_not_use_the_layer(self) -> None:
+        process = self.run_file(
+            """
+            import os
+            if os.fork() == 0:
+                import late
+                layer.receive("a")
+            else:
+                print(os.waitstatus_to_exitcode(os.wait()[1]) if hasattr(os, "waitstatus_to_exitcode") else 1)
+                layer.receive("a")
+            """
+        )
+        self.write("late.py", "")
+        out, err = process.communicate(timeout=20)
+        self.assertEqual((process.returncode, out), (0, "1\n"), err)
+        self.assertRegex(err, r"^asgibox: process \d+ is a fork of worker process %d, .*\n$" % process.pid)
 
     def test_a_loop_that_takes_too_long_is_interrupted(self) -> None:
         process = self.run_file("layer.receive('a')\nwhile True: pass\n")
