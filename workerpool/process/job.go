@@ -323,6 +323,7 @@ func (r *run) finish(f frame) error {
 	if v == nil {
 		return nil
 	}
+	r.at = r.handler // no line runs any more
 	d, ok := v.(asgi.Dict)
 	if !ok || r.job.ReplyChannel() == "" {
 		return fmt.Errorf("the handler returned a reply, but the message has no reply channel")

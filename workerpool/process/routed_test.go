@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/store"
 	"asgibox/workerpool"
 	"asgibox/workerpool/process"
 	"asgibox/workerpool/script"
@@ -557,12 +558,16 @@ def value(request):
 def groups(request):
     Group("g").add("x!y")
     return Group("g").channels() + [layer.new_channel("a?")[:2], layer.capacity]
-channel_routing = [view("/full", full), view("/name", name), view("/value", value), view("/groups", groups)]
+def color(request): return settings["color"] + settings.get("none", "!") + str(dict(settings))
+channel_routing = [view("/full", full), view("/name", name), view("/value", value), view("/groups", groups), view("/color", color),
+                   view("/missing", lambda request: settings["colour"])]
 `)
 	s.want("/full", 200, "ChannelFull")
 	s.want("/name", 200, "InvalidName")
 	s.want("/value", 200, "a[0]: a value of type object is not allowed in a message")
 	s.want("/groups", 200, `["x!y","a?",2]`)
+	s.want("/color", 200, "blue!{'color': 'blue'}")
+	s.want("/missing", 500, "pass --set colour=")
 }
 
 func TestAWSGIFunctionHandlesRequestsWithoutAPythonRoute(t *testing.T) {
@@ -675,5 +680,42 @@ channel_routing = [route("websocket.connect", connect), route("websocket.receive
 	}
 	if next == 0 || next == replies {
 		t.Errorf("%d replies arrived", next)
+	}
+}
+
+func TestMessagesOfPythonNameTheLinesThatSendThem(t *testing.T) {
+	s := serve(t, `
+from asgibox import Channel, Group, layer, route, view
+def page(request):
+    Channel("jobs").send({})
+    return "x"
+def job(message):
+    Group("g").send({"text": "x"})
+    layer.send("others",
+        {})
+channel_routing = [view("/", page), route("jobs", job), route("others", lambda message: None)]
+`)
+	recorder := s.layer.Debug().Record(1000)
+	defer recorder.Stop()
+	s.want("/", 200, "x")
+	places := map[string]string{}
+	s.until("all messages are recorded", func() bool {
+		events, _ := recorder.Fetch(nil)
+		for _, e := range events {
+			if e.Kind == store.Sent && e.Place != "" {
+				channel, _, _ := strings.Cut(e.Channel, "!")
+				places[channel] = e.Place
+			}
+		}
+		return places["others"] != ""
+	})
+	for channel, place := range places {
+		want := map[string]string{"jobs": "app.py:4", "others": "app.py:8"}[channel]
+		if strings.HasPrefix(channel, "asgibox.response") {
+			want = "page (app.py:3)"
+		}
+		if place != want {
+			t.Errorf("a message on %s was sent at %s, want %s", channel, place, want)
+		}
 	}
 }

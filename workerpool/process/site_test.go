@@ -121,7 +121,7 @@ func (s *site) startPool(c setup, server *process.Server, log *slog.Logger) {
 	start := fmt.Sprintf("import sys; sys.path[0] = %q; from asgibox._host import main; main()", absolute(s.t, "../../python"))
 	o.Command = func(context.Context, uint64) (*process.Command, error) {
 		args := []string{"-c", start, "run", filepath.Join(s.dir, filepath.Base(c.app)), "--threads", fmt.Sprint(o.Threads)}
-		return &process.Command{Path: interpreter(), Args: args, Env: []string{"PYTHONDONTWRITEBYTECODE=1"}, Dir: s.dir, Python: true}, nil
+		return &process.Command{Path: interpreter(), Args: args, Settings: map[string]string{"color": "blue"}, Env: []string{"PYTHONDONTWRITEBYTECODE=1"}, Dir: s.dir, Python: true}, nil
 	}
 	s.loader = process.NewLoader(server, o)
 	c.pool.Log, c.pool.LoadTimeout = log, time.Hour
