@@ -11,12 +11,13 @@ together.
 Frames from the server, by the first key of the head. T is the number of the
 connection, unique on the socket.
 
-    http T            a request: "query", "headers", "body"; "more": true if the
-                      body has more pieces; the rest is the scope
+    http T            a request: "method", "path", "raw" (the path as in the URL, if
+                      it differs), "query", "shared", "body"; "more": true if the
+                      body has more pieces
     body T            the next piece of the body: "content", "more"
     gone T            the client has left
-    websocket T       a WebSocket: "query", "headers"; "resumed": true if it is open
-                      already; the rest is the scope
+    websocket T       a WebSocket: "path", "raw", "query", "shared"; "resumed": true
+                      if it is open already
     text T, bytes T   a message of the client: "content"
     closed T          the WebSocket has ended: "code"
     room T            there is room for more pieces or messages
@@ -43,7 +44,9 @@ Frames to the server:
 "ack": true in start, piece, text and bytes asks for a room frame. "done": true
 in start and piece stands for a done frame that follows.
 
-Headers are a byte string: names and values with line feeds between them.
+Headers are a byte string: names and values with line feeds between them. "shared" is
+a byte string: a JSON dict with further parts of the scope, a line feed, and the headers.
+Most requests of a client have the same.
 """
 
 from __future__ import annotations
@@ -67,6 +70,10 @@ _WINDOW = 64 << 10
 _OVERHEAD = 512
 # The longest piece of a response in one frame, in bytes.
 _PIECE = 256 << 10
+
+# How many shared parts of scopes are kept, and the longest of them in bytes.
+_SHARED = 1000
+_SHARED_SIZE = 2048
 
 _lengths = struct.Struct(">II").pack
 _two_lengths = struct.Struct(">II").unpack_from
@@ -214,6 +221,7 @@ class Server(asyncio.Protocol):
         self.ended = self.loop.create_future()  # done when the process must end
         self.piece = min(_PIECE, host.max_message or _PIECE)
         self._connections: Dict[int, Any] = {}
+        self._shared: Dict[bytes, Dict[str, Any]] = {}  # parts of scopes, by their byte strings
         self._ending = False
         self._out: List[bytes] = []  # not yet written
         self._finals: List["Request"] = []  # whose last piece is not yet in _out
@@ -304,31 +312,47 @@ class Server(asyncio.Protocol):
     # Frames.
 
     def _http(self, number: int, head: Event, segments: List[bytes]) -> None:
-        more = head.pop("more", False)
-        body = _octets(head.pop("body"), segments)
-        head["type"] = "http"
-        self._complete(head, segments)
-        self._start(Request(self, number, head, body, more))
+        scope = self._scope(head, segments)
+        scope["type"] = "http"
+        scope["method"] = head["method"]
+        self._start(Request(self, number, scope, _octets(head["body"], segments), "more" in head))
 
     def _websocket(self, number: int, head: Event, segments: List[bytes]) -> None:
-        resumed = head.pop("resumed", False)
-        head["type"] = "websocket"
-        self._complete(head, segments)
-        head["extensions"] = {"asgibox.resumed": {}} if resumed else {"websocket.http.response": {}}
-        self._start(WebSocket(self, number, head, resumed))
+        scope = self._scope(head, segments)
+        scope["type"] = "websocket"
+        resumed = "resumed" in head
+        scope["extensions"] = {"asgibox.resumed": {}} if resumed else {"websocket.http.response": {}}
+        self._start(WebSocket(self, number, scope, resumed))
 
-    def _complete(self, scope: Event, segments: List[bytes]) -> None:
+    def _scope(self, head: Event, segments: List[bytes]) -> Event:
+        """Returns the parts that all scopes have."""
+        key = _octets(head["shared"], segments)
+        shared = self._shared.get(key)
+        if shared is None:
+            shared = self._share(key)
+        scope = shared.copy()
+        scope["headers"] = shared["headers"].copy()
         scope["asgi"] = _ASGI.copy()
-        scope["query_string"] = _octets(scope.pop("query"), segments)
-        scope["raw_path"] = scope.pop("raw", scope["path"]).encode()
-        parts = iter(_octets(scope["headers"], segments).split(b"\n"))
-        scope["headers"] = list(zip(parts, parts))
         scope["state"] = self.state.copy()
-        client, server = scope["client"], scope["server"]
-        if client:
-            scope["client"] = tuple(client)
-        if server:
-            scope["server"] = tuple(server)
+        path = scope["path"] = head["path"]
+        scope["raw_path"] = (head["raw"] if "raw" in head else path).encode()
+        scope["query_string"] = _octets(head["query"], segments)
+        return scope
+
+    def _share(self, key: bytes) -> Dict[str, Any]:
+        """Returns the part of a scope that a byte string stands for, and keeps it."""
+        text, _, headers = key.partition(b"\n")
+        shared: Dict[str, Any] = json.loads(text)
+        for end in ("client", "server"):
+            if shared[end]:
+                shared[end] = tuple(shared[end])
+        parts = iter(headers.split(b"\n"))
+        shared["headers"] = list(zip(parts, parts))
+        if len(key) <= _SHARED_SIZE:
+            if len(self._shared) >= _SHARED:
+                self._shared.clear()
+            self._shared[key] = shared
+        return shared
 
     def _start(self, connection: "_Connection") -> None:
         self._connections[connection.number] = connection

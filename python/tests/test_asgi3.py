@@ -103,19 +103,27 @@ class Rig:
 
 
 SEGMENT = "\uffff\ufffe0"
-SCOPE = {"http_version": "1.1", "method": "GET", "scheme": "http", "path": "/a b", "raw": "/a%20b", "root_path": "/r",
-         "client": ["127.0.0.1", 5], "server": ["127.0.0.1", 8000]}
-SOCKET = {"http_version": "1.1", "scheme": "ws", "path": "/", "root_path": "", "subprotocols": ["a"],
-          "client": None, "server": None}
+SCOPE = {"http_version": "1.1", "scheme": "http", "root_path": "/r", "client": ["127.0.0.1", 5], "server": ["127.0.0.1", 8000]}
+SOCKET = {"subprotocols": ["a"], "http_version": "1.1", "scheme": "ws", "root_path": "", "client": None, "server": None}
+
+
+def shared(fields: Dict[str, Any], headers: str) -> str:
+    return "\uffff" + json.dumps(fields) + "\n" + headers
 
 
 def request(number: int, body: bytes = b"", more: bool = False) -> bytes:
-    named = {"query": "\uffffq=1", "headers": "\uffff\ufffe0", "body": "\uffff\ufffe1"}
-    return encode({"http": number, "more": more, **SCOPE, **named}, b"host\nx\naccept\n*/*", body)
+    head = {"http": number, "method": "GET", "path": "/a b", "raw": "/a%20b", "query": "\uffffq=1", "body": SEGMENT,
+            "shared": shared(SCOPE, "host\nx\naccept\n*/*")}
+    if more:
+        head["more"] = True
+    return encode(head, body)
 
 
 def websocket(number: int, resumed: bool = False) -> bytes:
-    return encode({"websocket": number, "resumed": resumed, **SOCKET, "query": "\uffff", "headers": "\uffffhost\nx"})
+    head = {"websocket": number, "path": "/", "query": "\uffff", "shared": shared(SOCKET, "host\nx")}
+    if resumed:
+        head["resumed"] = True
+    return encode(head)
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
@@ -131,8 +139,10 @@ class Requests(unittest.IsolatedAsyncioTestCase):
             scopes.append(scope)
             await hello(scope, receive, send)
 
-        await Rig(application).feed(request(1))
-        self.assertEqual(scopes[0], {
+        await Rig(application).feed(request(1), request(2))
+        scopes[0]["headers"].clear()
+        scopes[0]["state"]["shared"] = 2  # each request has its own
+        self.assertEqual(scopes[1], {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1", "method": "GET",
             "scheme": "http", "path": "/a b", "raw_path": b"/a%20b", "query_string": b"q=1", "root_path": "/r",
             "headers": [(b"host", b"x"), (b"accept", b"*/*")], "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 8000),

@@ -44,7 +44,7 @@ func newASGI3Generation(generation uint64, s *sockets, limit int, grace time.Dur
 
 // serve runs the event loop of a process until its connection ends. It condemns the
 // process if the event loop does not run for as long as timeout; zero means no limit.
-func (a *asgi3) serve(p loopProcess, timeout time.Duration, read func() (asgi.Fields, error), out frameWriter) error {
+func (a *asgi3) serve(p loopProcess, timeout time.Duration, read func() (loopFrame, error), out frameWriter) error {
 	l := newEventLoop(a, p, out)
 	a.mu.Lock()
 	a.loops[l] = struct{}{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/asgi/codec"
 	"asgibox/store"
 	"asgibox/workerpool"
 )
@@ -64,12 +66,12 @@ func (f *fakeLoop) isCondemned() error {
 	return f.condemned
 }
 
-func (f *fakeLoop) read() (asgi.Fields, error) {
+func (f *fakeLoop) read() (loopFrame, error) {
 	select {
 	case head := <-f.out:
-		return head, nil
+		return newLoopFrame(head)
 	case <-f.ctx.Done():
-		return nil, io.EOF
+		return loopFrame{}, io.EOF
 	}
 }
 
@@ -360,8 +362,8 @@ func TestASGIRequest(t *testing.T) {
 		g.message("http.request", "a", asgi.Field{Key: "body", Value: asgi.Bytes("b")}, asgi.Field{Key: "query_string", Value: asgi.Bytes("q")})
 		head := f.want("http 1")[0]
 		for key, want := range map[string]any{
-			"path": "/a b", "raw": "/a%20b", "query": asgi.Bytes("q"), "body": asgi.Bytes("b"), "method": "GET", "http_version": "1.1",
-			"headers": asgi.Bytes("host\nx\nsec-websocket-protocol\na, b"), "client": nil,
+			"path": "/a b", "raw": "/a%20b", "query": asgi.Bytes("q"), "body": asgi.Bytes("b"), "method": "GET",
+			"shared": asgi.Bytes(`{"http_version":"1.1","scheme":"http","root_path":"","client":null,"server":null}` + "\nhost\nx\nsec-websocket-protocol\na, b"),
 		} {
 			if got, _ := head.Get(key); got != want {
 				t.Errorf("%s is %v, want %v", key, got, want)
@@ -595,8 +597,8 @@ func TestASGIWebSocketMessageIsHandledWhenItIsTaken(t *testing.T) {
 		g.text("s", "one")
 		g.text("s", "two")
 		head := f.want("websocket 1")[0]
-		if v, _ := head.Get("subprotocols"); describe(v) != "[a, b]" {
-			t.Errorf("subprotocols %v", v)
+		if shared := find[asgi.Bytes](head, "shared"); !strings.Contains(string(shared), `{"subprotocols":["a","b"],`) {
+			t.Errorf("scope %s", shared)
 		}
 		f.say("taken", 1)
 		f.say("accept", 1, asgi.Field{Key: "subprotocol", Value: "a"}, asgi.Field{Key: "headers", Value: asgi.Bytes("x\ny")})
@@ -780,4 +782,50 @@ func TestASGIApplicationIsReplacedByAnotherKind(t *testing.T) {
 		g.text("s", "x")
 		g.want("s", "{close: 1012, reason: the application was replaced}")
 	})
+}
+
+// TestLoopFramesAreScannedAsTheyAreDecoded checks the fast reader of frames against the
+// decoder.
+func TestLoopFramesAreScannedAsTheyAreDecoded(t *testing.T) {
+	for head, fast := range map[string]bool{
+		"{\"start\":12,\"status\":200,\"headers\":\"\uffff\ufffe0\",\"content\":\"\uffff\ufffe1\",\"done\":true}": true,
+		"{\"piece\":12,\"content\":\"\uffff\ufffe1\",\"more\":true,\"ack\":true}":                                 true,
+		`{"yielded":7,"lost":false}`:       true,
+		`{"wait":7,"off":true}`:            true,
+		`{"pong":7}`:                       true,
+		`{"done":7,"error":"x"}`:           false,
+		`{"done": 7}`:                      false,
+		`{"taken":-7}`:                     false,
+		`{"taken":07}`:                     false,
+		`{"taken":7.5}`:                    false,
+		`{"taken":7}{`:                     false,
+		`{"taken":7,}`:                     false,
+		`{"taken":7`:                       false,
+		`{"taken"`:                         false,
+		`{}`:                               false,
+		``:                                 false,
+		`{"accept":7,"headers":"\uffffa"}`: false,
+		"{\"piece\":1,\"content\":\"\uffff\ufffe2\",\"ack\":true}": false,
+		`{"wait":123456789012345678}`:                              true,
+		`{"wait":1234567890123456789}`:                             false,
+	} {
+		segments := codec.Segments{All: []asgi.Bytes{"a\nb", "\xff"}}
+		got, ok := scanLoopFrame([]byte(head), segments.All)
+		if ok != fast {
+			t.Errorf("%s: scanned %v, want %v", head, ok, fast)
+		}
+		if !ok {
+			continue
+		}
+		fields, err := segments.DecodeFields([]byte(head))
+		if err != nil {
+			t.Errorf("%s: %v", head, err)
+			continue
+		}
+		want, err := newLoopFrame(fields)
+		want.head = nil
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: scanned %+v, decoded %+v, %v", head, got, want, err)
+		}
+	}
 }

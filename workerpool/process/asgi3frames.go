@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"asgibox/asgi"
+	"asgibox/asgi/codec"
 )
 
 // requestFrame returns the frame that starts the task of a request.
@@ -15,9 +16,10 @@ func requestFrame(id int64, m asgi.Message) asgi.Fields {
 		body = asgi.Bytes("")
 	}
 	method, _ := m.Get(asgi.KeyMethod)
-	head := make(asgi.Fields, 0, 14)
+	head := make(asgi.Fields, 0, 8)
 	head = append(head, asgi.Field{Key: "http", Value: id}, asgi.Field{Key: asgi.KeyMethod, Value: method}, asgi.Field{Key: asgi.KeyBody, Value: body})
-	head = appendScope(head, m)
+	head = appendTarget(head, m)
+	head = append(head, asgi.Field{Key: "shared", Value: sharedScope(m, nil)})
 	if m.Text(asgi.KeyBodyChannel) != "" {
 		head = append(head, asgi.Field{Key: "more", Value: true})
 	}
@@ -39,26 +41,37 @@ func socketFrame(id int64, m asgi.Message, resumed bool) asgi.Fields {
 		}
 	}
 	list, _ := asgi.NewList(offered...) // the handshake has been checked
-	head := appendScope(asgi.Fields{{Key: "websocket", Value: id}, {Key: "subprotocols", Value: list}}, m)
+	head := appendTarget(asgi.Fields{{Key: "websocket", Value: id}}, m)
+	head = append(head, asgi.Field{Key: "shared", Value: sharedScope(m, asgi.Fields{{Key: "subprotocols", Value: list}})})
 	if resumed {
 		head = append(head, asgi.Field{Key: "resumed", Value: true})
 	}
 	return head
 }
 
-// appendScope appends the parts of a scope that requests and WebSockets share.
-func appendScope(head asgi.Fields, m asgi.Message) asgi.Fields {
-	for _, key := range []string{asgi.KeyHTTPVersion, asgi.KeyScheme, asgi.KeyPath, asgi.KeyRootPath, asgi.KeyClient, asgi.KeyServer} {
-		v, _ := m.Get(key)
-		head = append(head, asgi.Field{Key: key, Value: v})
-	}
-	path := m.Text(asgi.KeyPath)
+// appendTarget appends the parts of the URL.
+func appendTarget(head asgi.Fields, m asgi.Message) asgi.Fields {
+	value, _ := m.Get(asgi.KeyPath)
+	path, _ := value.(string)
+	head = append(head, asgi.Field{Key: asgi.KeyPath, Value: value})
 	if raw := (&url.URL{Path: path}).EscapedPath(); raw != path {
 		head = append(head, asgi.Field{Key: "raw", Value: raw})
 	}
-	return append(head,
-		asgi.Field{Key: "query", Value: asgi.Bytes(m.Octets(asgi.KeyQueryString))},
-		asgi.Field{Key: asgi.KeyHeaders, Value: headerBlock(m)})
+	return append(head, asgi.Field{Key: "query", Value: asgi.Bytes(m.Octets(asgi.KeyQueryString))})
+}
+
+// sharedScope returns the parts of a scope that all requests of a client share that
+// sends the same headers: a line of JSON and the headers. The event loop keeps what it
+// has made of them.
+func sharedScope(m asgi.Message, more asgi.Fields) asgi.Bytes {
+	fields := append(make(asgi.Fields, 0, 6), more...)
+	for _, key := range []string{asgi.KeyHTTPVersion, asgi.KeyScheme, asgi.KeyRootPath, asgi.KeyClient, asgi.KeyServer} {
+		v, _ := m.Get(key)
+		fields = append(fields, asgi.Field{Key: key, Value: v})
+	}
+	var none codec.Segments // there are no byte strings
+	b := none.AppendFields(make([]byte, 0, 768), fields)
+	return asgi.Bytes(appendHeaders(append(b, '\n'), m))
 }
 
 // pairs returns an iterator over the names and values of the headers of a message.
@@ -80,17 +93,17 @@ func pairs(m asgi.Message) iter.Seq2[string, string] {
 	}
 }
 
-// headerBlock returns the headers of a message as names and values with line feeds
-// between them. None has a line feed: protocol servers refuse it.
-func headerBlock(m asgi.Message) asgi.Bytes {
-	b := make([]byte, 0, 512)
+// appendHeaders appends the names and values of the headers of a message with line
+// feeds between them. None has a line feed: protocol servers refuse it.
+func appendHeaders(b []byte, m asgi.Message) []byte {
+	start := len(b)
 	for name, value := range pairs(m) {
-		if len(b) > 0 {
+		if len(b) > start {
 			b = append(b, '\n')
 		}
 		b = append(append(append(b, name...), '\n'), value...)
 	}
-	return asgi.Bytes(b)
+	return b
 }
 
 // headerList returns the headers of a block as a message has them.
@@ -111,44 +124,44 @@ func headerList(block asgi.Bytes) []any {
 var (
 	startShape = asgi.NewShape(asgi.KeyStatus, asgi.KeyHeaders, asgi.KeyContent, asgi.KeyMoreContent)
 	pieceShape = asgi.NewShape(asgi.KeyContent, asgi.KeyMoreContent)
+	textShape  = asgi.NewShape(asgi.KeyText)
+	bytesShape = asgi.NewShape(asgi.KeyBytes)
 )
 
 // responseMessage returns the message of a start or piece frame.
-func responseMessage(head asgi.Fields) (asgi.Message, error) {
-	content, more := find[asgi.Bytes](head, asgi.KeyContent), find[bool](head, "more")
-	if head[0].Key == "piece" {
-		return pieceShape.Message(content, more)
+func responseMessage(f *loopFrame) (asgi.Message, error) {
+	if f.kind == "piece" {
+		return pieceShape.Message(f.content, f.more)
 	}
-	return startShape.Message(find[int64](head, asgi.KeyStatus), headerList(find[asgi.Bytes](head, asgi.KeyHeaders)), content, more)
+	return startShape.Message(f.status, headerList(f.headers), f.content, f.more)
 }
 
 // socketReply returns the message of an accept, deny, close, text or bytes frame.
 // Accepted reports whether the handshake has been accepted.
-func socketReply(head asgi.Fields, accepted bool) (asgi.Message, error) {
-	headers := headerList(find[asgi.Bytes](head, asgi.KeyHeaders))
-	switch kind := head[0].Key; {
-	case kind == "accept":
-		subprotocol, _ := head.Get(asgi.KeySubprotocol)
+func socketReply(f *loopFrame, accepted bool) (asgi.Message, error) {
+	switch {
+	case f.kind == "accept":
+		subprotocol, _ := f.head.Get(asgi.KeySubprotocol)
 		return asgi.NewMessage(
 			asgi.Field{Key: asgi.KeyAccept, Value: true},
 			asgi.Field{Key: asgi.KeySubprotocol, Value: subprotocol},
-			asgi.Field{Key: asgi.KeyHeaders, Value: headers})
-	case kind == "deny":
+			asgi.Field{Key: asgi.KeyHeaders, Value: headerList(f.headers)})
+	case f.kind == "deny":
 		return asgi.NewMessage(
 			asgi.Field{Key: asgi.KeyClose, Value: true},
 			asgi.Field{Key: asgi.KeyResponse, Value: asgi.Fields{
-				{Key: asgi.KeyStatus, Value: find[int64](head, asgi.KeyStatus)},
-				{Key: asgi.KeyHeaders, Value: headers},
-				{Key: asgi.KeyContent, Value: find[asgi.Bytes](head, asgi.KeyContent)},
+				{Key: asgi.KeyStatus, Value: f.status},
+				{Key: asgi.KeyHeaders, Value: headerList(f.headers)},
+				{Key: asgi.KeyContent, Value: f.content},
 			}})
-	case kind == "close" && !accepted:
+	case f.kind == "close" && !accepted:
 		return asgi.NewMessage(asgi.Field{Key: asgi.KeyAccept, Value: false})
-	case kind == "close":
+	case f.kind == "close":
 		return asgi.NewMessage(
-			asgi.Field{Key: asgi.KeyClose, Value: find[int64](head, asgi.KeyCode)},
-			asgi.Field{Key: asgi.KeyReason, Value: find[string](head, asgi.KeyReason)})
-	case kind == "text":
-		return asgi.NewMessage(asgi.Field{Key: asgi.KeyText, Value: string(find[asgi.Bytes](head, asgi.KeyContent))})
+			asgi.Field{Key: asgi.KeyClose, Value: f.code},
+			asgi.Field{Key: asgi.KeyReason, Value: find[string](f.head, asgi.KeyReason)})
+	case f.kind == "text":
+		return textShape.Message(string(f.content))
 	}
-	return asgi.NewMessage(asgi.Field{Key: asgi.KeyBytes, Value: find[asgi.Bytes](head, asgi.KeyContent)})
+	return bytesShape.Message(f.content)
 }

@@ -59,7 +59,7 @@ func (l *eventLoop) send(head asgi.Fields) {
 type task interface {
 	// frame handles a frame of the task, on the goroutine that reads from the
 	// event loop.
-	frame(head asgi.Fields)
+	frame(f loopFrame)
 	// check is called at intervals.
 	check()
 	// end says that the event loop is lost.
@@ -101,38 +101,28 @@ func (l *eventLoop) load() int {
 }
 
 // run reads frames until the connection ends. Then it ends all tasks.
-func (l *eventLoop) run(read func() (asgi.Fields, error)) error {
+func (l *eventLoop) run(read func() (loopFrame, error)) error {
 	for {
-		head, err := read()
-		if err == nil {
-			err = l.handle(head)
-		}
+		f, err := read()
 		if err != nil {
 			l.end(err)
 			return err
 		}
+		l.handle(f)
 	}
 }
 
 // handle handles a frame. Frames of tasks that were removed are ignored.
-func (l *eventLoop) handle(head asgi.Fields) error {
-	if len(head) == 0 {
-		return fmt.Errorf("a frame has an empty head")
-	}
-	id, ok := head[0].Value.(int64)
-	if !ok {
-		return fmt.Errorf("a frame begins with %q, which is %s", head[0].Key, asgi.TypeName(head[0].Value))
-	}
+func (l *eventLoop) handle(f loopFrame) {
 	l.mu.Lock()
-	if head[0].Key == "pong" {
-		l.pongs = id
+	if f.kind == "pong" {
+		l.pongs = f.id
 	}
-	t := l.tasks[id]
+	t := l.tasks[f.id]
 	l.mu.Unlock()
-	if t != nil && head[0].Key != "pong" {
-		t.frame(head)
+	if t != nil && f.kind != "pong" {
+		t.frame(f)
 	}
-	return nil
 }
 
 // exitWait is how long a lost connection waits for the end of its process, whose

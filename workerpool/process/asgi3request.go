@@ -28,8 +28,8 @@ type request struct {
 	wake chan struct{} // of one: there are frames, the event loop is lost, or a check is due
 
 	mu      sync.Mutex // guards the rest
-	frames  []asgi.Fields
-	first   [1]asgi.Fields   // initial memory of frames: most tasks send one
+	frames  []loopFrame
+	first   [1]loopFrame     // initial memory of frames: most tasks send one
 	due     bool             // a check is due
 	lost    error            // why there is no event loop any more
 	waiting bool             // the application waits in receive()
@@ -66,9 +66,9 @@ func (a *asgi3) serveRequest(ctx context.Context, j *workerpool.Job) error {
 	return q.run(ctx)
 }
 
-func (q *request) frame(head asgi.Fields) {
+func (q *request) frame(f loopFrame) {
 	q.mu.Lock()
-	q.frames = append(q.frames, head)
+	q.frames = append(q.frames, f)
 	q.mu.Unlock()
 	q.signal()
 }
@@ -106,14 +106,14 @@ func (q *request) run(ctx context.Context) error {
 			q.loop.send(asgi.Fields{{Key: "cancel", Value: q.id}})
 		}
 		for {
-			head, lost, ok := q.next()
+			f, lost, ok := q.next()
 			if lost != nil {
 				return lost
 			}
 			if !ok {
 				break
 			}
-			if done, err := q.handle(ctx, head); done || err != nil {
+			if done, err := q.handle(ctx, &f); done || err != nil {
 				return err
 			}
 		}
@@ -122,18 +122,18 @@ func (q *request) run(ctx context.Context) error {
 }
 
 // next returns the next frame, if there is one, and else why the event loop is lost.
-func (q *request) next() (head asgi.Fields, lost error, ok bool) {
+func (q *request) next() (f loopFrame, lost error, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.frames) == 0 {
-		return nil, q.lost, false
+		return f, q.lost, false
 	}
-	head = q.frames[0]
-	q.frames[0] = nil
+	f = q.frames[0]
+	q.frames[0] = loopFrame{}
 	if q.frames = q.frames[1:]; len(q.frames) == 0 {
 		q.frames = nil
 	}
-	return head, nil, true
+	return f, nil, true
 }
 
 // checkIfDue tells the task if its client has left. While the application waits in
@@ -166,32 +166,31 @@ func (q *request) leave() {
 }
 
 // handle handles a frame and reports whether the task has ended.
-func (q *request) handle(ctx context.Context, head asgi.Fields) (done bool, err error) {
-	switch head[0].Key {
+func (q *request) handle(ctx context.Context, f *loopFrame) (done bool, err error) {
+	switch f.kind {
 	case "start", "piece":
-		if err := q.respond(ctx, head); err != nil {
+		if err := q.respond(ctx, f); err != nil {
 			q.loop.send(asgi.Fields{{Key: "cancel", Value: q.id}})
 			return true, err
 		}
-		if find[bool](head, "done") {
+		if f.done {
 			return true, nil
 		}
 	case "wait":
-		q.wait(!find[bool](head, "off"))
+		q.wait(!f.off)
 	case "done":
-		return true, q.result(ctx, head)
+		return true, q.result(ctx, f)
 	}
 	return false, nil
 }
 
 // respond sends a part of the response. While the client does not read, it waits.
-func (q *request) respond(ctx context.Context, head asgi.Fields) error {
-	more := find[bool](head, "more")
-	if more {
+func (q *request) respond(ctx context.Context, f *loopFrame) error {
+	if f.more {
 		q.job.Progress()
 	}
-	m, err := responseMessage(head)
-	if err == nil && !more && !q.started && q.app.edit != nil {
+	m, err := responseMessage(f)
+	if err == nil && !f.more && !q.started && q.app.edit != nil {
 		m, err = q.app.edit(q.job.Delivery.Message, m)
 	}
 	if err != nil {
@@ -209,8 +208,8 @@ func (q *request) respond(ctx context.Context, head asgi.Fields) error {
 	case err != nil && ctx.Err() == nil:
 		return err
 	}
-	q.started, q.complete = true, !more
-	if find[bool](head, "ack") {
+	q.started, q.complete = true, !f.more
+	if f.ack {
 		q.loop.send(asgi.Fields{{Key: "room", Value: q.id}})
 	}
 	return nil
@@ -268,8 +267,8 @@ type UnfinishedError struct{ Text string }
 func (e *UnfinishedError) Error() string { return e.Text }
 
 // result returns the outcome of a task that has returned.
-func (q *request) result(ctx context.Context, head asgi.Fields) error {
-	if v, failed := head.Get("error"); failed {
+func (q *request) result(ctx context.Context, f *loopFrame) error {
+	if v, failed := f.head.Get("error"); failed {
 		return q.loop.explain(v, context.Cause(ctx))
 	}
 	q.mu.Lock()

@@ -88,7 +88,7 @@ func (c *child) serveASGI3(one *conn) error {
 	if c.set.opts.Debug {
 		timeout = 0
 	}
-	return c.set.asgi3().serve(loopChild{c}, timeout, one.reader.Read, loopConn{one})
+	return c.set.asgi3().serve(loopChild{c}, timeout, func() (loopFrame, error) { return readLoopFrame(one.reader) }, loopConn{one})
 }
 
 // A loopConn writes to an event loop. An error ends the connection.

@@ -229,26 +229,26 @@ func (s *webSocket) dropLocked() {
 	s.loop, s.inbox = nil, nil
 }
 
-func (t *socketTask) frame(head asgi.Fields) {
-	s, id := t.socket, find[int64](head, head[0].Key)
+func (t *socketTask) frame(f loopFrame) {
+	s, id := t.socket, f.id
 	s.mu.Lock()
 	if s.loop != t.loop || s.id != id {
 		s.mu.Unlock()
 		return
 	}
 	var err error
-	switch head[0].Key {
+	switch f.kind {
 	case "taken":
 		if len(s.inbox) > 0 {
 			close(s.inbox[0].taken)
 			s.inbox = s.inbox[1:]
 		}
 	case "accept", "deny", "close", "text", "bytes":
-		s.replyLocked(head)
+		s.replyLocked(&f)
 	case "yielded":
-		err = s.moveLocked(find[bool](head, "lost"))
+		err = s.moveLocked(f.lost)
 	case "done":
-		err = s.doneLocked(head)
+		err = s.doneLocked(&f)
 	}
 	left, given := s.loop != t.loop, s.loop == nil && !s.closed
 	s.mu.Unlock()
@@ -264,15 +264,15 @@ func (t *socketTask) frame(head asgi.Fields) {
 }
 
 // doneLocked ends a WebSocket whose application has returned.
-func (s *webSocket) doneLocked(head asgi.Fields) error {
+func (s *webSocket) doneLocked(f *loopFrame) error {
 	loop := s.loop
-	failure, failed := head.Get("error")
+	failure, failed := f.head.Get("error")
 	open := !s.closed && !s.left
 	s.closed = true
 	switch {
 	case failed || !open:
 	case s.accepted:
-		s.replyLocked(asgi.Fields{{Key: "close", Value: s.id}, {Key: asgi.KeyCode, Value: int64(asgi.CloseNormal)}})
+		s.replyLocked(&loopFrame{kind: "close", code: asgi.CloseNormal})
 	default:
 		s.dropLocked()
 		return &UnfinishedError{"the application returned without accepting or closing the WebSocket"}
@@ -373,13 +373,13 @@ func (h *sockets) forget(s *webSocket) {
 func (h *sockets) wait() { h.drains.Wait() }
 
 // replyLocked sends what the application sends.
-func (s *webSocket) replyLocked(head asgi.Fields) {
-	m, err := socketReply(head, s.accepted)
+func (s *webSocket) replyLocked(f *loopFrame) {
+	m, err := socketReply(f, s.accepted)
 	if err != nil {
 		s.hub.log.Error("a message of an ASGI application to a WebSocket is not valid", logkey.Channel, s.reply, logkey.Error, err)
 		return
 	}
-	switch head[0].Key {
+	switch f.kind {
 	case "accept":
 		s.accepted = true
 	case "close", "deny":
@@ -389,10 +389,9 @@ func (s *webSocket) replyLocked(head asgi.Fields) {
 	if s.outbox == nil {
 		err = s.hub.layer.Send(context.Background(), s.cause, s.reply, m, asgi.Volatile, asgi.ReportGone)
 	}
-	ack := find[bool](head, "ack")
 	switch {
 	case errors.Is(err, asgi.ErrChannelFull):
-		s.room = s.room || ack
+		s.room = s.room || f.ack
 		s.outbox = append(s.outbox, m)
 		if len(s.outbox) == 1 {
 			s.hub.drains.Go(s.drain)
@@ -401,7 +400,7 @@ func (s *webSocket) replyLocked(head asgi.Fields) {
 	case err != nil && !errors.Is(err, asgi.ErrGone): // the task gets websocket.disconnect soon
 		s.hub.log.Error("a message could not be sent to a WebSocket", logkey.Channel, s.reply, logkey.Error, err)
 	}
-	if ack {
+	if f.ack {
 		s.sendLocked(asgi.Fields{{Key: "room", Value: s.id}})
 	}
 }

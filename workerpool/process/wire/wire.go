@@ -118,6 +118,31 @@ func NewReader(from io.Reader, limit int) *Reader { return &Reader{from: from, l
 // [ErrBadFrame], or with the error of the underlying reader. After such an error,
 // for example a timeout, Read can be called again: no byte is lost.
 func (r *Reader) Read() (asgi.Fields, error) {
+	head, err := r.next()
+	if err != nil {
+		return nil, err
+	}
+	return r.Decode(head)
+}
+
+// ReadRaw is Read for a caller that decodes the head itself, or with Decode. The head
+// and the segments are valid until the next call.
+func (r *Reader) ReadRaw() (head []byte, segments []asgi.Bytes, err error) {
+	head, err = r.next()
+	return head, r.segments.All, err
+}
+
+// Decode decodes the head that ReadRaw has returned.
+func (r *Reader) Decode(head []byte) (asgi.Fields, error) {
+	fields, err := r.segments.DecodeFields(head)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its head: %w", ErrBadFrame, err)
+	}
+	return fields, nil
+}
+
+// next returns the head of the next frame, and sets the segments.
+func (r *Reader) next() ([]byte, error) {
 	if err := r.fill(number); err != nil {
 		return nil, err
 	}
@@ -129,11 +154,11 @@ func (r *Reader) Read() (asgi.Fields, error) {
 		return nil, err
 	}
 	frame := r.buf[r.start+number : r.start+number+int(length)]
-	head, err := r.decode(frame)
+	head, err := r.split(frame)
 	r.start += number + int(length)
 	if r.start == len(r.buf) {
 		if r.buf, r.start = r.buf[:0], 0; cap(r.buf) > keptBuffer {
-			r.buf = nil
+			r.buf = nil // the head stays valid
 		}
 	}
 	return head, err
@@ -164,24 +189,17 @@ func (r *Reader) fill(n int) error {
 	return nil
 }
 
-// decode returns the head of a frame.
-func (r *Reader) decode(frame []byte) (asgi.Fields, error) {
+// split returns the head of a frame, and sets the segments.
+func (r *Reader) split(frame []byte) ([]byte, error) {
 	head, rest, err := cut(frame)
+	clear(r.segments.All)
 	r.segments.All = r.segments.All[:0]
 	for len(rest) > 0 && err == nil {
 		var s []byte
 		s, rest, err = cut(rest)
 		r.segments.All = append(r.segments.All, asgi.Bytes(s))
 	}
-	if err != nil {
-		return nil, err
-	}
-	fields, err := r.segments.DecodeFields(head)
-	clear(r.segments.All)
-	if err != nil {
-		return nil, fmt.Errorf("%w: its head: %w", ErrBadFrame, err)
-	}
-	return fields, nil
+	return head, err
 }
 
 // cut returns the bytes after a length, and the rest.
