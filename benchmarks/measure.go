@@ -21,8 +21,9 @@ type result struct {
 	alone    time.Duration // median time of an operation on a single connection
 	memory   float64       // in the unit of the group
 
-	p95, slowest          time.Duration // of saves
-	saves, failed, closed int           // numbers of saves, of requests that failed, of WebSockets that closed
+	p95, slowest          time.Duration    // of saves
+	starts                [2]time.Duration // of python3 -c pass meanwhile: median and 95th percentile
+	saves, failed, closed int              // numbers of saves, of requests that failed, of WebSockets that closed
 }
 
 // measure measures the groups, one after another, and prints their tables.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -79,7 +80,8 @@ func (g *group) report(w io.Writer, o options) {
 	for _, r := range g.rows {
 		for _, res := range r.results {
 			if res.saves > 0 {
-				fmt.Fprintf(w, "\n%s: %d saves, %d requests failed, %d WebSockets closed.\n", r.name, res.saves, res.failed, res.closed)
+				fmt.Fprintf(w, "\n%s: %d saves, %d requests failed, %d WebSockets closed; python3 -c pass took %v meanwhile, p95 %v.\n",
+					r.name, res.saves, res.failed, res.closed, res.starts[0].Round(time.Millisecond), res.starts[1].Round(time.Millisecond))
 			}
 		}
 	}
