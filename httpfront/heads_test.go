@@ -57,9 +57,6 @@ func TestLongHeadsOfRunningRequestsAreBounded(t *testing.T) {
 // TestAnIdleConnectionForgetsALongHead checks that a connection that waits for the next
 // request does not keep the last one.
 func TestAnIdleConnectionForgetsALongHead(t *testing.T) {
-	if mounted {
-		t.Skip("net/http keeps what it likes")
-	}
 	s := newMemServer(t, Options{})
 	const connections, size = 200, 60 << 10
 	head := "GET /" + strings.Repeat("a", size) + " HTTP/1.1\r\nHost: h\r\n\r\n"
