@@ -1,6 +1,9 @@
 package asgi
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // MaxNameLength is the maximum length of a channel or group name, in bytes.
 const MaxNameLength = 100
@@ -44,6 +47,24 @@ func CheckSend(channel string) error {
 	}
 	if typed == len(channel)-1 {
 		return &InvalidNameError{channel, "nothing follows the " + channel[typed:]}
+	}
+	return nil
+}
+
+// MaxReceive is the maximum number of channels that one receive names. A layer
+// handles them in one step, while other calls wait.
+const MaxReceive = 10_000
+
+// CheckReceiveAll returns an error unless one receive can name these channels: an
+// [InvalidNameError], or an [ErrInvalidName] if there are more than [MaxReceive].
+func CheckReceiveAll(channels []string) error {
+	if len(channels) > MaxReceive {
+		return fmt.Errorf("%w: a receive names %d channels; the most are %d", ErrInvalidName, len(channels), MaxReceive)
+	}
+	for _, name := range channels {
+		if err := CheckReceive(name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

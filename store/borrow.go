@@ -54,7 +54,7 @@ func (s *Store) runWaiter(w *waiter) {
 // parkAgainLocked makes a waiter wait again. It reports false if there is something
 // for its receive to return.
 func (s *Store) parkAgainLocked(w *waiter, channels []string, now int64) (wait bool) {
-	switch w.err = checkReceive(channels); {
+	switch w.err = asgi.CheckReceiveAll(channels); {
 	case w.err != nil:
 		return false
 	case s.closed:

@@ -19,7 +19,7 @@ var errRan = errors.New("the reader has run")
 // receive is Receive. If run is not nil, senders may call it instead of waking the
 // receiver.
 func (s *Store) receive(ctx context.Context, c *asgi.Cause, run func(asgi.Delivery) []string, channels []string) (asgi.Delivery, error) {
-	if err := checkReceive(channels); err != nil {
+	if err := asgi.CheckReceiveAll(channels); err != nil {
 		return asgi.Delivery{}, err
 	}
 	if ctx.Err() != nil {
@@ -66,7 +66,7 @@ func (s *Store) receive(ctx context.Context, c *asgi.Cause, run func(asgi.Delive
 // Poll takes a message from one of the channels if there is one. See
 // [asgi.Layer].
 func (s *Store) Poll(ctx context.Context, c *asgi.Cause, channels ...string) (d asgi.Delivery, ok bool, err error) {
-	if err := checkReceive(channels); err != nil {
+	if err := asgi.CheckReceiveAll(channels); err != nil {
 		return asgi.Delivery{}, false, err
 	}
 	now := s.now()
@@ -85,15 +85,6 @@ func (s *Store) Poll(ctx context.Context, c *asgi.Cause, channels ...string) (d 
 		c.Raise(s.journal.barrier(seq))
 	}
 	return d, ok, nil
-}
-
-func checkReceive(channels []string) error {
-	for _, name := range channels {
-		if err := asgi.CheckReceive(name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // usualChannels is the largest number of channels that most receives name.

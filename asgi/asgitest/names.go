@@ -1,6 +1,7 @@
 package asgitest
 
 import (
+	"slices"
 	"strings"
 
 	"asgibox/asgi"
@@ -57,6 +58,18 @@ var names = []promise{
 		_, err := r.Receive(r.ctx, nil, "reply!one")
 		r.fails("receive", err, asgi.ErrInvalidName)
 		_, _, err = r.Poll(r.ctx, nil, "reply!one")
+		r.fails("poll", err, asgi.ErrInvalidName)
+	}},
+	{name: "a receive names at most so many channels", check: func(r *rig) {
+		channels := slices.Repeat([]string{"c"}, asgi.MaxReceive)
+		r.send("c", 1)
+		if d, ok, err := r.Poll(r.ctx, nil, channels...); !ok || err != nil || d.Channel != "c" {
+			r.Errorf("poll: %v, %v, %v", d, ok, err)
+		}
+		channels = append(channels, "c")
+		_, err := r.Receive(r.ctx, nil, channels...)
+		r.fails("receive", err, asgi.ErrInvalidName)
+		_, _, err = r.Poll(r.ctx, nil, channels...)
 		r.fails("poll", err, asgi.ErrInvalidName)
 	}},
 	{name: "only a prefix can be bound", check: func(r *rig) {

@@ -104,10 +104,8 @@ func (l *Layer) places(channels []string) (map[*host][]string, error) {
 			places[h] = append(places[h], channel)
 		}
 	}
-	for _, channel := range channels {
-		if err := asgi.CheckReceive(channel); err != nil {
-			return nil, err
-		}
+	if err := asgi.CheckReceiveAll(channels); err != nil {
+		return nil, err
 	}
 	for _, channel := range channels {
 		if asgi.KindOf(channel) != asgi.Normal {
