@@ -411,16 +411,16 @@ func (c *child) kill(why string) {
 }
 
 // stop asks the process to end, more and more firmly, and waits until it has ended.
-func (c *child) stop(grace time.Duration) {
+func (c *child) stop() {
 	c.mu.Lock()
 	c.ending = true
 	c.mu.Unlock()
 	c.loop.retire()
 	c.tell(asgi.Fields{{Key: "end", Value: true}})
-	if c.endsWithin(grace) {
+	if c.endsWithin(c.set.grace()) {
 		return
 	}
-	c.set.log.Warn(fmt.Sprintf("a worker did not end within %v (--grace); it gets SIGTERM", grace), logkey.Worker, c.number, logkey.Generation, c.set.generation)
+	c.set.log.Warn(fmt.Sprintf("a worker did not end within %v (--grace); it gets SIGTERM", c.set.opts.Grace), logkey.Worker, c.number, logkey.Generation, c.set.generation)
 	c.mu.Lock()
 	if c.exit == nil {
 		terminate(c.cmd)
@@ -435,11 +435,11 @@ func (c *child) stop(grace time.Duration) {
 }
 
 // stopIfRunning stops the process if it has not ended.
-func (c *child) stopIfRunning(grace time.Duration) {
+func (c *child) stopIfRunning() {
 	select {
 	case <-c.exited:
 	default:
-		c.stop(grace)
+		c.stop()
 	}
 }
 

@@ -124,7 +124,7 @@ func TestOneConnectionPerThread(t *testing.T) {
 }
 
 func TestACancelledHandlerStops(t *testing.T) {
-	r := newRig(t, program("routed", "o"), threads(1), oneProcess, func(c *config) { c.pool.HandlerTimeout = 200 * time.Millisecond })
+	r := newRig(t, program("routed", "o"), threads(1), oneProcess, func(c *config) { c.pool.HandlerTimeout = 2 * time.Second })
 	r.mustLoad()
 	pid := r.server.Processes()[0].PID
 	r.get("/sleep", 500, "--handler-timeout")
@@ -136,7 +136,7 @@ func TestACancelledHandlerStops(t *testing.T) {
 }
 
 func TestAHandlerThatDoesNotStop(t *testing.T) {
-	r := newRig(t, program("routed", "ss"), threads(2), oneProcess, func(c *config) { c.pool.HandlerTimeout = 200 * time.Millisecond })
+	r := newRig(t, program("routed", "ss"), threads(2), oneProcess, func(c *config) { c.pool.HandlerTimeout = 2 * time.Second })
 	r.mustLoad()
 	pid := r.server.Processes()[0].PID
 	began := time.Now()
@@ -154,7 +154,7 @@ func TestJobsAvoidAProcessWhoseHandlerDoesNotStop(t *testing.T) {
 	r := newRig(t, program("routed", "ssss"), threads(8), func(c *config) {
 		c.options.Processes = 2
 		c.options.stuckAfter = deadline
-		c.pool.HandlerTimeout = 200 * time.Millisecond
+		c.pool.HandlerTimeout = 2 * time.Second
 	})
 	r.mustLoad()
 	r.get("/sleep", 500, "--handler-timeout")
@@ -207,6 +207,20 @@ func (r *rig) kill2(generation uint64) {
 	}
 }
 
+func TestTheGraceOfAProcessCountsFromItsReplacement(t *testing.T) {
+	g := &set{opts: &Options{Grace: 10 * time.Second, killAfter: 2 * time.Second}}
+	if left := g.grace(); left != 10*time.Second {
+		t.Errorf("%v before the replacement", left)
+	}
+	for ago, want := range map[time.Duration]time.Duration{4 * time.Second: 6 * time.Second, time.Minute: 2 * time.Second} {
+		at := time.Now().Add(-ago)
+		g.replaced.Store(&at)
+		if left := g.grace(); left > want || left < want-time.Second {
+			t.Errorf("%v after %v, want %v", left, ago, want)
+		}
+	}
+}
+
 func TestHooks(t *testing.T) {
 	var g *set
 	r := newRig(t, program("routed", "o"), threads(1), oneProcess, func(c *config) {
@@ -234,9 +248,13 @@ func BenchmarkJob(b *testing.B) {
 }
 
 func BenchmarkLoop(b *testing.B) {
-	r := newRig(b, program("hello"))
-	r.mustLoad()
-	r.bench(b, 1, "/")
+	for _, n := range []int{1, 8} {
+		b.Run(fmt.Sprintf("senders=%d", n), func(b *testing.B) {
+			r := newRig(b, program("hello"))
+			r.mustLoad()
+			r.bench(b, n, "/")
+		})
+	}
 }
 
 // bench sends requests from n goroutines and waits for their responses.

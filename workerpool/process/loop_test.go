@@ -144,7 +144,7 @@ func (s *Server) all() (all []*child) {
 }
 
 func TestAMessageThatTakesTooLong(t *testing.T) {
-	r := newRig(t, program("hello"), func(c *config) { c.pool.HandlerTimeout = 200 * time.Millisecond })
+	r := newRig(t, program("hello"), func(c *config) { c.pool.HandlerTimeout = 2 * time.Second })
 	r.mustLoad()
 	began := time.Now()
 	r.get("/slow", 500, "--handler-timeout")

@@ -204,6 +204,18 @@ func (s *Server) removeSet(g *set) {
 	delete(s.sets, g)
 }
 
+// replace notes that the processes of a generation have replaced those of earlier ones.
+func (s *Server) replace(by *set) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for g := range s.sets {
+		if g.loader == by.loader && g.generation < by.generation {
+			g.replaced.CompareAndSwap(nil, &now)
+		}
+	}
+}
+
 // childWith returns the child that a token belongs to, or nil.
 func (s *Server) childWith(token string) *child {
 	s.mu.Lock()

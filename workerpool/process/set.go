@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
@@ -28,6 +29,8 @@ type set struct {
 	ending  chan struct{} // closed when the processes must end
 	loaded  chan loaded   // outcomes of the first processes
 	wg      sync.WaitGroup
+
+	replaced atomic.Pointer[time.Time] // when newer code replaced the set; nil before
 
 	mu      sync.Mutex // guards the rest
 	slots   []*slot
@@ -139,7 +142,21 @@ func (g *set) Live(ctx context.Context, _ bool) error {
 }
 
 // Current implements [workerpool.Application].
-func (g *set) Current() { g.opts.Pages.Current(g.generation) }
+func (g *set) Current() {
+	g.opts.Pages.Current(g.generation)
+	g.server.replace(g)
+}
+
+// grace returns the time that a process of the set has to end. It counts from the time
+// at which newer code replaced the set, but a process that is asked to end gets some
+// time in any case.
+func (g *set) grace() time.Duration {
+	left := g.opts.Grace
+	if at := g.replaced.Load(); at != nil {
+		left -= time.Since(*at)
+	}
+	return max(left, min(g.opts.killAfter, g.opts.Grace))
+}
 
 // Drain implements [workerpool.Application].
 func (g *set) Drain() { g.opts.Pages.Drain() }
@@ -263,7 +280,7 @@ func (s *slot) run(initial bool) {
 		s.set.put(s, nil)
 		if s.isOver() {
 			if c != nil {
-				c.stopIfRunning(g.opts.Grace)
+				c.stopIfRunning()
 			}
 			return
 		}
