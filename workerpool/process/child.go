@@ -51,7 +51,8 @@ type child struct {
 	condemned chan struct{} // closed when the process must get no more work
 	idle      chan struct{} // closed when a condemned process has nothing left but jobs that were cancelled
 	loop      loopState
-	lingering atomic.Int32 // jobs that were cancelled and still run
+	numbers   func() map[int]int // see numbering; set when it is ready
+	lingering atomic.Int32       // jobs that were cancelled and still run
 
 	mu      sync.Mutex // guards the rest
 	started time.Time
@@ -341,6 +342,7 @@ func (c *child) becomeReady(args asgi.Fields) error {
 		return remote.Errorf(remote.BadRequest, "the process is ready already")
 	}
 	c.isReady, c.kind = true, r.kind
+	c.numbers = sync.OnceValue(func() map[int]int { return numbering(c.set.routes, r.identities()) })
 	early := c.early
 	c.early = nil
 	c.ready <- r

@@ -39,12 +39,12 @@ type jobFrame struct {
 }
 
 // head returns the head of the frame. The fields must be values of messages.
-func (f *jobFrame) head(id int64) asgi.Fields {
+func (f *jobFrame) head(id int64, number int) asgi.Fields {
 	head := asgi.Fields{{Key: "job", Value: id}}
 	if f.hook != "" {
 		return append(head, asgi.Field{Key: "hook", Value: f.hook})
 	}
-	head = append(head, asgi.Field{Key: "channel", Value: f.channel}, asgi.Field{Key: "message", Value: f.message}, asgi.Field{Key: "consumer", Value: int64(f.consumer)})
+	head = append(head, asgi.Field{Key: "channel", Value: f.channel}, asgi.Field{Key: "message", Value: f.message}, asgi.Field{Key: "consumer", Value: int64(number)})
 	if len(f.kwargs) > 0 {
 		head = append(head, asgi.Field{Key: "kwargs", Value: f.kwargs})
 	}
@@ -77,6 +77,7 @@ type run struct {
 	began   time.Time
 	channel string
 	handler string
+	number  int // that the process has given the route
 	serve   func(name string, args asgi.Fields) (result asgi.Fields, known bool, err error)
 	edit    func(asgi.Message) (asgi.Message, error)
 
@@ -110,6 +111,9 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 		}
 		if f.hook != "" {
 			r.handler = f.hook
+		} else if r.number, err = on.child.numberOf(f.consumer); err != nil {
+			g.offer(on)
+			return err
 		}
 		if j != nil {
 			j.Cause.Place = func() string { return r.at }
@@ -118,7 +122,7 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 			g.remove(on)
 			continue
 		}
-		if on.conn.send(f.head(r.id)) == nil {
+		if on.conn.send(f.head(r.id, r.number)) == nil {
 			return r.wait()
 		}
 		// The process has not got the job, so another one can run it.

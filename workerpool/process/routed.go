@@ -69,6 +69,7 @@ func (g *set) newRouted(r ready) (*routed, error) {
 		return nil, fmt.Errorf("cannot open the application's folder: %w", err)
 	}
 	a := &routed{set: g, root: root, hooks: texts(find[asgi.List](r.args, "hooks")), warned: map[string]bool{}}
+	g.routes = r.identities()
 	a.env = web.NewEnv(root, a.used, g.loader.isPrivate)
 	a.desc = &described{folder: g.opts.Folder, env: a.env, log: g.log, generation: g.generation, sources: map[string]string{}, strict: g.opts.Strict, noCheck: g.opts.NoCheck}
 	a.dropped.Log, a.dropped.Generation = g.log, g.generation

@@ -29,6 +29,7 @@ type set struct {
 	ending  chan struct{} // closed when the processes must end
 	loaded  chan loaded   // outcomes of the first processes
 	wg      sync.WaitGroup
+	routes  map[string]int // numbers of the routes by identity; set before there are jobs
 
 	replaced atomic.Pointer[time.Time] // when newer code replaced the set; nil before
 
