@@ -327,7 +327,6 @@ func (r *run) finish(f frame) error {
 	if v == nil {
 		return nil
 	}
-	r.at = r.handler // no line runs any more
 	d, ok := v.(asgi.Dict)
 	if !ok || r.job.ReplyChannel() == "" {
 		return fmt.Errorf("the handler returned a reply, but the message has no reply channel")
@@ -339,7 +338,7 @@ func (r *run) finish(f frame) error {
 	if err != nil {
 		return err
 	}
-	r.at = f.at // not that of the last call
+	r.at = orElse(f.at, r.handler) // not the line of the last call
 	return r.job.Send(r.ctx, r.job.ReplyChannel(), m)
 }
 

@@ -707,7 +707,7 @@ channel_routing = [view("/", page), route("jobs", job), route("others", lambda m
 				places[channel] = e.Place
 			}
 		}
-		return places["others"] != ""
+		return places["others"] != "" && len(places) >= 3
 	})
 	for channel, place := range places {
 		want := map[string]string{"jobs": "app.py:4", "others": "app.py:8"}[channel]
