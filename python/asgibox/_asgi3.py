@@ -71,6 +71,10 @@ _OVERHEAD = 512
 # The longest piece of a response in one frame, in bytes.
 _PIECE = 256 << 10
 
+# The longest headers of a response, in bytes. A frame may be 64 KiB longer than its
+# content.
+_HEADERS = 60 << 10
+
 # How many shared parts of scopes are kept, and the longest of them in bytes.
 _SHARED = 1000
 _SHARED_SIZE = 2048
@@ -79,7 +83,6 @@ _lengths = struct.Struct(">II").pack
 _two_lengths = struct.Struct(">II").unpack_from
 _length = struct.Struct(">I").pack
 _scan: Callable[[str, int], Tuple[Any, int]] = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009
-_encode = json.JSONEncoder().encode
 
 # Fields of a head that name a segment.
 _HEADERS0 = ',"headers":"\uffff\ufffe0"'.encode()
@@ -219,7 +222,8 @@ class Server(asyncio.Protocol):
         self.state = state
         self.loop = asyncio.get_running_loop()
         self.ended = self.loop.create_future()  # done when the process must end
-        self.piece = min(_PIECE, host.max_message or _PIECE)
+        self.longest = host.max_message or _PIECE  # content of a frame, in bytes
+        self.piece = min(_PIECE, self.longest)
         self._connections: Dict[int, Any] = {}
         self._shared: Dict[bytes, Dict[str, Any]] = {}  # parts of scopes, by their byte strings
         self._ending = False
@@ -414,8 +418,18 @@ class Server(asyncio.Protocol):
         if error is None:
             self.write(_frame(b'{"done":%d}' % number))
         else:
-            head = {"done": number, "error": self.host.explain(error)}
-            self.write(_frame(_encode(head).encode()))
+            self.write(_frame(self._failure(number, error)))
+
+    def _failure(self, number: int, error: BaseException) -> bytes:
+        """Returns the head of a done frame, as long as the server accepts it."""
+        explanation = self.host.explain(error)
+        for _ in range(2):
+            # A text that begins with U+FFFF would be a byte string.
+            head = _encode({"done": number, "error": explanation}).replace(b"\xef\xbf\xbf", b"?")
+            if len(head) < self.longest:
+                return head
+            explanation = {key: str(explanation.get(key, ""))[:500] for key in ("type", "message")}
+        return head
 
 
 class _Connection:
@@ -687,6 +701,8 @@ class WebSocket(_Connection):
             content, kind = event["text"].encode(), b"text"
         elif type(content) is not bytes:
             content = bytes(memoryview(content))
+        if len(content) > self.server.longest:
+            raise ValueError("the message has %d bytes, which is more than --max-message allows" % len(content))
         await self.room()
         if self._state != _OPEN or self.gone:
             raise ClientDisconnected("the connection has ended")
@@ -699,23 +715,28 @@ class WebSocket(_Connection):
         self._state = _OPEN
         if self._resumed:
             return
-        head = {"accept": self.number, "subprotocol": event.get("subprotocol"), "headers": "\uffff\ufffe0"}
-        self.server.write(_frame1(_encode(head).encode(), _header_block(event.get("headers") or ())))
+        subprotocol = event.get("subprotocol")
+        if subprotocol and not subprotocol.isascii():
+            raise ValueError("the subprotocol %r has characters that are not ASCII" % subprotocol)
+        head = {"accept": self.number, "subprotocol": subprotocol, "headers": "\uffff\ufffe0"}
+        self.server.write(_frame1(_encode(head), _header_block(event.get("headers") or ())))
 
     def _close(self, event: Event) -> None:
         if self._state not in (_CONNECTING, _OPEN):
             raise RuntimeError("websocket.close was sent already")
         self._state = _CLOSED
-        reason = event.get("reason") or ""
+        reason = (event.get("reason") or "")[:200]
         if reason.startswith("\uffff"):
             reason = "\uffff" + reason
         head = {"close": self.number, "code": int(event.get("code") or 1000), "reason": reason}
-        self.server.write(_frame(_encode(head).encode()))
+        self.server.write(_frame(_encode(head)))
 
     def _deny(self, event: Event) -> None:
         self._denial.append(bytes(event.get("body", b"")))
         if event.get("more_body", False):
             return
+        if sum(map(len, self._denial)) > self.server.longest:
+            raise ValueError("the response is longer than --max-message allows")
         self._state = _CLOSED
         head = b'{"deny":%d,"status":%d' % (self.number, self._status) + _HEADERS0 + _CONTENT1 + b"}"
         self.server.write(_frame2(head, self._headers, b"".join(self._denial)))
@@ -729,7 +750,13 @@ def _header_block(headers: Headers) -> bytes:
     block = b"\n".join(parts)
     if parts and block.count(b"\n") != len(parts) - 1:
         raise ValueError("a header of the response has a line feed in its name or value")
+    if len(block) > _HEADERS:
+        raise ValueError("the headers of the response have %d bytes, more than %d" % (len(block), _HEADERS))
     return block
+
+
+def _encode(head: Event) -> bytes:
+    return json.dumps(head, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _frame(head: bytes) -> bytes:

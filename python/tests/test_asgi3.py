@@ -268,13 +268,27 @@ class Requests(unittest.IsolatedAsyncioTestCase):
         async def unknown(send: Any) -> None:
             await send({"type": "http.response.trailers"})
 
-        for mistake, text in ((two_starts, "already"), (no_start, "before"), (line_feed, "line feed"), (unknown, "not an event")):
+        async def long_headers(send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b" * 70_000)]})
+
+        for mistake, text in ((long_headers, "70002 bytes"), (two_starts, "already"), (no_start, "before"), (line_feed, "line feed"), (unknown, "not an event")):
             with self.subTest(text):
                 async def application(scope: Any, receive: Any, send: Any) -> None:
                     await mistake(send)
 
                 (head, _), = await Rig(application).feed(request(1))
                 self.assertIn(text, head["error"]["message"])
+
+    async def test_errors_fit_in_a_frame(self) -> None:
+        for text in ("\ud800", "\uffff\u1234", "x" * 2_000_000):
+            with self.subTest(text[:5]):
+                async def application(scope: Any, receive: Any, send: Any) -> None:
+                    raise ValueError(text)
+
+                frames = await Rig(application).feed(request(1))
+                head = frames[0][0]
+                self.assertEqual(head["error"]["type"], "ValueError")
+                self.assertFalse(head["error"]["message"].startswith("\uffff"))
 
     async def test_end_waits_for_tasks(self) -> None:
         async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -410,6 +424,14 @@ class WebSockets(unittest.IsolatedAsyncioTestCase):
         self.assertEqual([head for head, _ in frames], [
             {"accept": 1, "subprotocol": None}, {"bytes": 1}, {"bytes": 1, "ack": True}])
         self.assertEqual(len(await rig.feed(encode({"room": 1}))), 2)
+
+    async def test_long_messages_are_refused(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": "x" * 2_000_000})
+
+        frames = await Rig(application).feed(websocket(1))
+        self.assertIn("2000000 bytes", frames[1][0]["error"]["message"])
 
     async def test_ping(self) -> None:
         self.assertEqual(await Rig(echo).feed(encode({"ping": 7})), [({"pong": 7}, [])])

@@ -173,7 +173,7 @@ func newStage(t *testing.T, o workerpool.Options, resume bool) *stage {
 	}
 	log := slog.New(slog.NewTextHandler(&g.logs, nil))
 	g.options.Log = log
-	g.sockets = newSockets(g.layer, log, resume)
+	g.sockets = newSockets(g.layer, log, resume, &g.serving)
 	unbind, err := g.layer.Bind("front!", g.deliver)
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +195,6 @@ func newStage(t *testing.T, o workerpool.Options, resume bool) *stage {
 		stop()
 		<-ended
 		g.serving.Wait()
-		g.sockets.wait()
 		unbind()
 		if err := g.layer.Close(context.Background()); err != nil {
 			t.Error(err)

@@ -262,7 +262,7 @@ func (l *eventLoop) explain(v any, cancelled error) error {
 	switch {
 	case err.Type == "Cancelled" && hung != nil:
 		err.explanation.Message = hung.Error()
-	case err.Type == "CancelledError" && cancelled != nil:
+	case err.Type == "asyncio.exceptions.CancelledError" && cancelled != nil:
 		err.explanation.Message = cancelled.Error()
 	}
 	return err

@@ -205,7 +205,7 @@ func (q *request) respond(ctx context.Context, f *loopFrame) error {
 	switch {
 	case errors.Is(err, asgi.ErrGone):
 		q.leave()
-	case err != nil && ctx.Err() == nil:
+	case err != nil:
 		return err
 	}
 	q.started, q.complete = true, !f.more

@@ -82,6 +82,9 @@ func (a *asgi3Set) Current() {
 	a.asgi3.Current()
 }
 
+// Drain implements [workerpool.Application].
+func (a *asgi3Set) Drain() { a.set.Drain() }
+
 // serveASGI3 makes a connection that of the event loop of the process.
 func (c *child) serveASGI3(one *conn) error {
 	timeout := c.set.opts.HandlerTimeout

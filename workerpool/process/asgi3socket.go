@@ -21,14 +21,16 @@ type sockets struct {
 	resume bool // hand over; else close with 1012
 
 	current atomic.Pointer[asgi3] // the newest generation; nil if another kind has replaced it
-	drains  sync.WaitGroup
+	drains  *sync.WaitGroup       // waits for the goroutines that send to WebSockets
 
 	mu  sync.Mutex            // guards the rest
 	all map[string]*webSocket // by their reply channels
 }
 
-func newSockets(layer asgi.Layer, log *slog.Logger, resume bool) *sockets {
-	return &sockets{layer: layer, log: log, resume: resume, all: map[string]*webSocket{}}
+// newSockets returns no WebSockets yet. The caller must wait for drains, when all of them
+// have been closed.
+func newSockets(layer asgi.Layer, log *slog.Logger, resume bool, drains *sync.WaitGroup) *sockets {
+	return &sockets{layer: layer, log: log, resume: resume, drains: drains, all: map[string]*webSocket{}}
 }
 
 // A webSocket is one WebSocket and its task, which may move to the event loop of a
@@ -367,10 +369,6 @@ func (h *sockets) forget(s *webSocket) {
 	defer h.mu.Unlock()
 	delete(h.all, s.reply)
 }
-
-// wait waits until nothing is sent to a WebSocket any more. All of them must have
-// been closed.
-func (h *sockets) wait() { h.drains.Wait() }
 
 // replyLocked sends what the application sends.
 func (s *webSocket) replyLocked(f *loopFrame) {

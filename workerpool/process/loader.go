@@ -138,7 +138,7 @@ func NewLoader(s *Server, o Options) *Loader {
 		o.Pages = pages.New(pages.Options{App: filepath.Base(o.Folder), Folder: o.Folder})
 	}
 	l := &Loader{
-		server: s, opts: o, sockets: newSockets(s.layer, o.Log, o.Resume), sessions: session.NewKeeper(s.layer, o.SessionCookie),
+		server: s, opts: o, sockets: newSockets(s.layer, o.Log, o.Resume, &s.wg), sessions: session.NewKeeper(s.layer, o.SessionCookie),
 		places: make(chan struct{}, maxGenerations), files: map[string]bool{}, build: (*set).application,
 	}
 	for range maxGenerations {
