@@ -307,7 +307,6 @@ func TestPythonRoutesLimitTheirHandlers(t *testing.T) {
 import time
 from asgibox import route, state
 def work(message):
-    state.update("most", lambda most: max(most, state_now), default=0) if False else None
     now = state.incr("now")
     state.append("seen", now)
     time.sleep(0.02)
