@@ -25,7 +25,8 @@ func newPs() *cobra.Command {
 	}, nil, func(c *client, _ []string) error {
 		var open api.Connections
 		var all api.Workers
-		if err := errors.Join(c.Get(c.ctx, "/api/connections", nil, &open), c.Get(c.ctx, "/api/workers", nil, &all)); err != nil {
+		var status api.Status
+		if err := errors.Join(c.Get(c.ctx, "/api/connections", nil, &open), c.Get(c.ctx, "/api/workers", nil, &all), c.Get(c.ctx, "/api/status", nil, &status)); err != nil {
 			return err
 		}
 		if c.json {
@@ -46,7 +47,7 @@ func newPs() *cobra.Command {
 		if err := c.table("SOCKET PATH CLIENT AGE IN OUT MAILBOX GROUPS", sockets); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.out, "\n%d of %d workers busy\n", len(busy), len(all.Workers))
+		fmt.Fprintf(c.out, "\n%d of %d workers busy\n", status.Busy, status.Workers)
 		if len(busy) > 0 {
 			if err := c.table("WORKER GENERATION CHANNEL FOR HANDLER", busy); err != nil {
 				return err

@@ -204,11 +204,11 @@ func TestWorkersElsewhereRunPython(t *testing.T) {
 }
 
 func TestAnASGI3ApplicationNeedsItsOwnServer(t *testing.T) {
-	p := startPython(t, "app.py", eventLoop, "--concurrency", "50")
+	p := startPython(t, "app.py", eventLoop, "--concurrency", "150")
 	if status, body := p.get("/"); status != 200 || body != "from an event loop" {
 		t.Errorf("%d %s", status, body)
 	}
-	expectText(t, p.mustCommand("ps"), "0 of 100 workers busy")
+	expectText(t, p.mustCommand("ps"), "0 of 300 workers busy")
 	r := startRedis(t)
 	p = startPython(t, "app.py", eventLoop, "--layer", r.url())
 	p.waitFor(`an ASGI 3 application runs only beside its own server`)

@@ -30,7 +30,7 @@ export function workers(shell) {
       { title: "Handler", about: "What it handles for the longest time", of: (p) => p.handler || p.channel || "~", shape: (p) => [p.handler, p.channel, p.jobs], nodes: handlerNodes, class: "wrap whole" },
       { title: "For", about: "Time since it received this message", of: (p) => processFor(p), down: true, text: (p) => (p.jobs ? duration(processFor(p)) : "") },
       { title: "CPU", class: "num", about: "Part of one processor that it used in the last second", of: (p) => p.cpu, down: true, text: (p) => (p.cpu === null ? "" : p.cpu.toFixed(0) + " %") },
-      { title: "Memory", class: "num", about: "Resident memory", of: (p) => p.memory, down: true, text: (p) => (p.memory ? bytes(p.memory) : "") },
+      { title: "Memory", class: "num", about: "Resident memory", of: (p) => p.memory, down: true, text: (p) => (p.memory ? bytes(p.memory).replace(" ", "\u00a0") : "") },
       { title: "Restarts", class: "num", about: "How often another process has replaced one of this number", of: (p) => p.restarts || 0, down: true, text: (p) => number(p.restarts || 0) },
       { title: "Generation", class: "num", of: (p) => p.generation, down: true, text: (p) => String(p.generation) },
       { title: "Started", class: "whole", of: (p) => p.started, text: (p) => time(p.started) },
