@@ -12,8 +12,8 @@ import (
 func groupSender(content string) string {
 	return `
 def connect(message):
-    message.reply({"accept": True})
     Group("g").add(message.reply_channel)
+    message.reply({"accept": True})
 def receive(message):
     ` + content + `
     Group("g").send({"text": "done"})
