@@ -97,7 +97,9 @@ async def app(scope, receive, send):
 // TestNoMessageIsLostOrReorderedByHandOvers reloads an application while clients send
 // messages all the time.
 func TestNoMessageIsLostOrReorderedByHandOvers(t *testing.T) {
-	s := setup{process: process.Options{Resume: true}}.serve(t, asgiCounter(1))
+	c := setup{process: process.Options{Resume: true, Grace: time.Minute}}
+	c.pool.Grace = time.Minute
+	s := c.serve(t, asgiCounter(1))
 	const clients, reloads = 8, 4
 	done := make(chan struct{})
 	var running sync.WaitGroup
