@@ -2,6 +2,7 @@ package httpfront
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -43,11 +44,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case q.size > maxTarget, len(q.fields) > maxLines:
 		err = s.refuse(t, q, refusedHeaders)
 	default:
+		if bad := checkHTTP2(r); bad != nil {
+			err = s.refuse(t, q, badRequest(bad))
+			break
+		}
 		err = s.serve(t, q)
 	}
 	if err != nil {
 		panic(http.ErrAbortHandler) // net/http's way to close a connection
 	}
+}
+
+// checkHTTP2 refuses requests that http1 refuses too. In HTTP/2, net/http leaves
+// these checks to the handler (RFC 9113, section 8.3.1).
+func checkHTTP2(r *http.Request) error {
+	differs := func(host string) bool { return !strings.EqualFold(host, r.Host) }
+	switch {
+	case r.ProtoMajor != 2:
+		return nil
+	case strings.Contains(r.RequestURI, "#"):
+		return errors.New("the request target contains a fragment (#)")
+	case slices.ContainsFunc(r.Header["Host"], differs):
+		return errors.New("the Host header differs from :authority")
+	}
+	return nil
 }
 
 // version returns the HTTP version of a request in message form.
@@ -74,7 +94,9 @@ func headersOf(r *http.Request) []http1.Header {
 	}
 	start := len(list)
 	for name, values := range r.Header {
-		name = strings.ToLower(name)
+		if name = strings.ToLower(name); name == "host" {
+			continue
+		}
 		for _, value := range values {
 			list = append(list, http1.Header{Name: name, Value: value})
 		}

@@ -2,9 +2,11 @@ package httpfront
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -114,4 +116,38 @@ func TestStreamWhoseClientStopsReadingEnds(t *testing.T) {
 			t.Error("the client takes the response for complete")
 		}
 	})
+}
+
+// TestHTTP2RequestsAreCheckedLikeHTTP1 sends requests that net/http accepts.
+func TestHTTP2RequestsAreCheckedLikeHTTP1(t *testing.T) {
+	for _, c := range []struct {
+		target, host string
+		status       int
+	}{
+		{"/", "", 200},
+		{"/", "h", 200},
+		{"/", "other", 400},
+		{"/a#b", "", 400},
+	} {
+		s := newMemServer(t, Options{})
+		r := httptest.NewRequest("GET", "http://h/", nil)
+		r.ProtoMajor, r.ProtoMinor, r.RequestURI = 2, 0, c.target
+		if c.host != "" {
+			r.Header.Set("Host", c.host)
+		}
+		if c.status == 200 {
+			go func() {
+				m := s.next("http.request")
+				if text := fmt.Sprint(m.Get("headers")); strings.Count(text, "host") != 1 {
+					t.Errorf("%s %s: headers %s", c.target, c.host, text)
+				}
+				s.reply(m, msg{"status": 200})
+			}()
+		}
+		w := httptest.NewRecorder()
+		s.front.ServeHTTP(w, r)
+		if w.Code != c.status {
+			t.Errorf("%s with the host %q: %d, want %d", c.target, c.host, w.Code, c.status)
+		}
+	}
 }
