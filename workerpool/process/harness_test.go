@@ -223,6 +223,15 @@ func (r *rig) logged(texts ...string) {
 	r.until("a line of the log with "+strings.Join(texts, ", "), func() bool { return r.log.count(texts...) > 0 })
 }
 
+// order fails the test unless the log has one text before another.
+func (r *rig) order(first, second string) {
+	r.t.Helper()
+	log := r.log.text()
+	if i, j := strings.Index(log, first), strings.Index(log, second); i < 0 || j < i {
+		r.t.Errorf("want %q before %q:\n%s", first, second, log)
+	}
+}
+
 // count returns the number of lines that contain all texts.
 func (l *logs) count(texts ...string) (n int) {
 next:

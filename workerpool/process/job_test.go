@@ -139,13 +139,10 @@ func TestAHandlerThatDoesNotStop(t *testing.T) {
 	r := newRig(t, program("routed", "ss"), threads(2), oneProcess, func(c *config) { c.pool.HandlerTimeout = 2 * time.Second })
 	r.mustLoad()
 	pid := r.server.Processes()[0].PID
-	began := time.Now()
 	r.get("/sleep", 500, "--handler-timeout")
-	if took := time.Since(began); took > stuckAfter {
-		t.Errorf("the response took %v", took)
-	}
 	r.get("/reply", 200, "replied") // the other thread
 	r.logged("a worker is replaced: view still runs 1s after it was cancelled")
+	r.order("a handler failed", "a worker is replaced") // the client has not waited for that
 	r.until("another process", func() bool { p := r.server.Processes(); return len(p) == 1 && p[0].PID != pid })
 	r.get("/reply", 200, "replied")
 }

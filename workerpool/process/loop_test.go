@@ -146,12 +146,9 @@ func (s *Server) all() (all []*child) {
 func TestAMessageThatTakesTooLong(t *testing.T) {
 	r := newRig(t, program("hello"), func(c *config) { c.pool.HandlerTimeout = 2 * time.Second })
 	r.mustLoad()
-	began := time.Now()
 	r.get("/slow", 500, "--handler-timeout")
-	if took := time.Since(began); took > stuckAfter {
-		t.Errorf("the reply took %v", took)
-	}
 	r.logged("it still runs 1s after its message was cancelled")
+	r.order("a handler failed", "a worker is replaced")
 	r.get("/", 200, "Hello World!")
 }
 
