@@ -38,6 +38,7 @@ var children = map[string]func(args []string){
 	"refuses":    refusesChild,
 	"routed":     routedChild,
 	"early":      earlyChild,
+	"breaks":     breaksChild,
 	"stubborn":   stubbornChild,
 	"output":     outputChild,
 	"bad":        badChild,
@@ -244,6 +245,14 @@ func routedChild(args []string) {
 			os.Exit(0)
 		}
 	}
+}
+
+// breaksChild does not load if a file exists.
+func breaksChild(args []string) {
+	if _, err := os.Stat(args[0]); err == nil {
+		refusesChild(nil)
+	}
+	routedChild([]string{"o"})
 }
 
 // earlyChild serves before it is ready. A job that comes then ends it.

@@ -11,17 +11,23 @@ import (
 type waiter struct {
 	child *child // that must run the job; nil for any
 	ready chan *serving
+	err   error // set before ready is closed
 }
 
 // acquire returns a connection that can run a job: the one that ran a job last, because
-// its thread is hot. If there is none, it waits. The caller must call offer or remove.
+// its thread is hot. If there is none, it waits, unless no process can start. The caller
+// must call offer or remove.
 func (g *set) acquire(ctx context.Context, of *child) (*serving, error) {
 	g.mu.Lock()
 	if s := g.takeLocked(of); s != nil {
 		g.mu.Unlock()
 		return s, nil
 	}
-	w := &waiter{of, make(chan *serving, 1)}
+	if g.broken != nil && of == nil {
+		defer g.mu.Unlock()
+		return nil, g.broken
+	}
+	w := &waiter{child: of, ready: make(chan *serving, 1)}
 	g.waiters = append(g.waiters, w)
 	g.mu.Unlock()
 	var exited chan struct{}
@@ -30,7 +36,10 @@ func (g *set) acquire(ctx context.Context, of *child) (*serving, error) {
 	}
 	var err error
 	select {
-	case s := <-w.ready:
+	case s, ok := <-w.ready:
+		if !ok {
+			return nil, w.err
+		}
 		return s, nil
 	case <-exited:
 		err = of.reason()
@@ -43,8 +52,10 @@ func (g *set) acquire(ctx context.Context, of *child) (*serving, error) {
 	g.waiters = slices.DeleteFunc(g.waiters, func(other *waiter) bool { return other == w })
 	g.mu.Unlock()
 	select {
-	case s := <-w.ready: // it came meanwhile
-		g.offer(s)
+	case s, ok := <-w.ready: // it came meanwhile
+		if ok {
+			g.offer(s)
+		}
 	default:
 	}
 	return nil, err
@@ -82,8 +93,36 @@ func (g *set) offer(s *serving) {
 	if s.withdrawn || s.child.over() {
 		return
 	}
+	g.broken = nil
 	g.free = append(g.free, s)
 	g.assignLocked()
+}
+
+// notStarted fails the jobs that wait, and later ones until a process starts, if no
+// process runs and one could not start.
+func (g *set) notStarted(err error) {
+	g.mu.Lock()
+	slots := slices.Clone(g.slots)
+	g.mu.Unlock()
+	for _, s := range slots {
+		if c := s.current(); c != nil && !c.over() {
+			return
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.free) > 0 {
+		return
+	}
+	g.broken = err
+	g.waiters = slices.DeleteFunc(g.waiters, func(w *waiter) bool {
+		if w.child != nil {
+			return false
+		}
+		w.err = err
+		close(w.ready)
+		return true
+	})
 }
 
 // assignLocked gives connections to jobs that wait.

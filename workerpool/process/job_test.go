@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -176,6 +178,22 @@ func TestAProcessThatIsNotReadyGetsNoJob(t *testing.T) {
 	if r.log.count("a handler failed") > 0 {
 		t.Error(r.log.text())
 	}
+}
+
+func TestJobsFailIfNoProcessCanStart(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "broken")
+	r := newRig(t, program("breaks", broken), threads(1), oneProcess)
+	r.mustLoad()
+	r.must(os.WriteFile(broken, nil, 0o600))
+	r.kill()
+	r.logged("a worker has ended; it is started again")
+	r.get("/reply", 500, "SyntaxError: invalid syntax")
+	r.get("/reply", 500, "SyntaxError: invalid syntax")
+	r.must(os.Remove(broken))
+	r.until("a process runs the job", func() bool {
+		status, _ := r.response(r.request("/reply"))
+		return status == 200
+	})
 }
 
 func TestReloadDuringJobs(t *testing.T) {

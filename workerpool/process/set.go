@@ -42,6 +42,7 @@ type set struct {
 	staged  []func(context.Context) error
 	free    []*serving // connections that can take a job, the hottest last
 	waiters []*waiter
+	broken  error // why no process could start; nil if one runs or may start
 }
 
 // loaded is the outcome of the start of the first process of a slot.
@@ -253,7 +254,7 @@ const (
 // run starts one process after another until the slot or the set ends.
 func (s *slot) run(initial bool) {
 	g := s.set
-	pause := time.Duration(0)
+	pause, failures := time.Duration(0), 0 // starts that failed in a row
 	for !s.isOver() {
 		c, err := g.start(s)
 		var r ready
@@ -270,9 +271,13 @@ func (s *slot) run(initial bool) {
 		}
 		began := time.Now()
 		if err == nil {
+			failures = 0
 			s.set.put(s, c)
 			err = s.watch(c)
 		} else {
+			if failures++; failures > 1 {
+				g.notStarted(err)
+			}
 			if !s.isOver() {
 				g.log.Error("a worker did not start", logkey.Worker, s.number, logkey.Generation, g.generation, logkey.Error, err)
 			}
