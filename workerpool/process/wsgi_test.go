@@ -234,7 +234,7 @@ def app(environ, start_response):
 // TestWSGIErrors checks the page of an error, the end of a response that has begun,
 // and a handler that takes too long.
 func TestWSGIErrors(t *testing.T) {
-	c := setup{pool: workerpool.Options{HandlerTimeout: 500 * time.Millisecond}}
+	c := setup{pool: workerpool.Options{HandlerTimeout: 3 * time.Second}}
 	s := c.serve(t, `
 def app(environ, start_response):
     path = environ["PATH_INFO"]
