@@ -42,6 +42,7 @@ func TestInspector(t *testing.T) {
 		"Flow shows moving messages":                     testFlow,
 		"a paused channel is stepped and edited on Flow": testBreakpointOnFlow,
 		"readers are shown, and missing ones":            testReaders,
+		"processes of the application are shown":         testProcesses,
 		"text is legible":                                testLegibility,
 		"nothing is cut on a narrow page":                testNarrowPage,
 		"colours and motion follow preferences":          testColoursAndMotion,

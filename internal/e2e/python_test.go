@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // fourLines is an application of four lines in Python, with a text that a test can
@@ -241,4 +243,19 @@ func TestAProgramIsAnApplication(t *testing.T) {
 	if _, body := p.get("/"); body != "Hello again!" {
 		t.Error(body)
 	}
+}
+
+// testProcesses tests that Workers and Reloads show the processes of the application.
+func testProcesses(t *testing.T, b *tab) {
+	p := startPython(t, "app.py", routedPython, "--set", "color=x", "--store", "memory")
+	_, pid := p.get("/pid")
+	for _, width := range []int64{1280, 400} {
+		b.do(chromedp.EmulateViewport(width, 900))
+		p.openView(b, "workers")
+		b.until(`[...document.querySelectorAll("main section:not([hidden]) tbody tr")].some((r) => r.innerText.includes(` + quoteJS(pid) + `) && r.innerText.includes("MiB"))`)
+		b.check("the number of processes cannot be changed", `document.querySelector("main form").hidden`)
+		b.check("the page is no wider than its window", `document.documentElement.scrollWidth <= innerWidth`)
+	}
+	p.openView(b, "reloads")
+	b.until(`document.querySelector(".load .processes")?.textContent.includes(` + quoteJS("process "+pid) + `)`)
 }
