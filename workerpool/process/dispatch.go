@@ -9,25 +9,27 @@ import (
 
 // A waiter is a job that waits for a connection.
 type waiter struct {
-	child *child // that must run the job; nil for any
-	ready chan *serving
-	err   error // set before ready is closed
+	child   *child // that must run the job; nil for any
+	request bool   // it fails if no process can start
+	ready   chan *serving
+	err     error // set before ready is closed
 }
 
 // acquire returns a connection that can run a job: the one that ran a job last, because
-// its thread is hot. If there is none, it waits, unless no process can start. The caller
-// must call offer or remove.
-func (g *set) acquire(ctx context.Context, of *child) (*serving, error) {
+// its thread is hot. If there is none, it waits. A request, whose client waits too, fails
+// if no process can start; other messages would be lost. The caller must call offer or
+// remove.
+func (g *set) acquire(ctx context.Context, of *child, request bool) (*serving, error) {
 	g.mu.Lock()
 	if s := g.takeLocked(of); s != nil {
 		g.mu.Unlock()
 		return s, nil
 	}
-	if g.broken != nil && of == nil {
+	if g.broken != nil && request {
 		defer g.mu.Unlock()
 		return nil, g.broken
 	}
-	w := &waiter{child: of, ready: make(chan *serving, 1)}
+	w := &waiter{child: of, request: request, ready: make(chan *serving, 1)}
 	g.waiters = append(g.waiters, w)
 	g.mu.Unlock()
 	var exited chan struct{}
@@ -98,7 +100,7 @@ func (g *set) offer(s *serving) {
 	g.assignLocked()
 }
 
-// notStarted fails the jobs that wait, and later ones until a process starts, if no
+// notStarted fails the requests that wait, and later ones until a process starts, if no
 // process runs and one could not start.
 func (g *set) notStarted(err error) {
 	g.mu.Lock()
@@ -116,7 +118,7 @@ func (g *set) notStarted(err error) {
 	}
 	g.broken = err
 	g.waiters = slices.DeleteFunc(g.waiters, func(w *waiter) bool {
-		if w.child != nil {
+		if !w.request {
 			return false
 		}
 		w.err = err

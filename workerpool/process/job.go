@@ -101,7 +101,7 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 		}
 	}
 	for {
-		on, err := g.acquire(ctx, f.child)
+		on, err := g.acquire(ctx, f.child, f.channel == asgi.HTTPRequest)
 		if err != nil {
 			return err
 		}
