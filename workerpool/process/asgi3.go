@@ -27,7 +27,8 @@ type asgi3 struct {
 
 	mu       sync.Mutex // guards the rest
 	loops    map[*eventLoop]struct{}
-	joined   chan struct{} // closed when the next event loop joins
+	joined   chan struct{} // closed when the next event loop joins, or broken is set
+	broken   error         // why no process could start; nil if one runs or may start
 	retired  *time.Timer   // ends what goes on after grace; nil before the generation is replaced
 	closed   bool          // the pool needs the generation no more
 	expired  bool          // what goes on is given up
@@ -47,9 +48,8 @@ func newASGI3Generation(generation uint64, s *sockets, limit int, grace time.Dur
 func (a *asgi3) serve(p loopProcess, timeout time.Duration, read func() (loopFrame, error), out frameWriter) error {
 	l := newEventLoop(a, p, out)
 	a.mu.Lock()
-	a.loops[l] = struct{}{}
-	close(a.joined)
-	a.joined = make(chan struct{})
+	a.loops[l], a.broken = struct{}{}, nil
+	a.wakeLocked()
 	a.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
@@ -63,6 +63,21 @@ func (a *asgi3) serve(p loopProcess, timeout time.Duration, read func() (loopFra
 	return err
 }
 
+// wakeLocked makes those look again that wait for an event loop.
+func (a *asgi3) wakeLocked() {
+	close(a.joined)
+	a.joined = make(chan struct{})
+}
+
+// notStarted fails the tasks that wait for an event loop, and later ones until a process
+// starts.
+func (a *asgi3) notStarted(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.broken = err
+	a.wakeLocked()
+}
+
 // A BusyError says that all event loops have as many tasks as they may have.
 type BusyError struct{ Tasks int }
 
@@ -74,11 +89,16 @@ func (e *BusyError) Error() string {
 func (e *BusyError) HTTPStatus() int { return http.StatusServiceUnavailable }
 
 // choose returns the event loop with the fewest tasks. While no process runs, it
-// waits for the next one.
+// waits for the next one, unless none can start.
 func (a *asgi3) choose(ctx context.Context) (*eventLoop, error) {
 	for {
-		best, joined := a.chooseNow()
+		a.mu.Lock()
+		joined, broken := a.joined, a.broken
+		a.mu.Unlock()
+		best := a.chooseNow()
 		switch {
+		case best == nil && broken != nil:
+			return nil, broken
 		case best == nil:
 		case best.load() >= a.limit:
 			return nil, &BusyError{a.limit}
@@ -105,9 +125,8 @@ func (a *asgi3) tasks(p loopProcess) (n int) {
 	return n
 }
 
-// chooseNow returns the event loop with the fewest tasks, or nil and a channel that is
-// closed when there is one.
-func (a *asgi3) chooseNow() (best *eventLoop, joined <-chan struct{}) {
+// chooseNow returns the event loop with the fewest tasks, or nil.
+func (a *asgi3) chooseNow() (best *eventLoop) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	least := 0
@@ -116,7 +135,7 @@ func (a *asgi3) chooseNow() (best *eventLoop, joined <-chan struct{}) {
 			best, least = l, n
 		}
 	}
-	return best, a.joined
+	return best
 }
 
 // Live makes the generation the one that WebSockets are handed over to. The one

@@ -590,6 +590,19 @@ func TestASGIProcessThatDies(t *testing.T) {
 	})
 }
 
+func TestASGIRequestFailsIfNoProcessCanStart(t *testing.T) {
+	onStage(t, workerpool.Options{}, func(g *stage, f *fakeLoop) {
+		f.die(errors.New("killed"))
+		synctest.Wait()
+		g.message("http.request", "a")
+		g.failed() // it waits for the next process
+		g.sockets.current.Load().notStarted(errors.New("worker 1 ended while it loaded"))
+		g.failed("while it loaded")
+		g.message("http.request", "b")
+		g.failed("while it loaded")
+	})
+}
+
 func TestASGIWebSocketMessageIsHandledWhenItIsTaken(t *testing.T) {
 	onStage(t, workerpool.Options{HandlerTimeout: time.Second}, func(g *stage, f *fakeLoop) {
 		g.message("websocket.connect", "s")

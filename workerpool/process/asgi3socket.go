@@ -297,7 +297,7 @@ func (s *webSocket) moveLocked(lost bool) error {
 		s.dropLocked()
 		return nil
 	}
-	loop, _ := s.hub.current.Load().chooseNow()
+	loop := s.hub.current.Load().chooseNow()
 	err := errNoProcess
 	if loop != nil {
 		_, err = s.startLocked(loop)

@@ -117,6 +117,9 @@ func (g *set) notStarted(err error) {
 		return
 	}
 	g.broken = err
+	if g.tasks != nil {
+		g.tasks.notStarted(err)
+	}
 	g.waiters = slices.DeleteFunc(g.waiters, func(w *waiter) bool {
 		if !w.request {
 			return false
