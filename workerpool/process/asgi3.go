@@ -140,7 +140,13 @@ func (a *asgi3) chooseNow() (best *eventLoop) {
 
 // Live makes the generation the one that WebSockets are handed over to. The one
 // before may be closed before Current is called.
-func (a *asgi3) Live(context.Context, bool) error {
+//
+// A process may be ready a moment before the connection of its event loop has joined, so
+// Live waits for one.
+func (a *asgi3) Live(ctx context.Context, _ bool) error {
+	if _, err := a.choose(ctx); err != nil {
+		return err
+	}
 	a.sockets.current.Store(a)
 	return nil
 }

@@ -200,6 +200,7 @@ func newStage(t *testing.T, o workerpool.Options, resume bool) *stage {
 			t.Error(err)
 		}
 	})
+	time.Sleep(2 * time.Second)
 	synctest.Wait()
 	return g
 }
@@ -228,7 +229,10 @@ func (g *stage) Load(_ context.Context, generation uint64) (workerpool.Applicati
 	f := &fakeLoop{t: g.t, out: make(chan asgi.Fields)}
 	f.ctx, f.kill = context.WithCancelCause(context.Background())
 	g.loops = append(g.loops, f)
-	g.serving.Go(func() { _ = a.serve(f, g.options.HandlerTimeout, f.read, f) })
+	g.serving.Go(func() {
+		time.Sleep(time.Second) // the connection of the event loop is slow
+		_ = a.serve(f, g.options.HandlerTimeout, f.read, f)
+	})
 	return a, nil
 }
 
