@@ -68,10 +68,11 @@ func (p *Pool) endWorkerLocked(w *worker) *task {
 	w.setFreeLocked(false)
 	w.ending = true
 	p.settleLocked()
-	if p.stopping {
-		p.wakeAllLocked()
-	} else {
+	switch {
+	case !p.stopping:
 		p.wakeLocked()
+	case !p.awake:
+		p.wakeAllLocked()
 	}
 	return nil
 }
@@ -144,6 +145,7 @@ func (p *Pool) startedLocked() {
 // parkLocked makes w wait until it is woken.
 func (p *Pool) parkLocked(w *worker) {
 	p.idle = append(p.idle, w)
+	p.awake = false
 	p.mu.Unlock()
 	<-w.wake
 	p.mu.Lock()
@@ -171,6 +173,7 @@ func (p *Pool) wakeAllLocked() {
 	for w := range p.workers {
 		w.unpark(errWake)
 	}
+	p.awake = true
 }
 
 // routeLocked finds the consumer of a task in the current generation. It

@@ -125,6 +125,7 @@ type Pool struct {
 	idle         []*worker      // parked workers
 	leader       *worker        // the worker that receives, if the layer cannot offer messages
 	free         int            // number of workers of the current generation that look for a task
+	awake        bool           // all workers were woken, and none waits again since
 	starting     queue          // tasks for free workers, with their limits acquired
 	reserved     int            // number of free workers for accepted tasks that will start
 	ready        queue          // tasks from lanes that can start

@@ -44,6 +44,7 @@ func (p *Pool) startWorkerLocked(g *generation) {
 	w.parked, w.unpark = context.WithCancelCause(context.Background())
 	w.ctx, w.cancel = context.WithCancelCause(context.Background())
 	p.workers[w] = struct{}{}
+	p.awake = false
 	w.setFreeLocked(g.routed != nil)
 	g.users++
 	p.busy.Add(1)
@@ -77,6 +78,7 @@ func (w *worker) removeLocked(p *Pool) {
 func (w *worker) renewParkedLocked() {
 	if w.parked.Err() != nil {
 		w.parked, w.unpark = context.WithCancelCause(context.Background())
+		w.pool.awake = false
 	}
 }
 

@@ -165,7 +165,7 @@ func TestThePythonProgramsInTheDocumentsRun(t *testing.T) {
 		"shop.py": "Hello from Flask!", "echo.py": "Hello from ASGI 3!",
 	} {
 		t.Run(app, func(t *testing.T) {
-			p := launch(t, ".", "run", app, "--port", "0", "--store", "memory", "--control", "off", "--python", debian)
+			p := launch(t, ".", "run", app, "--port", "0", "--store", "memory", "--control", "off", "--python", debian, "--concurrency", "100")
 			p.url = p.appURL()
 			if status, body := p.get("/"); status != 200 || body != want {
 				t.Errorf("status %d: %q, want %q", status, body, want)
