@@ -22,11 +22,13 @@ AROUND = 2  # lines before and after the line of a frame
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _IMPORTLIB = os.path.dirname(os.path.abspath(importlib.__file__)) + os.sep
+_ASYNCIO = os.path.join(os.path.dirname(os.path.dirname(_IMPORTLIB)), "asyncio", "")
 
 
 def explain(error: BaseException, folder: str, *, status: Optional[int] = None) -> Dict[str, Any]:
     """Return the explanation of an exception. Files in the folder are named relative
-    to it. Frames of this package and of the import system are left out."""
+    to it. Frames of this package, of the import system and of event loops are left
+    out."""
     frames = _frames(error.__traceback__, folder)
     if isinstance(error, SyntaxError) and error.filename:
         frames.append(_syntax_frame(error, folder))
@@ -107,7 +109,7 @@ def _is_hidden(file: str) -> bool:
     if file.startswith("<frozen importlib"):
         return True
     path = os.path.abspath(file)
-    return path.startswith(_PACKAGE) or path.startswith(_IMPORTLIB)
+    return path.startswith((_PACKAGE, _IMPORTLIB, _ASYNCIO)) or path.endswith(".pyx")  # uvloop is compiled
 
 
 def _frame(file: str, line: Optional[int], col: Optional[int], name: str, folder: str) -> Dict[str, Any]:

@@ -58,6 +58,10 @@ class ExplainTest(unittest.TestCase):
         e = self.run_file("def f():\n    f()\n", "f")
         self.assertEqual((e["type"], len(e["frames"])), ("RecursionError", _explain.MAX_FRAMES))
 
+    def test_the_place_is_that_of_the_application_and_not_of_the_event_loop(self) -> None:
+        e = self.run_file("import asyncio\nasyncio.new_event_loop().run_until_complete(asyncio.wait_for(asyncio.Event().wait(), 0))\n")
+        self.assertEqual((e["frames"][-1]["file"], e["frames"][-1]["line"]), ("app.py", 2))
+
 
 if __name__ == "__main__":
     unittest.main()
