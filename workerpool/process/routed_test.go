@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -485,9 +484,7 @@ channel_routing = [view("/slow/<me>", slow), route("jobs", job), view("/die", di
 		t.Fatalf("the requests run in %v", pids)
 	}
 	victim := s.state("pid/a").(int64)
-	if err := syscall.Kill(int(victim), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	kill(t, victim)
 	for range pids[victim] {
 		if r := <-replies; r.status != 500 || !strings.Contains(r.body, "killed") {
 			t.Errorf("a request of the killed process: %v", r)
@@ -504,7 +501,7 @@ channel_routing = [view("/slow/<me>", slow), route("jobs", job), view("/die", di
 	s.layer.Delete(context.Background(), nil, "state/go")
 	s.message("jobs")
 	s.until("the job runs", func() bool { return s.state("job") != nil })
-	syscall.Kill(int(s.state("job").(int64)), syscall.SIGKILL)
+	kill(t, s.state("job").(int64))
 	s.layer.Set(context.Background(), nil, "state/go", true, 0)
 	s.log.has(`channel=jobs consumer="job (app.py:9)"`)
 	s.want("/", 200, "alive")
@@ -716,5 +713,17 @@ channel_routing = [view("/", page), route("jobs", job), route("others", lambda m
 		if place != want {
 			t.Errorf("a message on %s was sent at %s, want %s", channel, place, want)
 		}
+	}
+}
+
+// kill ends a process at once.
+func kill(t *testing.T, pid int64) {
+	t.Helper()
+	p, err := os.FindProcess(int(pid))
+	if err == nil {
+		err = p.Kill()
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
