@@ -280,6 +280,8 @@ class Worker:
         except (ServerLost, ProtocolError):
             if not self._stopped:
                 exit_now(1)
+        except KeyboardInterrupt:
+            exit_now(0)  # Ctrl-C with --debug; the server stops too
         except BaseException:
             traceback.print_exc()
             exit_now(1)

@@ -172,6 +172,11 @@ def load_object(target: str, folder: str) -> Tuple[Any, ModuleType]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as err:
         if err.name and (module_name == err.name or module_name.startswith(err.name + ".")):
+            file = os.path.join(folder, module_name[:-3].replace(".", os.sep) + ".py")
+            if module_name.endswith(".py") and os.path.isfile(file):
+                raise LoadError(
+                    "there is no module %s" % err.name, "write %s:%s, without .py" % (module_name[:-3], name)
+                ) from None
             raise LoadError(
                 "there is no module %s" % err.name,
                 "the application's folder is %s; modules are looked for there and among the installed packages of %s"

@@ -179,6 +179,11 @@ class Loading(HostCase):
             self.assertIn("there is no module nowhere", e["message"])
             self.assertIn(self.folder, e["hint"])
 
+    def test_a_module_with_the_ending_of_its_file(self) -> None:
+        self.write("web.py", "def main(environ, start_response): pass\n")
+        self.call("web.py:main")
+        self.assertEqual(self.explanation()["hint"], "write web:main, without .py")
+
     def test_a_name_that_does_not_exist(self) -> None:
         self.write("web.py", "def main(environ, start_response): pass\n")
         self.call("web:app")
