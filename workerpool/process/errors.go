@@ -137,6 +137,9 @@ func (e *ExitError) Error() string {
 // Explanation explains the error with the last lines of the output.
 func (e *ExitError) Explanation() explain.Explanation {
 	x := explain.Explanation{Message: e.Error()}
+	if e.When != "" && e.Status == "exit status 0" && e.Fault == "" {
+		x.Hint = "it must run until the server ends it; a program in Go or after -- connects to ASGIBOX_SOCKET and receives messages (docs/layer-socket.md)"
+	}
 	if len(e.Tail) > 1 {
 		short := *e
 		short.Tail = nil
