@@ -81,6 +81,7 @@ func (w *worker) end(t *task) {
 	if !w.abandoned {
 		p.endLocked(t)
 		w.job, w.task = nil, nil
+		w.returnLocked()
 		p.handOverLocked()
 	}
 	p.mu.Unlock()

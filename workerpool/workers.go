@@ -25,6 +25,7 @@ type worker struct {
 	free      bool // it looks for a task
 	running   bool // it has a task
 	abandoned bool // it does not stop and was replaced
+	aside     bool // its handler waits for its client, and another worker has taken its place
 	surplus   bool // it must end after its handler
 	ending    bool // it has found that it must end
 	closed    bool // the channel layer is closed
@@ -144,7 +145,9 @@ func (p *Pool) setWorkersLocked() {
 
 // countsLocked reports whether the worker may run messages that wait in the
 // channels.
-func (w *worker) countsLocked() bool { return w.gen == w.pool.current && !w.surplus && !w.abandoned }
+func (w *worker) countsLocked() bool {
+	return w.gen == w.pool.current && !w.surplus && !w.abandoned && !w.aside
+}
 
 // setFreeLocked records whether the worker looks for a task.
 func (w *worker) setFreeLocked(free bool) {
@@ -166,7 +169,7 @@ func (w *worker) setFreeLocked(free bool) {
 // higher ones.
 func (p *Pool) currentWorkersLocked() (workers []*worker) {
 	for w := range p.workers {
-		if w.gen == p.current && !w.ending {
+		if w.gen == p.current && !w.ending && !w.aside {
 			workers = append(workers, w)
 		}
 	}

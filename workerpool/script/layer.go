@@ -125,14 +125,18 @@ func (r *run) send(call, name string, content starlark.Value, wait time.Duration
 			return err
 		}
 	}
-	return r.retryWhileFull(wait, func() error { return r.out.Send(r.ctx, name, m, opts...) })
+	return r.retryWhileFull(name, wait, func() error { return r.out.Send(r.ctx, name, m, opts...) })
 }
 
 // forever is a wait that ends only when the handler's context ends.
 const forever = time.Duration(-1)
 
-// retryWhileFull calls send again while the channel is full, until wait is over.
-func (r *run) retryWhileFull(wait time.Duration, send func() error) error {
+// longestPause is the longest pause between two tries to send to a channel that is full.
+const longestPause = 50 * time.Millisecond
+
+// retryWhileFull calls send again while the channel is full, until wait is over. A
+// handler that waits long for its own client steps aside.
+func (r *run) retryWhileFull(channel string, wait time.Duration, send func() error) error {
 	err := send()
 	if wait == 0 || !errors.Is(err, asgi.ErrChannelFull) {
 		return err
@@ -143,7 +147,10 @@ func (r *run) retryWhileFull(wait time.Duration, send func() error) error {
 		ctx, cancel = context.WithTimeout(ctx, wait)
 		defer cancel()
 	}
-	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, 50*time.Millisecond) {
+	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, longestPause) {
+		if pause == longestPause && r.job != nil && channel == r.job.ReplyChannel() {
+			r.job.StepAside()
+		}
 		select {
 		case <-time.After(pause):
 			r.step("send")

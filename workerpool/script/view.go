@@ -186,7 +186,8 @@ func (r *run) sender() *web.Sender {
 		if err != nil {
 			return err
 		}
-		return r.retryWhileFull(forever, func() error { return r.out.Send(r.ctx, r.job.ReplyChannel(), m) })
+		channel := r.job.ReplyChannel()
+		return r.retryWhileFull(channel, forever, func() error { return r.out.Send(r.ctx, channel, m) })
 	}}
 }
 

@@ -1,0 +1,45 @@
+package workerpool
+
+// maxAside is how many handlers of routes may wait for their clients beyond the number
+// of workers. Each holds a part of its response.
+const maxAside = 1000
+
+// StepAside says that the handler waits until its client has read a part of the
+// response. The handler does not count as one that runs from then on until it ends, so
+// that clients that read slowly do not hold up others. It still counts towards the
+// concurrency limit of its route.
+func (j *Job) StepAside() {
+	p, w := j.pool, j.worker
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.job != j || w.gen.kind != KindRouted || !w.countsLocked() || p.stopping {
+		return
+	}
+	if _, sized := w.gen.app.(Sized); sized {
+		return
+	}
+	waiting := 0
+	for other := range p.workers {
+		if other.aside {
+			waiting++
+		}
+	}
+	if waiting == maxAside {
+		return
+	}
+	w.aside = true
+	p.setWorkersLocked()
+}
+
+// returnLocked makes a worker count again whose handler has ended. If there are more
+// workers than wanted now, one ends.
+func (w *worker) returnLocked() {
+	if !w.aside {
+		return
+	}
+	w.aside = false
+	if w.gen == w.pool.current {
+		w.pool.setWorkersLocked()
+		w.pool.wakeAllLocked()
+	}
+}
