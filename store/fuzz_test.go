@@ -17,6 +17,7 @@ func FuzzRecovery(f *testing.F) {
 	f.Add([]byte{}, uint32(0))
 	f.Add([]byte{0, 0, 0x20, 0, 1}, uint32(1))
 	f.Add([]byte{0, 0, 0, 0x10, 9, 0, 0, 0x10, 0x10, 9}, uint32(4096))
+	f.Add([]byte{0, 0, 0xb0, 0x14, 0x72, 0, 0, 0xc0, 0x3b, 0x7d}, uint32(7))
 	f.Fuzz(func(t *testing.T, edits []byte, short uint32) {
 		b := bytes.Clone(whole)
 		for ; len(edits) >= 5; edits = edits[5:] {

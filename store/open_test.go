@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -371,6 +372,34 @@ func flipMessage(b []byte) []byte {
 		}
 	}
 	return b
+}
+
+// A goroutine of bbolt would find keys that are not in order, and end the process.
+func TestFileWithKeysThatAreNotInOrderIsDamaged(t *testing.T) {
+	whole := filledFile(t)
+	pageSize := int(binary.NativeEndian.Uint32(whole[metaOffset+8:]))
+	found := 0
+	for page := 2 * pageSize; page < len(whole); page += pageSize {
+		head := whole[page:]
+		if flags := binary.NativeEndian.Uint16(head[8:]); flags != branchFlag || binary.NativeEndian.Uint16(head[10:]) < 2 {
+			continue
+		}
+		b := bytes.Clone(whole)
+		first, second := b[page+pageHead:], b[page+pageHead+elementSize:]
+		copy(second[binary.NativeEndian.Uint32(second):], first[binary.NativeEndian.Uint32(first):][:binary.NativeEndian.Uint32(first[4:])])
+		path := newPath(t)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkFile(path); errors.Is(err, errDamaged) {
+			found++
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
+	if found == 0 { // a branch that is no longer in use does not count
+		t.Error("no branch with two equal keys was found damaged")
+	}
 }
 
 func TestFileWithoutBucketsIsNew(t *testing.T) {

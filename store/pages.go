@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,7 +11,8 @@ import (
 // bbolt follows references between pages without a limit, so a page that refers
 // to one above it would make it loop forever. checkPages therefore walks the
 // pages first: each must have a valid type, be within bounds, and be referred to
-// once.
+// once. Its keys must be in order: bbolt checks that on a goroutine of its own, whose
+// panic would end the process.
 //
 // A page, in the byte order of the machine:
 //
@@ -42,39 +44,74 @@ type pages struct {
 
 func checkPages(f io.ReaderAt, m meta) error {
 	p := &pages{file: f, meta: m, seen: make([]bool, m.pages)}
-	return p.tree(m.root, 0)
+	_, err := p.tree(m.root, 0, keyRange{})
+	return err
 }
 
-// tree checks a page and all below it.
-func (p *pages) tree(id uint64, level int) error {
+// keyRange is the range of keys that may follow on a page.
+type keyRange struct {
+	from  []byte // the first key may be equal to it; nil for no limit
+	below []byte // nil for no limit
+}
+
+// next reports whether a key may follow. Other keys must be above it then.
+func (r *keyRange) next(key []byte, first bool) bool {
+	order := bytes.Compare(r.from, key)
+	ok := order < 0 || first && order == 0
+	if r.from == nil {
+		ok = first || len(key) > 0
+	}
+	r.from = key
+	return ok && (r.below == nil || bytes.Compare(key, r.below) < 0)
+}
+
+// tree checks a page and all below it, whose keys must be in the range. It returns the
+// last key.
+func (p *pages) tree(id uint64, level int, keys keyRange) (last []byte, err error) {
 	if level == maxLevels {
-		return fmt.Errorf("%w: page %d is nested too deeply", errReference, id)
+		return nil, fmt.Errorf("%w: page %d is nested too deeply", errReference, id)
 	}
 	b, err := p.read(id, level)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	order := binary.NativeEndian
-	count := int(order.Uint16(b[10:]))
 	switch order.Uint16(b[8:]) {
 	case branchFlag:
-		for i := range count {
-			at := pageHead + i*elementSize
-			if !within(b, at, order.Uint32(b[at:]), order.Uint32(b[at+4:])) {
-				return fmt.Errorf("%w: element %d of branch %d", errReference, i, id)
-			}
-			if err := p.tree(order.Uint64(b[at+8:]), level+1); err != nil {
-				return err
-			}
-		}
-		if count == 0 {
-			return fmt.Errorf("%w: branch %d is empty", errReference, id)
-		}
-		return nil
+		return p.branch(b, id, level, keys)
 	case leafFlag:
-		return p.leaf(b, id, level)
+		return p.leaf(b, id, level, keys)
 	}
-	return fmt.Errorf("%w: page %d has an unknown type", errReference, id)
+	return nil, fmt.Errorf("%w: page %d has an unknown type", errReference, id)
+}
+
+// branch checks a branch's elements, and the pages it refers to.
+func (p *pages) branch(b []byte, id uint64, level int, keys keyRange) (last []byte, err error) {
+	order := binary.NativeEndian
+	count := int(order.Uint16(b[10:]))
+	if count == 0 {
+		return nil, fmt.Errorf("%w: branch %d is empty", errReference, id)
+	}
+	elements := make([][]byte, count+1) // the keys, then the end of the range
+	for i := range count {
+		at := pageHead + i*elementSize
+		offset, length := order.Uint32(b[at:]), order.Uint32(b[at+4:])
+		if !within(b, at, offset, length) {
+			return nil, fmt.Errorf("%w: element %d of branch %d", errReference, i, id)
+		}
+		elements[i] = b[at+int(offset):][:length]
+	}
+	elements[count] = keys.below
+	for i := range count {
+		if !keys.next(elements[i], i == 0) {
+			return nil, fmt.Errorf("%w: the keys of branch %d are not in order", errReference, id)
+		}
+		child := order.Uint64(b[pageHead+i*elementSize+8:])
+		if keys.from, err = p.tree(child, level+1, keyRange{elements[i], elements[i+1]}); err != nil {
+			return nil, err
+		}
+	}
+	return keys.from, nil
 }
 
 // read reads a page with its overflow.
@@ -114,24 +151,28 @@ func (p *pages) read(id uint64, level int) ([]byte, error) {
 	return b, nil
 }
 
-// leaf checks a leaf's elements, and the buckets among them.
-func (p *pages) leaf(b []byte, id uint64, level int) error {
+// leaf checks a leaf's elements, and the buckets among them. It returns the last key.
+func (p *pages) leaf(b []byte, id uint64, level int, keys keyRange) (last []byte, err error) {
 	order := binary.NativeEndian
 	for i := range int(order.Uint16(b[10:])) {
 		at := pageHead + i*elementSize
 		offset, key, value := order.Uint32(b[at+4:]), order.Uint32(b[at+8:]), order.Uint32(b[at+12:])
 		if !within(b, at, offset, key) || !within(b, at+int(offset)+int(key), 0, value) {
-			return fmt.Errorf("%w: element %d of leaf %d", errReference, i, id)
+			return nil, fmt.Errorf("%w: element %d of leaf %d", errReference, i, id)
+		}
+		start := at + int(offset) + int(key)
+		last = b[start-int(key) : start]
+		if !keys.next(last, i == 0) {
+			return nil, fmt.Errorf("%w: the keys of leaf %d are not in order", errReference, id)
 		}
 		if order.Uint32(b[at:])&bucketFlag == 0 {
 			continue
 		}
-		start := at + int(offset) + int(key)
 		if err := p.bucket(b[start:start+int(value)], id, level); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return last, nil
 }
 
 // bucket checks the value of a bucket and the pages it refers to.
@@ -141,7 +182,8 @@ func (p *pages) bucket(value []byte, id uint64, level int) error {
 	}
 	order := binary.NativeEndian
 	if root := order.Uint64(value); root != 0 {
-		return p.tree(root, level+1)
+		_, err := p.tree(root, level+1, keyRange{})
+		return err
 	}
 	inline := value[bucketHead:]
 	if len(inline) < pageHead || order.Uint16(inline[8:]) != leafFlag || pageHead+int(order.Uint16(inline[10:]))*elementSize > len(inline) {
@@ -150,7 +192,8 @@ func (p *pages) bucket(value []byte, id uint64, level int) error {
 	if level+1 == maxLevels {
 		return fmt.Errorf("%w: leaf %d has buckets nested too deeply", errReference, id)
 	}
-	return p.leaf(inline, id, level+1)
+	_, err := p.leaf(inline, id, level+1, keyRange{})
+	return err
 }
 
 // within reports whether the length bytes at at+offset lie in the page.
