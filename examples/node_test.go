@@ -70,7 +70,7 @@ func TestNodeWorker(t *testing.T) {
 		id, _ := got.Get("id")
 		return asgi.Field{Key: "id", Value: id}
 	}
-	// deliver answers a receive with a message.
+	// deliver replies to a receive with a message.
 	deliver := func(channel string, fields ...asgi.Field) {
 		t.Helper()
 		id := next(asgi.Field{Key: "call", Value: "receive"}, asgi.Field{Key: "block", Value: true})

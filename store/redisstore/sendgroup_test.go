@@ -58,7 +58,7 @@ func TestGroupSendToManyConnectionsLosesNone(t *testing.T) {
 	}
 }
 
-// A list that nobody reads holds up the sender once, not at every send.
+// A list without a reader holds up the sender once, not at every send.
 func TestGroupSendToUnreadConnectionsSkipsThem(t *testing.T) {
 	t.Parallel()
 	l := open(t, sharedServer(t), Options{Capacity: 2})

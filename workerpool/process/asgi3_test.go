@@ -29,7 +29,7 @@ type fakeLoop struct {
 
 	mu          sync.Mutex // guards the rest
 	in          []asgi.Fields
-	hung        bool // it answers no ping
+	hung        bool // it does not reply to pings
 	pinged      int64
 	blocked     int64 // the task that an exception ends, or 0
 	interrupted error

@@ -113,7 +113,7 @@ func (c *conn) close() {
 	c.server.forget(c)
 }
 
-// hello reads the first frame and answers it.
+// hello reads the first frame and replies to it.
 func (c *conn) hello() error {
 	c.net.SetReadDeadline(time.Now().Add(helloTimeout))
 	head, err := c.reader.Read()
@@ -219,7 +219,7 @@ func (c *conn) answer(id int64, result asgi.Fields, err error) error {
 	return c.send(asgi.Fields{{Key: "id", Value: id}, {Key: "error", Value: e.Kind}, {Key: "detail", Value: e.Detail}})
 }
 
-// answerCall answers a call, unless it has succeeded and is quiet.
+// answerCall replies to a call, unless it has succeeded and is quiet.
 func (c *conn) answerCall(f frame, result asgi.Fields, err error) error {
 	if f.quiet && err == nil {
 		return nil
@@ -299,7 +299,7 @@ func waits(f frame) bool {
 func isReceive(f frame) bool { return f.call == "receive" || f.call == "receive_many" }
 
 // wait makes a call on a goroutine of its own, until it ends or is cancelled, and
-// answers it.
+// replies to it.
 func (c *conn) wait(f frame, call func(context.Context) (asgi.Fields, *asgi.Delivery, error)) error {
 	ctx, cancel := context.WithCancelCause(c.ctx)
 	c.mu.Lock()
@@ -328,7 +328,7 @@ func (c *conn) wait(f frame, call func(context.Context) (asgi.Fields, *asgi.Deli
 	return nil
 }
 
-// deliver answers a call. A message that the program cannot get goes back to its
+// deliver replies to a call. A message that the program cannot get goes back to its
 // queue.
 func (c *conn) deliver(f frame, result asgi.Fields, d *asgi.Delivery, err error) error {
 	sent := c.ctx.Err()

@@ -387,7 +387,7 @@ func (l *loopState) give(ctx context.Context, w *workerpool.LoopWorker, r *waiti
 		if len(l.open) == maxOpen {
 			l.open = slices.Delete(l.open, 0, 1)
 		}
-		if answers(job) {
+		if needsReply(job) {
 			l.open = append(l.open, one)
 		}
 	}
@@ -402,8 +402,8 @@ func (l *loopState) give(ctx context.Context, w *workerpool.LoopWorker, r *waiti
 	return nil
 }
 
-// answers reports whether the message of a job needs a reply.
-func answers(j *workerpool.Job) bool {
+// needsReply reports whether the message of a job needs a reply.
+func needsReply(j *workerpool.Job) bool {
 	return j.ReplyChannel() != "" && (j.Delivery.Channel == asgi.HTTPRequest || j.Delivery.Channel == asgi.WebSocketConnect)
 }
 

@@ -173,7 +173,7 @@ func (l *Layer) receive(ctx context.Context, channels []string) (Message, error)
 	if got, ok := l.await(ctx, done); ok {
 		return got.fields, got.err
 	}
-	// The server answers this receive, too, perhaps with a message.
+	// The server replies to this receive, too, perhaps with a message.
 	if err := l.write(Message{"id": l.number(nil), "call": "cancel", "of": id}); err != nil {
 		return nil, err
 	}

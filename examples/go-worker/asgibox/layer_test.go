@@ -78,7 +78,7 @@ func (s *server) send(head Message) {
 	}
 }
 
-// answer answers the next call and returns it.
+// answer replies to the next call and returns it.
 func (s *server) answer(fields Message) Message {
 	call := s.next()
 	result := Message{"id": call["id"]}
