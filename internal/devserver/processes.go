@@ -126,12 +126,12 @@ func (s *server) openSocket() (*process.Server, error) {
 	return socket, err
 }
 
-// closeSocket ends the processes of the application and closes the socket, once.
+// closeSocket ends the processes of the application and closes the socket. It may be
+// called again.
 func (s *server) closeSocket(ctx context.Context) {
 	if s.socket != nil {
 		s.socket.Close(ctx)
 	}
-	s.socket = nil
 }
 
 // workersURL returns the address of the control server for processes of the
