@@ -36,7 +36,9 @@ func TestRequestsAreListedByTheCommand(t *testing.T) {
 	send(http.DefaultClient, "GET", "/held?late")
 	p.mustCommand("pause", "http.request")
 	full := []func() string{p.inTheBackground("/data?first"), p.inTheBackground("/data?second")}
-	p.eventually("two requests wait", func() bool { return strings.Contains(p.mustCommand("channels", "http.request"), " 2 ") })
+	p.eventually("two requests wait", func() bool {
+		return strings.Contains(p.mustCommand("channels", "http.request", "--json"), `"depth":2,`)
+	})
 	send(http.DefaultClient, "GET", "/data?full")
 	for _, wait := range full {
 		wait()
