@@ -57,12 +57,8 @@ type keyRange struct {
 // next reports whether a key may follow. Other keys must be above it then.
 func (r *keyRange) next(key []byte, first bool) bool {
 	order := bytes.Compare(r.from, key)
-	ok := order < 0 || first && order == 0
-	if r.from == nil {
-		ok = first || len(key) > 0
-	}
 	r.from = key
-	return ok && (r.below == nil || bytes.Compare(key, r.below) < 0)
+	return (order < 0 || first && order == 0) && (r.below == nil || bytes.Compare(key, r.below) < 0)
 }
 
 // tree checks a page and all below it, whose keys must be in the range. It returns the
