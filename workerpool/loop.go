@@ -79,7 +79,7 @@ func (w *LoopWorker) Job() *Job { return w.job }
 // negative, and then returns ok false. It returns [ErrRetired] when the generation has
 // been replaced, unless channels contains a single-reader channel.
 func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Delivery, ok bool, err error) {
-	newWork := !continues(channels)
+	newWork := !Continues(channels)
 	var until time.Time
 	if wait > 0 {
 		until = time.Now().Add(wait)
@@ -225,9 +225,9 @@ func (w *LoopWorker) listenLocked(channels []string, newWork bool) (names []stri
 	return names, nil
 }
 
-// continues reports whether a receive from the channels belongs to work that
+// Continues reports whether a receive from the channels belongs to work that
 // has started.
-func continues(channels []string) bool {
+func Continues(channels []string) bool {
 	return slices.ContainsFunc(channels, func(name string) bool { return strings.Contains(name, "?") })
 }
 

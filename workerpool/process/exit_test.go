@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A program that ends at once without an error is told what it must do instead.
+// A program that ends at once without an error gets an error that says what it must do instead.
 func TestExitErrorOfAProgramThatEndsAtOnce(t *testing.T) {
 	for _, test := range []struct {
 		e    ExitError

@@ -103,17 +103,12 @@ func (l *loopState) receive(c *conn, f frame) error {
 // takes reports whether the worker receives for the process. While the worker waits for
 // new messages, a receive from a single-reader channel goes its own way.
 func (l *loopState) takes(args remote.Receive) bool {
-	if !continues(args.Channels) {
+	if !workerpool.Continues(args.Channels) {
 		return true
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.worker != nil && !l.receiving && len(l.waiting) == 0
-}
-
-// continues reports whether a receive from the channels belongs to work that has started.
-func continues(channels []string) bool {
-	return slices.ContainsFunc(channels, func(name string) bool { return strings.Contains(name, "?") })
 }
 
 // add adds a receive that waits. The first one makes the process ready.
@@ -285,7 +280,7 @@ func (l *loopState) next() (s step, channels []string, wait time.Duration) {
 func (l *loopState) received(ctx context.Context, w *workerpool.LoopWorker, d asgi.Delivery, got bool, err error) error {
 	l.mu.Lock()
 	l.receiving = false
-	if !got && !slices.ContainsFunc(l.waiting, func(r *waitingReceive) bool { return continues(r.args.Channels) }) {
+	if !got && !slices.ContainsFunc(l.waiting, func(r *waitingReceive) bool { return workerpool.Continues(r.args.Channels) }) {
 		l.busy = false
 	}
 	var r *waitingReceive
