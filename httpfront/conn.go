@@ -16,9 +16,6 @@ import (
 	"asgibox/internal/logkey"
 )
 
-// headLimits are the limits of the head of an HTTP/1 request.
-var headLimits = http1.Limits{Target: maxTarget, Head: maxTarget, Lines: maxLines}
-
 // States of a conn. Shutdown closes an idle conn at once.
 const (
 	connIdle int32 = iota // no complete head has arrived
@@ -102,6 +99,9 @@ func (c *conn) serveFrom(step func() turn) {
 	t := lastTurn
 	defer func() {
 		if t != lostTurn {
+			if c.in != nil {
+				c.in.Close()
+			}
 			c.service.remove(c)
 		}
 	}()

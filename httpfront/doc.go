@@ -28,7 +28,7 @@
 // mailbox is full, the sender gets [asgi.ErrChannelFull].
 //
 // The heads of all running requests may use 64 MiB together, without the first
-// 8 KiB of each. The target of a WebSocket may have 8 KiB.
+// 8 KiB of each, and so may the heads that arrive over HTTP/1. The target of a WebSocket may have 8 KiB.
 //
 // All request bodies, until their response starts, and all WebSocket messages,
 // until the layer has accepted them, share one budget, [Options].BodyMemory.

@@ -54,6 +54,43 @@ func TestLongHeadsOfRunningRequestsAreBounded(t *testing.T) {
 	})
 }
 
+// TestLongHeadsThatArriveAreBounded checks that a long head gets 503 if too many
+// others have not arrived completely, and that a usual one is served.
+func TestLongHeadsThatArriveAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		const buffer = 64 << 10 // for a part of this length
+		part := "GET /" + strings.Repeat("a", 40<<10)
+		var clients []*client
+		for range headsMemory / (buffer - usualHead) {
+			c := s.dial()
+			c.write(part)
+			clients = append(clients, c)
+		}
+		synctest.Wait()
+		c := s.dial()
+		c.write(part)
+		c.response().check(t, 503)
+		c = s.dial()
+		c.get("/")
+		s.reply(s.next("http.request"), msg{"status": 200})
+		c.response().check(t, 200)
+		for i, c := range clients {
+			if i%2 == 0 {
+				c.Close()
+				continue
+			}
+			c.write(" HTTP/1.1\r\nHost: h\r\n\r\n")
+			s.reply(s.next("http.request"), msg{"status": 200})
+			c.response().check(t, 200)
+		}
+		synctest.Wait()
+		if n := s.front.parts.Load(); n != 0 {
+			t.Errorf("%d bytes of heads that have arrived still count", n)
+		}
+	})
+}
+
 // TestAnIdleConnectionForgetsALongHead checks that a connection that waits for the next
 // request does not keep the last one.
 func TestAnIdleConnectionForgetsALongHead(t *testing.T) {

@@ -44,8 +44,11 @@ type Server struct {
 	unread atomic.Int64 // when missing workers were last reported, in Unix nanoseconds
 	budget *budget
 	heads  atomic.Int64 // memory of the heads of all requests that run, without the usual parts
+	parts  atomic.Int64 // memory of the heads that arrive over HTTP/1, without the usual parts
 	kept   keptBodies
 	dates  http1.Dates
+
+	headLimits http1.Limits
 
 	// The pools belong to a server because their contents belong to a synctest bubble.
 	timers  sync.Pool // of *time.Timer
@@ -94,6 +97,7 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 	}
 	s.life, s.kill = context.WithCancel(context.Background())
 	s.budget = &budget{limit: s.opts.BodyMemory, life: s.life}
+	s.headLimits = http1.Limits{Target: maxTarget, Head: maxTarget, Lines: maxLines, Memory: func(n int) bool { return holdHead(&s.parts, int64(n)) }}
 	return s, nil
 }
 

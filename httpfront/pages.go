@@ -47,7 +47,7 @@ var (
 	refusedSlowBody = refusal{status: http.StatusRequestTimeout, title: "The request took too long to arrive",
 		advice: "The request body did not arrive in time. Try again.", closeConn: true}
 	refusedCrowded = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
-		advice:  "Too many long requests are running at the same time. Try again in a moment. To receive more request bodies, allow more memory for them (--body-memory).",
+		advice:  "Too many long requests are running or arriving at the same time. Try again in a moment. To receive more request bodies, allow more memory for them (--body-memory).",
 		headers: retrySoon, closeConn: true}
 	refusedOwnBody = refusal{status: http.StatusRequestEntityTooLarge, title: "This request must not have a body",
 		advice: "The paths below " + asgi.OwnPath + " belong to the server.", closeConn: true}
@@ -75,6 +75,8 @@ func malformed(e *http1.Error) refusal {
 		return refusedTarget
 	case http.StatusRequestHeaderFieldsTooLarge:
 		return refusedHeaders
+	case http.StatusServiceUnavailable:
+		return refusedCrowded
 	}
 	f := badRequest(e)
 	f.status = e.Status

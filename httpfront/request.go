@@ -1,6 +1,7 @@
 package httpfront
 
 import (
+	"sync/atomic"
 	"time"
 )
 
@@ -38,15 +39,24 @@ func (s *Server) serve(t transport, q *request) (err error) {
 const usualHead = 8 << 10
 
 // headsMemory is how much memory the heads of all requests that run may use
-// together, without the usual parts, in bytes.
+// together, and again those that arrive, without the usual parts, in bytes.
 const headsMemory = 64 << 20
+
+// holdHead reserves n bytes for a head, or gives them back if n is negative. It
+// reports whether there was enough memory.
+func holdHead(used *atomic.Int64, n int64) bool {
+	if used.Add(n) > headsMemory && n > 0 {
+		used.Add(-n)
+		return false
+	}
+	return true
+}
 
 // holdHead reserves the memory of the head of a request until it ends, and reports
 // whether there was enough.
 func (x *exchange) holdHead() bool {
 	n := x.q.headMemory()
-	if n > 0 && x.s.heads.Add(n) > headsMemory {
-		x.s.heads.Add(-n)
+	if !holdHead(&x.s.heads, n) {
 		return false
 	}
 	x.head = n

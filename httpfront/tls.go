@@ -19,7 +19,7 @@ func (c *conn) open() bool {
 	if c.service.tls != nil && !c.secure() {
 		return false
 	}
-	c.in = http1.NewReader(c, headLimits)
+	c.in = http1.NewReader(c, c.s.headLimits)
 	return true
 }
 

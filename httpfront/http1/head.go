@@ -44,7 +44,10 @@ func (r *Reader) Next() (*Request, error) {
 		case done:
 			return &r.req, nil
 		case r.err == nil:
-			if err := r.fill(); err != nil {
+			err := r.fill()
+			if err == errNoMemory {
+				r.err = r.refusePart(errNoMemory)
+			} else if err != nil {
 				if r.pos < r.end {
 					err = unexpected(err)
 				}

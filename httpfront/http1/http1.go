@@ -50,7 +50,7 @@ func (q *Request) Get(name string) string {
 // An Error says why a request is refused. The connection must end after the
 // response, because the start of the next request is unknown.
 type Error struct {
-	Status int    // 400, 414, 417, 431, 501 or 505
+	Status int    // 400, 414, 417, 431, 501, 503 or 505
 	Reason string // a clause, like "the request has no Host header"
 }
 

@@ -13,9 +13,14 @@ const bufferSize = 4 << 10
 // first line of its preface. [Reader.Take] returns this line too.
 var ErrHTTP2 = errors.New("the connection uses HTTP/2")
 
+// usualBuffer is the longest buffer that does not count; see [Limits.Memory].
+const usualBuffer = 8 << 10
+
 var (
 	errUnread = errors.New("http1: the body of the last request has not been read")
 	errTaken  = errors.New("http1: the input has been taken")
+
+	errNoMemory = &Error{503, "too many long heads are arriving"}
 )
 
 // slack is how much longer than its limit a head may be if it is read to its end,
@@ -28,6 +33,12 @@ type Limits struct {
 	Target int // bytes of the request target
 	Head   int // bytes of the request line and the headers
 	Lines  int // header lines
+
+	// Memory is called when the buffer for a head grows or shrinks by n bytes above
+	// 8 KiB, and reports whether it may. A head that gets no memory is refused with
+	// 503. It is called by the users of all Readers with these Limits. If it is nil,
+	// there is enough memory.
+	Memory func(n int) bool
 }
 
 // A Reader reads the requests of one connection. After an error of the
@@ -40,6 +51,7 @@ type Reader struct {
 	limits   Limits
 	buf      []byte
 	pos, end int   // buf[pos:end] is unread
+	counted  int   // see Limits.Memory
 	pending  error // of conn, which came with input
 	err      error // sticky
 
@@ -64,9 +76,14 @@ func (r *Reader) Take() []byte {
 	if r.pos < r.end {
 		rest = r.buf[r.pos:r.end]
 	}
+	r.Close()
 	*r = Reader{err: errTaken}
 	return rest
 }
+
+// Close gives back the memory that the limits count. The Reader can no longer be
+// used.
+func (r *Reader) Close() { r.count(0) }
 
 // Forget drops the last Request, so that its memory is free while the connection
 // waits for the next one.
@@ -109,7 +126,9 @@ func (r *Reader) fill() error {
 		r.pending = nil
 		return err
 	}
-	r.makeRoom()
+	if !r.makeRoom() {
+		return errNoMemory
+	}
 	n, err := readSome(r.conn, r.buf[r.end:])
 	r.end += n
 	if n > 0 {
@@ -119,19 +138,39 @@ func (r *Reader) fill() error {
 }
 
 // makeRoom makes room behind the unread bytes. Without unread bytes, it replaces
-// a buffer that has grown.
-func (r *Reader) makeRoom() {
+// a buffer that has grown. It reports false if the buffer may not grow.
+func (r *Reader) makeRoom() bool {
 	switch {
 	case r.pos == r.end && len(r.buf) != bufferSize:
+		r.count(bufferSize)
 		r.buf, r.pos, r.end = make([]byte, bufferSize), 0, 0
 	case r.pos > 0 && (r.pos == r.end || r.end == len(r.buf)):
 		r.end = copy(r.buf, r.buf[r.pos:r.end])
 		r.pos = 0
 	case r.end == len(r.buf):
-		grown := make([]byte, min(2*len(r.buf), r.maxBuffer()))
+		size := min(2*len(r.buf), r.maxBuffer())
+		if !r.count(size) {
+			return false
+		}
+		grown := make([]byte, size)
 		copy(grown, r.buf)
 		r.buf = grown
 	}
+	return true
+}
+
+// count counts the memory of a buffer of size bytes in place of the current one.
+// It reports false if there is not enough.
+func (r *Reader) count(size int) bool {
+	more := max(0, size-usualBuffer) - r.counted
+	if more == 0 || r.limits.Memory == nil {
+		return true
+	}
+	if !r.limits.Memory(more) {
+		return false
+	}
+	r.counted += more
+	return true
 }
 
 // maxBuffer returns the most bytes of a head that are read before its end.

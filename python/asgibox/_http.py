@@ -319,6 +319,7 @@ def body_pieces(message: Mapping[str, Any]) -> Iterator[bytes]:
 
 
 # The module re compiles them when they are used, which takes a while.
+_MAX_COOKIE = 4096  # bytes of a name and value that browsers accept
 _TOKEN = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+\Z"
 _CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"
 
@@ -423,6 +424,10 @@ class HttpResponse:
             raise ValueError("set_cookie: the path is %r; it must begin with / and be quoted as in a URL" % path)
         if domain and re.search(r"[^A-Za-z0-9.\-]", domain):
             raise ValueError("set_cookie: the domain is %r; it must be a host like example.org" % domain)
+        if len(name) + len(value) > _MAX_COOKIE:
+            raise ValueError(
+                "set_cookie: the name and the value have %d bytes; browsers accept at most %d" % (len(name) + len(value), _MAX_COOKIE)
+            )
         parts = ["%s=%s" % (name, value)]
         if path:
             parts.append("Path=" + path)
@@ -439,9 +444,17 @@ class HttpResponse:
         site = (samesite or "").lower()
         if site not in ("", "lax", "strict", "none"):
             raise ValueError('set_cookie: samesite is %r; it must be "Lax", "Strict" or "None"' % samesite)
+        secure = secure or site == "none"  # browsers require Secure
+        if name.startswith("__Secure-") and not secure:
+            raise hinted(ValueError("set_cookie: a cookie with the name %s must be secure" % name), "write secure=True")
+        if name.startswith("__Host-") and (not secure or path != "/" or domain):
+            raise hinted(
+                ValueError("set_cookie: a cookie with the name %s must be secure, for all paths, and for this host only" % name),
+                'write secure=True, path="/" and no domain',
+            )
         if httponly:
             parts.append("HttpOnly")
-        if secure or site == "none":  # browsers require Secure
+        if secure:
             parts.append("Secure")
         if site:
             parts.append("SameSite=" + site.capitalize())
@@ -449,7 +462,8 @@ class HttpResponse:
 
     def delete_cookie(self, name: str, path: str = "/", domain: Optional[str] = None) -> None:
         """Removes a cookie from the browser."""
-        self.set_cookie(name, "", max_age=0, path=path, domain=domain)
+        secure = name.startswith(("__Secure-", "__Host-"))  # browsers require it
+        self.set_cookie(name, "", max_age=0, path=path, domain=domain, secure=secure)
 
     def __repr__(self) -> str:
         return "<%s %d>" % (type(self).__name__, self._status)

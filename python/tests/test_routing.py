@@ -331,17 +331,28 @@ class ViewTest(Case):
                 r = HttpResponse("x")
                 r.set_cookie("a", "b", max_age=5, httponly=True, samesite="None", expires=0)
                 r.delete_cookie("c")
+                r.delete_cookie("__Host-d")
                 return r
             def bad(request):
                 HttpResponse().set_cookie("a", "b;c")
-            channel_routing = [view('/', f), view('/bad', bad)]
+            def long(request):
+                HttpResponse().set_cookie("a", "b" * 4096)
+            def host(request):
+                HttpResponse().set_cookie("__Host-a", "b", secure=True, path="/x")
+            def insecure(request):
+                HttpResponse().set_cookie("__Secure-a", "b")
+            channel_routing = [view('/', f), view('/bad', bad), view('/long', long), view('/host', host), view('/insecure', insecure)]
             """
         )
         cookies = [v for k, v in self.get()["headers"] if k == b"set-cookie"]
         self.assertEqual(cookies, [
             b"a=b; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=5; HttpOnly; Secure; SameSite=None", b"c=; Path=/; Max-Age=0",
+            b"__Host-d=; Path=/; Max-Age=0; Secure",
         ])  # fmt: skip
         self.fails(ValueError, "not allowed in a cookie", "quote(value)", consumer=1)
+        self.fails(ValueError, "have 4097 bytes", consumer=2)
+        self.fails(ValueError, "for this host only", 'path="/"', consumer=3)
+        self.fails(ValueError, "must be secure", "secure=True", consumer=4)
 
     def test_long_and_streamed_responses_are_sent_in_parts_and_wait_for_slow_clients(self) -> None:
         self.load(

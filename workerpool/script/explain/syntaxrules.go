@@ -91,7 +91,11 @@ func withFormat(quoted string) string {
 	return fmt.Sprintf("%s.format(%s)", plain, strings.Join(args, ", "))
 }
 
+// starred explains a * or ** that stands where a value begins.
 func starred(s position) (string, string, int) {
+	if s.at > 0 && s.tokens[s.at-1].endsValue() {
+		return "", "", 0 // it is an operator
+	}
 	switch bracket := s.bracket(); {
 	case bracket == "{":
 		return "a dict cannot be unpacked in a dict", "write: first | second", s.at
@@ -112,8 +116,7 @@ func comma(s position) (string, string, int) {
 	}
 	before, here := s.tokens[s.at-1], s.tokens[s.at]
 	begins := here.kind == name || here.kind == number || here.kind == text || strings.Contains("([{", here.text)
-	ends := before.kind == name || before.kind == number || before.kind == text || strings.Contains(")]}", before.text)
-	if !begins || !ends || before.lastLine == here.line {
+	if !begins || !before.endsValue() || before.lastLine == here.line {
 		return "", "", 0
 	}
 	return "a comma is missing before this value", fmt.Sprintf("put it at the end of line %d", before.lastLine), s.at

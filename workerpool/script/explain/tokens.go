@@ -18,6 +18,17 @@ type token struct {
 	open      int  // index of the innermost open bracket around it, or -1
 }
 
+// endsValue reports whether a value can end with the token.
+func (t token) endsValue() bool {
+	switch t.kind {
+	case name:
+		return !slices.Contains(keywords, t.text)
+	case operator:
+		return strings.Contains(")]}", t.text)
+	}
+	return true
+}
+
 type kind byte
 
 const (

@@ -85,6 +85,10 @@ func (r *Response) setCookie(_ *starlark.Thread, args starlark.Tuple, kwargs []s
 	return starlark.None, nil
 }
 
+// maxCookie is how many bytes of a cookie's name and value a browser accepts
+// (RFC 6265bis, section 5.6).
+const maxCookie = 4096
+
 // checkCookie returns an error for a cookie that a browser would ignore or never
 // send back.
 func checkCookie(c *http.Cookie) error {
@@ -102,6 +106,15 @@ func checkCookie(c *http.Cookie) error {
 	}
 	if (&http.Cookie{Name: c.Name, Domain: c.Domain}).Valid() != nil {
 		return fmt.Errorf("the domain is %q; it must be a host like example.org", c.Domain)
+	}
+	if n := len(c.Name) + len(c.Value); n > maxCookie {
+		return fmt.Errorf("the name and the value have %d bytes; browsers accept at most %d", n, maxCookie)
+	}
+	if strings.HasPrefix(c.Name, "__Secure-") && !c.Secure {
+		return explain.Hintf("write secure=True", "a cookie with the name %s must be secure", c.Name)
+	}
+	if strings.HasPrefix(c.Name, "__Host-") && (!c.Secure || c.Path != "/" || c.Domain != "") {
+		return explain.Hintf(`write secure=True, path="/" and no domain`, "a cookie with the name %s must be secure, for all paths, and for this host only", c.Name)
 	}
 	if err := c.Valid(); err != nil {
 		return errors.New(strings.TrimPrefix(err.Error(), "http: "))
@@ -182,6 +195,7 @@ func (r *Response) deleteCookie(_ *starlark.Thread, args starlark.Tuple, kwargs 
 	if err := starlark.UnpackArgs("delete_cookie", args, kwargs, "name", &c.Name, "path?", &c.Path, "domain?", &c.Domain); err != nil {
 		return nil, err
 	}
+	c.Secure = strings.HasPrefix(c.Name, "__Secure-") || strings.HasPrefix(c.Name, "__Host-") // browsers require it
 	if err := checkCookie(&c); err != nil {
 		return nil, fmt.Errorf("delete_cookie: %w", err)
 	}

@@ -109,10 +109,11 @@ def view(request):
     r.set_cookie("b", "two", max_age=60, path="/x", domain="example.org", secure=True, httponly=True, samesite="lax")
     r.set_cookie("c", 3, max_age=0, expires=0, samesite="None")
     r.delete_cookie("d")
+    r.delete_cookie("__Host-e")
     return r
 `, get("/"))
 	want := "a=1; Path=/ | b=two; Path=/x; Domain=example.org; Max-Age=60; HttpOnly; Secure; SameSite=Lax | " +
-		"c=3; Path=/; Max-Age=0; Secure; SameSite=None | d=; Path=/; Max-Age=0"
+		"c=3; Path=/; Max-Age=0; Secure; SameSite=None | d=; Path=/; Max-Age=0 | __Host-e=; Path=/; Max-Age=0; Secure"
 	if got.header("set-cookie") != strings.Replace(want, "c=3; Path=/;", "c=3; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT;", 1) {
 		t.Errorf("got %s", got.header("set-cookie"))
 	}
@@ -133,6 +134,11 @@ func TestInvalidCookiesAreErrors(t *testing.T) {
 		{`"a", "x", path="/;b"`, `the path contains ";", which no URL's path contains`, "quote(path)"},
 		{`"a", "x", path='/a"b'`, `the path contains "\""`, "quote(path)"},
 		{`"a", "x", path="/é"`, `the path contains "é"`, "quote(path)"},
+		{`"a", "x" * 4096`, "have 4097 bytes; browsers accept at most 4096", ""},
+		{`"__Secure-a", "x"`, "must be secure", "secure=True"},
+		{`"__Host-a", "x"`, "for this host only", `path="/"`},
+		{`"__Host-a", "x", secure=True, path="/a"`, "for this host only", `path="/"`},
+		{`"__Host-a", "x", secure=True, domain="example.org"`, "for this host only", `path="/"`},
 		{`"a", "x", path="a"`, `the path is "a"; it must begin with /`, ""},
 	} {
 		_, err := respond(t, folder(t, nil), "def view(request):\n  r = HttpResponse()\n  r.set_cookie("+c[0]+")\n  return r\n", get("/"))
