@@ -18,3 +18,13 @@ func TestFailureWithoutTraceIsLoggedWithoutTrace(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOverloadIsLoggedAsAWarning(t *testing.T) {
+	for status, want := range map[int]string{500: "level=ERROR", 503: "level=WARN"} {
+		var out strings.Builder
+		LogFailure(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), Failure{Channel: asgi.HTTPRequest, Status: status, Err: errors.New("no")})
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("status %d is logged as %s", status, out.String())
+		}
+	}
+}

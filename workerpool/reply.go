@@ -93,7 +93,7 @@ func LogFailure(ctx context.Context, log *slog.Logger, f Failure, args ...any) {
 	switch {
 	case f.Status < 500 && f.Channel == asgi.HTTPRequest:
 		level, text = slog.LevelDebug, "a request was refused" // the response shows why
-	case f.Status < 500:
+	case f.Status < 500 || f.Status == http.StatusServiceUnavailable:
 		level, text = slog.LevelWarn, "a message was refused"
 	}
 	all := []any{logkey.Channel, f.Channel, "consumer", f.Consumer}

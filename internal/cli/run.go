@@ -21,7 +21,7 @@ application when its files change. Sockets stay open. APP is one of these:
 
   app.star              a Starlark file (the default); if it does not exist yet,
                         serve a page that offers templates
-  shop                  a folder: the file app.star in it
+  shop                  a folder: the file app.star in it, or else app.py
   app.py                a Python file: a loop, channel_routing, or a WSGI or
                         ASGI 3 application named application or app
   shop.wsgi:application an object of a Python module: a WSGI or ASGI 3

@@ -48,10 +48,13 @@ const DefaultFile = "app.star"
 
 // short returns the name in log lines.
 func (a Application) short() string {
-	if a.Path != "" && a.Kind != GoProgram {
-		return filepath.Base(a.Path)
+	if a.Path == "" {
+		return a.Name
 	}
-	return a.Name
+	if path, err := filepath.Abs(a.Path); err == nil {
+		return filepath.Base(path)
+	}
+	return filepath.Base(a.Path)
 }
 
 // StarlarkFile returns the application in a Starlark file.
@@ -95,6 +98,8 @@ func inFolder(folder string) (Application, error) {
 		return Application{}, fmt.Errorf("%s has Go files and %s: to run %[2]s, give its path; to run the Go program, move %[2]s to another folder", folder, DefaultFile)
 	case hasGo:
 		return Application{Kind: GoProgram, Name: folder, Path: folder, Folder: folder}, nil
+	case !fileExists(file) && pythonBeside(file) != "":
+		return FindApplication(pythonBeside(file))
 	}
 	return StarlarkFile(withoutLink(file)), nil
 }

@@ -22,13 +22,14 @@ func inNewFolder(t *testing.T, files ...string) {
 }
 
 func TestEveryKindOfApplicationIsFound(t *testing.T) {
-	inNewFolder(t, "app.star", "hello.py", "shop/app.star", "cmd/app/main.go", "cmd/empty/main_test.go", "odd:name", "a.b:c/app.star")
+	inNewFolder(t, "app.star", "hello.py", "shop/app.star", "cmd/app/main.go", "cmd/empty/main_test.go", "odd:name", "a.b:c/app.star", "python/app.py")
 	for name, want := range map[string]Application{
 		"app.star":              {Kind: Starlark, Path: "app.star", Folder: "."},
 		"none.star":             {Kind: Starlark, Path: "none.star", Folder: "."},
 		"shop":                  {Kind: Starlark, Path: filepath.Join("shop", "app.star"), Folder: "shop"},
 		"odd:name":              {Kind: Starlark, Path: "odd:name", Folder: "."},
 		"a.b:c":                 {Kind: Starlark, Path: filepath.Join("a.b:c", "app.star"), Folder: "a.b:c"},
+		"python":                {Kind: PythonFile, Path: filepath.Join("python", "app.py"), Folder: "python"},
 		"hello.py":              {Kind: PythonFile, Path: "hello.py", Folder: "."},
 		"shop.wsgi:application": {Kind: PythonCallable, Folder: "."},
 		"app:app":               {Kind: PythonCallable, Folder: "."},
@@ -63,12 +64,9 @@ func TestANameThatIsNoApplicationIsExplained(t *testing.T) {
 			t.Errorf("%q: %+v, %v, want %q", name, a, err, want)
 		}
 	}
-	a, err := FindApplication("python")
-	if err == nil {
-		err = a.check()
-	}
+	err := CheckFile(filepath.Join("python", "app.star"))
 	if err == nil || !strings.Contains(err.Error(), "to run the Python application, give its file: python/app.py") {
-		t.Errorf("a folder with app.py: %v", err)
+		t.Errorf("beside app.py: %v", err)
 	}
 	for command, want := range map[string]string{"": "after -- write the command", "no-such-program x": "cannot run the program no-such-program: executable file not found"} {
 		if _, err := ProgramApplication(strings.Fields(command)); err == nil || !strings.Contains(err.Error(), want) {

@@ -33,7 +33,7 @@ type launcher struct {
 }
 
 // newLauncher returns the launcher of an application, or nil if it is Starlark.
-func newLauncher(ctx context.Context, app Application, o *Options) (*launcher, error) {
+func newLauncher(ctx context.Context, log *slog.Logger, app Application, o *Options) (*launcher, error) {
 	if app.Kind == Starlark {
 		return nil, nil
 	}
@@ -46,7 +46,7 @@ func newLauncher(ctx context.Context, app Application, o *Options) (*launcher, e
 	case app.Kind.Python():
 		err = l.python(ctx, app, &o.Process)
 	case app.Kind == GoProgram:
-		err = l.goProgram(app)
+		err = l.goProgram(log, app)
 	default:
 		err = l.program(app.Command)
 	}
@@ -110,7 +110,7 @@ func (l *launcher) python(ctx context.Context, app Application, o *ProcessOption
 }
 
 // goProgram prepares a Go program. It runs in the current folder, as with go run.
-func (l *launcher) goProgram(app Application) error {
+func (l *launcher) goProgram(log *slog.Logger, app Application) error {
 	data, err := dataFolder(app.Folder)
 	if err != nil {
 		return err
@@ -125,6 +125,7 @@ func (l *launcher) goProgram(app Application) error {
 	}
 	l.root, l.uses, l.close = builder.Root(), builder.Uses, builder.Close
 	l.command = func(ctx context.Context) (*process.Command, error) {
+		log.Info("building", logkey.App, app.short()) // the first build may take a minute
 		binary, err := builder.Build(ctx)
 		if err != nil {
 			return nil, err

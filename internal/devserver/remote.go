@@ -86,7 +86,7 @@ func workOn(ctx context.Context, layer *redisLayer, app Application, o *Options,
 // openFor opens what a worker needs to run the application in processes of its own,
 // and returns a function that closes it.
 func (e *poolEvents) openFor(ctx context.Context, app Application, o *Options, layer asgi.Layer, log *slog.Logger) (end func(), err error) {
-	if e.launch, err = newLauncher(ctx, app, o); err != nil || e.launch == nil {
+	if e.launch, err = newLauncher(ctx, log, app, o); err != nil || e.launch == nil {
 		return func() {}, err
 	}
 	if e.socket, err = process.NewServer(process.ServerOptions{Layer: layer, Version: command.Version(), Log: log}); err != nil {

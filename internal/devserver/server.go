@@ -82,7 +82,7 @@ func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) e
 			return err
 		}
 		var err error
-		if s.launch, err = newLauncher(ctx, s.app, &s.options); err != nil {
+		if s.launch, err = newLauncher(ctx, s.log, s.app, &s.options); err != nil {
 			return unlessStopped(ctx, err)
 		}
 		defer s.launch.end(s.log)

@@ -37,6 +37,7 @@ func TestAGoProgramIsBuiltAndReplaced(t *testing.T) {
 	dir := newGoProject(t)
 	main, page := filepath.Join(dir, "main.go"), filepath.Join(dir, "page.html")
 	p := startIn(t, dir, ".")
+	p.waitFor(`building app=` + regexp.QuoteMeta(filepath.Base(dir)))
 	_, body := p.get("/")
 	expectText(t, body, "opened 1 times")
 	s := p.dial("/")

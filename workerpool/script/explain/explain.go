@@ -272,7 +272,8 @@ func (e Explanation) Line() string {
 // Split returns the explanation as one line, and the lines that follow it.
 func (e Explanation) Split(color bool) (line, more string) {
 	if len(e.Frames) == 0 && len(e.More) == 0 {
-		return e.Line(), ""
+		e.Message, more, _ = strings.Cut(e.Message, "\n")
+		return e.Line(), more
 	}
 	more = e.Text(color)
 	if len(e.More) == 0 {
