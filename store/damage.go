@@ -63,8 +63,11 @@ func newestMeta(f io.ReaderAt) (newest meta, ok bool) {
 var pageSizes = []int64{4096, 8192, 16384, 32768, 65536, 1024, 2048}
 
 type meta struct {
-	pageSize          uint32
-	root, pages, txid uint64
+	pageSize uint32
+	root     uint64
+	free     uint64 // the page with the free list, or noFreeList
+	pages    uint64
+	txid     uint64
 }
 
 func readMeta(f io.ReaderAt, offset int64) (m meta, ok bool) {
@@ -78,5 +81,5 @@ func readMeta(f io.ReaderAt, offset int64) (m meta, ok bool) {
 	if order.Uint32(b[:]) != metaMagic || order.Uint64(b[56:]) != sum.Sum64() {
 		return m, false
 	}
-	return meta{order.Uint32(b[8:]), order.Uint64(b[16:]), order.Uint64(b[40:]), order.Uint64(b[48:])}, true
+	return meta{order.Uint32(b[8:]), order.Uint64(b[16:]), order.Uint64(b[32:]), order.Uint64(b[40:]), order.Uint64(b[48:])}, true
 }

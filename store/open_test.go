@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -399,6 +400,60 @@ func TestFileWithKeysThatAreNotInOrderIsDamaged(t *testing.T) {
 	}
 	if found == 0 { // a branch that is no longer in use does not count
 		t.Error("no branch with two equal keys was found damaged")
+	}
+}
+
+// bbolt would use a page in the free list again.
+func TestFileWithAnInvalidFreeListIsDamaged(t *testing.T) {
+	path := newPath(t)
+	if err := os.WriteFile(path, filledFile(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bolt.Open(path, 0o600, nil) // it keeps a free list
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []func(*bolt.Tx) error{
+		func(tx *bolt.Tx) error { return tx.Bucket(metaBucket).Put([]byte("x"), make([]byte, 64<<10)) },
+		func(tx *bolt.Tx) error { return tx.Bucket(metaBucket).Delete([]byte("x")) },
+		func(tx *bolt.Tx) error { return nil },
+	} {
+		err = errors.Join(err, db.Update(change))
+	}
+	if err = errors.Join(err, db.Close(), checkFile(path)); err != nil {
+		t.Fatal(err)
+	}
+	whole, _ := os.ReadFile(path)
+	m, _ := newestMeta(bytes.NewReader(whole))
+	list := int(m.free) * int(m.pageSize)
+	count := binary.NativeEndian.Uint16(whole[list+10:])
+	if count < 2 {
+		t.Fatalf("%d pages are free", count)
+	}
+	put := func(at int, id uint64) func(b []byte) {
+		return func(b []byte) { binary.NativeEndian.PutUint64(b[list+at:], id) }
+	}
+	for name, damage := range map[string]func(b []byte){
+		"the root":    put(pageHead, m.root),
+		"itself":      put(pageHead, m.free),
+		"a meta page": put(pageHead, 1),
+		"the end":     put(pageHead, m.pages),
+		"twice":       func(b []byte) { copy(b[list+pageHead:][:8], b[list+pageHead+8:]) },
+		"too many":    func(b []byte) { binary.NativeEndian.PutUint16(b[list+10:], 1000) },
+		"far too many": func(b []byte) {
+			binary.NativeEndian.PutUint16(b[list+10:], math.MaxUint16)
+			put(pageHead, math.MaxUint64)(b)
+		},
+		"another type": func(b []byte) { b[list+8] = leafFlag },
+	} {
+		b := bytes.Clone(whole)
+		damage(b)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkFile(path); !errors.Is(err, errDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

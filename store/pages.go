@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // bbolt follows references between pages without a limit, so a page that refers
@@ -19,6 +20,7 @@ import (
 //	id 8 | flags 2 | count 2 | overflow 4, then count elements
 //	branch element: key's offset 4 | key's length 4 | child 8
 //	leaf element:   flags 4 | key's offset 4 | key's length 4 | value's length 4
+//	free list:      a page's id 8; if count is 65,535, their number 8 comes first
 //
 // Offsets count from the start of the element. A bucket's value is its root 8
 // and a sequence 8; if the root is 0 its only page follows.
@@ -27,9 +29,11 @@ const (
 	elementSize = 16
 	branchFlag  = 1
 	leafFlag    = 2
+	freeFlag    = 16
 	bucketFlag  = 1
 	bucketHead  = 16
 	maxLevels   = 64
+	noFreeList  = math.MaxUint64
 )
 
 var errReference = errors.New("invalid page")
@@ -44,8 +48,39 @@ type pages struct {
 
 func checkPages(f io.ReaderAt, m meta) error {
 	p := &pages{file: f, meta: m, seen: make([]bool, m.pages)}
-	_, err := p.tree(m.root, 0, keyRange{})
-	return err
+	if _, err := p.tree(m.root, 0, keyRange{}); err != nil {
+		return err
+	}
+	return p.free(m.free)
+}
+
+// free checks the page with the free list, which a file has until its first
+// transaction. No free page may be referred to.
+func (p *pages) free(id uint64) error {
+	if id == noFreeList {
+		return nil
+	}
+	b, err := p.read(id, 0)
+	if err != nil {
+		return err
+	}
+	order := binary.NativeEndian
+	list := b[pageHead:]
+	count := uint64(order.Uint16(b[10:]))
+	if count == math.MaxUint16 {
+		count, list = order.Uint64(list), list[8:]
+	}
+	if order.Uint16(b[8:]) != freeFlag || count > uint64(len(list)/8) {
+		return fmt.Errorf("%w: page %d is no free list", errReference, id)
+	}
+	for i := range count {
+		free := order.Uint64(list[i*8:])
+		if free < 2 || free >= p.meta.pages || p.seen[free] {
+			return fmt.Errorf("%w: page %d is in the free list", errReference, free)
+		}
+		p.seen[free] = true
+	}
+	return nil
 }
 
 // keyRange is the range of keys that may follow on a page.
@@ -72,6 +107,9 @@ func (p *pages) tree(id uint64, level int, keys keyRange) (last []byte, err erro
 		return nil, err
 	}
 	order := binary.NativeEndian
+	if pageHead+int(order.Uint16(b[10:]))*elementSize > len(b) {
+		return nil, fmt.Errorf("%w: page %d has too many elements", errReference, id)
+	}
 	switch order.Uint16(b[8:]) {
 	case branchFlag:
 		return p.branch(b, id, level, keys)
@@ -140,9 +178,6 @@ func (p *pages) read(id uint64, level int) ([]byte, error) {
 		if _, err := p.file.ReadAt(b, int64(id*size)); err != nil {
 			return nil, err
 		}
-	}
-	if pageHead+int(order.Uint16(b[10:]))*elementSize > len(b) {
-		return nil, fmt.Errorf("%w: page %d has too many elements", errReference, id)
 	}
 	return b, nil
 }
