@@ -636,6 +636,34 @@ func TestASGIWebSocketMessageIsHandledWhenItIsTaken(t *testing.T) {
 	})
 }
 
+// A task that goes on although its client has left must not count for ever.
+func TestASGIWebSocketTaskThatOutlivesItsClientIsCancelled(t *testing.T) {
+	onStage(t, workerpool.Options{HandlerTimeout: 10 * time.Second}, func(g *stage, f *fakeLoop) {
+		g.open(f, "ignores", 1)
+		g.open(f, "cleans", 2)
+		g.open(f, "stays", 3)
+		for i, name := range []string{"ignores", "cleans"} {
+			g.message("websocket.disconnect", name, asgi.Field{Key: "code", Value: 1001})
+			f.want(fmt.Sprintf("closed %d code=1001", i+1))
+		}
+		f.say("taken", 2)
+		time.Sleep(9900 * time.Millisecond)
+		f.want()
+		time.Sleep(200 * time.Millisecond)
+		f.want("cancel 1", "cancel 2")
+		for id := range int64(2) {
+			f.say("done", id+1, failureOf("asyncio.exceptions.CancelledError", ""))
+		}
+		const why = "did not end within 10s after its client had left"
+		g.failed(why, why)
+		time.Sleep(time.Minute)
+		f.want()
+		if n := len(g.sockets.all); n != 1 {
+			t.Errorf("%d sockets are known", n)
+		}
+	})
+}
+
 func TestASGIWebSocketEnds(t *testing.T) {
 	onStage(t, workerpool.Options{}, func(g *stage, f *fakeLoop) {
 		g.open(f, "returns", 1)

@@ -60,8 +60,8 @@ type task interface {
 	// frame handles a frame of the task, on the goroutine that reads from the
 	// event loop.
 	frame(f loopFrame)
-	// check is called at intervals.
-	check()
+	// check is called at intervals, with the handler timeout; zero means none.
+	check(timeout time.Duration)
 	// end says that the event loop is lost.
 	end(why error)
 }
@@ -183,7 +183,7 @@ func (l *eventLoop) watch(ctx context.Context, timeout time.Duration) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			l.checkTasks()
+			l.checkTasks(timeout)
 			silent := l.silent(now)
 			switch {
 			case timeout <= 0:
@@ -203,12 +203,12 @@ func (l *eventLoop) watch(ctx context.Context, timeout time.Duration) {
 // client has left.
 const checkEvery = 250 * time.Millisecond
 
-func (l *eventLoop) checkTasks() {
+func (l *eventLoop) checkTasks(timeout time.Duration) {
 	l.mu.Lock()
 	tasks := slices.Collect(maps.Values(l.tasks))
 	l.mu.Unlock()
 	for _, t := range tasks {
-		t.check()
+		t.check(timeout)
 	}
 }
 

@@ -87,7 +87,7 @@ func (q *request) signal() {
 	}
 }
 
-func (q *request) check() {
+func (q *request) check(time.Duration) {
 	q.mu.Lock()
 	q.due = true
 	q.mu.Unlock()

@@ -3,10 +3,12 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
@@ -45,7 +47,8 @@ type webSocket struct {
 	id       int64      // of the task
 	accepted bool
 	closed   bool        // the application has closed or refused it, or has failed
-	left     bool        // the client has left
+	left     time.Time   // when the client has left; zero if it has not
+	late     error       // why the task was cancelled after that; nil if it was not
 	inbox    []*delivery // events that receive() has not returned
 	outbox   []asgi.Message
 	room     bool // send a room frame when outbox is empty
@@ -123,7 +126,7 @@ func (h *sockets) deliver(ctx context.Context, j *workerpool.Job) error {
 	if j.Delivery.Channel == asgi.WebSocketDisconnect {
 		defer h.forget(s)
 		s.mu.Lock()
-		s.left = true
+		s.left = time.Now()
 		s.mu.Unlock()
 		s.put(ctx, j, func(id int64) asgi.Fields {
 			return asgi.Fields{{Key: "closed", Value: id}, {Key: asgi.KeyCode, Value: m.Int(asgi.KeyCode)}}
@@ -211,15 +214,23 @@ func (t *socketTask) end(why error) {
 	}
 }
 
-// check starts the handler timeout again while an event waits.
-func (t *socketTask) check() {
+// check starts the handler timeout again while an event waits. It cancels a task that
+// has not ended within timeout after its client has left.
+func (t *socketTask) check(timeout time.Duration) {
 	s := t.socket
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.loop != t.loop {
+		return
+	}
 	for _, d := range s.inbox {
 		if d.job != nil {
 			d.job.Progress()
 		}
+	}
+	if timeout > 0 && !s.left.IsZero() && time.Since(s.left) >= timeout {
+		s.late = fmt.Errorf("the task did not end within %v after its client had left (--handler-timeout)", timeout)
+		s.sendLocked(asgi.Fields{{Key: "cancel", Value: s.id}})
 	}
 }
 
@@ -269,7 +280,7 @@ func (t *socketTask) frame(f loopFrame) {
 func (s *webSocket) doneLocked(f *loopFrame) error {
 	loop := s.loop
 	failure, failed := f.head.Get("error")
-	open := !s.closed && !s.left
+	open := !s.closed && s.left.IsZero()
 	s.closed = true
 	switch {
 	case failed || !open:
@@ -281,7 +292,7 @@ func (s *webSocket) doneLocked(f *loopFrame) error {
 	}
 	s.dropLocked()
 	if failed {
-		return loop.explain(failure, nil)
+		return loop.explain(failure, s.late)
 	}
 	return nil
 }
