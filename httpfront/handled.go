@@ -3,6 +3,7 @@ package httpfront
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -56,18 +57,31 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // checkHTTP2 refuses requests that http1 refuses too. In HTTP/2, net/http leaves
-// these checks to the handler (RFC 9113, section 8.3.1).
+// these checks to the handler (RFC 9113, sections 8.1.1, 8.2.1 and 8.3.1).
 func checkHTTP2(r *http.Request) error {
-	differs := func(host string) bool { return !strings.EqualFold(host, r.Host) }
-	switch {
-	case r.ProtoMajor != 2:
+	if r.ProtoMajor != 2 {
 		return nil
-	case strings.Contains(r.RequestURI, "#"):
-		return errors.New("the request target contains a fragment (#)")
-	case slices.ContainsFunc(r.Header["Host"], differs):
+	}
+	differs := func(host string) bool { return !strings.EqualFold(host, r.Host) }
+	if slices.ContainsFunc(r.Header["Host"], differs) {
 		return errors.New("the Host header differs from :authority")
 	}
-	return nil
+	for _, v := range r.Header["Content-Length"] {
+		switch n, err := http1.ParseLength(v); {
+		case err != nil:
+			return err
+		case n != r.ContentLength: // zero if there is no body
+			return errors.New("Content-Length differs from the length of the body, or there are several")
+		}
+	}
+	for name, values := range r.Header {
+		for _, v := range values {
+			if strings.Trim(v, " \t") != v {
+				return fmt.Errorf("the header %s begins or ends with a space or tab", strings.ToLower(name))
+			}
+		}
+	}
+	return http1.Check(r.Method, r.RequestURI, r.Host)
 }
 
 // version returns the HTTP version of a request in message form.

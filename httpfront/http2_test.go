@@ -120,26 +120,47 @@ func TestStreamWhoseClientStopsReadingEnds(t *testing.T) {
 
 // TestHTTP2RequestsAreCheckedLikeHTTP1 sends requests that net/http accepts.
 func TestHTTP2RequestsAreCheckedLikeHTTP1(t *testing.T) {
-	for _, c := range []struct {
-		target, host string
-		status       int
+	with := func(method, target, host string, headers ...string) *http.Request {
+		r := httptest.NewRequest("GET", "http://h/", nil)
+		r.ProtoMajor, r.ProtoMinor, r.Method, r.RequestURI, r.Host = 2, 0, method, target, host
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Add(headers[i], headers[i+1])
+		}
+		return r
+	}
+	withBody := func(length int64, headers ...string) *http.Request {
+		r := with("POST", "/", "h", headers...)
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader("ab")), length
+		return r
+	}
+	for name, c := range map[string]struct {
+		request *http.Request
+		status  int
 	}{
-		{"/", "", 200},
-		{"/", "h", 200},
-		{"/", "other", 400},
-		{"/a#b", "", 400},
+		"usual":                {with("GET", "/", "h"), 200},
+		"with Host":            {with("GET", "/", "h", "Host", "h"), 200},
+		"a length of zero":     {with("GET", "/", "h", "Content-Length", "0"), 200},
+		"a body":               {withBody(2, "Content-Length", "2"), 200},
+		"a repeated length":    {withBody(2, "Content-Length", "2", "Content-Length", "2"), 200},
+		"another Host":         {with("GET", "/", "h", "Host", "other"), 400},
+		"a fragment":           {with("GET", "/a#b", "h"), 400},
+		"a space in the path":  {with("GET", "/no pe", "h"), 400},
+		"no path":              {with("GET", "", "h"), 400},
+		"a line as the method": {with("GET /x HTTP/1.1", "/", "h"), 400},
+		"no host":              {with("GET", "/", ""), 400},
+		"a space in the host":  {with("GET", "/", "evil x/y"), 400},
+		"a space in a header":  {with("GET", "/", "h", "A", " b"), 400},
+		"a length, no body":    {with("POST", "/", "h", "Content-Length", "5"), 400},
+		"two lengths":          {withBody(2, "Content-Length", "2", "Content-Length", "3"), 400},
+		"a length in words":    {withBody(2, "Content-Length", "two"), 400},
 	} {
 		s := newMemServer(t, Options{})
-		r := httptest.NewRequest("GET", "http://h/", nil)
-		r.ProtoMajor, r.ProtoMinor, r.RequestURI = 2, 0, c.target
-		if c.host != "" {
-			r.Header.Set("Host", c.host)
-		}
+		r := c.request
 		if c.status == 200 {
 			go func() {
 				m := s.next("http.request")
 				if text := fmt.Sprint(m.Get("headers")); strings.Count(text, "host") != 1 {
-					t.Errorf("%s %s: headers %s", c.target, c.host, text)
+					t.Errorf("%s: headers %s", name, text)
 				}
 				s.reply(m, msg{"status": 200})
 			}()
@@ -147,7 +168,7 @@ func TestHTTP2RequestsAreCheckedLikeHTTP1(t *testing.T) {
 		w := httptest.NewRecorder()
 		s.front.ServeHTTP(w, r)
 		if w.Code != c.status {
-			t.Errorf("%s with the host %q: %d, want %d", c.target, c.host, w.Code, c.status)
+			t.Errorf("%s: %d, want %d", name, w.Code, c.status)
 		}
 	}
 }

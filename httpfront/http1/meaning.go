@@ -71,6 +71,15 @@ func (q *Request) interpret() (m meaning, _ *Error) {
 	return m, nil
 }
 
+// ParseLength parses a Content-Length.
+func ParseLength(s string) (int64, error) {
+	n, err := parseLength(s)
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
 // parseLength parses a Content-Length.
 func parseLength(s string) (int64, *Error) {
 	n := int64(0)

@@ -6,6 +6,25 @@ import (
 	"strings"
 )
 
+// Check checks the method, the target and the host of a request that another
+// protocol carries. Next checks them for its own.
+func Check(method, target, host string) error {
+	switch {
+	case method == "" || !all(method, tokenChar):
+		return bad("the request method is not a token")
+	case target == "":
+		return bad("there is no request target")
+	case host == "":
+		return bad("there is no host")
+	case !validHost(host):
+		return bad("the host of the request is invalid")
+	}
+	if err := checkTarget(method, []byte(target)); err != nil {
+		return err
+	}
+	return nil
+}
+
 // checkTarget checks the form of a request target (RFC 9112, section 3.2).
 func checkTarget(method string, target []byte) *Error {
 	if !all(target, targetChar) {

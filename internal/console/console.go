@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"asgibox/internal/logkey"
 )
@@ -204,11 +205,11 @@ func (l *line) colored(color, text string) {
 	l.WriteString("\x1b[" + color + "m" + text + "\x1b[0m")
 }
 
-// Printable replaces control characters, because text from clients gets into
-// logs and must not control the terminal.
+// Printable replaces control characters, and those that change the direction of a
+// text, because text from clients gets into logs and must not control the terminal.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return '\uFFFD'
 		}
 		return r

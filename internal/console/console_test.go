@@ -38,10 +38,10 @@ func TestRequestsAreOneLineEach(t *testing.T) {
 
 func TestControlCharactersAreReplaced(t *testing.T) {
 	got := written(Options{Color: false}, func(l *slog.Logger) {
-		l.Info("HTTP", "method", "GET", "path", "/\x1b[2J\r\n\u009b", "status", 200, "duration", time.Second)
+		l.Info("HTTP", "method", "GET", "path", "/\x1b[2J\r\n\u009b\u202e", "status", 200, "duration", time.Second)
 		l.Warn("odd\x1b", "path", "/\x1b[2J", "error", errors.New("a\x1bb"), "key\x1b", 1)
 	})
-	if strings.ContainsAny(got, "\x1b\r\u009b") {
+	if strings.ContainsAny(got, "\x1b\r\u009b\u202e") {
 		t.Errorf("%q", got)
 	}
 }

@@ -2,8 +2,10 @@ package devserver
 
 import (
 	"bytes"
+	"encoding/pem"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"asgibox/httpfront/devcert"
 	"asgibox/store"
@@ -25,7 +27,7 @@ func privateFiles(folder string, o *Options) []string {
 	return files
 }
 
-// maxKeyFile is how far a PEM file is searched for a private key, in bytes.
+// maxKeyFile is how far a file is searched for a private key, in bytes.
 const maxKeyFile = 64 << 10
 
 // isSecret reports whether a file is the store of any server, which a worker
@@ -35,11 +37,22 @@ func isSecret(f io.ReaderAt) bool {
 	if store.IsSecret(f) {
 		return true
 	}
-	const begin = "-----BEGIN "
-	var start [len(begin)]byte
-	if _, err := f.ReadAt(start[:], 0); err != nil || string(start[:]) != begin {
-		return false
+	var start [512]byte
+	if n, _ := f.ReadAt(start[:], 0); bytes.IndexByte(start[:n], 0) >= 0 {
+		return false // not a text
 	}
 	content, err := io.ReadAll(io.NewSectionReader(f, 0, maxKeyFile))
-	return err != nil || bytes.Contains(content, []byte("PRIVATE KEY-----"))
+	if err != nil {
+		return true
+	}
+	for {
+		block, rest := pem.Decode(content)
+		if block == nil {
+			return false
+		}
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			return true
+		}
+		content = rest
+	}
 }

@@ -79,14 +79,17 @@ def file(request):
     return FileResponse(request.GET["name"])
 channel_routing = [view("/file", file), static("/", ".")]
 `
+	const key = "-----BEGIN EC PRIVATE KEY-----\nQUJD\n-----END EC PRIVATE KEY-----\n"
 	dir := filepath.Dir(writeApp(t, app))
 	storeFile := filepath.Join(dir, "data", "store.db")
 	p := startIn(t, dir, "app.star", "--no-workers", "--store", storeFile)
 	for name, text := range map[string]string{
 		"data/store.db.damaged-20200101-000000": string(make([]byte, 4096+16)) + "\xed\xda\x0c\xed",
-		"data/key.pem":                          "-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n",
+		"data/key.pem":                          "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n" + key,
+		"data/bag.txt":                          "Bag Attributes\r\n  friendlyName: x\r\n" + strings.ReplaceAll(key, "\n", "\r\n"),
 		"public.json":                           `{"pid": 5}`,
-		"cert.pem":                              "-----BEGIN CERTIFICATE-----\n",
+		"cert.pem":                              "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n",
+		"about-keys.html":                       "<p>A key begins with\n-----BEGIN EC PRIVATE KEY-----\n",
 	} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -95,7 +98,7 @@ channel_routing = [view("/file", file), static("/", ".")]
 	p.worker("--store", storeFile)
 	another := startIn(t, p.dir, "app.star", "--store", "memory")
 	for _, server := range []*program{p, another} {
-		for _, name := range []string{"store.db", "store.db.run", "store.db.damaged-20200101-000000", "key.pem"} {
+		for _, name := range []string{"store.db", "store.db.run", "store.db.damaged-20200101-000000", "key.pem", "bag.txt"} {
 			if status, body := server.get("/data/" + name); status != 404 {
 				t.Errorf("static serves %s: %d %.40q", name, status, body)
 			}
@@ -103,7 +106,7 @@ channel_routing = [view("/file", file), static("/", ".")]
 				t.Errorf("FileResponse serves %s: %d %.40q", name, status, body)
 			}
 		}
-		for _, name := range []string{"public.json", "cert.pem"} {
+		for _, name := range []string{"public.json", "cert.pem", "about-keys.html"} {
 			if status, body := server.get("/" + name); status != 200 {
 				t.Errorf("%s: %d %q", name, status, body)
 			}

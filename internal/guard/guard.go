@@ -71,7 +71,7 @@ func (o Options) forbids(r *http.Request) string {
 		if !loopbackPeer(r.RemoteAddr) {
 			return "without a token, only requests from this machine are allowed"
 		}
-		if !loopbackName(hostname(r.Host)) {
+		if !LoopbackHost(r.Host) {
 			return "the host " + r.Host + " is not a loopback name; use localhost or 127.0.0.1"
 		}
 	}
@@ -129,7 +129,7 @@ func ownOrigin(origin string, r *http.Request) bool {
 	if strings.EqualFold(u.Host, r.Host) {
 		return true
 	}
-	return loopbackName(u.Hostname()) && loopbackName(hostname(r.Host)) && u.Port() == port(r.Host)
+	return loopbackName(u.Hostname()) && LoopbackHost(r.Host) && u.Port() == port(r.Host)
 }
 
 func loopbackPeer(remote string) bool {
@@ -147,6 +147,10 @@ func loopbackName(name string) bool {
 	addr, err := netip.ParseAddr(name)
 	return err == nil && addr.Unmap().IsLoopback()
 }
+
+// LoopbackHost reports whether a Host header has a loopback name, which no page of
+// another site can have.
+func LoopbackHost(host string) bool { return loopbackName(hostname(host)) }
 
 func hostname(host string) string {
 	if name, port, err := net.SplitHostPort(host); err == nil && isPort(port) {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"asgibox/asgi"
+	"asgibox/internal/guard"
 	"asgibox/workerpool"
 	"asgibox/workerpool/routing"
 	"asgibox/workerpool/script/explain"
@@ -31,7 +32,7 @@ func (p *Pages) ErrorPage(f workerpool.Failure) workerpool.Page {
 		Tables:      []explain.Table{messageTable(f)},
 		Script:      scriptSource(f.Message),
 		Version:     p.version(),
-		Locals:      p.opts.Locals,
+		Locals:      p.opts.Locals && mayShowLocals(f.Message),
 		Editor:      p.editorURL,
 	}
 	if f.Trace != 0 {
@@ -49,6 +50,13 @@ func (p *Pages) ErrorPage(f workerpool.Failure) workerpool.Page {
 		return workerpool.Page{ContentType: "text/html; charset=utf-8", Content: asgi.Bytes(page.HTML())}
 	}
 	return workerpool.Page{ContentType: "text/plain; charset=utf-8", Content: asgi.Bytes(page.Text())}
+}
+
+// mayShowLocals reports whether the client of a request may see variables. A page of
+// another site whose name leads to this machine may not.
+func mayShowLocals(request asgi.Message) bool {
+	host := header(request, "host")
+	return host == "" || guard.LoopbackHost(host)
 }
 
 // publicPage returns a page that shows nothing but the status.

@@ -28,7 +28,8 @@ type Options struct {
 	// Production keeps errors from clients: error pages show only the status,
 	// and the pages that open error pages poll do not exist.
 	Production bool
-	// Locals shows the variables of each call on error pages.
+	// Locals shows the variables of each call on error pages, if the Host of the
+	// request is a loopback name or missing.
 	Locals bool
 	// Editor returns a URL that opens a place in an editor, or "". Path is
 	// absolute, line counts from 1, and col does too, or is 0 if it is unknown.

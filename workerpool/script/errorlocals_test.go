@@ -81,6 +81,19 @@ func TestAnErrorPageForOthersShowsNoVariables(t *testing.T) {
 	}
 }
 
+// A site may point its name at 127.0.0.1 and read what its visitor's server returns.
+func TestAnErrorPageUnderAForeignNameShowsNoVariables(t *testing.T) {
+	s := localsSetup().serve(t, failingCalls)
+	for host, want := range map[string]bool{
+		"localhost:8000": true, "127.0.0.1": true, "[::1]:8000": true,
+		"evil.example:8000": false, "127.0.0.1.evil.example": false, "localhost.evil.example": false,
+	} {
+		if got := strings.Contains(s.get("/part", "host", host).body, "\n         name = None\n"); got != want {
+			t.Errorf("%s: shows variables: %t", host, got)
+		}
+	}
+}
+
 // Instrumented functions behave like others.
 func TestInstrumentedFunctionsKeepTheirErrors(t *testing.T) {
 	for _, locals := range []bool{true, false} {

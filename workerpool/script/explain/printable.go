@@ -46,11 +46,11 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:maxMessage], "") + "…"
 }
 
-// Printable replaces control characters except line ends and tabs. The number of
-// characters stays the same.
+// Printable replaces control characters except line ends and tabs, and those that
+// change the direction of a text. The number of characters stays the same.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
 			return unicode.ReplacementChar
 		}
 		return r
