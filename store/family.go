@@ -9,8 +9,8 @@ import (
 	"asgibox/asgi"
 )
 
-// A family is all values whose keys have the same prefix, up to and including
-// the first "/". Its size is limited. A family that is full refuses new and
+// A family is all values whose keys have one of the prefixes of asgibox itself, or
+// none of them. Its size is limited. A family that is full refuses new and
 // longer values. The family of sessions discards old ones instead.
 type family struct {
 	values map[string]*value
@@ -27,10 +27,19 @@ const valueOverhead = 256
 
 func sizeOf(key string, data any) int { return valueOverhead + len(key) + asgi.FootprintOf(data) }
 
-// familyOf returns the prefix of a key that names its family.
+// familyPrefixes are the prefixes whose values are a family each: of state, and of
+// the sessions of browsers and of connections. All other values share a family, so
+// that new prefixes do not make room for more values.
+var familyPrefixes = []string{"state/", asgi.SessionPrefix, "channel/"}
+
+// familyOf returns the prefix of a key that names its family, or "".
 func familyOf(key string) string {
-	i := strings.IndexByte(key, '/')
-	return key[:i+1]
+	for _, prefix := range familyPrefixes {
+		if strings.HasPrefix(key, prefix) {
+			return prefix
+		}
+	}
+	return ""
 }
 
 func isSession(key string) bool { return strings.HasPrefix(key, asgi.SessionPrefix) }
@@ -59,9 +68,16 @@ func (k *values) makeRoomLocked(v *value, key string, data any) error {
 		}
 	}
 	if grow > 0 && f.bytes+grow > k.maxBytes {
-		return fmt.Errorf("%w: with %q the values under %q would take more than %d bytes; delete some, or raise --state-memory", asgi.ErrStateFull, key, name, k.maxBytes)
+		return fmt.Errorf("%w: with %q the %s would take more than %d bytes; delete some, or raise --state-memory", asgi.ErrStateFull, key, describeFamily(name), k.maxBytes)
 	}
 	return nil
+}
+
+func describeFamily(name string) string {
+	if name == "" {
+		return "values without a prefix of asgibox"
+	}
+	return fmt.Sprintf("values under %q", name)
 }
 
 // discardLocked deletes the session that is needed least, but not keep, and

@@ -147,3 +147,58 @@ func TestSessionsOfAFileCountAsSentBack(t *testing.T) {
 	setSession(t, s, "last", 1)
 	wantSessions(t, s, "last")
 }
+
+// fillValues sets values of 1,000 bytes, each under a prefix of its own, until one is
+// refused. It returns how many were set.
+func fillValues(t testing.TB, s *Store) int {
+	t.Helper()
+	for n := range 100 {
+		switch err := s.Set(t.Context(), nil, fmt.Sprintf("p%d/key", n), make([]byte, 1000), 0); {
+		case errors.Is(err, asgi.ErrStateFull):
+			return n
+		case err != nil:
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("100 values of 1,000 bytes were set")
+	return 0
+}
+
+func TestNewPrefixesDoNotMakeRoomForMoreValues(t *testing.T) {
+	s := openMemory(t, Options{StateMemory: 10_000})
+	if n := fillValues(t, s); n < 5 {
+		t.Errorf("%d values were set", n)
+	}
+	for _, key := range []string{"state/a", "session/a", "channel/a"} { // have room of their own
+		if err := s.Set(t.Context(), nil, key, "text", 0); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAFileWithMoreValuesThanAllowedKeepsThem(t *testing.T) {
+	path := newPath(t)
+	s := openAt(t, path, Options{StateMemory: 50_000})
+	n := fillValues(t, s)
+	closeStore(t, s)
+	s = openAt(t, path, Options{StateMemory: 10_000})
+	if keys, err := s.Keys(t.Context(), nil, "p"); len(keys) != n || err != nil {
+		t.Errorf("%d of %d values remain, %v", len(keys), n, err)
+	}
+	if err := s.Set(t.Context(), nil, "p0/key", make([]byte, 1001), 0); !errors.Is(err, asgi.ErrStateFull) {
+		t.Errorf("a longer value: %v", err)
+	}
+	if err := s.Set(t.Context(), nil, "p0/key", make([]byte, 999), 0); err != nil {
+		t.Errorf("a shorter value: %v", err)
+	}
+}
+
+func TestSmallValuesCountWithTheirOverhead(t *testing.T) {
+	s := openMemory(t, Options{StateMemory: 10_000})
+	n := 0
+	for ; s.Set(t.Context(), nil, fmt.Sprint(n), nil, 0) == nil; n++ {
+	}
+	if n > 10_000/200 {
+		t.Errorf("%d values were set in 10,000 bytes", n)
+	}
+}

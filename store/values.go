@@ -16,7 +16,7 @@ type values struct {
 	mu        sync.Mutex // guards the rest
 	closed    bool
 	seq       uint64             // the journal's number of the last durable change
-	families  map[string]*family // by the prefix of their keys
+	families  map[string]*family // by the prefix that names them
 	expiring  schedule[*value]   // values that expire
 	discarded discardLog
 }
