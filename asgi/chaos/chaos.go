@@ -9,6 +9,10 @@
 // not held fails if the channel is full; a held message whose channel is full
 // when it is due is lost, and counted.
 //
+// Held messages have limits as messages in channels do: of their number for
+// each channel, and of the memory of all. A send above them fails with
+// [asgi.ErrChannelFull].
+//
 // # Order
 //
 // A delay keeps the order of a channel: later messages wait behind a delayed
@@ -44,6 +48,10 @@ type Options struct {
 	Rules []Rule       // the first rule that matches a channel applies to it
 	Seed  uint64       // for random decisions; 0 means a random seed, which is logged
 	Log   *slog.Logger // by default nothing is logged
+
+	// Limits of held messages.
+	Capacity func(channel string) int // messages of a channel; by default the capacity of the layer behind
+	Memory   int                      // bytes of all together; 256 MiB by default
 }
 
 // Layer passes calls on to the layer behind it, except some messages. It has
@@ -60,6 +68,8 @@ type Layer struct {
 	putBack   asgi.PutBack
 	acceptors asgi.Acceptors
 	log       *slog.Logger
+	capacity  func(channel string) int
+	memory    int
 	ctx       context.Context // done after Close
 	stop      context.CancelFunc
 	active    atomic.Bool // whether there are rules or held messages
@@ -68,6 +78,8 @@ type Layer struct {
 	rules   []Rule
 	random  *rand.Rand
 	queues  map[string]*queue // held messages by channel
+	bytes   int               // of all held messages
+	room    chan struct{}     // closed when there may be room again
 	total   Counts
 	recent  map[string]*Counts // by pattern of the rule, since the last report
 	report  *time.Timer        // nil if there is nothing to report
@@ -86,6 +98,12 @@ func New(behind asgi.Layer, o Options) *Layer {
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64()
 	}
+	if o.Capacity == nil {
+		o.Capacity = func(string) int { return behind.Settings().Capacity }
+	}
+	if o.Memory <= 0 {
+		o.Memory = defaultMemory
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Layer{
 		Layer:      behind,
@@ -99,11 +117,14 @@ func New(behind asgi.Layer, o Options) *Layer {
 		putBack:    asgi.OrUnsupported[asgi.PutBack](behind),
 		acceptors:  asgi.OrUnsupported[asgi.Acceptors](behind),
 		log:        o.Log,
+		capacity:   o.Capacity,
+		memory:     o.Memory,
 		ctx:        ctx,
 		stop:       stop,
 		rules:      o.Rules,
 		random:     rand.New(rand.NewPCG(o.Seed, o.Seed)),
 		queues:     map[string]*queue{},
+		room:       make(chan struct{}),
 		recent:     map[string]*Counts{},
 	}
 	l.updateActiveLocked()
@@ -161,20 +182,41 @@ func (l *Layer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 	if !l.affects(channel) {
 		return l.Layer.Send(ctx, c, channel, m, opts...)
 	}
-	if err := l.check(channel, m); err != nil {
+	h, q, err := l.enqueue(ctx, c, 0, channel, m, opts)
+	if h == nil {
 		return err
 	}
+	return l.pass(h, q, c)
+}
+
+// enqueue adds a message to the queue of its channel, and waits for room with
+// patience. It returns nil if the message was dropped or refused.
+func (l *Layer) enqueue(ctx context.Context, c *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts []asgi.SendOption) (*held, *queue, error) {
+	if err := l.check(channel, m); err != nil {
+		return nil, nil, err
+	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	d := l.decideLocked(channel)
 	if d.drop {
 		l.countLocked(d.pattern, Counts{Dropped: 1})
-		l.mu.Unlock()
-		return nil
+		return nil, nil, nil
 	}
 	opts = slices.DeleteFunc(slices.Clone(opts), func(o asgi.SendOption) bool { return o == asgi.Lend }) // another goroutine may send it
-	h := &held{channel: channel, pattern: d.pattern, message: m, opts: opts, ctx: ctx, cause: copyCause(c), due: time.Now().Add(d.delay)}
-	q := l.enqueueLocked(h, d)
-	l.mu.Unlock()
+	h := &held{channel: channel, pattern: d.pattern, message: m, opts: opts, ctx: ctx, cause: copyCause(c)}
+	q, err := l.enqueueLocked(h, d)
+	if err != nil && patience > 0 {
+		q, err = l.waitForRoomLocked(h, d, patience)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return h, q, nil
+}
+
+// pass sends the messages of a queue that are due. If the sender of h waits for
+// it, pass returns its error.
+func (l *Layer) pass(h *held, q *queue, c *asgi.Cause) error {
 	l.drain(q)
 	if h.done == nil {
 		return nil
@@ -246,11 +288,15 @@ func (l *Layer) PutBack(d asgi.Delivery) error { return l.putBack.PutBack(d) }
 // after the rules have let them pass.
 func (l *Layer) Accept(a asgi.Acceptor) (asgi.Offering, error) { return l.acceptors.Accept(a) }
 
-// SendWhenRoom is Send, but a message that finds its channel full waits for room
-// in the layer behind, and no rule applies to it again.
+// SendWhenRoom is Send, but a message that finds no room waits: until it can be
+// held or, if it is not held, in the layer behind. No rule applies to it again.
 func (l *Layer) SendWhenRoom(ctx context.Context, c *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
 	if l.affects(channel) {
-		if err := l.Send(ctx, c, channel, m, opts...); !errors.Is(err, asgi.ErrChannelFull) {
+		h, q, err := l.enqueue(ctx, c, patience, channel, m, opts)
+		if h == nil {
+			return err
+		}
+		if err := l.pass(h, q, c); !errors.Is(err, asgi.ErrChannelFull) {
 			return err
 		}
 	}

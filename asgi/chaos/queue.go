@@ -21,6 +21,7 @@ type held struct {
 	due     time.Time
 	done    chan struct{} // closed after the message was sent; nil if its sender does not wait
 	err     error         // set before done is closed
+	size    int           // counted in Layer.bytes; zero if its sender waits
 }
 
 // A queue has the held messages of one channel. Only one goroutine at a time
@@ -79,38 +80,48 @@ func (l *Layer) decideLocked(channel string) decision {
 }
 
 // enqueueLocked adds a message to the queue of its channel. The sender waits
-// for a message that is due at once, and gets its error.
-func (l *Layer) enqueueLocked(h *held, d decision) *queue {
+// for a message that is due at once, and gets its error. Any other message is
+// held, if there is room for it.
+func (l *Layer) enqueueLocked(h *held, d decision) (*queue, error) {
 	q := l.queues[h.channel]
 	if q == nil {
 		q = &queue{channel: h.channel}
-		l.queues[h.channel] = q
-		l.updateActiveLocked()
 	}
+	h.due = time.Now().Add(d.delay)
+	reordered := d.reordered && q.reordered == nil
+	if reordered || d.delay > 0 || q.isLater(h.due) {
+		if err := l.holdLocked(h, q); err != nil {
+			return nil, err
+		}
+	} else {
+		h.done = make(chan struct{})
+	}
+	l.queues[h.channel] = q
+	l.updateActiveLocked()
 	if d.delay > 0 {
 		l.countLocked(h.pattern, Counts{Delayed: 1})
 	}
-	if d.reordered && q.reordered == nil {
+	if reordered {
 		l.countLocked(h.pattern, Counts{Reordered: 1})
-		h.ctx = l.ctx
 		q.reordered, q.reorderedUntil = h, time.Now().Add(maxReorder)
-		return q
+		return q, nil
 	}
-	now := h.due
-	if q.add(h); d.delay == 0 && h.due.Equal(now) {
-		h.done = make(chan struct{})
-	} else {
-		h.ctx = l.ctx
-	}
+	q.add(h)
 	q.addReordered()
-	return q
+	return q, nil
+}
+
+// isLater reports whether the last message of the queue is due after a time.
+func (q *queue) isLater(due time.Time) bool {
+	n := len(q.waiting)
+	return n > 0 && due.Before(q.waiting[n-1].due)
 }
 
 // add puts a message at the end of the queue, due no sooner than the one
 // before it.
 func (q *queue) add(h *held) {
-	if n := len(q.waiting); n > 0 && h.due.Before(q.waiting[n-1].due) {
-		h.due = q.waiting[n-1].due
+	if q.isLater(h.due) {
+		h.due = q.waiting[len(q.waiting)-1].due
 	}
 	q.waiting = append(q.waiting, h)
 }
@@ -131,7 +142,9 @@ func (l *Layer) nextLocked(q *queue, now time.Time) *held {
 		return nil
 	}
 	h := q.waiting[0]
+	q.waiting[0] = nil
 	q.waiting = q.waiting[1:]
+	l.releaseLocked(h)
 	return h
 }
 
@@ -196,10 +209,12 @@ func (l *Layer) scheduleLocked(q *queue) {
 // dropHeldLocked empties all queues.
 func (l *Layer) dropHeldLocked() {
 	for _, q := range l.queues {
+		q.addReordered()
 		for _, h := range q.waiting {
+			l.releaseLocked(h)
 			h.finish(nil)
 		}
-		q.waiting, q.reordered = nil, nil
+		q.waiting = nil
 		if !q.draining {
 			l.scheduleLocked(q)
 		}

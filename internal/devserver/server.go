@@ -229,7 +229,13 @@ func (s *server) openLayer(inspected bool) asgi.Layer {
 	if len(s.options.Chaos) == 0 && !inspected {
 		return layer
 	}
-	s.chaos = chaos.New(layer, chaos.Options{Rules: s.options.Chaos, Log: s.log})
+	limits, capacity := s.options.Store, layer.Settings().Capacity
+	s.chaos = chaos.New(layer, chaos.Options{
+		Rules: s.options.Chaos, Log: s.log, Memory: limits.Memory,
+		Capacity: func(channel string) int {
+			return store.CapacityOf(limits.ChannelCapacity, capacity, asgi.ProcessPrefix(channel))
+		},
+	})
 	return s.chaos
 }
 
