@@ -14,14 +14,16 @@ import (
 // range can be satisfied. The rules are those of RFC 9110, section 14.
 func byteRange(method, header string, size int64) string {
 	unit, set, ok := strings.Cut(header, "=")
-	if !ok || method != "GET" || !strings.EqualFold(strings.TrimSpace(unit), "bytes") || size == 0 {
+	if !ok || method != "GET" || !strings.EqualFold(unit, "bytes") || size == 0 {
 		return ""
 	}
 	var ranges []string
+	empty := true
 	for spec := range strings.SplitSeq(set, ",") {
 		if spec = strings.Trim(spec, " \t"); spec == "" {
 			continue // an empty element of a list has no meaning
 		}
+		empty = false
 		first, last, err := parseRange(spec, size)
 		if err != nil {
 			return "" // a server may ignore an invalid header
@@ -29,6 +31,9 @@ func byteRange(method, header string, size int64) string {
 		if first < size {
 			ranges = append(ranges, fmt.Sprintf("%d-%d", first, last))
 		}
+	}
+	if empty {
+		return ""
 	}
 	if ranges == nil {
 		return fmt.Sprintf("bytes=%d-", size)

@@ -32,6 +32,9 @@ func TestRangesFollowRFC9110(t *testing.T) {
 		{"ten", "bytes=4-2", 200, all, ""},
 		{"ten", "bytes=+1-2", 200, all, ""},
 		{"ten", "bytes=1", 200, all, ""},
+		{"ten", "bytes =0-1", 200, all, ""},
+		{"ten", "bytes=", 200, all, ""},
+		{"ten", "bytes=, ,", 200, all, ""},
 		{"empty", "bytes=-5", 200, "", ""},
 		{"empty", "bytes=0-", 200, "", ""},
 	} {
