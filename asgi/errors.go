@@ -80,6 +80,7 @@ func (e *MessageTooLargeError) Is(target error) bool { return target == ErrMessa
 type ChannelFullError struct {
 	Channel string
 	Reason  string // like "1000 messages wait (--capacity)"
+	Read    int64  // of a connection: about how many bytes its client has read; 0 if unknown
 }
 
 func (e *ChannelFullError) Error() string {

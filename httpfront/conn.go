@@ -56,6 +56,7 @@ type conn struct {
 	wanted     time.Time  // read deadline for the next read
 	deadline   time.Time  // read deadline that is set
 	extended   time.Time  // when the write deadline was last set
+	written    int64      // bytes that were written, or are being written
 	halfClosed bool       // the client has closed its sending half
 	broken     bool       // reading has failed, and not because of that or of a time limit
 }

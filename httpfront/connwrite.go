@@ -75,17 +75,19 @@ func (c *conn) finish() error {
 }
 
 func (c *conn) writeNow(p []byte) error {
-	c.extend()
+	c.extend(len(p))
 	_, err := c.net.Write(p)
 	return err
 }
 
 // extend sets the write deadline, so that a client that stops reading does not
 // block the server forever. It does nothing if the deadline was set a moment ago,
-// because setting it costs more than most writes.
-func (c *conn) extend() {
+// because setting it costs more than most writes. It also counts the n bytes that are
+// written next.
+func (c *conn) extend(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.written += int64(n)
 	limit := writeTimeout
 	if c.halfClosed {
 		limit = silenceLimit
@@ -94,4 +96,19 @@ func (c *conn) extend() {
 		c.extended = now
 		c.net.SetWriteDeadline(now.Add(limit))
 	}
+}
+
+func (c *conn) delivered() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.written - unread(c.raw)
+}
+
+// abort closes the connection, so that a blocked write fails. The system must not
+// keep what the client has not read.
+func (c *conn) abort() {
+	if tcp, ok := c.raw.(interface{ SetLinger(int) error }); ok {
+		_ = tcp.SetLinger(0)
+	}
+	c.raw.Close()
 }

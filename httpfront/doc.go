@@ -25,7 +25,9 @@
 // A mailbox holds at most 1,000 messages and 16 MiB. All mailboxes together
 // hold at most 256 MiB; beyond that limit each mailbox may still hold 128 KiB,
 // so that clients that read are not affected by clients that do not. If a
-// mailbox is full, the sender gets [asgi.ErrChannelFull].
+// mailbox is full, the sender gets [asgi.ErrChannelFull]. If all of them together are,
+// the server also ends the clients that read less than 5 KiB in 5 s, the longest silence
+// first, until a quarter is free.
 //
 // The heads of all running requests may use 64 MiB together, without the first
 // 8 KiB of each, and so may the heads that arrive over HTTP/1. The target of a WebSocket may have 8 KiB.

@@ -350,14 +350,14 @@ func TestAllMailboxesTogetherAreBounded(t *testing.T) {
 		c := s.dial()
 		c.get("/")
 		m := s.next("http.request")
-		s.front.bytes.Add(allBytes)
+		s.front.outputs.bytes.Add(allBytes)
 		err := s.send(m, msg{"status": 200, "content": strings.Repeat("x", minBytes)})
 		if err == nil || !strings.Contains(err.Error(), "256 MiB") {
 			t.Errorf("err = %v", err)
 		}
 		s.reply(m, msg{"status": 200})
 		c.response().check(t, 200)
-		s.front.bytes.Add(-allBytes)
+		s.front.outputs.bytes.Add(-allBytes)
 	})
 }
 

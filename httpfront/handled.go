@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"asgibox/httpfront/http1"
@@ -22,7 +23,8 @@ type handled struct {
 	w http.ResponseWriter
 	r *http.Request
 
-	extended time.Time // when the write deadline was set; zero if there is none
+	extended time.Time    // when the write deadline was set; zero if there is none
+	written  atomic.Int64 // bytes that were written, or are being written
 }
 
 // ServeHTTP serves one request or one WebSocket. It returns when the response
@@ -155,6 +157,7 @@ func (t *handled) write(content string) error {
 	for content != "" {
 		n := min(len(content), writePiece)
 		t.extend()
+		t.written.Add(int64(n))
 		if _, err := io.WriteString(t.w, content[:n]); err != nil {
 			return err
 		}
@@ -190,6 +193,10 @@ func (t *handled) finish() error {
 	t.extend()
 	return nil
 }
+
+func (t *handled) delivered() int64 { return t.written.Load() }
+
+func (t *handled) abort() { _ = t.control().SetWriteDeadline(time.Unix(1, 0)) }
 
 func (t *handled) watch(x watcher, _ time.Duration) { x.watching() }
 func (t *handled) unwatch()                         {}

@@ -62,7 +62,7 @@ func newMemServerOn(t testing.TB, layer *fakeLayer, opts Options) *memServer {
 		if err := <-served; err != nil && err != net.ErrClosed && err != http.ErrServerClosed { // Serve may not have started
 			t.Errorf("Serve: %v", err)
 		}
-		if n := front.bytes.Load(); n != 0 {
+		if n := front.outputs.bytes.Load(); n != 0 {
 			t.Errorf("closed mailboxes still count %d bytes", n)
 		}
 		if b := front.budget; b.bytes() != 0 || b.waiting != 0 || b.arrivals.Len() != 0 || b.favored != nil {

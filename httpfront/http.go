@@ -53,7 +53,7 @@ func (s *Server) serveRequest(t transport, q *request) error {
 	}
 	x := &exchange{s: s, t: t, q: q, sent: q.started, length: -1, wakeup: s.wakeup()}
 	x.channel = s.names.next(s.prefix)
-	x.box.owner, x.box.total, x.box.queue = x, &s.bytes, x.first[:0]
+	x.box.owner, x.box.outputs, x.box.queue = x, &s.outputs, x.first[:0]
 	if !s.conns.add(x.channel, &x.box, nil) {
 		return s.refuse(t, q, refusedStopping)
 	}
@@ -277,6 +277,14 @@ func (x *exchange) signal() {
 // full does nothing: the sender of a streamed response gets ErrChannelFull from
 // the layer.
 func (x *exchange) full() {}
+
+func (x *exchange) delivered() int64 { return x.t.delivered() }
+
+// drop ends the connection. The write that is running fails.
+func (x *exchange) drop() {
+	x.s.log.Debug("a response was aborted because its client does not read", logkey.Channel, x.channel, logkey.Path, x.q.path)
+	x.t.abort()
+}
 
 func (x *exchange) ends(m asgi.Message) bool {
 	p, bad := parseReply(m, false)

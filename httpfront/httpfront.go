@@ -36,17 +36,17 @@ type Server struct {
 	log        *slog.Logger
 	origins    originList
 
-	prefix string // of all reply channels
-	names  *names
-	conns  *registry
-	unbind func()
-	bytes  atomic.Int64 // in all mailboxes
-	unread atomic.Int64 // when missing workers were last reported, in Unix nanoseconds
-	budget *budget
-	heads  atomic.Int64 // memory of the heads of all requests that run, without the usual parts
-	parts  atomic.Int64 // memory of the heads that arrive over HTTP/1, without the usual parts
-	kept   keptBodies
-	dates  http1.Dates
+	prefix  string // of all reply channels
+	names   *names
+	conns   *registry
+	unbind  func()
+	unread  atomic.Int64 // when missing workers were last reported, in Unix nanoseconds
+	budget  *budget
+	outputs outputs
+	heads   atomic.Int64 // memory of the heads of all requests that run, without the usual parts
+	parts   atomic.Int64 // memory of the heads that arrive over HTTP/1, without the usual parts
+	kept    keptBodies
+	dates   http1.Dates
 
 	headLimits http1.Limits
 
@@ -96,6 +96,7 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 		return nil, fmt.Errorf("bind reply channels %s: %w", s.prefix, err)
 	}
 	s.life, s.kill = context.WithCancel(context.Background())
+	s.outputs.s = s
 	s.budget = &budget{limit: s.opts.BodyMemory, life: s.life}
 	s.headLimits = http1.Limits{Target: maxTarget, Head: maxTarget, Lines: maxLines, Memory: func(n int) bool { return holdHead(&s.parts, int64(n)) }}
 	return s, nil

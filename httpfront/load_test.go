@@ -158,7 +158,7 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 func (s *Server) left() string {
 	s.conns.mu.Lock()
 	defer s.conns.mu.Unlock()
-	boxes, sockets, count, bytes := len(s.conns.boxes), len(s.conns.sockets), s.conns.count, s.bytes.Load()
+	boxes, sockets, count, bytes := len(s.conns.boxes), len(s.conns.sockets), s.conns.count, s.outputs.bytes.Load()
 	if boxes+sockets+count == 0 && bytes == 0 {
 		return ""
 	}

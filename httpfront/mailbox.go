@@ -3,7 +3,6 @@ package httpfront
 import (
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
@@ -13,7 +12,6 @@ import (
 const (
 	mailboxMessages = 1000
 	mailboxBytes    = 16 << 20
-	allBytes        = 256 << 20
 	// minBytes is how much a mailbox may hold even if all mailboxes hold
 	// allBytes, so that clients that read are not affected by others.
 	minBytes = 128 << 10
@@ -24,8 +22,8 @@ const (
 // them. A consumer that finds the mailbox idle stops or sleeps, and the mailbox
 // calls the owner's wake when there is work.
 type mailbox struct {
-	owner owner
-	total *atomic.Int64 // bytes in the mailboxes of all connections
+	owner   owner
+	outputs *outputs // of all connections
 
 	mu      sync.Mutex // guards the rest
 	queue   []entry
@@ -49,6 +47,8 @@ type owner interface {
 	wake()                  // wake or start a consumer
 	full()                  // there was no room for a message
 	ends(asgi.Message) bool // whether a message ends the connection
+	delivered() int64       // about how many bytes the client has read
+	drop()                  // end the connection: the client is silent
 }
 
 // An entry is a message that waits for its barrier and its turn, or the ending
@@ -92,7 +92,7 @@ func (b *mailbox) put(d asgi.Delivery) error {
 		}
 		b.sealed = true
 		b.bytes += size
-		b.total.Add(int64(size))
+		b.outputs.bytes.Add(int64(size))
 	}
 	b.putLocked(entry{message: d.Message, shared: d.Shared, barrier: d.Barrier, size: size, reported: d.Reported})
 	return nil
@@ -141,15 +141,43 @@ func (b *mailbox) putLocked(e entry) {
 func (b *mailbox) reserveLocked(channel string, size int) error {
 	switch {
 	case len(b.queue)-b.head >= mailboxMessages:
-		return &asgi.ChannelFullError{Channel: channel, Reason: "1000 messages wait for its client to read"}
+		return b.fullLocked(channel, "1000 messages wait for its client to read")
 	case b.bytes+size > mailboxBytes && b.bytes > 0:
-		return &asgi.ChannelFullError{Channel: channel, Reason: "16 MiB wait for its client to read"}
-	case b.total.Add(int64(size)) > allBytes && b.bytes+size > minBytes:
-		b.total.Add(-int64(size))
-		return &asgi.ChannelFullError{Channel: channel, Reason: "256 MiB wait for clients to read"}
+		return b.fullLocked(channel, "16 MiB wait for its client to read")
+	case b.outputs.bytes.Add(int64(size)) > allBytes && b.bytes+size > minBytes:
+		b.outputs.bytes.Add(-int64(size))
+		b.outputs.short()
+		return b.fullLocked(channel, "256 MiB wait for clients to read")
 	}
 	b.bytes += size
 	return nil
+}
+
+func (b *mailbox) fullLocked(channel, reason string) error {
+	return &asgi.ChannelFullError{Channel: channel, Reason: reason, Read: b.owner.delivered()}
+}
+
+// progress returns how much the client has read, and whether messages wait for it to
+// read. They may wait for the disk instead.
+func (b *mailbox) progress() (read int64, waits bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	onDisk := b.head < len(b.queue) && b.watched == b.taken+1 && !b.queue[b.head].ready()
+	if b.closed || b.bytes == 0 || onDisk {
+		return 0, false
+	}
+	return b.owner.delivered(), true
+}
+
+// drop ends the connection of a client that is silent, and returns how many bytes
+// wait for it.
+func (b *mailbox) drop() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.owner.drop()
+	}
+	return int64(b.bytes)
 }
 
 // take returns the next entry if its barrier has passed or failed. The consumer
@@ -184,7 +212,7 @@ func (b *mailbox) release(e entry) {
 	defer b.mu.Unlock()
 	if !b.closed { // close has freed the space
 		b.bytes -= e.size
-		b.total.Add(-int64(e.size))
+		b.outputs.bytes.Add(-int64(e.size))
 	}
 }
 
@@ -252,7 +280,7 @@ func (b *mailbox) close() (dropped int) {
 	}
 	dropped = len(b.queue) - b.head
 	b.sealed, b.closed = true, true
-	b.total.Add(-int64(b.bytes))
+	b.outputs.bytes.Add(-int64(b.bytes))
 	b.queue, b.head, b.bytes = nil, 0, 0
 	unwatch := b.unwatch
 	b.unwatch = nil

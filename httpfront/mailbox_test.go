@@ -1,7 +1,6 @@
 package httpfront
 
 import (
-	"sync/atomic"
 	"testing"
 
 	"asgibox/asgi"
@@ -12,11 +11,13 @@ type noOwner struct{}
 
 func (noOwner) wake() {}
 func (noOwner) full() {}
+func (noOwner) drop() {}
 
+func (noOwner) delivered() int64       { return 0 }
 func (noOwner) ends(asgi.Message) bool { return false }
 
 func TestMailboxThatIsNeverEmptyDoesNotGrow(t *testing.T) {
-	b := mailbox{owner: noOwner{}, total: new(atomic.Int64)}
+	b := mailbox{owner: noOwner{}, outputs: new(outputs)}
 	put := func(i int) {
 		m := asgi.MustMessage(asgi.Field{Key: "text", Value: "x"}, asgi.Field{Key: "i", Value: i})
 		if err := b.put(asgi.Delivery{Channel: "reply!c", Message: m}); err != nil {

@@ -104,6 +104,12 @@ func (g *registry) openSockets() int {
 	return len(g.sockets)
 }
 
+func (g *registry) mailboxes() []*mailbox {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Collect(maps.Values(g.boxes))
+}
+
 func (g *registry) box(channel string) *mailbox {
 	g.mu.Lock()
 	defer g.mu.Unlock()

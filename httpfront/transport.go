@@ -15,7 +15,8 @@ var errAborted = errors.New("the response was aborted")
 
 // A transport carries one request and its response: it is a connection of this
 // server (see conn) or a request of net/http (see handled). Its methods are for
-// the goroutine that serves the request, except readBody, readBy and interrupt.
+// the goroutine that serves the request, except those that say otherwise, and
+// readBody, readBy and interrupt.
 type transport interface {
 	// context is done when the request need not be served any more.
 	context() context.Context
@@ -35,6 +36,11 @@ type transport interface {
 	write(content string) error
 	flush() error
 	finish() error
+
+	// delivered returns about how many bytes the client has read. abort makes writes
+	// fail at once. Both may be called from any goroutine.
+	delivered() int64
+	abort()
 
 	// watch waits for input after a delay, to notice a client that leaves. It is
 	// called when the body has been read. unwatch ends it.

@@ -94,7 +94,7 @@ func (s *Server) serveSocket(t transport, q *request) error {
 	c.channelValue, c.pathValue = c.channel, c.path
 	c.offered = tokens(q.values("sec-websocket-protocol"))
 	c.protocol = s.selectProtocol(c.offered)
-	c.box.owner, c.box.total = c, &s.bytes
+	c.box.owner, c.box.outputs = c, &s.outputs
 	if !s.conns.add(c.channel, &c.box, c) {
 		return s.refuse(t, q, refusedStopping)
 	}

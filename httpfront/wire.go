@@ -24,6 +24,7 @@ type wire struct {
 	blocked atomic.Int64 // start of the running write in Unix nanoseconds, or zero
 
 	mu       sync.Mutex // guards the rest
+	written  int64      // bytes that were written, or are being written
 	buf      *[]byte
 	corked   bool
 	flushing bool
@@ -146,13 +147,15 @@ func (w *wire) flushUnlock() error {
 func (w *wire) writePieces(p []byte) error {
 	defer w.blocked.Store(0)
 	for len(p) > 0 {
+		piece := p[:min(len(p), corkSize)]
 		w.mu.Lock()
+		w.written += int64(len(piece))
 		if w.closing || w.ended {
 			w.Conn.SetWriteDeadline(time.Now().Add(silenceLimit))
 		}
 		w.mu.Unlock()
 		w.blocked.Store(time.Now().UnixNano())
-		n, err := w.Conn.Write(p[:min(len(p), corkSize)])
+		n, err := w.Conn.Write(piece)
 		if err != nil {
 			return err
 		}
@@ -212,6 +215,13 @@ func (w *wire) drain() {
 	w.Conn.SetReadDeadline(time.Now().Add(drainTimeout))
 	io.Copy(io.Discard, w.Conn)
 	w.Conn.Close()
+}
+
+// delivered returns about how many bytes the client has read.
+func (w *wire) delivered() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.written - unread(w.Conn)
 }
 
 // blockedFor returns how long the running write has been running.

@@ -141,25 +141,43 @@ func (c *socket) ends(m asgi.Message) bool {
 // full closes the socket if its client does not read. The mailbox calls it,
 // with its lock held, when it refuses a message.
 func (c *socket) full() {
-	if !c.open.Load() || c.wire.blockedFor() < slowTimeout {
-		return
+	if c.open.Load() && c.wire.blockedFor() >= slowTimeout {
+		c.startClose("has read nothing for 30 s")
 	}
+}
+
+// drop closes the socket because its client is silent.
+func (c *socket) drop() {
+	if c.open.Load() {
+		c.startClose("has read less than 5 KiB in 5 s, and messages to others found no room")
+	}
+}
+
+func (c *socket) delivered() int64 {
+	if !c.open.Load() {
+		return 0
+	}
+	return c.wire.delivered()
+}
+
+// startClose starts the end of a socket whose client does not read.
+func (c *socket) startClose(why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.slow && c.serverEnd == nil {
 		c.slow = true
 		c.pumps.Add(1)
-		go c.closeSlow()
+		go c.closeSlow(why)
 	}
 }
 
 // closeSlow closes a socket whose client does not read. The close frame waits
 // behind the blocked write and arrives if the client reads again.
-func (c *socket) closeSlow() {
+func (c *socket) closeSlow(why string) {
 	defer c.pumps.Done()
 	e := c.setEnding(ending{asgi.CloseBusy, "too slow", byServer})
 	if n := c.box.close(); n > 0 {
-		c.s.log.Warn("a WebSocket was closed: its client has read nothing for 30 s and messages to it were dropped",
+		c.s.log.Warn("a WebSocket was closed: its client "+why+"; messages to it were dropped",
 			logkey.Channel, c.channel, logkey.Path, c.path, keyCode, e.code, "dropped", n)
 	}
 	c.closeHandshake(e)

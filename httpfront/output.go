@@ -1,0 +1,109 @@
+package httpfront
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// allBytes is how much all mailboxes may hold together.
+	allBytes = 256 << 20
+	// spareBytes is how much of allBytes is free after silent clients were ended.
+	spareBytes = allBytes / 4
+	// leastOutput is how many bytes a client must read within silentTimeout while
+	// others find no room. Otherwise it is silent.
+	leastOutput = 5 << 10
+	// outputCheck is the time between two checks which clients are silent.
+	outputCheck = 250 * time.Millisecond
+	// watchFor is how long the clients are checked after a message has found no room.
+	watchFor = 10 * time.Second
+)
+
+// An outputs bounds the memory of all mailboxes together. When a message finds no
+// room, it watches how much the clients read for which messages wait, and ends those
+// that are silent, the longest silence first. Otherwise it does nothing.
+type outputs struct {
+	s     *Server
+	bytes atomic.Int64 // in all mailboxes
+
+	marks map[*mailbox]mark // of the mailboxes in which messages wait; used by check only
+
+	mu       sync.Mutex // guards the rest
+	refused  time.Time  // when a message last found no room
+	watching bool       // check will run
+}
+
+// A mark says how much a client had read at the start of its silence.
+type mark struct {
+	read  int64
+	since time.Time
+}
+
+// short records that a message has found no room.
+func (o *outputs) short() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refused = time.Now()
+	if !o.watching {
+		o.watching = true
+		time.AfterFunc(0, o.check)
+	}
+}
+
+// check ends silent clients if messages find no room. It runs again until all have
+// found room for a while.
+func (o *outputs) check() {
+	now := time.Now()
+	silent := o.silent(now)
+	o.mu.Lock()
+	ago := now.Sub(o.refused)
+	o.watching = ago < watchFor && o.s.life.Err() == nil
+	if o.watching {
+		time.AfterFunc(outputCheck, o.check)
+	} else {
+		o.marks = nil
+	}
+	o.mu.Unlock()
+	if ago <= outputCheck {
+		o.end(silent)
+	}
+}
+
+// silent returns the mailboxes whose clients are silent, the longest silence first.
+func (o *outputs) silent(now time.Time) (silent []*mailbox) {
+	marks := make(map[*mailbox]mark)
+	for _, b := range o.s.conns.mailboxes() {
+		read, waits := b.progress()
+		if !waits {
+			continue
+		}
+		m, old := o.marks[b]
+		if !old || read-m.read >= leastOutput {
+			m = mark{read, now}
+		}
+		marks[b] = m
+		if now.Sub(m.since) >= silentTimeout {
+			silent = append(silent, b)
+		}
+	}
+	o.marks = marks
+	slices.SortFunc(silent, func(a, b *mailbox) int { return marks[a].since.Compare(marks[b].since) })
+	return silent
+}
+
+// end ends the connections of silent clients until there is room.
+func (o *outputs) end(silent []*mailbox) {
+	left, count := o.bytes.Load(), 0
+	for _, b := range silent {
+		if left <= allBytes-spareBytes {
+			break
+		}
+		left -= b.drop()
+		count++
+	}
+	if count > 0 {
+		o.s.log.Warn("connections were ended: their clients read less than 5 KiB in 5 s, and messages to others found no room", "count", count)
+	}
+}
