@@ -3,6 +3,7 @@ package workerpool
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -70,33 +71,100 @@ func (g *generation) describe(took time.Duration) Generation {
 
 // Reload loads the application again and makes it the current generation. If
 // loading fails, the old generation stays; if there is none, the response to
-// every request is the error. Changed names the files that are the reason for
-// the load; the pool passes it to [Options.Loaded].
+// every request is the error. A call cancels the load that is in progress. The
+// next load is for the earlier calls too, and all of them return its outcome.
+// Changed names the files that are the reason for the load; the pool passes
+// those of all these calls to [Options.Loaded].
 func (p *Pool) Reload(ctx context.Context, changed ...string) (Generation, error) {
-	select {
-	case <-p.loading:
-		defer func() { p.loading <- struct{}{} }()
-	case <-ctx.Done():
-		return Generation{}, context.Cause(ctx)
+	call := p.supersede(changed)
+	for {
+		select {
+		case <-p.loading:
+		case <-ctx.Done():
+			return Generation{}, context.Cause(ctx)
+		}
+		if p.outcome.call < call {
+			p.reload(ctx)
+		}
+		o := p.outcome
+		p.loading <- struct{}{}
+		if o.call >= call {
+			return o.generation, o.err
+		}
 	}
+}
+
+// An outcome is that of a load.
+type outcome struct {
+	call       uint64 // of Reload, the last one that the load is for
+	generation Generation
+	err        error
+}
+
+// supersede counts a call of Reload and cancels the load in progress. It returns the
+// number of the call.
+func (p *Pool) supersede(changed []string) uint64 {
 	p.mu.Lock()
-	number, first, stopping := p.loads+1, !p.live, p.stopping
+	defer p.mu.Unlock()
+	p.calls++
+	p.changedLocked(changed)
+	if p.endLoad != nil {
+		p.endLoad(ErrSuperseded)
+	}
+	return p.calls
+}
+
+// changedLocked adds names to those that the next load is for.
+func (p *Pool) changedLocked(names []string) {
+	for _, name := range names {
+		if !slices.Contains(p.changed, name) {
+			p.changed = append(p.changed, name)
+		}
+	}
+}
+
+// reload loads the application for all calls of Reload so far. It sets the outcome,
+// unless a later call has cancelled the load. Its caller holds the token.
+func (p *Pool) reload(ctx context.Context) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	p.mu.Lock()
+	call, number, first, stopping := p.calls, p.loads+1, !p.live, p.stopping
+	changed := p.changed
+	p.changed, p.endLoad = nil, end
 	p.mu.Unlock()
 	if stopping {
-		return Generation{}, ErrClosed
+		p.outcome = outcome{call: call, err: ErrClosed}
+		return
 	}
 	began := time.Now()
 	g, err := p.load(ctx, number, first)
+	p.mu.Lock()
+	p.endLoad = nil
+	cancelled := err != nil && context.Cause(ctx) == ErrSuperseded
+	if cancelled {
+		p.changedLocked(changed)
+	}
+	p.mu.Unlock()
+	if cancelled {
+		p.log.Info("the application has changed again; its load was cancelled", logkey.Generation, number)
+		return
+	}
+	if p.outcome.call == 0 {
+		changed = nil // it is the first load
+	}
+	description := Generation{Number: number, Kind: KindBroken, Took: time.Since(began)}
 	if err != nil {
 		p.serveError(err)
-		p.report(Generation{Number: number, Kind: KindBroken, Took: time.Since(began)}, changed, err)
-		return Generation{}, err
+		p.report(description, changed, err)
+		p.outcome = outcome{call: call, err: err}
+		return
 	}
 	p.swap(g)
 	g.app.Current()
-	description := g.describe(time.Since(began))
+	description = g.describe(time.Since(began))
 	p.report(description, changed, nil)
-	return description, nil
+	p.outcome = outcome{call, description, nil}
 }
 
 // load returns a generation that is ready to become the current one.

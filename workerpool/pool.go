@@ -17,6 +17,10 @@ import (
 // ErrClosed is the error of calls to a pool that has shut down.
 var ErrClosed = errors.New("the worker pool has shut down")
 
+// ErrSuperseded is the cause with which the context of a load is cancelled when the
+// application has changed again.
+var ErrSuperseded = errors.New("the application has changed again")
+
 // ErrSized is the error of [Pool.SetWorkers] for a [Sized] application.
 var ErrSized = errors.New("the application itself sets the number of its workers")
 
@@ -104,7 +108,8 @@ type Pool struct {
 	loader  Loader
 	opts    Options
 	log     *slog.Logger
-	loading chan struct{}   // holds a token; its holder may change the generation
+	loading chan struct{}   // holds a token; its holder may change the generation and the outcome
+	outcome outcome         // of the last load
 	ended   chan struct{}   // closed when the shutdown is complete
 	ctx     context.Context // done when the shutdown starts
 	cancel  context.CancelCauseFunc
@@ -116,8 +121,11 @@ type Pool struct {
 
 	mu           sync.Mutex // guards the rest
 	current      *generation
-	loads        uint64 // number of the newest generation that loaded
-	live         bool   // whether any generation has loaded
+	loads        uint64                  // number of the newest generation that loaded
+	live         bool                    // whether any generation has loaded
+	calls        uint64                  // of Reload
+	changed      []string                // names of files that the next load is for
+	endLoad      context.CancelCauseFunc // cancels the load in progress; nil if there is none
 	workers      map[*worker]struct{}
 	wanted       int            // number of workers the current generation must have
 	numbers      numbers        // of the workers

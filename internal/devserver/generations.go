@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -84,7 +85,11 @@ func (g *generations) start(tasks *errgroup.Group, watching context.Context) {
 	tasks.Go(func() error { return g.pool.Run(context.WithoutCancel(watching)) })
 	if g.watcher != nil {
 		tasks.Go(func() error {
-			return g.watcher.Run(watching, func(changed []string) { g.changed(watching, changed) })
+			var loads sync.WaitGroup
+			defer loads.Wait()
+			return g.watcher.Run(watching, func(changed []string) {
+				loads.Go(func() { g.changed(watching, changed) }) // a newer change cancels the load
+			})
 		})
 	}
 }

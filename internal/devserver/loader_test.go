@@ -33,11 +33,11 @@ func (l *fakeLoader) fail(err error) {
 	l.err = err
 }
 
-func (l *fakeLoader) Load(_ context.Context, generation uint64) (workerpool.Application, error) {
+func (l *fakeLoader) Load(ctx context.Context, generation uint64) (workerpool.Application, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
-		return nil, l.pages.LoadFailed(l.err)
+		return nil, l.pages.LoadFailed(ctx, l.err)
 	}
 	return fakeApplication{l.pages, generation}, nil
 }

@@ -29,6 +29,22 @@ func TestSaveReloadsTheApplicationAndKeepsSockets(t *testing.T) {
 	}
 }
 
+func TestASaveEndsALoadThatDoesNotEnd(t *testing.T) {
+	const forever = "print(\"it loads\")\ndef loop():\n    for i in range(1 << 30):\n        for j in range(1 << 30): pass\nloop()\n"
+	p := start(t, forever)
+	p.waitFor(`it loads`)
+	p.save("app.star", echoApp("one"))
+	p.waitFor(`the application has changed again; its load was cancelled`)
+	p.waitFor(`loaded app\.star, generation 1, `)
+	p.save("app.star", forever)
+	p.waitFor(`it loads`)
+	p.save("app.star", echoApp("two"))
+	p.waitFor(`reloaded app\.star, generation 2, `)
+	if got := p.dial("/").exchange("x"); got != "two x" {
+		t.Error(got)
+	}
+}
+
 func TestLoadedFilesAreWatched(t *testing.T) {
 	dir := t.TempDir()
 	p := &program{TB: t, dir: dir}

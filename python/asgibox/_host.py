@@ -92,6 +92,7 @@ class Host:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
         threading.Thread(target=self._listen, name="asgibox control", daemon=True).start()
+        self.files.report_further(self._report)  # at once, so that a change of a file that never ends loads it again
 
     # For the kinds of applications.
 
@@ -107,7 +108,6 @@ class Host:
         self.kind = kind
         gc.freeze()  # what was loaded stays; collecting garbage need not look at it
         self.ask("ready", dict(fields, kind=kind, files=self.files.all()))
-        self.files.report_further(self._report)
 
     def failed(self, error: BaseException) -> None:
         """Tells the server that the application did not load, or that a loop failed."""

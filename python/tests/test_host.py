@@ -200,7 +200,7 @@ class Loading(HostCase):
         for name in ("json.py", "socket.py", "string.py", "calendar.py"):
             self.write(name, "raise RuntimeError('imported ' + __file__)\n")
         self.run_file("import string, json, calendar\nlayer.receive('a')\n")
-        self.assertEqual(self.server.wait("call")["call"], "ready")
+        self.server.wait("call", "ready")
         self.run_file("from calendar import mine\n")
         e = self.explanation()
         self.assertIn("calendar.py", e["hint"])
@@ -230,9 +230,16 @@ class Loading(HostCase):
     def test_later_imports_are_reported(self) -> None:
         self.write("late.py", "")
         self.run_file("layer.receive('a', block=True)\nimport late\n")
+        self.assertEqual(self.server.wait("call", "uses")["files"], [os.path.join(self.folder, "app.py")])
         self.server.wait("call", "ready")
         self.server.put("a", {})
         self.assertEqual(self.server.wait("call", "uses")["files"], [os.path.join(self.folder, "late.py")])
+
+    def test_imports_are_reported_before_they_end(self) -> None:
+        self.write("late.py", "while True: pass\n")
+        process = self.run_file("import late\n")
+        self.server.wait("files", [os.path.join(self.folder, "late.py")])
+        process.kill()
 
     def test_installed_packages_are_not_noted(self) -> None:
         self.write(".venv/lib/site-packages/thing.py", "")

@@ -45,14 +45,14 @@ func TestAnErrorExplainsItself(t *testing.T) {
 		t.Errorf("close reason %q", got)
 	}
 	p.Current(1)
-	if got := p.LoadFailed(err); got != err {
+	if got := p.LoadFailed(t.Context(), err); got != err {
 		t.Errorf("LoadFailed returns %v", got)
 	}
 	s, _ := p.wait(t.Context(), "")
 	if s.Error == nil || s.Error.Title != "app.py does not load; generation 1 continues" || !strings.Contains(s.Error.Text, "return parse(request)") {
 		t.Errorf("open pages show %+v", s.Error)
 	}
-	if p.LoadFailed(nil) != nil {
+	if p.LoadFailed(t.Context(), nil) != nil {
 		t.Error("a load without an error fails")
 	}
 }

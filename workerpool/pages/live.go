@@ -93,11 +93,12 @@ func (p *Pages) Refresh() {
 // Drain replies to all waiting pages and lets no page wait again.
 func (p *Pages) Drain() { p.change(func() { p.drained = true }) }
 
-// LoadFailed shows the error of a load on open pages, and returns it. It does
-// nothing without an error.
-func (p *Pages) LoadFailed(err error) error {
-	if err == nil {
-		return nil
+// LoadFailed shows the error of a load on open pages, and returns it. It shows
+// nothing if there is no error, or if the context of the load was cancelled with
+// [workerpool.ErrSuperseded].
+func (p *Pages) LoadFailed(ctx context.Context, err error) error {
+	if err == nil || context.Cause(ctx) == workerpool.ErrSuperseded {
+		return err
 	}
 	text := strings.TrimSpace(explain.Of(err).Text(false))
 	p.change(func() {

@@ -31,7 +31,7 @@ func TestPagesWaitForTheNextState(t *testing.T) {
 			first = <-states
 			return first, drained
 		}
-		if s, _ := waits(func() { _ = p.LoadFailed(errors.New("no")) }); s.Error == nil || s.Error.Title != "app.star does not load; generation 1 continues" || s.Version != "1" {
+		if s, _ := waits(func() { _ = p.LoadFailed(t.Context(), errors.New("no")) }); s.Error == nil || s.Error.Title != "app.star does not load; generation 1 continues" || s.Version != "1" {
 			t.Errorf("after a failed load: %+v", s)
 		}
 		if s, _ := waits(func() { p.Current(2) }); s.Error != nil || s.Version != "2" {

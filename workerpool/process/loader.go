@@ -152,7 +152,7 @@ func NewLoader(s *Server, o Options) *Loader {
 func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Application, error) {
 	app, err := l.load(ctx, generation)
 	if err != nil {
-		return nil, l.opts.Pages.LoadFailed(err)
+		return nil, l.opts.Pages.LoadFailed(ctx, err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -106,7 +106,11 @@ func (a *routed) Live(ctx context.Context, first bool) error {
 	if first {
 		name = "on_start"
 	}
-	return a.runHook(ctx, name)
+	err = a.runHook(ctx, name)
+	if err != nil && ctx.Err() != nil {
+		a.kill() // the hook may not end
+	}
+	return err
 }
 
 // Stop runs the stop hook in one process.

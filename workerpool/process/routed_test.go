@@ -301,6 +301,41 @@ func TestPythonReloadsKeepSocketsOpenAndFailNoRequest(t *testing.T) {
 	load.Wait()
 }
 
+func TestANewerReloadKillsPythonThatLoadsForEver(t *testing.T) {
+	s := setup{process: process.Options{Processes: 2, Threads: 4, LoadTimeout: time.Hour, Grace: time.Hour}}.serve(t, strings.ReplaceAll(numbered, "VERSION", "1"))
+	var reloads sync.WaitGroup
+	const forever = "open('reached', 'w').close()\nwhile True: pass\n"
+	s.write("part.py", forever)
+	for _, source := range []string{
+		forever,
+		"import part",
+		numbered + "\ndef on_reload():\n    open('reached', 'w').close()\n    while True: pass\n",
+		forever,
+	} {
+		_ = os.Remove(filepath.Join(s.dir, "reached"))
+		s.write("app.py", source)
+		reloads.Go(func() {
+			if _, err := s.pool.Reload(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		s.until("the program loops", func() bool {
+			_, err := os.Stat(filepath.Join(s.dir, "reached"))
+			return err == nil
+		})
+		s.want("/", 200, "1")
+	}
+	if !s.loader.Uses("part.py") {
+		t.Error("a file whose import does not end does not count as used")
+	}
+	if err := s.reload(strings.ReplaceAll(numbered, "VERSION", "2")); err != nil {
+		t.Fatal(err)
+	}
+	reloads.Wait()
+	s.want("/", 200, "2")
+	s.until("the other processes have ended", func() bool { return len(s.loader.Processes()) == 2 })
+}
+
 func TestPythonRoutesLimitTheirHandlers(t *testing.T) {
 	s := serve(t, `
 import time

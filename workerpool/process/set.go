@@ -137,7 +137,7 @@ func (g *set) Live(ctx context.Context, _ bool) error {
 	g.mu.Unlock()
 	for _, call := range staged {
 		if err := call(ctx); err != nil {
-			return g.opts.Pages.LoadFailed(err)
+			return g.opts.Pages.LoadFailed(ctx, err)
 		}
 	}
 	return nil

@@ -118,12 +118,12 @@ func (l *Loader) Pages() *pages.Pages { return l.pages }
 func (l *Loader) Load(ctx context.Context, generation uint64) (workerpool.Application, error) {
 	u, err := l.open(generation)
 	if err != nil {
-		return nil, l.pages.LoadFailed(err)
+		return nil, l.pages.LoadFailed(ctx, err)
 	}
 	app, err := u.load(ctx)
 	if err != nil {
 		u.close()
-		return nil, l.pages.LoadFailed(u.explained(err))
+		return nil, l.pages.LoadFailed(ctx, u.explained(err))
 	}
 	l.loaded(u, app)
 	return app, nil

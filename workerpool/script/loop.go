@@ -35,7 +35,7 @@ func (a *loop) Live(ctx context.Context, first bool) error {
 		}
 		return a.unit.lifecycle(ctx, l.globals, first)
 	}
-	return a.unit.loader.pages.LoadFailed(<-l.results)
+	return a.unit.loader.pages.LoadFailed(ctx, <-l.results)
 }
 
 // Drain replies to the pages that wait for a new generation.

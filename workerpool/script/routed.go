@@ -30,7 +30,7 @@ func (a *routed) Live(ctx context.Context, first bool) error {
 	if err == nil {
 		err = a.unit.lifecycle(ctx, a.globals, first)
 	}
-	return a.unit.loader.pages.LoadFailed(err)
+	return a.unit.loader.pages.LoadFailed(ctx, err)
 }
 
 // Drain replies to the pages that wait for a new generation.
