@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"asgibox/internal/spell"
 	"asgibox/workerpool"
@@ -148,17 +150,17 @@ func globalsOf(thread *starlark.Thread) starlark.StringDict {
 // routed returns a routed application with the globals of a file that ended. It
 // freezes them and those of the loaded files, because all workers share them.
 func (u *unit) routed(globals starlark.StringDict, modules map[string]*module, s *staged) (workerpool.Application, error) {
-	if err := freeze(globals); err != nil {
-		return nil, err
-	}
-	for name, m := range modules {
-		if err := freeze(m.globals); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-	}
 	table, err := newTable(u, globals)
 	if err != nil {
 		return nil, err
+	}
+	if err := freeze(globals); err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		if err := freeze(modules[name].globals); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	u.table = table
 	if c := u.loader.opts.Coverage; c != nil {

@@ -42,7 +42,7 @@ func newMessage(r *run, d asgi.Delivery) *message {
 	return m
 }
 
-func (m *message) Freeze()               {}
+func (m *message) Freeze()               { m.dict().Freeze() }
 func (m *message) Type() string          { return "message" }
 func (m *message) Truth() starlark.Bool  { return m.dict().Truth() }
 func (m *message) Hash() (uint32, error) { return 0, errors.New("unhashable: message") }

@@ -39,14 +39,36 @@ func (o opaque) place() syntax.Position { return o.pos }
 type route struct {
 	opaque
 	routing.Route
+	frozen bool
 }
+
+var _ holder = (*route)(nil)
+
+// Held returns the consumer.
+func (o *route) Held() []starlark.Value { return []starlark.Value{o.Consumer.(starlark.Value)} }
+
+func (o *route) Freeze() { freezeHeld(o, &o.frozen) }
 
 // include is the result of include(routes, **patterns).
 type include struct {
 	opaque
 	routing.Include
-	items []item
+	items  []item
+	frozen bool
 }
+
+var _ holder = (*include)(nil)
+
+// Held returns the routes.
+func (o *include) Held() []starlark.Value {
+	all := make([]starlark.Value, len(o.items))
+	for i, it := range o.items {
+		all[i] = it
+	}
+	return all
+}
+
+func (o *include) Freeze() { freezeHeld(o, &o.frozen) }
 
 // clock is the result of every(seconds, channel, content).
 type clock struct {

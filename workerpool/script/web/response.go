@@ -43,7 +43,24 @@ const (
 	bytesType = "application/octet-stream"
 )
 
-func (r *Response) Freeze()        { r.frozen = true }
+// Held returns the function or the list of pieces that a stream holds.
+func (r *Response) Held() []starlark.Value {
+	if r.stream == nil {
+		return nil
+	}
+	return []starlark.Value{r.stream}
+}
+
+func (r *Response) Freeze() {
+	if r.frozen {
+		return
+	}
+	r.frozen = true
+	if r.stream != nil {
+		r.stream.Freeze()
+	}
+}
+
 func (r *Response) String() string { return fmt.Sprintf("<%s %d>", r.Type(), r.status) }
 
 func (r *Response) AttrNames() []string {
@@ -59,9 +76,9 @@ func (r *Response) Attr(name string) (starlark.Value, error) {
 	case "headers":
 		return &responseHeaders{"headers", r}, nil
 	case "set_cookie":
-		return method(name, r.setCookie), nil
+		return method(name, r.setCookie).BindReceiver(r), nil
 	case "delete_cookie":
-		return method(name, r.deleteCookie), nil
+		return method(name, r.deleteCookie).BindReceiver(r), nil
 	}
 	return nil, nil
 }

@@ -16,6 +16,11 @@ type responseHeaders struct {
 	r *Response
 }
 
+// Held returns the response.
+func (h *responseHeaders) Held() []starlark.Value { return []starlark.Value{h.r} }
+
+func (h *responseHeaders) Freeze() { h.r.Freeze() }
+
 func (h *responseHeaders) Get(k starlark.Value) (starlark.Value, bool, error) {
 	name, _ := nameOf(k)
 	for _, header := range h.r.headers {
