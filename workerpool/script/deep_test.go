@@ -33,6 +33,8 @@ def wide():
     return t
 def broad():
     return [[[[1] * 1000] * 1000] * 1000]
+def crowds():
+    return [[(k * 16000 + i) << 32 for i in range(16000)] for k in range(12)]
 def row():
     return [1] * 1500
 def square(x, times):
@@ -105,6 +107,10 @@ var deepUses = map[string]string{
 	`set([i << 32 for i in range(40000)])`:               "set: too many of the keys have equal hashes",
 	`dict([(i << 32, 1) for i in range(40000)])`:         "dict: too many of the keys have equal hashes",
 	`set().union([(i << 32,) for i in range(40000)])`:    "union: too many of the keys have equal hashes",
+	`dict([{i << 32: 0, "v": 0} for i in range(40000)])`: "dict: too many of the keys have equal hashes",
+	`dict(set([(i << 32, i) for i in range(40000)]))`:    "dict: too many of the keys have equal hashes",
+	`set().union(*crowds())`:                             "union: too many of the keys have equal hashes",
+	`set().update(*crowds())`:                            "update: too many of the keys have equal hashes",
 	`[].extend(range(1 << 40))`:                          "extend: the range has 1099511627776 items",
 	`add([], range(1 << 40))`:                            "the range has 1099511627776 items",
 	`count(*range(1 << 40))`:                             "the range has 1099511627776 items",
@@ -182,6 +188,15 @@ var deepUses = map[string]string{
 	`layer.send("c", {("a" * 1000, 1): 1})`:              "its key a tuple is a tuple",
 	`state.set("a", deep_tuple())`:                       "nested deeper than 100",
 	`request.message.channel_session.update(a=circle())`: "nested deeper than 100",
+	`CROWD | {}`:                                         "too many of the keys have equal hashes",
+	`{} | CROWD`:                                         "too many of the keys have equal hashes",
+	`set() ^ CROWD_SET`:                                  "too many of the keys have equal hashes",
+	`CROWD_SET - set()`:                                  "too many of the keys have equal hashes",
+	`dict(CROWD)`:                                        "dict: too many of the keys have equal hashes",
+	`set(CROWD)`:                                         "set: too many of the keys have equal hashes",
+	`CROWD_SET.issuperset([33999 << 13] * 100000)`:       "issuperset: too many of the keys have equal hashes",
+	`[CROWD] * 100 == [CROWD] * 100`:                     "cannot be compared",
+	`sorted([CROWD_SET] * 4)`:                            "sorted: the values to compare",
 	`deep_list() == deep_list()`:                         "maximum recursion depth",
 	`sorted([deep_tuple(), deep_tuple()])`:               "maximum recursion depth",
 	`deep_tuple() in [deep_tuple()]`:                     "too large for a key",
@@ -207,6 +222,10 @@ def remainder(a, b):
 def remainder_at(a, b):
     a[0] %= b
     return a
+CROWD = {i << 13: i for i in range(34000)}
+CROWD_SET = set()
+for i in CROWD:
+    CROWD_SET.add(i)
 channel_routing = [view("/", lambda request: "fine")]
 `)
 	want := map[string]string{}

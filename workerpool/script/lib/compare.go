@@ -2,6 +2,9 @@ package lib
 
 import (
 	"fmt"
+	"iter"
+
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -14,6 +17,9 @@ const (
 	// maxSought is how many values a value may contain that is searched for in a
 	// list, and is compared with each of its items.
 	maxSought = 1 << 10
+	// minTable is how many keys a dict or set has at least if its keys are slow
+	// to compare.
+	minTable = 1 << 8
 )
 
 // A compared is the number of values that a value may still contain.
@@ -41,14 +47,14 @@ func (left *compared) take(v starlark.Value, depth int) bool {
 			left.take(v[i], depth+1)
 		}
 	case *starlark.Dict:
-		*left -= compared(v.Len())
+		left.table(v.Len(), starlark.Elements(v))
 		for key, item := range v.Entries() {
 			if !left.take(key, depth+1) || !left.take(item, depth+1) {
 				break
 			}
 		}
 	case *starlark.Set:
-		*left -= compared(v.Len())
+		left.table(v.Len(), v.Elements())
 		for item := range v.Elements() {
 			if !left.take(item, depth+1) {
 				break
@@ -56,6 +62,15 @@ func (left *compared) take(v starlark.Value, depth int) bool {
 		}
 	}
 	return *left >= 0
+}
+
+// table subtracts the n keys of a dict or set, and a value for each 128 comparisons
+// of two keys with equal hashes.
+func (left *compared) table(n int, keys iter.Seq[starlark.Value]) {
+	*left -= compared(n)
+	if n >= minTable && *left >= 0 {
+		*left -= compared(value.Collisions(keys) >> 7)
+	}
 }
 
 // text subtracts a value for each 256 bytes of a text in a collection, because the

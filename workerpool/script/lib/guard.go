@@ -28,6 +28,8 @@ import (
 //	x + y           x + (guardAdded | y)
 //	x += y          x += (guardAdded | y)
 //	f(*args)        f(*(guardItems | args))
+//	x | y, x ^ y    (guardTable | x) | (guardTable | y)
+//	x & y, x - y    (guardTable | x) & y
 //
 // guardDict makes values that behave like a dict equal to a dict. A literal key
 // or operand needs no guard.
@@ -46,6 +48,7 @@ const (
 	guardJoined     = "%joined"
 	guardAdded      = "%added"
 	guardItems      = "%items"
+	guardTable      = "%table"
 )
 
 // Guards returns the guards, which must be predeclared in a guarded file.
@@ -63,6 +66,7 @@ func Guards() starlark.StringDict {
 		guardJoined:     guard(checkJoined),
 		guardAdded:      guard(checkAdded),
 		guardItems:      guard(checkItemsOf),
+		guardTable:      guard(checkTable),
 	}
 }
 
@@ -123,7 +127,18 @@ func isStarred(x syntax.Expr) bool {
 }
 
 func guardBinary(n *syntax.BinaryExpr) {
+	if isGuard(n.X) {
+		return
+	}
 	switch n.Op {
+	case syntax.PIPE, syntax.CIRCUMFLEX:
+		if !literal(n.X) && !literal(n.Y) {
+			n.X, n.Y = guarded(guardTable, n.X, n.OpPos), guarded(guardTable, n.Y, n.OpPos)
+		}
+	case syntax.AMP, syntax.MINUS:
+		if !literal(n.X) && !literal(n.Y) {
+			n.X = guarded(guardTable, n.X, n.OpPos)
+		}
 	case syntax.PERCENT:
 		if !literal(n.Y) {
 			n.X = guarded(guardFormat, n.X, n.OpPos)
@@ -172,6 +187,12 @@ func guardAssignment(n *syntax.AssignStmt) {
 	}
 	old := &syntax.Ident{NamePos: name.NamePos, Name: name.Name}
 	n.Op, n.RHS = syntax.EQ, &syntax.BinaryExpr{X: old, OpPos: n.OpPos, Op: syntax.PERCENT, Y: n.RHS}
+}
+
+// isGuard reports whether an expression is the name of a guard.
+func isGuard(x syntax.Expr) bool {
+	name, ok := x.(*syntax.Ident)
+	return ok && name.Name[0] == '%'
 }
 
 // guarded returns guard | x, or x if it is a literal.
@@ -238,17 +259,29 @@ func checkKey(key starlark.Value) (starlark.Value, error) {
 	return t, nil
 }
 
-// checkKeys checks the items of collections that become keys. Those of a dict
-// or a set were checked before.
-func checkKeys(collections starlark.Tuple) error {
+// checkItemKeys checks the items of collections that become keys of one set or
+// dict, in one call.
+func checkItemKeys(collections ...starlark.Value) error {
 	return checkNewKeys(collections, func(item starlark.Value) starlark.Value { return item })
 }
 
-// checkPairs checks the first items of pairs, which become keys.
-func checkPairs(collections starlark.Tuple) error {
-	return checkNewKeys(collections, func(item starlark.Value) starlark.Value {
-		if pair, ok := item.(starlark.Indexable); ok && pair.Len() == 2 {
-			return pair.Index(0)
+// checkPairs checks a dict, or the first items of pairs, which become keys.
+func checkPairs(args starlark.Tuple) error {
+	if len(args) == 1 {
+		if _, ok := args[0].(starlark.IterableMapping); ok {
+			return checkItemKeys(args[0])
+		}
+	}
+	return checkNewKeys(args, func(item starlark.Value) starlark.Value {
+		switch pair := item.(type) {
+		case starlark.Indexable:
+			if pair.Len() == 2 {
+				return pair.Index(0)
+			}
+		case starlark.Sequence: // a dict or a set
+			for first := range starlark.Elements(pair) {
+				return first
+			}
 		}
 		return nil
 	})
@@ -256,28 +289,55 @@ func checkPairs(collections starlark.Tuple) error {
 
 // checkNewKeys checks the keys of the items of collections. KeyOf returns the key of
 // an item, or nil.
-func checkNewKeys(collections starlark.Tuple, keyOf func(starlark.Value) starlark.Value) error {
+func checkNewKeys(collections []starlark.Value, keyOf func(starlark.Value) starlark.Value) error {
+	n := 0
 	for _, c := range collections {
 		if _, err := checkItemsOf(c); err != nil {
 			return err
 		}
-		list, ok := c.(starlark.Indexable)
-		if !ok {
-			continue
-		}
-		for i := range list.Len() {
-			if key := keyOf(list.Index(i)); key != nil {
-				if _, err := checkKey(key); err != nil {
-					return err
+		n += items(c)
+	}
+	keys := func(yield func(starlark.Value) bool) {
+		for _, c := range collections {
+			list, ok := c.(starlark.Iterable)
+			if !ok {
+				return // the call fails
+			}
+			for item := range starlark.Elements(list) {
+				if key := keyOf(item); key != nil && !yield(key) {
+					return
 				}
 			}
 		}
-		if value.Collide(list.Len(), func(i int) starlark.Value { return keyOf(list.Index(i)) }) {
-			return errors.New("too many of the keys have equal hashes, like integers whose lowest 32 bits are equal")
+	}
+	for key := range keys {
+		if _, err := checkKey(key); err != nil {
+			return err
 		}
+	}
+	if value.Collide(n, keys) {
+		return errCollide
 	}
 	return nil
 }
+
+// checkTable checks a dict or set that is copied, or whose items are added to
+// another.
+func checkTable(v starlark.Value) (starlark.Value, error) {
+	switch v := v.(type) {
+	case *starlark.Dict:
+		if value.Collide(v.Len(), starlark.Elements(v)) {
+			return nil, errCollide
+		}
+	case *starlark.Set:
+		if value.Collide(v.Len(), v.Elements()) {
+			return nil, errCollide
+		}
+	}
+	return v, nil
+}
+
+var errCollide = errors.New("too many of the keys have equal hashes, like integers whose lowest 32 bits are equal")
 
 // checkAdded checks the right side of "+", so that a loop cannot double a large
 // value many times before its memory is checked.

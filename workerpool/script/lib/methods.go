@@ -86,7 +86,7 @@ func checkMethod(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tup
 		switch b.Name() {
 		case "add", "discard", "remove":
 		default:
-			return checkKeys(args)
+			return checkSetMethod(recv, args)
 		}
 	}
 	if len(args) == 0 {
@@ -94,6 +94,19 @@ func checkMethod(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tup
 	}
 	_, err := checkKey(args[0])
 	return err
+}
+
+// checkSetMethod checks the items of collections that a method looks up in a set or
+// adds to it. If they are not few beside those of the set, these count, too.
+func checkSetMethod(set *starlark.Set, args starlark.Tuple) error {
+	n := 0
+	for _, v := range args {
+		n += items(v)
+	}
+	if n >= set.Len()/8 {
+		args = append(starlark.Tuple{set}, args...)
+	}
+	return checkItemKeys(args...)
 }
 
 // methodsOf returns a value whose methods check their arguments.

@@ -91,7 +91,7 @@ func checkSet(call string, args starlark.Tuple, _ []starlark.Tuple) error {
 	if err := checkItems(call, args, nil); err != nil {
 		return err
 	}
-	if err := checkKeys(args); err != nil {
+	if err := checkItemKeys(args...); err != nil {
 		return fmt.Errorf("%s: %w", call, err)
 	}
 	return nil

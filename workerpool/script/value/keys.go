@@ -1,6 +1,8 @@
 package value
 
 import (
+	"hash/maphash"
+	"iter"
 	"math/bits"
 
 	"go.starlark.net/starlark"
@@ -54,28 +56,60 @@ func (k Keys) places() []int {
 // only those are refused that take seconds.
 const (
 	minCollisions = 1 << 14 // fewer items than this are always quick
-	maxCollisions = 1 << 29 // pairs of items with the same place
+	maxCollisions = 1 << 29 // comparisons of two keys
+	minSame       = 1 << 10 // fewer keys than this with the same place are not compared here
 )
 
-// Collide reports whether a set of the items of a list would take seconds. Item
-// returns the value of an item that is the key.
-func Collide(n int, item func(i int) starlark.Value) bool {
-	if n < minCollisions {
-		return false
-	}
-	k := make(Keys, 0, n)
-	for i := range n {
-		if v := item(i); v != nil {
-			hash, err := v.Hash()
-			if err != nil {
-				return false // the call fails
-			}
-			k = append(k, hash)
+// Collide reports whether making a set of n items, or a dict of n keys, would take
+// very long, because many different items have the same hash.
+func Collide(n int, items iter.Seq[starlark.Value]) bool {
+	return n >= minCollisions && Collisions(items) > maxCollisions
+}
+
+// Collisions returns about how many times two items are compared if each is looked
+// up in a set of them. It returns 0 if one of them cannot be in a set.
+func Collisions(items iter.Seq[starlark.Value]) int {
+	var k Keys
+	for v := range items {
+		hash, err := v.Hash()
+		if err != nil {
+			return 0
 		}
+		k = append(k, hash)
+	}
+	all := k.places()
+	different := make([]int, len(all))
+	seen, seed := make(map[uint64]bool), maphash.MakeSeed()
+	i := 0
+	for v := range items {
+		place := int(k[i]) & (len(all) - 1)
+		i++
+		if all[place] >= minSame {
+			id := identity(seed, v)
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+		}
+		different[place]++
 	}
 	pairs := 0
-	for _, n := range k.places() {
-		pairs += n * n / 2
+	for place, n := range all {
+		pairs += n * different[place] / 2
 	}
-	return pairs > maxCollisions
+	return pairs
+}
+
+// identity returns a number that is the same for equal keys, and very probably not
+// for others.
+func identity(seed maphash.Seed, v starlark.Value) uint64 {
+	t, ok := v.(starlark.Tuple)
+	if !ok {
+		return maphash.Comparable(seed, v)
+	}
+	id := uint64(len(t))
+	for _, item := range t {
+		id = maphash.Comparable(seed, [2]uint64{id, identity(seed, item)})
+	}
+	return id
 }

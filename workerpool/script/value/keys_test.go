@@ -32,13 +32,22 @@ func TestItemsThatMakeASlowSetCollide(t *testing.T) {
 		want bool
 	}{
 		"equal hashes":     {func(i int) starlark.Value { return starlark.MakeInt(i << 32) }, 40_000, true},
+		"equal items":      {func(i int) starlark.Value { return starlark.MakeInt(i % 10) }, 1_000_000, false},
+		"equal tuples":     {func(i int) starlark.Value { return starlark.Tuple{starlark.String("a"), starlark.None} }, 100_000, false},
+		"tuples":           {func(i int) starlark.Value { return starlark.Tuple{starlark.MakeInt(i << 32)} }, 40_000, true},
+		"a slow item":      {func(i int) starlark.Value { return starlark.MakeInt(min(i, 20_000) << 32) }, 100_000, true},
 		"few equal hashes": {func(i int) starlark.Value { return starlark.MakeInt(i << 32) }, 10_000, false},
 		"numbers":          {func(i int) starlark.Value { return starlark.MakeInt(i) }, 1_000_000, false},
 		"snowflakes":       {func(i int) starlark.Value { return starlark.MakeInt(i << 22) }, 20_000, false},
 		"no keys":          {func(i int) starlark.Value { return starlark.NewList(nil) }, 40_000, false},
-		"no pairs":         {func(i int) starlark.Value { return nil }, 40_000, false},
 	} {
-		if got := Collide(c.n, c.item); got != c.want {
+		if got := Collide(c.n, func(yield func(starlark.Value) bool) {
+			for i := range c.n {
+				if !yield(c.item(i)) {
+					return
+				}
+			}
+		}); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
