@@ -8,6 +8,7 @@ import (
 
 	"asgibox/internal/spell"
 	"asgibox/workerpool/script/explain"
+	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
@@ -87,7 +88,7 @@ func (m *match) index(which starlark.Value) (int, error) {
 	}
 	i, err := starlark.AsInt32(which)
 	if err != nil || i < 0 || i > m.re.NumSubexp() {
-		return 0, fmt.Errorf("the pattern has no group %s; it has %d", which, m.re.NumSubexp())
+		return 0, fmt.Errorf("the pattern has no group %s; it has %d", value.Brief(which), m.re.NumSubexp())
 	}
 	return i, nil
 }
