@@ -21,6 +21,9 @@ var (
 	ErrInvalidName = errors.New("invalid name")
 	// ErrInvalidMessage: the message holds a value that is not allowed.
 	ErrInvalidMessage = errors.New("invalid message")
+	// ErrTooManyNames: the receives that wait name too many channels together.
+	// Receiving again later may succeed.
+	ErrTooManyNames = errors.New("too many names")
 	// ErrStoreFailed: the layer cannot write to its disk. Durable calls fail
 	// until the disk recovers; volatile ones still work.
 	ErrStoreFailed = errors.New("store failed")

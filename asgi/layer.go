@@ -21,8 +21,8 @@ type Layer interface {
 
 	// Receive waits for a message on any of the channels and returns it. It
 	// is fair to all channels. It fails with the context's cause or with
-	// [ErrClosed], unless a message was assigned to it before. The cause
-	// takes the message's trace and barrier.
+	// [ErrClosed], unless a message was assigned to it before, or with
+	// [ErrTooManyNames]. The cause takes the message's trace and barrier.
 	Receive(ctx context.Context, c *Cause, channels ...string) (Delivery, error)
 
 	// Poll is like Receive but does not wait: ok reports whether there was a

@@ -67,6 +67,12 @@ func (s *Store) parkAgainLocked(w *waiter, channels []string, now int64) (wait b
 		w.err = context.Cause(w.ctx)
 		return false
 	}
+	s.waitingNames.Remove(w.names)
+	if w.err = s.waitingNames.Add(len(channels)); w.err != nil {
+		w.names = 0
+		return false
+	}
+	w.names = len(channels)
 	var room [usualChannels]*queue
 	queues := s.queuesLocked(room[:0], channels, now)
 	d, ok, _ := s.takeLocked(queues, now)

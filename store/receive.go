@@ -25,37 +25,34 @@ func (s *Store) receive(ctx context.Context, c *asgi.Cause, run func(asgi.Delive
 	if ctx.Err() != nil {
 		return asgi.Delivery{}, context.Cause(ctx)
 	}
-	now := s.now()
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return asgi.Delivery{}, asgi.ErrClosed
+	if err := s.waitingNames.Add(len(channels)); err != nil {
+		return asgi.Delivery{}, err
 	}
-	var room [usualChannels]*queue
-	queues := s.queuesLocked(room[:0], channels, now)
-	if d, ok, _ := s.takeLocked(queues, now); ok {
-		s.mu.Unlock()
+	w := s.waiters.Get().(*waiter)
+	w.run, w.ctx, w.names = run, ctx, len(channels)
+	defer s.freeWaiter(w)
+	if len(channels) > usualChannels {
+		defer s.removeUnused(channels)
+	}
+	d, ok, _, err := s.takeOrPark(w, channels)
+	if err != nil {
+		return asgi.Delivery{}, err
+	}
+	if ok {
 		c.Take(d)
 		s.noteTaken(c, &d)
 		return d, nil
 	}
-	w := s.waiters.Get().(*waiter)
-	w.run, w.ctx = run, ctx
-	s.parkLocked(w, queues)
-	s.mu.Unlock()
-
 	select {
 	case <-w.ready:
 	case <-ctx.Done():
 		if s.giveUp(w) {
-			s.freeWaiter(w)
 			return asgi.Delivery{}, context.Cause(ctx)
 		}
 		<-w.ready // a message was assigned before ctx ended: return it
 	}
-	d, err := w.got, w.err
+	d, err = w.got, w.err
 	w.got = asgi.Delivery{}
-	s.freeWaiter(w)
 	if err == nil {
 		c.Take(d)
 		s.noteTaken(c, &d)
@@ -69,15 +66,13 @@ func (s *Store) Poll(ctx context.Context, c *asgi.Cause, channels ...string) (d 
 	if err := asgi.CheckReceiveAll(channels); err != nil {
 		return asgi.Delivery{}, false, err
 	}
-	now := s.now()
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return asgi.Delivery{}, false, asgi.ErrClosed
+	if len(channels) > usualChannels {
+		defer s.removeUnused(channels)
 	}
-	var room [usualChannels]*queue
-	d, ok, seq := s.takeLocked(s.queuesLocked(room[:0], channels, now), now)
-	s.mu.Unlock()
+	d, ok, seq, err := s.takeOrPark(nil, channels)
+	if err != nil {
+		return asgi.Delivery{}, false, err
+	}
 	if ok {
 		c.Take(d)
 		s.noteTaken(c, &d)
@@ -85,6 +80,29 @@ func (s *Store) Poll(ctx context.Context, c *asgi.Cause, channels ...string) (d 
 		c.Raise(s.journal.barrier(seq))
 	}
 	return d, ok, nil
+}
+
+// takeOrPark takes a message or, if there is none and w is not nil, parks w. If there
+// is none, it returns the number of the channels' last durable change.
+func (s *Store) takeOrPark(w *waiter, channels []string) (d asgi.Delivery, ok bool, seq uint64, err error) {
+	now := s.now()
+	if len(channels) > usualChannels {
+		s.lists.Lock()
+		defer s.lists.Unlock()
+		s.addQueues(channels, now)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return d, false, 0, asgi.ErrClosed
+	}
+	var room [usualChannels]*queue
+	queues := s.queuesLocked(room[:0], channels, now)
+	d, ok, seq = s.takeLocked(queues, now)
+	if !ok && w != nil {
+		s.parkLocked(w, queues)
+	}
+	return d, ok, seq, nil
 }
 
 // usualChannels is the largest number of channels that most receives name.

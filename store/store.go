@@ -34,11 +34,17 @@ type Store struct {
 	waiters   sync.Pool // of *waiter; one per store, because channels belong to a synctest bubble
 	stepWorks sync.Pool // of *stepWork
 
+	waitingNames asgi.WaitingNames // of receives
+
 	// For the keeper's sleep.
 	wakeAt  atomic.Int64  // when the keeper wakes next
 	wakeNow chan struct{} // a value wakes the keeper
 	stop    chan struct{}
 	keeper  sync.WaitGroup
+
+	// Held by a receive while it handles a long list of channels, so that only one
+	// of these at a time competes with others for mu. Lock it before mu.
+	lists sync.Mutex
 
 	mu       sync.Mutex // guards the rest
 	closed   bool

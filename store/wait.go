@@ -14,8 +14,9 @@ type waiter struct {
 	// Set before it is parked. If run is not nil, a sender that lends its goroutine
 	// may call it with the message. Then the waiter stays assigned until it is
 	// parked again.
-	run func(asgi.Delivery) (channels []string)
-	ctx context.Context // of the receive
+	run   func(asgi.Delivery) (channels []string)
+	ctx   context.Context // of the receive
+	names int             // counted in Store.waitingNames
 
 	// Guarded by Store.mu until assigned; then they belong to the receiver.
 	slots    []link[slot]
@@ -25,6 +26,7 @@ type waiter struct {
 }
 
 func (s *Store) freeWaiter(w *waiter) {
+	s.waitingNames.Remove(w.names)
 	w.run, w.ctx = nil, nil
 	s.waiters.Put(w)
 }

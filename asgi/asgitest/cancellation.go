@@ -3,6 +3,9 @@ package asgitest
 import (
 	"context"
 	"errors"
+	"slices"
+
+	"asgibox/asgi"
 )
 
 var cancellation = []promise{
@@ -45,6 +48,28 @@ var cancellation = []promise{
 		} else if d.Message.Int("n") != 1 {
 			r.Errorf("got %v", fields(d.Message))
 		}
+	}},
+	{name: "waiting receives name at most so many channels together", check: func(r *rig) {
+		list := slices.Repeat([]string{"c"}, asgi.MaxReceive)
+		var long []*parked
+		for range asgi.MaxWaitingNames / len(list) {
+			long = append(long, r.park(list...))
+		}
+		_, err := r.Receive(r.ctx, nil, list...)
+		r.fails("receive", err, asgi.ErrTooManyNames)
+		short := r.park("d") // names few
+		r.send("d", 1)
+		short.wants(1)
+		long[0].cancel(nil)
+		<-long[0].done
+		again := r.park(list...)
+		again.waits()
+		for _, p := range append(long, again) {
+			p.cancel(nil)
+			<-p.done
+		}
+		r.send("c", 2)
+		r.wants("c", 2)
 	}},
 	{name: "cancelling one receive does not end the others", check: func(r *rig) {
 		a, b := r.park("c"), r.park("c")

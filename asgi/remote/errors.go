@@ -28,6 +28,7 @@ const (
 	NoAnswer         = "NoAnswer"
 	ChannelFull      = "ChannelFull"
 	StateFull        = "StateFull"
+	TooManyNames     = "TooManyNames"
 	StoreFailed      = "StoreFailed"
 	Closed           = "Closed"
 	TooManyViewers   = "TooManyViewers"
@@ -51,6 +52,7 @@ var errorTable = []struct {
 	{MessageTooLarge, http.StatusRequestEntityTooLarge, asgi.ErrMessageTooLarge},
 	{ChannelFull, http.StatusServiceUnavailable, asgi.ErrChannelFull},
 	{StateFull, http.StatusInsufficientStorage, asgi.ErrStateFull},
+	{TooManyNames, http.StatusServiceUnavailable, asgi.ErrTooManyNames},
 	{StoreFailed, http.StatusServiceUnavailable, asgi.ErrStoreFailed},
 	{Closed, http.StatusServiceUnavailable, asgi.ErrClosed},
 	{WrongType, http.StatusBadRequest, asgi.ErrWrongType},

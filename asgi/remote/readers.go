@@ -16,7 +16,7 @@ import (
 type Reader struct {
 	Host     string   // address of its machine; "unix" for a Unix socket
 	Agent    string   // its User-Agent
-	Channels []string // of its last receive
+	Channels []string // of its last receive, at most 100
 	Waiting  int      // receives that wait for a message
 	Received uint64   // messages
 	Seen     time.Time
@@ -32,6 +32,9 @@ const readerLifetime = time.Minute
 
 // maxReaders is how many readers are remembered.
 const maxReaders = 100
+
+// maxReaderChannels is how many channels of a reader are remembered.
+const maxReaderChannels = 100
 
 // readers remembers who receives.
 type readers struct {
@@ -72,7 +75,7 @@ func (r *readers) began(key readerKey, channels []string) func(*asgi.Delivery) {
 		}
 		r.all[key] = one
 	}
-	one.Channels, one.Seen = channels, now
+	one.Channels, one.Seen = slices.Clone(channels[:min(len(channels), maxReaderChannels)]), now
 	one.Waiting++
 	return func(d *asgi.Delivery) {
 		now := time.Now()

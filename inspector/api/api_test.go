@@ -35,6 +35,7 @@ func TestEveryErrorHasAKindAndAStatus(t *testing.T) {
 		{remote.Errorf(remote.NoAnswer, "x"), remote.NoAnswer, 502},
 		{asgi.ErrChannelFull, remote.ChannelFull, 503},
 		{asgi.ErrStoreFailed, remote.StoreFailed, 503},
+		{asgi.ErrTooManyNames, remote.TooManyNames, 503},
 		{asgi.ErrClosed, remote.Closed, 503},
 		{asgi.ErrStateFull, remote.StateFull, 507},
 		{remote.Errorf(remote.TooManyViewers, "x"), remote.TooManyViewers, 503},

@@ -33,6 +33,7 @@ from ._errors import (
     ServerLost,
     StateFull,
     StoreFailed,
+    TooManyNames,
     WrongType,
 )
 from ._layer import ChannelLayer
@@ -137,6 +138,7 @@ __all__ = [
     "StateFull",
     "StoreFailed",
     "StreamingHttpResponse",
+    "TooManyNames",
     "WebsocketConsumer",
     "WrongType",
     "channel_and_http_session",

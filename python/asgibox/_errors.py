@@ -38,6 +38,10 @@ class StateFull(LayerError):
     """The state would take more memory than the server's --state-memory."""
 
 
+class TooManyNames(LayerError):
+    """The receives that wait name too many channels together. Try again later."""
+
+
 class StoreFailed(LayerError):
     """The server could not write to its disk."""
 
@@ -84,7 +88,7 @@ _kinds: Dict[str, Type[BaseException]] = {
     c.__name__: c
     for c in (
         ChannelFull, MessageTooLarge, InvalidName, InvalidMessage, BadRequest, WrongType, StateFull,
-        StoreFailed, Closed, NotFound, Unauthorized, Gone, Cancelled, Retired,
+        TooManyNames, StoreFailed, Closed, NotFound, Unauthorized, Gone, Cancelled, Retired,
     )
 }  # fmt: skip
 

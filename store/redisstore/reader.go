@@ -51,6 +51,7 @@ func (w *waiter) waits() bool {
 // A round is one read for the waiters.
 type round struct {
 	channels []string
+	reads    map[string]bool // the same channels
 	done     chan struct{}
 }
 
@@ -70,7 +71,7 @@ func (r *reader) add(w *waiter, channels []string) {
 		r.queues[channel] = append(r.queues[channel], w)
 	}
 	under := r.round
-	if under != nil && !slices.ContainsFunc(channels, func(c string) bool { return !slices.Contains(under.channels, c) }) {
+	if under != nil && !slices.ContainsFunc(channels, func(c string) bool { return !under.reads[c] }) {
 		under = nil
 	}
 	select {
@@ -90,7 +91,7 @@ func (r *reader) remove(w *waiter, channels []string, settle bool) {
 	r.removeLocked(w)
 	under := r.round
 	if under != nil && !slices.ContainsFunc(channels, func(c string) bool {
-		return slices.Contains(under.channels, c) && r.queues[c] == nil
+		return under.reads[c] && r.queues[c] == nil
 	}) {
 		under = nil
 	}
@@ -174,7 +175,10 @@ func (r *reader) begin() *round {
 		return nil
 	}
 	r.fair.order(channels)
-	r.round = &round{channels: channels, done: make(chan struct{})}
+	r.round = &round{channels: channels, reads: make(map[string]bool, len(channels)), done: make(chan struct{})}
+	for _, channel := range channels {
+		r.round.reads[channel] = true
+	}
 	return r.round
 }
 

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"slices"
 
 	"asgibox/asgi"
 )
@@ -20,6 +19,10 @@ func (l *Layer) Receive(ctx context.Context, c *asgi.Cause, channels ...string) 
 	if err := l.closing(); err != nil {
 		return asgi.Delivery{}, err
 	}
+	if err := l.waitingNames.Add(len(channels)); err != nil {
+		return asgi.Delivery{}, err
+	}
+	defer l.waitingNames.Remove(len(channels))
 	w := &waiter{ready: make(chan asgi.Delivery, 1)}
 	for h, names := range places {
 		h.reader.add(w, names)
@@ -98,23 +101,23 @@ func (l *Layer) pollHost(h *host, channels []string) (d asgi.Delivery, ok bool, 
 
 // places returns the channels by the hosts that they are on.
 func (l *Layer) places(channels []string) (map[*host][]string, error) {
-	places := make(map[*host][]string, len(l.hosts))
-	add := func(h *host, channel string) {
-		if !slices.Contains(places[h], channel) {
-			places[h] = append(places[h], channel)
-		}
-	}
 	if err := asgi.CheckReceiveAll(channels); err != nil {
 		return nil, err
 	}
+	places := make(map[*host][]string, len(l.hosts))
+	seen := make(map[string]bool, len(channels))
 	for _, channel := range channels {
-		if asgi.KindOf(channel) != asgi.Normal {
-			add(l.hostOf(channel), channel)
-			continue
+		switch {
+		case seen[channel]:
+		case asgi.KindOf(channel) != asgi.Normal:
+			h := l.hostOf(channel)
+			places[h] = append(places[h], channel)
+		default:
+			for _, h := range l.hosts {
+				places[h] = append(places[h], channel)
+			}
 		}
-		for _, h := range l.hosts {
-			add(h, channel)
-		}
+		seen[channel] = true
 	}
 	return places, nil
 }

@@ -24,8 +24,9 @@ type Layer struct {
 	life context.Context // ends with Close
 	end  context.CancelFunc
 
-	sends, polls atomic.Uint64 // turns of the ring
-	fair         fairness      // of polls
+	waitingNames asgi.WaitingNames // of receives
+	sends, polls atomic.Uint64     // turns of the ring
+	fair         fairness          // of polls
 	rates        rates
 	leaving      leaver
 	delay        *delayServer

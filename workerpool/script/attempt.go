@@ -40,6 +40,7 @@ var kinds = []struct {
 	{asgi.ErrInvalidName, "InvalidName"},
 	{asgi.ErrInvalidMessage, "InvalidMessage"},
 	{asgi.ErrStateFull, "StateFull"},
+	{asgi.ErrTooManyNames, "TooManyNames"},
 	{asgi.ErrStoreFailed, "StoreFailed"},
 }
 

@@ -66,6 +66,8 @@ var (
 	ErrNotFound = &Error{Kind: "NotFound"}
 	// ErrStateFull: the values of the state take as much memory as they may.
 	ErrStateFull = &Error{Kind: "StateFull"}
+	// ErrTooManyNames: the receives that wait name too many channels together.
+	ErrTooManyNames = &Error{Kind: "TooManyNames"}
 	// ErrStoreFailed: the server cannot write to its disk.
 	ErrStoreFailed = &Error{Kind: "StoreFailed"}
 	// ErrGone: the connection that the reply channel belongs to has ended.
