@@ -44,7 +44,7 @@ func newLauncher(ctx context.Context, log *slog.Logger, app Application, o *Opti
 	l := &launcher{root: root}
 	switch {
 	case app.Kind.Python():
-		err = l.python(ctx, app, &o.Process)
+		err = l.python(ctx, app, o)
 	case app.Kind == GoProgram:
 		err = l.goProgram(log, app)
 	default:
@@ -76,7 +76,8 @@ func (l *launcher) end(log *slog.Logger) {
 }
 
 // python prepares a Python application.
-func (l *launcher) python(ctx context.Context, app Application, o *ProcessOptions) error {
+func (l *launcher) python(ctx context.Context, app Application, options *Options) error {
+	o := &options.Process
 	found, err := findPython(ctx, o.Python, l.root, os.Getenv)
 	if err != nil {
 		return err
@@ -101,6 +102,9 @@ func (l *launcher) python(ctx context.Context, app Application, o *ProcessOption
 	args = append(args, "--interface", interfaceName, "--threads", strconv.Itoa(o.Threads), "--concurrency", strconv.Itoa(o.Concurrency), "--folder", l.root)
 	if o.Debug {
 		args = append(args, "--debug")
+	}
+	if options.Pages.Production {
+		args = append(args, "--no-variables")
 	}
 	l.command = func(context.Context) (*process.Command, error) {
 		return &process.Command{Path: found.path, Args: args, Dir: l.root, Python: true}, nil

@@ -421,15 +421,9 @@ class Server(asyncio.Protocol):
             self.write(_frame(self._failure(number, error)))
 
     def _failure(self, number: int, error: BaseException) -> bytes:
-        """Returns the head of a done frame, as long as the server accepts it."""
-        explanation = self.host.explain(error)
-        for _ in range(2):
-            # A text that begins with U+FFFF would be a byte string.
-            head = _encode({"done": number, "error": explanation}).replace(b"\xef\xbf\xbf", b"?")
-            if len(head) < self.longest:
-                return head
-            explanation = {key: str(explanation.get(key, ""))[:500] for key in ("type", "message")}
-        return head
+        """Returns the head of a done frame."""
+        head = _encode({"done": number, "error": self.host.explain(error)})
+        return head.replace(b"\xef\xbf\xbf", b"?")  # a text that begins with U+FFFF would be a byte string
 
 
 class _Connection:

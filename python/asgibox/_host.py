@@ -36,6 +36,7 @@ class Options:
 
     def __init__(self, arguments: List[str]) -> None:
         self.debug = False
+        self.variables = True  # errors show the variables of the application
         self.interface, self.threads, self.concurrency = "auto", 8, 1000
         self.folder = ""
         plain: List[str] = []
@@ -43,6 +44,8 @@ class Options:
         for a in rest:
             if a == "--debug":
                 self.debug = True
+            elif a == "--no-variables":
+                self.variables = False
             elif a.startswith("--"):
                 name, equals, value = a[2:].partition("=")
                 value = value if equals else next(rest, "")
@@ -117,11 +120,18 @@ class Host:
         asgibox.layer.sync()  # replies come before the failure
         self.ask("failed", {"explanation": self.explain(error), "files": self.files.all()})
 
-    def explain(self, error: BaseException) -> Dict[str, Any]:
-        """Returns the explanation of an error, for a frame."""
+    def explain(self, error: BaseException, variables: bool = True) -> Dict[str, Any]:
+        """Returns the explanation of an error, for a frame. It does not fail, except
+        with Cancelled."""
         from ._explain import explain
 
-        return explain(error, self.folder)
+        limit = self.max_message or 1 << 20
+        try:
+            return explain(error, self.folder, variables=variables and self.options.variables, limit=limit)
+        except Cancelled:
+            raise
+        except BaseException as why:  # a class of the application lies about itself
+            return {"type": "", "message": "an error that cannot be explained: %s" % type(why).__name__}
 
     def on_end(self, callback: Callable[[], None]) -> None:
         """Calls back, on another thread, when the server asks this process to end."""
@@ -333,10 +343,12 @@ class Worker:
             return {"hold": True}  # there is nobody to reply to
         if isinstance(error, Cancelled) and not error.args:
             error.args = (self._reason or "the server has ended this handler",)
-        try:
-            return {"error": self._host.explain(error)}
-        except Cancelled:
-            return self._failure(error)
+        for variables in (True, False):
+            try:
+                return {"error": self._host.explain(error, variables)}
+            except Cancelled:
+                pass  # once more, but faster
+        return {"error": {"type": "", "message": "the error could not be explained in time"}}
 
     def _finish(self) -> None:
         """Ends the job. Afterwards, cancel does nothing."""

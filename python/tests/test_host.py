@@ -299,6 +299,51 @@ class Threads(HostCase):
         self.assertEqual(self.server.done(self.server.job(fake.request("/exit")))["error"]["type"], "SystemExit")
         self.assertEqual(self.server.done(self.server.job(fake.request("/")))["reply"]["status"], 200)
 
+    def test_an_error_that_cannot_be_explained_ends_no_process(self) -> None:
+        self.run_file(
+            """
+            class Bad(Exception):
+                @property
+                def exceptions(self): raise SystemExit
+            class Local:
+                def __repr__(self): raise SystemExit
+            def app(environ, start_response):
+                local = Local()
+                raise Bad() if environ["PATH_INFO"] == "/bad" else ValueError("\\ud800")
+            """,
+            "--threads", "1",
+        )  # fmt: skip
+        e = self.server.done(self.server.job(fake.request("/bad")))["error"]
+        self.assertEqual(e["message"], "an error that cannot be explained: SystemExit")
+        e = self.server.done(self.server.job(fake.request("/")))["error"]
+        self.assertEqual((e["message"], e["frames"][-1]["line"]), ("\\ud800", 9))
+        self.assertEqual(e["frames"][-1]["locals"][-1], ["local", "<Local, whose repr raises SystemExit>"])
+
+    def test_variables_can_be_left_out(self) -> None:
+        self.run_file(WSGI, "--no-variables")
+        e = self.server.done(self.server.job(fake.request("/fail")))["error"]
+        self.assertNotIn("locals", e["frames"][-1])
+
+    def test_a_job_is_cancelled_while_its_error_is_explained(self) -> None:
+        self.run_file(
+            """
+            class Slow:
+                def __repr__(self):
+                    print("shown", flush=True)
+                    while True: pass
+            def app(environ, start_response):
+                slow = Slow()
+                raise ValueError("first")
+            """,
+            "--threads", "1",
+        )  # fmt: skip
+        job = self.server.job(fake.request("/"))
+        out = self.server.processes[-1].stdout
+        assert out is not None
+        self.assertEqual(out.readline(), "shown\n")
+        self.server.control().write({"cancel": job, "reason": "it ran too long"})
+        self.assertEqual(self.server.done(job)["error"]["message"], "first")
+
     def test_a_job_is_cancelled(self) -> None:
         """Cancelling ends Python code, which cannot catch it as an Exception. The thread
         and its connection stay usable."""
