@@ -58,7 +58,10 @@ import os
 import socket
 import struct
 import sys
+import traceback
 from typing import Any, Awaitable, Callable, Dict, Iterable, List, MutableMapping, Optional, Tuple
+
+from ._text import lone_surrogate
 
 Event = MutableMapping[str, Any]
 Application = Callable[[Event, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Awaitable[None]]
@@ -152,6 +155,7 @@ class Lifespan:
         self._application = application
         self._events: "asyncio.Queue[Event]" = asyncio.Queue()
         self._received = False  # the application speaks the protocol
+        self._stopping = False
         self._answered: "asyncio.Future[Optional[str]]"  # None, or why it failed
         self._task: "asyncio.Task[None]"
 
@@ -160,6 +164,8 @@ class Lifespan:
         self._task = asyncio.get_running_loop().create_task(self._run())
         failure = await self._ask("lifespan.startup")
         if failure is None:
+            if self._received:
+                self._task.add_done_callback(self._ended)
             return
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._task, 1)  # its exception says more
@@ -169,11 +175,19 @@ class Lifespan:
         """Lets the application clean up. Its failure is printed."""
         if self._task.done():
             return
+        self._stopping = True
         failure = await self._ask("lifespan.shutdown")
         if failure is not None:
             print("the shutdown of the application failed: " + failure, file=sys.stderr)
         if self._task.done() and self._task.exception() is not None:
             raise self._task.exception()  # type: ignore[misc]
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """Prints the failure of a lifespan that ends while the application runs."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._stopping:
+            print("the lifespan of the application has failed:", file=sys.stderr)
+            traceback.print_exception(type(error), error, error.__traceback__)
 
     async def _ask(self, kind: str) -> Optional[str]:
         """Sends an event and returns None, or the failure that is the answer.
@@ -202,13 +216,13 @@ class Lifespan:
         return await self._events.get()
 
     async def _send(self, event: Event) -> None:
-        kind = event["type"]
+        kind = _kind(event)
         if self._answered.done():
             raise RuntimeError("%r was sent, but nothing waits for it" % kind)
         if kind in ("lifespan.startup.complete", "lifespan.shutdown.complete"):
             self._answered.set_result(None)
         elif kind in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
-            self._answered.set_result(event.get("message", ""))
+            self._answered.set_result(str(event.get("message", "")))
         else:
             raise RuntimeError("%r is not an event of the lifespan protocol" % kind)
 
@@ -501,10 +515,12 @@ class Request(_Connection):
         except BaseException as exc:
             error = exc
         self.server.forget(self)
+        gone = self.gone
+        self.left()  # for those that the application has left behind
         if self._last is not None and error is None:
             self.write_last(b',"done":true')
             return
-        if self.gone and (isinstance(error, OSError) or type(error).__name__ == "ClientDisconnect"):
+        if gone and (isinstance(error, OSError) or type(error).__name__ == "ClientDisconnect"):
             error = None  # of no interest
         self.write_last(b"")
         self.server.write_done(self.number, error)
@@ -512,6 +528,7 @@ class Request(_Connection):
     async def receive(self) -> Event:
         while self._body is None:
             if self.gone or self._complete:
+                await asyncio.sleep(0)  # a loop that ignores the event must not stop the event loop
                 return {"type": "http.disconnect"}
             self._waiting += 1
             self.server.write(_frame(b'{"wait":%d}' % self.number))
@@ -536,13 +553,13 @@ class Request(_Connection):
     async def send(self, event: Event) -> None:
         if self.gone:
             raise ClientDisconnected("the client has left")
-        kind = event["type"]
+        kind = _kind(event)
         if kind == "http.response.start":
             if self._status:
                 raise RuntimeError("http.response.start was sent already")
-            status = event["status"]
+            status = _status(event)
             self._headers = _header_block(event.get("headers", ()))
-            self._status = int(status)
+            self._status = status
             return
         if kind != "http.response.body":
             raise RuntimeError("%r is not an event of an HTTP response; send http.response.start or http.response.body" % kind)
@@ -550,9 +567,7 @@ class Request(_Connection):
             raise RuntimeError("http.response.start must be sent before http.response.body")
         if self._complete:
             raise RuntimeError("the response is complete already: its last http.response.body had no more_body")
-        body = event.get("body", b"")
-        if type(body) is not bytes:
-            body = bytes(memoryview(body))
+        body = _content(event, "body", b"")
         more = event.get("more_body", False)
         size = self.server.piece
         if len(body) > size:
@@ -620,6 +635,7 @@ class WebSocket(_Connection):
         self.server.forget(self)
         if self.gone and (isinstance(error, ClientDisconnected) or type(error).__name__ == "WebSocketDisconnect"):
             error = None  # the usual end of a loop that receives
+        self.left(1006 if self._code is None else self._code)  # for those that the application has left behind
         self.server.write_done(self.number, error)
 
     async def receive(self) -> Event:
@@ -671,7 +687,7 @@ class WebSocket(_Connection):
             raise ClientDisconnected("newer code has taken over the connection")
         if self.gone:
             raise ClientDisconnected("the client has left")
-        kind = event["type"]
+        kind = _kind(event)
         if kind == "websocket.send":
             await self._send_message(event)
         elif kind == "websocket.accept":
@@ -679,8 +695,7 @@ class WebSocket(_Connection):
         elif kind == "websocket.close":
             self._close(event)
         elif kind == "websocket.http.response.start" and self._state == _CONNECTING and not self._resumed:
-            self._headers = _header_block(event.get("headers", ()))
-            self._status = int(event["status"])
+            self._headers, self._status = _header_block(event.get("headers", ())), _status(event)
             self._state = _DENYING
         elif kind == "websocket.http.response.body" and self._state == _DENYING:
             self._deny(event)
@@ -692,9 +707,9 @@ class WebSocket(_Connection):
             raise RuntimeError("websocket.send must be sent after websocket.accept and before websocket.close")
         content, kind = event.get("bytes"), b"bytes"
         if content is None:
-            content, kind = event["text"].encode(), b"text"
-        elif type(content) is not bytes:
-            content = bytes(memoryview(content))
+            content, kind = _text(event, "text", None).encode(), b"text"
+        else:
+            content = _content(event, "bytes", b"")
         if len(content) > self.server.longest:
             raise ValueError("the message has %d bytes, which is more than --max-message allows" % len(content))
         await self.room()
@@ -706,42 +721,85 @@ class WebSocket(_Connection):
     def _accept(self, event: Event) -> None:
         if self._state != _CONNECTING:
             raise RuntimeError("websocket.accept was sent already, or the connection is refused")
+        subprotocol, headers = _text(event, "subprotocol", ""), _header_block(event.get("headers") or ())
+        if not subprotocol.isascii():
+            raise ValueError("the subprotocol %.100r has characters that are not ASCII" % subprotocol)
         self._state = _OPEN
         if self._resumed:
             return
-        subprotocol = event.get("subprotocol")
-        if subprotocol and not subprotocol.isascii():
-            raise ValueError("the subprotocol %r has characters that are not ASCII" % subprotocol)
-        head = {"accept": self.number, "subprotocol": subprotocol, "headers": "\uffff\ufffe0"}
-        self.server.write(_frame1(_encode(head), _header_block(event.get("headers") or ())))
+        head = {"accept": self.number, "subprotocol": subprotocol or None, "headers": "\uffff\ufffe0"}
+        self.server.write(_frame1(_encode(head), headers))
 
     def _close(self, event: Event) -> None:
         if self._state not in (_CONNECTING, _OPEN):
             raise RuntimeError("websocket.close was sent already")
-        self._state = _CLOSED
-        reason = (event.get("reason") or "")[:200]
+        reason, code = _text(event, "reason", "")[:200], event.get("code")
         if reason.startswith("\uffff"):
             reason = "\uffff" + reason
-        head = {"close": self.number, "code": int(event.get("code") or 1000), "reason": reason}
+        code = 1000 if code is None else code
+        if not isinstance(code, int) or not 1000 <= code < 5000:
+            raise ValueError("the code of websocket.close is %.100r; it must be a number from 1000 to 4999" % (code,))
+        self._state = _CLOSED
+        head = {"close": self.number, "code": int(code), "reason": reason}
         self.server.write(_frame(_encode(head)))
 
     def _deny(self, event: Event) -> None:
-        self._denial.append(bytes(event.get("body", b"")))
-        if event.get("more_body", False):
-            return
+        self._denial.append(_content(event, "body", b""))
         if sum(map(len, self._denial)) > self.server.longest:
             raise ValueError("the response is longer than --max-message allows")
+        if event.get("more_body", False):
+            return
         self._state = _CLOSED
         head = b'{"deny":%d,"status":%d' % (self.number, self._status) + _HEADERS0 + _CONTENT1 + b"}"
         self.server.write(_frame2(head, self._headers, b"".join(self._denial)))
 
 
+# What events of the application have.
+
+
+def _kind(event: Event) -> str:
+    if not isinstance(event, MutableMapping) or not isinstance(event.get("type"), str):
+        raise TypeError('send takes a dict with a text "type", not %.100r' % (event,))
+    kind: str = event["type"]
+    return kind
+
+
+def _status(event: Event) -> int:
+    status = event.get("status")
+    if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status < 1000:
+        raise ValueError("the status of %s is %.100r; it must be a number like 200" % (event["type"], status))
+    return int(status)
+
+
+def _content(event: Event, key: str, default: bytes) -> bytes:
+    content = event.get(key, default)
+    if type(content) is bytes:
+        return content
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise TypeError("the %s of %s is of type %s; it must be bytes" % (key, event["type"], type(content).__name__))
+    return bytes(content)
+
+
+def _text(event: Event, key: str, default: Optional[str]) -> str:
+    text = event.get(key)
+    if text is None:
+        text = default
+    if not isinstance(text, str):
+        raise TypeError("the %s of %s is of type %s; it must be text" % (key, event["type"], type(text).__name__))
+    bad = lone_surrogate(text)
+    if bad:
+        raise ValueError("the %s of %s has the character %a, which UTF-8 does not have" % (key, event["type"], bad))
+    return text
+
+
 def _header_block(headers: Headers) -> bytes:
-    parts = []
-    for name, value in headers:
-        parts.append(name)
-        parts.append(value)
-    block = b"\n".join(parts)
+    parts: List[bytes] = []
+    try:
+        for name, value in headers:
+            parts += (name, value)
+        block = b"\n".join(parts)
+    except (TypeError, ValueError):
+        raise TypeError("the headers are %.100r; they must be pairs of bytes" % (headers,)) from None
     if parts and block.count(b"\n") != len(parts) - 1:
         raise ValueError("a header of the response has a line feed in its name or value")
     if len(block) > _HEADERS:

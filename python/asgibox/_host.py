@@ -21,9 +21,11 @@ import traceback
 from typing import Any, Callable, Dict, List, Optional
 
 from . import _load
+from ._check import find_invalid
 from ._errors import Cancelled, Closed, Gone, InvalidMessage, LayerError, ProtocolError, Retired, ServerLost, error_of
-from ._layer import ChannelLayer, current, find_invalid
+from ._layer import ChannelLayer, current
 from ._place import describe
+from ._text import writable
 from ._wire import Connection, Head, Segments, connect, unmark
 
 GONE = 1.0  # seconds that a handler may go on without a call after its client has left
@@ -110,7 +112,7 @@ class Host:
         """Tells the server that the application has loaded."""
         self.kind = kind
         gc.freeze()  # what was loaded stays; collecting garbage need not look at it
-        self.ask("ready", dict(fields, kind=kind, files=self.files.all()))
+        self.ask("ready", writable(dict(fields, kind=kind, files=self.files.all())))
 
     def failed(self, error: BaseException) -> None:
         """Tells the server that the application did not load, or that a loop failed."""
@@ -118,7 +120,7 @@ class Host:
         import asgibox
 
         asgibox.layer.sync()  # replies come before the failure
-        self.ask("failed", {"explanation": self.explain(error), "files": self.files.all()})
+        self.ask("failed", {"explanation": self.explain(error), "files": writable(self.files.all())})
 
     def explain(self, error: BaseException, variables: bool = True) -> Dict[str, Any]:
         """Returns the explanation of an error, for a frame. It does not fail, except
@@ -166,7 +168,7 @@ class Host:
             self._control.send(head)
 
     def _report(self, files: List[str]) -> None:
-        self._tell({"call": "uses", "files": files})
+        self._tell({"call": "uses", "files": writable(files)})
 
     def _listen(self) -> None:
         """Reads the control connection. It owns the process: when the connection is

@@ -2,20 +2,24 @@
 
 import datetime
 import json
+import math
 import os
 import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 import asgibox
 
+from ._check import find_invalid
 from ._messages import Channel, Message
 from ._run import Run, Session, retry_while_full, running
+from ._text import lone_surrogate
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 BYTES = "application/octet-stream"
 PIECE = 256 << 10  # bytes of the longest content of a message
 MAX_FIELDS = 1000
+MAX_VALUES = 1000000  # of the context of a template
 
 
 class RequestError(Exception):
@@ -344,8 +348,12 @@ class HttpResponse:
             for name, value in headers.items():
                 self[name] = value
             return
-        for name, value in headers:
-            self._headers.append(_header(name, value))
+        if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
+            raise hinted(TypeError("headers is of type %s; it must be a dict" % type(headers).__name__), 'write headers={"x-name": value}')
+        for pair in headers:
+            if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+                raise TypeError("headers has %.100r; it must have pairs of a name and a value" % (pair,))
+            self._headers.append(_header(*pair))
 
     @property
     def status(self) -> int:
@@ -354,9 +362,9 @@ class HttpResponse:
     @status.setter
     def status(self, value: int) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError("status is %r; it must be a number like 200" % (value,))
+            raise TypeError("status is %.100r; it must be a number like 200" % (value,))
         if not 200 <= value <= 999:
-            raise ValueError("status is %d; it must be from 200 to 999" % value)
+            raise ValueError("status is %s; it must be from 200 to 999" % (value if -1000 < value < 10**6 else "too large"))
         self._status = int(value)
 
     status_code = status
@@ -410,8 +418,9 @@ class HttpResponse:
     ) -> None:
         """Sets a cookie. expires is a time in seconds since 1970, or a datetime."""
         value = str(value) if isinstance(value, int) else value
-        if not isinstance(value, str):
-            raise TypeError("set_cookie: the value is of type %s; it must be text" % type(value).__name__)
+        for what, text in (("name", name), ("value", value), ("path", path or ""), ("domain", domain or ""), ("samesite", samesite or "")):
+            if not isinstance(text, str):
+                raise TypeError("set_cookie: the %s is of type %s; it must be text" % (what, type(text).__name__))
         bad = re.search(r'[^\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]', value)
         if bad:
             raise hinted(
@@ -436,10 +445,14 @@ class HttpResponse:
         if expires is not None:
             if isinstance(expires, datetime.datetime):
                 expires = expires.timestamp()
+            if not _is_number(expires) or not 0 <= expires < 253402300800:  # the year 10000
+                raise ValueError("set_cookie: expires is %.100r; it must be a time in seconds since 1970, or a datetime" % (expires,))
             from email.utils import formatdate  # takes a while to import
 
             parts.append("Expires=" + formatdate(expires, usegmt=True))
         if max_age is not None:
+            if not _is_number(max_age):
+                raise TypeError("set_cookie: max_age is %.100r; it must be a number of seconds" % (max_age,))
             parts.append("Max-Age=%d" % max(0, int(max_age)))
         site = (samesite or "").lower()
         if site not in ("", "lax", "strict", "none"):
@@ -489,10 +502,16 @@ class HttpResponse:
         return None
 
 
+def _is_number(value: Any) -> bool:
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < 2**53
+    return isinstance(value, float) and math.isfinite(value)
+
+
 def _header(name: Any, value: Any) -> Tuple[str, str]:
     name, value = (v.decode("latin-1") if isinstance(v, bytes) else v for v in (name, value))
     if not isinstance(name, str) or not re.match(_TOKEN, name):
-        raise ValueError("%r cannot be the name of a header" % (name,))
+        raise ValueError("%.100r cannot be the name of a header" % (name,))
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -503,12 +522,18 @@ def _header(name: Any, value: Any) -> Tuple[str, str]:
             ValueError("the header %s cannot contain %r" % (name, bad.group())),
             "a header must be one line; encode user input with urllib.parse.quote",
         )
+    bad_character = lone_surrogate(value)
+    if bad_character:
+        raise ValueError("the header %s cannot contain %a, which UTF-8 does not have" % (name, bad_character))
     return name.lower(), value
 
 
 def _content(value: Any) -> bytes:
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape")
+        try:
+            return value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise ValueError("the content has the character %a, which UTF-8 does not have" % value[error.start]) from None
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if value is None:
@@ -525,7 +550,12 @@ def send_part(request: Request, message: Dict[str, Any]) -> None:
 
 def encode_json(data: Any) -> str:
     """Encodes JSON. Times become ISO 8601, UUIDs and decimals text."""
-    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_default)
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_default)
+        text.encode("utf-8")
+        return text
+    except (ValueError, RecursionError) as error:
+        raise ValueError("the response cannot be JSON: %s" % (find_invalid(data, "data", False) or error)) from None
 
 
 def _json_default(value: Any) -> Any:
@@ -549,8 +579,13 @@ class JsonResponse(HttpResponse):
 
 def redirect(url: str, permanent: bool = False, headers: Any = None) -> HttpResponse:
     """Returns a response that sends the browser to another URL."""
+    if not isinstance(url, str):
+        raise TypeError("redirect: the URL is of type %s; it must be text" % type(url).__name__)
     if not url:
         raise hinted(ValueError("redirect: the URL is empty"), 'to redirect to the first page, write redirect("/")')
+    bad = lone_surrogate(url)
+    if bad:
+        raise ValueError("redirect: the URL has the character %a, which UTF-8 does not have" % bad)
     from urllib.parse import quote
 
     response = HttpResponse(b"", 301 if permanent else 302, None)
@@ -573,7 +608,7 @@ def render(
     data = {} if context is None else context
     if not isinstance(data, Mapping):
         raise hinted(TypeError("render: the context is of type %s; it must be a dict" % type(context).__name__), 'write render("page.html", {"name": value})')
-    answer = asgibox.layer.call("render", {"template": template, "context": _context(data, 0)})
+    answer = asgibox.layer.call("render", {"template": template, "context": _context(data, 0, [MAX_VALUES])})
     failed = answer.get("failed")
     if failed:
         error = TemplateError(failed["message"])
@@ -585,8 +620,11 @@ def render(
     return HttpResponse(answer["content"], status, content_type, headers)
 
 
-def _context(value: Any, depth: int) -> Any:
-    if depth > 100:
+def _context(value: Any, depth: int, left: List[int]) -> Any:
+    """Returns a value as a template gets it. left has the number of values that may
+    still come."""
+    left[0] -= 1
+    if depth > 100 or left[0] < 0:
         raise ValueError("render: the context is too large, or contains itself")
     if value is None or isinstance(value, (bool, float, str)):
         return value
@@ -595,9 +633,9 @@ def _context(value: Any, depth: int) -> Any:
     if isinstance(value, bytes):
         return as_text(value)
     if isinstance(value, Mapping):
-        return {str(key): _context(item, depth + 1) for key, item in value.items()}
+        return {str(key): _context(item, depth + 1, left) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)) or hasattr(value, "__next__"):
-        return [_context(item, depth + 1) for item in value]
+        return [_context(item, depth + 1, left) for item in value]
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)) or type(value).__name__ in ("UUID", "Decimal"):
         return str(value)
     raise hinted(
@@ -671,6 +709,11 @@ class FileResponse(HttpResponse):
         if hasattr(path, "read"):
             raise hinted(TypeError("FileResponse: path is an open file; it must be a path"), "for an open file, write StreamingHttpResponse(file)")
         self._path = os.fspath(path)
+        for what, text in (("path", self._path), ("filename", filename or "")):
+            if not isinstance(text, str):
+                raise TypeError("FileResponse: the %s is of type %s; it must be text" % (what, type(text).__name__))
+            if lone_surrogate(text):
+                raise ValueError("FileResponse: the %s %a is not valid UTF-8" % (what, text))
         found = asgibox.layer.call("file/check", {"path": self._path})
         failed = found.get("failed")
         if failed:

@@ -9,6 +9,8 @@ import weakref
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from . import _errors
+from ._check import check, find_invalid, is_valid
+from ._text import writable
 from ._wire import Connection, Head, connect
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -66,7 +68,7 @@ class ChannelLayer:
             message = run.sending(channel, message)
         fields: Head = {"channel": channel, "message": message}
         if delay:
-            fields["delay"] = float(delay)
+            fields["delay"] = _seconds("delay", delay)
         if volatile:
             fields["volatile"] = True
         if self._folder is not None:
@@ -77,7 +79,7 @@ class ChannelLayer:
         if not wait:
             self.call("send", fields)
             return
-        end, pause = time.monotonic() + wait, 0.005
+        end, pause = time.monotonic() + _seconds("wait", wait), 0.005
         while True:
             try:
                 self.call("send", fields)
@@ -104,7 +106,7 @@ class ChannelLayer:
                 got = self.call("receive", {"channels": names, "block": True})
                 if got["channel"] is not None:  # over HTTP, a receive ends after some time
                     return got["channel"], got["message"]
-        end = time.monotonic() + timeout
+        end = time.monotonic() + _seconds("timeout", timeout)
         while True:
             left = max(0.0, end - time.monotonic())
             got = self.call("receive", {"channels": names, "block": True, "timeout": min(left, 300.0)})
@@ -201,11 +203,10 @@ class ChannelLayer:
             self.call(name, fields)
             return
         try:
-            if not is_valid(fields):
-                raise TypeError("a value is not allowed in a message")
+            check(fields, own.limit)
             own.post(name, fields)
         except _encoding_errors as err:
-            raise _invalid(fields, err) from None
+            raise _invalid(name, fields, err) from None
 
     def call(self, name: str, fields: Head) -> Head:
         """Makes a call of docs/layer-http.md by its name, such as "state/get", and
@@ -213,11 +214,10 @@ class ChannelLayer:
         own: Optional[Connection] = getattr(current, "connection", None)
         if own is not None:
             try:
-                if not is_valid(fields):
-                    raise TypeError("a value is not allowed in a message")
+                check(fields, own.limit)
                 return own.call(name, fields)
             except _encoding_errors as err:
-                raise _invalid(fields, err) from None
+                raise _invalid(name, fields, err) from None
         try:
             connection = self._free.pop()
         except IndexError:
@@ -227,17 +227,16 @@ class ChannelLayer:
                 answer: Head = connection.call(name, fields)
                 if answer["channel"] == "http.request":
                     connection.reply_channel = answer["message"].get("reply_channel")
-            elif name == "send" and fields["channel"] == connection.reply_channel and _is_reply(fields):
+            elif name == "send" and fields["channel"] == connection.reply_channel and _is_reply(fields, connection.limit):
                 connection.post(name, fields)
                 connection.reply_channel = None
                 answer = {}
             else:
-                if not is_valid(fields):
-                    raise TypeError("a value is not allowed in a message")
+                check(fields, connection.limit)
                 answer = connection.call(name, fields)
         except _encoding_errors as err:
             self._give_back(connection)
-            raise _invalid(fields, err) from None
+            raise _invalid(name, fields, err) from None
         except BaseException:
             self._give_back(connection)
             raise
@@ -295,7 +294,7 @@ class ChannelLayer:
             file = frame.f_code.co_filename
             if self._folder and file.startswith(self._folder):
                 file = file[len(self._folder) :]
-            place = "%s:%d" % (file.replace(os.sep, "/"), frame.f_lineno)
+            place = "%s:%d" % (writable(file.replace(os.sep, "/")), frame.f_lineno)
             if len(self._places) < 10000:
                 self._places[key] = place
         return place
@@ -311,18 +310,25 @@ class ChannelLayer:
             self._free.pop().close()
 
 
-def _is_reply(fields: Head) -> bool:
+def _seconds(name: str, value: Any) -> float:
+    """Returns an argument that is a number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e15:
+        raise _errors.BadRequest("%s is %.100r; it must be a number of seconds" % (name, value))
+    return float(value)
+
+
+def _is_reply(fields: Head, limit: int) -> bool:
     """Reports whether a message to the reply channel of a request is the complete reply.
     The program need not wait for the answer then: it could only be that the client has
     left. Invalid values are left to the server, which says what is wrong."""
-    if "delay" in fields:
+    if "delay" in fields or not isinstance(fields["message"], dict):
         return False
     for key, value in fields["message"].items():
         kind = type(value)
         if kind is bytes or kind is str or value is None:
             if type(key) is not str:
                 return False
-        elif not is_valid(value, 2) or not isinstance(key, str):
+        elif not is_valid(value, 2, [limit // 2]) or not isinstance(key, str):
             return False
         if key == "more_content" or key == "request" or key == "__asgi_channel__":
             return False
@@ -332,63 +338,20 @@ def _is_reply(fields: Head) -> bool:
 _encoding_errors = (ValueError, TypeError, RecursionError, OverflowError)
 
 
-def _invalid(fields: Head, err: BaseException) -> BaseException:
+def _invalid(name: str, fields: Head, err: BaseException) -> BaseException:
     """Returns the error for a call whose fields cannot be written."""
     if isinstance(err, _errors.LayerError):
         return err
-    problem = find_invalid(fields.get("message", fields.get("value")), "")
-    return _errors.InvalidMessage(problem or str(err))
-
-
-def is_valid(value: Any, depth: int = 0) -> bool:
-    """Reports whether a message may contain a value, as far as the encoder does not find
-    out. JSON would make texts of keys, and the server would close the connection for a
-    longer integer or more levels."""
-    if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                return False
-        items: Any = value.values()
-    elif isinstance(value, (list, tuple)):
-        items = value
-    else:
-        return not isinstance(value, int) or -(2**63) <= value < 2**63
-    if depth > 100:
-        return False
-    for item in items:
-        kind = type(item)
-        if kind is not str and kind is not bytes and not is_valid(item, depth + 1):
-            return False
-    return True
-
-
-def find_invalid(value: Any, path: str, depth: int = 1) -> str:
-    """Returns what no message may contain, with its path, or ""."""
-    if depth > 100:
-        return "%s: nested deeper than 100 levels, or a list or dict contains itself" % path[:60]
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                return "%s: the key %r is no text" % (path or "message", key)
-            problem = find_invalid(item, "%s.%s" % (path, key) if path else key, depth + 1)
+    for key in _contents:
+        if key in fields:
+            path = "" if key == "message" else "session" if name.startswith("session/") else key
+            problem = find_invalid(fields[key], path)
             if problem:
-                return problem
-    elif isinstance(value, (list, tuple)):
-        for i, item in enumerate(value):
-            if type(item) is str or type(item) is bytes:
-                continue
-            problem = find_invalid(item, "%s[%d]" % (path, i), depth + 1)
-            if problem:
-                return problem
-    elif isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
-            return "%s: %r is not allowed in a message" % (path or "message", value)
-    elif isinstance(value, int):
-        if not -(2**63) <= value < 2**63:
-            return "%s: an integer has more than 64 bits" % (path or "message")
-    elif value is not None and not isinstance(value, (str, bytes, bytearray, memoryview)):
-        return "%s: a value of type %s is not allowed in a message" % (path or "message", type(value).__name__)
-    return ""
+                return _errors.InvalidMessage(problem)
+    return _errors.InvalidMessage("%s: %s" % (name, find_invalid(fields, "") or err))
+
+
+_contents = ("message", "value", "new", "context")  # fields with a value of the application
 
 
 # connection: that of the thread's job, if it has one; run: the state of its handler, if

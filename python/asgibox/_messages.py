@@ -1,5 +1,6 @@
 """Messages, channels, groups and shared state, with the names of Django Channels 1.x."""
 
+import copy
 import json
 from typing import Any, Callable, Dict, Iterator, List, Mapping, MutableMapping, Optional, TypeVar, Union
 
@@ -267,7 +268,7 @@ class State:
             run.forbids = "state.update"
             try:
                 # fn may change its argument, so it gets a copy.
-                new = fn(_copy(old) if found else _copy(default))
+                new = fn(copy.deepcopy(old if found else default))
             finally:
                 run.forbids = ""
             fields = {"key": key, "new": new}
@@ -282,14 +283,6 @@ class State:
 
     def __repr__(self) -> str:
         return "<state>"
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_copy(item) for item in value]
-    return value
 
 
 state = State()

@@ -31,6 +31,7 @@ class HTTPConnection:
         self.reply_channel: Optional[str] = None  # never set: all calls are answered
         self.broken = False
         self.hello = self._request("GET", "", None)
+        self.limit = int(self.hello.get("max_message") or 1 << 26) + (64 << 10)
 
     def close(self) -> None:
         self.broken = True

@@ -7,6 +7,7 @@ import re
 import sys
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
+from ._check import find_invalid
 from ._http import Request, hinted, response_of
 from ._layer import PACKAGE, current
 from ._messages import Message, WebsocketConsumer
@@ -129,7 +130,11 @@ def every(seconds: float, channel: str, content: Optional[Mapping[str, Any]] = N
     """Returns a clock: one message an interval for all processes, none piled up."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0.01:
         raise _error("every: the interval must be at least 0.01 seconds, not %r" % (seconds,))
-    return Clock(float(seconds), _channel("every", channel), dict(content or {}))
+    message = dict(content or {})
+    problem = find_invalid(message, "")
+    if problem:
+        raise _error("every: " + problem)
+    return Clock(float(seconds), _channel("every", channel), message)
 
 
 def _channel(call: str, channel: Any) -> str:

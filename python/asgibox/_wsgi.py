@@ -122,6 +122,7 @@ class Body(io.RawIOBase):
 
     def __init__(self, connection: Connection, channel: str, begin: bytes) -> None:
         self._connection = connection
+        self._job = connection.job
         self._channel = channel
         self._data = memoryview(begin)
         self._ended = False
@@ -133,6 +134,8 @@ class Body(io.RawIOBase):
         """Reads what is there, or waits for the next piece. It raises OSError when the
         client has left before all of the body has come."""
         while not self._data and not self._ended:
+            if self._connection.job != self._job:
+                raise OSError("the body was read after the request had ended")
             got = self._connection.call("receive", {"channels": [self._channel], "block": True})
             message = got.get("message")
             if message is None:
@@ -153,6 +156,7 @@ class Response:
     def __init__(self, channel: str, connection: Connection) -> None:
         self._channel = channel
         self._connection = connection
+        self._job = connection.job
         self._head: Optional[Head] = None  # status and headers, until they are sent
         self._length: Optional[int] = None  # that the application has declared
         self._sent = -1  # bytes of content; -1 before the head is sent
@@ -200,20 +204,24 @@ class Response:
         elif self._head is not None or self._sent >= 0:
             raise AssertionError("start_response was called already; pass exc_info to replace the response")
         if type(status) is not str or not _status(status):
-            raise ValueError('start_response: the status must be a text such as "200 OK", not %r' % (status,))
+            raise ValueError('start_response: the status must be a text such as "200 OK", not %.100r' % (status,))
         if type(headers) is not list:
             raise TypeError("start_response: the headers must be a list, not %s" % type(headers).__name__)
         self._length = None
         fields: List[Any] = []
-        for name, value in headers:
+        for pair in headers:
+            try:
+                name, value = pair
+            except (TypeError, ValueError):
+                raise TypeError("start_response: the header %.100r is no pair of a name and a value" % (pair,)) from None
             if type(name) is not str or type(value) is not str:
-                raise TypeError("start_response: the header %r must consist of two texts" % ((name, value),))
+                raise TypeError("start_response: the header %.100r must consist of two texts" % ((name, value),))
             if name.isascii() and value.isascii():
                 fields.append((name, value))
+                if len(name) == 14 and name.lower() == "content-length" and value.isdigit() and len(value) < 20:
+                    self._length = int(value)
             else:
-                fields.append((name.encode("latin-1"), value.encode("latin-1")))
-            if len(name) == 14 and name.lower() == "content-length" and value.isdigit():
-                self._length = int(value)
+                fields.append((_octets(name), _octets(value)))
         self._head = {"status": int(status[:3]), "headers": fields}
         return self.write
 
@@ -221,6 +229,8 @@ class Response:
         """Sends a piece at once, as the function that start_response returns must."""
         if not isinstance(content, (bytes, bytearray, memoryview)):
             raise TypeError("write takes bytes, not %s" % _a(content))
+        if self._connection.job != self._job:
+            raise RuntimeError("write was called after the request had ended")
         if content:
             self._write(content)
 
@@ -265,6 +275,15 @@ class Response:
 
 
 _status = re.compile(r"[1-9][0-9][0-9]( |$)").match
+
+
+def _octets(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            "start_response: a header has the character %a; WSGI allows up to U+00FF, which stand for bytes" % text[error.start]
+        ) from None
 
 
 class BadResult(TypeError):

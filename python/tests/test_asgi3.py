@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import socket
 import struct
@@ -12,10 +13,11 @@ import types
 import unittest
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from asgibox import _asgi3  # noqa: E402
+from asgibox import _asgi3, _explain  # noqa: E402
 
 Frame = Tuple[Dict[str, Any], List[bytes]]
 
@@ -55,7 +57,7 @@ class Host:
         self.is_ready = threading.Event()
 
     def explain(self, exc: BaseException) -> Dict[str, Any]:
-        return {"type": type(exc).__name__, "message": str(exc), "frames": []}
+        return _explain.explain(exc, "/nowhere", limit=self.max_message)
 
     def ready(self, kind: str, name: str) -> None:
         assert kind == "asgi3"
@@ -170,7 +172,7 @@ class Requests(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await rig.feed(request(1)), [({"start": 1, "status": 200}, [b"a\nb", b"hello"])])
         frames = await rig.feed(encode({"cancel": 1}))
         self.assertEqual(frames[0][0]["done"], 1)
-        self.assertEqual(frames[0][0]["error"]["type"], "CancelledError")
+        self.assertEqual(frames[0][0]["error"]["type"], "asyncio.exceptions.CancelledError")
 
     async def test_frames_arrive_in_pieces(self) -> None:
         rig = Rig(hello)
@@ -278,6 +280,70 @@ class Requests(unittest.IsolatedAsyncioTestCase):
 
                 (head, _), = await Rig(application).feed(request(1))
                 self.assertIn(text, head["error"]["message"])
+
+    async def test_values_of_events_are_checked(self) -> None:
+        """A status of more than 64 bits would end the connection of the process."""
+        start = {"type": "http.response.start", "status": 200}
+        for event, text in (
+            (None, 'send takes a dict with a text "type", not None'),
+            ({"status": 200}, 'send takes a dict with a text "type"'),
+            ({"type": "http.response.start"}, "the status of http.response.start is None"),
+            (dict(start, status=-5), "is -5; it must be a number"),
+            (dict(start, status=10**30), "it must be a number"),
+            (dict(start, status="200"), "is '200'"),
+            (dict(start, headers=[("a", "b")]), "must be pairs of bytes"),
+            (dict(start, headers=[b"abc"]), "must be pairs of bytes"),
+            (dict(start, headers=5), "must be pairs of bytes"),
+            ({"type": "http.response.body", "body": "text"}, "the body of http.response.body is of type str"),
+            ({"type": "http.response.body", "body": 5}, "is of type int"),
+        ):
+            with self.subTest(text):
+                async def application(scope: Any, receive: Any, send: Any) -> None:
+                    if event and event["type" if "type" in event else "status"] == "http.response.body":
+                        await send(start)
+                    await send(event)
+
+                (head, _), = await Rig(application).feed(request(1))
+                self.assertIn(text, head["error"]["message"])
+
+    async def test_a_loop_that_ignores_the_disconnect_can_be_cancelled(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            while True:
+                await receive()
+
+        rig = Rig(application)
+        await rig.feed(request(1))
+        await rig.feed(encode({"gone": 1}))
+        frames = await rig.feed(encode({"cancel": 1}))
+        self.assertEqual(frames[-1][0]["error"]["type"], "asyncio.exceptions.CancelledError")
+
+    async def test_what_the_application_leaves_behind_cannot_send(self) -> None:
+        outcomes: List[str] = []
+
+        async def stream(send: Any, *events: Any) -> None:
+            try:
+                while True:
+                    await send(events[0])
+            except OSError as error:
+                outcomes.append(type(error).__name__)
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                await send({"type": "http.response.start", "status": 200})
+                event: Any = {"type": "http.response.body", "body": b"x" * 70_000, "more_body": True}
+            else:
+                await send({"type": "websocket.accept"})
+                event = {"type": "websocket.send", "bytes": b"x" * 70_000}
+            tasks.append(asyncio.ensure_future(stream(send, event)))
+            await asyncio.sleep(0)
+
+        tasks: List[Any] = []
+        for frame in (request(1), websocket(1)):
+            rig = Rig(application)
+            await rig.feed(frame)
+            await rig.settle()
+        self.assertEqual([t.done() for t in tasks], [True, True])
+        self.assertEqual(outcomes, ["ClientDisconnected"] * 2)
 
     async def test_errors_fit_in_a_frame(self) -> None:
         for text in ("\ud800", "\uffff\u1234", "x" * 2_000_000):
@@ -433,6 +499,28 @@ class WebSockets(unittest.IsolatedAsyncioTestCase):
         frames = await Rig(application).feed(websocket(1))
         self.assertIn("2000000 bytes", frames[1][0]["error"]["message"])
 
+    async def test_values_of_events_are_checked(self) -> None:
+        accept = {"type": "websocket.accept"}
+        for events, text in (
+            ([dict(accept, subprotocol=5)], "the subprotocol of websocket.accept is of type int"),
+            ([dict(accept, headers=5)], "must be pairs of bytes"),
+            ([accept, {"type": "websocket.send", "text": b"x"}], "the text of websocket.send is of type bytes"),
+            ([accept, {"type": "websocket.send", "text": "\ud800"}], "the text of websocket.send has the character '\\ud800'"),
+            ([accept, {"type": "websocket.send"}], "the text of websocket.send is of type NoneType"),
+            ([accept, {"type": "websocket.send", "bytes": "x"}], "the bytes of websocket.send is of type str"),
+            ([accept, {"type": "websocket.close", "code": 10**30}], "it must be a number from 1000 to 4999"),
+            ([accept, {"type": "websocket.close", "code": "x"}], "is 'x'"),
+            ([accept, {"type": "websocket.close", "reason": 5}], "the reason of websocket.close is of type int"),
+            ([{"type": "websocket.http.response.start", "status": 10**30}], "it must be a number like 200"),
+        ):  # fmt: skip
+            with self.subTest(text):
+                async def application(scope: Any, receive: Any, send: Any) -> None:
+                    for event in events:
+                        await send(event)
+
+                frames = await Rig(application).feed(websocket(1))
+                self.assertIn(text, frames[-1][0]["error"]["message"])
+
     async def test_ping(self) -> None:
         self.assertEqual(await Rig(echo).feed(encode({"ping": 7})), [({"pong": 7}, [])])
 
@@ -469,6 +557,23 @@ class Runs(unittest.TestCase):
         host.end()
         self.assertEqual(host.peer.recv(1000), b"")
         self.assertEqual(events, ["lifespan.startup", {"pool": "p"}, "lifespan.shutdown"])
+
+    def test_a_lifespan_that_fails_later(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "lifespan":
+                await receive()
+                await send({"type": "lifespan.startup.complete"})
+                raise LookupError("the pool is lost")
+            await hello(scope, receive, send)
+
+        with mock.patch("sys.stderr", io.StringIO()) as err:
+            host = self.run_with(application)
+            host.peer.sendall(request(1))
+            self.assertEqual(decode(host.peer.recv(1000))[0][0]["start"], 1)
+            self.assertIn("the lifespan of the application has failed:\nTraceback", err.getvalue())
+            self.assertIn("LookupError: the pool is lost", err.getvalue())
+            host.end()
+            self.assertEqual(host.peer.recv(1000), b"")
 
     def test_application_without_lifespan(self) -> None:
         async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -166,6 +166,18 @@ class Loading(HostCase):
             self.assertEqual((e["type"], e["frames"][-1]["file"]), ("SyntaxError", "app.py"), e)
             process.communicate(timeout=20)
 
+    def test_names_that_are_not_utf8(self) -> None:
+        """The server cannot know such a file by its name, but shows it."""
+        self.run_file("def f(): 1 / 0\nf()\n", name="app\udcff.py")
+        frame = self.explanation()["frames"][-1]
+        self.assertEqual((frame["file"], frame["line"]), ("app\\udcff.py", 1))
+        process = self.run_file("layer.receive('a', block=True)\nlayer.send('b', {})\n", name="loop\udcff.py")
+        self.assertIn("loop\\udcff.py", self.server.wait("call", "ready")["files"][0])
+        self.server.put("a", {})
+        self.assertEqual(process.communicate(timeout=20), ("", ""))
+        self.run_file("from asgibox import view\ndef f(request): pass\nf.__name__ = '\\ud800'\nchannel_routing = [view('/', f)]\n")
+        self.assertEqual(self.server.wait("call", "ready")["routes"][0]["name"], "\\ud800")
+
     def test_missing_modules_are_noted(self) -> None:
         self.run_file("import nowhere\n")
         failed = self.server.wait("call", "failed")

@@ -95,11 +95,36 @@ class Calls(unittest.TestCase):
         for message, problem in [
             ({"headers": [["a", object()]]}, r"headers\[0\]\[1\]: .*object"),
             ({"x": float("nan")}, "x: nan"),
+            ({"x": [{"a": "\ud800"}]}, r"x\[0\].a: a text has the character '\\ud800'"),
+            ({"x": {"\ud800": 1}}, "x: the key '\\\\ud800' is not valid UTF-8"),
             (loop, "nested deeper"),
         ]:
             with self.assertRaisesRegex(asgibox.InvalidMessage, problem):
                 self.layer.send("a", message)
         self.assertEqual(self.calls, [])
+
+    def test_a_short_list_of_too_many_values_is_refused(self) -> None:
+        many: List[Any] = [1]
+        for _ in range(90):
+            many = [many, many]
+        with self.assertRaisesRegex(asgibox.LayerError, "more values than fit"):
+            self.layer.send("a", {"x": many})
+        self.assertEqual(self.calls, [])
+
+    def test_times_must_be_numbers(self) -> None:
+        for value in ("x", float("nan"), float("inf"), True, None):
+            with self.assertRaisesRegex(asgibox.LayerError, "it must be a number of seconds"):
+                self.layer.send("a", {}, delay=value or "x")  # type: ignore[arg-type]
+            with self.assertRaisesRegex(asgibox.LayerError, "it must be a number of seconds"):
+                self.layer.send("a", {}, wait=value or "x")  # type: ignore[arg-type]
+        self.assertEqual(self.calls, [])
+
+    def test_a_reply_that_is_no_dict(self) -> None:
+        self.server.put("http.request", fake.request(reply_channel="r!1"))
+        self.layer.receive("http.request", block=True)
+        self.answers["send"] = [{"error": "InvalidMessage", "detail": "a message is a dict"}]
+        with self.assertRaisesRegex(asgibox.InvalidMessage, "a message is a dict"):
+            self.layer.send("r!1", [1])  # type: ignore[arg-type]
 
     def test_keys_must_be_text(self) -> None:
         for message in ({1: "a"}, {"a": [{None: 1}]}, {"a": {"b": {2.5: 1}}}):

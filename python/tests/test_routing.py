@@ -7,6 +7,7 @@ import textwrap
 import types
 import unittest
 from typing import Any, Dict, List, Tuple
+from unittest import mock
 
 import asgibox
 from asgibox import _explain, _noreturn, _routing
@@ -24,6 +25,7 @@ class FakeServer:
         self.answers: Dict[str, Dict[str, Any]] = {}
         self.broken = False
         self.job = 1
+        self.limit = 1 << 20
 
     def post(self, name: str, fields: Dict[str, Any]) -> None:
         self.call(name, fields)
@@ -34,7 +36,7 @@ class FakeServer:
         if name == "send" and self.full:
             self.full -= 1
             raise asgibox.ChannelFull("full")
-        self.calls.append((name, json.loads(json.dumps(fields, default=lambda b: "b:" + b.decode("latin-1")))))
+        self.calls.append((name, json.loads(json.dumps(fields, ensure_ascii=False, allow_nan=False, default=lambda b: "b:" + b.decode("latin-1")).encode("utf-8"))))
         kind, _, rest = name.partition("/")
         if kind == "state":
             return self._state(rest, fields)
@@ -74,8 +76,8 @@ class FakeServer:
 
 
 NAMES = (
-    "Channel Group HttpResponse JsonResponse JsonWebsocketConsumer StreamingHttpResponse WebsocketConsumer channel_session "
-    "enforce_ordering every hold http_session include redirect route route_class settings state static view"
+    "Channel FileResponse Group HttpResponse JsonResponse JsonWebsocketConsumer StreamingHttpResponse WebsocketConsumer channel_session "
+    "enforce_ordering every hold http_session include redirect render route route_class settings state static view"
 ).split()
 
 
@@ -122,6 +124,55 @@ class Case(unittest.TestCase):
         for part in parts:
             self.assertIn(part, e["message"] + " " + e.get("hint", ""))
         return e
+
+
+class ArgumentTest(Case):
+    def test_wrong_arguments_have_clear_errors(self) -> None:
+        self.load(
+            """
+            def page(request, code):
+                return eval(code, dict(globals(), request=request, cookie=lambda *a, **k: HttpResponse("").set_cookie(*a, **k)))
+            channel_routing = [view("/", page)]
+            """
+        )
+        for code, kind, problem in (
+            ('cookie("a", path=5)', TypeError, "set_cookie: the path is of type int; it must be text"),
+            ('cookie(5)', TypeError, "set_cookie: the name is of type int"),
+            ('cookie("a", domain=5)', TypeError, "set_cookie: the domain is of type int"),
+            ('cookie("a", samesite=5)', TypeError, "set_cookie: the samesite is of type int"),
+            ('cookie("a", [])', TypeError, "set_cookie: the value is of type list"),
+            ('cookie("a", max_age="x")', TypeError, "set_cookie: max_age is 'x'; it must be a number"),
+            ('cookie("a", max_age=float("nan"))', TypeError, "set_cookie: max_age is nan"),
+            ('cookie("a", expires=1e30)', ValueError, "set_cookie: expires is 1e+30"),
+            ('HttpResponse("", headers=5)', TypeError, "headers is of type int; it must be a dict"),
+            ('HttpResponse("", headers=["ab"])', TypeError, "headers has 'ab'; it must have pairs"),
+            ('HttpResponse("", headers={"x": "\\ud800"})', ValueError, "the header x cannot contain '\\ud800'"),
+            ('HttpResponse("", status="200")', TypeError, "status is '200'"),
+            ('HttpResponse("", status=10**5000)', ValueError, "status is too large"),
+            ('HttpResponse("a\\ud800")', ValueError, "the content has the character '\\ud800'"),
+            ('JsonResponse({"a": [float("nan")]})', ValueError, "data.a[0]: nan is not allowed in JSON"),
+            ('JsonResponse({"a": ["\\ud800"]})', ValueError, "data.a[0]: a text has the character '\\ud800'"),
+            ('JsonResponse([l for l in [[]] if not l.append(l)])', ValueError, "contains itself"),
+            ('redirect(5)', TypeError, "redirect: the URL is of type int"),
+            ('redirect("\\ud800")', ValueError, "redirect: the URL has the character '\\ud800'"),
+            ('render("t", {"a": [1, {"b": "\\ud800"}]})', asgibox.InvalidMessage, "context.a[1].b: a text has the character '\\ud800'"),
+            ('render("t", {"a": [float("inf")]})', asgibox.InvalidMessage, "context.a[0]: inf is not allowed"),
+            ('state.set("k", {"a": float("nan")})', asgibox.InvalidMessage, "value.a: nan is not allowed"),
+            ('state.set("\\ud800", 1)', asgibox.InvalidMessage, "state/set: key: a text has the character"),
+            ('request.session.update(a=[float("nan")])', asgibox.InvalidMessage, "session.a[0]: nan is not allowed"),
+            ('every(1, "a", {"b": "\\ud800"})', ValueError, "every: b: a text has the character"),
+            ('FileResponse(b"a")', TypeError, "FileResponse: the path is of type bytes"),
+        ):  # fmt: skip
+            with self.subTest(code):
+                self.fails(kind, problem, kwargs={"code": code})
+
+    def test_a_context_of_too_many_values(self) -> None:
+        self.load("channel_routing = [view('/', lambda request, x: render('t', {'x': x}))]")
+        many: Any = [1]
+        for _ in range(90):
+            many = [many, many]
+        with mock.patch("asgibox._http.MAX_VALUES", 1000):
+            self.fails(ValueError, "the context is too large", kwargs={"x": many})
 
 
 class DescribeTest(Case):

@@ -21,6 +21,7 @@ class Calls:
     def __init__(self, *pieces: Dict[str, Any]) -> None:
         self.hello: Dict[str, Any] = {"max_message": 1 << 20}
         self.sent: List[Dict[str, Any]] = []
+        self.job = 1
         self.pieces = list(pieces)
         self.failures: List[BaseException] = []
 
@@ -57,6 +58,49 @@ class WSGICase(unittest.TestCase):
 
         self.handle(application, **fields)
         return got
+
+
+class Misuse(WSGICase):
+    def test_nothing_is_sent_or_read_after_the_request(self) -> None:
+        """The connection has the next request then."""
+        kept: List[Any] = []
+
+        def application(environ: Dict[str, Any], start_response: Any) -> List[bytes]:
+            kept.extend([start_response("200 OK", []), environ["wsgi.input"]])
+            return []
+
+        calls = Calls()
+        self.handle(application, calls, body_channel="b?1")
+        calls.job = 2
+        with self.assertRaisesRegex(RuntimeError, "write was called after the request had ended"):
+            kept[0](b"x")
+        with self.assertRaisesRegex(OSError, "after the request had ended"):
+            kept[1].read(1)
+        self.assertEqual(calls.sent, [])
+
+    def test_headers(self) -> None:
+        for headers, kind, problem in (
+            ([("a",)], TypeError, "is no pair"),
+            ([5], TypeError, "the header 5 is no pair"),
+            ([("a", 5)], TypeError, "must consist of two texts"),
+            ([("a", "\ud800")], ValueError, r"has the character '\\ud800'"),
+        ):
+
+            def application(environ: Dict[str, Any], start_response: Any) -> List[bytes]:
+                start_response("200 OK", headers)
+                return []
+
+            with self.subTest(problem), self.assertRaisesRegex(kind, problem):
+                self.handle(application)
+
+    def test_a_length_that_is_no_number_is_left_to_the_server(self) -> None:
+        for length in ("²", "9" * 5000, "x"):
+
+            def application(environ: Dict[str, Any], start_response: Any) -> List[bytes]:
+                start_response("200 OK", [("content-length", length)])
+                return [b"x"]
+
+            self.assertEqual(self.handle(application)["reply"]["content"], b"x")
 
 
 class Environ(WSGICase):
