@@ -6,7 +6,8 @@ import sys
 import threading
 import time
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from itertools import islice
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from . import _errors
 from ._check import check, find_invalid, is_valid
@@ -97,7 +98,7 @@ class ChannelLayer:
         if self._first is not None:
             first, self._first = self._first, None
             first()
-        names = channels if isinstance(channels, str) else list(channels)
+        names = channels if isinstance(channels, str) else _names(channels)
         if not block:
             got = self.call("receive", {"channels": names})
             return got["channel"], got["message"]
@@ -227,7 +228,7 @@ class ChannelLayer:
                 answer: Head = connection.call(name, fields)
                 if answer["channel"] == "http.request":
                     connection.reply_channel = answer["message"].get("reply_channel")
-            elif name == "send" and fields["channel"] == connection.reply_channel and _is_reply(fields, connection.limit):
+            elif name == "send" and self._replies(connection, fields):
                 connection.post(name, fields)
                 connection.reply_channel = None
                 answer = {}
@@ -242,6 +243,12 @@ class ChannelLayer:
             raise
         self._free.append(connection)
         return answer
+
+    @staticmethod
+    def _replies(connection: Any, fields: Head) -> bool:
+        """Reports whether a send is the complete reply to the connection's request."""
+        reply = connection.reply_channel
+        return reply is not None and fields["channel"] == reply and _is_reply(fields, connection.limit)
 
     def _give_back(self, connection: Any) -> None:
         """Keeps a connection after a failed call, if it can make another one."""
@@ -308,6 +315,15 @@ class ChannelLayer:
         """Closes the connections that no thread uses."""
         while self._free:
             self._free.pop().close()
+
+
+def _names(channels: Any) -> List[str]:
+    """Returns the names of the channels of a receive."""
+    if isinstance(channels, Iterable) and not isinstance(channels, (bytes, dict)):
+        names = list(islice(channels, 10001))  # the server allows 10000
+        if all(isinstance(name, str) for name in names):
+            return names
+    raise _errors.BadRequest("receive takes the name of a channel or a list of names, not %s" % type(channels).__name__)
 
 
 def _seconds(name: str, value: Any) -> float:

@@ -111,6 +111,18 @@ class Calls(unittest.TestCase):
             self.layer.send("a", {"x": many})
         self.assertEqual(self.calls, [])
 
+    def test_names_must_be_texts(self) -> None:
+        many: List[Any] = [1]
+        for _ in range(90):
+            many = [many, many]
+        for names in (5, None, [5], many, {}, b"a", iter(int, 1)):
+            with self.assertRaisesRegex(asgibox.LayerError, "receive takes the name"):
+                self.layer.receive(names)  # type: ignore[arg-type]
+        self.assertEqual(self.calls, [])
+        self.answers["send"] = [{"error": "BadRequest", "detail": "channel must be given as a text"}]
+        with self.assertRaisesRegex(asgibox.LayerError, "channel must be"):
+            self.layer.send(None, {"content": b""})  # type: ignore[arg-type]
+
     def test_times_must_be_numbers(self) -> None:
         for value in ("x", float("nan"), float("inf"), True, None):
             with self.assertRaisesRegex(asgibox.LayerError, "it must be a number of seconds"):
