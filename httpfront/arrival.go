@@ -4,7 +4,8 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"time"
+
+	"asgibox/internal/budget"
 )
 
 // Sizes of the segments that an arrival is read into. Each segment is as long as
@@ -28,7 +29,7 @@ var (
 // It reports whether it has seen the end. If exact, r is expected to have limit
 // bytes. The memory of the data stays reserved until the arrival ends. If readAll must wait
 // for memory when stop is closed, it fails with [context.Canceled].
-func (a *arrival) readAll(stop <-chan struct{}, r io.Reader, limit int64, exact bool) (data string, end bool, err error) {
+func readAll(a *budget.Arrival, stop <-chan struct{}, r io.Reader, limit int64, exact bool) (data string, end bool, err error) {
 	first := firstSegments.Get().(*[firstSegment]byte)
 	defer firstSegments.Put(first)
 	var segments [][]byte
@@ -39,30 +40,30 @@ func (a *arrival) readAll(stop <-chan struct{}, r io.Reader, limit int64, exact 
 			all = limit - total
 		}
 		size := min(max(total, firstSegment), maxSegment, all)
-		if a.head+total+size > a.free+a.held {
+		if total+size > a.Reserved() {
 			if exact {
 				all += restSegment
 			}
-			if err := a.reserve(stop, size, all); err != nil {
+			if err := a.Reserve(stop, size, all); err != nil {
 				return "", false, err
 			}
-			if exact && a.place != nil && a.free+a.held >= a.head+limit {
-				return a.readRest(r, segments, limit)
+			if exact && a.InBudget() && a.Reserved() >= limit {
+				return readRest(a, r, segments, limit)
 			}
 		}
 		segment := first[:min(size, firstSegment)]
 		if total > 0 {
 			segment = make([]byte, size)
 		}
-		n, err := a.fill(r, segment)
+		n, err := readFull(a, r, segment)
 		if end = err == io.EOF; err != nil && !end {
 			return "", false, err
 		}
 		segments = append(segments, segment[:n])
 		total += int64(n)
 	}
-	if a.place != nil {
-		a.shrink(total)
+	if a.InBudget() {
+		a.Shrink(total)
 	}
 	return join(segments, int(total)).String(), end, nil
 }
@@ -79,56 +80,29 @@ func join(segments [][]byte, capacity int) *strings.Builder {
 
 // readRest reads the rest of size bytes, which start with the segments. It
 // allocates the memory of all of them at once, so that there is little garbage.
-func (a *arrival) readRest(r io.Reader, segments [][]byte, size int64) (data string, end bool, err error) {
+func readRest(a *budget.Arrival, r io.Reader, segments [][]byte, size int64) (data string, end bool, err error) {
 	segment := restSegments.Get().(*[restSegment]byte)
 	defer restSegments.Put(segment)
 	b := join(segments, int(size))
 	for rest := int(size) - b.Len(); rest > 0 && err == nil; rest = int(size) - b.Len() {
 		var n int
-		n, err = a.fill(r, segment[:min(rest, restSegment)])
+		n, err = readFull(a, r, segment[:min(rest, restSegment)])
 		b.Write(segment[:n])
 	}
 	if err != nil && err != io.EOF {
 		return "", false, err
 	}
-	a.shrink(size)
+	a.Shrink(size)
 	return b.String(), err == io.EOF, nil
 }
 
-// heard records that n bytes have come from the client. When there are enough of
-// them, the silence of the client starts again. A connection calls it if its
-// Reads return only when they have enough.
-func (a *arrival) heard(n int) {
-	if a.input.Add(int64(n)) < leastInput {
-		return
-	}
-	a.input.Store(0)
-	if since := a.since.Load(); since != 0 {
-		a.since.CompareAndSwap(since, time.Now().UnixNano())
-	}
-}
-
-// fill reads until buf is full. Unlike io.ReadFull it returns the reader's own
+// readFull reads until buf is full. Unlike io.ReadFull it returns the reader's own
 // error, so that io.EOF means the complete end.
-func (a *arrival) fill(r io.Reader, buf []byte) (n int, err error) {
+func readFull(a *budget.Arrival, r io.Reader, buf []byte) (n int, err error) {
 	for n < len(buf) && err == nil {
 		var m int
-		m, err = a.read(r, buf[n:])
+		m, err = a.Read(r, buf[n:])
 		n += m
 	}
-	return n, err
-}
-
-// read reads once. The time between the Reads is not part of the silence.
-func (a *arrival) read(r io.Reader, buf []byte) (n int, err error) {
-	if a.place == nil {
-		return r.Read(buf)
-	}
-	a.since.Store(time.Now().Add(-a.quiet).UnixNano())
-	n, err = r.Read(buf)
-	if !a.counted {
-		a.heard(n)
-	}
-	a.quiet = time.Since(time.Unix(0, a.since.Swap(0)))
 	return n, err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/budget"
 	"asgibox/internal/logkey"
 )
 
@@ -37,18 +38,18 @@ func (x *exchange) readBody() (body asgi.Bytes, more bool, err error) {
 		limit = min(limit, length)
 	}
 	x.body = bodyReader{x.t, x.s.opts.MaxBody}
-	x.arrival = x.s.budget.arrival(x, x.q.peer.arriving, x.s.opts.HTTPTimeout)
-	if !x.arrival.holdHead(x.q.headMemory()) {
-		return "", false, errNoRoom
+	x.arrival = x.s.budget.Arrival(x, x.q.peer.arriving, x.s.opts.HTTPTimeout)
+	if !x.arrival.HoldHead(x.q.headMemory()) {
+		return "", false, budget.ErrNoRoom
 	}
 	x.bodyDeadline(x.s.opts.HTTPTimeout)
-	data, end, err := x.arrival.readAll(x.t.context().Done(), &x.body, limit, length > 0)
-	if x.arrival.isRefused() {
-		err = errSilent
+	data, end, err := readAll(x.arrival, x.t.context().Done(), &x.body, limit, length > 0)
+	if x.arrival.IsRefused() {
+		err = budget.ErrSilent
 	}
 	x.bodyDeadline(Forever)
 	if err != nil {
-		x.arrival.end()
+		x.arrival.End()
 		return "", false, err
 	}
 	x.sent = time.Now()
@@ -80,17 +81,17 @@ func (s *Server) pieceSize() int64 { return min(bodyPiece, s.inlineLimit()) }
 func (x *exchange) freeBody() {
 	switch {
 	case x.upload != nil:
-		x.arrival.shrink(x.s.pieceSize())
+		x.arrival.Shrink(x.s.pieceSize())
 	case x.arrival != nil:
-		x.arrival.end()
+		x.arrival.End()
 	}
 }
 
-// interrupt ends the reading of the body.
-func (x *exchange) interrupt() { x.t.interrupt() }
+// Interrupt ends the reading of the body.
+func (x *exchange) Interrupt() { x.t.interrupt() }
 
-// pause starts the time limit of the body again after a wait for memory.
-func (x *exchange) pause(on bool) {
+// Pause starts the time limit of the body again after a wait for memory.
+func (x *exchange) Pause(on bool) {
 	if !on {
 		x.bodyDeadline(x.s.opts.HTTPTimeout)
 	}
@@ -110,9 +111,9 @@ func (x *exchange) refuseBody(err error) error {
 	switch {
 	case errors.Is(err, errBodyTooLong):
 		x.refuse(x.s.refusedBody())
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, errSilent):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, budget.ErrSilent):
 		x.refuse(refusedSlowBody)
-	case errors.Is(err, errNoRoom):
+	case errors.Is(err, budget.ErrNoRoom):
 		x.refuse(refusedCrowded)
 	case errors.Is(err, io.ErrUnexpectedEOF) || x.t.lost() || x.t.context().Err() != nil:
 		return errAborted // the client disconnected
@@ -171,7 +172,7 @@ func (u *upload) stop() {
 	u.mu.Lock()
 	interrupted := !u.isComplete()
 	if interrupted {
-		u.x.interrupt()
+		u.x.Interrupt()
 	}
 	u.mu.Unlock()
 	<-u.done
@@ -201,7 +202,7 @@ func (u *upload) end() {
 
 func (u *upload) run() {
 	defer close(u.done)
-	defer u.x.arrival.end()
+	defer u.x.arrival.End()
 	if err := u.readAll(); err != nil {
 		u.close(err)
 	}
@@ -214,7 +215,7 @@ func (u *upload) readAll() error {
 		if err := u.extendDeadline(); err != nil {
 			return err
 		}
-		n, err := u.x.arrival.fill(&u.x.body, buf)
+		n, err := readFull(u.x.arrival, &u.x.body, buf)
 		last := err == io.EOF
 		if last {
 			u.end()

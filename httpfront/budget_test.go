@@ -14,9 +14,14 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/budget"
 )
 
 const (
+	connBytes     = budget.ConnBytes
+	silentTimeout = budget.SilentTimeout
+	leastInput    = budget.LeastInput
+
 	longBody = 510_000 // less than inlineBody
 	longPart = 500_000
 )
@@ -442,7 +447,7 @@ func TestStreamedBodiesShareTheBudget(t *testing.T) {
 			channels = append(channels, m.Text("body_channel"))
 		}
 		synctest.Wait()
-		if n := s.front.budget.bytes(); n != 4*inlineBody {
+		if n := usedBytes(s.front.budget); n != 4*inlineBody {
 			t.Errorf("4 streams count as %d bytes", n)
 		}
 		s.stallAt(30_000)
@@ -459,19 +464,18 @@ func TestStreamedBodiesShareTheBudget(t *testing.T) {
 				t.Errorf("a piece has closed %v and more_content %v", closed, more)
 			}
 		}
-		before := s.front.budget.bytes()
+		before := usedBytes(s.front.budget)
 		s.reply(m, msg{"status": 200, "more_content": true})
 		synctest.Wait()
-		if n := before - s.front.budget.bytes(); n != inlineBody-bodyPiece {
+		if n := before - usedBytes(s.front.budget); n != inlineBody-bodyPiece {
 			t.Errorf("the start of the response has freed %d bytes, want all but a piece", n)
 		}
 	})
 }
 
-func (b *budget) bytes() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.used
+func usedBytes(b *budget.Budget) int64 {
+	bytes, _, _ := b.Usage()
+	return bytes
 }
 
 // TestLongHeadsCount sends requests whose heads are long and whose bodies do not
@@ -487,7 +491,7 @@ func TestLongHeadsCount(t *testing.T) {
 			clients = append(clients, c)
 		}
 		synctest.Wait()
-		if n := s.front.budget.bytes(); n > budget || n < budget/2 {
+		if n := usedBytes(s.front.budget); n > budget || n < budget/2 {
 			t.Errorf("the budget counts %d bytes of heads", n)
 		}
 		refused := 0
@@ -517,12 +521,12 @@ func TestBodyBehindALongHeadCounts(t *testing.T) {
 		c.post(fmt.Sprintf("Content-Length: %d\r\nX: %s", longBody, strings.Repeat("x", 60_000)))
 		c.upload(strings.Repeat("x", longPart), new(atomic.Int64))
 		synctest.Wait()
-		if n := s.front.budget.bytes(); n < longBody+100_000 {
+		if n := usedBytes(s.front.budget); n < longBody+100_000 {
 			t.Errorf("the budget counts %d bytes", n)
 		}
 		c.upload(strings.Repeat("x", longBody-longPart), new(atomic.Int64))
 		m := s.next("http.request")
-		if n := s.front.budget.bytes(); n < longBody+100_000 || n > longBody+150_000 {
+		if n := usedBytes(s.front.budget); n < longBody+100_000 || n > longBody+150_000 {
 			t.Errorf("the budget counts %d bytes of a complete body", n)
 		}
 		s.reply(m, msg{"status": 200})
@@ -561,9 +565,7 @@ func TestStreamsOfAConnectionShareItsPart(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		s.front.budget.mu.Lock()
-		waiting := s.front.budget.waiting
-		s.front.budget.mu.Unlock()
+		_, _, waiting := s.front.budget.Usage()
 		if want := 50 - connBytes/firstSegment - 1; waiting != want {
 			t.Errorf("%d streams wait for memory, want %d: all but those that share the connection's part, and the oldest", waiting, want)
 		}

@@ -65,8 +65,8 @@ func newMemServerOn(t testing.TB, layer *fakeLayer, opts Options) *memServer {
 		if n := front.outputs.bytes.Load(); n != 0 {
 			t.Errorf("closed mailboxes still count %d bytes", n)
 		}
-		if b := front.budget; b.bytes() != 0 || b.waiting != 0 || b.arrivals.Len() != 0 || b.favored != nil {
-			t.Errorf("ended connections still use the budget: %+v", b)
+		if bytes, arrivals, waiting := front.budget.Usage(); bytes != 0 || arrivals != 0 || waiting != 0 {
+			t.Errorf("ended connections still use the budget: %d bytes, %d arrivals, %d wait", bytes, arrivals, waiting)
 		}
 	})
 	return s

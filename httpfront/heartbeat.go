@@ -111,8 +111,8 @@ func (c *socket) pingLocked(now time.Time) {
 	c.seen.Store(now.UnixNano())
 }
 
-// pause stops the time limit of the pong while the client is not read.
-func (c *socket) pause(on bool) {
+// Pause stops the time limit of the pong while the client is not read.
+func (c *socket) Pause(on bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heartbeat.paused, c.heartbeat.pingedAt = on, time.Now()

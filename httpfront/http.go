@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/budget"
 	"asgibox/internal/logkey"
 )
 
@@ -32,10 +33,10 @@ type exchange struct {
 	sent    time.Time   // when the request was sent
 
 	body     bodyReader
-	head     int64    // its part of Server.heads
-	arrival  *arrival // memory of the body, or nil
-	upload   *upload  // sends the rest of a long body, or nil
-	unread   bool     // the body has a rest
+	head     int64           // its part of Server.heads
+	arrival  *budget.Arrival // memory of the body, or nil
+	upload   *upload         // sends the rest of a long body, or nil
+	unread   bool            // the body has a rest
 	progress atomic.Int64
 	silence  *time.Timer // runs since the last output to a client that has closed its sending half; nil before
 
@@ -306,7 +307,7 @@ func (x *exchange) end(sent bool, dropped int) {
 		}
 	}
 	if x.arrival != nil {
-		x.arrival.end()
+		x.arrival.End()
 	}
 	if sent && x.s.hasReader(asgi.HTTPDisconnect) {
 		x.disconnect()

@@ -11,6 +11,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/httpfront/http1"
+	"asgibox/internal/budget"
 	"asgibox/internal/logkey"
 )
 
@@ -41,7 +42,7 @@ type Server struct {
 	conns   *registry
 	unbind  func()
 	unread  atomic.Int64 // when missing workers were last reported, in Unix nanoseconds
-	budget  *budget
+	budget  *budget.Budget
 	outputs outputs
 	heads   atomic.Int64 // memory of the heads of all requests that run, without the usual parts
 	parts   atomic.Int64 // memory of the heads that arrive over HTTP/1, without the usual parts
@@ -97,7 +98,7 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 	}
 	s.life, s.kill = context.WithCancel(context.Background())
 	s.outputs.s = s
-	s.budget = &budget{limit: s.opts.BodyMemory, life: s.life}
+	s.budget = budget.New(s.opts.BodyMemory, s.life)
 	s.headLimits = http1.Limits{Target: maxTarget, Head: maxTarget, Lines: maxLines, Memory: func(n int) bool { return holdHead(&s.parts, int64(n)) }}
 	return s, nil
 }

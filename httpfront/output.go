@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"asgibox/internal/budget"
 )
 
 const (
@@ -12,7 +14,7 @@ const (
 	allBytes = 256 << 20
 	// spareBytes is how much of allBytes is free after silent clients were ended.
 	spareBytes = allBytes / 4
-	// leastOutput is how many bytes a client must read within silentTimeout while
+	// leastOutput is how many bytes a client must read within budget.SilentTimeout while
 	// others find no room. Otherwise it is silent.
 	leastOutput = 5 << 10
 	// outputCheck is the time between two checks which clients are silent.
@@ -84,7 +86,7 @@ func (o *outputs) silent(now time.Time) (silent []*mailbox) {
 			m = mark{read, now}
 		}
 		marks[b] = m
-		if now.Sub(m.since) >= silentTimeout {
+		if now.Sub(m.since) >= budget.SilentTimeout {
 			silent = append(silent, b)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/budget"
 	"asgibox/internal/logkey"
 )
 
@@ -45,9 +46,9 @@ type socket struct {
 	wire    *wire
 	frames  frameReader // used by the reader only, except compressed
 	pumps   sync.WaitGroup
-	order   int64        // order of the last message received; used by the reader only
-	seen    atomic.Int64 // when data was last read or written, in Unix nanoseconds
-	arrival *arrival     // memory of the message that is being read; used by the reader only
+	order   int64           // order of the last message received; used by the reader only
+	seen    atomic.Int64    // when data was last read or written, in Unix nanoseconds
+	arrival *budget.Arrival // memory of the message that is being read; used by the reader only
 
 	mu        sync.Mutex    // guards the rest
 	serverEnd *ending       // how the server ended it
@@ -270,8 +271,9 @@ func (c *socket) protocolFor(p socketReply) string {
 // detach makes the socket independent of its HTTP request.
 func (c *socket) detach(first socketReply) {
 	c.event(SocketConnected, http.StatusSwitchingProtocols)
-	c.arrival = c.s.budget.arrival(c, c.q.peer.arriving, Forever)
-	c.arrival.counted, c.frames.heard = true, c.arrival.heard
+	c.arrival = c.s.budget.Arrival(c, c.q.peer.arriving, Forever)
+	c.arrival.CountsItself()
+	c.frames.heard = c.arrival.Heard
 	c.t, c.q, c.offered = nil, nil, nil
 	c.seen.Store(time.Now().UnixNano())
 	c.open.Store(true)

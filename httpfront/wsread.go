@@ -20,7 +20,7 @@ func (c *socket) read() {
 	code := asgi.CloseFailed
 	defer func() { c.finish(code) }()
 	defer c.recoverPanic()
-	defer c.arrival.end()
+	defer c.arrival.End()
 	code = c.readAll()
 }
 
@@ -40,7 +40,7 @@ func (c *socket) readAll() int {
 			err = c.handle(op, payload)
 		}
 		// The message counts in the budget until the layer has accepted it.
-		refused := c.arrival.end()
+		refused := c.arrival.End()
 		switch {
 		case refused:
 			c.closeSilent()
@@ -85,15 +85,15 @@ func (c *socket) readMessage() (op byte, payload string, err error) {
 	if n := int64(c.s.set.MaxMessage); n > 0 {
 		limit = n + 1
 	}
-	payload, end, err := c.arrival.readAll(c.whenEnded(), &c.frames, limit, false)
+	payload, end, err := readAll(c.arrival, c.whenEnded(), &c.frames, limit, false)
 	if err == nil && !end {
 		err = errTooLong
 	}
 	return op, payload, err
 }
 
-// interrupt ends the reading of a frame.
-func (c *socket) interrupt() { c.wire.Conn.SetReadDeadline(time.Unix(1, 0)) }
+// Interrupt ends the reading of a frame.
+func (c *socket) Interrupt() { c.wire.Conn.SetReadDeadline(time.Unix(1, 0)) }
 
 var frameShape = asgi.NewShape(asgi.KeyReplyChannel, asgi.KeyPath, asgi.KeyBytes, asgi.KeyText, asgi.KeyOrder)
 

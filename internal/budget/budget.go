@@ -1,57 +1,62 @@
-package httpfront
+// Package budget limits the memory of what arrives from clients and is not complete:
+// request bodies, WebSocket messages and frames of programs.
+package budget
 
 import (
 	"container/list"
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	// connBytes is how much of its arrivals each connection may always buffer.
-	connBytes = 16 << 10
-	// silentTimeout is how long a client may send less than leastInput while
+	// ConnBytes is how much of its arrivals each connection may always buffer.
+	ConnBytes = 16 << 10
+	// SilentTimeout is how long a client may send less than LeastInput while
 	// other clients wait for memory.
-	silentTimeout = 5 * time.Second
-	// leastInput is how many bytes a client must send to end its silence.
-	leastInput = 5 << 10
+	SilentTimeout = 5 * time.Second
+	// LeastInput is how many bytes a client must send to end its silence.
+	LeastInput = 5 << 10
 )
 
 var (
-	errSilent = errors.New("the client was silent while others waited for memory")
-	errNoRoom = errors.New("too many request bodies and frames are arriving")
+	// ErrSilent is the reason why an arrival was refused.
+	ErrSilent = errors.New("the client was silent while others waited for memory")
+	// ErrNoRoom: there was no memory in time.
+	ErrNoRoom = errors.New("too many request bodies and frames are arriving")
 )
 
-// A budget limits the memory of all arrivals. If an arrival needs more memory
+// A Budget limits the memory of all arrivals. If an arrival needs more memory
 // than is left, it waits. One at a time, the oldest that waits may exceed the
 // limit, so there is always one that can complete. While an arrival waits, the
 // budget refuses the one whose client has been silent longest, if that is longer
-// than silentTimeout. A client that sends very slowly counts as silent.
-type budget struct {
+// than SilentTimeout. A client that sends very slowly counts as silent.
+type Budget struct {
 	limit int64
 	life  context.Context // when it is done, no arrival waits any more
 
 	mu       sync.Mutex // guards the rest, and the shared fields of all arrivals
 	used     int64
-	arrivals list.List // of *arrival, the oldest first
+	arrivals list.List // of *Arrival, the oldest first
 	waiting  int       // number of arrivals that wait
-	favored  *arrival  // may exceed the limit until it has ended, or nil
+	favored  *Arrival  // may exceed the limit until it has ended, or nil
 	timer    *time.Timer
 }
 
-// An arrival is the memory of a request body or a WebSocket message that has not
+// An Arrival is the memory of a request body or a WebSocket message that has not
 // arrived completely, or that waits for the application. It uses either the part
 // that its connection may always hold, or the budget. Its methods, except
-// shrink, are for the goroutine that reads it.
-type arrival struct {
-	budget   *budget
-	sender   sender
+// Shrink, are for the goroutine that reads it.
+type Arrival struct {
+	budget   *Budget
+	sender   Sender
 	patience time.Duration // how long it may wait for memory; no limit if negative
 	conn     *atomic.Int64 // bytes of its connection outside of the budget
 	free     int64         // its bytes in conn
-	counted  bool          // its connection calls heard
+	counted  bool          // its connection calls Heard
 	since    atomic.Int64  // start of the client's silence, if a Read runs that uses the budget, in Unix nanoseconds; or zero
 	quiet    time.Duration // length of the silence at the end of the last Read
 	input    atomic.Int64  // bytes that have come in the silence
@@ -65,33 +70,46 @@ type arrival struct {
 	refused bool
 }
 
-// A sender is the connection that an arrival comes from. The budget calls it.
-type sender interface {
-	// interrupt makes the running Read fail. It must not block.
-	interrupt()
-	// pause is called with true before a wait for memory, and with false after
+// A Sender is the connection that an arrival comes from. The budget calls it.
+type Sender interface {
+	// Interrupt makes the running Read fail. It must not block.
+	Interrupt()
+	// Pause is called with true before a wait for memory, and with false after
 	// it. Nothing is read in between.
-	pause(on bool)
+	Pause(on bool)
 }
 
-func (b *budget) arrival(s sender, conn *atomic.Int64, patience time.Duration) *arrival {
-	return &arrival{budget: b, sender: s, conn: conn, patience: patience}
+// New returns a budget of limit bytes. When life is done, no arrival waits any more.
+func New(limit int64, life context.Context) *Budget { return &Budget{limit: limit, life: life} }
+
+// Usage returns how many bytes and arrivals use the budget, and how many arrivals wait.
+func (b *Budget) Usage() (bytes int64, arrivals, waiting int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used, b.arrivals.Len(), b.waiting
 }
 
-// reserve reserves size more bytes in the part that each connection may always
+// Arrival returns an arrival. Conn counts what its connection holds without the budget.
+// Patience is how long the arrival may wait for memory; there is no limit if it is
+// negative.
+func (b *Budget) Arrival(s Sender, conn *atomic.Int64, patience time.Duration) *Arrival {
+	return &Arrival{budget: b, sender: s, conn: conn, patience: patience}
+}
+
+// Reserve reserves size more bytes in the part that each connection may always
 // hold. If they are more than that, it reserves all bytes that may still come,
 // and waits until they are available. It reserves them at once because an arrival
 // that waits for more would keep what it has from the others. The wait fails with
 // [context.Canceled] when stop is closed.
-func (a *arrival) reserve(stop <-chan struct{}, size, all int64) error {
-	if a.conn.Add(size) <= connBytes {
+func (a *Arrival) Reserve(stop <-chan struct{}, size, all int64) error {
+	if a.conn.Add(size) <= ConnBytes {
 		a.free += size
 		return nil
 	}
 	a.conn.Add(-size)
 	if !a.request(all + a.free) {
-		a.sender.pause(true)
-		defer a.sender.pause(false)
+		a.sender.Pause(true)
+		defer a.sender.Pause(false)
 		if err := a.wait(stop); err != nil {
 			return err
 		}
@@ -101,10 +119,10 @@ func (a *arrival) reserve(stop <-chan struct{}, size, all int64) error {
 	return nil
 }
 
-// holdHead reserves the memory of the head of a request, which has arrived already,
+// HoldHead reserves the memory of the head of a request, which has arrived already,
 // and reports whether there was enough.
-func (a *arrival) holdHead(size int64) bool {
-	if a.conn.Add(size) <= connBytes {
+func (a *Arrival) HoldHead(size int64) bool {
+	if a.conn.Add(size) <= ConnBytes {
 		a.free, a.head = size, size
 		return true
 	}
@@ -122,7 +140,7 @@ func (a *arrival) holdHead(size int64) bool {
 }
 
 // request asks for n bytes and reports whether they are granted already.
-func (a *arrival) request(n int64) bool {
+func (a *Arrival) request(n int64) bool {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -141,14 +159,14 @@ func (a *arrival) request(n int64) bool {
 	return a.need == 0
 }
 
-func (a *arrival) wait(stop <-chan struct{}) error {
+func (a *Arrival) wait(stop <-chan struct{}) error {
 	var late <-chan time.Time
 	if a.patience >= 0 {
 		t := time.NewTimer(a.patience)
 		defer t.Stop()
 		late = t.C
 	}
-	err := errNoRoom
+	err := ErrNoRoom
 	select {
 	case <-a.granted:
 		return nil
@@ -169,9 +187,9 @@ func (a *arrival) wait(stop <-chan struct{}) error {
 	return err
 }
 
-// shrink gives back all but the head and keep bytes. It may be called from any
+// Shrink gives back all but the head and keep bytes. It may be called from any
 // goroutine.
-func (a *arrival) shrink(keep int64) {
+func (a *Arrival) Shrink(keep int64) {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -187,9 +205,9 @@ func (a *arrival) shrink(keep int64) {
 	b.reviewLocked()
 }
 
-// isRefused reports whether the arrival was refused. After a Read has returned,
+// IsRefused reports whether the arrival was refused. After a Read has returned,
 // the result stays the same until the next Read.
-func (a *arrival) isRefused() bool {
+func (a *Arrival) IsRefused() bool {
 	if a.place == nil {
 		return false
 	}
@@ -198,9 +216,9 @@ func (a *arrival) isRefused() bool {
 	return a.refused
 }
 
-// end gives back the memory and reports whether the arrival was refused. Then
+// End gives back the memory and reports whether the arrival was refused. Then
 // the arrival may be used for the next message.
-func (a *arrival) end() (refused bool) {
+func (a *Arrival) End() (refused bool) {
 	a.conn.Add(-a.free)
 	a.free = 0
 	if a.place == nil {
@@ -224,9 +242,9 @@ func (a *arrival) end() (refused bool) {
 
 // reviewLocked grants memory to the arrivals that wait, the oldest first. If
 // memory is short, it refuses one whose client is silent.
-func (b *budget) reviewLocked() {
+func (b *Budget) reviewLocked() {
 	for e := b.arrivals.Front(); b.waiting > 0; e = e.Next() {
-		a := e.Value.(*arrival)
+		a := e.Value.(*Arrival)
 		if a.need == 0 {
 			continue
 		}
@@ -247,12 +265,12 @@ func (b *budget) reviewLocked() {
 
 // refuseLocked refuses the arrival that has been silent longest, or sets the
 // timer for it. It refuses one at a time, because that may free enough memory.
-func (b *budget) refuseLocked() {
+func (b *Budget) refuseLocked() {
 	now := time.Now().UnixNano()
-	var silent *arrival
+	var silent *Arrival
 	first := now // start of the longest silence
 	for e := b.arrivals.Front(); e != nil; e = e.Next() {
-		a := e.Value.(*arrival)
+		a := e.Value.(*Arrival)
 		if a.refused { // its memory has not come back yet
 			silent, first = a, 0
 			break
@@ -261,11 +279,11 @@ func (b *budget) refuseLocked() {
 			silent, first = a, since
 		}
 	}
-	left := silentTimeout - time.Duration(now-first)
+	left := SilentTimeout - time.Duration(now-first)
 	if silent != nil && left <= 0 {
 		silent.refused = true
-		silent.sender.interrupt()
-		left = silentTimeout
+		silent.sender.Interrupt()
+		left = SilentTimeout
 	}
 	if b.timer == nil {
 		b.timer = time.AfterFunc(left, b.review)
@@ -274,8 +292,45 @@ func (b *budget) refuseLocked() {
 	b.timer.Reset(left)
 }
 
-func (b *budget) review() {
+func (b *Budget) review() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reviewLocked()
+}
+
+// InBudget reports whether the arrival uses the budget.
+func (a *Arrival) InBudget() bool { return a.place != nil }
+
+// Reserved returns how many bytes are reserved, without those of the head.
+func (a *Arrival) Reserved() int64 { return a.free + a.held - a.head }
+
+// CountsItself says that the connection calls Heard, because its Reads return only when
+// they have enough bytes.
+func (a *Arrival) CountsItself() { a.counted = true }
+
+// Heard records that n bytes have come from the client. When there are enough of
+// them, the silence of the client starts again. A connection calls it if its
+// Reads return only when they have enough.
+func (a *Arrival) Heard(n int) {
+	if a.input.Add(int64(n)) < LeastInput {
+		return
+	}
+	a.input.Store(0)
+	if since := a.since.Load(); since != 0 {
+		a.since.CompareAndSwap(since, time.Now().UnixNano())
+	}
+}
+
+// Read reads r once. The time between the Reads is not part of the silence.
+func (a *Arrival) Read(r io.Reader, buf []byte) (n int, err error) {
+	if a.place == nil {
+		return r.Read(buf)
+	}
+	a.since.Store(time.Now().Add(-a.quiet).UnixNano())
+	n, err = r.Read(buf)
+	if !a.counted {
+		a.Heard(n)
+	}
+	a.quiet = time.Since(time.Unix(0, a.since.Swap(0)))
+	return n, err
 }
