@@ -12,32 +12,33 @@ import (
 
 // The kinds of errors that the control port's responses name.
 const (
-	BadRequest       = "BadRequest"
-	InvalidName      = "InvalidName"
-	InvalidMessage   = "InvalidMessage"
-	WrongType        = "WrongType"
-	Unauthorized     = "Unauthorized"
-	Forbidden        = "Forbidden"
-	NotFound         = "NotFound" // also an extension that the layer lacks
-	MethodNotAllowed = "MethodNotAllowed"
-	NotAcceptable    = "NotAcceptable"
-	MediaType        = "UnsupportedMediaType"
-	MessageTooLarge  = "MessageTooLarge"
-	NotReplayable    = "NotReplayable"
-	LoadFailed       = "LoadFailed"
-	NoAnswer         = "NoAnswer"
-	ChannelFull      = "ChannelFull"
-	StateFull        = "StateFull"
-	TooManyNames     = "TooManyNames"
-	StoreFailed      = "StoreFailed"
-	Closed           = "Closed"
-	TooManyViewers   = "TooManyViewers"
-	TooManyBodies    = "TooManyBodies"
-	RequestTimeout   = "RequestTimeout"
-	Retired          = "Retired"   // the program must end
-	Gone             = "Gone"      // the connection of the message has ended
-	Cancelled        = "Cancelled" // the job was cancelled
-	Internal         = "Error"
+	BadRequest         = "BadRequest"
+	InvalidName        = "InvalidName"
+	InvalidMessage     = "InvalidMessage"
+	WrongType          = "WrongType"
+	Unauthorized       = "Unauthorized"
+	Forbidden          = "Forbidden"
+	NotFound           = "NotFound" // also an extension that the layer lacks
+	MethodNotAllowed   = "MethodNotAllowed"
+	NotAcceptable      = "NotAcceptable"
+	MediaType          = "UnsupportedMediaType"
+	MessageTooLarge    = "MessageTooLarge"
+	NotReplayable      = "NotReplayable"
+	LoadFailed         = "LoadFailed"
+	NoAnswer           = "NoAnswer"
+	ChannelFull        = "ChannelFull"
+	StateFull          = "StateFull"
+	TooManyNames       = "TooManyNames"
+	StoreFailed        = "StoreFailed"
+	Closed             = "Closed"
+	TooManyViewers     = "TooManyViewers"
+	TooManyBodies      = "TooManyBodies"
+	TooManyConnections = "TooManyConnections" // over the socket
+	RequestTimeout     = "RequestTimeout"
+	Retired            = "Retired"   // the program must end
+	Gone               = "Gone"      // the connection of the message has ended
+	Cancelled          = "Cancelled" // the job was cancelled
+	Internal           = "Error"
 )
 
 // errorTable joins kinds, HTTP statuses and the errors that have them. If
@@ -69,6 +70,7 @@ var errorTable = []struct {
 	{NoAnswer, http.StatusBadGateway, nil},
 	{TooManyViewers, http.StatusServiceUnavailable, nil},
 	{TooManyBodies, http.StatusServiceUnavailable, nil},
+	{TooManyConnections, http.StatusServiceUnavailable, nil},
 	{Retired, http.StatusGone, nil},
 	{Gone, http.StatusGone, asgi.ErrGone},
 	{Cancelled, http.StatusGone, nil},

@@ -243,6 +243,8 @@ func (c *child) connected(one *conn, pid int) error {
 		return remote.Errorf(remote.Closed, "the process %d has ended", c.pid)
 	case c.pid != 0 && pid != c.pid && len(c.conns) > 0:
 		return remote.Errorf(remote.Forbidden, "process %d connected as worker %d, which is process %d; a worker is one process, so raise --workers instead of forking", pid, c.number, c.pid)
+	case len(c.conns) >= maxConns:
+		return remote.Errorf(remote.TooManyConnections, "worker %d has %d connections already; close some, or use one for several calls", c.number, maxConns)
 	}
 	c.pid = pid
 	if c.control == nil {

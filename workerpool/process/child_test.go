@@ -294,6 +294,8 @@ func serveJobs(c *client, stubborn bool, cancels chan int64) {
 			c.write("done", id, "reply", map[string]any{"status": 200, "content": fmt.Sprint(os.Getpid())})
 		case "/reply":
 			c.write("done", id, "reply", map[string]any{"status": 200, "content": "replied"})
+		case "/long":
+			c.write("done", id, "reply", map[string]any{"status": 200, "content": strings.Repeat("x", 300<<10)})
 		case "/send":
 			_, err := c.call("send", "channel", m.Octets("reply_channel"), "message", map[string]any{"status": 200, "content": "sent"})
 			c.write("done", id, "error", errorOrNil(err))

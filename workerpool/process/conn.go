@@ -8,10 +8,12 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
 	"asgibox/asgi/remote"
+	"asgibox/internal/budget"
 	"asgibox/internal/logkey"
 	"asgibox/workerpool/process/wire"
 )
@@ -23,6 +25,8 @@ const (
 	writeTimeout = 30 * time.Second
 	// maxCalls is the number of calls of a connection that may wait at once.
 	maxCalls = 1000
+	// maxHello is the maximum length of the first frame, in bytes.
+	maxHello = budget.ConnBytes
 )
 
 // A conn is a connection of a child or of another program.
@@ -41,6 +45,8 @@ type conn struct {
 
 	serving *serving // jobs run on the connection; nil if none do; set by the goroutine that reads
 
+	buffered atomic.Int64 // bytes of frames that do not count in a budget
+
 	calls sync.WaitGroup // counts the calls that wait on goroutines of their own
 
 	mu      sync.Mutex                        // guards the rest
@@ -54,7 +60,7 @@ var errWaitEnded = errors.New("the program has ended the wait")
 var errHandedOver = errors.New("the connection runs jobs")
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, net: nc, reader: wire.NewReader(nc, s.limit), waiting: map[int64]context.CancelCauseFunc{}}
+	c := &conn{server: s, net: nc, reader: wire.NewReader(nc, maxHello), waiting: map[int64]context.CancelCauseFunc{}}
 	c.writer = wire.NewWriter(deadlineWriter{nc})
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c
@@ -88,7 +94,9 @@ func (c *conn) serve() {
 
 // logEnd logs why the connection ends, unless the other end has closed it.
 func (c *conn) logEnd(err error) {
-	if errors.Is(err, io.EOF) || c.ctx.Err() != nil || c.child != nil && c.child.gone() {
+	if context.Cause(c.ctx) == errCrowded {
+		err = errCrowded
+	} else if errors.Is(err, io.EOF) || c.ctx.Err() != nil || c.child != nil && c.child.gone() {
 		return
 	}
 	var reset net.Error
@@ -113,6 +121,12 @@ func (c *conn) close() {
 	c.server.forget(c)
 }
 
+// Interrupt ends the connection, which has been silent within a frame for too long.
+func (c *conn) Interrupt() { c.net.Close() }
+
+// Pause implements [budget.Sender]. A wait for memory changes no time limit.
+func (c *conn) Pause(bool) {}
+
 // hello reads the first frame and replies to it.
 func (c *conn) hello() error {
 	c.net.SetReadDeadline(time.Now().Add(helloTimeout))
@@ -128,6 +142,9 @@ func (c *conn) hello() error {
 	if err == nil {
 		err = c.identify(f)
 	}
+	if err == nil {
+		err = c.server.greeted(c)
+	}
 	if err == nil && c.child != nil {
 		err = c.child.connected(c, int(find[int64](f.args, "pid")))
 	}
@@ -135,6 +152,11 @@ func (c *conn) hello() error {
 		c.refuse(err)
 		return err
 	}
+	memory := c.server.guestFrames
+	if c.child != nil {
+		memory = c.server.childFrames
+	}
+	c.reader.Allow(c.server.limit, memory.Arrival(c, &c.buffered, -1), c.ctx.Done())
 	return c.answer(f.id, c.welcome(), nil)
 }
 

@@ -302,7 +302,7 @@ func TestPythonReloadsKeepSocketsOpenAndFailNoRequest(t *testing.T) {
 }
 
 func TestANewerReloadKillsPythonThatLoadsForEver(t *testing.T) {
-	s := setup{process: process.Options{Processes: 2, Threads: 4, LoadTimeout: time.Hour, Grace: time.Hour}}.serve(t, strings.ReplaceAll(numbered, "VERSION", "1"))
+	s := setup{process: process.Options{Processes: 1, Threads: 4, LoadTimeout: time.Hour, Grace: time.Hour}}.serve(t, strings.ReplaceAll(numbered, "VERSION", "1"))
 	var reloads sync.WaitGroup
 	const forever = "open('reached', 'w').close()\nwhile True: pass\n"
 	s.write("part.py", forever)
@@ -333,7 +333,7 @@ func TestANewerReloadKillsPythonThatLoadsForEver(t *testing.T) {
 	}
 	reloads.Wait()
 	s.want("/", 200, "2")
-	s.until("the other processes have ended", func() bool { return len(s.loader.Processes()) == 2 })
+	s.until("the other processes have ended", func() bool { return len(s.loader.Processes()) == 1 })
 }
 
 func TestPythonRoutesLimitTheirHandlers(t *testing.T) {

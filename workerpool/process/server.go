@@ -19,11 +19,23 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/asgi/remote"
+	"asgibox/internal/budget"
 	"asgibox/internal/logkey"
 )
 
-// version is the version of the protocol.
-const version = 1
+const (
+	// version is the version of the protocol.
+	version = 1
+	// frameMemory is how many bytes the frames that have not arrived completely may
+	// take together: those of children, and those of other programs.
+	frameMemory = 64 << 20
+	// maxConns is how many connections a child may have, how many all other programs
+	// together, and how many may be open that have not said hello.
+	maxConns = 1000
+)
+
+// errCrowded ends a connection that has not said hello.
+var errCrowded = fmt.Errorf("it has sent no hello, and %d newer connections have sent none either", maxConns)
 
 // ServerOptions configure a [Server]. Layer is required.
 type ServerOptions struct {
@@ -56,11 +68,17 @@ type Server struct {
 	remove   func() // removes the files of the socket
 	started  chan func()
 	lastJob  atomic.Int64
-	wg       sync.WaitGroup // counts the goroutines of the server and its connections
+	// Memory of frames that have not arrived completely. Programs that asgibox did not
+	// start share a budget of their own, so that they never hold up or end a child.
+	childFrames, guestFrames *budget.Budget
+
+	wg sync.WaitGroup // counts the goroutines of the server and its connections
 
 	mu       sync.Mutex // guards the rest
 	children map[string]*child
 	conns    map[*conn]struct{} // nil after Close has closed them
+	unknown  []*conn            // those that have not said hello, the oldest first
+	guests   map[*conn]struct{} // those of programs that asgibox did not start
 	sets     map[*set]struct{}
 	closed   bool // no more sets
 }
@@ -82,10 +100,11 @@ func NewServer(o ServerOptions) (*Server, error) {
 	}
 	s := &Server{
 		opts: o, layer: o.Layer, log: o.Log,
-		calls:    remote.NewHandler(o.Layer, remote.Options{Version: o.Version, Log: o.Log, Outcome: o.Outcome}),
-		limit:    o.Layer.Settings().MaxMessage + asgi.MessageOverhead,
-		started:  make(chan func()),
-		children: map[string]*child{}, conns: map[*conn]struct{}{}, sets: map[*set]struct{}{},
+		calls:       remote.NewHandler(o.Layer, remote.Options{Version: o.Version, Log: o.Log, Outcome: o.Outcome}),
+		limit:       o.Layer.Settings().MaxMessage + asgi.MessageOverhead,
+		started:     make(chan func()),
+		childFrames: budget.New(frameMemory, context.Background()), guestFrames: budget.New(frameMemory, context.Background()),
+		children: map[string]*child{}, conns: map[*conn]struct{}{}, guests: map[*conn]struct{}{}, sets: map[*set]struct{}{},
 	}
 	s.ext = extensions{
 		groups: asgi.OrUnsupported[asgi.Groups](o.Layer), later: asgi.OrUnsupported[asgi.Later](o.Layer),
@@ -137,17 +156,29 @@ func (s *Server) accept() {
 			time.Sleep(time.Second)
 			continue
 		}
-		c := newConn(s, nc)
-		s.mu.Lock()
-		if s.conns == nil {
-			s.mu.Unlock()
-			nc.Close()
-			continue
-		}
-		s.conns[c] = struct{}{}
-		s.mu.Unlock()
-		s.wg.Go(c.serve)
+		s.admit(nc)
 	}
+}
+
+// admit serves a connection, unless the server is closed. It ends the oldest one that has
+// not said hello if there are too many of them.
+func (s *Server) admit(nc net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns == nil {
+		nc.Close()
+		return
+	}
+	c := newConn(s, nc)
+	s.conns[c] = struct{}{}
+	s.unknown = append(s.unknown, c)
+	if len(s.unknown) > maxConns {
+		oldest := s.unknown[0]
+		s.unknown = s.unknown[1:]
+		oldest.cancel(errCrowded)
+		oldest.net.Close()
+	}
+	s.wg.Go(c.serve)
 }
 
 // Close ends the processes that still run, and closes all connections and the socket.
@@ -235,11 +266,28 @@ func (s *Server) unregister(c *child) {
 	delete(s.children, c.token)
 }
 
+// greeted counts a connection that has said hello.
+func (s *Server) greeted(c *conn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unknown = slices.DeleteFunc(s.unknown, func(other *conn) bool { return other == c })
+	if c.child != nil {
+		return nil
+	}
+	if len(s.guests) >= maxConns {
+		return remote.Errorf(remote.TooManyConnections, "programs that asgibox did not start have %d connections already; close some, or use one for several calls", maxConns)
+	}
+	s.guests[c] = struct{}{}
+	return nil
+}
+
 // forget removes a connection that was closed.
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	delete(s.guests, c)
+	s.unknown = slices.DeleteFunc(s.unknown, func(other *conn) bool { return other == c })
 }
 
 // guestToken returns the token of programs that asgibox did not start.

@@ -17,6 +17,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
+	"asgibox/internal/budget"
 )
 
 // ErrBadFrame: the bytes are not a frame, the frame is too long, or its head is not
@@ -106,6 +107,8 @@ func (w *Writer) appendLocked(head asgi.Fields) {
 type Reader struct {
 	from     io.Reader
 	limit    int
+	arrival  *budget.Arrival // nil before Allow
+	stop     <-chan struct{} // ends a wait for memory
 	buf      []byte
 	start    int // of the bytes in buf that were read and not returned
 	segments codec.Segments
@@ -113,6 +116,13 @@ type Reader struct {
 
 // NewReader returns a reader of frames that are at most limit bytes long.
 func NewReader(from io.Reader, limit int) *Reader { return &Reader{from: from, limit: limit} }
+
+// Allow lets the following frames be limit bytes long. While one arrives that is longer
+// than [budget.ConnBytes], its memory counts in the budget of the arrival. A wait for it
+// ends when stop is closed.
+func (r *Reader) Allow(limit int, a *budget.Arrival, stop <-chan struct{}) {
+	r.limit, r.arrival, r.stop = limit, a, stop
+}
 
 // Read returns the head of the next frame. It fails with [io.EOF] at the end, with
 // [ErrBadFrame], or with the error of the underlying reader. After such an error,
@@ -150,7 +160,11 @@ func (r *Reader) next() ([]byte, error) {
 	if uint64(length) > uint64(r.limit) {
 		return nil, fmt.Errorf("%w: it is %d bytes long, the limit is %d", ErrBadFrame, length, r.limit)
 	}
-	if err := r.fill(number + int(length)); err != nil {
+	err := r.fill(number + int(length))
+	if r.arrival != nil && r.arrival.InBudget() {
+		err = r.settle(err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	frame := r.buf[r.start+number : r.start+number+int(length)]
@@ -164,6 +178,19 @@ func (r *Reader) next() ([]byte, error) {
 	return head, err
 }
 
+// settle gives the memory of a frame back to the budget, unless a timeout has interrupted
+// the frame.
+func (r *Reader) settle(err error) error {
+	if r.arrival.IsRefused() {
+		err = budget.ErrSilent
+	}
+	var timeout interface{ Timeout() bool }
+	if !errors.As(err, &timeout) || !timeout.Timeout() {
+		r.arrival.End()
+	}
+	return err
+}
+
 // fill reads until n bytes are in the buffer.
 func (r *Reader) fill(n int) error {
 	for len(r.buf)-r.start < n {
@@ -172,11 +199,11 @@ func (r *Reader) fill(n int) error {
 			r.start = 0
 		}
 		if len(r.buf) == cap(r.buf) {
-			grown := make([]byte, len(r.buf), max(4<<10, 2*cap(r.buf)))
-			copy(grown, r.buf)
-			r.buf = grown
+			if err := r.grow(n); err != nil {
+				return err
+			}
 		}
-		got, err := r.from.Read(r.buf[len(r.buf):cap(r.buf)])
+		got, err := r.read(r.buf[len(r.buf):cap(r.buf)])
 		r.buf = r.buf[:len(r.buf)+got]
 		switch {
 		case got > 0:
@@ -187,6 +214,30 @@ func (r *Reader) fill(n int) error {
 		}
 	}
 	return nil
+}
+
+// grow makes the buffer longer, in which n bytes are wanted.
+func (r *Reader) grow(n int) error {
+	size := max(4<<10, 2*cap(r.buf))
+	if size > budget.ConnBytes {
+		if r.arrival != nil && !r.arrival.InBudget() {
+			if err := r.arrival.Reserve(r.stop, int64(n), int64(n)); err != nil {
+				return err
+			}
+		}
+		size = max(n, min(size, keptBuffer))
+	}
+	grown := make([]byte, len(r.buf), size)
+	copy(grown, r.buf)
+	r.buf = grown
+	return nil
+}
+
+func (r *Reader) read(b []byte) (int, error) {
+	if r.arrival == nil {
+		return r.from.Read(b)
+	}
+	return r.arrival.Read(r.from, b)
 }
 
 // split returns the head of a frame, and sets the segments.
