@@ -179,6 +179,39 @@ func TestAPythonApplicationHasItsSettingsAndItsLinesInTheInspector(t *testing.T)
 	}
 }
 
+// TestErrorsInProductionShowNoVariables checks that nothing is even computed that
+// nobody may see.
+func TestErrorsInProductionShowNoVariables(t *testing.T) {
+	const source = `
+from asgibox import view
+
+class Local:
+    def __repr__(self):
+        print("shown")
+        return "a value"
+
+def page(request):
+    local = Local()
+    raise ValueError("\\ud800")
+
+channel_routing = [view("/", page)]
+`
+	p := startPython(t, "app.py", source)
+	if status, body := p.get("/"); status != 500 || !strings.Contains(body, "a value") {
+		t.Errorf("%d %s", status, body)
+	}
+	p.waitFor(`shown worker=`)
+
+	p = startPython(t, "app.py", source, "--production")
+	if status, body := p.get("/"); status != 500 || strings.Contains(body, "a value") {
+		t.Errorf("%d %s", status, body)
+	}
+	p.waitFor(`app\.py:11.*: ValueError: \\ud800`)
+	if p.stop(); strings.Contains(p.out.String(), "shown worker") {
+		t.Error("a variable was shown")
+	}
+}
+
 // eventLoop is an application for ASGI 3.
 const eventLoop = `
 async def app(scope, receive, send):

@@ -105,23 +105,17 @@ class _Explainer:
 
     def _steps(self, tb: Optional[TracebackType], count: int) -> List[_Step]:
         """Return the first and the last calls that are not hidden."""
-        first: List[_Step] = []
-        last: Deque[_Step] = collections.deque(maxlen=count // 2)
-        while tb is not None:
-            frame = tb.tb_frame
-            if not self._is_hidden(frame.f_code.co_filename):
-                kept: Any = first if len(first) < count - count // 2 else last
-                kept.append(_Step(frame, tb.tb_lasti, tb.tb_lineno))
+        first: List[TracebackType] = []
+        last: Deque[TracebackType] = collections.deque(maxlen=count // 2)
+        hidden = self._hidden
+        while tb is not None:  # there may be a million
+            file = tb.tb_frame.f_code.co_filename
+            if file not in hidden:
+                hidden[file] = _is_hidden(file)
+            if not hidden[file]:
+                (first if len(first) < count - count // 2 else last).append(tb)
             tb = tb.tb_next
-        return first + list(last)
-
-    def _is_hidden(self, file: str) -> bool:
-        hidden = self._hidden.get(file)
-        if hidden is None:
-            path = os.path.abspath(file)
-            hidden = file.startswith("<frozen importlib") or path.startswith((_PACKAGE, _IMPORTLIB, _ASYNCIO))
-            self._hidden[file] = hidden = hidden or path.endswith(".pyx")  # uvloop is compiled
-        return hidden
+        return [_Step(tb.tb_frame, tb.tb_lasti, tb.tb_lineno) for tb in (*first, *last)]
 
     def _call(self, step: _Step) -> Dict[str, Any]:
         code = step.frame.f_code
@@ -228,6 +222,12 @@ def _type_name(error: BaseException) -> str:
     if module not in ("builtins", "__main__", "asgibox") and not module.startswith("asgibox."):
         name = module + "." + name
     return name[:MAX_NAME]
+
+
+def _is_hidden(file: str) -> bool:
+    path = os.path.abspath(file)
+    hidden = file.startswith("<frozen importlib") or path.startswith((_PACKAGE, _IMPORTLIB, _ASYNCIO))
+    return hidden or path.endswith(".pyx")  # uvloop is compiled
 
 
 def _column(code: CodeType, instruction: int, line: int) -> int:
