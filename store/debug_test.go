@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
@@ -45,6 +46,27 @@ func receiveSoon(t testing.TB, s *Store, channel string) <-chan asgi.Delivery {
 	}()
 	synctest.Wait()
 	return got
+}
+
+func TestOnlySoManyChannelsCanBePaused(t *testing.T) {
+	_, d := newDebugged(t)
+	for i := range maxPaused {
+		if err := d.Pause(fmt.Sprint("c", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Pause("more"); !errors.Is(err, asgi.ErrTooManyNames) {
+		t.Errorf("err = %v", err)
+	}
+	if err := d.Pause("c0"); err != nil { // it is paused
+		t.Error(err)
+	}
+	if _, err := d.Resume("c0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Pause("more"); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestPausedChannelHoldsStepsAndResumes(t *testing.T) {

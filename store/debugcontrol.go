@@ -1,10 +1,19 @@
 package store
 
-import "asgibox/asgi"
+import (
+	"fmt"
+
+	"asgibox/asgi"
+)
+
+// maxPaused is the maximum number of paused channels, because a paused channel is
+// never forgotten.
+const maxPaused = 10_000
 
 // Pause sets a breakpoint on a channel: its messages wait, even if there are
 // readers, and do not expire. It may be set before the channel is used.
-// Pausing twice is not an error.
+// Pausing twice is not an error. It fails with [asgi.ErrTooManyNames] if very many
+// channels are paused.
 func (d *Debugger) Pause(channel string) error {
 	name, err := queueName(channel)
 	if err != nil {
@@ -17,10 +26,13 @@ func (d *Debugger) Pause(channel string) error {
 	if s.closed {
 		return asgi.ErrClosed
 	}
-	q := s.queueLocked(name, now)
-	if q.breakpoint != nil {
+	if q := s.queues[name]; q != nil && q.breakpoint != nil {
 		return nil
 	}
+	if s.paused >= maxPaused {
+		return fmt.Errorf("%w: %d channels are paused already; resume some", asgi.ErrTooManyNames, s.paused)
+	}
+	q := s.queueLocked(name, now)
 	if q.nextSweep <= now {
 		s.sweepQueueLocked(q, now)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strings"
 	"time"
 
 	"asgibox/asgi"
@@ -119,10 +120,17 @@ func (s *Store) expireLocked(q *queue, r *record) {
 // of one channel.
 const expiryLogInterval = int64(time.Minute)
 
+// maxExpiryNames is how many channels are named in the log in an interval. The names
+// may come from clients.
+const maxExpiryNames = 100
+
 // An expiryLog counts expired messages until they are logged.
 type expiryLog struct {
+	// By channel. The count of all request bodies is under bodyChannels, that of the
+	// channels that are not named under "".
 	byName map[string]*expiryCount
-	next   int64 // when the first count is due
+
+	next int64 // when the first count is due
 }
 
 type expiryCount struct {
@@ -134,7 +142,14 @@ func (n *expiryLog) add(name string) {
 	if n.byName == nil {
 		n.byName, n.next = make(map[string]*expiryCount), 0
 	}
+	if strings.HasPrefix(name, bodyChannels) {
+		name = bodyChannels
+	}
 	e := n.byName[name]
+	if e == nil && len(n.byName) >= maxExpiryNames {
+		name = ""
+		e = n.byName[name]
+	}
 	if e == nil {
 		e = &expiryCount{}
 		n.byName[name] = e

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"asgibox/internal/logkey"
@@ -69,7 +68,10 @@ func (s *Store) logExpired(expired map[string]int) {
 			plural = ""
 		}
 		level := slog.LevelWarn
-		if strings.HasPrefix(name, bodyChannels) {
+		switch name {
+		case "":
+			name = "other channels"
+		case bodyChannels:
 			level = slog.LevelDebug
 		}
 		s.log.Log(context.Background(), level, fmt.Sprintf("%d message%s expired on %s: not received within %v", n, plural, name, s.opts.Expiry),

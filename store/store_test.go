@@ -212,6 +212,28 @@ func TestExpiredMessagesAreLoggedOnceAChannelAMinute(t *testing.T) {
 	})
 }
 
+func TestTheLogOfExpiredMessagesNamesFewChannels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		s := openMemory(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		send(t, s, "jobs", 1)
+		time.Sleep(time.Second)
+		for i := range 5000 {
+			send(t, s, fmt.Sprintf("from-a-client-%d", i), i)
+		}
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		if lines := strings.Count(log.String(), "\n"); lines != maxExpiryNames+2 { // the rest is logged twice: at once, and after a minute
+			t.Errorf("%d lines:\n%.2000s", lines, log.String())
+		}
+		for _, part := range []string{"1 message expired on jobs:", "messages expired on other channels:"} {
+			if !strings.Contains(log.String(), part) {
+				t.Errorf("the log does not contain %q", part)
+			}
+		}
+	})
+}
+
 func TestNoWarningIfARequestBodyExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
