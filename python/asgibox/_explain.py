@@ -88,6 +88,7 @@ class _Explainer:
         self._hidden: Dict[str, bool] = {}  # by file
 
     def explain(self, error: BaseException) -> Dict[str, Any]:
+        message = self._message(error) + self._notes(error)  # before variables take the time
         frames = [self._call(step) for step in self._steps(error.__traceback__, self._max_frames)]
         if isinstance(error, SyntaxError) and isinstance(error.filename, str):
             frames.append(self._frame(error.filename, error.lineno, error.offset, ""))
@@ -95,7 +96,7 @@ class _Explainer:
         if place is not None:
             file, line, col = place
             frames.append(self._frame(os.path.join(self._folder, file), line, col, ""))
-        explanation = {"type": _type_name(error), "message": self._message(error) + self._notes(error), "frames": frames}
+        explanation = {"type": _type_name(error), "message": message, "frames": frames}
         hint = self._hint(error)
         if hint:
             explanation["hint"] = hint[:MAX_MESSAGE]

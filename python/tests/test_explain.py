@@ -115,6 +115,13 @@ def f():
         self.assertIn("<object object at", shown[0])
         self.assertEqual(shown[-1], "<list>")
 
+    def test_slow_variables_do_not_hide_the_message(self) -> None:
+        text = "import time\nclass B:\n    def __repr__(self): time.monotonic.return_value = 9.0; return 'b'\n"
+        with mock.patch("time.monotonic", mock.Mock(return_value=0.0)):
+            e = self.run_file(text + "def f():\n    b, after = B(), [1]\n    raise ValueError({'a': [1]})\n", "f")
+        self.assertEqual(e["message"], "{'a': [1]}")
+        self.assertEqual(e["frames"][-1]["locals"], [["b", "b"], ["after", "<list>"]])
+
     def test_an_exit_in_code_of_the_application_is_shown(self) -> None:
         text = "class B(Exception):\n    def __repr__(self): raise SystemExit\n    __str__ = __repr__\n"
         e = self.run_file(text + "def f():\n    b = [1, B()]\n    raise b[1]\n", "f")
