@@ -37,8 +37,11 @@ func (c *Client) Incr(ctx context.Context, work *asgi.Cause, key string, n int64
 
 // Append implements [asgi.KV].
 func (c *Client) Append(ctx context.Context, work *asgi.Cause, key string, value any, keep int) (asgi.List, error) {
-	fields, err := c.call(ctx, "kv/append", withCause(work, nil,
-		asgi.Field{Key: "key", Value: key}, asgi.Field{Key: "value", Value: value}, asgi.Field{Key: "keep", Value: keep}))
+	args := asgi.Fields{{Key: "key", Value: key}, {Key: "value", Value: value}}
+	if keep > 0 {
+		args = append(args, asgi.Field{Key: "keep", Value: keep})
+	}
+	fields, err := c.call(ctx, "kv/append", withCause(work, nil, args...))
 	return find[asgi.List](fields, "value"), err
 }
 

@@ -174,6 +174,8 @@ func TestStateInJSON(t *testing.T) {
 	wants(t, s, "state/keys", ``, `{"keys":["k"]}`)
 	wants(t, s, "kv/keys", `{"prefix": "state/"}`, `{"keys":["state/k"]}`)
 	refuses(t, s, "state/incr", `{"key": "k"}`, 400, "WrongType")
+	refuses(t, s, "state/append", `{"key": "k", "value": 1, "keep": -1}`, 400, "BadRequest")
+	refuses(t, s, "state/append", `{"key": "k", "value": 1, "keep": 0}`, 400, "BadRequest")
 	if v, _, err := layer.Get(t.Context(), nil, "state/k"); err != nil || v.(asgi.List).Len() != 2 {
 		t.Errorf("the application's state is %v, %v", v, err)
 	}

@@ -86,6 +86,9 @@ func stateIncr(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
 
 func stateAppend(w *work, kv asgi.KV, key string) (asgi.Fields, error) {
 	v, keep := w.args.value("value"), w.args.integer("keep", 0)
+	if given, _ := w.args.Get("keep"); given != nil && keep < 1 {
+		w.args.invalid("keep", "an integer of at least 1")
+	}
 	if w.args.err != nil {
 		return nil, w.args.err
 	}

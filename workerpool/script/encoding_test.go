@@ -45,6 +45,8 @@ func TestFilesThatAreNotUTF8AreNamed(t *testing.T) {
 	for source, want := range map[string]string{
 		utf16Text(binary.LittleEndian, app):               "app.star:1: the file is UTF-16, not UTF-8",
 		utf16Text(binary.BigEndian, app):                  "app.star:1: the file is UTF-16, not UTF-8",
+		"\xff\xfe\x00\x00x\x00\x00\x00":                   "app.star:1: the file is UTF-32, not UTF-8",
+		"\x00\x00\xfe\xff\x00\x00\x00x":                   "app.star:1: the file is UTF-32, not UTF-8",
 		utf16Text(binary.LittleEndian, "\ufeffé = 1\n"):   "app.star:1: the file is UTF-16, not UTF-8",
 		utf16Text(binary.BigEndian, "\ufeff# Ωμέγα\n"):    "app.star:1: the file is UTF-16, not UTF-8",
 		"x = 1\ny = \"a\x00b\"\n":                         "app.star:2: the file contains a NUL byte, so it is not text",

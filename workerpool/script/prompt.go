@@ -156,7 +156,7 @@ func (p *Prompt) eval(file string, line int, text string) (err error) {
 	if err := checkNesting(file, int32(line), text); err != nil {
 		return err
 	}
-	f, err := promptDialect.Parse(file, syntax.FilePortion{Content: []byte(text), FirstLine: int32(line), FirstCol: 1}, 0)
+	f, err := parse(promptDialect, file, syntax.FilePortion{Content: []byte(text), FirstLine: int32(line), FirstCol: 1})
 	if err != nil {
 		return err
 	}

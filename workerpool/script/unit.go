@@ -91,7 +91,7 @@ func (u *unit) compile(name string) (*starlark.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := dialect.Parse(name, text, 0)
+	f, err := parse(dialect, name, text)
 	if err != nil {
 		return nil, err
 	}

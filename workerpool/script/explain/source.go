@@ -20,12 +20,20 @@ func SourceText(data []byte) (text string, line int, err error) {
 	}
 	line = 1 + strings.Count(text[:at], "\n")
 	switch {
+	case isUTF32(data):
+		return "", 1, Hintf("save the file as UTF-8 in the editor", "the file is UTF-32, not UTF-8")
 	case isUTF16(data):
 		return "", 1, Hintf("save the file as UTF-8 in the editor", "the file is UTF-16, not UTF-8")
 	case text[at] == 0:
 		return "", line, Hintf("check that it is the right file and that it is complete", "the file contains a NUL byte, so it is not text")
 	}
 	return "", line, Hintf("save the file as UTF-8 in the editor", "the file is not UTF-8")
+}
+
+// isUTF32 reports whether data begins with a byte order mark of UTF-32. In UTF-16,
+// the first four bytes would be a mark and a NUL.
+func isUTF32(data []byte) bool {
+	return bytes.HasPrefix(data, []byte{0xff, 0xfe, 0, 0}) || bytes.HasPrefix(data, []byte{0, 0, 0xfe, 0xff})
 }
 
 // isUTF16 reports whether data begins with a byte order mark of UTF-16, or

@@ -80,6 +80,10 @@ func (s position) place(line, col int) (int, int) {
 // explain sets the message and hint of the first rule that matches, and returns
 // the index of the token to point to.
 func (s position) explain(e *Explanation) (at int, ok bool) {
+	if s.parser == "excessive nesting" {
+		e.Message, e.Hint = "blocks, brackets and operators nest too deeply", "split the statement, and use functions"
+		return s.at, true
+	}
 	if at, ok := s.unclosed(e); ok {
 		return at, true
 	}
