@@ -132,12 +132,18 @@ func (s *Server) reload(r *http.Request) (any, error) {
 	return map[string]any{"generation": number, "kind": kind}, nil
 }
 
+// maxPath is the maximum length of the path of a file, in bytes.
+const maxPath = 4096
+
 // ignore excludes a file from the watched files. The command record calls it
 // before it writes the file.
 func (s *Server) ignore(_ *http.Request, _ *asgi.Cause, a args) (any, error) {
 	file := a.Text("file")
 	if !filepath.IsAbs(file) {
 		return nil, badRequest("file: must be an absolute path")
+	}
+	if len(file) > maxPath {
+		return nil, badRequest("file: must have at most %d bytes", maxPath)
 	}
 	if s.opts.Ignore != nil {
 		s.opts.Ignore(file)
@@ -165,6 +171,13 @@ func (s *Server) deleteState(r *http.Request, c *asgi.Cause, a args) (any, error
 	return struct{}{}, s.kv.Delete(r.Context(), c, statePrefix+a.Text("key"))
 }
 
+// maxRules and maxRule limit the number of rules, and the length of each one in bytes. Every
+// send looks at all rules.
+const (
+	maxRules = 100
+	maxRule  = 500
+)
+
 func (s *Server) setChaos(r *http.Request, _ *asgi.Cause, a args) (any, error) {
 	v, _ := a.Get("rules")
 	list, ok := v.(asgi.List)
@@ -174,7 +187,13 @@ func (s *Server) setChaos(r *http.Request, _ *asgi.Cause, a args) (any, error) {
 	var rules []string
 	for _, rule := range list.All() {
 		text, _ := rule.(string)
+		if len(text) > maxRule {
+			return nil, badRequest("rules: a rule must have at most %d bytes", maxRule)
+		}
 		rules = append(rules, text)
+	}
+	if len(rules) > maxRules {
+		return nil, badRequest("rules: must be at most %d", maxRules)
 	}
 	if err := s.opts.Chaos.SetRules(rules); err != nil {
 		return nil, badRequest("%v", err)

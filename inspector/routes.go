@@ -18,6 +18,14 @@ import (
 // times as long in JSON.
 const maxRequest = 8 << 20
 
+const (
+	// maxWaiting is how many calls of a kind may wait for a response of the application
+	// at once.
+	maxWaiting = 32
+	// maxPlaybacks is how many recordings may be played at once.
+	maxPlaybacks = 4
+)
+
 // routes returns the handler of all paths.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
@@ -51,7 +59,7 @@ func (s *Server) routes() http.Handler {
 		"GET /api/error":              query(s.getError),
 		"POST /api/errors":            query(s.addRemoteError),
 		"POST /api/errors/forget":     change(s.forgetErrors),
-		"POST /api/errors/replay":     change(s.replayError),
+		"POST /api/errors/replay":     few(maxWaiting, change(s.replayError)),
 		"GET /api/chaos":              need(s.opts.Chaos != nil, errNoChaos, query(s.getChaos)),
 		"POST /api/chaos":             need(s.opts.Chaos != nil, errNoChaos, change(s.setChaos)),
 		"POST /api/state/set":         need(s.kv != nil, errNoState, change(s.setState)),
@@ -72,9 +80,9 @@ func (s *Server) routes() http.Handler {
 		"POST /api/reload":            need(s.opts.Pool != nil, errNoPool, query(s.reload)),
 		"POST /api/ignore":            change(s.ignore),
 		"POST /api/workers":           need(s.opts.Pool != nil, errNoPool, change(s.setWorkers)),
-		"POST /api/replay":            change(s.replay),
-		"POST /api/play":              change(s.request),
-		"POST /api/playback":          s.play,
+		"POST /api/replay":            few(maxWaiting, change(s.replay)),
+		"POST /api/play":              few(maxWaiting, change(s.request)),
+		"POST /api/playback":          few(maxPlaybacks, s.play),
 		"POST /api/test":              change(s.makeTest),
 	} {
 		mux.Handle(pattern, f)
@@ -127,6 +135,20 @@ func change(f func(*http.Request, *asgi.Cause, args) (any, error)) call {
 		}
 		return v, c.Barrier().Wait(r.Context())
 	})
+}
+
+// few returns f, of which at most n calls run at once, because each holds its body.
+func few(n int, f call) call {
+	running := make(chan struct{}, n)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		select {
+		case running <- struct{}{}:
+			defer func() { <-running }()
+			return f(w, r)
+		default:
+			return remote.Errorf(remote.TooManyBodies, "%d calls of %s run already; try again when one has ended", n, r.URL.Path)
+		}
+	}
 }
 
 // need returns f, or a call that fails with the error if the server lacks a

@@ -125,11 +125,12 @@ func (w *Watcher) Follow(files ...string) {
 	}
 }
 
-// Ignore excludes a file or folder from the reports from now on.
+// Ignore excludes a file or folder from the reports from now on. Only the 1,000 newest
+// ones stay excluded.
 func (w *Watcher) Ignore(file string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tree.addIgnored(file)
+	w.tree.ignoreLater(file)
 }
 
 // Run calls changed with the sorted paths of the files that changed, relative to

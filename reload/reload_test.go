@@ -2,6 +2,7 @@ package reload
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -227,6 +228,22 @@ func TestIgnoreTakesEffectWhileWatching(t *testing.T) {
 	w.expectNothingElse()
 	w.do(os.Remove(w.path("traffic.rec")))
 	w.expectNothingElse()
+}
+
+func TestOnlyTheNewestIgnoredFilesStayIgnored(t *testing.T) {
+	dir := t.TempDir()
+	w := watch(t, Options{Root: dir, Ignore: []string{filepath.Join(dir, "access.txt")}})
+	for i := range 3 * maxIgnored {
+		w.watcher.Ignore(filepath.Join(dir, fmt.Sprint(i)))
+	}
+	if n := len(w.watcher.tree.ignore); n > 2*(maxIgnored+1) {
+		t.Errorf("%d paths are stored", n)
+	}
+	w.write(fmt.Sprint(3*maxIgnored-1), "one")
+	w.write("access.txt", "one")
+	w.expectNothingElse()
+	w.write("0", "one")
+	w.expect("0")
 }
 
 func TestNewFoldersAreWatched(t *testing.T) {

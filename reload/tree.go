@@ -18,11 +18,15 @@ const (
 	maxFiles   = 20_000
 )
 
+// maxIgnored is how many files that were ignored later than the start stay ignored.
+const maxIgnored = 1_000
+
 // tree is the last known state of all files, by the paths by which an
 // application would open them.
 type tree struct {
 	options       Options
 	ignore        map[string]bool // by path
+	ignoredLater  [][]string      // keys of ignore, for each path that was added later, the oldest first
 	followed      map[string]bool // followed files
 	files         map[string]*file
 	watched       map[string]*interest // by real folder
@@ -52,15 +56,38 @@ func newTree(o Options) *tree {
 	return t
 }
 
-// addIgnored excludes a file or folder.
-func (t *tree) addIgnored(path string) {
+// addIgnored excludes a file or folder. It returns the keys of ignore that are new.
+func (t *tree) addIgnored(path string) (added []string) {
 	abs, err := filepath.Abs(path)
 	if err != nil || path == "" {
+		return nil
+	}
+	keys := []string{abs}
+	if real, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+		keys = append(keys, filepath.Join(real, filepath.Base(abs)))
+	}
+	for _, key := range keys {
+		if !t.ignore[key] {
+			t.ignore[key] = true
+			added = append(added, key)
+		}
+	}
+	return added
+}
+
+// ignoreLater excludes a file or folder. If too many were excluded later than the start,
+// the oldest one of these is watched again.
+func (t *tree) ignoreLater(path string) {
+	added := t.addIgnored(path)
+	if added == nil {
 		return
 	}
-	t.ignore[abs] = true
-	if real, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
-		t.ignore[filepath.Join(real, filepath.Base(abs))] = true
+	t.ignoredLater = append(t.ignoredLater, added)
+	if len(t.ignoredLater) > maxIgnored {
+		for _, key := range t.ignoredLater[0] {
+			delete(t.ignore, key)
+		}
+		t.ignoredLater = slices.Delete(t.ignoredLater, 0, 1)
 	}
 }
 
