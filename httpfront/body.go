@@ -215,7 +215,7 @@ func (u *upload) readAll() error {
 		if err := u.extendDeadline(); err != nil {
 			return err
 		}
-		n, err := readFull(u.x.arrival, &u.x.body, buf)
+		n, err := u.fill(buf)
 		last := err == io.EOF
 		if last {
 			u.end()
@@ -232,6 +232,21 @@ func (u *upload) readAll() error {
 			return err
 		}
 	}
+}
+
+// pieceTime is how long a piece may take, so that the handler sees the progress of a slow
+// client.
+const pieceTime = 250 * time.Millisecond
+
+// fill reads a piece, which is shorter than buf if the client is slow.
+func (u *upload) fill(buf []byte) (n int, err error) {
+	began := time.Now()
+	for n < len(buf) && err == nil && (n < budget.LeastInput || time.Since(began) < pieceTime) {
+		var m int
+		m, err = u.x.arrival.Read(&u.x.body, buf[n:])
+		n += m
+	}
+	return n, err
 }
 
 // extendDeadline sets the read deadline of the next piece. It fails if the

@@ -23,9 +23,9 @@
 // # Limits
 //
 // A mailbox holds at most 1,000 messages and 16 MiB. All mailboxes together
-// hold at most 256 MiB; beyond that limit each mailbox may still hold 128 KiB,
-// so that clients that read are not affected by clients that do not. If a
-// mailbox is full, the sender gets [asgi.ErrChannelFull]. If all of them together are,
+// hold at most 256 MiB, and each at most a sixteenth of what the others leave, or
+// 128 KiB, so that clients that read are not affected by clients that do not. If a
+// mailbox is full, the sender gets [asgi.ErrChannelFull]. If less than 16 MiB are left,
 // the server also ends the clients that read less than 5 KiB in 5 s, the longest silence
 // first, until a quarter is free.
 //

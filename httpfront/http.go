@@ -279,6 +279,12 @@ func (x *exchange) signal() {
 // the layer.
 func (x *exchange) full() {}
 
+// cuts reports whether a message says that the handler was ended because it had waited
+// too long for its client.
+func (x *exchange) cuts(m asgi.Message) bool {
+	return m.Int(asgi.KeyStatus) == http.StatusRequestTimeout && m.Has(asgi.KeyAbort)
+}
+
 func (x *exchange) delivered() int64 { return x.t.delivered() }
 
 // drop ends the connection. The write that is running fails.

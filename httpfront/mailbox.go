@@ -2,6 +2,7 @@ package httpfront
 
 import (
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -47,6 +48,7 @@ type owner interface {
 	wake()                  // wake or start a consumer
 	full()                  // there was no room for a message
 	ends(asgi.Message) bool // whether a message ends the connection
+	cuts(asgi.Message) bool // whether a message ends the connection because its client is silent
 	delivered() int64       // about how many bytes the client has read
 	drop()                  // end the connection: the client is silent
 }
@@ -84,6 +86,9 @@ func (b *mailbox) put(d asgi.Delivery) error {
 	}
 	if d.Probe {
 		return nil
+	}
+	if b.bytes > minBytes && b.owner.cuts(d.Message) {
+		b.owner.drop()
 	}
 	if err := b.reserveLocked(d.Channel, size); err != nil {
 		b.owner.full()
@@ -144,10 +149,15 @@ func (b *mailbox) reserveLocked(channel string, size int) error {
 		return b.fullLocked(channel, "1000 messages wait for its client to read")
 	case b.bytes+size > mailboxBytes && b.bytes > 0:
 		return b.fullLocked(channel, "16 MiB wait for its client to read")
-	case b.outputs.bytes.Add(int64(size)) > allBytes && b.bytes+size > minBytes:
+	}
+	others := int(b.outputs.bytes.Add(int64(size))) - b.bytes - size
+	share := b.outputs.share(others)
+	if b.bytes == 0 {
+		share = allBytes - others // one message may take all that is left
+	}
+	if b.bytes+size > max(share, minBytes) {
 		b.outputs.bytes.Add(-int64(size))
-		b.outputs.short()
-		return b.fullLocked(channel, "256 MiB wait for clients to read")
+		return b.fullLocked(channel, strconv.Itoa(others>>20)+" MiB wait for other clients to read")
 	}
 	b.bytes += size
 	return nil

@@ -13,6 +13,7 @@ func (noOwner) wake() {}
 func (noOwner) full() {}
 func (noOwner) drop() {}
 
+func (noOwner) cuts(asgi.Message) bool { return false }
 func (noOwner) delivered() int64       { return 0 }
 func (noOwner) ends(asgi.Message) bool { return false }
 

@@ -12,6 +12,10 @@ import (
 const (
 	// allBytes is how much all mailboxes may hold together.
 	allBytes = 256 << 20
+	// fraction of what others leave of allBytes is the share of a mailbox.
+	fraction = 16
+	// leastShare is the least share with which there is enough room.
+	leastShare = 1 << 20
 	// spareBytes is how much of allBytes is free after silent clients were ended.
 	spareBytes = allBytes / 4
 	// leastOutput is how many bytes a client must read within budget.SilentTimeout while
@@ -43,7 +47,17 @@ type mark struct {
 	since time.Time
 }
 
-// short records that a message has found no room.
+// share returns how much a mailbox may hold while the others hold a number of bytes. It
+// shrinks with them, so a few clients cannot take all.
+func (o *outputs) share(others int) int {
+	share := (allBytes - others) / fraction
+	if share < leastShare {
+		o.short()
+	}
+	return share
+}
+
+// short records that there is too little room.
 func (o *outputs) short() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

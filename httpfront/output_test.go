@@ -62,22 +62,22 @@ func TestSilentClientsMakeRoom(t *testing.T) {
 					s.reply(m, msg{"status": 200, "content": piece, "more_content": true})
 				}
 				slow.drip(100_000)
-				for range 20 {
+				for range 300 {
 					fullClient(s).drip(400)
 				}
 				honest := s.dial()
 				honest.get("/")
 				request := s.next("http.request")
 				start := time.Now()
-				for i := range 8 {
-					for s.send(request, msg{"status": 200, "content": piece, "more_content": i < 7}) != nil {
+				for i := range 3 {
+					for s.send(request, msg{"status": 200, "content": piece, "more_content": i < 2}) != nil {
 						if time.Since(start) > 7*time.Second {
 							t.Fatal("there is no room after 7 s")
 						}
 						time.Sleep(100 * time.Millisecond)
 					}
 				}
-				if n := len(honest.response().check(t, 200).body); n != 8*len(piece) {
+				if n := len(honest.response().check(t, 200).body); n != 3*len(piece) {
 					t.Errorf("the body has %d bytes", n)
 				}
 				if name == "WebSocket" {
@@ -107,5 +107,77 @@ func TestSilentClientsStayWhileThereIsRoom(t *testing.T) {
 		if n := len(c.response().check(t, 200).body); n != 1_000_000 {
 			t.Errorf("the body has %d bytes", n)
 		}
+	})
+}
+
+// TestFewClientsDoNotTakeAllRoom checks that a client may hold less if others hold much.
+func TestFewClientsDoNotTakeAllRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		part := msg{"status": 200, "content": strings.Repeat("x", 100_000), "more_content": true}
+		var held []int64
+		for range 40 {
+			before := s.front.outputs.bytes.Load()
+			s.dial().get("/")
+			m := s.next("http.request")
+			for s.send(m, part) == nil {
+			}
+			held = append(held, s.front.outputs.bytes.Load()-before)
+		}
+		if held[0] < 15<<20 || held[39] > 4<<20 || held[39] < 1<<20 {
+			t.Errorf("the mailboxes hold %d bytes", held)
+		}
+	})
+}
+
+// TestAResponseWhoseHandlerWasEndedForItsClientIsCut checks that a response is aborted at
+// once, and not when the client has read what waits, if its handler has waited too long
+// for the client.
+func TestAResponseWhoseHandlerWasEndedForItsClientIsCut(t *testing.T) {
+	for status, cut := range map[int]bool{408: true, 500: false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newMemServer(t, Options{})
+			c := s.dial()
+			c.get("/")
+			m := s.next("http.request")
+			s.reply(m, msg{"status": 200, "content": strings.Repeat("x", 1_000_000), "more_content": true})
+			s.reply(m, msg{"status": status, "content": "failed", "abort": true})
+			synctest.Wait()
+			if ended := s.front.conns.box(m.Text("reply_channel")) == nil; ended != cut {
+				t.Errorf("status %d: the response has ended is %v, want %v", status, ended, cut)
+			}
+		})
+	}
+}
+
+// TestAPieceOfASlowUploadDoesNotWaitUntilItIsFull checks that a handler sees that a slow
+// client sends.
+func TestAPieceOfASlowUploadDoesNotWaitUntilItIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		go func() {
+			io.WriteString(c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 600000\r\n\r\n"+strings.Repeat("x", inlineBody))
+			for {
+				if _, err := io.WriteString(c, strings.Repeat("x", 2000)); err != nil {
+					return
+				}
+				select {
+				case <-time.After(time.Second):
+				case <-t.Context().Done():
+					return
+				}
+			}
+		}()
+		m := s.next("http.request")
+		start := time.Now()
+		for range 3 {
+			s.next(m.Text("body_channel"))
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("three pieces took %v", took)
+		}
+		c.Close()
+		s.reply(m, msg{"status": 200})
 	})
 }

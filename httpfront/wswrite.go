@@ -28,20 +28,25 @@ func (c *socket) pump(first *socketReply) {
 	if first != nil {
 		c.send(&outgoing{reply: *first})
 	}
+	var gathered entry // of the size of the messages that wait in the wire
 	for {
 		c.sendHeartbeat()
 		if e, ok := c.box.take(); ok {
 			c.write(&e)
-			c.box.release(e)
+			gathered.size += e.size
 			if c.wire.full() {
 				c.wire.flush() // an error ends the reader, which ends the socket
 				c.wire.cork()
+				c.box.release(gathered)
+				gathered.size = 0
 			}
 			continue
 		}
 		if c.wire.flush() != nil {
 			c.box.close() // the reader may have frames to handle before it notices
 		}
+		c.box.release(gathered)
+		gathered.size = 0
 		c.seen.Store(time.Now().UnixNano())
 		if c.box.idle() {
 			return
@@ -149,9 +154,12 @@ func (c *socket) full() {
 // drop closes the socket because its client is silent.
 func (c *socket) drop() {
 	if c.open.Load() {
-		c.startClose("has read less than 5 KiB in 5 s, and messages to others found no room")
+		c.startClose("has read less than 5 KiB in 5 s, and others wait")
 	}
 }
+
+// cuts reports whether a message says that the client is too slow.
+func (c *socket) cuts(m asgi.Message) bool { return m.Int(asgi.KeyClose) == asgi.CloseBusy }
 
 func (c *socket) delivered() int64 {
 	if !c.open.Load() {

@@ -1,14 +1,18 @@
 package workerpool
 
-// maxAside is how many handlers of routes may wait for their clients beyond the number
-// of workers. Each holds a part of its response.
-const maxAside = 1000
+const (
+	// maxAside is how many handlers of routes may wait for their clients beyond the
+	// number of workers.
+	maxAside = 1000
+	// maxAsideBytes is how much of their responses they may hold together.
+	maxAsideBytes = 64 << 20
+)
 
 // StepAside says that the handler waits until its client has read a part of the
-// response. The handler does not count as one that runs from then on until it ends, so
-// that clients that read slowly do not hold up others. It still counts towards the
-// concurrency limit of its route.
-func (j *Job) StepAside() {
+// response, and holds a number of bytes meanwhile. The handler does not count as one that
+// runs from then on until it ends, so that clients that read slowly do not hold up others.
+// It still counts towards the concurrency limit of its route.
+func (j *Job) StepAside(bytes int) {
 	p, w := j.pool, j.worker
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -18,16 +22,17 @@ func (j *Job) StepAside() {
 	if _, sized := w.gen.app.(Sized); sized {
 		return
 	}
-	waiting := 0
+	waiting, held := 0, bytes
 	for other := range p.workers {
 		if other.aside {
 			waiting++
+			held += other.held
 		}
 	}
-	if waiting == maxAside {
+	if waiting == maxAside || held > maxAsideBytes {
 		return
 	}
-	w.aside = true
+	w.aside, w.held = true, bytes
 	p.setWorkersLocked()
 }
 

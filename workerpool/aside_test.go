@@ -14,7 +14,7 @@ func TestHandlersThatStepAsideDoNotCountUntilTheyEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var slow, fast counter
 		waits := func(ctx context.Context, j *workerpool.Job) error {
-			j.StepAside()
+			j.StepAside(0)
 			return slow.work(ctx, j)
 		}
 		application := func() *app {

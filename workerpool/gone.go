@@ -34,8 +34,14 @@ func (j *Job) sendReply(ctx context.Context, m asgi.Message, opts []asgi.SendOpt
 	err := j.pool.layer.Send(ctx, j.Cause, j.reply, m, opts...)
 	switch {
 	case err == nil:
+		if j.waits.Load() {
+			j.accepted(m.Footprint())
+		}
 		j.sent(j.reply, m)
 		return nil
+	case errors.Is(err, asgi.ErrChannelFull):
+		j.refused(err)
+		return err
 	case !errors.Is(err, asgi.ErrGone):
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
@@ -30,6 +31,9 @@ type Job struct {
 	ignored    string // why a reply to a handshake is ignored, or ""
 	unrouted   bool   // the message was dropped because no route matches it
 	failed     bool
+
+	output, input await       // for the client to read, and to send
+	waits         atomic.Bool // output began
 
 	goneSince time.Time // when the job first sent to its connection after that had ended
 }

@@ -153,6 +153,8 @@ type Pool struct {
 	drained      bool                     // receive no more durable messages
 	stopping     bool                     // end once the channels are empty
 	halted       bool                     // start no more tasks
+	silent       int                      // number of handlers that endSilent has ended and not reported
+	silentAt     time.Time                // when it last reported
 	delayed      map[*time.Timer]struct{} // volatile messages that will be put back
 	sessions     bool                     // whether any connection has used a channel session
 	httpSessions bool                     // whether an HTTP request has

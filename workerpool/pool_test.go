@@ -120,7 +120,8 @@ type bench struct {
 	ended   chan struct{}
 	mu      sync.Mutex
 	replies map[string][]asgi.Message
-	left    map[string]bool // connections whose clients have left
+	left    map[string]bool  // connections whose clients have left
+	full    map[string]int64 // what the clients of full connections have read
 }
 
 // start runs a pool inside the bubble of a synctest.
@@ -140,7 +141,7 @@ func startOn(t testing.TB, front func(asgi.Layer) asgi.Layer, l workerpool.Loade
 // startStore is startOn with options of the layer in memory.
 func startStore(t testing.TB, so store.Options, front func(asgi.Layer) asgi.Layer, l workerpool.Loader, o workerpool.Options) *bench {
 	t.Helper()
-	b := &bench{t: t, layer: store.Memory(so), replies: make(map[string][]asgi.Message), left: make(map[string]bool), ended: make(chan struct{})}
+	b := &bench{t: t, layer: store.Memory(so), replies: make(map[string][]asgi.Message), left: make(map[string]bool), full: make(map[string]int64), ended: make(chan struct{})}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -181,6 +182,9 @@ func (b *bench) deliver(d asgi.Delivery) error {
 	case d.Probe:
 		return nil
 	}
+	if read, full := b.full[d.Channel]; full && !d.Message.Has("abort") && !d.Message.Has("close") {
+		return &asgi.ChannelFullError{Channel: d.Channel, Reason: "its client does not read", Read: read}
+	}
 	b.replies[d.Channel] = append(b.replies[d.Channel], d.Message)
 	return nil
 }
@@ -190,6 +194,13 @@ func (b *bench) leave(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.left["front!"+name] = true
+}
+
+// fill makes a connection full whose client has read n bytes.
+func (b *bench) fill(name string, n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.full["front!"+name] = n
 }
 
 // sent returns the messages sent to a connection.

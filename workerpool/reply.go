@@ -161,12 +161,15 @@ const FailedReason = "the application failed"
 // handshake is refused with the response, an open WebSocket is closed with the
 // code.
 func (p *Pool) closeFields(f Failure) asgi.Fields {
-	reason := "refused"
-	if f.Status >= http.StatusInternalServerError {
+	code, reason := asgi.CloseFailed, "refused"
+	switch {
+	case f.Err == errClientSilent:
+		code, reason = asgi.CloseBusy, "too slow"
+	case f.Status >= http.StatusInternalServerError:
 		reason = p.opts.CloseReason(f)
 	}
 	return asgi.Fields{
-		{Key: asgi.KeyClose, Value: int64(asgi.CloseFailed)},
+		{Key: asgi.KeyClose, Value: int64(code)},
 		{Key: asgi.KeyReason, Value: reason},
 		{Key: "response", Value: p.response(f)},
 	}

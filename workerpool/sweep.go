@@ -11,8 +11,8 @@ import (
 // sweepInterval is the longest time between two checks of the handlers.
 const sweepInterval = 500 * time.Millisecond
 
-// sweep cancels and replaces handlers that take too long, and cancels streams
-// whose clients have left, until the context is done.
+// sweep cancels and replaces handlers that take too long, cancels streams whose clients
+// have left, and ends handlers that wait too long for their clients, until the context is done.
 func (p *Pool) sweep(ctx context.Context) {
 	every := sweepInterval
 	for _, d := range []time.Duration{p.opts.HandlerTimeout, p.opts.Grace} {
@@ -29,6 +29,7 @@ func (p *Pool) sweep(ctx context.Context) {
 		case now := <-ticker.C:
 			p.cancelStreams()
 			p.cancelOverdue(now)
+			p.endSilent(now)
 			p.replaceStuck(now)
 		case now := <-evict.C:
 			p.mu.Lock()

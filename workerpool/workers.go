@@ -26,6 +26,7 @@ type worker struct {
 	running   bool // it has a task
 	abandoned bool // it does not stop and was replaced
 	aside     bool // its handler waits for its client, and another worker has taken its place
+	held      int  // bytes that it holds while aside
 	surplus   bool // it must end after its handler
 	ending    bool // it has found that it must end
 	closed    bool // the channel layer is closed

@@ -217,11 +217,20 @@ func (q *request) respond(ctx context.Context, f *loopFrame) error {
 
 // sendWaiting sends a message to a connection. It waits while there is no room.
 func sendWaiting(ctx context.Context, layer asgi.Layer, c *asgi.Cause, channel string, m asgi.Message) error {
-	err := layer.Send(ctx, c, channel, m, asgi.Volatile, asgi.ReportGone)
-	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, 50*time.Millisecond) {
+	return retryWhileFull(ctx, func() error { return layer.Send(ctx, c, channel, m, asgi.Volatile, asgi.ReportGone) })
+}
+
+// longestWait is the longest pause between two tries to send to a connection that is
+// full. The first pauses are shorter, so no reader waits much for the next part.
+const longestWait = 500 * time.Millisecond
+
+// retryWhileFull calls send again while there is no room, until the context is done.
+func retryWhileFull(ctx context.Context, send func() error) error {
+	err := send()
+	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, longestWait) {
 		select {
 		case <-time.After(pause):
-			err = layer.Send(ctx, c, channel, m, asgi.Volatile, asgi.ReportGone)
+			err = send()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

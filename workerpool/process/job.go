@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -339,7 +340,7 @@ func (r *run) finish(f frame) error {
 		return err
 	}
 	r.at = orElse(f.at, r.handler) // not the line of the last call
-	return r.job.Send(r.ctx, r.job.ReplyChannel(), m)
+	return retryWhileFull(r.ctx, func() error { return r.job.Send(r.ctx, r.job.ReplyChannel(), m) })
 }
 
 // call makes a call of the job.
@@ -403,7 +404,7 @@ func (r *run) doLocked(ctx context.Context, f frame) (asgi.Fields, *asgi.Deliver
 
 // receive receives for a job. It ends when the job is cancelled or its process has
 // ended.
-func (r *run) receive(ctx context.Context, f frame) (asgi.Fields, *asgi.Delivery, error) {
+func (r *run) receive(ctx context.Context, f frame) (result asgi.Fields, d *asgi.Delivery, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(r.ctx, func() { cancel(context.Cause(r.ctx)) })()
@@ -418,7 +419,18 @@ func (r *run) receive(ctx context.Context, f frame) (asgi.Fields, *asgi.Delivery
 	if r.job != nil {
 		call.Cause = r.job.Cause
 	}
-	result, d, cause, err := r.set.server.calls.Do(ctx, call)
+	if r.job != nil && waits(f) && receivesFrom(f, r.job.BodyChannel()) {
+		done := r.job.AwaitBody()
+		defer func() {
+			n := 0
+			if d != nil {
+				n = len(d.Message.Bytes(asgi.KeyContent))
+			}
+			done(n)
+		}()
+	}
+	var cause *asgi.Cause
+	result, d, cause, err = r.set.server.calls.Do(ctx, call)
 	switch {
 	case errors.Is(err, errWaitEnded):
 		return remote.Receive{}.Result(nil), nil, nil
@@ -428,6 +440,15 @@ func (r *run) receive(ctx context.Context, f frame) (asgi.Fields, *asgi.Delivery
 		err = cause.Barrier().Wait(ctx)
 	}
 	return result, d, err
+}
+
+// receivesFrom reports whether a receive is only for one channel.
+func receivesFrom(f frame, channel string) bool {
+	v, _ := f.args.Get("channels")
+	if name, ok := v.(string); ok {
+		return name == channel
+	}
+	return slices.Equal(texts(v), []string{channel})
 }
 
 // handleJob handles a call for a job on another connection than that of the job.

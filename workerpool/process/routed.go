@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
@@ -271,15 +270,6 @@ func (a *routed) serveFile(ctx context.Context, m *match, j *workerpool.Job) err
 // sender sends the messages of a response. It waits for clients that read slowly.
 func sender(ctx context.Context, j *workerpool.Job) *web.Sender {
 	return &web.Sender{Send: func(m asgi.Message) error {
-		err := j.Send(ctx, j.ReplyChannel(), m)
-		for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, 50*time.Millisecond) {
-			select {
-			case <-time.After(pause):
-				err = j.Send(ctx, j.ReplyChannel(), m)
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		return err
+		return retryWhileFull(ctx, func() error { return j.Send(ctx, j.ReplyChannel(), m) })
 	}}
 }

@@ -451,3 +451,32 @@ application = get_wsgi_application()
 	s.want("/nowhere", 404, "Not Found")
 	s.want("/fail", 500, "Server Error")
 }
+
+// TestWSGIClientsThatDoNothingMakeWay checks that clients that neither read a response
+// nor send a body do not stop the application.
+func TestWSGIClientsThatDoNothingMakeWay(t *testing.T) {
+	c := setup{process: process.Options{Processes: 1, Threads: 2}}
+	s := c.serve(t, `
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/body":
+        size = len(environ["wsgi.input"].read())
+    elif environ["PATH_INFO"] == "/big":
+        start_response("200 OK", [])
+        return (b"x" * 65536 for _ in range(1000000))
+    start_response("200 OK", [])
+    return [b"fast"]
+`)
+	s.connect("GET /big HTTP/1.1\r\nHost: h\r\n\r\n")
+	s.connect("POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 600_000))
+	busy := func() bool {
+		n := 0
+		for _, w := range s.pool.Workers() {
+			if w.Busy {
+				n++
+			}
+		}
+		return n == 2
+	}
+	s.until("both threads wait", busy)
+	s.want("/", 200, "fast")
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,5 +54,71 @@ func TestAClientThatReadsSlowlyHoldsUpNoOthers(t *testing.T) {
 			}
 		}
 		s.want("/fast", 200, "fast")
+	}
+}
+
+// TestAWebSocketHandlerWaitsForItsOwnClient checks that a handler loses no message to its
+// own client, and that it does not wait for another one.
+func TestAWebSocketHandlerWaitsForItsOwnClient(t *testing.T) {
+	s := serve(t, `
+def connect(message):
+    message.reply_channel.send({"accept": True})
+    Group("all").add(message.reply_channel)
+def receive(message):
+    if message["text"] == "own":
+        for n in range(3000):
+            message.reply_channel.send({"text": "%d " % n + "x" * 20000})
+        return
+    for name in Group("all").channels():
+        if name == message.reply_channel.name:
+            continue
+        for n in range(3000):
+            _, error = attempt(Channel(name).send, {"text": "x" * 20000})
+            if error != None:
+                message.reply_channel.send({"text": error.kind})
+                return
+channel_routing = [route("websocket.connect", connect), route("websocket.receive", receive)]
+`)
+	slow, other := s.dial("/"), s.dial("/")
+	slow.conn.SetReadLimit(-1)
+	slow.send("own")
+	other.send("other")
+	other.want("ChannelFull")
+	next := 0
+	for next < 3000 {
+		text := slow.read()
+		if n, _, ok := strings.Cut(text, " "); ok {
+			if n != fmt.Sprint(next) {
+				t.Fatalf("got message %s, want %d", n, next)
+			}
+			next++
+		}
+	}
+}
+
+// TestAnUploadThatStallsMakesWay checks that a view that reads a body from a client that
+// does not send it does not hold up others for long.
+func TestAnUploadThatStallsMakesWay(t *testing.T) {
+	s := setup{pool: workerpool.Options{Workers: 1}}.serve(t, `
+def body(request):
+    return str(len(request.body))
+def fast(request):
+    return "fast"
+channel_routing = [view("/body", body), view("/fast", fast)]
+`)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n%s", strings.Repeat("x", 600_000))
+	for !slices.ContainsFunc(s.pool.Workers(), func(w workerpool.WorkerView) bool { return w.Busy }) {
+		time.Sleep(time.Millisecond)
+	}
+	s.want("/fast", 200, "fast")
+	conn.SetReadDeadline(time.Now().Add(time.Minute))
+	head := make([]byte, len("HTTP/1.1 408"))
+	if _, err := io.ReadFull(conn, head); err != nil || string(head) != "HTTP/1.1 408" {
+		t.Errorf("the upload got %q, %v", head, err)
 	}
 }

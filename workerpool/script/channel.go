@@ -74,14 +74,13 @@ func newChannel(_ *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starl
 
 func channelSend(r *run, c *channel, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if len(args) == 1 && len(kwargs) == 0 {
-		return starlark.None, r.send("send", c.name, args[0], 0)
+		return starlark.None, r.send("send", c.name, args[0], unset)
 	}
-	var content starlark.Value
-	var wait starlark.Value = starlark.MakeInt(0)
+	var content, wait starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "content", &content, "wait?", &wait); err != nil {
 		return nil, err
 	}
-	d, err := duration("wait", wait)
+	d, err := sendWait(wait)
 	if err != nil {
 		return nil, err
 	}

@@ -125,18 +125,31 @@ func (r *run) send(call, name string, content starlark.Value, wait time.Duration
 			return err
 		}
 	}
-	return r.retryWhileFull(name, wait, func() error { return r.out.Send(r.ctx, name, m, opts...) })
+	if wait == unset {
+		wait = r.usualWait(name)
+	}
+	return r.retryWhileFull(name, wait, m.Footprint(), func() error { return r.out.Send(r.ctx, name, m, opts...) })
 }
 
-// forever is a wait that ends only when the handler's context ends.
-const forever = time.Duration(-1)
+const (
+	// forever is a wait that ends only when the handler's context ends.
+	forever = time.Duration(-1)
+	// unset is the wait of a send without the argument: forever if a handler of a
+	// WebSocket sends to its own client, otherwise none.
+	unset = time.Duration(-2)
+)
 
-// longestPause is the longest pause between two tries to send to a channel that is full.
-const longestPause = 50 * time.Millisecond
+const (
+	// longestPause is the longest pause between two tries to send to a channel that is
+	// full. The first pauses are shorter, so no reader waits much for the next part.
+	longestPause = 500 * time.Millisecond
+	// asideFrom is the pause from which a handler that waits for its client steps aside.
+	asideFrom = 50 * time.Millisecond
+)
 
 // retryWhileFull calls send again while the channel is full, until wait is over. A
-// handler that waits long for its own client steps aside.
-func (r *run) retryWhileFull(channel string, wait time.Duration, send func() error) error {
+// handler that waits long for its own client steps aside; it holds a number of bytes.
+func (r *run) retryWhileFull(channel string, wait time.Duration, held int, send func() error) error {
 	err := send()
 	if wait == 0 || !errors.Is(err, asgi.ErrChannelFull) {
 		return err
@@ -147,9 +160,13 @@ func (r *run) retryWhileFull(channel string, wait time.Duration, send func() err
 		ctx, cancel = context.WithTimeout(ctx, wait)
 		defer cancel()
 	}
-	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, longestPause) {
-		if pause == longestPause && r.job != nil && channel == r.job.ReplyChannel() {
-			r.job.StepAside()
+	longest := longestPause
+	if wait > 0 {
+		longest = asideFrom // the wait may be over soon
+	}
+	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, longest) {
+		if pause >= asideFrom && r.job != nil && channel == r.job.ReplyChannel() {
+			r.job.StepAside(held)
 		}
 		select {
 		case <-time.After(pause):
@@ -165,16 +182,35 @@ func (r *run) retryWhileFull(channel string, wait time.Duration, send func() err
 	return err
 }
 
+// usualWait returns how long a send waits that does not say it.
+func (r *run) usualWait(channel string) time.Duration {
+	if r.job == nil || r.worker != nil || channel != r.job.ReplyChannel() {
+		return 0
+	}
+	switch r.job.Delivery.Channel {
+	case asgi.WebSocketConnect, asgi.WebSocketReceive:
+		return forever
+	}
+	return 0
+}
+
+// sendWait converts the argument wait of a send, which is nil if there is none.
+func sendWait(v starlark.Value) (time.Duration, error) {
+	if v == nil {
+		return unset, nil
+	}
+	return duration("wait", v)
+}
+
 func layerSend(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if len(args) == 2 && len(kwargs) == 0 {
-		return r.sendTo(b, args[0], args[1], 0)
+		return r.sendTo(b, args[0], args[1], unset)
 	}
-	var to, content starlark.Value
-	var wait starlark.Value = starlark.MakeInt(0)
+	var to, content, wait starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "channel", &to, "message", &content, "wait?", &wait); err != nil {
 		return nil, err
 	}
-	d, err := duration("wait", wait)
+	d, err := sendWait(wait)
 	if err != nil {
 		return nil, err
 	}

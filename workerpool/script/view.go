@@ -166,7 +166,9 @@ func (m *message) requestAttr(name string) (starlark.Value, error) {
 
 // moreBody waits for the next part of a body.
 func (r *run) moreBody(body *asgi.BodyReader) (asgi.Bytes, error) {
+	done := r.job.AwaitBody()
 	piece, more, err := body.Next(r.ctx, r.cause())
+	done(len(piece))
 	switch {
 	case errors.Is(err, asgi.ErrBodyClosed):
 		return "", &web.RequestError{Status: 400, Err: err}
@@ -178,7 +180,8 @@ func (r *run) moreBody(body *asgi.BodyReader) (asgi.Bytes, error) {
 
 // sender sends the messages of a response. It waits for clients that read slowly.
 func (r *run) sender() *web.Sender {
-	return &web.Sender{Send: func(m asgi.Message) error {
+	s := &web.Sender{}
+	s.Send = func(m asgi.Message) error {
 		if err := r.saveSessions(); err != nil {
 			return err
 		}
@@ -187,8 +190,9 @@ func (r *run) sender() *web.Sender {
 			return err
 		}
 		channel := r.job.ReplyChannel()
-		return r.retryWhileFull(channel, forever, func() error { return r.out.Send(r.ctx, channel, m) })
-	}}
+		return r.retryWhileFull(channel, forever, s.Held, func() error { return r.out.Send(r.ctx, channel, m) })
+	}
+	return s
 }
 
 // pageSender is a sender that adds the script of pages to documents.

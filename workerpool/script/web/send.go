@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"strings"
 
 	"asgibox/asgi"
 	"asgibox/workerpool/script/stack"
@@ -17,6 +18,7 @@ const DefaultPiece = 256 << 10
 // slow client. If it fails, the response ends.
 type Sender struct {
 	Send  func(asgi.Message) error
+	Held  int  // bytes of content that wait while Send runs
 	Piece int  // longest content of a message, in bytes; DefaultPiece if 0
 	Head  bool // whether the request is a HEAD, which gets no content
 
@@ -73,13 +75,30 @@ func (s *Sender) all(h head, content asgi.Bytes) error {
 	if s.Head && len(content) > piece {
 		content = "" // the response is complete after the first message
 	}
-	for len(content) > piece {
-		if err := s.message(first, content[:piece], true); err != nil {
+	if len(content) <= piece {
+		return s.message(first, content, false)
+	}
+	s.Held = len(content)
+	parts := split(content, piece)
+	for i, part := range parts {
+		parts[i] = ""
+		if err := s.message(first, part, i < len(parts)-1); err != nil {
 			return err
 		}
-		first, content = nil, content[piece:]
+		first = nil
+		s.Held -= len(part)
 	}
-	return s.message(first, content, false)
+	return nil
+}
+
+// split copies content into parts. So a part that waits for the client keeps no others.
+func split(content asgi.Bytes, size int) (parts []asgi.Bytes) {
+	for content != "" {
+		n := min(size, len(content))
+		parts = append(parts, asgi.Bytes(strings.Clone(string(content[:n]))))
+		content = content[n:]
+	}
+	return parts
 }
 
 // message sends one message. h is nil except for the first message.
@@ -96,6 +115,7 @@ func (s *Sender) message(h *head, content asgi.Bytes, more bool) error {
 	if err != nil {
 		return err
 	}
+	s.Held = max(s.Held, len(content))
 	return s.Send(m)
 }
 

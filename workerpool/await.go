@@ -1,0 +1,223 @@
+package workerpool
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"asgibox/asgi"
+)
+
+// A handler holds a worker while it waits for its own client: to read the response, or
+// to send the body of the request. A handler that waits too long is ended when messages
+// wait for a worker.
+
+const (
+	// clientPatience is how long a handler waits for its client to read or send leastMoved
+	// bytes, while messages wait for a worker.
+	clientPatience = 5 * time.Second
+	leastMoved     = 5 << 10
+	// hurriedPatience is the same while more messages wait than there are workers.
+	hurriedPatience = time.Second
+	// triesAgain is the longest time between two tries of a handler that waits for its
+	// client to read.
+	triesAgain = 2 * time.Second
+	// reportEvery is the least time between two log records about ended handlers.
+	reportEvery = time.Minute
+)
+
+// errClientSilent is why a handler is cancelled that has waited too long for its client.
+var errClientSilent = fmt.Errorf("the client reads or sends too slowly, and messages wait for a worker: %w", asgi.ErrGone)
+
+// An await says how long a handler has waited for its client. The time between two waits
+// does not count. The pool's mutex guards it.
+type await struct {
+	since time.Time     // start of the wait, less the waits before it; zero if there is none
+	quiet time.Duration // of the waits before it
+	moved int64         // bytes in all these waits
+	tried time.Time     // when a message was last refused
+	read  int64         // what the client had read by then
+}
+
+func (a *await) begin(now time.Time) {
+	if a.since.IsZero() {
+		a.since = now.Add(-a.quiet)
+	}
+}
+
+func (a *await) end(now time.Time) {
+	a.quiet = now.Sub(a.since)
+	a.since = time.Time{}
+}
+
+// move records that the client has read or sent n bytes. When they are enough, the wait
+// starts again.
+func (a *await) move(now time.Time, n int64) {
+	if a.moved += max(n, 0); a.moved < leastMoved {
+		return
+	}
+	a.moved, a.quiet = 0, 0
+	if !a.since.IsZero() {
+		a.since = now
+	}
+}
+
+// longer reports whether the wait has been longer than d.
+func (a *await) longer(now time.Time, d time.Duration) bool {
+	return !a.since.IsZero() && now.Sub(a.since) >= d
+}
+
+// AwaitBody says that the handler waits for a part of the body of its request. The
+// handler calls done with the length of the part when it has come.
+func (j *Job) AwaitBody() (done func(n int)) {
+	j.pool.mu.Lock()
+	defer j.pool.mu.Unlock()
+	j.input.begin(time.Now())
+	return func(n int) {
+		j.pool.mu.Lock()
+		defer j.pool.mu.Unlock()
+		now := time.Now()
+		j.input.end(now)
+		j.input.move(now, int64(n))
+	}
+}
+
+// BodyChannel returns the channel of the rest of the body, or "".
+func (j *Job) BodyChannel() string { return j.Delivery.Message.Text(asgi.KeyBodyChannel) }
+
+// refused records that there was no room for a reply: the handler waits for its client
+// if it tries again.
+func (j *Job) refused(err error) {
+	j.pool.mu.Lock()
+	defer j.pool.mu.Unlock()
+	a, now := &j.output, time.Now()
+	a.begin(now)
+	a.tried = now
+	var full *asgi.ChannelFullError
+	if errors.As(err, &full) && full.Read > a.read {
+		if a.read > 0 {
+			a.move(now, full.Read-a.read)
+		}
+		a.read = full.Read
+	}
+	j.waits.Store(true)
+}
+
+// accepted records that there was room again, for a reply of a size.
+func (j *Job) accepted(size int) {
+	j.pool.mu.Lock()
+	defer j.pool.mu.Unlock()
+	a, now := &j.output, time.Now()
+	a.end(now)
+	if a.read == 0 { // the layer does not say what the client has read
+		a.move(now, int64(size))
+	}
+	j.waits.Store(false)
+}
+
+// silentLocked reports whether the handler of a worker has waited longer than d for its
+// client.
+func (w *worker) silentLocked(now time.Time, d time.Duration) bool {
+	j := w.job
+	if j == nil || j.gen == nil || j.gen.kind != KindRouted || !w.cancelled.IsZero() {
+		return false
+	}
+	return j.input.longer(now, d) || j.output.longer(now, d) && now.Sub(j.output.tried) < triesAgain
+}
+
+// endSilent ends handlers that have waited too long for their clients: at most one for
+// each message that waits for a worker, first those that count towards the workers.
+func (p *Pool) endSilent(now time.Time) {
+	if p.anySilent(now) {
+		n := p.waitingForWorker()
+		p.endJobs(p.cancelSilent(now, n))
+	}
+	p.reportSilent(now)
+}
+
+// anySilent reports whether no worker is free and a handler waits for its client.
+func (p *Pool) anySilent(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.slotsLocked() > 0 {
+		return false
+	}
+	for w := range p.workers {
+		if w.silentLocked(now, hurriedPatience) {
+			return true
+		}
+	}
+	return false
+}
+
+// waitingForWorker returns the number of messages that wait, while no worker is free.
+func (p *Pool) waitingForWorker() int {
+	p.mu.Lock()
+	n := p.ready.length
+	p.mu.Unlock()
+	if p.offering != nil {
+		return n + p.offering.Waiting()
+	}
+	s, err := p.stats.GlobalStatistics(context.Background())
+	if err != nil {
+		return n
+	}
+	return n + s.MessagesPending
+}
+
+// cancelSilent cancels handlers that have waited too long while n messages wait, and
+// returns their jobs.
+func (p *Pool) cancelSilent(now time.Time, n int) (jobs []*Job) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	patience := clientPatience
+	if n > p.wanted {
+		patience = hurriedPatience
+	}
+	var silent []*worker
+	for w := range p.workers {
+		if w.silentLocked(now, patience) {
+			silent = append(silent, w)
+		}
+	}
+	aside := func(w *worker) int {
+		if w.aside {
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(silent, func(a, b *worker) int { return cmp.Or(cmp.Compare(aside(a), aside(b)), a.began.Compare(b.began)) })
+	for _, w := range silent[:min(n, len(silent))] {
+		jobs = append(jobs, w.job)
+		w.cancelLocked(now, errClientSilent)
+	}
+	p.silent += len(jobs)
+	return jobs
+}
+
+// endJobs ends the connections of jobs.
+func (p *Pool) endJobs(jobs []*Job) {
+	for _, j := range jobs {
+		p.sendErrorReply(j, Failure{
+			Err: errClientSilent, Status: http.StatusRequestTimeout, Channel: j.Delivery.Channel, Message: j.Delivery.Message,
+			Generation: j.gen.number, Trace: j.Cause.Trace(), ID: j.Delivery.ID,
+		})
+	}
+}
+
+// reportSilent logs how many handlers were ended, once in a while.
+func (p *Pool) reportSilent(now time.Time) {
+	p.mu.Lock()
+	n := p.silent
+	if n == 0 || now.Sub(p.silentAt) < reportEvery {
+		p.mu.Unlock()
+		return
+	}
+	p.silent, p.silentAt = 0, now
+	p.mu.Unlock()
+	p.log.Warn("handlers were ended: messages waited for a worker, and the clients of these handlers had read or sent less than 5 KiB in 5 s", "count", n)
+}

@@ -1,0 +1,144 @@
+package workerpool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/workerpool"
+)
+
+// awaiting returns an application whose handlers of http.request and websocket.receive
+// send until there is room, or wait for the body if the message has one. It logs how
+// they ended. Those of "fast" end at once.
+func awaiting(l *log) *app {
+	run := func(ctx context.Context, j *workerpool.Job) error {
+		defer func() {
+			l.add("%s %v", strings.TrimPrefix(j.ReplyChannel(), "front!"), errors.Is(context.Cause(ctx), asgi.ErrGone))
+		}()
+		if j.BodyChannel() != "" {
+			done := j.AwaitBody()
+			<-ctx.Done()
+			done(0)
+			return context.Cause(ctx)
+		}
+		m := piece
+		if j.Delivery.Channel != "http.request" {
+			m = frame
+		}
+		for j.Send(ctx, j.ReplyChannel(), m) != nil {
+			select {
+			case <-time.After(200 * time.Millisecond):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		return nil
+	}
+	fast := func(ctx context.Context, j *workerpool.Job) error {
+		l.add("fast")
+		return nil
+	}
+	return &app{consumers: map[string]*consumer{"http.request": {run: run}, "websocket.receive": {run: run}, "fast": {run: fast}}}
+}
+
+// TestAHandlerThatWaitsForASilentClientMakesWay checks that a message that waits for a
+// worker gets one after 5 s, if a handler waits for its client to read or send.
+func TestAHandlerThatWaitsForASilentClientMakesWay(t *testing.T) {
+	for _, test := range []struct {
+		name, channel string
+		fields        []asgi.Field
+		reply         string // of the pool
+	}{
+		{"response", "http.request", nil, "408"},
+		{"body", "http.request", []asgi.Field{{Key: "body_channel", Value: "http.request.body?a"}}, "408"},
+		{"WebSocket", "websocket.receive", []asgi.Field{order(1)}, "1013"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var l log
+				var out strings.Builder
+				b := start(t, apps(awaiting(&l)), workerpool.Options{
+					Workers: 1, HandlerTimeout: -1, Log: slog.New(slog.NewTextHandler(&out, nil)),
+					Report: func(f workerpool.Failure) { t.Errorf("reported: %v", f.Err) },
+				})
+				b.fill("slow", 1000)
+				b.volatile(test.channel, "slow", test.fields...)
+				time.Sleep(time.Minute)
+				l.want(t) // nothing waits for the worker
+				b.volatile("fast", "")
+				time.Sleep(time.Second)
+				synctest.Wait()
+				l.want(t, "slow true", "fast")
+				sent := fmt.Sprint(b.sent("slow"))
+				if !strings.Contains(sent, test.reply) {
+					t.Errorf("the client gets %s, want %s", sent, test.reply)
+				}
+				if n := strings.Count(out.String(), "handlers were ended"); n != 1 {
+					t.Errorf("the log says %d times that handlers were ended:\n%s", n, &out)
+				}
+			})
+		})
+	}
+}
+
+// TestAHandlerThatWaitsForAClientThatReadsContinues checks that a client that reads
+// enough keeps its handler, and that the time between two waits does not count.
+func TestAHandlerThatWaitsForAClientThatReadsContinues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		b := start(t, apps(awaiting(&l)), workerpool.Options{Workers: 1, HandlerTimeout: -1})
+		b.fill("slow", 1)
+		b.volatile("http.request", "slow")
+		b.volatile("fast", "")
+		for n := range int64(30) {
+			time.Sleep(time.Second)
+			b.fill("slow", n*2<<10)
+		}
+		l.want(t)
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		l.want(t, "slow true", "fast")
+	})
+}
+
+// TestManyWaitingMessagesMakeThePoolHurry checks that handlers are ended sooner if more
+// messages wait than there are workers.
+func TestManyWaitingMessagesMakeThePoolHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		b := start(t, apps(awaiting(&l)), workerpool.Options{Workers: 1, HandlerTimeout: -1})
+		b.fill("slow", 1)
+		b.volatile("http.request", "slow")
+		b.volatile("fast", "")
+		b.volatile("fast", "")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		l.want(t, "slow true", "fast", "fast")
+	})
+}
+
+// TestHandlersAsideHoldLimitedMemory checks that a handler does not step aside if those
+// aside would hold too much.
+func TestHandlersAsideHoldLimitedMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var large, fast counter
+		a := &app{consumers: map[string]*consumer{"fast": {run: fast.work}, "large": {run: func(ctx context.Context, j *workerpool.Job) error {
+			j.StepAside(20 << 20)
+			return large.work(ctx, j)
+		}}}}
+		b := start(t, apps(a), workerpool.Options{Workers: 2})
+		for i := range 10 {
+			b.volatile("large", fmt.Sprint("large", i))
+		}
+		if n, _ := large.now(); n != 5 {
+			t.Errorf("%d handlers run that hold 20 MiB, want 2 and 3 aside", n)
+		}
+	})
+}
