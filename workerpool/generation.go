@@ -150,6 +150,10 @@ func (p *Pool) reload(ctx context.Context) {
 		p.log.Info("the application has changed again; its load was cancelled", logkey.Generation, number)
 		return
 	}
+	if err != nil && ctx.Err() != nil && !first { // the caller has stopped
+		p.outcome = outcome{call: call, err: context.Cause(ctx)}
+		return
+	}
 	if p.outcome.call == 0 {
 		changed = nil // it is the first load
 	}

@@ -163,3 +163,29 @@ func TestACallerThatGivesUpEndsOnlyItsOwnReload(t *testing.T) {
 		}
 	})
 }
+
+// TestALoadThatTheCallerEndsIsNoFailureOfTheApplication ends a load as a server does that
+// stops.
+func TestALoadThatTheCallerEndsIsNoFailureOfTheApplication(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		b := start(t, &loads{good, hangs, good}, workerpool.Options{LoadTimeout: time.Minute, Loaded: func(g workerpool.Generation, _ []string, err error) {
+			l.add("%d %v", g.Number, err)
+		}})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			_, err := b.pool.Reload(ctx)
+			done <- err
+		}()
+		synctest.Wait()
+		stop()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("err = %v", err)
+		}
+		if _, err := b.pool.Reload(t.Context()); err != nil {
+			t.Error(err)
+		}
+		l.want(t, "1 <nil>", "2 <nil>")
+	})
+}
