@@ -1,8 +1,6 @@
 package store
 
 import (
-	"bytes"
-	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -35,11 +33,5 @@ func IsSecret(f io.ReaderAt) bool {
 		return false
 	}
 	content, err := io.ReadAll(io.NewSectionReader(f, 0, maxRunFile))
-	if err != nil {
-		return false
-	}
-	var r runInfo
-	d := json.NewDecoder(bytes.NewReader(content))
-	d.DisallowUnknownFields()
-	return d.Decode(&r) == nil && r.Pid > 0 && !r.Started.IsZero()
+	return err == nil && hasRunInfo(content)
 }

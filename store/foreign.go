@@ -23,8 +23,15 @@ func (e *ForeignFileError) Error() string {
 // isRunInfo reports whether the content of a .run file is that of a store. A
 // power cut may leave zeros.
 func isRunInfo(content []byte) bool {
+	return len(bytes.Trim(content, "\x00")) == 0 || hasRunInfo(content)
+}
+
+// hasRunInfo reports whether a content has the fields of a .run file and no others.
+func hasRunInfo(content []byte) bool {
 	var r runInfo
-	return len(bytes.Trim(content, "\x00")) == 0 || json.Unmarshal(content, &r) == nil && r.Pid > 0
+	d := json.NewDecoder(bytes.NewReader(content))
+	d.DisallowUnknownFields()
+	return d.Decode(&r) == nil && r.Pid > 0 && !r.Started.IsZero()
 }
 
 // isStore reports whether a damaged file was a store: a bbolt file whose buckets

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -123,7 +124,7 @@ func wantOnly(t *testing.T, path string, content []byte) {
 // A store that a killed process left is known by its .run file, whatever
 // remains of it.
 func TestAFileWithTheRunFileOfAKilledProcessIsReplaced(t *testing.T) {
-	run, err := json.Marshal(runInfo{Pid: 4711})
+	run, err := json.Marshal(runInfo{Pid: 4711, Started: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +141,25 @@ func TestAFileWithTheRunFileOfAKilledProcessIsReplaced(t *testing.T) {
 				t.Errorf("renamed: %v", aside)
 			}
 		})
+	}
+}
+
+// JSON of another program may have a pid.
+func TestAFileWithAForeignRunFileIsRefused(t *testing.T) {
+	for _, run := range []string{`{"pid": 4711, "name": "mytool"}`, `{"pid": 4711}`, `{"pid": 4711, "started": "2026-01-02T03:04:05Z", "name": "mytool"}`} {
+		path := newPath(t)
+		if err := errors.Join(os.WriteFile(path, []byte("notes"), 0o600), os.WriteFile(runPath(path), []byte(run), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		var foreign *ForeignFileError
+		if _, err := Open(path, Options{}); !errors.As(err, &foreign) {
+			t.Errorf("beside %s: err = %v", run, err)
+		}
+		for file, want := range map[string]string{path: "notes", runPath(path): run} {
+			if got, err := os.ReadFile(file); string(got) != want {
+				t.Errorf("%s was changed to %q, %v", filepath.Base(file), got, err)
+			}
+		}
 	}
 }
 

@@ -32,6 +32,8 @@ type Job struct {
 	unrouted   bool   // the message was dropped because no route matches it
 	failed     bool
 
+	cookie string // of the error reply, as its header Set-Cookie has it; the pool's mutex guards it
+
 	output, input await       // for the client to read, and to send
 	waits         atomic.Bool // output began
 
@@ -66,6 +68,14 @@ func (j *Job) Gone(channel string) bool {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
 	return j.pool.gone.has(channel)
+}
+
+// SetCookie sets the value of the header Set-Cookie of an error reply. It does not
+// change a response that the handler sends.
+func (j *Job) SetCookie(cookie string) {
+	j.pool.mu.Lock()
+	defer j.pool.mu.Unlock()
+	j.cookie = cookie
 }
 
 // Progress starts the handler timeout again. It must not be called after Consume

@@ -113,9 +113,9 @@ func (p *Pool) sendErrorReply(j *Job, f Failure) {
 	var fields asgi.Fields
 	switch f.Channel {
 	case asgi.HTTPRequest:
-		fields = append(p.response(f), asgi.Field{Key: "abort", Value: true})
+		fields = append(p.response(j, f), asgi.Field{Key: "abort", Value: true})
 	case asgi.WebSocketConnect, asgi.WebSocketReceive:
-		fields = p.closeFields(f)
+		fields = p.closeFields(j, f)
 	default:
 		return
 	}
@@ -129,17 +129,24 @@ func (p *Pool) sendErrorReply(j *Job, f Failure) {
 }
 
 // response returns the fields of an error response.
-func (p *Pool) response(f Failure) asgi.Fields {
+func (p *Pool) response(j *Job, f Failure) asgi.Fields {
 	page := p.page(f)
 	if page.Status == 0 {
 		page.Status = f.Status
 	}
+	headers := []any{
+		[]any{asgi.Bytes("content-type"), asgi.Bytes(page.ContentType)},
+		[]any{asgi.Bytes("cache-control"), asgi.Bytes("no-store")},
+	}
+	p.mu.Lock()
+	cookie := j.cookie
+	p.mu.Unlock()
+	if cookie != "" {
+		headers = append(headers, []any{asgi.Bytes("set-cookie"), asgi.Bytes(cookie)})
+	}
 	return asgi.Fields{
 		{Key: asgi.KeyStatus, Value: int64(page.Status)},
-		{Key: asgi.KeyHeaders, Value: []any{
-			[]any{asgi.Bytes("content-type"), asgi.Bytes(page.ContentType)},
-			[]any{asgi.Bytes("cache-control"), asgi.Bytes("no-store")},
-		}},
+		{Key: asgi.KeyHeaders, Value: headers},
 		{Key: asgi.KeyContent, Value: page.Content},
 	}
 }
@@ -160,7 +167,7 @@ const FailedReason = "the application failed"
 // closeFields returns the fields of a message that ends a WebSocket. A
 // handshake is refused with the response, an open WebSocket is closed with the
 // code.
-func (p *Pool) closeFields(f Failure) asgi.Fields {
+func (p *Pool) closeFields(j *Job, f Failure) asgi.Fields {
 	code, reason := asgi.CloseFailed, "refused"
 	switch {
 	case f.Err == errClientSilent:
@@ -171,6 +178,6 @@ func (p *Pool) closeFields(f Failure) asgi.Fields {
 	return asgi.Fields{
 		{Key: asgi.KeyClose, Value: int64(code)},
 		{Key: asgi.KeyReason, Value: reason},
-		{Key: "response", Value: p.response(f)},
+		{Key: "response", Value: p.response(j, f)},
 	}
 }

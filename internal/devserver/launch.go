@@ -18,6 +18,7 @@ import (
 	pythonpackage "asgibox/python"
 	"asgibox/workerpool/process"
 	"asgibox/workerpool/process/gobuild"
+	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/lib"
 )
 
@@ -164,7 +165,11 @@ func settings(folder string, given map[string]string) (map[string]string, error)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot read %s: %w", settingsFile, err)
 	}
-	all, err := lib.ParseEnv(settingsFile, string(data))
+	text, line, err := explain.SourceText(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", settingsFile, line, err)
+	}
+	all, err := lib.ParseEnv(settingsFile, text)
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,17 @@ func (o Options) hasToken(r *http.Request) bool {
 		return same(token, o.Token) || o.Accepts != nil && o.Accepts(token)
 	}
 	cookie, err := r.Cookie(cookieOf(r))
-	return err == nil && same(cookie.Value, o.Token)
+	return err == nil && same(cookie.Value, o.Token) && ownPage(r)
+}
+
+// ownPage reports whether a request with the cookie is for the page or comes from it. A
+// browser sends the cookie to all ports of a host. If it sends Sec-Fetch-Site, forbids
+// has checked that. It does not over plain HTTP to another machine.
+func ownPage(r *http.Request) bool {
+	if r.URL.Path == "/" || r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != "" {
+		return true
+	}
+	return ownOrigin(r.Referer(), r)
 }
 
 // setCookie sets the token as a cookie and redirects to /, so that the token

@@ -102,20 +102,35 @@ func TestOtherSitesReachOnlyThePage(t *testing.T) {
 	}
 }
 
+// cookie edits a request so that it has the token in a cookie, and another header.
+func cookie(path, name, value string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.URL.Path = path
+		r.Header.Set("Cookie", "asgibox_control_8001=secret")
+		if name != "" {
+			r.Header.Set(name, value)
+		}
+	}
+}
+
 func TestTokenIsRequired(t *testing.T) {
 	o := Options{Token: "secret", Open: []string{"/healthz"}}
 	for name, c := range map[string]struct {
 		edit func(*http.Request)
 		want int
 	}{
-		"none":                    {nil, 401},
-		"wrong":                   {header("Authorization", "Bearer sesame"), 401},
-		"right":                   {header("Authorization", "Bearer secret"), 200},
-		"any case of the scheme":  {header("Authorization", "bearer secret"), 200},
-		"basic":                   {header("Authorization", "Basic secret"), 401},
-		"in a cookie":             {header("Cookie", "asgibox_control_8001=secret"), 200},
-		"in that of another port": {header("Cookie", "asgibox_control_8002=secret"), 401},
-		"an open path":            {func(r *http.Request) { r.URL.Path = "/healthz" }, 200},
+		"none":                               {nil, 401},
+		"wrong":                              {header("Authorization", "Bearer sesame"), 401},
+		"right":                              {header("Authorization", "Bearer secret"), 200},
+		"any case of the scheme":             {header("Authorization", "bearer secret"), 200},
+		"basic":                              {header("Authorization", "Basic secret"), 401},
+		"in a cookie, by the page":           {cookie("/api/live", "Referer", "http://box.example:8001/"), 200},
+		"in a cookie, by a same-origin call": {cookie("/api/live", "Sec-Fetch-Site", "same-origin"), 200},
+		"in a cookie, for the page":          {cookie("/", "", ""), 200},
+		"in a cookie, by another port":       {cookie("/api/live", "Referer", "http://box.example:8002/"), 401},
+		"in a cookie, by who knows whom":     {cookie("/api/live", "", ""), 401},
+		"in that of another port":            {header("Cookie", "asgibox_control_8002=secret"), 401},
+		"an open path":                       {func(r *http.Request) { r.URL.Path = "/healthz" }, 200},
 	} {
 		got := ask(t, o, func(r *http.Request) {
 			r.Host = "box.example:8001"

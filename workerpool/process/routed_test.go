@@ -157,6 +157,8 @@ def count(request):
     return str(request.session["n"])
 def login(request):
     request.session.cycle()
+    if "fail" in request.GET:
+        raise ValueError("no")
     return "in"
 def connect(message):
     message.channel_session["seen"] = []
@@ -193,6 +195,11 @@ channel_routing = [view("/count", count), view("/login", login), route("websocke
 	}
 	if r := s.get("/count", "cookie", fresh); r.body != "24" {
 		t.Errorf("the new cookie: %v", r)
+	}
+	r = s.get("/login?fail=1", "cookie", fresh)
+	fresh, _, _ = strings.Cut(r.header.Get("set-cookie"), ";")
+	if c := s.get("/count", "cookie", fresh); r.status != 500 || c.body != "25" {
+		t.Errorf("after a failure: %v, %v", r, c)
 	}
 	// A session that Starlark's host has made.
 	content := asgi.MustMessage(asgi.Field{Key: "n", Value: 41}).Dict

@@ -150,6 +150,7 @@ func (c *jobCalls) saveBrowserSession(args asgi.Fields) (asgi.Fields, error) {
 		c.job.UseSession()
 		return nil, nil
 	}
+	c.job.SetCookie(cookie)
 	return asgi.Fields{{Key: "cookie", Value: asgi.Bytes(cookie)}}, nil
 }
 

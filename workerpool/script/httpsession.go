@@ -75,6 +75,7 @@ func (s *browserSession) save(r *run, old, now asgi.Dict) error {
 		r.useSession()
 	default:
 		r.cookie = cookie
+		r.job.SetCookie(cookie)
 	}
 	return nil
 }

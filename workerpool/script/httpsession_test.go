@@ -15,6 +15,11 @@ def login(request):
     if request.GET.get("cycle"):
         request.session.cycle()
     return str(request.session)
+def failing(request):
+    request.session["tries"] = 1
+    if request.GET.get("cycle"):
+        request.session.cycle()
+    fail("no")
 def show(request):
     return str(sorted(request.session.items()))
 def visit(request):
@@ -42,7 +47,7 @@ def connect(message):
     message.reply({"accept": True})
 def receive(message):
     message.reply({"text": str(attempt(message.http_session.cycle)[1])})
-channel_routing = [view("/login", login), view("/show", show), view("/visit", visit), view("/late", late), view("/slow", slow), view("/release", release),
+channel_routing = [view("/login", login), view("/show", show), view("/visit", visit), view("/late", late), view("/failing", failing), view("/slow", slow), view("/release", release),
     route("websocket.connect", connect), route("websocket.receive", receive)]
 `
 
@@ -65,6 +70,25 @@ func TestALoginSurvivesAFloodOfSessions(t *testing.T) {
 	}
 	if n := len(keys(t, s, "session/")); n != 10 {
 		t.Errorf("there are %d sessions", n)
+	}
+}
+
+// Without its cookie, a session that a failing handler has made or renewed is lost.
+func TestAnErrorReplyHasTheCookieOfTheSession(t *testing.T) {
+	s := serve(t, loginApp)
+	cookie := cookieOf(s.get("/login"))
+	for _, path := range []string{"/failing", "/failing?cycle=1"} {
+		r := s.get(path, "cookie", cookie)
+		if r.status != 500 || cookieOf(r) == "" || (cookieOf(r) == cookie) != (path == "/failing") {
+			t.Errorf("%s: %v, the cookie is %q", path, r.status, cookieOf(r))
+		}
+		cookie = cookieOf(r)
+		if r := s.get("/show", "cookie", cookie); r.body != `[("tries", 1), ("user", "ann")]` {
+			t.Errorf("after %s: %s", path, r.body)
+		}
+	}
+	if r := s.get("/show", "cookie", cookieOf(s.get("/failing"))); r.body != `[("tries", 1)]` {
+		t.Errorf("a new session: %s", r.body)
 	}
 }
 
