@@ -32,10 +32,11 @@ func raw(f *os.File, all bool) (restore func(), err error) {
 		keys.Oflag &^= unix.OPOST
 	}
 	keys.Cc[unix.VMIN], keys.Cc[unix.VTIME] = 0, 1
+	stop := onAbort(func() { _ = unix.IoctlSetTermios(fd, setTermios, old) })
 	if err := unix.IoctlSetTermios(fd, setTermios, &keys); err != nil {
+		stop()
 		return nil, err
 	}
-	stop := onAbort(func() { _ = unix.IoctlSetTermios(fd, setTermios, old) })
 	return func() {
 		stop()
 		_ = unix.IoctlSetTermios(fd, setTermios, old)
