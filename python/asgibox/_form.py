@@ -1,7 +1,15 @@
-"""Forms with files: multipart/form-data, RFC 7578."""
+"""Query strings and forms. Starlark applications read them by the same rules."""
 
 import re
-from typing import Any, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from ._text import as_text, valid_text
+
+_TOKEN = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+"
+_SPECIAL = r'()<>@,;:\\"/\[\]?='  # characters that a backslash quotes
+_PARAMETER = (
+    r'\s*;\s*(' + _TOKEN + r')\s*=\s*(?:"((?:\\[' + _SPECIAL + r"]|\\(?![" + _SPECIAL + r'])|[^"\\\r\n])*)"|(' + _TOKEN + "))"
+)
 
 
 class Upload:
@@ -23,50 +31,151 @@ class Upload:
         return "<file %r, %d bytes>" % (self.name, len(self.content))
 
 
+def parse_query(data: bytes) -> Iterator[Tuple[str, str]]:
+    """Yields the pairs of a query string or a urlencoded form."""
+    for pair in data.split(b"&"):
+        if pair:
+            key, _, value = pair.partition(b"=")
+            yield _unescape(key), _unescape(value)
+
+
+def _unescape(data: bytes) -> str:
+    """Decodes a text. One that is not well encoded remains as it is."""
+    if (b"%" in data or b"+" in data) and not re.search(rb"%(?![0-9A-Fa-f]{2})", data):
+        data = _unquote(data.replace(b"+", b" "))
+    return valid_text(data)
+
+
+def _unquote(data: bytes) -> bytes:
+    from urllib.parse import unquote_to_bytes  # takes a while to import
+
+    return unquote_to_bytes(data)
+
+
+def media_type(text: str) -> Tuple[str, Dict[str, str]]:
+    """Returns the type and the parameters of a header like Content-Type. Parameters
+    that are malformed are none, and a type that is malformed is empty."""
+    base = text.partition(";")[0]
+    kind, at = base.strip().lower(), len(base)
+    if not re.match(_TOKEN + "(/" + _TOKEN + r")?\Z", kind):
+        return "", {}
+    found: Dict[str, str] = {}
+    parameter, end = re.compile(_PARAMETER), re.compile(r"(?:\s*;)?\s*\Z")
+    while not end.match(text, at):
+        match = parameter.match(text, at)
+        if match is None:
+            return kind, {}
+        key, quoted, value = match.groups()
+        if quoted is not None:
+            value = re.sub(r"\\([" + _SPECIAL + "])", r"\1", quoted)
+        if found.setdefault(key.lower(), value) != value:
+            return "", {}
+        at = match.end()
+    params = {key: value for key, value in found.items() if "*" not in key}
+    for name in {key.partition("*")[0] for key in found if "*" in key}:
+        extended = _extended(found, name)
+        if extended is not None:
+            params[name] = extended
+    return kind, params
+
+
+def _extended(found: Dict[str, str], name: str) -> Optional[str]:
+    """Returns a parameter of RFC 2231: name*=UTF-8''text, or in parts name*0, name*1."""
+    if name + "*" in found:
+        return _encoded(found[name + "*"])
+    parts: List[str] = []
+    while True:
+        key = "%s*%d" % (name, len(parts))
+        if key in found:
+            parts.append(found[key])
+        elif key + "*" in found:
+            value = found[key + "*"]
+            parts.append((_encoded(value) if not parts else _percent(value)) or "")
+        else:
+            return "".join(parts) if parts else None
+
+
+def _encoded(value: str) -> Optional[str]:
+    parts = value.split("'", 2)
+    if len(parts) < 3 or parts[0].lower() not in ("us-ascii", "utf-8"):
+        return None
+    return _percent(parts[2])
+
+
+def _percent(value: str) -> Optional[str]:
+    if re.search(r"%(?![0-9A-Fa-f]{2})", value):
+        return None
+    return _unquote(value.encode("latin-1")).decode("latin-1")
+
+
 def read_multipart(body: bytes, boundary: bytes, limit: int) -> Tuple[List[Tuple[str, Any]], List[Tuple[str, Upload]]]:
-    """Returns the fields and the files of a form. Raises ValueError for a broken one."""
+    """Returns the fields and the files of a form, RFC 7578. Raises ValueError for a
+    broken one."""
     fields: List[Tuple[str, Any]] = []
     files: List[Tuple[str, Upload]] = []
-    line = b"--" + boundary
-    if line + b"--" not in body:
-        raise ValueError("the closing boundary is missing")
-    # A boundary begins a line, so the body gets the end of the line before it.
-    pieces = (b"\r\n" + body).split(b"\r\n" + line)
-    for piece in pieces[1:]:
-        if piece.startswith(b"--"):
-            break
-        head, separator, content = piece.lstrip(b" \t").partition(b"\r\n\r\n")
-        if not separator:
-            raise ValueError("a part has no end of its headers")
-        if len(fields) + len(files) >= limit:
+    for n, (head, content) in enumerate(_parts(body, boundary)):
+        if n == limit:
             raise ValueError("it has more than %d fields" % limit)
         _add_part(head, content, fields, files)
     return fields, files
 
 
+def _parts(body: bytes, boundary: bytes) -> Iterator[Tuple[bytes, bytes]]:
+    """Yields the headers and the content of each part."""
+    dashes = re.escape(b"--" + boundary)
+    if b"--" + boundary + b"--" not in body:
+        raise ValueError("the closing boundary is missing")
+    line = re.compile(rb"^" + dashes + rb"(?:--[ \t]*(?:\r?\n|\Z)|[ \t]*(\r?\n))", re.MULTILINE).search(body)
+    if line is None:
+        raise ValueError("it has no boundary")
+    newline = line.group(1)  # the lines of some clients end without a carriage return
+    if newline is None:
+        return
+    end = re.compile(dashes + rb"(?=--|[ \t\r\n]|\Z)")
+    next_end = re.compile(newline + end.pattern)
+    after = re.compile(rb"(--[ \t]*(?:" + newline + rb"|\Z))|[ \t]*" + newline)
+    headers = re.compile(rb"((?:[^\n]+\n)*?)\r?\n")
+    at = line.end()
+    while True:
+        head = headers.match(body, at)
+        if head is None:
+            raise ValueError("a part has no end of its headers")
+        found = end.match(body, head.end()) or next_end.search(body, head.end())
+        if found is None:
+            raise ValueError("the closing boundary is missing")
+        yield head.group(1), body[head.end() : found.start()]
+        following = after.match(body, found.end())
+        if following is None:
+            raise ValueError("a line begins with the boundary and has more")
+        if following.group(1) is not None:
+            return
+        at = following.end()
+
+
 def _add_part(head: bytes, content: bytes, fields: List[Tuple[str, Any]], files: List[Tuple[str, Upload]]) -> None:
-    headers = {}
-    for row in head.decode("utf-8", "replace").split("\r\n"):
-        key, _, value = row.partition(":")
-        headers[key.strip().lower()] = value.strip()
+    headers: Dict[str, str] = {}
+    for row in re.sub(r"\r?\n[ \t]+", " ", head.decode("latin-1")).split("\n")[:-1]:
+        key, colon, value = row.partition(":")
+        if not colon or not key:
+            raise ValueError("a part has a malformed header")
+        headers.setdefault(key.lower(), value.strip())
     disposition = headers.get("content-disposition", "")
-    name = _parameter(disposition, "name")
-    if not name:
+    kind, params = media_type(disposition)
+    name = _decoded(params.get("name", ""))
+    if kind != "form-data" or not name:
         raise ValueError("a part has no name")
-    filename = _parameter(disposition, "filename")
-    if filename is None:
-        fields.append((name, content.decode("utf-8", "replace")))
-    elif filename:  # otherwise an empty file field
-        kind = headers.get("content-type") or "application/octet-stream"
-        files.append((name, Upload(re.split(r"[/\\]", filename)[-1], kind, content)))
+    if headers.get("content-transfer-encoding", "").lower() == "quoted-printable":
+        import quopri
+
+        content = quopri.decodestring(content)
+    filename = _decoded(params.get("filename", ""))
+    if filename:
+        content_type = headers.get("content-type") or "application/octet-stream"
+        upload = Upload(re.split(r"[/\\]", filename.rstrip("/"))[-1], as_text(content_type.encode("latin-1")), content)
+        files.append((name, upload))
+    elif not re.search(r";\s*filename[*=\s]", disposition, re.IGNORECASE):  # otherwise an empty file field
+        fields.append((name, valid_text(content)))
 
 
-def _parameter(disposition: str, name: str) -> Any:
-    """Returns a parameter of the header Content-Disposition, or None."""
-    found = re.search(r';\s*%s=(?:"((?:\\["\\]|[^"])*)"|([^;\s]*))' % name, disposition, re.IGNORECASE)
-    if found is None:
-        return None
-    if found.group(1) is None:
-        return found.group(2)
-    # Browsers write a quotation mark as %22, others with a backslash.
-    return re.sub(r'\\(["\\])', r"\1", found.group(1)).replace("%22", '"')
+def _decoded(latin: str) -> str:
+    return valid_text(latin.encode("latin-1"))

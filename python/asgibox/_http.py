@@ -1,7 +1,6 @@
 """Requests and responses of views."""
 
 import datetime
-import json
 import math
 import os
 import re
@@ -9,10 +8,10 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 
 import asgibox
 
-from ._check import find_invalid
+from ._json import decode_json, encode_json
 from ._messages import Channel, Message
 from ._run import Run, Session, retry_while_full, running
-from ._text import lone_surrogate
+from ._text import as_text, lone_surrogate, valid_text
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
@@ -34,16 +33,6 @@ def hinted(error: Exception, hint: str) -> Exception:
     """Returns the exception with a hint, which error pages show."""
     error.asgibox_hint = hint  # type: ignore[attr-defined]
     return error
-
-
-def as_text(data: Union[bytes, str]) -> str:
-    """Decodes bytes of HTTP: UTF-8, otherwise Latin-1."""
-    if isinstance(data, str):
-        return data
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 class MultiDict(Mapping[str, Any]):
@@ -89,11 +78,15 @@ class Headers(MultiDict):
     """The headers of a request. The case of names does not matter."""
 
     def __init__(self, message: Mapping[str, Any]) -> None:
-        self._all: Dict[str, List[str]] = {}
+        self._all: Dict[str, List[bytes]] = {}
         for name, value in message.get("headers") or ():
-            self._all.setdefault(as_text(name).lower(), []).append(as_text(value))
-        joined = ((name, ("; " if name == "cookie" else ", ").join(values)) for name, values in self._all.items())
+            self._all.setdefault(as_text(_octets(name)).lower(), []).append(_octets(value))
+        joined = ((name, as_text((b"; " if name == "cookie" else b", ").join(values))) for name, values in self._all.items())
         super().__init__("headers", joined)
+
+    def octets(self, name: str) -> List[bytes]:
+        """Returns the values of a header as they came."""
+        return self._all.get(name, [])
 
     def __getitem__(self, name: str) -> Any:
         return super().__getitem__(name.lower())
@@ -102,17 +95,7 @@ class Headers(MultiDict):
         return isinstance(name, str) and name.lower() in self._values
 
     def getlist(self, name: str) -> List[Any]:
-        return list(self._all.get(name.lower(), ()))
-
-
-def parse_query(text: str) -> Iterator[Tuple[str, str]]:
-    """Yields the pairs of a query string or a urlencoded form."""
-    from urllib.parse import unquote_plus  # takes a while to import
-
-    for pair in text.split("&"):
-        if pair:
-            key, _, value = pair.partition("=")
-            yield unquote_plus(key), unquote_plus(value)
+        return [as_text(value) for value in self.octets(name.lower())]
 
 
 class Request:
@@ -150,7 +133,9 @@ class Request:
     @property
     def GET(self) -> MultiDict:
         """The fields of the query."""
-        fields: MultiDict = self._once("GET", lambda: MultiDict("GET", parse_query(as_text(self.query_string))))
+        from ._form import parse_query
+
+        fields: MultiDict = self._once("GET", lambda: MultiDict("GET", parse_query(self.query_string)))
         return fields
 
     @property
@@ -166,23 +151,21 @@ class Request:
         return files
 
     def _read_form(self) -> Tuple[MultiDict, MultiDict]:
-        from ._form import Upload, read_multipart
+        from ._form import Upload, media_type, parse_query, read_multipart
 
-        kind, _, params = self.content_type.partition(";")
-        kind = kind.strip().lower()
+        kind, params = media_type(self.content_type.encode("utf-8").decode("latin-1"))
         fields: List[Tuple[str, Any]] = []
         files: List[Tuple[str, Upload]] = []
         if kind == "application/x-www-form-urlencoded":
-            text = as_text(self.body)
-            if text.count("&") >= MAX_FIELDS:
+            if self.body.count(b"&") >= MAX_FIELDS:
                 raise RequestError("the form has more than %d fields" % MAX_FIELDS)
-            fields = list(parse_query(text))
+            fields = list(parse_query(self.body))
         elif kind == "multipart/form-data":
-            found = re.search(r'boundary="?([^";]+)"?', params)
-            if found is None:
+            boundary = params.get("boundary")
+            if not boundary:
                 raise RequestError("the multipart form names no boundary")
             try:
-                fields, files = read_multipart(self.body, found.group(1).strip().encode("latin-1", "replace"), MAX_FIELDS)
+                fields, files = read_multipart(self.body, boundary.encode("latin-1"), MAX_FIELDS)
             except ValueError as error:
                 raise RequestError("the form is broken: %s" % error) from None
         return MultiDict("POST", fields), MultiDict("FILES", files)
@@ -194,15 +177,15 @@ class Request:
 
     def _read_cookies(self) -> Dict[str, str]:
         cookies: Dict[str, str] = {}
-        for line in self.headers.getlist("cookie"):
-            for pair in line.split(";"):
-                name, equals, value = pair.strip().partition("=")
+        for line in self.headers.octets("cookie"):
+            for pair in line.split(b";"):
+                name, equals, value = pair.strip().partition(b"=")
                 name, value = name.strip(), value.strip()
                 if not equals or not name:
                     continue
-                if len(value) > 1 and value[0] == value[-1] == '"':
+                if len(value) > 1 and value[:1] == value[-1:] == b'"':
                     value = value[1:-1]
-                cookies.setdefault(name, value)
+                cookies.setdefault(as_text(name), as_text(value))
         return cookies
 
     @property
@@ -251,8 +234,8 @@ class Request:
 
     @property
     def text(self) -> str:
-        """The body as text. Bytes that are not UTF-8 become U+FFFD."""
-        return self.body.decode("utf-8", "replace")
+        """The body as text. A run of bytes that are not UTF-8 becomes U+FFFD."""
+        return valid_text(self.body)
 
     def json(self, *default: Any, **named: Any) -> Any:
         """Returns the decoded body, or the default if it is not JSON. Without a
@@ -260,8 +243,8 @@ class Request:
         if named and list(named) != ["default"] or len(default) + len(named) > 1:
             raise TypeError("json takes one argument, default")
         try:
-            return json.loads(self.body.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
+            return decode_json(self.body)
+        except ValueError as error:
             if default or named:
                 return default[0] if default else named["default"]
             raise hinted(
@@ -546,28 +529,6 @@ def send_part(request: Request, message: Dict[str, Any]) -> None:
     """Sends a message of a response. It waits for a client that reads slowly."""
     channel = request.message.reply_name
     retry_while_full(lambda: asgibox.layer.send(channel, message))
-
-
-def encode_json(data: Any) -> str:
-    """Encodes JSON. Times become ISO 8601, UUIDs and decimals text."""
-    try:
-        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_default)
-        text.encode("utf-8")
-        return text
-    except (ValueError, RecursionError) as error:
-        raise ValueError("the response cannot be JSON: %s" % (find_invalid(data, "data", False) or error)) from None
-
-
-def _json_default(value: Any) -> Any:
-    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
-        return value.isoformat()
-    if type(value).__name__ in ("UUID", "Decimal"):
-        return str(value)
-    if isinstance(value, (set, frozenset)):
-        return list(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError("JSON cannot have a value of type %s" % type(value).__name__)
 
 
 class JsonResponse(HttpResponse):

@@ -2,10 +2,11 @@
 
 import copy
 import json
-from typing import Any, Callable, Dict, Iterator, List, Mapping, MutableMapping, Optional, TypeVar, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, TypeVar, Union
 
 import asgibox
 
+from ._json import decode_json, json_default
 from ._run import Run, Session, open_session, running
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -81,10 +82,6 @@ def _name(channel: Any) -> str:
 
 
 def _plain(content: "Content") -> Dict[str, Any]:
-    if type(content) is dict:
-        return content
-    if isinstance(content, Message):
-        return content.content
     if not isinstance(content, dict):
         raise TypeError('a message is a dict, like {"text": "hello"}, not %s' % type(content).__name__)
     return content
@@ -96,16 +93,21 @@ def _enter(call: str) -> None:
         run.enter(call)
 
 
-class Message(MutableMapping[str, Any]):
-    """A message that a consumer gets. Its content is a dict of the handler's own."""
+class Message(Dict[str, Any]):
+    """A message that a consumer gets: a dict of the handler's own."""
 
     def __init__(self, channel: str, content: Dict[str, Any]) -> None:
+        super().__init__(content)
         self.channel = Channel(channel)
-        self.content = content
         reply = content.get("reply_channel") or ""
         self.reply_name: str = reply if isinstance(reply, str) else reply.decode("latin-1")
         self._channel_session: Optional[Session] = None
         self._http_session: Optional[Session] = None
+
+    @property
+    def content(self) -> Dict[str, Any]:
+        """The message itself, as Channels names its dict."""
+        return self
 
     @property
     def reply_channel(self) -> Channel:
@@ -149,36 +151,23 @@ class Message(MutableMapping[str, Any]):
         run.save_sessions()
         asgibox.layer.call("put_back", {})
 
-    # A dict.
+    def __missing__(self, key: str) -> Any:
+        error = KeyError(key)
+        error.asgibox_hint = "message.get(%r) returns None for a missing key; the keys are %s" % (key, ", ".join(map(str, self)))  # type: ignore[attr-defined]
+        raise error
 
-    def __getitem__(self, key: str) -> Any:
-        try:
-            return self.content[key]
-        except KeyError:
-            error = KeyError(key)
-            error.asgibox_hint = "message.get(%r) returns None for a missing key; the keys are %s" % (key, ", ".join(map(str, self.content)))  # type: ignore[attr-defined]
-            raise error from None
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.content[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        del self.content[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.content)
-
-    def __len__(self) -> int:
-        return len(self.content)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.content
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "Message":
+        # Without the sessions: a session that contains the message copies itself.
+        new = memo[id(self)] = Message(self.channel, {})
+        new.reply_name = self.reply_name
+        new.update((key, copy.deepcopy(value, memo)) for key, value in self.items())
+        return new
 
     def __repr__(self) -> str:
-        return "<message on %s: %r>" % (self.channel, self.content)
+        return "<message on %s: %s>" % (self.channel, super().__repr__())
 
 
-Content = Union[Dict[str, Any], Message]
+Content = Dict[str, Any]
 
 
 def hold(request: Any) -> None:
@@ -429,8 +418,8 @@ class JsonWebsocketConsumer(WebsocketConsumer):
 
     @classmethod
     def decode_json(cls, text: str) -> Any:
-        return json.loads(text)
+        return decode_json(text)
 
     @classmethod
     def encode_json(cls, content: Any) -> str:
-        return json.dumps(content)
+        return json.dumps(content, allow_nan=False, default=json_default)

@@ -47,8 +47,8 @@ class HTTPConnection:
     def call(self, name: str, fields: Head) -> Head:
         """Makes a call and returns its result. It raises the exception that fits."""
         fields.pop("at", None)  # only the socket has it
-        text = json.dumps(_pack(fields), allow_nan=False, separators=(",", ":"))
-        return self._request("POST", name, text.encode("ascii"))
+        text = json.dumps(_pack(fields), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return self._request("POST", name, text.encode("utf-8"))
 
     def _request(self, method: str, name: str, body: Any) -> Head:
         kept = self._used

@@ -31,10 +31,6 @@ class Run:
         the cookie of the session to a response. Returns the message to send."""
         self.enter("send")
         self.save_sessions()
-        if type(message) is not dict:
-            content = getattr(message, "content", None)
-            if isinstance(content, dict) and not isinstance(message, dict):
-                message = content  # a Message
         if channel and channel == self.reply and isinstance(message, dict):
             message = self.with_cookie(message)
         return message

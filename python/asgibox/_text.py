@@ -1,6 +1,23 @@
-"""Texts that UTF-8 can have."""
+"""Texts that UTF-8 can have, and texts of bytes."""
 
+import re
 from typing import Any
+
+
+def as_text(data: bytes) -> str:
+    """Decodes bytes of HTTP: UTF-8, otherwise Latin-1."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def valid_text(data: bytes) -> str:
+    """Decodes UTF-8. Each run of other bytes becomes one U+FFFD."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return re.sub("[\udc80-\udcff]+", "\ufffd", data.decode("utf-8", "surrogateescape"))
 
 
 def writable(value: Any) -> Any:

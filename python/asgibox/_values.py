@@ -185,6 +185,6 @@ def _parts(value: Any) -> Any:
         return "array(%r, [" % value.typecode, value, "])"
     if kind.__module__ == "asgibox._http" and hasattr(value, "lists"):
         return "<%s {" % value._kind, _pairs(value._values.items()), "}>"
-    if kind.__module__ == "asgibox._messages" and hasattr(value, "content"):
-        return "<message on %s: " % value.channel, (value.content,), ">"
+    if kind.__module__ == "asgibox._messages" and hasattr(kind, "consume_later"):
+        return "<message on %s: {" % value.channel, _pairs(dict.items(value)), "}>"
     return None

@@ -6,6 +6,7 @@ import threading
 import unittest
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import fake  # noqa: E402
 
 import asgibox  # noqa: E402
+from asgibox import _remote  # noqa: E402
 
 
 class Calls(unittest.TestCase):
@@ -202,6 +204,20 @@ class Calls(unittest.TestCase):
             asgibox.ChannelLayer().send("a", {})
         with self.assertRaisesRegex(asgibox.ServerLost, "cannot connect"):
             asgibox.ChannelLayer(socket=self.server.path + "x").send("a", {})
+
+
+class Remote(unittest.TestCase):
+    def test_an_invalid_message_is_found_as_over_the_socket(self) -> None:
+        with mock.patch.object(_remote.HTTPConnection, "_request", return_value={}) as request:
+            layer = asgibox.ChannelLayer(url="http://127.0.0.1:1")
+            for message, problem in (
+                ({"x": [{"a": "\ud800"}]}, r"x\[0\].a: a text has the character '\\ud800'"),
+                ({"x": {"\ud800": 1}}, "x: the key '\\\\ud800' is not valid UTF-8"),
+            ):
+                with self.assertRaisesRegex(asgibox.InvalidMessage, problem):
+                    layer.send("a", message)
+            layer.send("a", {"x": "é"})
+        self.assertEqual(request.call_args[0][2], '{"channel":"a","message":{"x":"é"}}'.encode("utf-8"))
 
 
 class Channels11(unittest.TestCase):

@@ -464,6 +464,41 @@ class MessageTest(Case):
         self.assertEqual(self.server.calls[3][1], {"channel": "later", "message": {"a": 1}, "delay": 2.0})
         self.assertEqual(self.server.calls[4][1]["message"]["text"], "hi")
 
+    def test_a_message_is_a_dict(self) -> None:
+        self.load(
+            """
+            import copy, json
+            def page(request):
+                m = request.message
+                assert isinstance(m, dict) and m == dict(m) == m.content
+                layer.send("q", {"inner": m})
+                Group("g").send({"list": [m]})
+                state.set("m", m)
+                for n in range(3):
+                    request.session.update(m=m, n=n)
+                    request.session.save()
+                assert copy.deepcopy(m) == m
+                if hasattr(dict, "__or__"):
+                    assert (m | {"zz": 1})["zz"] == ({"zz": 1} | m)["zz"] == 1 and "zz" not in m
+                json.dumps(m)
+                render("page.html", {"m": m})
+                m["m"] = None
+                return JsonResponse({"m": m})
+            channel_routing = [view("/", page)]
+            """
+        )
+        self.server.answers["render"] = {"content": b""}
+        reply = self.get(query_string="")
+        content = {"method": "GET", "path": "/", "reply_channel": "r!1", "headers": [], "query_string": ""}
+        self.assertEqual(json.loads(reply["content"])["m"], dict(content, m=None))
+        self.assertEqual([m for _, m in self.server.sent()], [{"inner": content}, {"list": [content]}])
+        self.assertEqual(self.server.state["m"]["path"], "/")
+        self.assertEqual(self.server.sessions["http"]["m"]["path"], "/")
+
+    def test_a_missing_key_of_a_message_has_a_hint(self) -> None:
+        self.load("channel_routing = [view('/', lambda r: r.message['none'])]")
+        self.fails(KeyError, 'message.get(\'none\') returns None', "method, path")
+
     def test_deny_hold_and_consume_later(self) -> None:
         self.load(
             """

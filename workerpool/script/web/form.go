@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"regexp"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -73,6 +74,10 @@ func readParts(body, boundary string, fields, uploads *Multi) error {
 	}
 }
 
+// fileField matches the header of a file, even of one without a name. A field
+// may have the name "filename".
+var fileField = regexp.MustCompile(`(?i);\s*filename[*=\s]`)
+
 func addPart(part *multipart.Part, fields, uploads *Multi) error {
 	var data bytes.Buffer
 	if _, err := io.Copy(&data, part); err != nil {
@@ -82,7 +87,7 @@ func addPart(part *multipart.Part, fields, uploads *Multi) error {
 	if name == "" {
 		return errors.New("a part has no name")
 	}
-	if part.FileName() == "" && !strings.Contains(part.Header.Get("Content-Disposition"), "filename") {
+	if part.FileName() == "" && !fileField.MatchString(part.Header.Get("Content-Disposition")) {
 		fields.add(name, starlark.String(strings.ToValidUTF8(data.String(), "\uFFFD")))
 		return nil
 	}

@@ -1,0 +1,72 @@
+"""Tests of query strings, forms, cookies and headers of requests."""
+
+import json
+import sys
+import unittest
+from pathlib import Path
+from typing import Any, Dict, List
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from asgibox._http import Request, RequestError  # noqa: E402
+from asgibox._messages import Message  # noqa: E402
+
+# Starlark applications read forms alike, and test it with the same table. Each
+# character of a body, and of a file, is a byte.
+TABLE = Path(__file__).resolve().parents[2] / "workerpool" / "script" / "web" / "testdata" / "forms.json"
+
+
+def request(*headers: "tuple[bytes, bytes]", **fields: Any) -> Request:
+    return Request(Message("http.request", dict(fields, headers=[list(pair) for pair in headers])))
+
+
+def pairs(values: Any) -> List[Any]:
+    return [[key, value] for key, all_values in values.lists() for value in all_values]
+
+
+class FormTest(unittest.TestCase):
+    def test_forms_of_the_table(self) -> None:
+        for case in json.loads(TABLE.read_text(encoding="utf-8")):
+            with self.subTest(**case):
+                r = request((b"content-type", case["type"].encode("latin-1")), body=case["body"].encode("latin-1"))
+                got: Dict[str, Any] = {"type": case["type"], "body": case["body"]}
+                try:
+                    got["fields"] = pairs(r.POST)
+                    got["files"] = [[key, f.name, f.content_type, f.content.decode("latin-1")] for key, f in pairs(r.FILES)]
+                except RequestError:
+                    got["refused"] = True
+                self.assertEqual({key: value for key, value in got.items() if value != []}, case)
+
+    def test_a_form_of_many_parts_is_refused(self) -> None:
+        part = b'--B\r\nContent-Disposition: form-data; name="a"; filename=""\r\n\r\n\r\n'
+        kind = (b"content-type", b"multipart/form-data; boundary=B")
+        self.assertEqual(len(request(kind, body=part * 1000 + b"--B--").FILES), 0)
+        with self.assertRaisesRegex(RequestError, "more than 1000"):
+            request(kind, body=part * 1001 + b"--B--").FILES
+
+    def test_content_types_with_any_characters(self) -> None:
+        for value in ("multipart/form-data; boundary*=UTF-8''\"漢\"".encode(), b"multipart/form-data; boundary=\"\xff\"", b"\xff", b";;"):
+            try:
+                self.assertEqual(len(request((b"content-type", value), body=b"a=1").POST), 0)
+            except RequestError:
+                pass
+
+    def test_a_query_is_decoded_as_bytes(self) -> None:
+        for query, want in (
+            (b"a+b=%zz+c", [["a b", "%zz+c"]]),
+            (b"a=\xc3\xa9&b=\xff\xff", [["a", "é"], ["b", "\ufffd"]]),
+            (b"a=%F0%9F%98%80&a", [["a", "😀"], ["a", ""]]),
+        ):
+            self.assertEqual(pairs(request(query_string=query).GET), want)
+
+    def test_each_cookie_and_header_has_its_own_encoding(self) -> None:
+        r = request((b"cookie", b'a=\xc3\xa9; b=\xff; c="x y"; =z; d'), (b"x-a", b"\xc3\xa9"), (b"X-A", b"\xe9"))
+        self.assertEqual(r.COOKIES, {"a": "é", "b": "ÿ", "c": "x y"})
+        self.assertEqual(r.headers.getlist("X-a"), ["é", "é"])
+
+    def test_a_run_of_bytes_that_are_not_utf8_is_one_character(self) -> None:
+        self.assertEqual(request(body=b"h\xff\xfei\xe2\x82").text, "h\ufffdi\ufffd")
+
+
+if __name__ == "__main__":
+    unittest.main()
