@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,12 +19,13 @@ import (
 	"asgibox/asgi/codec"
 	"asgibox/store"
 	"asgibox/workerpool"
+	"asgibox/workerpool/process/wire"
 )
 
 // A fakeLoop is the event loop of a process. It records the frames that it gets.
 type fakeLoop struct {
 	t    *testing.T
-	out  chan asgi.Fields
+	out  chan loopFrame
 	ctx  context.Context
 	kill context.CancelCauseFunc
 
@@ -68,8 +70,8 @@ func (f *fakeLoop) isCondemned() error {
 
 func (f *fakeLoop) read() (loopFrame, error) {
 	select {
-	case head := <-f.out:
-		return newLoopFrame(head)
+	case frame := <-f.out:
+		return frame, nil
 	case <-f.ctx.Done():
 		return loopFrame{}, io.EOF
 	}
@@ -93,8 +95,23 @@ func (f *fakeLoop) Queue(head asgi.Fields) (first bool, err error) {
 
 // say sends a frame to the server.
 func (f *fakeLoop) say(kind string, id int64, fields ...asgi.Field) {
+	frame, err := newLoopFrame(append(asgi.Fields{{Key: kind, Value: id}}, fields...), nil)
+	f.put(frame, err)
+}
+
+// sayHead sends a frame with a head as it stands.
+func (f *fakeLoop) sayHead(head string) {
+	b := rawFrame(head)
+	f.put(readLoopFrame(wire.NewReader(bytes.NewReader(b), len(b))))
+}
+
+func (f *fakeLoop) put(frame loopFrame, err error) {
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
 	select {
-	case f.out <- append(asgi.Fields{{Key: kind, Value: id}}, fields...):
+	case f.out <- frame:
 	case <-f.ctx.Done():
 	}
 }
@@ -226,7 +243,7 @@ func (g *stage) Load(_ context.Context, generation uint64) (workerpool.Applicati
 		return g.other, nil
 	}
 	a := newASGI3Generation(generation, g.sockets, g.limit, g.options.Grace, func() { g.release(generation) })
-	f := &fakeLoop{t: g.t, out: make(chan asgi.Fields)}
+	f := &fakeLoop{t: g.t, out: make(chan loopFrame)}
 	f.ctx, f.kill = context.WithCancelCause(context.Background())
 	g.loops = append(g.loops, f)
 	g.serving.Go(func() {
@@ -426,6 +443,37 @@ func TestASGIFailures(t *testing.T) {
 				t.Errorf("%s: replies %v", c.want, replies)
 			}
 		}
+	})
+}
+
+// TestABadValueEndsItsTaskOnly sends values that no message may have.
+func TestABadValueEndsItsTaskOnly(t *testing.T) {
+	onStage(t, workerpool.Options{}, func(g *stage, f *fakeLoop) {
+		g.message("http.request", "other")
+		f.want("http 1")
+		g.message("http.request", "status")
+		f.sayHead(`{"start":2,"status":18446744073709551616}`)
+		g.failed("does not fit in 64 bits")
+		f.want("http 2", "cancel 2")
+		g.message("http.request", "piece")
+		f.sayHead(`{"piece":3,"content":"\ud800"}`)
+		g.failed("surrogate")
+		f.want("http 3", "cancel 3")
+		g.message("http.request", "done")
+		f.sayHead(`{"done":4,"error":1e400}`)
+		g.failed("without a reason")
+		f.want("http 4")
+		g.open(f, "socket", 5)
+		f.sayHead(`{"close":5,"code":18446744073709551616}`)
+		f.say("done", 5)
+		g.failed("does not fit in 64 bits")
+		f.want("cancel 5")
+		if m := g.replies["front!socket"][0]; m.Int("close") != 1011 {
+			t.Errorf("replies %v", m)
+		}
+		f.say("start", 1, status200, content("x"), isDone)
+		g.want("other", "{status: 200, headers: [], content: x, more_content: false}")
+		g.failed()
 	})
 }
 
@@ -866,7 +914,7 @@ func TestLoopFramesAreScannedAsTheyAreDecoded(t *testing.T) {
 			t.Errorf("%s: %v", head, err)
 			continue
 		}
-		want, err := newLoopFrame(fields)
+		want, err := newLoopFrame(fields, nil)
 		want.head = nil
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: scanned %+v, decoded %+v, %v", head, got, want, err)

@@ -22,6 +22,7 @@ type loopFrame struct {
 	lost             bool // the task did not wait in receive()
 
 	head asgi.Fields // all fields, if the kind has others
+	bad  error       // why the task fails; nil if the frame is valid
 }
 
 // loopKinds are the kinds of frame that have no other fields than those of a loopFrame.
@@ -37,14 +38,18 @@ func readLoopFrame(r *wire.Reader) (loopFrame, error) {
 		return f, nil
 	}
 	fields, err := r.Decode(head)
+	var bad error
 	if err != nil {
-		return loopFrame{}, err
+		if fields, bad, err = badHead(err); err != nil {
+			return loopFrame{}, err
+		}
 	}
-	return newLoopFrame(fields)
+	return newLoopFrame(fields, bad)
 }
 
-// newLoopFrame returns the frame with a head.
-func newLoopFrame(head asgi.Fields) (f loopFrame, err error) {
+// newLoopFrame returns the frame with a head. Bad, if not nil, says that a value of it is
+// not allowed.
+func newLoopFrame(head asgi.Fields, bad error) (f loopFrame, err error) {
 	if len(head) == 0 {
 		return f, fmt.Errorf("%w: its head is empty", wire.ErrBadFrame)
 	}
@@ -57,7 +62,7 @@ func newLoopFrame(head asgi.Fields) (f loopFrame, err error) {
 		status: find[int64](head, asgi.KeyStatus), code: find[int64](head, asgi.KeyCode),
 		headers: find[asgi.Bytes](head, asgi.KeyHeaders), content: find[asgi.Bytes](head, asgi.KeyContent),
 		more: find[bool](head, "more"), ack: find[bool](head, "ack"), done: find[bool](head, "done"),
-		off: find[bool](head, "off"), lost: find[bool](head, "lost"), head: head,
+		off: find[bool](head, "off"), lost: find[bool](head, "lost"), head: head, bad: bad,
 	}, nil
 }
 

@@ -130,7 +130,10 @@ var (
 
 // responseMessage returns the message of a start or piece frame.
 func responseMessage(f *loopFrame) (asgi.Message, error) {
-	if f.kind == "piece" {
+	switch {
+	case f.bad != nil:
+		return asgi.Message{}, f.bad
+	case f.kind == "piece":
 		return pieceShape.Message(f.content, f.more)
 	}
 	return startShape.Message(f.status, headerList(f.headers), f.content, f.more)
@@ -140,6 +143,8 @@ func responseMessage(f *loopFrame) (asgi.Message, error) {
 // Accepted reports whether the handshake has been accepted.
 func socketReply(f *loopFrame, accepted bool) (asgi.Message, error) {
 	switch {
+	case f.bad != nil:
+		return asgi.Message{}, f.bad
 	case f.kind == "accept":
 		subprotocol, _ := f.head.Get(asgi.KeySubprotocol)
 		return asgi.NewMessage(

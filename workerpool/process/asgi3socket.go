@@ -257,7 +257,7 @@ func (t *socketTask) frame(f loopFrame) {
 			s.inbox = s.inbox[1:]
 		}
 	case "accept", "deny", "close", "text", "bytes":
-		s.replyLocked(&f)
+		err = s.replyLocked(&f)
 	case "yielded":
 		err = s.moveLocked(f.lost)
 	case "done":
@@ -285,7 +285,7 @@ func (s *webSocket) doneLocked(f *loopFrame) error {
 	switch {
 	case failed || !open:
 	case s.accepted:
-		s.replyLocked(&loopFrame{kind: "close", code: asgi.CloseNormal})
+		_ = s.replyLocked(&loopFrame{kind: "close", code: asgi.CloseNormal})
 	default:
 		s.dropLocked()
 		return &UnfinishedError{"the application returned without accepting or closing the WebSocket"}
@@ -381,12 +381,14 @@ func (h *sockets) forget(s *webSocket) {
 	delete(h.all, s.reply)
 }
 
-// replyLocked sends what the application sends.
-func (s *webSocket) replyLocked(f *loopFrame) {
+// replyLocked sends what the application sends. If that is not valid, it ends the task.
+func (s *webSocket) replyLocked(f *loopFrame) error {
 	m, err := socketReply(f, s.accepted)
 	if err != nil {
-		s.hub.log.Error("a message of an ASGI application to a WebSocket is not valid", logkey.Channel, s.reply, logkey.Error, err)
-		return
+		s.sendLocked(asgi.Fields{{Key: "cancel", Value: s.id}})
+		s.closed = true
+		s.dropLocked()
+		return fmt.Errorf("a message to the WebSocket is not valid: %w", err)
 	}
 	switch f.kind {
 	case "accept":
@@ -405,13 +407,14 @@ func (s *webSocket) replyLocked(f *loopFrame) {
 		if len(s.outbox) == 1 {
 			s.hub.drains.Go(s.drain)
 		}
-		return
+		return nil
 	case err != nil && !errors.Is(err, asgi.ErrGone): // the task gets websocket.disconnect soon
 		s.hub.log.Error("a message could not be sent to a WebSocket", logkey.Channel, s.reply, logkey.Error, err)
 	}
 	if f.ack {
 		s.sendLocked(asgi.Fields{{Key: "room", Value: s.id}})
 	}
+	return nil
 }
 
 // drain sends what waits for room in the mailbox of the client. It ends when nothing

@@ -296,6 +296,16 @@ func (c *child) handle(one *conn, f frame) error {
 	if f.job != 0 || f.done != 0 {
 		return c.handleJob(one, f)
 	}
+	switch {
+	case f.call == "uses":
+		c.uses(f)
+		return nil
+	case f.bad != nil:
+		if f.call == "ready" || f.call == "failed" {
+			c.fail(fmt.Errorf("the frame %s of worker %d: %w", f.call, c.number, f.bad))
+		}
+		return one.answer(f.id, nil, f.bad)
+	}
 	switch f.call {
 	case "ready":
 		return one.answer(f.id, nil, c.becomeReady(f.args))
@@ -304,9 +314,6 @@ func (c *child) handle(one *conn, f frame) error {
 		c.set.use(texts(f.take("files")))
 		c.fail(newError(v))
 		return one.answer(f.id, nil, nil)
-	case "uses":
-		c.set.use(texts(f.take("files")))
-		return nil
 	case "serve":
 		return c.serve(one)
 	case "serve_asgi3":
@@ -321,6 +328,15 @@ func (c *child) handle(one *conn, f frame) error {
 		return c.loop.call(one, f)
 	}
 	return one.perform(f, remote.Call{Name: f.call, Args: f.args, Cause: c.set.cause(f)})
+}
+
+// uses notes files that the process has loaded. The frame has no answer.
+func (c *child) uses(f frame) {
+	if f.bad != nil {
+		c.set.log.Error("a worker does not say which files it uses", logkey.Worker, c.number, logkey.Error, f.bad)
+		return
+	}
+	c.set.use(texts(f.take("files")))
 }
 
 // isLoop reports whether the application calls receive itself. A process that receives

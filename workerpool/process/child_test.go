@@ -322,6 +322,18 @@ func serveJobs(c *client, stubborn bool, cancels chan int64) {
 			}
 			_, err := c.call("new_channel", "pattern", "x?")
 			c.write("done", id, "error", map[string]any{"type": "Cancelled", "message": fmt.Sprint(err), "frames": []any{map[string]any{"file": "app.py", "line": 99}}})
+		case "/badcall":
+			c.net.Write(rawFrame(fmt.Sprintf(`{"id":5,"call":"send","job":%d,"channel":"a","message":{"n":1e400}}`, id)))
+			head, _ := c.r.Read()
+			c.write("done", id, "reply", map[string]any{"status": 200, "content": find[string](head, "error")})
+		case "/badquiet":
+			c.net.Write(rawFrame(fmt.Sprintf(`{"id":5,"call":"send","job":%d,"quiet":true,"channel":"a","message":{"n":1e400}}`, id)))
+			c.write("done", id, "reply", map[string]any{"status": 200, "content": "replied"})
+		case "/badreply":
+			c.net.Write(rawFrame(fmt.Sprintf(`{"done":%d,"reply":{"status":200,"n":1e400}}`, id)))
+		case "/baduses":
+			c.net.Write(rawFrame(`{"call":"uses","files":["\ud800"]}`))
+			c.write("done", id, "reply", map[string]any{"status": 200, "content": "replied"})
 		case "/garbage":
 			c.net.Write([]byte("\x00\x00\x00\x04none"))
 		}
@@ -360,6 +372,10 @@ func badChild(args []string) {
 		c.net.Write([]byte("\x00\x00\x00\x04none"))
 	case "long":
 		c.net.Write([]byte("\x7f\x00\x00\x00"))
+	case "value":
+		c.net.Write(rawFrame(`{"id":99,"call":"send","channel":"a","message":{"n":1e400}}`))
+	case "ready", "failed":
+		c.net.Write(rawFrame(`{"id":99,"call":"` + args[0] + `","kind":"routed","routes":{"routes":1e400}}`))
 	case "stdout":
 		os.Stdout.Close()
 	}

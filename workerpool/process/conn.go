@@ -130,7 +130,7 @@ func (c *conn) Pause(bool) {}
 // hello reads the first frame and replies to it.
 func (c *conn) hello() error {
 	c.net.SetReadDeadline(time.Now().Add(helloTimeout))
-	head, err := c.reader.Read()
+	f, err := readFrame(c.reader)
 	if err != nil {
 		if errors.Is(err, wire.ErrBadFrame) {
 			c.refuse(remote.Errorf(remote.BadRequest, "%v", err))
@@ -138,8 +138,7 @@ func (c *conn) hello() error {
 		return fmt.Errorf("its first frame: %w", err)
 	}
 	c.net.SetReadDeadline(time.Time{})
-	f, err := parseFrame(head)
-	if err == nil {
+	if err = f.bad; err == nil {
 		err = c.identify(f)
 	}
 	if err == nil {
@@ -252,11 +251,7 @@ func (c *conn) answerCall(f frame, result asgi.Fields, err error) error {
 // read handles frames until the connection ends.
 func (c *conn) read() error {
 	for {
-		head, err := c.reader.Read()
-		if err != nil {
-			return err
-		}
-		f, err := parseFrame(head)
+		f, err := readFrame(c.reader)
 		if err == nil {
 			err = c.handle(f)
 		}
@@ -269,6 +264,8 @@ func (c *conn) read() error {
 // handle handles a frame. If it fails, the connection ends.
 func (c *conn) handle(f frame) error {
 	switch {
+	case f.bad != nil && (c.child == nil && f.done == 0 || f.call == "cancel"):
+		return c.answer(f.id, nil, f.bad)
 	case f.call == "cancel":
 		return c.endWait(f)
 	case c.child != nil:

@@ -1,9 +1,12 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 
 	"asgibox/asgi"
+	"asgibox/asgi/remote"
+	"asgibox/workerpool/process/wire"
 )
 
 // A frame is a frame of a client. Fields that the head does not have are zero.
@@ -16,16 +19,46 @@ type frame struct {
 	done  int64  // the job that has ended
 
 	args asgi.Fields // the other fields
+	bad  error       // why the call fails, whatever it is; nil if the frame is valid
 }
 
-// parseFrame returns the frame with a head. It uses the memory of head again.
-func parseFrame(head asgi.Fields) (f frame, err error) {
-	f.args = head[:0]
+// readFrame reads a frame. If a value of it is not allowed, only its call fails.
+func readFrame(r *wire.Reader) (frame, error) {
+	head, err := r.Read()
+	var bad error
+	if err != nil {
+		if head, bad, err = badHead(err); err != nil {
+			return frame{}, err
+		}
+	}
+	f, err := parseFrame(head, bad)
+	if err != nil {
+		return f, fmt.Errorf("%w: %w", wire.ErrBadFrame, err)
+	}
+	return f, nil
+}
+
+// badHead returns the head that a [wire.ValueError] has, and the error of its call. It
+// returns other errors.
+func badHead(err error) (head asgi.Fields, bad, _ error) {
+	var e *wire.ValueError
+	if !errors.As(err, &e) {
+		return nil, nil, err
+	}
+	return e.Head, remote.Errorf(remote.InvalidMessage, "%v", e), nil
+}
+
+// parseFrame returns the frame with a head. It uses the memory of head again. It fails if
+// nobody can be told that the frame is not valid.
+func parseFrame(head asgi.Fields, bad error) (f frame, err error) {
+	f.args, f.bad = head[:0], bad
+	hasID := false
 	for _, field := range head {
 		var ok bool
 		switch field.Key {
 		case "id":
 			f.id, ok = field.Value.(int64)
+			ok, hasID = ok && !hasID, true
 		case "call":
 			f.call, ok = field.Value.(string)
 		case "job":
@@ -39,12 +72,23 @@ func parseFrame(head asgi.Fields) (f frame, err error) {
 		default:
 			f.args, ok = append(f.args, field), true
 		}
-		if !ok {
-			return f, fmt.Errorf("its %s is %s", field.Key, asgi.TypeName(field.Value))
+		if ok {
+			continue
+		}
+		if f.bad == nil {
+			f.bad = remote.Errorf(remote.BadRequest, "the field %s is %s", field.Key, asgi.TypeName(field.Value))
+		}
+		if field.Key == "id" || field.Key == "done" {
+			return f, f.bad
 		}
 	}
 	if f.call == "" && f.done == 0 {
-		return f, fmt.Errorf("it has neither call nor done")
+		if f.bad == nil {
+			f.bad = remote.Errorf(remote.BadRequest, "it has neither call nor done")
+		}
+		if !hasID {
+			return f, f.bad
+		}
 	}
 	return f, nil
 }

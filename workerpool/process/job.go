@@ -250,20 +250,16 @@ func (r *run) condemn() {
 func (r *run) read() (frame, error) {
 	c := r.on.conn
 	for {
-		head, err := c.reader.Read()
-		if err != nil {
-			return frame{}, err
-		}
-		f, err := parseFrame(head)
+		f, err := readFrame(c.reader)
 		switch {
 		case err != nil:
-			return f, fmt.Errorf("%w: %w", wire.ErrBadFrame, err)
+			return f, err
 		case f.done == r.id:
 			return f, nil
 		case f.done != 0:
 			return f, fmt.Errorf("%w: the job is %d, not %d", wire.ErrBadFrame, r.id, f.done)
 		case f.call == "uses":
-			r.set.use(texts(f.take("files")))
+			r.child.uses(f)
 			continue
 		}
 		if f.job == 0 || f.job == r.id {
@@ -314,6 +310,9 @@ func (r *run) release() {
 func (r *run) finish(f frame) error {
 	if v, failed := f.args.Get("error"); failed && v != nil {
 		return newError(v)
+	}
+	if f.bad != nil {
+		return r.set.callFailed(orElse(f.at, r.handler), f.bad)
 	}
 	if r.job == nil {
 		return nil
@@ -382,6 +381,9 @@ func (r *run) doLocked(ctx context.Context, f frame) (asgi.Fields, *asgi.Deliver
 	if r.over {
 		return nil, nil, r.overError()
 	}
+	if f.bad != nil {
+		return nil, nil, f.bad
+	}
 	r.at = f.at
 	if r.serve != nil {
 		if result, known, err := r.serve(f.call, f.args); known {
@@ -414,6 +416,9 @@ func (r *run) receive(ctx context.Context, f frame) (result asgi.Fields, d *asgi
 	r.mu.Unlock()
 	if over {
 		return nil, nil, r.overError()
+	}
+	if f.bad != nil {
+		return nil, nil, f.bad
 	}
 	call := remote.Call{Name: f.call, Args: f.args}
 	if r.job != nil {

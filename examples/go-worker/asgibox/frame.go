@@ -51,8 +51,8 @@ const (
 // maxInline is the length up to which a byte string of ASCII is in the head.
 const maxInline = 128
 
-// maxDepth is the number of levels that a frame may nest, more than any message.
-const maxDepth = 110
+// maxDepth is the number of levels that a message may nest, itself included.
+const maxDepth = 100
 
 // maxFrame is the length of the longest frame that is read, in bytes.
 const maxFrame = 1 << 30
@@ -62,7 +62,7 @@ const maxFrame = 1 << 30
 func appendFrame(dst []byte, head Message) ([]byte, error) {
 	start := len(dst)
 	w := writer{out: append(dst, 0, 0, 0, 0, 0, 0, 0, 0)}
-	if err := w.value(head, 0); err != nil {
+	if err := w.dict(head, 0); err != nil {
 		return nil, err
 	}
 	out := w.out
@@ -85,9 +85,6 @@ type writer struct {
 }
 
 func (w *writer) value(v any, depth int) error {
-	if depth > maxDepth {
-		return &Error{"InvalidMessage", "the message is nested too deep"}
-	}
 	switch v := v.(type) {
 	case nil:
 		w.out = append(w.out, "null"...)
@@ -171,7 +168,14 @@ func (w *writer) bytes(b []byte) error {
 	return nil
 }
 
+// errDepth is the error for a message that is nested deeper than maxDepth.
+var errDepth = &Error{"InvalidMessage", fmt.Sprintf("the message is nested deeper than %d levels", maxDepth)}
+
+// list writes a list that is nested in depth others.
 func list[T any](w *writer, items []T, depth int) error {
+	if depth > maxDepth {
+		return errDepth
+	}
 	w.out = append(w.out, '[')
 	for i, item := range items {
 		if i > 0 {
@@ -185,7 +189,11 @@ func list[T any](w *writer, items []T, depth int) error {
 	return nil
 }
 
+// dict writes a dict that is nested in depth others.
 func (w *writer) dict(d map[string]any, depth int) error {
+	if depth > maxDepth {
+		return errDepth
+	}
 	w.out = append(w.out, '{')
 	for key, v := range d {
 		if w.out[len(w.out)-1] != '{' {

@@ -125,8 +125,8 @@ func (r *Reader) Allow(limit int, a *budget.Arrival, stop <-chan struct{}) {
 }
 
 // Read returns the head of the next frame. It fails with [io.EOF] at the end, with
-// [ErrBadFrame], or with the error of the underlying reader. After such an error,
-// for example a timeout, Read can be called again: no byte is lost.
+// [ErrBadFrame], with a [ValueError], or with the error of the underlying reader. After
+// the last two, for example a timeout, Read can be called again: no byte is lost.
 func (r *Reader) Read() (asgi.Fields, error) {
 	head, err := r.next()
 	if err != nil {
@@ -146,7 +146,7 @@ func (r *Reader) ReadRaw() (head []byte, segments []asgi.Bytes, err error) {
 func (r *Reader) Decode(head []byte) (asgi.Fields, error) {
 	fields, err := r.segments.DecodeFields(head)
 	if err != nil {
-		return nil, fmt.Errorf("%w: its head: %w", ErrBadFrame, err)
+		return nil, r.decodeBad(head, err)
 	}
 	return fields, nil
 }
@@ -168,7 +168,7 @@ func (r *Reader) next() ([]byte, error) {
 		return nil, err
 	}
 	frame := r.buf[r.start+number : r.start+number+int(length)]
-	head, err := r.split(frame)
+	head, err := r.parts(frame)
 	r.start += number + int(length)
 	if r.start == len(r.buf) {
 		if r.buf, r.start = r.buf[:0], 0; cap(r.buf) > keptBuffer {
@@ -240,8 +240,8 @@ func (r *Reader) read(b []byte) (int, error) {
 	return r.arrival.Read(r.from, b)
 }
 
-// split returns the head of a frame, and sets the segments.
-func (r *Reader) split(frame []byte) ([]byte, error) {
+// parts returns the head of a frame, and sets the segments.
+func (r *Reader) parts(frame []byte) ([]byte, error) {
 	head, rest, err := cut(frame)
 	clear(r.segments.All)
 	r.segments.All = r.segments.All[:0]

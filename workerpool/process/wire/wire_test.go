@@ -101,17 +101,16 @@ func TestReadsBothFormsOfByteStrings(t *testing.T) {
 
 func TestRefusesBadFrames(t *testing.T) {
 	for name, b := range map[string][]byte{
-		"too long":                    frame(`{"a":"` + strings.Repeat("x", 1000) + `"}`),
-		"an absurd length":            []byte("\xff\xff\xff\xff"),
-		"no head":                     frame("")[:4],
-		"a head that is a list":       frame(`[]`),
-		"a head that is no JSON":      frame(`{`),
-		"a segment that is cut":       append([]byte{0, 0, 0, 11}, "\x00\x00\x00\x02{}\x00\x00\x00\x09x"...),
-		"a length that is cut":        append([]byte{0, 0, 0, 8}, "\x00\x00\x00\x02{}\x00\x00"...),
-		"a segment that is none":      frame(`{"a":"\uffff\ufffe1"}`, "zero"),
-		"a character that is no byte": frame(`{"a":"\uffff\u0100"}`),
-		"a float that is not finite":  frame(`{"a":NaN}`),
-		"a duplicate key":             frame(`{"a":1,"a":2}`),
+		"too long":               frame(`{"a":"` + strings.Repeat("x", 1000) + `"}`),
+		"an absurd length":       []byte("\xff\xff\xff\xff"),
+		"no head":                frame("")[:4],
+		"a head that is a list":  frame(`[]`),
+		"a head that is no JSON": frame(`{`),
+		"a segment that is cut":  append([]byte{0, 0, 0, 11}, "\x00\x00\x00\x02{}\x00\x00\x00\x09x"...),
+		"a length that is cut":   append([]byte{0, 0, 0, 8}, "\x00\x00\x00\x02{}\x00\x00"...),
+		"an end within a text":   frame(`{"a":"\"}`),
+		"an end within a list":   frame(`{"a":[}`),
+		"two dicts":              frame(`{"a":1},{"b":2}`),
 	} {
 		if name == "no head" {
 			b = []byte{0, 0, 0, 0}
@@ -122,6 +121,38 @@ func TestRefusesBadFrames(t *testing.T) {
 	}
 	if _, err := NewReader(strings.NewReader("\x00\x00\x00\x09{"), 1000).Read(); err != io.ErrUnexpectedEOF {
 		t.Errorf("a frame that is cut: %v", err)
+	}
+}
+
+// TestABadValueLeavesTheOtherFieldsAndFrames reads heads with values that are not allowed.
+func TestABadValueLeavesTheOtherFieldsAndFrames(t *testing.T) {
+	for name, value := range map[string]string{
+		"a segment that is none":      `"\uffff\ufffe1"`,
+		"a character that is no byte": `"\uffff\u0100"`,
+		"a float that is not finite":  `NaN`,
+		"a float that is too large":   `[1e400]`,
+		"an integer of 65 bits":       `{"a":18446744073709551615}`,
+		"half of a surrogate pair":    `{"a":"{\"\ud800,"}`,
+		"invalid UTF-8":               "{\"\xff\":1}",
+		"a duplicate key":             `{"a":1,"a":2}`,
+		"a key that is no text":       `{5:1}`,
+		"much nesting":                strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000),
+	} {
+		stream := append(frame(` {"id" : 7, "bad":`+value+`,"b":"\uffff\ufffe0" } `, "zero"), frame(`{"id":8}`)...)
+		r := NewReader(bytes.NewReader(stream), 1<<20)
+		_, err := r.Read()
+		var bad *ValueError
+		if !errors.As(err, &bad) || errors.Is(err, ErrBadFrame) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := asgi.MustMessage(bad.Head...)
+		if v, found := got.Get("bad"); len(bad.Head) != 3 || got.Int("id") != 7 || !found || v != nil || got.Bytes("b") != "zero" {
+			t.Errorf("%s: the head is %v", name, bad.Head)
+		}
+		if head, err := r.Read(); err != nil || head[0].Value != int64(8) {
+			t.Errorf("after %s: %v, %v", name, head, err)
+		}
 	}
 }
 
@@ -140,12 +171,15 @@ func TestReadContinuesAfterATimeout(t *testing.T) {
 func FuzzFrames(f *testing.F) {
 	f.Add(frame(`{"id":1,"call":"send","message":{"b":"\uffff\ufffe0"}}`, "\xff"))
 	f.Add(frame(`{"a":"\uffffx","b":[1,1.5,null,true]}`))
+	f.Add(append(frame(`{"a":1e400,"b":"\ud800",:,"c":[}]}`), frame(`{"a":1}`)...))
 	f.Add([]byte{0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := NewReader(bytes.NewReader(b), 1<<16)
 		for {
 			head, err := r.Read()
-			if err != nil {
+			if bad := new(ValueError); errors.As(err, &bad) {
+				continue
+			} else if err != nil {
 				return
 			}
 			var again bytes.Buffer
