@@ -1,6 +1,7 @@
 package httpfront
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -138,4 +139,25 @@ func TestAnOpenWebSocketKeepsAShortTarget(t *testing.T) {
 			c.response().check(t, status)
 		}
 	})
+}
+
+func TestRunningRequestsAreBounded(t *testing.T) {
+	s := newMemServer(t, Options{})
+	g := s.front.conns
+	fill := func(change func(name string)) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for i := range maxRequests {
+			change(fmt.Sprint(i))
+		}
+	}
+	fill(func(name string) { g.boxes[name] = &mailbox{} })
+	c := s.dial()
+	c.get("/")
+	c.response().check(t, 503)
+	fill(func(name string) { delete(g.boxes, name) })
+	c = s.dial()
+	c.get("/")
+	s.reply(s.next("http.request"), msg{"status": 200})
+	c.response().check(t, 200)
 }

@@ -55,8 +55,8 @@ func (s *Server) serveRequest(t transport, q *request) error {
 	x := &exchange{s: s, t: t, q: q, sent: q.started, length: -1, wakeup: s.wakeup()}
 	x.channel = s.names.next(s.prefix)
 	x.box.owner, x.box.outputs, x.box.queue = x, &s.outputs, x.first[:0]
-	if !s.conns.add(x.channel, &x.box, nil) {
-		return s.refuse(t, q, refusedStopping)
+	if refused := s.conns.add(x.channel, &x.box, nil); refused != nil {
+		return s.refuse(t, q, *refused)
 	}
 	sent, err := x.sendRequest()
 	if err == errLent {

@@ -172,3 +172,39 @@ func TestHTTP2RequestsAreCheckedLikeHTTP1(t *testing.T) {
 		}
 	}
 }
+
+// TestAHeadThatDoesNotEndOverHTTP2EndsItsConnection sends a part of a head and nothing
+// more.
+func TestAHeadThatDoesNotEndOverHTTP2EndsItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{H2C: true})
+		c := s.dial()
+		const settings, headers = "\x00\x00\x00\x04\x00\x00\x00\x00\x00", "\x00\x00\x01\x01\x00\x00\x00\x00\x01\x82"
+		go func() { _, _ = io.WriteString(c.Conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+settings+headers) }()
+		began := time.Now()
+		_, _ = io.Copy(io.Discard, c.Conn)
+		if took := time.Since(began); took < headerTimeout || took > 3*headerTimeout {
+			t.Errorf("the connection ended after %v", took)
+		}
+	})
+}
+
+func TestConnectionsOfHTTP2AreBounded(t *testing.T) {
+	s := newMemServer(t, Options{H2C: true})
+	s.front.http2.Store(maxHTTP2)
+	if res, err := s.http2Client().Get("http://h/"); err == nil {
+		res.Body.Close()
+		t.Errorf("one more is served: %v", res.Status)
+	}
+	s.front.http2.Store(maxHTTP2 - 1)
+	go func() { s.reply(s.next("http.request"), msg{"status": 200}) }()
+	c := s.http2Client()
+	res, err := c.Get("http://h/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if n := s.front.http2.Load(); n != maxHTTP2 {
+		t.Errorf("%d connections count", n)
+	}
+}

@@ -41,6 +41,9 @@ var (
 	refusedFull = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
 		advice:  "The queue of waiting requests is full. Try again in a moment. To serve more requests, add workers (--workers) or allow a longer queue (--capacity).",
 		headers: retrySoon, closeConn: true}
+	refusedMany = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
+		advice:  "20,000 requests are running, or wait for a reply that the application sends later. Try again in a moment.",
+		headers: retrySoon, closeConn: true}
 	refusedUnreachable = refusal{status: http.StatusServiceUnavailable, title: "The channel layer cannot be reached",
 		advice:  "The server has lost the channel layer, which carries requests to the application. It serves again as soon as the layer is back. Try again in a moment.",
 		headers: retrySoon, closeConn: true}

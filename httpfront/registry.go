@@ -13,6 +13,10 @@ import (
 // distinguish a late reply from a reply to a client that disconnected.
 const lateNames = 1000
 
+// maxRequests is how many HTTP requests may run, or be held by the application. Each
+// needs about 13 KB.
+const maxRequests = 20_000
+
 // A registry holds the open connections by reply channel. A connection is in it
 // from add to remove, and counts until done.
 type registry struct {
@@ -36,20 +40,23 @@ func newRegistry() *registry {
 	}
 }
 
-// add adds a connection. It returns false if the server is shutting down. The
-// socket is nil for an HTTP request.
-func (g *registry) add(channel string, b *mailbox, c *socket) bool {
+// add adds a connection. The socket is nil for an HTTP request. It returns a refusal if
+// the server is shutting down, or too many requests run.
+func (g *registry) add(channel string, b *mailbox, c *socket) *refusal {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.draining {
-		return false
+	switch {
+	case g.draining:
+		return &refusedStopping
+	case c == nil && len(g.boxes)-len(g.sockets) >= maxRequests:
+		return &refusedMany
 	}
 	g.boxes[channel] = b
 	if c != nil {
 		g.sockets[c] = struct{}{}
 	}
 	g.count++
-	return true
+	return nil
 }
 
 // remove removes a channel. Later messages to it are dropped.

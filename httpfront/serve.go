@@ -38,6 +38,9 @@ func ConfigureServer(h *http.Server) {
 	}
 	h.HTTP2.WriteByteTimeout = writeTimeout
 	h.HTTP2.MaxConcurrentStreams = 100
+	// A client that has begun a head and does not end it cannot answer a ping.
+	h.HTTP2.SendPingTimeout = headerTimeout
+	h.HTTP2.PingTimeout = headerTimeout
 	// net/http buffers this much for each connection, outside of the budget.
 	h.HTTP2.MaxReceiveBufferPerConnection = 64 << 10
 	h.HTTP2.MaxReceiveBufferPerStream = 64 << 10

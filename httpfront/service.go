@@ -50,6 +50,7 @@ func newService(s *Server, listeners []net.Listener) *service {
 	v.http2.Protocols.SetUnencryptedHTTP2(s.opts.H2C)
 	v.http2.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateClosed || state == http.StateHijacked {
+			s.http2.Add(-1)
 			v.running.Done()
 		}
 	}
@@ -196,13 +197,23 @@ type handedAddr struct{}
 func (handedAddr) Network() string { return "tcp" }
 func (handedAddr) String() string  { return "HTTP/2" }
 
+// maxHTTP2 is how many connections may use HTTP/2. net/http holds up to 190 KB for each.
+const maxHTTP2 = 2000
+
 // handOver gives the connection to net/http.
 func (c *conn) handOver(nc net.Conn) {
 	c.hijacked = true
+	if c.s.http2.Add(1) > maxHTTP2 {
+		c.s.http2.Add(-1)
+		c.s.log.Warn("a connection was refused: 2000 connections use HTTP/2 already", logkey.Client, endpointString(c.peer.client))
+		nc.Close()
+		return
+	}
 	c.service.running.Add(1)
 	select {
 	case c.service.handed.conns <- nc:
 	case <-c.service.handed.closed:
+		c.s.http2.Add(-1)
 		c.service.running.Done()
 		nc.Close()
 	}

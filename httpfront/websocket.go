@@ -96,8 +96,8 @@ func (s *Server) serveSocket(t transport, q *request) error {
 	c.offered = tokens(q.values("sec-websocket-protocol"))
 	c.protocol = s.selectProtocol(c.offered)
 	c.box.owner, c.box.outputs = c, &s.outputs
-	if !s.conns.add(c.channel, &c.box, c) {
-		return s.refuse(t, q, refusedStopping)
+	if refused := s.conns.add(c.channel, &c.box, c); refused != nil {
+		return s.refuse(t, q, *refused)
 	}
 	return c.handshake()
 }
