@@ -32,7 +32,7 @@ type templates struct {
 	open func(name string) (*os.File, fs.FileInfo, error)
 
 	mu   sync.Mutex // guards the fields below
-	sets map[string]*template.Template
+	sets map[string]*pageTemplate
 	text map[string]string
 }
 
@@ -63,39 +63,15 @@ func (e *Env) Render(name string, context asgi.Dict) (asgi.Bytes, error) {
 }
 
 func (e *Env) execute(name string, data any) (asgi.Bytes, error) {
-	set, err := e.templates.get(name)
+	t, err := e.templates.get(name)
 	if err != nil {
 		return "", err
 	}
-	var out page
-	if err := set.Execute(&out, data); err != nil {
+	text, err := t.execute(data)
+	if err != nil {
 		return "", e.templates.explain(err, data)
 	}
-	return asgi.Bytes(out.text.String()), nil
-}
-
-// maxPage is the size of the largest page that a template may make, in bytes.
-// Memory is not checked while a template runs.
-const maxPage = 16 << 20
-
-// maxSteps is how often a template may write, and repeat a loop or include another
-// template, for a page. It cannot be cancelled.
-const maxSteps = 1 << 23
-
-// A page is the output of a template.
-type page struct {
-	text  strings.Builder
-	steps int
-}
-
-func (p *page) Write(b []byte) (int, error) {
-	if p.steps++; p.steps > maxSteps {
-		return 0, fmt.Errorf("the template takes more than %d steps: does a loop never end?", maxSteps)
-	}
-	if p.text.Len()+len(b) > maxPage {
-		return 0, fmt.Errorf("the page would be longer than %d MiB", maxPage>>20)
-	}
-	return p.text.Write(b)
+	return asgi.Bytes(text), nil
 }
 
 // Source returns the text of a template that was read, for package explain.
@@ -112,25 +88,26 @@ func (e *Env) CheckTemplate(name string) error {
 	return err
 }
 
-func (t *templates) get(name string) (*template.Template, error) {
+func (t *templates) get(name string) (*pageTemplate, error) {
 	name, err := cleanPath(name)
 	if err != nil {
 		return nil, fmt.Errorf("render: %w", err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if set, ok := t.sets[name]; ok {
-		return set, nil
+	if made, ok := t.sets[name]; ok {
+		return made, nil
 	}
 	set, err := t.loadLocked(name)
 	if err != nil {
 		return nil, err
 	}
 	if t.sets == nil {
-		t.sets = map[string]*template.Template{}
+		t.sets = map[string]*pageTemplate{}
 	}
-	t.sets[name] = set
-	return set, nil
+	made := &pageTemplate{parsed: set}
+	t.sets[name] = made
+	return made, nil
 }
 
 // loadLocked reads and parses a template and all templates that it includes,
@@ -151,40 +128,17 @@ func (t *templates) loadLocked(name string) (*template.Template, error) {
 			return nil, t.explainLocked(err, nil)
 		}
 	}
+	all := 0
 	for _, part := range set.Templates() {
-		if part.Tree != nil {
-			addStep(part.Tree.Root)
-			addSteps(part.Tree.Root)
+		if part.Tree == nil {
+			continue
+		}
+		guard{part.Tree}.list(part.Tree.Root)
+		if all += work(part.Tree.Root); all > maxWork {
+			return nil, &TemplateError{part.Tree.ParseName, 0, 0, "too many loops are nested in each other", "put inner loops into a template of their own, with {{define}}"}
 		}
 	}
 	return set, nil
-}
-
-// addSteps adds a step to each loop in a part of a template.
-func addSteps(list *parse.ListNode) {
-	if list == nil {
-		return
-	}
-	for _, node := range list.Nodes {
-		switch n := node.(type) {
-		case *parse.IfNode:
-			addSteps(n.List)
-			addSteps(n.ElseList)
-		case *parse.WithNode:
-			addSteps(n.List)
-			addSteps(n.ElseList)
-		case *parse.RangeNode:
-			addStep(n.List)
-			addSteps(n.List)
-			addSteps(n.ElseList)
-		}
-	}
-}
-
-// addStep makes a list of nodes begin with an empty text, so that it writes to the
-// page each time it runs.
-func addStep(list *parse.ListNode) {
-	list.Nodes = slices.Insert(list.Nodes, 0, parse.Node(&parse.TextNode{NodeType: parse.NodeText, Pos: list.Pos}))
 }
 
 // filesLocked returns the files of a template, its own file first.

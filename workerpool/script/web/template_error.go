@@ -73,6 +73,10 @@ func (t *templates) explainLocked(err error, data any) error {
 	if at := executingAt.FindStringSubmatch(e.Message); at != nil {
 		e.Message = at[2]
 	}
+	var limit *limitError
+	if errors.As(err, &limit) {
+		e.Message = limit.message
+	}
 	if e.Message == "unexpected EOF" {
 		e.pointToOpenBlock(text)
 	}

@@ -135,6 +135,8 @@ func TestTemplatesAreLimitedInTime(t *testing.T) {
 	for name, text := range map[string]string{
 		"loop":     "{{range 1000000000000}}{{end}}",
 		"else":     "{{range .none}}{{else}}{{if true}}{{with 1}}{{range 1000000000000}}{{end}}{{end}}{{end}}{{end}}",
+		"branches": "{{range 1000000}}" + strings.Repeat("{{if eq 1 2}}{{else}}{{$x := 1}}{{end}}", 1000) + "{{end}}",
+		"values":   "{{range 1000000}}{{if or" + strings.Repeat(" (eq 1 2 3 4 5 6 7 8 9)", 1000) + "}}{{end}}{{end}}",
 		"includes": `{{define "0"}}{{end}}` + doubling(60) + `{{template "60"}}`,
 	} {
 		_, err := rendered(t, map[string]string{"p.html": text}, `render("p.html", {"none": []})`)
