@@ -38,9 +38,9 @@ type Layer interface {
 	// once, in order for each sender. It must not block and must return nil,
 	// [ErrChannelFull] or [ErrGone]. Messages that wait in the prefix's queue
 	// are delivered first. A delivery with Probe set has no message: deliver
-	// only reports whether the connection exists. When unbind returns, no call
-	// of deliver is running
-	// and none will start. A prefix has at most one binding.
+	// only reports whether the connection exists. A connection that ends must
+	// be gone for deliver before its owner calls [Groups.GroupLeave]. When unbind
+	// returns, no call of deliver is running and none will start. A prefix has at most one binding.
 	Bind(prefix string, deliver func(Delivery) error) (unbind func(), err error)
 
 	// Settings returns the settings that the layer was opened with.
@@ -109,7 +109,9 @@ type Delivery struct {
 // Groups is the extension "groups", for sending a message to many channels.
 type Groups interface {
 	// GroupAdd makes the channel a member, or renews its membership. It fails
-	// with [ErrChannelFull] if the groups take too much memory.
+	// with [ErrChannelFull] if the groups take too much memory. A channel whose
+	// connection is known to have ended does not become a member; that is not an
+	// error.
 	GroupAdd(ctx context.Context, c *Cause, group, channel string) error
 	// GroupDiscard ends a membership, if there is one.
 	GroupDiscard(ctx context.Context, c *Cause, group, channel string) error

@@ -5,8 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,8 +42,9 @@ func (b *netServer) socket(t testing.TB, headers ...string) *client {
 func (b *netServer) members(group string) {
 	b.t.Helper()
 	b.front.conns.mu.Lock()
-	defer b.front.conns.mu.Unlock()
-	for c := range b.front.conns.sockets {
+	sockets := slices.Collect(maps.Keys(b.front.conns.sockets))
+	b.front.conns.mu.Unlock()
+	for _, c := range sockets {
 		if err := b.layer.GroupAdd(b.t.Context(), nil, group, c.channel); err != nil {
 			b.t.Fatal(err)
 		}

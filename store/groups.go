@@ -67,7 +67,11 @@ func (s *Store) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel stri
 		m := s.joinLocked(group, channel, expires)
 		s.groups.seq = max(s.groups.seq, s.journal.join(m))
 	})
-	return cmp.Or(err, full)
+	if err := cmp.Or(err, full); err != nil || !s.gone(channel) {
+		return err
+	}
+	// A connection that ends after the question leaves its groups itself.
+	return s.GroupLeave(ctx, c, channel)
 }
 
 // Memory of a group and of a membership without their names, in bytes.

@@ -154,6 +154,10 @@ func (m *model) bind() {
 }
 
 func (m *model) join(group, channel string) {
+	if m.bound && m.gone[channel] {
+		m.leave(channel)
+		return
+	}
 	member := modelMember{channel, m.now.Add(m.groupExpiry)}
 	for i, old := range m.groups[group] {
 		if old.channel == channel {

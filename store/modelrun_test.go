@@ -375,6 +375,8 @@ func (tr *trial) bind() error {
 		switch {
 		case tr.gone[d.Channel]:
 			return asgi.ErrGone
+		case d.Probe:
+			return nil
 		case len(tr.mailbox) >= 3:
 			return asgi.ErrChannelFull
 		}

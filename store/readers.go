@@ -10,20 +10,32 @@ import (
 
 // HasReader reports whether the channel has a reader. See [asgi.Readers].
 func (s *Store) HasReader(channel string) bool {
-	name := asgi.ProcessPrefix(channel)
+	if s.gone(channel) {
+		return false
+	}
 	s.mu.Lock()
-	q := s.queues[name]
-	if q == nil {
+	defer s.mu.Unlock()
+	q := s.queues[asgi.ProcessPrefix(channel)]
+	return q != nil && s.hasReaderLocked(q)
+}
+
+// gone reports whether the channel is that of a connection that is known to have
+// ended.
+func (s *Store) gone(channel string) bool {
+	prefix := asgi.ProcessPrefix(channel)
+	if prefix == channel {
+		return false
+	}
+	s.mu.Lock()
+	q := s.queues[prefix]
+	if q == nil || q.binding == nil || !q.binding.live {
 		s.mu.Unlock()
 		return false
 	}
-	if b := q.binding; b != nil && b.live && name != channel {
-		b.calls.Add(1)
-		s.mu.Unlock()
-		return !errors.Is(b.call(asgi.Delivery{Channel: channel, Probe: true}), asgi.ErrGone)
-	}
-	defer s.mu.Unlock()
-	return s.hasReaderLocked(q)
+	b := q.binding
+	b.calls.Add(1)
+	s.mu.Unlock()
+	return errors.Is(b.call(asgi.Delivery{Channel: channel, Probe: true}), asgi.ErrGone)
 }
 
 func (s *Store) hasReaderLocked(q *queue) bool {

@@ -124,13 +124,34 @@ var groups = []promise{
 	{name: "members that join and leave during group sends receive each message at most once", needs: append([]string{OneQueue}, needGroups...), setup: Setup{Capacity: 1000}, check: checkGroupChurn},
 	{name: "a group send removes a gone member from all its groups", needs: needGroups, check: func(r *rig) {
 		m, _ := r.bind("reply!")
-		m.setResult("reply!gone", asgi.ErrGone)
 		r.add("g", "reply!gone", "reply!here")
 		r.add("h", "reply!gone")
+		m.setResult("reply!gone", asgi.ErrGone)
 		r.sendGroup("g", 1)
 		r.delivered(m, "reply!here", 1)
 		r.members("g", "reply!here")
 		r.members("h")
+	}},
+	{name: "a connection that has ended joins no group", needs: append([]string{Push}, needGroups...), check: func(r *rig) {
+		m, _ := r.bind("reply!")
+		m.setResult("reply!gone", asgi.ErrGone)
+		m.setResult("reply!full", asgi.ErrChannelFull)
+		r.add("g", "reply!gone", "reply!here", "reply!full")
+		r.members("g", "reply!here", "reply!full")
+	}},
+	{name: "a connection that ends while it joins groups is in none", needs: append([]string{Push}, needGroups...), check: func(r *rig) {
+		m, _ := r.bind("reply!")
+		for i := range 50 {
+			channel := fmt.Sprintf("reply!%d", i)
+			var wg sync.WaitGroup
+			wg.Go(func() { r.add("g", channel) })
+			wg.Go(func() {
+				m.setResult(channel, asgi.ErrGone)
+				r.must(r.groups().GroupLeave(r.ctx, nil, channel))
+			})
+			wg.Wait()
+		}
+		r.members("g")
 	}},
 }
 

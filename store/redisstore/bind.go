@@ -197,9 +197,12 @@ func (b *binding) call(d asgi.Delivery) error {
 // HasReader reports false only for an ended connection of this process: whether
 // another process reads a channel is not known. See [asgi.Readers].
 func (l *Layer) HasReader(channel string) bool {
-	if asgi.CheckSend(channel) != nil {
-		return true
-	}
+	return asgi.CheckSend(channel) != nil || !l.gone(channel)
+}
+
+// gone reports whether the channel is that of a connection of this process that has
+// ended.
+func (l *Layer) gone(channel string) bool {
 	b := l.bound(channel)
-	return b == nil || !errors.Is(b.call(asgi.Delivery{Channel: channel, Probe: true}), asgi.ErrGone)
+	return b != nil && errors.Is(b.call(asgi.Delivery{Channel: channel, Probe: true}), asgi.ErrGone)
 }

@@ -19,6 +19,12 @@ func (l *Layer) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel stri
 		return err
 	}
 	expiry := seconds(l.opts.GroupExpiry)
+	defer func() {
+		// A connection that ends after the question leaves its groups itself.
+		if l.gone(channel) {
+			l.leave(ctx, []string{channel})
+		}
+	}()
 	at := l.hostOf(group)
 	op := &operation{kind: "group_add"}
 	if asgi.KindOf(channel) == asgi.ProcessSpecific {
