@@ -111,6 +111,9 @@ type Offering interface {
 	Retry()
 	// Waiting returns the number of messages in the channels.
 	Waiting() int
+	// WaitingIn counts the messages of a class in the channels, up to a number. It
+	// leaves out those that a breakpoint holds back.
+	WaitingIn(class string, most int) int
 	// Room lets a refused sender try again. It reports whether the sender
 	// still waits.
 	Room(sender any) bool

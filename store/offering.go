@@ -183,6 +183,26 @@ func (r *record) unqueued() asgi.Delivery {
 // Waiting returns the number of messages in the channels.
 func (o *offering) Waiting() int { return int(o.waiting.Load()) }
 
+// WaitingIn counts the messages of a class. See [asgi.Offering].
+func (o *offering) WaitingIn(class string, most int) (n int) {
+	o.store.mu.Lock()
+	defer o.store.mu.Unlock()
+	for _, q := range o.queues {
+		if q.held() {
+			continue
+		}
+		for _, c := range q.classes {
+			if c.name != class {
+				continue
+			}
+			for r := c.messages.first; r != nil && n < most; r = r.next {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // Room wakes a refused sender. See [asgi.Offering].
 func (o *offering) Room(w any) bool {
 	from := w.(*sender)

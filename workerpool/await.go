@@ -13,15 +13,17 @@ import (
 )
 
 // A handler holds a worker while it waits for its own client: to read the response, or
-// to send the body of the request. A handler that waits too long is ended when messages
-// wait for a worker.
+// to send the body of the request. It also holds a place of the concurrency limit of its
+// route. A handler that waits too long is ended when messages wait for a worker or for
+// such a place.
 
 const (
 	// clientPatience is how long a handler waits for its client to read or send leastMoved
-	// bytes, while messages wait for a worker.
+	// bytes, while messages wait for a worker or a place.
 	clientPatience = 5 * time.Second
 	leastMoved     = 5 << 10
-	// hurriedPatience is the same while more messages wait than there are workers.
+	// hurriedPatience is the same while more messages wait than there are workers or
+	// places.
 	hurriedPatience = time.Second
 	// triesAgain is the longest time between two tries of a handler that waits for its
 	// client to read.
@@ -31,7 +33,7 @@ const (
 )
 
 // errClientSilent is why a handler is cancelled that has waited too long for its client.
-var errClientSilent = fmt.Errorf("the client reads or sends too slowly, and messages wait for a worker: %w", asgi.ErrGone)
+var errClientSilent = fmt.Errorf("the client reads or sends too slowly, and messages wait for its handler to end: %w", asgi.ErrGone)
 
 // An await says how long a handler has waited for its client. The time between two waits
 // does not count. The pool's mutex guards it.
@@ -130,11 +132,14 @@ func (w *worker) silentLocked(now time.Time, d time.Duration) bool {
 }
 
 // endSilent ends handlers that have waited too long for their clients: at most one for
-// each message that waits for a worker, first those that count towards the workers.
+// each message that waits for a worker, first those that count towards the workers, and
+// at most one for each message that waits for a place of their limit.
 func (p *Pool) endSilent(now time.Time) {
 	if p.anySilent(now) {
-		n := p.waitingForWorker()
-		p.endJobs(p.cancelSilent(now, n))
+		p.endJobs(p.cancelSilent(now, p.waitingForWorker(), nil))
+	}
+	for _, l := range p.silentLimits(now) {
+		p.endJobs(p.cancelSilent(now, p.waitingForPlace(l), l.limit))
 	}
 	p.reportSilent(now)
 }
@@ -169,17 +174,68 @@ func (p *Pool) waitingForWorker() int {
 	return n + s.MessagesPending
 }
 
-// cancelSilent cancels handlers that have waited too long while n messages wait, and
-// returns their jobs.
-func (p *Pool) cancelSilent(now time.Time, n int) (jobs []*Job) {
+// A fullLimit describes a limit whose places are all used.
+type fullLimit struct {
+	Limit
+	limit   *limit
+	waiting int // tasks in the pool
+}
+
+// silentLimits returns the limits whose places are all used, some of them by handlers
+// that wait for their clients.
+func (p *Pool) silentLimits(now time.Time) (all []fullLimit) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	patience := clientPatience
-	if n > p.wanted {
+	for w := range p.workers {
+		if !w.silentLocked(now, hurriedPatience) || w.task == nil {
+			continue
+		}
+		l := w.task.limit
+		if l != nil && l.full() && !slices.ContainsFunc(all, func(o fullLimit) bool { return o.limit == l }) {
+			all = append(all, fullLimit{l.Limit, l, l.waiting.length})
+		}
+	}
+	return all
+}
+
+// waitingForPlace returns the number of messages that wait for a place of a limit. It
+// need not count more than one more than there are places.
+func (p *Pool) waitingForPlace(l fullLimit) int {
+	switch {
+	case p.offering != nil:
+		return l.waiting + p.offering.WaitingIn(l.Key, l.Max+1)
+	case isProtocol(l.Channel):
+		return l.waiting // the pool has received them all
+	}
+	s, err := p.stats.ChannelStatistics(context.Background(), l.Channel)
+	if err != nil {
+		return l.waiting
+	}
+	return l.waiting + s.MessagesPending
+}
+
+// cancelSilent cancels handlers that have waited too long while n messages wait for a
+// worker, or for a place of a limit if that is not nil. It returns their jobs.
+func (p *Pool) cancelSilent(now time.Time, n int, of *limit) (jobs []*Job) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	patience, places := clientPatience, p.wanted
+	if of != nil {
+		places = of.Max
+	}
+	if n > places {
 		patience = hurriedPatience
 	}
 	var silent []*worker
 	for w := range p.workers {
+		if of != nil {
+			if w.task == nil || w.task.limit != of {
+				continue
+			}
+			if !w.cancelled.IsZero() {
+				n-- // its place will be free soon
+			}
+		}
 		if w.silentLocked(now, patience) {
 			silent = append(silent, w)
 		}
@@ -191,7 +247,7 @@ func (p *Pool) cancelSilent(now time.Time, n int) (jobs []*Job) {
 		return 0
 	}
 	slices.SortFunc(silent, func(a, b *worker) int { return cmp.Or(cmp.Compare(aside(a), aside(b)), a.began.Compare(b.began)) })
-	for _, w := range silent[:min(n, len(silent))] {
+	for _, w := range silent[:max(0, min(n, len(silent)))] {
 		jobs = append(jobs, w.job)
 		w.cancelLocked(now, errClientSilent)
 	}
@@ -219,5 +275,5 @@ func (p *Pool) reportSilent(now time.Time) {
 	}
 	p.silent, p.silentAt = 0, now
 	p.mu.Unlock()
-	p.log.Warn("handlers were ended: messages waited for a worker, and the clients of these handlers had read or sent less than 5 KiB in 5 s", "count", n)
+	p.log.Warn("handlers were ended: messages waited for a worker or a concurrency limit, and the clients of these handlers had read or sent less than 5 KiB in 5 s", "count", n)
 }

@@ -124,6 +124,54 @@ func TestManyWaitingMessagesMakeThePoolHurry(t *testing.T) {
 	})
 }
 
+// TestAHandlerThatWaitsForASilentClientFreesItsPlace checks that a message that waits for
+// the concurrency limit of its route gets the place of one handler that waits for its
+// client, although workers are free. Other handlers continue.
+func TestAHandlerThatWaitsForASilentClientFreesItsPlace(t *testing.T) {
+	for name, front := range map[string]func(asgi.Layer) asgi.Layer{"offered": direct, "received": withoutAcceptors} {
+		for channel, other := range map[string]string{"http.request": "websocket.receive", "websocket.receive": "http.request"} {
+			t.Run(name+" "+channel, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var l log
+					a := awaiting(&l)
+					a.consumers[channel].limit = "k"
+					a.limits = []workerpool.Limit{{Key: "k", Channel: channel, Max: 2}}
+					b := startOn(t, front, apps(a), workerpool.Options{Workers: 8, HandlerTimeout: -1})
+					for _, m := range [][2]string{{other, "unlimited"}, {channel, "first"}, {channel, "second"}} {
+						b.fill(m[1], 1000)
+						b.volatile(m[0], m[1], order(1))
+						time.Sleep(time.Second)
+					}
+					time.Sleep(time.Minute)
+					l.want(t) // nothing waits for a place
+					b.volatile(channel, "honest", order(1))
+					time.Sleep(time.Minute)
+					l.want(t, "first true", "honest false")
+				})
+			})
+		}
+	}
+}
+
+// TestManyWaitingMessagesMakeALimitHurry checks that handlers are ended sooner if more
+// messages wait for a limit than it has places.
+func TestManyWaitingMessagesMakeALimitHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		a := awaiting(&l)
+		a.consumers["http.request"].limit = "k"
+		a.limits = []workerpool.Limit{{Key: "k", Channel: "http.request", Max: 1}}
+		b := start(t, apps(a), workerpool.Options{Workers: 8, HandlerTimeout: -1})
+		b.fill("slow", 1)
+		for _, name := range []string{"slow", "a", "b"} {
+			b.volatile("http.request", name)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		l.want(t, "slow true", "a false", "b false")
+	})
+}
+
 // TestHandlersAsideHoldLimitedMemory checks that a handler does not step aside if those
 // aside would hold too much.
 func TestHandlersAsideHoldLimitedMemory(t *testing.T) {

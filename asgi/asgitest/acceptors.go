@@ -40,6 +40,11 @@ var accepting = []promise{
 		r.send("c", 1, 3, 5)
 		r.send("c", 2, 4)
 		a.wants(2, 4)
+		for _, most := range []int{2, 9} {
+			if odd, even := a.offering.WaitingIn("odd", most), a.offering.WaitingIn("even", most); odd != min(3, most) || even != 0 {
+				r.Errorf("up to %d: %d odd and %d even messages wait", most, odd, even)
+			}
+		}
 		r.fails("send to the full channel", r.trySend("c", 7), asgi.ErrChannelFull)
 		r.send("c", 6) // it can start, though the channel is full
 		a.block("odd", false)
