@@ -295,6 +295,7 @@ func receiveWait(block bool, timeout starlark.Value) (time.Duration, error) {
 // otherwise from the layer.
 func (r *run) receive(wait time.Duration, channels []string) (d asgi.Delivery, ok bool, err error) {
 	if r.worker != nil {
+		r.memory.Release() // the message before is finished
 		d, ok, err = r.worker.Receive(wait, channels...)
 		if r.job != r.worker.Job() {
 			r.startMessage(r.worker.Job())

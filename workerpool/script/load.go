@@ -89,6 +89,7 @@ func (u *unit) checkNames() error {
 func (r *run) runFile(l *loading) {
 	var e loadResult
 	defer func() {
+		r.memory.Release()
 		if p := recover(); p != nil {
 			e.err = &workerpool.PanicError{Value: p}
 		}

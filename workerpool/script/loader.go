@@ -12,6 +12,7 @@ import (
 	"asgibox/asgi"
 	"asgibox/workerpool"
 	"asgibox/workerpool/pages"
+	"asgibox/workerpool/script/memory"
 	sessions "asgibox/workerpool/session"
 
 	"go.starlark.net/starlark"
@@ -31,8 +32,9 @@ type Options struct {
 	// NoCheck turns off the checks of messages and routes.
 	NoCheck bool
 	// Memory is the number of bytes by which a handler may grow the heap,
-	// checked between its steps. The default is 256 MiB; a negative value
-	// means no limit.
+	// checked between its steps. It is also what all handlers together may use
+	// for request bodies and for the values of JSON texts. The default is
+	// 256 MiB; a negative value means no limit.
 	Memory int64
 	// SessionCookie is the name of the cookie of a browser's session. The
 	// default is sessionid_ and the port that the browser connected to.
@@ -79,6 +81,7 @@ type Loader struct {
 	log      *slog.Logger
 	pages    *pages.Pages
 	memory   *gauge
+	account  *memory.Account
 	sessions *sessions.Keeper
 
 	mu     sync.Mutex             // guards the rest
@@ -107,6 +110,7 @@ func NewLoader(path string, o Options) *Loader {
 		log:      o.Log,
 		pages:    o.Pages,
 		memory:   &gauge{limit: o.Memory},
+		account:  memory.NewAccount(o.Memory),
 		sessions: sessions.NewKeeper(o.Layer, o.SessionCookie),
 	}
 }

@@ -72,6 +72,7 @@ func (a *loop) Work(ctx context.Context, w *workerpool.LoopWorker) error {
 		return a.workError((<-l.ended).err)
 	}
 	r := a.unit.newRun(ctx, "worker")
+	defer r.memory.Release()
 	r.becomeWorker(ctx, w)
 	_, err := r.exec(a.unit.loader.file)
 	if saved := r.saveSessions(); err == nil {

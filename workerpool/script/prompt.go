@@ -11,6 +11,7 @@ import (
 	"asgibox/internal/console"
 	"asgibox/workerpool"
 	"asgibox/workerpool/script/lib"
+	"asgibox/workerpool/script/memory"
 	"asgibox/workerpool/script/pretty"
 
 	"go.starlark.net/starlark"
@@ -88,6 +89,7 @@ func (u *unit) prompt(ctx context.Context, app starlark.StringDict, o PromptOpti
 	}
 	p := &Prompt{opts: o, unit: u, run: u.newRun(ctx, "prompt"), globals: maps.Clone(u.all), given: make(map[string]bool), close: closing}
 	p.run.unlimited = true
+	(*memory.Share)(nil).Use(p.run.thread)
 	p.run.thread.Print = func(_ *starlark.Thread, text string) { p.print(text) }
 	for _, name := range promptOmits {
 		delete(p.globals, name)

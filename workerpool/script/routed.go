@@ -131,6 +131,7 @@ func (u *unit) returnRun(r *run) {
 
 // consume handles a job's message.
 func (r *run) consume(m *match, j *workerpool.Job) error {
+	defer r.memory.Release()
 	r.handler = m.Name()
 	r.setJob(j)
 	r.step("")

@@ -11,6 +11,7 @@ import (
 	"asgibox/internal/logkey"
 	"asgibox/workerpool"
 	"asgibox/workerpool/script/explain"
+	"asgibox/workerpool/script/memory"
 	"asgibox/workerpool/script/stack"
 
 	"go.starlark.net/starlark"
@@ -60,6 +61,7 @@ type run struct {
 	channel   [1]string              // buffer for the channel of a receive
 	received  []string               // channels of the last receive
 	unlimited bool                   // without the memory limit of handlers
+	memory    *memory.Share          // what it uses for requests and decoded texts
 	base      int64                  // heap size at the first inspection; 0 before
 	quantum   uint64                 // steps between the last inspection and the next
 	inspected time.Time              // time of the last inspection; zero before
@@ -77,10 +79,11 @@ type outlet interface {
 
 // newRun returns a run of the unit's code with a new thread.
 func (u *unit) newRun(ctx context.Context, name string) *run {
-	r := &run{unit: u, modules: make(map[string]*module)}
+	r := &run{unit: u, modules: make(map[string]*module), memory: u.loader.account.NewShare()}
 	r.thread = &starlark.Thread{Name: name, Print: u.print, Load: r.load, OnMaxSteps: r.inspect}
 	r.root = r.thread
 	r.thread.SetLocal(localRun, r)
+	r.memory.Use(r.thread)
 	r.locate = func() string { return cmp.Or(location(r.thread), r.handler) }
 	r.reset(ctx)
 	return r

@@ -146,6 +146,7 @@ func (r *run) load(_ *starlark.Thread, name string) (starlark.StringDict, error)
 	r.thread = &starlark.Thread{Name: name, Print: outer.Print, Load: r.load, OnMaxSteps: r.inspect}
 	r.thread.SetLocal(localRun, r)
 	r.thread.SetLocal(localContext, r.ctx)
+	r.memory.Use(r.thread)
 	r.thread.SetMaxExecutionSteps(r.quantum)
 	m.globals, m.err = r.exec(name)
 	r.thread = outer
@@ -160,6 +161,7 @@ func (u *unit) hook(ctx context.Context, globals starlark.StringDict, name strin
 		return nil
 	}
 	r := u.newRun(ctx, name)
+	defer r.memory.Release()
 	r.out = u.direct()
 	_, err := r.call(fn, nil, nil)
 	return errors.Join(err, r.saveSessions())

@@ -141,7 +141,7 @@ func (r *run) serveWSGI(fn starlark.Callable, d asgi.Delivery) error {
 // request returns the request that a view receives.
 func (r *run) request(msg *message) *web.Request {
 	m := msg.content.Origin()
-	hooks := web.Hooks{Attr: msg.requestAttr, Names: requestNames}
+	hooks := web.Hooks{Attr: msg.requestAttr, Names: requestNames, Memory: r.memory}
 	if m.Text(asgi.KeyBodyChannel) != "" {
 		body := asgi.NewBodyReader(r.unit.loader.opts.Layer, m)
 		hooks.More = func() (asgi.Bytes, error) { return r.moreBody(body) }

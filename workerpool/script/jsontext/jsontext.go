@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"asgibox/workerpool/script/memory"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/lib/json"
@@ -56,10 +57,14 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 	}
 	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
 	problem := ""
+	needs := measure(text)
+	if err := memory.Of(thread).Decode(needs.bytes); err != nil {
+		return nil, fmt.Errorf("json.decode: %w", err)
+	}
 	switch {
-	case tooDeep(text):
+	case needs.depth > MaxDepth:
 		problem = fmt.Sprintf("the text nests deeper than %d", MaxDepth)
-	case hasLongNumber(text):
+	case needs.digits > MaxDigits:
 		problem = fmt.Sprintf("the text has a number of more than %d digits", MaxDigits)
 	case hasCrowdedKeys(text):
 		problem = "the hashes of too many keys of an object are equal"
@@ -126,56 +131,6 @@ func indented(text string, prefix, step int) int {
 		}
 	}
 	return length
-}
-
-// hasLongNumber reports whether more than MaxDigits digits in a row are outside strings.
-func hasLongNumber(text string) bool {
-	if len(text) <= MaxDigits {
-		return false
-	}
-	digits, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if c < '0' || c > '9' {
-			digits = 0
-		}
-		switch {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c >= '0' && c <= '9':
-			if digits++; digits > MaxDigits {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// tooDeep reports whether brackets outside strings nest deeper than MaxDepth.
-func tooDeep(text string) bool {
-	if strings.Count(text, "[")+strings.Count(text, "{") <= MaxDepth {
-		return false
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[', c == '{':
-			if depth++; depth > MaxDepth {
-				return true
-			}
-		case c == ']', c == '}':
-			depth--
-		}
-	}
-	return false
 }
 
 // minKeys is how many colons a text has at least if one of its objects has keys

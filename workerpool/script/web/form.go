@@ -1,13 +1,13 @@
 package web
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 )
@@ -15,6 +15,8 @@ import (
 // maxParts is the largest number of fields and files in one form. Each takes far
 // more memory than its bytes.
 const maxParts = 1000
+
+const formFull = "cannot read the form"
 
 // readForm caches the attributes POST and FILES. Both are empty if the body is
 // not a form.
@@ -28,9 +30,9 @@ func (r *Request) readForm() error {
 			return err
 		}
 		if kind == "multipart/form-data" {
-			err = readParts(string(body), params["boundary"], fields, uploads)
+			err = r.readParts(string(body), params["boundary"], fields, uploads)
 		} else {
-			err = readURLEncoded(string(body), fields)
+			err = r.readURLEncoded(string(body), fields)
 		}
 		if err != nil {
 			return err
@@ -41,22 +43,31 @@ func (r *Request) readForm() error {
 	return nil
 }
 
-func readURLEncoded(body string, fields *Multi) error {
+func (r *Request) readURLEncoded(body string, fields *Multi) error {
 	if strings.Count(body, "&") >= maxParts {
 		return badRequest("the form has more than %d fields", maxParts)
+	}
+	if strings.ContainsAny(body, "%+") || !utf8.ValidString(body) { // it is copied
+		if err := r.reserve(formFull, 3*len(body)); err != nil {
+			return err
+		}
 	}
 	fields.parseQuery(body)
 	return nil
 }
 
-func readParts(body, boundary string, fields, uploads *Multi) error {
+func (r *Request) readParts(body, boundary string, fields, uploads *Multi) error {
 	if boundary == "" {
 		return badRequest("the multipart form names no boundary")
 	}
 	if !strings.Contains(body, "--"+boundary+"--") {
 		return badRequest("the form is broken: the closing boundary is missing") // the reader does not always notice
 	}
+	if err := r.reserve(formFull, len(body)); err != nil {
+		return err
+	}
 	reader := multipart.NewReader(strings.NewReader(body), boundary)
+	ahead := multipart.NewReader(strings.NewReader(body), boundary) // to know the length of a part
 	for n := 0; ; n++ {
 		part, err := reader.NextPart()
 		if err == io.EOF {
@@ -66,7 +77,10 @@ func readParts(body, boundary string, fields, uploads *Multi) error {
 			return badRequest("the form has more than %d fields", maxParts)
 		}
 		if err == nil {
-			err = addPart(part, fields, uploads)
+			err = r.addPart(part, ahead, fields, uploads)
+		}
+		if refused := new(RequestError); errors.As(err, &refused) {
+			return refused
 		}
 		if err != nil {
 			return badRequest("the form is broken: %s", strings.TrimPrefix(err.Error(), "multipart: "))
@@ -78,8 +92,17 @@ func readParts(body, boundary string, fields, uploads *Multi) error {
 // may have the name "filename".
 var fileField = regexp.MustCompile(`(?i);\s*filename[*=\s]`)
 
-func addPart(part *multipart.Part, fields, uploads *Multi) error {
-	var data bytes.Buffer
+func (r *Request) addPart(part *multipart.Part, ahead *multipart.Reader, fields, uploads *Multi) error {
+	same, err := ahead.NextPart()
+	if err != nil {
+		return err
+	}
+	length, err := io.Copy(io.Discard, same)
+	if err != nil {
+		return err
+	}
+	var data strings.Builder
+	data.Grow(int(length))
 	if _, err := io.Copy(&data, part); err != nil {
 		return err
 	}
@@ -88,7 +111,11 @@ func addPart(part *multipart.Part, fields, uploads *Multi) error {
 		return errors.New("a part has no name")
 	}
 	if part.FileName() == "" && !fileField.MatchString(part.Header.Get("Content-Disposition")) {
-		fields.add(name, starlark.String(strings.ToValidUTF8(data.String(), "\uFFFD")))
+		text, err := r.validText(formFull, data.String())
+		if err != nil {
+			return err
+		}
+		fields.add(name, text)
 		return nil
 	}
 	if part.FileName() == "" {

@@ -2,9 +2,12 @@ package web
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
+
+	"asgibox/workerpool/script/memory"
 
 	"go.starlark.net/starlark"
 )
@@ -14,7 +17,12 @@ type input struct {
 	object
 	body   *bodyReader
 	buffer *bufio.Reader
+	share  *memory.Share
+	held   int64 // reserved for what the last call returned
 }
+
+// collector returns a collector for the result of a call.
+func (in *input) collector() *collector { return &collector{share: in.share, held: &in.held} }
 
 func (in *input) AttrNames() []string { return []string{"read", "readline", "readlines"} }
 
@@ -39,13 +47,13 @@ func (in *input) read(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark
 	if err != nil {
 		return nil, err
 	}
-	var out strings.Builder
+	out := in.collector()
 	if n < 0 {
-		_, err = io.Copy(&out, in.buffer)
-	} else if _, err = io.CopyN(&out, in.buffer, int64(n)); err == io.EOF {
+		_, err = io.Copy(out, in.buffer)
+	} else if _, err = io.CopyN(out, in.buffer, int64(n)); err == io.EOF {
 		err = nil
 	}
-	return starlark.Bytes(out.String()), err
+	return starlark.Bytes(out.done()), err
 }
 
 // readline implements readline(n=-1), which returns a line with its newline.
@@ -54,33 +62,41 @@ func (in *input) readline(_ *starlark.Thread, args starlark.Tuple, kwargs []star
 	if err != nil {
 		return nil, err
 	}
-	line, err := in.line(n)
-	return starlark.Bytes(line), err
+	out := in.collector()
+	err = in.line(out, n)
+	return starlark.Bytes(out.done()), err
 }
 
-func (in *input) line(limit int) (string, error) {
-	if limit < 0 {
-		line, err := in.buffer.ReadString('\n')
+// line adds a line, or its first bytes up to the limit if that is not negative.
+func (in *input) line(out *collector, limit int) error {
+	for limit != 0 {
+		_, err := in.buffer.Peek(1)
 		if err == io.EOF {
-			err = nil
-		}
-		return line, err
-	}
-	var out strings.Builder
-	for out.Len() < limit {
-		c, err := in.buffer.ReadByte()
-		if err == io.EOF {
-			break
+			return nil
 		}
 		if err != nil {
-			return "", err
+			return err
 		}
-		out.WriteByte(c)
-		if c == '\n' {
-			break
+		piece, _ := in.buffer.Peek(in.buffer.Buffered())
+		if limit >= 0 && limit < len(piece) {
+			piece = piece[:limit]
+		}
+		end := bytes.IndexByte(piece, '\n')
+		if end >= 0 {
+			piece = piece[:end+1]
+		}
+		if _, err := out.Write(piece); err != nil {
+			return err
+		}
+		in.buffer.Discard(len(piece)) // cannot fail: it is buffered
+		if end >= 0 {
+			return nil
+		}
+		if limit > 0 {
+			limit -= len(piece)
 		}
 	}
-	return out.String(), nil
+	return nil
 }
 
 // readlines implements readlines(hint=-1), which returns all lines, or stops
@@ -91,19 +107,28 @@ func (in *input) readlines(_ *starlark.Thread, args starlark.Tuple, kwargs []sta
 		return nil, err
 	}
 	var lines []starlark.Value
-	for total := 0; hint <= 0 || total < hint; {
-		line, err := in.line(-1)
-		if err != nil {
+	for total, used := 0, int64(0); hint <= 0 || total < hint; {
+		out := &collector{share: in.share, held: new(int64)}
+		if err := in.line(out, -1); err != nil {
 			return nil, err
 		}
+		line := out.done()
 		if line == "" {
 			break
+		}
+		in.share.Set(out.held, 0) // cannot fail: it is less
+		used += int64(len(line)) + lineBytes
+		if err := in.share.Set(&in.held, used); err != nil {
+			return nil, refuse("cannot hold the lines", err)
 		}
 		total += len(line)
 		lines = append(lines, starlark.Bytes(line))
 	}
 	return starlark.NewList(lines), nil
 }
+
+// lineBytes is about how much memory a line takes besides its text.
+const lineBytes = 150
 
 // size unpacks the optional argument of the methods above.
 func size(name string, args starlark.Tuple, kwargs []starlark.Tuple) (int, error) {

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"asgibox/asgi"
 	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/jsontext"
+	"asgibox/workerpool/script/memory"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
@@ -26,6 +29,8 @@ type Hooks struct {
 	Attr func(name string) (starlark.Value, error)
 	// Names are the names of the attributes that Attr returns.
 	Names []string
+	// Memory is what the handler may use for the request. Nil has no limit.
+	Memory *memory.Share
 }
 
 // A Request is the view of an http.request message that a handler gets. It
@@ -80,9 +85,6 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 		return starlark.Bytes(r.message.Octets(name)), nil
 	case "body":
 		return r.readAll()
-	case "text":
-		b, err := r.readAll()
-		return starlark.String(strings.ToValidUTF8(string(b), "\uFFFD")), err
 	case "is_secure":
 		return method(name, func(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 			return starlark.Bool(r.scheme() == "https"), starlark.UnpackPositionalArgs(name, args, kwargs, 0)
@@ -112,9 +114,19 @@ func (r *Request) cache(name string, v starlark.Value) {
 // because it takes work.
 func (r *Request) newAttr(name string) (starlark.Value, error) {
 	switch name {
+	case "text":
+		b, err := r.readAll()
+		if err != nil {
+			return nil, err
+		}
+		return r.validText("cannot convert the body to text", string(b))
 	case "GET":
 		get := newMulti("GET")
-		get.parseQuery(r.message.Octets(asgi.KeyQueryString))
+		query := r.message.Octets(asgi.KeyQueryString)
+		if err := r.reserve("cannot read the query string", 3*len(query)+pairBytes*strings.Count(query, "&")); err != nil {
+			return nil, err
+		}
+		get.parseQuery(query)
 		return get, nil
 	case "POST", "FILES":
 		if err := r.readForm(); err != nil {
@@ -122,7 +134,7 @@ func (r *Request) newAttr(name string) (starlark.Value, error) {
 		}
 		return r.cached[name], nil
 	case "COOKIES":
-		return r.cookies(), nil
+		return r.cookies()
 	case "headers":
 		return requestHeaderDict(r.message), nil
 	case "content_type":
@@ -153,14 +165,22 @@ func (r *Request) scheme() string {
 	return "http"
 }
 
-func (r *Request) cookies() *starlark.Dict {
+// pairBytes is about how much memory a pair of a query string or a cookie takes
+// besides its text.
+const pairBytes = 400
+
+func (r *Request) cookies() (starlark.Value, error) {
+	line, _ := headerValue(r.message, "cookie")
+	if err := r.reserve("cannot read the cookies", pairBytes*strings.Count(line, ";")); err != nil {
+		return nil, err
+	}
 	d := starlark.NewDict(4)
 	for name, v := range cookies(r.message) {
 		if _, twice, _ := d.Get(starlark.String(name)); !twice {
 			d.SetKey(starlark.String(name), starlark.String(v)) // cannot fail: the key is text
 		}
 	}
-	return d
+	return d, nil
 }
 
 // readAll returns the whole body.
@@ -174,20 +194,53 @@ func (r *Request) readAll() (starlark.Bytes, error) {
 	if r.body.taken {
 		return "", errors.New("the body has already been read through environ[\"wsgi.input\"]")
 	}
-	var b strings.Builder
+	whole, err := r.collect()
+	if err != nil {
+		return "", err
+	}
+	r.whole = &whole
+	return whole, nil
+}
+
+// collect reads the body. A body that comes in pieces is copied to memory that
+// is reserved for all of it at once, if the request tells its length.
+func (r *Request) collect() (starlark.Bytes, error) {
+	if r.body.more == nil {
+		whole, _ := r.body.next() // io.EOF
+		return starlark.Bytes(whole), nil
+	}
+	c := collector{share: r.hooks.Memory, held: new(int64)}
+	length, _ := headerValue(r.message, "content-length")
+	if n, err := strconv.Atoi(length); err == nil && n > 0 {
+		if err := c.grow(n); err != nil {
+			return "", err
+		}
+	}
 	for {
 		piece, err := r.body.next()
-		b.WriteString(string(piece))
+		if full := c.grow(len(piece)); full != nil {
+			r.body.more, r.body.err = nil, full
+			return "", full
+		}
+		c.text.WriteString(string(piece))
 		if err == io.EOF {
-			break
+			return starlark.Bytes(c.done()), nil
 		}
 		if err != nil {
 			return "", err
 		}
 	}
-	whole := starlark.Bytes(b.String())
-	r.whole = &whole
-	return whole, nil
+}
+
+// validText returns a text with U+FFFD for bytes that are not UTF-8.
+func (r *Request) validText(what, text string) (starlark.Value, error) {
+	if !utf8.ValidString(text) {
+		if err := r.reserve(what, 3*len(text)); err != nil {
+			return nil, err
+		}
+		text = strings.ToValidUTF8(text, "\uFFFD")
+	}
+	return starlark.String(text), nil
 }
 
 // A bodyReader reads a body, which may arrive in pieces.
@@ -241,6 +294,9 @@ func (r *Request) json(thread *starlark.Thread, args starlark.Tuple, kwargs []st
 		return nil, err
 	}
 	v, err := jsontext.Decode(thread, string(body))
+	if full := new(memory.Error); errors.As(err, &full) {
+		return nil, refuse("cannot decode the body", full)
+	}
 	if err != nil && otherwise != nil {
 		return otherwise, nil
 	}

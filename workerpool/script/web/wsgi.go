@@ -38,7 +38,7 @@ func (r *Request) environ(errors func(string)) *starlark.Dict {
 	set := func(key string, v starlark.Value) { d.SetKey(starlark.String(key), v) } // cannot fail: the key is text
 	set("wsgi.version", starlark.Tuple{starlark.MakeInt(1), starlark.MakeInt(0)})
 	set("wsgi.url_scheme", starlark.String(r.scheme()))
-	set("wsgi.input", &input{object: "wsgi.input", body: &r.body})
+	set("wsgi.input", &input{object: "wsgi.input", body: &r.body, share: r.hooks.Memory})
 	set("wsgi.errors", errorLog{object("wsgi.errors"), errors})
 	set("wsgi.multithread", starlark.True)
 	set("wsgi.multiprocess", starlark.False)
