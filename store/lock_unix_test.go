@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A process that is not asgibox can lock the file, and a .run file may be from a
@@ -21,8 +22,8 @@ func TestALockOfAnUnknownProcessNamesNone(t *testing.T) {
 	}
 	for name, left := range map[string]*runInfo{
 		"without a .run file":  nil,
-		"with that of another": {Pid: ended.Process.Pid, Control: "127.0.0.1:8001"},
-		"with our own id":      {Pid: os.Getpid(), Control: "127.0.0.1:8001"},
+		"with that of another": {Pid: ended.Process.Pid, Started: time.Now(), Control: "127.0.0.1:8001"},
+		"with our own id":      {Pid: os.Getpid(), Started: time.Now(), Control: "127.0.0.1:8001"},
 	} {
 		for _, file := range []string{"the store", "the .run file"} {
 			t.Run(file+" "+name, func(t *testing.T) {
