@@ -23,7 +23,7 @@ func TestALockOfAnUnknownProcessNamesNone(t *testing.T) {
 	for name, left := range map[string]*runInfo{
 		"without a .run file":  nil,
 		"with that of another": {Pid: ended.Process.Pid, Started: time.Now(), Control: "127.0.0.1:8001"},
-		"with our own id":      {Pid: os.Getpid(), Started: time.Now(), Control: "127.0.0.1:8001"},
+		"with our own id":      {Pid: os.Getpid(), Started: processStarted.Add(-time.Hour), Control: "127.0.0.1:8001"},
 	} {
 		for _, file := range []string{"the store", "the .run file"} {
 			t.Run(file+" "+name, func(t *testing.T) {
