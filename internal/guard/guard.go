@@ -103,11 +103,13 @@ func (o Options) hasToken(r *http.Request) bool {
 	return err == nil && same(cookie.Value, o.Token) && ownPage(r)
 }
 
-// ownPage reports whether a request with the cookie is for the page or comes from it. A
-// browser sends the cookie to all ports of a host. If it sends Sec-Fetch-Site, forbids
-// has checked that. It does not over plain HTTP to another machine.
+// ownPage reports whether a request with the cookie comes from a page of this server, or
+// is for a path without effects. A browser sends the cookie to all ports of a host. If it
+// sends Sec-Fetch-Site, forbids has checked that. It does not over plain HTTP to another
+// machine.
 func ownPage(r *http.Request) bool {
-	if r.URL.Path == "/" || r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != "" {
+	effect := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/debug/")
+	if !effect || r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != "" {
 		return true
 	}
 	return ownOrigin(r.Referer(), r)

@@ -66,13 +66,13 @@ def connect(message):
     Group("all").add(message.reply_channel)
 def receive(message):
     if message["text"] == "own":
-        for n in range(3000):
+        for n in range(1500):
             message.reply_channel.send({"text": "%d " % n + "x" * 20000})
         return
     for name in Group("all").channels():
         if name == message.reply_channel.name:
             continue
-        for n in range(3000):
+        for n in range(1500):
             _, error = attempt(Channel(name).send, {"text": "x" * 20000})
             if error != None:
                 message.reply_channel.send({"text": error.kind})
@@ -85,7 +85,7 @@ channel_routing = [route("websocket.connect", connect), route("websocket.receive
 	other.send("other")
 	other.want("ChannelFull")
 	next := 0
-	for next < 3000 {
+	for next < 1500 {
 		text := slow.read()
 		if n, _, ok := strings.Cut(text, " "); ok {
 			if n != fmt.Sprint(next) {
