@@ -37,13 +37,14 @@ func isSecret(f io.ReaderAt) bool {
 	if store.IsSecret(f) {
 		return true
 	}
-	var start [512]byte
-	if n, _ := f.ReadAt(start[:], 0); bytes.IndexByte(start[:n], 0) >= 0 {
-		return false // not a text
-	}
-	content, err := io.ReadAll(io.NewSectionReader(f, 0, maxKeyFile))
-	if err != nil {
+	content := make([]byte, maxKeyFile)
+	n, err := f.ReadAt(content, 0)
+	if err != nil && err != io.EOF {
 		return true
+	}
+	content = content[:n]
+	if bytes.IndexByte(content[:min(n, 512)], 0) >= 0 {
+		return false // not a text
 	}
 	for {
 		block, rest := pem.Decode(content)

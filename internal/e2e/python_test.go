@@ -179,8 +179,7 @@ func TestAPythonApplicationHasItsSettingsAndItsLinesInTheInspector(t *testing.T)
 	}
 }
 
-// TestErrorsInProductionShowNoVariables checks that nothing is even computed that
-// nobody may see.
+// TestErrorsInProductionShowNoVariables checks that variables are neither shown nor read.
 func TestErrorsInProductionShowNoVariables(t *testing.T) {
 	const source = `
 from asgibox import view

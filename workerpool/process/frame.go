@@ -49,7 +49,7 @@ func badHead(err error) (head asgi.Fields, bad, _ error) {
 }
 
 // parseFrame returns the frame with a head. It uses the memory of head again. It fails if
-// nobody can be told that the frame is not valid.
+// the frame is not valid and has no id that a reply could name.
 func parseFrame(head asgi.Fields, bad error) (f frame, err error) {
 	f.args, f.bad = head[:0], bad
 	hasID := false
