@@ -36,8 +36,8 @@ type Limits struct {
 
 	// Memory is called when the buffer for a head grows or shrinks by n bytes above
 	// 8 KiB, and reports whether it may. A head that gets no memory is refused with
-	// 503. It is called by the users of all Readers with these Limits. If it is nil,
-	// there is enough memory.
+	// 503. All Readers with these Limits call it, each on its own goroutine. If it is
+	// nil, there is enough memory.
 	Memory func(n int) bool
 }
 

@@ -207,10 +207,13 @@ func (l *line) colored(color, text string) {
 
 // Printable replaces control characters, and those that change the direction of a
 // text, because text from clients gets into logs and must not control the terminal.
-func Printable(text string) string {
+func Printable(text string) string { return PrintableExcept(text, "") }
+
+// PrintableExcept is Printable, but the characters of keep stay.
+func PrintableExcept(text, keep string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return '\uFFFD'
+		if (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) && !strings.ContainsRune(keep, r) {
+			return unicode.ReplacementChar
 		}
 		return r
 	}, text)

@@ -3,7 +3,8 @@ package explain
 import (
 	"slices"
 	"strings"
-	"unicode"
+
+	"asgibox/internal/console"
 )
 
 // Limits for the texts of an explanation, in bytes. A message may quote a key or
@@ -48,11 +49,4 @@ func shorten(text string) string {
 
 // Printable replaces control characters except line ends and tabs, and those that
 // change the direction of a text. The number of characters stays the same.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
-}
+func Printable(text string) string { return console.PrintableExcept(text, "\n\t") }
