@@ -318,7 +318,7 @@ class Connection:
             raise
         finally:
             self.inside = False
-        if self.cancelled is not None and answer.get("error") != "Gone":
+        if self.cancelled is not None:  # also after an error, which the handler may ignore
             reason, self.cancelled = self.cancelled, None
             raise Cancelled(reason)
         if len(answer) > 1:

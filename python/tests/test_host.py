@@ -392,6 +392,31 @@ class Threads(HostCase):
         self.assertEqual(self.server.done(self.server.job(fake.request("/")))["reply"]["status"], 200)
         self.assertNotIn("closed", [k for f in self.server.frames for k in f])
 
+    def test_a_handler_ignores_that_its_client_has_left(self) -> None:
+        """Soon it is cancelled, also if each of its calls fails before it can be."""
+        self.run_file(
+            """
+            import asgibox._host, time
+            asgibox._host.GONE = 0.1
+            def app(environ, start_response):
+                path, write = environ["PATH_INFO"], start_response("200 OK", [])
+                while True:
+                    try:
+                        if path == "/write": write(b"x")
+                        elif path == "/read": environ["wsgi.input"].read()
+                        elif path == "/send": asgibox.layer.send("b", {})
+                        else: time.sleep(0.01)
+                    except Exception:
+                        pass
+            """,
+            "--threads", "1",
+        )  # fmt: skip
+        self.server.answer = lambda peer, head: {"error": "Gone", "detail": "the client has left"}
+        for path in ("/write", "/read", "/send", "/sleep"):
+            job = self.server.job(fake.request(path, body_channel="body?x"))
+            self.server.control().write({"cancel": job, "reason": "the client has left", "gone": True})
+            self.assertEqual(self.server.done(job)["error"]["type"], "Cancelled")
+
     def test_a_ping_is_answered_while_handlers_run(self) -> None:
         self.run_file(WSGI, "--threads", "2")
         self.server.job(fake.request("/spin"))
