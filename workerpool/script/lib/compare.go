@@ -105,6 +105,11 @@ func ordered(name string) *starlark.Builtin {
 		if err := checkItems(name, args, nil); err != nil {
 			return nil, err
 		}
+		if name == "sorted" {
+			if err := reserve(thread, listItems(args[:min(1, len(args))])); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
 		o := &order{call: name, left: maxItems}
 		if name == "sorted" && len(args) > 1 {
 			args = starlark.Tuple{args[0], o.checkedKey(args[1])}

@@ -348,9 +348,9 @@ func checkAdded(v starlark.Value) (starlark.Value, error) {
 		return v, checkAddedText(len(v))
 	case starlark.Bytes:
 		return v, checkAddedText(len(v))
-	case starlark.Sequence:
-		if n := v.Len(); n > maxItems {
-			return nil, tooManyItems(v.Type(), n)
+	default:
+		if n := items(v); n > maxItems {
+			return nil, tooManyItems(v, n)
 		}
 	}
 	return v, nil
@@ -361,19 +361,6 @@ func checkAddedText(n int) error {
 		return fmt.Errorf("the text on the right of + has %d bytes; it may have %d MiB", n, value.MaxText>>20)
 	}
 	return nil
-}
-
-// checkItemsOf checks a collection whose items are added to another. A range takes
-// no memory, and may have any number of items.
-func checkItemsOf(v starlark.Value) (starlark.Value, error) {
-	switch v := v.(type) {
-	case starlark.String, starlark.Int, starlark.Float, *starlark.List, starlark.Tuple, *starlark.Dict, *starlark.Set:
-	case starlark.Sequence:
-		if n := v.Len(); n > maxItems {
-			return nil, tooManyItems(v.Type(), n)
-		}
-	}
-	return v, nil
 }
 
 // dictOf returns the dict of a value that behaves like one, such as a message,

@@ -11,7 +11,7 @@ import (
 // Methods that check their arguments first, of text, lists, dicts and sets. They
 // are bound to their value.
 var (
-	textMethods = checked(starlark.String(""), "format", "join", "replace")
+	textMethods = checked(starlark.String(""), "format", "join", "replace", "rsplit", "split", "splitlines")
 	listMethods = checked(new(starlark.List), "extend", "index", "remove")
 	dictMethods = checked(new(starlark.Dict), "get", "pop", "setdefault", "update")
 	setMethods  = checked(new(starlark.Set), "add", "difference", "discard", "intersection", "issubset",
@@ -26,7 +26,7 @@ func checked(of starlark.HasAttrs, names ...string) map[string]*starlark.Builtin
 		v, _ := of.Attr(name)
 		inner := v.(*starlark.Builtin)
 		methods[name] = starlark.NewBuiltin(name, func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-			if err := checkMethod(b, args, kwargs); err != nil {
+			if err := checkMethod(thread, b, args, kwargs); err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
 			return inner.BindReceiver(b.Receiver()).CallInternal(thread, args, kwargs)
@@ -51,7 +51,7 @@ func onlyKey(name string) bool {
 	return false
 }
 
-func checkMethod(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) error {
+func checkMethod(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) error {
 	switch recv := b.Receiver().(type) {
 	case starlark.String:
 		switch b.Name() {
@@ -62,6 +62,8 @@ func checkMethod(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tup
 			return nil
 		case "replace":
 			return checkReplace(string(recv), args)
+		case "rsplit", "split", "splitlines":
+			return checkSplit(thread, b.Name(), string(recv), args)
 		}
 		if len(kwargs) == 0 && short(string(recv), args) {
 			return nil

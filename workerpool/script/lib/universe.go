@@ -3,47 +3,52 @@ package lib
 import (
 	"fmt"
 
-	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/script/jsontext"
 	"asgibox/workerpool/script/value"
 
 	"go.starlark.net/starlark"
 )
 
-// maxItems is the largest collection that one call accepts. A range takes no
-// memory and may have any number of items.
-const maxItems = 1 << 22
-
 // universe returns those of Starlark's own functions that could use much memory
 // in one step or overflow the stack, with limits for the length of the text, the
 // number of items and the nesting.
-// The limits are checked before the function runs.
+// The limits are checked before the function runs, and memory for the items that it
+// makes is reserved.
 func universe() starlark.StringDict {
 	all := starlark.StringDict{
-		"zip":     limited("zip", checkZip),
-		"dict":    limited("dict", checkDict),
-		"set":     limited("set", checkSet),
+		"zip":     limited("zip", checkZip, tupleItems),
+		"dict":    limited("dict", checkDict, tableItems),
+		"set":     limited("set", checkSet, tableItems),
 		"getattr": starlark.NewBuiltin("getattr", getattr),
 		"int":     starlark.NewBuiltin("int", toInt),
 	}
-	for _, name := range []string{"all", "any", "bytes", "enumerate", "list", "reversed", "tuple"} {
-		all[name] = limited(name, checkItems)
+	for _, name := range []string{"enumerate", "list", "reversed", "tuple"} {
+		all[name] = limited(name, checkItems, listItems)
+	}
+	for _, name := range []string{"all", "any", "bytes"} {
+		all[name] = limited(name, checkItems, nil)
 	}
 	for _, name := range []string{"max", "min", "sorted"} {
 		all[name] = ordered(name)
 	}
 	for _, name := range []string{"fail", "print", "repr", "str"} {
-		all[name] = limited(name, checkText)
+		all[name] = limited(name, checkText, nil)
 	}
 	return all
 }
 
-// limited returns one of Starlark's functions that checks its arguments first.
-func limited(name string, check func(call string, args starlark.Tuple, kwargs []starlark.Tuple) error) *starlark.Builtin {
+// limited returns one of Starlark's functions that checks its arguments first. Made
+// returns for how many items it needs memory; if it is nil, for none.
+func limited(name string, check func(call string, args starlark.Tuple, kwargs []starlark.Tuple) error, made func(args starlark.Tuple) int) *starlark.Builtin {
 	inner := starlark.Universe[name].(*starlark.Builtin)
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		if err := check(name, args, kwargs); err != nil {
 			return nil, err
+		}
+		if made != nil {
+			if err := reserve(thread, made(args)); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
 		}
 		return inner.CallInternal(thread, args, kwargs)
 	})
@@ -65,14 +70,10 @@ func toInt(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kw
 func checkItems(call string, args starlark.Tuple, _ []starlark.Tuple) error {
 	for _, v := range args {
 		if n := items(v); n > maxItems {
-			return fmt.Errorf("%s: %w", call, tooManyItems(v.Type(), n))
+			return fmt.Errorf("%s: %w", call, tooManyItems(v, n))
 		}
 	}
 	return nil
-}
-
-func tooManyItems(kind string, n int) error {
-	return explain.Hintf("process it in a loop, one part at a time", "the %s has %d items; one call takes at most %d", kind, n, maxItems)
 }
 
 // checkDict fails if a dict would have too many items, or too large a key.
@@ -105,13 +106,6 @@ func checkZip(call string, args starlark.Tuple, _ []starlark.Tuple) error {
 		}
 	}
 	return checkItems(call, args, nil)
-}
-
-func items(v starlark.Value) int {
-	if s, ok := v.(starlark.Sequence); ok {
-		return s.Len()
-	}
-	return 0
 }
 
 // checkText fails if the text of the values, with sep between them, would be too
