@@ -443,7 +443,7 @@ class Server(asyncio.Protocol):
 class _Connection:
     """What requests and WebSockets have in common."""
 
-    __slots__ = ("server", "number", "scope", "task", "gone", "_event", "_waiting", "_sent", "_full")
+    __slots__ = ("server", "number", "scope", "task", "gone", "_event", "_waiting", "_sent", "_full", "_refused")
 
     def __init__(self, server: Server, number: int, scope: Event) -> None:
         self.server = server
@@ -455,9 +455,26 @@ class _Connection:
         self._waiting = 0  # calls of receive() that wait
         self._sent = 0  # bytes since the server said that there is room
         self._full = False  # it has not said so yet
+        self._refused = 0  # calls of pause
 
     async def run(self) -> None:
         raise NotImplementedError
+
+    async def send(self, event: Event) -> None:
+        try:
+            await self._send(event)
+        except Exception:
+            await self.pause()
+            raise
+
+    async def _send(self, event: Event) -> None:
+        raise NotImplementedError
+
+    async def pause(self) -> None:
+        """Lets other tasks run, for an application that ignores what send() or receive()
+        has told it, and calls them again and again. After a while it gets slow."""
+        self._refused += 1
+        await asyncio.sleep(0 if self._refused < 100 else 0.01)
 
     def wake(self) -> None:
         if self._event is not None:
@@ -499,7 +516,7 @@ class Request(_Connection):
         self.scope = scope
         self.gone = False
         self._event = None
-        self._waiting = self._sent = 0
+        self._waiting = self._sent = self._refused = 0
         self._full = False
         self._body: Optional[bytes] = body  # the piece that receive() returns next
         self._more = more  # others follow
@@ -528,7 +545,7 @@ class Request(_Connection):
     async def receive(self) -> Event:
         while self._body is None:
             if self.gone or self._complete:
-                await asyncio.sleep(0)  # a loop that ignores the event must not stop the event loop
+                await self.pause()
                 return {"type": "http.disconnect"}
             self._waiting += 1
             self.server.write(_frame(b'{"wait":%d}' % self.number))
@@ -550,7 +567,7 @@ class Request(_Connection):
         self.gone = True
         self.wake()
 
-    async def send(self, event: Event) -> None:
+    async def _send(self, event: Event) -> None:
         if self.gone:
             raise ClientDisconnected("the client has left")
         kind = _kind(event)
@@ -645,6 +662,7 @@ class WebSocket(_Connection):
                 self.server.write(_frame(b'{"taken":%d}' % self.number))
                 return {"type": "websocket.disconnect", "code": self._code}
             if self._told:
+                await self.pause()
                 raise RuntimeError("receive() was called after it had returned websocket.disconnect")
             self._waiting += 1
             try:
@@ -682,7 +700,7 @@ class WebSocket(_Connection):
         self.server.forget(self)
         self.task.cancel()
 
-    async def send(self, event: Event) -> None:
+    async def _send(self, event: Event) -> None:
         if self._state == _HANDED_OVER:
             raise ClientDisconnected("newer code has taken over the connection")
         if self.gone:

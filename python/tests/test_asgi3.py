@@ -306,16 +306,27 @@ class Requests(unittest.IsolatedAsyncioTestCase):
                 (head, _), = await Rig(application).feed(request(1))
                 self.assertIn(text, head["error"]["message"])
 
-    async def test_a_loop_that_ignores_the_disconnect_can_be_cancelled(self) -> None:
+    async def test_a_loop_that_ignores_its_end_does_not_stop_the_event_loop(self) -> None:
+        """It gets slower, and can be cancelled."""
         async def application(scope: Any, receive: Any, send: Any) -> None:
+            calls = 0
             while True:
-                await receive()
+                try:
+                    await (receive() if loop == "receive" else send({"type": loop}))
+                except Exception:
+                    pass
+                calls += 1
+                if calls == 1000:
+                    raise SystemError("nothing else has run")
 
-        rig = Rig(application)
-        await rig.feed(request(1))
-        await rig.feed(encode({"gone": 1}))
-        frames = await rig.feed(encode({"cancel": 1}))
-        self.assertEqual(frames[-1][0]["error"]["type"], "asyncio.exceptions.CancelledError")
+        for loop in ("receive", "http.response.body", "websocket.send"):
+            for start, end in ((request(1), {"gone": 1}), (websocket(1), {"closed": 1, "code": 1001})):
+                with self.subTest(loop, end=end):
+                    rig = Rig(application)
+                    await rig.feed(start)
+                    await rig.feed(encode(end))
+                    frames = await rig.feed(encode({"cancel": 1}))
+                    self.assertEqual(frames[-1][0]["error"]["type"], "asyncio.exceptions.CancelledError")
 
     async def test_what_the_application_leaves_behind_cannot_send(self) -> None:
         outcomes: List[str] = []
