@@ -334,6 +334,20 @@ func serveJobs(c *client, stubborn bool, cancels chan int64) {
 		case "/baduses":
 			c.net.Write(rawFrame(`{"call":"uses","files":["\ud800"]}`))
 			c.write("done", id, "reply", map[string]any{"status": 200, "content": "replied"})
+		case "/deaf":
+			c.call("send", "job", id, "channel", m.Octets("reply_channel"), "message", map[string]any{"status": 200})
+			for {
+				call := []any{"id", 5, "call", "send", "job", id, "channel", "a", "message", map[string]any{}, "quiet", m.Text("how") == "quiet"}
+				if m.Text("how") == "receive" {
+					call = []any{"id", 5, "call", "receive", "job", id, "channels", []any{"a?"}, "block", true}
+				}
+				if c.write(call...) != nil {
+					return
+				}
+				if m.Text("how") != "quiet" {
+					c.r.Read()
+				}
+			}
 		case "/garbage":
 			c.net.Write([]byte("\x00\x00\x00\x04none"))
 		}

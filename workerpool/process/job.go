@@ -84,9 +84,10 @@ type run struct {
 
 	mu     sync.Mutex // guards the rest, and the use of job
 	layer  jobLayer
-	at     string // the line of the call that runs
-	failed error  // of the first quiet call that failed
-	over   bool   // calls fail
+	at     string    // the line of the call that runs
+	failed error     // of the first quiet call that failed
+	over   bool      // calls fail
+	told   time.Time // when the first call failed because the client has left
 
 	cancelled bool // guarded by the mutex of the child
 }
@@ -205,7 +206,7 @@ func (r *run) linger() {
 	r.on.conn.net.SetReadDeadline(time.Now().Add(r.stuckAfter() - stopTime))
 	_, err := r.read()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		r.condemn()
+		r.condemn(fmt.Sprintf("still runs %v after it was cancelled", r.stuckAfter()))
 		r.on.conn.net.SetReadDeadline(time.Time{})
 		_, err = r.read() // its calls still get an answer
 	}
@@ -238,12 +239,21 @@ func (r *run) overError() error {
 	return remote.Errorf(remote.Cancelled, "the job was cancelled: %v", context.Cause(r.ctx))
 }
 
-func (r *run) condemn() {
-	what := r.handler
-	if what == "" {
-		what = r.channel
+// noteCallLocked replaces the process if the handler still makes calls some time after one
+// has told it that its client has left.
+func (r *run) noteCallLocked() {
+	switch {
+	case !r.over || !r.clientLeft():
+	case r.told.IsZero():
+		r.told = time.Now()
+	case time.Since(r.told) >= r.set.opts.stuckAfter:
+		r.condemn(fmt.Sprintf("still makes calls %v after they began to fail", r.set.opts.stuckAfter))
 	}
-	r.child.condemn(fmt.Sprintf("%s still runs %v after it was cancelled (%v)", what, r.stuckAfter(), context.Cause(r.ctx)))
+}
+
+// condemn replaces the process because of what the handler does.
+func (r *run) condemn(does string) {
+	r.child.condemn(fmt.Sprintf("%s %s (%v)", orElse(r.handler, r.channel), does, context.Cause(r.ctx)))
 }
 
 // read handles the calls of the thread until its job has ended.
@@ -352,6 +362,7 @@ func (r *run) call(c *conn, f frame) error {
 		return c.deliver(f, result, d, err)
 	}
 	r.mu.Lock()
+	r.noteCallLocked()
 	result, err := r.callLocked(f)
 	r.mu.Unlock()
 	if f.quiet && r.job != nil {
@@ -412,6 +423,7 @@ func (r *run) receive(ctx context.Context, f frame) (result asgi.Fields, d *asgi
 	defer context.AfterFunc(r.ctx, func() { cancel(context.Cause(r.ctx)) })()
 	defer context.AfterFunc(r.child.ctx, func() { cancel(context.Cause(r.child.ctx)) })()
 	r.mu.Lock()
+	r.noteCallLocked()
 	over := r.over
 	r.mu.Unlock()
 	if over {

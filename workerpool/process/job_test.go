@@ -149,6 +149,24 @@ func TestAHandlerThatDoesNotStop(t *testing.T) {
 	r.get("/reply", 200, "replied")
 }
 
+func TestAHandlerThatMakesCallsForAClientThatHasLeft(t *testing.T) {
+	for _, how := range []string{"wait", "quiet", "receive"} {
+		t.Run(how, func(t *testing.T) {
+			r := newRig(t, program("routed", "o"), threads(1), oneProcess, func(c *config) {
+				c.options.HandlerTimeout = time.Hour
+				c.options.stuckAfter = 100 * time.Millisecond
+			})
+			r.mustLoad()
+			unbind, err := r.layer.Bind("gone!", func(asgi.Delivery) error { return asgi.ErrGone })
+			r.must(err)
+			defer unbind()
+			r.send("http.request", "reply_channel", "gone!1", "path", "/deaf", "how", how)
+			r.logged("a worker is replaced: view still makes calls 100ms after they began to fail (the client has left")
+			r.get("/reply", 200, "replied")
+		})
+	}
+}
+
 func TestJobsAvoidAProcessWhoseHandlerDoesNotStop(t *testing.T) {
 	r := newRig(t, program("routed", "ssss"), threads(8), func(c *config) {
 		c.options.Processes = 2
