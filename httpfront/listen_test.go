@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"asgibox/asgi"
 	"asgibox/httpfront/devcert"
@@ -238,6 +239,25 @@ func TestPlainHTTPToATLSPortIsExplained(t *testing.T) {
 	body, _ := io.ReadAll(res.Body)
 	if res.StatusCode != 400 || !strings.Contains(string(body), "https://") {
 		t.Errorf("%v %q", res.Status, body)
+	}
+}
+
+// TestALongTLSHandshakeIsRefused sends records of a ClientHello that never ends. Package
+// tls alone would wait for 64 KiB.
+func TestALongTLSHandshakeIsRefused(t *testing.T) {
+	b := newNetServer(t, Options{}, true)
+	c, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	record := append([]byte{22, 3, 1, 16, 0}, make([]byte, 4096)...)
+	copy(record[5:], []byte{1, 0, 0xff, 0xfc}) // a ClientHello of nearly 64 KiB
+	c.SetDeadline(time.Now().Add(headerTimeout / 2))
+	c.Write(record)
+	c.Write(append([]byte{22, 3, 1, 16, 0}, make([]byte, 4096)...))
+	if n, err := c.Read(make([]byte, 1)); n > 0 || os.IsTimeout(err) {
+		t.Errorf("read %d, %v; want the end of the connection", n, err)
 	}
 }
 

@@ -15,6 +15,9 @@ func unread(c net.Conn) (n int64) {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
 	}
+	if limited, ok := c.(*handshakeConn); ok {
+		c = limited.Conn
+	}
 	s, ok := c.(syscall.Conn)
 	if !ok {
 		return 0

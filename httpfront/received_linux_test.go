@@ -1,6 +1,7 @@
 package httpfront
 
 import (
+	"crypto/tls"
 	"net"
 	"testing"
 	"time"
@@ -30,5 +31,8 @@ func TestWhatTheSystemKeepsIsUnread(t *testing.T) {
 	}
 	if unread(server) == 0 {
 		t.Error("everything counts as read, although a write waits for the client")
+	}
+	if unread(tls.Server(&handshakeConn{Conn: server}, nil)) == 0 {
+		t.Error("everything counts as read over TLS")
 	}
 }

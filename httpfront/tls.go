@@ -3,7 +3,9 @@ package httpfront
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"asgibox/httpfront/http1"
@@ -23,9 +25,36 @@ func (c *conn) open() bool {
 	return true
 }
 
+// maxHandshake is how many bytes a client may send in a TLS handshake. Usual clients
+// send less than 2 KiB. Package tls alone would keep 64 KiB of each client that does not
+// complete its handshake.
+const maxHandshake = 8 << 10
+
+var errHandshakeTooLong = fmt.Errorf("the client sent more than %d KiB in the handshake", maxHandshake>>10)
+
+// A handshakeConn limits what a client sends until the handshake is done.
+type handshakeConn struct {
+	net.Conn
+	left int
+	done bool // not changed after the handshake
+}
+
+func (c *handshakeConn) Read(b []byte) (int, error) {
+	if c.done {
+		return c.Conn.Read(b)
+	}
+	if c.left == 0 {
+		return 0, errHandshakeTooLong
+	}
+	n, err := c.Conn.Read(b[:min(len(b), c.left)])
+	c.left -= n
+	return n, err
+}
+
 // secure completes the TLS handshake.
 func (c *conn) secure() bool {
-	secured := tls.Server(c.raw, c.service.tls)
+	limited := &handshakeConn{Conn: c.raw, left: maxHandshake}
+	secured := tls.Server(limited, c.service.tls)
 	c.raw.SetDeadline(c.headBy)
 	if err := secured.Handshake(); err != nil {
 		c.s.log.Debug("a TLS handshake failed", logkey.Client, endpointString(c.peer.client), logkey.Error, err)
@@ -36,6 +65,7 @@ func (c *conn) secure() bool {
 		c.raw.Close()
 		return false
 	}
+	limited.done = true
 	c.raw.SetDeadline(time.Time{})
 	if secured.ConnectionState().NegotiatedProtocol == "h2" {
 		c.handOver(secured)
