@@ -18,7 +18,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
@@ -27,8 +26,10 @@ import (
 
 const (
 	datagram = 64 << 10 // more than the longest datagram
-	// Most datagrams, of all peers, that wait for a barrier.
-	waitingMessages = 1000
+	// maxData is the most data of a datagram over IPv4. Over IPv6 it is 20 bytes more.
+	maxData = 65507
+	// waitingReplies is how many replies, to all peers, may wait for a barrier.
+	waitingReplies = 1000
 )
 
 // Options configure a [Server]. The zero value works.
@@ -42,8 +43,18 @@ type Server struct {
 	layer   asgi.Layer
 	log     *slog.Logger
 	prefix  string
-	waiting atomic.Int64   // datagrams that wait for a barrier
-	writers sync.WaitGroup // the same, until they are written
+	replies chan reply // wait for their barriers, in the order in which they were sent
+
+	mu      sync.Mutex             // guards waiting
+	waiting map[netip.AddrPort]int // how many of replies are not written, by peer
+}
+
+// A reply is a datagram that waits for the data on which it depends to be stored.
+type reply struct {
+	channel string
+	to      netip.AddrPort
+	data    string
+	barrier asgi.Barrier
 }
 
 // New returns a server on a layer.
@@ -51,7 +62,7 @@ func New(layer asgi.Layer, opts Options) *Server {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{layer: layer, log: opts.Log, prefix: "udp.send." + letters() + "!"}
+	return &Server{layer: layer, log: opts.Log, prefix: "udp.send." + letters() + "!", replies: make(chan reply, waitingReplies), waiting: make(map[netip.AddrPort]int)}
 }
 
 func letters() string { return strings.ToLower(rand.Text()[:10]) }
@@ -65,10 +76,16 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 		return fmt.Errorf("bind UDP reply channels %s: %w", s.prefix, err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
+	done, written := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(written)
+		s.writeReplies(conn, done)
+	}()
 	defer func() {
 		stop()
 		unbind()
-		s.writers.Wait() // accepted replies are still sent
+		close(done)
+		<-written // accepted replies are still sent
 		conn.Close()
 	}()
 	return s.read(ctx, conn)
@@ -124,27 +141,50 @@ func (s *Server) deliver(conn net.PacketConn, d asgi.Delivery) error {
 		s.log.Warn("a datagram cannot be sent", logkey.Channel, d.Channel, logkey.Problem, err)
 		return nil
 	}
-	if d.Barrier.Passed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting[to] == 0 && d.Barrier.Passed() {
 		s.write(conn, to, data)
 		return nil
 	}
-	if s.waiting.Add(1) > waitingMessages {
-		s.waiting.Add(-1)
-		return &asgi.ChannelFullError{Channel: d.Channel, Reason: "1000 datagrams wait for the disk"}
+	select {
+	case s.replies <- reply{d.Channel, to, data, d.Barrier}:
+		s.waiting[to]++
+		return nil
+	default:
+		return &asgi.ChannelFullError{Channel: d.Channel, Reason: fmt.Sprintf("%d datagrams wait for the disk", waitingReplies)}
 	}
-	s.writers.Add(1)
-	d.Barrier.Notify(func(err error) {
-		go func() { // Notify's callback must not block on a socket
-			defer s.writers.Done()
-			defer s.waiting.Add(-1)
-			if err != nil {
-				s.log.Error("a datagram was not sent because its data could not be stored", logkey.Channel, d.Channel, logkey.Error, err)
+}
+
+// writeReplies writes replies when their barriers have passed, until done is closed and
+// none waits any more.
+func (s *Server) writeReplies(conn net.PacketConn, done <-chan struct{}) {
+	for {
+		select {
+		case r := <-s.replies:
+			s.writeReply(conn, r)
+		case <-done:
+			select {
+			case r := <-s.replies:
+				s.writeReply(conn, r)
+			default:
 				return
 			}
-			s.write(conn, to, data)
-		}()
-	})
-	return nil
+		}
+	}
+}
+
+func (s *Server) writeReply(conn net.PacketConn, r reply) {
+	if err := r.barrier.Wait(context.Background()); err != nil {
+		s.log.Error("a datagram was not sent because its data could not be stored", logkey.Channel, r.channel, logkey.Error, err)
+	} else {
+		s.write(conn, r.to, r.data)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting[r.to]--; s.waiting[r.to] == 0 {
+		delete(s.waiting, r.to)
+	}
 }
 
 func (s *Server) write(conn net.PacketConn, to netip.AddrPort, data string) {
@@ -159,6 +199,9 @@ func parse(m asgi.Message) (string, error) {
 	data, ok := asgi.Octets(v)
 	if !ok {
 		return "", errors.New("data: it must be a byte string")
+	}
+	if len(data) > maxData {
+		return "", fmt.Errorf("data: it has %d bytes; a datagram has at most %d", len(data), maxData)
 	}
 	return data, nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -95,13 +96,16 @@ func TestBadDatagramIsLoggedAndDropped(t *testing.T) {
 		}
 	}
 	layer.Send(t.Context(), nil, to, asgi.MustMessage(asgi.Field{Key: "data", Value: 1}))
+	layer.Send(t.Context(), nil, to, asgi.MustMessage(asgi.Field{Key: "data", Value: strings.Repeat("x", 70000)}))
 	layer.Send(t.Context(), nil, to, asgi.MustMessage(asgi.Field{Key: "data", Value: "good"}))
 	buf := make([]byte, 100)
 	if n, err := client.Read(buf); err != nil || string(buf[:n]) != "good" {
 		t.Errorf("got %q, %v", buf[:n], err)
 	}
-	if !strings.Contains(log.String(), "a datagram cannot be sent") {
-		t.Errorf("log: %s", log.String())
+	for _, want := range []string{"it must be a byte string", "it has 70000 bytes; a datagram has at most 65507"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("log without %q: %s", want, log.String())
+		}
 	}
 }
 
@@ -157,23 +161,60 @@ func TestDatagramWaitsForItsBarrier(t *testing.T) {
 	slow := disk{make(chan error)}
 	cause := asgi.NewCause(0)
 	cause.Raise(asgi.NewBarrier(slow, 1))
-	send := func(c *asgi.Cause, data string) {
-		layer.Send(t.Context(), c, d.Message.Text("reply_channel"), asgi.MustMessage(asgi.Field{Key: "data", Value: data}))
+	to := d.Message.Text("reply_channel")
+	send := func(c *asgi.Cause, to, data string) {
+		layer.Send(t.Context(), c, to, asgi.MustMessage(asgi.Field{Key: "data", Value: data}))
 	}
-	send(cause, "after the disk")
-	send(cause, "never") // its barrier fails
-	send(nil, "at once")
+	other, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.SetDeadline(time.Now().Add(30 * time.Second))
+	send(cause, to, "after the disk")
+	send(cause, to, "never") // its barrier fails
+	send(nil, to, "behind them")
+	send(nil, asgi.ProcessPrefix(to)+encode(addrPort(other.LocalAddr())), "at once")
 	buf := make([]byte, 100)
-	for i, want := range []string{"at once", "after the disk"} {
+	if n, _, err := other.ReadFrom(buf); err != nil || string(buf[:n]) != "at once" {
+		t.Errorf("another peer got %q, %v", buf[:n], err)
+	}
+	go func() {
+		slow.passed <- nil
+		slow.passed <- asgi.ErrStoreFailed
+	}()
+	for _, want := range []string{"after the disk", "behind them"} {
 		n, err := client.Read(buf)
-		if got := string(buf[:n]); err != nil || got != want && got != "never" {
+		if got := string(buf[:n]); err != nil || got != want {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
-		if i == 0 {
-			slow.passed <- nil
+	}
+}
+
+// TestRepliesToAPeerKeepTheirOrder: those that wait for the disk do not overtake one
+// another.
+func TestRepliesToAPeerKeepTheirOrder(t *testing.T) {
+	layer := memory(t)
+	client := serve(t, layer, Options{})
+	client.Write([]byte("hello"))
+	d, err := layer.Receive(t.Context(), nil, "udp.receive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed := make(chan error)
+	cause := asgi.NewCause(0)
+	cause.Raise(asgi.NewBarrier(disk{passed}, 1))
+	const n = 100
+	for i := range n {
+		layer.Send(t.Context(), cause, d.Message.Text("reply_channel"), asgi.MustMessage(asgi.Field{Key: "data", Value: strconv.Itoa(i)}))
+	}
+	close(passed)
+	buf := make([]byte, 100)
+	for i := range n {
+		if got, err := client.Read(buf); err != nil || string(buf[:got]) != strconv.Itoa(i) {
+			t.Fatalf("reply %d: got %q, %v", i, buf[:got], err)
 		}
 	}
-	slow.passed <- asgi.ErrStoreFailed
 }
 
 func TestDatagramIsDroppedIfTheChannelIsFull(t *testing.T) {
