@@ -5,24 +5,25 @@ import (
 	"unicode/utf8"
 )
 
-// Bytes that decoding allocates, including what it drops on the way. A test
-// compares them with what it really allocates.
+// Bytes that are in use at the same time while a text is decoded. A list or dict
+// that grows is in use twice, before and after. What decoding drops on the way is
+// garbage, like that of all other code, and does not count.
 const (
-	dictBytes   = 528 // with up to smallDict keys
-	entryBytes  = 420 // for each key of a larger dict
-	smallDict   = 8
-	listBytes   = 32
-	itemBytes   = 110 // in a list, which grows
-	textBytes   = 16
-	copyBytes   = 256 // for a text that is copied, besides its content
-	numberBytes = 48
-	digitBytes  = 3  // for each digit, and
-	manyBytes   = 25 // for each past shortNumber
-	shortNumber = 256
+	dictBytes  = 528 // with up to smallDict keys
+	entryBytes = 240 // for each key of a larger dict
+	smallDict  = 8
+	listBytes  = 32
+	itemBytes  = 48 // in a list
+	textBytes  = 32
+	copyBytes  = 16 // for a text that is copied, besides its content
+	floatBytes = 8
+	bigDigits  = 10 // integers of fewer digits take no memory of their own
+	bigBytes   = 96 // for one of bigDigits, and a byte for each further digit
+	mostBytes  = 10 // for any character, besides the above for lists, dicts and texts
 )
 
 // unscanned is how many bytes a text may take without being scanned.
-const unscanned = 192 << 10
+const unscanned = 64 << 10
 
 // A size is what a text needs when it is decoded.
 type size struct {
@@ -41,32 +42,30 @@ func measure(text string) size {
 	}
 	s := size{}
 	var keys []int // of the objects around the place; -1 is a list
-	number, digits := false, 0
+	digits := 0
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		if c >= '0' && c <= '9' {
-			if !number {
-				s.bytes += numberBytes
-			}
-			number = true
-			if digits++; digits <= shortNumber {
-				s.bytes += digitBytes
-			} else {
-				s.bytes += manyBytes
+			switch digits++; {
+			case digits == bigDigits:
+				s.bytes += bigBytes
+			case digits > bigDigits:
+				s.bytes++
 			}
 			s.digits = max(s.digits, digits)
 			continue
 		}
-		number = number && strings.IndexByte(".eE+-", c) >= 0
 		digits = 0
 		switch c {
 		case '"':
 			end, plain := quoted(text, i)
 			s.bytes += textBytes
 			if !plain {
-				s.bytes += copyBytes + 4*int64(end-i)
+				s.bytes += copyBytes + copies(text[i:end])*int64(end-i)
 			}
 			i = end - 1
+		case '.', 'e', 'E':
+			s.bytes += floatBytes
 		case '{':
 			s.bytes += dictBytes
 			keys = append(keys, 0)
@@ -104,8 +103,16 @@ func bound(text string) int64 {
 	objects, lists := strings.Count(text, "{"), strings.Count(text, "[")
 	commas, keys := strings.Count(text, ","), strings.Count(text, ":")
 	texts := (strings.Count(text, `"`) + 1) / 2
-	return int64(objects*dictBytes + (lists+commas)*(listBytes+itemBytes) + keys*entryBytes + texts*(textBytes+copyBytes) +
-		(1+lists+commas+keys)*numberBytes + manyBytes*len(text))
+	return int64(objects*dictBytes + (lists+commas)*(listBytes+itemBytes) + keys*entryBytes + texts*(textBytes+copyBytes) + mostBytes*len(text))
+}
+
+// copies returns how many times its length a text takes while it is copied. Each byte
+// that is not UTF-8 becomes three, in a text that doubles while it grows.
+func copies(text string) int64 {
+	if utf8.ValidString(text) {
+		return 3
+	}
+	return 8
 }
 
 // quoted returns the end of the text in quotes that begins at start. It reports
