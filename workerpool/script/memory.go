@@ -15,13 +15,16 @@ type gauge struct {
 	sampled   time.Time
 	heap      int64
 	collected time.Time
+	ended     bool // whether the last collection ended a handler
 }
 
 const (
 	// sampleInterval is the shortest time between two measurements.
 	sampleInterval = 20 * time.Millisecond
 	// collectInterval is the shortest time between two forced garbage
-	// collections. A collection shows how much of the heap is in use.
+	// collections. A collection shows how much of the heap is in use. After one
+	// that ended a handler, the next may come after sampleInterval: several
+	// handlers may use more memory than one that ends makes free.
 	collectInterval = 250 * time.Millisecond
 )
 
@@ -40,14 +43,19 @@ func (g *gauge) exceeded(base *int64) bool {
 	if *base == 0 || g.heap < *base {
 		*base = g.heap
 	}
-	if g.heap-*base <= g.limit || now.Sub(g.collected) < collectInterval {
+	pause := collectInterval
+	if g.ended {
+		pause = sampleInterval
+	}
+	if g.heap-*base <= g.limit || now.Sub(g.collected) < pause {
 		return false
 	}
 	runtime.GC()
 	g.collected = time.Now()
 	g.sampleLocked(g.collected)
 	*base = min(*base, g.heap)
-	return g.heap-*base > g.limit
+	g.ended = g.heap-*base > g.limit
+	return g.ended
 }
 
 func (g *gauge) sampleLocked(now time.Time) {

@@ -80,6 +80,9 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 	if otherwise != nil {
 		args = append(args, otherwise)
 	}
+	if needs.bytes > unscanned && thread.OnMaxSteps != nil {
+		thread.SetMaxExecutionSteps(thread.ExecutionSteps()) // the host inspects the thread at the next step
+	}
 	return inner.CallInternal(thread, args, nil)
 }
 
