@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"unicode/utf8"
 
@@ -43,15 +44,40 @@ func headerValues(m asgi.Message, name string) []string {
 	return values
 }
 
-// headerValue returns a header as one text. Several values are joined as HTTP
-// allows.
+// headerValue returns a header as one text.
 func headerValue(m asgi.Message, name string) (string, bool) {
 	values := headerValues(m, name)
+	return joined(name, values), len(values) > 0
+}
+
+// joined returns the values of a header as one text, as HTTP allows.
+func joined(name string, values []string) string {
 	sep := ", "
 	if strings.EqualFold(name, "cookie") {
 		sep = "; "
 	}
-	return asText(strings.Join(values, sep)), len(values) > 0
+	return asText(strings.Join(values, sep))
+}
+
+// eachHeader iterates over the names of a request's headers in order, each with its
+// values as one text.
+func eachHeader(m asgi.Message) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		var names []string
+		values := map[string][]string{}
+		requestHeaders(m, func(n, v string) bool {
+			if values[n] == nil {
+				names = append(names, n)
+			}
+			values[n] = append(values[n], v)
+			return true
+		})
+		for _, n := range names {
+			if !yield(n, joined(n, values[n])) {
+				return
+			}
+		}
+	}
 }
 
 // asText converts bytes to text. It decodes them as Latin-1, HTTP's old charset,
@@ -70,13 +96,9 @@ func asText(s string) string {
 // requestHeaderDict returns the value of request.headers.
 func requestHeaderDict(m asgi.Message) *headerDict {
 	all := newMulti("headers")
-	requestHeaders(m, func(n, _ string) bool {
-		if _, ok := all.values[n]; !ok {
-			v, _ := headerValue(m, n)
-			all.add(n, starlark.String(v))
-		}
-		return true
-	})
+	for n, v := range eachHeader(m) {
+		all.add(n, starlark.String(v))
+	}
 	return &headerDict{all, m}
 }
 

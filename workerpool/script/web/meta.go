@@ -34,11 +34,9 @@ func (r *Request) meta() *starlark.Dict {
 	}
 	set("SERVER_NAME", host)
 	set("SERVER_PORT", port)
-	requestHeaders(m, func(name, _ string) bool {
-		v, _ := headerValue(m, name)
+	for name, v := range eachHeader(m) {
 		set(metaName(name), v)
-		return true
-	})
+	}
 	return d
 }
 

@@ -2,6 +2,8 @@ package web
 
 import (
 	"errors"
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -184,4 +186,28 @@ func FuzzQuery(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHeadersTakeMemoryInProportion reads many headers of one name and of many.
+func TestHeadersTakeMemoryInProportion(t *testing.T) {
+	const lines, length = 200, 300
+	var same, different []string
+	for i := range lines {
+		same = append(same, "x-same", strings.Repeat("v", length))
+		different = append(different, fmt.Sprintf("x-%d", i), strings.Repeat("v", length))
+	}
+	for _, pairs := range [][]string{same, different} {
+		m := get("/", headers(pairs...))
+		for _, attr := range []string{"META", "headers"} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			if _, err := NewRequest(m, Hooks{}).Attr(attr); err != nil {
+				t.Error(err)
+			}
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > 10*lines*length {
+				t.Errorf("%s of %s allocates %d bytes", attr, pairs[2], used)
+			}
+		}
+	}
 }
