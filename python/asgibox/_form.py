@@ -5,6 +5,8 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ._text import as_text, valid_text
 
+_MAX_HEAD = 4096  # bytes of the headers of a part
+
 _TOKEN = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+"
 _SPECIAL = r'()<>@,;:\\"/\[\]?='  # characters that a backslash quotes
 _PARAMETER = (
@@ -140,6 +142,8 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[Tuple[bytes, bytes]]:
         head = headers.match(body, at)
         if head is None:
             raise ValueError("a part has no end of its headers")
+        if head.end() - at > _MAX_HEAD:
+            raise ValueError("a part has more than %d bytes of headers" % _MAX_HEAD)
         found = end.match(body, head.end()) or next_end.search(body, head.end())
         if found is None:
             raise ValueError("the closing boundary is missing")

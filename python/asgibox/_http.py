@@ -133,10 +133,14 @@ class Request:
     @property
     def GET(self) -> MultiDict:
         """The fields of the query."""
+        fields: MultiDict = self._once("GET", self._read_query)
+        return fields
+
+    def _read_query(self) -> MultiDict:
         from ._form import parse_query
 
-        fields: MultiDict = self._once("GET", lambda: MultiDict("GET", parse_query(self.query_string)))
-        return fields
+        _check_fields("query string", self.query_string, b"&")
+        return MultiDict("GET", parse_query(self.query_string))
 
     @property
     def POST(self) -> MultiDict:
@@ -157,8 +161,7 @@ class Request:
         fields: List[Tuple[str, Any]] = []
         files: List[Tuple[str, Upload]] = []
         if kind == "application/x-www-form-urlencoded":
-            if self.body.count(b"&") >= MAX_FIELDS:
-                raise RequestError("the form has more than %d fields" % MAX_FIELDS)
+            _check_fields("form", self.body, b"&")
             fields = list(parse_query(self.body))
         elif kind == "multipart/form-data":
             boundary = params.get("boundary")
@@ -177,6 +180,7 @@ class Request:
 
     def _read_cookies(self) -> Dict[str, str]:
         cookies: Dict[str, str] = {}
+        _check_fields("request", b";".join(self.headers.octets("cookie")), b";", "cookies")
         for line in self.headers.octets("cookie"):
             for pair in line.split(b";"):
                 name, equals, value = pair.strip().partition(b"=")
@@ -278,6 +282,11 @@ def _octets(value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8")
     return bytes(value or b"")
+
+
+def _check_fields(where: str, data: bytes, separator: bytes, what: str = "fields") -> None:
+    if data.count(separator) >= MAX_FIELDS:
+        raise RequestError("the %s has more than %d %s" % (where, MAX_FIELDS, what))
 
 
 def body_pieces(message: Mapping[str, Any]) -> Iterator[bytes]:

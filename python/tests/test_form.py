@@ -44,6 +44,19 @@ class FormTest(unittest.TestCase):
         with self.assertRaisesRegex(RequestError, "more than 1000"):
             request(kind, body=part * 1001 + b"--B--").FILES
 
+    def test_a_part_with_long_headers_is_refused(self) -> None:
+        part = b'--B\r\nContent-Disposition: form-data; name="a"\r\n' + b"a: b\r\n" * 700 + b"\r\n1\r\n--B--"
+        with self.assertRaisesRegex(RequestError, "more than 4096 bytes of headers"):
+            request((b"content-type", b"multipart/form-data; boundary=B"), body=part).POST
+
+    def test_a_query_or_cookies_of_many_fields_are_refused(self) -> None:
+        self.assertEqual(len(request(query_string=b"&".join([b"a"] * 1000)).GET), 1)
+        self.assertEqual(len(request((b"cookie", b"; ".join([b"a=1"] * 1000))).COOKIES), 1)
+        with self.assertRaisesRegex(RequestError, "the query string has more than 1000 fields"):
+            request(query_string=b"&".join([b"a"] * 1001)).GET
+        with self.assertRaisesRegex(RequestError, "the request has more than 1000 cookies"):
+            request((b"cookie", b"a=1"), (b"cookie", b"; ".join([b"a=1"] * 1000))).COOKIES
+
     def test_content_types_with_any_characters(self) -> None:
         for value in ("multipart/form-data; boundary*=UTF-8''\"漢\"".encode(), b"multipart/form-data; boundary=\"\xff\"", b"\xff", b";;"):
             try:

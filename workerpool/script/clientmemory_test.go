@@ -1,8 +1,11 @@
 package script_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"asgibox/workerpool"
 	"asgibox/workerpool/script"
@@ -59,6 +62,40 @@ channel_routing = [view("/count", count), view("/decode", decode), view("/hold",
 		t.Errorf("got %v", r)
 	}
 	post("/count", manyDicts, 200, "32769")
+}
+
+// TestAHandlerEndsAfterTheTextThatIsTooMuch decodes texts in fewer steps than there
+// are between two inspections.
+func TestAHandlerEndsAfterTheTextThatIsTooMuch(t *testing.T) {
+	s := setup{script: script.Options{Memory: 32 << 20}}.serve(t, `
+def keep(request):
+    text = request.text
+    return str(len([json.decode(text), json.decode(text), json.decode(text), json.decode(text), json.decode(text), json.decode(text)]))
+channel_routing = [view("/", keep)]
+`)
+	if r := s.do("POST", "/", "["+strings.Repeat("{},", 50<<10)+"1]"); r.status != 500 || !strings.Contains(r.body, "used more than 32 MiB of memory") {
+		t.Errorf("got %d, %.300s", r.status, r.body)
+	}
+}
+
+// TestSlowUploadsHoldUpNoOthers sends a long body after many clients have announced
+// longer ones and sent a part.
+func TestSlowUploadsHoldUpNoOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clients := newPipes()
+		setup{listener: clients, script: script.Options{Memory: 64 << 20}, pool: workerpool.Options{Workers: 30}}.serve(t, `
+channel_routing = [view("/", lambda request: str(len(request.body)))]
+`)
+		for range 20 {
+			clients.send(t, fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", 20<<20, strings.Repeat("x", 600_000)))
+		}
+		response, _ := clients.send(t, post("/", 30_000_000))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if *response != "200 OK 30000000" {
+			t.Errorf("got %.300q", *response)
+		}
+	})
 }
 
 func TestALoopReleasesTheMemoryOfAMessage(t *testing.T) {

@@ -58,6 +58,15 @@ func (s *Share) Set(held *int64, n int64) error {
 	return nil
 }
 
+// Fits returns an [Error] if n more bytes exceed the limit even while no other
+// handler uses memory.
+func (s *Share) Fits(n int64) error {
+	if s == nil || s.account.limit < 0 || s.used+n-free <= s.account.limit {
+		return nil
+	}
+	return &Error{Limit: s.account.limit}
+}
+
 // Decode reserves n bytes for the values that a text is decoded to. The
 // reservations for several texts are not added, because a handler may drop the
 // values of one before it decodes the next.

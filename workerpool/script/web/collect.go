@@ -10,12 +10,14 @@ import (
 
 // A collector makes one text of pieces, in memory that the handler reserves.
 type collector struct {
-	share *memory.Share
-	held  *int64           // the reservation for the text
-	text  *strings.Builder // nil before the first piece
+	share  *memory.Share
+	held   *int64           // the reservation for the text
+	length int              // which the client has announced, or 0
+	text   *strings.Builder // nil before the first piece
 }
 
-// grow makes room for n more bytes.
+// grow makes room for n more bytes. An announced length costs the client nothing,
+// so the room is at most four times as long as what has arrived.
 func (c *collector) grow(n int) error {
 	if c.text == nil {
 		c.text = new(strings.Builder)
@@ -24,7 +26,13 @@ func (c *collector) grow(n int) error {
 	if n <= before-c.text.Len() {
 		return nil
 	}
-	size := max(c.text.Len()+n, 2*before)
+	needed := c.text.Len() + n
+	size := max(needed, 2*before)
+	if needed <= c.length {
+		for size = c.length; size/4 >= needed; {
+			size /= 4
+		}
+	}
 	if err := c.share.Set(c.held, int64(before+size)); err != nil { // a copy needs both
 		return refuse("cannot hold the body", err)
 	}
@@ -32,7 +40,7 @@ func (c *collector) grow(n int) error {
 	next.Grow(size)
 	next.WriteString(c.text.String())
 	c.text = next
-	return nil
+	return c.share.Set(c.held, int64(size)) // cannot fail: it is not more
 }
 
 // Write implements io.Writer.
@@ -43,12 +51,11 @@ func (c *collector) Write(p []byte) (int, error) {
 	return c.text.Write(p)
 }
 
-// done returns the text and keeps memory only for it.
+// done returns the text.
 func (c *collector) done() string {
 	if c.text == nil {
 		return ""
 	}
-	c.share.Set(c.held, int64(c.text.Cap())) // cannot fail: it is not more
 	return c.text.String()
 }
 

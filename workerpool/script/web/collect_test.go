@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"errors"
+	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -65,6 +67,56 @@ func TestBodiesHaveTheMemoryOfTheHandlers(t *testing.T) {
 	}
 }
 
+// TestAnnouncedBytesTakeNoMemory reads a body while others have announced long ones
+// and sent little.
+func TestAnnouncedBytesTakeNoMemory(t *testing.T) {
+	account := memory.NewAccount(limit)
+	honest := strings.Repeat("x", limit*3/4)
+	var read func(slow int) error
+	read = func(slow int) error {
+		if slow == 0 {
+			_, err := piecewise(honest, account.NewShare(), "content-length", strconv.Itoa(len(honest))).Attr("body")
+			return err
+		}
+		r := piecewise(strings.Repeat("x", 10_000), account.NewShare(), "content-length", strconv.Itoa(limit))
+		next := r.body.more
+		r.body.more = func() (asgi.Bytes, error) {
+			piece, err := next()
+			if err == io.EOF {
+				err = cmp.Or(read(slow-1), io.EOF)
+			}
+			return piece, err
+		}
+		_, err := r.Attr("body")
+		return err
+	}
+	wantRefused(t, "an honest body", read(20), 0)
+}
+
+// TestAnAnnouncedBodyTakesAtMostFourTimesWhatHasArrived checks after each piece what
+// is left for another handler.
+func TestAnAnnouncedBodyTakesAtMostFourTimesWhatHasArrived(t *testing.T) {
+	account := memory.NewAccount(limit)
+	other, held := account.NewShare(), int64(0)
+	body := strings.Repeat("x", limit*3/4)
+	r := piecewise(body, account.NewShare(), "content-length", strconv.Itoa(len(body)))
+	next, arrived := r.body.more, 0
+	r.body.more = func() (asgi.Bytes, error) {
+		if err := other.Set(&held, max(0, int64(limit-4*arrived))); err != nil {
+			t.Fatalf("after %d bytes: %v", arrived, err)
+		}
+		other.Release()
+		held = 0
+		piece, err := next()
+		arrived += len(piece)
+		return piece, err
+	}
+	v, err := r.Attr("body")
+	if err != nil || v != starlark.Bytes(body) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestValuesOfTheClientHaveTheMemoryOfTheHandlers(t *testing.T) {
 	file := "--XX\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b\"\r\n\r\n" + strings.Repeat("x", limit*3/4) + "\r\n--XX--\r\n"
 	dicts := "[" + strings.Repeat("{},", 3000) + "1]"
@@ -83,9 +135,9 @@ func TestValuesOfTheClientHaveTheMemoryOfTheHandlers(t *testing.T) {
 		}
 		wantRefused(t, c.attr, err, 413)
 	}
-	m := get("/?"+strings.Repeat("a&", 10_000), headers("cookie", strings.Repeat("a;", 10_000)))
+	m := get("/?"+strings.Repeat("a&", maxFields-1), headers("cookie", strings.Repeat("a;", maxFields-1)))
 	for _, attr := range []string{"GET", "COOKIES"} {
-		r := NewRequest(m, Hooks{Memory: memory.NewAccount(limit).NewShare()})
+		r := NewRequest(m, Hooks{Memory: memory.NewAccount(limit / 4).NewShare()})
 		_, err := r.Attr(attr)
 		wantRefused(t, attr, err, 413)
 	}

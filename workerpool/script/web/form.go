@@ -12,9 +12,14 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// maxParts is the largest number of fields and files in one form. Each takes far
-// more memory than its bytes.
-const maxParts = 1000
+const (
+	// maxFields is the largest number of fields and files of a form, fields of a query
+	// string, and cookies. Each takes far more memory than its bytes.
+	maxFields = 1000
+	// maxPartHead is how many bytes of headers a part of a form may have. Each header
+	// takes far more memory and time than its bytes.
+	maxPartHead = 4 << 10
+)
 
 const formFull = "cannot read the form"
 
@@ -23,29 +28,51 @@ const formFull = "cannot read the form"
 func (r *Request) readForm() error {
 	fields, uploads := newMulti("POST"), newMulti("FILES")
 	contentType, _ := headerValue(r.message, "content-type")
-	kind, params, _ := mime.ParseMediaType(contentType)
-	if kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data" {
-		body, err := r.readAll()
-		if err != nil {
-			return err
-		}
-		if kind == "multipart/form-data" {
-			err = r.readParts(string(body), params["boundary"], fields, uploads)
-		} else {
-			err = r.readURLEncoded(string(body), fields)
-		}
-		if err != nil {
-			return err
-		}
+	var err error
+	switch kind, params, _ := mime.ParseMediaType(contentType); kind {
+	case "multipart/form-data":
+		err = r.readParts(params["boundary"], fields, uploads)
+	case "application/x-www-form-urlencoded":
+		err = r.readURLEncoded(fields)
+	}
+	if err != nil {
+		return err
 	}
 	r.cache("POST", fields)
 	r.cache("FILES", uploads)
 	return nil
 }
 
-func (r *Request) readURLEncoded(body string, fields *Multi) error {
-	if strings.Count(body, "&") >= maxParts {
-		return badRequest("the form has more than %d fields", maxParts)
+// A counter counts a separator in a text while it grows.
+type counter struct {
+	separator string
+	most      int // which a form may have
+	n, next   int // separators that begin before the index next
+}
+
+func (c *counter) check(text string) error {
+	c.n += strings.Count(text[c.next:], c.separator)
+	c.next = max(c.next, len(text)-len(c.separator)+1)
+	if c.n > c.most {
+		return badRequest("the form has more than %d fields", maxFields)
+	}
+	return nil
+}
+
+// formBody returns the body of a form with at most so many separators.
+func (r *Request) formBody(separator string, most int) (string, error) {
+	c := counter{separator: separator, most: most}
+	body, err := r.readChecked(c.check)
+	if err != nil {
+		return "", err
+	}
+	return string(body), c.check(string(body)) // it may have been read before
+}
+
+func (r *Request) readURLEncoded(fields *Multi) error {
+	body, err := r.formBody("&", maxFields-1)
+	if err != nil {
+		return err
 	}
 	if strings.ContainsAny(body, "%+") || !utf8.ValidString(body) { // it is copied
 		if err := r.reserve(formFull, 3*len(body)); err != nil {
@@ -56,12 +83,20 @@ func (r *Request) readURLEncoded(body string, fields *Multi) error {
 	return nil
 }
 
-func (r *Request) readParts(body, boundary string, fields, uploads *Multi) error {
+func (r *Request) readParts(boundary string, fields, uploads *Multi) error {
 	if boundary == "" {
 		return badRequest("the multipart form names no boundary")
 	}
+	delimiter := "\n--" + boundary
+	body, err := r.formBody(delimiter, maxFields+1) // one ends the form, and one may begin it
+	if err != nil {
+		return err
+	}
 	if !strings.Contains(body, "--"+boundary+"--") {
 		return badRequest("the form is broken: the closing boundary is missing") // the reader does not always notice
+	}
+	if hasLongHead(body, delimiter) {
+		return badRequest("the form is broken: a part has more than %d bytes of headers", maxPartHead)
 	}
 	if err := r.reserve(formFull, len(body)); err != nil {
 		return err
@@ -73,8 +108,8 @@ func (r *Request) readParts(body, boundary string, fields, uploads *Multi) error
 		if err == io.EOF {
 			return nil
 		}
-		if err == nil && n == maxParts {
-			return badRequest("the form has more than %d fields", maxParts)
+		if err == nil && n == maxFields {
+			return badRequest("the form has more than %d fields", maxFields)
 		}
 		if err == nil {
 			err = r.addPart(part, ahead, fields, uploads)
@@ -86,6 +121,18 @@ func (r *Request) readParts(body, boundary string, fields, uploads *Multi) error
 			return badRequest("the form is broken: %s", strings.TrimPrefix(err.Error(), "multipart: "))
 		}
 	}
+}
+
+// hasLongHead reports whether a part has too many bytes of headers. What stands before
+// the first part and after the last counts as parts.
+func hasLongHead(body, delimiter string) bool {
+	for part := range strings.SplitSeq(body, delimiter) {
+		head := part[:min(len(part), maxPartHead)]
+		if len(head) == maxPartHead && !strings.Contains(head, "\n\r\n") && !strings.Contains(head, "\n\n") {
+			return true
+		}
+	}
+	return false
 }
 
 // fileField matches the header of a file, even of one without a name. A field

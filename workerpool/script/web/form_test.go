@@ -45,9 +45,13 @@ func TestUploads(t *testing.T) {
 	})
 }
 
+const partHead = "Content-Disposition: form-data; name=\"a\"\r\n"
+
+var longHead = partHead + strings.Repeat("a: b\r\n", maxPartHead/6)
+
 func TestBrokenFormsAreRequestErrors(t *testing.T) {
-	many := strings.Repeat("a=1&", maxParts+1)
-	parts := strings.Repeat("--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n", maxParts+1) + "--XX--\r\n"
+	many := strings.Repeat("a=1&", maxFields+1)
+	parts := strings.Repeat("--XX\r\n"+partHead+"\r\n1\r\n", maxFields+1) + "--XX--\r\n"
 	for what, m := range map[string]asgi.Message{
 		"cut short":          formData(multipartBody[:len(multipartBody)-20]),
 		"no boundary":        get("/", headers("content-type", "multipart/form-data"), bodyField("x")),
@@ -55,6 +59,8 @@ func TestBrokenFormsAreRequestErrors(t *testing.T) {
 		"too many fields":    urlencoded(many),
 		"too many parts":     formData(parts),
 		"nothing like parts": formData("hello"),
+		"long headers":       formData("--XX\r\n" + longHead + "\r\n1\r\n--XX--\r\n"),
+		"later long headers": formData(multipartBody[:len(multipartBody)-4] + "\r\n" + longHead + "\r\n1\r\n--XX--\r\n"),
 	} {
 		_, err := respond(t, folder(t, nil), "def view(request):\n  return request.POST\n", m)
 		var wrong *RequestError
@@ -66,4 +72,52 @@ func TestBrokenFormsAreRequestErrors(t *testing.T) {
 
 func TestABodyThatIsNotAFormHasNoFields(t *testing.T) {
 	checkEval(t, get("/", headers("content-type", "application/json"), bodyField(`a=1`)), [][2]string{{`request.POST`, `{}`}})
+}
+
+// TestALongFormIsRefusedBeforeAllHasArrived reads forms that never end.
+func TestALongFormIsRefusedBeforeAllHasArrived(t *testing.T) {
+	for kind, field := range map[string]string{
+		"application/x-www-form-urlencoded": "a&",
+		"multipart/form-data; boundary=XX":  "--XX\r\n" + partHead + "\r\n1\r\n",
+	} {
+		m := get("/", headers("content-type", kind), asgi.Field{Key: "body_channel", Value: "http.request.body?x"})
+		read := 0
+		r := NewRequest(m, Hooks{More: func() (asgi.Bytes, error) {
+			if read++; read > 3*maxFields*len(field) {
+				t.Fatalf("%s: the form is not refused", kind)
+			}
+			at := (read - 1) % len(field)
+			return asgi.Bytes(field[at : at+1]), nil
+		}})
+		for range 2 {
+			_, err := r.Attr("POST")
+			var wrong *RequestError
+			if !errors.As(err, &wrong) || wrong.Status != 400 || !strings.Contains(err.Error(), "more than 1000 fields") {
+				t.Errorf("%s: got %v", kind, err)
+			}
+		}
+	}
+}
+
+func TestARequestMayHaveAThousandFields(t *testing.T) {
+	part := "--XX\r\n" + partHead + "\r\n1\r\n"
+	for what, c := range map[string]struct {
+		attr string
+		make func(n int) asgi.Message
+	}{
+		"a form":                    {"POST", func(n int) asgi.Message { return urlencoded("a" + strings.Repeat("&a", n-1)) }},
+		"parts":                     {"POST", func(n int) asgi.Message { return formData(strings.Repeat(part, n) + "--XX--\r\n") }},
+		"parts after an empty line": {"POST", func(n int) asgi.Message { return formData("\r\n" + strings.Repeat(part, n) + "--XX--\r\n") }},
+		"a query string":            {"GET", func(n int) asgi.Message { return get("/?a" + strings.Repeat("&a", n-1)) }},
+		"cookies":                   {"COOKIES", func(n int) asgi.Message { return get("/", headers("cookie", "a=1"+strings.Repeat("; a=1", n-1))) }},
+	} {
+		if _, err := NewRequest(c.make(1000), Hooks{}).Attr(c.attr); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		_, err := NewRequest(c.make(1001), Hooks{}).Attr(c.attr)
+		var wrong *RequestError
+		if !errors.As(err, &wrong) || wrong.Status != 400 || !strings.Contains(err.Error(), "more than 1000") {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
 }

@@ -123,6 +123,9 @@ func (r *Request) newAttr(name string) (starlark.Value, error) {
 	case "GET":
 		get := newMulti("GET")
 		query := r.message.Octets(asgi.KeyQueryString)
+		if strings.Count(query, "&") >= maxFields {
+			return nil, badRequest("the query string has more than %d fields", maxFields)
+		}
 		if err := r.reserve("cannot read the query string", 3*len(query)+pairBytes*strings.Count(query, "&")); err != nil {
 			return nil, err
 		}
@@ -171,6 +174,9 @@ const pairBytes = 400
 
 func (r *Request) cookies() (starlark.Value, error) {
 	line, _ := headerValue(r.message, "cookie")
+	if strings.Count(line, ";") >= maxFields {
+		return nil, badRequest("the request has more than %d cookies", maxFields)
+	}
 	if err := r.reserve("cannot read the cookies", pairBytes*strings.Count(line, ";")); err != nil {
 		return nil, err
 	}
@@ -185,6 +191,12 @@ func (r *Request) cookies() (starlark.Value, error) {
 
 // readAll returns the whole body.
 func (r *Request) readAll() (starlark.Bytes, error) {
+	return r.readChecked(func(string) error { return nil })
+}
+
+// readChecked is readAll with a check of what has arrived after each piece, if the
+// body comes in pieces. An error of the check is final.
+func (r *Request) readChecked(check func(arrived string) error) (starlark.Bytes, error) {
 	if r.whole != nil {
 		return *r.whole, nil
 	}
@@ -194,7 +206,7 @@ func (r *Request) readAll() (starlark.Bytes, error) {
 	if r.body.taken {
 		return "", errors.New("the body has already been read through environ[\"wsgi.input\"]")
 	}
-	whole, err := r.collect()
+	whole, err := r.collect(check)
 	if err != nil {
 		return "", err
 	}
@@ -202,9 +214,8 @@ func (r *Request) readAll() (starlark.Bytes, error) {
 	return whole, nil
 }
 
-// collect reads the body. A body that comes in pieces is copied to memory that
-// is reserved for all of it at once, if the request tells its length.
-func (r *Request) collect() (starlark.Bytes, error) {
+// collect reads the body for readChecked.
+func (r *Request) collect(check func(arrived string) error) (starlark.Bytes, error) {
 	if r.body.more == nil {
 		whole, _ := r.body.next() // io.EOF
 		return starlark.Bytes(whole), nil
@@ -212,17 +223,22 @@ func (r *Request) collect() (starlark.Bytes, error) {
 	c := collector{share: r.hooks.Memory, held: new(int64)}
 	length, _ := headerValue(r.message, "content-length")
 	if n, err := strconv.Atoi(length); err == nil && n > 0 {
-		if err := c.grow(n); err != nil {
-			return "", err
-		}
+		c.length = n
+	}
+	if err := c.share.Fits(int64(c.length)); err != nil {
+		return "", refuse("cannot hold the body", err)
 	}
 	for {
 		piece, err := r.body.next()
-		if full := c.grow(len(piece)); full != nil {
-			r.body.more, r.body.err = nil, full
-			return "", full
+		refused := c.grow(len(piece))
+		if refused == nil {
+			c.text.WriteString(string(piece))
+			refused = check(c.text.String())
 		}
-		c.text.WriteString(string(piece))
+		if refused != nil {
+			r.body.more, r.body.err = nil, refused
+			return "", refused
+		}
 		if err == io.EOF {
 			return starlark.Bytes(c.done()), nil
 		}
