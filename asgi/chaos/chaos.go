@@ -6,8 +6,9 @@
 //
 // A sender gets no error for a message that is dropped or held. Sends with an
 // invalid name and messages that are too large fail as usual. A send that is
-// not held fails if the channel is full; a held message whose channel is full
-// when it is due is lost, and counted.
+// not held fails if the channel is full. A held message whose channel is full
+// when it is due waits for room, and so do later messages of its sender. If there
+// is no room until the message would have expired, it is lost, and counted.
 //
 // Held messages have limits as messages in channels do: of their number for
 // each channel, and of the memory of all. A send above them fails with

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"asgibox/asgi"
@@ -32,7 +33,9 @@ type queue struct {
 	reordered      *held   // to be sent after the next one
 	reorderedUntil time.Time
 	draining       bool
-	timer          *time.Timer // nil if none runs
+	stalls         map[string]*stall // by sender
+	stalled        int               // messages in stalls
+	timer          *time.Timer       // nil if none runs
 }
 
 // copyCause returns a new cause with the trace, generation and barrier of c.
@@ -86,6 +89,9 @@ func (l *Layer) enqueueLocked(h *held, d decision) (*queue, error) {
 	q := l.queues[h.channel]
 	if q == nil {
 		q = &queue{channel: h.channel}
+	}
+	if q.stalls[senderOf(h)] != nil {
+		return nil, &asgi.ChannelFullError{Channel: h.channel, Reason: "earlier messages, which chaos has held, wait for room"}
 	}
 	h.due = time.Now().Add(d.delay)
 	reordered := d.reordered && q.reordered == nil
@@ -144,12 +150,10 @@ func (l *Layer) nextLocked(q *queue, now time.Time) *held {
 	h := q.waiting[0]
 	q.waiting[0] = nil
 	q.waiting = q.waiting[1:]
-	l.releaseLocked(h)
 	return h
 }
 
-// drain sends the messages that are due. Held messages that cannot be sent are
-// lost.
+// drain sends the messages that are due. Held messages that find no room wait for it.
 func (l *Layer) drain(q *queue) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,12 +162,21 @@ func (l *Layer) drain(q *queue) {
 	}
 	q.draining = true
 	for h := l.nextLocked(q, time.Now()); h != nil; h = l.nextLocked(q, time.Now()) {
+		if l.behindLocked(h, q) {
+			continue
+		}
 		l.mu.Unlock()
-		h.finish(l.Layer.Send(h.ctx, h.cause, h.channel, h.message, h.opts...))
+		err := l.Layer.Send(h.ctx, h.cause, h.channel, h.message, h.opts...)
 		l.mu.Lock()
-		if h.err != nil && h.done == nil {
+		if h.size > 0 && errors.Is(err, asgi.ErrChannelFull) && !l.closed {
+			l.stallLocked(h, q)
+			continue
+		}
+		if h.size > 0 && err != nil {
 			l.countLocked(h.pattern, Counts{Lost: 1})
 		}
+		l.releaseLocked(h)
+		h.finish(err)
 	}
 	q.draining = false
 	l.scheduleLocked(q)
@@ -192,6 +205,8 @@ func (l *Layer) scheduleLocked(q *queue) {
 		at = q.waiting[0].due
 	case q.reordered != nil:
 		at = q.reorderedUntil
+	case len(q.stalls) > 0:
+		return
 	case l.queues[q.channel] == q: // it may have been deleted and replaced already
 		delete(l.queues, q.channel)
 		l.updateActiveLocked()
@@ -215,6 +230,7 @@ func (l *Layer) dropHeldLocked() {
 			h.finish(nil)
 		}
 		q.waiting = nil
+		l.dropStallsLocked(q)
 		if !q.draining {
 			l.scheduleLocked(q)
 		}

@@ -18,7 +18,7 @@ const heldFootprint = 768
 // holdLocked makes a message one that is held in a queue. It fails with
 // [asgi.ErrChannelFull] if there is no room.
 func (l *Layer) holdLocked(h *held, q *queue) error {
-	n, size := len(q.waiting), heldFootprint+h.message.Footprint()
+	n, size := len(q.waiting)+q.stalled, heldFootprint+h.message.Footprint()
 	if q.reordered != nil {
 		n++
 	}
