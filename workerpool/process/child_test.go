@@ -148,6 +148,8 @@ func helloChild([]string) {
 		case path == "/exit":
 			fmt.Fprintln(os.Stderr, "Traceback:\n  I exit")
 			os.Exit(7)
+		case path == "/wait":
+			c.call("send", "channel", "jobs", "message", map[string]any{}, "wait", 10)
 		case path == "/slow":
 			time.Sleep(time.Hour)
 		case path == "/body":

@@ -408,8 +408,7 @@ func (r *run) doLocked(ctx context.Context, f frame) (asgi.Fields, *asgi.Deliver
 		call.Cause = r.set.cause(f)
 	}
 	result, d, _, err := r.set.server.calls.Do(ctx, call)
-	if r.layer.left {
-		r.layer.left = false
+	if r.layer.clientLeft(f, result) {
 		return nil, nil, errGone
 	}
 	return result, d, err

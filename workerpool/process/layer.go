@@ -2,7 +2,7 @@ package process
 
 import (
 	"context"
-	"errors"
+	"sync"
 	"time"
 
 	"asgibox/asgi"
@@ -10,15 +10,15 @@ import (
 )
 
 // A jobLayer is the layer for the calls that belong to a job: the job learns which of
-// them are replies. Without a job it is the layer of the server. It belongs to one
-// goroutine at a time.
+// them are replies. Without a job it is the layer of the server.
 type jobLayer struct {
 	server *Server
 	job    *workerpool.Job // nil for the calls of no job
-	left   bool            // the last call failed because the client has left
 
 	// check finds mistakes in messages that the job sends. It may be nil.
 	check func(name string, m asgi.Message, group bool) ([]asgi.SendOption, error)
+
+	mu sync.Mutex // guards what the job knows of its reply
 }
 
 var _ asgi.Partial = (*jobLayer)(nil)
@@ -35,11 +35,33 @@ func (l *jobLayer) Send(ctx context.Context, c *asgi.Cause, channel string, m as
 		return l.server.layer.Send(ctx, c, channel, m, opts...)
 	}
 	opts, err := l.checked(channel, m, false, opts)
-	if err == nil {
-		err = l.job.Send(ctx, channel, m, opts...)
+	if err != nil {
+		return err
 	}
-	l.left = channel == l.job.ReplyChannel() && errors.Is(err, asgi.ErrGone)
-	return err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.job.Send(ctx, channel, m, opts...)
+}
+
+// clientLeft reports whether a call has shown that the client of the job has left.
+func (l *jobLayer) clientLeft(f frame, result asgi.Fields) bool {
+	return l.job != nil && f.call == "send" && find[bool](result, "gone") && find[string](f.args, "channel") == l.job.ReplyChannel()
+}
+
+// ask asks the job what it knows of its reply.
+func (l *jobLayer) ask(question func(*workerpool.Job) bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return question(l.job)
+}
+
+// answered reports whether the job needs no reply. While a call sends one, it does.
+func (l *jobLayer) answered() bool {
+	if !l.mu.TryLock() {
+		return false
+	}
+	defer l.mu.Unlock()
+	return !l.job.Unanswered()
 }
 
 // SendLater implements [asgi.Later].
@@ -50,6 +72,8 @@ func (l *jobLayer) SendLater(ctx context.Context, c *asgi.Cause, due time.Time, 
 	if _, err := l.checked(channel, m, false, nil); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return l.job.SendLater(ctx, due, channel, m)
 }
 
@@ -87,6 +111,8 @@ func (l *jobLayer) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel s
 	if l.job == nil {
 		return l.server.ext.groups.GroupAdd(ctx, c, group, channel)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return l.job.GroupAdd(ctx, group, channel)
 }
 
@@ -114,6 +140,8 @@ func (l *jobLayer) SendGroup(ctx context.Context, c *asgi.Cause, group string, m
 	if err != nil {
 		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return l.job.SendGroup(ctx, group, m, opts...)
 }
 
@@ -138,6 +166,8 @@ func (l *jobLayer) HasReader(channel string) bool { return l.server.ext.readers.
 // stored notes a value that may hold the reply channel of the job.
 func (l *jobLayer) stored(v any, err error) error {
 	if err == nil && l.job != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.job.NoteStored(v)
 	}
 	return err

@@ -77,7 +77,7 @@ type loopState struct {
 	last      *jobLayer              // of the message that the process got last; nil if there is none
 	busy      bool                   // the process has not received since it got that message
 	channel   string                 // of that message
-	at        string                 // the line of the call that runs
+	at        string                 // the line of the last call
 	open      []*jobLayer            // of messages that need a reply and may have none
 	barrier   asgi.Barrier           // of all messages that the process got
 	since     time.Time              // when it got the last message
@@ -378,7 +378,7 @@ func (l *loopState) give(ctx context.Context, w *workerpool.LoopWorker, r *waiti
 	l.busy, l.since, l.channel = true, time.Now(), job.Delivery.Channel
 	if l.last == nil || l.last.job != job {
 		l.last = one
-		l.open = slices.DeleteFunc(l.open, func(o *jobLayer) bool { return !o.job.Unanswered() })
+		l.open = slices.DeleteFunc(l.open, (*jobLayer).answered)
 		if len(l.open) == maxOpen {
 			l.open = slices.Delete(l.open, 0, 1)
 		}
@@ -402,8 +402,12 @@ func needsReply(j *workerpool.Job) bool {
 	return j.ReplyChannel() != "" && (j.Delivery.Channel == asgi.HTTPRequest || j.Delivery.Channel == asgi.WebSocketConnect)
 }
 
-// place returns the line of the application that makes the call that runs.
-func (l *loopState) place() string { return l.at }
+// place returns the line of the application that made the last call.
+func (l *loopState) place() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.at
+}
 
 // died reports the failure of each message that the process had. It returns that of the
 // last one, which the pool reports.
@@ -419,7 +423,7 @@ func (l *loopState) died(w *workerpool.LoopWorker) error {
 	l.child.set.wg.Go(func() { // a process that gets nothing new may still reply
 		<-l.child.exited
 		for _, o := range open {
-			if o.job.Unanswered() {
+			if o.ask((*workerpool.Job).Unanswered) {
 				w.Fail(o.job, l.child.reason())
 			}
 		}
@@ -428,7 +432,7 @@ func (l *loopState) died(w *workerpool.LoopWorker) error {
 		return nil
 	}
 	failure := l.child.failure()
-	if last.job.Completed() {
+	if last.ask((*workerpool.Job).Completed) {
 		return nil
 	}
 	return failure
@@ -463,12 +467,12 @@ func (l *loopState) call(c *conn, f frame) error {
 		return c.perform(f, call)
 	}
 	l.at = f.at
+	l.mu.Unlock() // the call may wait
 	call.Layer, call.Cause = layer, layer.job.Cause
 	result, _, _, err := c.server.calls.Do(c.ctx, call)
-	if layer.left {
-		layer.left, result, err = false, nil, errGone
+	if layer.clientLeft(f, result) {
+		result, err = nil, errGone
 	}
-	l.mu.Unlock()
 	return c.answerCall(f, result, err)
 }
 
@@ -529,11 +533,10 @@ func (l *loopLayer) Send(ctx context.Context, c *asgi.Cause, channel string, m a
 	state := &l.child.loop
 	state.mu.Lock()
 	o := state.waitingForLocked(channel)
+	state.mu.Unlock()
 	if o == nil {
-		state.mu.Unlock()
 		return l.jobLayer.Send(ctx, c, channel, m, opts...)
 	}
-	defer state.mu.Unlock()
 	c.Raise(o.job.Cause.Barrier())
 	return o.Send(ctx, c, channel, m, opts...)
 }

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"net/http/httptest"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"asgibox/asgi"
 	"asgibox/asgi/remote"
 )
 
@@ -149,6 +151,52 @@ func TestAMessageThatTakesTooLong(t *testing.T) {
 	r.get("/slow", 500, "--handler-timeout")
 	r.logged("it still runs 1s after its message was cancelled")
 	r.order("a handler failed", "a worker is replaced")
+	r.get("/", 200, "Hello World!")
+}
+
+// An endlessOutcome is that of a message that nobody handles.
+type endlessOutcome struct{ waits chan struct{} }
+
+func (o endlessOutcome) Wait(ctx context.Context, _ time.Duration) string {
+	o.waits <- struct{}{}
+	<-ctx.Done()
+	return ""
+}
+
+func (endlessOutcome) Close() {}
+
+// waiting runs a loop whose call for a request waits for such an outcome. It returns the
+// reply channel.
+func waiting(t *testing.T, change ...func(*config)) (r *rig, reply string) {
+	waits := make(chan struct{}, 1)
+	r = newRig(t, program("hello"), append(change, func(c *config) {
+		c.server.Outcome = func(asgi.TraceID, string) remote.Outcome { return endlessOutcome{waits} }
+		c.ready = func(r *rig) { go r.layer.Receive(t.Context(), nil, "jobs") }
+	})...)
+	r.mustLoad()
+	reply = r.request("/wait")
+	<-waits
+	return r, reply
+}
+
+func TestACallThatWaitsDelaysNoEnd(t *testing.T) {
+	r, reply := waiting(t)
+	if p := r.server.Processes(); len(p) != 1 || p[0].Channel != "http.request" {
+		t.Errorf("the processes are %+v", p)
+	}
+	r.kill()
+	if status, content := r.response(reply); status != 500 || !strings.Contains(content, "killed") {
+		t.Errorf("got %d %q", status, content)
+	}
+	r.get("/", 200, "Hello World!")
+}
+
+func TestACallThatWaitsDelaysNoCancel(t *testing.T) {
+	r, reply := waiting(t, func(c *config) { c.pool.HandlerTimeout = 2 * time.Second })
+	if status, content := r.response(reply); status != 500 || !strings.Contains(content, "--handler-timeout") {
+		t.Errorf("got %d %q", status, content)
+	}
+	r.logged("it still runs 1s after its message was cancelled")
 	r.get("/", 200, "Hello World!")
 }
 
