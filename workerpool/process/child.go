@@ -30,6 +30,9 @@ const (
 	// lostAfter is the time in which a process must end that has lost its
 	// connection.
 	lostAfter = 2 * time.Second
+	// maxPosts is how many writes may wait that nobody waits for. A process with more
+	// reads nothing.
+	maxPosts = 1000
 )
 
 // A child is one process.
@@ -53,6 +56,7 @@ type child struct {
 	loop      loopState
 	numbers   func() map[int]int // see numbering; set when it is ready
 	lingering atomic.Int32       // jobs that were cancelled and still run
+	posts     chan func()        // writes that nobody waits for
 
 	mu      sync.Mutex // guards the rest
 	started time.Time
@@ -78,7 +82,7 @@ func (g *set) start(s *slot) (*child, error) {
 		set: g, slot: s, number: s.number, token: rand.Text(),
 		exited: make(chan struct{}), condemned: make(chan struct{}), idle: make(chan struct{}),
 		ready: make(chan ready, 1), failed: make(chan struct{}),
-		conns: map[*conn]struct{}{}, runs: map[int64]*run{},
+		conns: map[*conn]struct{}{}, runs: map[int64]*run{}, posts: make(chan func(), maxPosts),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.loop.child = c
@@ -118,6 +122,7 @@ func (g *set) start(s *slot) (*child, error) {
 		}
 	}
 	g.wg.Go(func() { c.wait(out[0], errs[0]) })
+	g.wg.Go(c.makePosts)
 	return c, nil
 }
 
@@ -408,13 +413,35 @@ func (c *child) awaitReady() (ready, error) {
 	}
 }
 
-// tell sends a frame on the first connection.
+// tell sends a frame on the first connection. It does not wait, because the process may
+// not read.
 func (c *child) tell(head asgi.Fields) {
 	c.mu.Lock()
 	control := c.control
 	c.mu.Unlock()
 	if control != nil {
-		_ = control.send(head) // the goroutine that reads reports the error
+		c.post(func() { _ = control.send(head) }) // the goroutine that reads reports the error
+	}
+}
+
+// post makes a write on another goroutine, after those that were posted before.
+func (c *child) post(write func()) {
+	select {
+	case c.posts <- write:
+	default:
+		c.condemn("it does not read what the server sends")
+	}
+}
+
+// makePosts makes the writes that were posted, until the process has ended.
+func (c *child) makePosts() {
+	for {
+		select {
+		case write := <-c.posts:
+			write()
+		case <-c.exited:
+			return
+		}
 	}
 }
 

@@ -148,6 +148,16 @@ func helloChild([]string) {
 		case path == "/exit":
 			fmt.Fprintln(os.Stderr, "Traceback:\n  I exit")
 			os.Exit(7)
+		case strings.HasPrefix(path, "/flood"): // the answers fill the socket
+			c.call("state/set", "key", "long", "value", strings.Repeat("x", 300<<10))
+			if path == "/flood-receive" {
+				c.write("id", 1<<40, "call", "receive", "channels", []any{"http.request"}, "block", true)
+			}
+			for range 100 {
+				c.write("id", 1<<40+1, "call", "state/get", "key", "long")
+			}
+			fmt.Println("flooded")
+			time.Sleep(time.Hour)
 		case path == "/wait":
 			c.call("send", "channel", "jobs", "message", map[string]any{}, "wait", 10)
 		case path == "/slow":

@@ -186,9 +186,11 @@ func (l *loopState) retire() {
 	waiting := l.waiting
 	l.waiting = nil
 	l.mu.Unlock()
-	for _, r := range waiting {
-		_ = r.answer(nil, errRetired)
-	}
+	l.child.post(func() {
+		for _, r := range waiting {
+			_ = r.answer(nil, errRetired)
+		}
+	})
 }
 
 // serve receives for the process until another one is in its slot. It fails if the

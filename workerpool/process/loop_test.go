@@ -200,6 +200,31 @@ func TestACallThatWaitsDelaysNoCancel(t *testing.T) {
 	r.get("/", 200, "Hello World!")
 }
 
+func TestAProcessThatDoesNotReadIsReplaced(t *testing.T) {
+	r := newRig(t, program("hello"), func(c *config) { c.pool.HandlerTimeout = 2 * time.Second })
+	r.mustLoad()
+	r.get("/flood", 500, "--handler-timeout")
+	r.logged("it still runs 1s after its message was cancelled")
+	r.get("/", 200, "Hello World!")
+}
+
+func TestAProcessThatDoesNotReadIsKilled(t *testing.T) {
+	for _, path := range []string{"/flood", "/flood-receive"} {
+		t.Run(path, func(t *testing.T) {
+			r := newRig(t, program("hello"), func(c *config) {
+				c.options.Grace = 100 * time.Millisecond
+				c.pool.Grace = 100 * time.Millisecond
+			})
+			r.mustLoad()
+			r.request(path)
+			r.logged("flooded")
+			r.must(r.reload(program("hello")))
+			r.logged("a worker did not end within 100ms (--grace); it gets SIGTERM")
+			r.until("one process", func() bool { return len(r.server.Processes()) == 1 })
+		})
+	}
+}
+
 func TestCallsWhileLoadingWaitUntilTheGenerationIsLive(t *testing.T) {
 	r := newRig(t, program("sends"))
 	r.mustLoad()
