@@ -61,7 +61,7 @@ var (
 	refusedNoUpgrade = refusal{status: http.StatusNotImplemented, title: "WebSockets cannot be opened here",
 		advice: "The HTTP server here does not support taking over a connection (http.Hijacker).", closeConn: true}
 	refusedUnstored = refusal{status: http.StatusInternalServerError, title: "The server cannot write to its disk",
-		advice: "The application sent a response, but the data that belongs to it could not be stored, so the response was dropped. The server's log has the cause, for example a full disk."}
+		advice: "The application sent a response, but the data that belongs to it could not be stored, so the response was dropped. The server's log has the cause, for example a full or very slow disk."}
 	refusedHandshakeLate = refusal{status: http.StatusForbidden, title: "This WebSocket handshake got no reply",
 		advice: "Check that a worker is running that receives websocket.connect and replies {accept: True}.", closeConn: true}
 )

@@ -10,6 +10,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"asgibox/asgi"
 	"asgibox/asgi/codec"
 )
 
@@ -126,7 +127,7 @@ func (w *writer) apply(o *op) error {
 	case opValue:
 		kv := o.item.(*keyValue)
 		w.key = append(w.key[:0], kv.key...)
-		return w.put(w.values, 64, func(b []byte) []byte { return codec.AppendValue(appendTime(b, kv.expires), kv.data) })
+		return w.put(w.values, asgi.SizeOf(kv.data)+64, func(b []byte) []byte { return codec.AppendValue(appendTime(b, kv.expires), kv.data) })
 	case opNoValue:
 		w.key = append(w.key[:0], o.item.(*keyValue).key...)
 		return w.values.Delete(w.key)
@@ -202,13 +203,12 @@ func (a *arena) make(size int, f func([]byte) []byte) []byte {
 	if cap(a.slab)-len(a.slab) < size {
 		a.slab = make([]byte, 0, slabSize)
 	}
-	start := len(a.slab)
-	grown := f(a.slab)
-	value := grown[start:len(grown):len(grown)]
-	if cap(grown) == cap(a.slab) {
-		a.slab = grown
+	n := len(a.slab)
+	value := f(a.slab[n:n]) // so that f copies only its own bytes if it needs more room
+	if cap(value) == cap(a.slab)-n {
+		a.slab = a.slab[:n+len(value)]
 	}
-	return value
+	return value[:len(value):len(value)]
 }
 
 // reset reuses the newest slab.
