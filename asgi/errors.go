@@ -83,7 +83,9 @@ func (e *MessageTooLargeError) Is(target error) bool { return target == ErrMessa
 type ChannelFullError struct {
 	Channel string
 	Reason  string // like "1000 messages wait (--capacity)"
-	Read    int64  // of a connection: about how many bytes its client has read; 0 if unknown
+	// Read, if not nil, returns about how many bytes the client of a connection has
+	// read. It may be called from any goroutine.
+	Read func() int64
 }
 
 func (e *ChannelFullError) Error() string {

@@ -43,7 +43,8 @@ type mailbox struct {
 }
 
 // An owner is the connection of a mailbox. The mailbox calls it with its lock
-// held, so it must not block or call the mailbox.
+// held, so it must not block or call the mailbox. Senders that found no room may also
+// call delivered.
 type owner interface {
 	wake()                  // wake or start a consumer
 	full()                  // there was no room for a message
@@ -164,7 +165,7 @@ func (b *mailbox) reserveLocked(channel string, size int) error {
 }
 
 func (b *mailbox) fullLocked(channel, reason string) error {
-	return &asgi.ChannelFullError{Channel: channel, Reason: reason, Read: b.owner.delivered()}
+	return &asgi.ChannelFullError{Channel: channel, Reason: reason, Read: b.owner.delivered}
 }
 
 // progress returns how much the client has read, and whether messages wait for it to

@@ -1,21 +1,22 @@
 package httpfront
 
 import (
+	"errors"
 	"testing"
 
 	"asgibox/asgi"
 )
 
-// noOwner owns a mailbox that the test itself empties.
-type noOwner struct{}
+// noOwner owns a mailbox that the test itself empties. It counts the calls of delivered.
+type noOwner struct{ asked *int }
 
 func (noOwner) wake() {}
 func (noOwner) full() {}
 func (noOwner) drop() {}
 
 func (noOwner) cuts(asgi.Message) bool { return false }
-func (noOwner) delivered() int64       { return 0 }
 func (noOwner) ends(asgi.Message) bool { return false }
+func (o noOwner) delivered() int64     { *o.asked++; return 7 }
 
 func TestMailboxThatIsNeverEmptyDoesNotGrow(t *testing.T) {
 	b := mailbox{owner: noOwner{}, outputs: new(outputs)}
@@ -36,5 +37,30 @@ func TestMailboxThatIsNeverEmptyDoesNotGrow(t *testing.T) {
 	}
 	if n := cap(b.queue); n > 16 {
 		t.Errorf("one message waits, and there is room for %d", n)
+	}
+}
+
+// TestOnlySendersThatWaitAskWhatAClientHasRead checks that a message without room costs
+// no question to the system, because most senders do not need the answer.
+func TestOnlySendersThatWaitAskWhatAClientHasRead(t *testing.T) {
+	asked := 0
+	b := mailbox{owner: noOwner{&asked}, outputs: new(outputs)}
+	d := asgi.Delivery{Channel: "reply!c", Message: asgi.MustMessage(asgi.Field{Key: "text", Value: "x"})}
+	var full *asgi.ChannelFullError
+	for range mailboxMessages {
+		if err := b.put(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		if err := b.put(d); !errors.As(err, &full) {
+			t.Fatalf("put: %v", err)
+		}
+	}
+	if asked != 0 {
+		t.Errorf("10 messages without room asked %d times what the client has read", asked)
+	}
+	if n := full.Read(); n != 7 {
+		t.Errorf("the client has read %d bytes, want 7", n)
 	}
 }

@@ -94,17 +94,21 @@ func (j *Job) BodyChannel() string { return j.Delivery.Message.Text(asgi.KeyBody
 // refused records that there was no room for a reply: the handler waits for its client
 // if it tries again.
 func (j *Job) refused(err error) {
+	var full *asgi.ChannelFullError
+	var read int64
+	if errors.As(err, &full) && full.Read != nil {
+		read = full.Read()
+	}
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
 	a, now := &j.output, time.Now()
 	a.begin(now)
 	a.tried = now
-	var full *asgi.ChannelFullError
-	if errors.As(err, &full) && full.Read > a.read {
+	if read > a.read {
 		if a.read > 0 {
-			a.move(now, full.Read-a.read)
+			a.move(now, read-a.read)
 		}
-		a.read = full.Read
+		a.read = read
 	}
 	j.waits.Store(true)
 }

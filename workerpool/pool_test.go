@@ -183,7 +183,7 @@ func (b *bench) deliver(d asgi.Delivery) error {
 		return nil
 	}
 	if read, full := b.full[d.Channel]; full && !d.Message.Has("abort") && !d.Message.Has("close") {
-		return &asgi.ChannelFullError{Channel: d.Channel, Reason: "its client does not read", Read: read}
+		return &asgi.ChannelFullError{Channel: d.Channel, Reason: "its client does not read", Read: func() int64 { return read }}
 	}
 	b.replies[d.Channel] = append(b.replies[d.Channel], d.Message)
 	return nil
