@@ -34,6 +34,7 @@ func (c *socket) startHeartbeat() {
 		c.heartbeat.deadline = time.Now().Add(d)
 	}
 	if next := c.nextTickLocked(time.Now()); next > 0 {
+		c.pumps.Add(1)
 		c.heartbeat.timer = time.AfterFunc(next, c.tick)
 	}
 }
@@ -43,8 +44,8 @@ func (c *socket) stopHeartbeat() {
 	defer c.mu.Unlock()
 	c.heartbeat.stopped = true
 	for _, t := range []*time.Timer{c.heartbeat.timer, c.heartbeat.force} {
-		if t != nil {
-			t.Stop()
+		if t != nil && t.Stop() {
+			c.pumps.Done()
 		}
 	}
 }
@@ -54,12 +55,17 @@ func (c *socket) forceAfter(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.heartbeat.stopped && c.heartbeat.force == nil {
-		c.heartbeat.force = time.AfterFunc(d, func() { c.wire.Conn.Close() })
+		c.pumps.Add(1)
+		c.heartbeat.force = time.AfterFunc(d, func() {
+			defer c.pumps.Done()
+			c.wire.Conn.Close()
+		})
 	}
 }
 
 // tick does the work that is due and resets the timer.
 func (c *socket) tick() {
+	defer c.pumps.Done()
 	now := time.Now()
 	c.mu.Lock()
 	b := &c.heartbeat
@@ -85,6 +91,7 @@ func (c *socket) tick() {
 		c.expire(expired)
 		return
 	}
+	c.pumps.Add(1)
 	b.timer.Reset(c.nextTickLocked(now))
 	c.mu.Unlock()
 	if ping {

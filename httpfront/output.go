@@ -36,9 +36,11 @@ type outputs struct {
 
 	marks map[*mailbox]mark // of the mailboxes in which messages wait; used by check only
 
+	running sync.WaitGroup // watch; Shutdown waits for it
+
 	mu       sync.Mutex // guards the rest
 	refused  time.Time  // when a message last found no room
-	watching bool       // check will run
+	watching bool       // watch runs
 }
 
 // A mark says how much a client had read at the start of its silence.
@@ -64,27 +66,40 @@ func (o *outputs) short() {
 	o.refused = time.Now()
 	if !o.watching {
 		o.watching = true
-		time.AfterFunc(0, o.check)
+		o.running.Go(o.watch)
 	}
 }
 
-// check ends silent clients if messages find no room. It runs again until all have
-// found room for a while.
-func (o *outputs) check() {
+// watch ends silent clients if messages find no room, until all have found room for a
+// while.
+func (o *outputs) watch() {
+	ticker := time.NewTicker(outputCheck)
+	defer ticker.Stop()
+	for o.check() {
+		select {
+		case <-ticker.C:
+		case <-o.s.life.Done():
+		}
+	}
+}
+
+// check ends silent clients if messages find no room, and reports whether to check
+// again.
+func (o *outputs) check() (again bool) {
 	now := time.Now()
 	silent := o.silent(now)
 	o.mu.Lock()
 	ago := now.Sub(o.refused)
-	o.watching = ago < watchFor && o.s.life.Err() == nil
-	if o.watching {
-		time.AfterFunc(outputCheck, o.check)
-	} else {
+	again = ago < watchFor && o.s.life.Err() == nil
+	o.watching = again
+	if !again {
 		o.marks = nil
 	}
 	o.mu.Unlock()
 	if ago <= outputCheck {
 		o.end(silent)
 	}
+	return again
 }
 
 // silent returns the mailboxes whose clients are silent, the longest silence first.

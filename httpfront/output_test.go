@@ -110,6 +110,19 @@ func TestSilentClientsStayWhileThereIsRoom(t *testing.T) {
 	})
 }
 
+// TestNoCheckOfClientsOutlivesTheServer shuts a server down while it looks for silent
+// clients.
+func TestNoCheckOfClientsOutlivesTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		s.front.outputs.short()
+		synctest.Wait()
+		if err := s.front.Shutdown(t.Context()); err != nil || s.front.outputs.watching {
+			t.Errorf("the server has ended (%v) and looks for silent clients is %v", err, s.front.outputs.watching)
+		}
+	})
+}
+
 // TestFewClientsDoNotTakeAllRoom checks that a client may hold less if others hold much.
 func TestFewClientsDoNotTakeAllRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

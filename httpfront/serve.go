@@ -112,6 +112,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.kill()
 	s.kept.stop()
 	s.unbind()
+	s.outputs.running.Wait()
 	return err
 }
 

@@ -44,8 +44,8 @@ type socket struct {
 
 	// Used only while the socket is open.
 	wire    *wire
-	frames  frameReader // used by the reader only, except compressed
-	pumps   sync.WaitGroup
+	frames  frameReader     // used by the reader only, except compressed
+	pumps   sync.WaitGroup  // and functions of timers; finish waits for them
 	order   int64           // order of the last message received; used by the reader only
 	seen    atomic.Int64    // when data was last read or written, in Unix nanoseconds
 	arrival *budget.Arrival // memory of the message that is being read; used by the reader only

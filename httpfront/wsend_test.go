@@ -2,6 +2,7 @@ package httpfront
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -375,6 +376,34 @@ func TestPingFloodIsBounded(t *testing.T) {
 		}
 		if pongs == 0 || pongs > maxPongs+1 { // one more was being written
 			t.Errorf("%d pongs", pongs)
+		}
+	})
+}
+
+// A slowHandler takes an hour for each log record, and then counts it.
+type slowHandler struct {
+	slog.Handler
+	done *int
+}
+
+func (h slowHandler) Handle(context.Context, slog.Record) error {
+	time.Sleep(time.Hour)
+	*h.done++
+	return nil
+}
+
+// TestShutdownWaitsForTheTimersOfSockets shuts a server down while the function of a timer
+// runs.
+func TestShutdownWaitsForTheTimersOfSockets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{PingInterval: time.Second, PingTimeout: time.Second})
+		logged := 0
+		s.front.log = slog.New(slowHandler{slog.NewTextHandler(s.logs, nil), &logged})
+		c, _ := s.open()
+		time.Sleep(time.Minute) // no pong comes, and that is being logged
+		c.Close()
+		if err := s.front.Shutdown(t.Context()); err != nil || logged != 1 {
+			t.Errorf("Shutdown returned %v when %d functions of timers had ended, want 1", err, logged)
 		}
 	})
 }

@@ -165,11 +165,16 @@ const maxDelayed = 10000
 func (p *Pool) sendDelayed(after time.Duration, cause *asgi.Cause, channel string, m asgi.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.stopping {
+		return nil
+	}
 	if len(p.delayed) >= maxDelayed {
 		return &asgi.ChannelFullError{Channel: channel, Reason: "too many messages are waiting to be put back"}
 	}
+	p.puttingBack.Add(1)
 	var timer *time.Timer
 	timer = time.AfterFunc(after, func() {
+		defer p.puttingBack.Done()
 		p.mu.Lock()
 		_, waits := p.delayed[timer]
 		delete(p.delayed, timer)
@@ -188,7 +193,9 @@ func (p *Pool) sendDelayed(after time.Duration, cause *asgi.Cause, channel strin
 // dropDelayedLocked drops the messages that wait to be put back.
 func (p *Pool) dropDelayedLocked() {
 	for timer := range p.delayed {
-		timer.Stop()
+		if timer.Stop() {
+			p.puttingBack.Done()
+		}
 	}
 	clear(p.delayed)
 }

@@ -142,3 +142,22 @@ func TestTheNumberOfDelayedVolatileMessagesIsLimited(t *testing.T) {
 		l.want(t, full.Error(), "<nil>")
 	})
 }
+
+// TestNothingIsPutBackAfterThePoolHasEnded checks that a handler that ends during the
+// shutdown leaves no timer.
+func TestNothingIsPutBackAfterThePoolHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, apps(on("http.request", func(ctx context.Context, j *workerpool.Job) error {
+			time.Sleep(time.Second)
+			return j.PutBack(ctx, time.Second, "ignored", j.Delivery.Message)
+		})), workerpool.Options{})
+		b.volatile("http.request", "a")
+		synctest.Wait()
+		b.stop()
+		<-b.ended
+		time.Sleep(time.Minute)
+		if s, err := b.layer.ChannelStatistics(t.Context(), "ignored"); err != nil || s.MessagesCount != 0 {
+			t.Errorf("%d messages were put back, %v", s.MessagesCount, err)
+		}
+	})
+}

@@ -115,6 +115,8 @@ type Pool struct {
 	cancel  context.CancelCauseFunc
 	clocks  *clocks
 
+	puttingBack sync.WaitGroup // timers of delayed; Shutdown waits for them
+
 	offering  asgi.Offering              // nil if the layer cannot offer messages
 	listening sync.Mutex                 // held while the channels change; lock it before mu
 	sorting   atomic.Pointer[generation] // the current one; changes under mu
@@ -259,6 +261,7 @@ func (p *Pool) Shutdown(ctx context.Context) {
 	p.wakeAllLocked()
 	p.mu.Unlock()
 	p.waitForWorkers(ctx)
+	p.puttingBack.Wait()
 	p.mute()
 	if g != nil {
 		p.stop(ctx, g)

@@ -40,10 +40,10 @@ type Budget struct {
 
 	mu       sync.Mutex // guards the rest, and the shared fields of all arrivals
 	used     int64
-	arrivals list.List // of *Arrival, the oldest first
-	waiting  int       // number of arrivals that wait
-	favored  *Arrival  // may exceed the limit until it has ended, or nil
-	timer    *time.Timer
+	arrivals list.List   // of *Arrival, the oldest first
+	waiting  int         // number of arrivals that wait
+	favored  *Arrival    // may exceed the limit until it has ended, or nil
+	check    *time.Timer // wakes one arrival that waits, to look for a silent client
 }
 
 // An Arrival is the memory of a request body or a WebSocket message that has not
@@ -80,7 +80,11 @@ type Sender interface {
 }
 
 // New returns a budget of limit bytes. When life is done, no arrival waits any more.
-func New(limit int64, life context.Context) *Budget { return &Budget{limit: limit, life: life} }
+func New(limit int64, life context.Context) *Budget {
+	check := time.NewTimer(SilentTimeout)
+	check.Stop()
+	return &Budget{limit: limit, life: life, check: check}
+}
 
 // Usage returns how many bytes and arrivals use the budget, and how many arrivals wait.
 func (b *Budget) Usage() (bytes int64, arrivals, waiting int) {
@@ -166,20 +170,30 @@ func (a *Arrival) wait(stop <-chan struct{}) error {
 		defer t.Stop()
 		late = t.C
 	}
-	err := ErrNoRoom
-	select {
-	case <-a.granted:
-		return nil
-	case <-late:
-	case <-stop:
-		err = context.Canceled
-	case <-a.budget.life.Done():
+	b := a.budget
+	for {
+		select {
+		case <-a.granted:
+			return nil
+		case <-b.check.C:
+			b.review()
+		case <-late:
+			return a.giveUp(ErrNoRoom)
+		case <-stop:
+			return a.giveUp(context.Canceled)
+		case <-b.life.Done():
+			return a.giveUp(ErrNoRoom)
+		}
 	}
+}
+
+// giveUp ends a wait. It returns the error, unless the memory was granted meanwhile.
+func (a *Arrival) giveUp(err error) error {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if a.need == 0 {
-		return nil // granted meanwhile
+		return nil
 	}
 	a.need = 0
 	b.waiting--
@@ -263,8 +277,8 @@ func (b *Budget) reviewLocked() {
 	}
 }
 
-// refuseLocked refuses the arrival that has been silent longest, or sets the
-// timer for it. It refuses one at a time, because that may free enough memory.
+// refuseLocked refuses the arrival that has been silent longest, or sets the time of
+// the next check for it. It refuses one at a time, because that may free enough memory.
 func (b *Budget) refuseLocked() {
 	now := time.Now().UnixNano()
 	var silent *Arrival
@@ -285,11 +299,7 @@ func (b *Budget) refuseLocked() {
 		silent.sender.Interrupt()
 		left = SilentTimeout
 	}
-	if b.timer == nil {
-		b.timer = time.AfterFunc(left, b.review)
-		return
-	}
-	b.timer.Reset(left)
+	b.check.Reset(left)
 }
 
 func (b *Budget) review() {

@@ -1,0 +1,64 @@
+package budget
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A client is a sender that is silent in its first Read.
+type client struct {
+	interrupted chan struct{}
+	stack       string // of the call of Interrupt
+}
+
+func (c *client) Interrupt() {
+	c.stack = string(debug.Stack())
+	close(c.interrupted)
+}
+
+func (c *client) Pause(bool) {}
+
+func (c *client) Read([]byte) (int, error) {
+	<-c.interrupted
+	return 0, errors.New("interrupted")
+}
+
+// TestAnArrivalThatWaitsLooksForSilentClients checks that no goroutine but those of the
+// connections refuses a silent client, so that none is left when they have ended.
+func TestAnArrivalThatWaitsLooksForSilentClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(1, context.Background())
+		var conns [2]atomic.Int64
+		silent := &client{interrupted: make(chan struct{})}
+		holding := b.Arrival(silent, &conns[0], -1)
+		if err := holding.Reserve(nil, 2*ConnBytes, 2*ConnBytes); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			holding.Read(silent, nil)
+			if !holding.End() {
+				t.Error("the silent client was not refused")
+			}
+		}()
+		synctest.Wait()
+		began := time.Now()
+		waiting := b.Arrival(nopSender{}, &conns[1], -1)
+		if err := waiting.Reserve(nil, 2*ConnBytes, 2*ConnBytes); err != nil || time.Since(began) != SilentTimeout {
+			t.Errorf("the other has memory after %v, %v", time.Since(began), err)
+		}
+		if !strings.Contains(silent.stack, "Reserve") {
+			t.Errorf("the client was refused by a goroutine that has no owner:\n%s", silent.stack)
+		}
+	})
+}
+
+type nopSender struct{}
+
+func (nopSender) Interrupt() {}
+func (nopSender) Pause(bool) {}
