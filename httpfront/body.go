@@ -241,7 +241,7 @@ const pieceTime = 250 * time.Millisecond
 // fill reads a piece, which is shorter than buf if the client is slow.
 func (u *upload) fill(buf []byte) (n int, err error) {
 	began := time.Now()
-	for n < len(buf) && err == nil && (n < budget.LeastInput || time.Since(began) < pieceTime) {
+	for n < len(buf) && err == nil && (n < budget.LeastMoved || time.Since(began) < pieceTime) {
 		var m int
 		m, err = u.x.arrival.Read(&u.x.body, buf[n:])
 		n += m

@@ -20,7 +20,7 @@ import (
 const (
 	connBytes     = budget.ConnBytes
 	silentTimeout = budget.SilentTimeout
-	leastInput    = budget.LeastInput
+	leastInput    = budget.LeastMoved
 
 	longBody = 510_000 // less than inlineBody
 	longPart = 500_000

@@ -18,9 +18,6 @@ const (
 	leastShare = 1 << 20
 	// spareBytes is how much of allBytes is free after silent clients were ended.
 	spareBytes = allBytes / 4
-	// leastOutput is how many bytes a client must read within budget.SilentTimeout while
-	// others find no room. Otherwise it is silent.
-	leastOutput = 5 << 10
 	// outputCheck is the time between two checks which clients are silent.
 	outputCheck = 250 * time.Millisecond
 	// watchFor is how long the clients are checked after a message has found no room.
@@ -111,7 +108,7 @@ func (o *outputs) silent(now time.Time) (silent []*mailbox) {
 			continue
 		}
 		m, old := o.marks[b]
-		if !old || read-m.read >= leastOutput {
+		if !old || read-m.read >= budget.LeastMoved {
 			m = mark{read, now}
 		}
 		marks[b] = m
@@ -135,6 +132,6 @@ func (o *outputs) end(silent []*mailbox) {
 		count++
 	}
 	if count > 0 {
-		o.s.log.Warn("connections were ended: their clients read less than 5 KiB in 5 s, and messages to others found no room", "count", count)
+		o.s.log.Warn("connections were ended: their clients read "+budget.Silence+", and messages to others found no room", "count", count)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"asgibox/asgi"
+	"asgibox/internal/budget"
 	"asgibox/internal/logkey"
 )
 
@@ -154,7 +155,7 @@ func (c *socket) full() {
 // drop closes the socket because its client is silent.
 func (c *socket) drop() {
 	if c.open.Load() {
-		c.startClose("has read less than 5 KiB in 5 s, and others wait")
+		c.startClose("has read " + budget.Silence + ", and others wait")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/budget"
 )
 
 // A handler holds a worker while it waits for its own client: to read the response, or
@@ -18,12 +19,9 @@ import (
 // such a place.
 
 const (
-	// clientPatience is how long a handler waits for its client to read or send leastMoved
-	// bytes, while messages wait for a worker or a place.
-	clientPatience = 5 * time.Second
-	leastMoved     = 5 << 10
-	// hurriedPatience is the same while more messages wait than there are workers or
-	// places.
+	// hurriedPatience is how long a handler waits for its client to read or send
+	// budget.LeastMoved bytes, instead of budget.SilentTimeout, while more messages wait
+	// than there are workers or places.
 	hurriedPatience = time.Second
 	// triesAgain is the longest time between two tries of a handler that waits for its
 	// client to read.
@@ -59,7 +57,7 @@ func (a *await) end(now time.Time) {
 // move records that the client has read or sent n bytes. When they are enough, the wait
 // starts again.
 func (a *await) move(now time.Time, n int64) {
-	if a.moved += max(n, 0); a.moved < leastMoved {
+	if a.moved += max(n, 0); a.moved < budget.LeastMoved {
 		return
 	}
 	a.moved, a.quiet = 0, 0
@@ -223,7 +221,7 @@ func (p *Pool) waitingForPlace(l fullLimit) int {
 func (p *Pool) cancelSilent(now time.Time, n int, of *limit) (jobs []*Job) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	patience, places := clientPatience, p.wanted
+	patience, places := budget.SilentTimeout, p.wanted
 	if of != nil {
 		places = of.Max
 	}
@@ -279,5 +277,5 @@ func (p *Pool) reportSilent(now time.Time) {
 	}
 	p.silent, p.silentAt = 0, now
 	p.mu.Unlock()
-	p.log.Warn("handlers were ended: messages waited for a worker or a concurrency limit, and the clients of these handlers had read or sent less than 5 KiB in 5 s", "count", n)
+	p.log.Warn("handlers were ended: messages waited for a worker or a concurrency limit, and the clients of these handlers had read or sent "+budget.Silence, "count", n)
 }

@@ -12,15 +12,8 @@ import (
 	"time"
 )
 
-const (
-	// ConnBytes is how much of its arrivals each connection may always buffer.
-	ConnBytes = 16 << 10
-	// SilentTimeout is how long a client may send less than LeastInput while
-	// other clients wait for memory.
-	SilentTimeout = 5 * time.Second
-	// LeastInput is how many bytes a client must send to end its silence.
-	LeastInput = 5 << 10
-)
+// ConnBytes is how much of its arrivals each connection may always buffer.
+const ConnBytes = 16 << 10
 
 var (
 	// ErrSilent is the reason why an arrival was refused.
@@ -322,7 +315,7 @@ func (a *Arrival) CountsItself() { a.counted = true }
 // them, the silence of the client starts again. A connection calls it if its
 // Reads return only when they have enough.
 func (a *Arrival) Heard(n int) {
-	if a.input.Add(int64(n)) < LeastInput {
+	if a.input.Add(int64(n)) < LeastMoved {
 		return
 	}
 	a.input.Store(0)

@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -62,3 +63,9 @@ type nopSender struct{}
 
 func (nopSender) Interrupt() {}
 func (nopSender) Pause(bool) {}
+
+func TestSilenceNamesItsLimits(t *testing.T) {
+	if want := fmt.Sprintf("less than %d KiB in %.0f s", LeastMoved>>10, SilentTimeout.Seconds()); Silence != want {
+		t.Errorf("Silence is %q, want %q", Silence, want)
+	}
+}
