@@ -17,9 +17,12 @@ const (
 // the server has changed or generated.
 const OwnPath = "/__asgibox__/"
 
-// SessionPrefix is the prefix of the keys under which a [KV] stores the sessions
-// of browsers.
-const SessionPrefix = "session/"
+// Prefixes of the keys under which a [KV] stores the values of asgibox itself.
+const (
+	StatePrefix      = "state/"   // the state of applications
+	SessionPrefix    = "session/" // the sessions of browsers
+	ConnectionPrefix = "channel/" // the sessions of connections, by reply channel
+)
 
 // Keys of messages.
 const (

@@ -26,7 +26,7 @@ func (h *history) addAccesses(uses []store.Access, lost bool) {
 		}
 	}
 	for _, use := range uses {
-		if strings.HasPrefix(use.Key, statePrefix) || strings.HasPrefix(use.Key, asgi.SessionPrefix) {
+		if strings.HasPrefix(use.Key, asgi.StatePrefix) || strings.HasPrefix(use.Key, asgi.SessionPrefix) {
 			h.accesses = append(h.accesses, use)
 			h.accessBytes += use.Size + accessFootprint
 		}

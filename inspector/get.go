@@ -12,9 +12,6 @@ import (
 	"asgibox/inspector/api"
 )
 
-// statePrefix is the prefix of shared state among the keys of the layer's KV.
-const statePrefix = "state/"
-
 func (s *Server) getStatus(*http.Request) (any, error) {
 	return s.status(), nil
 }
@@ -101,7 +98,7 @@ func (s *Server) getChaos(*http.Request) (any, error) {
 
 // getState returns keys that begin with a prefix, and their values.
 func (s *Server) getState(r *http.Request) (any, error) {
-	keys, err := s.kv.Keys(r.Context(), nil, statePrefix+r.FormValue("prefix"))
+	keys, err := s.kv.Keys(r.Context(), nil, asgi.StatePrefix+r.FormValue("prefix"))
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +117,7 @@ func (s *Server) getState(r *http.Request) (any, error) {
 		}
 		if ok {
 			room -= asgi.SizeOf(value)
-			items = append(items, item{strings.TrimPrefix(key, statePrefix), codec.AppendValueJSON(nil, value)})
+			items = append(items, item{strings.TrimPrefix(key, asgi.StatePrefix), codec.AppendValueJSON(nil, value)})
 		}
 	}
 	return map[string]any{"state": items, "all": len(keys)}, nil

@@ -164,11 +164,11 @@ func (s *Server) setState(r *http.Request, c *asgi.Cause, a args) (any, error) {
 	if !ok {
 		return nil, badRequest("value: is missing")
 	}
-	return struct{}{}, s.kv.Set(r.Context(), c, statePrefix+a.Text("key"), value, 0)
+	return struct{}{}, s.kv.Set(r.Context(), c, asgi.StatePrefix+a.Text("key"), value, 0)
 }
 
 func (s *Server) deleteState(r *http.Request, c *asgi.Cause, a args) (any, error) {
-	return struct{}{}, s.kv.Delete(r.Context(), c, statePrefix+a.Text("key"))
+	return struct{}{}, s.kv.Delete(r.Context(), c, asgi.StatePrefix+a.Text("key"))
 }
 
 // maxRules and maxRule limit the number of rules, and the length of each one in bytes. Every

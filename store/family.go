@@ -30,7 +30,7 @@ func sizeOf(key string, data any) int { return valueOverhead + len(key) + asgi.F
 // familyPrefixes are the prefixes whose values are a family each: of state, and of
 // the sessions of browsers and of connections. All other values share a family, so
 // that new prefixes do not make room for more values.
-var familyPrefixes = []string{"state/", asgi.SessionPrefix, "channel/"}
+var familyPrefixes = []string{asgi.StatePrefix, asgi.SessionPrefix, asgi.ConnectionPrefix}
 
 // familyOf returns the prefix of a key that names its family, or "".
 func familyOf(key string) string {

@@ -110,7 +110,7 @@ func (p *Pool) endSession(j *Job) {
 	if !sessions {
 		return
 	}
-	if err := p.kv.Delete(context.Background(), nil, "channel/"+j.reply); err != nil {
+	if err := p.kv.Delete(context.Background(), nil, asgi.ConnectionPrefix+j.reply); err != nil {
 		p.log.Warn("could not delete the session of a connection that has ended; it stays until it expires", logkey.Channel, j.reply, logkey.Error, err)
 	}
 }

@@ -2,9 +2,6 @@ package remote
 
 import "asgibox/asgi"
 
-// statePrefix is the prefix of the keys that hold the state of applications.
-const statePrefix = "state/"
-
 // withState adds the calls for values: state/ for the state of applications,
 // and kv/ for all values by their full keys, including sessions.
 func withState(calls map[string]*call) map[string]*call {
@@ -19,7 +16,7 @@ func withState(calls map[string]*call) map[string]*call {
 		"append": {[]string{"key", "value", "keep", "trace"}, stateAppend},
 		"swap":   {[]string{"key", "old", "new", "trace"}, stateSwap},
 	} {
-		for path, prefix := range map[string]string{"state/": statePrefix, "kv/": ""} {
+		for path, prefix := range map[string]string{"state/": asgi.StatePrefix, "kv/": ""} {
 			calls[path+name] = &call{keys: c.keys, do: func(w *work) (asgi.Fields, error) {
 				key := w.args.text("key")
 				kv, err := extension[asgi.KV](w)
@@ -30,7 +27,7 @@ func withState(calls map[string]*call) map[string]*call {
 			}}
 		}
 	}
-	calls["state/keys"] = keysCall(statePrefix)
+	calls["state/keys"] = keysCall(asgi.StatePrefix)
 	calls["kv/keys"] = keysCall("")
 	return calls
 }

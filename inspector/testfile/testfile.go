@@ -16,9 +16,6 @@ import (
 	"asgibox/asgi"
 )
 
-// StatePrefix is the prefix of shared state among the keys of the layer's KV.
-const StatePrefix = "state/"
-
 // Traffic is what a recording has.
 type Traffic struct {
 	Messages []Message // in the order in which they were sent

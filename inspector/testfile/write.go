@@ -108,7 +108,7 @@ func (w *writer) line(format string, args ...any) {
 // led to them.
 func (w *writer) state(in *input) {
 	for _, use := range in.uses {
-		key, isState := strings.CutPrefix(use.Key, StatePrefix)
+		key, isState := strings.CutPrefix(use.Key, asgi.StatePrefix)
 		if !isState {
 			continue
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"asgibox/asgi"
+
 	"go.starlark.net/starlark"
 )
 
@@ -137,9 +139,9 @@ func (p *Prompt) namesOf(ctx context.Context, kind byte, prefix string) (names [
 	case kind == 's':
 		p.run.reset(ctx)
 		if kv, err := p.run.kv("state.keys"); err == nil {
-			keys, _ := kv.Keys(ctx, nil, statePrefix+prefix)
+			keys, _ := kv.Keys(ctx, nil, asgi.StatePrefix+prefix)
 			for _, key := range keys {
-				names = append(names, key[len(statePrefix):])
+				names = append(names, key[len(asgi.StatePrefix):])
 			}
 		}
 	}

@@ -10,9 +10,6 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// statePrefix separates the script's keys from other keys in the layer's [asgi.KV].
-const statePrefix = "state/"
-
 // stateObject returns the script's state.
 func stateObject() *object {
 	return &object{name: "state", attrs: functions("state", map[string]builtin{
@@ -51,7 +48,7 @@ func stateGet(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlar
 	if err != nil {
 		return nil, err
 	}
-	v, ok, err := kv.Get(r.ctx, r.cause(), statePrefix+key)
+	v, ok, err := kv.Get(r.ctx, r.cause(), asgi.StatePrefix+key)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +72,7 @@ func stateSet(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlar
 	if err != nil {
 		return nil, err
 	}
-	return v, kv.Set(r.ctx, r.cause(), statePrefix+key, stored, 0)
+	return v, kv.Set(r.ctx, r.cause(), asgi.StatePrefix+key, stored, 0)
 }
 
 func stateDelete(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -87,7 +84,7 @@ func stateDelete(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 	if err != nil {
 		return nil, err
 	}
-	return starlark.None, kv.Delete(r.ctx, r.cause(), statePrefix+key)
+	return starlark.None, kv.Delete(r.ctx, r.cause(), asgi.StatePrefix+key)
 }
 
 func stateIncr(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -104,7 +101,7 @@ func stateIncr(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 	if !ok {
 		return nil, fmt.Errorf("%s: n must be a 64-bit integer, not %s", b.Name(), value.Brief(n))
 	}
-	sum, err := kv.Incr(r.ctx, r.cause(), statePrefix+key, by)
+	sum, err := kv.Incr(r.ctx, r.cause(), asgi.StatePrefix+key, by)
 	if err != nil {
 		return nil, fmt.Errorf("%s(%q): %w", b.Name(), key, err)
 	}
@@ -131,7 +128,7 @@ func stateAppend(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 	if err != nil {
 		return nil, err
 	}
-	list, err := kv.Append(r.ctx, r.cause(), statePrefix+key, stored, newest)
+	list, err := kv.Append(r.ctx, r.cause(), asgi.StatePrefix+key, stored, newest)
 	if err != nil {
 		return nil, fmt.Errorf("%s(%q): %w", b.Name(), key, err)
 	}
@@ -147,13 +144,13 @@ func stateKeys(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starla
 	if err != nil {
 		return nil, err
 	}
-	keys, err := kv.Keys(r.ctx, r.cause(), statePrefix+prefix)
+	keys, err := kv.Keys(r.ctx, r.cause(), asgi.StatePrefix+prefix)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]starlark.Value, len(keys))
 	for i, key := range keys {
-		list[i] = starlark.String(key[len(statePrefix):])
+		list[i] = starlark.String(key[len(asgi.StatePrefix):])
 	}
 	return starlark.NewList(list), nil
 }
@@ -176,7 +173,7 @@ func stateUpdate(r *run, b *starlark.Builtin, args starlark.Tuple, kwargs []star
 		return nil, err
 	}
 	for r.ctx.Err() == nil {
-		v, done, err := r.tryUpdate(kv, statePrefix+key, fn, first)
+		v, done, err := r.tryUpdate(kv, asgi.StatePrefix+key, fn, first)
 		if done || err != nil {
 			return v, err
 		}

@@ -19,9 +19,8 @@ const Life = 14 * 24 * time.Hour
 
 // Each connection has a record in the layer, with these keys.
 const (
-	channelPrefix = "channel/"
-	recordData    = "data" // the channel_session
-	recordHTTP    = "http" // the id of the http_session
+	recordData = "data" // the channel_session
+	recordHTTP = "http" // the id of the http_session
 )
 
 // A Keeper reads and writes sessions. It is safe for concurrent use.
@@ -53,7 +52,7 @@ func (k *Keeper) SaveChannel(ctx context.Context, c *asgi.Cause, reply string, n
 }
 
 func (k *Keeper) record(ctx context.Context, c *asgi.Cause, reply string) (asgi.Dict, error) {
-	v, _, err := k.kv.Get(ctx, c, channelPrefix+reply)
+	v, _, err := k.kv.Get(ctx, c, asgi.ConnectionPrefix+reply)
 	record, _ := v.(asgi.Dict)
 	return record, err
 }
@@ -69,7 +68,7 @@ func (k *Keeper) setRecord(ctx context.Context, c *asgi.Cause, reply, key string
 	if err != nil {
 		return err
 	}
-	return k.kv.Set(ctx, c, channelPrefix+reply, changed.Dict, k.layer.Settings().GroupExpiry, asgi.Volatile)
+	return k.kv.Set(ctx, c, asgi.ConnectionPrefix+reply, changed.Dict, k.layer.Settings().GroupExpiry, asgi.Volatile)
 }
 
 // SaveID saves the id of the session of a WebSocket handshake for the WebSocket's
