@@ -66,17 +66,25 @@ type outcome struct {
 	awaited *awaited
 	key     awaitedKey
 	handled <-chan Span
+	leave   func() // the calls that wait
 }
 
 // Outcome prepares to wait for the outcome of a message that is about to be sent.
-// Only workers of this process report outcomes.
-func (s *Server) Outcome(trace asgi.TraceID, channel string) remote.Outcome {
+// Only workers of this process report outcomes. It fails if too many calls wait.
+func (s *Server) Outcome(trace asgi.TraceID, channel string, m asgi.Message) (remote.Outcome, error) {
+	leave, err := s.waiting.enter(m.Footprint())
+	if err != nil {
+		return nil, err
+	}
 	key := awaitedKey{trace, channel}
-	return &outcome{&s.awaited, key, s.awaited.add(key)}
+	return &outcome{&s.awaited, key, s.awaited.add(key), leave}, nil
 }
 
 // Close ends the preparation.
-func (o *outcome) Close() { o.awaited.remove(o.key) }
+func (o *outcome) Close() {
+	o.awaited.remove(o.key)
+	o.leave()
+}
 
 // Wait waits for the outcome, for at most the given time. It returns "" if the
 // outcome is not known then.

@@ -20,6 +20,8 @@ const (
 	bodyTimeout = time.Minute
 	// silenceTimeout is how long a client may send nothing of a body.
 	silenceTimeout = 10 * time.Second
+	// maxHead is the longest head of a request, in bytes. A call holds it while it waits.
+	maxHead = 64 << 10
 	// unreadTimeout is how long the response to a request is delayed for the rest
 	// of a body that no handler has read, for example because the request was
 	// refused. The connection can be used again if the body arrives in this time.

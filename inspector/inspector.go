@@ -97,6 +97,8 @@ type Server struct {
 	awaited  awaited
 	client   *http.Client        // to the application
 	bodies   *semaphore.Weighted // of bodyMemory
+	waiting  *bound              // calls that wait for the application
+	playing  *bound              // recordings
 
 	life    context.Context // ends at Shutdown, and with it all streams
 	end     context.CancelFunc
@@ -120,6 +122,8 @@ func New(o Options) (*Server, error) {
 		series:  &series{},
 		client:  newClient(),
 		bodies:  semaphore.NewWeighted(bodyMemory),
+		waiting: newWaiting(),
+		playing: newPlaying(),
 
 		collectCalls: make(chan chan struct{}),
 	}
@@ -132,6 +136,7 @@ func New(o Options) (*Server, error) {
 	s.http = &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
+		MaxHeaderBytes:    maxHead,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	if o.Store != nil {

@@ -22,7 +22,10 @@ func (s *Server) send(r *http.Request, c *asgi.Cause, a args) (any, error) {
 	if wait <= 0 {
 		return sent, s.opts.Layer.Send(r.Context(), c, channel, m)
 	}
-	o := s.Outcome(c.Trace(), channel)
+	o, err := s.Outcome(c.Trace(), channel, m)
+	if err != nil {
+		return nil, err
+	}
 	defer o.Close()
 	if err := s.opts.Layer.Send(r.Context(), c, channel, m); err != nil {
 		return nil, err

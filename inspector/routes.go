@@ -18,20 +18,16 @@ import (
 // times as long in JSON.
 const maxRequest = 8 << 20
 
-const (
-	// maxWaiting is how many calls of a kind may wait for a response of the application
-	// at once.
-	maxWaiting = 32
-	// maxPlaybacks is how many recordings may be played at once.
-	maxPlaybacks = 4
-)
+// maxCalls is how many calls of a kind may run at once that wait for something else than
+// the application.
+const maxCalls = 32
 
 // routes returns the handler of all paths.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.Handle("GET /metrics", s.metricsHandler())
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.Handle("/debug/pprof/", few(maxCalls, profile)) // some take as long as the caller likes
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
@@ -59,7 +55,7 @@ func (s *Server) routes() http.Handler {
 		"GET /api/error":              query(s.getError),
 		"POST /api/errors":            query(s.addRemoteError),
 		"POST /api/errors/forget":     change(s.forgetErrors),
-		"POST /api/errors/replay":     few(maxWaiting, change(s.replayError)),
+		"POST /api/errors/replay":     s.waits(s.replayError),
 		"GET /api/chaos":              need(s.opts.Chaos != nil, errNoChaos, query(s.getChaos)),
 		"POST /api/chaos":             need(s.opts.Chaos != nil, errNoChaos, change(s.setChaos)),
 		"POST /api/state/set":         need(s.kv != nil, errNoState, change(s.setState)),
@@ -77,12 +73,12 @@ func (s *Server) routes() http.Handler {
 		"POST /api/connections/close": need(s.opts.Front != nil, errNoFront, change(s.closeConnection)),
 		"POST /api/flush":             need(s.flusher != nil, errNoFlush, query(s.flush)),
 		"POST /api/forget":            query(s.forget),
-		"POST /api/reload":            need(s.opts.Pool != nil, errNoPool, query(s.reload)),
+		"POST /api/reload":            need(s.opts.Pool != nil, errNoPool, few(maxCalls, query(s.reload))),
 		"POST /api/ignore":            change(s.ignore),
 		"POST /api/workers":           need(s.opts.Pool != nil, errNoPool, change(s.setWorkers)),
-		"POST /api/replay":            few(maxWaiting, change(s.replay)),
-		"POST /api/play":              few(maxWaiting, change(s.request)),
-		"POST /api/playback":          few(maxPlaybacks, s.play),
+		"POST /api/replay":            s.waits(s.replay),
+		"POST /api/play":              s.waits(s.request),
+		"POST /api/playback":          s.play,
 		"POST /api/test":              change(s.makeTest),
 	} {
 		mux.Handle(pattern, f)
@@ -137,7 +133,7 @@ func change(f func(*http.Request, *asgi.Cause, args) (any, error)) call {
 	})
 }
 
-// few returns f, of which at most n calls run at once, because each holds its body.
+// few returns f, of which at most n calls run at once.
 func few(n int, f call) call {
 	running := make(chan struct{}, n)
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -149,6 +145,12 @@ func few(n int, f call) call {
 			return remote.Errorf(remote.TooManyBodies, "%d calls of %s run already; try again when one has ended", n, r.URL.Path)
 		}
 	}
+}
+
+// profile sends a profile of package [pprof].
+func profile(w http.ResponseWriter, r *http.Request) error {
+	pprof.Index(w, r)
+	return nil
 }
 
 // need returns f, or a call that fails with the error if the server lacks a

@@ -74,11 +74,16 @@ func send(w *work) (asgi.Fields, error) {
 // within the given time.
 func sendNow(w *work, channel string, m asgi.Message, opts []asgi.SendOption, wait time.Duration) (asgi.Fields, error) {
 	var outcome Outcome
+	var err error
 	if wait > 0 && w.h.outcome != nil {
-		outcome = w.h.outcome(w.cause.Trace(), channel)
-		defer outcome.Close()
+		if outcome, err = w.h.outcome(w.cause.Trace(), channel, m); err != nil {
+			return nil, err
+		}
+		if outcome != nil {
+			defer outcome.Close()
+		}
 	}
-	err := w.layer.Send(w.ctx, w.cause, channel, m, opts...)
+	err = w.layer.Send(w.ctx, w.cause, channel, m, opts...)
 	switch {
 	case errors.Is(err, asgi.ErrGone):
 		return asgi.Fields{{Key: "gone", Value: true}}, nil

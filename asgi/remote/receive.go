@@ -15,11 +15,21 @@ const (
 	maxWait     = 300 * time.Second
 )
 
+// maxWaits is how many receives may wait over HTTP at once, because each keeps a
+// connection.
+const maxWaits = 2000
+
+// maxID is the maximum length of the id of a receive, in bytes.
+const maxID = 100
+
 // errWaitEnded ends a wait that timed out or that its client cancelled.
 var errWaitEnded = errors.New("the wait has ended")
 
 func receive(w *work) (asgi.Fields, error) {
 	id := w.args.textOr("id", "")
+	if len(id) > maxID {
+		w.args.invalid("id", "at most 100 bytes long")
+	}
 	r := w.args.receive()
 	if w.args.err != nil {
 		return nil, w.args.err
@@ -89,6 +99,12 @@ func (r Receive) Result(d *asgi.Delivery) asgi.Fields {
 func (w *work) next(channels []string, block bool, id string, wait time.Duration) (asgi.Delivery, bool, error) {
 	if !block {
 		return w.layer.Poll(w.ctx, w.cause, channels...)
+	}
+	if !w.patient {
+		defer w.h.waiting.Add(-1)
+		if w.h.waiting.Add(1) > maxWaits {
+			return asgi.Delivery{}, false, Errorf(TooManyConnections, "%d receives wait over HTTP already; try again when one has ended", maxWaits)
+		}
 	}
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)

@@ -35,6 +35,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"asgibox/asgi"
@@ -49,8 +50,9 @@ type Options struct {
 	Log     *slog.Logger // default: no log
 
 	// Outcome, if not nil, prepares to wait for the outcome of a message that
-	// is about to be sent.
-	Outcome func(trace asgi.TraceID, channel string) Outcome
+	// is about to be sent. If it fails, the message is not sent. It returns nil
+	// if outcomes are not known.
+	Outcome func(trace asgi.TraceID, channel string, m asgi.Message) (Outcome, error)
 
 	// Program, if not nil, returns the layer for the calls of the program that
 	// sent a request, or nil for that of the handler. [Handler.Readers] leaves
@@ -74,12 +76,13 @@ type Handler struct {
 	layer   asgi.Layer
 	version string
 	log     *slog.Logger
-	outcome func(asgi.TraceID, string) Outcome // may be nil
-	program func(*http.Request) asgi.Layer     // may be nil
-	limit   int                                // maximum length of an encoded message, in bytes
+	outcome func(asgi.TraceID, string, asgi.Message) (Outcome, error) // may be nil
+	program func(*http.Request) asgi.Layer                            // may be nil
+	limit   int                                                       // maximum length of an encoded message, in bytes
 	life    context.Context
 	end     context.CancelCauseFunc
 	readers readers
+	waiting atomic.Int64 // receives that wait over HTTP
 
 	mu    sync.Mutex                         // guards waits
 	waits map[string]context.CancelCauseFunc // waiting receives, by the id that the client gave

@@ -37,6 +37,8 @@ const (
 
 // A Recording is recorded traffic. It can be played once.
 type Recording struct {
+	Size int // length of its lines, in bytes
+
 	prefix      string     // of the reply channels
 	messages    []*message // in the order in which they were sent
 	connections []*connection

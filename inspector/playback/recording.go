@@ -64,6 +64,7 @@ func Read(r io.Reader) (*Recording, error) {
 		}
 		m := &message{}
 		line := lines.Bytes()
+		p.Size += len(line)
 		if n == 1 {
 			line = bytes.TrimPrefix(line, []byte("\uFEFF")) // a byte order mark
 		}

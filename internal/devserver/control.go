@@ -72,7 +72,9 @@ func (s *server) buildControl(l net.Listener, token string) (err error) {
 	c := &control{listener: l, token: token}
 	layer := remote.Options{Version: command.Version(), Log: s.log}
 	if s.generations != nil {
-		layer.Outcome = func(trace asgi.TraceID, channel string) remote.Outcome { return c.Outcome(trace, channel) }
+		layer.Outcome = func(trace asgi.TraceID, channel string, m asgi.Message) (remote.Outcome, error) {
+			return c.Outcome(trace, channel, m)
+		}
 	}
 	if s.socket != nil {
 		layer.Program = s.socket.Program

@@ -109,11 +109,11 @@ func (s *server) openSocket() (*process.Server, error) {
 			}
 			return ""
 		},
-		Outcome: func(trace asgi.TraceID, channel string) (o remote.Outcome) {
+		Outcome: func(trace asgi.TraceID, channel string, m asgi.Message) (remote.Outcome, error) {
 			if c := s.control.Load(); c != nil && s.generations != nil {
-				o = c.Outcome(trace, channel)
+				return c.Outcome(trace, channel, m)
 			}
-			return o
+			return nil, nil
 		},
 	})
 	if err != nil && s.launch == nil {

@@ -170,7 +170,7 @@ func (endlessOutcome) Close() {}
 func waiting(t *testing.T, change ...func(*config)) (r *rig, reply string) {
 	waits := make(chan struct{}, 1)
 	r = newRig(t, program("hello"), append(change, func(c *config) {
-		c.server.Outcome = func(asgi.TraceID, string) remote.Outcome { return endlessOutcome{waits} }
+		c.server.Outcome = func(asgi.TraceID, string, asgi.Message) (remote.Outcome, error) { return endlessOutcome{waits}, nil }
 		c.ready = func(r *rig) { go r.layer.Receive(t.Context(), nil, "jobs") }
 	})...)
 	r.mustLoad()

@@ -49,7 +49,7 @@ type ServerOptions struct {
 	// Version is the version of the program, for clients.
 	Version string
 	// Outcome is that of [remote.Options].
-	Outcome func(trace asgi.TraceID, channel string) remote.Outcome
+	Outcome func(trace asgi.TraceID, channel string, m asgi.Message) (remote.Outcome, error)
 	// Log receives the problems of connections. By default nothing is logged.
 	Log *slog.Logger
 }
