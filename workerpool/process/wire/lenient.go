@@ -18,11 +18,18 @@ type ValueError struct {
 func (e *ValueError) Error() string { return e.Err.Error() }
 func (e *ValueError) Unwrap() error { return e.Err }
 
+// maxBadFields is how many fields a head may have of which one cannot be decoded. Frames
+// have few.
+const maxBadFields = 100
+
 // decodeBad decodes each field of a head that cannot be decoded as a whole, and returns a
-// [ValueError], or an [ErrBadFrame] if the head is no dict.
+// [ValueError], or an [ErrBadFrame] if the head is no dict or has too many fields.
 func (r *Reader) decodeBad(head []byte, err error) error {
-	bad := &ValueError{Err: err}
+	bad, fields := &ValueError{Err: err}, 0
 	ok := split(head, func(key, value []byte) {
+		if fields++; fields > maxBadFields {
+			return
+		}
 		field, err := r.segments.DecodeFields(slices.Concat([]byte("{"), key, value, []byte("}")))
 		if err != nil {
 			field, err = r.segments.DecodeFields(slices.Concat([]byte("{"), key, []byte("null}")))
@@ -31,8 +38,11 @@ func (r *Reader) decodeBad(head []byte, err error) error {
 			bad.Head = append(bad.Head, field...)
 		}
 	})
-	if !ok {
+	switch {
+	case !ok:
 		return fmt.Errorf("%w: its head: %w", ErrBadFrame, err)
+	case fields > maxBadFields:
+		return fmt.Errorf("%w: its head has %d fields, and one is bad: %w", ErrBadFrame, fields, err)
 	}
 	return bad
 }

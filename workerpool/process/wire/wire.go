@@ -21,7 +21,7 @@ import (
 )
 
 // ErrBadFrame: the bytes are not a frame, the frame is too long, or its head is not
-// a dict.
+// a dict, or has a bad value and too many fields.
 var ErrBadFrame = errors.New("bad frame")
 
 // number is the length of the integers of a frame, in bytes.

@@ -156,6 +156,17 @@ func TestABadValueLeavesTheOtherFieldsAndFrames(t *testing.T) {
 	}
 }
 
+// TestABadValueAmongManyFieldsIsABadFrame checks that not each of them is decoded alone.
+func TestABadValueAmongManyFieldsIsABadFrame(t *testing.T) {
+	for n, many := range map[int]bool{maxBadFields: false, maxBadFields + 1: true} {
+		head := `{"a":x` + strings.Repeat(`,"a":x`, n-1) + `}`
+		_, err := NewReader(bytes.NewReader(frame(head)), 1<<20).Read()
+		if errors.Is(err, ErrBadFrame) != many {
+			t.Errorf("%d fields: %v", n, err)
+		}
+	}
+}
+
 func TestReadContinuesAfterATimeout(t *testing.T) {
 	b := frame(`{"id":7}`)
 	r := NewReader(io.MultiReader(bytes.NewReader(b[:5]), iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(b[5:])))), 1000)
