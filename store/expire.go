@@ -100,6 +100,9 @@ func (s *Store) removeIdleLocked(q *queue, now int64) bool {
 	}
 	s.sweeps.remove(q)
 	delete(s.queues, q.name)
+	if q.extra.entry != nil {
+		s.extras.remove(&q.extra)
+	}
 	return true
 }
 

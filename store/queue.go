@@ -100,7 +100,8 @@ type queue struct {
 	classes  []*class
 	epoch    uint64
 
-	counted bool // Store.memory includes its footprint
+	counted bool         // Store.memory includes its footprint
+	extra   link[*queue] // in Store.extras, if its entry is set
 }
 
 // queueFootprint is the memory of a queue, in bytes. It counts if there are more
@@ -115,7 +116,8 @@ func (q *queue) index() *int { return &q.heapIndex }
 // there are at most manyQueues. Otherwise it is removed after the expiry, because
 // an application may use channels with names that come from clients. So are the
 // queues of single-reader channels, because each request body has one. If there
-// are mostQueues, a new queue replaces some that have not been used for recentTime.
+// are mostQueues, a new queue replaces some that have not been used for recentTime, and
+// is itself removed soon after its use.
 const (
 	idleTime   = int64(time.Hour)
 	recentTime = int64(time.Second)
@@ -142,6 +144,10 @@ func (s *Store) queueLocked(name string, now int64) *queue {
 		s.evictQueuesLocked(now)
 	}
 	q := &queue{name: name, kind: asgi.KindOf(name), capacity: s.opts.capacityOf(name), lastSend: now}
+	if len(s.queues) >= mostQueues {
+		q.extra.entry = q
+		s.extras.push(&q.extra)
+	}
 	q.nextSweep = s.idleAt(q)
 	s.queues[name] = q
 	s.sweeps.add(q)
@@ -155,13 +161,34 @@ func (s *Store) evictQueuesLocked(now int64) {
 	const tries = 4
 	n := 0
 	for _, q := range s.queues {
-		if q.head == nil && q.breakpoint == nil && len(q.blocked) == 0 && max(q.lastRead, q.lastSend) < now-recentTime && s.journal.barrier(q.seq).Passed() {
-			s.removeIdleLocked(q, now)
+		if max(q.lastRead, q.lastSend) < now-recentTime {
+			s.evictLocked(q, now)
 		}
 		if n++; n == tries {
 			return
 		}
 	}
+}
+
+// evictExtraLocked removes idle queues of those that were made when there were too many.
+// It checks two for each of the n queues that a receive is about to look for, because it
+// may make them all. So about as many remain idle as are in use.
+func (s *Store) evictExtraLocked(n int, now int64) {
+	for range 2 * min(n, usualChannels) {
+		e := s.extras.first
+		if e == nil || len(s.queues) <= mostQueues {
+			return
+		}
+		if !s.evictLocked(e.entry, now) {
+			s.extras.remove(e)
+			s.extras.push(e)
+		}
+	}
+}
+
+// evictLocked removes a queue if it is idle, and reports whether it did.
+func (s *Store) evictLocked(q *queue, now int64) bool {
+	return q.head == nil && q.breakpoint == nil && len(q.blocked) == 0 && s.journal.barrier(q.seq).Passed() && s.removeIdleLocked(q, now)
 }
 
 // pushLocked adds a record at the end of its queue.

@@ -108,10 +108,13 @@ func (s *Store) takeOrPark(w *waiter, channels []string) (d asgi.Delivery, ok bo
 // usualChannels is the largest number of channels that most receives name.
 const usualChannels = 16
 
-// queuesLocked appends the queues of the channels.
+// queuesLocked appends the queues of the channels, which are going to be read.
 func (s *Store) queuesLocked(queues []*queue, channels []string, now int64) []*queue {
+	s.evictExtraLocked(len(channels), now)
 	for _, name := range channels {
-		queues = append(queues, s.queueLocked(name, now))
+		q := s.queueLocked(name, now)
+		q.lastRead = now // a queue of a later name must not replace it
+		queues = append(queues, q)
 	}
 	return queues
 }
@@ -123,7 +126,6 @@ func (s *Store) queuesLocked(queues []*queue, channels []string, now int64) []*q
 func (s *Store) takeLocked(queues []*queue, now int64) (d asgi.Delivery, ok bool, seq uint64) {
 	var from *queue
 	for _, q := range queues {
-		q.lastRead = now
 		seq = max(seq, q.seq)
 		if !q.held() && s.headLocked(q, now) != nil && (from == nil || q.lastTake < from.lastTake) {
 			from = q

@@ -52,6 +52,7 @@ type Store struct {
 	takes    uint64            // number of takes so far
 	queues   map[string]*queue // by channel, or by prefix of process-specific ones
 	sweeps   schedule[*queue]  // all queues, by nextSweep
+	extras   list[*queue]      // queues that were made when there were mostQueues
 	pending  int               // messages in queues
 	paused   int               // queues with a breakpoint
 	memory   int               // bytes of messages in queues and of delayed messages

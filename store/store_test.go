@@ -552,6 +552,89 @@ func TestUnusedQueuesAreBounded(t *testing.T) {
 	})
 }
 
+// TestNewQueuesAreBoundedAtOnce uses ever new channels, while others are in use, without a
+// moment in between.
+func TestNewQueuesAreBoundedAtOnce(t *testing.T) {
+	const inUse = 1000
+	for name, use := range map[string]func(t *testing.T, s *Store, channel string){
+		"poll": func(t *testing.T, s *Store, channel string) {
+			if _, ok, err := s.Poll(t.Context(), nil, channel, channel+"-2"); ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		},
+		"send and receive": func(t *testing.T, s *Store, channel string) {
+			if err := s.Send(t.Context(), nil, channel, asgi.Message{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Receive(t.Context(), nil, channel); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"receive in vain": func(t *testing.T, s *Store, channel string) {
+			ctx, cancel := context.WithCancel(t.Context())
+			go cancel()
+			if _, err := s.Receive(ctx, nil, channel); err == nil {
+				t.Fatal("a message")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := openMemory(t, Options{})
+				for i := range mostQueues {
+					send(t, s, "used-"+strconv.Itoa(i), i)
+					if i >= inUse {
+						wantPoll(t, s, i, "used-"+strconv.Itoa(i))
+					}
+				}
+				most := 0
+				for i := range mostQueues / 10 {
+					use(t, s, "new-"+strconv.Itoa(i))
+					s.mu.Lock()
+					most = max(most, len(s.queues))
+					s.mu.Unlock()
+				}
+				if most > mostQueues+10 {
+					t.Errorf("there were %d queues", most)
+				}
+				for i := range inUse {
+					wantPoll(t, s, i, "used-"+strconv.Itoa(i))
+				}
+			})
+		})
+	}
+}
+
+// TestTheQueuesOfAReceiveStay checks that a receive that makes a queue does not remove
+// another one that it names, if there are too many.
+func TestTheQueuesOfAReceiveStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openMemory(t, Options{})
+		for i := range mostQueues {
+			if _, _, err := s.Poll(t.Context(), nil, "room-"+strconv.Itoa(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2 * time.Second) // now all can be replaced
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for n := range 8000 {
+			var names []string
+			for i := range 8 {
+				names = append(names, "room-"+strconv.Itoa((8*n+i)%mostQueues))
+			}
+			for i := range 8 {
+				names = append(names, "new-"+strconv.Itoa(8*n+i))
+			}
+			for i, q := range s.queuesLocked(nil, names, s.now()) {
+				if s.queues[names[i]] != q {
+					t.Fatalf("%s was removed", names[i])
+				}
+			}
+		}
+	})
+}
+
 // TestTheMemoryOfManyQueuesCounts checks that the limit of memory also holds if
 // each message has a channel of its own.
 func TestTheMemoryOfManyQueuesCounts(t *testing.T) {
