@@ -70,6 +70,7 @@ func TestAStoreMustBeARegularFile(t *testing.T) {
 		loop:                "too many levels of symbolic links; pass the path of a file with --store",
 		pipe:                "it is a named pipe, not a regular file; pass the path of a file with --store",
 		filepath.Clean(dir): "it is a folder, not a regular file; pass the path of a file with --store",
+		dir + "/new/":       "it ends in a slash, so it is a folder; pass the path of a file with --store",
 		"/dev/zero":         "it is a device, not a regular file; pass the path of a file with --store",
 	} {
 		if _, err := Open(path, Options{}); err == nil || err.Error() != "open store "+path+": "+want {
@@ -78,6 +79,9 @@ func TestAStoreMustBeARegularFile(t *testing.T) {
 		if _, err := os.Stat(runPath(path)); err == nil {
 			t.Errorf("%s was made", runPath(path))
 		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "new")); err == nil {
+		t.Error("a folder was made")
 	}
 	path := newPath(t)
 	if err := syscall.Mkfifo(runPath(path), 0o644); err != nil {

@@ -32,6 +32,9 @@ func Open(path string, o Options) (*Store, error) {
 func open(path string, o Options, wrap func(disk) disk) (*Store, error) {
 	s := newStore(o)
 	s.path = path
+	if path != "" && os.IsPathSeparator(path[len(path)-1]) {
+		return nil, fmt.Errorf("open store %s: it ends in a slash, so it is a folder; pass the path of a file with --store", path)
+	}
 	if err := checkLinks(path); err != nil {
 		return nil, err
 	}

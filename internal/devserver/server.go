@@ -206,7 +206,9 @@ func (s *server) openStore(ctx context.Context) (err error) {
 		s.dataFile = filepath.Join(folder, dataFileName)
 	}
 	o.Reserved = filepath.Base(s.dataFile) == dataFileName && filepath.Base(filepath.Dir(s.dataFile)) == dataFolderName
-	s.store, err = store.Open(s.dataFile, o)
+	if s.store, err = store.Open(s.dataFile, o); err != nil && filepath.Clean(s.dataFile) == MemoryStore {
+		err = fmt.Errorf("%w; to save nothing, pass --store memory", err)
+	}
 	return err
 }
 
