@@ -74,6 +74,10 @@ _OVERHEAD = 512
 # The longest piece of a response in one frame, in bytes.
 _PIECE = 256 << 10
 
+# How many calls of receive() and send() an application may ignore that say that its
+# client has left.
+_PATIENCE = 100
+
 # The longest headers of a response, in bytes. A frame may be 64 KiB longer than its
 # content.
 _HEADERS = 60 << 10
@@ -472,9 +476,19 @@ class _Connection:
 
     async def pause(self) -> None:
         """Lets other tasks run, for an application that ignores what send() or receive()
-        has told it, and calls them again and again. After a while it gets slow."""
+        has told it, and calls them again and again. After a while it gets slow, and the
+        task of a client that has left is cancelled."""
         self._refused += 1
-        await asyncio.sleep(0 if self._refused < 100 else 0.01)
+        if self._refused < _PATIENCE:
+            await asyncio.sleep(0)
+            return
+        if self.gone and asyncio.current_task() is self.task:
+            self.task.cancel()
+        await asyncio.sleep(0.01)
+
+    def given_up(self, error: Optional[BaseException]) -> bool:
+        """Reports whether an error is that of a task that pause has cancelled."""
+        return self._refused >= _PATIENCE and isinstance(error, asyncio.CancelledError)
 
     def wake(self) -> None:
         if self._event is not None:
@@ -537,7 +551,7 @@ class Request(_Connection):
         if self._last is not None and error is None:
             self.write_last(b',"done":true')
             return
-        if gone and (isinstance(error, OSError) or type(error).__name__ == "ClientDisconnect"):
+        if gone and (isinstance(error, OSError) or type(error).__name__ == "ClientDisconnect" or self.given_up(error)):
             error = None  # of no interest
         self.write_last(b"")
         self.server.write_done(self.number, error)
@@ -650,7 +664,7 @@ class WebSocket(_Connection):
         if self._state == _HANDED_OVER:
             return
         self.server.forget(self)
-        if self.gone and (isinstance(error, ClientDisconnected) or type(error).__name__ == "WebSocketDisconnect"):
+        if self.gone and (isinstance(error, ClientDisconnected) or type(error).__name__ == "WebSocketDisconnect" or self.given_up(error)):
             error = None  # the usual end of a loop that receives
         self.left(1006 if self._code is None else self._code)  # for those that the application has left behind
         self.server.write_done(self.number, error)

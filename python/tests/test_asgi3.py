@@ -306,27 +306,37 @@ class Requests(unittest.IsolatedAsyncioTestCase):
                 (head, _), = await Rig(application).feed(request(1))
                 self.assertIn(text, head["error"]["message"])
 
-    async def test_a_loop_that_ignores_its_end_does_not_stop_the_event_loop(self) -> None:
-        """It gets slower, and can be cancelled."""
+    async def test_a_task_that_ignores_that_its_client_has_left_is_cancelled(self) -> None:
         async def application(scope: Any, receive: Any, send: Any) -> None:
-            calls = 0
-            while True:
+            for _ in range(1000):
                 try:
-                    await (receive() if loop == "receive" else send({"type": loop}))
+                    await (receive() if call == "receive" else send({"type": call}))
                 except Exception:
                     pass
-                calls += 1
-                if calls == 1000:
-                    raise SystemError("nothing else has run")
+            raise SystemError("it was not cancelled")
 
-        for loop in ("receive", "http.response.body", "websocket.send"):
+        for call in ("receive", "http.response.body", "websocket.send"):
             for start, end in ((request(1), {"gone": 1}), (websocket(1), {"closed": 1, "code": 1001})):
-                with self.subTest(loop, end=end):
+                with self.subTest(call, end=end):
                     rig = Rig(application)
-                    await rig.feed(start)
-                    await rig.feed(encode(end))
-                    frames = await rig.feed(encode({"cancel": 1}))
-                    self.assertEqual(frames[-1][0]["error"]["type"], "asyncio.exceptions.CancelledError")
+                    frames = await rig.feed(start, encode(end))
+                    while not frames or "done" not in frames[-1][0]:
+                        frames += await rig.settle()
+                    self.assertEqual(frames[-1][0], {"done": 1})
+
+    async def test_a_task_that_ignores_errors_does_not_stop_the_event_loop(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            for _ in range(1000):
+                try:
+                    await send({"type": "no event"})
+                except Exception:
+                    pass
+
+        for start in (request(1), websocket(1)):
+            rig = Rig(application)
+            await rig.feed(start)
+            frames = await rig.feed(encode({"cancel": 1}))
+            self.assertEqual(frames[-1][0]["error"]["type"], "asyncio.exceptions.CancelledError")
 
     async def test_what_the_application_leaves_behind_cannot_send(self) -> None:
         outcomes: List[str] = []
