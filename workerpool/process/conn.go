@@ -23,7 +23,8 @@ const (
 	helloTimeout = 10 * time.Second
 	// writeTimeout is the time in which the other end must take a frame.
 	writeTimeout = 30 * time.Second
-	// maxCalls is the number of calls of a connection that may wait at once.
+	// maxCalls is the number of calls of a connection that may wait at once, and how many
+	// may wait for the disk.
 	maxCalls = 1000
 	// maxHello is the maximum length of the first frame, in bytes.
 	maxHello = budget.ConnBytes
@@ -47,7 +48,8 @@ type conn struct {
 
 	buffered atomic.Int64 // bytes of frames that do not count in a budget
 
-	calls sync.WaitGroup // counts the calls that wait on goroutines of their own
+	calls  sync.WaitGroup // counts the calls that wait on goroutines of their own
+	saving chan struct{}  // has one for each call that was made and waits for the disk
 
 	mu      sync.Mutex                        // guards the rest
 	waiting map[int64]context.CancelCauseFunc // calls that wait, by their ids
@@ -60,7 +62,10 @@ var errWaitEnded = errors.New("the program has ended the wait")
 var errHandedOver = errors.New("the connection runs jobs")
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, net: nc, reader: wire.NewReader(nc, maxHello), waiting: map[int64]context.CancelCauseFunc{}}
+	c := &conn{
+		server: s, net: nc, reader: wire.NewReader(nc, maxHello),
+		saving: make(chan struct{}, maxCalls), waiting: map[int64]context.CancelCauseFunc{},
+	}
 	c.writer = wire.NewWriter(deadlineWriter{nc})
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c
@@ -293,9 +298,16 @@ func (c *conn) perform(f frame, call remote.Call) error {
 	if err != nil || cause.Barrier().Passed() {
 		return c.deliver(f, result, d, err)
 	}
-	return c.wait(f, func(ctx context.Context) (asgi.Fields, *asgi.Delivery, error) {
-		return result, d, cause.Barrier().Wait(ctx)
+	select {
+	case c.saving <- struct{}{}: // else the next call is read later
+	case <-c.ctx.Done():
+		return c.deliver(f, result, d, context.Cause(c.ctx))
+	}
+	c.calls.Go(func() {
+		_ = c.deliver(f, result, d, cause.Barrier().Wait(c.ctx)) // the goroutine that reads reports the error
+		<-c.saving
 	})
+	return nil
 }
 
 // durable makes a call and waits until what it has changed and read is on disk.
