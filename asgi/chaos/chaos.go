@@ -18,7 +18,8 @@
 //
 // A delay keeps the order of a channel: later messages wait behind a delayed
 // one. A reordered message changes places with the next one on its channel; if
-// none comes within a second, it is sent alone.
+// none comes within a second, it is sent alone. A websocket.disconnect waits behind
+// the held frames of its connection.
 //
 // # Cost
 //

@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"asgibox/asgi"
@@ -57,7 +58,7 @@ func (l *Layer) affects(channels ...string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, channel := range channels {
-		if l.queues[channel] != nil {
+		if l.queues[channel] != nil || channel == asgi.WebSocketDisconnect && l.queues[asgi.WebSocketReceive] != nil {
 			return true
 		}
 		for _, r := range l.rules {
@@ -86,10 +87,7 @@ func (l *Layer) decideLocked(channel string) decision {
 // for a message that is due at once, and gets its error. Any other message is
 // held, if there is room for it.
 func (l *Layer) enqueueLocked(h *held, d decision) (*queue, error) {
-	q := l.queues[h.channel]
-	if q == nil {
-		q = &queue{channel: h.channel}
-	}
+	q := l.queueLocked(h)
 	if q.stalls[senderOf(h)] != nil {
 		return nil, &asgi.ChannelFullError{Channel: h.channel, Reason: "earlier messages, which chaos has held, wait for room"}
 	}
@@ -102,7 +100,7 @@ func (l *Layer) enqueueLocked(h *held, d decision) (*queue, error) {
 	} else {
 		h.done = make(chan struct{})
 	}
-	l.queues[h.channel] = q
+	l.queues[q.channel] = q
 	l.updateActiveLocked()
 	if d.delay > 0 {
 		l.countLocked(h.pattern, Counts{Delayed: 1})
@@ -115,6 +113,25 @@ func (l *Layer) enqueueLocked(h *held, d decision) (*queue, error) {
 	q.add(h)
 	q.addReordered()
 	return q, nil
+}
+
+// queueLocked returns the queue for a message. A disconnect waits behind the held frames of
+// its connection.
+func (l *Layer) queueLocked(h *held) *queue {
+	if q := l.queues[asgi.WebSocketReceive]; q != nil && h.channel == asgi.WebSocketDisconnect && q.holds(senderOf(h)) {
+		q.addReordered()
+		return q
+	}
+	if q := l.queues[h.channel]; q != nil {
+		return q
+	}
+	return &queue{channel: h.channel}
+}
+
+// holds reports whether the queue has messages of a sender.
+func (q *queue) holds(sender string) bool {
+	from := func(h *held) bool { return senderOf(h) == sender }
+	return q.stalls[sender] != nil || q.reordered != nil && from(q.reordered) || slices.ContainsFunc(q.waiting, from)
 }
 
 // isLater reports whether the last message of the queue is due after a time.
@@ -172,7 +189,7 @@ func (l *Layer) drain(q *queue) {
 			l.stallLocked(h, q)
 			continue
 		}
-		if h.size > 0 && err != nil {
+		if h.size > 0 && err != nil && !errors.Is(err, asgi.ErrGone) {
 			l.countLocked(h.pattern, Counts{Lost: 1})
 		}
 		l.releaseLocked(h)

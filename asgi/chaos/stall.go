@@ -75,7 +75,7 @@ func (l *Layer) sendStalled(ctx context.Context, q *queue, s *stall, sender stri
 		s.messages = s.messages[1:]
 		q.stalled--
 		l.releaseLocked(h)
-		if err != nil {
+		if err != nil && !errors.Is(err, asgi.ErrGone) {
 			l.countLocked(h.pattern, Counts{Lost: 1})
 		}
 	}
@@ -88,9 +88,11 @@ func (l *Layer) sendStalled(ctx context.Context, q *queue, s *stall, sender stri
 // sendWhenRoom sends a message to the layer behind when there is room.
 func (l *Layer) sendWhenRoom(ctx context.Context, h *held) error {
 	patience := l.Settings().Expiry
-	err := l.acceptors.SendWhenRoom(ctx, h.cause, patience, h.channel, h.message, h.opts...)
-	if !errors.Is(err, errors.ErrUnsupported) {
-		return err
+	if asgi.KindOf(h.channel) != asgi.ProcessSpecific { // nothing says when a client has read
+		err := l.acceptors.SendWhenRoom(ctx, h.cause, patience, h.channel, h.message, h.opts...)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
 	}
 	for began := time.Now(); ; {
 		err := l.Layer.Send(ctx, h.cause, h.channel, h.message, h.opts...)

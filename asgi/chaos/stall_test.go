@@ -3,6 +3,8 @@ package chaos_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +61,46 @@ func TestHeldMessagesWaitForRoomInOrder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHeldRepliesWaitForAClientThatReadsSlowly: no piece of a response is lost.
+func TestHeldRepliesWaitForAClientThatReadsSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := before(t, store.Options{}, chaos.Options{}, "*:delay=10ms")
+		var mu sync.Mutex
+		var got []int64
+		room := 0
+		unbind, err := l.Bind("r!", func(d asgi.Delivery) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if room == 0 {
+				return &asgi.ChannelFullError{Channel: d.Channel}
+			}
+			room--
+			got = append(got, d.Message.Int("n"))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unbind()
+		send(t, l, "r!a", 0, 1, 2, 3, 4)
+		for n := range 5 {
+			time.Sleep(time.Second)
+			mu.Lock()
+			if len(got) != n {
+				t.Errorf("%d pieces were delivered, want %d", len(got), n)
+			}
+			room++
+			mu.Unlock()
+		}
+		time.Sleep(time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if want := []int64{0, 1, 2, 3, 4}; !slices.Equal(got, want) {
+			t.Errorf("got %d, want %d", got, want)
+		}
+	})
 }
 
 // TestAStallHoldsUpItsSenderOnly: a sender whose held messages find no room is told so.
@@ -133,4 +175,46 @@ func TestAHeldMessageIsLostIfThereIsNoRoomForLong(t *testing.T) {
 			t.Errorf("%d were lost", got)
 		}
 	})
+}
+
+// TestADisconnectWaitsForTheHeldFramesOfItsConnection: a rule for frames does not apply to
+// it, but it stays the last message.
+func TestADisconnectWaitsForTheHeldFramesOfItsConnection(t *testing.T) {
+	for _, tt := range []string{"websocket.receive:delay=1s", "websocket.receive:reorder=100%", "websocket.*:reorder=100%,delay=10ms..1s"} {
+		t.Run(tt, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := before(t, store.Options{}, chaos.Options{Seed: 1}, tt)
+				began := time.Now()
+				for n := range 7 {
+					if err := l.SendWhenRoom(t.Context(), nil, time.Minute, asgi.WebSocketReceive, from("a", n)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, connection := range []string{"a", "b"} { // b has no frames
+					go func() {
+						if err := l.SendWhenRoom(t.Context(), nil, time.Hour, asgi.WebSocketDisconnect, from(connection, 100)); err != nil {
+							t.Error(err)
+						}
+					}()
+				}
+				var got []string
+				for range 9 {
+					d, err := l.Receive(t.Context(), nil, asgi.WebSocketReceive, asgi.WebSocketDisconnect)
+					if err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, d.Channel+" "+d.Message.Text("reply_channel"))
+				}
+				last := slices.Index(got, "websocket.disconnect r!a")
+				for i, g := range got {
+					if g == "websocket.receive r!a" && i > last {
+						t.Errorf("got %q", got)
+					}
+				}
+				if took := time.Since(began); took > 10*time.Second {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
 }
