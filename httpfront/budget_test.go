@@ -20,7 +20,6 @@ import (
 const (
 	connBytes     = budget.ConnBytes
 	silentTimeout = budget.SilentTimeout
-	leastInput    = budget.LeastMoved
 
 	longBody = 510_000 // less than inlineBody
 	longPart = 500_000
@@ -157,7 +156,7 @@ func TestHonestUploadsAllSucceed(t *testing.T) {
 }
 
 // drip opens a socket that holds memory and sends just enough of its frame every
-// 4 s, so that it is not silent, until stop is called.
+// 4 s, so that it is not silent, until stop is called or it has sent all.
 func (s *memServer) drip() (stop func()) {
 	c, _ := s.open()
 	io.WriteString(c.Conn, string(text(strings.Repeat("x", longBody)).bytes())[:20_000])
@@ -170,7 +169,7 @@ func (s *memServer) drip() (stop func()) {
 			case <-stopped:
 				return
 			case <-time.After(4 * time.Second):
-				io.WriteString(c.Conn, strings.Repeat("x", leastInput))
+				io.WriteString(c.Conn, strings.Repeat("x", longBody/24+1))
 			}
 		}
 	}()
@@ -212,10 +211,13 @@ func TestClientsThatSendVerySlowlyAreSilent(t *testing.T) {
 	}{
 		{"body", strings.Repeat("x", 20_000), "x", false, true},
 		{"body of just under 1 KiB a second", strings.Repeat("x", 20_000), strings.Repeat("x", 1023), false, true},
-		{"body of 1.5 KiB a second", strings.Repeat("x", 20_000), strings.Repeat("x", 1536), false, false},
+		{"body of 1.5 KiB a second", strings.Repeat("x", 20_000), strings.Repeat("x", 1536), false, true},
+		{"body of 6 KiB a second", strings.Repeat("x", 20_000), strings.Repeat("x", 6<<10), false, false},
 		{"frame", begin(text(strings.Repeat("x", longBody))), "x", true, true},
-		{"frame of 1.5 KiB a second", begin(text(strings.Repeat("x", longBody))), strings.Repeat("x", 1536), true, false},
+		{"frame of 1.5 KiB a second", begin(text(strings.Repeat("x", longBody))), strings.Repeat("x", 1536), true, true},
+		{"frame of 6 KiB a second", begin(text(strings.Repeat("x", longBody))), strings.Repeat("x", 6<<10), true, false},
 		{"fragments", fragment, string(frame{0x00, "x"}.bytes()), true, true},
+		{"fragments of 1.5 KiB", fragment, string(frame{0x00, strings.Repeat("x", 1536)}.bytes()), true, true},
 		{"empty fragments", fragment, strings.Repeat(string(frame{0x00, ""}.bytes()), 300), true, true},
 		{"pings", fragment, strings.Repeat(string(frame{0x89, strings.Repeat("p", 100)}.bytes()), 20), true, true},
 	} {
@@ -242,7 +244,7 @@ func TestClientsThatSendVerySlowlyAreSilent(t *testing.T) {
 						}
 					}
 				})
-				time.Sleep(time.Minute) // it is tolerated while no other waits
+				time.Sleep(6 * silentTimeout) // it is tolerated while no other waits
 				other := s.dial()
 				other.post("Content-Length: 20000")
 				other.write(strings.Repeat("x", 20_000))
@@ -345,6 +347,27 @@ func TestUnfinishedFramesShareTheBudget(t *testing.T) {
 	}
 }
 
+// TestAFrameReservesItsLength checks that memory for the longest message is reserved
+// only if the message may be longer than its first frame.
+func TestAFrameReservesItsLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		for _, test := range []struct {
+			op          byte
+			least, most int64
+		}{{0x81, 30_000, 30_100}, {0x01, 1 << 20, 1<<20 + 100}} {
+			c, _ := s.open()
+			io.WriteString(c.Conn, string(frame{test.op, strings.Repeat("x", 30_000)}.bytes())[:20_000])
+			synctest.Wait()
+			if n := usedBytes(s.front.budget); n < test.least || n > test.most {
+				t.Errorf("%d bytes are reserved, want %d", n, test.least)
+			}
+			c.Close()
+			synctest.Wait()
+		}
+	})
+}
+
 // TestFramesThatWaitForTheApplicationCount checks that complete frames that the
 // layer refuses stay in the budget.
 func TestFramesThatWaitForTheApplicationCount(t *testing.T) {
@@ -373,12 +396,15 @@ func TestFramesThatWaitForTheApplicationCount(t *testing.T) {
 func TestSocketThatWaitsForMemoryIsNotPingedToDeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemServer(t, Options{BodyMemory: 1, HTTPTimeout: Forever})
-		stop := s.drip()
+		holds := s.dial()
+		holds.post("Content-Length: 20000")
+		holds.write(strings.Repeat("x", 20_000))
+		unanswered := s.next("http.request")
 		c, _ := s.open()
 		go io.Copy(io.Discard, c.r)
 		c.frames(text(strings.Repeat("x", 100_000)), frame{0x8a, "1"})
 		time.Sleep(5 * time.Minute) // fake time of the bubble
-		stop()
+		s.reply(unanswered, msg{"status": 200})
 		if m := s.next("websocket.receive"); len(m.Text("text")) != 100_000 {
 			t.Errorf("%d bytes", len(m.Text("text")))
 		}

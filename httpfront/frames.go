@@ -115,6 +115,15 @@ func (r *frameReader) arrived() []byte {
 	return b
 }
 
+// longest returns the most bytes that the content of a message may have: the length of
+// its frame, if it is the only one and not compressed.
+func (r *frameReader) longest() int64 {
+	if r.open || r.packed != nil {
+		return math.MaxInt64
+	}
+	return int64(r.left)
+}
+
 // A payload reads the message as its frames have it.
 type payload struct{ r *frameReader }
 

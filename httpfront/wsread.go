@@ -64,10 +64,10 @@ func (c *socket) handle(op byte, payload string) error {
 	return nil
 }
 
-// closeSilent closes the socket because the rest of its frame did not come while
+// closeSilent closes the socket because its client was silent within a message while
 // others needed the memory.
 func (c *socket) closeSilent() {
-	c.s.log.Warn("a WebSocket was closed: its client stopped within a frame while others waited for memory (--body-memory)",
+	c.s.log.Warn("a WebSocket was closed: its client sent the rest of a message too slowly while others waited for memory (--body-memory)",
 		logkey.Channel, c.channel, logkey.Path, c.path)
 	c.closeFromReader(asgi.CloseBusy, "the server is busy")
 }
@@ -83,7 +83,7 @@ func (c *socket) readMessage() (op byte, payload string, err error) {
 	}
 	limit := int64(-1)
 	if n := int64(c.s.set.MaxMessage); n > 0 {
-		limit = n + 1
+		limit = min(n, c.frames.longest()) + 1
 	}
 	payload, end, err := readAll(c.arrival, c.whenEnded(), &c.frames, limit, false)
 	if err == nil && !end {

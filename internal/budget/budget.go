@@ -15,9 +15,13 @@ import (
 // ConnBytes is how much of its arrivals each connection may always buffer.
 const ConnBytes = 16 << 10
 
+// fillTime is the time in which a client must send as much as it holds, while others
+// wait.
+const fillTime = 2 * time.Minute
+
 var (
 	// ErrSilent is the reason why an arrival was refused.
-	ErrSilent = errors.New("the client was silent while others waited for memory")
+	ErrSilent = errors.New("the client sent too slowly while others waited for memory")
 	// ErrNoRoom: there was no memory in time.
 	ErrNoRoom = errors.New("too many request bodies and frames are arriving")
 )
@@ -26,7 +30,8 @@ var (
 // than is left, it waits. One at a time, the oldest that waits may exceed the
 // limit, so there is always one that can complete. While an arrival waits, the
 // budget refuses the one whose client has been silent longest, if that is longer
-// than SilentTimeout. A client that sends very slowly counts as silent.
+// than SilentTimeout. A client counts as silent if it sends too slowly to fill what it
+// holds within fillTime.
 type Budget struct {
 	limit int64
 	life  context.Context // when it is done, no arrival waits any more
@@ -57,9 +62,9 @@ type Arrival struct {
 
 	// Shared fields.
 	place   *list.Element // nil until it uses the budget
-	held    int64
-	head    int64 // the part of free and held that is for the head of the request
-	need    int64 // more bytes that it waits for
+	held    atomic.Int64  // changes under the mutex
+	head    int64         // the part of free and held that is for the head of the request
+	need    int64         // more bytes that it waits for
 	refused bool
 }
 
@@ -131,9 +136,15 @@ func (a *Arrival) HoldHead(size int64) bool {
 		return false
 	}
 	a.place = b.arrivals.PushBack(a)
-	b.used += size
-	a.held, a.head = size, size
+	a.holdLocked(size)
+	a.head = size
 	return true
+}
+
+// holdLocked adds n bytes to those that the arrival holds.
+func (a *Arrival) holdLocked(n int64) {
+	a.budget.used += n
+	a.held.Add(n)
 }
 
 // request asks for n bytes and reports whether they are granted already.
@@ -145,8 +156,7 @@ func (a *Arrival) request(n int64) bool {
 		a.place = b.arrivals.PushBack(a)
 	}
 	if b.waiting == 0 && b.used+n <= b.limit {
-		b.used += n
-		a.held += n
+		a.holdLocked(n)
 		return true
 	}
 	a.granted = make(chan struct{})
@@ -203,9 +213,7 @@ func (a *Arrival) Shrink(keep int64) {
 	if a.place == nil {
 		return
 	}
-	held := min(a.held, keep+a.head)
-	b.used -= a.held - held
-	a.held = held
+	a.holdLocked(min(0, keep+a.head-a.held.Load()))
 	if b.favored == a && b.used <= b.limit {
 		b.favored = nil
 	}
@@ -235,12 +243,12 @@ func (a *Arrival) End() (refused bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.arrivals.Remove(a.place)
-	b.used -= a.held
+	a.holdLocked(-a.held.Load())
 	if b.favored == a {
 		b.favored = nil
 	}
 	refused = a.refused
-	a.place, a.held, a.head, a.refused = nil, 0, 0, false
+	a.place, a.head, a.refused = nil, 0, false
 	a.quiet = 0
 	a.input.Store(0)
 	b.reviewLocked()
@@ -262,8 +270,7 @@ func (b *Budget) reviewLocked() {
 			}
 			b.favored = a
 		}
-		b.used += a.need
-		a.held += a.need
+		a.holdLocked(a.need)
 		a.need = 0
 		b.waiting--
 		close(a.granted)
@@ -282,7 +289,7 @@ func (b *Budget) refuseLocked() {
 			silent, first = a, 0
 			break
 		}
-		if since := a.since.Load(); 0 < since && since < first && a.held > 0 {
+		if since := a.since.Load(); 0 < since && since < first && a.held.Load() > 0 {
 			silent, first = a, since
 		}
 	}
@@ -305,7 +312,7 @@ func (b *Budget) review() {
 func (a *Arrival) InBudget() bool { return a.place != nil }
 
 // Reserved returns how many bytes are reserved, without those of the head.
-func (a *Arrival) Reserved() int64 { return a.free + a.held - a.head }
+func (a *Arrival) Reserved() int64 { return a.free + a.held.Load() - a.head }
 
 // CountsItself says that the connection calls Heard, because its Reads return only when
 // they have enough bytes.
@@ -315,7 +322,8 @@ func (a *Arrival) CountsItself() { a.counted = true }
 // them, the silence of the client starts again. A connection calls it if its
 // Reads return only when they have enough.
 func (a *Arrival) Heard(n int) {
-	if a.input.Add(int64(n)) < LeastMoved {
+	least := max(LeastMoved, a.held.Load()/int64(fillTime/SilentTimeout))
+	if a.input.Add(int64(n)) < least {
 		return
 	}
 	a.input.Store(0)
