@@ -9,9 +9,9 @@ const (
 )
 
 // StepAside says that the handler waits until its client has read a part of the
-// response, and holds a number of bytes meanwhile. The handler does not count as one that
-// runs from then on until it ends, so that clients that read slowly do not hold up others.
-// It still counts towards the concurrency limit of its route.
+// response, or sent a part of the body, and holds a number of bytes meanwhile. The handler
+// does not count as one that runs from then on until it ends, so that slow clients do not
+// hold up others. It still counts towards the concurrency limit of its route.
 func (j *Job) StepAside(bytes int) {
 	p, w := j.pool, j.worker
 	p.mu.Lock()

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"asgibox/workerpool"
@@ -96,29 +96,47 @@ channel_routing = [route("websocket.connect", connect), route("websocket.receive
 	}
 }
 
-// TestAnUploadThatStallsMakesWay checks that a view that reads a body from a client that
-// does not send it does not hold up others for long.
-func TestAnUploadThatStallsMakesWay(t *testing.T) {
-	s := setup{pool: workerpool.Options{Workers: 1}}.serve(t, `
+// A trickle is a client that sends a bit more than 1 KiB every second.
+type trickle struct{ left int }
+
+func (c *trickle) Read(p []byte) (int, error) {
+	time.Sleep(time.Second) // fake time of a bubble
+	n := copy(p[:min(len(p), 1100)], strings.Repeat("x", c.left))
+	if c.left -= n; c.left == 0 {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// TestAClientThatSendsItsBodySlowlyHoldsUpNoOthers checks that a view that waits for the
+// body of its request holds no worker.
+func TestAClientThatSendsItsBodySlowlyHoldsUpNoOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clients := newPipes()
+		setup{listener: clients, pool: workerpool.Options{Workers: 1}}.serve(t, `
 def body(request):
     return str(len(request.body))
 def fast(request):
     return "fast"
 channel_routing = [view("/body", body), view("/fast", fast)]
 `)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n%s", strings.Repeat("x", 600_000))
-	for !slices.ContainsFunc(s.pool.Workers(), func(w workerpool.WorkerView) bool { return w.Busy }) {
-		time.Sleep(time.Millisecond)
-	}
-	s.want("/fast", 200, "fast")
-	conn.SetReadDeadline(time.Now().Add(time.Minute))
-	head := make([]byte, len("HTTP/1.1 408"))
-	if _, err := io.ReadFull(conn, head); err != nil || string(head) != "HTTP/1.1 408" {
-		t.Errorf("the upload got %q, %v", head, err)
-	}
+		const fast, slow = 600_000, 60_000
+		var slowly []*string
+		for range 3 {
+			head := fmt.Sprintf("POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", fast+slow)
+			response, _ := clients.stream(t, io.MultiReader(strings.NewReader(head+strings.Repeat("x", fast)), &trickle{slow}))
+			slowly = append(slowly, response)
+		}
+		time.Sleep(time.Second)
+		if other := clients.get(t, "/fast"); *other != "200 OK fast" {
+			t.Errorf("another request got %q", *other)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, response := range slowly {
+			if *response != "200 OK 660000" {
+				t.Errorf("a slow client got %.50q", *response)
+			}
+		}
+	})
 }

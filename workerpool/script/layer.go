@@ -143,7 +143,7 @@ const (
 	// longestPause is the longest pause between two tries to send to a channel that is
 	// full. The first pauses are shorter, so no reader waits much for the next part.
 	longestPause = 500 * time.Millisecond
-	// asideFrom is the pause from which a handler that waits for its client steps aside.
+	// asideFrom is the wait for its client after which a handler steps aside.
 	asideFrom = 50 * time.Millisecond
 )
 

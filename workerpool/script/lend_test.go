@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -159,11 +160,16 @@ func (p *pipes) get(t *testing.T, path string) *string {
 // send is get for the bytes of a request. The function that it returns closes the
 // connection.
 func (p *pipes) send(t *testing.T, request string) (response *string, leave func() error) {
+	return p.stream(t, strings.NewReader(request))
+}
+
+// stream is send for the bytes that a reader returns in time.
+func (p *pipes) stream(t *testing.T, request io.Reader) (response *string, leave func() error) {
 	client, server := net.Pipe()
 	t.Cleanup(func() { client.Close() })
 	p.conns <- server
 	got := new(string)
-	go io.WriteString(client, request)
+	go io.Copy(client, request)
 	go func() {
 		res, err := http.ReadResponse(bufio.NewReader(client), nil)
 		if err != nil {

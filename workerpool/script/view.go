@@ -2,6 +2,7 @@ package script
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -167,7 +168,7 @@ func (m *message) requestAttr(name string) (starlark.Value, error) {
 // moreBody waits for the next part of a body.
 func (r *run) moreBody(body *asgi.BodyReader) (asgi.Bytes, error) {
 	done := r.job.AwaitBody()
-	piece, more, err := body.Next(r.ctx, r.cause())
+	piece, more, err := r.nextPiece(body)
 	done(len(piece))
 	switch {
 	case errors.Is(err, asgi.ErrBodyClosed):
@@ -176,6 +177,19 @@ func (r *run) moreBody(body *asgi.BodyReader) (asgi.Bytes, error) {
 		err = io.EOF
 	}
 	return piece, err
+}
+
+// nextPiece waits for a piece. The handler steps aside if it does not come soon; the
+// limits for bodies bound what it holds.
+func (r *run) nextPiece(body *asgi.BodyReader) (asgi.Bytes, bool, error) {
+	soon, cancel := context.WithTimeout(r.ctx, asideFrom)
+	defer cancel()
+	piece, more, err := body.Next(soon, r.cause())
+	if !errors.Is(err, context.DeadlineExceeded) || r.ctx.Err() != nil {
+		return piece, more, err
+	}
+	r.job.StepAside(0)
+	return body.Next(r.ctx, r.cause())
 }
 
 // sender sends the messages of a response. It waits for clients that read slowly.
