@@ -65,6 +65,10 @@ func (g guard) list(list *parse.ListNode) {
 		for range steps {
 			nodes = append(nodes, g.step(node))
 		}
+		if _, ok := node.(*parse.TemplateNode); ok {
+			nodes = append(nodes, g.do(enter, node), node, g.do(leave, node))
+			continue
+		}
 		nodes = append(nodes, node)
 	}
 	list.Nodes = nodes
@@ -172,6 +176,16 @@ func (g guard) call(name string, p *parse.PipeNode) *parse.CommandNode {
 	cmd := *p.Cmds[0] // for its position
 	cmd.Args = []parse.Node{g.identifier(name, p)}
 	return &cmd
+}
+
+// do returns a node that calls a function and writes nothing: {{$_ := name}}.
+func (g guard) do(name string, at parse.Node) parse.Node {
+	pos := at.Position()
+	call := &parse.CommandNode{NodeType: parse.NodeCommand, Pos: pos, Args: []parse.Node{g.identifier(name, at)}}
+	result := &parse.VariableNode{NodeType: parse.NodeVariable, Pos: pos, Ident: []string{"$_"}}
+	return &parse.ActionNode{NodeType: parse.NodeAction, Pos: pos, Pipe: &parse.PipeNode{
+		NodeType: parse.NodePipe, Pos: pos, Decl: []*parse.VariableNode{result}, Cmds: []*parse.CommandNode{call},
+	}}
 }
 
 func (g guard) identifier(name string, at parse.Node) parse.Node {

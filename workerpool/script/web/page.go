@@ -17,6 +17,10 @@ const (
 	// maxSteps is how often a template may write, and repeat a loop or include
 	// another template.
 	maxSteps = 1 << 23
+
+	// maxInclusions is how deep templates may include one another. Package template allows
+	// 100,000, but then an error takes minutes if they are in loops.
+	maxInclusions = 1000
 )
 
 // A pageTemplate is a parsed template with the templates that it includes.
@@ -39,7 +43,7 @@ func (t *pageTemplate) execute(data any) (string, error) {
 	err := p.set.Execute(p, data)
 	text := p.out.String()
 	p.out.Reset()
-	p.steps, p.texts = 0, 0
+	p.steps, p.texts, p.depth = 0, 0, 0
 	t.idle.Put(p)
 	return text, err
 }
@@ -51,11 +55,15 @@ type page struct {
 	out   strings.Builder
 	steps int
 	texts int // bytes
+	depth int // of templates that include one another
 }
 
 func (p *page) Write(b []byte) (int, error) {
 	if p.steps++; p.steps > maxSteps {
 		return 0, fmt.Errorf("the template takes more than %d steps: does a loop never end?", maxSteps)
+	}
+	if p.depth > maxInclusions {
+		return 0, fmt.Errorf("templates include one another more than %d deep: does one include itself for ever?", maxInclusions)
 	}
 	if p.out.Len()+len(b) > maxPage {
 		return 0, fmt.Errorf("the page would be longer than %d MiB", maxPage>>20)

@@ -13,6 +13,8 @@ import (
 const (
 	countText = "_count_text"
 	countKeys = "_count_keys"
+	enter     = "_enter"
+	leave     = "_leave"
 )
 
 // functions returns the functions that a guard puts into templates, and functions
@@ -21,6 +23,8 @@ func (p *page) functions() template.FuncMap {
 	return template.FuncMap{
 		countText:  func(v any) (any, error) { return v, p.count(textSize(v)) },
 		countKeys:  p.countKeys,
+		enter:      p.enter,
+		leave:      p.leave,
 		"print":    p.counted(fmt.Sprint),
 		"println":  p.counted(fmt.Sprintln),
 		"printf":   p.printf,
@@ -47,6 +51,18 @@ func (p *page) printf(format string, args ...any) (string, error) {
 	}
 	text := fmt.Sprintf(format, args...)
 	return text, p.count(len(text))
+}
+
+// enter counts the templates that include one another. If they are too many, the next
+// write fails.
+func (p *page) enter() string {
+	p.depth++
+	return ""
+}
+
+func (p *page) leave() string {
+	p.depth--
+	return ""
 }
 
 // countKeys counts the keys of a dict, which a loop sorts before it begins.

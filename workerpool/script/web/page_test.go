@@ -192,3 +192,40 @@ func TestLoopsInLoopsAreLimited(t *testing.T) {
 		}
 	}
 }
+
+// TestTemplatesThatIncludeThemselvesForEverAreRefused: package template needs minutes to
+// report a deep inclusion within loops.
+func TestTemplatesThatIncludeThemselvesForEverAreRefused(t *testing.T) {
+	for name, text := range map[string]string{
+		"in a loop":   `{{define "node"}}<li>{{range .row}}{{template "node" $}}{{end}}</li>{{end}}{{template "node" .}}`,
+		"alone":       `{{define "node"}}{{template "node" .}}{{end}}{{template "node" .}}`,
+		"without dot": `{{define "node"}}a{{template "node"}}{{end}}{{template "node"}}`,
+		"in turn":     `{{define "a"}}{{with .}}{{template "b" .}}{{end}}{{end}}{{define "b"}}{{if .}}{{template "a" .}}{{end}}{{end}}{{template "a" .}}`,
+		"in a script": `{{define "node"}}{{range .row}}{{template "node" $}}{{end}}1;{{end}}<script>{{template "node" .}}</script>`,
+	} {
+		_, err := longPage(t, text)
+		if err == nil || !strings.Contains(err.Error(), "templates include one another more than 1000 deep") {
+			t.Errorf("%s: %.300v", name, err)
+		}
+	}
+}
+
+// TestTemplatesMayIncludeThemselves writes a tree of 500 levels and a list of 3,000 items.
+func TestTemplatesMayIncludeThemselves(t *testing.T) {
+	tree := map[string]any{"children": []any{}}
+	for range 500 {
+		tree = map[string]any{"children": []any{tree}}
+	}
+	set := folder(t, map[string]string{
+		"tree.html": `{{define "node"}}<li>{{range .children}}{{template "node" .}}{{end}}</li>{{end}}{{template "node" .}}`,
+		"list.html": `{{define "item"}}<script>f({{.}})</script>{{end}}{{range .}}{{template "item" .}}{{end}}`,
+	})
+	page, err := set.execute("tree.html", tree)
+	if want := strings.Repeat("<li>", 501) + strings.Repeat("</li>", 501); err != nil || string(page) != want {
+		t.Errorf("%d bytes, %v", len(page), err)
+	}
+	page, err = set.execute("list.html", slices.Repeat([]any{"x"}, 3000))
+	if want := strings.Repeat(`<script>f("x")</script>`, 3000); err != nil || string(page) != want {
+		t.Errorf("%d bytes, %v", len(page), err)
+	}
+}
