@@ -58,7 +58,7 @@ var rules = []rule{
 
 // helpers are the packages that every package except asgi may import.
 var helpers = []string{
-	"internal/budget", "internal/console", "internal/flagvalue", "internal/guard", "internal/heapfloor",
+	"internal/budget", "internal/console", "internal/fileset", "internal/flagvalue", "internal/guard", "internal/heapfloor",
 	"internal/logkey", "internal/prompt", "internal/spell", "internal/stopsignal", "internal/terminal", "internal/userfile",
 }
 

@@ -91,9 +91,10 @@ func (t *tree) ignoreLater(path string) {
 	}
 }
 
-// follow also watches a file, and stores its current state.
+// follow also watches a file, and stores its current state. It does nothing if too many
+// files are followed already.
 func (t *tree) follow(path string) {
-	if t.followed[path] || t.files[path] != nil {
+	if t.followed[path] || t.files[path] != nil || len(t.followed) >= maxFiles {
 		return
 	}
 	t.followed[path] = true

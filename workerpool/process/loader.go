@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"asgibox/internal/fileset"
 	"asgibox/workerpool"
 	"asgibox/workerpool/pages"
 	"asgibox/workerpool/session"
@@ -111,8 +112,10 @@ type Loader struct {
 	places chan struct{} // holds a token for each generation that may still start
 	build  func(*set, ready) (workerpool.Application, error)
 
-	mu     sync.Mutex             // guards files
-	files  map[string]bool        // that the application uses
+	files     fileset.Set // that the processes use
+	templates fileset.Set // that were rendered, or looked for in vain
+
+	mu     sync.Mutex             // guards latest
 	latest workerpool.Application // the last one that loaded
 }
 
@@ -139,7 +142,7 @@ func NewLoader(s *Server, o Options) *Loader {
 	}
 	l := &Loader{
 		server: s, opts: o, sockets: newSockets(s.layer, o.Log, o.Resume, &s.wg), sessions: session.NewKeeper(s.layer, o.SessionCookie),
-		places: make(chan struct{}, maxGenerations), files: map[string]bool{}, build: (*set).application,
+		places: make(chan struct{}, maxGenerations), build: (*set).application,
 	}
 	for range maxGenerations {
 		l.places <- struct{}{}
@@ -209,19 +212,18 @@ func (l *Loader) release() { l.places <- struct{}{} }
 
 // use notes files that the application uses.
 func (l *Loader) use(files []string) {
-	l.mu.Lock()
-	var added []string
 	for _, f := range files {
-		if f = filepath.Clean(f); !l.files[f] {
-			l.files[f] = true
-			added = append(added, f)
-		}
+		l.note(l.files.Keep, f)
 	}
-	l.mu.Unlock()
-	if l.opts.Follow != nil {
-		for _, f := range added {
-			l.opts.Follow(f)
-		}
+}
+
+// useTemplate notes the file of a template, which is about to be opened. A client may
+// have chosen the name.
+func (l *Loader) useTemplate(file string) { l.note(l.templates.Add, file) }
+
+func (l *Loader) note(add func(path string) bool, file string) {
+	if file = filepath.Clean(file); add(file) && l.opts.Follow != nil {
+		l.opts.Follow(file)
 	}
 }
 
@@ -249,9 +251,8 @@ func (l *Loader) Uses(file string) bool {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(l.opts.Folder, file)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.files[filepath.Clean(file)] || l.opts.Uses != nil && l.opts.Uses(file)
+	file = filepath.Clean(file)
+	return l.files.Has(file) || l.templates.Has(file) || l.opts.Uses != nil && l.opts.Uses(file)
 }
 
 // Serves reports whether the application serves a file to browsers, given by its name in

@@ -23,10 +23,8 @@ func (l *Loader) isPrivate(f io.ReaderAt, file os.FileInfo) bool {
 
 // sources returns the source files in the application's folder that it uses.
 func (l *Loader) sources() (paths []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	inFolder := filepath.Clean(l.opts.Folder) + string(filepath.Separator)
-	for f := range l.files {
+	for _, f := range l.files.Kept() {
 		if isSource(f) && strings.HasPrefix(f, inFolder) {
 			paths = append(paths, f)
 		}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
@@ -25,10 +24,8 @@ type routed struct {
 	desc    *described
 	table   *routing.Table
 	dropped routing.Dropped
+	warned  routing.Warned // places and problems of messages
 	hooks   []string
-
-	mu     sync.Mutex      // guards warned
-	warned map[string]bool // places and problems of messages that were logged
 
 	wsgi *wsgi // handles requests without a route; nil if there is none
 }
@@ -67,7 +64,7 @@ func (g *set) newRouted(r ready) (*routed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the application's folder: %w", err)
 	}
-	a := &routed{set: g, root: root, hooks: texts(find[asgi.List](r.args, "hooks")), warned: map[string]bool{}}
+	a := &routed{set: g, root: root, hooks: texts(find[asgi.List](r.args, "hooks"))}
 	g.routes = r.identities()
 	a.env = web.NewEnv(root, a.used, g.loader.isPrivate)
 	a.desc = &described{folder: g.opts.Folder, env: a.env, log: g.log, generation: g.generation, sources: map[string]string{}, strict: g.opts.Strict, noCheck: g.opts.NoCheck}
@@ -79,9 +76,9 @@ func (g *set) newRouted(r ready) (*routed, error) {
 	return a, nil
 }
 
-// used notes that the application uses a file in its folder.
+// used notes that the application renders a file in its folder.
 func (a *routed) used(name string) {
-	a.use([]string{filepath.Join(a.opts.Folder, filepath.FromSlash(name))})
+	a.loader.useTemplate(filepath.Join(a.opts.Folder, filepath.FromSlash(name)))
 }
 
 // inFolder returns a path relative to the application's folder, if it is an absolute

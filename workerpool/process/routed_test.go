@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -767,5 +768,38 @@ func kill(t *testing.T, pid int64) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPythonNamesThatClientsChooseAreForgotten renders many templates that do not exist.
+func TestPythonNamesThatClientsChooseAreForgotten(t *testing.T) {
+	var mu sync.Mutex
+	var followed []string
+	o := process.Options{Follow: func(path string) {
+		mu.Lock()
+		defer mu.Unlock()
+		followed = append(followed, filepath.Base(path))
+	}}
+	s := setup{process: o, files: map[string]string{"page.html": "ok"}}.serve(t, `
+from asgibox import render, view
+def misses(request):
+    for i in range(1500):
+        try:
+            render("%d.html" % i)
+        except Exception:
+            pass
+    return render("page.html")
+channel_routing = [view("/", misses)]
+`)
+	s.want("/", 200, "ok")
+	for name, want := range map[string]bool{"app.py": true, "page.html": true, "1499.html": true, "0.html": false} {
+		if s.loader.Uses(name) != want {
+			t.Errorf("uses %s: %v, want %v", name, !want, want)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if i := slices.IndexFunc(followed, func(name string) bool { return strings.HasSuffix(name, "9.html") }); i >= 0 || !slices.Contains(followed, "page.html") {
+		t.Errorf("watched: %q", followed)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"asgibox/asgi"
 	"asgibox/asgi/remote"
 	"asgibox/internal/logkey"
+	"asgibox/workerpool/routing"
 	"asgibox/workerpool/sendcheck"
 )
 
@@ -27,7 +28,7 @@ func (c *jobCalls) check(name string, m asgi.Message, group bool) ([]asgi.SendOp
 	if c.job.Cause.Place != nil {
 		at = c.job.Cause.Place()
 	}
-	if c.app.warnOnce(at + p.What) {
+	if c.app.warned.First(at+p.What, routing.MaxWarnings) {
 		c.app.log.Warn(p.Text(), logkey.At, at, logkey.Channel, name, logkey.Generation, c.app.generation, logkey.Trace, c.job.Cause.Trace().String())
 	}
 	return []asgi.SendOption{asgi.Reported}, nil
@@ -36,18 +37,4 @@ func (c *jobCalls) check(name string, m asgi.Message, group bool) ([]asgi.SendOp
 // unread returns the problem of a message on an ordinary channel, or nil.
 func (a *routed) unread(name string) *sendcheck.Problem {
 	return sendcheck.Unread(a.table, a.server.ext.readers, func() []string { return nil }, name)
-}
-
-// maxWarnings limits the warnings about messages.
-const maxWarnings = 1000
-
-// warnOnce reports whether a warning has not been logged before.
-func (a *routed) warnOnce(text string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.warned[text] || len(a.warned) >= maxWarnings {
-		return false
-	}
-	a.warned[text] = true
-	return true
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
@@ -112,13 +111,12 @@ type Dropped struct {
 	Log        *slog.Logger
 	Generation uint64
 
-	mu    sync.Mutex // guards known
-	known map[string]bool
+	warned Warned
 }
 
 // Warn logs the warning.
 func (w *Dropped) Warn(e *NotFoundError) {
-	if !w.first(e.Channel + " " + e.Path) {
+	if !w.warned.First(e.Channel+" "+e.Path, maxDropped) {
 		return
 	}
 	text := "a message was dropped: " + e.Error()
@@ -130,17 +128,4 @@ func (w *Dropped) Warn(e *NotFoundError) {
 		args = append(args, logkey.At, at.String())
 	}
 	w.Log.Log(context.Background(), slog.LevelWarn, text, args...)
-}
-
-func (w *Dropped) first(key string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.known[key] || len(w.known) >= maxDropped {
-		return false
-	}
-	if w.known == nil {
-		w.known = make(map[string]bool)
-	}
-	w.known[key] = true
-	return true
 }

@@ -5,6 +5,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
+	"asgibox/workerpool/routing"
 	"asgibox/workerpool/script/explain"
 	"asgibox/workerpool/sendcheck"
 )
@@ -29,22 +30,11 @@ func (r *run) report(name string, c *sendcheck.Problem) ([]asgi.SendOption, erro
 	if r.unit.loader.opts.Strict && !c.Possible {
 		return nil, explain.Hintf(c.Hint, "%s", c.What)
 	}
-	if r.unit.alreadyWarned(location(r.thread) + c.What) {
+	if !r.unit.warned.First(location(r.thread)+c.What, routing.MaxWarnings) {
 		return reported, nil
 	}
 	r.unit.logAt(r.thread, slog.LevelWarn, c.Text(), logkey.Channel, name)
 	return reported, nil
-}
-
-// alreadyWarned reports whether a warning was logged before, and records it.
-func (u *unit) alreadyWarned(text string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.warnings[text] || len(u.warnings) > 1000 {
-		return true
-	}
-	u.warnings[text] = true
-	return false
 }
 
 // groupProblem returns the problem of a message to a group, or nil.

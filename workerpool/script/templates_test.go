@@ -1,7 +1,10 @@
 package script_test
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"asgibox/workerpool/script"
@@ -81,4 +84,39 @@ while True:
 		t.Error(err)
 	}
 	s.want("/", 200, "old")
+}
+
+// TestNamesThatClientsChooseAreForgotten renders many templates that do not exist.
+func TestNamesThatClientsChooseAreForgotten(t *testing.T) {
+	var mu sync.Mutex
+	var followed []string
+	o := script.Options{Follow: func(path string) {
+		mu.Lock()
+		defer mu.Unlock()
+		followed = append(followed, filepath.Base(path))
+	}}
+	s := setup{script: o, files: map[string]string{"page.html": "ok"}}.serve(t, `
+def misses(request):
+    for i in range(5000):
+        attempt(render, "%d.html" % i)
+    attempt(render, "long/" * 10000)
+    return render(request.GET["name"] + ".html")
+channel_routing = [view("/", misses)]
+`)
+	s.want("/?name=page", 200, "ok")
+	s.want("/?name=page", 200, "ok")
+	for name, want := range map[string]bool{"app.star": true, ".env": true, "page.html": true, "4999.html": true, "0.html": false} {
+		if s.loader.Uses(name) != want {
+			t.Errorf("uses %s: %v, want %v", name, !want, want)
+		}
+	}
+	if s.loader.Uses(strings.TrimSuffix(strings.Repeat("long/", 10000), "/")) {
+		t.Error("a name of 50 KB is remembered")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	slices.Sort(followed)
+	if want := []string{".env", "app.star", "page.html"}; !slices.Equal(followed, want) {
+		t.Errorf("%d files are watched, want %q", len(followed), want)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"asgibox/asgi"
+	"asgibox/workerpool/routing"
 	"asgibox/workerpool/script/lib"
 	"asgibox/workerpool/script/stack"
 	"asgibox/workerpool/script/web"
@@ -29,10 +30,10 @@ type unit struct {
 	web     *web.Env
 	table   *table // of a routed application, after the load
 	readers asgi.Readers
-	threads sync.Pool // idle *run values for handlers
+	threads sync.Pool      // idle *run values for handlers
+	warned  routing.Warned // places and problems of messages
 
-	mu       sync.Mutex      // guards the rest
-	warnings map[string]bool // already logged
+	mu       sync.Mutex // guards the rest
 	compiled map[string]*starlark.Program
 	nones    map[string]bool // places of functions that may return None on purpose
 	rendered []rendering     // templates that the files name
@@ -56,8 +57,7 @@ func (l *Loader) open(generation uint64) (*unit, error) {
 	u := &unit{
 		loader:   l,
 		number:   generation,
-		usage:    &usage{loader: l, names: make(map[string]bool)},
-		warnings: make(map[string]bool),
+		usage:    &usage{loader: l},
 		compiled: make(map[string]*starlark.Program),
 		received: make(map[string]bool),
 		nones:    make(map[string]bool),

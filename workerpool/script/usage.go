@@ -2,8 +2,9 @@ package script
 
 import (
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 
+	"asgibox/internal/fileset"
 	"asgibox/workerpool"
 )
 
@@ -11,32 +12,32 @@ import (
 // for in vain. Names are relative to the application's folder.
 type usage struct {
 	loader *Loader
-
-	mu    sync.Mutex // guards names
-	names map[string]bool
+	files  fileset.Set
+	live   atomic.Bool // the load has ended: clients may choose names
 }
 
 // add adds a file. Call it before the file is opened, so that no later change is
 // missed.
 func (u *usage) add(name string) {
-	u.mu.Lock()
-	known := u.names[name]
-	u.names[name] = true
-	u.mu.Unlock()
-	if follow := u.loader.opts.Follow; follow != nil && !known {
-		follow(filepath.Join(u.loader.folder, filepath.FromSlash(name)))
+	add := u.files.Keep
+	if u.live.Load() {
+		add = u.files.Add
+	}
+	path := u.path(name)
+	if follow := u.loader.opts.Follow; add(path) && follow != nil {
+		follow(path)
 	}
 }
 
-func (u *usage) has(name string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.names[name]
+func (u *usage) has(name string) bool { return u.files.Has(u.path(name)) }
+
+func (u *usage) path(name string) string {
+	return filepath.Join(u.loader.folder, filepath.FromSlash(name))
 }
 
 // Uses reports whether a change of the file needs a new generation: whether the
 // last generation that loaded, or a load that began after it, has loaded or
-// rendered the file or looked for it in vain. The name is relative to the
+// rendered the file or has looked for it in vain recently. The name is relative to the
 // application's folder.
 func (l *Loader) Uses(name string) bool {
 	l.mu.Lock()
@@ -76,5 +77,6 @@ func (l *Loader) began(u *unit) {
 func (l *Loader) loaded(u *unit, app workerpool.Application) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	u.usage.live.Store(true)
 	l.units, l.latest = []*unit{u}, app
 }

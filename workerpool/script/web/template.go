@@ -24,8 +24,16 @@ import (
 // cannot cause one.
 const maxTemplate = 1 << 20
 
+const (
+	// maxTemplates is the size of the cache of templates, in bytes of text. A file may
+	// have many names, and a client may choose one.
+	maxTemplates = 32 << 20
+	// templateBytes is about what a short template takes in the cache.
+	templateBytes = 2 << 10
+)
+
 // templates caches the templates read so far, each with the templates that it
-// includes. A generation reads each template only once.
+// includes. A generation reads each template only once, unless the cache gets full.
 type templates struct {
 	root *os.Root
 	used func(name string) // called before a file is opened
@@ -34,6 +42,7 @@ type templates struct {
 	mu   sync.Mutex // guards the fields below
 	sets map[string]*pageTemplate
 	text map[string]string
+	size int // of both, about
 }
 
 // render implements render(template, context, status, content_type, headers).
@@ -98,12 +107,12 @@ func (t *templates) get(name string) (*pageTemplate, error) {
 	if made, ok := t.sets[name]; ok {
 		return made, nil
 	}
+	if t.sets == nil || t.size > maxTemplates {
+		t.sets, t.text, t.size = map[string]*pageTemplate{}, map[string]string{}, 0
+	}
 	set, err := t.loadLocked(name)
 	if err != nil {
 		return nil, err
-	}
-	if t.sets == nil {
-		t.sets = map[string]*pageTemplate{}
 	}
 	made := &pageTemplate{parsed: set}
 	t.sets[name] = made
@@ -127,6 +136,9 @@ func (t *templates) loadLocked(name string) (*template.Template, error) {
 		if _, err := part.Parse(t.text[f]); err != nil {
 			return nil, t.explainLocked(err, nil)
 		}
+	}
+	for _, f := range files {
+		t.size += len(t.text[f])
 	}
 	all := 0
 	for _, part := range set.Templates() {
@@ -209,8 +221,8 @@ func (t *templates) readLocked(name string) error {
 	if err != nil {
 		return &TemplateError{name, line, 0, err.Error(), hintOf(err)}
 	}
-	if t.text == nil {
-		t.text = map[string]string{}
+	if _, known := t.text[name]; !known {
+		t.size += templateBytes + len(text)
 	}
 	t.text[name] = text
 	return checkLanguage(name, text)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"asgibox/asgi"
 	"asgibox/workerpool/script/explain"
 )
 
@@ -185,5 +186,26 @@ func BenchmarkRender(b *testing.B) {
 	for b.Loop() {
 		v, _ := callView(thread, globals, req)
 		env.Respond(thread, req, v, &Sender{Send: drop})
+	}
+}
+
+// TestTheTemplateCacheIsLimited renders more templates than fit.
+func TestTheTemplateCacheIsLimited(t *testing.T) {
+	text, files := strings.Repeat("a", maxTemplate), map[string]string{}
+	for i := range 3 * maxTemplates / maxTemplate {
+		files[fmt.Sprint(i)] = text
+	}
+	e := folder(t, files)
+	for i := range len(files) {
+		if got, err := e.Render(fmt.Sprint(i), asgi.Dict{}); err != nil || string(got) != text {
+			t.Fatalf("%d: %d bytes, %v", i, len(got), err)
+		}
+		cached := 0
+		for _, text := range e.templates.text {
+			cached += len(text)
+		}
+		if cached > maxTemplates+maxTemplate {
+			t.Fatalf("%d bytes are cached", cached)
+		}
 	}
 }

@@ -1,0 +1,79 @@
+// Package fileset remembers the files that an application uses. The memory for them
+// has a limit, because a client may choose names, for example those of templates.
+package fileset
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"sync"
+)
+
+const (
+	// maxFiles is the largest number of files that a set remembers.
+	maxFiles = 20_000
+	// maxMissing is how many files that do not exist a set remembers: the newest.
+	maxMissing = 1_000
+	// maxPath is the length of the longest path that is remembered, in bytes.
+	maxPath = 4096
+)
+
+// A Set is a set of paths. The zero Set is empty. It is safe for concurrent use.
+type Set struct {
+	mu      sync.Mutex // guards the rest
+	files   map[string]bool
+	missing map[string]bool
+	order   []string // keys of missing, the oldest first
+}
+
+// Keep adds a file, whether it exists or not, until the set has its largest size. It
+// reports whether the set has got it.
+func (s *Set) Keep(path string) (added bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.files[path] || len(s.files) >= maxFiles || len(path) > maxPath {
+		return false
+	}
+	if s.files == nil {
+		s.files = map[string]bool{}
+	}
+	s.files[path] = true
+	return true
+}
+
+// Add is like Keep if the file exists. Otherwise the set remembers the file until too
+// many others are missing, and Add returns false.
+func (s *Set) Add(path string) (added bool) {
+	if _, err := os.Lstat(path); err == nil {
+		return s.Keep(path)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.missing[path] || len(path) > maxPath {
+		return false
+	}
+	if s.missing == nil {
+		s.missing = map[string]bool{}
+	}
+	if len(s.order) == maxMissing {
+		delete(s.missing, s.order[0])
+		s.order = append(s.order[:0], s.order[1:]...)
+	}
+	s.missing[path] = true
+	s.order = append(s.order, path)
+	return false
+}
+
+// Has reports whether the set remembers a file.
+func (s *Set) Has(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.files[path] || s.missing[path]
+}
+
+// Kept returns the files that the set does not forget.
+func (s *Set) Kept() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.files))
+}

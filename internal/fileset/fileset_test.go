@@ -1,0 +1,42 @@
+package fileset
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestMissingFilesAreForgottenAndOthersAreNot(t *testing.T) {
+	dir := t.TempDir()
+	page, absent := filepath.Join(dir, "page.html"), filepath.Join(dir, ".env")
+	if err := os.WriteFile(page, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var s Set
+	if !s.Add(page) || !s.Keep(absent) || s.Add(page) || s.Keep(absent) {
+		t.Error("a file was not added once")
+	}
+	name := func(i int) string { return filepath.Join(dir, fmt.Sprint(i)) }
+	for i := range 3 * maxMissing {
+		if s.Add(name(i)) || !s.Has(name(i)) {
+			t.Fatalf("%s: added, or not remembered", name(i))
+		}
+	}
+	if !s.Has(page) || !s.Has(absent) || s.Has(name(0)) || !s.Has(name(2*maxMissing)) {
+		t.Error("the wrong files are remembered")
+	}
+	if len(s.missing) != maxMissing || len(s.order) != maxMissing {
+		t.Errorf("%d missing files are remembered", len(s.missing))
+	}
+	if long := strings.Repeat("a", maxPath+1); s.Add(long) || s.Keep(long) || s.Has(long) {
+		t.Error("a very long path is remembered")
+	}
+	for i := range 2 * maxFiles {
+		s.Keep(name(i))
+	}
+	if len(s.files) != maxFiles {
+		t.Errorf("%d files are remembered", len(s.files))
+	}
+}
