@@ -23,8 +23,9 @@ type work struct {
 	ctx      context.Context
 	cause    *asgi.Cause
 	args     *arguments
-	patient  bool           // a receive without a timeout waits without limit
-	delivery *asgi.Delivery // the message that receive is about to send
+	patient  bool                               // a receive without a timeout waits without limit
+	delivery *asgi.Delivery                     // the message that receive is about to send
+	rest     *func(context.Context) asgi.Fields // see Call
 }
 
 // calls holds all calls, by path under [Prefix].
@@ -79,9 +80,11 @@ func sendNow(w *work, channel string, m asgi.Message, opts []asgi.SendOption, wa
 		if outcome, err = w.h.outcome(w.cause.Trace(), channel, m); err != nil {
 			return nil, err
 		}
-		if outcome != nil {
-			defer outcome.Close()
-		}
+		defer func() {
+			if outcome != nil {
+				outcome.Close()
+			}
+		}()
 	}
 	err = w.layer.Send(w.ctx, w.cause, channel, m, opts...)
 	switch {
@@ -93,13 +96,27 @@ func sendNow(w *work, channel string, m asgi.Message, opts []asgi.SendOption, wa
 	text := ""
 	if readers, ok := asgi.As[asgi.Readers](w.layer); ok && asgi.KindOf(channel) == asgi.Normal && !readers.HasReader(channel) {
 		text = Unread
+	} else if outcome != nil && w.rest != nil {
+		*w.rest, outcome = rest(outcome, wait), nil
 	} else if outcome != nil {
 		text = outcome.Wait(w.ctx, wait)
 	}
-	if text == "" {
-		return empty, nil
+	return outcomeFields(text), nil
+}
+
+// rest returns the rest of a call, see [Call].
+func rest(o Outcome, wait time.Duration) func(context.Context) asgi.Fields {
+	return func(ctx context.Context) asgi.Fields {
+		defer o.Close()
+		return outcomeFields(o.Wait(ctx, wait))
 	}
-	return asgi.Fields{{Key: "outcome", Value: text}}, nil
+}
+
+func outcomeFields(text string) asgi.Fields {
+	if text == "" {
+		return empty
+	}
+	return asgi.Fields{{Key: "outcome", Value: text}}
 }
 
 // options returns the options for sending the message.

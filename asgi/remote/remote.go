@@ -138,6 +138,11 @@ type Call struct {
 	Layer asgi.Layer  // nil for that of the handler
 	Cause *asgi.Cause // nil for one with the trace of the arguments
 	Agent string      // name of the program, for [Handler.Readers]; "" leaves it out
+
+	// Rest is where Do puts the rest of a call that has sent its message and waits for
+	// the outcome: a function that waits for it and returns the result. It must be
+	// called once. If Rest is nil, Do waits.
+	Rest *func(context.Context) asgi.Fields
 }
 
 // Do makes a call and returns its result, with the message that it received, if any.
@@ -153,7 +158,7 @@ func (h *Handler) Do(ctx context.Context, c Call) (result asgi.Fields, d *asgi.D
 	if err != nil {
 		return nil, nil, c.Cause, err
 	}
-	w := &work{h: h, layer: c.Layer, ctx: ctx, cause: c.Cause, args: args, patient: true}
+	w := &work{h: h, layer: c.Layer, ctx: ctx, cause: c.Cause, args: args, patient: true, rest: c.Rest}
 	if w.layer == nil {
 		w.layer = h.layer
 	}

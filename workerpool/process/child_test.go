@@ -160,6 +160,8 @@ func helloChild([]string) {
 			time.Sleep(time.Hour)
 		case path == "/wait":
 			c.call("send", "channel", "jobs", "message", map[string]any{}, "wait", 10)
+		case path == "/wait-on":
+			c.write("id", 1<<40, "call", "send", "channel", "jobs", "message", map[string]any{}, "wait", 10)
 		case path == "/slow":
 			time.Sleep(time.Hour)
 		case path == "/body":
@@ -430,7 +432,7 @@ func twiceChild([]string) {
 // sendsChild sends while it loads.
 func sendsChild([]string) {
 	c := dial()
-	if _, err := c.call("send", "channel", "greeting", "message", map[string]any{"text": "hello"}); err != nil {
+	if _, err := c.call("send", "channel", "greeting", "message", map[string]any{"text": "hello"}, "wait", 10); err != nil {
 		os.Exit(1)
 	}
 	fmt.Println("sent")

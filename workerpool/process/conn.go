@@ -24,7 +24,7 @@ const (
 	// writeTimeout is the time in which the other end must take a frame.
 	writeTimeout = 30 * time.Second
 	// maxCalls is the number of calls of a connection that may wait at once, and how many
-	// may wait for the disk.
+	// may be answered later.
 	maxCalls = 1000
 	// maxHello is the maximum length of the first frame, in bytes.
 	maxHello = budget.ConnBytes
@@ -48,8 +48,8 @@ type conn struct {
 
 	buffered atomic.Int64 // bytes of frames that do not count in a budget
 
-	calls  sync.WaitGroup // counts the calls that wait on goroutines of their own
-	saving chan struct{}  // has one for each call that was made and waits for the disk
+	calls sync.WaitGroup // counts the calls that wait on goroutines of their own
+	made  chan struct{}  // has one for each call that was made and is answered later
 
 	mu      sync.Mutex                        // guards the rest
 	waiting map[int64]context.CancelCauseFunc // calls that wait, by their ids
@@ -64,7 +64,7 @@ var errHandedOver = errors.New("the connection runs jobs")
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{
 		server: s, net: nc, reader: wire.NewReader(nc, maxHello),
-		saving: make(chan struct{}, maxCalls), waiting: map[int64]context.CancelCauseFunc{},
+		made: make(chan struct{}, maxCalls), waiting: map[int64]context.CancelCauseFunc{},
 	}
 	c.writer = wire.NewWriter(deadlineWriter{nc})
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
@@ -294,18 +294,31 @@ func (c *conn) perform(f frame, call remote.Call) error {
 			return c.durable(ctx, call)
 		})
 	}
+	var rest func(context.Context) asgi.Fields
+	call.Rest = &rest
 	result, d, cause, err := c.server.calls.Do(c.ctx, call)
-	if err != nil || cause.Barrier().Passed() {
+	if err != nil || rest == nil && cause.Barrier().Passed() {
 		return c.deliver(f, result, d, err)
 	}
+	return c.later(func() error {
+		if rest != nil {
+			result = rest(c.ctx)
+		}
+		return c.deliver(f, result, d, cause.Barrier().Wait(c.ctx))
+	})
+}
+
+// later answers a call that was made, when its result is known and on disk. If too many
+// calls wait for that, it waits until one of them has its answer.
+func (c *conn) later(answer func() error) error {
 	select {
-	case c.saving <- struct{}{}: // else the next call is read later
-	case <-c.ctx.Done():
-		return c.deliver(f, result, d, context.Cause(c.ctx))
+	case c.made <- struct{}{}:
+	case <-c.ctx.Done(): // answer does not wait
+		return answer()
 	}
 	c.calls.Go(func() {
-		_ = c.deliver(f, result, d, cause.Barrier().Wait(c.ctx)) // the goroutine that reads reports the error
-		<-c.saving
+		_ = answer() // the goroutine that reads reports the error
+		<-c.made
 	})
 	return nil
 }

@@ -84,10 +84,11 @@ type run struct {
 
 	mu     sync.Mutex // guards the rest, and the use of job
 	layer  jobLayer
-	at     string    // the line of the call that runs
-	failed error     // of the first quiet call that failed
-	over   bool      // calls fail
-	told   time.Time // when the first call failed because the client has left
+	at     string                            // the line of the call that runs
+	failed error                             // of the first quiet call that failed
+	over   bool                              // calls fail
+	told   time.Time                         // when the first call failed because the client has left
+	rest   func(context.Context) asgi.Fields // of the last call; nil if there is none
 
 	cancelled bool // guarded by the mutex of the child
 }
@@ -364,11 +365,25 @@ func (r *run) call(c *conn, f frame) error {
 	r.mu.Lock()
 	r.noteCallLocked()
 	result, err := r.callLocked(f)
+	rest := r.rest
+	r.rest = nil
 	r.mu.Unlock()
-	if f.quiet && r.job != nil {
-		return nil
+	answer := func() error {
+		if rest != nil {
+			ctx, end := context.WithCancel(c.ctx)
+			defer end()
+			defer context.AfterFunc(r.ctx, end)()
+			result = rest(ctx)
+		}
+		if f.quiet && r.job != nil {
+			return nil
+		}
+		return c.answerCall(f, result, err)
 	}
-	return c.answerCall(f, result, err)
+	if rest != nil && c.serving == nil {
+		return c.later(answer)
+	}
+	return answer()
 }
 
 // callLocked makes a call that is no receive. A quiet one that fails makes the job
@@ -401,7 +416,7 @@ func (r *run) doLocked(ctx context.Context, f frame) (asgi.Fields, *asgi.Deliver
 			return result, nil, err
 		}
 	}
-	call := remote.Call{Name: f.call, Args: f.args, Layer: &r.layer}
+	call := remote.Call{Name: f.call, Args: f.args, Layer: &r.layer, Rest: &r.rest}
 	if r.job != nil {
 		call.Cause = r.job.Cause
 	} else {

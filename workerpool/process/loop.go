@@ -470,8 +470,12 @@ func (l *loopState) call(c *conn, f frame) error {
 	}
 	l.at = f.at
 	l.mu.Unlock() // the call may wait
-	call.Layer, call.Cause = layer, layer.job.Cause
+	var rest func(context.Context) asgi.Fields
+	call.Layer, call.Cause, call.Rest = layer, layer.job.Cause, &rest
 	result, _, _, err := c.server.calls.Do(c.ctx, call)
+	if rest != nil {
+		return c.later(func() error { return c.answerCall(f, rest(c.ctx), nil) })
+	}
 	if layer.clientLeft(f, result) {
 		result, err = nil, errGone
 	}

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"context"
 	"errors"
 	"net/http/httptest"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"asgibox/asgi"
 	"asgibox/asgi/remote"
 )
 
@@ -154,52 +152,6 @@ func TestAMessageThatTakesTooLong(t *testing.T) {
 	r.get("/", 200, "Hello World!")
 }
 
-// An endlessOutcome is that of a message that nobody handles.
-type endlessOutcome struct{ waits chan struct{} }
-
-func (o endlessOutcome) Wait(ctx context.Context, _ time.Duration) string {
-	o.waits <- struct{}{}
-	<-ctx.Done()
-	return ""
-}
-
-func (endlessOutcome) Close() {}
-
-// waiting runs a loop whose call for a request waits for such an outcome. It returns the
-// reply channel.
-func waiting(t *testing.T, change ...func(*config)) (r *rig, reply string) {
-	waits := make(chan struct{}, 1)
-	r = newRig(t, program("hello"), append(change, func(c *config) {
-		c.server.Outcome = func(asgi.TraceID, string, asgi.Message) (remote.Outcome, error) { return endlessOutcome{waits}, nil }
-		c.ready = func(r *rig) { go r.layer.Receive(t.Context(), nil, "jobs") }
-	})...)
-	r.mustLoad()
-	reply = r.request("/wait")
-	<-waits
-	return r, reply
-}
-
-func TestACallThatWaitsDelaysNoEnd(t *testing.T) {
-	r, reply := waiting(t)
-	if p := r.server.Processes(); len(p) != 1 || p[0].Channel != "http.request" {
-		t.Errorf("the processes are %+v", p)
-	}
-	r.kill()
-	if status, content := r.response(reply); status != 500 || !strings.Contains(content, "killed") {
-		t.Errorf("got %d %q", status, content)
-	}
-	r.get("/", 200, "Hello World!")
-}
-
-func TestACallThatWaitsDelaysNoCancel(t *testing.T) {
-	r, reply := waiting(t, func(c *config) { c.pool.HandlerTimeout = 2 * time.Second })
-	if status, content := r.response(reply); status != 500 || !strings.Contains(content, "--handler-timeout") {
-		t.Errorf("got %d %q", status, content)
-	}
-	r.logged("it still runs 1s after its message was cancelled")
-	r.get("/", 200, "Hello World!")
-}
-
 func TestAProcessThatDoesNotReadIsReplaced(t *testing.T) {
 	r := newRig(t, program("hello"), func(c *config) { c.pool.HandlerTimeout = 2 * time.Second })
 	r.mustLoad()
@@ -226,11 +178,18 @@ func TestAProcessThatDoesNotReadIsKilled(t *testing.T) {
 }
 
 func TestCallsWhileLoadingWaitUntilTheGenerationIsLive(t *testing.T) {
-	r := newRig(t, program("sends"))
-	r.mustLoad()
-	d, err := r.layer.Receive(t.Context(), nil, "greeting")
-	if err != nil || d.Message.Text("text") != "hello" {
-		t.Errorf("got %v, %v", d, err)
+	got := make(chan string, 1)
+	r := newRig(t, program("sends"), endless, func(c *config) {
+		c.ready = func(r *rig) {
+			go func() {
+				d, _ := r.layer.Receive(t.Context(), nil, "greeting")
+				got <- d.Message.Text("text")
+			}()
+		}
+	})
+	r.mustLoad() // although the call asks to wait for an outcome
+	if text := <-got; text != "hello" {
+		t.Errorf("got %q", text)
 	}
 }
 

@@ -183,7 +183,7 @@ func (g *set) stages(f frame) bool {
 
 // stage holds a call back until the generation is live.
 func (g *set) stage(f frame) error {
-	f.args = slices.Clone(f.args)
+	f.args = slices.DeleteFunc(slices.Clone(f.args), func(a asgi.Field) bool { return a.Key == "wait" }) // the answer does not wait
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.staged) >= maxCalls {
