@@ -33,16 +33,17 @@ type set struct {
 
 	replaced atomic.Pointer[time.Time] // when newer code replaced the set; nil before
 
-	mu      sync.Mutex // guards the rest
-	slots   []*slot
-	tasks   *asgi3 // of an ASGI 3 application; nil for others
-	live    bool
-	over    bool // ending is closed
-	dead    bool // killing is closed
-	staged  []func(context.Context) error
-	free    []*serving // connections that can take a job, the hottest last
-	waiters []*waiter
-	broken  error // why no process could start; nil if one runs or may start
+	mu         sync.Mutex // guards the rest
+	slots      []*slot
+	tasks      *asgi3 // of an ASGI 3 application; nil for others
+	live       bool
+	over       bool                          // ending is closed
+	dead       bool                          // killing is closed
+	staged     []func(context.Context) error // calls that are held back
+	stagedSize int                           // memory of all of these, in bytes
+	free       []*serving                    // connections that can take a job, the hottest last
+	waiters    []*waiter
+	broken     error // why no process could start; nil if one runs or may start
 }
 
 // loaded is the outcome of the start of the first process of a slot.
@@ -181,14 +182,22 @@ func (g *set) stages(f frame) bool {
 	return !g.live
 }
 
+// stagedBytes is how much memory the calls may take that a generation holds back.
+const stagedBytes = 16 << 20
+
 // stage holds a call back until the generation is live.
 func (g *set) stage(f frame) error {
 	f.args = slices.DeleteFunc(slices.Clone(f.args), func(a asgi.Field) bool { return a.Key == "wait" }) // the answer does not wait
+	size := 0
+	for _, a := range f.args {
+		size += asgi.FootprintOf(a.Value)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.staged) >= maxCalls {
-		return remote.Errorf(remote.ChannelFull, "%d calls wait until the application is loaded", maxCalls)
+	if len(g.staged) >= maxCalls || g.stagedSize+size > stagedBytes {
+		return remote.Errorf(remote.ChannelFull, "%d calls with %d MB wait until the application is loaded", len(g.staged), g.stagedSize>>20)
 	}
+	g.stagedSize += size
 	g.staged = append(g.staged, func(ctx context.Context) error {
 		_, _, _, err := g.server.calls.Do(ctx, remote.Call{Name: f.call, Args: f.args, Cause: g.cause(f)})
 		return err
