@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/asgi/remote"
 	"asgibox/store"
 	"asgibox/workerpool/process/wire"
 )
@@ -48,6 +49,7 @@ var children = map[string]func(args []string){
 	"server":     serverChild,
 	"sends":      sendsChild,
 	"concurrent": concurrentChild,
+	"many":       manyChild,
 }
 
 // A client is the other end of a connection, as a program has it.
@@ -455,6 +457,39 @@ func concurrentChild([]string) {
 				c.call("send", "channel", replies[1-i], "message", map[string]any{"status": 200, "content": "done"})
 			}
 			replies = nil
+		}
+	}
+}
+
+// manyChild has many receives open. It prints the errors of those that fail at once, and
+// the channel of the first message.
+func manyChild(args []string) {
+	c := dial()
+	names := func(n int, first ...any) []any {
+		for i := range n {
+			first = append(first, fmt.Sprintf("%d", i))
+		}
+		return first
+	}
+	receives := [][]any{names(5000, "a"), names(5001, "b"), names(2, "not a name"), names(4998, "c")}
+	if args[0] == "number" {
+		receives = nil
+		for range maxCalls + 1 {
+			receives = append(receives, []any{"c"})
+		}
+	}
+	for i, channels := range receives {
+		c.write("id", i, "call", "receive", "channels", channels, "block", true)
+	}
+	for {
+		head, err := c.r.Read()
+		if err != nil {
+			return
+		}
+		if m := find[string](head, "channel"); m != "" {
+			fmt.Println("got", m)
+		} else if kind := find[string](head, "error"); kind != remote.Retired {
+			fmt.Println(find[int64](head, "id"), kind, find[string](head, "detail"))
 		}
 	}
 }

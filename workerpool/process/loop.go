@@ -116,10 +116,14 @@ func (l *loopState) add(r *waitingReceive) {
 	if r.args.Block && r.args.Wait >= 0 {
 		r.until = time.Now().Add(r.args.Wait)
 	}
+	err := asgi.CheckReceiveAll(r.args.Channels)
 	l.mu.Lock()
-	if l.retired {
+	if err == nil {
+		err = l.refusalLocked(r)
+	}
+	if err != nil {
 		l.mu.Unlock()
-		_ = r.answer(nil, errRetired)
+		_ = r.answer(nil, err)
 		return
 	}
 	l.waiting = append(l.waiting, r)
@@ -130,6 +134,24 @@ func (l *loopState) add(r *waitingReceive) {
 	l.interruptLocked()
 	l.mu.Unlock()
 	l.child.receives()
+}
+
+// refusalLocked returns why a receive fails at once, or nil. The worker waits for those of
+// the process with one receive, which has a limit.
+func (l *loopState) refusalLocked(r *waitingReceive) error {
+	n := len(r.args.Channels)
+	for _, other := range l.waiting {
+		n += len(other.args.Channels)
+	}
+	switch {
+	case l.retired:
+		return errRetired
+	case len(l.waiting) >= maxCalls:
+		return remote.Errorf(remote.BadRequest, "%d receives of the process wait already", maxCalls)
+	case n > asgi.MaxReceive:
+		return remote.Errorf(remote.TooManyNames, "the receives of the process that wait may name %d channels together; name fewer, or wait until some have ended", asgi.MaxReceive)
+	}
+	return nil
 }
 
 // errRetired is the error of a receive of a process that must end.
@@ -263,18 +285,15 @@ func (l *loopState) next() (s step, channels []string, wait time.Duration) {
 	}
 	wait = -1
 	for _, r := range l.waiting {
-		for _, name := range r.args.Channels {
-			if !slices.Contains(channels, name) {
-				channels = append(channels, name)
-			}
-		}
+		channels = append(channels, r.args.Channels...)
 		if !r.until.IsZero() {
 			if left := max(0, time.Until(r.until)); wait < 0 || left < wait {
 				wait = left
 			}
 		}
 	}
-	return stepReceive, channels, wait
+	slices.Sort(channels)
+	return stepReceive, slices.Compact(channels), wait
 }
 
 // received passes on the outcome of a receive of the worker. It fails if the worker must

@@ -218,6 +218,26 @@ func TestSeveralMessagesAtOnce(t *testing.T) {
 	}
 }
 
+func TestManyReceivesOfALoop(t *testing.T) {
+	for arg, want := range map[string][]string{
+		"names":  {"1 TooManyNames the receives of the process that wait may name 10000 channels together", "2 InvalidName"},
+		"number": {"1000 BadRequest 1000 receives of the process wait already"},
+	} {
+		t.Run(arg, func(t *testing.T) {
+			r := newRig(t, program("many", arg))
+			r.mustLoad()
+			for _, text := range want {
+				r.logged(text)
+			}
+			r.send("c")
+			r.logged("got c")
+			if n := r.log.count("TooManyNames") + r.log.count("InvalidName") + r.log.count("BadRequest"); n != len(want) {
+				t.Errorf("%d receives failed\n%s", n, r.log.text())
+			}
+		})
+	}
+}
+
 func TestWorkersOfALoopAreProcesses(t *testing.T) {
 	r := newRig(t, program("hello"), func(c *config) { c.pool.Workers = 2 })
 	r.mustLoad()
