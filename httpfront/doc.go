@@ -31,6 +31,7 @@
 //
 // The heads of all running requests may use 64 MiB together, without the first
 // 8 KiB of each, and so may the heads that arrive over HTTP/1. The target of a WebSocket may have 8 KiB.
+// At most 1,000 requests for [Options].Own run, because open pages wait in them.
 //
 // All request bodies, until their response starts, and all WebSocket messages,
 // until the layer has accepted them, share one budget, [Options].BodyMemory.

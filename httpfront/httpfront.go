@@ -46,6 +46,7 @@ type Server struct {
 	outputs outputs
 	heads   atomic.Int64 // memory of the heads of all requests that run, without the usual parts
 	parts   atomic.Int64 // memory of the heads that arrive over HTTP/1, without the usual parts
+	own     atomic.Int64 // requests for the server itself that run
 	http2   atomic.Int64 // connections that use HTTP/2
 	kept    keptBodies
 	dates   http1.Dates

@@ -10,6 +10,10 @@ import (
 	"asgibox/httpfront/http1"
 )
 
+// maxOwn is how many requests for the server itself may run. Most are of open pages
+// that wait.
+const maxOwn = 1000
+
 // isOwn reports whether a request is for the server itself: see [Options.Own].
 func (s *Server) isOwn(q *request) bool {
 	return s.opts.Own != nil && strings.HasPrefix(q.path, asgi.OwnPath)
@@ -20,6 +24,10 @@ func (s *Server) serveOwn(t transport, q *request) error {
 	if q.length != 0 {
 		return s.refuse(t, q, refusedOwnBody)
 	}
+	if refused := s.beginOwn(q); refused != nil {
+		return s.refuse(t, q, *refused)
+	}
+	defer s.endOwn(q)
 	ctx, cancel := context.WithCancel(t.context())
 	defer cancel()
 	r, err := q.toHTTP(ctx)
@@ -44,6 +52,24 @@ func (s *Server) serveOwn(t transport, q *request) error {
 	<-ended
 	t.unwatch()
 	return s.refuse(t, q, refusal{response: w.reply()})
+}
+
+// beginOwn counts a request and the memory of its head until endOwn, or returns why it
+// is refused.
+func (s *Server) beginOwn(q *request) *refusal {
+	if !holdHead(&s.heads, q.headMemory()) {
+		return &refusedCrowded
+	}
+	if s.own.Add(1) > maxOwn {
+		s.endOwn(q)
+		return &refusedPages
+	}
+	return nil
+}
+
+func (s *Server) endOwn(q *request) {
+	s.own.Add(-1)
+	s.heads.Add(-q.headMemory())
 }
 
 // unwatched is a watcher that needs no call.

@@ -73,6 +73,44 @@ func TestRequestsForTheServerItselfEndWithTheirClient(t *testing.T) {
 	})
 }
 
+// TestRequestsForTheServerItselfAreBounded has more clients that wait than may, with
+// usual and with long heads, which share their memory with those of other requests.
+func TestRequestsForTheServerItselfAreBounded(t *testing.T) {
+	const length = 60 << 10
+	for long, most := range map[string]int{"": maxOwn, strings.Repeat("a", length): headsMemory / (2*length - usualHead)} {
+		synctest.Test(t, func(t *testing.T) {
+			left := make(chan string, maxOwn)
+			s := newMemServer(t, Options{Own: ownPages(left)})
+			target := "/__asgibox__/wait?" + long
+			var clients []*client
+			for range most {
+				c := s.dial()
+				c.get(target)
+				clients = append(clients, c)
+			}
+			synctest.Wait()
+			if n := int(s.front.own.Load()); n < most*9/10 || n > most {
+				t.Errorf("%d requests run, not about %d", n, most)
+			}
+			refused := s.dial()
+			refused.get(target)
+			refused.response().check(t, 503)
+			c := s.dial()
+			c.get("/other")
+			s.reply(s.next("http.request"), msg{"status": 200})
+			c.response().check(t, 200)
+			for _, c := range clients {
+				c.Close()
+			}
+			time.Sleep(2 * watchDelay)
+			synctest.Wait()
+			if n, heads := s.front.own.Load(), s.front.heads.Load(); n != 0 || heads != 0 {
+				t.Errorf("%d requests and %d bytes of heads still count", n, heads)
+			}
+		})
+	}
+}
+
 func TestWithoutOwnPagesTheApplicationGetsTheirRequests(t *testing.T) {
 	for _, c := range []struct {
 		options Options

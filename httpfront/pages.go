@@ -44,6 +44,9 @@ var (
 	refusedMany = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
 		advice:  "20,000 requests are running, or wait for a reply that the application sends later. Try again in a moment.",
 		headers: retrySoon, closeConn: true}
+	refusedPages = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
+		advice:  "1,000 open pages wait for changes of the application. Close some, and reload this one.",
+		headers: retrySoon, closeConn: true}
 	refusedUnreachable = refusal{status: http.StatusServiceUnavailable, title: "The channel layer cannot be reached",
 		advice:  "The server has lost the channel layer, which carries requests to the application. It serves again as soon as the layer is back. Try again in a moment.",
 		headers: retrySoon, closeConn: true}
