@@ -18,7 +18,8 @@ const (
 	// bodyTimeout is how long a client may take to send the body of a request,
 	// so that a slow client does not hold a connection forever.
 	bodyTimeout = time.Minute
-	// silenceTimeout is how long a client may send nothing of a body.
+	// silenceTimeout is how long a client may send nothing of a body, or read nothing of
+	// an answer.
 	silenceTimeout = 10 * time.Second
 	// maxHead is the longest head of a request, in bytes. A call holds it while it waits.
 	maxHead = 64 << 10
@@ -35,8 +36,7 @@ const (
 )
 
 // limitBodies applies bodyTimeout, silenceTimeout and bodyMemory to all
-// requests, also to those that are refused. It does not limit the time of
-// responses.
+// requests, also to those that are refused.
 func (s *Server) limitBodies(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {

@@ -2,6 +2,8 @@ package inspector
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,25 +19,69 @@ import (
 
 // getHAR returns requests as an HTTP Archive, version 1.2: one by its number, or
 // those that a filter accepts. Browsers and other tools can read it.
-func (s *Server) getHAR(r *http.Request) (any, error) {
+// It writes one request at a time, because JSON may be six times as long as a body.
+func (s *Server) getHAR(w http.ResponseWriter, r *http.Request) error {
 	f, err := parseRequestFilter(r.FormValue("filter"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	id := -1
 	if text := r.FormValue("id"); text != "" {
 		if id, err = strconv.Atoi(text); err != nil {
-			return nil, badRequest("id %q: must be a number", text)
+			return badRequest("id %q: must be a number", text)
 		}
 	}
 	if err := s.collectNow(r.Context()); err != nil {
-		return nil, err
+		return err
 	}
-	log := harLog{Version: "1.2", Creator: harCreator{"asgibox", s.opts.Version}, Entries: []harEntry{}}
-	for _, recorded := range s.history.recorded(func(x *exchange) bool { return id < 0 && f.accepts(x) || x.id == id }) {
-		log.Entries = append(log.Entries, recorded.har(s.opts.App))
+	pick := func(x *exchange) bool { return id < 0 && f.accepts(x) || x.id == id }
+	all, longest := s.history.recordedBytes(pick)
+	if err := w.(*answer).reserve(int64(all + harGrowth*longest)); err != nil {
+		return err
 	}
-	return map[string]any{"log": log}, nil
+	start, err := json.Marshal(harLog{Version: "1.2", Creator: harCreator{"asgibox", s.opts.Version}, Entries: []harEntry{}})
+	if err != nil {
+		return err
+	}
+	startJSON(w, http.StatusOK)
+	start = append([]byte(`{"log":`), start...)
+	_, err = w.Write(start[:len(start)-len("]}")])
+	encoder, comma := json.NewEncoder(w), ""
+	for _, recorded := range s.history.recorded(pick) {
+		if err != nil {
+			return nil // the client is gone
+		}
+		_, _ = io.WriteString(w, comma)
+		err, comma = encoder.Encode(recorded.har(s.opts.App)), ","
+	}
+	_, _ = io.WriteString(w, "]}}\n")
+	return nil
+}
+
+// harGrowth is about how many times the memory of an exchange is needed to write it: for
+// copies of its bodies, and for their JSON.
+const harGrowth = 12
+
+// recordedBytes returns about how much memory all exchanges that pick accepts need, and
+// the largest one, in bytes.
+func (h *history) recordedBytes(pick func(*exchange) bool) (all, longest int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	bytes := make(map[*exchange]int)
+	for _, x := range h.exchanges.list {
+		if pick(x) {
+			bytes[x] = entryFootprint
+		}
+	}
+	for _, e := range h.ring {
+		if n, picked := bytes[e.exchange]; picked {
+			bytes[e.exchange] = n + len(e.content) + entryFootprint
+		}
+	}
+	for _, n := range bytes {
+		all, longest = all+n, max(longest, n)
+	}
+	return all, longest
 }
 
 // A recordedExchange is a copy of an exchange.

@@ -13,6 +13,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/asgi/remote"
+	"asgibox/internal/budget"
 	"asgibox/internal/guard"
 	"asgibox/store"
 )
@@ -99,6 +100,7 @@ type Server struct {
 	bodies   *semaphore.Weighted // of bodyMemory
 	waiting  *bound              // calls that wait for the application
 	playing  *bound              // recordings
+	answers  *budget.Budget      // of answerMemory
 
 	life    context.Context // ends at Shutdown, and with it all streams
 	end     context.CancelFunc
@@ -132,7 +134,8 @@ func New(o Options) (*Server, error) {
 	s.flusher, _ = asgi.As[asgi.Flusher](o.Layer)
 	s.kv, _ = asgi.As[asgi.KV](o.Layer)
 	s.life, s.end = context.WithCancel(context.Background())
-	s.handler = s.limitBodies(guard.Handler(secure(s.routes()), guard.Options{Token: o.Token, Accepts: o.Accepts, Open: []string{"/healthz"}}))
+	s.answers = budget.New(answerMemory, s.life)
+	s.handler = s.limitAnswers(s.limitBodies(guard.Handler(secure(s.routes()), guard.Options{Token: o.Token, Accepts: o.Accepts, Open: []string{"/healthz"}})))
 	s.http = &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -18,8 +18,6 @@ const (
 	maxViewers = 16
 	// slowEvery is how often lists are updated.
 	slowEvery = 500 * time.Millisecond
-	// writeTimeout is how long a page may take to accept a frame.
-	writeTimeout = 5 * time.Second
 )
 
 // A viewer is one open page and the state of its stream.
@@ -81,7 +79,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, write func() err
 	defer ticker.Stop()
 	out := http.NewResponseController(w)
 	for {
-		_ = out.SetWriteDeadline(time.Now().Add(writeTimeout))
+		_ = out.SetWriteDeadline(time.Now().Add(silenceTimeout))
 		if err := write(); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -27,10 +28,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.Handle("GET /metrics", s.metricsHandler())
-	mux.Handle("/debug/pprof/", few(maxCalls, profile)) // some take as long as the caller likes
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.Handle("/debug/pprof/", few(maxProfiles, profiles()))
 	if s.opts.Remote != nil {
 		mux.Handle("/layer/", s.opts.Remote)
 	}
@@ -38,21 +36,21 @@ func (s *Server) routes() http.Handler {
 		"GET /api/live":               s.live,
 		"GET /api/tail":               s.tailLines,
 		"GET /api/status":             query(s.getStatus),
-		"GET /api/messages":           query(s.getMessages),
-		"GET /api/message":            query(s.getMessage),
-		"GET /api/trace":              query(s.getTrace),
-		"GET /api/requests":           query(s.getRequests),
-		"GET /api/request":            query(s.getRequest),
-		"GET /api/har":                query(s.getHAR),
-		"GET /api/channels":           query(s.getChannels),
-		"GET /api/waiting":            need(s.opts.Contents != nil, errNoContents, query(s.getQueued)),
-		"GET /api/groups":             query(s.getGroups),
-		"GET /api/connections":        query(s.getConnections),
+		"GET /api/messages":           large(s.getMessages),
+		"GET /api/message":            large(s.getMessage),
+		"GET /api/trace":              large(s.getTrace),
+		"GET /api/requests":           large(s.getRequests),
+		"GET /api/request":            large(s.getRequest),
+		"GET /api/har":                s.getHAR,
+		"GET /api/channels":           large(s.getChannels),
+		"GET /api/waiting":            need(s.opts.Contents != nil, errNoContents, large(s.getQueued)),
+		"GET /api/groups":             large(s.getGroups),
+		"GET /api/connections":        large(s.getConnections),
 		"GET /api/workers":            query(s.getWorkers),
-		"GET /api/state":              need(s.kv != nil, errNoState, query(s.getState)),
+		"GET /api/state":              need(s.kv != nil, errNoState, large(s.getState)),
 		"GET /api/loads":              query(s.getLoads),
-		"GET /api/errors":             query(s.getErrors),
-		"GET /api/error":              query(s.getError),
+		"GET /api/errors":             large(s.getErrors),
+		"GET /api/error":              large(s.getError),
 		"POST /api/errors":            query(s.addRemoteError),
 		"POST /api/errors/forget":     change(s.forgetErrors),
 		"POST /api/errors/replay":     s.waits(s.replayError),
@@ -79,12 +77,25 @@ func (s *Server) routes() http.Handler {
 		"POST /api/replay":            s.waits(s.replay),
 		"POST /api/play":              s.waits(s.request),
 		"POST /api/playback":          s.play,
-		"POST /api/test":              change(s.makeTest),
+		"POST /api/test":              changeBy(large, s.makeTest),
 	} {
 		mux.Handle(pattern, f)
 	}
 	mux.Handle("/", page())
 	return mux
+}
+
+// profiles returns the handler of /debug/pprof/.
+func profiles() call {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		mux.ServeHTTP(w, r)
+		return nil
+	}
 }
 
 // A call is a handler that may fail. Its error is sent as the response.
@@ -100,8 +111,7 @@ func (f call) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = f(w, r)
 	}
 	if err != nil {
-		e := remote.ErrorOf(err)
-		writeJSON(w, e.Status(), e)
+		writeError(w, err)
 	}
 }
 
@@ -109,28 +119,33 @@ func (f call) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func query(f func(*http.Request) (any, error)) call {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		v, err := f(r)
-		if err == nil {
-			writeJSON(w, http.StatusOK, v)
+		if err != nil {
+			return err
 		}
-		return err
+		return writeJSON(w, v)
 	}
 }
 
 // change makes a call that responds with the result of f once the changes of
 // the cause are on disk.
-func change(f func(*http.Request, *asgi.Cause, args) (any, error)) call {
-	return query(func(r *http.Request) (any, error) {
+func change(f func(*http.Request, *asgi.Cause, args) (any, error)) call { return changeBy(query, f) }
+
+// changeBy is change with [query] or [large].
+func changeBy(by func(func(*http.Request) (any, error)) call, f func(*http.Request, *asgi.Cause, args) (any, error)) call {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		args, err := arguments(r)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		c := asgi.NewCause(asgi.NewTrace())
-		v, err := f(r, c, args)
-		if err != nil {
-			return nil, err
-		}
-		return v, c.Barrier().Wait(r.Context())
-	})
+		return by(func(r *http.Request) (any, error) {
+			c := asgi.NewCause(asgi.NewTrace())
+			v, err := f(r, c, args)
+			if err != nil {
+				return nil, err
+			}
+			return v, c.Barrier().Wait(r.Context())
+		})(w, r)
+	}
 }
 
 // few returns f, of which at most n calls run at once.
@@ -145,12 +160,6 @@ func few(n int, f call) call {
 			return remote.Errorf(remote.TooManyBodies, "%d calls of %s run already; try again when one has ended", n, r.URL.Path)
 		}
 	}
-}
-
-// profile sends a profile of package [pprof].
-func profile(w http.ResponseWriter, r *http.Request) error {
-	pprof.Index(w, r)
-	return nil
 }
 
 // need returns f, or a call that fails with the error if the server lacks a
@@ -178,11 +187,30 @@ func badRequest(format string, args ...any) error {
 	return remote.Errorf(remote.BadRequest, format, args...)
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
+// writeJSON responds with a result.
+func writeJSON(w http.ResponseWriter, v any) error {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		return err
+	}
+	if err := w.(*answer).HoldAnswer(int64(b.Len())); err != nil {
+		return err
+	}
+	startJSON(w, http.StatusOK)
+	_, _ = b.WriteTo(w) // the client may be gone
+	return nil
+}
+
+func writeError(w http.ResponseWriter, err error) {
+	e := remote.ErrorOf(err)
+	startJSON(w, e.Status())
+	_ = json.NewEncoder(w).Encode(e)
+}
+
+func startJSON(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v)
 }
 
 // args are the arguments of a call.

@@ -33,6 +33,7 @@ const (
 	Closed             = "Closed"
 	TooManyViewers     = "TooManyViewers"
 	TooManyBodies      = "TooManyBodies"
+	TooManyAnswers     = "TooManyAnswers"
 	TooManyConnections = "TooManyConnections" // over the socket
 	RequestTimeout     = "RequestTimeout"
 	Retired            = "Retired"   // the program must end
@@ -70,6 +71,7 @@ var errorTable = []struct {
 	{NoAnswer, http.StatusBadGateway, nil},
 	{TooManyViewers, http.StatusServiceUnavailable, nil},
 	{TooManyBodies, http.StatusServiceUnavailable, nil},
+	{TooManyAnswers, http.StatusServiceUnavailable, nil},
 	{TooManyConnections, http.StatusServiceUnavailable, nil},
 	{Retired, http.StatusGone, nil},
 	{Gone, http.StatusGone, asgi.ErrGone},
@@ -109,6 +111,9 @@ func (e *Error) Status() int {
 func Errorf(kind, format string, args ...any) error {
 	return &Error{kind, fmt.Sprintf(format, args...)}
 }
+
+// ErrTooManyAnswers is the error of a call whose answer had no memory.
+var ErrTooManyAnswers = Errorf(TooManyAnswers, "too many long answers wait for clients that have not read them; try again in a moment")
 
 // ErrorOf returns the error response for an error.
 func ErrorOf(err error) *Error {

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"sync"
 
 	"asgibox/asgi"
+	"asgibox/asgi/codec"
 	"asgibox/internal/logkey"
 )
 
@@ -19,6 +19,7 @@ type exchange struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	in, out *form
+	size    int // about the longest length of the result, in bytes; zero if unknown
 }
 
 // maxPooledBuffer is the maximum size of buffers that are reused, in bytes.
@@ -49,6 +50,9 @@ func (x *exchange) call(c *call) {
 	result, err := w.do(c)
 	if err == nil {
 		err = w.cause.Barrier().Wait(x.r.Context())
+	}
+	if err == nil {
+		err = x.hold(result)
 	}
 	if err == nil && w.delivery != nil {
 		err = context.Cause(x.r.Context()) // set if the client has hung up
@@ -117,7 +121,19 @@ func (x *exchange) fail(err error) {
 	x.write(status, asgi.Fields{{Key: "error", Value: e.Kind}, {Key: "detail", Value: e.Detail}})
 }
 
-func (x *exchange) write(status int, fields asgi.Fields) {
+// hold reserves the memory of a result.
+func (x *exchange) hold(result asgi.Fields) error {
+	h, limited := x.w.(AnswerHolder)
+	if !limited {
+		return nil
+	}
+	checkValues(result)
+	x.size = codec.MaxSizeJSON(result) // about the same in MessagePack
+	return h.HoldAnswer(int64(x.size))
+}
+
+// checkValues makes values of a result those that a message may hold.
+func checkValues(fields asgi.Fields) {
 	for i := range fields {
 		checked, err := asgi.Converter(nil).OwnValue(fields[i].Value)
 		if err != nil { // the text of an error is not UTF-8
@@ -125,14 +141,25 @@ func (x *exchange) write(status int, fields asgi.Fields) {
 		}
 		fields[i].Value = checked
 	}
+}
+
+func (x *exchange) write(status int, fields asgi.Fields) {
+	checkValues(fields)
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
-	buf.Write(x.out.append(buf.AvailableBuffer(), fields))
+	body := buf.AvailableBuffer()
+	if x.size > maxPooledBuffer {
+		body = make([]byte, 0, x.size)
+	}
+	if body = x.out.append(body, fields); len(body) <= maxPooledBuffer {
+		buf.Write(body)
+		body = buf.Bytes() // so that the pool gets the memory
+	}
 	h := x.w.Header()
 	h["Content-Type"] = []string{x.out.mediaType}
-	h["Content-Length"] = []string{strconv.Itoa(buf.Len())}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	x.w.WriteHeader(status)
 	if x.r.Method != http.MethodHead {
-		io.Copy(x.w, buf) // ignores the error: the client is gone
+		_, _ = x.w.Write(body) // the client may be gone
 	}
 }

@@ -1,5 +1,6 @@
 // Package budget limits the memory of what arrives from clients and is not complete:
-// request bodies, WebSocket messages and frames of programs.
+// request bodies, WebSocket messages and frames of programs. It also limits the memory
+// of answers that clients have not read.
 package budget
 
 import (
@@ -40,6 +41,7 @@ type Budget struct {
 	used     int64
 	arrivals list.List   // of *Arrival, the oldest first
 	waiting  int         // number of arrivals that wait
+	made     int64       // bytes of answers that are made already and wait
 	favored  *Arrival    // may exceed the limit until it has ended, or nil
 	check    *time.Timer // wakes one arrival that waits, to look for a silent client
 }
@@ -57,6 +59,7 @@ type Arrival struct {
 	counted  bool          // its connection calls Heard
 	since    atomic.Int64  // start of the client's silence, if a Read runs that uses the budget, in Unix nanoseconds; or zero
 	quiet    time.Duration // length of the silence at the end of the last Read
+	made     bool          // its memory is in use while it waits; see HoldAnswer
 	input    atomic.Int64  // bytes that have come in the silence
 	granted  chan struct{}
 
@@ -109,7 +112,11 @@ func (a *Arrival) Reserve(stop <-chan struct{}, size, all int64) error {
 		return nil
 	}
 	a.conn.Add(-size)
-	if !a.request(all + a.free) {
+	granted, err := a.request(all + a.free)
+	if err != nil {
+		return err
+	}
+	if !granted {
 		a.sender.Pause(true)
 		defer a.sender.Pause(false)
 		if err := a.wait(stop); err != nil {
@@ -148,22 +155,38 @@ func (a *Arrival) holdLocked(n int64) {
 }
 
 // request asks for n bytes and reports whether they are granted already.
-func (a *Arrival) request(n int64) bool {
+func (a *Arrival) request(n int64) (granted bool, err error) {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	fits := b.waiting == 0 && b.used+n <= b.limit
+	if !fits && a.made && b.made > 0 && b.made+n > b.limit {
+		return false, ErrNoRoom
+	}
 	if a.place == nil {
 		a.place = b.arrivals.PushBack(a)
 	}
-	if b.waiting == 0 && b.used+n <= b.limit {
+	if fits {
 		a.holdLocked(n)
-		return true
+		return true, nil
 	}
 	a.granted = make(chan struct{})
 	a.need = n
 	b.waiting++
+	if a.made {
+		b.made += n
+	}
 	b.reviewLocked()
-	return a.need == 0
+	return a.need == 0, nil
+}
+
+// stopWaitingLocked ends the wait of an arrival.
+func (b *Budget) stopWaitingLocked(a *Arrival) {
+	if a.made {
+		b.made -= a.need
+	}
+	a.need = 0
+	b.waiting--
 }
 
 func (a *Arrival) wait(stop <-chan struct{}) error {
@@ -198,8 +221,7 @@ func (a *Arrival) giveUp(err error) error {
 	if a.need == 0 {
 		return nil
 	}
-	a.need = 0
-	b.waiting--
+	b.stopWaitingLocked(a)
 	b.reviewLocked()
 	return err
 }
@@ -271,8 +293,7 @@ func (b *Budget) reviewLocked() {
 			b.favored = a
 		}
 		a.holdLocked(a.need)
-		a.need = 0
-		b.waiting--
+		b.stopWaitingLocked(a)
 		close(a.granted)
 	}
 }

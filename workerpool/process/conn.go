@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/asgi/codec"
 	"asgibox/asgi/remote"
 	"asgibox/internal/budget"
 	"asgibox/internal/logkey"
@@ -23,6 +25,8 @@ const (
 	helloTimeout = 10 * time.Second
 	// writeTimeout is the time in which the other end must take a frame.
 	writeTimeout = 30 * time.Second
+	// answerWait is how long an answer to a guest waits for memory.
+	answerWait = time.Minute
 	// maxCalls is the number of calls of a connection that may wait at once, and how many
 	// may be answered later.
 	maxCalls = 1000
@@ -47,6 +51,7 @@ type conn struct {
 	serving *serving // jobs run on the connection; nil if none do; set by the goroutine that reads
 
 	buffered atomic.Int64 // bytes of frames that do not count in a budget
+	unread   atomic.Int64 // bytes of answers that do not count in a budget
 
 	calls sync.WaitGroup // counts the calls that wait on goroutines of their own
 	made  chan struct{}  // has one for each call that was made and is answered later
@@ -126,7 +131,8 @@ func (c *conn) close() {
 	c.server.forget(c)
 }
 
-// Interrupt ends the connection, which has been silent within a frame for too long.
+// Interrupt ends the connection, which has been silent within a frame for too long, or has
+// not read an answer.
 func (c *conn) Interrupt() { c.net.Close() }
 
 // Pause implements [budget.Sender]. A wait for memory changes no time limit.
@@ -214,6 +220,12 @@ func settings(values map[string]string) map[string]any {
 // send writes a frame of values that [asgi.NewMessage] takes. An error ends the
 // connection.
 func (c *conn) send(head asgi.Fields) error {
+	checkValues(head)
+	return c.write(head)
+}
+
+// checkValues makes the values of a frame those that a message may hold.
+func checkValues(head asgi.Fields) {
 	for i := range head {
 		v, err := asgi.Converter(nil).OwnValue(head[i].Value)
 		if err != nil { // the text of an error is not UTF-8
@@ -221,7 +233,6 @@ func (c *conn) send(head asgi.Fields) error {
 		}
 		head[i].Value = v
 	}
-	return c.write(head)
 }
 
 // write writes a frame of values that a message may hold.
@@ -233,16 +244,45 @@ func (c *conn) write(head asgi.Fields) error {
 	return err
 }
 
-// answer sends the result or the error of a call.
+// answer sends the result or the error of a call. It fails with
+// [remote.ErrTooManyAnswers] if it has sent that instead of the result.
 func (c *conn) answer(id int64, result asgi.Fields, err error) error {
+	var crowded error
 	if err == nil {
-		return c.send(append(asgi.Fields{{Key: "id", Value: id}}, result...))
+		head := append(asgi.Fields{{Key: "id", Value: id}}, result...)
+		checkValues(head)
+		a := c.newAnswer()
+		defer a.End()
+		if err = c.hold(a, codec.MaxSizeJSON(head)); err == nil {
+			return a.Write(func() error { return c.write(head) })
+		}
+		crowded = err
 	}
 	e := remote.ErrorOf(err)
 	if e.Kind == remote.Internal && c.ctx.Err() == nil {
 		c.server.log.Error("a call over the socket failed", append(c.who(), logkey.Error, err)...)
 	}
-	return c.send(asgi.Fields{{Key: "id", Value: id}, {Key: "error", Value: e.Kind}, {Key: "detail", Value: e.Detail}})
+	return cmp.Or(c.send(asgi.Fields{{Key: "id", Value: id}, {Key: "error", Value: e.Kind}, {Key: "detail", Value: e.Detail}}), crowded)
+}
+
+// hold waits for the memory of an answer of n bytes. Those to children are never refused.
+func (c *conn) hold(a *budget.Arrival, n int) error {
+	if c.child != nil {
+		return a.Reserve(c.ctx.Done(), int64(n), int64(n))
+	}
+	err := a.HoldAnswer(c.ctx.Done(), int64(n))
+	if errors.Is(err, budget.ErrNoRoom) {
+		err = remote.ErrTooManyAnswers
+	}
+	return err
+}
+
+// newAnswer returns the memory of an answer.
+func (c *conn) newAnswer() *budget.Arrival {
+	if c.child != nil {
+		return c.server.childAnswers.Arrival(c, &c.unread, -1)
+	}
+	return c.server.guestAnswers.Arrival(c, &c.unread, answerWait)
 }
 
 // answerCall replies to a call, unless it has succeeded and is quiet.
@@ -381,6 +421,9 @@ func (c *conn) deliver(f frame, result asgi.Fields, d *asgi.Delivery, err error)
 	}
 	if d != nil && (err != nil || sent != nil) {
 		c.server.calls.PutBack(*d)
+	}
+	if errors.Is(sent, remote.ErrTooManyAnswers) {
+		return nil // the connection goes on
 	}
 	return sent
 }

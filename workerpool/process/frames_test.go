@@ -33,7 +33,7 @@ func newMemServer(t *testing.T, memory int64) *memServer {
 	s.Server = &Server{
 		layer: s.layer, log: log, calls: remote.NewHandler(s.layer, remote.Options{Log: log}), limit: 1 << 20,
 		children: map[string]*child{}, conns: map[*conn]struct{}{}, guests: map[*conn]struct{}{},
-		guestFrames: budget.New(memory, context.Background()),
+		guestFrames: budget.New(memory, context.Background()), guestAnswers: budget.New(memory, context.Background()),
 	}
 	t.Cleanup(func() {
 		s.mu.Lock()
@@ -45,8 +45,10 @@ func newMemServer(t *testing.T, memory int64) *memServer {
 		}
 		s.wg.Wait()
 		_ = s.layer.Close(context.Background())
-		if bytes, arrivals, waiting := s.guestFrames.Usage(); bytes != 0 || arrivals != 0 || waiting != 0 {
-			t.Errorf("ended connections still use the budget: %d bytes, %d arrivals, %d wait", bytes, arrivals, waiting)
+		for _, b := range []*budget.Budget{s.guestFrames, s.guestAnswers} {
+			if bytes, arrivals, waiting := b.Usage(); bytes != 0 || arrivals != 0 || waiting != 0 {
+				t.Errorf("ended connections still use a budget: %d bytes, %d arrivals, %d wait", bytes, arrivals, waiting)
+			}
 		}
 	})
 	return s

@@ -27,7 +27,8 @@ const (
 	// version is the version of the protocol.
 	version = 1
 	// frameMemory is how many bytes the frames that have not arrived completely may
-	// take together: those of children, and those of other programs.
+	// take together: those of children, and those of other programs. So may the answers
+	// that they have not read.
 	frameMemory = 64 << 20
 	// maxConns is how many connections a child may have, how many all other programs
 	// together, and how many may be open that have not said hello.
@@ -71,6 +72,8 @@ type Server struct {
 	// Memory of frames that have not arrived completely. Programs that asgibox did not
 	// start share a budget of their own, so that they never hold up or end a child.
 	childFrames, guestFrames *budget.Budget
+	// Memory of answers that were not read.
+	childAnswers, guestAnswers *budget.Budget
 
 	wg sync.WaitGroup // counts the goroutines of the server and its connections
 
@@ -103,7 +106,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 		calls:       remote.NewHandler(o.Layer, remote.Options{Version: o.Version, Log: o.Log, Outcome: o.Outcome}),
 		limit:       o.Layer.Settings().MaxMessage + asgi.MessageOverhead,
 		started:     make(chan func()),
-		childFrames: budget.New(frameMemory, context.Background()), guestFrames: budget.New(frameMemory, context.Background()),
+		childFrames: newBudget(), guestFrames: newBudget(), childAnswers: newBudget(), guestAnswers: newBudget(),
 		children: map[string]*child{}, conns: map[*conn]struct{}{}, guests: map[*conn]struct{}{}, sets: map[*set]struct{}{},
 	}
 	s.ext = extensions{
@@ -119,6 +122,8 @@ func NewServer(o ServerOptions) (*Server, error) {
 	s.wg.Go(s.start)
 	return s, nil
 }
+
+func newBudget() *budget.Budget { return budget.New(frameMemory, context.Background()) }
 
 // Address returns the address of the socket as children find it in ASGIBOX_SOCKET: a
 // path, or "tcp:" and a host with a port.
