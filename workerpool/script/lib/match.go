@@ -58,6 +58,12 @@ func (m *match) group(i int) starlark.Value {
 	return starlark.String(m.text[m.at[2*i]:m.at[2*i+1]])
 }
 
+// textOf returns the text of a group, or "" if the group did not match.
+func (m *match) textOf(i int) string {
+	s, _ := starlark.AsString(m.group(i))
+	return s
+}
+
 // method returns a method that takes the number or name of a group, 0 by
 // default.
 func (m *match) method(name string, result func(int) starlark.Value) *starlark.Builtin {
@@ -168,6 +174,5 @@ func (m *match) named(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s, _ := starlark.AsString(m.group(i)) // "" if the group did not match
-	return s, nil
+	return m.textOf(i), nil
 }

@@ -1,7 +1,10 @@
 package lib
 
 import (
+	"context"
+	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -11,6 +14,7 @@ func TestRegularExpressions(t *testing.T) {
 		{`re.match(r"\d+", "12ab").group()`, `"12"`},
 		{`re.match(r"\d+", "ab12")`, `None`},
 		{`re.match("b|a", "ab").group(0)`, `"a"`},
+		{`re.match("\\Qa.b", "a.bc").group(0)`, `"a.b"`},
 		{`re.match("(?i)ABC", "abc").group()`, `"abc"`},
 		{`re.search(r"\d+", "ab12").group()`, `"12"`},
 		{`re.search("x", "ab")`, `None`},
@@ -59,14 +63,85 @@ func TestThePatternCacheIsLimited(t *testing.T) {
 	if got, err := run(t.Context(), Options{}, src); err != nil || got.String() != `"a7"` {
 		t.Errorf("got %v, %v", got, err)
 	}
-	all := &patterns{all: map[string]pattern{}}
+	all := &patterns{all: map[string]*pattern{}}
 	for i := range 1000 {
-		if _, err := all.compile(strings.Repeat("a", i), ""); err != nil {
+		if _, err := all.get(strings.Repeat("a", 10*i)); err != nil {
 			t.Fatal(err)
 		}
+		size := 0
+		for _, p := range all.all {
+			size += p.instructions
+		}
+		if len(all.all) > maxPatterns || size > maxCached {
+			t.Fatalf("%d patterns with %d instructions are cached", len(all.all), size)
+		}
 	}
-	if len(all.all) > maxPatterns {
-		t.Errorf("%d patterns are cached", len(all.all))
+}
+
+// TestMatchesAreThoseOfGo compares the matches with those of package regexp, for all
+// pairs of patterns and texts.
+func TestMatchesAreThoseOfGo(t *testing.T) {
+	for _, source := range []string{
+		"", "a", "a*", "a*?", "a|b|", "(a)|(b)", "^", "$", "^a", "(?m)^", "(?m)^a*", "(?m)$", `\b`, `\B`, `\b|a`, `\ba`, `a\b`, `\w+`, `\A`, `\Aa`, `\z`, `.`, `(?s).`,
+		`(?i)A|^b`, `(?P<x>\b.)(.)?`, `a(.*b)?`, `\b\w*?\b`, `é`, `\bé|.`, `(|a)+`, `(^|a)b`, `^|b`, `(?m:^)|\s`, `[^a]*`, `\x{FFFD}`, `\b\x{FFFD}|a`,
+		`\b\Qa`, `(?s)\ba.|(?i:B)`, `(?U)\ba+|b`, `(?i)\bé|\BA`, `\b(?:a|b){2,3}?`,
+	} {
+		p, err := newPattern(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{"", "a", "b", "aab", "baab ab", "a\nb\n\naa", "\n", "éaé bé", "a\xffb", "\xe2\x82\xacab", "\xe2\x82a\x80", "ab-ab_ab aBA", "   ", strings.Repeat("ab ", 50)} {
+			for _, limit := range []int{1, 2, 1000} {
+				var got [][]int
+				if err := p.matches(t.Context(), text, limit, func(m *match) error { got = append(got, m.at); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				if want := regexp.MustCompile(source).FindAllStringSubmatchIndex(text, limit); !slices.EqualFunc(got, want, slices.Equal) {
+					t.Errorf("%q in %q, at most %d: got %v, want %v", source, text, limit, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestGroupsOfMatchesAreLimited finds few matches that have many groups.
+func TestGroupsOfMatchesAreLimited(t *testing.T) {
+	for _, call := range []string{`re.findall("()"*1000+"x", s)`, `re.split("()"*1000+"x", s)`, `re.sub("()"*1000+"x", "", s)`} {
+		src := "s = 'x' * 1000\nx = len(" + call + ")\n"
+		if _, err := runWithin(-1, src); err == nil || !strings.Contains(err.Error(), "the pattern matches more than 262 times") {
+			t.Errorf("%s: %v", call, err)
+		}
+		src = strings.Replace(src, "1000", "200", 1)
+		if _, err := runWithin(-1, src); err != nil {
+			t.Errorf("%s: %v", call, err)
+		}
+		if _, err := runWithin(16<<20, src); err == nil || !strings.Contains(err.Error(), "this needs more than 16 MiB of memory (--memory)") {
+			t.Errorf("%s with 16 MiB: %v", call, err)
+		}
+	}
+}
+
+func TestAPatternWithManyGroupsIsRefusedForALongText(t *testing.T) {
+	for call, want := range map[string]string{
+		`re.split("(x)" * 50, "x" * (16 << 20))`:    "would take too long",
+		`re.search("()" * 20000 + "x", "y" * 1000)`: "would take too long",
+		`re.search("()" * 20000 + "x", "y")`:        "this needs more than 64 MiB of memory",
+	} {
+		if _, err := runWithin(64<<20, "x = "+call+"\n"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", call, err)
+		}
+	}
+}
+
+// TestACallThatSearchesOftenIsCancelled makes each of many searches read the whole text.
+func TestACallThatSearchesOftenIsCancelled(t *testing.T) {
+	for _, call := range []string{`re.findall("x(?:.*y)?", s)`, `re.split("x(?:.*y)?", s)`, `re.sub("x(?:.*y)?", "", s)`} {
+		why := errors.New("the handler ran too long")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(why)
+		if _, err := run(ctx, Options{}, "s = 'x' * (1 << 20)\nx = "+call+"\n"); !errors.Is(err, why) {
+			t.Errorf("%s: %v", call, err)
+		}
 	}
 }
 
