@@ -45,18 +45,9 @@ func (s *Server) sendInTurn(ctx context.Context, cause *asgi.Cause, patience tim
 	if s.acceptors != nil {
 		return s.acceptors.SendWhenRoom(ctx, cause, patience, channel, m, opts...)
 	}
-	const shortest, longest = time.Millisecond, 50 * time.Millisecond
-	started := time.Now()
-	for pause := shortest; ; pause = min(2*pause, longest) {
-		err := s.layer.Send(ctx, cause, channel, m, opts...)
-		left := patience - time.Since(started)
-		if !errors.Is(err, asgi.ErrChannelFull) || left <= 0 {
-			return err
-		}
-		select {
-		case <-time.After(min(pause, left)):
-		case <-ctx.Done():
-			return err
-		}
-	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return asgi.RetryWhileFull(waiting, 50*time.Millisecond, func() error {
+		return s.layer.Send(ctx, cause, channel, m, opts...)
+	})
 }

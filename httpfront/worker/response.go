@@ -131,17 +131,13 @@ func (w *response) sendPending(more bool) {
 // sendMessage sends a message. If the channel is full, it waits for room.
 func (w *response) sendMessage(f asgi.Fields) {
 	m, err := asgi.Converter(nil).OwnMessage(f)
-	for pause := time.Millisecond; err == nil; pause = min(2*pause, 50*time.Millisecond) {
-		err = w.layer.Send(w.ctx, w.cause, w.channel, m, asgi.ReportGone)
-		if !errors.Is(err, asgi.ErrChannelFull) {
-			break
-		}
-		select {
-		case <-time.After(pause):
-			err = nil
-		case <-w.ctx.Done():
-			err = context.Cause(w.ctx)
-		}
+	if err == nil {
+		err = asgi.RetryWhileFull(w.ctx, 50*time.Millisecond, func() error {
+			return w.layer.Send(w.ctx, w.cause, w.channel, m, asgi.ReportGone)
+		})
+	}
+	if errors.Is(err, asgi.ErrChannelFull) {
+		err = context.Cause(w.ctx)
 	}
 	w.err = err
 }

@@ -221,19 +221,14 @@ func sendWaiting(ctx context.Context, layer asgi.Layer, c *asgi.Cause, channel s
 }
 
 // longestWait is the longest pause between two tries to send to a connection that is
-// full. The first pauses are shorter, so no reader waits much for the next part.
+// full.
 const longestWait = 500 * time.Millisecond
 
 // retryWhileFull calls send again while there is no room, until the context is done.
 func retryWhileFull(ctx context.Context, send func() error) error {
-	err := send()
-	for pause := time.Millisecond; errors.Is(err, asgi.ErrChannelFull); pause = min(2*pause, longestWait) {
-		select {
-		case <-time.After(pause):
-			err = send()
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	err := asgi.RetryWhileFull(ctx, longestWait, send)
+	if errors.Is(err, asgi.ErrChannelFull) {
+		return context.Cause(ctx)
 	}
 	return err
 }
