@@ -359,18 +359,22 @@ class Worker:
                 with self._lock:
                     self._job = self.connection.job = None
                     self._reason = self.connection.cancelled = None
+                    self.connection.over = False
                 _checkpoint()  # a pending exception is raised here at the latest
                 return
             except Cancelled:
                 pass
 
     def cancel(self, job: Any, reason: str) -> bool:
-        """Raises Cancelled in the thread, if it has this job. A call that waits for its
-        answer ends first, so that the connection stays usable."""
+        """Raises Cancelled in the thread, if it has this job and has not raised it. A call
+        that waits for its answer ends first, so that the connection stays usable."""
         with self._lock:
             if self._job is None or self._job != job:
                 return False
-            self._reason = self.connection.cancelled = reason
+            self._reason = reason
+            if self.connection.over:
+                return True
+            self.connection.cancelled = reason
             if not self.connection.inside:
                 self.connection.cancelled = None
                 raise_in(self._ident)

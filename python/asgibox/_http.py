@@ -10,7 +10,7 @@ import asgibox
 
 from ._json import decode_json, encode_json
 from ._messages import Channel, Message
-from ._run import Run, Session, retry_while_full, running
+from ._run import Run, Session, running
 from ._text import as_text, lone_surrogate, valid_text
 
 HTML = "text/html; charset=utf-8"
@@ -536,8 +536,7 @@ def _content(value: Any) -> bytes:
 
 def send_part(request: Request, message: Dict[str, Any]) -> None:
     """Sends a message of a response. It waits for a client that reads slowly."""
-    channel = request.message.reply_name
-    retry_while_full(lambda: asgibox.layer.send(channel, message))
+    asgibox.layer.send(request.message.reply_name, message, _retry=True)
 
 
 class JsonResponse(HttpResponse):

@@ -16,6 +16,8 @@ from ._wire import Connection, Head, connect
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
+_FOREVER = 1e9  # seconds
+
 Channels = Union[str, Sequence[str]]
 Received = Tuple[Optional[str], Optional[Dict[str, Any]]]
 
@@ -56,29 +58,32 @@ class ChannelLayer:
         self,
         channel: str,
         message: Dict[str, Any],
-        wait: float = 0,
+        wait: Optional[float] = None,
         delay: float = 0,
         volatile: bool = False,
         _quiet: bool = False,
+        _retry: bool = False,
     ) -> None:
         """Sends a message. If the channel is full, it tries again for wait seconds and
-        then raises ChannelFull. With delay, the message is sent that many seconds
-        later. A volatile message is never stored on disk."""
+        then raises ChannelFull. Without wait, the handler of a WebSocket waits until its
+        own client reads, and all others do not wait. With delay, the message is sent that
+        many seconds later. A volatile message is never stored on disk."""
         run = getattr(current, "run", None)
         if run is not None:
             message = run.sending(channel, message)
         fields: Head = {"channel": channel, "message": message}
+        if _retry and run is None:
+            wait = _FOREVER
+        elif _retry or wait is None and run is not None and run.waits_for(channel):
+            fields["retry"] = True  # by the server
         if delay:
             fields["delay"] = _seconds("delay", delay)
         if volatile:
             fields["volatile"] = True
         if self._folder is not None:
             fields["at"] = self._place()
-        if _quiet and not wait:
-            self._post("send", fields)
-            return
-        if not wait:
-            self.call("send", fields)
+        if wait is None:
+            (self._post if _quiet else self.call)("send", fields)
             return
         end, pause = time.monotonic() + _seconds("wait", wait), 0.005
         while True:

@@ -21,11 +21,12 @@ class Channel(str):
     def name(self) -> str:
         return str(self)
 
-    def send(self, content: "Content", wait: float = 0) -> None:
+    def send(self, content: "Content", wait: Optional[float] = None) -> None:
         """Sends a message. If the channel is full, it tries again for wait seconds and
         then raises ChannelFull. The reply channel of the handler's message is an
         exception: without wait, send does not wait for the server, and an error fails
-        the handler at its end."""
+        the handler at its end. If the message came from a WebSocket, there is no
+        ChannelFull: further sends wait until the client reads."""
         run = running()
         quiet = run is not None and self == run.reply
         asgibox.layer.send(str(self), _plain(content), wait=wait, _quiet=quiet)
@@ -130,7 +131,7 @@ class Message(Dict[str, Any]):
             self._http_session = open_session("http")
         return self._http_session
 
-    def reply(self, content: "Content", wait: float = 0) -> None:
+    def reply(self, content: "Content", wait: Optional[float] = None) -> None:
         """Sends a message to the reply channel."""
         self.reply_channel.send(content, wait=wait)
 

@@ -2,16 +2,17 @@
 whether it has replied."""
 
 import copy
-import time
-from typing import Any, Callable, Dict, List, Optional, TYPE_CHECKING
+from typing import Any, Dict, List, Optional, TYPE_CHECKING
 
 import asgibox
 
-from ._errors import ChannelFull
 from ._layer import current
 
 if TYPE_CHECKING:
     from ._messages import Message
+
+
+_WAITING = ("websocket.connect", "websocket.receive")
 
 
 class Run:
@@ -25,6 +26,11 @@ class Run:
         self.held = False
         self.started = False  # the response has a first message
         self.forbids = ""  # the call like state.update whose function runs
+
+    def waits_for(self, channel: str) -> bool:
+        """Reports whether a send waits for room: the handler of a WebSocket waits for its
+        own client."""
+        return channel == self.reply != "" and self.message is not None and self.message.channel in _WAITING
 
     def sending(self, channel: str, message: Any) -> Any:
         """Prepares a message that the handler sends: saves its sessions first, and adds
@@ -113,19 +119,3 @@ def open_session(kind: str) -> Session:
     session = Session(kind, asgibox.layer.call("session/" + kind, {})["data"])
     run.sessions.append(session)
     return session
-
-
-def retry_while_full(send: Callable[[], None], seconds: Optional[float] = None) -> None:
-    """Calls send again while the channel is full: for a number of seconds, or as long
-    as the handler may run. It waits for clients that read slowly."""
-    end = None if seconds is None else time.monotonic() + seconds
-    pause = 0.001
-    while True:
-        try:
-            send()
-            return
-        except ChannelFull:
-            if end is not None and time.monotonic() + pause > end:
-                raise
-        time.sleep(pause)
-        pause = min(2 * pause, 0.05)

@@ -212,6 +212,7 @@ class Connection:
         self.job: Optional[int] = None  # the job that calls belong to
         self.inside = False  # while a call must not be interrupted
         self.cancelled: Optional[str] = None  # why the call must fail when it returns
+        self.over = False  # a call has said that the job is cancelled
         self.ended = False  # the server asked to take no more jobs
         self.broken = False
         self.reply_channel: Optional[str] = None  # of the request that was received last, until the reply is sent
@@ -313,6 +314,7 @@ class Connection:
                 self.other(answer)
                 answer, segments = self.read()
             self.posted = False  # the server makes the calls of a connection in order
+            self.over = self.over or answer.get("error") == "Cancelled"
         except BaseException:
             self.broken = True  # the answer may still come
             raise

@@ -3,10 +3,9 @@
 import io
 import re
 import sys
-import time
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
-from ._errors import ChannelFull, Gone, LayerError
+from ._errors import Gone
 from ._place import name_of, place_of
 from ._wire import MARK, SEGMENT, Connection, Head, Segments, unmark
 
@@ -264,14 +263,7 @@ class Response:
     def _send(self, message: Head) -> None:
         """Sends a message, and waits while the client reads too slowly. It raises
         OSError when the client has left."""
-        pause = 0.002
-        while True:
-            try:
-                self._connection.call("send", {"channel": self._channel, "message": message})
-                return
-            except ChannelFull:
-                time.sleep(pause)
-                pause = min(pause * 2, 0.1)
+        self._connection.call("send", {"channel": self._channel, "message": message, "retry": True})
 
 
 _status = re.compile(r"[1-9][0-9][0-9]( |$)").match

@@ -417,6 +417,36 @@ class Threads(HostCase):
             self.server.control().write({"cancel": job, "reason": "the client has left", "gone": True})
             self.assertEqual(self.server.done(job)["error"]["type"], "Cancelled")
 
+    def test_a_job_is_cancelled_once(self) -> None:
+        """A call may say that the job is cancelled before the control connection does."""
+        self.run_file(
+            """
+            import asgibox
+            def app(environ, start_response):
+                caught = []
+                for channel in "ab":
+                    try:
+                        asgibox.layer.receive(channel)
+                    except asgibox.Cancelled as error:
+                        caught.append(channel + str(error))
+                start_response("200 OK", [])
+                return [" ".join(caught).encode()]
+            """,
+            "--threads", "1",
+        )  # fmt: skip
+
+        def answer(peer: fake.Peer, head: Dict[str, Any]) -> Dict[str, Any]:
+            if head["channels"] == "a":
+                return {"error": "Cancelled", "detail": " too long"}
+            self.server.control().write({"cancel": peer.job, "reason": "too long"})
+            self.server.control().write({"ping": 1})
+            self.server.wait("pong")  # now the child knows of the cancelled job
+            return {"channel": None, "message": None}
+
+        self.server.answer = answer
+        job = self.server.job(fake.request("/"))
+        self.assertEqual(self.server.done(job)["reply"]["content"], b"a too long")
+
     def test_a_ping_is_answered_while_handlers_run(self) -> None:
         self.run_file(WSGI, "--threads", "2")
         self.server.job(fake.request("/spin"))

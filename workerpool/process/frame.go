@@ -15,6 +15,7 @@ type frame struct {
 	call  string // its name
 	job   int64  // that the call belongs to
 	quiet bool   // the call is answered only if it fails
+	retry bool   // while the channel is full, the call is made again
 	at    string // the line of the application that makes the call
 	done  int64  // the job that has ended
 
@@ -65,6 +66,8 @@ func parseFrame(head asgi.Fields, bad error) (f frame, err error) {
 			f.job, ok = field.Value.(int64)
 		case "quiet":
 			f.quiet, ok = field.Value.(bool)
+		case "retry":
+			f.retry, ok = field.Value.(bool)
 		case "at":
 			f.at, ok = field.Value.(string)
 		case "done":

@@ -362,12 +362,7 @@ func (r *run) call(c *conn, f frame) error {
 		result, d, err := r.receive(c.ctx, f)
 		return c.deliver(f, result, d, err)
 	}
-	r.mu.Lock()
-	r.noteCallLocked()
-	result, err := r.callLocked(f)
-	rest := r.rest
-	r.rest = nil
-	r.mu.Unlock()
+	result, rest, err := r.make(f)
 	answer := func() error {
 		if rest != nil {
 			ctx, end := context.WithCancel(c.ctx)
@@ -376,6 +371,7 @@ func (r *run) call(c *conn, f frame) error {
 			result = rest(ctx)
 		}
 		if f.quiet && r.job != nil {
+			r.fail(f.at, err)
 			return nil
 		}
 		return c.answerCall(f, result, err)
@@ -386,20 +382,41 @@ func (r *run) call(c *conn, f frame) error {
 	return answer()
 }
 
-// callLocked makes a call that is no receive. A quiet one that fails makes the job
-// fail, and the quiet ones after it have no effect, so that no message arrives after
+// make makes a call that is no receive. If rest is not nil, it completes the result. After
+// a quiet call has failed, further ones have no effect, so that no message arrives after
 // one that is lost.
-func (r *run) callLocked(f frame) (asgi.Fields, error) {
-	if !f.quiet || r.job == nil {
-		result, _, err := r.doLocked(r.ctx, f)
-		return result, err
-	}
-	if r.failed == nil {
-		if _, _, err := r.doLocked(r.ctx, f); err != nil {
-			r.failed = r.set.callFailed(f.at, err)
+func (r *run) make(f frame) (result asgi.Fields, rest func(context.Context) asgi.Fields, err error) {
+	once := func() (err error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.noteCallLocked()
+		if !f.quiet || r.failed == nil {
+			result, _, err = r.doLocked(r.ctx, f)
 		}
+		rest, r.rest = r.rest, nil
+		return err
 	}
-	return nil, nil
+	if !f.retry {
+		err = once()
+		return result, rest, err
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	defer context.AfterFunc(r.child.ctx, cancel)()
+	err = asgi.RetryWhileFull(ctx, longestWait, once)
+	if errors.Is(err, asgi.ErrChannelFull) && r.ctx.Err() != nil {
+		err = r.overError()
+	}
+	return result, rest, err
+}
+
+// fail makes the job fail if a quiet call failed.
+func (r *run) fail(at string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil && err != nil {
+		r.failed = r.set.callFailed(at, err)
+	}
 }
 
 // doLocked makes a call with the cause of the job.
