@@ -4,7 +4,7 @@ import datetime
 import math
 import os
 import re
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Type, Union
 
 import asgibox
 
@@ -35,22 +35,26 @@ def hinted(error: Exception, hint: str) -> Exception:
     return error
 
 
-class MultiDict(Mapping[str, Any]):
-    """A read-only dict whose keys may have several values. Indexing returns the first
-    value of a key, getlist returns all."""
+class MultiDict(Dict[str, Any]):
+    """A read-only dict of the first value of each key. getlist returns all values."""
 
     def __init__(self, kind: str, pairs: Iterable[Tuple[str, Any]] = ()) -> None:
         self._kind = kind
         self._values: Dict[str, List[Any]] = {}
         for key, value in pairs:
             self._values.setdefault(key, []).append(value)
+        super().__init__((key, values[0]) for key, values in self._values.items())
 
-    def __getitem__(self, key: str) -> Any:
-        try:
-            return self._values[key][0]
-        except KeyError:
-            hint = "%s.get(%r) returns None if there is no such key" % (self._kind, key)
-            raise hinted(KeyError(key), hint) from None
+    def __missing__(self, key: str) -> Any:
+        raise hinted(KeyError(key), "%s.get(%r) returns None if there is no such key" % (self._kind, key))
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise hinted(TypeError("%s cannot be changed" % self._kind), "%s.dict() returns a dict that can" % self._kind)
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> Any:
+        return _restored, (type(self), dict(self), self.__dict__)
 
     def getlist(self, key: str) -> List[Any]:
         """Returns all values of a key."""
@@ -62,16 +66,18 @@ class MultiDict(Mapping[str, Any]):
 
     def dict(self) -> Dict[str, Any]:
         """Returns a plain dict of the first values."""
-        return {key: values[0] for key, values in self._values.items()}
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
+        return dict(self)
 
     def __repr__(self) -> str:
         return "<%s %r>" % (self._kind, self._values)
+
+
+def _restored(kind: Type[MultiDict], first: Dict[str, Any], fields: Dict[str, Any]) -> MultiDict:
+    """Returns a copy of a MultiDict."""
+    new = kind.__new__(kind)
+    dict.__init__(new, first)
+    new.__dict__.update(fields)
+    return new
 
 
 class Headers(MultiDict):
@@ -91,8 +97,11 @@ class Headers(MultiDict):
     def __getitem__(self, name: str) -> Any:
         return super().__getitem__(name.lower())
 
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.lower(), default)
+
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
+        return isinstance(name, str) and super().__contains__(name.lower())
 
     def getlist(self, name: str) -> List[Any]:
         return [as_text(value) for value in self.octets(name.lower())]

@@ -1,10 +1,13 @@
 """Tests of query strings, forms, cookies and headers of requests."""
 
+import copy
 import json
+import operator
+import pickle
 import sys
 import unittest
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -76,6 +79,22 @@ class FormTest(unittest.TestCase):
         r = request((b"cookie", b'a=\xc3\xa9; b=\xff; c="x y"; =z; d'), (b"x-a", b"\xc3\xa9"), (b"X-A", b"\xe9"))
         self.assertEqual(r.COOKIES, {"a": "é", "b": "ÿ", "c": "x y"})
         self.assertEqual(r.headers.getlist("X-a"), ["é", "é"])
+
+    def test_the_mappings_of_a_request_are_dicts_that_cannot_be_changed(self) -> None:
+        r = request((b"x-a", b"1"), (b"x-a", b"2"), query_string=b"a=1&a=2&b=")
+        self.assertEqual(json.loads(json.dumps([r.GET, r.headers])), [{"a": "1", "b": ""}, {"x-a": "1, 2"}])
+        self.assertEqual(({**r.GET}, dict(r.headers)), ({"a": "1", "b": ""}, {"x-a": "1, 2"}))
+        self.assertEqual((r.headers["X-A"], r.headers.get("X-A"), r.headers.get("X-B", 5), "X-A" in r.headers), ("1, 2", "1, 2", 5, True))
+        changes: List[Callable[[Any], Any]] = [
+            lambda d: d.update(a=3), lambda d: d.pop("a"), lambda d: d.popitem(), lambda d: d.clear(), lambda d: d.setdefault("c"),
+            lambda d: d.__setitem__("a", 3), lambda d: d.__delitem__("a"), lambda d: operator.ior(d, {"a": 3}),
+        ]  # fmt: skip
+        for change in changes:
+            with self.assertRaises(TypeError):
+                change(r.GET)
+        for same in (copy.copy(r.GET), copy.deepcopy(r.GET), pickle.loads(pickle.dumps(r.GET))):
+            self.assertEqual((same, same.getlist("a"), same.lists()), (r.GET, ["1", "2"], r.GET.lists()))
+        self.assertEqual(copy.deepcopy(r.headers).getlist("X-a"), ["1", "2"])
 
     def test_a_run_of_bytes_that_are_not_utf8_is_one_character(self) -> None:
         self.assertEqual(request(body=b"h\xff\xfei\xe2\x82").text, "h\ufffdi\ufffd")

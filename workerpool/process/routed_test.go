@@ -573,6 +573,41 @@ channel_routing = [view("/endless", endless), view("/", lambda request: "alive")
 	s.until("another request is handled in time", func() bool { return s.get("/").status == 200 })
 }
 
+// TestWhatAPythonRouteGetsCanBeEncoded checks that all mappings are dicts, as users of
+// Django expect.
+func TestWhatAPythonRouteGetsCanBeEncoded(t *testing.T) {
+	s := serve(t, `
+import json
+from asgibox import route, state, view
+def encode(*mappings):
+    assert all(isinstance(m, dict) for m in mappings)
+    return json.dumps(mappings, sort_keys=True)
+def page(request, room):
+    request.session["n"] = 1
+    state.set("form", request.POST)
+    meta = {key: request.META[key] for key in ("QUERY_STRING", "HTTP_X_A")}
+    result = encode(request.GET, request.POST, meta, request.COOKIES, request.path_params, request.session)
+    encode(request.META, request.headers, request.FILES, state.get("form"))
+    del request.message["query_string"], request.message["headers"], request.message["body"]  # bytes
+    encode(request.message)
+    return result
+def connect(message):
+    message.channel_session["n"] = 2
+    message.reply_channel.send({"accept": True})
+def receive(message):
+    encode(message, message.http_session)
+    message.reply_channel.send({"text": encode(message.channel_session)})
+channel_routing = [view("/<room>", page), route("websocket.connect", connect), route("websocket.receive", receive)]
+`)
+	r := s.do("POST", "/a?b=1&b=2", "c=%C3%A9", "content-type", "application/x-www-form-urlencoded", "x-a", "d", "cookie", "e=f")
+	if want := `[{"b": "1"}, {"c": "\u00e9"}, {"HTTP_X_A": "d", "QUERY_STRING": "b=1&b=2"}, {"e": "f"}, {"room": "a"}, {"n": 1}]`; r.body != want {
+		t.Errorf("got %v, want %s\n%s", r, want, s.log)
+	}
+	ws := s.dial("/")
+	ws.send("hello")
+	ws.want(`[{"n": 2}]`)
+}
+
 func TestPythonHandlersGetTheErrorsOfTheLayer(t *testing.T) {
 	c := setup{}
 	c.store.Capacity = 2
