@@ -61,6 +61,7 @@ import sys
 import traceback
 from typing import Any, Awaitable, Callable, Dict, Iterable, List, MutableMapping, Optional, Tuple
 
+from ._check import brief
 from ._text import lone_surrogate
 
 Event = MutableMapping[str, Any]
@@ -770,7 +771,7 @@ class WebSocket(_Connection):
             reason = "\uffff" + reason
         code = 1000 if code is None else code
         if not isinstance(code, int) or not 1000 <= code < 5000:
-            raise ValueError("the code of websocket.close is %.100r; it must be a number from 1000 to 4999" % (code,))
+            raise ValueError("the code of websocket.close is %s; it must be a number from 1000 to 4999" % brief(code))
         self._state = _CLOSED
         head = {"close": self.number, "code": int(code), "reason": reason}
         self.server.write(_frame(_encode(head)))
@@ -791,7 +792,7 @@ class WebSocket(_Connection):
 
 def _kind(event: Event) -> str:
     if not isinstance(event, MutableMapping) or not isinstance(event.get("type"), str):
-        raise TypeError('send takes a dict with a text "type", not %.100r' % (event,))
+        raise TypeError('send takes a dict with a text "type", not %s' % brief(event))
     kind: str = event["type"]
     return kind
 
@@ -799,7 +800,7 @@ def _kind(event: Event) -> str:
 def _status(event: Event) -> int:
     status = event.get("status")
     if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status < 1000:
-        raise ValueError("the status of %s is %.100r; it must be a number like 200" % (event["type"], status))
+        raise ValueError("the status of %s is %s; it must be a number like 200" % (event["type"], brief(status)))
     return int(status)
 
 
@@ -829,13 +830,14 @@ def _header_block(headers: Headers) -> bytes:
     try:
         for name, value in headers:
             parts += (name, value)
-        block = b"\n".join(parts)
+        size = sum(map(len, parts)) + len(parts) - 1
+        block = b"\n".join(parts) if size <= _HEADERS else b""
     except (TypeError, ValueError):
-        raise TypeError("the headers are %.100r; they must be pairs of bytes" % (headers,)) from None
+        raise TypeError("the headers are %s; they must be pairs of bytes" % brief(headers)) from None
+    if size > _HEADERS:
+        raise ValueError("the headers of the response have %d bytes, more than %d" % (size, _HEADERS))
     if parts and block.count(b"\n") != len(parts) - 1:
         raise ValueError("a header of the response has a line feed in its name or value")
-    if len(block) > _HEADERS:
-        raise ValueError("the headers of the response have %d bytes, more than %d" % (len(block), _HEADERS))
     return block
 
 

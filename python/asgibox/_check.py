@@ -1,47 +1,71 @@
-"""Which values a message may have. The server refuses others too, but only after they
-were encoded."""
+"""How long the text of a value is, and which values a message may have. The encoders
+find that out too late: a list that contains another one many times can be short, and its
+text longer than the memory."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict
 
 from ._errors import MessageTooLarge
 from ._text import lone_surrogate
 
 MAX_DEPTH = 100
 
+_SHORT = frozenset((bool, float, type(None)))
+_MIN, _MAX = -(2**63), 2**63 - 1
+
 
 def check(fields: Dict[str, Any], limit: int) -> None:
     """Raises an error for what the encoder of a frame with up to limit bytes does not
     find out, or finds out too late."""
-    if not is_valid(fields, 0, [limit // 2]):
-        raise TypeError("a value is not allowed in a message")
+    if spend(fields, limit, True) < 0:
+        raise MessageTooLarge("the message is longer than the server's --max-message allows")
 
 
-def is_valid(value: Any, depth: int = 0, left: Optional[List[int]] = None) -> bool:
-    """Reports whether a message may contain a value, as far as the encoder does not find
-    out. JSON would make texts of keys, and the server would close the connection for a
-    longer integer or more levels. left has the number of values that may still come: a
-    list that contains another one many times can be short and have more than fit into
-    memory."""
+def spend(value: Any, left: int, message: bool, depth: int = 0) -> int:
+    """Subtracts the length of a value's text from left and returns the rest. It counts
+    less than the encoder writes: two bytes for an item, and the characters of texts. When
+    nothing is left, it stops. It raises TypeError for what a message may not have and the
+    encoder does not find out: JSON would make texts of keys, and the server would close
+    the connection for a longer integer or more levels."""
     if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                return False
+        try:
+            left -= len("".join(value))
+        except TypeError:
+            if message:
+                raise
+            for key in value:
+                left = spend(key, left, message, depth + 1)
         items: Any = value.values()
     elif isinstance(value, (list, tuple)):
         items = value
+    elif isinstance(value, (str, bytes, bytearray, memoryview)):
+        return left - len(value)
+    elif isinstance(value, int):
+        if message and not _MIN <= value <= _MAX:
+            raise TypeError("an integer has more than 64 bits")
+        return left - value.bit_length() // 4
     else:
-        return not isinstance(value, int) or -(2**63) <= value < 2**63
-    if depth > MAX_DEPTH:
-        return False
-    if left is not None:
-        left[0] -= len(items)
-        if left[0] < 0:
-            raise MessageTooLarge("the message has more values than fit into the server's --max-message")
+        return left
+    if message and depth > MAX_DEPTH:
+        raise TypeError("the message nests too deep")
+    left -= 2 * len(items)
+    if left < 0:
+        return left
     for item in items:
         kind = type(item)
-        if kind is not str and kind is not bytes and not is_valid(item, depth + 1, left):
-            return False
-    return True
+        if kind is str or kind is bytes:
+            left -= len(item)
+        elif kind not in _SHORT and (kind is not int or not _MIN <= item <= _MAX):
+            left = spend(item, left, message, depth + 1)
+            if left < 0:
+                return left
+    return left
+
+
+def brief(value: Any) -> str:
+    """Returns a short representation of a value, for an error."""
+    from ._values import Values  # errors are rare
+
+    return Values().show(value, 100)
 
 
 def find_invalid(value: Any, path: str, message: bool = True) -> str:
@@ -63,7 +87,7 @@ def _find(value: Any, path: str, depth: int, message: bool, seen: "set[int]") ->
         if isinstance(value, dict):
             for key, item in value.items():
                 if message and not isinstance(key, str):
-                    return "%s: the key %.100r is no text" % (what, key)
+                    return "%s: the key %s is no text" % (what, brief(key))
                 if isinstance(key, str) and lone_surrogate(key):
                     return "%s: the key %.100a is not valid UTF-8" % (what, key)
                 problem = _find(item, "%s.%s" % (path, key) if path else str(key), depth + 1, message, seen)

@@ -21,7 +21,7 @@ import traceback
 from typing import Any, Callable, Dict, List, Optional
 
 from . import _load
-from ._check import find_invalid
+from ._check import check, find_invalid
 from ._errors import Cancelled, Closed, Gone, InvalidMessage, LayerError, ProtocolError, Retired, ServerLost, error_of
 from ._layer import ChannelLayer, current
 from ._place import describe
@@ -112,7 +112,9 @@ class Host:
         """Tells the server that the application has loaded."""
         self.kind = kind
         gc.freeze()  # what was loaded stays; collecting garbage need not look at it
-        self.ask("ready", writable(dict(fields, kind=kind, files=self.files.all())))
+        fields.update(kind=kind, files=self.files.all())
+        check(fields, self._control.limit)
+        self.ask("ready", writable(fields))
 
     def failed(self, error: BaseException) -> None:
         """Tells the server that the application did not load, or that a loop failed."""

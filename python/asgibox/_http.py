@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 
 import asgibox
 
+from ._check import brief
 from ._json import decode_json, encode_json
 from ._messages import Channel, Message
 from ._run import Run, Session, running
@@ -17,6 +18,8 @@ HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 BYTES = "application/octet-stream"
 PIECE = 256 << 10  # bytes of the longest content of a message
+MAX_HEADERS = 1000
+MAX_HEADER_SIZE = 1 << 20  # characters of all headers of a response
 MAX_FIELDS = 1000
 MAX_VALUES = 1000000  # of the context of a template
 
@@ -353,7 +356,7 @@ class HttpResponse:
             raise hinted(TypeError("headers is of type %s; it must be a dict" % type(headers).__name__), 'write headers={"x-name": value}')
         for pair in headers:
             if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-                raise TypeError("headers has %.100r; it must have pairs of a name and a value" % (pair,))
+                raise TypeError("headers has %s; it must have pairs of a name and a value" % brief(pair))
             self._headers.append(_header(*pair))
 
     @property
@@ -363,7 +366,7 @@ class HttpResponse:
     @status.setter
     def status(self, value: int) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError("status is %.100r; it must be a number like 200" % (value,))
+            raise TypeError("status is %s; it must be a number like 200" % brief(value))
         if not 200 <= value <= 999:
             raise ValueError("status is %s; it must be from 200 to 999" % (value if -1000 < value < 10**6 else "too large"))
         self._status = int(value)
@@ -447,13 +450,13 @@ class HttpResponse:
             if isinstance(expires, datetime.datetime):
                 expires = expires.timestamp()
             if not _is_number(expires) or not 0 <= expires < 253402300800:  # the year 10000
-                raise ValueError("set_cookie: expires is %.100r; it must be a time in seconds since 1970, or a datetime" % (expires,))
+                raise ValueError("set_cookie: expires is %s; it must be a time in seconds since 1970, or a datetime" % brief(expires))
             from email.utils import formatdate  # takes a while to import
 
             parts.append("Expires=" + formatdate(expires, usegmt=True))
         if max_age is not None:
             if not _is_number(max_age):
-                raise TypeError("set_cookie: max_age is %.100r; it must be a number of seconds" % (max_age,))
+                raise TypeError("set_cookie: max_age is %s; it must be a number of seconds" % brief(max_age))
             parts.append("Max-Age=%d" % max(0, int(max_age)))
         site = (samesite or "").lower()
         if site not in ("", "lax", "strict", "none"):
@@ -485,6 +488,11 @@ class HttpResponse:
     # How a response is sent. The result is the one message of a short response.
 
     def head(self) -> Dict[str, Any]:
+        count, size = len(self._headers), sum(len(name) + len(value) for name, value in self._headers)
+        if count > MAX_HEADERS:
+            raise ValueError("the response has %d headers; it can have at most %d" % (count, MAX_HEADERS))
+        if size > MAX_HEADER_SIZE:
+            raise ValueError("the headers of the response have %d characters, more than %d" % (size, MAX_HEADER_SIZE))
         pairs = [[name.encode("ascii"), value.encode("utf-8")] for name, value in self._headers]
         return {"status": self._status, "headers": pairs}
 
@@ -512,7 +520,7 @@ def _is_number(value: Any) -> bool:
 def _header(name: Any, value: Any) -> Tuple[str, str]:
     name, value = (v.decode("latin-1") if isinstance(v, bytes) else v for v in (name, value))
     if not isinstance(name, str) or not re.match(_TOKEN, name):
-        raise ValueError("%.100r cannot be the name of a header" % (name,))
+        raise ValueError("%s cannot be the name of a header" % brief(name))
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -607,19 +615,25 @@ def _context(value: Any, depth: int, left: List[int]) -> Any:
     if value is None or isinstance(value, (bool, float, str)):
         return value
     if isinstance(value, int):
-        return value if -(2**63) <= value < 2**63 else str(value)
+        return value if -(2**63) <= value < 2**63 else _counted(str(value), left)
     if isinstance(value, bytes):
-        return as_text(value)
+        return _counted(as_text(value), left)
     if isinstance(value, Mapping):
         return {str(key): _context(item, depth + 1, left) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)) or hasattr(value, "__next__"):
         return [_context(item, depth + 1, left) for item in value]
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)) or type(value).__name__ in ("UUID", "Decimal"):
-        return str(value)
+        return _counted(str(value), left)
     raise hinted(
         TypeError("render: the context contains a value of type %s, which a template cannot show" % type(value).__name__),
         "put the values that the page shows into the context",
     )
+
+
+def _counted(text: str, left: List[int]) -> str:
+    """Returns a text that was made of a value. 16 characters count like a value."""
+    left[0] -= len(text) // 16
+    return text
 
 
 class StreamingHttpResponse(HttpResponse):

@@ -1,12 +1,12 @@
 """Messages, channels, groups and shared state, with the names of Django Channels 1.x."""
 
 import copy
-import json
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, TypeVar, Union
 
 import asgibox
 
-from ._json import decode_json, json_default
+from ._check import brief
+from ._json import decode_json, dumps
 from ._run import Run, Session, open_session, running
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -237,7 +237,7 @@ class State:
         fields: Dict[str, Any] = {"key": key, "value": value}
         if keep is not None:
             if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
-                raise ValueError("state.append: keep must be the number of newest values to keep, at least 1, not %r" % (keep,))
+                raise ValueError("state.append: keep must be the number of newest values to keep, at least 1, not %s" % brief(keep))
             fields["keep"] = keep
         values: List[Any] = self._call("append", fields)["value"]
         return values
@@ -423,4 +423,4 @@ class JsonWebsocketConsumer(WebsocketConsumer):
 
     @classmethod
     def encode_json(cls, content: Any) -> str:
-        return json.dumps(content, allow_nan=False, default=json_default)
+        return dumps(content)

@@ -7,7 +7,7 @@ import re
 import sys
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
-from ._check import find_invalid
+from ._check import brief, find_invalid
 from ._http import Request, hinted, response_of
 from ._layer import PACKAGE, current
 from ._messages import Message, WebsocketConsumer
@@ -113,7 +113,7 @@ def view(path: str, fn: Any, methods: Union[str, Sequence[str], None] = None, co
     if methods is not None:
         names = [methods] if isinstance(methods, str) else list(methods)
         if not all(isinstance(name, str) for name in names):
-            raise _error('view: methods must be a list like ["GET", "POST"], not %r' % (methods,))
+            raise _error('view: methods must be a list like ["GET", "POST"], not %s' % brief(methods))
         item.methods = [name.upper() for name in names]
     return item
 
@@ -129,7 +129,7 @@ def static(prefix: str, directory: Union[str, "os.PathLike[str]"]) -> Route:
 def every(seconds: float, channel: str, content: Optional[Mapping[str, Any]] = None) -> Clock:
     """Returns a clock: one message an interval for all processes, none piled up."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0.01:
-        raise _error("every: the interval must be at least 0.01 seconds, not %r" % (seconds,))
+        raise _error("every: the interval must be at least 0.01 seconds, not %s" % brief(seconds))
     message = dict(content or {})
     problem = find_invalid(message, "")
     if problem:
@@ -147,7 +147,7 @@ def _concurrency(value: Any) -> int:
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _error("concurrency must be a number of handlers, at least 1, not %r" % (value,))
+        raise _error("concurrency must be a number of handlers, at least 1, not %s" % brief(value))
     return value
 
 

@@ -5,6 +5,7 @@ import re
 import sys
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
+from ._check import brief
 from ._errors import Gone
 from ._place import name_of, place_of
 from ._wire import MARK, SEGMENT, Connection, Head, Segments, unmark
@@ -12,6 +13,7 @@ from ._wire import MARK, SEGMENT, Connection, Head, Segments, unmark
 Environ = Dict[str, Any]
 
 PIECE = 256 << 10  # bytes of the longest content in one message, unless --max-message is less
+MAX_HEADERS = 1 << 20  # characters
 
 _base: Environ = {
     "SCRIPT_NAME": "",
@@ -168,9 +170,8 @@ class Response:
             for content in result:
                 if type(content) is not bytes:
                     raise _no_bytes(content, result)
-            content = result[0] if len(result) == 1 else b"".join(result)
-            if len(content) <= self._piece:
-                return {"reply": self._first(content)}
+            if sum(map(len, result)) <= self._piece:
+                return {"reply": self._first(result[0] if len(result) == 1 else b"".join(result))}
         try:
             pieces = iter(result)
         except TypeError:
@@ -203,24 +204,28 @@ class Response:
         elif self._head is not None or self._sent >= 0:
             raise AssertionError("start_response was called already; pass exc_info to replace the response")
         if type(status) is not str or not _status(status):
-            raise ValueError('start_response: the status must be a text such as "200 OK", not %.100r' % (status,))
+            raise ValueError('start_response: the status must be a text such as "200 OK", not %s' % brief(status))
         if type(headers) is not list:
             raise TypeError("start_response: the headers must be a list, not %s" % type(headers).__name__)
         self._length = None
         fields: List[Any] = []
+        size = 0
         for pair in headers:
             try:
                 name, value = pair
             except (TypeError, ValueError):
-                raise TypeError("start_response: the header %.100r is no pair of a name and a value" % (pair,)) from None
+                raise TypeError("start_response: the header %s is no pair of a name and a value" % brief(pair)) from None
             if type(name) is not str or type(value) is not str:
-                raise TypeError("start_response: the header %.100r must consist of two texts" % ((name, value),))
+                raise TypeError("start_response: the header %s must consist of two texts" % brief((name, value)))
+            size += len(name) + len(value)
             if name.isascii() and value.isascii():
                 fields.append((name, value))
                 if len(name) == 14 and name.lower() == "content-length" and value.isdigit() and len(value) < 20:
                     self._length = int(value)
             else:
                 fields.append((_octets(name), _octets(value)))
+        if size > MAX_HEADERS:
+            raise ValueError("start_response: the headers have %d characters, more than %d" % (size, MAX_HEADERS))
         self._head = {"status": int(status[:3]), "headers": fields}
         return self.write
 

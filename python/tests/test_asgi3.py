@@ -273,7 +273,10 @@ class Requests(unittest.IsolatedAsyncioTestCase):
         async def long_headers(send: Any) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b" * 70_000)]})
 
-        for mistake, text in ((long_headers, "70002 bytes"), (two_starts, "already"), (no_start, "before"), (line_feed, "line feed"), (unknown, "not an event")):
+        async def many_headers(send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b" * 60_000)] * 20_000})
+
+        for mistake, text in ((long_headers, "70002 bytes"), (many_headers, "1200059999 bytes"), (two_starts, "already"), (no_start, "before"), (line_feed, "line feed"), (unknown, "not an event")):
             with self.subTest(text):
                 async def application(scope: Any, receive: Any, send: Any) -> None:
                     await mistake(send)

@@ -109,8 +109,10 @@ class Calls(unittest.TestCase):
         many: List[Any] = [1]
         for _ in range(90):
             many = [many, many]
-        with self.assertRaisesRegex(asgibox.LayerError, "more values than fit"):
-            self.layer.send("a", {"x": many})
+        text = "x" * 100000
+        for value in (many, [text] * 20, [text.encode()] * 20, [{text: 1}] * 20, [bytearray(100000)] * 20):
+            with self.assertRaisesRegex(asgibox.MessageTooLarge, "longer than the server's --max-message"):
+                self.layer.send("a", {"x": value})
         self.assertEqual(self.calls, [])
 
     def test_names_must_be_texts(self) -> None:

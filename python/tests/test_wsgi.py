@@ -284,6 +284,7 @@ class Responses(WSGICase):
             (self.app(None), "application returned None; a WSGI application returns an iterable of bytes"),
             (self.app([], "OK"), "the status must be"), (self.app([], headers=[("a", 1)]), "two texts"),
             (self.app([], headers=(("a", "b"),)), "must be a list"),  # type: ignore[arg-type]
+            (self.app([], headers=[("a", "x" * 100000)] * 1000), "the headers have 100001000 characters"),
         ]:  # fmt: skip
             with self.assertRaisesRegex((TypeError, ValueError, AssertionError), problem):
                 self.handle(application)
