@@ -15,7 +15,7 @@ connection, unique on the socket.
                       it differs), "query", "shared", "body"; "more": true if the
                       body has more pieces
     body T            the next piece of the body: "content", "more"
-    gone T            the client has left
+    gone T            the client has left; for a WebSocket, closed follows later
     websocket T       a WebSocket: "path", "raw", "query", "shared"; "resumed": true
                       if it is open already
     text T, bytes T   a message of the client: "content"
@@ -389,7 +389,7 @@ class Server(asyncio.Protocol):
     def _gone(self, number: int, head: Event, segments: List[bytes]) -> None:
         connection = self._connections.get(number)
         if connection is not None:
-            connection.left()
+            connection.lose()
 
     def _message(self, number: int, head: Event, segments: List[bytes]) -> None:
         connection = self._connections.get(number)
@@ -481,7 +481,8 @@ class _Connection:
         task of a client that has left is cancelled."""
         self._refused += 1
         if self._refused < _PATIENCE:
-            await asyncio.sleep(0)
+            if self._refused % 10 == 0:  # rarely: Starlette cancels a receive() that waits
+                await asyncio.sleep(0)
             return
         if self.gone and asyncio.current_task() is self.task:
             self.task.cancel()
@@ -490,6 +491,11 @@ class _Connection:
     def given_up(self, error: Optional[BaseException]) -> bool:
         """Reports whether an error is that of a task that pause has cancelled."""
         return self._refused >= _PATIENCE and isinstance(error, asyncio.CancelledError)
+
+    def lose(self) -> None:
+        """Says that the client has left."""
+        self.gone = True
+        self.wake()
 
     def wake(self) -> None:
         if self._event is not None:
@@ -548,7 +554,7 @@ class Request(_Connection):
             error = exc
         self.server.forget(self)
         gone = self.gone
-        self.left()  # for those that the application has left behind
+        self.lose()  # for those that the application has left behind
         if self._last is not None and error is None:
             self.write_last(b',"done":true')
             return
@@ -576,10 +582,6 @@ class Request(_Connection):
 
     def piece(self, content: bytes, more: bool) -> None:
         self._body, self._more = content, more
-        self.wake()
-
-    def left(self) -> None:
-        self.gone = True
         self.wake()
 
     async def _send(self, event: Event) -> None:
@@ -672,7 +674,7 @@ class WebSocket(_Connection):
 
     async def receive(self) -> Event:
         while not self._inbox:
-            if self.gone and not self._told:
+            if self._code is not None and not self._told:
                 self._told = True
                 self.server.write(_frame(b'{"taken":%d}' % self.number))
                 return {"type": "websocket.disconnect", "code": self._code}
@@ -694,8 +696,8 @@ class WebSocket(_Connection):
         self.wake()
 
     def left(self, code: int) -> None:
-        self.gone, self._code = True, code
-        self.wake()
+        self._code = code
+        self.lose()
 
     def hand_over(self, force: bool) -> None:
         """Gives the connection up if the application waits in receive() with nothing to take."""

@@ -341,6 +341,20 @@ class Requests(unittest.IsolatedAsyncioTestCase):
             frames = await rig.feed(encode({"cancel": 1}))
             self.assertEqual(frames[-1][0]["error"]["type"], "asyncio.exceptions.CancelledError")
 
+    async def test_a_disconnect_is_returned_without_a_wait(self) -> None:
+        """Starlette's is_disconnected cancels a receive() that waits."""
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await receive()
+            for _ in range(5):
+                with self.assertRaises(StopIteration) as end:
+                    receive().send(None)
+                self.assertEqual(end.exception.value, {"type": "http.disconnect"})
+
+        rig = Rig(application)
+        await rig.feed(request(1))
+        self.assertEqual(await rig.feed(encode({"gone": 1})), [({"done": 1}, [])])
+
     async def test_what_the_application_leaves_behind_cannot_send(self) -> None:
         outcomes: List[str] = []
 
@@ -502,6 +516,28 @@ class WebSockets(unittest.IsolatedAsyncioTestCase):
         frames = await rig.feed(encode({"closed": 1, "code": 1001}))
         self.assertEqual(frames[0], ({"taken": 1}, []))
         self.assertEqual(frames[1][0]["error"]["type"], "RuntimeError")
+
+    async def test_sends_fail_before_the_disconnect(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "websocket.accept"})
+            await receive()
+            try:
+                while True:
+                    await send({"type": "websocket.send", "bytes": b"x" * 70_000})
+            except OSError:
+                events.extend([await receive(), await receive()])
+            await send({"type": "websocket.send", "bytes": b"x"})
+
+        events: List[Any] = []
+        rig = Rig(application)
+        await rig.feed(websocket(1))
+        for text in (b"1", b"2"):
+            await rig.feed(encode({"text": 1, "content": SEGMENT}, text))
+        await rig.feed(encode({"gone": 1}) + encode({"room": 1}))
+        frames = await rig.feed(encode({"closed": 1, "code": 1006}))
+        self.assertEqual(events, [{"type": "websocket.receive", "bytes": None, "text": "2"}, {"type": "websocket.disconnect", "code": 1006}])
+        self.assertEqual(frames[-1], ({"done": 1}, []))
 
     async def test_sender_waits_for_room(self) -> None:
         async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -501,13 +501,19 @@ func TestASGIBodyIsReadWhenTheApplicationWaits(t *testing.T) {
 		f.say("start", 1, status200, content(""), isDone)
 		g.failed()
 
-		g.message("http.request", "b", asgi.Field{Key: "body_channel", Value: "body?x"})
-		f.want("http 2 more=true")
-		f.say("wait", 2)
-		piece(1, false, asgi.Field{Key: "closed", Value: true})
-		f.want("gone 2")
-		f.say("done", 2)
-		g.failed()
+		for i, reply := range []string{"b", "c"} {
+			id := int64(i + 2)
+			g.message("http.request", reply, asgi.Field{Key: "body_channel", Value: "body?x"})
+			f.want(fmt.Sprintf("http %d more=true", id))
+			f.say("wait", id)
+			piece(1, false, asgi.Field{Key: "closed", Value: true})
+			f.want(fmt.Sprintf("gone %d", id))
+			if reply == "b" {
+				g.leave("b")
+			}
+			f.say("done", id)
+		}
+		g.failed(asgi.ErrBodyClosed.Error()) // for c, whose client waits for a response
 	})
 }
 

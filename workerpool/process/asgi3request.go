@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+	"asgibox/workerpool/script/web"
 )
 
 // A request is the task of one HTTP request. The goroutine of its worker sends the
@@ -35,6 +37,7 @@ type request struct {
 	waiting bool             // the application waits in receive()
 	gone    bool             // the task knows that the client has left
 	body    *asgi.BodyReader // nil if the rest of the body has arrived
+	cut     error            // why the rest of the body will not come; nil if it may
 	fetches bool             // a piece of the body is on its way
 	reads   sync.WaitGroup
 }
@@ -259,6 +262,11 @@ func (q *request) readPiece() {
 	}
 	q.mu.Unlock()
 	if err != nil {
+		if errors.Is(err, asgi.ErrBodyClosed) {
+			q.mu.Lock()
+			q.cut = err
+			q.mu.Unlock()
+		}
 		q.leave() // the rest will not come
 		return
 	}
@@ -276,9 +284,11 @@ func (q *request) result(ctx context.Context, f *loopFrame) error {
 		return q.loop.explain(v, context.Cause(ctx))
 	}
 	q.mu.Lock()
-	gone := q.gone
+	gone, cut := q.gone, q.cut
 	q.mu.Unlock()
 	switch {
+	case cut != nil && !q.started && q.app.readers.HasReader(q.job.ReplyChannel()):
+		return &web.RequestError{Status: http.StatusBadRequest, Err: cut}
 	case gone || q.complete:
 		return nil
 	case q.started:

@@ -408,13 +408,24 @@ func (s *webSocket) replyLocked(f *loopFrame) error {
 			s.hub.drains.Go(s.drain)
 		}
 		return nil
-	case err != nil && !errors.Is(err, asgi.ErrGone): // the task gets websocket.disconnect soon
-		s.hub.log.Error("a message could not be sent to a WebSocket", logkey.Channel, s.reply, logkey.Error, err)
+	case err != nil:
+		s.refusedLocked(err)
 	}
 	if f.ack {
 		s.sendLocked(asgi.Fields{{Key: "room", Value: s.id}})
 	}
 	return nil
+}
+
+// refusedLocked tells the task that its client has left, because websocket.disconnect
+// may come much later. It logs other errors.
+func (s *webSocket) refusedLocked(err error) {
+	switch {
+	case !errors.Is(err, asgi.ErrGone):
+		s.hub.log.Error("a message could not be sent to a WebSocket", logkey.Channel, s.reply, logkey.Error, err)
+	case s.loop != nil:
+		s.sendLocked(asgi.Fields{{Key: "gone", Value: s.id}})
+	}
 }
 
 // drain sends what waits for room in the mailbox of the client. It ends when nothing
@@ -427,8 +438,8 @@ func (s *webSocket) drain() {
 		s.mu.Unlock()
 		err := sendWaiting(context.Background(), s.hub.layer, cause, s.reply, m)
 		s.mu.Lock()
-		if err != nil && !errors.Is(err, asgi.ErrGone) {
-			s.hub.log.Error("a message could not be sent to a WebSocket", logkey.Channel, s.reply, logkey.Error, err)
+		if err != nil {
+			s.refusedLocked(err)
 		}
 		s.outbox = s.outbox[1:]
 	}
