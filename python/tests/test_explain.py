@@ -64,6 +64,7 @@ class ExplainTest(unittest.TestCase):
         self.assertEqual((e["message"].split("\n")[0], e["frames"][-1]["line"]), ("'\\ud800'", 4))
         self.assertEqual(self.run_file("raise ValueError('\\ud800')\n")["message"], "\\ud800")
 
+    @mock.patch("asgibox._values.MAX_TIME", 100)
     def test_only_what_is_shown_of_a_value_is_read(self) -> None:
         """Each of these would take minutes, or more memory than there is."""
         e = self.run_file(
