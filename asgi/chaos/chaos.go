@@ -18,8 +18,8 @@
 //
 // A delay keeps the order of a channel: later messages wait behind a delayed
 // one. A reordered message changes places with the next one on its channel; if
-// none comes within a second, it is sent alone. A websocket.disconnect waits behind
-// the held frames of its connection.
+// none comes within a second, it is sent alone. A disconnect waits behind the
+// held messages of its connection.
 //
 // # Cost
 //
@@ -293,13 +293,16 @@ func (l *Layer) Accept(a asgi.Acceptor) (asgi.Offering, error) { return l.accept
 // SendWhenRoom is Send, but a message that finds no room waits: until it can be
 // held or, if it is not held, in the layer behind. No rule applies to it again.
 func (l *Layer) SendWhenRoom(ctx context.Context, c *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
-	if l.affects(channel) {
-		h, q, err := l.enqueue(ctx, c, patience, channel, m, opts)
+	for began := time.Now(); l.affects(channel); {
+		h, q, err := l.enqueue(ctx, c, patience-time.Since(began), channel, m, opts)
 		if h == nil {
 			return err
 		}
 		if err := l.pass(h, q, c); !errors.Is(err, asgi.ErrChannelFull) {
 			return err
+		}
+		if !l.stalled(h, q) {
+			break // it waits in the layer behind
 		}
 	}
 	return l.acceptors.SendWhenRoom(ctx, c, patience, channel, m, opts...)

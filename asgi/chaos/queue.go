@@ -58,8 +58,13 @@ func (l *Layer) affects(channels ...string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, channel := range channels {
-		if l.queues[channel] != nil || channel == asgi.WebSocketDisconnect && l.queues[asgi.WebSocketReceive] != nil {
+		if l.queues[channel] != nil {
 			return true
+		}
+		for _, earlier := range before[channel] {
+			if l.queues[earlier] != nil {
+				return true
+			}
 		}
 		for _, r := range l.rules {
 			if asgi.MatchName(r.Pattern, channel) {
@@ -89,7 +94,7 @@ func (l *Layer) decideLocked(channel string) decision {
 func (l *Layer) enqueueLocked(h *held, d decision) (*queue, error) {
 	q := l.queueLocked(h)
 	if q.stalls[senderOf(h)] != nil {
-		return nil, &asgi.ChannelFullError{Channel: h.channel, Reason: "earlier messages, which chaos has held, wait for room"}
+		return nil, stalledError(h)
 	}
 	h.due = time.Now().Add(d.delay)
 	reordered := d.reordered && q.reordered == nil
@@ -115,12 +120,21 @@ func (l *Layer) enqueueLocked(h *held, d decision) (*queue, error) {
 	return q, nil
 }
 
-// queueLocked returns the queue for a message. A disconnect waits behind the held frames of
+// before has the channels whose held messages of a connection are sent before its message on
+// another channel.
+var before = map[string][]string{
+	asgi.WebSocketDisconnect: {asgi.WebSocketReceive, asgi.WebSocketConnect},
+	asgi.HTTPDisconnect:      {asgi.HTTPRequest},
+}
+
+// queueLocked returns the queue for a message. A disconnect waits behind the held messages of
 // its connection.
 func (l *Layer) queueLocked(h *held) *queue {
-	if q := l.queues[asgi.WebSocketReceive]; q != nil && h.channel == asgi.WebSocketDisconnect && q.holds(senderOf(h)) {
-		q.addReordered()
-		return q
+	for _, channel := range before[h.channel] {
+		if q := l.queues[channel]; q != nil && q.holds(senderOf(h)) {
+			q.addReordered()
+			return q
+		}
 	}
 	if q := l.queues[h.channel]; q != nil {
 		return q

@@ -22,6 +22,17 @@ func senderOf(h *held) string { return h.message.Text(asgi.KeyReplyChannel) }
 // retryInterval is the time between two tries if the layer behind cannot wait for room.
 const retryInterval = 50 * time.Millisecond
 
+func stalledError(h *held) error {
+	return &asgi.ChannelFullError{Channel: h.channel, Reason: "earlier messages, which chaos has held, wait for room"}
+}
+
+// stalled reports whether a message would wait behind a stall.
+func (l *Layer) stalled(h *held, q *queue) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return q.stalls[senderOf(h)] != nil
+}
+
 // behindLocked makes a message that is due wait behind a stall of its sender, and
 // reports whether there is one.
 func (l *Layer) behindLocked(h *held, q *queue) bool {
@@ -30,11 +41,8 @@ func (l *Layer) behindLocked(h *held, q *queue) bool {
 		return false
 	}
 	if h.size == 0 { // its sender waits
-		err := l.holdLocked(h, q)
-		defer h.finish(err)
-		if err != nil {
-			return true
-		}
+		h.finish(stalledError(h))
+		return true
 	}
 	s.messages = append(s.messages, h)
 	q.stalled++
@@ -87,7 +95,7 @@ func (l *Layer) sendStalled(ctx context.Context, q *queue, s *stall, sender stri
 
 // sendWhenRoom sends a message to the layer behind when there is room.
 func (l *Layer) sendWhenRoom(ctx context.Context, h *held) error {
-	patience := l.Settings().Expiry
+	patience := max(0, l.Settings().Expiry-time.Since(h.due))
 	if asgi.KindOf(h.channel) != asgi.ProcessSpecific { // nothing says when a client has read
 		err := l.acceptors.SendWhenRoom(ctx, h.cause, patience, h.channel, h.message, h.opts...)
 		if !errors.Is(err, errors.ErrUnsupported) {

@@ -158,24 +158,84 @@ func TestFlushDropsTheMessagesThatWaitForRoom(t *testing.T) {
 	})
 }
 
-// TestAHeldMessageIsLostIfThereIsNoRoomForLong: it waits no longer than a message in the
-// channel.
-func TestAHeldMessageIsLostIfThereIsNoRoomForLong(t *testing.T) {
+// TestHeldMessagesAreLostIfThereIsNoRoomForLong: they wait no longer than messages in the
+// channel, however many there are.
+func TestHeldMessagesAreLostIfThereIsNoRoomForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := before(t, store.Options{Capacity: 1, Expiry: time.Minute}, chaos.Options{}, "c:delay=1s")
-		lasting := func(n int) {
-			if err := l.Send(t.Context(), nil, "c", from("a", n), asgi.Lasting); err != nil {
+		l := before(t, store.Options{Capacity: 1, Expiry: time.Minute}, chaos.Options{Capacity: func(string) int { return 100 }}, "c:delay=1s")
+		if err := l.Send(t.Context(), nil, "c", from("a", 0), asgi.Lasting); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		for n := range 10 {
+			if err := l.Send(t.Context(), nil, "c", from("a", n)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		lasting(1)
-		time.Sleep(2 * time.Second)
-		lasting(2)
-		time.Sleep(2 * time.Minute)
-		if got := l.Counts().Lost; got != 1 {
-			t.Errorf("%d were lost", got)
+		for _, want := range []uint64{0, 10} {
+			if got := l.Counts().Lost; got != want {
+				t.Errorf("%d were lost, want %d", got, want)
+			}
+			time.Sleep(62 * time.Second)
 		}
 	})
+}
+
+// TestASenderThatWaitsDoesNotOvertakeItsHeldMessages sends a message at the time at which
+// earlier ones find no room.
+func TestASenderThatWaitsDoesNotOvertakeItsHeldMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := before(t, store.Options{Capacity: 1}, chaos.Options{Capacity: func(string) int { return 3 }}, "c:delay=1s")
+		if err := l.Send(t.Context(), nil, "c", from("z", 0)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second) // the channel is full
+		for n := range 3 {
+			if err := l.Send(t.Context(), nil, "c", from("a", n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.SetRules(nil)
+		time.Sleep(time.Second) // they are due now
+		done := make(chan error, 1)
+		go func() { done <- l.SendWhenRoom(t.Context(), nil, time.Minute, "c", from("a", 3)) }()
+		synctest.Wait()
+		var got []int64
+		for range 5 {
+			d, err := l.Receive(t.Context(), nil, "c")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, d.Message.Int("n"))
+		}
+		if want := []int64{0, 0, 1, 2, 3}; !slices.Equal(got, want) {
+			t.Errorf("got %d, want %d", got, want)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestADisconnectStaysBehindAHeldConnect is about a client that leaves before its handshake
+// or request is handled.
+func TestADisconnectStaysBehindAHeldConnect(t *testing.T) {
+	for connect, disconnect := range map[string]string{asgi.WebSocketConnect: asgi.WebSocketDisconnect, asgi.HTTPRequest: asgi.HTTPDisconnect} {
+		synctest.Test(t, func(t *testing.T) {
+			l := before(t, store.Options{}, chaos.Options{}, connect+":delay=2s")
+			if err := l.Send(t.Context(), nil, connect, from("a", 0)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			if err := l.Send(t.Context(), nil, disconnect, from("a", 1)); err != nil {
+				t.Fatal(err)
+			}
+			d, err := l.Receive(t.Context(), nil, connect, disconnect)
+			if err != nil || d.Channel != connect {
+				t.Errorf("the first is on %s, %v", d.Channel, err)
+			}
+		})
+	}
 }
 
 // recorder is a layer that records what is sent.
