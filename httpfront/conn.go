@@ -161,7 +161,7 @@ func (c *conn) refuse(r *http1.Request, err error) turn {
 	var bad *http1.Error
 	switch {
 	case errors.Is(err, http1.ErrHTTP2) && c.s.opts.H2C && c.service.tls == nil:
-		c.handOver(&earlyConn{c.net, c.in.Take()})
+		c.handOver(&earlyConn{c.net, c.in.Take()}, false)
 		return lastTurn
 	case errors.Is(err, http1.ErrHTTP2):
 		r, bad = &http1.Request{Minor: 1}, &http1.Error{Status: http.StatusHTTPVersionNotSupported, Reason: "this server does not speak HTTP/2 here"}

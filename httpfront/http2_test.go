@@ -188,23 +188,3 @@ func TestAHeadThatDoesNotEndOverHTTP2EndsItsConnection(t *testing.T) {
 		}
 	})
 }
-
-func TestConnectionsOfHTTP2AreBounded(t *testing.T) {
-	s := newMemServer(t, Options{H2C: true})
-	s.front.http2.Store(maxHTTP2)
-	if res, err := s.http2Client().Get("http://h/"); err == nil {
-		res.Body.Close()
-		t.Errorf("one more is served: %v", res.Status)
-	}
-	s.front.http2.Store(maxHTTP2 - 1)
-	go func() { s.reply(s.next("http.request"), msg{"status": 200}) }()
-	c := s.http2Client()
-	res, err := c.Get("http://h/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if n := s.front.http2.Load(); n != maxHTTP2 {
-		t.Errorf("%d connections count", n)
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,7 +48,7 @@ type Server struct {
 	heads   atomic.Int64 // memory of the heads of all requests that run, without the usual parts
 	parts   atomic.Int64 // memory of the heads that arrive over HTTP/1, without the usual parts
 	own     atomic.Int64 // requests for the server itself that run
-	http2   atomic.Int64 // connections that use HTTP/2
+	http2   *http2Conns
 	kept    keptBodies
 	dates   http1.Dates
 
@@ -100,6 +101,7 @@ func New(layer asgi.Layer, opts Options) (*Server, error) {
 	}
 	s.life, s.kill = context.WithCancel(context.Background())
 	s.outputs.s = s
+	s.http2 = &http2Conns{log: s.log, max: maxHTTP2, conns: make(map[net.Conn]time.Time)}
 	s.budget = budget.New(s.opts.BodyMemory, s.life)
 	s.headLimits = http1.Limits{Target: maxTarget, Head: maxTarget, Lines: maxLines, Memory: func(n int) bool { return holdHead(&s.parts, int64(n)) }}
 	return s, nil

@@ -36,8 +36,7 @@ type service struct {
 func newService(s *Server, listeners []net.Listener) *service {
 	v := &service{s: s, listeners: listeners, stopped: make(chan struct{}), conns: make(map[*conn]struct{})}
 	if s.opts.TLS != nil {
-		v.tls = s.opts.TLS.Clone()
-		v.tls.NextProtos = []string{"h2", "http/1.1"}
+		v.tls = s.tlsConfig()
 	}
 	if v.tls == nil && !s.opts.H2C {
 		return v
@@ -48,9 +47,9 @@ func newService(s *Server, listeners []net.Listener) *service {
 	v.http2.Protocols = new(http.Protocols)
 	v.http2.Protocols.SetHTTP2(v.tls != nil)
 	v.http2.Protocols.SetUnencryptedHTTP2(s.opts.H2C)
-	v.http2.ConnState = func(_ net.Conn, state http.ConnState) {
+	v.http2.ConnState = func(c net.Conn, state http.ConnState) {
+		s.http2.note(c, state)
 		if state == http.StateClosed || state == http.StateHijacked {
-			s.http2.Add(-1)
 			v.running.Done()
 		}
 	}
@@ -197,23 +196,20 @@ type handedAddr struct{}
 func (handedAddr) Network() string { return "tcp" }
 func (handedAddr) String() string  { return "HTTP/2" }
 
-// maxHTTP2 is how many connections may use HTTP/2. net/http holds up to 190 KB for each.
-const maxHTTP2 = 2000
-
-// handOver gives the connection to net/http.
-func (c *conn) handOver(nc net.Conn) {
+// handOver gives the connection to net/http. Reserved says whether it has a place in
+// http2 already.
+func (c *conn) handOver(nc net.Conn, reserved bool) {
 	c.hijacked = true
-	if c.s.http2.Add(1) > maxHTTP2 {
-		c.s.http2.Add(-1)
-		c.s.log.Warn("a connection was refused: 2000 connections use HTTP/2 already", logkey.Client, endpointString(c.peer.client))
+	if !reserved && !c.s.http2.reserve() {
 		nc.Close()
 		return
 	}
 	c.service.running.Add(1)
+	c.s.http2.add(nc)
 	select {
 	case c.service.handed.conns <- nc:
 	case <-c.service.handed.closed:
-		c.s.http2.Add(-1)
+		c.s.http2.note(nc, http.StateClosed)
 		c.service.running.Done()
 		nc.Close()
 	}

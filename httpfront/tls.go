@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"asgibox/httpfront/http1"
@@ -35,8 +36,9 @@ var errHandshakeTooLong = fmt.Errorf("the client sent more than %d KiB in the ha
 // A handshakeConn limits what a client sends until the handshake is done.
 type handshakeConn struct {
 	net.Conn
-	left int
-	done bool // not changed after the handshake
+	left  int
+	http2 bool // a place in Server.http2 is reserved
+	done  bool // not changed after the handshake
 }
 
 func (c *handshakeConn) Read(b []byte) (int, error) {
@@ -51,12 +53,42 @@ func (c *handshakeConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// tlsConfig returns the configuration for clients. It offers HTTP/2 only to a client for
+// which there is a place.
+func (s *Server) tlsConfig() *tls.Config {
+	config := s.opts.TLS.Clone()
+	config.NextProtos = []string{"h2", "http/1.1"}
+	http1 := config.Clone()
+	http1.NextProtos = []string{"http/1.1"}
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if own := s.opts.TLS.GetConfigForClient; own != nil {
+			if c, err := own(hello); c != nil || err != nil {
+				return c, err
+			}
+		}
+		if !slices.Contains(hello.SupportedProtos, "h2") {
+			return nil, nil
+		}
+		c := hello.Conn.(*handshakeConn)
+		if c.http2 = s.http2.reserve(); !c.http2 {
+			return http1, nil
+		}
+		return nil, nil
+	}
+	return config
+}
+
 // secure completes the TLS handshake.
 func (c *conn) secure() bool {
 	limited := &handshakeConn{Conn: c.raw, left: maxHandshake}
 	secured := tls.Server(limited, c.service.tls)
 	c.raw.SetDeadline(c.headBy)
-	if err := secured.Handshake(); err != nil {
+	err := secured.Handshake()
+	usesHTTP2 := err == nil && secured.ConnectionState().NegotiatedProtocol == "h2"
+	if limited.http2 && !usesHTTP2 {
+		c.s.http2.release()
+	}
+	if err != nil {
 		c.s.log.Debug("a TLS handshake failed", logkey.Client, endpointString(c.peer.client), logkey.Error, err)
 		var plain tls.RecordHeaderError
 		if errors.As(err, &plain) && plain.Conn != nil {
@@ -67,8 +99,8 @@ func (c *conn) secure() bool {
 	}
 	limited.done = true
 	c.raw.SetDeadline(time.Time{})
-	if secured.ConnectionState().NegotiatedProtocol == "h2" {
-		c.handOver(secured)
+	if usesHTTP2 {
+		c.handOver(secured, limited.http2)
 		return false
 	}
 	c.net = secured
