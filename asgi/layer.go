@@ -190,8 +190,8 @@ type Ticker interface {
 // and the same size limit as messages. A layer may limit the values together:
 // then Set, Incr, Append and Swap fail with [ErrStateFull] if a value would
 // exceed the limit. Instead, it may discard values whose keys begin with
-// [SessionPrefix]: first those that no Get has ever returned, then those whose
-// last use is the longest ago.
+// [SessionPrefix] or [PeerPrefix]: first those that no Get has ever returned, then
+// those whose last use is the longest ago.
 type KV interface {
 	// Get returns the value and reports whether there is one.
 	Get(ctx context.Context, c *Cause, key string) (any, bool, error)

@@ -10,6 +10,7 @@ const (
 	WebSocketReceive    = "websocket.receive"
 	WebSocketDisconnect = "websocket.disconnect"
 	UDPReceive          = "udp.receive"
+	UDPSend             = "udp.send." // begins the reply channels of UDP peers
 	DelayChannel        = "asgi.delay"
 )
 
@@ -22,6 +23,10 @@ const (
 	StatePrefix      = "state/"   // the state of applications
 	SessionPrefix    = "session/" // the sessions of browsers
 	ConnectionPrefix = "channel/" // the sessions of connections, by reply channel
+
+	// PeerPrefix is a part of ConnectionPrefix: the sessions of UDP peers, which have
+	// no disconnect.
+	PeerPrefix = ConnectionPrefix + UDPSend
 )
 
 // Keys of messages.

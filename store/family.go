@@ -11,13 +11,14 @@ import (
 
 // A family is all values whose keys have one of the prefixes of asgibox itself, or
 // none of them. Its size is limited. A family that is full refuses new and
-// longer values. The family of sessions discards old ones instead.
+// longer values. The families of sessions of browsers and of UDP peers discard old
+// ones instead.
 type family struct {
 	values map[string]*value
 	bytes  int // of all values together
 
-	// Only for sessions: those that no client has ever sent back, and those
-	// that some client has. Both are in the order of their last use.
+	// Only if the family discards values: those that no Get has ever returned, and
+	// those that one has. Both are in the order of their last use.
 	fresh, used list[*value]
 }
 
@@ -28,9 +29,9 @@ const valueOverhead = 256
 func sizeOf(key string, data any) int { return valueOverhead + len(key) + asgi.FootprintOf(data) }
 
 // familyPrefixes are the prefixes whose values are a family each: of state, and of
-// the sessions of browsers and of connections. All other values share a family, so
-// that new prefixes do not make room for more values.
-var familyPrefixes = []string{asgi.StatePrefix, asgi.SessionPrefix, asgi.ConnectionPrefix}
+// the sessions of browsers, of UDP peers and of other connections. All other values
+// share a family, so that new prefixes do not make room for more values.
+var familyPrefixes = []string{asgi.StatePrefix, asgi.SessionPrefix, asgi.PeerPrefix, asgi.ConnectionPrefix}
 
 // familyOf returns the prefix of a key that names its family, or "".
 func familyOf(key string) string {
@@ -42,7 +43,8 @@ func familyOf(key string) string {
 	return ""
 }
 
-func isSession(key string) bool { return strings.HasPrefix(key, asgi.SessionPrefix) }
+// discards reports whether a family discards values to make room for new ones.
+func discards(name string) bool { return name == asgi.SessionPrefix || name == asgi.PeerPrefix }
 
 // lookupLocked returns a key's value, or nil.
 func (k *values) lookupLocked(key string) *value {
@@ -63,7 +65,7 @@ func (k *values) makeRoomLocked(v *value, key string, data any) error {
 	if f == nil {
 		f = &family{}
 	}
-	if isSession(key) {
+	if discards(name) {
 		for (len(f.values)+added > k.maxSessions || f.bytes+grow > k.maxBytes) && k.discardLocked(f, v) {
 		}
 	}
@@ -80,8 +82,8 @@ func describeFamily(name string) string {
 	return fmt.Sprintf("values under %q", name)
 }
 
-// discardLocked deletes the session that is needed least, but not keep, and
-// reports whether there was one.
+// discardLocked deletes the value of a family that is needed least, but not keep,
+// and reports whether there was one.
 func (k *values) discardLocked(f *family, keep *value) bool {
 	for _, l := range []*list[*value]{&f.fresh, &f.used} {
 		e := l.first
@@ -91,9 +93,13 @@ func (k *values) discardLocked(f *family, keep *value) bool {
 		if e == nil {
 			continue
 		}
-		k.discarded.sessions++
-		if l == &f.fresh {
-			k.discarded.fresh++
+		if strings.HasPrefix(e.entry.key, asgi.PeerPrefix) {
+			k.discarded.peers++
+		} else {
+			k.discarded.sessions++
+			if l == &f.fresh {
+				k.discarded.fresh++
+			}
 		}
 		k.deleteLocked(e.entry)
 		k.wakeBy(k.discarded.due)
@@ -112,13 +118,13 @@ func (k *values) addLocked(v *value) {
 	}
 	f.values[v.key] = v
 	f.bytes += v.size
-	if isSession(v.key) {
+	if discards(name) {
 		v.list = &f.fresh
 		v.list.push(&v.link)
 	}
 }
 
-// resizeLocked counts a value's new size. A change of a session is a use of it.
+// resizeLocked counts a value's new size. A change of a value is a use of it.
 func (k *values) resizeLocked(v *value, size int) {
 	k.families[familyOf(v.key)].bytes += size - v.size
 	v.size = size
@@ -127,15 +133,15 @@ func (k *values) resizeLocked(v *value, size int) {
 	}
 }
 
-// useLocked records that a client sent a session back. It does nothing with
-// other values.
+// useLocked records that a Get returned a value: the client of a session has come
+// back. It does nothing in a family that discards nothing.
 func (k *values) useLocked(v *value) {
 	if v.list != nil {
 		v.moveTo(&k.families[familyOf(v.key)].used)
 	}
 }
 
-// moveTo moves a session to the end of a list.
+// moveTo moves a value to the end of a list.
 func (v *value) moveTo(l *list[*value]) {
 	v.list.remove(&v.link)
 	v.list = l
@@ -163,8 +169,9 @@ const discardLogInterval = int64(time.Minute)
 
 // A discardLog counts discarded sessions until they are logged.
 type discardLog struct {
-	sessions int
-	fresh    int   // never sent back by a client
+	sessions int   // of browsers
+	fresh    int   // of those, never sent back by a client
+	peers    int   // of UDP
 	due      int64 // not logged earlier
 }
 
@@ -173,16 +180,16 @@ type discardLog struct {
 func (k *values) logDiscarded(now int64, log *slog.Logger) (next int64) {
 	k.mu.Lock()
 	d := k.discarded
-	if d.sessions == 0 || d.due > now {
+	if none := d.sessions+d.peers == 0; none || d.due > now {
 		k.mu.Unlock()
-		if d.sessions == 0 {
+		if none {
 			return never
 		}
 		return d.due
 	}
 	k.discarded = discardLog{due: now + discardLogInterval}
 	k.mu.Unlock()
-	log.Warn(fmt.Sprintf("discarded sessions to make room for new ones: there may be %d (--max-sessions), of %d bytes together (--state-memory)",
-		k.maxSessions, k.maxBytes), "sessions", d.sessions, "never_sent_back", d.fresh)
+	log.Warn(fmt.Sprintf("discarded sessions to make room for new ones: there may be %d of browsers and as many of UDP peers (--max-sessions), and each kind may take %d bytes (--state-memory)",
+		k.maxSessions, k.maxBytes), "of_browsers", d.sessions, "never_sent_back", d.fresh, "of_udp_peers", d.peers)
 	return never
 }

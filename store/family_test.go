@@ -123,7 +123,61 @@ func TestDiscardedSessionsAreLoggedOnceAMinute(t *testing.T) {
 			time.Sleep(700 * time.Millisecond) // none at the moment of a log record
 		}
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-		if len(lines) != 3 || !strings.Contains(lines[0], "sessions=1 never_sent_back=1") || !strings.Contains(lines[1], "sessions=85 never_sent_back=85") {
+		if len(lines) != 3 || !strings.Contains(lines[0], "of_browsers=1 never_sent_back=1 of_udp_peers=0") || !strings.Contains(lines[1], "of_browsers=85 never_sent_back=85 of_udp_peers=0") {
+			t.Errorf("the log is:\n%s", &log)
+		}
+	})
+}
+
+// setPeer sets the session of a UDP peer as a keeper does: a Get comes first.
+func setPeer(t testing.TB, s *Store, name string, data any) {
+	t.Helper()
+	key := asgi.PeerPrefix + name
+	if _, _, err := s.Get(t.Context(), nil, key); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Set(t.Context(), nil, key, data, time.Hour, asgi.Volatile); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSessionsOfUDPPeersTakeNoRoomOfOtherConnections(t *testing.T) {
+	s := openMemory(t, Options{StateMemory: 10_000})
+	setPeer(t, s, "known", 1)
+	setPeer(t, s, "known", "back")
+	text := strings.Repeat("x", 1000)
+	for i := range 1000 {
+		setPeer(t, s, fmt.Sprintf("a!%03d", i), text)
+	}
+	wantValue(t, s, asgi.PeerPrefix+"known", "back")
+	wantValue(t, s, asgi.PeerPrefix+"a!999", text)
+	for _, key := range []string{asgi.ConnectionPrefix + "websocket.send.a!b", asgi.SessionPrefix + "a", asgi.StatePrefix + "a"} {
+		if err := s.Set(t.Context(), nil, key, make([]byte, 8000), 0); err != nil {
+			t.Error(err)
+		}
+	}
+	keys, err := s.Keys(t.Context(), nil, asgi.ConnectionPrefix)
+	if len(keys) < 5 || len(keys) > 12 || err != nil {
+		t.Errorf("%d sessions of connections, %v", len(keys), err)
+	}
+}
+
+func TestSessionsOfUDPPeersAreLimitedInNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := openMemory(t, Options{MaxSessions: 3, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		setSession(t, s, "login", 1)
+		for i := range 10 {
+			setPeer(t, s, fmt.Sprint(i), 1)
+		}
+		wantSessions(t, s, "login")
+		keys, err := s.Keys(t.Context(), nil, asgi.PeerPrefix)
+		if got := strings.ReplaceAll(strings.Join(keys, " "), asgi.PeerPrefix, ""); got != "7 8 9" || err != nil {
+			t.Errorf("the sessions of UDP peers are %q, %v", got, err)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if !strings.Contains(log.String(), "of_browsers=0 never_sent_back=0 of_udp_peers=") {
 			t.Errorf("the log is:\n%s", &log)
 		}
 	})

@@ -175,11 +175,11 @@ func (c *checker) values(k *values) {
 		for _, l := range []*list[*value]{&f.fresh, &f.used} {
 			for e := l.first; e != nil; e = e.next {
 				listed++
-				c.want(f.values[e.entry.key] == e.entry && e.entry.list == l, "session %q is in the wrong list", e.entry.key)
+				c.want(f.values[e.entry.key] == e.entry && e.entry.list == l, "value %q is in the wrong list", e.entry.key)
 			}
 		}
 		c.want(bytes == f.bytes, "the values of family %q take %d bytes, not %d", name, bytes, f.bytes)
-		c.want(name != asgi.SessionPrefix || listed == len(f.values), "%d sessions, %d in the order of use", len(f.values), listed)
+		c.want(!discards(name) || listed == len(f.values), "%d values of family %q, %d in the order of use", len(f.values), name, listed)
 	}
 	c.want(expiring == len(k.expiring), "%d values expire, %d in the schedule", expiring, len(k.expiring))
 	checkSchedule(c, k.expiring)

@@ -19,7 +19,7 @@ type Options struct {
 	ChannelCapacity []PatternCapacity // first match wins; none
 	MaxMessage      int               // bytes of payload in one message; 1 MiB
 	Memory          int               // bytes of all queues together; 256 MiB
-	MaxSessions     int               // values whose keys begin with asgi.SessionPrefix; 100,000
+	MaxSessions     int               // values whose keys begin with asgi.SessionPrefix, and with asgi.PeerPrefix; 100,000
 	StateMemory     int               // bytes of the values of each family, like those under state/; 64 MiB
 	NoSync          bool              // commit without fsync: a power cut may lose acknowledged changes; false
 	Reserved        bool              // only stores have this path, so any other file there is damaged; false

@@ -31,8 +31,8 @@ type value struct {
 	durable   bool
 	seq       uint64 // the journal's number of the last durable change
 
-	// Only for sessions.
-	list *list[*value] // fresh or used; nil for other values
+	// Only in a family that discards values.
+	list *list[*value] // fresh or used; nil in other families
 	link link[*value]
 }
 

@@ -62,7 +62,7 @@ func New(layer asgi.Layer, opts Options) *Server {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{layer: layer, log: opts.Log, prefix: "udp.send." + letters() + "!", replies: make(chan reply, waitingReplies), waiting: make(map[netip.AddrPort]int)}
+	return &Server{layer: layer, log: opts.Log, prefix: asgi.UDPSend + letters() + "!", replies: make(chan reply, waitingReplies), waiting: make(map[netip.AddrPort]int)}
 }
 
 func letters() string { return strings.ToLower(rand.Text()[:10]) }

@@ -77,7 +77,7 @@ func (f *flags) layer() command.FlagGroup {
 		"channel-capacity", "maximum number of messages in channels whose names match; may be repeated, the first match wins")
 	g.Var(flagvalue.Size[int]{To: &o.Store.Memory}, "memory", "memory limit for all queues together, and for a handler")
 	g.Var(flagvalue.Size[int]{To: &o.Store.StateMemory}, "state-memory", "memory limit for the state of the application, and another of the same size for the sessions of browsers")
-	g.Var(flagvalue.Number{To: &o.Store.MaxSessions, Min: 1, Max: store.MaxCapacity}, "max-sessions", "maximum number of sessions of browsers; one that no browser has sent back is discarded first, then the least recently used one")
+	g.Var(flagvalue.Number{To: &o.Store.MaxSessions, Min: 1, Max: store.MaxCapacity}, "max-sessions", "maximum number of sessions of browsers, and of those of UDP peers; one whose client has not come back is discarded first, then the least recently used one")
 	f.expiry(g)
 	g.Var(flagvalue.List[chaos.Rule]{To: &o.Chaos, Parse: chaos.Parse, Kind: "rule", Separator: " "},
 		"chaos", "rule that drops, delays or reorders messages, like websocket.*:drop=1%,delay=50ms..200ms,reorder=5%; may be repeated")
