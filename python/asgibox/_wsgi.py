@@ -2,8 +2,12 @@
 
 import io
 import re
+import shutil
 import sys
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+import re
+import shutil
+import sys
+from typing import IO, Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from ._check import brief
 from ._errors import Gone
@@ -39,6 +43,9 @@ def handler(application: Callable[..., Iterable[bytes]]) -> Callable[[Head, Segm
     def handle(job: Head, segments: Segments, connection: Connection) -> Optional[Head]:
         message = job["message"]
         environ = environ_of(message, segments, connection, base.copy())
+        whole = None
+        if message.get("body_channel") is not None and "CONTENT_LENGTH" not in environ:
+            whole = whole_body(environ)
         try:
             return Response(message["reply_channel"], connection).run(application, environ)
         except BadResult as err:
@@ -47,6 +54,9 @@ def handler(application: Callable[..., Iterable[bytes]]) -> Callable[[Head, Segm
                 err.asgibox_place = (*place, 0)
             err.args = ("%s returned %s" % (name_of(application), err),)
             raise
+        finally:
+            if whole is not None:
+                whole.close()
 
     return handle
 
@@ -95,6 +105,24 @@ def environ_of(message: Head, segments: Segments, connection: Connection, enviro
     else:
         environ["wsgi.input"] = io.BufferedReader(Body(connection, channel, body), 65536)
     return environ
+
+
+def whole_body(environ: Environ) -> IO[bytes]:
+    """Reads a long body whose length the client has not said, and returns the file that
+    replaces it in the environ. Some applications, such as those of Django, take a body
+    without CONTENT_LENGTH for an empty one."""
+    import tempfile  # takes a while
+
+    file = tempfile.TemporaryFile()
+    try:
+        shutil.copyfileobj(environ["wsgi.input"], file)
+        environ["CONTENT_LENGTH"] = str(file.tell())
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    environ["wsgi.input"] = file
+    return file
 
 
 def _environ_key(name: str, segments: Segments) -> str:

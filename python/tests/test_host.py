@@ -413,7 +413,7 @@ class Threads(HostCase):
         )  # fmt: skip
         self.server.answer = lambda peer, head: {"error": "Gone", "detail": "the client has left"}
         for path in ("/write", "/read", "/send", "/sleep"):
-            job = self.server.job(fake.request(path, body_channel="body?x"))
+            job = self.server.job(fake.request(path, body_channel="body?x", headers=[[b"content-length", b"9"]]))
             self.server.control().write({"cancel": job, "reason": "the client has left", "gone": True})
             self.assertEqual(self.server.done(job)["error"]["type"], "Cancelled")
 

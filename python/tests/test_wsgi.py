@@ -71,7 +71,7 @@ class Misuse(WSGICase):
             return []
 
         calls = Calls()
-        self.handle(application, calls, body_channel="b?1")
+        self.handle(application, calls, body_channel="b?1", headers=[[b"content-length", b"1"]])
         calls.job = 2
         with self.assertRaisesRegex(RuntimeError, "write was called after the request had ended"):
             kept[0](b"x")
@@ -151,7 +151,8 @@ class Bodies(WSGICase):
             start_response("200 OK", [])
             return [b""]
 
-        self.handle(application, Calls(*pieces), body=body, body_channel="body?1")
+        headers = [[b"content-length", b"13"]]
+        self.handle(application, Calls(*pieces), body=body, body_channel="body?1", headers=headers)
         return got[0]
 
     def test_the_body_channel_is_streamed(self) -> None:
@@ -161,6 +162,23 @@ class Bodies(WSGICase):
         self.assertEqual(self.read(lambda i: [i.readline(), i.readline(2), i.readline(), i.readline(), i.readline()], *more), [b"one\n", b"tw", b"o\n", b"three", b""])
         self.assertEqual(self.read(lambda i: i.readlines(), *more), [b"one\n", b"two\n", b"three"])
         self.assertEqual(self.read(list, *more), [b"one\n", b"two\n", b"three"])
+
+    def test_a_body_without_a_length_is_read_before_the_application_is_called(self) -> None:
+        """Django takes a request without CONTENT_LENGTH for one without a body."""
+        calls = Calls({"content": b"wo", "more_content": True}, {"content": b"", "more_content": False})
+        kept: List[Any] = []
+
+        def application(environ: Dict[str, Any], start_response: Any) -> List[bytes]:
+            self.assertEqual(calls.pieces, [])
+            kept.append(environ["wsgi.input"])
+            start_response("200 OK", [])
+            return [environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))]
+
+        done = self.handle(application, calls, body=b"t", body_channel="body?1")
+        self.assertEqual(done["reply"]["content"], b"two")
+        self.assertTrue(kept[0].closed)
+        with self.assertRaises(Gone):
+            self.handle(application, Calls({"closed": True}), body=b"t", body_channel="body?1")
 
     def test_a_read_after_the_client_has_left(self) -> None:
         def read(i: Any) -> bytes:
