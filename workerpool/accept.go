@@ -51,8 +51,12 @@ func (a *acceptor) Offer(o asgi.Offer) asgi.Verdict {
 		p.leaveLocked(t, o.Queued)
 		return asgi.Left
 	case l != nil:
+		if !o.Queued && p.refuseToHoldLocked(t, o.Sender) {
+			return asgi.Refused
+		}
 		l.busy = true
 		l.arrive(o.ID)
+		p.holdLocked(t)
 	}
 	p.acquireLocked(t)
 	if !o.Volatile {

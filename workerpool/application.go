@@ -106,6 +106,14 @@ type Consumer interface {
 	Consume(ctx context.Context, j *Job) error
 }
 
+// A Holder is a [Consumer] that may be given messages long before its application takes
+// them. Larger ones count with those that wait for earlier ones, until they are handled.
+type Holder interface {
+	Consumer
+	// Holds reports whether that is so.
+	Holds() bool
+}
+
 // A Clock sends a message at intervals, one for the whole pool. It sends none
 // while an earlier message is unread.
 type Clock struct {

@@ -18,6 +18,7 @@ type task struct {
 	borrowed *worker     // the worker in whose place the sender's goroutine runs it, or nil
 	lane     *lane       // nil if the task need not wait for others
 	limit    *limit      // the limit that counts the task
+	held     int         // its bytes in Pool.laneBytes while a Holder has it
 	next     *task       // next one in the same queue
 }
 
@@ -131,18 +132,63 @@ func (p *Pool) refuseLocked(t *task, sender any) bool {
 	if !lanesFull && l.queue.length < p.opts.LaneMessages && l.bytes+size <= p.opts.LaneBytes {
 		return false
 	}
-	if sender != nil {
+	switch {
+	case sender == nil:
+	case lanesFull:
+		p.blockLocked(l, sender)
+	default:
 		l.refused = sender
-		if lanesFull && !l.blocked {
-			l.blocked = true
-			p.blockedLanes = append(p.blockedLanes, l)
-		}
 	}
 	return true
 }
 
-// maxLaneBytes limits the messages in all lanes together.
-const maxLaneBytes = 64 << 20
+const (
+	// maxLaneBytes limits the messages in all lanes together, and those that a
+	// Holder has.
+	maxLaneBytes = 64 << 20
+	// maxHeld is how much one message that a Holder has counts at most, so that a
+	// longer one can come.
+	maxHeld = maxLaneBytes / 2
+	// freeHeld is the size of the largest message that a Holder may always have.
+	freeHeld = 16 << 10
+)
+
+// toHold returns how many bytes a task counts while its consumer has it.
+func (t *task) toHold() int {
+	h, ok := t.consumer.(Holder)
+	if size := t.footprint(); ok && t.lane != nil && size > freeHeld && h.Holds() {
+		return min(size, maxHeld)
+	}
+	return 0
+}
+
+// holdLocked counts a task that starts.
+func (p *Pool) holdLocked(t *task) {
+	t.held = t.toHold()
+	p.laneBytes += t.held
+}
+
+// refuseToHoldLocked reports whether there is no room for a task that could start. Then
+// sender, if it is not nil, waits for room.
+func (p *Pool) refuseToHoldLocked(t *task, sender any) bool {
+	size := t.toHold()
+	if size == 0 || p.laneBytes+size <= maxLaneBytes {
+		return false
+	}
+	if sender != nil {
+		p.blockLocked(t.lane, sender)
+	}
+	return true
+}
+
+// blockLocked makes the sender wait until all lanes together have room.
+func (p *Pool) blockLocked(l *lane, sender any) {
+	l.refused = sender
+	if !l.blocked {
+		l.blocked = true
+		p.blockedLanes = append(p.blockedLanes, l)
+	}
+}
 
 // enterLocked puts a task into its lane.
 func (p *Pool) enterLocked(l *lane, t *task) {
@@ -165,6 +211,7 @@ func (p *Pool) advanceLocked(l *lane) {
 	size := next.footprint()
 	l.bytes -= size
 	p.laneBytes -= size
+	p.holdLocked(next)
 	p.noteFullLocked(l)
 	p.ready.push(next)
 	p.roomLocked(l)
@@ -225,6 +272,8 @@ func (p *Pool) laneLocked(t *task) *lane {
 // nextInLaneLocked makes the next task in the lane of t ready, or deletes the
 // lane if the connection has ended.
 func (p *Pool) nextInLaneLocked(t *task) {
+	p.laneBytes -= t.held
+	t.held = 0
 	ended := t.delivery.Channel == asgi.WebSocketDisconnect
 	if ended {
 		p.gone.add(t.reply)

@@ -245,11 +245,11 @@ func (a *asgi3) Limits() []workerpool.Limit { return nil }
 func (a *asgi3) Route(d asgi.Delivery) workerpool.Consumer {
 	switch d.Channel {
 	case asgi.HTTPRequest:
-		return asgi3Consumer{a, a.serveRequest}
+		return asgi3Consumer{app: a, consume: a.serveRequest}
 	case asgi.WebSocketConnect:
-		return asgi3Consumer{a, a.connect}
+		return asgi3Consumer{app: a, consume: a.connect}
 	case asgi.WebSocketReceive, asgi.WebSocketDisconnect:
-		return asgi3Consumer{a, a.sockets.deliver}
+		return asgi3Consumer{app: a, consume: a.sockets.deliver, holds: true}
 	}
 	return nil
 }
@@ -258,11 +258,15 @@ func (a *asgi3) Route(d asgi.Delivery) workerpool.Consumer {
 type asgi3Consumer struct {
 	app     *asgi3
 	consume func(context.Context, *workerpool.Job) error
+	holds   bool // until receive() has returned the message
 }
+
+var _ workerpool.Holder = asgi3Consumer{}
 
 func (c asgi3Consumer) Name() string            { return c.app.name }
 func (c asgi3Consumer) Ordered() bool           { return true }
 func (c asgi3Consumer) Limit() string           { return "" }
+func (c asgi3Consumer) Holds() bool             { return c.holds }
 func (c asgi3Consumer) Explain(err error) error { return err }
 
 func (c asgi3Consumer) Consume(ctx context.Context, j *workerpool.Job) error {

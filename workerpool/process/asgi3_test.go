@@ -180,7 +180,7 @@ func (g *stage) wantReleased(want ...uint64) {
 }
 
 func newStage(t *testing.T, o workerpool.Options, resume bool) *stage {
-	g := &stage{t: t, layer: store.Memory(store.Options{}), options: o, limit: 10, replies: map[string][]asgi.Message{}, gone: map[string]bool{}}
+	g := &stage{t: t, layer: store.Memory(store.Options{MaxMessage: 32 << 20}), options: o, limit: 10, replies: map[string][]asgi.Message{}, gone: map[string]bool{}}
 	g.options.Grace = 10 * time.Second
 	g.options.Workers = 20
 	g.options.Report = func(f workerpool.Failure) {
@@ -559,6 +559,60 @@ func TestASGIStreamWaitsForItsClient(t *testing.T) {
 		f.say("text", 2, content("z"), ack)
 		f.want("room 2")
 		g.want("s", "{text: x}", "{text: y}", "{text: z}")
+	})
+}
+
+// TestASGIMessagesThatTheApplicationDoesNotTakeAreLimited sends long messages to tasks
+// that do not call receive().
+func TestASGIMessagesThatTheApplicationDoesNotTakeAreLimited(t *testing.T) {
+	onStage(t, workerpool.Options{}, func(g *stage, f *fakeLoop) {
+		var senders sync.WaitGroup
+		defer senders.Wait()
+		long := strings.Repeat("a", 20<<20)
+		send := func(name string) {
+			m := asgi.MustMessage(asgi.Field{Key: "reply_channel", Value: "front!" + name}, asgi.Field{Key: "text", Value: long}, asgi.Field{Key: "order", Value: 1})
+			senders.Go(func() {
+				if err := g.layer.SendWhenRoom(context.Background(), nil, time.Hour, "websocket.receive", m, asgi.Volatile); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		want := func(tasks ...int64) {
+			t.Helper()
+			synctest.Wait()
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			var got []int64
+			for _, head := range f.in {
+				got = append(got, head[0].Value.(int64))
+			}
+			f.in = nil
+			slices.Sort(got)
+			if !slices.Equal(got, tasks) {
+				t.Errorf("tasks %v got messages, want %v", got, tasks)
+			}
+		}
+		for i := range 5 {
+			g.open(f, fmt.Sprint(i), int64(i+1))
+			f.say("taken", int64(i+1))
+		}
+		for i := range 5 {
+			send(fmt.Sprint(i))
+		}
+		want(1, 2, 3)
+		g.open(f, "small", 6) // small ones need no room
+		g.text("small", "x")
+		want(6)
+		f.say("taken", 1)
+		f.say("taken", 2)
+		want(4, 5)
+		for i := range 3 {
+			f.say("taken", int64(i+3))
+		}
+		send("0")
+		want(1)
+		f.say("taken", 1)
 	})
 }
 
