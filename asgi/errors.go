@@ -27,6 +27,10 @@ var (
 	// ErrStoreFailed: the layer cannot write to its disk. Durable calls fail
 	// until the disk recovers; volatile ones still work.
 	ErrStoreFailed = errors.New("store failed")
+	// ErrUncertain: the layer lost its connection during the call, so the call may
+	// have been made. A call that is repeated could be made twice. The error is an
+	// ErrStoreFailed, too.
+	ErrUncertain = errors.New("the call may have been made")
 	// ErrGone: a delivery function returns it for a connection that has
 	// ended. The layer removes the channel from its groups. The sender gets
 	// the error only if it passed [ReportGone].

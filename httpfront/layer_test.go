@@ -28,6 +28,7 @@ type fakeLayer struct {
 	serial  int
 	broken  error                     // of NewChannel
 	lost    bool                      // the layer cannot be reached
+	unsure  bool                      // messages are sent, but the senders get no reply
 	run     func(asgi.Delivery) error // handles a message on the goroutine of its sender, if that is lent
 }
 
@@ -87,6 +88,9 @@ func (l *fakeLayer) Send(_ context.Context, c *asgi.Cause, channel string, m asg
 	l.queues[channel] = append(l.queues[channel], d)
 	close(l.wake)
 	l.wake = make(chan struct{})
+	if l.unsure {
+		return fmt.Errorf("%w: %w", asgi.ErrStoreFailed, asgi.ErrUncertain)
+	}
 	return nil
 }
 
@@ -185,6 +189,13 @@ func (l *fakeLayer) setLost(lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lost = lost
+}
+
+// setUnsure makes senders get no reply, or get one.
+func (l *fakeLayer) setUnsure(unsure bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unsure = unsure
 }
 
 // setReader sets whether a channel has a reader.

@@ -50,3 +50,28 @@ func TestSocketsStayOpenWhileTheLayerIsLost(t *testing.T) {
 		stays.gets(text("c"))
 	})
 }
+
+// TestAMessageThatMayHaveBeenSentIsNotSentAgain checks that each message of a socket
+// is sent once although the layer is lost before it replies, and that the socket
+// stays open.
+func TestAMessageThatMayHaveBeenSentIsNotSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c, app := s.open()
+		s.layer.setUnsure(true)
+		c.frames(text("a"), text("b"))
+		time.Sleep(time.Minute)
+		c.Close()
+		time.Sleep(time.Minute)
+		s.layer.setUnsure(false)
+		for i, want := range []string{"a", "b"} {
+			if m := s.next("websocket.receive"); m.Text("text") != want || m.Int("order") != int64(i+1) {
+				t.Errorf("got %v, want %s", m, want)
+			}
+		}
+		app.disconnected(1006, 3)
+		if receives, disconnects := s.layer.waiting("websocket.receive"), s.layer.waiting("websocket.disconnect"); receives+disconnects > 0 {
+			t.Errorf("%d frames and %d disconnect messages more", receives, disconnects)
+		}
+	})
+}

@@ -18,18 +18,23 @@ const outagePause = 250 * time.Millisecond
 
 // passes reports whether a message that was refused with the error may be accepted
 // later.
-func passes(err error) bool {
-	return errors.Is(err, asgi.ErrChannelFull) || errors.Is(err, asgi.ErrStoreFailed)
+func passes(err error) bool { return errors.Is(err, asgi.ErrChannelFull) || isLost(err) }
+
+// isLost reports whether a message was not sent because the layer cannot be reached.
+// A message that may have been sent is not sent again.
+func isLost(err error) bool {
+	return errors.Is(err, asgi.ErrStoreFailed) && !errors.Is(err, asgi.ErrUncertain)
 }
 
 // sendWhenRoom sends a message. While its channel is full, it waits for room:
 // at most as long as patience, and until ctx ends. Then it fails with
 // ErrChannelFull. While the layer cannot be reached, it waits until ctx ends.
+// It fails with ErrUncertain if the layer was lost during the call.
 func (s *Server) sendWhenRoom(ctx context.Context, cause *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
 	opts = append(opts, asgi.Volatile)
 	for {
 		err := s.sendInTurn(ctx, cause, patience, channel, m, opts)
-		if !errors.Is(err, asgi.ErrStoreFailed) {
+		if !isLost(err) {
 			return err
 		}
 		select {

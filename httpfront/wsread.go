@@ -115,7 +115,10 @@ func (c *socket) receive(op byte, payload string) error {
 			err = c.waitReceive(cause, m)
 		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, asgi.ErrUncertain): // it counts as sent
+		c.s.log.Warn("a frame may be lost, because the layer was lost while it was sent", logkey.Channel, c.channel, logkey.Path, c.path, logkey.Error, err)
+	case err != nil:
 		c.order--
 		return c.unsent(err)
 	}

@@ -19,6 +19,11 @@ var ErrUnreachable = errors.New("the layer cannot be reached")
 // errOutOfMemory: Redis has reached its maxmemory.
 var errOutOfMemory = errors.New("maxmemory of Redis is reached")
 
+// A dialError is an error of a new connection: no call was made on it.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
+
 // isReply reports whether an error is a reply of Redis, so that the connection
 // works.
 func isReply(err error) bool {
@@ -64,6 +69,10 @@ func (h *host) failed(err error) error {
 		})
 	default:
 		h.suspect(err)
+		var dial *dialError
+		if !isReply(err) && !errors.As(err, &dial) {
+			return fmt.Errorf("%w; %w", h.storeFailed(err), asgi.ErrUncertain)
+		}
 	}
 	return h.storeFailed(err)
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"asgibox/asgi"
 )
 
@@ -264,6 +266,31 @@ func TestRedisThatHangsCountsAsGone(t *testing.T) {
 		t.Errorf("receive: %v, want canceled", err)
 	}
 	eventually(t, "a send succeeds", func() bool { return l.Send(t.Context(), nil, "d", numbered(2)) == nil })
+}
+
+func TestAnErrorSaysWhetherTheCallMayHaveBeenMade(t *testing.T) {
+	t.Parallel()
+	s := sharedServer(t)
+	p := startProxy(t, s)
+	l := open(t, s, Options{Hosts: []Host{p.host()}})
+	ctx := t.Context()
+	p.setMute(true)
+	if err := l.Send(ctx, nil, "c", numbered(1)); !errors.Is(err, asgi.ErrStoreFailed) || !errors.Is(err, asgi.ErrUncertain) {
+		t.Errorf("no reply to a send: %v", err)
+	}
+	_ = p.listener.Close()
+	p.cut()
+	if err := l.Send(ctx, nil, "c", numbered(2)); !errors.Is(err, asgi.ErrStoreFailed) || errors.Is(err, asgi.ErrUncertain) {
+		t.Errorf("no connection for a send: %v", err)
+	}
+	waiting, err := s.client(t).LLen(ctx, l.opts.Prefix+"c").Result()
+	if err != nil || waiting != 1 {
+		t.Errorf("%d messages wait, %v; want the first one", waiting, err)
+	}
+	h, ping := l.hosts[0], redis.NewCmd(ctx, "ping")
+	if h.exec([]*redis.Cmd{ping}); !errors.Is(h.failed(ping.Err()), asgi.ErrStoreFailed) || errors.Is(h.failed(ping.Err()), asgi.ErrUncertain) {
+		t.Errorf("a connection that cannot be opened: %v", ping.Err())
+	}
 }
 
 func TestFullMemoryIsChannelFull(t *testing.T) {

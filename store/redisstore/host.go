@@ -50,7 +50,7 @@ func newHost(l *Layer, place Host) *host {
 }
 
 func (h *host) options(connections int) *redis.Options {
-	return &redis.Options{
+	o := &redis.Options{
 		Network: h.place.Network, Addr: h.place.Address,
 		Username: h.place.Username, Password: h.place.Password, DB: h.place.DB, TLSConfig: h.place.TLS,
 		Protocol: 2, DisableIdentity: true,
@@ -60,6 +60,15 @@ func (h *host) options(connections int) *redis.Options {
 		PoolSize: connections, PipelinePoolSize: -1, ConnMaxIdleTime: -1,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
+	dial := redis.NewDialer(o)
+	o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			err = &dialError{err}
+		}
+		return conn, err
+	}
+	return o
 }
 
 // gone returns an error if the host is known to be gone.

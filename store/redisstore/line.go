@@ -32,9 +32,9 @@ type line struct {
 func newLine(h *host) *line {
 	ln := &line{host: h}
 	o := h.options(1)
-	dialer := redis.NewDialer(o)
+	dial := o.Dialer
 	o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dialer(ctx, network, address)
+		conn, err := dial(ctx, network, address)
 		ln.mu.Lock()
 		defer ln.mu.Unlock()
 		ln.conn = conn

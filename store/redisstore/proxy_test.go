@@ -16,8 +16,9 @@ type proxy struct {
 	to       string
 	done     sync.WaitGroup
 
-	mu    sync.Mutex // guards conns
+	mu    sync.Mutex // guards the rest
 	conns map[net.Conn]bool
+	mute  bool // a reply ends its connection instead of being passed on
 }
 
 func startProxy(t testing.TB, s *server) *proxy {
@@ -57,7 +58,7 @@ func (p *proxy) accept() {
 		p.conns[in], p.conns[out] = true, true
 		p.mu.Unlock()
 		p.done.Go(func() { p.pass(in, out) })
-		p.done.Go(func() { p.pass(out, in) })
+		p.done.Go(func() { p.pass(out, &replies{in, p}) })
 	}
 }
 
@@ -69,6 +70,28 @@ func (p *proxy) pass(from, to net.Conn) {
 	defer p.mu.Unlock()
 	delete(p.conns, from)
 	delete(p.conns, to)
+}
+
+// replies are the replies to a client.
+type replies struct {
+	net.Conn
+	proxy *proxy
+}
+
+func (r *replies) Write(b []byte) (int, error) {
+	r.proxy.mu.Lock()
+	mute := r.proxy.mute
+	r.proxy.mu.Unlock()
+	if mute {
+		return 0, io.ErrClosedPipe
+	}
+	return r.Conn.Write(b)
+}
+
+func (p *proxy) setMute(mute bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = mute
 }
 
 // cut closes all connections.
