@@ -5,6 +5,9 @@
 // the protocol server and sends the recorded messages to the layer, with reply
 // channels of its own. Like the recorded clients, it sends a message only after
 // the application has sent the replies that were recorded before that message.
+//
+// A connection takes a little more than the replies that were recorded for it. Then
+// it counts as ended, so that a response without an end ends.
 package playback
 
 import (
@@ -31,6 +34,11 @@ const (
 	extraTime = 200 * time.Millisecond
 	// reportEvery is the shortest time between two progress reports.
 	reportEvery = 100 * time.Millisecond
+	// moreBytes is how many bytes of replies a connection takes beyond those that
+	// were recorded.
+	moreBytes = 256 << 10
+	// spareBytes is how many of these all connections take together.
+	spareBytes = 4 << 20
 	// maxDetails is how many differences a result shows in full.
 	maxDetails = 20
 )
@@ -48,9 +56,10 @@ type Recording struct {
 	layer  asgi.Layer
 	groups asgi.Groups // nil if the layer has none
 
-	mu      sync.Mutex // guards overdue and got of all connections
+	mu      sync.Mutex // guards spare, and overdue, got, room and gone of all connections
+	spare   int        // bytes of replies that may come beyond the recorded ones
 	byName  map[string]*connection
-	arrived chan struct{} // capacity 1; a reply came
+	arrived chan struct{} // capacity 1; a reply came, or a connection is gone
 }
 
 // Play plays the recording through a layer, at the recorded speed or at full
@@ -80,18 +89,39 @@ func (p *Recording) deliver(d asgi.Delivery) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.byName[d.Channel]
-	if c == nil {
+	if c == nil || c.gone {
 		return asgi.ErrGone
 	}
 	if d.Probe {
 		return nil
 	}
+	if !p.takeRoomLocked(c, d.Message.Footprint()) {
+		c.gone = true
+		p.wake()
+		return asgi.ErrGone
+	}
 	c.got = append(c.got, d.Message)
+	p.wake()
+	return nil
+}
+
+// wake makes await look at the replies.
+func (p *Recording) wake() {
 	select {
 	case p.arrived <- struct{}{}:
 	default:
 	}
-	return nil
+}
+
+// takeRoomLocked reports whether a connection may take a reply of that size.
+func (p *Recording) takeRoomLocked(c *connection, size int) bool {
+	more := min(size, max(0, size-(c.room-moreBytes))) // the part beyond the recorded replies
+	if size > c.room || more > p.spare {
+		return false
+	}
+	c.room -= size
+	p.spare -= more
+	return true
 }
 
 // sendAll sends the messages from clients, each after the replies that were
@@ -151,7 +181,7 @@ func (p *Recording) replied(waiting []*connection) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range waiting {
-		if !c.overdue && len(c.got) < c.expected {
+		if !c.overdue && !c.gone && len(c.got) < c.expected {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package playback
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -182,5 +183,58 @@ func TestAResponseIsComparedByStatusHeadersAndContent(t *testing.T) {
 		asgi.MustMessage(field("accept", true), field("text", "hi")), asgi.MustMessage(field("bytes", asgi.Bytes("b")), field("close", 4000)), asgi.MustMessage(field("text", "x"), field("close", false)),
 	}); !slices.Equal(got, []string{"accept true", "text hi", "bytes b", "close 4000", "text x"}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestAReplyWithoutAnEndEnds checks that the application learns that its client has
+// left when it sends far more than was recorded, before and after the recorded
+// disconnect, and that other connections are not affected.
+func TestAReplyWithoutAnEndEnds(t *testing.T) {
+	layer := newStore(t)
+	piece := asgi.MustMessage(field("content", strings.Repeat("x", 100_000)), field("more_content", true))
+	var streams sync.WaitGroup
+	var mu sync.Mutex // guards sent
+	sent := 0         // bytes of endless replies
+	stream := func(channel string) {
+		for n := 0; n < 1e9; n += 100_000 {
+			if err := layer.Send(t.Context(), nil, channel, piece, asgi.ReportGone); err != nil {
+				if !errors.Is(err, asgi.ErrGone) {
+					t.Error(err)
+				}
+				return
+			}
+			mu.Lock()
+			sent += 100_000
+			mu.Unlock()
+		}
+	}
+	serve(t, layer, func(channel string, m asgi.Message) asgi.Message {
+		if m.Text("path") == "/short" {
+			return asgi.MustMessage(field("status", 200), field("content", "a"))
+		}
+		if channel == "http.request" {
+			streams.Go(func() { stream(m.Text("reply_channel")) })
+		}
+		return asgi.Message{}
+	})
+	const connections = 40
+	var lines []string
+	for i := range connections {
+		reply := fmt.Sprintf("web!long%d", i)
+		lines = append(lines, line(len(lines)+1, "http.request", field("reply_channel", reply), field("path", "/"), field("method", "GET")),
+			line(len(lines)+2, reply, field("content", "x"), field("more_content", true)),
+			line(len(lines)+3, "http.disconnect", field("reply_channel", reply), field("path", "/")))
+	}
+	lines = append(lines, line(len(lines)+1, "http.request", field("reply_channel", "web!short"), field("path", "/short"), field("method", "GET")),
+		line(len(lines)+2, "web!short", field("status", 200), field("content", "a")))
+	v := play(t, layer, lines...)
+	streams.Wait()
+	if !v.Finished || v.Same != 1 || v.Different != connections {
+		t.Errorf("%+v", v)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if sent == 0 || sent > spareBytes {
+		t.Errorf("%d bytes were taken", sent)
 	}
 }

@@ -45,6 +45,8 @@ type connection struct {
 	expected int  // replies that were recorded so far
 	overdue  bool // an expected reply did not come, so no reply is waited for
 	got      []asgi.Message
+	room     int  // bytes of further replies that got may hold
+	gone     bool // it had no room for a reply, so it counts as ended
 }
 
 // Read reads a recording: a message in JSON on each line, as the command
@@ -54,6 +56,7 @@ func Read(r io.Reader) (*Recording, error) {
 		prefix:  "play." + strings.ToLower(rand.Text()[:10]) + "!",
 		byName:  make(map[string]*connection),
 		arrived: make(chan struct{}, 1),
+		spare:   spareBytes,
 	}
 	seen := make(map[uint64]bool)
 	lines := bufio.NewScanner(r)
@@ -130,7 +133,7 @@ func (p *Recording) findConnections() {
 func (p *Recording) newConnection(m *message, reply string) *connection {
 	c := &connection{
 		recorded: reply, played: p.prefix + reply[strings.IndexByte(reply, '!')+1:],
-		path: m.content.Text(asgi.KeyPath), socket: m.Channel == asgi.WebSocketConnect, complete: true,
+		path: m.content.Text(asgi.KeyPath), socket: m.Channel == asgi.WebSocketConnect, complete: true, room: moreBytes,
 	}
 	c.what = m.content.Text(asgi.KeyMethod) + " " + c.path
 	if c.socket {
@@ -143,6 +146,7 @@ func (p *Recording) newConnection(m *message, reply string) *connection {
 func (c *connection) add(m *message) {
 	if m.isReply() {
 		c.want = append(c.want, m.content)
+		c.room += m.content.Footprint()
 		return
 	}
 	switch m.Channel {
