@@ -15,6 +15,7 @@ import (
 	"asgibox/internal/bench"
 	"asgibox/internal/client"
 	"asgibox/internal/command"
+	"asgibox/internal/lineout"
 	"asgibox/workerpool/script/explain"
 )
 
@@ -42,7 +43,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		err = fmt.Errorf("the output is incomplete: %w", err)
 	}
-	fmt.Fprintln(stderr, "asgibox:", explain.Printable(err.Error()))
+	fmt.Fprintln(lineout.New(stderr, nil, nil), "asgibox:", explain.Printable(err.Error()))
 	return 1
 }
 

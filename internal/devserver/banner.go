@@ -15,7 +15,7 @@ func (s *server) banner() {
 	case s.options.LogFormat == "json":
 		s.log.Info("listening", "urls", append(slices.Clone(s.urls), s.networkURLs...), logkey.App, s.app.Name, "store", s.dataFile, "layer", s.layerName(), "found", s.found())
 	case !s.options.Quiet && s.user == nil:
-		fmt.Fprintln(s.stderr, s.bannerText(s.found()))
+		fmt.Fprintln(s.out, s.bannerText(s.found()))
 	}
 }
 

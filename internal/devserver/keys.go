@@ -76,9 +76,9 @@ func (s *server) press(ctx context.Context, key byte, quit func()) {
 			_ = s.generations.LoadAgain(ctx)
 		}
 	case 'c':
-		_, _ = io.WriteString(s.stderr, "\x1b[2J\x1b[3J\x1b[H"+s.bannerText("")+"\n")
+		_, _ = io.WriteString(s.out, "\x1b[2J\x1b[3J\x1b[H"+s.bannerText("")+"\n")
 	case '?', 'h':
-		_, _ = io.WriteString(s.stderr, keysList(s.control.Load() != nil))
+		_, _ = io.WriteString(s.out, keysList(s.control.Load() != nil))
 	case 'q':
 		quit()
 	}

@@ -7,22 +7,28 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"asgibox/httpfront"
 	"asgibox/internal/command"
 	"asgibox/internal/console"
+	"asgibox/internal/lineout"
 	"asgibox/internal/userfile"
 	"asgibox/workerpool/script/explain"
 )
 
-// newLog returns the handler of the one log of the process.
-func newLog(o *Options, w io.Writer) slog.Handler {
+// newLog returns the handler of the one log of the process. An output that is not read
+// holds up nobody.
+func newLog(o *Options, w io.Writer) (h slog.Handler) {
+	out := lineout.New(w, command.File(w), func(n int) {
+		slog.New(h).Warn("lines of the log are missing here, because its output was not read", "lines", n)
+	})
 	if o.LogFormat == "json" {
-		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.Level()})
+		h = slog.NewJSONHandler(out, &slog.HandlerOptions{Level: o.Level()})
+	} else {
+		h = console.New(out, console.Options{Level: o.Level(), Color: command.InColor(w), Explain: explainLines})
 	}
-	return console.New(w, console.Options{Level: o.Level(), Color: command.InColor(w), Explain: explainLines})
+	return h
 }
 
 // explainLines returns an error of the application as one line, and the lines that
@@ -73,12 +79,12 @@ func openAccessLog(name string, log *slog.Logger, stdout io.Writer) (func(httpfr
 		}
 		w, closer = f, f
 	}
-	var mu sync.Mutex // one line at a time
+	out := lineout.New(w, command.File(w), func(n int) {
+		log.Warn("lines of the access log are missing, because its output was not read", "lines", n)
+	})
 	return func(e httpfront.Event) {
 		logged(e)
-		mu.Lock()
-		defer mu.Unlock()
-		fmt.Fprintln(w, e.Common(time.Now()))
+		fmt.Fprintln(out, e.Common(time.Now()))
 	}, closer, nil
 }
 

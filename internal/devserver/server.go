@@ -23,6 +23,7 @@ import (
 	"asgibox/asgi/chaos"
 	"asgibox/httpfront"
 	"asgibox/httpfront/udp"
+	"asgibox/internal/lineout"
 	"asgibox/internal/logkey"
 	"asgibox/store"
 	"asgibox/workerpool"
@@ -34,6 +35,7 @@ type server struct {
 	app         Application
 	options     Options
 	stderr      io.Writer
+	out         io.Writer // the same for texts; holds up nobody
 	log         *slog.Logger
 	urls        []string       // addresses for browsers on this machine
 	networkURLs []string       // addresses for browsers on other machines, if they differ
@@ -67,6 +69,7 @@ func Serve(ctx context.Context, app Application, o Options, stdin io.Reader, std
 
 func (s *server) serve(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	o, stderr := s.options, s.stderr
+	s.out = lineout.New(stderr, nil, nil)
 	s.log = slog.New(inspectedLog{Handler: newLog(&o, stderr), reporter: s.reporter()})
 	if !o.NoWorkers && o.Welcome != nil && !fileExists(s.app.Path) {
 		listeners, err := s.awaitApplication(ctx)

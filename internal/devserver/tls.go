@@ -42,7 +42,7 @@ func (s *server) tlsConfig() (*tls.Config, error) {
 		return nil, err
 	}
 	if !s.options.Quiet {
-		fmt.Fprintln(s.stderr, cert.Explain())
+		fmt.Fprintln(s.out, cert.Explain())
 	}
 	return cert.Config(), nil
 }

@@ -98,7 +98,7 @@ func (s *server) welcomeBanner(urls []string) {
 	case s.options.LogFormat == "json":
 		s.log.Info(what, "urls", urls)
 	case !s.options.Quiet:
-		fmt.Fprintf(s.stderr, "asgibox %s\n\n  app        %s\n  open       %s to start from a template\n  stop       Ctrl-C\n\n",
+		fmt.Fprintf(s.out, "asgibox %s\n\n  app        %s\n  open       %s to start from a template\n  stop       Ctrl-C\n\n",
 			command.Version(), what, strings.Join(urls, " "))
 	}
 }
