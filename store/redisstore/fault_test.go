@@ -268,6 +268,45 @@ func TestRedisThatHangsCountsAsGone(t *testing.T) {
 	eventually(t, "a send succeeds", func() bool { return l.Send(t.Context(), nil, "d", numbered(2)) == nil })
 }
 
+// TestALayerClosesSoonWhileRedisHangs checks that neither a receive that ends nor the
+// end of a binding nor Close waits long for replies.
+func TestALayerClosesSoonWhileRedisHangs(t *testing.T) {
+	t.Parallel()
+	needServer(t)
+	s := startServer(t)
+	l := open(t, s, Options{})
+	unbind, err := l.Bind("x!", func(asgi.Delivery) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	received := make(chan error, 1)
+	go func() {
+		_, err := l.Receive(ctx, nil, "c")
+		received <- err
+	}()
+	eventually(t, "the receive waits", func() bool {
+		l.hosts[0].reader.mu.Lock()
+		defer l.hosts[0].reader.mu.Unlock()
+		return l.hosts[0].reader.round != nil
+	})
+	if err := s.client(t).Do(t.Context(), "client", "pause", "60000", "all").Err(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	cancel()
+	if err := <-received; !errors.Is(err, context.Canceled) {
+		t.Errorf("receive: %v, want canceled", err)
+	}
+	unbind()
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestAnErrorSaysWhetherTheCallMayHaveBeenMade(t *testing.T) {
 	t.Parallel()
 	s := sharedServer(t)

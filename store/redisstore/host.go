@@ -56,7 +56,7 @@ func (h *host) options(connections int) *redis.Options {
 		Protocol: 2, DisableIdentity: true,
 		MaxRetries:  -1, // a send that is repeated could be delivered twice
 		DialTimeout: dialTimeout, DialerRetries: 1,
-		ReadTimeout: replyTimeout, WriteTimeout: replyTimeout,
+		ReadTimeout: replyTimeout, WriteTimeout: replyTimeout, ContextTimeoutEnabled: true,
 		PoolSize: connections, PipelinePoolSize: -1, ConnMaxIdleTime: -1,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
@@ -79,6 +79,13 @@ func (h *host) gone() error {
 		return h.storeFailed(h.down)
 	}
 	return nil
+}
+
+// silent reports whether a call got no reply, and the host has not replied since.
+func (h *host) silent() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.down != nil || h.probing
 }
 
 // suspect notes that a call got no reply. A goroutine then asks the host until it

@@ -13,7 +13,7 @@ import (
 
 const (
 	blockTime      = 5 * time.Second // of one blocking read; a dead connection is noticed a little later
-	interruptAfter = 2 * time.Second // after which a read that does not end is given up
+	interruptAfter = time.Second     // after which a read that does not end is given up
 )
 
 // A line is the one connection of a reader that blocks. Its calls are made by one
@@ -118,8 +118,8 @@ func (ln *line) payBack() {
 func (ln *line) interrupt(done <-chan struct{}, force bool) {
 	deadline := time.Now().Add(interruptAfter)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		if id := ln.id.Load(); id != 0 {
-			ln.unblock(id)
+		if id := ln.id.Load(); id != 0 && !ln.unblock(id) {
+			break
 		}
 		select {
 		case <-done:
@@ -147,14 +147,20 @@ func (ln *line) interrupt(done <-chan struct{}, force bool) {
 	}
 }
 
-// unblock asks Redis to end a read. It does not use the batch, which fails when
-// the layer is being closed.
-func (ln *line) unblock(id int64) {
+// unblock asks Redis to end a read, and reports whether Redis replies. It does not use
+// the batch, which fails when the layer is being closed.
+func (ln *line) unblock(id int64) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), interruptAfter)
 	defer cancel()
-	if ln.host.gone() == nil {
-		_ = ln.host.client.ClientUnblock(ctx, id).Err() // interrupt tries again
+	if ln.host.silent() {
+		return false
 	}
+	err := ln.host.client.ClientUnblock(ctx, id).Err()
+	if err != nil && !isReply(err) {
+		ln.host.suspect(err)
+		return false
+	}
+	return true // it may have got the read later; interrupt tries again
 }
 
 // afterContext calls f in its own goroutine when ctx ends, unless the function

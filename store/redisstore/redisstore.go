@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"asgibox/asgi"
 	"asgibox/store"
@@ -86,7 +89,8 @@ func Open(ctx context.Context, o Options) (*Layer, error) {
 }
 
 // Close ends the bindings and the waiting receives, and waits for the goroutines
-// of the layer. Later calls fail with [asgi.ErrClosed].
+// of the layer. It waits a second for a Redis that does not reply. Later calls fail
+// with [asgi.ErrClosed].
 func (l *Layer) Close() error {
 	l.mu.Lock()
 	if l.closed {
@@ -95,6 +99,11 @@ func (l *Layer) Close() error {
 	}
 	l.closed = true
 	l.mu.Unlock()
+	for _, h := range l.hosts {
+		if h.silent() {
+			defer time.AfterFunc(interruptAfter, func() { _ = h.client.Close() }).Stop() // ends the calls that wait
+		}
+	}
 	l.end()
 	l.running.Wait()
 	if l.delay != nil { // it has been opened
@@ -102,7 +111,9 @@ func (l *Layer) Close() error {
 	}
 	var err error
 	for _, h := range l.hosts {
-		err = errors.Join(err, h.client.Close())
+		if e := h.client.Close(); !errors.Is(e, redis.ErrClosed) {
+			err = errors.Join(err, e)
+		}
 	}
 	return err
 }
