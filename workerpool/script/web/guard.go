@@ -5,34 +5,6 @@ import (
 	"text/template/parse"
 )
 
-// maxWork limits what package template does to escape a template.
-const maxWork = 1 << 26
-
-// work returns about how many bytes package template reads to escape a part of a
-// template. It escapes the body of a loop twice, so the time that loops in each
-// other take is exponential.
-func work(list *parse.ListNode) int {
-	if list == nil {
-		return 0
-	}
-	n := 0
-	for _, node := range list.Nodes {
-		n += 64
-		switch node := node.(type) {
-		case *parse.TextNode:
-			n += len(node.Text)
-		case *parse.IfNode:
-			n += work(node.List) + work(node.ElseList)
-		case *parse.WithNode:
-			n += work(node.List) + work(node.ElseList)
-		case *parse.RangeNode:
-			n += 2*work(node.List) + work(node.ElseList)
-		}
-		n = min(n, maxWork+1)
-	}
-	return n
-}
-
 // A guard changes a parsed template so that a page can limit it.
 type guard struct{ tree *parse.Tree }
 

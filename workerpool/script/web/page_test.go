@@ -165,34 +165,6 @@ func TestPagesAreCountedSeparately(t *testing.T) {
 	wg.Wait()
 }
 
-// TestLoopsInLoopsAreLimited checks that a template with many loops in each other does
-// not take exponential time.
-func TestLoopsInLoopsAreLimited(t *testing.T) {
-	loops := func(n int, text string) string {
-		return strings.Repeat("{{range .l}}", n) + text + strings.Repeat("{{end}}", n)
-	}
-	long := strings.Repeat("<td>{{.x}}</td>", 2000)
-	var many strings.Builder
-	for i := range 1000 {
-		fmt.Fprintf(&many, `{{define "%d"}}%s{{end}}`, i, loops(14, "x"))
-	}
-	for text, want := range map[string]string{
-		loops(60, "x"): "too many loops are nested in each other",
-		loops(22, "x"): "too many loops",
-		loops(15, "{{1"+strings.Repeat("|print", 10000)+"}}"): "too many loops",
-		many.String():  "too many loops",
-		loops(10, "x"): "",
-		loops(5, long): "",
-	} {
-		err := folder(t, map[string]string{"p.html": text, "q.html": `{{template "p.html"}}`}).CheckTemplate("q.html")
-		if want != "" {
-			checkError(t, text[:200], err, want, "{{define}}")
-		} else if err != nil {
-			t.Errorf("%.200s: %v", text, err)
-		}
-	}
-}
-
 // TestTemplatesThatIncludeThemselvesForEverAreRefused: package template needs minutes to
 // report a deep inclusion within loops.
 func TestTemplatesThatIncludeThemselvesForEverAreRefused(t *testing.T) {

@@ -114,7 +114,11 @@ func (t *templates) get(name string) (*pageTemplate, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &pageTemplate{parsed: set}
+	limits, err := newEscaping(set)
+	if err != nil {
+		return nil, err
+	}
+	made := &pageTemplate{parsed: set, limits: limits}
 	t.sets[name] = made
 	return made, nil
 }
@@ -140,14 +144,9 @@ func (t *templates) loadLocked(name string) (*template.Template, error) {
 	for _, f := range files {
 		t.size += len(t.text[f])
 	}
-	all := 0
 	for _, part := range set.Templates() {
-		if part.Tree == nil {
-			continue
-		}
-		guard{part.Tree}.list(part.Tree.Root)
-		if all += work(part.Tree.Root); all > maxWork {
-			return nil, &TemplateError{part.Tree.ParseName, 0, 0, "too many loops are nested in each other", "put inner loops into a template of their own, with {{define}}"}
+		if part.Tree != nil {
+			guard{part.Tree}.list(part.Tree.Root)
 		}
 	}
 	return set, nil

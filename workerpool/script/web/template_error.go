@@ -187,6 +187,8 @@ func (e *TemplateError) addHint(data any) {
 		e.hint = "close it with }} on the same line"
 	case e.Message == "unexpected {{end}}":
 		e.hint = "no {{if}}, {{range}}, {{with}}, {{block}} or {{define}} is open here; remove this {{end}}"
+	case strings.HasPrefix(e.Message, "cannot compute output context"):
+		e.hint = "a template that includes itself must end where it begins, for example outside of tags"
 	}
 	if m := noField.FindStringSubmatch(e.Message); m != nil {
 		e.Message = fmt.Sprintf("there is no .%s here, because the value is not a dict", m[1])
