@@ -109,20 +109,19 @@ func addText(n int, v any) int {
 	return n + numberSize
 }
 
-// formatVerb matches a verb of a format before its letter, formatNumber the numbers in it.
+// formatVerb matches a verb of a format before its letter, formatNumber the numbers in
+// it, and indexedVerb a verb that uses only the argument with the number in brackets.
 var (
 	formatVerb   = regexp.MustCompile(`%[-+# 0-9.*\[\]]*`)
 	formatNumber = regexp.MustCompile(`[0-9]+`)
+	indexedVerb  = regexp.MustCompile(`^%[-+# 0]*[0-9]*(?:\.[0-9]*)?\[([0-9]+)\]$`)
 )
 
 // formatSize returns about how many bytes printf makes at most.
 func formatSize(format string, args []any) int {
 	verbs := formatVerb.FindAllString(format, -1)
-	uses, width := 1, 0
+	width := 0
 	for _, verb := range verbs {
-		if strings.Contains(verb, "[") { // an argument may be used again
-			uses = len(verbs)
-		}
 		if strings.Contains(verb, "*") {
 			width = max(width, widestOf(args))
 		}
@@ -131,11 +130,35 @@ func formatSize(format string, args []any) int {
 			width = max(width, validWidth(n))
 		}
 	}
-	size := textSize(args)
-	if size <= maxText && width > 0 { // each item of a list has the width and the precision
-		size += 2 * width * countValues(args)
+	once := argumentSize(args, width)
+	if !strings.Contains(format, "[") {
+		return len(format) + once
 	}
-	return len(format) + uses*size
+	sizes, largest := make([]int, len(args)), 0
+	for i, arg := range args {
+		sizes[i] = argumentSize(arg, width)
+		largest = max(largest, sizes[i])
+	}
+	several := 0 // if a number in brackets makes verbs use an argument again
+	for _, verb := range verbs {
+		m := indexedVerb.FindStringSubmatch(verb)
+		if m == nil {
+			several += largest
+		} else if n, err := strconv.Atoi(m[1]); err == nil && 0 < n && n <= len(args) {
+			several += sizes[n-1]
+		}
+	}
+	return len(format) + max(once, several)
+}
+
+// argumentSize returns about how many bytes a value makes, if each item of a list has
+// the width and the precision.
+func argumentSize(v any, width int) int {
+	size := textSize(v)
+	if size <= maxText && width > 0 {
+		size += 2 * width * countValues(v)
+	}
+	return size
 }
 
 // widestOf returns the largest width that one of the arguments of printf may be.

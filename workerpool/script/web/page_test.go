@@ -95,6 +95,19 @@ func TestTextsOfATemplateAreLimited(t *testing.T) {
 	}
 }
 
+// TestPrintfCountsEachArgumentAsOftenAsItIsUsed uses a long argument once and a short
+// one often.
+func TestPrintfCountsEachArgumentAsOftenAsItIsUsed(t *testing.T) {
+	got, err := longPage(t, `{{printf "%[2]s`+strings.Repeat("%[1]d", 20)+`" 1 .s}}`)
+	if err != nil || len(got) != 1_000_020 {
+		t.Errorf("got %d bytes, %v", len(got), err)
+	}
+	for _, format := range []string{strings.Repeat("%[2]s", 20), "%[2]s" + strings.Repeat("%[1]*[2]s", 20), strings.Repeat("%5 [2]s%[2]s", 20)} {
+		_, err := longPage(t, `{{printf "`+format+`" 1 .s}}`)
+		checkError(t, format, err, "a value would be longer than 16 MiB as text", "")
+	}
+}
+
 func TestALongTextIsAnErrorWithItsPlace(t *testing.T) {
 	for text, place := range map[string]string{
 		"a\n{{.l}}":                       "p.html:2:3: ",
