@@ -1,5 +1,6 @@
 """Tests of the JSON that applications read."""
 
+import json
 import sys
 import unittest
 from collections import OrderedDict, namedtuple
@@ -15,8 +16,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from asgibox._json import MAX_DEPTH, MAX_LENGTH, decode_json, encode_json  # noqa: E402
 from asgibox._messages import JsonWebsocketConsumer  # noqa: E402
 
+# Starlark applications accept the same texts, and test it with the same table. Each
+# character is a byte.
+TABLE = Path(__file__).resolve().parents[2] / "workerpool" / "script" / "jsontext" / "testdata" / "texts.json"
+
 
 class DecodeTest(unittest.TestCase):
+    def test_texts_of_the_table(self) -> None:
+        table = json.loads(TABLE.read_text(encoding="utf-8"))
+        for text in table["accepted"]:
+            with self.subTest(text=text):
+                decode_json(text.encode("latin-1"))
+        for text in table["refused"]:
+            with self.subTest(text=text), self.assertRaises(ValueError):
+                decode_json(text.encode("latin-1"))
+
     def test_values(self) -> None:
         for data, want in (
             (b'\xef\xbb\xbf{"a":1}', {"a": 1}),

@@ -56,34 +56,61 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 		return nil, err
 	}
 	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
-	problem := ""
 	needs := measure(text)
 	if err := memory.Of(thread).Decode(needs.bytes); err != nil {
 		return nil, fmt.Errorf("json.decode: %w", err)
 	}
+	v, err := decodeText(thread, text, needs)
+	switch {
+	case err == nil:
+		return v, nil
+	case otherwise != nil:
+		return otherwise, nil
+	}
+	return nil, err
+}
+
+func decodeText(thread *starlark.Thread, text string, needs size) (starlark.Value, error) {
 	switch {
 	case needs.depth > MaxDepth:
-		problem = fmt.Sprintf("the text nests deeper than %d", MaxDepth)
+		return nil, fmt.Errorf("json.decode: the text nests deeper than %d", MaxDepth)
 	case needs.digits > MaxDigits:
-		problem = fmt.Sprintf("the text has a number of more than %d digits", MaxDigits)
+		return nil, fmt.Errorf("json.decode: the text has a number of more than %d digits", MaxDigits)
 	case hasCrowdedKeys(text):
-		problem = "the hashes of too many keys of an object are equal"
-	}
-	switch {
-	case problem != "" && otherwise != nil:
-		return otherwise, nil
-	case problem != "":
-		return nil, errors.New("json.decode: " + problem)
-	}
-	inner, _ := json.Module.Members["decode"].(*starlark.Builtin)
-	args = starlark.Tuple{starlark.String(text)}
-	if otherwise != nil {
-		args = append(args, otherwise)
+		return nil, errors.New("json.decode: the hashes of too many keys of an object are equal")
 	}
 	if needs.bytes > unscanned && thread.OnMaxSteps != nil {
 		thread.SetMaxExecutionSteps(thread.ExecutionSteps()) // the host inspects the thread at the next step
 	}
-	return inner.CallInternal(thread, args, nil)
+	inner, _ := json.Module.Members["decode"].(*starlark.Builtin)
+	v, err := inner.CallInternal(thread, starlark.Tuple{starlark.String(text)}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return v, checkDecoded(text)
+}
+
+// checkDecoded returns an error if a text that Starlark's decoder accepts is not JSON.
+// It accepts control characters in texts, and numbers such as 1. and -.5.
+func checkDecoded(text string) error {
+	digit := func(i int) bool { return i < len(text) && '0' <= text[i] && text[i] <= '9' }
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '.':
+			if !digit(i-1) || !digit(i+1) {
+				return fmt.Errorf("json.decode: at offset %d, a number has no digit before or after its point", i)
+			}
+		case '"':
+			for i++; text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				} else if text[i] < ' ' {
+					return fmt.Errorf("json.decode: at offset %d, a text contains the control character %q", i, text[i])
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // encodeIndent implements json.encode_indent(x, prefix="", indent="\t").
