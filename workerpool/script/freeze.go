@@ -56,16 +56,16 @@ type freezer struct {
 	count   int                    // tuples and functions
 }
 
-// check returns the height of a value at a depth: 1 if it holds no other values.
+// check returns the height of a value at a depth: 0 if it cannot hold others.
 // It remembers heights, so whether a value nests too deeply does not depend on
 // which global is checked first.
 func (f *freezer) check(v starlark.Value, depth int) (height int, err error) {
-	if depth > value.MaxNesting {
-		return 0, errFrozenTooDeep
-	}
 	items := held(v)
 	if items == nil {
-		return 1, nil
+		return 0, nil
+	}
+	if depth > value.MaxNesting {
+		return 0, errFrozenTooDeep
 	}
 	once := isFrozenOnce(v)
 	if once {

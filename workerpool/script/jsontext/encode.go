@@ -17,7 +17,7 @@ import (
 
 var (
 	errTooLong = fmt.Errorf("the text would be longer than %d MiB", MaxLength>>20)
-	errTooDeep = fmt.Errorf("the value nests deeper than %d, or contains itself", MaxDepth)
+	errTooDeep = fmt.Errorf("the value nests deeper than %d, or contains itself", value.MaxNesting)
 	errBytes   = explain.Hintf("JSON has no bytes; convert them with str(data) or base64.encode(data)", "bytes cannot be written as JSON")
 )
 
@@ -37,10 +37,8 @@ func encode(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs
 // An encoder writes one value.
 type encoder struct{ out []byte }
 
+// value writes a value. If it holds others, it is the level of that depth.
 func (e *encoder) value(v starlark.Value, depth int) error {
-	if depth > MaxDepth {
-		return errTooDeep
-	}
 	switch v := v.(type) {
 	case starlark.NoneType:
 		return e.add("null")
@@ -57,6 +55,11 @@ func (e *encoder) value(v starlark.Value, depth int) error {
 		return e.text(string(v))
 	case starlark.Bytes:
 		return errBytes
+	}
+	if depth > value.MaxNesting {
+		return errTooDeep
+	}
+	switch v := v.(type) {
 	case starlark.IterableMapping:
 		return e.dict(v, depth)
 	case starlark.Iterable:

@@ -20,9 +20,6 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// MaxDepth is how deeply a text or a value may nest.
-const MaxDepth = 1000
-
 // MaxLength is the approximate limit for an encoded text, in bytes.
 const MaxLength = 16 << 20
 
@@ -72,8 +69,8 @@ func decode(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, k
 
 func decodeText(thread *starlark.Thread, text string, needs size) (starlark.Value, error) {
 	switch {
-	case needs.depth > MaxDepth:
-		return nil, fmt.Errorf("json.decode: the text nests deeper than %d", MaxDepth)
+	case needs.depth > value.MaxNesting:
+		return nil, fmt.Errorf("json.decode: the text nests deeper than %d", value.MaxNesting)
 	case needs.digits > MaxDigits:
 		return nil, fmt.Errorf("json.decode: the text has a number of more than %d digits", MaxDigits)
 	case hasCrowdedKeys(text):

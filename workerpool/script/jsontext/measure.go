@@ -3,6 +3,8 @@ package jsontext
 import (
 	"strings"
 	"unicode/utf8"
+
+	"asgibox/workerpool/script/value"
 )
 
 // Bytes that are in use at the same time while a text is decoded. A list or dict
@@ -33,7 +35,7 @@ type size struct {
 }
 
 // measure returns the size of a text. It stops where the text is deeper than
-// MaxDepth. What is wrong JSON is not decoded, so its size does not matter.
+// [value.MaxNesting]. What is wrong JSON is not decoded, so its size does not matter.
 func measure(text string) size {
 	if len(text) <= MaxDigits {
 		if n := bound(text); n <= unscanned {
@@ -90,7 +92,7 @@ func measure(text string) size {
 				}
 			}
 		}
-		if s.depth = max(s.depth, len(keys)); s.depth > MaxDepth {
+		if s.depth = max(s.depth, len(keys)); s.depth > value.MaxNesting {
 			break
 		}
 	}

@@ -10,9 +10,10 @@ const (
 	// MaxText is the length of the longest text that one operation makes, in
 	// bytes.
 	MaxText = 16 << 20
-	// MaxNesting is how deeply a value may nest to be written as text, to be a
-	// key of a dict, or to be a global. Starlark uses the Go stack for these,
-	// and a Go stack overflow ends the process.
+	// MaxNesting is how many levels of lists, dicts and other collections a value
+	// may have to be written as text or JSON, to be decoded from JSON, to be a key
+	// of a dict, or to be a global. Starlark uses the Go stack for these, and a Go
+	// stack overflow ends the process.
 	MaxNesting = 1000
 )
 
@@ -42,9 +43,6 @@ func (b *Budget) Measure(v starlark.Value) error { return b.measure(v, nil, 0) }
 // and dicts around it. One of these inside itself adds nothing, because its text
 // is three dots.
 func (b *Budget) measure(v starlark.Value, path []starlark.Value, depth int) error {
-	if depth > MaxNesting {
-		return errTooDeep
-	}
 	switch v := v.(type) {
 	case starlark.String:
 		return b.Take(len(v) + 2)
@@ -55,6 +53,11 @@ func (b *Budget) measure(v starlark.Value, path []starlark.Value, depth int) err
 			return b.Take(1)
 		}
 		return b.Take(v.BigInt().BitLen() / 4)
+	}
+	if _, ok := v.(starlark.Iterable); ok && depth >= MaxNesting {
+		return errTooDeep
+	}
+	switch v := v.(type) {
 	case *starlark.List:
 		if contains(path, v) {
 			return nil
