@@ -21,7 +21,7 @@ const (
 // in place of those of Go that make text. They count the text.
 func (p *page) functions() template.FuncMap {
 	return template.FuncMap{
-		countText:  func(v any) (any, error) { return v, p.count(textSize(v)) },
+		countText:  p.countText,
 		countKeys:  p.countKeys,
 		enter:      p.enter,
 		leave:      p.leave,
@@ -65,12 +65,23 @@ func (p *page) leave() string {
 	return ""
 }
 
-// countKeys counts the keys of a dict, which a loop sorts before it begins.
-func (p *page) countKeys(v any) (any, error) {
-	if dict, ok := v.(map[string]any); ok {
-		return v, p.count(keySize * len(dict))
+// countText counts the text of a value. Its error is a panic, which package template
+// returns: a second result would take more time.
+func (p *page) countText(v any) any {
+	if err := p.count(textSize(v)); err != nil {
+		panic(err)
 	}
-	return v, nil
+	return v
+}
+
+// countKeys counts the keys of a dict, which a loop sorts before it begins.
+func (p *page) countKeys(v any) any {
+	if dict, ok := v.(map[string]any); ok {
+		if err := p.count(keySize * len(dict)); err != nil {
+			panic(err)
+		}
+	}
+	return v
 }
 
 // What textSize counts for a number or time, and for an item of a list and a key of a
