@@ -102,6 +102,9 @@ func checkSought(v starlark.Value) (starlark.Value, error) {
 func ordered(name string) *starlark.Builtin {
 	inner := starlark.Universe[name].(*starlark.Builtin)
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		if name == "sorted" && len(args) == 0 {
+			args, kwargs = positional(kwargs, "iterable")
+		}
 		if err := checkItems(name, args, nil); err != nil {
 			return nil, err
 		}
@@ -128,6 +131,18 @@ func ordered(name string) *starlark.Builtin {
 		}
 		return inner.CallInternal(thread, args, kwargs)
 	})
+}
+
+// positional makes a positional argument of the one with a name.
+func positional(kwargs []starlark.Tuple, name starlark.String) (args starlark.Tuple, rest []starlark.Tuple) {
+	for _, kw := range kwargs {
+		if kw[0] == starlark.Value(name) && args == nil {
+			args = starlark.Tuple{kw[1]}
+		} else {
+			rest = append(rest, kw)
+		}
+	}
+	return args, rest
 }
 
 // An order is one call of sorted, min or max.

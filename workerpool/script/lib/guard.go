@@ -343,17 +343,16 @@ var errCollide = errors.New("too many of the keys have equal hashes, like intege
 // value many times before its memory is checked.
 func checkAdded(v starlark.Value) (starlark.Value, error) {
 	switch v := v.(type) {
-	case starlark.Int, starlark.Float:
 	case starlark.String:
 		return v, checkAddedText(len(v))
 	case starlark.Bytes:
 		return v, checkAddedText(len(v))
-	default:
+	case *starlark.List, starlark.Tuple:
 		if n := items(v); n > maxItems {
-			return nil, tooManyItems(v, n)
+			return nil, tooManyItems(v, n, maxItems)
 		}
 	}
-	return v, nil
+	return checkItemsOf(v)
 }
 
 func checkAddedText(n int) error {

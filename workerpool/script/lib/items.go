@@ -11,6 +11,9 @@ const (
 	// maxItems is the largest collection that one call accepts. A range takes no
 	// memory and may have any number of items.
 	maxItems = 1 << 22
+	// maxUnreserved is the same for an operator, which cannot reserve memory, if the
+	// items are not in memory yet.
+	maxUnreserved = 1 << 18
 	// itemBytes is about what an item takes in a collection that a call makes.
 	itemBytes = 64
 )
@@ -58,17 +61,17 @@ func items(v starlark.Value) (n int) {
 	return n
 }
 
-func tooManyItems(v starlark.Value, n int) error {
-	return explain.Hintf("process it in a loop, one part at a time", "the %s has %d items; one call takes at most %d", v.Type(), n, maxItems)
+func tooManyItems(v starlark.Value, n, most int) error {
+	return explain.Hintf("process it in a loop, one part at a time", "the %s has %d items; one call takes at most %d", v.Type(), n, most)
 }
 
-// checkItemsOf checks a collection whose items are added to another.
+// checkItemsOf checks a collection whose items an operator makes or adds to another.
 func checkItemsOf(v starlark.Value) (starlark.Value, error) {
 	switch v := v.(type) {
 	case starlark.String, starlark.Int, starlark.Float, *starlark.List, starlark.Tuple, *starlark.Dict, *starlark.Set:
 	default:
-		if n := items(v); n > maxItems {
-			return nil, tooManyItems(v, n)
+		if n := items(v); n > maxUnreserved {
+			return nil, explain.Hintf("use list(), extend() or a loop", "the %s has %d items; an operator takes at most %d", v.Type(), n, maxUnreserved)
 		}
 	}
 	return v, nil

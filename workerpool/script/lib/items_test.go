@@ -39,6 +39,7 @@ func TestOneCallMakesNoMoreItemsThanMemoryAllows(t *testing.T) {
 		"many.split(',')", "many.rsplit(',')", "many.rsplit(',', 1)", "many.split(',', 90000)", "words.split()", "words.split(None)",
 		"words.rsplit()", "lines.splitlines()", "lines.splitlines(True)", "getattr(many, 'split')(',')", "[f for f in [many.split]][0](',')",
 		"list(many.codepoints())", "tuple(many.codepoint_ords())", "list(many.elems())", "list(bytes(many).elems())", "enumerate(many.elems())",
+		"[].extend(many.codepoints())", "[].extend(range(100000))", "sorted(iterable=many.elems())", "set().union(range(100000))",
 		"zip(many.elems(), many.elems())", "set(range(100000))", "dict([(i, i) for i in range(100000)])", "sorted(many.elems())", "reversed(range(100000))",
 	} {
 		_, err := runWithin(4<<20, prelude+"x = "+call+"\n")
@@ -59,11 +60,32 @@ func TestOneCallMakesNoMoreItemsThanMemoryAllows(t *testing.T) {
 func TestCallsRefuseTextsWithTooManyItems(t *testing.T) {
 	for _, call := range []string{
 		"list(long.codepoints())", "enumerate(long.codepoint_ords())", "list(bytes(long).elems())", "[0] + list(zip(long.codepoints(), long.codepoints()))",
-		"str(*long.codepoints())", "[].extend(long.codepoints())",
+		"[].extend(long.codepoints())",
 	} {
 		_, err := runWithin(-1, "long = 'a' * (5 << 20)\nx = "+call+"\n")
 		if err == nil || !strings.Contains(err.Error(), "one call takes at most 4194304") {
 			t.Errorf("%s: %v", call, err)
+		}
+	}
+}
+
+// TestOperatorsMakeFewItems: an operator cannot reserve memory.
+func TestOperatorsMakeFewItems(t *testing.T) {
+	for _, code := range []string{"x = []\nx += many.codepoints()", "x = []\nx += range(300000)", "x = str(*many.elems())"} {
+		_, err := runWithin(-1, "many = 'a' * 300000\n"+code+"\n")
+		if err == nil || !strings.Contains(err.Error(), "an operator takes at most 262144") {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+	for code, want := range map[string]string{
+		"l = list(range(300000))\nl += l\nx = len(l)":      "600000",
+		"x = [0] + [1] * 300000\nx = len(x)":               "300001",
+		"l = []\nl += 'abc'.codepoints()\nx = l":           `["a", "b", "c"]`,
+		"x = sorted(key=lambda n: -n, iterable=[1, 3, 2])": "[3, 2, 1]",
+		"x = sorted(iterable=[1, 3, 2], reverse=True)":     "[3, 2, 1]",
+	} {
+		if got, err := runWithin(-1, code+"\n"); err != nil || got.String() != want {
+			t.Errorf("%s: %v, %v, want %s", code, got, err, want)
 		}
 	}
 }

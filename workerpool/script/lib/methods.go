@@ -71,24 +71,33 @@ func checkMethod(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tup
 		left := value.Budget(value.MaxText)
 		return measureFormat(string(recv), args, kwargs, &left)
 	case *starlark.List:
-		check := checkSought
+		if len(args) == 0 {
+			return nil
+		}
 		if b.Name() == "extend" {
-			check = checkAdded
+			n := items(args[0])
+			if n > maxItems {
+				return tooManyItems(args[0], n, maxItems)
+			}
+			return reserve(thread, n)
 		}
-		if len(args) > 0 {
-			_, err := check(args[0])
-			return err
-		}
-		return nil
+		_, err := checkSought(args[0])
+		return err
 	case *starlark.Dict:
 		if b.Name() == "update" {
-			return checkPairs(args)
+			if err := checkPairs(args); err != nil {
+				return err
+			}
+			return reserve(thread, tableItems(args))
 		}
 	case *starlark.Set:
 		switch b.Name() {
 		case "add", "discard", "remove":
 		default:
-			return checkSetMethod(recv, args)
+			if err := checkSetMethod(recv, args); err != nil {
+				return err
+			}
+			return reserve(thread, tableItems(args))
 		}
 	}
 	if len(args) == 0 {

@@ -67,6 +67,20 @@ func TestBodiesHaveTheMemoryOfTheHandlers(t *testing.T) {
 	}
 }
 
+// TestABodyThatCannotBeHeldIsRefusedBeforeItArrives: each announced length is either
+// read to its end or refused at once.
+func TestABodyThatCannotBeHeldIsRefusedBeforeItArrives(t *testing.T) {
+	for percent := 50; percent <= 110; percent++ {
+		body := strings.Repeat("x", limit*percent/100)
+		r := piecewise(body, memory.NewAccount(limit).NewShare(), "content-length", strconv.Itoa(len(body)))
+		read, next := 0, r.body.more
+		r.body.more = func() (asgi.Bytes, error) { read++; return next() }
+		if _, err := r.Attr("body"); err != nil && read > 0 {
+			t.Errorf("%d%%: refused after %d pieces: %v", percent, read, err)
+		}
+	}
+}
+
 // TestAnnouncedBytesTakeNoMemory reads a body while others have announced long ones
 // and sent little.
 func TestAnnouncedBytesTakeNoMemory(t *testing.T) {

@@ -150,11 +150,12 @@ func (g guard) call(name string, p *parse.PipeNode) *parse.CommandNode {
 	return &cmd
 }
 
-// do returns a node that calls a function and writes nothing: {{$_ := name}}.
+// do returns a node that calls a function and writes nothing. It sets a variable whose name
+// no template can write.
 func (g guard) do(name string, at parse.Node) parse.Node {
 	pos := at.Position()
 	call := &parse.CommandNode{NodeType: parse.NodeCommand, Pos: pos, Args: []parse.Node{g.identifier(name, at)}}
-	result := &parse.VariableNode{NodeType: parse.NodeVariable, Pos: pos, Ident: []string{"$_"}}
+	result := &parse.VariableNode{NodeType: parse.NodeVariable, Pos: pos, Ident: []string{"$ "}}
 	return &parse.ActionNode{NodeType: parse.NodeAction, Pos: pos, Pipe: &parse.PipeNode{
 		NodeType: parse.NodePipe, Pos: pos, Decl: []*parse.VariableNode{result}, Cmds: []*parse.CommandNode{call},
 	}}

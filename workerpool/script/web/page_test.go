@@ -202,12 +202,17 @@ func TestTemplatesMayIncludeThemselves(t *testing.T) {
 		tree = map[string]any{"children": []any{tree}}
 	}
 	set := folder(t, map[string]string{
-		"tree.html": `{{define "node"}}<li>{{range .children}}{{template "node" .}}{{end}}</li>{{end}}{{template "node" .}}`,
-		"list.html": `{{define "item"}}<script>f({{.}})</script>{{end}}{{range .}}{{template "item" .}}{{end}}`,
+		"tree.html":  `{{define "node"}}<li>{{range .children}}{{template "node" .}}{{end}}</li>{{end}}{{template "node" .}}`,
+		"names.html": `{{define "b"}}{{.}}{{end}}{{$_ := 7}}{{$_}} {{range $_, $x := .}}{{$_ := 8}}{{$_}} {{template "b" $x}} {{$_}}{{end}} {{$_}}`,
+		"list.html":  `{{define "item"}}<script>f({{.}})</script>{{end}}{{range .}}{{template "item" .}}{{end}}`,
 	})
 	page, err := set.execute("tree.html", tree)
 	if want := strings.Repeat("<li>", 501) + strings.Repeat("</li>", 501); err != nil || string(page) != want {
 		t.Errorf("%d bytes, %v", len(page), err)
+	}
+	page, err = set.execute("names.html", []any{"x"})
+	if want := "7 8 x 8 7"; err != nil || string(page) != want {
+		t.Errorf("%q, %v, want %q", page, err, want)
 	}
 	page, err = set.execute("list.html", slices.Repeat([]any{"x"}, 3000))
 	if want := strings.Repeat(`<script>f("x")</script>`, 3000); err != nil || string(page) != want {

@@ -225,7 +225,7 @@ func (r *Request) collect(check func(arrived string) error) (starlark.Bytes, err
 	if n, err := strconv.Atoi(length); err == nil && n > 0 {
 		c.length = n
 	}
-	if err := c.share.Fits(int64(c.length)); err != nil {
+	if err := c.share.Fits(int64(c.length + c.length/4 + 16<<10)); err != nil { // the last growth copies a quarter, and capacities are rounded
 		return "", refuse("cannot hold the body", err)
 	}
 	for {
