@@ -184,7 +184,7 @@ func (l *Layer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 	if !l.affects(channel) {
 		return l.Layer.Send(ctx, c, channel, m, opts...)
 	}
-	h, q, err := l.enqueue(ctx, c, 0, channel, m, opts)
+	h, q, err := l.enqueue(ctx, c, 0, false, channel, m, opts)
 	if h == nil {
 		return err
 	}
@@ -192,14 +192,18 @@ func (l *Layer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 }
 
 // enqueue adds a message to the queue of its channel, and waits for room with
-// patience. It returns nil if the message was dropped or refused.
-func (l *Layer) enqueue(ctx context.Context, c *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts []asgi.SendOption) (*held, *queue, error) {
+// patience. It returns nil if the message was dropped or refused. No rule applies to a
+// message again.
+func (l *Layer) enqueue(ctx context.Context, c *asgi.Cause, patience time.Duration, again bool, channel string, m asgi.Message, opts []asgi.SendOption) (*held, *queue, error) {
 	if err := l.check(channel, m); err != nil {
 		return nil, nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := l.decideLocked(channel)
+	var d decision
+	if !again {
+		d = l.decideLocked(channel)
+	}
 	if d.drop {
 		l.countLocked(d.pattern, Counts{Dropped: 1})
 		return nil, nil, nil
@@ -293,8 +297,9 @@ func (l *Layer) Accept(a asgi.Acceptor) (asgi.Offering, error) { return l.accept
 // SendWhenRoom is Send, but a message that finds no room waits: until it can be
 // held or, if it is not held, in the layer behind. No rule applies to it again.
 func (l *Layer) SendWhenRoom(ctx context.Context, c *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
-	for began := time.Now(); l.affects(channel); {
-		h, q, err := l.enqueue(ctx, c, patience-time.Since(began), channel, m, opts)
+	began := time.Now()
+	for again := false; l.affects(channel); again = true {
+		h, q, err := l.enqueue(ctx, c, patience-time.Since(began), again, channel, m, opts)
 		if h == nil {
 			return err
 		}

@@ -297,7 +297,8 @@ def _octets(value: Any) -> bytes:
 
 
 def _check_fields(where: str, data: bytes, separator: bytes, what: str = "fields") -> None:
-    if data.count(separator) >= MAX_FIELDS:
+    separators = data.count(separator) - data.rstrip(b" ").endswith(separator)
+    if separators >= MAX_FIELDS:
         raise RequestError("the %s has more than %d %s" % (where, MAX_FIELDS, what))
 
 

@@ -4,9 +4,6 @@ import io
 import re
 import shutil
 import sys
-import re
-import shutil
-import sys
 from typing import IO, Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from ._check import brief

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"io"
+	"iter"
 	"mime"
 	"mime/multipart"
 	"regexp"
@@ -69,10 +70,19 @@ func (r *Request) formBody(separator string, most int) (string, error) {
 	return string(body), c.check(string(body)) // it may have been read before
 }
 
+// tooManyFields reports whether a text has more than maxFields fields. A separator may
+// end it.
+func tooManyFields(text, separator string) bool {
+	return strings.Count(strings.TrimSuffix(text, separator), separator) >= maxFields
+}
+
 func (r *Request) readURLEncoded(fields *Multi) error {
-	body, err := r.formBody("&", maxFields-1)
+	body, err := r.formBody("&", maxFields)
 	if err != nil {
 		return err
+	}
+	if tooManyFields(body, "&") {
+		return badRequest("the form has more than %d fields", maxFields)
 	}
 	if strings.ContainsAny(body, "%+") || !utf8.ValidString(body) { // it is copied
 		if err := r.reserve(formFull, 3*len(body)); err != nil {
@@ -126,13 +136,36 @@ func (r *Request) readParts(boundary string, fields, uploads *Multi) error {
 // hasLongHead reports whether a part has too many bytes of headers. What stands before
 // the first part and after the last counts as parts.
 func hasLongHead(body, delimiter string) bool {
-	for part := range strings.SplitSeq(body, delimiter) {
+	for part := range parts(body, delimiter) {
 		head := part[:min(len(part), maxPartHead)]
 		if len(head) == maxPartHead && !strings.Contains(head, "\n\r\n") && !strings.Contains(head, "\n\n") {
 			return true
 		}
 	}
 	return false
+}
+
+// parts yields what stands before, between and after the delimiters of a form. A line
+// that only begins like a delimiter is content.
+func parts(body, delimiter string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		start := 0
+		for i := 0; ; {
+			n := strings.Index(body[i:], delimiter)
+			if n < 0 {
+				yield(body[start:])
+				return
+			}
+			end := i + n + len(delimiter)
+			if rest := body[end:]; rest == "" || strings.ContainsRune("\r\n \t-", rune(rest[0])) {
+				if !yield(body[start : i+n]) {
+					return
+				}
+				start = end
+			}
+			i = end
+		}
+	}
 }
 
 // fileField matches the header of a file, even of one without a name. A field

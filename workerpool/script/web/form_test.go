@@ -109,6 +109,9 @@ func TestARequestMayHaveAThousandFields(t *testing.T) {
 		"parts":                     {"POST", func(n int) asgi.Message { return formData(strings.Repeat(part, n) + "--XX--\r\n") }},
 		"parts after an empty line": {"POST", func(n int) asgi.Message { return formData("\r\n" + strings.Repeat(part, n) + "--XX--\r\n") }},
 		"a query string":            {"GET", func(n int) asgi.Message { return get("/?a" + strings.Repeat("&a", n-1)) }},
+		"a form that ends in &":     {"POST", func(n int) asgi.Message { return urlencoded(strings.Repeat("a&", n)) }},
+		"a query that ends in &":    {"GET", func(n int) asgi.Message { return get("/?" + strings.Repeat("a&", n)) }},
+		"cookies that end in ;":     {"COOKIES", func(n int) asgi.Message { return get("/", headers("cookie", strings.Repeat("a=1; ", n))) }},
 		"cookies":                   {"COOKIES", func(n int) asgi.Message { return get("/", headers("cookie", "a=1"+strings.Repeat("; a=1", n-1))) }},
 	} {
 		if _, err := NewRequest(c.make(1000), Hooks{}).Attr(c.attr); err != nil {
@@ -119,5 +122,20 @@ func TestARequestMayHaveAThousandFields(t *testing.T) {
 		if !errors.As(err, &wrong) || wrong.Status != 400 || !strings.Contains(err.Error(), "more than 1000") {
 			t.Errorf("%s: got %v", what, err)
 		}
+	}
+}
+
+// TestALineThatBeginsLikeTheBoundaryIsContent: it does not make a long text a head, and does
+// not make a long head short.
+func TestALineThatBeginsLikeTheBoundaryIsContent(t *testing.T) {
+	long := "hello\r\n--XXL " + strings.Repeat("word ", 1000)
+	v, err := NewRequest(formData("--XX\r\n"+partHead+"\r\n"+long+"\r\n--XX--\r\n"), Hooks{}).Attr("POST")
+	if err != nil || !strings.Contains(v.String(), "word word") {
+		t.Errorf("got %.80v, %v", v, err)
+	}
+	head := strings.Repeat("a: "+strings.Repeat("b", 1000)+"\r\n--XXL: b\r\n", 10)
+	_, err = NewRequest(formData("--XX\r\n"+partHead+head+"\r\n1\r\n--XX--\r\n"), Hooks{}).Attr("POST")
+	if err == nil || !strings.Contains(err.Error(), "more than 4096 bytes of headers") {
+		t.Errorf("a long head: %v", err)
 	}
 }

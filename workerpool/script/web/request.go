@@ -123,7 +123,7 @@ func (r *Request) newAttr(name string) (starlark.Value, error) {
 	case "GET":
 		get := newMulti("GET")
 		query := r.message.Octets(asgi.KeyQueryString)
-		if strings.Count(query, "&") >= maxFields {
+		if tooManyFields(query, "&") {
 			return nil, badRequest("the query string has more than %d fields", maxFields)
 		}
 		if err := r.reserve("cannot read the query string", 3*len(query)+pairBytes*strings.Count(query, "&")); err != nil {
@@ -174,7 +174,7 @@ const pairBytes = 400
 
 func (r *Request) cookies() (starlark.Value, error) {
 	line, _ := headerValue(r.message, "cookie")
-	if strings.Count(line, ";") >= maxFields {
+	if tooManyFields(strings.TrimRight(line, " "), ";") {
 		return nil, badRequest("the request has more than %d cookies", maxFields)
 	}
 	if err := r.reserve("cannot read the cookies", pairBytes*strings.Count(line, ";")); err != nil {
