@@ -76,7 +76,7 @@ _OVERHEAD = 512
 _PIECE = 256 << 10
 
 # How many calls of receive() and send() an application may ignore that say that its
-# client has left.
+# client has left. After as many again, it is cancelled again.
 _PATIENCE = 100
 
 # The longest headers of a response, in bytes. A frame may be 64 KiB longer than its
@@ -477,14 +477,14 @@ class _Connection:
 
     async def pause(self) -> None:
         """Lets other tasks run, for an application that ignores what send() or receive()
-        has told it, and calls them again and again. After a while it gets slow, and the
-        task of a client that has left is cancelled."""
+        has told it, and calls them again and again. After a while it gets slow, and is
+        cancelled if its client has left, whichever of its tasks makes the calls."""
         self._refused += 1
         if self._refused < _PATIENCE:
             if self._refused % 10 == 0:  # rarely: Starlette cancels a receive() that waits
                 await asyncio.sleep(0)
             return
-        if self.gone and asyncio.current_task() is self.task:
+        if self.gone and self._refused % _PATIENCE == 0:  # not always: it may clean up
             self.task.cancel()
         await asyncio.sleep(0.01)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import socket
@@ -309,23 +310,53 @@ class Requests(unittest.IsolatedAsyncioTestCase):
                 (head, _), = await Rig(application).feed(request(1))
                 self.assertIn(text, head["error"]["message"])
 
-    async def test_a_task_that_ignores_that_its_client_has_left_is_cancelled(self) -> None:
-        async def application(scope: Any, receive: Any, send: Any) -> None:
-            for _ in range(1000):
+    async def test_an_application_that_ignores_that_its_client_has_left_is_cancelled(self) -> None:
+        async def ignore(receive: Any, send: Any) -> None:
+            for _ in range(300):
                 try:
                     await (receive() if call == "receive" else send({"type": call}))
                 except Exception:
                     pass
             raise SystemError("it was not cancelled")
 
-        for call in ("receive", "http.response.body", "websocket.send"):
-            for start, end in ((request(1), {"gone": 1}), (websocket(1), {"closed": 1, "code": 1001})):
-                with self.subTest(call, end=end):
-                    rig = Rig(application)
-                    frames = await rig.feed(start, encode(end))
-                    while not frames or "done" not in frames[-1][0]:
-                        frames += await rig.settle()
-                    self.assertEqual(frames[-1][0], {"done": 1})
+        async def alone(scope: Any, receive: Any, send: Any) -> None:
+            await ignore(receive, send)
+
+        async def with_subtasks(scope: Any, receive: Any, send: Any) -> None:
+            await asyncio.gather(ignore(receive, send), asyncio.Event().wait())
+
+        for application in (alone, with_subtasks):
+            for call in ("receive", "http.response.body", "websocket.send"):
+                for start, end in ((request(1), {"gone": 1}), (websocket(1), {"closed": 1, "code": 1001})):
+                    with self.subTest(application.__name__, call=call, end=end):
+                        rig = Rig(application)
+                        frames = await rig.feed(start, encode(end))
+                        while not frames or "done" not in frames[-1][0]:
+                            frames += await rig.settle()
+                        self.assertEqual(frames[-1][0], {"done": 1})
+
+    async def test_an_application_that_is_cancelled_can_clean_up(self) -> None:
+        """Even if a task that it has left behind still sends."""
+        async def ignore(send: Any) -> None:
+            for _ in range(150):
+                with contextlib.suppress(OSError):
+                    await send({"type": "http.response.body"})
+            enough.set()
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            tasks.append(asyncio.ensure_future(ignore(send)))
+            try:
+                await enough.wait()
+            except asyncio.CancelledError:
+                await enough.wait()
+                cleaned.append(True)
+
+        enough, tasks, cleaned = asyncio.Event(), [], []  # type: ignore[var-annotated]
+        rig = Rig(application)
+        frames = await rig.feed(request(1), encode({"gone": 1}))
+        while not frames:
+            frames = await rig.settle()
+        self.assertEqual((frames, cleaned), ([({"done": 1}, [])], [True]))
 
     async def test_a_task_that_ignores_errors_does_not_stop_the_event_loop(self) -> None:
         async def application(scope: Any, receive: Any, send: Any) -> None:
