@@ -62,6 +62,7 @@ type waitingReceive struct {
 	args   remote.Receive
 	until  time.Time // zero if it waits without limit
 	polled bool      // it does not wait, and the channels have been looked at
+	// answer does not block over HTTP.
 	answer func(*asgi.Delivery, error) error
 }
 
@@ -208,7 +209,13 @@ func (l *loopState) retire() {
 	waiting := l.waiting
 	l.waiting = nil
 	l.mu.Unlock()
-	l.child.post(func() {
+	waiting = slices.DeleteFunc(waiting, func(r *waitingReceive) bool {
+		if r.conn == nil {
+			_ = r.answer(nil, errRetired)
+		}
+		return r.conn == nil
+	})
+	l.child.post(func() { // a process that has ended needs no answer
 		for _, r := range waiting {
 			_ = r.answer(nil, errRetired)
 		}
