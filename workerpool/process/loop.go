@@ -311,16 +311,14 @@ func (l *loopState) received(ctx context.Context, w *workerpool.LoopWorker, d as
 	if !got && !slices.ContainsFunc(l.waiting, func(r *waitingReceive) bool { return workerpool.Continues(r.args.Channels) }) {
 		l.busy = false
 	}
+	over := err != nil && (errors.Is(err, workerpool.ErrRetired) || errors.Is(err, asgi.ErrClosed) || ctx.Err() != nil)
 	var r *waitingReceive
-	if got || err != nil {
+	if got || err != nil && !over {
 		r = l.takeLocked(d.Channel, got)
 	}
 	l.mu.Unlock()
 	switch {
-	case err != nil && (errors.Is(err, workerpool.ErrRetired) || errors.Is(err, asgi.ErrClosed) || ctx.Err() != nil):
-		if r != nil {
-			l.putBack(r)
-		}
+	case over:
 		if ctx.Err() != nil {
 			l.cancel(context.Cause(ctx))
 		}
@@ -333,13 +331,6 @@ func (l *loopState) received(ctx context.Context, w *workerpool.LoopWorker, d as
 		l.expire()
 	}
 	return nil
-}
-
-// putBack makes a receive wait again.
-func (l *loopState) putBack(r *waitingReceive) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.waiting = append(l.waiting, r)
 }
 
 // takeLocked removes the first receive that names a channel, or else the first one.
