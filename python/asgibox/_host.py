@@ -343,7 +343,7 @@ class Worker:
 
     def _failure(self, error: BaseException) -> Head:
         """Returns the fields of done for an exception of the handler."""
-        if isinstance(error, (Gone, Closed, Retired)):
+        if isinstance(error, (Gone, Closed, Retired)) and not hasattr(error, "asgibox_status"):
             return {"hold": True}  # there is nobody to reply to
         if isinstance(error, Cancelled) and not error.args:
             error.args = (self._reason or "the server has ended this handler",)

@@ -143,6 +143,12 @@ def _wsgi_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode("latin-1")
 
 
+class BodyClosed(Gone):
+    """The rest of a request body will not come. The client may still wait for a response."""
+
+    asgibox_status = 400
+
+
 class Body(io.RawIOBase):
     """The body of a request whose rest comes over a channel."""
 
@@ -158,7 +164,7 @@ class Body(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Reads what is there, or waits for the next piece. It raises OSError when the
-        client has left before all of the body has come."""
+        rest will not come."""
         while not self._data and not self._ended:
             if self._connection.job != self._job:
                 raise OSError("the body was read after the request had ended")
@@ -167,7 +173,7 @@ class Body(io.RawIOBase):
             if message is None:
                 continue
             if message.get("closed"):
-                raise Gone("the client has left before all of the body has come")
+                raise BodyClosed("the rest of the request body will not come: the client has left, or what it has sent is invalid")
             self._data = memoryview(message.get("content") or b"")
             self._ended = not message.get("more_content")
         n = min(len(buffer), len(self._data))

@@ -173,6 +173,29 @@ def app(environ, start_response):
 	}
 }
 
+// TestWSGIAnswersABodyThatIsCut checks that a client that waits for a response gets one
+// although the rest of its body will not come.
+func TestWSGIAnswersABodyThatIsCut(t *testing.T) {
+	s := serve(t, `
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/begun":
+        start_response("200 OK", [])(b"begun")
+    environ["wsgi.input"].read()
+    raise AssertionError
+`)
+	want := func(conn net.Conn, status string) {
+		t.Helper()
+		if got, err := io.ReadAll(conn); !strings.HasPrefix(string(got), "HTTP/1.1 "+status) || strings.HasSuffix(string(got), "\r\n0\r\n\r\n") {
+			t.Errorf("got %q, %v; want %s", got, err, status)
+		}
+	}
+	piece := "10000\r\n" + strings.Repeat("x", 65536) + "\r\n"
+	want(s.connect("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"+strings.Repeat(piece, 40)+"zz\r\n"), "400")
+	part := " HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n" + strings.Repeat("x", 600000)
+	want(s.halfClosed("POST /"+part), "400")
+	want(s.halfClosed("POST /begun"+part), "200")
+}
+
 // TestWSGIWritesWaitForASlowClient checks that a client that does not read stops the
 // application, and that it gets all of the content in the end.
 func TestWSGIWritesWaitForASlowClient(t *testing.T) {
