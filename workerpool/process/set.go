@@ -182,7 +182,8 @@ func (g *set) stages(f frame) bool {
 	return !g.live
 }
 
-// stagedBytes is how much memory the calls may take that a generation holds back.
+// stagedBytes is how much memory the calls may take that a generation holds back. One
+// that is alone may take more.
 const stagedBytes = 16 << 20
 
 // stage holds a call back until the generation is live.
@@ -194,8 +195,8 @@ func (g *set) stage(f frame) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.staged) >= maxCalls || g.stagedSize+size > stagedBytes {
-		return remote.Errorf(remote.ChannelFull, "%d calls with %d MB wait until the application is loaded", len(g.staged), g.stagedSize>>20)
+	if n := len(g.staged); n >= maxCalls || n > 0 && g.stagedSize+size > stagedBytes {
+		return remote.Errorf(remote.ChannelFull, "%d calls with %d MiB already wait until the application is loaded; make this one later, for example in on_start", n, g.stagedSize>>20)
 	}
 	g.stagedSize += size
 	g.staged = append(g.staged, func(ctx context.Context) error {
