@@ -72,7 +72,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// A Watcher watches one tree. Follow and Ignore may be called from any
+// A Watcher watches one tree. Follow, Await and Ignore may be called from any
 // goroutine.
 type Watcher struct {
 	system *fsnotify.Watcher // nil if there are no events
@@ -122,6 +122,16 @@ func (w *Watcher) Follow(files ...string) {
 		if abs, err := filepath.Abs(f); err == nil {
 			w.tree.follow(abs)
 		}
+	}
+}
+
+// Await is like Follow for a file that does not exist. Only the 1,000 newest ones are
+// watched.
+func (w *Watcher) Await(file string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if abs, err := filepath.Abs(file); err == nil {
+		w.tree.await(abs)
 	}
 }
 

@@ -350,6 +350,33 @@ func TestFollowedFilesAreWatchedWhereverTheyAre(t *testing.T) {
 	w.expectNothingElse()
 }
 
+func TestTheNewestMissingFilesAreAwaited(t *testing.T) {
+	dir := t.TempDir()
+	w := watch(t, Options{Root: dir})
+	w.do(os.Mkdir(w.path("node_modules"), 0o755))
+	name := func(i int) string { return fmt.Sprintf("node_modules/%d.html", i) }
+	await := func(from, to int) {
+		for i := from; i < to; i++ {
+			w.watcher.Await(w.path(name(i)))
+		}
+	}
+	await(0, maxAwaited)
+	w.write(name(0), "one")
+	w.expect(name(0))
+	await(maxAwaited, 3*maxAwaited)
+	w.write(name(1), "one")
+	w.expectNothingElse()
+	w.write(name(3*maxAwaited-1), "one")
+	w.expect(name(3*maxAwaited - 1))
+	w.write(name(0), "two")
+	w.expect(name(0))
+	w.watcher.mu.Lock()
+	defer w.watcher.mu.Unlock()
+	if n, order := len(w.watcher.tree.awaited), len(w.watcher.tree.awaitedOrder); n != maxAwaited || order != n {
+		t.Errorf("%d files are awaited, %d in order", n, order)
+	}
+}
+
 func TestAMissingFolderIsAnError(t *testing.T) {
 	if _, err := New(Options{Root: filepath.Join(t.TempDir(), "no")}); err == nil {
 		t.Error("New accepted a folder that does not exist")

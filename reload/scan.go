@@ -164,7 +164,7 @@ func (s *scan) watchTarget(path string) {
 			s.watchName(real)
 		}
 	}
-	if s.followed[path] {
+	if s.followed[path] || s.awaited[path] {
 		s.watchName(path)
 	}
 }

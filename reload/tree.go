@@ -18,6 +18,9 @@ const (
 	maxFiles   = 20_000
 )
 
+// maxAwaited is how many files that did not exist are awaited.
+const maxAwaited = 1_000
+
 // maxIgnored is how many files that were ignored later than the start stay ignored.
 const maxIgnored = 1_000
 
@@ -28,6 +31,8 @@ type tree struct {
 	ignore        map[string]bool // by path
 	ignoredLater  [][]string      // keys of ignore, for each path that was added later, the oldest first
 	followed      map[string]bool // followed files
+	awaited       map[string]bool // files that did not exist, which are watched like followed ones
+	awaitedOrder  []string        // keys of awaited, the oldest first
 	files         map[string]*file
 	watched       map[string]*interest // by real folder
 	watch         func(dir string) error
@@ -46,7 +51,7 @@ type interest struct {
 
 func newTree(o Options) *tree {
 	t := &tree{
-		options: o, ignore: map[string]bool{}, followed: map[string]bool{},
+		options: o, ignore: map[string]bool{}, followed: map[string]bool{}, awaited: map[string]bool{},
 		files: map[string]*file{}, watched: map[string]*interest{},
 		watch: func(string) error { return nil }, unwatch: func(string) {},
 	}
@@ -94,11 +99,33 @@ func (t *tree) ignoreLater(path string) {
 // follow also watches a file, and stores its current state. It does nothing if too many
 // files are followed already.
 func (t *tree) follow(path string) {
-	if t.followed[path] || t.files[path] != nil || len(t.followed) >= maxFiles {
+	if t.followed[path] || t.files[path] != nil && !t.awaited[path] || len(t.followed) >= maxFiles {
 		return
 	}
 	t.followed[path] = true
-	t.newScan(nil).file(path)
+	if !t.awaited[path] {
+		t.newScan(nil).file(path)
+	}
+}
+
+// await also watches a file that does not exist. If too many are awaited, the oldest one
+// no longer is; if it exists now, it is followed.
+func (t *tree) await(path string) {
+	if t.awaited[path] {
+		t.awaitedOrder = slices.DeleteFunc(t.awaitedOrder, func(p string) bool { return p == path })
+	} else {
+		t.awaited[path] = true
+		t.newScan(nil).file(path)
+	}
+	t.awaitedOrder = append(t.awaitedOrder, path)
+	if len(t.awaitedOrder) > maxAwaited {
+		oldest := t.awaitedOrder[0]
+		t.awaitedOrder = slices.Delete(t.awaitedOrder, 0, 1)
+		if t.files[oldest] != nil {
+			t.follow(oldest)
+		}
+		delete(t.awaited, oldest)
+	}
 }
 
 // isHint reports whether an event is a hint that a file of interest changed.
@@ -147,9 +174,11 @@ func (t *tree) scan(hinted map[string]bool) (*scan, error) {
 	t.scans++
 	s := t.newScan(hinted)
 	err := s.walk(t.options.Root)
-	for path := range t.followed {
-		if !s.seen[path] {
-			s.file(path)
+	for _, paths := range []map[string]bool{t.followed, t.awaited} {
+		for path := range paths {
+			if !s.seen[path] {
+				s.file(path)
+			}
 		}
 	}
 	s.findMissing()

@@ -27,7 +27,7 @@ type file struct {
 }
 
 // follow records a file that the tests or the application use.
-func (f *file) follow(path string) {
+func (f *file) follow(path string, _ bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !slices.Contains(f.used, path) {

@@ -115,8 +115,12 @@ func (g *generations) changed(ctx context.Context, files []string) {
 
 // follow watches a file that the application uses, even if its name is that of a
 // temporary file or its folder is hidden.
-func (g *generations) follow(path string) {
-	if g.watcher != nil {
+func (g *generations) follow(path string, missing bool) {
+	switch {
+	case g.watcher == nil:
+	case missing:
+		g.watcher.Await(path)
+	default:
 		g.watcher.Follow(path)
 	}
 }

@@ -43,7 +43,7 @@ func (g *generations) newProcessLoader(o *Options, events poolEvents) (*processL
 		Resume: o.Process.Resume, Debug: o.Process.Debug, SessionCookie: o.Script.SessionCookie, Private: privateFiles(g.app.Folder, o), Strict: o.Script.Strict, Secret: isSecret,
 		Command: func(ctx context.Context, _ uint64) (*process.Command, error) {
 			for _, path := range l.own {
-				g.follow(path)
+				g.follow(path, false)
 			}
 			all, err := settings(folder, o.Script.Settings)
 			if err != nil {

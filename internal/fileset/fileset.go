@@ -41,16 +41,16 @@ func (s *Set) Keep(path string) (added bool) {
 	return true
 }
 
-// Add is like Keep if the file exists. Otherwise the set remembers the file until too
-// many others are missing, and Add returns false.
-func (s *Set) Add(path string) (added bool) {
+// Add is like Keep if the file exists. Otherwise the set remembers the file only until
+// too many others are missing.
+func (s *Set) Add(path string) (added, missing bool) {
 	if _, err := os.Lstat(path); err == nil {
-		return s.Keep(path)
+		return s.Keep(path), false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.missing[path] || len(path) > maxPath {
-		return false
+		return false, true
 	}
 	if s.missing == nil {
 		s.missing = map[string]bool{}
@@ -61,7 +61,7 @@ func (s *Set) Add(path string) (added bool) {
 	}
 	s.missing[path] = true
 	s.order = append(s.order, path)
-	return false
+	return true, true
 }
 
 // Has reports whether the set remembers a file.

@@ -15,13 +15,23 @@ func TestMissingFilesAreForgottenAndOthersAreNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	var s Set
-	if !s.Add(page) || !s.Keep(absent) || s.Add(page) || s.Keep(absent) {
-		t.Error("a file was not added once")
+	add := func(path string, added, missing bool) {
+		t.Helper()
+		if a, m := s.Add(path); a != added || m != missing {
+			t.Fatalf("Add %s: got %v, %v", path, a, m)
+		}
+	}
+	add(page, true, false)
+	add(page, false, false)
+	if !s.Keep(absent) || s.Keep(absent) {
+		t.Error("a file was not kept once")
 	}
 	name := func(i int) string { return filepath.Join(dir, fmt.Sprint(i)) }
 	for i := range 3 * maxMissing {
-		if s.Add(name(i)) || !s.Has(name(i)) {
-			t.Fatalf("%s: added, or not remembered", name(i))
+		add(name(i), true, true)
+		add(name(i), false, true)
+		if !s.Has(name(i)) {
+			t.Fatalf("%s is not remembered", name(i))
 		}
 	}
 	if !s.Has(page) || !s.Has(absent) || s.Has(name(0)) || !s.Has(name(2*maxMissing)) {
@@ -30,7 +40,8 @@ func TestMissingFilesAreForgottenAndOthersAreNot(t *testing.T) {
 	if len(s.missing) != maxMissing || len(s.order) != maxMissing {
 		t.Errorf("%d missing files are remembered", len(s.missing))
 	}
-	if long := strings.Repeat("a", maxPath+1); s.Add(long) || s.Keep(long) || s.Has(long) {
+	long := strings.Repeat("a", maxPath+1)
+	if add(long, false, true); s.Keep(long) || s.Has(long) {
 		t.Error("a very long path is remembered")
 	}
 	for i := range 2 * maxFiles {

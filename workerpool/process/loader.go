@@ -54,8 +54,9 @@ type Options struct {
 	// Uses, if not nil, reports whether the application depends on a file, besides
 	// those that the processes name.
 	Uses func(file string) bool
-	// Follow, if not nil, is called with each file that a process names.
-	Follow func(file string)
+	// Follow, if not nil, is called with each file that a process names. A file that
+	// is missing, and whose name a client may have chosen, may be forgotten later.
+	Follow func(file string, missing bool)
 	// Pages are the pages about the application. The default has no options but the
 	// folder.
 	Pages *pages.Pages
@@ -213,17 +214,22 @@ func (l *Loader) release() { l.places <- struct{}{} }
 // use notes files that the application uses.
 func (l *Loader) use(files []string) {
 	for _, f := range files {
-		l.note(l.files.Keep, f)
+		f = filepath.Clean(f)
+		l.follow(f, l.files.Keep(f), false)
 	}
 }
 
 // useTemplate notes the file of a template, which is about to be opened. A client may
 // have chosen the name.
-func (l *Loader) useTemplate(file string) { l.note(l.templates.Add, file) }
+func (l *Loader) useTemplate(file string) {
+	file = filepath.Clean(file)
+	added, missing := l.templates.Add(file)
+	l.follow(file, added, missing)
+}
 
-func (l *Loader) note(add func(path string) bool, file string) {
-	if file = filepath.Clean(file); add(file) && l.opts.Follow != nil {
-		l.opts.Follow(file)
+func (l *Loader) follow(file string, added, missing bool) {
+	if added && l.opts.Follow != nil {
+		l.opts.Follow(file, missing)
 	}
 }
 

@@ -802,9 +802,14 @@ func kill(t *testing.T, pid int64) {
 func TestPythonNamesThatClientsChooseAreForgotten(t *testing.T) {
 	var mu sync.Mutex
 	var followed []string
-	o := process.Options{Follow: func(path string) {
+	awaited := 0
+	o := process.Options{Follow: func(path string, missing bool) {
 		mu.Lock()
 		defer mu.Unlock()
+		if missing {
+			awaited++
+			return
+		}
 		followed = append(followed, filepath.Base(path))
 	}}
 	s := setup{process: o, files: map[string]string{"page.html": "ok"}}.serve(t, `
@@ -828,5 +833,8 @@ channel_routing = [view("/", misses)]
 	defer mu.Unlock()
 	if i := slices.IndexFunc(followed, func(name string) bool { return strings.HasSuffix(name, "9.html") }); i >= 0 || !slices.Contains(followed, "page.html") {
 		t.Errorf("watched: %q", followed)
+	}
+	if awaited != 1500 {
+		t.Errorf("%d missing files were named", awaited)
 	}
 }

@@ -47,7 +47,9 @@ type Options struct {
 	Pages *pages.Pages
 	// Follow, if not nil, is called with the path of each file that an
 	// application loads or renders, or looks for in vain, before it is opened.
-	Follow func(path string)
+	// A file that is missing, and whose name a client may have chosen, may be
+	// forgotten later.
+	Follow func(path string, missing bool)
 	// Private are files of the server, which applications must not serve.
 	Private []string
 	// Secret, if not nil, reports whether the content of a file must not be

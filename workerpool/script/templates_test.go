@@ -90,9 +90,14 @@ while True:
 func TestNamesThatClientsChooseAreForgotten(t *testing.T) {
 	var mu sync.Mutex
 	var followed []string
-	o := script.Options{Follow: func(path string) {
+	awaited := 0
+	o := script.Options{Follow: func(path string, missing bool) {
 		mu.Lock()
 		defer mu.Unlock()
+		if missing {
+			awaited++
+			return
+		}
 		followed = append(followed, filepath.Base(path))
 	}}
 	s := setup{script: o, files: map[string]string{"page.html": "ok"}}.serve(t, `
@@ -118,5 +123,8 @@ channel_routing = [view("/", misses)]
 	slices.Sort(followed)
 	if want := []string{".env", "app.star", "page.html"}; !slices.Equal(followed, want) {
 		t.Errorf("%d files are watched, want %q", len(followed), want)
+	}
+	if awaited < 5000 {
+		t.Errorf("%d missing files were named", awaited)
 	}
 }

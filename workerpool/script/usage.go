@@ -19,13 +19,14 @@ type usage struct {
 // add adds a file. Call it before the file is opened, so that no later change is
 // missed.
 func (u *usage) add(name string) {
-	add := u.files.Keep
+	path, added, missing := u.path(name), false, false
 	if u.live.Load() {
-		add = u.files.Add
+		added, missing = u.files.Add(path)
+	} else {
+		added = u.files.Keep(path)
 	}
-	path := u.path(name)
-	if follow := u.loader.opts.Follow; add(path) && follow != nil {
-		follow(path)
+	if follow := u.loader.opts.Follow; added && follow != nil {
+		follow(path, missing)
 	}
 }
 
