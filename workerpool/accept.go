@@ -134,8 +134,11 @@ func (a *acceptor) Closed() {
 	p.wakeAllLocked()
 }
 
-// slotsLocked returns the number of workers for which there is no task yet.
-func (p *Pool) slotsLocked() int { return p.free - p.starting.length - p.reserved }
+// slotsLocked returns the number of workers for which there is no task yet. Those that
+// return come first.
+func (p *Pool) slotsLocked() int {
+	return p.free - p.starting.length - p.reserved - len(p.returning)
+}
 
 // canStartLocked reports whether a worker is free for the task and its limit
 // allows it to start. A new task does not pass those that are ready already.

@@ -133,6 +133,10 @@ func (w *worker) silentLocked(now time.Time, d time.Duration) bool {
 	return j.input.longer(now, d) || j.output.longer(now, d) && now.Sub(j.output.tried) < triesAgain
 }
 
+// obstructsLocked reports whether messages that wait for a worker can start sooner if
+// the handler of this one ends. One aside holds no place, but others could step aside.
+func (w *worker) obstructsLocked() bool { return w.countsLocked() || w.aside && w.pool.crowded }
+
 // endSilent ends handlers that have waited too long for their clients: at most one for
 // each message that waits for a worker, first those that count towards the workers, and
 // at most one for each message that waits for a place of their limit.
@@ -154,17 +158,18 @@ func (p *Pool) anySilent(now time.Time) bool {
 		return false
 	}
 	for w := range p.workers {
-		if w.silentLocked(now, hurriedPatience) {
+		if w.obstructsLocked() && w.silentLocked(now, hurriedPatience) {
 			return true
 		}
 	}
 	return false
 }
 
-// waitingForWorker returns the number of messages that wait, while no worker is free.
+// waitingForWorker returns the number of messages and handlers that wait, while no worker
+// is free.
 func (p *Pool) waitingForWorker() int {
 	p.mu.Lock()
-	n := p.ready.length
+	n := p.ready.length + len(p.returning)
 	p.mu.Unlock()
 	if p.offering != nil {
 		return n + p.offering.Waiting()
@@ -237,6 +242,8 @@ func (p *Pool) cancelSilent(now time.Time, n int, of *limit) (jobs []*Job) {
 			if !w.cancelled.IsZero() {
 				n-- // its place will be free soon
 			}
+		} else if !w.obstructsLocked() {
+			continue
 		}
 		if w.silentLocked(now, patience) {
 			silent = append(silent, w)

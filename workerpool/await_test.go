@@ -190,3 +190,40 @@ func TestHandlersAsideHoldLimitedMemory(t *testing.T) {
 		}
 	})
 }
+
+// TestHandlersAsideAreNotEndedForMessagesThatNeedAWorker checks that handlers that hold no
+// worker are not ended for messages that wait for one, unless another handler cannot step
+// aside because of them.
+func TestHandlersAsideAreNotEndedForMessagesThatNeedAWorker(t *testing.T) {
+	for _, test := range []struct {
+		held int
+		want []string
+	}{
+		{20 << 20, nil},
+		{60 << 20, []string{"a true", "b true"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var l log
+			var busy counter
+			aside := func(ctx context.Context, j *workerpool.Job) error {
+				done := j.AwaitBody()
+				defer done(0)
+				j.StepAside(test.held)
+				<-ctx.Done()
+				l.add("%s %v", strings.TrimPrefix(j.ReplyChannel(), "front!"), errors.Is(context.Cause(ctx), asgi.ErrGone))
+				return context.Cause(ctx)
+			}
+			a := &app{consumers: map[string]*consumer{"aside": {run: aside}, "busy": {run: busy.work}}}
+			b := start(t, apps(a), workerpool.Options{Workers: 2, HandlerTimeout: -1, Report: func(workerpool.Failure) {}})
+			b.volatile("aside", "a")
+			time.Sleep(time.Second)
+			b.volatile("aside", "b")
+			for i := range 8 {
+				b.volatile("busy", fmt.Sprint("busy", i))
+			}
+			time.Sleep(20 * time.Second)
+			synctest.Wait()
+			l.want(t, test.want...)
+		})
+	}
+}

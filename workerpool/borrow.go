@@ -63,7 +63,7 @@ func crashOnPanic() {
 // hasWorkLocked reports whether next would do more than park the worker.
 func (p *Pool) hasWorkLocked(w *worker) bool {
 	return p.mustEndLocked(w) || p.stopping || p.unsettled || p.canRetryLocked(false) ||
-		len(p.rooms)+p.starting.length+p.ready.length > 0
+		len(p.rooms)+p.starting.length+p.ready.length+len(p.returning) > 0
 }
 
 // noteDurationLocked records whether a call of a handler has taken long.

@@ -21,6 +21,9 @@ func (p *Pool) next(w *worker) *task {
 			return p.endWorkerLocked(w)
 		}
 		w.setFreeLocked(true)
+		if p.returnSomeLocked() {
+			continue
+		}
 		if t := p.starting.pop(); t != nil {
 			p.startedLocked()
 			w.turn = !t.queued
@@ -55,7 +58,7 @@ func (p *Pool) next(w *worker) *task {
 // runLocked marks a worker as the one that runs the task.
 func (p *Pool) runLocked(w *worker, t *task) *task {
 	w.setFreeLocked(false)
-	w.running = true
+	w.running, w.task = true, t
 	if p.starting.length+p.ready.length > 0 || p.unsettled || p.missed {
 		p.wakeLocked()
 	}

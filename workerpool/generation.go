@@ -237,6 +237,7 @@ func (p *Pool) swap(g *generation) {
 		p.wanted = min(max(sized.Workers(), 1), MaxWorkers)
 	}
 	p.setWorkersLocked()
+	p.returnSomeLocked()
 	p.handOverLocked()
 	if old != nil {
 		p.retireLocked(old)

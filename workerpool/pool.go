@@ -155,6 +155,8 @@ type Pool struct {
 	drained      bool                     // receive no more durable messages
 	stopping     bool                     // end once the channels are empty
 	halted       bool                     // start no more tasks
+	returning    []returning              // workers that wait to count again, in order
+	crowded      bool                     // a handler could not step aside since one last returned
 	silent       int                      // number of handlers that endSilent has ended and not reported
 	silentAt     time.Time                // when it last reported
 	delayed      map[*time.Timer]struct{} // volatile messages that will be put back

@@ -88,7 +88,7 @@ func (p *Pool) replace(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.abandonLocked()
-	if w.gen == p.current && !w.surplus && !p.stopping {
+	if w.gen == p.current && !w.surplus && !w.aside && !p.stopping {
 		p.startWorkerLocked(w.gen)
 	}
 }

@@ -25,7 +25,7 @@ type worker struct {
 	free      bool // it looks for a task
 	running   bool // it has a task
 	abandoned bool // it does not stop and was replaced
-	aside     bool // its handler waits for its client, and another worker has taken its place
+	aside     bool // its handler waits for its client or to return, and another worker has taken its place
 	held      int  // bytes that it holds while aside
 	surplus   bool // it must end after its handler
 	ending    bool // it has found that it must end
@@ -175,7 +175,7 @@ func (p *Pool) currentWorkersLocked() (workers []*worker) {
 		}
 	}
 	idle := func(w *worker) int {
-		if w.job == nil {
+		if w.job == nil && w.task == nil {
 			return 1
 		}
 		return 0

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -139,4 +140,53 @@ channel_routing = [view("/body", body), view("/fast", fast)]
 			}
 		}
 	})
+}
+
+// TestViewsWhoseSlowBodiesHaveComeTakeTurns checks that views that have waited for their
+// bodies work one after the other if there is one worker.
+func TestViewsWhoseSlowBodiesHaveComeTakeTurns(t *testing.T) {
+	for name, script := range map[string]string{
+		"view": `
+def body(request):
+    n = len(request.body)
+    sleep(10)
+    return str(n)
+channel_routing = [view("/body", body)]
+`,
+		"WSGI": `
+def application(environ, start_response):
+    n = len(environ["wsgi.input"].read())
+    sleep(10)
+    start_response("200 OK", [])
+    return [str(n)]
+`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				clients := newPipes()
+				var ended atomic.Int64
+				handled := func(workerpool.Handled) { ended.Add(1) }
+				setup{listener: clients, pool: workerpool.Options{Workers: 1, Handled: handled}}.serve(t, script)
+				var all []*string
+				for range 3 {
+					head := "POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 602000\r\n\r\n"
+					response, _ := clients.stream(t, io.MultiReader(strings.NewReader(head+strings.Repeat("x", 600_000)), &trickle{2000}))
+					all = append(all, response)
+				}
+				time.Sleep(3 * time.Second)
+				for want := range int64(4) {
+					synctest.Wait()
+					if n := ended.Load(); n != want {
+						t.Errorf("%d views have ended after %d s, want %d", n, 10*want, want)
+					}
+					time.Sleep(10 * time.Second)
+				}
+				for _, response := range all {
+					if *response != "200 OK 602000" {
+						t.Errorf("a client got %.50q", *response)
+					}
+				}
+			})
+		})
+	}
 }

@@ -60,6 +60,7 @@ type run struct {
 	held      bool                   // hold() was called
 	channel   [1]string              // buffer for the channel of a receive
 	received  []string               // channels of the last receive
+	waited    time.Duration          // for pieces of the body, without stepping aside
 	unlimited bool                   // without the memory limit of handlers
 	memory    *memory.Share          // what it uses for requests and decoded texts
 	base      int64                  // heap size at the first inspection; 0 before

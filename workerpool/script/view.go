@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"asgibox/asgi"
 	"asgibox/workerpool/routing"
@@ -146,6 +147,7 @@ func (r *run) request(msg *message) *web.Request {
 	if m.Text(asgi.KeyBodyChannel) != "" {
 		body := asgi.NewBodyReader(r.unit.loader.opts.Layer, m)
 		hooks.More = func() (asgi.Bytes, error) { return r.moreBody(body) }
+		hooks.Arrived = func() error { return r.job.StepBack(r.ctx) }
 	}
 	return web.NewRequest(m, hooks)
 }
@@ -179,12 +181,14 @@ func (r *run) moreBody(body *asgi.BodyReader) (asgi.Bytes, error) {
 	return piece, err
 }
 
-// nextPiece waits for a piece. The handler steps aside if it does not come soon; the
-// limits for bodies bound what it holds.
+// nextPiece waits for a piece. The handler steps aside if it has waited long for pieces;
+// the limits for bodies bound what it holds.
 func (r *run) nextPiece(body *asgi.BodyReader) (asgi.Bytes, bool, error) {
-	soon, cancel := context.WithTimeout(r.ctx, asideFrom)
+	soon, cancel := context.WithTimeout(r.ctx, max(asideFrom-r.waited, time.Millisecond))
 	defer cancel()
+	began := time.Now()
 	piece, more, err := body.Next(soon, r.cause())
+	r.waited += time.Since(began)
 	if !errors.Is(err, context.DeadlineExceeded) || r.ctx.Err() != nil {
 		return piece, more, err
 	}

@@ -24,6 +24,9 @@ type Hooks struct {
 	// More returns the next piece of a body if the message had only its
 	// beginning, and io.EOF after the last piece. It may wait.
 	More func() (asgi.Bytes, error)
+	// Arrived is called when the handler goes on after it has called More once or more
+	// often. It may wait, and its error ends the handler.
+	Arrived func() error
 	// Attr returns an attribute that the host adds, like session, or nil if
 	// there is no such attribute.
 	Attr func(name string) (starlark.Value, error)
@@ -50,7 +53,7 @@ var _ starlark.HasAttrs = (*Request)(nil)
 // NewRequest returns the request of a message.
 func NewRequest(m asgi.Message, hooks Hooks) *Request {
 	r := &Request{object: "request", message: m, hooks: hooks}
-	r.body = bodyReader{rest: asgi.Bytes(m.Octets(asgi.KeyBody)), more: hooks.More}
+	r.body = bodyReader{rest: asgi.Bytes(m.Octets(asgi.KeyBody)), more: hooks.More, arrived: hooks.Arrived}
 	if m.Text(asgi.KeyBodyChannel) == "" {
 		r.body.more = nil
 	}
@@ -207,7 +210,7 @@ func (r *Request) readChecked(check func(arrived string) error) (starlark.Bytes,
 		return "", errors.New("the body has already been read through environ[\"wsgi.input\"]")
 	}
 	whole, err := r.collect(check)
-	if err != nil {
+	if err := cmp.Or(r.body.goOn(), err); err != nil {
 		return "", err
 	}
 	r.whole = &whole
@@ -261,10 +264,11 @@ func (r *Request) validText(what, text string) (starlark.Value, error) {
 
 // A bodyReader reads a body, which may arrive in pieces.
 type bodyReader struct {
-	rest  asgi.Bytes                 // received but not read
-	more  func() (asgi.Bytes, error) // nil after the last piece
-	err   error                      // why no more pieces come, or nil
-	taken bool                       // whether a part of the body was read
+	rest    asgi.Bytes                 // received but not read
+	more    func() (asgi.Bytes, error) // nil after the last piece
+	arrived func() error               // may be nil
+	err     error                      // why no more pieces come, or nil
+	taken   bool                       // whether a part of the body was read
 }
 
 // next returns the next piece, and io.EOF with or after the last one.
@@ -285,11 +289,23 @@ func (b *bodyReader) next() (asgi.Bytes, error) {
 	return piece, err
 }
 
+// goOn says that the handler goes on.
+func (b *bodyReader) goOn() error {
+	if b.arrived == nil {
+		return nil
+	}
+	return b.arrived()
+}
+
 // Read implements io.Reader.
 func (b *bodyReader) Read(p []byte) (int, error) {
 	for b.rest == "" {
 		piece, err := b.next()
-		if b.rest = piece; piece == "" && err != nil {
+		b.rest = piece
+		if err := b.goOn(); err != nil {
+			return 0, err
+		}
+		if piece == "" && err != nil {
 			return 0, err
 		}
 	}
