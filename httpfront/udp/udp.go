@@ -28,8 +28,10 @@ const (
 	datagram = 64 << 10 // more than the longest datagram
 	// maxData is the most data of a datagram over IPv4. Over IPv6 it is 20 bytes more.
 	maxData = 65507
-	// waitingReplies is how many replies, to all peers, may wait for a barrier.
-	waitingReplies = 1000
+	// Limits of the replies that wait for a barrier.
+	replies      = 20_000   // to all peers
+	repliesBytes = 64 << 20 // of data to all peers
+	peerReplies  = 1000     // to one peer
 )
 
 // Options configure a [Server]. The zero value works.
@@ -45,8 +47,9 @@ type Server struct {
 	prefix  string
 	replies chan reply // wait for their barriers, in the order in which they were sent
 
-	mu      sync.Mutex             // guards waiting
+	mu      sync.Mutex             // guards the rest
 	waiting map[netip.AddrPort]int // how many of replies are not written, by peer
+	bytes   int                    // of data in replies that are not written
 }
 
 // A reply is a datagram that waits for the data on which it depends to be stored.
@@ -62,7 +65,7 @@ func New(layer asgi.Layer, opts Options) *Server {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{layer: layer, log: opts.Log, prefix: asgi.UDPSend + letters() + "!", replies: make(chan reply, waitingReplies), waiting: make(map[netip.AddrPort]int)}
+	return &Server{layer: layer, log: opts.Log, prefix: asgi.UDPSend + letters() + "!", replies: make(chan reply, replies), waiting: make(map[netip.AddrPort]int)}
 }
 
 func letters() string { return strings.ToLower(rand.Text()[:10]) }
@@ -147,13 +150,16 @@ func (s *Server) deliver(conn net.PacketConn, d asgi.Delivery) error {
 		s.write(conn, to, data)
 		return nil
 	}
-	select {
-	case s.replies <- reply{d.Channel, to, data, d.Barrier}:
-		s.waiting[to]++
-		return nil
-	default:
-		return &asgi.ChannelFullError{Channel: d.Channel, Reason: fmt.Sprintf("%d datagrams wait for the disk", waitingReplies)}
+	if s.waiting[to] < peerReplies && s.bytes+len(data) <= repliesBytes {
+		select {
+		case s.replies <- reply{d.Channel, to, data, d.Barrier}:
+			s.waiting[to]++
+			s.bytes += len(data)
+			return nil
+		default:
+		}
 	}
+	return &asgi.ChannelFullError{Channel: d.Channel, Reason: fmt.Sprintf("%d datagrams to this peer and %d to others wait for the disk", s.waiting[to], len(s.replies)-s.waiting[to])}
 }
 
 // writeReplies writes replies when their barriers have passed, until done is closed and
@@ -182,6 +188,7 @@ func (s *Server) writeReply(conn net.PacketConn, r reply) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.bytes -= len(r.data)
 	if s.waiting[r.to]--; s.waiting[r.to] == 0 {
 		delete(s.waiting, r.to)
 	}

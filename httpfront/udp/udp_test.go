@@ -217,6 +217,38 @@ func TestRepliesToAPeerKeepTheirOrder(t *testing.T) {
 	}
 }
 
+// TestOnePeerDoesNotTakeTheRoomOfOthers: replies that wait for the disk have a limit for
+// each peer.
+func TestOnePeerDoesNotTakeTheRoomOfOthers(t *testing.T) {
+	layer := memory(t)
+	client := serve(t, layer, Options{})
+	client.Write([]byte("hello"))
+	d, err := layer.Receive(t.Context(), nil, "udp.receive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed := make(chan error)
+	defer close(passed)
+	cause := asgi.NewCause(0)
+	cause.Raise(asgi.NewBarrier(disk{passed}, 1))
+	send := func(peer string, n int, data string) (sent int) {
+		for sent < n && layer.Send(t.Context(), cause, asgi.ProcessPrefix(d.Message.Text("reply_channel"))+peer, asgi.MustMessage(asgi.Field{Key: "data", Value: data})) == nil {
+			sent++
+		}
+		return sent
+	}
+	if n := send("7f000001-1", 5000, "x"); n != peerReplies {
+		t.Errorf("%d replies to one peer were taken", n)
+	}
+	if n := send("7f000001-2", 200, "x"); n != 200 {
+		t.Errorf("%d replies to another peer were taken", n)
+	}
+	long := strings.Repeat("x", maxData)
+	if n := send("7f000001-3", 5000, long) + send("7f000001-4", 5000, long); n > repliesBytes/maxData {
+		t.Errorf("%d long replies were taken", n)
+	}
+}
+
 func TestDatagramIsDroppedIfTheChannelIsFull(t *testing.T) {
 	layer := store.Memory(store.Options{Capacity: 1})
 	t.Cleanup(func() { layer.Close(context.Background()) })

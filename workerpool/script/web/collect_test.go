@@ -92,7 +92,7 @@ func TestAnnouncedBytesTakeNoMemory(t *testing.T) {
 			_, err := piecewise(honest, account.NewShare(), "content-length", strconv.Itoa(len(honest))).Attr("body")
 			return err
 		}
-		r := piecewise(strings.Repeat("x", 10_000), account.NewShare(), "content-length", strconv.Itoa(limit))
+		r := piecewise(strings.Repeat("x", 10_000), account.NewShare(), "content-length", strconv.Itoa(len(honest)))
 		next := r.body.more
 		r.body.more = func() (asgi.Bytes, error) {
 			piece, err := next()
