@@ -54,6 +54,7 @@ func (a *asgi3) serve(p loopProcess, timeout time.Duration, read func() (loopFra
 	ctx, cancel := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
 	watching.Go(func() { l.watch(ctx, timeout) })
+	watching.Go(func() { l.check(ctx, timeout) })
 	err := l.run(read)
 	cancel()
 	watching.Wait()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -31,7 +32,8 @@ type fakeLoop struct {
 
 	mu          sync.Mutex // guards the rest
 	in          []asgi.Fields
-	hung        bool // it does not reply to pings
+	hung        bool          // it does not reply to pings
+	full        chan struct{} // writes wait until it is closed; nil if they do not
 	pinged      int64
 	blocked     int64 // the task that an exception ends, or 0
 	interrupted error
@@ -45,9 +47,15 @@ func (f *fakeLoop) interrupt(why error) {
 	f.interrupted = why
 	if f.blocked != 0 {
 		f.hung = false
+		blocked, pinged, full := f.blocked, f.pinged, f.full
+		f.full = nil
 		go func() {
-			f.say("done", f.blocked, failureOf("Cancelled", "at app.py:5"))
-			f.say("pong", f.pinged)
+			f.say("done", blocked, failureOf("Cancelled", "at app.py:5"))
+			if full != nil {
+				close(full) // the ping is among what waits
+				return
+			}
+			f.say("pong", pinged)
 		}()
 	}
 }
@@ -80,6 +88,16 @@ func (f *fakeLoop) read() (loopFrame, error) {
 func (f *fakeLoop) Flush() error { return nil }
 
 func (f *fakeLoop) Queue(head asgi.Fields) (first bool, err error) {
+	f.mu.Lock()
+	full := f.full
+	f.mu.Unlock()
+	if full != nil {
+		select {
+		case <-full:
+		case <-f.ctx.Done():
+			return false, net.ErrClosed
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if head[0].Key == "ping" {
@@ -638,47 +656,55 @@ func TestASGIHandlerTimeout(t *testing.T) {
 }
 
 func TestASGIEventLoopThatHangsIsReplaced(t *testing.T) {
-	onStage(t, workerpool.Options{HandlerTimeout: 10 * time.Second}, func(g *stage, f *fakeLoop) {
-		g.open(f, "s", 1)
-		time.Sleep(time.Minute)
-		if err := f.isCondemned(); err != nil {
-			t.Fatal(err)
-		}
-		f.hang(0)
-		time.Sleep(14 * time.Second)
-		if f.isCondemned() != nil {
-			t.Error("it was condemned too early")
-		}
-		time.Sleep(3 * time.Second)
-		var hung *HungError
-		if !errors.As(f.isCondemned(), &hung) || !errors.As(f.interrupted, &hung) {
-			t.Errorf("condemned for %v, interrupted for %v", f.isCondemned(), f.interrupted)
-		}
-		g.want("s", "{close: 1011, reason: the application failed}")
-	})
+	for _, reads := range []bool{true, false} {
+		onStage(t, workerpool.Options{HandlerTimeout: 10 * time.Second}, func(g *stage, f *fakeLoop) {
+			g.open(f, "s", 1)
+			time.Sleep(time.Minute)
+			if err := f.isCondemned(); err != nil {
+				t.Fatal(err)
+			}
+			f.hang(0, reads)
+			time.Sleep(14 * time.Second)
+			if f.isCondemned() != nil {
+				t.Error("it was condemned too early")
+			}
+			time.Sleep(3 * time.Second)
+			var hung *HungError
+			if !errors.As(f.isCondemned(), &hung) || !errors.As(f.interrupted, &hung) {
+				t.Errorf("condemned for %v, interrupted for %v", f.isCondemned(), f.interrupted)
+			}
+			g.want("s", "{close: 1011, reason: the application failed}")
+		})
+	}
 }
 
-// hang makes the event loop hang until an exception ends the task blocked.
-func (f *fakeLoop) hang(blocked int64) {
+// hang makes the event loop hang until an exception ends the task blocked. If it does not
+// read, there is no room for what the server writes.
+func (f *fakeLoop) hang(blocked int64, reads bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hung, f.blocked = true, blocked
+	if !reads {
+		f.full = make(chan struct{})
+	}
 }
 
 func TestASGITaskThatBlocksTheEventLoopGetsAnException(t *testing.T) {
-	onStage(t, workerpool.Options{HandlerTimeout: 10 * time.Second}, func(g *stage, f *fakeLoop) {
-		g.open(f, "s", 1)
-		g.message("http.request", "a")
-		f.hang(2)
-		time.Sleep(11 * time.Second)
-		f.want("http 2", "cancel 2")
-		g.failed("--handler-timeout")
-		time.Sleep(time.Minute)
-		g.want("s") // it stays open
-		if err := f.isCondemned(); err != nil {
-			t.Error(err)
-		}
-	})
+	for _, reads := range []bool{true, false} {
+		onStage(t, workerpool.Options{HandlerTimeout: 10 * time.Second}, func(g *stage, f *fakeLoop) {
+			g.open(f, "s", 1)
+			g.message("http.request", "a")
+			f.hang(2, reads)
+			time.Sleep(11 * time.Second)
+			f.want("http 2", "cancel 2")
+			g.failed("--handler-timeout")
+			time.Sleep(time.Minute)
+			g.want("s") // it stays open
+			if err := f.isCondemned(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 func TestASGIProcessThatDies(t *testing.T) {

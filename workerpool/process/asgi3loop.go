@@ -168,33 +168,47 @@ const (
 	interruptWait = 5 * time.Second
 )
 
-// watch checks the tasks at intervals until the context is done. Timeout is that of
-// handlers; zero means none. If the event loop has tasks and does not answer a ping
-// within that time, watch interrupts it, and condemns the process if that does not help.
+// watch interrupts the event loop if it does not answer a ping within the timeout of
+// handlers, and condemns the process if that does not help. Zero means no limit. It writes
+// nothing, because such an event loop does not read.
 func (l *eventLoop) watch(ctx context.Context, timeout time.Duration) {
-	every := checkEvery
-	if timeout > 0 {
-		every = max(min(every, timeout/4), time.Millisecond)
+	if timeout <= 0 {
+		return
 	}
-	ticker := time.NewTicker(every)
+	every(ctx, timeout, func(now time.Time) {
+		switch silent := l.silent(now); {
+		case silent >= timeout+interruptWait:
+			l.process.condemn(&HungError{silent})
+		case silent >= timeout:
+			l.interrupt(now)
+		}
+	})
+}
+
+// check checks the tasks, and asks the event loop for signs of life.
+func (l *eventLoop) check(ctx context.Context, timeout time.Duration) {
+	every(ctx, timeout, func(now time.Time) {
+		l.checkTasks(timeout)
+		if timeout > 0 && l.silent(now) == 0 {
+			l.ping(now)
+		}
+	})
+}
+
+// every calls f at intervals that suit a timeout, until the context is done.
+func every(ctx context.Context, timeout time.Duration, f func(now time.Time)) {
+	interval := checkEvery
+	if timeout > 0 {
+		interval = max(min(interval, timeout/4), time.Millisecond)
+	}
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			l.checkTasks(timeout)
-			silent := l.silent(now)
-			switch {
-			case timeout <= 0:
-			case silent == 0:
-				l.ping(now)
-			case silent >= timeout+interruptWait:
-				l.process.condemn(&HungError{silent})
-				return
-			case silent >= timeout:
-				l.interrupt(now)
-			}
+			f(now)
 		}
 	}
 }

@@ -91,6 +91,7 @@ func (c *child) serveASGI3(one *conn) error {
 	if c.set.opts.Debug {
 		timeout = 0
 	}
+	one.out.patient.Store(true) // an event loop may hang for the timeout
 	return c.set.asgi3().serve(loopChild{c}, timeout, func() (loopFrame, error) { return readLoopFrame(one.reader) }, loopConn{one})
 }
 

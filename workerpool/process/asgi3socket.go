@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -363,9 +364,10 @@ func (h *sockets) force(a *asgi3) {
 // which were replaced.
 func (h *sockets) of(matches func(*asgi3) bool) (list []*webSocket) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, s := range h.all {
-		s.mu.Lock()
+	all := slices.Collect(maps.Values(h.all))
+	h.mu.Unlock()
+	for _, s := range all {
+		s.mu.Lock() // waits while its process does not read
 		if s.loop != nil && matches(s.loop.app) {
 			s.loop.app.retire()
 			list = append(list, s)

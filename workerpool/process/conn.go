@@ -40,6 +40,7 @@ type conn struct {
 	net    net.Conn
 	reader *wire.Reader
 	writer *wire.Writer
+	out    *deadlineWriter
 	ctx    context.Context // done when the connection is closed
 	cancel context.CancelCauseFunc
 
@@ -71,17 +72,25 @@ func newConn(s *Server, nc net.Conn) *conn {
 		server: s, net: nc, reader: wire.NewReader(nc, maxHello),
 		made: make(chan struct{}, maxCalls), waiting: map[int64]context.CancelCauseFunc{},
 	}
-	c.writer = wire.NewWriter(deadlineWriter{nc})
+	c.out = &deadlineWriter{Conn: nc}
+	c.writer = wire.NewWriter(c.out)
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c
 }
 
 // A deadlineWriter limits the time of each write, so that a program that does not
 // read holds up no one.
-type deadlineWriter struct{ net.Conn }
+type deadlineWriter struct {
+	net.Conn
+	patient atomic.Bool // there is no limit, because something else notices that
+}
 
-func (w deadlineWriter) Write(b []byte) (int, error) {
-	w.SetWriteDeadline(time.Now().Add(writeTimeout))
+func (w *deadlineWriter) Write(b []byte) (int, error) {
+	if w.patient.Load() {
+		w.SetWriteDeadline(time.Time{})
+	} else {
+		w.SetWriteDeadline(time.Now().Add(writeTimeout))
+	}
 	return w.Conn.Write(b)
 }
 
