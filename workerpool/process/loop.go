@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -406,14 +407,30 @@ func (l *loopState) give(ctx context.Context, w *workerpool.LoopWorker, r *waiti
 		}
 	}
 	l.mu.Unlock()
-	if err := r.answer(&d, nil); err != nil {
+	if err := r.give(ctx, d); err != nil {
 		l.mu.Lock()
 		l.busy = false
 		l.open = slices.DeleteFunc(l.open, func(o *jobLayer) bool { return o == one })
 		l.mu.Unlock()
+		if ctx.Err() != nil && d.Volatile { // its sender gets an error
+			l.cancel(context.Cause(ctx))
+			return context.Cause(ctx)
+		}
 		l.child.set.server.calls.PutBack(d)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			l.child.condemn("it does not read the message that it has asked for")
+		}
 	}
 	return nil
+}
+
+// give answers a receive with a message. When the context is done, it does not wait any
+// longer for a process that does not read.
+func (r *waitingReceive) give(ctx context.Context, d asgi.Delivery) error {
+	if r.conn != nil {
+		defer context.AfterFunc(ctx, r.conn.Interrupt)()
+	}
+	return r.answer(&d, nil)
 }
 
 // needsReply reports whether the message of a job needs a reply.

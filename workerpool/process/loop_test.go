@@ -160,6 +160,16 @@ func TestAProcessThatDoesNotReadIsReplaced(t *testing.T) {
 	r.get("/", 200, "Hello World!")
 }
 
+func TestAProcessThatDoesNotReadItsMessageIsReplaced(t *testing.T) {
+	r := newRig(t, program("hello"), func(c *config) { c.pool.HandlerTimeout = 2 * time.Second })
+	r.mustLoad()
+	r.request("/flood-receive")
+	r.logged("flooded")
+	r.get("/", 500, "--handler-timeout")
+	r.logged("it still runs 1s after its message was cancelled")
+	r.get("/", 200, "Hello World!")
+}
+
 func TestAProcessThatDoesNotReadIsKilled(t *testing.T) {
 	for _, path := range []string{"/flood", "/flood-receive"} {
 		t.Run(path, func(t *testing.T) {
