@@ -50,6 +50,7 @@ var children = map[string]func(args []string){
 	"sends":      sendsChild,
 	"concurrent": concurrentChild,
 	"many":       manyChild,
+	"frozen":     frozenChild,
 }
 
 // A client is the other end of a connection, as a program has it.
@@ -261,6 +262,14 @@ func routedChild(args []string) {
 			os.Exit(0)
 		}
 	}
+}
+
+// frozenChild does not read its jobs.
+func frozenChild([]string) {
+	control := dial()
+	dial().write("id", 1, "call", "serve")
+	control.call("ready", "kind", "routed")
+	control.r.Read()
 }
 
 // breaksChild does not load if a file exists.

@@ -63,8 +63,9 @@ type serving struct {
 
 	withdrawn bool // it gets no more jobs; guarded by the mutex of the set
 
-	mu  sync.Mutex // guards job
-	job int64      // whose context may interrupt a read; 0 if none
+	mu      sync.Mutex // guards the rest
+	job     int64      // whose context may interrupt what the connection does; 0 if none
+	sending bool       // it is written
 }
 
 // A run is a job that runs in a child.
@@ -125,16 +126,22 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 			g.remove(on)
 			continue
 		}
+		stop := r.watch()
 		if on.conn.send(f.head(r.id, r.number)) == nil {
-			return r.wait()
+			on.sent()
+			return r.wait(stop)
 		}
-		// The process has not got the job, so another one can run it.
+		stop()
 		on.child.end(r)
 		on.conn.close()
 		g.wg.Go(func() { on.child.lost(on.conn, nil) })
-		if f.child != nil {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case f.child != nil:
 			return f.child.failure()
 		}
+		// The process has not got the job, so another one can run it.
 	}
 }
 
@@ -161,9 +168,19 @@ func (c *child) end(r *run) {
 	c.noteIdleLocked()
 }
 
-// wait waits for the end of the job.
-func (r *run) wait() error {
-	f, err := r.end()
+// watch lets the context of the job interrupt what its connection does, until stop.
+func (r *run) watch() (stop func()) {
+	r.on.watch(r.id)
+	end := context.AfterFunc(r.ctx, func() { r.on.interrupt(r.id) })
+	return func() {
+		end()
+		r.on.unwatch()
+	}
+}
+
+// wait waits for the end of the job. It calls stop, which ends watch.
+func (r *run) wait(stop func()) error {
+	f, err := r.end(stop)
 	if err != nil {
 		return err
 	}
@@ -171,17 +188,14 @@ func (r *run) wait() error {
 }
 
 // end reads frames of the thread that runs the job until it has ended.
-func (r *run) end() (frame, error) {
-	r.on.watch(r.id)
-	stop := context.AfterFunc(r.ctx, func() { r.on.interrupt(r.id) })
+func (r *run) end(stop func()) (frame, error) {
 	f, err := r.read()
 	stop()
-	r.on.unwatch()
 	switch {
 	case err == nil:
 		r.release()
 		return f, nil
-	case !errors.Is(err, os.ErrDeadlineExceeded):
+	case r.ctx.Err() == nil || !errors.Is(err, os.ErrDeadlineExceeded):
 		return f, r.lost(err)
 	}
 	r.cancel()
@@ -538,18 +552,30 @@ func (c *child) serve(one *conn) error {
 	return errHandedOver
 }
 
-// watch allows the context of a job to interrupt a read.
+// watch allows the context of a job to interrupt its write, until sent, and then a read.
 func (s *serving) watch(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.job = id
+	s.job, s.sending = id, true
 }
 
-// interrupt makes the read of a job fail.
+// sent says that the process has got the job.
+func (s *serving) sent() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sending = false
+}
+
+// interrupt makes the read of a job fail. If the process has not read the job, the
+// connection is of no use any more.
 func (s *serving) interrupt(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.job == id {
+	switch {
+	case s.job != id:
+	case s.sending:
+		s.conn.Interrupt()
+	default:
 		s.conn.net.SetReadDeadline(time.Unix(1, 0))
 		s.job = -id
 	}
@@ -562,5 +588,5 @@ func (s *serving) unwatch() {
 	if s.job < 0 {
 		s.conn.net.SetReadDeadline(time.Time{})
 	}
-	s.job = 0
+	s.job, s.sending = 0, false
 }

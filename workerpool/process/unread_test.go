@@ -1,0 +1,43 @@
+package process
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"asgibox/asgi"
+	"asgibox/workerpool/process/wire"
+)
+
+func TestAJobThatIsNotReadIsCancelled(t *testing.T) {
+	r := newRig(t, program("frozen"), threads(1), oneProcess, func(c *config) {
+		c.pool.HandlerTimeout = 2 * time.Second
+		c.store.MaxMessage = 2 << 20
+	})
+	r.mustLoad()
+	r.get("/", 500, "--handler-timeout", "body", strings.Repeat("x", 1<<20))
+	r.logged("a worker is replaced: it lost its last connection that runs jobs")
+}
+
+// TestAThreadThatDoesNotReadItsAnswers makes a call and does not read its answer.
+func TestAThreadThatDoesNotReadItsAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, 1<<20)
+		g := &set{server: s.Server, opts: &Options{}, log: slog.New(slog.DiscardHandler)}
+		c := &child{set: g, exited: make(chan struct{}), runs: map[int64]*run{}}
+		c.loop.child = c
+		here, there := net.Pipe()
+		one := newConn(s.Server, there)
+		one.child, one.serving = c, &serving{child: c, conn: one}
+		r := &run{set: g, child: c, on: one.serving, id: 1, ctx: context.Background(), layer: jobLayer{server: s.Server}}
+		go wire.NewWriter(here).Write(asgi.Fields{{Key: "id", Value: int64(1)}, {Key: "call", Value: "new_channel"}, {Key: "pattern", Value: "x?"}})
+		if _, err := r.end(r.watch()); err == nil || !strings.Contains(err.Error(), "closed its connection") {
+			t.Errorf("got %v", err)
+		}
+		g.wg.Wait()
+	})
+}
