@@ -3,6 +3,9 @@ package workerpool_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +53,43 @@ func TestReceiveOfALoopWaitsNoLongerThanAsked(t *testing.T) {
 		l.want(t, "false <nil> 0s", "false <nil> 5s")
 	})
 }
+
+// TestALoopThatReceivesAgainWhileItIsReplaced has a program that calls Receive between
+// the decision to replace its worker and the error reply.
+func TestALoopThatReceivesAgainWhileItIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		again, received := make(chan struct{}), make(chan struct{})
+		a := looped{&app{}, func(_ context.Context, w *workerpool.LoopWorker) error {
+			_, _, err := w.Receive(-1, "http.request")
+			if err == nil {
+				<-again
+				_, _, err = w.Receive(-1, "http.request")
+				close(received)
+			}
+			return err
+		}}
+		var once sync.Once
+		log := slog.New(onRecord(func(r slog.Record) {
+			if strings.Contains(r.Message, "does not stop") {
+				once.Do(func() { close(again); <-received })
+			}
+		}))
+		b := start(t, apps(a), workerpool.Options{Workers: 1, HandlerTimeout: time.Second, Log: log})
+		b.volatile("http.request", "a")
+		time.Sleep(10 * time.Second)
+		if got := b.sent("a"); len(got) != 1 {
+			t.Errorf("sent %v", got)
+		}
+	})
+}
+
+// onRecord is a log that calls a function.
+type onRecord func(slog.Record)
+
+func (onRecord) Enabled(context.Context, slog.Level) bool        { return true }
+func (f onRecord) Handle(_ context.Context, r slog.Record) error { f(r); return nil }
+func (f onRecord) WithAttrs([]slog.Attr) slog.Handler            { return f }
+func (f onRecord) WithGroup(string) slog.Handler                 { return f }
 
 func TestASteadyConnectionDoesNotFillItsLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

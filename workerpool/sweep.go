@@ -75,10 +75,10 @@ func (w *worker) cancelLocked(now time.Time, why error) {
 // replaceStuck replaces the workers of cancelled handlers that do not stop.
 // Tasks that waited for them can start.
 func (p *Pool) replaceStuck(now time.Time) {
-	for _, w := range p.stuck(now) {
-		p.log.Error("a handler does not stop; its worker is replaced", logkey.Channel, w.job.Delivery.Channel, logkey.Generation, w.job.gen.number)
-		p.fail(w.job, "", context.Cause(w.ctx))
-		p.replace(w)
+	for _, j := range p.stuck(now) {
+		p.log.Error("a handler does not stop; its worker is replaced", logkey.Channel, j.Delivery.Channel, logkey.Generation, j.gen.number)
+		p.fail(j, "", context.Cause(j.worker.ctx))
+		p.replace(j.worker)
 	}
 }
 
@@ -93,9 +93,9 @@ func (p *Pool) replace(w *worker) {
 	}
 }
 
-// stuck returns the workers whose handlers do not stop, and marks them as
-// abandoned.
-func (p *Pool) stuck(now time.Time) (stuck []*worker) {
+// stuck returns the jobs whose handlers do not stop, and marks their workers as
+// abandoned. The workers may end the jobs meanwhile.
+func (p *Pool) stuck(now time.Time) (stuck []*Job) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for w := range p.workers {
@@ -103,7 +103,7 @@ func (p *Pool) stuck(now time.Time) (stuck []*worker) {
 			continue
 		}
 		w.abandoned = true
-		stuck = append(stuck, w)
+		stuck = append(stuck, w.job)
 	}
 	return stuck
 }
