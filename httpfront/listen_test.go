@@ -72,7 +72,7 @@ func (b *netServer) serve(opts Options, l net.Listener) {
 	go func() { b.work(ctx); close(worked) }()
 	b.t.Cleanup(func() {
 		front.Shutdown(ctx)
-		if err := <-served; err != nil {
+		if err := <-served; err != nil && err != http.ErrServerClosed { // Shutdown may have come before Serve was ready for it
 			b.t.Errorf("Serve: %v", err)
 		}
 		stop()
