@@ -104,7 +104,7 @@ func TestHeldRepliesWaitForAClientThatReadsSlowly(t *testing.T) {
 	})
 }
 
-// TestAStallHoldsUpItsSenderOnly: a sender whose held messages find no room is told so.
+// TestAStallHoldsUpItsSenderOnly: a sender whose held messages find no room gets an error.
 func TestAStallHoldsUpItsSenderOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := before(t, store.Options{Capacity: 1}, chaos.Options{Capacity: func(string) int { return 100 }}, "c:delay=1s")

@@ -349,7 +349,7 @@ func checkAdded(v starlark.Value) (starlark.Value, error) {
 		return v, checkAddedText(len(v))
 	case *starlark.List, starlark.Tuple:
 		if n := items(v); n > maxItems {
-			return nil, tooManyItems(v, n, maxItems)
+			return nil, tooManyItems(v, n)
 		}
 	}
 	return checkItemsOf(v)

@@ -61,8 +61,8 @@ func items(v starlark.Value) (n int) {
 	return n
 }
 
-func tooManyItems(v starlark.Value, n, most int) error {
-	return explain.Hintf("process it in a loop, one part at a time", "the %s has %d items; one call takes at most %d", v.Type(), n, most)
+func tooManyItems(v starlark.Value, n int) error {
+	return explain.Hintf("process it in a loop, one part at a time", "the %s has %d items; one call takes at most %d", v.Type(), n, maxItems)
 }
 
 // checkItemsOf checks a collection whose items an operator makes or adds to another.

@@ -77,7 +77,7 @@ func checkMethod(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tup
 		if b.Name() == "extend" {
 			n := items(args[0])
 			if n > maxItems {
-				return tooManyItems(args[0], n, maxItems)
+				return tooManyItems(args[0], n)
 			}
 			return reserve(thread, n)
 		}

@@ -70,7 +70,7 @@ func toInt(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kw
 func checkItems(call string, args starlark.Tuple, _ []starlark.Tuple) error {
 	for _, v := range args {
 		if n := items(v); n > maxItems {
-			return fmt.Errorf("%s: %w", call, tooManyItems(v, n, maxItems))
+			return fmt.Errorf("%s: %w", call, tooManyItems(v, n))
 		}
 	}
 	return nil
