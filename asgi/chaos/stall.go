@@ -19,7 +19,8 @@ type stall struct {
 // not overtake one another, and one connection must not hold up others.
 func senderOf(h *held) string { return h.message.Text(asgi.KeyReplyChannel) }
 
-// retryInterval is the time between two tries if the layer behind cannot wait for room.
+// retryInterval is the longest time between two tries if the layer behind cannot wait for
+// room.
 const retryInterval = 50 * time.Millisecond
 
 func stalledError(h *held) error {
@@ -102,17 +103,11 @@ func (l *Layer) sendWhenRoom(ctx context.Context, h *held) error {
 			return err
 		}
 	}
-	for began := time.Now(); ; {
-		err := l.Layer.Send(ctx, h.cause, h.channel, h.message, h.opts...)
-		if !errors.Is(err, asgi.ErrChannelFull) || time.Since(began) >= patience {
-			return err
-		}
-		select {
-		case <-time.After(retryInterval):
-		case <-ctx.Done():
-			return err
-		}
-	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return asgi.RetryWhileFull(waiting, retryInterval, func() error {
+		return l.Layer.Send(ctx, h.cause, h.channel, h.message, h.opts...)
+	})
 }
 
 // dropStallsLocked drops the messages that wait for room.

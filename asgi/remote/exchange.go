@@ -64,7 +64,7 @@ func (x *exchange) call(c *call) {
 		x.fail(err)
 		return
 	}
-	x.respond(result)
+	x.write(http.StatusOK, result)
 }
 
 // read returns the arguments of a call. It fails if one is unknown.
@@ -105,9 +105,6 @@ func (x *exchange) read(c *call) (*arguments, error) {
 	return newArguments(fields, c.keys)
 }
 
-// respond sends a result.
-func (x *exchange) respond(result asgi.Fields) { x.write(http.StatusOK, result) }
-
 // fail sends an error response, and logs unexpected errors.
 func (x *exchange) fail(err error) {
 	e := ErrorOf(err)
@@ -118,16 +115,18 @@ func (x *exchange) fail(err error) {
 	if status == http.StatusServiceUnavailable {
 		x.w.Header().Set("Retry-After", "1")
 	}
-	x.write(status, asgi.Fields{{Key: "error", Value: e.Kind}, {Key: "detail", Value: e.Detail}})
+	fields := asgi.Fields{{Key: "error", Value: e.Kind}, {Key: "detail", Value: e.Detail}}
+	checkValues(fields)
+	x.write(status, fields)
 }
 
-// hold reserves the memory of a result.
+// hold checks a result and reserves its memory.
 func (x *exchange) hold(result asgi.Fields) error {
+	checkValues(result)
 	h, limited := x.w.(AnswerHolder)
 	if !limited {
 		return nil
 	}
-	checkValues(result)
 	x.size = codec.MaxSizeJSON(result) // about the same in MessagePack
 	return h.HoldAnswer(int64(x.size))
 }
@@ -143,8 +142,8 @@ func checkValues(fields asgi.Fields) {
 	}
 }
 
+// write sends fields whose values are checked.
 func (x *exchange) write(status int, fields asgi.Fields) {
-	checkValues(fields)
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
 	body := buf.AvailableBuffer()

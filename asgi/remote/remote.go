@@ -117,7 +117,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, Prefix)
 	switch {
 	case name == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		x.respond(h.About())
+		about := h.About()
+		checkValues(about)
+		x.write(http.StatusOK, about)
 	case name == "":
 		w.Header().Set("Allow", "GET, HEAD")
 		x.fail(Errorf(MethodNotAllowed, "use GET %s for a description of the layer, or POST to a path under it for a call", Prefix))

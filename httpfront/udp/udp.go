@@ -65,7 +65,7 @@ func New(layer asgi.Layer, opts Options) *Server {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{layer: layer, log: opts.Log, prefix: asgi.UDPSend + letters() + "!", replies: make(chan reply, replies), waiting: make(map[netip.AddrPort]int)}
+	return &Server{layer: layer, log: opts.Log, prefix: asgi.UDPSend + letters() + "!", waiting: make(map[netip.AddrPort]int)}
 }
 
 func letters() string { return strings.ToLower(rand.Text()[:10]) }
@@ -73,22 +73,23 @@ func letters() string { return strings.ToLower(rand.Text()[:10]) }
 // Serve serves on the socket until the context is done or reading fails. It
 // returns nil in the first case. It closes the socket.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
+	s.replies = make(chan reply, replies)
 	unbind, err := s.layer.Bind(s.prefix, func(d asgi.Delivery) error { return s.deliver(conn, d) })
 	if err != nil {
 		conn.Close()
 		return fmt.Errorf("bind UDP reply channels %s: %w", s.prefix, err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
-	done, written := make(chan struct{}), make(chan struct{})
+	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		s.writeReplies(conn, done)
+		s.writeReplies(conn)
 	}()
 	defer func() {
 		stop()
 		unbind()
-		close(done)
-		<-written // accepted replies are still sent
+		close(s.replies) // deliver is not called any more
+		<-written        // accepted replies are still sent
 		conn.Close()
 	}()
 	return s.read(ctx, conn)
@@ -162,21 +163,10 @@ func (s *Server) deliver(conn net.PacketConn, d asgi.Delivery) error {
 	return &asgi.ChannelFullError{Channel: d.Channel, Reason: fmt.Sprintf("%d datagrams to this peer and %d to others wait for the disk", s.waiting[to], len(s.replies)-s.waiting[to])}
 }
 
-// writeReplies writes replies when their barriers have passed, until done is closed and
-// none waits any more.
-func (s *Server) writeReplies(conn net.PacketConn, done <-chan struct{}) {
-	for {
-		select {
-		case r := <-s.replies:
-			s.writeReply(conn, r)
-		case <-done:
-			select {
-			case r := <-s.replies:
-				s.writeReply(conn, r)
-			default:
-				return
-			}
-		}
+// writeReplies writes replies when their barriers have passed, until no more come.
+func (s *Server) writeReplies(conn net.PacketConn) {
+	for r := range s.replies {
+		s.writeReply(conn, r)
 	}
 }
 
