@@ -36,7 +36,8 @@
 // All request bodies, until their response starts, and all WebSocket messages,
 // until the layer has accepted them, share one budget, [Options].BodyMemory.
 // Each connection may hold 16 KiB besides. Past the budget the server does not read, except for the oldest. It
-// then refuses the clients that are silent, with 408 or 1013.
+// then refuses the clients that are silent, with 408 or 1013. What net/http reads ahead over
+// HTTP/2 has 64 MiB of its own, and 64 KiB for each connection.
 //
 // # Barriers
 //

@@ -34,6 +34,8 @@ type exchange struct {
 
 	body     bodyReader
 	head     int64           // its part of Server.heads
+	ahead    int64           // of its body that net/http may read ahead
+	shared   int64           // its part of Server.ahead
 	arrival  *budget.Arrival // memory of the body, or nil
 	upload   *upload         // sends the rest of a long body, or nil
 	unread   bool            // the body has a rest
@@ -88,7 +90,7 @@ func (x *exchange) complete(sent bool, err error) error {
 // request. It reports whether the request was sent; if not, a refusal has been
 // written. It fails with errLent if another goroutine serves the connection now.
 func (x *exchange) sendRequest() (sent bool, err error) {
-	if !x.holdHead() {
+	if !x.holdHead() || !x.holdStream() {
 		x.refuse(refusedCrowded)
 		return false, nil
 	}
@@ -302,6 +304,7 @@ func (x *exchange) ends(m asgi.Message) bool {
 func (x *exchange) end(sent bool, dropped int) {
 	x.s.unregister(x.channel)
 	x.s.heads.Add(-x.head)
+	x.releaseStream()
 	if dropped > 0 {
 		x.s.log.Debug("messages to an ended request were dropped", logkey.Channel, x.channel, "count", dropped)
 	}

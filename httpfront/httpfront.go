@@ -47,6 +47,7 @@ type Server struct {
 	outputs outputs
 	heads   atomic.Int64 // memory of the heads of all requests that run, without the usual parts
 	parts   atomic.Int64 // memory of the heads that arrive over HTTP/1, without the usual parts
+	ahead   atomic.Int64 // memory of bodies over HTTP/2 that net/http may read ahead
 	own     atomic.Int64 // requests for the server itself that run
 	http2   *http2Conns
 	kept    keptBodies

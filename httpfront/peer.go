@@ -16,6 +16,7 @@ type peer struct {
 	client, server any
 	secure         bool
 	arriving       *atomic.Int64 // bytes that its arrivals hold without the budget
+	ahead          *atomic.Int64 // bytes that net/http may read ahead of the bodies of its requests
 }
 
 type peerKey struct{}
@@ -32,6 +33,7 @@ func newPeer(c net.Conn, secure bool) *peer {
 		server:   endpoint(c.LocalAddr()),
 		secure:   secure,
 		arriving: new(atomic.Int64),
+		ahead:    new(atomic.Int64),
 	}
 }
 
@@ -47,6 +49,7 @@ func peerOf(r *http.Request) *peer {
 		server:   endpoint(local),
 		secure:   r.TLS != nil,
 		arriving: new(atomic.Int64),
+		ahead:    new(atomic.Int64),
 	}
 }
 

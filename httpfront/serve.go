@@ -37,13 +37,13 @@ func ConfigureServer(h *http.Server) {
 		h.HTTP2 = new(http.HTTP2Config)
 	}
 	h.HTTP2.WriteByteTimeout = writeTimeout
-	h.HTTP2.MaxConcurrentStreams = 100
+	h.HTTP2.MaxConcurrentStreams = maxStreams
 	// A client that has begun a head and does not end it cannot answer a ping.
 	h.HTTP2.SendPingTimeout = headerTimeout
 	h.HTTP2.PingTimeout = headerTimeout
-	// net/http buffers this much for each connection, outside of the budget.
-	h.HTTP2.MaxReceiveBufferPerConnection = 64 << 10
-	h.HTTP2.MaxReceiveBufferPerStream = 64 << 10
+	// A body that nobody reads must not hold up the other streams of its connection.
+	h.HTTP2.MaxReceiveBufferPerConnection = maxStreams * streamBuffer
+	h.HTTP2.MaxReceiveBufferPerStream = streamBuffer
 	before := h.ConnContext
 	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if before != nil {
