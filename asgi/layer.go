@@ -38,7 +38,8 @@ type Layer interface {
 	// once, in order for each sender. It must not block and must return nil,
 	// [ErrChannelFull] or [ErrGone]. Messages that wait in the prefix's queue
 	// are delivered first. A delivery with Probe set has no message: deliver
-	// only reports whether the connection exists. A connection that ends must
+	// only reports whether the connection exists. If there is no room for one with Lost
+	// set, its sender is not told. A connection that ends must
 	// be gone for deliver before its owner calls [Groups.GroupLeave]. When unbind
 	// returns, no call of deliver is running and none will start. A prefix has at most one binding.
 	Bind(prefix string, deliver func(Delivery) error) (unbind func(), err error)
@@ -104,6 +105,7 @@ type Delivery struct {
 	ID       uint64  // number that the layer gave the message; zero if it gives none
 	Probe    bool    // there is no message; see [Layer] Bind
 	Shared   *Shared // of all copies of a message to a group; nil if there is none
+	Lost     bool    // the sender is not told if there is no room; see [Layer] Bind
 }
 
 // Groups is the extension "groups", for sending a message to many channels.

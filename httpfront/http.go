@@ -47,6 +47,7 @@ type exchange struct {
 	length   int64 // content-length of the response, or -1
 	flushed  bool
 	bodyless bool
+	lossy    atomic.Bool // a part of the response is lost
 }
 
 // serveRequest sends one request to the layer and writes its response.
@@ -277,9 +278,14 @@ func (x *exchange) signal() {
 	}
 }
 
-// full does nothing: the sender of a streamed response gets ErrChannelFull from
-// the layer.
-func (x *exchange) full() {}
+// full aborts a response of which a part is lost. Otherwise the sender gets
+// ErrChannelFull from the layer.
+func (x *exchange) full(lost bool) {
+	if lost && x.lossy.CompareAndSwap(false, true) {
+		x.s.log.Warn("a response was aborted: its client reads too slowly, and the worker that sent it did not wait", logkey.Channel, x.channel, logkey.Path, x.q.path)
+		x.t.abort()
+	}
+}
 
 // cuts reports whether a message says that the handler was ended because it had waited
 // too long for its client.

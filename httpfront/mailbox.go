@@ -47,7 +47,7 @@ type mailbox struct {
 // call delivered.
 type owner interface {
 	wake()                  // wake or start a consumer
-	full()                  // there was no room for a message
+	full(lost bool)         // there was no room for a message, which is lost or its sender is told
 	ends(asgi.Message) bool // whether a message ends the connection
 	cuts(asgi.Message) bool // whether a message ends the connection because its client is silent
 	delivered() int64       // about how many bytes the client has read
@@ -92,7 +92,7 @@ func (b *mailbox) put(d asgi.Delivery) error {
 		b.owner.drop()
 	}
 	if err := b.reserveLocked(d.Channel, size); err != nil {
-		b.owner.full()
+		b.owner.full(d.Lost)
 		if size > minBytes || !b.owner.ends(d.Message) {
 			return err
 		}

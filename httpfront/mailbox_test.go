@@ -10,9 +10,9 @@ import (
 // noOwner owns a mailbox that the test itself empties. It counts the calls of delivered.
 type noOwner struct{ asked *int }
 
-func (noOwner) wake() {}
-func (noOwner) full() {}
-func (noOwner) drop() {}
+func (noOwner) wake()     {}
+func (noOwner) full(bool) {}
+func (noOwner) drop()     {}
 
 func (noOwner) cuts(asgi.Message) bool { return false }
 func (noOwner) ends(asgi.Message) bool { return false }

@@ -1,11 +1,15 @@
 package httpfront
 
 import (
+	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"asgibox/asgi"
 )
 
 // drip reads n bytes every second, until the connection ends.
@@ -192,5 +196,34 @@ func TestAPieceOfASlowUploadDoesNotWaitUntilItIsFull(t *testing.T) {
 		}
 		c.Close()
 		s.reply(m, msg{"status": 200})
+	})
+}
+
+// TestAResponseWithALostPartIsAborted delivers messages as a layer does whose senders do
+// not wait for room.
+func TestAResponseWithALostPartIsAborted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c := s.dial()
+		c.get("/")
+		m := s.next("http.request")
+		s.reply(m, msg{"status": 200, "more_content": true})
+		res, err := http.ReadResponse(c.r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := msg{"content": strings.Repeat("x", 1<<20), "more_content": true}
+		fill(t, func() error { return s.send(m, part) })
+		lost := asgi.Delivery{Channel: m.Text("reply_channel"), Message: fields(t, part), Lost: true}
+		if err := s.front.deliver(lost); !errors.Is(err, asgi.ErrChannelFull) {
+			t.Errorf("delivered: %v", err)
+		}
+		s.front.deliver(lost) // the connection may have ended
+		if body, err := io.ReadAll(res.Body); err == nil {
+			t.Errorf("the client takes %d bytes for the complete response", len(body))
+		}
+		if n := strings.Count(s.logs.String(), "did not wait"); n != 1 {
+			t.Errorf("it is in the log %d times, want once:\n%s", n, s.logs)
+		}
 	})
 }

@@ -146,7 +146,7 @@ func (c *socket) ends(m asgi.Message) bool {
 
 // full closes the socket if its client does not read. The mailbox calls it,
 // with its lock held, when it refuses a message.
-func (c *socket) full() {
+func (c *socket) full(bool) {
 	if c.open.Load() && c.wire.blockedFor() >= slowTimeout {
 		c.startClose("has read nothing for 30 s")
 	}

@@ -24,8 +24,13 @@ type binding struct {
 	end     context.CancelFunc
 	ended   chan struct{}  // closed when run has returned
 	calls   sync.WaitGroup // calls of deliver by senders; added to under Layer.mu while bound
+	retries sync.WaitGroup // goroutines that deliver held messages; added to by run and drain
 
 	live bool // the messages that waited are delivered; guarded by Layer.mu
+
+	mu        sync.Mutex // guards the rest
+	held      map[string]*held
+	heldBytes int
 }
 
 // Bind makes deliver the reader of a prefix. See [asgi.Layer].
@@ -33,7 +38,7 @@ func (l *Layer) Bind(prefix string, deliver func(asgi.Delivery) error) (unbind f
 	if err := asgi.CheckPrefix(prefix); err != nil {
 		return nil, err
 	}
-	b := &binding{layer: l, prefix: prefix, deliver: deliver, ended: make(chan struct{})}
+	b := &binding{layer: l, prefix: prefix, deliver: deliver, ended: make(chan struct{}), held: map[string]*held{}}
 	b.life, b.end = context.WithCancel(l.life)
 	l.mu.Lock()
 	switch {
@@ -71,6 +76,7 @@ func (b *binding) unbind() {
 	l := b.layer
 	b.end()
 	<-b.ended
+	b.retries.Wait()
 	b.line.close()
 	l.mu.Lock()
 	delete(l.bindings, b.prefix)
@@ -93,6 +99,7 @@ func (b *binding) drain() error {
 func (b *binding) run() {
 	ended := make(chan struct{})
 	defer close(b.ended)
+	defer b.retries.Wait()
 	defer afterContext(b.life, func() { b.line.interrupt(ended, true) })()
 	defer close(ended)
 	list := []string{b.layer.opts.Prefix + b.prefix}
@@ -135,11 +142,7 @@ func (b *binding) take(element string) (int, error) {
 	all := b.layer.took(b.line.host, channels, reply)
 	for _, t := range all {
 		if d, ok := b.layer.delivery(t); ok {
-			if err := b.deliver(d); errors.Is(err, asgi.ErrGone) {
-				b.layer.leaveLater(d.Channel)
-			} else if errors.Is(err, asgi.ErrChannelFull) {
-				b.layer.countFull(b.prefix)
-			}
+			b.receive(d)
 		}
 	}
 	return len(all), nil
@@ -164,7 +167,12 @@ func (l *Layer) bound(channel string) *binding {
 // send delivers a message on the sender's goroutine. The caller has begun the
 // call.
 func (b *binding) send(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message, shared *asgi.Shared, opts []asgi.SendOption) error {
-	err := b.call(asgi.Delivery{
+	defer b.calls.Done()
+	if b.holds(channel) {
+		b.layer.countFull(b.prefix)
+		return slowReader(channel)
+	}
+	err := b.deliver(asgi.Delivery{
 		Channel:  channel,
 		Message:  m,
 		Trace:    c.Trace(),
@@ -183,15 +191,14 @@ func (b *binding) send(ctx context.Context, c *asgi.Cause, channel string, m asg
 	case errors.Is(err, asgi.ErrChannelFull):
 		b.layer.countFull(b.prefix)
 		if err == asgi.ErrChannelFull {
-			return &asgi.ChannelFullError{Channel: channel, Reason: "the client of the connection reads too slowly"}
+			return slowReader(channel)
 		}
 	}
 	return err
 }
 
-func (b *binding) call(d asgi.Delivery) error {
-	defer b.calls.Done()
-	return b.deliver(d)
+func slowReader(channel string) error {
+	return &asgi.ChannelFullError{Channel: channel, Reason: "the client of the connection reads too slowly"}
 }
 
 // HasReader reports false only for an ended connection of this process: whether
@@ -204,5 +211,9 @@ func (l *Layer) HasReader(channel string) bool {
 // ended.
 func (l *Layer) gone(channel string) bool {
 	b := l.bound(channel)
-	return b != nil && errors.Is(b.call(asgi.Delivery{Channel: channel, Probe: true}), asgi.ErrGone)
+	if b == nil {
+		return false
+	}
+	defer b.calls.Done()
+	return errors.Is(b.deliver(asgi.Delivery{Channel: channel, Probe: true}), asgi.ErrGone)
 }

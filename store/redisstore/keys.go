@@ -28,6 +28,7 @@ import (
 //	box: P node: <machine>        string: the heartbeat of a machine
 //	box: P nodes                  hash: the bound prefixes of each machine
 //	box: P tick: <name>           string: a clock has ticked
+//	box: P mailbox: <channel>     string: the mailbox of a connection is full, or gone
 const ownPrefix = "box:"
 
 func (l *Layer) listKey(channel string) string { return l.opts.Prefix + asgi.ProcessPrefix(channel) }
@@ -37,7 +38,8 @@ func (l *Layer) delayKey() string              { return l.opts.Prefix + ":delay"
 func (l *Layer) leaseKey(machine string) string {
 	return l.opts.Prefix + ":lease:" + machine
 }
-func (l *Layer) ownKey(rest string) string { return ownPrefix + l.opts.Prefix + rest }
+func (l *Layer) mailboxKey(channel string) string { return l.ownKey("mailbox:" + channel) }
+func (l *Layer) ownKey(rest string) string        { return ownPrefix + l.opts.Prefix + rest }
 
 const (
 	countSuffix = ":messages_count"

@@ -45,14 +45,23 @@ end
 // sendScript sends one message. It is written for few steps, because it runs for
 // every send.
 //
-//	KEYS: body, list, counters of sent messages of the channel and of all
+//	KEYS: body, list, counters of sent messages of the channel and of all, and for a
+//	      connection its mailbox
 //	ARGV: content of the body, expiry in s, the same plus one, capacity,
 //	      statistics' prefix, channel
 //
 // It returns 1, or 0 if the channel is full, and then the keys of the bodies that
-// have expired, if there are any.
+// have expired, if there are any. If the mailbox is full or gone, it returns that.
 var sendScript = newScript(`
 local call, dead = redis.call, nil
+local mailbox = KEYS[5] and call('GET', KEYS[5])
+if mailbox then
+  if mailbox == '` + mailboxFull + `' then
+` + countLua + `
+    count(ARGV[5], ARGV[6], ':channel_full_count', 1)
+  end
+  return mailbox
+end
 if call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then
 ` + pruneLua + countLua + `
   dead = {1}

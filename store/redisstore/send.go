@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"asgibox/asgi"
@@ -31,15 +32,22 @@ func (l *Layer) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.
 	if err != nil {
 		return err
 	}
-	return l.push(ctx, l.sendHost(channel), channel, body)
+	err = l.push(ctx, l.sendHost(channel), channel, body)
+	if err == asgi.ErrGone && !slices.Contains(opts, asgi.ReportGone) {
+		return nil
+	}
+	return err
 }
 
-// push sends a body over Redis.
+// push sends a body over Redis. It fails with [asgi.ErrGone] if the channel is known to be
+// that of a connection that has ended.
 func (l *Layer) push(ctx context.Context, h *host, channel string, body []byte) error {
 	capacity, name, stats := l.capacityOf(channel), asgi.ProcessPrefix(channel), l.opts.StatsPrefix
-	v, err := h.eval(ctx, "send", sendScript,
-		[]string{l.bodyKey(channel), l.opts.Prefix + name, stats + name + countSuffix, stats + globalName + countSuffix},
-		body, seconds(l.opts.Expiry), seconds(l.opts.Expiry)+1, capacity, stats, name)
+	keys := []string{l.bodyKey(channel), l.opts.Prefix + name, stats + name + countSuffix, stats + globalName + countSuffix}
+	if asgi.KindOf(channel) == asgi.ProcessSpecific {
+		keys = append(keys, l.mailboxKey(channel))
+	}
+	v, err := h.eval(ctx, "send", sendScript, keys, body, seconds(l.opts.Expiry), seconds(l.opts.Expiry)+1, capacity, stats, name)
 	if err != nil {
 		return full(channel, err)
 	}
@@ -48,10 +56,16 @@ func (l *Layer) push(ctx context.Context, h *host, channel string, body []byte) 
 			l.expired(channel, texts(result[1:]))
 		}
 	}
-	if v != int64(1) {
+	switch v {
+	case int64(1):
+		return nil
+	case mailboxFull:
+		return slowReader(channel)
+	case mailboxGone:
+		return asgi.ErrGone
+	default:
 		return &asgi.ChannelFullError{Channel: channel, Reason: fmt.Sprintf("%d messages wait (--capacity)", capacity)}
 	}
-	return nil
 }
 
 // sendHost returns the host to send a message to: for a normal channel the next
