@@ -1,19 +1,22 @@
 package asgi
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // ParseDelay returns what a message to [DelayChannel] asks for: to send content to
 // channel after a delay. It fails if the message is invalid, but returns the
 // channel if it has one.
 func ParseDelay(m Message) (channel string, delay time.Duration, content Message, err error) {
 	channel = m.Octets(KeyChannel)
-	if err := CheckSend(channel); err != nil {
+	if err := CheckTarget(channel); err != nil {
 		return channel, 0, Message{}, err
 	}
 	ms, ok := m.Get(KeyDelay)
 	n, isInt := ms.(int64)
 	if !ok || !isInt || n <= 0 || n > maxDelay {
-		return channel, 0, Message{}, &InvalidMessageError{Path: KeyDelay, Reason: "must be a positive number of milliseconds, an integer"}
+		return channel, 0, Message{}, &InvalidMessageError{Path: KeyDelay, Reason: fmt.Sprintf("must be an integer, the number of milliseconds, from 1 to %d", maxDelay)}
 	}
 	v, _ := m.Get(KeyContent)
 	dict, ok := v.(Dict)

@@ -51,6 +51,15 @@ func CheckSend(channel string) error {
 	return nil
 }
 
+// CheckTarget returns an [InvalidNameError] unless the layer can send to the channel by
+// itself, after a delay or as the member of a group. It reads [DelayChannel] itself.
+func CheckTarget(channel string) error {
+	if channel == DelayChannel {
+		return &InvalidNameError{channel, "a delayed message or a message to a group cannot be sent to it"}
+	}
+	return CheckSend(channel)
+}
+
 // MaxReceive is the maximum number of channels that one receive names. A layer
 // handles them in one step, while other calls wait.
 const MaxReceive = 10_000

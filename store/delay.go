@@ -37,7 +37,7 @@ func newDelays() delays { return delays{blocked: make(map[string][]*delayed), ne
 
 // SendLater sends the message at the time due. See [asgi.Later].
 func (s *Store) SendLater(ctx context.Context, c *asgi.Cause, due time.Time, channel string, m asgi.Message) error {
-	if err := asgi.CheckSend(channel); err != nil {
+	if err := asgi.CheckTarget(channel); err != nil {
 		return err
 	}
 	if err := s.checkSize(m.Size()); err != nil {

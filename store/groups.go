@@ -55,7 +55,7 @@ func newGroups() groups {
 
 // GroupAdd makes the channel a member. See [asgi.Groups].
 func (s *Store) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel string) error {
-	if err := checkMember(group, channel); err != nil {
+	if err := cmp.Or(asgi.CheckGroup(group), asgi.CheckTarget(channel)); err != nil {
 		return err
 	}
 	expires := s.now() + int64(s.opts.GroupExpiry)

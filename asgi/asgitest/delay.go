@@ -64,6 +64,7 @@ var delaying = []promise{
 		l, due := r.laterExtension(), time.Now().Add(time.Second)
 		r.fails("name", l.SendLater(r.ctx, nil, due, "bad name", number(1)), asgi.ErrInvalidName)
 		r.fails("prefix", l.SendLater(r.ctx, nil, due, "reply!", number(1)), asgi.ErrInvalidName)
+		r.fails("asgi.delay", l.SendLater(r.ctx, nil, due, "asgi.delay", number(1)), asgi.ErrInvalidName)
 		r.fails("size", l.SendLater(r.ctx, nil, due, "c", sized(10_000+asgi.MessageOverhead+1)), asgi.ErrMessageTooLarge)
 	}},
 	{name: "a message to asgi.delay sends its content later", needs: needDelay, check: func(r *rig) {
@@ -85,6 +86,7 @@ var delaying = []promise{
 			{{Key: "channel", Value: "c"}, {Key: "delay", Value: "10"}, {Key: "content", Value: content}},
 			{{Key: "channel", Value: "bad name"}, {Key: "delay", Value: 10}, {Key: "content", Value: content}},
 			{{Key: "channel", Value: 7}, {Key: "delay", Value: 10}, {Key: "content", Value: content}},
+			{{Key: "channel", Value: "asgi.delay"}, {Key: "delay", Value: 10}, {Key: "content", Value: map[string]any{"channel": "c", "delay": 10, "content": content}}},
 			{{Key: "channel", Value: "c"}, {Key: "delay", Value: 10}},
 			{{Key: "channel", Value: "c"}, {Key: "delay", Value: 10}, {Key: "content", Value: "text"}},
 			{{Key: "channel", Value: "c"}, {Key: "delay", Value: 10}, {Key: "content", Value: map[string]any{asgi.ReservedKey: 1}}},

@@ -12,6 +12,9 @@ import (
 var needGroups = []string{asgi.ExtGroups}
 
 var groups = []promise{
+	{name: "asgi.delay joins no group", needs: []string{asgi.ExtGroups, asgi.ExtDelay}, check: func(r *rig) {
+		r.fails("group_add", r.groups().GroupAdd(r.ctx, nil, "g", "asgi.delay"), asgi.ErrInvalidName)
+	}},
 	{name: "a group send sends one copy to each member", needs: needGroups, check: func(r *rig) {
 		r.add("g", "a", "b", "body?x", "reply!x", "reply!y")
 		r.sendGroup("g", 1)

@@ -101,7 +101,7 @@ return 1
 
 // SendLater stores a message until it is due. See [asgi.Later].
 func (l *Layer) SendLater(ctx context.Context, c *asgi.Cause, due time.Time, channel string, m asgi.Message) error {
-	if err := asgi.CheckSend(channel); err != nil {
+	if err := asgi.CheckTarget(channel); err != nil {
 		return err
 	}
 	if err := l.checkSize(m.Size()); err != nil {

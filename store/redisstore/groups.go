@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -12,10 +13,7 @@ import (
 
 // GroupAdd makes a channel a member. See [asgi.Groups].
 func (l *Layer) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel string) (err error) {
-	if err := asgi.CheckGroup(group); err != nil {
-		return err
-	}
-	if err := asgi.CheckSend(channel); err != nil {
+	if err := cmp.Or(asgi.CheckGroup(group), asgi.CheckTarget(channel)); err != nil {
 		return err
 	}
 	expiry := seconds(l.opts.GroupExpiry)

@@ -67,7 +67,7 @@ func (s *staged) Send(_ context.Context, channel string, m asgi.Message, opts ..
 }
 
 func (s *staged) SendLater(_ context.Context, due time.Time, channel string, m asgi.Message) error {
-	if err := asgi.CheckSend(channel); err != nil {
+	if err := asgi.CheckTarget(channel); err != nil {
 		return err
 	}
 	return s.stage(func(ctx context.Context, o outlet) error { return o.SendLater(ctx, due, channel, m) })
@@ -81,7 +81,7 @@ func (s *staged) SendGroup(_ context.Context, group string, m asgi.Message, opts
 }
 
 func (s *staged) GroupAdd(_ context.Context, group, channel string) error {
-	if err := errors.Join(asgi.CheckGroup(group), asgi.CheckSend(channel)); err != nil {
+	if err := errors.Join(asgi.CheckGroup(group), asgi.CheckTarget(channel)); err != nil {
 		return err
 	}
 	return s.stage(func(ctx context.Context, o outlet) error { return o.GroupAdd(ctx, group, channel) })
