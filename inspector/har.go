@@ -13,13 +13,13 @@ import (
 	"unicode/utf8"
 
 	"asgibox/asgi"
-	"asgibox/asgi/codec"
 	"asgibox/inspector/api"
 )
 
 // getHAR returns requests as an HTTP Archive, version 1.2: one by its number, or
 // those that a filter accepts. Browsers and other tools can read it.
-// It writes one request at a time, because JSON may be six times as long as a body.
+// It copies and writes one request at a time, so that a client that reads slowly holds
+// the memory of one.
 func (s *Server) getHAR(w http.ResponseWriter, r *http.Request) error {
 	f, err := parseRequestFilter(r.FormValue("filter"))
 	if err != nil {
@@ -35,8 +35,8 @@ func (s *Server) getHAR(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	pick := func(x *exchange) bool { return id < 0 && f.accepts(x) || x.id == id }
-	all, longest := s.history.recordedBytes(pick)
-	if err := w.(*answer).reserve(int64(all + harGrowth*longest)); err != nil {
+	list, longest := s.history.recordings(pick)
+	if err := w.(*answer).reserve(int64(harGrowth * longest)); err != nil {
 		return err
 	}
 	start, err := json.Marshal(harLog{Version: "1.2", Creator: harCreator{"asgibox", s.opts.Version}, Entries: []harEntry{}})
@@ -47,12 +47,12 @@ func (s *Server) getHAR(w http.ResponseWriter, r *http.Request) error {
 	start = append([]byte(`{"log":`), start...)
 	_, err = w.Write(start[:len(start)-len("]}")])
 	encoder, comma := json.NewEncoder(w), ""
-	for _, recorded := range s.history.recorded(pick) {
+	for _, recorded := range list {
 		if err != nil {
 			return nil // the client is gone
 		}
 		_, _ = io.WriteString(w, comma)
-		err, comma = encoder.Encode(recorded.har(s.opts.App)), ","
+		err, comma = encoder.Encode(s.history.read(recorded).har(s.opts.App)), ","
 	}
 	_, _ = io.WriteString(w, "]}}\n")
 	return nil
@@ -62,26 +62,38 @@ func (s *Server) getHAR(w http.ResponseWriter, r *http.Request) error {
 // copies of its bodies, and for their JSON.
 const harGrowth = 12
 
-// recordedBytes returns about how much memory all exchanges that pick accepts need, and
-// the largest one, in bytes.
-func (h *history) recordedBytes(pick func(*exchange) bool) (all, longest int) {
+// A recording is an exchange and its messages. The history may evict their contents.
+type recording struct {
+	*exchange
+	entries []*entry
+}
+
+// recordings returns the exchanges that pick accepts, the oldest first, and about how
+// much memory the largest one needs, in bytes.
+func (h *history) recordings(pick func(*exchange) bool) (list []*recording, longest int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	bytes := make(map[*exchange]int)
+	picked := make(map[*exchange]*recording)
 	for _, x := range h.exchanges.list {
 		if pick(x) {
-			bytes[x] = entryFootprint
+			picked[x] = &recording{exchange: x}
+			list = append(list, picked[x])
 		}
 	}
 	for _, e := range h.ring {
-		if n, picked := bytes[e.exchange]; picked {
-			bytes[e.exchange] = n + len(e.content) + entryFootprint
+		if c := picked[e.exchange]; c != nil {
+			c.entries = append(c.entries, e)
 		}
 	}
-	for _, n := range bytes {
-		all, longest = all+n, max(longest, n)
+	for _, c := range list {
+		slices.SortStableFunc(c.entries, inOrder)
+		n := entryFootprint
+		for _, e := range c.entries {
+			n += len(e.content) + entryFootprint
+		}
+		longest = max(longest, n)
 	}
-	return all, longest
+	return list, longest
 }
 
 // A recordedExchange is a copy of an exchange.
@@ -92,28 +104,17 @@ type recordedExchange struct {
 	entries []entry
 }
 
-// recorded returns copies of the exchanges that pick accepts, the oldest first.
-func (h *history) recorded(pick func(*exchange) bool) []*recordedExchange {
-	now := time.Now()
+// read returns a copy of an exchange, without the messages that were evicted.
+func (h *history) read(r *recording) *recordedExchange {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var list []*recordedExchange
-	copies := make(map[*exchange]*recordedExchange)
-	for _, x := range h.exchanges.list {
-		if pick(x) {
-			c := &recordedExchange{Request: requestOf(x, now), body: x.body, took: x.took()}
-			copies[x], list = c, append(list, c)
-		}
-	}
-	for _, e := range h.ring {
-		if c := copies[e.exchange]; c != nil {
+	c := &recordedExchange{Request: requestOf(r.exchange, time.Now()), body: r.body, took: r.took()}
+	for _, e := range r.entries {
+		if e.content != nil {
 			c.entries = append(c.entries, *e)
 		}
 	}
-	for _, c := range list {
-		slices.SortStableFunc(c.entries, func(a, b entry) int { return inOrder(&a, &b) })
-	}
-	return list
+	return c
 }
 
 // har returns an entry of an HTTP Archive. The address of the application is used
@@ -128,10 +129,7 @@ func (c *recordedExchange) har(app string) harEntry {
 	var sent, received []byte
 	media := "x-unknown"
 	for i := range c.entries {
-		m, err := codec.Decode(c.entries[i].content)
-		if err != nil {
-			continue // it was evicted
-		}
+		m := c.entries[i].message()
 		channel := c.entries[i].channel
 		switch {
 		case m.Has(asgi.KeyPath) && m.Has(asgi.KeyHeaders):

@@ -23,7 +23,7 @@ func TestAnArchiveHasRequestAndResponse(t *testing.T) {
 		asgi.Field{Key: "headers", Value: mustList(pair("Location", "/b"), pair("Content-Type", "image/png"), pair("Set-Cookie", "c=3; Path=/"))})
 	r.sent(30, 1, "web!a", asgi.Field{Key: "content", Value: asgi.Bytes("\x01")})
 	r.visited(Visit{Kind: visitHTTP, Channel: "web!a", Trace: 1, Status: 302, Bytes: 3, At: at(50), Duration: 50 * time.Millisecond})
-	e := r.recorded(func(*exchange) bool { return true })[0].har("http://127.0.0.1:8000")
+	e := r.firstEntry()
 	if e.Request.URL != "http://example.test:8000/a%20b?x=1+2&y=%41&x=3" || e.Request.Version != "HTTP/2" || e.Request.Body.Text != "first,second" || e.Request.Body.Media != "text/plain" {
 		t.Errorf("request: %+v %+v", e.Request, e.Request.Body)
 	}
@@ -50,10 +50,16 @@ func TestAnArchiveHasRequestAndResponse(t *testing.T) {
 	}
 }
 
+// firstEntry returns the entry of the first exchange.
+func (r *record) firstEntry() harEntry {
+	list, _ := r.recordings(func(*exchange) bool { return true })
+	return r.read(list[0]).har("http://127.0.0.1:8000")
+}
+
 // emptyEntry returns the entry of a request that the server refused at once.
 func (r *record) emptyEntry() harEntry {
 	r.visited(Visit{Kind: visitHTTP, Method: "GET", Path: "/", Status: 400})
-	return r.recorded(func(*exchange) bool { return true })[0].har("http://127.0.0.1:8000")
+	return r.firstEntry()
 }
 
 func TestAnArchiveHasFrames(t *testing.T) {
@@ -63,7 +69,7 @@ func TestAnArchiveHasFrames(t *testing.T) {
 	r.sent(1, 1, "web!a", asgi.Field{Key: "accept", Value: true})
 	r.sent(3, 2, "web!a", asgi.Field{Key: "bytes", Value: asgi.Bytes("\xff")}) // recorded before the message that caused it
 	r.sent(2, 2, "websocket.receive", asgi.Field{Key: "reply_channel", Value: "web!a"}, asgi.Field{Key: "path", Value: "/chat"}, asgi.Field{Key: "text", Value: "hi"})
-	e := r.recorded(func(*exchange) bool { return true })[0].har("http://127.0.0.1:8000")
+	e := r.firstEntry()
 	if e.Request.URL != "ws://127.0.0.1:8000/chat" || e.Kind != "websocket" || e.Response.Status != 101 {
 		t.Errorf("%+v", e)
 	}

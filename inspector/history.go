@@ -294,6 +294,9 @@ func (h *history) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.first += len(h.changes)
+	for _, e := range h.ring {
+		e.content = nil // an archive that is being written may hold the entry for longer
+	}
 	h.ring, h.bytes, h.changes = nil, 0, nil
 	h.accesses, h.accessBytes = nil, 0
 	h.exchanges.clear()
