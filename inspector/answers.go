@@ -85,6 +85,13 @@ func (a *answer) Write(p []byte) (n int, err error) {
 	}
 }
 
+// FlushError is for [http.ResponseController]. The client must take in time what is
+// still buffered, such as a head that no Write has followed.
+func (a *answer) FlushError() error {
+	_ = a.c.SetWriteDeadline(time.Now().Add(silenceTimeout))
+	return a.c.Flush()
+}
+
 // Unwrap is for [http.ResponseController].
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 

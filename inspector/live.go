@@ -79,7 +79,6 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, write func() err
 	defer ticker.Stop()
 	out := http.NewResponseController(w)
 	for {
-		_ = out.SetWriteDeadline(time.Now().Add(silenceTimeout))
 		if err := write(); err != nil {
 			return err
 		}
