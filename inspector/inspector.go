@@ -100,7 +100,10 @@ type Server struct {
 	bodies   *semaphore.Weighted // of bodyMemory
 	waiting  *bound              // calls that wait for the application
 	playing  *bound              // recordings
-	answers  *budget.Budget      // of answerMemory
+
+	shortAnswers *budget.Budget      // of shortMemory
+	longAnswers  *budget.Budget      // of longMemory
+	making       *semaphore.Weighted // one result of a large call
 
 	life    context.Context // ends at Shutdown, and with it all streams
 	end     context.CancelFunc
@@ -126,6 +129,7 @@ func New(o Options) (*Server, error) {
 		bodies:  semaphore.NewWeighted(bodyMemory),
 		waiting: newWaiting(),
 		playing: newPlaying(),
+		making:  semaphore.NewWeighted(1),
 
 		collectCalls: make(chan chan struct{}),
 	}
@@ -134,7 +138,8 @@ func New(o Options) (*Server, error) {
 	s.flusher, _ = asgi.As[asgi.Flusher](o.Layer)
 	s.kv, _ = asgi.As[asgi.KV](o.Layer)
 	s.life, s.end = context.WithCancel(context.Background())
-	s.answers = budget.New(answerMemory, s.life)
+	s.shortAnswers = budget.New(shortMemory, s.life)
+	s.longAnswers = budget.New(longMemory, s.life)
 	s.handler = s.limitAnswers(s.limitBodies(guard.Handler(secure(s.routes()), guard.Options{Token: o.Token, Accepts: o.Accepts, Open: []string{"/healthz"}})))
 	s.http = &http.Server{
 		Handler:           s.handler,

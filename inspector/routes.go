@@ -27,8 +27,8 @@ const maxCalls = 32
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz)
-	mux.Handle("GET /metrics", s.metricsHandler())
-	mux.Handle("/debug/pprof/", few(maxProfiles, profiles()))
+	mux.Handle("GET /metrics", few(maxCalls, serve(s.metricsHandler())))
+	mux.Handle("/debug/pprof/", few(maxProfiles, serve(profiles())))
 	if s.opts.Remote != nil {
 		mux.Handle("/layer/", s.opts.Remote)
 	}
@@ -36,21 +36,21 @@ func (s *Server) routes() http.Handler {
 		"GET /api/live":               s.live,
 		"GET /api/tail":               s.tailLines,
 		"GET /api/status":             query(s.getStatus),
-		"GET /api/messages":           large(s.getMessages),
-		"GET /api/message":            large(s.getMessage),
-		"GET /api/trace":              large(s.getTrace),
-		"GET /api/requests":           large(s.getRequests),
-		"GET /api/request":            large(s.getRequest),
-		"GET /api/har":                s.getHAR,
-		"GET /api/channels":           large(s.getChannels),
-		"GET /api/waiting":            need(s.opts.Contents != nil, errNoContents, large(s.getQueued)),
-		"GET /api/groups":             large(s.getGroups),
-		"GET /api/connections":        large(s.getConnections),
+		"GET /api/messages":           s.large(s.getMessages),
+		"GET /api/message":            s.large(s.getMessage),
+		"GET /api/trace":              s.large(s.getTrace),
+		"GET /api/requests":           s.large(s.getRequests),
+		"GET /api/request":            s.large(s.getRequest),
+		"GET /api/har":                few(maxArchives, s.getHAR),
+		"GET /api/channels":           s.large(s.getChannels),
+		"GET /api/waiting":            need(s.opts.Contents != nil, errNoContents, s.large(s.getQueued)),
+		"GET /api/groups":             s.large(s.getGroups),
+		"GET /api/connections":        s.large(s.getConnections),
 		"GET /api/workers":            query(s.getWorkers),
-		"GET /api/state":              need(s.kv != nil, errNoState, large(s.getState)),
+		"GET /api/state":              need(s.kv != nil, errNoState, s.large(s.getState)),
 		"GET /api/loads":              query(s.getLoads),
-		"GET /api/errors":             large(s.getErrors),
-		"GET /api/error":              large(s.getError),
+		"GET /api/errors":             s.large(s.getErrors),
+		"GET /api/error":              s.large(s.getError),
 		"POST /api/errors":            query(s.addRemoteError),
 		"POST /api/errors/forget":     change(s.forgetErrors),
 		"POST /api/errors/replay":     s.waits(s.replayError),
@@ -77,7 +77,7 @@ func (s *Server) routes() http.Handler {
 		"POST /api/replay":            s.waits(s.replay),
 		"POST /api/play":              s.waits(s.request),
 		"POST /api/playback":          s.play,
-		"POST /api/test":              changeBy(large, s.makeTest),
+		"POST /api/test":              changeBy(s.large, s.makeTest),
 	} {
 		mux.Handle(pattern, f)
 	}
@@ -86,16 +86,13 @@ func (s *Server) routes() http.Handler {
 }
 
 // profiles returns the handler of /debug/pprof/.
-func profiles() call {
+func profiles() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return func(w http.ResponseWriter, r *http.Request) error {
-		mux.ServeHTTP(w, r)
-		return nil
-	}
+	return mux
 }
 
 // A call is a handler that may fail. Its error is sent as the response.
@@ -115,6 +112,14 @@ func (f call) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// serve makes a call of a handler.
+func serve(h http.Handler) call {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		h.ServeHTTP(w, r)
+		return nil
+	}
+}
+
 // query makes a call that responds with the result of f.
 func query(f func(*http.Request) (any, error)) call {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -130,7 +135,7 @@ func query(f func(*http.Request) (any, error)) call {
 // the cause are on disk.
 func change(f func(*http.Request, *asgi.Cause, args) (any, error)) call { return changeBy(query, f) }
 
-// changeBy is change with [query] or [large].
+// changeBy is change with [query] or [Server.large].
 func changeBy(by func(func(*http.Request) (any, error)) call, f func(*http.Request, *asgi.Cause, args) (any, error)) call {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		args, err := arguments(r)
@@ -189,15 +194,28 @@ func badRequest(format string, args ...any) error {
 
 // writeJSON responds with a result.
 func writeJSON(w http.ResponseWriter, v any) error {
-	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(v); err != nil {
+	body, err := encodeJSON(v)
+	if err != nil {
 		return err
 	}
-	if err := w.(*answer).HoldAnswer(int64(b.Len())); err != nil {
+	return writeBody(w, body)
+}
+
+func encodeJSON(v any) (*bytes.Buffer, error) {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		return nil, err
+	}
+	return &b, nil
+}
+
+// writeBody responds with the JSON of a result.
+func writeBody(w http.ResponseWriter, body *bytes.Buffer) error {
+	if err := w.(*answer).HoldAnswer(int64(body.Len())); err != nil {
 		return err
 	}
 	startJSON(w, http.StatusOK)
-	_, _ = b.WriteTo(w) // the client may be gone
+	_, _ = body.WriteTo(w) // the client may be gone
 	return nil
 }
 
