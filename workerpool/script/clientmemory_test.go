@@ -70,7 +70,7 @@ func TestAHandlerEndsAfterTheTextThatIsTooMuch(t *testing.T) {
 	s := setup{script: script.Options{Memory: 32 << 20}}.serve(t, `
 def keep(request):
     text = request.text
-    return str(len([json.decode(text), json.decode(text), json.decode(text), json.decode(text), json.decode(text), json.decode(text)]))
+    return str(len([json.decode(text) for _ in range(24)]))
 channel_routing = [view("/", keep)]
 `)
 	if r := s.do("POST", "/", "["+strings.Repeat("{},", 50<<10)+"1]"); r.status != 500 || !strings.Contains(r.body, "used more than 32 MiB of memory") {
