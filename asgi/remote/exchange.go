@@ -127,8 +127,12 @@ func (x *exchange) hold(result asgi.Fields) error {
 	if !limited {
 		return nil
 	}
-	x.size = codec.MaxSizeJSON(result) // about the same in MessagePack
-	return h.HoldAnswer(int64(x.size))
+	size := codec.MaxSizeJSON(result) // about the same in MessagePack
+	if err := h.HoldAnswer(int64(size)); err != nil {
+		return err
+	}
+	x.size = size
+	return nil
 }
 
 // checkValues makes values of a result those that a message may hold.

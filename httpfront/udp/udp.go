@@ -160,7 +160,7 @@ func (s *Server) deliver(conn net.PacketConn, d asgi.Delivery) error {
 		default:
 		}
 	}
-	return &asgi.ChannelFullError{Channel: d.Channel, Reason: fmt.Sprintf("%d datagrams to this peer and %d to others wait for the disk", s.waiting[to], len(s.replies)-s.waiting[to])}
+	return &asgi.ChannelFullError{Channel: d.Channel, Reason: fmt.Sprintf("%d datagrams to this peer, and %d bytes to all, wait for the disk", s.waiting[to], s.bytes)}
 }
 
 // writeReplies writes replies when their barriers have passed, until no more come.

@@ -40,11 +40,12 @@ type patterns struct {
 type pattern struct {
 	*regexp.Regexp
 	instructions int
-	inner        string // the pattern as it may stand in another: \Q ends
+	// first returns an expression for the beginning of a text.
+	first func() (*regexp.Regexp, error)
 	// after, if not nil, returns an expression that matches from the last character
 	// before the text to search, with the pattern as its first group. It is for
 	// patterns like \bx, for which that character matters.
-	after func() *regexp.Regexp
+	after func() (*regexp.Regexp, error)
 }
 
 // compile compiles a pattern to search a text with. It reserves the memory of the search.
@@ -92,14 +93,22 @@ func newPattern(source string) (*pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner := tree.String()
 	prog, err := syntax.Compile(tree.Simplify())
 	if err != nil {
 		return nil, err
 	}
-	c := &pattern{Regexp: re, instructions: len(prog.Inst), inner: inner}
+	within := func(before string) func() (*regexp.Regexp, error) {
+		return sync.OnceValues(func() (*regexp.Regexp, error) {
+			re, err := regexp.Compile(before + tree.String() + ")") // in which \Q ends
+			if err != nil {                                         // it nests too deeply now
+				err = badPattern(source, err)
+			}
+			return re, err
+		})
+	}
+	c := &pattern{Regexp: re, instructions: len(prog.Inst), first: within(`\A(?:`)}
 	if slices.ContainsFunc(prog.Inst, looksBack) {
-		c.after = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\A(?s:.)(?s:.*?)(` + inner + `)`) })
+		c.after = within(`\A(?s:.)(?s:.*?)(`)
 	}
 	return c, nil
 }
@@ -136,9 +145,9 @@ func (p *pattern) matches(ctx context.Context, text string, limit int, found fun
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		at := p.next(text, pos)
+		at, err := p.next(text, pos)
 		if at == nil {
-			return nil
+			return err
 		}
 		again := at[1] == pos && at[0] == end // an empty match right after a match is none
 		if end = at[1]; end > pos {
@@ -159,16 +168,20 @@ func (p *pattern) matches(ctx context.Context, text string, limit int, found fun
 }
 
 // next returns the places of the first match at pos or later, or nil.
-func (p *pattern) next(text string, pos int) []int {
+func (p *pattern) next(text string, pos int) ([]int, error) {
 	if pos == 0 || p.after == nil {
-		return moved(p.FindStringSubmatchIndex(text[pos:]), pos)
+		return moved(p.FindStringSubmatchIndex(text[pos:]), pos), nil
+	}
+	after, err := p.after()
+	if err != nil {
+		return nil, err
 	}
 	_, size := utf8.DecodeLastRuneInString(text[:pos])
-	at := p.after().FindStringSubmatchIndex(text[pos-size:])
+	at := after.FindStringSubmatchIndex(text[pos-size:])
 	if at == nil {
-		return nil
+		return nil, nil
 	}
-	return moved(at[2:], pos-size)
+	return moved(at[2:], pos-size), nil
 }
 
 // moved adds an offset to the places of the groups that have matched.

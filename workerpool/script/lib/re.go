@@ -60,13 +60,14 @@ func (p *patterns) arguments(thread *starlark.Thread, b *starlark.Builtin, args 
 // match matches at the beginning of the text only.
 func (p *patterns) match(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	re, text, err := p.arguments(thread, b, args, kwargs)
-	if err == nil {
-		re, err = p.compile(thread, `\A(?:`+re.inner+`)`, text)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return found(re.Regexp, text), nil
+	first, err := re.first()
+	if err != nil {
+		return nil, err
+	}
+	return found(first, text), nil
 }
 
 func (p *patterns) search(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
