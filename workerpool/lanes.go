@@ -88,6 +88,7 @@ type lane struct {
 	// waits for room.
 	refused any
 	blocked bool // the lane is in Pool.blockedLanes
+	needs   int  // bytes of the message that all lanes together had no room for
 	// order is one more than the order of the newest WebSocket message
 	// received, or zero.
 	order int64
@@ -135,7 +136,7 @@ func (p *Pool) refuseLocked(t *task, sender any) bool {
 	switch {
 	case sender == nil:
 	case lanesFull:
-		p.blockLocked(l, sender)
+		p.blockLocked(l, sender, size)
 	default:
 		l.refused = sender
 	}
@@ -176,14 +177,14 @@ func (p *Pool) refuseToHoldLocked(t *task, sender any) bool {
 		return false
 	}
 	if sender != nil {
-		p.blockLocked(t.lane, sender)
+		p.blockLocked(t.lane, sender, size)
 	}
 	return true
 }
 
-// blockLocked makes the sender wait until all lanes together have room.
-func (p *Pool) blockLocked(l *lane, sender any) {
-	l.refused = sender
+// blockLocked makes the sender wait until all lanes together have room for size bytes.
+func (p *Pool) blockLocked(l *lane, sender any, size int) {
+	l.refused, l.needs = sender, size
 	if !l.blocked {
 		l.blocked = true
 		p.blockedLanes = append(p.blockedLanes, l)
@@ -228,18 +229,24 @@ func (p *Pool) roomLocked(l *lane) {
 	}
 }
 
-// admitNextLocked chooses the first sender that was refused because all lanes
-// together were full.
+// admitNextLocked chooses the senders that were refused because all lanes together were
+// full, and for whose messages there is room now. The first for which there is none gives
+// way to the others.
 func (p *Pool) admitNextLocked() {
+	room := maxLaneBytes - p.laneBytes
 	for len(p.blockedLanes) > 0 {
 		l := p.blockedLanes[0]
 		p.blockedLanes[0] = nil
 		p.blockedLanes = p.blockedLanes[1:]
+		if l.refused != nil && l.needs > room {
+			p.blockedLanes = append(p.blockedLanes, l)
+			return
+		}
 		l.blocked = false
 		if l.refused != nil {
+			room -= l.needs
 			p.rooms = append(p.rooms, l.refused)
 			l.refused = nil
-			return
 		}
 	}
 }

@@ -362,6 +362,58 @@ func TestAllLanesTogetherAreLimited(t *testing.T) {
 	})
 }
 
+// TestAllSendersThatFitAreAdmitted fills all lanes together and then makes room for
+// several of the frames that wait with their senders.
+func TestAllSendersThatFitAreAdmitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, first := newGate(), make(chan struct{})
+		b := start(t, apps(on("websocket.receive", func(ctx context.Context, j *workerpool.Job) error {
+			if j.ReplyChannel() == "front!long" {
+				<-first
+				return reply(ctx, j)
+			}
+			return g.run(ctx, j)
+		})), workerpool.Options{Workers: 200})
+		send := func(connection string, n, size int) error {
+			return b.trySend("websocket.receive", connection, asVolatile, order(n), asgi.Field{Key: "bytes", Value: make([]byte, size)})
+		}
+		const small = 20 << 10
+		for c := range 11 {
+			if err := send(fmt.Sprint("small", c), 1, small); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 2 {
+			if err := send("long", n+1, 1<<20); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for c, full := 0, false; !full; c++ {
+			for n := range 4 {
+				full = full || send(fmt.Sprint("c", c), n+1, 1<<20) != nil
+			}
+		}
+		for c, full := 0, false; !full; c++ {
+			for n := range 2 {
+				full = full || send(fmt.Sprint("d", c), n+1, small) != nil
+			}
+		}
+		var wg sync.WaitGroup
+		for c := range 11 {
+			wg.Go(func() {
+				data := asgi.Field{Key: "bytes", Value: make([]byte, small)}
+				if err := b.layer.SendWhenRoom(t.Context(), nil, time.Second, "websocket.receive", message(fmt.Sprint("small", c), []asgi.Field{order(2), data}), asgi.Volatile); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		close(first)
+		wg.Wait()
+		close(g.open)
+	})
+}
+
 func TestADisconnectStartsAfterEveryEarlierFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
