@@ -34,6 +34,7 @@ type queue struct {
 	reordered      *held   // to be sent after the next one
 	reorderedUntil time.Time
 	draining       bool
+	sending        *held             // by the goroutine that drains, or nil
 	stalls         map[string]*stall // by sender
 	stalled        int               // messages in stalls
 	timer          *time.Timer       // nil if none runs
@@ -145,7 +146,33 @@ func (l *Layer) queueLocked(h *held) *queue {
 // holds reports whether the queue has messages of a sender.
 func (q *queue) holds(sender string) bool {
 	from := func(h *held) bool { return senderOf(h) == sender }
-	return q.stalls[sender] != nil || q.reordered != nil && from(q.reordered) || slices.ContainsFunc(q.waiting, from)
+	return q.stalls[sender] != nil || q.reordered != nil && from(q.reordered) ||
+		q.sending != nil && from(q.sending) || slices.ContainsFunc(q.waiting, from)
+}
+
+// count returns how many held messages the queue has of a channel, which may be one of
+// those that wait behind its own.
+func (q *queue) count(channel string) int {
+	n := len(q.waiting) + q.stalled
+	if q.reordered != nil {
+		n++
+	}
+	if channel == q.channel {
+		return n
+	}
+	n = 0
+	of := func(held []*held) {
+		for _, h := range held {
+			if h.channel == channel {
+				n++
+			}
+		}
+	}
+	of(q.waiting)
+	for _, s := range q.stalls {
+		of(s.messages)
+	}
+	return n
 }
 
 // isLater reports whether the last message of the queue is due after a time.
@@ -196,9 +223,11 @@ func (l *Layer) drain(q *queue) {
 		if l.behindLocked(h, q) {
 			continue
 		}
+		q.sending = h
 		l.mu.Unlock()
 		err := l.Layer.Send(h.ctx, h.cause, h.channel, h.message, h.opts...)
 		l.mu.Lock()
+		q.sending = nil
 		if h.size > 0 && errors.Is(err, asgi.ErrChannelFull) && !l.closed {
 			l.stallLocked(h, q)
 			continue

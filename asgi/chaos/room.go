@@ -18,10 +18,7 @@ const heldFootprint = 768
 // holdLocked makes a message one that is held in a queue. It fails with
 // [asgi.ErrChannelFull] if there is no room.
 func (l *Layer) holdLocked(h *held, q *queue) error {
-	n, size := len(q.waiting)+q.stalled, heldFootprint+h.message.Footprint()
-	if q.reordered != nil {
-		n++
-	}
+	n, size := q.count(h.channel), heldFootprint+h.message.Footprint()
 	switch {
 	case n >= l.capacity(h.channel):
 		return &asgi.ChannelFullError{Channel: h.channel, Reason: strconv.Itoa(n) + " messages are held by chaos (--capacity, --channel-capacity)"}

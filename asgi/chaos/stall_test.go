@@ -284,3 +284,70 @@ func TestADisconnectWaitsForTheHeldFramesOfItsConnection(t *testing.T) {
 		})
 	}
 }
+
+// slowFrames is a layer that takes a while to send a frame, and may have no room for the
+// first.
+type slowFrames struct {
+	recorder
+	full bool
+}
+
+func (s *slowFrames) Send(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+	if channel == asgi.WebSocketReceive {
+		time.Sleep(5 * time.Millisecond)
+		if s.full {
+			s.full = false
+			return &asgi.ChannelFullError{Channel: channel}
+		}
+	}
+	return s.recorder.Send(ctx, c, channel, m, opts...)
+}
+
+func TestADisconnectWaitsForTheFrameThatIsBeingSent(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			behind := store.Memory(store.Options{})
+			defer behind.Close(context.Background())
+			s := &slowFrames{recorder: recorder{Layer: behind}, full: full}
+			l := chaos.New(s, chaos.Options{Rules: []chaos.Rule{rule(t, "websocket.receive:delay=1s")}})
+			defer l.Close()
+			if err := l.Send(t.Context(), nil, asgi.WebSocketReceive, from("a", 0)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second + 2*time.Millisecond)
+			if err := asgi.RetryWhileFull(t.Context(), time.Second, func() error {
+				return l.Send(t.Context(), nil, asgi.WebSocketDisconnect, from("a", 1))
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if want := []string{"websocket.receive r!a", "websocket.disconnect r!a"}; !slices.Equal(s.sent, want) {
+				t.Errorf("sent %q", s.sent)
+			}
+		})
+	}
+}
+
+func TestFramesThatAreHeldDoNotFillTheChannelOfTheDisconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		capacity := func(channel string) int {
+			if channel == asgi.WebSocketDisconnect {
+				return 1
+			}
+			return 1000
+		}
+		l := before(t, store.Options{}, chaos.Options{Capacity: capacity}, "websocket.receive:delay=10s")
+		for n := range 5 {
+			for _, connection := range []string{"a", "b"} {
+				if err := l.Send(t.Context(), nil, asgi.WebSocketReceive, from(connection, n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := l.Send(t.Context(), nil, asgi.WebSocketDisconnect, from("a", 5)); err != nil {
+			t.Error(err)
+		}
+		if err := l.Send(t.Context(), nil, asgi.WebSocketDisconnect, from("b", 5)); !errors.Is(err, asgi.ErrChannelFull) {
+			t.Errorf("a second disconnect that is held: %v", err)
+		}
+	})
+}
