@@ -26,7 +26,6 @@ const (
 // A pageTemplate is a parsed template with the templates that it includes.
 type pageTemplate struct {
 	parsed *template.Template
-	limits *escaping
 	idle   sync.Pool // of *page
 }
 
@@ -40,9 +39,8 @@ func (t *pageTemplate) execute(data any) (string, error) {
 		}
 		p = new(page)
 		p.set = set.Funcs(p.functions())
-		t.limits.limit(set)
 	}
-	err := p.execute(data)
+	err := p.set.Execute(p, data)
 	text := p.out.String()
 	p.out.Reset()
 	p.steps, p.texts, p.depth = 0, 0, 0
@@ -54,28 +52,10 @@ func (t *pageTemplate) execute(data any) (string, error) {
 // that count the text of this page.
 type page struct {
 	set   *template.Template
-	err   error // why the set cannot be escaped
 	out   strings.Builder
 	steps int
 	texts int // bytes
 	depth int // of templates that include one another
-}
-
-// execute runs the template, which writes to p.
-func (p *page) execute(data any) (err error) {
-	if p.err != nil {
-		return p.err
-	}
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case *TemplateError:
-			p.err, err = r, r
-		default:
-			panic(r)
-		}
-	}()
-	return p.set.Execute(p, data)
 }
 
 func (p *page) Write(b []byte) (int, error) {

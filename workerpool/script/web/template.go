@@ -114,11 +114,7 @@ func (t *templates) get(name string) (*pageTemplate, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits, err := newEscaping(set)
-	if err != nil {
-		return nil, err
-	}
-	made := &pageTemplate{parsed: set, limits: limits}
+	made := &pageTemplate{parsed: set}
 	t.sets[name] = made
 	return made, nil
 }

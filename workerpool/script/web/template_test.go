@@ -84,6 +84,8 @@ func TestTemplateMistakesAreExplained(t *testing.T) {
 		{"{{template \"../x.html\" .}}", `{}`, "p.html:1:12", "leads outside", ""},
 		{"{{template \"sub.html\" .}}", `{}`, "sub.html:2:3", `the context has no "inner"`, ""},
 		{"<a href={{.a}}{{if .a}}'{{end}}>", `{"a": 1}`, "p.html", "in unquoted attr", ""},
+		{"<p>\n {{if .a}}<a href='{{end}}", `{"a": 1}`, "p.html:2:7", "branches end in different contexts", ""},
+		{"{{template \"q\" .}}\n{{define \"q\"}}{{template \"q\" .}}<a title='{{end}}", `{}`, "p.html:2:15", "cannot compute output context", "must end where it begins"},
 		{"a\n{{index .xs 5}}", `{"xs": [1]}`, "p.html:2:3", "index out of range", ""},
 		{"a\n{{.name.first}}", `{"name": "x"}`, "p.html:2:8", "not a dict", ""},
 	} {
