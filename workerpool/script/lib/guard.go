@@ -292,10 +292,11 @@ func checkPairs(args starlark.Tuple) error {
 func checkNewKeys(collections []starlark.Value, keyOf func(starlark.Value) starlark.Value) error {
 	n := 0
 	for _, c := range collections {
-		if _, err := checkItemsOf(c); err != nil {
-			return err
+		m := items(c)
+		if m > maxItems {
+			return tooManyItems(c, m)
 		}
-		n += items(c)
+		n += m
 	}
 	keys := func(yield func(starlark.Value) bool) {
 		for _, c := range collections {

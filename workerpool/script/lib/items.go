@@ -65,6 +65,15 @@ func tooManyItems(v starlark.Value, n int) error {
 	return explain.Hintf("process it in a loop, one part at a time", "the %s has %d items; one call takes at most %d", v.Type(), n, maxItems)
 }
 
+// checkCopy reserves the memory of the items of a collection that a call copies to a list.
+func checkCopy(thread *starlark.Thread, v starlark.Value) error {
+	n := items(v)
+	if n > maxItems {
+		return tooManyItems(v, n)
+	}
+	return reserve(thread, n)
+}
+
 // checkItemsOf checks a collection whose items an operator makes or adds to another.
 func checkItemsOf(v starlark.Value) (starlark.Value, error) {
 	switch v := v.(type) {

@@ -41,6 +41,7 @@ func TestOneCallMakesNoMoreItemsThanMemoryAllows(t *testing.T) {
 		"list(many.codepoints())", "tuple(many.codepoint_ords())", "list(many.elems())", "list(bytes(many).elems())", "enumerate(many.elems())",
 		"[].extend(many.codepoints())", "[].extend(range(100000))", "sorted(iterable=many.elems())", "set().union(range(100000))",
 		"zip(many.elems(), many.elems())", "set(range(100000))", "dict([(i, i) for i in range(100000)])", "sorted(many.elems())", "reversed(range(100000))",
+		"random.shuffle(many.codepoints())", "random.choice(many.codepoints())",
 	} {
 		_, err := runWithin(4<<20, prelude+"x = "+call+"\n")
 		if err == nil || !strings.Contains(err.Error(), "this needs more than 4 MiB of memory (--memory)") {
@@ -60,7 +61,7 @@ func TestOneCallMakesNoMoreItemsThanMemoryAllows(t *testing.T) {
 func TestCallsRefuseTextsWithTooManyItems(t *testing.T) {
 	for _, call := range []string{
 		"list(long.codepoints())", "enumerate(long.codepoint_ords())", "list(bytes(long).elems())", "[0] + list(zip(long.codepoints(), long.codepoints()))",
-		"[].extend(long.codepoints())",
+		"[].extend(long.codepoints())", "set(long.codepoints())", "set().union(long.codepoints())", "random.shuffle(long.codepoints())",
 	} {
 		_, err := runWithin(-1, "long = 'a' * (5 << 20)\nx = "+call+"\n")
 		if err == nil || !strings.Contains(err.Error(), "one call takes at most 4194304") {
@@ -78,6 +79,9 @@ func TestOperatorsMakeFewItems(t *testing.T) {
 		}
 	}
 	for code, want := range map[string]string{
+		"x = len(set(range(300000)))":                      "300000",
+		"x = len(set([1]).union(range(300000)))":           "300000",
+		"x = len(random.shuffle(range(300000)))":           "300000",
 		"l = list(range(300000))\nl += l\nx = len(l)":      "600000",
 		"x = [0] + [1] * 300000\nx = len(x)":               "300001",
 		"l = []\nl += 'abc'.codepoints()\nx = l":           `["a", "b", "c"]`,

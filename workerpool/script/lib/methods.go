@@ -75,11 +75,7 @@ func checkMethod(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tup
 			return nil
 		}
 		if b.Name() == "extend" {
-			n := items(args[0])
-			if n > maxItems {
-				return tooManyItems(args[0], n)
-			}
-			return reserve(thread, n)
+			return checkCopy(thread, args[0])
 		}
 		_, err := checkSought(args[0])
 		return err

@@ -46,13 +46,16 @@ func (g generator) randint(_ *starlark.Thread, b *starlark.Builtin, args starlar
 	return starlark.MakeInt64(low + int64(g.Uint64N(span))), nil
 }
 
-func (g generator) choice(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (g generator) choice(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Iterable
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "list", &v); err != nil {
 		return nil, err
 	}
 	items, ok := v.(starlark.Indexable)
 	if !ok {
+		if err := checkCopy(thread, v); err != nil {
+			return nil, fmt.Errorf("%s: %w", b.Name(), err)
+		}
 		items = starlark.Tuple(slices.Collect(starlark.Elements(v)))
 	}
 	if items.Len() == 0 {
@@ -62,12 +65,12 @@ func (g generator) choice(_ *starlark.Thread, b *starlark.Builtin, args starlark
 }
 
 // shuffle returns a new list, because the old one may be frozen.
-func (g generator) shuffle(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (g generator) shuffle(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var v starlark.Iterable
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "list", &v); err != nil {
 		return nil, err
 	}
-	if _, err := checkItemsOf(v); err != nil {
+	if err := checkCopy(thread, v); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}
 	items := slices.Collect(starlark.Elements(v))
