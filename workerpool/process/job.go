@@ -63,9 +63,10 @@ type serving struct {
 
 	withdrawn bool // it gets no more jobs; guarded by the mutex of the set
 
-	mu      sync.Mutex // guards the rest
-	job     int64      // whose context may interrupt what the connection does; 0 if none
-	sending bool       // it is written
+	mu      sync.Mutex  // guards the rest
+	job     int64       // whose context may interrupt what the connection does; 0 if none
+	sending bool        // it is written
+	unread  *time.Timer // ends the connection if the process does not read it; nil if its context goes on
 }
 
 // A run is a job that runs in a child.
@@ -107,6 +108,10 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 	for {
 		on, err := g.acquire(ctx, f.child, f.channel == asgi.HTTPRequest)
 		if err != nil {
+			return err
+		}
+		if err := context.Cause(ctx); err != nil {
+			g.offer(on)
 			return err
 		}
 		r := &run{
@@ -564,21 +569,30 @@ func (s *serving) sent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sending = false
+	if s.unread != nil {
+		s.unread.Stop()
+		s.unread = nil
+		s.interruptLocked()
+	}
 }
 
-// interrupt makes the read of a job fail. If the process has not read the job, the
-// connection is of no use any more.
+// interrupt makes the read of a job fail, or the write if the process does not read the job
+// soon. Then the connection is of no use any more.
 func (s *serving) interrupt(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.job != id:
 	case s.sending:
-		s.conn.Interrupt()
+		s.unread = time.AfterFunc(stopTime, s.conn.Interrupt)
 	default:
-		s.conn.net.SetReadDeadline(time.Unix(1, 0))
-		s.job = -id
+		s.interruptLocked()
 	}
+}
+
+func (s *serving) interruptLocked() {
+	s.conn.net.SetReadDeadline(time.Unix(1, 0))
+	s.job = -s.job
 }
 
 // unwatch ends what watch has begun.
@@ -587,6 +601,10 @@ func (s *serving) unwatch() {
 	defer s.mu.Unlock()
 	if s.job < 0 {
 		s.conn.net.SetReadDeadline(time.Time{})
+	}
+	if s.unread != nil {
+		s.unread.Stop()
+		s.unread = nil
 	}
 	s.job, s.sending = 0, false
 }

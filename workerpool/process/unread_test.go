@@ -2,8 +2,11 @@ package process
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -39,5 +42,42 @@ func TestAThreadThatDoesNotReadItsAnswers(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		g.wg.Wait()
+	})
+}
+
+// TestAJobThatIsCancelledWhileItIsSentLeavesItsConnection cancels a job in the moment in
+// which the process reads it.
+func TestAJobThatIsCancelledWhileItIsSentLeavesItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, 1<<20)
+		g := &set{server: s.Server, opts: &Options{}, log: slog.New(slog.DiscardHandler)}
+		c := &child{set: g, exited: make(chan struct{}), runs: map[int64]*run{}}
+		c.loop.child = c
+		here, there := net.Pipe()
+		defer here.Close()
+		one := newConn(s.Server, there)
+		one.child, one.serving = c, &serving{child: c, conn: one}
+		ctx, cancel := context.WithCancel(t.Context())
+		r := &run{set: g, child: c, on: one.serving, id: 1, ctx: ctx, layer: jobLayer{server: s.Server}}
+		stop := r.watch()
+		go func() {
+			time.Sleep(stopTime / 2) // after the context has ended
+			io.Copy(io.Discard, here)
+		}()
+		cancel()
+		synctest.Wait()
+		if err := one.send(asgi.Fields{{Key: "job", Value: int64(1)}}); err != nil {
+			t.Fatal(err)
+		}
+		one.serving.sent()
+		if _, err := r.read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the job is not interrupted: %v", err)
+		}
+		stop()
+		time.Sleep(2 * stopTime)
+		if err := one.send(asgi.Fields{{Key: "job", Value: int64(2)}}); err != nil {
+			t.Errorf("the connection has ended: %v", err)
+		}
+		one.close()
 	})
 }
