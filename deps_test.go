@@ -59,7 +59,7 @@ var rules = []rule{
 // helpers are the packages that every package except asgi may import.
 var helpers = []string{
 	"internal/budget", "internal/console", "internal/fileset", "internal/flagvalue", "internal/guard", "internal/heapfloor",
-	"internal/lineout", "internal/logkey", "internal/prompt", "internal/spell", "internal/stopsignal", "internal/terminal", "internal/userfile",
+	"internal/lineout", "internal/logkey", "internal/prompt", "internal/recent", "internal/spell", "internal/stopsignal", "internal/terminal", "internal/userfile",
 }
 
 // libraryRules say which packages may import a library, so that replacing the

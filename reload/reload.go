@@ -135,8 +135,8 @@ func (w *Watcher) Await(file string) {
 	}
 }
 
-// Ignore excludes a file or folder from the reports from now on. Only the 1,000 newest
-// ones stay excluded.
+// Ignore excludes a file or folder from the reports from now on. Only the newest ones,
+// at least 1,000, stay excluded.
 func (w *Watcher) Ignore(file string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -69,7 +69,7 @@ func (s *scan) folder(dir string) (inner []string) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if temporary(e.Name()) && (e.IsDir() || !s.included(path)) || s.ignore[path] || s.ignore[filepath.Join(real, e.Name())] {
+		if temporary(e.Name()) && (e.IsDir() || !s.included(path)) || s.isIgnored(path) || s.isIgnored(filepath.Join(real, e.Name())) {
 			continue
 		}
 		mode := e.Type()
@@ -164,7 +164,7 @@ func (s *scan) watchTarget(path string) {
 			s.watchName(real)
 		}
 	}
-	if s.followed[path] || s.awaited[path] {
+	if s.followed[path] || s.awaited.Has(path) {
 		s.watchName(path)
 	}
 }
@@ -199,7 +199,7 @@ func (s *scan) findMissing() {
 		if s.isUnread(path) {
 			continue
 		}
-		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); s.ignore[path] || err == nil && s.ignore[filepath.Join(real, filepath.Base(path))] {
+		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); s.isIgnored(path) || err == nil && s.isIgnored(filepath.Join(real, filepath.Base(path))) {
 			delete(s.files, path)
 			continue
 		}

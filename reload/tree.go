@@ -2,12 +2,16 @@ package reload
 
 import (
 	"io/fs"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/fsnotify/fsnotify"
+
+	"asgibox/internal/recent"
 )
 
 // maxFolders and maxFiles limit the folders and files that are watched, nearest
@@ -21,18 +25,18 @@ const (
 // maxAwaited is how many files that did not exist are awaited.
 const maxAwaited = 1_000
 
-// maxIgnored is how many files that were ignored later than the start stay ignored.
-const maxIgnored = 1_000
+// maxIgnored is how many paths that were ignored later than the start stay ignored. A
+// file has up to two.
+const maxIgnored = 2_000
 
 // tree is the last known state of all files, by the paths by which an
 // application would open them.
 type tree struct {
 	options       Options
-	ignore        map[string]bool // by path
-	ignoredLater  [][]string      // keys of ignore, for each path that was added later, the oldest first
+	ignoredFirst  map[string]bool // by path
+	ignoredLater  recent.Names
 	followed      map[string]bool // followed files
-	awaited       map[string]bool // files that did not exist, which are watched like followed ones
-	awaitedOrder  []string        // keys of awaited, the oldest first
+	awaited       recent.Names    // files that did not exist, which are watched like followed ones
 	files         map[string]*file
 	watched       map[string]*interest // by real folder
 	watch         func(dir string) error
@@ -51,59 +55,50 @@ type interest struct {
 
 func newTree(o Options) *tree {
 	t := &tree{
-		options: o, ignore: map[string]bool{}, followed: map[string]bool{}, awaited: map[string]bool{},
+		options: o, ignoredFirst: map[string]bool{}, followed: map[string]bool{},
 		files: map[string]*file{}, watched: map[string]*interest{},
 		watch: func(string) error { return nil }, unwatch: func(string) {},
 	}
 	for _, path := range o.Ignore {
-		t.addIgnored(path)
+		for _, p := range bothPaths(path) {
+			t.ignoredFirst[p] = true
+		}
 	}
 	return t
 }
 
-// addIgnored excludes a file or folder. It returns the keys of ignore that are new.
-func (t *tree) addIgnored(path string) (added []string) {
+// bothPaths returns the absolute path of a file, and the one without links to its folder
+// if that differs.
+func bothPaths(path string) []string {
 	abs, err := filepath.Abs(path)
 	if err != nil || path == "" {
 		return nil
 	}
-	keys := []string{abs}
-	if real, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
-		keys = append(keys, filepath.Join(real, filepath.Base(abs)))
+	real, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if real = filepath.Join(real, filepath.Base(abs)); err != nil || real == abs {
+		return []string{abs}
 	}
-	for _, key := range keys {
-		if !t.ignore[key] {
-			t.ignore[key] = true
-			added = append(added, key)
-		}
-	}
-	return added
+	return []string{abs, real}
 }
 
 // ignoreLater excludes a file or folder. If too many were excluded later than the start,
 // the oldest one of these is watched again.
 func (t *tree) ignoreLater(path string) {
-	added := t.addIgnored(path)
-	if added == nil {
-		return
-	}
-	t.ignoredLater = append(t.ignoredLater, added)
-	if len(t.ignoredLater) > maxIgnored {
-		for _, key := range t.ignoredLater[0] {
-			delete(t.ignore, key)
-		}
-		t.ignoredLater = slices.Delete(t.ignoredLater, 0, 1)
+	for _, p := range bothPaths(path) {
+		t.ignoredLater.Add(p, maxIgnored)
 	}
 }
+
+func (t *tree) isIgnored(path string) bool { return t.ignoredFirst[path] || t.ignoredLater.Has(path) }
 
 // follow also watches a file, and stores its current state. It does nothing if too many
 // files are followed already.
 func (t *tree) follow(path string) {
-	if t.followed[path] || t.files[path] != nil && !t.awaited[path] || len(t.followed) >= maxFiles {
+	if t.followed[path] || t.files[path] != nil && !t.awaited.Has(path) || len(t.followed) >= maxFiles {
 		return
 	}
 	t.followed[path] = true
-	if !t.awaited[path] {
+	if !t.awaited.Has(path) {
 		t.newScan(nil).file(path)
 	}
 }
@@ -111,20 +106,13 @@ func (t *tree) follow(path string) {
 // await also watches a file that does not exist. If too many are awaited, the oldest one
 // no longer is; if it exists now, it is followed.
 func (t *tree) await(path string) {
-	if t.awaited[path] {
-		t.awaitedOrder = slices.DeleteFunc(t.awaitedOrder, func(p string) bool { return p == path })
-	} else {
-		t.awaited[path] = true
-		t.newScan(nil).file(path)
+	known := t.awaited.Has(path)
+	oldest := t.awaited.Add(path, maxAwaited)
+	if t.files[oldest] != nil && len(t.followed) < maxFiles {
+		t.followed[oldest] = true
 	}
-	t.awaitedOrder = append(t.awaitedOrder, path)
-	if len(t.awaitedOrder) > maxAwaited {
-		oldest := t.awaitedOrder[0]
-		t.awaitedOrder = slices.Delete(t.awaitedOrder, 0, 1)
-		if t.files[oldest] != nil {
-			t.follow(oldest)
-		}
-		delete(t.awaited, oldest)
+	if !known {
+		t.newScan(nil).file(path)
 	}
 }
 
@@ -148,7 +136,7 @@ func (t *tree) isHint(e fsnotify.Event) bool {
 	switch {
 	case in.names[name]:
 		return true
-	case !in.all || t.ignore[e.Name]:
+	case !in.all || t.isIgnored(e.Name):
 		return false
 	case !temporary(name) || t.included(e.Name):
 		return true
@@ -174,7 +162,7 @@ func (t *tree) scan(hinted map[string]bool) (*scan, error) {
 	t.scans++
 	s := t.newScan(hinted)
 	err := s.walk(t.options.Root)
-	for _, paths := range []map[string]bool{t.followed, t.awaited} {
+	for _, paths := range []iter.Seq[string]{maps.Keys(t.followed), t.awaited.All()} {
 		for path := range paths {
 			if !s.seen[path] {
 				s.file(path)

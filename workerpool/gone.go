@@ -17,6 +17,9 @@ var errClientLeft = fmt.Errorf("the client has left: %w", asgi.ErrGone)
 // its reply, may send to a connection that has ended.
 const goneAllowance = time.Second
 
+// maxGone is how many connections that have ended are remembered.
+const maxGone = 4096
+
 // reportGone is a slice because a literal would allocate for every reply.
 var reportGone = []asgi.SendOption{asgi.ReportGone}
 

@@ -67,7 +67,7 @@ func (j *Job) Gone(channel string) bool {
 	}
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
-	return j.pool.gone.has(channel)
+	return j.pool.gone.Has(channel)
 }
 
 // SetCookie sets the value of the header Set-Cookie of an error reply. It does not

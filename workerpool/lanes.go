@@ -262,7 +262,7 @@ func (p *Pool) laneLocked(t *task) *lane {
 	}
 	l := p.lanes[t.reply]
 	if l == nil {
-		if !t.ordered() && p.gone.has(t.reply) {
+		if !t.ordered() && p.gone.Has(t.reply) {
 			return nil // its disconnect has been handled before it
 		}
 		l = &lane{}
@@ -283,7 +283,7 @@ func (p *Pool) nextInLaneLocked(t *task) {
 	t.held = 0
 	ended := t.delivery.Channel == asgi.WebSocketDisconnect
 	if ended {
-		p.gone.add(t.reply)
+		p.gone.Add(t.reply, maxGone)
 	}
 	l := t.lane
 	if l == nil {

@@ -12,6 +12,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
+	"asgibox/internal/recent"
 )
 
 // ErrClosed is the error of calls to a pool that has shut down.
@@ -151,7 +152,7 @@ type Pool struct {
 	unsettled    bool                     // a place in a limit was left to messages in its channel
 	channels     []string                 // channels that the pool receives from
 	closed       bool                     // the channel layer is closed
-	gone         *recent                  // reply channels of connections that have ended recently
+	gone         recent.Names             // reply channels of connections that have ended recently
 	drained      bool                     // receive no more durable messages
 	stopping     bool                     // end once the channels are empty
 	halted       bool                     // start no more tasks
@@ -181,7 +182,6 @@ func New(layer asgi.Layer, loader Loader, o Options) (*Pool, error) {
 		workers: make(map[*worker]struct{}),
 		lanes:   make(map[string]*lane),
 		limits:  make(map[string]*limit),
-		gone:    newRecent(4096),
 		delayed: make(map[*time.Timer]struct{}),
 	}
 	p.log, p.wanted = p.opts.Log, p.opts.Workers

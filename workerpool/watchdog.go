@@ -104,7 +104,7 @@ func (p *Pool) endSession(j *Job) {
 		return
 	}
 	p.mu.Lock()
-	p.gone.add(j.reply)
+	p.gone.Add(j.reply, maxGone)
 	sessions := p.sessions
 	p.mu.Unlock()
 	if !sessions {

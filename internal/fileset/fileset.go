@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"sync"
+
+	"asgibox/internal/recent"
 )
 
 const (
@@ -22,8 +24,7 @@ const (
 type Set struct {
 	mu      sync.Mutex // guards the rest
 	files   map[string]bool
-	missing map[string]bool
-	order   []string // keys of missing, the oldest first
+	missing recent.Names
 }
 
 // Keep adds a file, whether it exists or not, until the set has its largest size. It
@@ -49,18 +50,10 @@ func (s *Set) Add(path string) (added, missing bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.missing[path] || len(path) > maxPath {
+	if s.missing.Has(path) || len(path) > maxPath {
 		return false, true
 	}
-	if s.missing == nil {
-		s.missing = map[string]bool{}
-	}
-	if len(s.order) == maxMissing {
-		delete(s.missing, s.order[0])
-		s.order = append(s.order[:0], s.order[1:]...)
-	}
-	s.missing[path] = true
-	s.order = append(s.order, path)
+	s.missing.Add(path, maxMissing)
 	return true, true
 }
 
@@ -68,7 +61,7 @@ func (s *Set) Add(path string) (added, missing bool) {
 func (s *Set) Has(path string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.files[path] || s.missing[path]
+	return s.files[path] || s.missing.Has(path)
 }
 
 // Kept returns the files that the set does not forget.
