@@ -116,13 +116,13 @@ func (x *exchange) fail(err error) {
 		x.w.Header().Set("Retry-After", "1")
 	}
 	fields := asgi.Fields{{Key: "error", Value: e.Kind}, {Key: "detail", Value: e.Detail}}
-	checkValues(fields)
+	CheckValues(fields)
 	x.write(status, fields)
 }
 
 // hold checks a result and reserves its memory.
 func (x *exchange) hold(result asgi.Fields) error {
-	checkValues(result)
+	CheckValues(result)
 	h, limited := x.w.(AnswerHolder)
 	if !limited {
 		return nil
@@ -133,17 +133,6 @@ func (x *exchange) hold(result asgi.Fields) error {
 	}
 	x.size = size
 	return nil
-}
-
-// checkValues makes values of a result those that a message may hold.
-func checkValues(fields asgi.Fields) {
-	for i := range fields {
-		checked, err := asgi.Converter(nil).OwnValue(fields[i].Value)
-		if err != nil { // the text of an error is not UTF-8
-			checked = strconv.Quote(err.Error())
-		}
-		fields[i].Value = checked
-	}
 }
 
 // write sends fields whose values are checked.

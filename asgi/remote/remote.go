@@ -118,7 +118,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case name == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		about := h.About()
-		checkValues(about)
+		CheckValues(about)
 		x.write(http.StatusOK, about)
 	case name == "":
 		w.Header().Set("Allow", "GET, HEAD")

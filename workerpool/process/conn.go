@@ -229,19 +229,8 @@ func settings(values map[string]string) map[string]any {
 // send writes a frame of values that [asgi.NewMessage] takes. An error ends the
 // connection.
 func (c *conn) send(head asgi.Fields) error {
-	checkValues(head)
+	remote.CheckValues(head)
 	return c.write(head)
-}
-
-// checkValues makes the values of a frame those that a message may hold.
-func checkValues(head asgi.Fields) {
-	for i := range head {
-		v, err := asgi.Converter(nil).OwnValue(head[i].Value)
-		if err != nil { // the text of an error is not UTF-8
-			v = strconv.Quote(fmt.Sprint(head[i].Value))
-		}
-		head[i].Value = v
-	}
 }
 
 // write writes a frame of values that a message may hold.
@@ -259,7 +248,7 @@ func (c *conn) answer(id int64, result asgi.Fields, err error) error {
 	var crowded error
 	if err == nil {
 		head := append(asgi.Fields{{Key: "id", Value: id}}, result...)
-		checkValues(head)
+		remote.CheckValues(head)
 		a := c.newAnswer()
 		defer a.End()
 		if err = c.hold(a, codec.MaxSizeJSON(head)); err == nil {
