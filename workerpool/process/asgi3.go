@@ -25,11 +25,13 @@ type asgi3 struct {
 	// edit, if not nil, changes a response that is one message.
 	edit func(request, response asgi.Message) (asgi.Message, error)
 
+	ended chan struct{} // closed when the processes are released
+
 	mu       sync.Mutex // guards the rest
 	loops    map[*eventLoop]struct{}
 	joined   chan struct{} // closed when the next event loop joins, or broken is set
 	broken   error         // why no process could start; nil if one runs or may start
-	retired  *time.Timer   // ends what goes on after grace; nil before the generation is replaced
+	retired  bool          // replaced: what goes on ends after grace
 	closed   bool          // the pool needs the generation no more
 	expired  bool          // what goes on is given up
 	released bool
@@ -39,7 +41,7 @@ func newASGI3Generation(generation uint64, s *sockets, limit int, grace time.Dur
 	return &asgi3{
 		generation: generation, sockets: s, readers: asgi.OrUnsupported[asgi.Readers](s.layer),
 		limit: limit, grace: grace, release: release,
-		loops: map[*eventLoop]struct{}{}, joined: make(chan struct{}),
+		loops: map[*eventLoop]struct{}{}, joined: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
 
@@ -171,27 +173,36 @@ func (a *asgi3) Close() {
 	a.left()
 }
 
-// retire gives the tasks of a replaced generation the grace period to hand over their
-// WebSockets.
-func (a *asgi3) retire() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.retired == nil {
-		a.retired = time.AfterFunc(a.grace, a.force)
-	}
-}
-
 // forceWait is the time after which the processes of a replaced generation are ended
 // although they have tasks that were told to end.
 const forceWait = 5 * time.Second
 
-// force ends the tasks that have not handed over their WebSockets in time.
-func (a *asgi3) force() {
-	a.sockets.force(a)
+// retire gives the tasks of a replaced generation the grace period to hand over their
+// WebSockets. Then it ends them, and at last their processes.
+func (a *asgi3) retire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.released {
-		a.retired = time.AfterFunc(forceWait, a.expire)
+	if a.retired {
+		return
+	}
+	a.retired = true
+	a.sockets.wg.Go(func() {
+		if a.endsWithin(a.grace) {
+			return
+		}
+		a.sockets.force(a)
+		if !a.endsWithin(forceWait) {
+			a.expire()
+		}
+	})
+}
+
+func (a *asgi3) endsWithin(d time.Duration) bool {
+	select {
+	case <-a.ended:
+		return true
+	case <-time.After(d):
+		return false
 	}
 }
 
@@ -222,7 +233,7 @@ func (a *asgi3) left() {
 	}
 	if last {
 		a.released = true
-		a.retired.Stop()
+		close(a.ended)
 	}
 	a.mu.Unlock()
 	if last {

@@ -24,16 +24,16 @@ type sockets struct {
 	resume bool // hand over; else close with 1012
 
 	current atomic.Pointer[asgi3] // the newest generation; nil if another kind has replaced it
-	drains  *sync.WaitGroup       // waits for the goroutines that send to WebSockets
+	wg      *sync.WaitGroup       // counts the goroutines that send to WebSockets or retire a generation
 
 	mu  sync.Mutex            // guards the rest
 	all map[string]*webSocket // by their reply channels
 }
 
-// newSockets returns no WebSockets yet. The caller must wait for drains, when all of them
+// newSockets returns no WebSockets yet. The caller must wait for wg, when all of them
 // have been closed.
-func newSockets(layer asgi.Layer, log *slog.Logger, resume bool, drains *sync.WaitGroup) *sockets {
-	return &sockets{layer: layer, log: log, resume: resume, drains: drains, all: map[string]*webSocket{}}
+func newSockets(layer asgi.Layer, log *slog.Logger, resume bool, wg *sync.WaitGroup) *sockets {
+	return &sockets{layer: layer, log: log, resume: resume, wg: wg, all: map[string]*webSocket{}}
 }
 
 // A webSocket is one WebSocket and its task, which may move to the event loop of a
@@ -407,7 +407,7 @@ func (s *webSocket) replyLocked(f *loopFrame) error {
 		s.room = s.room || f.ack
 		s.outbox = append(s.outbox, m)
 		if len(s.outbox) == 1 {
-			s.hub.drains.Go(s.drain)
+			s.hub.wg.Go(s.drain)
 		}
 		return nil
 	case err != nil:

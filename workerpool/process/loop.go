@@ -83,7 +83,7 @@ type loopState struct {
 	open      []*jobLayer            // of messages that need a reply and may have none
 	barrier   asgi.Barrier           // of all messages that the process got
 	since     time.Time              // when it got the last message
-	overdue   *time.Timer            // kills a process that does not stop
+	stopped   chan struct{}          // closed when the process receives after it was asked to stop; nil if it was not
 	retired   bool                   // receives fail with Retired
 }
 
@@ -129,9 +129,9 @@ func (l *loopState) add(r *waitingReceive) {
 		return
 	}
 	l.waiting = append(l.waiting, r)
-	if l.overdue != nil {
-		l.overdue.Stop()
-		l.overdue = nil
+	if l.stopped != nil {
+		close(l.stopped)
+		l.stopped = nil
 	}
 	l.interruptLocked()
 	l.mu.Unlock()
@@ -480,12 +480,20 @@ func (l *loopState) cancel(why error) {
 	defer l.mu.Unlock()
 	l.open = slices.DeleteFunc(l.open, func(o *jobLayer) bool { return o == l.last })
 	l.last, l.busy = nil, false
-	if l.overdue != nil || l.retired {
+	if l.stopped != nil || l.retired {
 		return
 	}
+	stopped := make(chan struct{})
+	l.stopped = stopped
 	l.child.tell(asgi.Fields{{Key: "cancel", Value: 0}, {Key: "reason", Value: why.Error()}})
-	l.overdue = time.AfterFunc(l.child.set.opts.stuckAfter, func() {
-		l.child.condemn(fmt.Sprintf("it still runs %v after its message was cancelled (%v)", l.child.set.opts.stuckAfter, why))
+	l.child.set.wg.Go(func() {
+		wait := l.child.set.opts.stuckAfter
+		select {
+		case <-stopped:
+		case <-l.child.exited:
+		case <-time.After(wait):
+			l.child.condemn(fmt.Sprintf("it still runs %v after its message was cancelled (%v)", wait, why))
+		}
 	})
 }
 
@@ -556,9 +564,6 @@ func (l *loopState) wakeUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.interruptLocked()
-	if l.overdue != nil {
-		l.overdue.Stop()
-	}
 }
 
 // A loopLayer is the layer over HTTP of a loop process: its receives are those of the
