@@ -38,6 +38,6 @@ func main() {
 		os.Exit(command.Interrupted) // a second Ctrl-C
 	}()
 	heapfloor.Keep(minHeap)
-	heapfloor.Limit(softLimit)
+	heapfloor.Limit(softLimit) // both until the process ends
 	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -1,6 +1,7 @@
 package heapfloor
 
 import (
+	"context"
 	"math"
 	"os"
 	"runtime/debug"
@@ -23,13 +24,15 @@ func Limit(bytes uint64) (stop func()) {
 	l := &limit{bytes: bytes, set: bytes}
 	before := debug.SetMemoryLimit(int64(bytes))
 	afterEachCollection(l.collected)
+	ctx, cancel := context.WithCancel(context.Background())
+	var returning sync.WaitGroup
+	returning.Go(func() { returnMemory(ctx) })
 	return func() {
+		cancel()
+		returning.Wait()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.stopped = true
-		if l.timer != nil {
-			l.timer.Stop()
-		}
 		debug.SetMemoryLimit(before)
 	}
 }
@@ -39,9 +42,6 @@ type limit struct {
 
 	mu      sync.Mutex // guards the rest
 	set     uint64     // the current limit
-	timer   *time.Timer
-	waiting bool   // the timer runs
-	cycles  uint64 // number of collections when the timer was set
 	stopped bool
 }
 
@@ -61,13 +61,9 @@ func (l *limit) collected() bool {
 	if l.stopped {
 		return false
 	}
-	u := measure()
-	if want := l.want(u); want > l.set || want < l.set-l.set/8 {
+	if want := l.want(measure()); want > l.set || want < l.set-l.set/8 {
 		l.set = want
 		debug.SetMemoryLimit(int64(want))
-	}
-	if !l.waiting && u.held > keptMemory {
-		l.waitLocked(u, minPause)
 	}
 	return true
 }
@@ -86,32 +82,24 @@ const (
 	pauseFactor = 200
 )
 
-func (l *limit) waitLocked(u usage, pause time.Duration) {
-	l.waiting, l.cycles = true, u.cycles
-	if l.timer == nil {
-		l.timer = time.AfterFunc(pause, l.review)
-		return
-	}
-	l.timer.Reset(pause)
-}
-
-// review returns free memory to the operating system. It continues at intervals
-// while the process holds much memory, because memory can become free without a
-// collection that would show it.
-func (l *limit) review() {
-	l.mu.Lock()
-	u, cycles := measure(), l.cycles
-	l.mu.Unlock()
-	started := time.Now()
-	if u.wasteful(cycles) {
-		debug.FreeOSMemory()
-		u = measure()
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.waiting = false
-	if !l.stopped && u.held > keptMemory {
-		l.waitLocked(u, max(minPause, pauseFactor*time.Since(started)))
+// returnMemory returns free memory to the operating system until the context is done. It
+// looks at intervals, because memory can become free without a collection that would show
+// it.
+func returnMemory(ctx context.Context) {
+	pause, cycles := minPause, measure().cycles
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		started := time.Now()
+		u := measure()
+		if u.wasteful(cycles) {
+			debug.FreeOSMemory()
+			u = measure()
+		}
+		pause, cycles = max(minPause, pauseFactor*time.Since(started)), u.cycles
 	}
 }
 
