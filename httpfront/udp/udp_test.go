@@ -49,6 +49,17 @@ func memory(t *testing.T) asgi.Layer {
 	return layer
 }
 
+// hello sends a datagram and returns its reply channel.
+func hello(t *testing.T, layer asgi.Layer, client net.Conn) string {
+	t.Helper()
+	client.Write([]byte("hello"))
+	d, err := layer.Receive(t.Context(), nil, "udp.receive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Message.Text("reply_channel")
+}
+
 func TestOneDatagramIsOneMessage(t *testing.T) {
 	layer := memory(t)
 	client := serve(t, layer, Options{})
@@ -83,12 +94,7 @@ func TestBadDatagramIsLoggedAndDropped(t *testing.T) {
 	layer := memory(t)
 	var log syncBuffer
 	client := serve(t, layer, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
-	client.Write([]byte("hello"))
-	d, err := layer.Receive(t.Context(), nil, "udp.receive")
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := d.Message.Text("reply_channel")
+	to := hello(t, layer, client)
 	prefix := asgi.ProcessPrefix(to)
 	for _, bad := range []string{"zz-1", "7f000001", "7f000001-99999", "7f-1"} {
 		if err := layer.Send(t.Context(), nil, prefix+bad, asgi.MustMessage()); err != nil {
@@ -149,19 +155,20 @@ func (d disk) Notify(_ uint64, f func(error)) func() {
 	return func() {}
 }
 
+// behind returns a cause of messages that wait for the disk.
+func (d disk) behind() *asgi.Cause {
+	c := asgi.NewCause(0)
+	c.Raise(asgi.NewBarrier(d, 1))
+	return c
+}
+
 func TestDatagramWaitsForItsBarrier(t *testing.T) {
 	layer := memory(t)
 	var log syncBuffer
 	client := serve(t, layer, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
-	client.Write([]byte("hello"))
-	d, err := layer.Receive(t.Context(), nil, "udp.receive")
-	if err != nil {
-		t.Fatal(err)
-	}
+	to := hello(t, layer, client)
 	slow := disk{make(chan error)}
-	cause := asgi.NewCause(0)
-	cause.Raise(asgi.NewBarrier(slow, 1))
-	to := d.Message.Text("reply_channel")
+	cause := slow.behind()
 	send := func(c *asgi.Cause, to, data string) {
 		layer.Send(t.Context(), c, to, asgi.MustMessage(asgi.Field{Key: "data", Value: data}))
 	}
@@ -196,17 +203,12 @@ func TestDatagramWaitsForItsBarrier(t *testing.T) {
 func TestRepliesToAPeerKeepTheirOrder(t *testing.T) {
 	layer := memory(t)
 	client := serve(t, layer, Options{})
-	client.Write([]byte("hello"))
-	d, err := layer.Receive(t.Context(), nil, "udp.receive")
-	if err != nil {
-		t.Fatal(err)
-	}
+	to := hello(t, layer, client)
 	passed := make(chan error)
-	cause := asgi.NewCause(0)
-	cause.Raise(asgi.NewBarrier(disk{passed}, 1))
+	cause := disk{passed}.behind()
 	const n = 100
 	for i := range n {
-		layer.Send(t.Context(), cause, d.Message.Text("reply_channel"), asgi.MustMessage(asgi.Field{Key: "data", Value: strconv.Itoa(i)}))
+		layer.Send(t.Context(), cause, to, asgi.MustMessage(asgi.Field{Key: "data", Value: strconv.Itoa(i)}))
 	}
 	close(passed)
 	buf := make([]byte, 100)
@@ -222,17 +224,12 @@ func TestRepliesToAPeerKeepTheirOrder(t *testing.T) {
 func TestOnePeerDoesNotTakeTheRoomOfOthers(t *testing.T) {
 	layer := memory(t)
 	client := serve(t, layer, Options{})
-	client.Write([]byte("hello"))
-	d, err := layer.Receive(t.Context(), nil, "udp.receive")
-	if err != nil {
-		t.Fatal(err)
-	}
+	to := hello(t, layer, client)
 	passed := make(chan error)
 	defer close(passed)
-	cause := asgi.NewCause(0)
-	cause.Raise(asgi.NewBarrier(disk{passed}, 1))
+	cause := disk{passed}.behind()
 	send := func(peer string, n int, data string) (sent int) {
-		for sent < n && layer.Send(t.Context(), cause, asgi.ProcessPrefix(d.Message.Text("reply_channel"))+peer, asgi.MustMessage(asgi.Field{Key: "data", Value: data})) == nil {
+		for sent < n && layer.Send(t.Context(), cause, asgi.ProcessPrefix(to)+peer, asgi.MustMessage(asgi.Field{Key: "data", Value: data})) == nil {
 			sent++
 		}
 		return sent

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"asgibox/asgi"
+	"asgibox/internal/fileset"
 	"asgibox/store"
 	"asgibox/workerpool"
 	"asgibox/workerpool/process"
@@ -800,19 +801,15 @@ func kill(t *testing.T, pid int64) {
 
 // TestPythonNamesThatClientsChooseAreForgotten renders many templates that do not exist.
 func TestPythonNamesThatClientsChooseAreForgotten(t *testing.T) {
-	var mu sync.Mutex
-	var followed []string
-	awaited := 0
-	o := process.Options{Follow: func(path string, missing bool) {
-		mu.Lock()
-		defer mu.Unlock()
+	var followed, awaited fileset.Set
+	follow := func(path string, missing bool) {
 		if missing {
-			awaited++
-			return
+			awaited.Keep(path)
+		} else {
+			followed.Keep(filepath.Base(path))
 		}
-		followed = append(followed, filepath.Base(path))
-	}}
-	s := setup{process: o, files: map[string]string{"page.html": "ok"}}.serve(t, `
+	}
+	s := setup{process: process.Options{Follow: follow}, files: map[string]string{"page.html": "ok"}}.serve(t, `
 from asgibox import render, view
 def misses(request):
     for i in range(1500):
@@ -829,12 +826,11 @@ channel_routing = [view("/", misses)]
 			t.Errorf("uses %s: %v, want %v", name, !want, want)
 		}
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	if i := slices.IndexFunc(followed, func(name string) bool { return strings.HasSuffix(name, "9.html") }); i >= 0 || !slices.Contains(followed, "page.html") {
-		t.Errorf("watched: %q", followed)
+	files := followed.Kept()
+	if slices.ContainsFunc(files, func(name string) bool { return strings.HasSuffix(name, "9.html") }) || !slices.Contains(files, "page.html") {
+		t.Errorf("watched: %q", files)
 	}
-	if awaited != 1500 {
-		t.Errorf("%d missing files were named", awaited)
+	if n := len(awaited.Kept()); n != 1500 {
+		t.Errorf("%d missing files were named", n)
 	}
 }

@@ -4,9 +4,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
+	"asgibox/internal/fileset"
 	"asgibox/workerpool/script"
 )
 
@@ -88,19 +88,15 @@ while True:
 
 // TestNamesThatClientsChooseAreForgotten renders many templates that do not exist.
 func TestNamesThatClientsChooseAreForgotten(t *testing.T) {
-	var mu sync.Mutex
-	var followed []string
-	awaited := 0
-	o := script.Options{Follow: func(path string, missing bool) {
-		mu.Lock()
-		defer mu.Unlock()
+	var followed, awaited fileset.Set
+	follow := func(path string, missing bool) {
 		if missing {
-			awaited++
-			return
+			awaited.Keep(path)
+		} else {
+			followed.Keep(filepath.Base(path))
 		}
-		followed = append(followed, filepath.Base(path))
-	}}
-	s := setup{script: o, files: map[string]string{"page.html": "ok"}}.serve(t, `
+	}
+	s := setup{script: script.Options{Follow: follow}, files: map[string]string{"page.html": "ok"}}.serve(t, `
 def misses(request):
     for i in range(5000):
         attempt(render, "%d.html" % i)
@@ -118,13 +114,12 @@ channel_routing = [view("/", misses)]
 	if s.loader.Uses(strings.TrimSuffix(strings.Repeat("long/", 10000), "/")) {
 		t.Error("a name of 50 KB is remembered")
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	slices.Sort(followed)
-	if want := []string{".env", "app.star", "page.html"}; !slices.Equal(followed, want) {
-		t.Errorf("%d files are watched, want %q", len(followed), want)
+	files := followed.Kept()
+	slices.Sort(files)
+	if want := []string{".env", "app.star", "page.html"}; !slices.Equal(files, want) {
+		t.Errorf("%d files are watched, want %q", len(files), want)
 	}
-	if awaited < 5000 {
-		t.Errorf("%d missing files were named", awaited)
+	if n := len(awaited.Kept()); n < 5000 {
+		t.Errorf("%d missing files were named", n)
 	}
 }
