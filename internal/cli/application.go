@@ -76,6 +76,20 @@ var flagKinds = []struct {
 	{"Starlark and Python applications", func(k devserver.Kind) bool { return k == devserver.Starlark || k.Python() }, []string{"session-cookie", "strict"}},
 }
 
+// forApplication returns the application that the arguments of a command name, and its
+// options.
+func (f *flags) forApplication(cmd *cobra.Command, args []string) (devserver.Application, devserver.Options, error) {
+	o, err := f.finished(cmd)
+	if err != nil {
+		return devserver.Application{}, o, err
+	}
+	app, err := chosen(cmd, args)
+	if err != nil {
+		return app, o, err
+	}
+	return app, o, fit(cmd, app, &o)
+}
+
 // fit checks that the flags are those of the application's kind, and completes the
 // options of an application in processes of its own.
 func fit(cmd *cobra.Command, app devserver.Application, o *devserver.Options) error {

@@ -22,11 +22,7 @@ func runsWith(t *testing.T, args ...string) (app devserver.Application, o devser
 		cmd.Flags().AddFlagSet(g.FlagSet)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if o, err = f.finished(cmd); err == nil {
-			if app, err = chosen(cmd, args); err == nil {
-				err = fit(cmd, app, &o)
-			}
-		}
+		app, o, err = f.forApplication(cmd, args)
 		return err
 	}
 	cmd.SetArgs(args)

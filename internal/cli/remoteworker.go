@@ -32,15 +32,8 @@ port. It works for all servers on that layer.`),
 		Args:              applicationArgs,
 		ValidArgsFunction: completeAllApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := f.finished(cmd)
+			app, o, err := f.forApplication(cmd, args)
 			if err != nil {
-				return err
-			}
-			app, err := chosen(cmd, args)
-			if err != nil {
-				return err
-			}
-			if err := fit(cmd, app, &o); err != nil {
 				return err
 			}
 			if o.Redis != nil {

@@ -34,15 +34,8 @@ the files whose changes replace it.`),
 		Args:              applicationArgs,
 		ValidArgsFunction: completeAllApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := f.finished(cmd)
+			app, o, err := f.forApplication(cmd, args)
 			if err != nil {
-				return err
-			}
-			app, err := chosen(cmd, args)
-			if err != nil {
-				return err
-			}
-			if err := fit(cmd, app, &o); err != nil {
 				return err
 			}
 			if !o.Pages.Production && app.Kind == devserver.Starlark && (len(args) == 0 || isFolder(args[0])) {
