@@ -12,8 +12,23 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// channel is the script's Channel. In a message it is encoded as its name.
-type channel struct{ name string }
+// named is a value with a name. In a message it is encoded as its name.
+type named struct{ name string }
+
+func (n named) String() string        { return n.name }
+func (n named) Freeze()               {}
+func (n named) Truth() starlark.Bool  { return true }
+func (n named) Hash() (uint32, error) { return hash(n.name), nil }
+func (n named) Native() (any, error)  { return n.name, nil }
+
+func hash(s string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(s))
+	return h.Sum32()
+}
+
+// channel is the script's Channel.
+type channel struct{ named }
 
 var (
 	_ starlark.HasAttrs   = (*channel)(nil)
@@ -21,18 +36,7 @@ var (
 	_ value.Native        = (*channel)(nil)
 )
 
-func (c *channel) String() string        { return c.name }
-func (c *channel) Type() string          { return "Channel" }
-func (c *channel) Freeze()               {}
-func (c *channel) Truth() starlark.Bool  { return true }
-func (c *channel) Hash() (uint32, error) { return hash(c.name), nil }
-func (c *channel) Native() (any, error)  { return c.name, nil }
-
-func hash(s string) uint32 {
-	h := fnv.New32a()
-	h.Write([]byte(s))
-	return h.Sum32()
-}
+func (c *channel) Type() string { return "Channel" }
 
 func (c *channel) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
 	same := c.name == y.(*channel).name
@@ -69,7 +73,7 @@ func newChannel(_ *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starl
 	if err != nil {
 		return nil, err
 	}
-	return &channel{name}, asgi.CheckSend(name)
+	return &channel{named{name}}, asgi.CheckSend(name)
 }
 
 func channelSend(r *run, c *channel, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -110,16 +114,11 @@ func channelSendLater(r *run, c *channel, b *starlark.Builtin, args starlark.Tup
 }
 
 // group is the script's Group.
-type group struct{ name string }
+type group struct{ named }
 
 var _ starlark.HasAttrs = (*group)(nil)
 
-func (g *group) String() string        { return g.name }
-func (g *group) Type() string          { return "Group" }
-func (g *group) Freeze()               {}
-func (g *group) Truth() starlark.Bool  { return true }
-func (g *group) Hash() (uint32, error) { return hash(g.name), nil }
-func (g *group) Native() (any, error)  { return g.name, nil }
+func (g *group) Type() string { return "Group" }
 
 var groupMethods = methods[*group]{
 	"add":      groupAdd,
@@ -147,7 +146,7 @@ func newGroup(_ *run, b *starlark.Builtin, args starlark.Tuple, kwargs []starlar
 	if err != nil {
 		return nil, err
 	}
-	return &group{name}, asgi.CheckGroup(name)
+	return &group{named{name}}, asgi.CheckGroup(name)
 }
 
 // memberArg returns the channel that is the argument of add and discard.

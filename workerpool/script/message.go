@@ -128,12 +128,12 @@ func (m *message) Attr(name string) (starlark.Value, error) {
 	case "content":
 		return m.dict(), nil
 	case "channel":
-		return &channel{m.channel}, nil
+		return &channel{named{m.channel}}, nil
 	case "reply_channel":
 		if m.reply == "" {
 			return nil, fmt.Errorf("a message on %s has no reply channel", m.channel)
 		}
-		return &channel{m.reply}, nil
+		return &channel{named{m.reply}}, nil
 	case "channel_session":
 		return m.channelSession()
 	case "http_session":
@@ -168,7 +168,7 @@ func messageReply(r *run, m *message, b *starlark.Builtin, args starlark.Tuple, 
 	if m.reply == "" {
 		return nil, fmt.Errorf("a message on %s has no reply channel to send to", m.channel)
 	}
-	return channelSend(r, &channel{m.reply}, b, args, kwargs)
+	return channelSend(r, &channel{named{m.reply}}, b, args, kwargs)
 }
 
 func messageDeny(r *run, m *message, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
