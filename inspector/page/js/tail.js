@@ -15,6 +15,7 @@ export class Tail {
     this.lines = [];
     this.held = false;
     this.pointed = false;
+    this.renew = true; // whether the next first frame replaces the list
     this.clear();
     scroll.addEventListener("scroll", () => this.draw(), { passive: true });
     body.addEventListener("pointerenter", (e) => { this.pointed = e.pointerType === "mouse"; this.draw(); });
@@ -31,6 +32,13 @@ export class Tail {
     this.flood = 0; // frames until it counts as calm
     for (const line of this.lines) line.remove();
     this.lines = [];
+  }
+
+  // begin prepares for a first frame. The server that sends it has run since then.
+  begin(since) {
+    if (this.renew || since !== this.since || !this.still()) this.clear();
+    this.since = since;
+    this.renew = false;
   }
 
   add(messages, first) {
@@ -60,6 +68,16 @@ export class Tail {
     button.setAttribute("aria-pressed", String(this.held));
     if (this.held) this.draw();
     else this.take();
+  }
+
+  // note says what the list shows. held is the word for a list that is held, and share the
+  // part of all, named by what, that the server records.
+  note(held, share, what) {
+    const parts = [];
+    if (this.held) parts.push(`${held} · ${this.passed.toLocaleString("en")} new`);
+    if (share < 0.999) parts.push(`busy: ${(share * 100).toFixed(share < 0.1 ? 1 : 0)} % of the ${what} recorded`);
+    if (!parts.length && this.list.length) parts.push(`the newest ${this.list.length}`);
+    return parts.join(" · ");
   }
 
   // take draws the newest messages even if the list stands still.

@@ -24,14 +24,12 @@ const terms = [
 export function messages(shell, params) {
   let selected = null; // id of the open message
   let trace = ""; // of its chain
-  let renew = true; // whether the next first frame replaces the list
-  let since; // start of the server that sent these messages
   let again;
   let known = false; // whether a frame has come
 
   const field = filterField({
     view: "messages", list: "messages", value: params.filter || "", placeholder: "channel:websocket.*  path:/chat/*  kind:refused  hello", terms,
-    watch(p) { renew = true; shell.watch(p); },
+    watch(p) { tail.renew = true; shell.watch(p); },
   });
   const hold = h("button", { onclick: toggle, title: "Space", "aria-pressed": "false" }, "Hold");
   const note = h("span", { class: "muted" });
@@ -70,11 +68,7 @@ export function messages(shell, params) {
 
   function frame(f, first) {
     known = true;
-    if (first) {
-      if (renew || since !== shell.status.since || !tail.still()) tail.clear();
-      since = shell.status.since;
-      renew = false;
-    }
+    if (first) tail.begin(shell.status.since);
     tail.add(f.messages || [], first);
     drawNote();
     if (trace && f.messages?.some((m) => m.trace === trace)) {
@@ -84,12 +78,7 @@ export function messages(shell, params) {
   }
 
   function drawNote() {
-    const share = shell.status.share ?? 1;
-    const parts = [];
-    if (tail.held) parts.push(`held · ${tail.passed.toLocaleString("en")} new`);
-    if (share < 0.999) parts.push(`busy: ${(share * 100).toFixed(share < 0.1 ? 1 : 0)} % of the chains recorded`);
-    if (!parts.length && tail.list.length) parts.push(`the newest ${tail.list.length}`);
-    setText(note, parts.join(" · "));
+    setText(note, tail.note("held", shell.status.share ?? 1, "chains"));
     empty.hidden = !known || tail.list.length > 0;
     setText(empty, field.value() ? "No message in the history matches the filter. New matching messages appear here." : "No messages yet. Open the application, or use Play.");
   }

@@ -17,13 +17,11 @@ const presets = [["All", ""], ["HTTP", "is:http"], ["Sockets", "is:socket"], ["E
 
 export function requests(shell, params) {
   let selected = null; // number of the open request
-  let renew = true; // whether the next first frame replaces the list
   let known = false; // whether a frame has come
-  let since; // start of the server that sent these requests
 
   const field = filterField({
     view: "requests", list: "requests", value: params.filter || "", placeholder: "method:POST  path:/chat/*  status:5xx  is:socket  hello", terms,
-    watch(p) { renew = true; drawPresets(); shell.watch(p); },
+    watch(p) { tail.renew = true; drawPresets(); shell.watch(p); },
   });
   const chips = presets.map(([name, filter]) => h("button", { onclick: () => field.set(filter) }, name));
   const pause = h("button", { onclick: toggle, title: "Space", "aria-pressed": "false" }, "Pause");
@@ -60,11 +58,7 @@ export function requests(shell, params) {
 
   function frame(f, first) {
     known = true;
-    if (first) {
-      if (renew || since !== shell.status.since || !tail.still()) tail.clear();
-      since = shell.status.since;
-      renew = false;
-    }
+    if (first) tail.begin(shell.status.since);
     for (const id of f.others || []) tail.messages.delete(id);
     tail.add(f.requests || [], first);
     for (const line of body.children) if (!over(line.message)) setText(line.lastChild, tookOf(line.message, now()));
@@ -74,11 +68,7 @@ export function requests(shell, params) {
   }
 
   function drawNote() {
-    const share = shell.status.share ?? 1, parts = [];
-    if (tail.held) parts.push(`paused · ${tail.passed.toLocaleString("en")} new`);
-    if (share < 0.999) parts.push(`busy: ${(share * 100).toFixed(share < 0.1 ? 1 : 0)} % of the requests recorded`);
-    if (!parts.length && tail.list.length) parts.push(`the newest ${tail.list.length}`);
-    setText(note, parts.join(" · "));
+    setText(note, tail.note("paused", shell.status.share ?? 1, "requests"));
     empty.hidden = !known || tail.list.length > 0;
     setText(empty, field.value() ? "No request in the history matches the filter. New matching requests appear here." : "No requests yet. Open the application, or use Play.");
   }
