@@ -38,7 +38,7 @@ func (g *generations) newProcessLoader(o *Options, events poolEvents) (*processL
 	l := &processLoader{root: events.launch.root, own: append([]string{filepath.Join(folder, settingsFile)}, events.launch.main...)}
 	l.Loader = process.NewLoader(events.socket, process.Options{
 		Folder: folder, Pages: g.pages, URL: events.url, Follow: g.follow, Uses: events.launch.uses, Log: g.log,
-		Processes: o.Process.Processes, Threads: o.Process.Threads, Concurrency: o.Process.Concurrency,
+		Processes: o.Process.Processes, Memory: o.Script.Memory, Threads: o.Process.Threads, Concurrency: o.Process.Concurrency,
 		Grace: o.Pool.Grace, LoadTimeout: o.Process.LoadTimeout, HandlerTimeout: o.Pool.HandlerTimeout,
 		Resume: o.Process.Resume, Debug: o.Process.Debug, SessionCookie: o.Script.SessionCookie, Private: privateFiles(g.app.Folder, o), Strict: o.Script.Strict, Secret: isSecret,
 		Command: func(ctx context.Context, _ uint64) (*process.Command, error) {

@@ -17,20 +17,24 @@ _PARAMETER = (
 class Upload:
     """A file of a form."""
 
-    def __init__(self, name: str, content_type: str, content: bytes) -> None:
+    def __init__(self, name: str, content_type: str, content: memoryview) -> None:
         self.name = name
         self.content_type = content_type
-        self.content = content
+        self._content = content  # of the body of the request
+
+    @property
+    def content(self) -> bytes:
+        return bytes(self._content)
 
     @property
     def size(self) -> int:
-        return len(self.content)
+        return len(self._content)
 
     def read(self) -> bytes:
         return self.content
 
     def __repr__(self) -> str:
-        return "<file %r, %d bytes>" % (self.name, len(self.content))
+        return "<file %r, %d bytes>" % (self.name, self.size)
 
 
 def parse_query(data: bytes) -> Iterator[Tuple[str, str]]:
@@ -122,7 +126,7 @@ def read_multipart(body: bytes, boundary: bytes, limit: int) -> Tuple[List[Tuple
     return fields, files
 
 
-def _parts(body: bytes, boundary: bytes) -> Iterator[Tuple[bytes, bytes]]:
+def _parts(body: bytes, boundary: bytes) -> Iterator[Tuple[bytes, memoryview]]:
     """Yields the headers and the content of each part."""
     dashes = re.escape(b"--" + boundary)
     if b"--" + boundary + b"--" not in body:
@@ -147,7 +151,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[Tuple[bytes, bytes]]:
         found = end.match(body, head.end()) or next_end.search(body, head.end())
         if found is None:
             raise ValueError("the closing boundary is missing")
-        yield head.group(1), body[head.end() : found.start()]
+        yield head.group(1), memoryview(body)[head.end() : found.start()]
         following = after.match(body, found.end())
         if following is None:
             raise ValueError("a line begins with the boundary and has more")
@@ -156,7 +160,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[Tuple[bytes, bytes]]:
         at = following.end()
 
 
-def _add_part(head: bytes, content: bytes, fields: List[Tuple[str, Any]], files: List[Tuple[str, Upload]]) -> None:
+def _add_part(head: bytes, content: memoryview, fields: List[Tuple[str, Any]], files: List[Tuple[str, Upload]]) -> None:
     headers: Dict[str, str] = {}
     for row in re.sub(r"\r?\n[ \t]+", " ", head.decode("latin-1")).split("\n")[:-1]:
         key, colon, value = row.partition(":")
@@ -171,14 +175,14 @@ def _add_part(head: bytes, content: bytes, fields: List[Tuple[str, Any]], files:
     if headers.get("content-transfer-encoding", "").lower() == "quoted-printable":
         import quopri
 
-        content = quopri.decodestring(content)
+        content = memoryview(quopri.decodestring(bytes(content)))
     filename = _decoded(params.get("filename", ""))
     if filename:
         content_type = headers.get("content-type") or "application/octet-stream"
         upload = Upload(re.split(r"[/\\]", filename.rstrip("/"))[-1], as_text(content_type.encode("latin-1")), content)
         files.append((name, upload))
     elif not re.search(r";\s*filename[*=\s]", disposition, re.IGNORECASE):  # otherwise an empty file field
-        fields.append((name, valid_text(content)))
+        fields.append((name, valid_text(bytes(content))))
 
 
 def _decoded(latin: str) -> str:

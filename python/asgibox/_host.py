@@ -24,6 +24,7 @@ from . import _load
 from ._check import check, find_invalid
 from ._errors import Cancelled, Closed, Gone, InvalidMessage, LayerError, ProtocolError, Retired, ServerLost, error_of
 from ._layer import ChannelLayer, current
+from ._memory import memory
 from ._place import describe
 from ._text import writable
 from ._wire import Connection, Head, Segments, connect, unmark
@@ -84,6 +85,7 @@ class Host:
         self._token = os.environ.get("ASGIBOX_TOKEN", "")
         self._control: Connection = connect(self._address, self._token)
         self.settings: Dict[str, str] = self._control.hello.get("settings") or {}
+        memory.limit = int(self._control.hello.get("memory") or 0)
         self.max_message: int = int(self._control.hello.get("max_message") or 0)
         self._lock = threading.Lock()  # guards the fields below and writing to the control connection
         self._asked = 0

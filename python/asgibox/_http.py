@@ -4,12 +4,14 @@ import datetime
 import math
 import os
 import re
+from io import BytesIO
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Type, Union
 
 import asgibox
 
 from ._check import brief
 from ._json import decode_json, encode_json
+from ._memory import memory
 from ._messages import Channel, Message
 from ._run import Run, Session, running
 from ._text import as_text, lone_surrogate, valid_text
@@ -174,6 +176,7 @@ class Request:
         files: List[Tuple[str, Upload]] = []
         if kind == "application/x-www-form-urlencoded":
             _check_fields("form", self.body, b"&")
+            _hold(2 * len(self.body))
             fields = list(parse_query(self.body))
         elif kind == "multipart/form-data":
             boundary = params.get("boundary")
@@ -234,8 +237,20 @@ class Request:
     @property
     def body(self) -> bytes:
         """The whole body. It waits for it."""
-        body: bytes = self._once("body", lambda: b"".join(self.pieces()))
+        body: bytes = self._once("body", self._read_body)
         return body
+
+    def _read_body(self) -> bytes:
+        pieces = self.pieces()
+        if not self.message.content.get("body_channel"):
+            return next(pieces, b"")
+        buffer = BytesIO()  # copies nothing at the end
+        declared = self.headers.get("content-length", "")
+        for piece in pieces:
+            buffer.write(piece)
+            arrived = buffer.tell()
+            _hold(min(4 * arrived, max(arrived, int(declared))) if declared.isdigit() else arrived)
+        return buffer.getvalue()
 
     def pieces(self) -> Iterator[bytes]:
         """Yields the body as it arrives. It can be read only once."""
@@ -258,8 +273,11 @@ class Request:
         default, the client gets the status 400."""
         if named and list(named) != ["default"] or len(default) + len(named) > 1:
             raise TypeError("json takes one argument, default")
+        body = self.body
+        if len(body) > _SMALL:
+            _hold(2 * len(body) + 64 * sum(map(body.count, (b",", b"[", b"{"))))
         try:
-            return decode_json(self.body)
+            return decode_json(body)
         except ValueError as error:
             if default or named:
                 return default[0] if default else named["default"]
@@ -288,6 +306,21 @@ class Request:
     @property
     def reply_channel(self) -> Channel:
         return self.message.reply_channel
+
+
+_SMALL = 64 << 10  # bytes of JSON whose values are not counted
+
+
+def _hold(size: int) -> None:
+    """Takes memory, so that the handler has size bytes for its request."""
+    run = running()
+    if run is None or size <= run.memory:
+        return
+    if not memory.take(size - run.memory):
+        if size > memory.limit:
+            raise RequestError("the request needs more than %d MiB of memory in this process (--memory)" % (memory.limit >> 20), 413)
+        raise RequestError("other requests use the memory that this one needs (--memory); try again in a moment", 503)
+    run.memory = size
 
 
 def _octets(value: Any) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 from ._check import brief, find_invalid
 from ._http import Request, hinted, response_of
 from ._layer import PACKAGE, current
+from ._memory import memory
 from ._messages import Message, WebsocketConsumer
 from ._place import Place, name_of, place_of, shown_path, unwrap
 from ._run import Run
@@ -302,6 +303,7 @@ class Application:
             raise
         finally:
             current.run = None
+            memory.give_back(run.memory)
 
     @staticmethod
     def _save_after_error(run: Run) -> None:

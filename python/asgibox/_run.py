@@ -25,6 +25,7 @@ class Run:
         self.cookie = b""  # Set-Cookie for the response
         self.held = False
         self.started = False  # the response has a first message
+        self.memory = 0  # bytes of the request body and what was made of it
         self.forbids = ""  # the call like state.update whose function runs
 
     def waits_for(self, channel: str) -> bool:

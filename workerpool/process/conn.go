@@ -215,6 +215,7 @@ func (c *conn) welcome() asgi.Fields {
 	return append(result,
 		asgi.Field{Key: "generation", Value: c.child.set.generation},
 		asgi.Field{Key: "worker", Value: c.child.number},
+		asgi.Field{Key: "memory", Value: c.child.set.opts.Memory / int64(c.child.set.opts.Processes)},
 		asgi.Field{Key: "settings", Value: settings(c.child.set.command.Settings)})
 }
 

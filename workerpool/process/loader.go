@@ -31,6 +31,9 @@ type Options struct {
 	// Processes is the number of processes that a generation starts with. The
 	// default is 1. A loop application gets one for each worker of the pool.
 	Processes int
+	// Memory is how many bytes the request bodies that views have read, and what is made
+	// of them, may take in all processes of a generation. The default is no limit.
+	Memory int64
 	// Threads is the number of jobs that a process runs at once.
 	Threads int
 	// Concurrency is the number of connections that a process of an ASGI 3
