@@ -3,6 +3,7 @@ package workerpool
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 const (
@@ -49,7 +50,8 @@ type returning struct {
 }
 
 // StepBack says that the handler goes on, if it has stepped aside. It waits until a
-// worker is free, whose place it takes before new messages do.
+// worker is free, whose place it takes before new messages do. The handler timeout stands
+// still meanwhile.
 func (j *Job) StepBack(ctx context.Context) error {
 	p, w := j.pool, j.worker
 	p.mu.Lock()
@@ -59,20 +61,23 @@ func (j *Job) StepBack(ctx context.Context) error {
 	}
 	r := returning{w, make(chan struct{})}
 	p.returning = append(p.returning, r)
+	j.stopClockLocked(time.Now())
 	if p.stopping && w.gen == p.current {
 		p.setWorkersLocked() // some may have ended
 	}
 	p.returnSomeLocked()
 	p.mu.Unlock()
+	var err error
 	select {
 	case <-r.counts:
-		return nil
 	case <-ctx.Done():
+		err = context.Cause(ctx)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	j.resumeClockLocked(time.Now())
 	p.returning = slices.DeleteFunc(p.returning, func(o returning) bool { return o == r })
-	return context.Cause(ctx)
+	return err
 }
 
 // returnSomeLocked gives the places of free workers to those that return. Handlers of an

@@ -133,16 +133,27 @@ func TestAHandlerThatStepsBackCanBeCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l log
 		var c counter
-		b := start(t, apps(uploading(&l, &c)), workerpool.Options{
-			Workers: 1, HandlerTimeout: 7 * time.Second, Report: func(workerpool.Failure) {},
-		})
-		b.volatile("upload", "a")
-		b.volatile("http.request", "b") // works 10 s: it is cancelled after 7 s and replaced after 9 s
-		time.Sleep(8 * time.Second)
+		a := uploading(&l, &c)
+		upload := a.consumers["upload"].run
+		a.consumers["http.request"] = &consumer{run: func(ctx context.Context, j *workerpool.Job) error {
+			if err := j.Send(ctx, j.ReplyChannel(), piece); err != nil {
+				return err
+			}
+			return upload(ctx, j)
+		}}
+		a.consumers["busy"] = &consumer{run: c.work}
+		b := start(t, apps(a), workerpool.Options{Workers: 1})
+		b.volatile("http.request", "a")
+		b.volatile("busy", "b") // works 10 s
+		time.Sleep(2 * time.Second)
+		b.leave("a")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		l.want(t, "a: the client has left: "+asgi.ErrGone.Error())
 		b.volatile("upload", "c")
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		l.want(t, "b", "a: the handler ran longer than 7s (--handler-timeout)", "c")
+		l.want(t, "a: the client has left: "+asgi.ErrGone.Error(), "c")
 		if n := len(b.pool.Workers()); n != 1 {
 			t.Errorf("%d workers are left, want 1", n)
 		}

@@ -72,16 +72,20 @@ func (a *await) longer(now time.Time, d time.Duration) bool {
 }
 
 // AwaitBody says that the handler waits for a part of the body of its request. The
-// handler calls done with the length of the part when it has come.
+// handler calls done with the length of the part when it has come. The handler timeout stands
+// still meanwhile.
 func (j *Job) AwaitBody() (done func(n int)) {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
-	j.input.begin(time.Now())
+	now := time.Now()
+	j.input.begin(now)
+	j.stopClockLocked(now)
 	return func(n int) {
 		j.pool.mu.Lock()
 		defer j.pool.mu.Unlock()
 		now := time.Now()
 		j.input.end(now)
+		j.resumeClockLocked(now)
 		j.input.move(now, int64(n))
 	}
 }

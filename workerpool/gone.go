@@ -78,7 +78,7 @@ func (j *Job) cancelGone() {
 func (p *Pool) noteStreaming(w *worker, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w.since = time.Now()
+	w.clock.restart(time.Now())
 	w.streaming = more
 }
 

@@ -244,7 +244,8 @@ func (w *LoopWorker) resume(newWork bool) {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
 	w.worker.began = time.Now()
-	w.worker.job, w.worker.since = w.job, w.worker.began
+	w.worker.job = w.job
+	w.worker.clock.restart(w.worker.began)
 	if newWork {
 		w.worker.gen.receivingLocked(-1)
 	}

@@ -31,8 +31,9 @@ type Options struct {
 	// [Pool.SetWorkers] changes it. The default is 16.
 	Workers int
 	// HandlerTimeout is how long a handler may run. The time starts again
-	// whenever the handler sends to its own connection. The default is a
-	// minute; a negative value means no limit.
+	// whenever the handler sends to its own connection. It stands still in
+	// [Job.AwaitBody] and [Job.StepBack]. The default is a minute; a negative
+	// value means no limit.
 	HandlerTimeout time.Duration
 	// LoadTimeout is how long loading may take. The default is a minute.
 	LoadTimeout time.Duration

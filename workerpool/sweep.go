@@ -52,7 +52,7 @@ func (p *Pool) cancelOverdue(now time.Time) {
 		}
 		g := w.job.gen
 		switch {
-		case p.opts.HandlerTimeout > 0 && now.Sub(w.since) >= p.opts.HandlerTimeout:
+		case p.opts.HandlerTimeout > 0 && w.clock.elapsed(now) >= p.opts.HandlerTimeout:
 			w.cancelLocked(now, &TimeoutError{p.opts.HandlerTimeout})
 		case !g.retiredAt.IsZero() && now.Sub(g.retiredAt) >= p.opts.Grace:
 			w.cancelLocked(now, fmt.Errorf("generation %d of the application was replaced %v ago (--grace)", g.number, p.opts.Grace))
@@ -150,5 +150,5 @@ func (p *Pool) abandonAll() {
 func (p *Pool) noteProgress(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w.since = time.Now()
+	w.clock.restart(time.Now())
 }

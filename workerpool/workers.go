@@ -34,7 +34,7 @@ type worker struct {
 	task      *task
 	streaming bool      // the job has sent a part of a response, and more will follow
 	began     time.Time // when the job started
-	since     time.Time // when the job started or last sent to its connection
+	clock     stopwatch // of the handler timeout
 	cancelled time.Time // when the job was cancelled
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
@@ -87,7 +87,7 @@ func (w *worker) renewParkedLocked() {
 // beginLocked records the job that the worker runs and the time.
 func (w *worker) beginLocked(j *Job, t *task) context.Context {
 	w.job, w.task, w.began, w.streaming = j, t, time.Now(), false
-	w.since = w.began
+	w.clock = stopwatch{since: w.began}
 	if w.ctx.Err() != nil && !w.abandoned {
 		w.ctx, w.cancel = context.WithCancelCause(context.Background())
 		w.cancelled = time.Time{}
@@ -218,7 +218,7 @@ func (w *worker) viewLocked() WorkerView {
 		return v
 	}
 	v.Busy = true
-	v.Channel, v.Trace, v.Since = w.job.Delivery.Channel, w.job.Delivery.Trace, w.since
+	v.Channel, v.Trace, v.Since = w.job.Delivery.Channel, w.job.Delivery.Trace, w.clock.since
 	v.Cancelled = !w.cancelled.IsZero()
 	if w.job.gen != nil {
 		v.Generation = w.job.gen.number

@@ -2,6 +2,8 @@ package process_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -117,4 +119,39 @@ channel_routing = [view("/", lambda request: str(os.getpid())), route("websocket
 	s.log.has("a handler failed")
 	ws.wantClosed(1011)
 	s.want("/", 200, pid)
+}
+
+// TestAPythonHandlerMayWaitLongerForItsBodyThanItMayRun checks that the time limit of
+// handlers does not count the time in which the body of a request arrives.
+func TestAPythonHandlerMayWaitLongerForItsBodyThanItMayRun(t *testing.T) {
+	s := setup{process: process.Options{Processes: 1, Threads: 4}, pool: workerpool.Options{HandlerTimeout: 2 * time.Second}}.serve(t, `
+import time
+from asgibox import state, view
+def hang(request):
+    while True:
+        time.sleep(0.01)
+def body(request):
+    state.set("/view", True)
+    return str(len(request.body))
+def application(environ, start_response):
+    state.set("/wsgi", True)
+    n = len(environ["wsgi.input"].read())
+    start_response("200 OK", [])
+    return [str(n).encode()]
+channel_routing = [view("/view", body), view("/hang", hang)]
+`)
+	const length, sent = 700_000, 600_000
+	var uploads []net.Conn
+	for _, path := range []string{"/view", "/wsgi"} {
+		uploads = append(uploads, s.connect(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", path, length, strings.Repeat("x", sent))))
+		s.until(path+" runs", func() bool { return s.state(path) == true })
+	}
+	s.want("/hang", 500) // it has run too long, and the others began before it
+	for _, conn := range uploads {
+		fmt.Fprint(conn, strings.Repeat("x", length-sent))
+		response, err := io.ReadAll(conn)
+		if !strings.HasPrefix(string(response), "HTTP/1.1 200") || !strings.HasSuffix(string(response), fmt.Sprint(length)) {
+			t.Errorf("got %.200q, %v", response, err)
+		}
+	}
 }

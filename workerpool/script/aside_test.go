@@ -142,6 +142,45 @@ channel_routing = [view("/body", body), view("/fast", fast)]
 	})
 }
 
+// TestAViewMayWaitLongerForItsBodyThanItMayRun checks that the handler timeout does not
+// count the time in which the body of a request arrives, and counts the time after that.
+func TestAViewMayWaitLongerForItsBodyThanItMayRun(t *testing.T) {
+	wsgi := func(n string) string {
+		return `
+def application(environ, start_response):
+    body = environ["wsgi.input"]
+    n = ` + n + `
+    start_response("200 OK", [])
+    return [str(n)]
+`
+	}
+	view := func(result string) string {
+		return "def body(request):\n    return " + result + "\nchannel_routing = [view(\"/body\", body)]\n"
+	}
+	for name, test := range map[string]struct{ script, want string }{
+		"body":   {view(`str(len(request.body))`), "200 OK 800000"},
+		"form":   {view(`str(len(request.POST["x"]))`), "200 OK 799998"},
+		"read":   {wsgi(`len(body.read())`), "200 OK 800000"},
+		"pieces": {wsgi(`len([i for i in range(200) if len(body.read(4000)) == 4000])`), "200 OK 200"},
+		"hangs":  {view(`sleep(70 if len(request.body) == 800000 else 0)`), "500 Internal Server Error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				clients := newPipes()
+				setup{listener: clients, pool: workerpool.Options{HandlerTimeout: time.Minute}}.serve(t, test.script)
+				const fast, slow = 600_000, 200_000 // the rest takes 182 s
+				head := fmt.Sprintf("POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\nx=", fast+slow)
+				response, _ := clients.stream(t, io.MultiReader(strings.NewReader(head+strings.Repeat("x", fast-2)), &trickle{slow}))
+				time.Sleep(5 * time.Minute)
+				synctest.Wait()
+				if !strings.HasPrefix(*response, test.want) {
+					t.Errorf("the client got %.100q, want %q", *response, test.want)
+				}
+			})
+		})
+	}
+}
+
 // TestViewsWhoseSlowBodiesHaveComeTakeTurns checks that views that have waited for their
 // bodies work one after the other if there is one worker.
 func TestViewsWhoseSlowBodiesHaveComeTakeTurns(t *testing.T) {
