@@ -296,6 +296,11 @@ class Application:
             outcome = self._run(job, run)
             run.save_sessions()
             if run.held:
+                if run.cookie:
+                    raise hinted(
+                        RuntimeError("hold: the response needs the new cookie of the session, so this handler must send its first message"),
+                        'send {"status": 200, "more_content": True} or the whole response here, or change the session in another request',
+                    )
                 outcome["hold"] = True
             return outcome
         except Exception:

@@ -154,7 +154,7 @@ channel_routing = [
 
 func TestPythonSessionsAreThoseOfStarlark(t *testing.T) {
 	s := serve(t, `
-from asgibox import route, view
+from asgibox import hold, route, view
 def count(request):
     request.session["n"] = request.session.get("n", 0) + 1
     return str(request.session["n"])
@@ -162,6 +162,9 @@ def login(request):
     request.session.cycle()
     if "fail" in request.GET:
         raise ValueError("no")
+    if "hold" in request.GET:
+        hold(request)
+        return
     return "in"
 def connect(message):
     message.channel_session["seen"] = []
@@ -203,6 +206,11 @@ channel_routing = [view("/count", count), view("/login", login), route("websocke
 	fresh, _, _ = strings.Cut(r.header.Get("set-cookie"), ";")
 	if c := s.get("/count", "cookie", fresh); r.status != 500 || c.body != "25" {
 		t.Errorf("after a failure: %v, %v", r, c)
+	}
+	r = s.get("/login?hold=1", "cookie", fresh)
+	fresh, _, _ = strings.Cut(r.header.Get("set-cookie"), ";")
+	if c := s.get("/count", "cookie", fresh); !strings.Contains(r.body, "hold: the response needs the new cookie of the session") || c.body != "26" {
+		t.Errorf("a handler that holds: %v, %v", r, c)
 	}
 	// A session that Starlark's host has made.
 	content := asgi.MustMessage(asgi.Field{Key: "n", Value: 41}).Dict

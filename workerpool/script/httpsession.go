@@ -1,9 +1,9 @@
 package script
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"asgibox/asgi"
 	"asgibox/internal/logkey"
@@ -67,7 +67,7 @@ func (s *browserSession) save(r *run, old, now asgi.Dict) error {
 	cookie, err := s.browser.Save(r.saveContext(), r.cause(), old, now, r.replied())
 	switch {
 	case errors.Is(err, sessions.ErrRenewed), errors.Is(err, sessions.ErrTooLate):
-		r.unit.logAt(r.thread, slog.LevelWarn, err.Error(), logkey.Channel, s.message.reply)
+		r.unit.logger(r.thread).Warn(err.Error(), logkey.At, cmp.Or(location(r.thread), r.handler), logkey.Channel, s.message.reply)
 		return nil
 	case err != nil:
 		return err

@@ -20,6 +20,18 @@ def failing(request):
     if request.GET.get("cycle"):
         request.session.cycle()
     fail("no")
+def held(request):
+    if request.GET.get("cycle"):
+        request.session.cycle()
+    request.session["held"] = True
+    hold(request)
+    if request.GET.get("begun"):
+        layer.send(request.reply_channel.name, {"status": 200, "content": "begun"})
+def long(request):
+    request.session["long"] = "x" * 200000
+    if request.GET.get("cycle"):
+        request.session.cycle()
+    return "x"
 def show(request):
     return str(sorted(request.session.items()))
 def visit(request):
@@ -47,7 +59,7 @@ def connect(message):
     message.reply({"accept": True})
 def receive(message):
     message.reply({"text": str(attempt(message.http_session.cycle)[1])})
-channel_routing = [view("/login", login), view("/show", show), view("/visit", visit), view("/late", late), view("/failing", failing), view("/slow", slow), view("/release", release),
+channel_routing = [view("/login", login), view("/show", show), view("/visit", visit), view("/late", late), view("/failing", failing), view("/held", held), view("/long", long), view("/slow", slow), view("/release", release),
     route("websocket.connect", connect), route("websocket.receive", receive)]
 `
 
@@ -90,6 +102,40 @@ func TestAnErrorReplyHasTheCookieOfTheSession(t *testing.T) {
 	if r := s.get("/show", "cookie", cookieOf(s.get("/failing"))); r.body != `[("tries", 1)]` {
 		t.Errorf("a new session: %s", r.body)
 	}
+}
+
+// If another handler sends the response, nobody sends the cookie.
+func TestAHandlerThatHoldsCannotLoseTheCookieOfTheSession(t *testing.T) {
+	s := serve(t, loginApp)
+	first := cookieOf(s.get("/login"))
+	for _, c := range []struct{ path, cookie string }{{"/held?", ""}, {"/held?cycle=1&", first}} {
+		r := s.get(c.path, "cookie", c.cookie)
+		if r.status != 500 || !strings.Contains(r.body, "hold: the response needs the new cookie of the session") {
+			t.Errorf("%s: %v", c.path, r)
+		}
+		if r := s.get("/show", "cookie", cookieOf(r)); !strings.Contains(r.body, `("held", True)`) {
+			t.Errorf("after %s: %v", c.path, r)
+		}
+		if r := s.get(c.path+"begun=1", "cookie", c.cookie); r.body != "begun" || cookieOf(r) == "" {
+			t.Errorf("%s that has begun its response: %v", c.path, r)
+		}
+	}
+}
+
+func TestASessionThatIsTooLongLeavesTheOldOne(t *testing.T) {
+	s := setup{store: store.Options{MaxMessage: 100 << 10}}.serve(t, loginApp)
+	cookie := cookieOf(s.get("/login"))
+	for _, path := range []string{"/long", "/long?cycle=1"} {
+		for _, sent := range []string{"", cookie} {
+			if r := s.get(path, "cookie", sent); r.status != 500 || !strings.Contains(r.body, "too large") {
+				t.Errorf("%s: %v", path, r)
+			}
+		}
+	}
+	if r := s.get("/show", "cookie", cookie); r.body != `[("user", "ann")]` {
+		t.Errorf("the old session: %v", r)
+	}
+	s.log.lacks("lost")
 }
 
 func TestCycleRenewsTheIDOfASession(t *testing.T) {

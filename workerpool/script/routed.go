@@ -5,6 +5,7 @@ import (
 
 	"asgibox/asgi"
 	"asgibox/workerpool"
+	"asgibox/workerpool/script/explain"
 
 	"go.starlark.net/starlark"
 )
@@ -104,6 +105,10 @@ func (m *match) Consume(ctx context.Context, j *workerpool.Job) error {
 	err := r.consume(m, j)
 	if saved := r.saveSessions(); err == nil {
 		err = saved
+	}
+	if err == nil && r.held && r.cookie != "" {
+		err = explain.Hintf(`send {"status": 200, "more_content": True} or the whole response here, or change the session in another request`,
+			"hold: the response needs the new cookie of the session, so this handler must send its first message")
 	}
 	if err != nil {
 		return u.explained(err)

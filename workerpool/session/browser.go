@@ -97,8 +97,12 @@ func (b *Browser) store(ctx context.Context, c *asgi.Cause, old, now asgi.Dict) 
 	defer lock.Unlock()
 	key := asgi.SessionPrefix + b.id
 	if b.id == "" {
-		b.id, b.created = rand.Text(), true
-		return true, kv.Set(ctx, c, asgi.SessionPrefix+b.id, now, Life)
+		id := rand.Text()
+		if err := kv.Set(ctx, c, asgi.SessionPrefix+id, now, Life); err != nil {
+			return false, err
+		}
+		b.id, b.created = id, true
+		return true, nil
 	}
 	if b.created && !b.renewed {
 		// No browser has the session yet, unless it has changed. A Get would
@@ -116,10 +120,11 @@ func (b *Browser) store(ctx context.Context, c *asgi.Cause, old, now asgi.Dict) 
 	if !b.renewed {
 		return true, kv.Set(ctx, c, key, merged, Life)
 	}
-	b.id, b.renewed = rand.Text(), false
-	if err := kv.Set(ctx, c, asgi.SessionPrefix+b.id, merged, Life); err != nil {
+	id := rand.Text()
+	if err := kv.Set(ctx, c, asgi.SessionPrefix+id, merged, Life); err != nil {
 		return false, err
 	}
+	b.id, b.renewed = id, false
 	return true, kv.Delete(ctx, c, key)
 }
 
