@@ -49,7 +49,11 @@ func (a *await) begin(now time.Time) {
 	}
 }
 
+// end ends a wait. Of waits at the same time, the first that ends counts.
 func (a *await) end(now time.Time) {
+	if a.since.IsZero() {
+		return
+	}
 	a.quiet = now.Sub(a.since)
 	a.since = time.Time{}
 }

@@ -108,6 +108,34 @@ func TestAHandlerThatWaitsForAClientThatReadsContinues(t *testing.T) {
 	})
 }
 
+// TestTwoThreadsOfAHandlerWaitForTheBody checks that the end of the second wait does not
+// make the handler one that has waited for long.
+func TestTwoThreadsOfAHandlerWaitForTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		run := func(ctx context.Context, j *workerpool.Job) error {
+			first, second := j.AwaitBody(), j.AwaitBody()
+			first(1)
+			second(1)
+			done := j.AwaitBody()
+			select {
+			case <-time.After(3 * time.Second):
+			case <-ctx.Done():
+				l.add("ended")
+			}
+			done(1)
+			return reply(ctx, j)
+		}
+		fast := func(context.Context, *workerpool.Job) error { l.add("fast"); return nil }
+		b := start(t, apps(&app{consumers: map[string]*consumer{"http.request": {run: run}, "fast": {run: fast}}}), workerpool.Options{Workers: 1})
+		b.volatile("http.request", "slow")
+		b.volatile("fast", "")
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		l.want(t, "fast")
+	})
+}
+
 // TestManyWaitingMessagesMakeThePoolHurry checks that handlers are ended sooner if more
 // messages wait than there are workers.
 func TestManyWaitingMessagesMakeThePoolHurry(t *testing.T) {
