@@ -41,6 +41,10 @@ func (j *Job) Unanswered() bool {
 	return !j.pool.opts.NoWatchdog && !j.replied && !j.handedOver && j.joined == ""
 }
 
+// PassedOn reports whether the handler has arranged a later reply, for example by sending
+// its reply channel to another handler.
+func (j *Job) PassedOn() bool { return j.handedOver || j.joined != "" }
+
 // checkReplied sends an error reply if a handler returned without replying and
 // without arranging a later reply.
 func (p *Pool) checkReplied(j *Job, c Consumer) {

@@ -164,9 +164,10 @@ def _add_part(head: bytes, content: memoryview, fields: List[Tuple[str, Any]], f
     headers: Dict[str, str] = {}
     for row in re.sub(r"\r?\n[ \t]+", " ", head.decode("latin-1")).split("\n")[:-1]:
         key, colon, value = row.partition(":")
-        if not colon or not key:
+        value = value.strip()
+        if not colon or not key or re.search(r"[\x00-\x08\n-\x1f\x7f]", value):
             raise ValueError("a part has a malformed header")
-        headers.setdefault(key.lower(), value.strip())
+        headers.setdefault(key.lower(), value)
     disposition = headers.get("content-disposition", "")
     kind, params = media_type(disposition)
     name = _decoded(params.get("name", ""))

@@ -334,6 +334,8 @@ class Application:
             if run.held or run.started:
                 return {}
             self._check_return(consumer, number, run)
+            if run.held:
+                return {}
         response = response_of(result)
         message = response.respond(request)
         if message is None:
@@ -343,7 +345,7 @@ class Application:
 
     def _check_return(self, consumer: Callable[..., Any], number: int, run: Run) -> None:
         """Raises an error if a view returned None and probably was meant to return a
-        response."""
+        response. If the view has passed on its reply channel instead, it holds the request."""
         import asgibox
 
         from ._noreturn import may_return_none
@@ -351,7 +353,9 @@ class Application:
         if may_return_none(consumer):
             return
         run.save_sessions()  # one may contain the reply channel
-        if not asgibox.layer.call("unanswered", {})["unanswered"]:
+        answer = asgibox.layer.call("unanswered", {})
+        if not answer["unanswered"]:
+            run.held = answer["open"]
             return
         fields = self.routes[number]
         name = "%s (%s:%d)" % (fields["name"], fields["file"], fields["line"]) if "file" in fields else fields["name"]

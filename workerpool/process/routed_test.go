@@ -98,6 +98,9 @@ channel_routing = [
 	if r := s.do("POST", "/upload", part, "content-type", "multipart/form-data; boundary=B"); r.body != `["a.txt",5,"1"]` {
 		t.Errorf("%v", r)
 	}
+	if r := s.do("POST", "/upload", strings.Replace(part, "a.txt", "a\x00", 1), "content-type", "multipart/form-data; boundary=B"); r.status != 400 {
+		t.Errorf("a NUL in a header of a part: %v", r)
+	}
 	if r := s.do("PUT", "/raw", ""); r.status != 202 || r.body != "PUT" {
 		t.Errorf("%v", r)
 	}
@@ -418,6 +421,20 @@ channel_routing = [
 	if hooks, _ := s.state("hooks").(asgi.List); hooks.Len() != 3 || hooks.At(2) != "stop" {
 		t.Errorf("the hooks that have run: %v\n%s", hooks, s.log)
 	}
+}
+
+func TestAPythonViewThatPassesOnItsReplyChannelStaysOpen(t *testing.T) {
+	s := serve(t, `
+import time
+from asgibox import Channel, route, view
+def passes(request):
+    Channel("later").send({"to": request.reply_channel})
+def later(message):
+    time.sleep(0.05)  # the view has ended
+    Channel(message["to"]).send({"status": 200, "content": "later"})
+channel_routing = [view("/", passes), route("later", later)]
+`)
+	s.want("/", 200, "later")
 }
 
 func TestPythonErrorsAreShownWithTheirLines(t *testing.T) {

@@ -175,7 +175,7 @@ func (c *jobCalls) putBack(asgi.Fields) (asgi.Fields, error) {
 // unanswered reports whether the handler has neither replied nor arranged a later
 // reply.
 func (c *jobCalls) unanswered(asgi.Fields) (asgi.Fields, error) {
-	return asgi.Fields{{Key: "unanswered", Value: c.job.Unanswered()}}, nil
+	return asgi.Fields{{Key: "unanswered", Value: c.job.Unanswered()}, {Key: "open", Value: c.job.PassedOn()}}, nil
 }
 
 // edit adds the scripts of pages to the complete response of a view.

@@ -63,7 +63,8 @@ func (e *noReturnError) Hint() string {
 }
 
 // checkReturn returns an error if a view returned None and probably was meant to
-// return a response.
+// return a response. If the view has passed on its reply channel instead, it holds the
+// request.
 func (r *run) checkReturn(m *match) error {
 	fn, ok := m.consumer().(*starlark.Function)
 	if !ok || fn.Name() == "lambda" || r.held || r.unit.mayReturnNone(fn) {
@@ -72,10 +73,11 @@ func (r *run) checkReturn(m *match) error {
 	if err := r.saveSessions(); err != nil { // one may contain the reply channel
 		return err
 	}
-	if !r.job.Unanswered() {
-		return nil
+	if r.job.Unanswered() {
+		return &noReturnError{m.Name()}
 	}
-	return &noReturnError{m.Name()}
+	r.held = r.job.PassedOn()
+	return nil
 }
 
 // mayReturnNone reports whether a function may return None on purpose.

@@ -61,6 +61,31 @@ channel_routing = [
 	s.log.lacks("returned without")
 }
 
+func TestAViewWithoutReturnThatPassesOnItsReplyChannelStaysOpen(t *testing.T) {
+	s := serve(t, `
+def passes(request):
+    Channel("later").send({"to": request.reply_channel, "text": request.GET["by"]})
+def stores(request):
+    state.set("who", request.reply_channel)
+    Channel("later").send({"stored": True, "text": "from the state"})
+def joins(request):
+    Group("waiting").add(request.reply_channel)
+    Channel("later").send({"text": "group"})
+def later(message):
+    sleep(0.05) # the view has ended
+    to = Group("waiting")
+    if "to" in message:
+        to = Channel(message["to"])
+    elif "stored" in message:
+        to = Channel(state.get("who"))
+    to.send({"status": 200, "content": message["text"]})
+channel_routing = [view("/passes", passes), view("/stores", stores), view("/joins", joins), route("later", later)]
+`)
+	s.want("/passes?by=another", 200, "another")
+	s.want("/stores", 200, "from the state")
+	s.want("/joins", 200, "group")
+}
+
 func TestAHandshakeThatOnlyJoinsAGroupLogsAWarning(t *testing.T) {
 	c := setup{front: httpfront.Options{ConnectTimeout: 50 * time.Millisecond}}
 	s := c.serve(t, `

@@ -92,7 +92,7 @@ func (r *run) serveView(m *match, v *routing.View, msg *message) error {
 		return nil
 	}
 	if result == starlark.None {
-		if err := r.checkReturn(m); err != nil {
+		if err := r.checkReturn(m); err != nil || r.held {
 			return placeAtFunction(m.consumer(), err)
 		}
 	}

@@ -56,7 +56,7 @@ func (c *converter) convert(v starlark.Value, depth int) (any, error) {
 		}
 		return value.Text(v)
 	case startime.Time:
-		return gotime.Time(v), nil
+		return gotime.Time(v).Round(0), nil // without the monotonic clock, which String would show
 	case startime.Duration:
 		return gotime.Duration(v), nil
 	case starlark.IterableMapping:

@@ -78,11 +78,11 @@ func redirect(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwar
 	return r.finish(b, nil, headers)
 }
 
-// asciiURL percent-encodes the bytes that are not allowed in a header.
+// asciiURL percent-encodes the bytes that a URL does not have (RFC 3986).
 func asciiURL(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7f {
+		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
 			fmt.Fprintf(&b, "%%%02X", c)
 		} else {
 			b.WriteByte(c)

@@ -96,6 +96,10 @@ func TestRedirect(t *testing.T) {
 	if got.status != 302 || got.header("location") != "/rooms/%C3%A9%20x?a=1&b=%20%0D%0Aset-cookie:%20evil" {
 		t.Errorf("got %d %q", got.status, got.header("location"))
 	}
+	got = mustRespond(t, env, "def view(request):\n  return redirect('\\\\\\\\h/\"<a>?b=[c]')\n", get("/"))
+	if got.header("location") != "%5C%5Ch/%22%3Ca%3E?b=[c]" {
+		t.Errorf("got %q", got.header("location"))
+	}
 	if got := mustRespond(t, env, "def view(request):\n  return redirect('/', permanent=True)\n", get("/")); got.status != 301 {
 		t.Errorf("got %d", got.status)
 	}
