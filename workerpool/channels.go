@@ -75,7 +75,7 @@ func (p *Pool) wantedLocked() []string {
 func (p *Pool) holdsBackLocked(channel string) bool {
 	switch channel {
 	case asgi.HTTPRequest, asgi.WebSocketConnect:
-		return p.waiting >= maxReady
+		return p.shut
 	case asgi.WebSocketReceive:
 		return p.fullLanes > 0
 	case asgi.WebSocketDisconnect:

@@ -121,11 +121,20 @@ func (p *Pool) doneLocked() bool {
 }
 
 // takeReadyLocked returns the oldest ready task, or nil if that task must wait
-// for its limit.
+// for its limit or has waited too long.
 func (p *Pool) takeReadyLocked() *task {
 	t := p.ready.pop()
 	if t.gen != p.current {
 		p.routeLocked(t)
+	}
+	if p.isLateLocked(t) {
+		p.startedLocked()
+		if l := p.limitOfLocked(t); l != nil && !l.full() {
+			p.nextForPlaceLocked(l)
+		}
+		p.nextInLaneLocked(t)
+		p.turnAwayLocked(t)
+		return nil
 	}
 	if !p.admittedLocked(t) {
 		return nil
@@ -137,9 +146,7 @@ func (p *Pool) takeReadyLocked() *task {
 // startedLocked removes a task from the number of waiting tasks.
 func (p *Pool) startedLocked() {
 	p.waiting--
-	if p.waiting == maxReady-1 {
-		p.subscribeLocked()
-	}
+	p.gateLocked()
 	if p.waiting == 0 && p.current.routed == nil {
 		p.wakeAllLocked() // workers of the old generation can end
 	}

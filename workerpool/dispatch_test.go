@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -118,39 +119,72 @@ func TestBusyConnectionsLeaveRoomForOtherMessages(t *testing.T) {
 // withoutAcceptors hides the extensions of a layer.
 func withoutAcceptors(l asgi.Layer) asgi.Layer { return struct{ asgi.Layer }{l} }
 
-func TestWithoutAcceptorsRequestsWaitInTheLayerWhileTheFirstThousandWait(t *testing.T) {
+// TestWithoutAcceptorsAFullRouteStopsNoOthers sends more requests to a route than may wait.
+func TestWithoutAcceptorsAFullRouteStopsNoOthers(t *testing.T) {
+	for _, test := range []struct {
+		name             string
+		all, size, waits int
+	}{{"many", 1500, 0, 1000}, {"long", 300, 512 << 10, 127}} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGate()
+				b := startOn(t, withoutAcceptors, apps(slowFast(g, 1)), workerpool.Options{Workers: 3})
+				body := asgi.Field{Key: "body", Value: make([]byte, test.size)}
+				replies := func() (okay, refused int) {
+					synctest.Wait()
+					for n := range test.all {
+						switch sent := fmt.Sprint(b.sent(fmt.Sprint("c", n))); {
+						case strings.Contains(sent, "status 200"):
+							okay++
+						case strings.Contains(sent, "status 503"):
+							refused++
+						}
+					}
+					return okay, refused
+				}
+				for n := range test.all {
+					b.volatile("http.request", fmt.Sprint("c", n), asgi.Field{Key: "path", Value: "/slow"}, body)
+					synctest.Wait()
+				}
+				if okay, refused := replies(); okay != 0 || refused != test.all-1-test.waits {
+					t.Errorf("%d requests have got 200 and %d 503; want %d to wait", okay, refused, test.waits)
+				}
+				b.request("fast", "/fast")
+				synctest.Wait()
+				if len(b.sent("fast")) != 1 {
+					t.Error("another route waits")
+				}
+				close(g.open)
+				if okay, refused := replies(); okay != test.waits+1 || okay+refused != test.all {
+					t.Errorf("in the end, %d requests have got 200 and %d 503", okay, refused)
+				}
+			})
+		})
+	}
+}
+
+// TestWithoutAcceptorsARequestThatHasWaitedTooLongDoesNotStart checks that a request expires
+// in the pool as it does in its channel.
+func TestWithoutAcceptorsARequestThatHasWaitedTooLongDoesNotStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		a := &app{
-			consumers: map[string]*consumer{
-				"http.request":      {limit: "k", run: func(ctx context.Context, j *workerpool.Job) error { <-release; return reply(ctx, j) }},
-				"websocket.receive": {run: reply},
-				"websocket.connect": {run: reply},
-			},
-			limits: []workerpool.Limit{{Key: "k", Channel: "http.request", Max: 1}},
-		}
-		b := startOn(t, withoutAcceptors, apps(a), workerpool.Options{Workers: 3})
-		const all = 1500
-		for n := range all {
-			b.volatile("http.request", fmt.Sprint("c", n))
+		g := newGate()
+		b := startOn(t, withoutAcceptors, apps(slowFast(g, 1)), workerpool.Options{Workers: 3, HandlerTimeout: -1})
+		for n := range 3 {
+			b.request(fmt.Sprint("c", n), "/slow")
 			synctest.Wait()
 		}
-		stats, _ := b.layer.ChannelStatistics(t.Context(), "http.request")
-		if stats.MessagesPending != all-1-1000 { // one runs, a thousand wait in the pool
-			t.Errorf("%d are pending", stats.MessagesPending)
-		}
-		b.volatile("websocket.receive", "s", order(1))
-		b.volatile("websocket.connect", "new", order(0))
+		time.Sleep(b.layer.Settings().Expiry + time.Second)
+		b.request("late", "/slow")
 		synctest.Wait()
-		if len(b.sent("s")) != 1 || len(b.sent("new")) != 0 {
-			t.Errorf("an open socket was sent %v, a new one %v", b.sent("s"), b.sent("new"))
-		}
-		close(release)
+		close(g.open)
 		synctest.Wait()
-		for n := range all {
-			if len(b.sent(fmt.Sprint("c", n))) != 1 {
-				t.Fatalf("request %d got no reply", n)
+		for connection, status := range map[string]string{"c0": "200", "c1": "503", "c2": "503", "late": "200"} {
+			if sent := fmt.Sprint(b.sent(connection)); !strings.Contains(sent, "status "+status) {
+				t.Errorf("%s has got %s, want %s", connection, sent, status)
 			}
+		}
+		if g.most != 1 {
+			t.Errorf("%d ran at once", g.most)
 		}
 	})
 }

@@ -53,13 +53,6 @@ func (q *queue) pop() *task {
 	return t
 }
 
-// pushAll moves all tasks of another queue to the end of this one.
-func (q *queue) pushAll(o *queue) {
-	for t := o.pop(); t != nil; t = o.pop() {
-		q.push(t)
-	}
-}
-
 // insert adds a task before those with a higher number. The layer numbers
 // messages in the order of sending.
 func (q *queue) insert(t *task) {

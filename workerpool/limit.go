@@ -27,7 +27,9 @@ func (p *Pool) limitLocked(g *generation) {
 		}
 	}
 	for key, l := range p.limits {
-		p.ready.pushAll(&l.waiting)
+		for l.waiting.length > 0 {
+			p.nextForPlaceLocked(l)
+		}
 		if !wanted[key] && l.running == 0 {
 			delete(p.limits, key)
 		}
@@ -59,7 +61,7 @@ func (p *Pool) acquireLocked(t *task) {
 // not, the task waits for the limit.
 func (p *Pool) admittedLocked(t *task) bool {
 	if l := p.limitOfLocked(t); l != nil && l.full() {
-		l.waiting.push(t)
+		p.awaitPlaceLocked(l, t)
 		return false
 	}
 	p.acquireLocked(t)
@@ -78,8 +80,8 @@ func (p *Pool) freeLocked(t *task) {
 	l.running--
 	if l.turn = !l.turn; p.offering != nil && p.offering.Waiting() > 0 && (l.turn || l.waiting.length == 0) {
 		p.unsettled = true
-	} else if next := l.waiting.pop(); next != nil {
-		p.ready.push(next)
+	} else {
+		p.nextForPlaceLocked(l)
 	}
 	if wasFull && !isProtocol(l.Channel) {
 		p.resubscribeLocked()
@@ -95,7 +97,7 @@ func (p *Pool) settleLocked() {
 	p.unsettled = false
 	for _, l := range p.limits {
 		for n := l.Max - l.running; n > 0 && l.waiting.length > 0; n-- {
-			p.ready.push(l.waiting.pop())
+			p.nextForPlaceLocked(l)
 		}
 	}
 }

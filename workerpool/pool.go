@@ -147,6 +147,9 @@ type Pool struct {
 	blockedLanes []*lane // whose senders were refused because all lanes together were full
 	rooms        []any   // refused senders that may try again
 	waiting      int     // number of tasks received but not started
+	limited      int     // those of them that wait for places of limits
+	limitedBytes int     // memory of these
+	shut         bool    // so many wait for a worker that the pool receives no more
 	limits       map[string]*limit
 	missed       bool                     // a new message was left in its channel since a worker last offered the waiting messages again
 	handingOver  bool                     // a loop has replaced routes whose handlers of WebSocket messages have not ended

@@ -12,9 +12,9 @@ import (
 // This file receives from layers that cannot offer messages, like the layer over
 // HTTP. A message must be taken before the pool can see whether it can start. So
 // the pool receives only while a worker is free, and from websocket.receive only
-// while no lane is full. Tasks whose limit is full wait in the pool.
+// while no lane is full. Tasks whose limit is full wait in the pool, see crowd.go.
 
-// maxReady is the number of tasks waiting in the pool at which it stops
+// maxReady is the number of tasks waiting for a worker at which the pool stops
 // receiving new requests and handshakes. They wait in the channel layer, which
 // reports a full channel to protocol servers.
 const maxReady = 1000
@@ -100,10 +100,12 @@ func (p *Pool) placeLocked(d asgi.Delivery, c *asgi.Cause) *task {
 	if d.Volatile && p.overtookLocked(t) {
 		p.catchUpLocked()
 	}
-	p.waiting++
-	if p.waiting == maxReady {
-		p.subscribeLocked()
+	if p.isCrowdedLocked(t) {
+		p.turnAwayLocked(t)
+		return nil
 	}
+	p.waiting++
+	p.gateLocked()
 	if !d.Volatile {
 		return t
 	}

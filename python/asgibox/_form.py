@@ -1,11 +1,12 @@
 """Query strings and forms. Starlark applications read them by the same rules."""
 
 import re
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from ._text import as_text, valid_text
+from ._text import as_text, valid_text, width
 
 _MAX_HEAD = 4096  # bytes of the headers of a part
+_CHUNK = 64 << 10  # bytes that are unquoted at once
 
 _TOKEN = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+"
 _SPECIAL = r'()<>@,;:\\"/\[\]?='  # characters that a backslash quotes
@@ -55,7 +56,16 @@ def _unescape(data: bytes) -> str:
 def _unquote(data: bytes) -> bytes:
     from urllib.parse import unquote_to_bytes  # takes a while to import
 
-    return unquote_to_bytes(data)
+    # It makes an object of each escape, so only some of them at once.
+    out, at = bytearray(), 0
+    while at < len(data):
+        end = at + _CHUNK
+        if end < len(data):
+            escape = data.rfind(b"%", end - 2, end)
+            end = escape if escape >= 0 else end
+        out += unquote_to_bytes(data[at:end])
+        at = end
+    return bytes(out)
 
 
 def media_type(text: str) -> Tuple[str, Dict[str, str]]:
@@ -114,15 +124,25 @@ def _percent(value: str) -> Optional[str]:
     return _unquote(value.encode("latin-1")).decode("latin-1")
 
 
-def read_multipart(body: bytes, boundary: bytes, limit: int) -> Tuple[List[Tuple[str, Any]], List[Tuple[str, Upload]]]:
+def read_multipart(
+    body: bytes, boundary: bytes, limit: int, hold: Callable[[int], None]
+) -> Tuple[List[Tuple[str, Any]], List[Tuple[str, Upload]]]:
     """Returns the fields and the files of a form, RFC 7578. Raises ValueError for a
-    broken one."""
+    broken one. Calls hold with the memory that it takes."""
+    held = len(body)
+
+    def text(content: memoryview) -> str:
+        nonlocal held
+        held += (1 + width(content)) * len(content)
+        hold(held)
+        return valid_text(bytes(content))
+
     fields: List[Tuple[str, Any]] = []
     files: List[Tuple[str, Upload]] = []
     for n, (head, content) in enumerate(_parts(body, boundary)):
         if n == limit:
             raise ValueError("it has more than %d fields" % limit)
-        _add_part(head, content, fields, files)
+        _add_part(head, content, text, fields, files)
     return fields, files
 
 
@@ -160,7 +180,9 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[Tuple[bytes, memoryview]]:
         at = following.end()
 
 
-def _add_part(head: bytes, content: memoryview, fields: List[Tuple[str, Any]], files: List[Tuple[str, Upload]]) -> None:
+def _add_part(
+    head: bytes, content: memoryview, text: Callable[[memoryview], str], fields: List[Tuple[str, Any]], files: List[Tuple[str, Upload]]
+) -> None:
     headers: Dict[str, str] = {}
     for row in re.sub(r"\r?\n[ \t]+", " ", head.decode("latin-1")).split("\n")[:-1]:
         key, colon, value = row.partition(":")
@@ -183,7 +205,7 @@ def _add_part(head: bytes, content: memoryview, fields: List[Tuple[str, Any]], f
         upload = Upload(re.split(r"[/\\]", filename.rstrip("/"))[-1], as_text(content_type.encode("latin-1")), content)
         files.append((name, upload))
     elif not re.search(r";\s*filename[*=\s]", disposition, re.IGNORECASE):  # otherwise an empty file field
-        fields.append((name, valid_text(bytes(content))))
+        fields.append((name, text(content)))
 
 
 def _decoded(latin: str) -> str:

@@ -14,7 +14,7 @@ from ._json import decode_json, encode_json
 from ._memory import memory
 from ._messages import Channel, Message
 from ._run import Run, Session, running
-from ._text import as_text, lone_surrogate, valid_text
+from ._text import as_text, lone_surrogate, valid_text, width
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
@@ -176,14 +176,14 @@ class Request:
         files: List[Tuple[str, Upload]] = []
         if kind == "application/x-www-form-urlencoded":
             _check_fields("form", self.body, b"&")
-            _hold(2 * len(self.body))
+            _hold(6 * len(self.body))  # characters of a text may take four bytes
             fields = list(parse_query(self.body))
         elif kind == "multipart/form-data":
             boundary = params.get("boundary")
             if not boundary:
                 raise RequestError("the multipart form names no boundary")
             try:
-                fields, files = read_multipart(self.body, boundary.encode("latin-1"), MAX_FIELDS)
+                fields, files = read_multipart(self.body, boundary.encode("latin-1"), MAX_FIELDS, _hold)
             except ValueError as error:
                 raise RequestError("the form is broken: %s" % error) from None
         return MultiDict("POST", fields), MultiDict("FILES", files)
@@ -275,7 +275,7 @@ class Request:
             raise TypeError("json takes one argument, default")
         body = self.body
         if len(body) > _SMALL:
-            _hold(2 * len(body) + 64 * sum(map(body.count, (b",", b"[", b"{"))))
+            _hold((1 + 2 * width(body)) * len(body) + 64 * sum(map(body.count, (b",", b"[", b"{"))))
         try:
             return decode_json(body)
         except ValueError as error:

@@ -5,6 +5,7 @@ import json
 import math
 import pickle
 import re
+from io import StringIO
 from typing import Any, List, Mapping, Union
 
 from ._check import find_invalid, spend
@@ -17,6 +18,10 @@ MAX_DIGITS = 10000  # of a number; the time to read an integer grows with the sq
 _ESCAPE = r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
 
 
+# What bytes become that are not UTF-8.
+_REPLACED = dict.fromkeys(range(0xDC80, 0xDD00), "\ufffd")
+
+
 def decode_json(data: Union[bytes, str]) -> Any:
     """Decodes JSON. It ignores a byte order mark. Bytes that are not UTF-8, and
     escapes of lone surrogates, become U+FFFD. Everything else that is not JSON is a
@@ -24,11 +29,13 @@ def decode_json(data: Union[bytes, str]) -> Any:
     if isinstance(data, bytes):
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise ValueError("the text is UTF-16; it must be UTF-8")
-        data = re.sub("[\udc80-\udcff]", "\ufffd", data.decode("utf-8", "surrogateescape"))
+        data = data.decode("utf-8", "surrogateescape")
+        if not data.isascii():
+            data = data.translate(_REPLACED)
     if data.startswith("\ufeff"):
         data = data[1:]
     if "\\ud" in data or "\\uD" in data:
-        data = re.sub(_ESCAPE, lambda found: "\\ufffd" if found.group(1) else found.group(), data)
+        data = _without_lone_surrogates(data)
     try:
         value = json.loads(data, parse_int=_integer, parse_float=_float, parse_constant=_constant)
     except RecursionError:
@@ -36,6 +43,19 @@ def decode_json(data: Union[bytes, str]) -> Any:
     if data.count("[") + data.count("{") > MAX_DEPTH:
         _check_depth(value)
     return value
+
+
+def _without_lone_surrogates(data: str) -> str:
+    out, at = StringIO(), 0
+    for found in re.finditer(_ESCAPE, data):
+        if found.group(1):
+            out.write(data[at : found.start()])
+            out.write("\\ufffd")
+            at = found.end()
+    if at == 0:
+        return data
+    out.write(data[at:])
+    return out.getvalue()
 
 
 def _check_depth(value: Any) -> None:

@@ -295,12 +295,9 @@ class Application:
         try:
             outcome = self._run(job, run)
             run.save_sessions()
+            if run.cookie and "reply" not in outcome:
+                self._check_cookie(run)
             if run.held:
-                if run.cookie:
-                    raise hinted(
-                        RuntimeError("hold: the response needs the new cookie of the session, so this handler must send its first message"),
-                        'send {"status": 200, "more_content": True} or the whole response here, or change the session in another request',
-                    )
                 outcome["hold"] = True
             return outcome
         except Exception:
@@ -309,6 +306,17 @@ class Application:
         finally:
             current.run = None
             memory.give_back(run.memory)
+
+    @staticmethod
+    def _check_cookie(run: Run) -> None:
+        """Raises an error if another handler sends the response, without the cookie."""
+        import asgibox
+
+        if run.held or asgibox.layer.call("unanswered", {})["open"]:
+            raise hinted(
+                RuntimeError("the response needs the new cookie of the session, so this handler must send its first message"),
+                'send {"status": 200, "more_content": True} or the whole response here, or change the session in another request',
+            )
 
     @staticmethod
     def _save_after_error(run: Run) -> None:

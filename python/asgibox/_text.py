@@ -1,7 +1,8 @@
 """Texts that UTF-8 can have, and texts of bytes."""
 
 import re
-from typing import Any
+from io import StringIO
+from typing import Any, Union
 
 
 def as_text(data: bytes) -> str:
@@ -17,7 +18,23 @@ def valid_text(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return re.sub("[\udc80-\udcff]+", "\ufffd", data.decode("utf-8", "surrogateescape"))
+        text, out, at = data.decode("utf-8", "surrogateescape"), StringIO(), 0
+        for run in re.finditer("[\udc80-\udcff]+", text):
+            out.write(text[at : run.start()])
+            out.write("\ufffd")
+            at = run.end()
+        out.write(text[at:])
+        return out.getvalue()
+
+
+def width(data: Union[bytes, memoryview]) -> int:
+    """Returns the bytes of each character of a text, if it is decoded from UTF-8 or from
+    JSON in it."""
+    if re.search(rb"\\u[dD]|[\xf0-\xff]", data):
+        return 4
+    if re.search(rb"\\u|[\xc4-\xef]", data):
+        return 2
+    return 1
 
 
 def writable(value: Any) -> Any:

@@ -98,8 +98,16 @@ class FormTest(unittest.TestCase):
             self.assertEqual((same, same.getlist("a"), same.lists()), (r.GET, ["1", "2"], r.GET.lists()))
         self.assertEqual(copy.deepcopy(r.headers).getlist("X-a"), ["1", "2"])
 
+    def test_long_forms_are_decoded_in_parts(self) -> None:
+        kind = (b"content-type", b"application/x-www-form-urlencoded")
+        for start in ("", "x", "xy"):  # an escape lies at each place beside the end of a part
+            text = start + "+%C3%A9%f0%9f%98%80" * 10000
+            want = start + " \u00e9\U0001f600" * 10000
+            self.assertEqual(request(kind, body=b"a=" + text.encode()).POST["a"], want)
+
     def test_a_run_of_bytes_that_are_not_utf8_is_one_character(self) -> None:
         self.assertEqual(request(body=b"h\xff\xfei\xe2\x82").text, "h\ufffdi\ufffd")
+        self.assertEqual(request(body=b"\xff\xfe\xef\xbf\xbda\xff").text, "\ufffd\ufffda\ufffd")
 
 
 if __name__ == "__main__":

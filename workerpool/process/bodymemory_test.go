@@ -3,7 +3,9 @@ package process_test
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"asgibox/workerpool"
 	"asgibox/workerpool/process"
 )
 
@@ -40,10 +42,13 @@ def files(request):
     f = request.FILES["f"]
     return "%d %s %s" % (f.size, f.read() == f.content == b"y" * f.size, request.POST["a"])
 
+def fields(request):
+    return "%d" % len(request.POST["a"])
+
 def pieces(request):
     return str(sum(len(p) for p in request.pieces()))
 
-channel_routing = [view("/" + f.__name__, f) for f in (size, hold, holds, free, decode, files, pieces)]
+channel_routing = [view("/" + f.__name__, f) for f in (size, hold, holds, free, decode, files, fields, pieces)]
 `)
 	post := func(path string, size int, want string) {
 		t.Helper()
@@ -74,8 +79,40 @@ channel_routing = [view("/" + f.__name__, f) for f in (size, hold, holds, free, 
 	}
 	json(50_000, "200 50001")
 	json(100_000, "413 ")
+	urlencoded := func(escapes int, want string) {
+		t.Helper()
+		if r := s.do("POST", "/fields", "a="+strings.Repeat("%61", escapes), "content-type", "application/x-www-form-urlencoded"); !strings.HasPrefix(r.String(), want) {
+			t.Errorf("a form with %d escapes: %.300s", escapes, r)
+		}
+	}
+	urlencoded(300_000, "200 300000")
+	urlencoded(600_000, "413 ")
+	field := func(size int, want string) {
+		t.Helper()
+		form := "--b\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n" + strings.Repeat("y", size) + "\U0001F600\r\n--b--\r\n"
+		if r := s.do("POST", "/fields", form, "content-type", "multipart/form-data; boundary=b"); !strings.HasPrefix(r.String(), want) {
+			t.Errorf("a field of %d bytes: %.300s", size, r)
+		}
+	}
+	field(1<<20, "200 1048577")
+	field(2<<20, "413 ")
 	form := "--b\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\none\r\n--b\r\ncontent-disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n" + strings.Repeat("y", 6<<20) + "\r\n--b--\r\n"
 	if r := s.do("POST", "/files", form, "content-type", "multipart/form-data; boundary=b"); r.String() != "200 6291456 True one" {
 		t.Errorf("a form: %.300s", r)
+	}
+}
+
+// TestABodyThatHasComeIsNotAwaited waits for more of a body than there is.
+func TestABodyThatHasComeIsNotAwaited(t *testing.T) {
+	c := setup{process: process.Options{Processes: 1, Threads: 1}, pool: workerpool.Options{HandlerTimeout: 300 * time.Millisecond}}
+	s := c.serve(t, `
+from asgibox import layer, view
+def again(request):
+    len(request.body)
+    layer.receive_many([request.message.content["body_channel"]], block=True)
+channel_routing = [view("/", again)]
+`)
+	if r := s.do("POST", "/", strings.Repeat("x", 2<<20)); r.status != 500 || !strings.Contains(r.body, "300ms") {
+		t.Errorf("got %.300s", r)
 	}
 }

@@ -89,6 +89,7 @@ type run struct {
 	at     string                            // the line of the call that runs
 	failed error                             // of the first quiet call that failed
 	over   bool                              // calls fail
+	whole  bool                              // no more of the body comes
 	told   time.Time                         // when the first call failed because the client has left
 	rest   func(context.Context) asgi.Fields // of the last call; nil if there is none
 
@@ -132,14 +133,15 @@ func (g *set) run(ctx context.Context, j *workerpool.Job, f jobFrame) error {
 			continue
 		}
 		stop := r.watch()
-		if on.conn.send(f.head(r.id, r.number)) == nil {
+		unsent := on.conn.send(f.head(r.id, r.number))
+		if unsent == nil {
 			on.sent()
 			return r.wait(stop)
 		}
 		stop()
 		on.child.end(r)
 		on.conn.close()
-		g.wg.Go(func() { on.child.lost(on.conn, nil) })
+		g.wg.Go(func() { on.child.lost(on.conn, fmt.Errorf("it does not read its jobs: %w", unsent)) })
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -474,7 +476,7 @@ func (r *run) receive(ctx context.Context, f frame) (result asgi.Fields, d *asgi
 	defer context.AfterFunc(r.child.ctx, func() { cancel(context.Cause(r.child.ctx)) })()
 	r.mu.Lock()
 	r.noteCallLocked()
-	over := r.over
+	over, whole := r.over, r.whole
 	r.mu.Unlock()
 	if over {
 		return nil, nil, r.overError()
@@ -486,12 +488,17 @@ func (r *run) receive(ctx context.Context, f frame) (result asgi.Fields, d *asgi
 	if r.job != nil {
 		call.Cause = r.job.Cause
 	}
-	if r.job != nil && waits(f) && receivesFrom(f, r.job.BodyChannel()) {
+	if r.job != nil && !whole && waits(f) && receivesFrom(f, r.job.BodyChannel()) {
 		done := r.job.AwaitBody()
 		defer func() {
 			n := 0
 			if d != nil {
 				n = len(d.Message.Bytes(asgi.KeyContent))
+				if more, _ := d.Message.Get(asgi.KeyMoreContent); more != true {
+					r.mu.Lock()
+					r.whole = true
+					r.mu.Unlock()
+				}
 			}
 			done(n)
 		}()

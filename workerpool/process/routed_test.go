@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -157,7 +158,7 @@ channel_routing = [
 
 func TestPythonSessionsAreThoseOfStarlark(t *testing.T) {
 	s := serve(t, `
-from asgibox import hold, route, view
+from asgibox import Channel, hold, route, view
 def count(request):
     request.session["n"] = request.session.get("n", 0) + 1
     return str(request.session["n"])
@@ -165,10 +166,12 @@ def login(request):
     request.session.cycle()
     if "fail" in request.GET:
         raise ValueError("no")
-    if "hold" in request.GET:
+    if "pass" in request.GET:
+        Channel("other").send({"to": request.reply_channel})
+    elif "hold" in request.GET:
         hold(request)
-        return
-    return "in"
+    else:
+        return "in"
 def connect(message):
     message.channel_session["seen"] = []
     message.reply_channel.send({"accept": True})
@@ -210,10 +213,12 @@ channel_routing = [view("/count", count), view("/login", login), route("websocke
 	if c := s.get("/count", "cookie", fresh); r.status != 500 || c.body != "25" {
 		t.Errorf("after a failure: %v, %v", r, c)
 	}
-	r = s.get("/login?hold=1", "cookie", fresh)
-	fresh, _, _ = strings.Cut(r.header.Get("set-cookie"), ";")
-	if c := s.get("/count", "cookie", fresh); !strings.Contains(r.body, "hold: the response needs the new cookie of the session") || c.body != "26" {
-		t.Errorf("a handler that holds: %v, %v", r, c)
+	for n, query := range []string{"hold=1", "pass=1"} {
+		r = s.get("/login?"+query, "cookie", fresh)
+		fresh, _, _ = strings.Cut(r.header.Get("set-cookie"), ";")
+		if c := s.get("/count", "cookie", fresh); !strings.Contains(r.body, "the response needs the new cookie of the session") || c.body != fmt.Sprint(26+n) {
+			t.Errorf("%s: %v, %v", query, r, c)
+		}
 	}
 	// A session that Starlark's host has made.
 	content := asgi.MustMessage(asgi.Field{Key: "n", Value: 41}).Dict

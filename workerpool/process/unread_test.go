@@ -23,7 +23,7 @@ func TestAJobThatIsNotReadIsCancelled(t *testing.T) {
 	})
 	r.mustLoad()
 	r.get("/", 500, "--handler-timeout", "body", strings.Repeat("x", 1<<20))
-	r.logged("a worker is replaced: it lost its last connection that runs jobs")
+	r.logged("a worker is replaced: it lost its last connection that runs jobs (it does not read its jobs")
 }
 
 // TestAThreadThatDoesNotReadItsAnswers makes a call and does not read its answer.

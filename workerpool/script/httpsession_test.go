@@ -27,6 +27,9 @@ def held(request):
     hold(request)
     if request.GET.get("begun"):
         layer.send(request.reply_channel.name, {"status": 200, "content": "begun"})
+def passes(message):
+    message.http_session["held"] = True
+    Channel("other").send({"to": message.reply_channel})
 def long(request):
     request.session["long"] = "x" * 200000
     if request.GET.get("cycle"):
@@ -59,7 +62,7 @@ def connect(message):
     message.reply({"accept": True})
 def receive(message):
     message.reply({"text": str(attempt(message.http_session.cycle)[1])})
-channel_routing = [view("/login", login), view("/show", show), view("/visit", visit), view("/late", late), view("/failing", failing), view("/held", held), view("/long", long), view("/slow", slow), view("/release", release),
+channel_routing = [view("/login", login), view("/show", show), view("/visit", visit), view("/late", late), view("/failing", failing), view("/held", held), route("http.request", passes, path="^/passes$"), view("/long", long), view("/slow", slow), view("/release", release),
     route("websocket.connect", connect), route("websocket.receive", receive)]
 `
 
@@ -108,9 +111,12 @@ func TestAnErrorReplyHasTheCookieOfTheSession(t *testing.T) {
 func TestAHandlerThatHoldsCannotLoseTheCookieOfTheSession(t *testing.T) {
 	s := serve(t, loginApp)
 	first := cookieOf(s.get("/login"))
+	if r := s.get("/passes"); r.status != 500 || !strings.Contains(r.body, "the response needs the new cookie") || cookieOf(r) == "" {
+		t.Errorf("a consumer that passes its reply channel on: %v", r)
+	}
 	for _, c := range []struct{ path, cookie string }{{"/held?", ""}, {"/held?cycle=1&", first}} {
 		r := s.get(c.path, "cookie", c.cookie)
-		if r.status != 500 || !strings.Contains(r.body, "hold: the response needs the new cookie of the session") {
+		if r.status != 500 || !strings.Contains(r.body, "the response needs the new cookie of the session") {
 			t.Errorf("%s: %v", c.path, r)
 		}
 		if r := s.get("/show", "cookie", cookieOf(r)); !strings.Contains(r.body, `("held", True)`) {

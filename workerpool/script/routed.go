@@ -106,9 +106,9 @@ func (m *match) Consume(ctx context.Context, j *workerpool.Job) error {
 	if saved := r.saveSessions(); err == nil {
 		err = saved
 	}
-	if err == nil && r.held && r.cookie != "" {
+	if err == nil && r.cookie != "" && j.PassedOn() {
 		err = explain.Hintf(`send {"status": 200, "more_content": True} or the whole response here, or change the session in another request`,
-			"hold: the response needs the new cookie of the session, so this handler must send its first message")
+			"the response needs the new cookie of the session, so this handler must send its first message")
 	}
 	if err != nil {
 		return u.explained(err)
