@@ -236,14 +236,18 @@ func (j *Job) sent(channel string, m asgi.Message) {
 		j.pool.noteProgress(j.worker)
 		return
 	}
+	if m.Has(asgi.KeyRequest) { // a push, which comes before the response
+		j.pool.noteProgress(j.worker)
+		return
+	}
 	j.replied = true
 	if more, _ := m.Get(asgi.KeyMoreContent); more == true {
 		j.streaming = true
 		j.pool.noteStreaming(j.worker, true)
 		return
 	}
-	j.completed = !m.Has(asgi.KeyRequest)
-	if j.streaming && j.completed {
+	j.completed = true
+	if j.streaming {
 		j.streaming = false
 		j.pool.noteStreaming(j.worker, false)
 	}

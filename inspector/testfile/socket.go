@@ -182,7 +182,7 @@ func (w *writer) flush() {
 			w.line("assert_equal(%s.%s, %s)", wait.sockets[0], wait.call, wait.want)
 			continue
 		}
-		w.line("for socket in [%s]:", strings.Join(wait.sockets, ", "))
-		w.line("    assert_equal(socket.%s, %s)", wait.call, strings.ReplaceAll(wait.want, "\n", "\n    "))
+		w.line("for each in [%s]:", strings.Join(wait.sockets, ", "))
+		w.line("    assert_equal(each.%s, %s)", wait.call, strings.ReplaceAll(wait.want, "\n", "\n    "))
 	}
 }

@@ -113,11 +113,11 @@ func TestRepliesFollowTheirCause(t *testing.T) {
     a = client.websocket("/in/a")
     b = client.websocket("/in/b")
     a.send("one")
-    for socket in [a, b]:
-        assert_equal(socket.receive(), "said")
+    for each in [a, b]:
+        assert_equal(each.receive(), "said")
     b.send("two")
-    for socket in [a, b]:
-        assert_equal(socket.receive(), "said")
+    for each in [a, b]:
+        assert_equal(each.receive(), "said")
     assert_equal(a.receive(timeout=4), "late")
     assert_equal(a.closed_with, 1000)
 `)

@@ -70,7 +70,7 @@ func write(k *conversation, r *recording) string {
 		masker: newMasker(r, k), names: map[string]bool{}, clients: map[*browser]string{}, known: map[string]any{},
 		closed: map[*connection]bool{}, streams: map[*connection]bool{}, pieces: map[*connection]string{},
 	}
-	for _, name := range []string{"client", "response", "state", "layer", "json", "time", "re", "any", "all", "list", "str", "set", "http", "log"} {
+	for _, name := range []string{"client", "response", "each", "state", "layer", "json", "time", "re", "any", "all", "list", "str", "set", "http", "log"} {
 		w.names[name] = true
 	}
 	w.exact = masker{varying: []*regexp.Regexp{uuids}, variables: w.masker.variables, onlyVariables: true}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"asgibox/workerpool/script/value"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
@@ -113,8 +115,19 @@ func (w *wildcard) lines() (lines []*wildcard) {
 }
 
 // filled returns want with the values from got in the place of those with ANY
-// that match them.
+// that match them. It leaves out what nests deeper than a value that can be compared, and
+// all after the first million values: a value may contain itself.
 func filled(want, got starlark.Value) starlark.Value {
+	f := filler{1 << 20}
+	return f.fill(want, got, value.MaxNesting)
+}
+
+type filler struct{ left int }
+
+func (f *filler) fill(want, got starlark.Value, depth int) starlark.Value {
+	if f.left--; f.left < 0 || depth < 0 {
+		return want
+	}
 	want, got = plain(want), plain(got)
 	switch want := want.(type) {
 	case *wildcard:
@@ -125,31 +138,31 @@ func filled(want, got starlark.Value) starlark.Value {
 		if got, ok := got.(*starlark.Dict); ok {
 			d := starlark.NewDict(want.Len())
 			for _, item := range want.Items() {
-				value := item[1]
+				inner := item[1]
 				if v, found, _ := got.Get(item[0]); found {
-					value = filled(value, v)
+					inner = f.fill(inner, v, depth-1)
 				}
-				_ = d.SetKey(item[0], value) // it was a key before
+				_ = d.SetKey(item[0], inner) // it was a key before
 			}
 			return d
 		}
 	case *starlark.List:
 		if got, ok := got.(*starlark.List); ok {
-			return starlark.NewList(filledItems(want, got))
+			return starlark.NewList(f.items(want, got, depth-1))
 		}
 	case starlark.Tuple:
 		if got, ok := got.(starlark.Tuple); ok {
-			return starlark.Tuple(filledItems(want, got))
+			return starlark.Tuple(f.items(want, got, depth-1))
 		}
 	}
 	return want
 }
 
-func filledItems(want, got starlark.Indexable) []starlark.Value {
+func (f *filler) items(want, got starlark.Indexable, depth int) []starlark.Value {
 	items := make([]starlark.Value, want.Len())
 	for i := range items {
 		if items[i] = want.Index(i); i < got.Len() {
-			items[i] = filled(items[i], got.Index(i))
+			items[i] = f.fill(items[i], got.Index(i), depth)
 		}
 	}
 	return items

@@ -1,6 +1,9 @@
 package apptest
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const echo = `
 def echo(request):
@@ -44,4 +47,14 @@ def test_browsers(client):
     assert_in("dict", assert_fails(client.set_session, "ann"))
     assert_fails(client.set_session, {"fn": len})
 `, Options{})
+}
+
+func TestValuesThatContainThemselvesAreNotEqual(t *testing.T) {
+	for _, step := range []string{"V.append(V)", "V.extend([V, V])", "V.append({1: V})", "V.append((V, V))"} {
+		test := "def test_it(client):\n"
+		for _, name := range []string{"x", "y"} {
+			test += "    " + name + " = []\n    " + strings.ReplaceAll(step, "V", name) + "\n"
+		}
+		fails(t, `channel_routing = []`, test+"    assert_equal(x, y)\n", Options{}, "nests deeper than 1000, or contains itself")
+	}
 }

@@ -23,3 +23,27 @@ func TestHandlersThatUseTooMuchMemoryEndSoonAfterEachOther(t *testing.T) {
 		runtime.KeepAlive(hoard)
 	})
 }
+
+// TestMemoryIsMeasuredWhileTimeStandsStill checks what limits handlers in tests of
+// applications, in which no time passes while a handler runs.
+func TestMemoryIsMeasuredWhileTimeStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, base, calls := &gauge{limit: 1 << 20}, int64(0), 0
+		var hoard [][]byte
+		for ; !g.exceeded(&base); calls++ {
+			hoard = append(hoard, make([]byte, 256<<10))
+			_ = make([]byte, 1<<20) // garbage
+			if calls > 1000 {
+				t.Fatal("the handler does not end")
+			}
+		}
+		runtime.KeepAlive(hoard)
+		var r run
+		for range 20 {
+			r.pace(time.Now())
+		}
+		if r.quantum != minQuantum {
+			t.Errorf("%d steps pass between two inspections", r.quantum)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 
 	"asgibox/httpfront"
 	"asgibox/workerpool"
+	"asgibox/workerpool/script"
 )
 
 func TestARequestWithoutAReplyGetsAnErrorImmediately(t *testing.T) {
@@ -84,6 +85,19 @@ channel_routing = [view("/passes", passes), view("/stores", stores), view("/join
 	s.want("/passes?by=another", 200, "another")
 	s.want("/stores", 200, "from the state")
 	s.want("/joins", 200, "group")
+}
+
+func TestAPushIsNoPartOfTheResponse(t *testing.T) {
+	s := setup{script: script.Options{Strict: true}}.serve(t, `
+def pushes(message):
+    message.reply_channel.send({"request": {"path": "/x"}})
+    message.reply_channel.send({"status": 200, "content": "page"})
+def only(message):
+    message.reply_channel.send({"request": {"path": "/x"}})
+channel_routing = [route("http.request", pushes, path="^/pushes$"), route("http.request", only, path="^/only$")]
+`)
+	s.want("/pushes", 200, "page")
+	s.want("/only", 500, "returned without replying")
 }
 
 func TestAHandshakeThatOnlyJoinsAGroupLogsAWarning(t *testing.T) {
