@@ -4,6 +4,11 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unsafe"
+
+	"asgibox/asgi"
+
+	"go.starlark.net/starlark"
 )
 
 func TestResultsOfAView(t *testing.T) {
@@ -201,6 +206,48 @@ def view(request):
 	got = mustRespond(t, folder(t, nil), "def view(request):\n  return StreamingHttpResponse(lambda write: None)\n", get("/"))
 	if got.status != 200 || len(got.messages) != 1 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestPiecesThatWaitKeepNoOthers checks that a piece is a copy if the script wrote more,
+// and that all that the script keeps counts as held while a piece waits.
+func TestPiecesThatWaitKeepNoOthers(t *testing.T) {
+	const long = 1000
+	for name, src := range map[string]string{
+		"stream":           "C = 'a' * 1000\ndef view(request):\n  return StreamingHttpResponse(lambda write: write(C))\n",
+		"list":             "C = 'a' * 500\ndef view(request):\n  return StreamingHttpResponse([C, C])\n",
+		"WSGI":             "C = 'a' * 1000\ndef view(environ, start_response):\n  start_response('200 OK')(C)\n  return []\n",
+		"returned by WSGI": "C = 'a' * 1000\ndef view(environ, start_response):\n  start_response('200 OK')\n  return [C]\n",
+	} {
+		env := folder(t, nil)
+		thread, globals := program(t, env, src)
+		content := string(globals["C"].(starlark.String))
+		start := uintptr(unsafe.Pointer(unsafe.StringData(content)))
+		var got reply
+		s := &Sender{Piece: 100}
+		s.Send = func(m asgi.Message) error {
+			piece := string(m.Bytes("content"))
+			if p := uintptr(unsafe.Pointer(unsafe.StringData(piece))); piece != "" && p-start < uintptr(len(content)) {
+				t.Errorf("%s: a piece keeps the whole content", name)
+			}
+			if s.Held < long && piece != "" {
+				t.Errorf("%s: %d bytes are held, want %d", name, s.Held, long)
+			}
+			return got.send(m)
+		}
+		req, view := NewRequest(get("/"), Hooks{}), globals["view"].(starlark.Callable)
+		var err error
+		if strings.Contains(name, "WSGI") {
+			err = ServeWSGI(thread, view, req, s, nil)
+		} else {
+			var result starlark.Value
+			if result, err = callView(thread, globals, req); err == nil {
+				err = env.Respond(thread, req, result, s)
+			}
+		}
+		if err != nil || len(got.content) != long {
+			t.Errorf("%s: %d bytes, %v", name, len(got.content), err)
+		}
 	}
 }
 

@@ -2,6 +2,8 @@ package web
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 
 	"asgibox/asgi"
@@ -18,7 +20,7 @@ const DefaultPiece = 256 << 10
 // slow client. If it fails, the response ends.
 type Sender struct {
 	Send  func(asgi.Message) error
-	Held  int  // bytes of content that wait while Send runs
+	Held  int  // bytes of content in memory while Send runs
 	Piece int  // longest content of a message, in bytes; DefaultPiece if 0
 	Head  bool // whether the request is a HEAD, which gets no content
 
@@ -79,7 +81,7 @@ func (s *Sender) all(h head, content asgi.Bytes) error {
 		return s.message(first, content, false)
 	}
 	s.Held = len(content)
-	parts := split(content, piece)
+	parts := slices.Collect(pieces(content, piece))
 	for i, part := range parts {
 		parts[i] = ""
 		if err := s.message(first, part, i < len(parts)-1); err != nil {
@@ -91,14 +93,22 @@ func (s *Sender) all(h head, content asgi.Bytes) error {
 	return nil
 }
 
-// split copies content into parts. So a part that waits for the client keeps no others.
-func split(content asgi.Bytes, size int) (parts []asgi.Bytes) {
-	for content != "" {
-		n := min(size, len(content))
-		parts = append(parts, asgi.Bytes(strings.Clone(string(content[:n]))))
-		content = content[n:]
+// pieces yields content in pieces of at most size bytes. If there are several, they are
+// copies, so a piece that waits for the client keeps no others.
+func pieces(content asgi.Bytes, size int) iter.Seq[asgi.Bytes] {
+	return func(yield func(asgi.Bytes) bool) {
+		if len(content) <= size {
+			yield(content)
+			return
+		}
+		for content != "" {
+			n := min(size, len(content))
+			if !yield(asgi.Bytes(strings.Clone(string(content[:n])))) {
+				return
+			}
+			content = content[n:]
+		}
 	}
-	return parts
 }
 
 // message sends one message. h is nil except for the first message.
@@ -124,22 +134,20 @@ func (s *Sender) stream(thread *starlark.Thread, h head, source starlark.Value) 
 	if s.Head {
 		return s.message(&h, "", false)
 	}
-	first := &h
+	first, all := &h, contentBytes(source)
 	write := func(v starlark.Value) error {
 		content, err := body(v)
 		if err != nil {
 			return err
 		}
-		for {
-			n := min(s.piece(), len(content))
-			if err := s.message(first, content[:n], true); err != nil {
+		s.Held = max(all, len(content)) // the script keeps it
+		for part := range pieces(content, s.piece()) {
+			if err := s.message(first, part, true); err != nil {
 				return err
 			}
-			first, content = nil, content[n:]
-			if content == "" {
-				return nil
-			}
+			first = nil
 		}
+		return nil
 	}
 	if err := produce(thread, source, write); err != nil {
 		return err
@@ -165,6 +173,23 @@ func produce(thread *starlark.Thread, source starlark.Value, write func(starlark
 		}
 	}
 	return nil
+}
+
+// contentBytes returns the length of a content, or of all pieces if it is a list.
+func contentBytes(v starlark.Value) (n int) {
+	switch v := v.(type) {
+	case starlark.String:
+		return len(v)
+	case starlark.Bytes:
+		return len(v)
+	case *starlark.List, starlark.Tuple:
+		for piece := range starlark.Elements(v.(starlark.Iterable)) {
+			if content, err := body(piece); err == nil {
+				n += len(content)
+			}
+		}
+	}
+	return n
 }
 
 // writer returns the function write(piece) for scripts.

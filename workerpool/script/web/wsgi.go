@@ -94,14 +94,16 @@ func statusNumber(v starlark.Value) starlark.Value {
 // write sends a piece at once.
 func (w *wsgi) write(v starlark.Value) error {
 	content, err := body(v)
-	for err == nil && len(content) > w.sender.piece() {
-		err = w.message(content[:w.sender.piece()], true)
-		content = content[w.sender.piece():]
-	}
 	if err != nil {
 		return err
 	}
-	return w.message(content, true)
+	w.sender.Held = len(content)
+	for part := range pieces(content, w.sender.piece()) {
+		if err := w.message(part, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // message sends one message. The first one is the whole response to a HEAD
@@ -127,6 +129,7 @@ func (w *wsgi) message(content asgi.Bytes, more bool) error {
 
 // pieces collects the pieces that the application returned.
 func (w *wsgi) pieces(result starlark.Value) error {
+	w.sender.Held = contentBytes(result)
 	switch result.(type) {
 	case starlark.String, starlark.Bytes:
 		return w.addPiece(result)
