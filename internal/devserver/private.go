@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"io"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"asgibox/httpfront/devcert"
@@ -30,9 +31,13 @@ func privateFiles(folder string, o *Options) []string {
 // maxKeyFile is how far a file is searched for a private key, in bytes.
 const maxKeyFile = 64 << 10
 
+// recording matches the beginning of a file that the command record has written: one
+// api.FullMessage on each line.
+var recording = regexp.MustCompile(`^\{"id":[0-9]+,"trace":"[0-9a-f]*","channel":"`)
+
 // isSecret reports whether a file is the store of any server, which a worker
-// elsewhere or a server with another store does not know by its path, or has a
-// private key in PEM.
+// elsewhere or a server with another store does not know by its path, is a recording, or
+// has a private key in PEM.
 func isSecret(f io.ReaderAt) bool {
 	if store.IsSecret(f) {
 		return true
@@ -45,6 +50,9 @@ func isSecret(f io.ReaderAt) bool {
 	content = content[:n]
 	if bytes.IndexByte(content[:min(n, 512)], 0) >= 0 {
 		return false // not a text
+	}
+	if recording.Match(content) {
+		return true
 	}
 	for {
 		block, rest := pem.Decode(content)
