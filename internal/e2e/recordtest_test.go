@@ -77,7 +77,7 @@ func TestRecordedChatIsATest(t *testing.T) {
 		"def test_get_root(client):\n", "def test_chat_lobby_ann(client):\n",
 		`    client.state.set("said/lobby", [`, `"text": "I was here before"`,
 		`    ann = client.websocket("/chat/lobby/Ann")` + "\n", `    ann.send('hello "Bob"')` + "\n",
-		"    for socket in [ann, bob]:\n", `"at": ANY`, "    bob.close()\n",
+		"    for each in [ann, bob]:\n", `"at": ANY`, "    bob.close()\n",
 	} {
 		if !strings.Contains(string(recorded), want) {
 			t.Errorf("the test has no %q:\n%s", want, recorded)

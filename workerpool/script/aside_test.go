@@ -63,8 +63,8 @@ func TestAClientThatReadsSlowlyHoldsUpNoOthers(t *testing.T) {
 func TestAWebSocketHandlerWaitsForItsOwnClient(t *testing.T) {
 	s := serve(t, `
 def connect(message):
-    message.reply_channel.send({"accept": True})
     Group("all").add(message.reply_channel)
+    message.reply_channel.send({"accept": True})
 def receive(message):
     if message["text"] == "own":
         for n in range(1500):
