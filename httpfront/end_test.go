@@ -342,7 +342,7 @@ func TestFullMailboxHasRoomForTheEnd(t *testing.T) {
 	})
 }
 
-// TestAllMailboxesTogetherAreBounded checks the limit of 256 MiB, beyond which
+// TestAllMailboxesTogetherAreBounded checks the limit of 128 MiB, beyond which
 // each mailbox still accepts small messages.
 func TestAllMailboxesTogetherAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -352,7 +352,7 @@ func TestAllMailboxesTogetherAreBounded(t *testing.T) {
 		m := s.next("http.request")
 		s.front.outputs.bytes.Add(allBytes)
 		err := s.send(m, msg{"status": 200, "content": strings.Repeat("x", minBytes)})
-		if err == nil || !strings.Contains(err.Error(), "256 MiB") {
+		if err == nil || !strings.Contains(err.Error(), "128 MiB") {
 			t.Errorf("err = %v", err)
 		}
 		s.reply(m, msg{"status": 200})

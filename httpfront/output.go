@@ -11,9 +11,9 @@ import (
 
 const (
 	// allBytes is how much all mailboxes may hold together.
-	allBytes = 256 << 20
+	allBytes = 128 << 20
 	// fraction of what others leave of allBytes is the share of a mailbox.
-	fraction = 16
+	fraction = 8
 	// leastShare is the least share with which there is enough room.
 	leastShare = 1 << 20
 	// spareBytes is how much of allBytes is free after silent clients were ended.
