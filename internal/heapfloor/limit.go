@@ -42,6 +42,7 @@ type limit struct {
 
 	mu      sync.Mutex // guards the rest
 	set     uint64     // the current limit
+	live    uint64     // live heap at the last collection
 	stopped bool
 }
 
@@ -61,16 +62,19 @@ func (l *limit) collected() bool {
 	if l.stopped {
 		return false
 	}
-	if want := l.want(measure()); want > l.set || want < l.set-l.set/8 {
+	if want := l.wantLocked(measure()); want > l.set || want < l.set-l.set/8 {
 		l.set = want
 		debug.SetMemoryLimit(int64(want))
 	}
 	return true
 }
 
-// want returns the limit that leaves the program a quarter of what it uses.
-func (l *limit) want(u usage) uint64 {
-	used := u.live + u.other
+// wantLocked returns the limit that leaves the program a quarter of what it uses. It
+// takes the smaller live heap of two collections, because a collection counts all
+// that is allocated while it runs.
+func (l *limit) wantLocked(u usage) uint64 {
+	used := min(l.live, u.live) + u.other
+	l.live = u.live
 	return min(max(l.bytes, used+used/4), math.MaxInt64)
 }
 

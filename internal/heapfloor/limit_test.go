@@ -13,8 +13,20 @@ const mib = 1 << 20
 func TestLimitRisesWithTheMemoryInUse(t *testing.T) {
 	l := &limit{bytes: 500 * mib}
 	for used, want := range map[uint64]uint64{0: 500, 100: 500, 400: 500, 480: 600, 4000: 5000} {
-		if got := l.want(usage{live: used * mib / 2, other: used * mib / 2}); got != want*mib {
+		l.live = used * mib
+		if got := l.wantLocked(usage{live: used * mib / 2, other: used * mib / 2}); got != want*mib {
 			t.Errorf("with %d MiB in use the limit is %d MiB, want %d MiB", used, got/mib, want)
+		}
+	}
+}
+
+// TestLimitDoesNotRiseWithOneCollection checks that the limit does not rise with memory
+// that was allocated during one collection and is free at the next.
+func TestLimitDoesNotRiseWithOneCollection(t *testing.T) {
+	l := &limit{bytes: 500 * mib}
+	for i, c := range []struct{ live, want uint64 }{{300, 500}, {800, 500}, {300, 500}, {800, 500}, {1000, 1000}} {
+		if got := l.wantLocked(usage{live: c.live * mib}); got != c.want*mib {
+			t.Errorf("after collection %d the limit is %d MiB, want %d MiB", i, got/mib, c.want)
 		}
 	}
 }
