@@ -23,7 +23,7 @@
 // # Limits
 //
 // A mailbox holds at most 1,000 messages and 16 MiB. All mailboxes together
-// hold at most 256 MiB, and each at most a sixteenth of what the others leave, or
+// hold at most 128 MiB, and each at most an eighth of what the others leave, or
 // 128 KiB, so that clients that read are not affected by clients that do not. If a
 // mailbox is full, the sender gets [asgi.ErrChannelFull]. If less than 16 MiB are left,
 // the server also ends the clients that read less than 5 KiB in 5 s, the longest silence
