@@ -95,7 +95,10 @@ func TestRequestsOfOpenPagesAreNeitherLoggedNorCountedNorRecorded(t *testing.T) 
 	res.Body.Close()
 	p.waitFor(`GET / 500`)
 	p.waitFor(`"GET /" 500`)
-	count(&before)
+	p.eventually("the request is counted", func() bool {
+		count(&before)
+		return before.Requests > 0
+	})
 	for range 3 {
 		for _, path := range []string{"/__asgibox__/state", "/__asgibox__/page.js"} {
 			if status, body := p.get(path); status != 200 {
@@ -103,7 +106,7 @@ func TestRequestsOfOpenPagesAreNeitherLoggedNorCountedNorRecorded(t *testing.T) 
 			}
 		}
 	}
-	if count(&after); after != before || before.Sent == 0 || before.Requests == 0 {
+	if count(&after); after != before || before.Sent == 0 {
 		t.Errorf("before: %+v, after: %+v", before, after)
 	}
 	if strings.Contains(p.out.String(), "__asgibox__") {
