@@ -47,7 +47,7 @@ type mailbox struct {
 // call delivered.
 type owner interface {
 	wake()                  // wake or start a consumer
-	full(lost bool)         // there was no room for a message, which is lost or its sender is told
+	full(lost bool)         // there was no room for a message; its sender is told, unless it is lost
 	ends(asgi.Message) bool // whether a message ends the connection
 	cuts(asgi.Message) bool // whether a message ends the connection because its client is silent
 	delivered() int64       // about how many bytes the client has read

@@ -41,7 +41,7 @@ func ConfigureServer(h *http.Server) {
 	// A client that has begun a head and does not end it cannot answer a ping.
 	h.HTTP2.SendPingTimeout = headerTimeout
 	h.HTTP2.PingTimeout = headerTimeout
-	// A body that nobody reads must not hold up the other streams of its connection.
+	// A body that is not read must not hold up the other streams of its connection.
 	h.HTTP2.MaxReceiveBufferPerConnection = maxStreams * streamBuffer
 	h.HTTP2.MaxReceiveBufferPerStream = streamBuffer
 	before := h.ConnContext

@@ -153,24 +153,24 @@ func (q *queue) holds(sender string) bool {
 // count returns how many held messages the queue has of a channel, which may be one of
 // those that wait behind its own.
 func (q *queue) count(channel string) int {
-	n := len(q.waiting) + q.stalled
-	if q.reordered != nil {
-		n++
-	}
 	if channel == q.channel {
+		n := len(q.waiting) + q.stalled
+		if q.reordered != nil {
+			n++
+		}
 		return n
 	}
-	n = 0
-	of := func(held []*held) {
+	of := func(held []*held) (n int) {
 		for _, h := range held {
 			if h.channel == channel {
 				n++
 			}
 		}
+		return n
 	}
-	of(q.waiting)
+	n := of(q.waiting)
 	for _, s := range q.stalls {
-		of(s.messages)
+		n += of(s.messages)
 	}
 	return n
 }

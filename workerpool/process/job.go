@@ -576,9 +576,7 @@ func (s *serving) sent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sending = false
-	if s.unread != nil {
-		s.unread.Stop()
-		s.unread = nil
+	if s.stopUnreadLocked() {
 		s.interruptLocked()
 	}
 }
@@ -602,6 +600,16 @@ func (s *serving) interruptLocked() {
 	s.job = -s.job
 }
 
+// stopUnreadLocked ends the timer of interrupt and reports whether there was one.
+func (s *serving) stopUnreadLocked() bool {
+	if s.unread == nil {
+		return false
+	}
+	s.unread.Stop()
+	s.unread = nil
+	return true
+}
+
 // unwatch ends what watch has begun.
 func (s *serving) unwatch() {
 	s.mu.Lock()
@@ -609,9 +617,6 @@ func (s *serving) unwatch() {
 	if s.job < 0 {
 		s.conn.net.SetReadDeadline(time.Time{})
 	}
-	if s.unread != nil {
-		s.unread.Stop()
-		s.unread = nil
-	}
+	s.stopUnreadLocked()
 	s.job, s.sending = 0, false
 }

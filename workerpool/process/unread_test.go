@@ -26,22 +26,27 @@ func TestAJobThatIsNotReadIsCancelled(t *testing.T) {
 	r.logged("a worker is replaced: it lost its last connection that runs jobs (it does not read its jobs")
 }
 
+// newRun returns a job on the one connection of a process, and the other end of that.
+func newRun(t *testing.T, ctx context.Context) (here net.Conn, r *run) {
+	s := newMemServer(t, 1<<20)
+	g := &set{server: s.Server, opts: &Options{}, log: slog.New(slog.DiscardHandler)}
+	c := &child{set: g, exited: make(chan struct{}), runs: map[int64]*run{}}
+	c.loop.child = c
+	here, there := net.Pipe()
+	one := newConn(s.Server, there)
+	one.child, one.serving = c, &serving{child: c, conn: one}
+	return here, &run{set: g, child: c, on: one.serving, id: 1, ctx: ctx, layer: jobLayer{server: s.Server}}
+}
+
 // TestAThreadThatDoesNotReadItsAnswers makes a call and does not read its answer.
 func TestAThreadThatDoesNotReadItsAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newMemServer(t, 1<<20)
-		g := &set{server: s.Server, opts: &Options{}, log: slog.New(slog.DiscardHandler)}
-		c := &child{set: g, exited: make(chan struct{}), runs: map[int64]*run{}}
-		c.loop.child = c
-		here, there := net.Pipe()
-		one := newConn(s.Server, there)
-		one.child, one.serving = c, &serving{child: c, conn: one}
-		r := &run{set: g, child: c, on: one.serving, id: 1, ctx: context.Background(), layer: jobLayer{server: s.Server}}
+		here, r := newRun(t, context.Background())
 		go wire.NewWriter(here).Write(asgi.Fields{{Key: "id", Value: int64(1)}, {Key: "call", Value: "new_channel"}, {Key: "pattern", Value: "x?"}})
 		if _, err := r.end(r.watch()); err == nil || !strings.Contains(err.Error(), "closed its connection") {
 			t.Errorf("got %v", err)
 		}
-		g.wg.Wait()
+		r.set.wg.Wait()
 	})
 }
 
@@ -49,16 +54,10 @@ func TestAThreadThatDoesNotReadItsAnswers(t *testing.T) {
 // which the process reads it.
 func TestAJobThatIsCancelledWhileItIsSentLeavesItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newMemServer(t, 1<<20)
-		g := &set{server: s.Server, opts: &Options{}, log: slog.New(slog.DiscardHandler)}
-		c := &child{set: g, exited: make(chan struct{}), runs: map[int64]*run{}}
-		c.loop.child = c
-		here, there := net.Pipe()
-		defer here.Close()
-		one := newConn(s.Server, there)
-		one.child, one.serving = c, &serving{child: c, conn: one}
 		ctx, cancel := context.WithCancel(t.Context())
-		r := &run{set: g, child: c, on: one.serving, id: 1, ctx: ctx, layer: jobLayer{server: s.Server}}
+		here, r := newRun(t, ctx)
+		defer here.Close()
+		one := r.on.conn
 		stop := r.watch()
 		go func() {
 			time.Sleep(stopTime / 2) // after the context has ended

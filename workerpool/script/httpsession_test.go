@@ -107,7 +107,7 @@ func TestAnErrorReplyHasTheCookieOfTheSession(t *testing.T) {
 	}
 }
 
-// If another handler sends the response, nobody sends the cookie.
+// If another handler sends the response, the cookie is not sent.
 func TestAHandlerThatHoldsCannotLoseTheCookieOfTheSession(t *testing.T) {
 	s := serve(t, loginApp)
 	first := cookieOf(s.get("/login"))
