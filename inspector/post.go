@@ -104,8 +104,8 @@ func (s *Server) closeConnection(_ *http.Request, _ *asgi.Cause, a args) (any, e
 	if code == 0 {
 		code = asgi.CloseNormal
 	}
-	if code < 1000 || code > 4999 {
-		return nil, badRequest("code: must be a close code from 1000 to 4999")
+	if !asgi.CanSendCloseCode(int64(code)) {
+		return nil, badRequest("code: must be a close code that may be sent, such as 1000 or 3000 to 4999")
 	}
 	if err := s.opts.Front.CloseConnection(a.Text("channel"), code, a.Text("reason")); err != nil {
 		return nil, remote.Errorf(remote.NotFound, "%v", err)

@@ -40,15 +40,16 @@ func TestBadCallsReturnTheirErrors(t *testing.T) {
 		status int
 		kind   string
 	}{
-		"a bad name":     {"/api/send", object{"channel": "a b", "message": object{}}, 400, "InvalidName"},
-		"no message":     {"/api/send", object{"channel": "a"}, 400, "BadRequest"},
-		"too large":      {"/api/send", object{"channel": "a", "message": object{"x": strings.Repeat("x", 2<<20)}}, 413, "MessageTooLarge"},
-		"body too large": {"/api/send", object{"x": strings.Repeat("x", maxRequest)}, 413, "MessageTooLarge"},
-		"no object":      {"/api/send", 7, 400, "InvalidMessage"},
-		"gone":           {"/api/channel/drop", object{"channel": "a", "id": 99}, 404, "NotFound"},
-		"unknown trace":  {"/api/replay", object{"trace": "00000000000000aa"}, 404, "NotFound"},
-		"a bad trace":    {"/api/replay", object{"trace": "x"}, 400, "BadRequest"},
-		"a bad code":     {"/api/connections/close", object{"channel": "a", "code": 12}, 400, "BadRequest"},
+		"a bad name":                  {"/api/send", object{"channel": "a b", "message": object{}}, 400, "InvalidName"},
+		"no message":                  {"/api/send", object{"channel": "a"}, 400, "BadRequest"},
+		"too large":                   {"/api/send", object{"channel": "a", "message": object{"x": strings.Repeat("x", 2<<20)}}, 413, "MessageTooLarge"},
+		"body too large":              {"/api/send", object{"x": strings.Repeat("x", maxRequest)}, 413, "MessageTooLarge"},
+		"no object":                   {"/api/send", 7, 400, "InvalidMessage"},
+		"gone":                        {"/api/channel/drop", object{"channel": "a", "id": 99}, 404, "NotFound"},
+		"unknown trace":               {"/api/replay", object{"trace": "00000000000000aa"}, 404, "NotFound"},
+		"a bad trace":                 {"/api/replay", object{"trace": "x"}, 400, "BadRequest"},
+		"a bad code":                  {"/api/connections/close", object{"channel": "a", "code": 12}, 400, "BadRequest"},
+		"a code that may not be sent": {"/api/connections/close", object{"channel": "a", "code": 1006}, 400, "BadRequest"},
 	} {
 		var answer struct{ Error, Detail string }
 		status := b.call(c.path, c.args, &answer)

@@ -28,11 +28,11 @@ def valid_text(data: bytes) -> str:
 
 
 def width(data: Union[bytes, memoryview]) -> int:
-    """Returns the bytes of each character of a text, if it is decoded from UTF-8 or from
-    JSON in it."""
+    """Returns the bytes that each character takes at most if the data is decoded to a
+    text, or to JSON with texts."""
     if re.search(rb"\\u[dD]|[\xf0-\xff]", data):
         return 4
-    if re.search(rb"\\u|[\xc4-\xef]", data):
+    if re.search(rb"\\u|[\x80-\xef]", data):
         return 2
     return 1
 

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from asgibox._http import Request, RequestError  # noqa: E402
 from asgibox._messages import Message  # noqa: E402
+from asgibox._text import valid_text, width  # noqa: E402
 
 # Starlark applications read forms alike, and test it with the same table. Each
 # character of a body, and of a file, is a byte.
@@ -108,6 +109,13 @@ class FormTest(unittest.TestCase):
     def test_a_run_of_bytes_that_are_not_utf8_is_one_character(self) -> None:
         self.assertEqual(request(body=b"h\xff\xfei\xe2\x82").text, "h\ufffdi\ufffd")
         self.assertEqual(request(body=b"\xff\xfe\xef\xbf\xbda\xff").text, "\ufffd\ufffda\ufffd")
+
+
+class WidthTest(unittest.TestCase):
+    def test_a_text_takes_no_more_than_its_width(self) -> None:
+        for piece in (b"a", "é".encode(), "€".encode(), "😀".encode(), b"\x80a", b"\xe9a", b"a\xff"):
+            data = 1000 * piece
+            self.assertLessEqual(sys.getsizeof(valid_text(data)), width(data) * len(data) + 100, piece)
 
 
 if __name__ == "__main__":

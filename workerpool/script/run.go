@@ -131,7 +131,7 @@ func (r *run) inspect(thread *starlark.Thread) {
 	case r.unit.loader.interrupted() != nil:
 		thread.Cancel(r.unit.loader.interrupted().Error())
 	case !r.unlimited && r.unit.loader.memory.exceeded(&r.base):
-		thread.Cancel(fmt.Sprintf("the handler used more than %d MiB of memory (--memory)", r.unit.loader.memory.limit>>20))
+		thread.Cancel(fmt.Sprintf("this used more than %d MiB of memory (--memory)", r.unit.loader.memory.limit>>20))
 	}
 }
 
