@@ -196,11 +196,12 @@ func (c *conn) done(err error) turn {
 		return lastTurn
 	}
 	c.state.Store(connIdle)
-	unread := !c.in.BodyDone()
-	if unread && !c.service.stopping.Load() {
+	last := c.head.Close || !c.in.BodyDone()
+	switch {
+	case c.service.stopping.Load():
+		return lastTurn
+	case last:
 		c.linger()
-	}
-	if c.head.Close || unread || c.service.stopping.Load() {
 		return lastTurn
 	}
 	return nextTurn

@@ -301,3 +301,21 @@ func TestClientThatSendsAfterARefusalGetsIt(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// TestLastResponseIsNotReset checks that a client gets the last response of its connection
+// and then its end, though it has sent more.
+func TestLastResponseIsNotReset(t *testing.T) {
+	b := newNetServer(t, Options{}, false)
+	conn, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	more := strings.Repeat("GET /later HTTP/1.1\r\nHost: h\r\n\r\n", 1000)
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"+more); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 200") {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -40,6 +42,34 @@ func ours(conn io.Reader) (v verdict) {
 			return v
 		}
 		v.add(op, content)
+	}
+}
+
+// endless is a connection whose client repeats its input without a pause, up to 1,000
+// reads.
+type endless struct {
+	input string
+	reads int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.reads++; e.reads > 1000 {
+		return 0, io.EOF
+	}
+	return copy(p, strings.Repeat(e.input, len(p)/len(e.input))), nil
+}
+
+// TestFramesWithoutMessagesLetOthersRun runs the reader of a client that sends without a
+// pause on the only processor.
+func TestFramesWithoutMessagesLetOthersRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for name, input := range map[string]string{"pongs": "\x8a\x80mask", "empty fragments": "\x00\x80mask"} {
+		var ran atomic.Bool
+		go ran.Store(true)
+		ours(io.MultiReader(strings.NewReader("\x01\x80mask"), &endless{input: input}))
+		if !ran.Load() {
+			t.Errorf("%s: no other goroutine ran", name)
+		}
 	}
 }
 

@@ -6,9 +6,11 @@ import (
 	"io"
 	"math"
 	"math/bits"
+	"runtime"
 	"unicode/utf8"
 
 	"asgibox/asgi"
+	"asgibox/httpfront/http1"
 )
 
 // inputSize is the size of the buffer for input that an open socket holds: a socket
@@ -24,6 +26,7 @@ type frameReader struct {
 	heard      func(n int)                   // is called when n bytes of messages have arrived
 	control    func(op byte, payload []byte) // is called for pings and pongs
 
+	reads uint   // from conn
 	buf   []byte // input that has not been parsed; a part of input, unless it came before the upgrade
 	input [inputSize]byte
 
@@ -322,6 +325,9 @@ func (r *frameReader) fill() error {
 
 // receive reads at least one byte from the connection.
 func (r *frameReader) receive(p []byte) (n int, err error) {
+	if r.reads++; r.reads%http1.FairReads == 0 {
+		runtime.Gosched()
+	}
 	for n == 0 && err == nil {
 		n, err = r.conn.Read(p)
 	}

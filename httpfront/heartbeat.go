@@ -21,7 +21,8 @@ type heartbeat struct {
 	pings    uint64      // number of pings sent or due
 	pingDue  bool        // the pump must send a ping
 	waiting  bool        // a pong is missing
-	pingedAt time.Time   // when the oldest ping without a pong was sent
+	pingedAt time.Time   // when the oldest ping without a pong was sent, or the client showed later that it lives
+	read     int64       // what the client had read at pingedAt, in bytes
 	pongs    []string    // payloads of the pongs that the pump must send
 	paused   bool        // the client is not read, so no pong can arrive
 	stopped  bool
@@ -77,6 +78,9 @@ func (c *socket) tick() {
 		c.seen.Store(now.UnixNano())
 		b.pingedAt = now
 	}
+	if n := c.wire.delivered(); b.waiting && n-b.read >= corkSize { // the ping may wait behind what the client reads slowly
+		b.pingedAt, b.read = now, n
+	}
 	expired := !b.deadline.IsZero() && !now.Before(b.deadline)
 	pongLate := b.waiting && !b.paused && c.s.opts.PingTimeout > 0 && now.Sub(b.pingedAt) >= c.s.opts.PingTimeout
 	ping := !expired && !pongLate && c.s.opts.PingInterval > 0 && c.idleTime(now) >= c.s.opts.PingInterval
@@ -113,7 +117,7 @@ func (c *socket) pingLocked(now time.Time) {
 	b.pingDue = true
 	b.pings++
 	if !b.waiting {
-		b.waiting, b.pingedAt = true, now
+		b.waiting, b.pingedAt, b.read = true, now, c.wire.delivered()
 	}
 	c.seen.Store(now.UnixNano())
 }
@@ -123,6 +127,17 @@ func (c *socket) Pause(on bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heartbeat.paused, c.heartbeat.pingedAt = on, time.Now()
+}
+
+// heard notes that bytes of a message have arrived. Its client is not silent, and cannot
+// send a pong before the end of the frame.
+func (c *socket) heard(n int) {
+	c.arrival.Heard(n)
+	now := time.Now()
+	c.seen.Store(now.UnixNano())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heartbeat.pingedAt = now
 }
 
 // idleTime returns how long no data has been read or written.

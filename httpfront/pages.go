@@ -12,7 +12,7 @@ import (
 	"asgibox/httpfront/http1"
 )
 
-// lingerTimeout is how long a refused client may continue to send its body.
+// lingerTimeout is how long a client may continue to send after its last response.
 const lingerTimeout = 5 * time.Second
 
 // A refusal is a response that the server sends without the application.

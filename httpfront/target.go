@@ -53,6 +53,8 @@ func originForm(method, path string) (string, error) {
 	switch {
 	case method == http.MethodConnect:
 		return "", errors.New("this server is not a proxy and does not support CONNECT")
+	case method != http.MethodHead && strings.EqualFold(method, http.MethodHead):
+		return "", fmt.Errorf("the method %s is not HEAD; write it in upper case", method)
 	case strings.HasPrefix(path, "/"):
 		return path, nil
 	case path == "*" && method == http.MethodOptions:

@@ -273,7 +273,7 @@ func (c *socket) detach(first socketReply) {
 	c.event(SocketConnected, http.StatusSwitchingProtocols)
 	c.arrival = c.s.budget.Arrival(c, c.q.peer.arriving, Forever)
 	c.arrival.CountsItself()
-	c.frames.heard = c.arrival.Heard
+	c.frames.heard = c.heard
 	c.t, c.q, c.offered = nil, nil, nil
 	c.seen.Store(time.Now().UnixNano())
 	c.open.Store(true)

@@ -175,6 +175,43 @@ func TestPings(t *testing.T) {
 	})
 }
 
+// TestSlowFrameIsNotSilence sends a frame byte by byte. No pong can be within it.
+func TestSlowFrameIsNotSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c, _ := s.open()
+		c.gets(frame{0x89, "1"}) // has no pong yet when the frame begins
+		content := strings.Repeat("x", 100)
+		sent := string(text(content).bytes())
+		c.write(sent[:7])
+		for _, b := range []byte(sent[7:]) {
+			time.Sleep(15 * time.Second)
+			c.write(string([]byte{b}))
+		}
+		if m := s.next("websocket.receive"); m.Text("text") != content {
+			t.Errorf("the application got %v", m)
+		}
+	})
+}
+
+// TestSlowReadingIsNotSilence reads a long message slowly. Pings wait behind it.
+func TestSlowReadingIsNotSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		c, app := s.open()
+		app.reply(msg{"text": strings.Repeat("x", 1<<20)})
+		piece := make([]byte, 4096)
+		for left := 1 << 20; left > 0; {
+			time.Sleep(time.Second)
+			n, err := c.Conn.Read(piece)
+			if err != nil {
+				t.Fatalf("%d bytes are missing: %v; log:\n%s", left, err, s.logs)
+			}
+			left -= n
+		}
+	})
+}
+
 // TestPingsCanBeSwitchedOff waits a long time without a ping.
 func TestPingsCanBeSwitchedOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

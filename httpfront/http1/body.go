@@ -90,7 +90,7 @@ func (r *Reader) readData(p []byte, wait bool) (n int, err error) {
 	case !wait:
 		return 0, nil
 	case len(p) >= bufferSize && r.pending == nil:
-		n, err = readSome(r.conn, p)
+		n, err = r.readSome(p)
 		if n > 0 {
 			r.pending, err = err, nil
 		}

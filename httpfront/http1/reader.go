@@ -3,6 +3,7 @@ package http1
 import (
 	"errors"
 	"io"
+	"runtime"
 )
 
 // bufferSize is the size of the buffer of a connection that waits for a request.
@@ -27,6 +28,11 @@ var (
 // so that its Request is complete.
 const slack = 16 << 10
 
+// FairReads is after how many reads from a connection other goroutines run first. The
+// reader of a client that sends without a pause would otherwise keep its processor for 10
+// ms each time.
+const FairReads = 16
+
 // Limits are the limits of a head. A request with a longer target is refused with
 // 414, and a longer head with 431.
 type Limits struct {
@@ -49,6 +55,7 @@ type Limits struct {
 type Reader struct {
 	conn     io.Reader
 	limits   Limits
+	reads    uint // from conn
 	buf      []byte
 	pos, end int   // buf[pos:end] is unread
 	counted  int   // see Limits.Memory
@@ -129,7 +136,7 @@ func (r *Reader) fill() error {
 	if !r.makeRoom() {
 		return errNoMemory
 	}
-	n, err := readSome(r.conn, r.buf[r.end:])
+	n, err := r.readSome(r.buf[r.end:])
 	r.end += n
 	if n > 0 {
 		r.pending, err = err, nil
@@ -177,9 +184,12 @@ func (r *Reader) count(size int) bool {
 func (r *Reader) maxBuffer() int { return r.limits.Head + slack }
 
 // readSome reads at least one byte or fails.
-func readSome(from io.Reader, p []byte) (int, error) {
+func (r *Reader) readSome(p []byte) (int, error) {
+	if r.reads++; r.reads%FairReads == 0 {
+		runtime.Gosched()
+	}
 	for range 100 {
-		if n, err := from.Read(p); n > 0 || err != nil {
+		if n, err := r.conn.Read(p); n > 0 || err != nil {
 			return n, err
 		}
 	}

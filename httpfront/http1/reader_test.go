@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -436,3 +438,20 @@ const browserGet = "GET /items/4711?page=2 HTTP/1.1\r\n" +
 	"Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-User: ?1\r\nSec-Fetch-Dest: document\r\n" +
 	"Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n" +
 	"Cookie: sessionid=0123456789abcdef0123456789abcdef\r\n\r\n"
+
+// TestChunksLetOthersRun runs the reader of a client that sends without a pause on the
+// only processor.
+func TestChunksLetOthersRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	input := "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1\r\na\r\n", 10_000)
+	r := NewReader(&feed{in: input, piece: 60}, limits)
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	var ran atomic.Bool
+	go ran.Store(true)
+	io.Copy(io.Discard, r)
+	if !ran.Load() {
+		t.Error("no other goroutine ran")
+	}
+}

@@ -22,6 +22,8 @@ const (
 	defaultTimeout = 10 * time.Second
 	// maxBody is the default limit for the body of a response, in bytes.
 	maxBody = 10 << 20
+	// maxHeaders limits the headers of a response, in bytes.
+	maxHeaders = 1 << 20
 )
 
 // errLimit is the cause of a context that ended by the call's own timeout.
@@ -229,6 +231,9 @@ func (c *call) do(client *http.Client, req *http.Request, limit time.Duration) (
 		return nil, c.failed(req, err, limit)
 	}
 	defer resp.Body.Close()
+	if size(resp.Header) > maxHeaders {
+		return nil, fmt.Errorf("%s: the headers of the response of %s are longer than %d bytes", c.name, req.URL.Host, maxHeaders)
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols { // the body is the connection, and its reads have no time limit
 		return newResponse(resp, ""), nil
 	}
@@ -240,6 +245,16 @@ func (c *call) do(client *http.Client, req *http.Request, limit time.Duration) (
 		return nil, explain.Hintf("pass a greater max_size=bytes", "%s: the response of %s is longer than %d bytes", c.name, req.URL.Host, c.maxSize)
 	}
 	return newResponse(resp, string(body)), nil
+}
+
+// size returns the number of bytes in headers.
+func size(h http.Header) (n int) {
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v)
+		}
+	}
+	return n
 }
 
 // failed returns the error for the script: a timeout of the call, the reason

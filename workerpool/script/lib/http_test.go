@@ -30,6 +30,8 @@ func echo(t testing.TB) *httptest.Server {
 			http.Redirect(w, r, "/landed", http.StatusFound)
 		case "/large":
 			io.WriteString(w, strings.Repeat("x", 2000))
+		case "/headers":
+			w.Header().Set("X-Long", strings.Repeat("x", maxHeaders))
 		case "/switch": // and never close the connection
 			w.Header().Set("Connection", "Upgrade")
 			w.Header().Set("Upgrade", "other")
@@ -94,6 +96,7 @@ func TestHTTPCallsThatFail(t *testing.T) {
 		{`http.get("http://a b/")`, "is not a valid web URL", ""},
 		{`http.get("http://127.0.0.1:1/")`, "http.get: the request to 127.0.0.1:1 failed: ", "attempt(http.get, url)"},
 		{`http.get(url + "/large", max_size=1999)`, "is longer than 1999 bytes", "max_size"},
+		{`http.get(url + "/headers")`, "the headers of the response of 127.0.0.1", ""},
 		{`http.get(url + "/silent", timeout=0.01)`, "did not respond within 10ms", "timeout=seconds"},
 		{`http.get(url, timeout="1")`, "is not a valid time", ""},
 		{`http.get(url, headers={"a": "b\nc"})`, "contains a line end", ""},
