@@ -48,6 +48,7 @@ func ours(conn io.Reader) (v verdict) {
 // endless is a connection whose client repeats its input without a pause, up to 1,000
 // reads.
 type endless struct {
+	net.Conn
 	input string
 	reads int
 }

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,4 +185,21 @@ func TestConnectionsOfHTTP2WithoutTLSAreBounded(t *testing.T) {
 			t.Errorf("while the other is idle: %v", err)
 		}
 	})
+}
+
+// TestHTTP2InputLetsOthersRun reads from clients that send without a pause on the only
+// processor.
+func TestHTTP2InputLetsOthersRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"plain": func(c net.Conn) net.Conn { return &earlyConn{Conn: c} },
+		"TLS":   func(c net.Conn) net.Conn { return &handshakeConn{Conn: c, http2: true, done: true} },
+	} {
+		var ran atomic.Bool
+		go ran.Store(true)
+		io.Copy(io.Discard, wrap(&endless{input: strings.Repeat("x", 8<<10)}))
+		if !ran.Load() {
+			t.Errorf("%s: no other goroutine ran", name)
+		}
+	}
 }

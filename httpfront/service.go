@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -215,7 +216,7 @@ func (c *conn) handOver(nc net.Conn, reserved bool) {
 	}
 }
 
-// An earlyConn is a connection of which a part of the input has been read.
+// An earlyConn is an HTTP/2 connection of which a part of the input has been read.
 type earlyConn struct {
 	net.Conn
 	early []byte
@@ -227,5 +228,6 @@ func (c *earlyConn) Read(p []byte) (int, error) {
 		c.early = c.early[n:]
 		return n, nil
 	}
+	runtime.Gosched() // see http1.FairReads; net/http reads and handles on two goroutines
 	return c.Conn.Read(p)
 }

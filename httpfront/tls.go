@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"time"
 
@@ -43,6 +44,9 @@ type handshakeConn struct {
 
 func (c *handshakeConn) Read(b []byte) (int, error) {
 	if c.done {
+		if c.http2 {
+			runtime.Gosched() // as in earlyConn
+		}
 		return c.Conn.Read(b)
 	}
 	if c.left == 0 {
