@@ -93,23 +93,28 @@ func (h *history) traffic(selects func(*entry) bool) (t testfile.Traffic, gaps [
 	defer h.mu.Unlock()
 	opened := map[string]*entry{} // by reply channel
 	chains := map[asgi.TraceID]bool{}
+	var found []asgi.TraceID // chains whose messages were not yet looked at
+	take := func(e *entry) {
+		if e.trace != 0 && !chains[e.trace] {
+			chains[e.trace], found = true, append(found, e.trace)
+		}
+	}
 	for _, e := range h.ring {
 		if e.channel == asgi.WebSocketConnect {
 			opened[e.reply] = e
 		}
-		if e.trace != 0 && selects(e) {
-			chains[e.trace] = true
+		if selects(e) {
+			take(e)
 		}
 	}
-	for added := true; added; { // a handshake may have caused messages to other WebSockets
-		added = false
-		for _, e := range h.ring {
-			if !chains[e.trace] {
-				continue
-			}
+	for len(found) > 0 { // a handshake may have caused messages to other WebSockets
+		last := len(found) - 1
+		c := h.chains[found[last]]
+		found = found[:last]
+		for _, e := range c.entries {
 			for _, name := range []string{e.reply, e.channel} {
-				if o := opened[name]; o != nil && !chains[o.trace] {
-					chains[o.trace], added = true, true
+				if o := opened[name]; o != nil {
+					take(o)
 				}
 			}
 		}

@@ -2,6 +2,7 @@ package testfile
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -47,6 +48,7 @@ type connection struct {
 type recording struct {
 	connections []*connection // in the order in which they began
 	inputs      map[asgi.TraceID]*input
+	names       *regexp.Regexp // matches the names that differ in each run
 	skipped     []string
 }
 
@@ -119,6 +121,7 @@ func read(t Traffic) *recording {
 	}
 	r.join(t.Uses)
 	r.findBrowsers()
+	r.findNames()
 	return r
 }
 

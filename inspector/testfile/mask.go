@@ -21,24 +21,40 @@ type masker struct {
 	onlyVariables bool // no ANY
 }
 
-// newMasker returns a masker for the replies of a recording.
-func newMasker(r *recording, k *conversation) *masker {
+// maxHosts is how many hosts count as names, and maxHost how long each may be, in bytes.
+// Clients choose them.
+const (
+	maxHosts = 100
+	maxHost  = 300
+)
+
+// findNames makes a pattern of the names that differ in each run: those of the
+// connections, and the addresses of the server.
+func (r *recording) findNames() {
 	var names []string
-	var given strings.Builder
-	exact := masker{}
+	hosts := map[string]bool{}
 	for _, c := range r.connections {
 		names = append(names, regexp.QuoteMeta(c.first.Text(asgi.KeyReplyChannel)))
-		if host := header(c.first, "host"); strings.Contains(host, ":") {
+		host := header(c.first, "host")
+		if strings.Contains(host, ":") && len(host) <= maxHost && len(hosts) < maxHosts && !hosts[host] {
+			hosts[host] = true
 			names = append(names, regexp.QuoteMeta(host))
 		}
 	}
+	r.names = regexp.MustCompile(`(?:` + strings.Join(names, "|") + `)\b`) // one name may begin with another
+}
+
+// newMasker returns a masker for the replies of a recording.
+func newMasker(r *recording, k *conversation) *masker {
+	var given strings.Builder
+	exact := masker{}
 	for _, c := range k.connections {
 		for _, in := range c.inputs {
 			given.WriteString(exact.flat(in.Content.Dict))
 		}
 	}
 	return &masker{
-		varying: []*regexp.Regexp{regexp.MustCompile(strings.Join(names, "|")), playback.Varying}, given: given.String(),
+		varying: []*regexp.Regexp{r.names, playback.Varying}, given: given.String(),
 		captured: k.findCaptured(), variables: map[string]string{},
 	}
 }

@@ -118,12 +118,15 @@ func (w *writer) reply(r *reply, later []*reply) {
 		w.line("assert_status(%s, %d)", c.name, r.Content.Int(asgi.KeyStatus))
 	}
 	// A test receives all that has come, so parts that come together are one.
-	w.pieces[c] += r.Content.Octets(asgi.KeyContent)
+	w.pieces[c] = append(w.pieces[c], r.Content.Octets(asgi.KeyContent))
 	next := slices.IndexFunc(later, func(n *reply) bool { return n.to == c })
 	together := next >= 0 && later[next].Sent.Sub(r.Sent) < promptly/2
-	if content := w.pieces[c]; content != "" && !together {
+	if !together {
+		content := strings.Join(w.pieces[c], "")
 		delete(w.pieces, c)
-		w.receive(c, "receive("+timeout(r, 1)+")", w.masker.block(strings.ToValidUTF8(content, "\uFFFD"), indent))
+		if content != "" {
+			w.receive(c, "receive("+timeout(r, 1)+")", w.masker.block(strings.ToValidUTF8(content, "\uFFFD"), indent))
+		}
 	}
 	if !unfinished(r.Content) {
 		delete(w.streams, c)

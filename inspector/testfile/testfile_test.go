@@ -2,6 +2,8 @@ package testfile
 
 import (
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -200,4 +202,66 @@ func TestNewObjectsAreFoundByTheirID(t *testing.T) {
     assert_status(response, 200)
     assert_equal(response.json(), {"id": id})
 `)
+}
+
+// requests adds requests with a host each, and their responses.
+func (r *recorder) requests(n int, host func(int) string) {
+	for i := range n {
+		name := fmt.Sprintf("asgibox.response.kQzRtYpLmN!c%d", i)
+		r.get(name, fmt.Sprintf("/%d", i), []any{"host", host(i)})
+		r.add(name, field("status", 200), field("content", "hello"))
+	}
+}
+
+// allocated returns the bytes that are allocated while a file is written.
+func (r *recorder) allocated(t *testing.T) uint64 {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r.text(t)
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func TestLargeRecordingsTakeMemoryInProportion(t *testing.T) {
+	for name, add := range map[string]func(r *recorder){
+		"requests": func(r *recorder) { r.requests(500, func(int) string { return "localhost:8000" }) },
+		"pieces of a stream": func(r *recorder) {
+			r.get("web!a", "/")
+			for i := range 3000 {
+				r.add("web!a", field("status", 200), field("content", strings.Repeat("x", 1000)), field("more_content", i < 2999))
+			}
+		},
+		"WebSockets": func(r *recorder) {
+			for i := range 3000 {
+				name := fmt.Sprintf("web!%d", i)
+				r.input(asgi.WebSocketConnect, name, field(asgi.KeyPath, "/"))
+				r.add(name, field("accept", true))
+				r.add("web!0", field("text", "another one"))
+			}
+		},
+	} {
+		var r recorder
+		add(&r)
+		if n := r.allocated(t); n > 60<<20 {
+			t.Errorf("%s: %d MiB were allocated", name, n>>20)
+		}
+	}
+}
+
+func TestHostsThatClientsInvent(t *testing.T) {
+	var r recorder
+	r.requests(4000, func(i int) string { return fmt.Sprintf("%s%d:80", strings.Repeat("h", 1000), i) })
+	r.text(t)
+}
+
+func TestANameThatBeginsWithAnother(t *testing.T) {
+	var r recorder
+	r.get("web!c1", "/1")
+	r.add("web!c1", field("status", 200), field("content", "web!c1"))
+	r.get("web!c12", "/2")
+	r.add("web!c12", field("status", 200), field("content", "web!c12"))
+	if text := r.text(t); strings.Contains(text, `"2"`) {
+		t.Errorf("a part of a name is in the test:\n%s", text)
+	}
 }

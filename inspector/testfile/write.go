@@ -55,23 +55,23 @@ type writer struct {
 	strings.Builder
 	masker  *masker
 	exact   masker
-	names   map[string]bool // of variables
+	names   map[string]int // of variables, and the last number that was added to each
 	clients map[*browser]string
 	known   map[string]any // state as the test knows it
 	closed  map[*connection]bool
 	streams map[*connection]bool
-	pieces  map[*connection]string // of streams, not yet received
-	waits   []wait                 // for messages of sockets, not yet written
+	pieces  map[*connection][]string // of streams, not yet received
+	waits   []wait                   // for messages of sockets, not yet written
 }
 
 // write returns the lines of a test.
 func write(k *conversation, r *recording) string {
 	w := &writer{
-		masker: newMasker(r, k), names: map[string]bool{}, clients: map[*browser]string{}, known: map[string]any{},
-		closed: map[*connection]bool{}, streams: map[*connection]bool{}, pieces: map[*connection]string{},
+		masker: newMasker(r, k), names: map[string]int{}, clients: map[*browser]string{}, known: map[string]any{},
+		closed: map[*connection]bool{}, streams: map[*connection]bool{}, pieces: map[*connection][]string{},
 	}
 	for _, name := range []string{"client", "response", "each", "state", "layer", "json", "time", "re", "any", "all", "list", "str", "set", "http", "log"} {
-		w.names[name] = true
+		w.names[name] = 1
 	}
 	w.exact = masker{varying: []*regexp.Regexp{uuids}, variables: w.masker.variables, onlyVariables: true}
 	steps := k.steps()
@@ -172,10 +172,11 @@ func (w *writer) session(name string, c *connection) {
 // variable returns an unused name of a variable.
 func (w *writer) variable(name string) string {
 	unused := name
-	for n := 2; w.names[unused]; n++ {
-		unused = fmt.Sprintf("%s_%d", name, n)
+	for w.names[unused] > 0 {
+		w.names[name]++
+		unused = fmt.Sprintf("%s_%d", name, w.names[name])
 	}
-	w.names[unused] = true
+	w.names[unused] = 1
 	return unused
 }
 
