@@ -20,10 +20,18 @@ const (
 	// maxPatterns is how many compiled patterns the cache holds. Most programs have few
 	// patterns.
 	maxPatterns = 256
-	// maxCached is how many instructions the patterns in the cache have together.
+	// maxCached is the size of the largest pattern, and of all in the cache together,
+	// in instructions.
 	maxCached = 1 << 18
-	// maxPattern is the length of the longest pattern, in bytes.
-	maxPattern = 1 << 16
+	// maxPattern is the length of the longest pattern, in bytes. A class of characters
+	// counts more, and so does a range of many characters that ignores case, because
+	// compiling them takes memory and time.
+	maxPattern  = 1 << 16
+	classWeight = 50
+	rangeWeight = 2 << 10
+	// instructionRanges is how many ends of ranges take as much memory as an
+	// instruction. There are up to four copies of a pattern.
+	instructionRanges = 4
 	// maxSteps limits the time of one search, which cannot be cancelled. A search
 	// takes at most a step for each instruction of the pattern and byte of the
 	// text, and longer steps if there are many groups.
@@ -32,14 +40,17 @@ const (
 
 // patterns caches compiled patterns by their text.
 type patterns struct {
-	mu           sync.Mutex // guards the rest
-	all          map[string]*pattern
-	instructions int // of all
+	compiling sync.Mutex // held while a pattern is compiled; lock it before mu
+
+	mu   sync.Mutex // guards the rest
+	all  map[string]*pattern
+	size int // of all
 }
 
 type pattern struct {
 	*regexp.Regexp
 	instructions int
+	size         int // in instructions, with the ranges of classes
 	// first returns an expression for the beginning of a text.
 	first func() (*regexp.Regexp, error)
 	// after, if not nil, returns an expression that matches from the last character
@@ -64,36 +75,72 @@ func (p *patterns) compile(thread *starlark.Thread, source, text string) (*patte
 }
 
 func (p *patterns) get(source string) (*pattern, error) {
-	if len(source) > maxPattern {
-		return nil, fmt.Errorf("the pattern has %d bytes; it may have at most %d", len(source), maxPattern)
+	if c := p.cached(source); c != nil {
+		return c, nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if c, ok := p.all[source]; ok {
+	if n := weight(source); n > maxPattern {
+		return nil, fmt.Errorf("the pattern has %d bytes, with %d for each class like [a-z] and %d for each wide range that ignores case; it may have at most %d",
+			n, classWeight, rangeWeight, maxPattern)
+	}
+	p.compiling.Lock()
+	defer p.compiling.Unlock()
+	if c := p.cached(source); c != nil {
 		return c, nil
 	}
 	c, err := newPattern(source)
 	if err != nil {
 		return nil, badPattern(source, err)
 	}
-	if p.instructions += c.instructions; len(p.all) >= maxPatterns || p.instructions > maxCached {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.size += c.size; len(p.all) >= maxPatterns || p.size > maxCached {
 		clear(p.all)
-		p.instructions = c.instructions
+		p.size = c.size
 	}
 	p.all[source] = c
 	return c, nil
 }
 
-func newPattern(source string) (*pattern, error) {
-	re, err := regexp.Compile(source)
-	if err != nil {
-		return nil, err
+// cached returns a pattern that has been compiled, or nil.
+func (p *patterns) cached(source string) *pattern {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.all[source]
+}
+
+var (
+	ignoresCase = regexp.MustCompile(`\(\?[a-zA-Z]*i`)
+	wideRange   = regexp.MustCompile(`-(?:\\|[^\x00-\x7f])`) // it may be narrow
+)
+
+// weight returns the length of a pattern, see maxPattern.
+func weight(source string) int {
+	classes := strings.Count(source, "[") + strings.Count(source, `\p`) + strings.Count(source, `\P`)
+	n := len(source) + classWeight*classes
+	if len(source) <= maxPattern && ignoresCase.MatchString(source) {
+		n += rangeWeight * len(wideRange.FindAllStringIndex(source, -1))
 	}
+	return n
+}
+
+func newPattern(source string) (*pattern, error) {
 	tree, err := syntax.Parse(source, syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
 	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	ranges := 0
+	for _, i := range prog.Inst {
+		ranges += len(i.Rune)
+	}
+	size := len(prog.Inst) + ranges/instructionRanges
+	if size > maxCached {
+		return nil, fmt.Errorf("the pattern is too large: with its repetitions and classes, it has %d instructions; it may have at most %d", size, maxCached)
+	}
+	re, err := regexp.Compile(source)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +153,7 @@ func newPattern(source string) (*pattern, error) {
 			return re, err
 		})
 	}
-	c := &pattern{Regexp: re, instructions: len(prog.Inst), first: within(`\A(?:`)}
+	c := &pattern{Regexp: re, instructions: len(prog.Inst), size: size, first: within(`\A(?:`)}
 	if slices.ContainsFunc(prog.Inst, looksBack) {
 		c.after = within(`\A(?s:.)(?s:.*?)(`)
 	}

@@ -73,10 +73,42 @@ func TestThePatternCacheIsLimited(t *testing.T) {
 		}
 		size := 0
 		for _, p := range all.all {
-			size += p.instructions
+			size += p.size
 		}
 		if len(all.all) > maxPatterns || size > maxCached {
 			t.Fatalf("%d patterns with %d instructions are cached", len(all.all), size)
+		}
+	}
+}
+
+// TestLargePatternsAreRefused has short patterns that take much memory or time to compile,
+// or to keep.
+func TestLargePatternsAreRefused(t *testing.T) {
+	all := &patterns{all: map[string]*pattern{}}
+	for source, want := range map[string]string{
+		strings.Repeat(`\pL`, 2000):                         "for each class like [a-z]",
+		"(?i)" + strings.Repeat("[B-\U0001E942]", 50):       "for each wide range that ignores case",
+		`(?si:` + strings.Repeat(`[B-\x{1E942}]`, 50) + ")": "for each wide range that ignores case",
+		strings.Repeat(`\pL`, 1200):                         "the pattern is too large",
+		strings.Repeat("a{1000}", 300):                      "the pattern is too large",
+	} {
+		if _, err := all.get(source); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20s: got %v, want %q", source, err, want)
+		}
+	}
+	if len(all.all) > 0 {
+		t.Errorf("%d patterns that were refused are cached", len(all.all))
+	}
+	for i := range 20 {
+		if _, err := all.get(strings.Repeat(`\pL`, 200) + strings.Repeat("a", i)); err != nil {
+			t.Fatal(err)
+		}
+		ranges := 0
+		for _, p := range all.all {
+			ranges += p.size - p.instructions
+		}
+		if ranges > maxCached {
+			t.Fatalf("%d patterns with %d ends of ranges are cached", len(all.all), ranges*instructionRanges)
 		}
 	}
 }
