@@ -19,7 +19,10 @@ var base64Functions = map[string]function{
 
 func base64Encode(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	data, err := one(b, "data", args, kwargs)
-	return starlark.String(base64.StdEncoding.EncodeToString([]byte(data))), err
+	if err != nil {
+		return nil, err
+	}
+	return made(b.Name(), data, func(data string) string { return base64.StdEncoding.EncodeToString([]byte(data)) })
 }
 
 // base64Decode accepts both alphabets, with or without padding.

@@ -118,6 +118,19 @@ func (b *builder) add(call string, texts ...string) error {
 	return nil
 }
 
+// made returns the text that a function makes of a text. It fails if one of them is too
+// long.
+func made(call, text string, of func(string) string) (starlark.Value, error) {
+	if len(text) > maxText {
+		return nil, tooLong(call)
+	}
+	text = of(text)
+	if len(text) > maxText {
+		return nil, tooLong(call)
+	}
+	return starlark.String(text), nil
+}
+
 func tooLong(call string) error {
 	return fmt.Errorf("%s: the text would be longer than %d MiB", call, maxText>>20)
 }

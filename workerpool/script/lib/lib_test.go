@@ -119,6 +119,10 @@ func TestTextsAreLimitedInLength(t *testing.T) {
 		{`re.sub("y", lambda m: "x" * 1000000, "y" * 20)`, "longer than 16 MiB", ""},
 		{`re.sub("(.*)", r"\1" * 1000, "y" * 20000)`, "longer than 16 MiB", ""},
 		{`urlencode({"a": ["x" * 1000000] * 20})`, "urlencode: the text would be longer than 16 MiB", ""},
+		{`base64.encode("x" * 13000000)`, "base64.encode: the text would be longer than 16 MiB", ""},
+		{`re.escape("." * 9000000)`, "re.escape: the text would be longer than 16 MiB", ""},
+		{`html_escape("&" * 4000000)`, "html_escape: the text would be longer than 16 MiB", ""},
+		{`quote("&" * 6000000)`, "quote: the text would be longer than 16 MiB", ""},
 	})
 }
 

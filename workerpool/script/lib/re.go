@@ -185,5 +185,8 @@ func (p *patterns) split(thread *starlark.Thread, b *starlark.Builtin, args star
 
 func escape(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	text, err := one(b, "text", args, kwargs)
-	return starlark.String(regexp.QuoteMeta(text)), err
+	if err != nil {
+		return nil, err
+	}
+	return made(b.Name(), text, regexp.QuoteMeta)
 }

@@ -135,6 +135,12 @@ func quote(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs 
 	if err != nil {
 		return nil, err
 	}
+	return made(b.Name(), plain, func(plain string) string { return percentEncoded(plain, safe) })
+}
+
+// percentEncoded percent-encodes a text, except for letters, digits, and the characters
+// in safe.
+func percentEncoded(plain, safe string) string {
 	var out strings.Builder
 	for i := range len(plain) {
 		c := plain[i]
@@ -144,7 +150,7 @@ func quote(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs 
 			fmt.Fprintf(&out, "%%%02X", c)
 		}
 	}
-	return starlark.String(out.String()), nil
+	return out.String()
 }
 
 func unquote(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -166,5 +172,8 @@ func htmlEscape(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kw
 		return nil, err
 	}
 	plain, err := text(b.Name(), v)
-	return starlark.String(html.EscapeString(plain)), err
+	if err != nil {
+		return nil, err
+	}
+	return made(b.Name(), plain, html.EscapeString)
 }
