@@ -29,7 +29,7 @@
 // the server also ends the clients that read less than 5 KiB in 5 s, the longest silence
 // first, until a quarter is free.
 //
-// The heads of all running requests may use 64 MiB together, without the first
+// The heads of all running requests and handshakes may use 64 MiB together, without the first
 // 8 KiB of each, and so may the heads that arrive over HTTP/1. The target of a WebSocket may have 8 KiB.
 // At most 1,000 requests for [Options].Own run, because open pages wait in them.
 //

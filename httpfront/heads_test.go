@@ -55,6 +55,30 @@ func TestLongHeadsOfRunningRequestsAreBounded(t *testing.T) {
 	})
 }
 
+// TestLongHeadsOfHandshakesAreBounded checks that handshakes with long heads get 503 if too
+// many of them wait, and that an open WebSocket does not count.
+func TestLongHeadsOfHandshakesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		long := "Cookie: " + strings.Repeat("a", 60<<10)
+		_, app := s.connect(long)
+		if n := s.front.heads.Load(); n < 100<<10 {
+			t.Errorf("%d bytes count for the head of a handshake", n)
+		}
+		app.reply(msg{"accept": true})
+		synctest.Wait()
+		if n := s.front.heads.Load(); n != 0 {
+			t.Errorf("%d bytes count for an open WebSocket", n)
+		}
+		s.front.heads.Add(headsMemory)
+		c := s.dial()
+		c.write(handshake + long + "\r\n\r\n")
+		c.response().check(t, 503)
+		s.open()
+		s.front.heads.Add(-headsMemory)
+	})
+}
+
 // TestLongHeadsThatArriveAreBounded checks that a long head gets 503 if too many
 // others have not arrived completely, and that a usual one is served.
 func TestLongHeadsThatArriveAreBounded(t *testing.T) {

@@ -227,3 +227,34 @@ func TestAResponseWithALostPartIsAborted(t *testing.T) {
 		}
 	})
 }
+
+// TestTheReplyOfAHandshakeCountsUntilItIsRead checks that the messages that open or refuse
+// WebSockets count in the memory for output until their clients have read them.
+func TestTheReplyOfAHandshakeCountsUntilItIsRead(t *testing.T) {
+	page := strings.Repeat("x", 1_000_000)
+	replies := map[string]msg{
+		"accept": {"accept": true, "text": page},
+		"refuse": {"close": true, "response": msg{"status": 403, "content": page}},
+	}
+	for name, reply := range replies {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newMemServer(t, Options{})
+				c, app := s.connect()
+				app.reply(reply)
+				synctest.Wait()
+				if n := s.front.outputs.bytes.Load(); n < int64(len(page)) {
+					t.Errorf("%d bytes count for a client that reads nothing", n)
+				}
+				if n, err := io.Copy(io.Discard, io.LimitReader(c.r, int64(len(page)))); err != nil || n < int64(len(page)) {
+					t.Fatalf("read %d bytes: %v", n, err)
+				}
+				c.drip(1 << 10)
+				synctest.Wait()
+				if n := s.front.outputs.bytes.Load(); n != 0 {
+					t.Errorf("%d bytes count after the client has read all", n)
+				}
+			})
+		})
+	}
+}

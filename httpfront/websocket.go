@@ -87,6 +87,11 @@ func (s *Server) serveSocket(t transport, q *request) error {
 			"origin", q.get("origin"), "host", q.host, logkey.Path, q.path, logkey.Client, endpointString(q.peer.client))
 		return s.refuse(t, q, refusedOrigin)
 	}
+	head := q.headMemory()
+	if !holdHead(&s.heads, head) {
+		return s.refuse(t, q, refusedCrowded)
+	}
+	defer s.heads.Add(-head)
 	c := &socket{
 		s: s, channel: s.names.next(s.prefix), client: q.peer.client,
 		path: strings.Clone(q.path), target: strings.Clone(q.uri), // not the head of the request
@@ -118,11 +123,11 @@ func (c *socket) handshake() error {
 	}
 	c.event(SocketConnecting, 0)
 	c.t.watch(c, 0)
-	p, f := c.waitForReply()
+	p, size, f := c.waitForReply()
 	c.t.unwatch()
 	if f == nil {
 		if err = c.upgrade(c.protocolFor(p), p.headers); err == nil {
-			c.detach(p)
+			c.detach(p, size)
 			return nil
 		}
 		c.s.log.Warn("a WebSocket was accepted but could not be opened", logkey.Channel, c.channel, logkey.Path, c.path, logkey.Error, err)
@@ -173,9 +178,10 @@ func (c *socket) refuseConnect(err error) {
 	c.event(SocketRefused, f.status)
 }
 
-// waitForReply returns the reply that accepts, or the refusal that ends the
-// handshake. The refusal has no status if the client is gone.
-func (c *socket) waitForReply() (socketReply, *refusal) {
+// waitForReply returns the reply that accepts, or the refusal that ends the handshake.
+// The refusal has no status if the client is gone. The reply keeps its size in the
+// mailbox until it is written.
+func (c *socket) waitForReply() (p socketReply, size int, f *refusal) {
 	var late <-chan time.Time
 	if d := c.s.opts.ConnectTimeout; d > 0 {
 		timer := time.NewTimer(d)
@@ -186,10 +192,10 @@ func (c *socket) waitForReply() (socketReply, *refusal) {
 		e, ok := c.box.take()
 		if ok {
 			p, f, done := c.checkReply(e)
-			c.box.release(e)
 			if done {
-				return p, f
+				return p, e.size, f
 			}
+			c.box.release(e)
 			continue
 		}
 		if !c.box.idle() {
@@ -199,13 +205,13 @@ func (c *socket) waitForReply() (socketReply, *refusal) {
 		select {
 		case <-c.wakeup:
 		case <-c.t.left():
-			return socketReply{}, &refusal{}
+			return socketReply{}, 0, &refusal{}
 		case <-c.s.life.Done():
-			return socketReply{}, &refusedStopping
+			return socketReply{}, 0, &refusedStopping
 		case <-late:
 			c.s.log.Warn("a WebSocket handshake got no reply in time; check that a worker receives "+asgi.WebSocketConnect+" and replies {accept: True}",
 				logkey.Channel, c.channel, logkey.Path, c.path, "timeout", c.s.opts.ConnectTimeout)
-			return socketReply{}, &refusedHandshakeLate
+			return socketReply{}, 0, &refusedHandshakeLate
 		}
 	}
 }
@@ -268,8 +274,9 @@ func (c *socket) protocolFor(p socketReply) string {
 	return c.protocol
 }
 
-// detach makes the socket independent of its HTTP request.
-func (c *socket) detach(first socketReply) {
+// detach makes the socket independent of its HTTP request. The reply that accepted it has
+// a size in the mailbox.
+func (c *socket) detach(first socketReply, size int) {
 	c.event(SocketConnected, http.StatusSwitchingProtocols)
 	c.arrival = c.s.budget.Arrival(c, c.q.peer.arriving, Forever)
 	c.arrival.CountsItself()
@@ -279,7 +286,7 @@ func (c *socket) detach(first socketReply) {
 	c.open.Store(true)
 	c.startHeartbeat()
 	c.pumps.Add(1)
-	go c.pump(&first) // the pump replaces the handshake as consumer of the mailbox
+	go c.pump(&first, size) // the pump replaces the handshake as consumer of the mailbox
 	go c.read()
 }
 
@@ -287,7 +294,7 @@ func (c *socket) detach(first socketReply) {
 func (c *socket) wake() {
 	if c.open.Load() {
 		c.pumps.Add(1)
-		go c.pump(nil)
+		go c.pump(nil, 0)
 		return
 	}
 	select {

@@ -21,15 +21,16 @@ const (
 )
 
 // pump writes the entries of the mailbox until it is empty. It sends all
-// entries that are ready in one write.
-func (c *socket) pump(first *socketReply) {
+// entries that are ready in one write. First is the reply that accepted the socket, with
+// its size in the mailbox, or nil.
+func (c *socket) pump(first *socketReply, size int) {
 	defer c.pumps.Done()
 	defer c.recoverPanic()
 	c.wire.cork()
 	if first != nil {
 		c.send(&outgoing{reply: *first})
 	}
-	var gathered entry // of the size of the messages that wait in the wire
+	gathered := entry{size: size} // of the size of the messages that wait in the wire
 	for {
 		c.sendHeartbeat()
 		if e, ok := c.box.take(); ok {
