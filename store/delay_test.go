@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -122,6 +123,38 @@ func TestDelayedMessageReachesABoundConnection(t *testing.T) {
 		unbind()
 		if len(got) != 1 || got[0] != 1 {
 			t.Errorf("got %v", got)
+		}
+	})
+}
+
+func TestDelayedMessagesToAFullConnectionKeepTheirOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openMemory(t, Options{})
+		var got []int64
+		refuse := 1
+		unbind, err := s.Bind("reply!", func(d asgi.Delivery) error {
+			if d.Channel == "reply!a" && refuse > 0 {
+				refuse--
+				return asgi.ErrChannelFull
+			}
+			got = append(got, d.Message.Int("n"))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		due := time.Now().Add(time.Second)
+		for n := range 3 {
+			s.SendLater(t.Context(), nil, due, "reply!a", number(n))
+		}
+		s.SendLater(t.Context(), nil, due, "reply!b", number(3))
+		time.Sleep(2 * time.Second)
+		unbind()
+		if want := []int64{3, 0, 1, 2}; !slices.Equal(got, want) {
+			t.Errorf("got %v, not %v", got, want)
+		}
+		if st, _ := s.GlobalStatistics(t.Context()); st.MessagesCount != 4+4 { // to asgi.delay, and to the connections
+			t.Errorf("%d messages count as sent, not 8", st.MessagesCount)
 		}
 	})
 }

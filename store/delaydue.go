@@ -116,15 +116,32 @@ func (s *Store) finishDue(work dueWork) {
 	for _, o := range work.retry {
 		o.Retry()
 	}
+	full := make(map[string]bool) // channels without room: later messages to them wait too
 	for _, p := range work.pushes {
+		if full[p.message.channel] {
+			p.binding.calls.Done()
+			s.blockAgain(p, work.flushes, true)
+			continue
+		}
 		err := s.deliver(p.queue, p.binding, &p.message.record)
 		if errors.Is(err, asgi.ErrChannelFull) {
-			s.mu.Lock()
-			if s.flushes == work.flushes {
-				s.countDelayedLocked(p.message)
-				s.blockLocked(p.message, s.now())
-			}
-			s.mu.Unlock()
+			full[p.message.channel] = true
+			s.blockAgain(p, work.flushes, false)
 		}
+	}
+}
+
+// blockAgain makes a message wait that was not delivered, unless a flush has dropped it.
+// Counted says whether it still counts as sent.
+func (s *Store) blockAgain(p duePush, flushes uint64, counted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if counted {
+		p.queue.sent.count--
+		s.sent.count--
+	}
+	if s.flushes == flushes {
+		s.countDelayedLocked(p.message)
+		s.blockLocked(p.message, s.now())
 	}
 }
