@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"sync"
 
@@ -86,9 +87,7 @@ func (s *Store) deliverOrGone(q *queue, b *binding, r *record) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, asgi.ErrGone):
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.leaveLocked(r.channel)
+		_ = s.GroupLeave(context.Background(), nil, r.channel) // it fails if the store is closed
 		return asgi.ErrGone
 	case errors.Is(err, asgi.ErrChannelFull):
 		s.mu.Lock()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -111,7 +112,7 @@ func (s *Store) removeIdleLocked(q *queue, now int64) bool {
 func (s *Store) expireLocked(q *queue, r *record) {
 	s.journalTakeLocked(q, r)
 	if q.kind == asgi.ProcessSpecific {
-		s.leaveLocked(r.channel)
+		s.leaveLocked(r.channel, math.MaxInt)
 	}
 	q.expired++
 	s.noteEnd(Expired, r)

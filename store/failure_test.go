@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,7 +123,7 @@ func TestDurableSendWaitsForAJournalFarBehind(t *testing.T) {
 		if err := send(ctx); err != gone {
 			t.Errorf("err = %v", err)
 		}
-		s.Set(t.Context(), nil, "state/x", 1, 0) // does not wait
+		s.Set(t.Context(), nil, "state/x", 1, 0, asgi.Volatile) // does not wait
 		wantTaken(t, s)
 		waited := make(chan error)
 		go func() { waited <- send(t.Context()) }()
@@ -246,4 +249,63 @@ func TestMessageBringsItsSendersBarrier(t *testing.T) {
 	if err := pushed.Barrier.Wait(ctx); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestChangesWaitForASlowDisk checks that changes of values and memberships wait while
+// too much is staged, as durable sends do.
+func TestChangesWaitForASlowDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, disk := openFaulty(t)
+		hold := make(chan struct{})
+		disk.mu.Lock()
+		disk.hold = hold
+		disk.mu.Unlock()
+		const all = 200
+		data := strings.Repeat("x", 1<<20)
+		var set atomic.Int64
+		go func() {
+			for i := range all {
+				s.Set(t.Context(), nil, fmt.Sprint(asgi.SessionPrefix, i), data, 0)
+				set.Add(1)
+			}
+		}()
+		synctest.Wait()
+		if n := set.Load(); n > stagedLimit>>20+4 {
+			t.Errorf("%d MiB of values were set while the disk wrote nothing", n)
+		}
+		s.journal.mu.Lock()
+		for _, b := range s.journal.batches {
+			for _, o := range b.ops {
+				if o.kind == opNoValue && o.item.(*keyValue).data != nil {
+					t.Error("a deletion keeps the deleted value")
+				}
+			}
+		}
+		s.journal.mu.Unlock()
+		joined := make(chan error, 1)
+		go func() { joined <- s.GroupAdd(t.Context(), nil, "room", "jobs") }()
+		synctest.Wait()
+		if len(joined) > 0 {
+			t.Error("a durable membership did not wait")
+		}
+		if err := s.GroupAdd(t.Context(), nil, "room", "reply!a"); err != nil {
+			t.Error(err)
+		}
+		if err := s.Set(t.Context(), nil, "channel/x", 1, 0, asgi.Volatile); err != nil {
+			t.Error(err)
+		}
+		limited, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := s.Incr(limited, nil, "state/n", 1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("incr: %v", err)
+		}
+		close(hold)
+		if err := <-joined; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if n := set.Load(); n != all {
+			t.Errorf("%d values were set, not %d", n, all)
+		}
+	})
 }

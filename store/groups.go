@@ -60,7 +60,7 @@ func (s *Store) GroupAdd(ctx context.Context, c *asgi.Cause, group, channel stri
 	}
 	expires := s.now() + int64(s.opts.GroupExpiry)
 	var full error
-	err := s.changeGroups(c, channel, func() {
+	err := s.changeGroups(ctx, c, channel, func() {
 		if full = s.groupShortageLocked(group, channel); full != nil {
 			return
 		}
@@ -102,7 +102,7 @@ func (s *Store) GroupDiscard(ctx context.Context, c *asgi.Cause, group, channel 
 	if err := checkMember(group, channel); err != nil {
 		return err
 	}
-	return s.changeGroups(c, channel, func() {
+	return s.changeGroups(ctx, c, channel, func() {
 		if g := s.groups.byName[group]; g != nil && g.byChannel[channel] != nil {
 			s.removeMemberLocked(g.byChannel[channel])
 		}
@@ -114,15 +114,28 @@ func (s *Store) GroupLeave(ctx context.Context, c *asgi.Cause, channel string) e
 	if err := asgi.CheckSend(channel); err != nil {
 		return err
 	}
-	return s.changeGroups(c, channel, func() { s.leaveLocked(channel) })
+	for more := true; more; {
+		err := s.changeGroups(ctx, c, channel, func() { more = s.leaveLocked(channel, leaveStep) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
+// leaveStep is the number of memberships that end before the lock is released. A client
+// may have joined very many groups.
+const leaveStep = 1024
+
 // changeGroups calls changeLocked, which changes memberships of the channel,
-// with the lock held. It fails if they are durable and the disk fails.
-func (s *Store) changeGroups(c *asgi.Cause, channel string, changeLocked func()) error {
+// with the lock held. If they are durable, it waits first while too much is staged, and
+// fails if the disk fails.
+func (s *Store) changeGroups(ctx context.Context, c *asgi.Cause, channel string, changeLocked func()) error {
 	durable := asgi.KindOf(channel) != asgi.ProcessSpecific
-	if err := s.journal.err(); durable && err != nil {
-		return err
+	if durable {
+		if err := s.journal.admit(ctx); err != nil {
+			return err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -227,12 +240,19 @@ func (s *Store) removeMemberLocked(m *member) {
 	}
 }
 
-// leaveLocked ends all memberships of a channel.
-func (s *Store) leaveLocked(channel string) {
-	for m := s.groups.byChannel[channel]; m != nil; m = s.groups.byChannel[channel] {
+// leaveLocked ends at most a number of memberships of a channel, and reports whether there
+// are more.
+func (s *Store) leaveLocked(channel string, most int) (more bool) {
+	m := s.groups.byChannel[channel]
+	for ; m != nil && most > 0; most-- {
 		s.removeMemberLocked(m)
+		m = s.groups.byChannel[channel]
 	}
+	return m != nil
 }
+
+// footprint is the memory of a membership that is staged, in bytes.
+func (m *member) footprint() int { return memberFootprint + len(m.group.name) + len(m.channel) }
 
 // compact removes the entries of members that have left.
 func (g *group) compact() {

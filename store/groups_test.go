@@ -271,3 +271,44 @@ func TestFlushRaisesTheBarriersOfItsCallerAndOfLaterReaders(t *testing.T) {
 		t.Errorf("flush after Close: %v", err)
 	}
 }
+
+// TestLeavingManyGroupsDoesNotHoldUpOthers checks that other calls come between the steps
+// in which a channel leaves its groups.
+func TestLeavingManyGroupsDoesNotHoldUpOthers(t *testing.T) {
+	const all = 50 * leaveStep
+	for name, leave := range map[string]func(*Store) error{
+		"its server says so": func(s *Store) error { return s.GroupLeave(t.Context(), nil, "reply!a") },
+		"a message finds out": func(s *Store) error {
+			unbind, err := s.Bind("reply!", func(asgi.Delivery) error { return asgi.ErrGone })
+			if err != nil {
+				return err
+			}
+			defer unbind()
+			return s.Send(t.Context(), nil, "reply!a", number(1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openMemory(t, Options{})
+			for i := range all {
+				if err := s.GroupAdd(t.Context(), nil, fmt.Sprint("room-", i), "reply!a"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			left := make(chan error, 1)
+			go func() { left <- leave(s) }()
+			between := false
+			for groups := all; groups > 0; {
+				s.mu.Lock()
+				groups = len(s.groups.byName)
+				s.mu.Unlock()
+				between = between || 0 < groups && groups < all
+			}
+			if err := <-left; err != nil {
+				t.Error(err)
+			}
+			if !between {
+				t.Error("it left all groups in one step")
+			}
+		})
+	}
+}

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// stagedLimit is how many bytes may be staged before durable sends wait.
+	// stagedLimit is how many bytes may be staged before durable changes wait.
 	stagedLimit = 64 << 20
 	// lingerFor is how long the journal delays a commit that no caller waits
 	// for. A message that is taken meanwhile need not be written.
@@ -275,7 +275,7 @@ func (j *journal) reportFailure(f *failure) {
 }
 
 // admit fails while the disk fails, and waits while too much is staged. It is
-// called before a durable message is sent.
+// called before a durable change.
 func (j *journal) admit(ctx context.Context) error {
 	if j == nil {
 		return nil

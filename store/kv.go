@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -30,25 +31,29 @@ func (s *Store) Set(ctx context.Context, c *asgi.Cause, key string, data any, tt
 		return err
 	}
 	durable := !slices.Contains(opts, asgi.Volatile)
-	return s.withValue(c, key, false, func(now int64, v *value) (*value, error) {
+	set := func(now int64, v *value) (*value, error) {
 		expires := never
 		if ttl > 0 {
 			expires = now + int64(ttl)
 		}
 		return s.kv.changeLocked(v, key, data, expires, durable)
-	})
+	}
+	if !durable {
+		return s.withValue(c, key, false, set)
+	}
+	return s.changeValue(ctx, c, key, false, set)
 }
 
 // Delete removes a value. See [asgi.KV].
 func (s *Store) Delete(ctx context.Context, c *asgi.Cause, key string) error {
-	return s.withValue(c, key, false, func(now int64, v *value) (*value, error) {
+	return s.changeValue(ctx, c, key, false, func(now int64, v *value) (*value, error) {
 		return s.kv.removeLocked(v)
 	})
 }
 
 // Incr adds to an integer. See [asgi.KV].
 func (s *Store) Incr(ctx context.Context, c *asgi.Cause, key string, n int64) (sum int64, err error) {
-	err = s.withValue(c, key, true, func(now int64, v *value) (*value, error) {
+	err = s.changeValue(ctx, c, key, true, func(now int64, v *value) (*value, error) {
 		var old int64
 		if v != nil {
 			var ok bool
@@ -67,7 +72,7 @@ func (s *Store) Incr(ctx context.Context, c *asgi.Cause, key string, n int64) (s
 
 // Append adds to a list. See [asgi.KV].
 func (s *Store) Append(ctx context.Context, c *asgi.Cause, key string, item any, keep int) (list asgi.List, err error) {
-	err = s.withValue(c, key, true, func(now int64, v *value) (*value, error) {
+	err = s.changeValue(ctx, c, key, true, func(now int64, v *value) (*value, error) {
 		var old asgi.List
 		if v != nil {
 			var ok bool
@@ -94,7 +99,7 @@ func (s *Store) Swap(ctx context.Context, c *asgi.Cause, key string, old, with a
 	if with, err = s.checkSwap(with); err != nil {
 		return false, err
 	}
-	err = s.withValue(c, key, true, func(now int64, v *value) (*value, error) {
+	err = s.changeValue(ctx, c, key, true, func(now int64, v *value) (*value, error) {
 		current := any(asgi.Absent)
 		if v != nil {
 			current = v.data
@@ -131,6 +136,15 @@ func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]strin
 	})
 	slices.Sort(keys)
 	return keys, err
+}
+
+// changeValue is withValue for a change that may be durable. It waits first while too much
+// is staged. If the disk fails, so does the change, if it is durable.
+func (s *Store) changeValue(ctx context.Context, c *asgi.Cause, key string, read bool, f func(now int64, v *value) (*value, error)) error {
+	if err := s.journal.admit(ctx); err != nil && !errors.Is(err, asgi.ErrStoreFailed) {
+		return err
+	}
+	return s.withValue(c, key, read, f)
 }
 
 // withValue calls f with the value of the key, or nil if it has none, while the

@@ -72,9 +72,11 @@ type membership struct {
 // A keyValue is a key and its value as written to the file.
 type keyValue struct {
 	key     string
-	data    any
+	data    any // nil if the value is deleted
 	expires int64
 }
+
+func (kv *keyValue) footprint() int { return len(kv.key) + asgi.FootprintOf(kv.data) }
 
 // stage adds an op and returns its number.
 func (j *journal) stage(o op, footprint int) uint64 {
@@ -222,7 +224,7 @@ func (j *journal) join(m *member) uint64 {
 	if j == nil || !m.durable {
 		return 0
 	}
-	return j.stage(op{kind: opJoin, item: &membership{m.group.name, m.channel, m.expires}}, 0)
+	return j.stage(op{kind: opJoin, item: &membership{m.group.name, m.channel, m.expires}}, m.footprint())
 }
 
 // leave stages the deletion of a membership and returns its number.
@@ -230,7 +232,7 @@ func (j *journal) leave(m *member) uint64 {
 	if j == nil || !m.durable {
 		return 0
 	}
-	return j.stage(op{kind: opLeave, item: &membership{m.group.name, m.channel, 0}}, 0)
+	return j.stage(op{kind: opLeave, item: &membership{m.group.name, m.channel, 0}}, m.footprint())
 }
 
 // putValue stages a value and returns its number. It cancels an earlier value of
@@ -240,19 +242,18 @@ func (j *journal) putValue(v *value, kind opKind) uint64 {
 	if j == nil {
 		return 0
 	}
-	kv := &keyValue{v.key, v.data, v.expires}
+	kv := &keyValue{key: v.key}
+	if kind == opValue {
+		kv.data, kv.expires = v.data, v.expires
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if b := j.batches[len(j.batches)-1]; v.seq >= b.first && !b.full() {
 		if o := &b.ops[v.seq-b.first]; o.kind == opValue {
-			j.cancelLocked(v.seq, asgi.FootprintOf(o.item.(*keyValue).data))
+			j.cancelLocked(v.seq, o.item.(*keyValue).footprint())
 		}
 	}
-	footprint := 0
-	if kind == opValue {
-		footprint = asgi.FootprintOf(v.data)
-	}
-	return j.stageLocked(op{kind: kind, item: kv}, footprint)
+	return j.stageLocked(op{kind: kind, item: kv}, kv.footprint())
 }
 
 // newest returns the newest number.
