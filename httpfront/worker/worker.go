@@ -32,6 +32,7 @@ type Options struct {
 // A Worker serves requests with an http.Handler.
 type Worker struct {
 	layer   asgi.Layer
+	readers asgi.Readers // nil if the layer does not know whether a client exists
 	handler http.Handler
 	opts    Options
 	log     *slog.Logger
@@ -48,7 +49,9 @@ func New(layer asgi.Layer, handler http.Handler, opts Options) *Worker {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Worker{layer: layer, handler: handler, opts: opts, log: opts.Log, running: make(map[string]context.CancelFunc)}
+	w := &Worker{layer: layer, handler: handler, opts: opts, log: opts.Log, running: make(map[string]context.CancelFunc)}
+	w.readers, _ = asgi.As[asgi.Readers](layer)
+	return w
 }
 
 // Run receives and serves requests until the context is done, when it returns
@@ -118,6 +121,9 @@ func (w *Worker) handle(ctx context.Context, cause *asgi.Cause, m asgi.Message) 
 	defer cancel()
 	w.register(reply, cancel)
 	defer w.unregister(reply)
+	if w.isGone(reply) { // its disconnect came before the request was registered
+		cancel()
+	}
 	out := &response{ctx: ctx, layer: w.layer, cause: cause, channel: reply, isHead: m.Text(asgi.KeyMethod) == http.MethodHead, header: make(http.Header)}
 	r, err := newRequest(ctx, w.layer, cause, m)
 	if err != nil {
@@ -137,6 +143,11 @@ func (w *Worker) handle(ctx context.Context, cause *asgi.Cause, m asgi.Message) 
 	if err := out.finish(); err != nil && ctx.Err() == nil && !errors.Is(err, asgi.ErrGone) {
 		w.log.Warn("a response could not be sent", logkey.Channel, reply, logkey.Error, err)
 	}
+}
+
+// isGone reports whether the server of a reply channel is there, but its client has left.
+func (w *Worker) isGone(reply string) bool {
+	return w.readers != nil && !w.readers.HasReader(reply) && w.readers.HasReader(asgi.ProcessPrefix(reply))
 }
 
 func (w *Worker) register(reply string, cancel context.CancelFunc) {

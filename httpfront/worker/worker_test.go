@@ -299,3 +299,38 @@ func TestHeadOfALongResponseIsWrittenWithoutErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestContextIsCanceledIfTheClientLeftBefore checks requests whose clients have left while
+// they waited for a worker: that of the one with its server there is canceled.
+func TestContextIsCanceledIfTheClientLeftBefore(t *testing.T) {
+	layer := store.Memory(store.Options{})
+	defer layer.Close(t.Context())
+	unbind, err := layer.Bind("front!", func(d asgi.Delivery) error {
+		if d.Channel == "front!gone" {
+			return asgi.ErrGone
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unbind()
+	canceled := make(chan bool, 1)
+	handler := func(w http.ResponseWriter, r *http.Request) { canceled <- r.Context().Err() != nil }
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- worker.New(layer, http.HandlerFunc(handler), worker.Options{}).Run(ctx) }()
+	for reply, want := range map[string]bool{"front!gone": true, "front!there": false, "unread!a": false} {
+		m := asgi.MustMessage(asgi.Fields{{Key: "method", Value: "GET"}, {Key: "path", Value: "/"}, {Key: "reply_channel", Value: reply}}...)
+		if err := layer.Send(t.Context(), nil, "http.request", m, asgi.Volatile); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-canceled; got != want {
+			t.Errorf("%s: canceled %v", reply, got)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
