@@ -195,16 +195,17 @@ func (c *conn) done(err error) turn {
 	if c.hijacked || err != nil {
 		return lastTurn
 	}
-	c.state.Store(connIdle)
-	last := c.head.Close || !c.in.BodyDone()
-	switch {
-	case c.service.stopping.Load():
-		return lastTurn
-	case last:
-		c.linger()
-		return lastTurn
+	if !c.head.Close && c.in.BodyDone() {
+		c.state.Store(connIdle)
+		if !c.service.stopping.Load() {
+			return nextTurn
+		}
+		if !c.state.CompareAndSwap(connIdle, connBusy) {
+			return lastTurn // stop has closed it
+		}
 	}
-	return nextTurn
+	c.linger() // Shutdown waits for it
+	return lastTurn
 }
 
 // linger ends a connection whose client may still be sending. If the connection

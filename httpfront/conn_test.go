@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -318,4 +319,41 @@ func TestLastResponseIsNotReset(t *testing.T) {
 	if got, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 200") {
 		t.Errorf("%q, %v", got, err)
 	}
+}
+
+// TestShutdownDoesNotResetTheLastResponse checks that a client that has sent more gets the
+// response that was running when the server was stopped, and then its end.
+func TestShutdownDoesNotResetTheLastResponse(t *testing.T) {
+	s := newMemServer(t, Options{})
+	c := dialTCP(s)
+	c.get("/")
+	m := s.next("http.request")
+	if _, err := io.WriteString(c.Conn, strings.Repeat("GET /later HTTP/1.1\r\nHost: h\r\n\r\n", 1000)); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.front.Shutdown(context.Background()) }()
+	for !s.isStopping() {
+		runtime.Gosched()
+	}
+	s.reply(m, msg{"status": 200, "content": "the last"})
+	if got, err := io.ReadAll(c.r); err != nil || !strings.HasSuffix(string(got), "the last") {
+		t.Errorf("%q, %v", got, err)
+	}
+	c.Close()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+// isStopping reports whether Shutdown has stopped all services.
+func (s *memServer) isStopping() bool {
+	s.front.mu.Lock()
+	defer s.front.mu.Unlock()
+	for v := range s.front.services {
+		if !v.stopping.Load() {
+			return false
+		}
+	}
+	return true
 }
