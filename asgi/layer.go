@@ -187,8 +187,8 @@ type Ticker interface {
 }
 
 // KV is the extension "state": values by key, for state, sessions and
-// settings that survive a restart. A key is any text of 1 to 1,024 bytes. A durable
-// change waits, until ctx ends, only if the journal is far behind.
+// settings that survive a restart. A key is any text of 1 to 1,024 bytes. Storing a
+// durable value waits, until ctx ends, only if the journal is far behind.
 // Callers use prefixes to keep their keys separate. Values have the same types
 // and the same size limit as messages. A layer may limit the values together:
 // then Set, Incr, Append and Swap fail with [ErrStateFull] if a value would

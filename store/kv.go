@@ -46,7 +46,7 @@ func (s *Store) Set(ctx context.Context, c *asgi.Cause, key string, data any, tt
 
 // Delete removes a value. See [asgi.KV].
 func (s *Store) Delete(ctx context.Context, c *asgi.Cause, key string) error {
-	return s.changeValue(ctx, c, key, false, func(now int64, v *value) (*value, error) {
+	return s.withValue(c, key, false, func(now int64, v *value) (*value, error) {
 		return s.kv.removeLocked(v)
 	})
 }
@@ -138,8 +138,9 @@ func (s *Store) Keys(ctx context.Context, c *asgi.Cause, prefix string) ([]strin
 	return keys, err
 }
 
-// changeValue is withValue for a change that may be durable. It waits first while too much
-// is staged. If the disk fails, so does the change, if it is durable.
+// changeValue is withValue for a new value that may be durable. It waits first while too
+// much is staged. If the disk fails, so does the change, if it is durable. A deletion does
+// not wait, because it needs little memory.
 func (s *Store) changeValue(ctx context.Context, c *asgi.Cause, key string, read bool, f func(now int64, v *value) (*value, error)) error {
 	if err := s.journal.admit(ctx); err != nil && !errors.Is(err, asgi.ErrStoreFailed) {
 		return err
