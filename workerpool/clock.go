@@ -156,9 +156,11 @@ func (p *Pool) tickFailed(ctx context.Context, k Clock, err error) {
 	p.log.Log(ctx, level, "could not send the message of a clock", logkey.Channel, k.Channel, logkey.Error, err)
 }
 
-// maxDelayed is the maximum number of volatile messages that wait to be put
-// back.
-const maxDelayed = 10000
+// maxDelayed and maxDelayedBytes limit the volatile messages that wait to be put back.
+const (
+	maxDelayed      = 10000
+	maxDelayedBytes = 64 << 20
+)
 
 // sendDelayed sends a volatile message after a time, unless the pool shuts
 // down before then.
@@ -168,7 +170,8 @@ func (p *Pool) sendDelayed(after time.Duration, cause *asgi.Cause, channel strin
 	if p.stopping {
 		return nil
 	}
-	if len(p.delayed) >= maxDelayed {
+	size := taskFootprint + m.Footprint()
+	if len(p.delayed) >= maxDelayed || p.delayedBytes+size > maxDelayedBytes {
 		return &asgi.ChannelFullError{Channel: channel, Reason: "too many messages are waiting to be put back"}
 	}
 	p.puttingBack.Add(1)
@@ -177,7 +180,10 @@ func (p *Pool) sendDelayed(after time.Duration, cause *asgi.Cause, channel strin
 		defer p.puttingBack.Done()
 		p.mu.Lock()
 		_, waits := p.delayed[timer]
-		delete(p.delayed, timer)
+		if waits {
+			delete(p.delayed, timer)
+			p.delayedBytes -= size
+		}
 		p.mu.Unlock()
 		if !waits {
 			return
@@ -187,6 +193,7 @@ func (p *Pool) sendDelayed(after time.Duration, cause *asgi.Cause, channel strin
 		}
 	})
 	p.delayed[timer] = struct{}{}
+	p.delayedBytes += size
 	return nil
 }
 
@@ -198,6 +205,7 @@ func (p *Pool) dropDelayedLocked() {
 		}
 	}
 	clear(p.delayed)
+	p.delayedBytes = 0
 }
 
 // sendTick sends the message of a clock, unless the previous one is still

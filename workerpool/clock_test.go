@@ -2,6 +2,7 @@ package workerpool_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -140,6 +141,28 @@ func TestTheNumberOfDelayedVolatileMessagesIsLimited(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		full := &asgi.ChannelFullError{Channel: "ignored", Reason: "too many messages are waiting to be put back"}
 		l.want(t, full.Error(), "<nil>")
+	})
+}
+
+func TestTheMemoryOfDelayedVolatileMessagesIsLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		large := asgi.MustMessage(asgi.Field{Key: "text", Value: strings.Repeat("x", 1<<20-1<<10)})
+		a := on("http.request", func(ctx context.Context, j *workerpool.Job) error {
+			for range 3 {
+				n := 0
+				for n < 1000 && j.PutBack(ctx, time.Second, "ignored", large) == nil {
+					n++
+				}
+				l.add("%d", n)
+				time.Sleep(2 * time.Second)
+			}
+			return nil
+		})
+		b := start(t, apps(a), workerpool.Options{})
+		b.volatile("http.request", "a")
+		time.Sleep(10 * time.Second)
+		l.want(t, "64", "64", "64")
 	})
 }
 

@@ -165,6 +165,7 @@ type Pool struct {
 	silent       int                      // number of handlers that endSilent has ended and not reported
 	silentAt     time.Time                // when it last reported
 	delayed      map[*time.Timer]struct{} // volatile messages that will be put back
+	delayedBytes int                      // their memory
 	sessions     bool                     // whether any connection has used a channel session
 	httpSessions bool                     // whether an HTTP request has
 }
