@@ -255,8 +255,8 @@ func (p *Pool) laneLocked(t *task) *lane {
 	}
 	l := p.lanes[t.reply]
 	if l == nil {
-		if !t.ordered() && p.gone.Has(t.reply) {
-			return nil // its disconnect has been handled before it
+		if !t.ordered() && (!isSocket(t.delivery.Channel) || p.gone.Has(t.reply)) {
+			return nil // it waits for no other, or its disconnect has been handled before it
 		}
 		l = &lane{}
 		p.lanes[t.reply] = l

@@ -961,6 +961,20 @@ func TestAVolatileMessageStaysVolatileWhenPutBack(t *testing.T) {
 	})
 }
 
+// TestADurableMessageHasNoLane sends work that names the connection to reply to.
+func TestADurableMessageHasNoLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, apps(on("work", reply)), workerpool.Options{})
+		for n := range 100 {
+			b.send("work", fmt.Sprint("c", n), nil)
+		}
+		synctest.Wait()
+		if n := b.pool.Lanes(); n != 0 {
+			t.Errorf("%d lanes are left", n)
+		}
+	})
+}
+
 func TestLanesOfEndedConnectionsAreDeleted(t *testing.T) {
 	for _, unordered := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
