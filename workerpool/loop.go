@@ -23,6 +23,8 @@ type LoopWorker struct {
 	received int
 	routine  *coroutine // nil if the layer cannot run it
 
+	ended *Job // the last one whose session was ended with its connection
+
 	interrupted bool // guarded by the pool's mutex
 }
 
@@ -80,6 +82,10 @@ func (w *LoopWorker) Job() *Job { return w.job }
 // been replaced, unless channels contains a single-reader channel.
 func (w *LoopWorker) Receive(wait time.Duration, channels ...string) (d asgi.Delivery, ok bool, err error) {
 	newWork := !Continues(channels)
+	if newWork && w.ended != w.job {
+		w.ended = w.job
+		w.pool.endSession(w.job)
+	}
 	var until time.Time
 	if wait > 0 {
 		until = time.Now().Add(wait)

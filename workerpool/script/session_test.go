@@ -30,6 +30,30 @@ channel_routing = {"websocket.connect": connect, "websocket.receive": receive, "
 	}
 }
 
+func TestChannelSessionsOfALoopEndWithTheirConnection(t *testing.T) {
+	s := serve(t, `while True:
+    channel, message = layer.receive(["http.request", "websocket.connect", "websocket.disconnect"], block=True)
+    if channel == "http.request":
+        message.reply({"status": 200})
+    elif channel == "websocket.connect":
+        message.channel_session["a"] = [1]
+        message.reply({"accept": True})
+    else:
+        print("at the end", message.channel_session["a"])
+`)
+	ws := s.dial("/")
+	if n := len(keys(t, s, "channel/")); n != 1 {
+		t.Errorf("%d sessions are stored", n)
+	}
+	ws.conn.CloseNow()
+	s.log.has("at the end [1]")
+	for n := 0; len(keys(t, s, "channel/")) > 0; n++ { // deleted at the next receive
+		if s.get("/"); n == 1000 {
+			t.Fatal("the session of a connection that has ended is stored")
+		}
+	}
+}
+
 func keys(t *testing.T, s *site, prefix string) []string {
 	t.Helper()
 	all, err := s.layer.Keys(t.Context(), nil, prefix)
