@@ -91,8 +91,14 @@ func delivery(channel, method, path string) asgi.Delivery {
 	return asgi.Delivery{Channel: channel, Message: m}
 }
 
+// maxNear is the length of the longest path for which others are suggested, in bytes.
+const maxNear = 1 << 10
+
 // near suggests similar paths that match a route of the channel.
 func (t *Table) near(channel, method, path string) []string {
+	if len(path) > maxNear {
+		return nil // a client would make the server split it for each route
+	}
 	var near []string
 	for _, other := range variants(path) {
 		if m := t.Find(delivery(channel, method, other)); m.Entry != nil {
