@@ -8,7 +8,7 @@ import (
 // TestRangesFollowRFC9110 requests ranges of the ten digits and of an empty
 // file.
 func TestRangesFollowRFC9110(t *testing.T) {
-	env := folder(t, map[string]string{"static/ten": "0123456789", "static/empty": ""})
+	env := folder(t, map[string]string{"static/ten": "0123456789", "static/empty": "", "static/many": strings.Repeat("a", 1000)})
 	const all = "0123456789"
 	for _, c := range []struct {
 		file, header string
@@ -50,6 +50,12 @@ func TestRangesFollowRFC9110(t *testing.T) {
 	got := serveStatic(t, env, get("/static/ten", headers("range", "bytes=0-1,8-9")))
 	if got.status != 206 || !strings.Contains(got.content, "bytes 8-9/10") {
 		t.Errorf("two ranges: got %d %q", got.status, got.content)
+	}
+	for n, status := range map[int]int64{maxRanges: 206, maxRanges + 1: 200} {
+		got = serveStatic(t, env, get("/static/many", headers("range", "bytes="+strings.Repeat("0-0,", n))))
+		if got.status != status {
+			t.Errorf("%d ranges: got %d, want %d", n, got.status, status)
+		}
 	}
 	got = serveStatic(t, env, get("/static/ten", verb("HEAD"), headers("range", "bytes=0-1")))
 	if got.status != 200 || got.header("content-length") != "10" {
