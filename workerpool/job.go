@@ -70,6 +70,14 @@ func (j *Job) Gone(channel string) bool {
 	return j.pool.gone.Has(channel)
 }
 
+// Disconnected reports whether the disconnect of a connection has been handled, as far
+// as that is known. Nothing deletes a session that is stored for it.
+func (j *Job) Disconnected(channel string) bool {
+	j.pool.mu.Lock()
+	defer j.pool.mu.Unlock()
+	return j.pool.gone.Has(channel)
+}
+
 // SetCookie sets the value of the header Set-Cookie of an error reply. It does not
 // change a response that the handler sends.
 func (j *Job) SetCookie(cookie string) {

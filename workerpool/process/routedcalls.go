@@ -102,6 +102,9 @@ func (c *jobCalls) channelSession(asgi.Fields) (asgi.Fields, error) {
 func (c *jobCalls) saveChannelSession(args asgi.Fields) (asgi.Fields, error) {
 	now := find[asgi.Dict](args, "new")
 	c.job.NoteStored(now)
+	if c.job.Disconnected(c.job.ReplyChannel()) {
+		return nil, nil // nothing would delete it
+	}
 	c.job.UseSession()
 	return nil, c.app.loader.sessions.SaveChannel(c.saving(), c.cause(), c.job.ReplyChannel(), now)
 }

@@ -62,6 +62,9 @@ func (m *message) channelSession() (starlark.Value, error) {
 		return nil, fmt.Errorf("channel_session: %w", err)
 	}
 	m.session = newSession("channel_session", data, func(r *run, _, now asgi.Dict) error {
+		if r.job != nil && r.job.Disconnected(m.reply) {
+			return nil // nothing would delete it
+		}
 		return r.unit.loader.sessions.SaveChannel(r.saveContext(), r.cause(), m.reply, now)
 	})
 	r.sessions = append(r.sessions, m.session)

@@ -54,6 +54,36 @@ func TestChannelSessionsOfALoopEndWithTheirConnection(t *testing.T) {
 	}
 }
 
+func TestASessionIsNotStoredForAConnectionThatHasEnded(t *testing.T) {
+	s := serve(t, `
+def connect(message):
+    message.reply({"accept": True})
+def receive(message):
+    layer.receive("go", block=True)
+    message.channel_session["a"] = 1
+    Channel("done").send({})
+def disconnect(message):
+    print("left")
+def index(request):
+    layer.receive("none", timeout=0.01)
+    layer.send("go", {})
+    layer.receive("done", block=True)
+    return "ok"
+channel_routing = [
+    route("websocket.connect", connect), route("websocket.receive", receive, ordered=False), route("websocket.disconnect", disconnect),
+    view("/", index),
+]
+`)
+	ws := s.dial("/")
+	ws.send("x")
+	ws.conn.CloseNow()
+	s.log.has("left")
+	s.want("/", 200, "ok")
+	if n := len(keys(t, s, "channel/")); n != 0 {
+		t.Errorf("%d sessions are stored", n)
+	}
+}
+
 func keys(t *testing.T, s *site, prefix string) []string {
 	t.Helper()
 	all, err := s.layer.Keys(t.Context(), nil, prefix)
