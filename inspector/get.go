@@ -143,12 +143,16 @@ func (s *Server) tailLines(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// writeLine writes a message as a line. In full, it writes nothing if the history has
+// dropped the content meanwhile: a line without it would make a recording unreadable.
 func (s *Server) writeLine(encoder *json.Encoder, m api.Message, full bool) {
 	var line any = m
 	if full {
-		if whole, ok := s.history.message(m.ID); ok {
-			line = whole
+		whole, ok := s.history.message(m.ID)
+		if !ok {
+			return
 		}
+		line = whole
 	}
 	_ = encoder.Encode(line)
 }

@@ -60,7 +60,7 @@ func completeSockets(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.
 		var response api.Connections
 		_ = c.Get(ctx, "/api/connections", nil, &response) // only proposes names
 		for _, s := range response.Connections {
-			names = append(names, s.Channel+"\t"+s.Path)
+			names = append(names, s.Channel+"\t"+oneLine(s.Path))
 		}
 		return names
 	})

@@ -535,10 +535,11 @@ class HttpResponse:
         message, content = self.head(), self._content
         if len(content) > PIECE and request.method == "HEAD":
             content = b""
-        while len(content) > PIECE:
-            send_part(request, dict(message, content=content[:PIECE], more_content=True))
-            message, content = {}, content[PIECE:]
-        message["content"] = content
+        last = max(0, (len(content) - 1) // PIECE * PIECE)  # where the last piece begins
+        for at in range(0, last, PIECE):
+            send_part(request, dict(message, content=content[at : at + PIECE], more_content=True))
+            message = {}
+        message["content"] = content[last:]
         if "status" in message:
             return message
         send_part(request, message)
@@ -693,11 +694,9 @@ class StreamingHttpResponse(HttpResponse):
         def write(piece: Any) -> None:
             nonlocal first
             content = _content(piece)
-            while True:
-                send_part(request, dict(first, content=content[:PIECE], more_content=True))
-                first, content = {}, content[PIECE:]
-                if not content:
-                    return
+            for at in range(0, max(1, len(content)), PIECE):
+                send_part(request, dict(first, content=content[at : at + PIECE], more_content=True))
+                first = {}
 
         try:
             if callable(self._source):
