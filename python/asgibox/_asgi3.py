@@ -564,7 +564,7 @@ class Request(_Connection):
         self.server.write_done(self.number, error)
 
     async def receive(self) -> Event:
-        while self._body is None:
+        while self._body is None or self._complete:
             if self.gone or self._complete:
                 await self.pause()
                 return {"type": "http.disconnect"}

@@ -165,7 +165,6 @@ class Requests(unittest.IsolatedAsyncioTestCase):
     async def test_response_does_not_wait_for_what_follows(self) -> None:
         async def application(scope: Any, receive: Any, send: Any) -> None:
             await hello(scope, receive, send)
-            self.assertEqual(await receive(), {"type": "http.request", "body": b"", "more_body": False})
             self.assertEqual(await receive(), {"type": "http.disconnect"})
             await asyncio.Event().wait()
 
@@ -174,6 +173,16 @@ class Requests(unittest.IsolatedAsyncioTestCase):
         frames = await rig.feed(encode({"cancel": 1}))
         self.assertEqual(frames[0][0]["done"], 1)
         self.assertEqual(frames[0][0]["error"]["type"], "asyncio.exceptions.CancelledError")
+
+    async def test_a_complete_response_ends_receive(self) -> None:
+        events = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await hello(scope, receive, send)
+            events.extend([await receive(), await receive()])
+
+        await Rig(application).feed(request(1), request(2, b"unread"), request(3, b"unread", True))
+        self.assertEqual(events, [{"type": "http.disconnect"}] * 6)
 
     async def test_frames_arrive_in_pieces(self) -> None:
         rig = Rig(hello)
