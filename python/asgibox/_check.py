@@ -90,7 +90,7 @@ def _find(value: Any, path: str, depth: int, message: bool, seen: "set[int]") ->
                     return "%s: the key %s is no text" % (what, brief(key))
                 if isinstance(key, str) and lone_surrogate(key):
                     return "%s: the key %.100a is not valid UTF-8" % (what, key)
-                problem = _find(item, "%s.%s" % (path, key) if path else str(key), depth + 1, message, seen)
+                problem = _find(item, "%s.%.100s" % (path, key) if path else "%.100s" % key, depth + 1, message, seen)
                 if problem:
                     return problem
         else:

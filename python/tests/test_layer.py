@@ -99,6 +99,7 @@ class Calls(unittest.TestCase):
             ({"x": float("nan")}, "x: nan"),
             ({"x": [{"a": "\ud800"}]}, r"x\[0\].a: a text has the character '\\ud800'"),
             ({"x": {"\ud800": 1}}, "x: the key '\\\\ud800' is not valid UTF-8"),
+            ({"k" * 1000: {"k" * 1000: [1 << 64]}}, r"^k{100}\.k{100}\[0\]: an integer has more than 64 bits"),
             (loop, "nested deeper"),
         ]:
             with self.assertRaisesRegex(asgibox.InvalidMessage, problem):
