@@ -266,7 +266,10 @@ class Request:
     @property
     def text(self) -> str:
         """The body as text. A run of bytes that are not UTF-8 becomes U+FFFD."""
-        return valid_text(self.body)
+        body = self.body
+        if len(body) > _SMALL:
+            _hold((1 + width(body)) * len(body))
+        return valid_text(body)
 
     def json(self, *default: Any, **named: Any) -> Any:
         """Returns the decoded body, or the default if it is not JSON. Without a
@@ -308,7 +311,7 @@ class Request:
         return self.message.reply_channel
 
 
-_SMALL = 64 << 10  # bytes of JSON whose values are not counted
+_SMALL = 64 << 10  # bytes of a text, or of JSON, whose values are not counted
 
 
 def _hold(size: int) -> None:

@@ -1,8 +1,10 @@
 """Texts that UTF-8 can have, and texts of bytes."""
 
+import codecs
 import re
-from io import StringIO
-from typing import Any, Union
+from typing import Any, Iterator, Union
+
+_PIECE = 64 << 10  # bytes of a text that are decoded at once
 
 
 def as_text(data: bytes) -> str:
@@ -18,21 +20,26 @@ def valid_text(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        text, out, at = data.decode("utf-8", "surrogateescape"), StringIO(), 0
-        for run in re.finditer("[\udc80-\udcff]+", text):
-            out.write(text[at : run.start()])
-            out.write("\ufffd")
-            at = run.end()
-        out.write(text[at:])
-        return out.getvalue()
+        return "".join(_valid_pieces(data))
+
+
+def _valid_pieces(data: bytes) -> Iterator[str]:
+    decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+    run, text = re.compile("[\udc80-\udcff]+"), ""
+    for at in range(0, len(data), _PIECE):
+        in_run = "\udc80" <= text[-1:] <= "\udcff"
+        text = decode(data[at : at + _PIECE], at + _PIECE >= len(data))
+        valid = run.sub("\ufffd", text)
+        yield valid[1:] if in_run and run.match(text) else valid  # the run has begun in the piece before
 
 
 def width(data: Union[bytes, memoryview]) -> int:
     """Returns the bytes that each character takes at most if the data is decoded to a
     text, or to JSON with texts."""
-    if re.search(rb"\\u[dD]|[\xf0-\xff]", data):
+    # A search for either of two patterns would take much longer.
+    if re.search(rb"\\u[dD]", data) or re.search(rb"[\xf0-\xff]", data):
         return 4
-    if re.search(rb"\\u|[\x80-\xef]", data):
+    if re.search(rb"\\u", data) or re.search(rb"[\x80-\xef]", data):
         return 2
     return 1
 

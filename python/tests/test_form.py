@@ -5,9 +5,11 @@ import json
 import operator
 import pickle
 import sys
+import tracemalloc
 import unittest
 from pathlib import Path
 from typing import Any, Callable, Dict, List
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -26,6 +28,19 @@ def request(*headers: "tuple[bytes, bytes]", **fields: Any) -> Request:
 
 def pairs(values: Any) -> List[Any]:
     return [[key, value] for key, all_values in values.lists() for value in all_values]
+
+
+def peak(call: Callable[[], Any]) -> int:
+    """Returns the bytes of memory that a call takes at most, even if it fails."""
+    tracemalloc.start()
+    try:
+        call()
+    except ValueError:
+        pass
+    finally:
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return taken
 
 
 class FormTest(unittest.TestCase):
@@ -106,6 +121,18 @@ class FormTest(unittest.TestCase):
             want = start + " \u00e9\U0001f600" * 10000
             self.assertEqual(request(kind, body=b"a=" + text.encode()).POST["a"], want)
 
+    def test_a_body_counts_with_the_memory_of_its_text(self) -> None:
+        held: List[int] = []
+        with mock.patch("asgibox._http._hold", held.append):
+            self.assertEqual(len(request(body=b"a" * (1 << 20)).text), 1 << 20)
+        self.assertEqual(held, [2 << 20])
+
+    def test_a_long_text_with_runs_of_bytes_that_are_not_utf8(self) -> None:
+        for length in range(1, 9):
+            data = b"\xff" * length + "\U0001f600a".encode() + b"\xf0\x9f"
+            self.assertEqual(valid_text(data * 20000), "\ufffd" + "\U0001f600a\ufffd" * 20000, length)
+        self.assertEqual(valid_text(b"\xff" * 200000), "\ufffd")
+
     def test_a_run_of_bytes_that_are_not_utf8_is_one_character(self) -> None:
         self.assertEqual(request(body=b"h\xff\xfei\xe2\x82").text, "h\ufffdi\ufffd")
         self.assertEqual(request(body=b"\xff\xfe\xef\xbf\xbda\xff").text, "\ufffd\ufffda\ufffd")
@@ -116,6 +143,11 @@ class WidthTest(unittest.TestCase):
         for piece in (b"a", "é".encode(), "€".encode(), "😀".encode(), b"\x80a", b"\xe9a", b"a\xff"):
             data = 1000 * piece
             self.assertLessEqual(sys.getsizeof(valid_text(data)), width(data) * len(data) + 100, piece)
+
+    def test_a_text_that_is_not_utf8_takes_its_width_twice(self) -> None:
+        for piece in (b"\x80a", b"a\xff", "a😀".encode() + b"\xff"):
+            data = piece * (1 << 18)
+            self.assertLess(peak(lambda: valid_text(data)), 2 * width(data) * len(data) + (1 << 20), piece)
 
 
 if __name__ == "__main__":
