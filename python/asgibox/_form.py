@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from ._text import as_text, valid_text, width
 
 _MAX_HEAD = 4096  # bytes of the headers of a part
+_MAX_BOUNDARY = 70  # bytes, RFC 2046; re keeps compiled patterns, which are far longer
 _CHUNK = 64 << 10  # bytes that are unquoted at once
 
 _TOKEN = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+"
@@ -131,18 +132,19 @@ def read_multipart(
     broken one. Calls hold with the memory that it takes."""
     held = len(body)
 
-    def text(content: memoryview) -> str:
+    def take(size: int) -> None:
         nonlocal held
-        held += (1 + width(content)) * len(content)
+        held += size
         hold(held)
-        return valid_text(bytes(content))
 
+    if len(boundary) > _MAX_BOUNDARY:
+        raise ValueError("the boundary has more than %d bytes" % _MAX_BOUNDARY)
     fields: List[Tuple[str, Any]] = []
     files: List[Tuple[str, Upload]] = []
     for n, (head, content) in enumerate(_parts(body, boundary)):
         if n == limit:
             raise ValueError("it has more than %d fields" % limit)
-        _add_part(head, content, text, fields, files)
+        _add_part(head, content, take, fields, files)
     return fields, files
 
 
@@ -151,37 +153,41 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[Tuple[bytes, memoryview]]:
     dashes = re.escape(b"--" + boundary)
     if b"--" + boundary + b"--" not in body:
         raise ValueError("the closing boundary is missing")
-    line = re.compile(rb"^" + dashes + rb"(?:--[ \t]*(?:\r?\n|\Z)|[ \t]*(\r?\n))", re.MULTILINE).search(body)
+    # What may follow the boundary. The lookahead tries only the longest padding. To try
+    # the shorter ones too would take long if there is much of it.
+    rest = rb"(?P<last>--)?(?=(?P<padding>[ \t]*))(?P=padding)"
+    first = re.compile(dashes + rest + rb"(\r?\n|\Z)")
+    line = first.match(body) or re.compile(rb"\n" + first.pattern).search(body)
     if line is None:
         raise ValueError("it has no boundary")
-    newline = line.group(1)  # the lines of some clients end without a carriage return
-    if newline is None:
+    if line.group("last") is not None:
         return
+    newline = line.group(3)  # the lines of some clients end without a carriage return
     end = re.compile(dashes + rb"(?=--|[ \t\r\n]|\Z)")
     next_end = re.compile(newline + end.pattern)
-    after = re.compile(rb"(--[ \t]*(?:" + newline + rb"|\Z))|[ \t]*" + newline)
-    headers = re.compile(rb"((?:[^\n]+\n)*?)\r?\n")
+    after = re.compile(rest + rb"(?:" + newline + rb"|\Z)")
+    empty_line = re.compile(rb"^\r?\n", re.MULTILINE)
     at = line.end()
     while True:
-        head = headers.match(body, at)
-        if head is None:
-            raise ValueError("a part has no end of its headers")
-        if head.end() - at > _MAX_HEAD:
+        blank = empty_line.search(body, at, at + _MAX_HEAD)
+        if blank is None and len(body) - at > _MAX_HEAD:
             raise ValueError("a part has more than %d bytes of headers" % _MAX_HEAD)
-        found = end.match(body, head.end()) or next_end.search(body, head.end())
+        if blank is None:
+            raise ValueError("a part has no end of its headers")
+        found = end.match(body, blank.end()) or next_end.search(body, blank.end())
         if found is None:
             raise ValueError("the closing boundary is missing")
-        yield head.group(1), memoryview(body)[head.end() : found.start()]
+        yield body[at : blank.start()], memoryview(body)[blank.end() : found.start()]
         following = after.match(body, found.end())
         if following is None:
             raise ValueError("a line begins with the boundary and has more")
-        if following.group(1) is not None:
+        if following.group("last") is not None:
             return
         at = following.end()
 
 
 def _add_part(
-    head: bytes, content: memoryview, text: Callable[[memoryview], str], fields: List[Tuple[str, Any]], files: List[Tuple[str, Upload]]
+    head: bytes, content: memoryview, take: Callable[[int], None], fields: List[Tuple[str, Any]], files: List[Tuple[str, Upload]]
 ) -> None:
     headers: Dict[str, str] = {}
     for row in re.sub(r"\r?\n[ \t]+", " ", head.decode("latin-1")).split("\n")[:-1]:
@@ -198,6 +204,7 @@ def _add_part(
     if headers.get("content-transfer-encoding", "").lower() == "quoted-printable":
         import quopri
 
+        take(3 * len(content))  # a copy of the content, and two of the result
         content = memoryview(quopri.decodestring(bytes(content)))
     filename = _decoded(params.get("filename", ""))
     if filename:
@@ -205,7 +212,8 @@ def _add_part(
         upload = Upload(re.split(r"[/\\]", filename.rstrip("/"))[-1], as_text(content_type.encode("latin-1")), content)
         files.append((name, upload))
     elif not re.search(r";\s*filename[*=\s]", disposition, re.IGNORECASE):  # otherwise an empty file field
-        fields.append((name, text(content)))
+        take((1 + width(content)) * len(content))
+        fields.append((name, valid_text(bytes(content))))
 
 
 def _decoded(latin: str) -> str:

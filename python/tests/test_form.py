@@ -13,6 +13,7 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from asgibox._form import read_multipart  # noqa: E402
 from asgibox._http import Request, RequestError  # noqa: E402
 from asgibox._messages import Message  # noqa: E402
 from asgibox._text import valid_text, width  # noqa: E402
@@ -67,6 +68,20 @@ class FormTest(unittest.TestCase):
         part = b'--B\r\nContent-Disposition: form-data; name="a"\r\n' + b"a: b\r\n" * 700 + b"\r\n1\r\n--B--"
         with self.assertRaisesRegex(RequestError, "more than 4096 bytes of headers"):
             request((b"content-type", b"multipart/form-data; boundary=B"), body=part).POST
+
+    def test_a_form_takes_no_more_memory_than_it_says(self) -> None:
+        head, size = b'--B\r\nContent-Disposition: form-data; name="a"', 1 << 20
+        quoted = b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+        for piece, begin in (
+            (b"a\n", b"--B\r\n"), (b"--B\r\n", b""), (b"--B \r", b""), (b"\n", b""), (b" ", b"--B"), (b" ", b"--B--"),
+            (b"a", head + b"\r\n\r\n"), (b"\r\n--Bx", head + b"\r\n\r\n"), (b"\r\n", head + b"\r\n\r\n"),
+            (b" ", head + b"\r\n\r\n\r\n--B"), (b"a", head + quoted), (b"=41", head + b"; filename=b" + quoted),
+        ):  # fmt: skip
+            with self.subTest(piece=piece, begin=begin):
+                body = begin + piece * (size // len(piece)) + b"\r\n--B--"
+                held = [len(body)]
+                taken = peak(lambda: read_multipart(body, b"B", 1000, held.append))
+                self.assertLess(taken, max(held) - len(body) + 256 * 1024)
 
     def test_a_query_or_cookies_of_many_fields_are_refused(self) -> None:
         self.assertEqual(len(request(query_string=b"&".join([b"a"] * 1000)).GET), 1)

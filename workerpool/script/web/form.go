@@ -20,6 +20,8 @@ const (
 	// maxPartHead is how many bytes of headers a part of a form may have. Each header
 	// takes far more memory and time than its bytes.
 	maxPartHead = 4 << 10
+	// maxBoundary is how many bytes a boundary may have, by RFC 2046.
+	maxBoundary = 70
 )
 
 const formFull = "cannot read the form"
@@ -96,6 +98,9 @@ func (r *Request) readURLEncoded(fields *Multi) error {
 func (r *Request) readParts(boundary string, fields, uploads *Multi) error {
 	if boundary == "" {
 		return badRequest("the multipart form names no boundary")
+	}
+	if len(boundary) > maxBoundary {
+		return badRequest("the form is broken: the boundary has more than %d bytes", maxBoundary)
 	}
 	delimiter := "\n--" + boundary
 	body, err := r.formBody(delimiter, maxFields+1) // one ends the form, and one may begin it
