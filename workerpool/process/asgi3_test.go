@@ -229,6 +229,7 @@ func newStage(t *testing.T, o workerpool.Options, resume bool) *stage {
 		}
 		stop()
 		<-ended
+		synctest.Wait() // for handlers that did not stop; the last one closes its generation
 		g.serving.Wait()
 		unbind()
 		if err := g.layer.Close(context.Background()); err != nil {
