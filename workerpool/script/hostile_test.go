@@ -56,6 +56,8 @@ def recursive(request):
     return recursive(request)
 def through_builtins(request):
     return sorted([1, 2], key=lambda x: through_builtins(request))
+def through_sub(request):
+    return re.sub("a", lambda m: through_sub(request), "a")
 def through_attempt(request):
     return attempt(through_attempt, request)
 def deep(request):
@@ -73,7 +75,8 @@ def outside_file(request): return FileResponse("/etc/passwd")
 def include_template(request): return render("page" + ".html", {})
 def fine(request): return "fine"
 channel_routing = [
-    view("/recursive", recursive), view("/through_builtins", through_builtins), view("/through_attempt", through_attempt),
+    view("/recursive", recursive), view("/through_builtins", through_builtins),
+    view("/through_sub", through_sub), view("/through_attempt", through_attempt),
     view("/deep", deep), view("/wide", wide), view("/outside_template", outside_template), view("/outside_file", outside_file),
     view("/include_template", include_template), view("/", fine),
 ]
@@ -81,6 +84,7 @@ channel_routing = [
 	wantFailures(t, s, map[string]string{
 		"/recursive":        "nest deeper than",
 		"/through_builtins": "nest deeper than",
+		"/through_sub":      "nest deeper than",
 		"/through_attempt":  "nest deeper than",
 		"/deep":             "nested deeper than 100",
 		"/wide":             "too large",

@@ -114,21 +114,26 @@ func (o Options) addHintAndPlace(e *Explanation, err error) {
 
 // running explains an error of a running program.
 func (o Options) running(err *starlark.EvalError, locals [][]Local) Explanation {
-	// If a load statement failed because of an error in the loaded file,
-	// explain that error and show the load statement as an outer frame.
-	var (
-		cause = err.Unwrap()
-		inner *starlark.EvalError
-		wrong syntax.Error
-		names resolve.ErrorList
-	)
-	if errors.As(cause, &inner) || errors.As(cause, &wrong) || errors.As(cause, &names) {
+	// If a load statement failed because of an error in the loaded file, explain that
+	// error and show the load statement as an outer frame.
+	var outer []Frame
+	cause := err.Unwrap()
+	for inner := (*starlark.EvalError)(nil); errors.As(cause, &inner); err, cause = inner, inner.Unwrap() {
+		if !extends(inner.CallStack, err.CallStack) {
+			outer = append(outer, o.stack(err.CallStack, locals)...)
+			locals = localsOf(cause, inner)
+		}
+	}
+	frames := append(outer, o.stack(err.CallStack, locals)...)
+	var wrong syntax.Error
+	var names resolve.ErrorList
+	if errors.As(cause, &wrong) || errors.As(cause, &names) {
 		e := o.explain(cause)
-		e.Frames = append(o.stack(err.CallStack, locals), e.Frames...)
+		e.Frames = append(frames, e.Frames...)
 		return e
 	}
 
-	e := Explanation{Message: withoutRepeat(err.Msg), Frames: o.stack(err.CallStack, locals)}
+	e := Explanation{Message: withoutRepeat(err.Msg), Frames: frames}
 	e.Message = strings.TrimPrefix(e.Message, "Starlark computation cancelled: ")
 	o.addHintAndPlace(&e, cause)
 	o.pointToLoop(&e)
@@ -136,6 +141,12 @@ func (o Options) running(err *starlark.EvalError, locals [][]Local) Explanation 
 		o.addRuntimeHint(&e, err)
 	}
 	return e
+}
+
+// extends reports whether a call stack begins with the calls of another one: the error
+// with the other stack is the same error, wrapped by a built-in function.
+func extends(stack, outer starlark.CallStack) bool {
+	return len(stack) >= len(outer) && slices.Equal(stack[:len(outer)], outer)
 }
 
 // localsOf returns the variables of the calls on the stack of an error, from the

@@ -118,6 +118,21 @@ func TestFramesOfAnErrorInALoadedFile(t *testing.T) {
 	}
 }
 
+// TestEachCallIsOneFrame checks an error that every built-in function on the stack wraps.
+func TestEachCallIsOneFrame(t *testing.T) {
+	call := starlark.NewBuiltin("call", func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+		_, err := starlark.Call(thread, args[0], nil, nil)
+		return nil, fmt.Errorf("call: %w", err)
+	})
+	src := "def f():\n  fail('x')\n" + strings.Repeat("def f(f=f):\n  call(f)\n", 100) + "f()\n"
+	thread := new(starlark.Thread)
+	_, err := starlark.ExecFileOptions(dialect, thread, "app.star", src, starlark.StringDict{"call": call})
+	e := Error(err, options(src))
+	if len(e.Frames) != 102 || e.Frames[0].String() != "app.star:203:2" || e.Frames[1].String() != "app.star:202:7" || e.Frames[101].String() != "app.star:2:7" || e.Message != "fail: x" {
+		t.Errorf("%q with %d frames: %v", e.Message, len(e.Frames), e.Frames)
+	}
+}
+
 func TestACancelledHandlerGivesTheReason(t *testing.T) {
 	thread := &starlark.Thread{}
 	thread.Cancel("it ran longer than 60s (--handler-timeout)")

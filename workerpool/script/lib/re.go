@@ -1,6 +1,7 @@
 package lib
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -127,7 +128,11 @@ func (p *patterns) sub(thread *starlark.Thread, b *starlark.Builtin, args starla
 	last := 0
 	err = re.collect(thread, b.Name(), text, count, func(m *match) error {
 		piece, err := replace(thread, m, replacement)
-		if err != nil {
+		var called *starlark.EvalError
+		switch {
+		case errors.As(err, &called):
+			return err // unchanged: the interpreter copies the call stack into each wrapper
+		case err != nil:
 			return fmt.Errorf("%s: %w", b.Name(), err)
 		}
 		before := text[last:m.at[0]]

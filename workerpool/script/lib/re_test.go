@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.starlark.net/starlark"
 )
 
 func TestRegularExpressions(t *testing.T) {
@@ -59,6 +61,20 @@ func TestPatternsThatRE2DoesNotKnow(t *testing.T) {
 		{`re.sub("a", 5, "a")`, "the replacement is an int; it must be text or a function", ""},
 		{`re.sub("a", lambda m: 5, "a")`, "the function returned an int; it must return text", ""},
 	})
+}
+
+// TestAnErrorOfAFunctionIsNotWrapped checks that nested calls of re.sub do not each make an
+// error with a copy of the call stack.
+func TestAnErrorOfAFunctionIsNotWrapped(t *testing.T) {
+	_, err := run(t.Context(), Options{}, "def f(m):\n  return re.sub('a', f if m.end() > 1 else fail, 'a')\nx = re.sub('.a', f, 'ba')\n")
+	failed, ok := err.(*starlark.EvalError)
+	if !ok {
+		t.Fatalf("%v", err)
+	}
+	var inner *starlark.EvalError
+	if !strings.HasPrefix(failed.Msg, "fail: ") || errors.As(failed.Unwrap(), &inner) {
+		t.Errorf("%q wraps %v", failed.Msg, inner)
+	}
 }
 
 func TestThePatternCacheIsLimited(t *testing.T) {
