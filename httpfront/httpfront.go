@@ -53,6 +53,8 @@ type Server struct {
 	kept    keptBodies
 	dates   http1.Dates
 
+	disconnects disconnects
+
 	headLimits http1.Limits
 
 	// The pools belong to a server because their contents belong to a synctest bubble.

@@ -44,6 +44,9 @@ var (
 	refusedMany = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
 		advice:  "20,000 requests are running, or wait for a reply that the application sends later. Try again in a moment.",
 		headers: retrySoon, closeConn: true}
+	refusedEnded = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
+		advice:  "10,000 WebSockets have ended, and the application has not handled their end yet. Try again in a moment. Check that the consumer of websocket.disconnect is fast enough.",
+		headers: retrySoon, closeConn: true}
 	refusedPages = refusal{status: http.StatusServiceUnavailable, title: "The server is busy",
 		advice:  "1,000 open pages wait for changes of the application. Close some, and reload this one.",
 		headers: retrySoon, closeConn: true}

@@ -14,13 +14,20 @@ type roomy struct {
 	*fakeLayer
 	asgi.Acceptors // nil: only SendWhenRoom is called
 	room           chan struct{}
+	paused         bool // senders have patience as long as the test
 }
 
-func (r *roomy) SendWhenRoom(ctx context.Context, c *asgi.Cause, _ time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+func (r *roomy) SendWhenRoom(ctx context.Context, c *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
 	if err := r.Send(ctx, c, channel, m, opts...); err == nil {
 		return nil
 	}
+	var late <-chan time.Time
+	if !r.paused {
+		late = time.After(patience)
+	}
 	select {
+	case <-late:
+		return asgi.ErrChannelFull
 	case <-r.room:
 		return r.Send(ctx, c, channel, m, opts...)
 	case <-ctx.Done():
@@ -31,7 +38,7 @@ func (r *roomy) SendWhenRoom(ctx context.Context, c *asgi.Cause, _ time.Duration
 // openFull opens a socket whose frames find no room.
 func openFull(t *testing.T) (*memServer, *roomy, *client, *application) {
 	s := newMemServer(t, Options{})
-	r := &roomy{fakeLayer: s.layer, room: make(chan struct{})}
+	r := &roomy{fakeLayer: s.layer, room: make(chan struct{}), paused: true}
 	s.front.acceptors = r
 	c, app := s.open()
 	s.layer.setFull("websocket.receive", true)

@@ -87,6 +87,9 @@ func (s *Server) serveSocket(t transport, q *request) error {
 			"origin", q.get("origin"), "host", q.host, logkey.Path, q.path, logkey.Client, endpointString(q.peer.client))
 		return s.refuse(t, q, refusedOrigin)
 	}
+	if s.disconnects.tooMany() {
+		return s.refuse(t, q, refusedEnded)
+	}
 	head := q.headMemory()
 	if !holdHead(&s.heads, head) {
 		return s.refuse(t, q, refusedCrowded)
@@ -320,7 +323,7 @@ func (c *socket) finish(code int) {
 	c.s.unregister(c.channel)
 	c.s.conns.removeSocket(c)
 	if c.s.hasReader(asgi.WebSocketDisconnect) {
-		c.disconnect(code)
+		c.s.disconnect(c.disconnectMessage(code))
 	}
 }
 
@@ -332,23 +335,14 @@ func (c *socket) discard() {
 	c.s.conns.done()
 }
 
-// disconnect sends websocket.disconnect. If the channel is full or the layer cannot
-// be reached, it waits as long as the message would live.
-func (c *socket) disconnect(code int) {
-	ctx, cancel := context.WithTimeout(c.s.life, c.s.set.Expiry)
-	defer cancel()
-	m, err := asgi.NewMessage(
+// disconnectMessage returns the message for websocket.disconnect.
+func (c *socket) disconnectMessage(code int) asgi.Message {
+	return asgi.MustMessage(
 		asgi.Field{Key: asgi.KeyReplyChannel, Value: c.channel},
 		asgi.Field{Key: asgi.KeyPath, Value: c.path},
 		asgi.Field{Key: asgi.KeyCode, Value: code},
 		asgi.Field{Key: asgi.KeyOrder, Value: c.order + 1},
 	)
-	if err == nil {
-		err = c.s.sendWhenRoom(ctx, c.s.cause(), forever, asgi.WebSocketDisconnect, m)
-	}
-	if err != nil {
-		c.s.log.Warn("could not send websocket.disconnect", logkey.Channel, c.channel, keyCode, code, logkey.Error, err)
-	}
 }
 
 // endedBy returns the side that ended a socket with that code.
