@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -265,6 +266,25 @@ func TestEndsOfBodiesAreBounded(t *testing.T) {
 			if n := layer.waiting(channels[i]); n != want {
 				t.Errorf("%d messages wait on channel %d, want %d", n, i, want)
 			}
+		}
+	})
+}
+
+// TestEndsOfBodiesThatWaitAreBounded checks that those that find no room need a bounded
+// number of goroutines.
+func TestEndsOfBodiesThatWaitAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		for i := range 2 * maxEnds {
+			channel := fmt.Sprint("http.request.body?", i)
+			s.layer.setFull(channel, true)
+			s.front.endBody(channel)
+			synctest.Wait()
+		}
+		if n := runtime.NumGoroutine() - before; n > maxEnds+10 {
+			t.Errorf("%d goroutines", n)
 		}
 	})
 }

@@ -30,10 +30,16 @@ type keptBodies struct {
 	bytes   int64
 	timer   *time.Timer // for the first of the list; nil if none runs
 	stopped bool
-	ends    [maxEnds]string // a ring
+	ends    [maxEnds]bodyEnd // a ring
 	next    int
 
 	running sync.WaitGroup // functions of timers
+}
+
+// A bodyEnd is a message that ends a body whose pieces were dropped.
+type bodyEnd struct {
+	channel string
+	stop    context.CancelFunc // ends its wait for room
 }
 
 type keptBody struct {
@@ -121,12 +127,14 @@ func (s *Server) drop(channel string) (n int) {
 // endBody sends the message that ends a body on a channel whose pieces were dropped.
 // It is dropped when maxEnds others have been sent.
 func (s *Server) endBody(channel string) {
-	if !s.sendEnd(channel) {
+	ctx, stop := context.WithTimeout(s.life, s.set.Expiry)
+	if s.sendEnd(channel) {
+		stop()
+	} else {
 		s.conns.retain()
 		go func() { // all channels together are full
 			defer s.conns.done()
-			ctx, cancel := context.WithTimeout(s.life, s.set.Expiry)
-			defer cancel()
+			defer stop()
 			if m, err := pieceMessage(nil, false, true, 0); err == nil {
 				s.sendWhenRoom(ctx, s.cause(), forever, channel, m, asgi.Lasting)
 			}
@@ -135,11 +143,12 @@ func (s *Server) endBody(channel string) {
 	k := &s.kept
 	k.mu.Lock()
 	oldest := k.ends[k.next]
-	k.ends[k.next] = channel
+	k.ends[k.next] = bodyEnd{channel, stop}
 	k.next = (k.next + 1) % maxEnds
 	k.mu.Unlock()
-	if oldest != "" {
-		s.drop(oldest)
+	if oldest.stop != nil {
+		oldest.stop()
+		s.drop(oldest.channel)
 	}
 }
 
