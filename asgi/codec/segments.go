@@ -14,13 +14,26 @@ const segment = "\ufffe"
 // the JSON.
 const inline = 128
 
+// maxKept is the maximum number of segments whose memory is kept for the next dict.
+const maxKept = 1000
+
 // Segments are the byte strings that stand beside a JSON dict, in order. The JSON
 // names them by their index. The zero value has none.
 type Segments struct {
 	All []asgi.Bytes
 
+	named  []bool           // whether a value has named the segment; may be shorter than All
 	octets appendBytes      // the method appendBytes, which would be allocated for each call
 	decode func(string) any // the method unmark
+}
+
+// Reset removes the byte strings.
+func (s *Segments) Reset() {
+	if cap(s.All) > maxKept {
+		s.All, s.named = nil, nil
+	}
+	clear(s.All)
+	s.All = s.All[:0]
 }
 
 // AppendFields appends a dict of checked values as JSON, and the byte strings that
@@ -56,11 +69,13 @@ func isASCII(s string) bool {
 }
 
 // DecodeFields decodes b, which must hold exactly one dict, whose byte strings may
-// be in s.All. It checks each value of the dict separately.
+// be in s.All. It checks each value of the dict separately. Each segment may have one
+// name, so that the dict is about as long when it is written again.
 func (s *Segments) DecodeFields(b []byte) (asgi.Fields, error) {
 	if s.decode == nil {
 		s.decode = s.unmark
 	}
+	clear(s.named)
 	v, err := readAllJSON(b, s.decode)
 	if err != nil {
 		return nil, err
@@ -82,6 +97,13 @@ func (s *Segments) unmark(text string) any {
 		if err != nil || int(n) >= len(s.All) {
 			return invalid("U+FFFF and U+FFFE must be followed by the number of a segment, and " + strconv.Quote(short(number)) + " is none")
 		}
+		for int(n) >= len(s.named) {
+			s.named = append(s.named, false)
+		}
+		if s.named[n] {
+			return invalid("segment " + short(number) + " has another name already; write a segment for each byte string")
+		}
+		s.named[n] = true
 		return s.All[n]
 	}
 	if isASCII(rest) {

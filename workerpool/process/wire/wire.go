@@ -98,8 +98,7 @@ func (w *Writer) appendLocked(head asgi.Fields) {
 		b = append(b, s...)
 	}
 	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-number))
-	clear(w.segments.All)
-	w.segments.All = w.segments.All[:0]
+	w.segments.Reset()
 	w.buf = b
 }
 
@@ -132,6 +131,7 @@ func (r *Reader) Read() (asgi.Fields, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer r.segments.Reset() // the next frame may come much later
 	return r.Decode(head)
 }
 
@@ -243,8 +243,7 @@ func (r *Reader) read(b []byte) (int, error) {
 // parts returns the head of a frame, and sets the segments.
 func (r *Reader) parts(frame []byte) ([]byte, error) {
 	head, rest, err := cut(frame)
-	clear(r.segments.All)
-	r.segments.All = r.segments.All[:0]
+	r.segments.Reset()
 	for len(rest) > 0 && err == nil {
 		var s []byte
 		s, rest, err = cut(rest)

@@ -128,6 +128,8 @@ func TestRefusesBadFrames(t *testing.T) {
 func TestABadValueLeavesTheOtherFieldsAndFrames(t *testing.T) {
 	for name, value := range map[string]string{
 		"a segment that is none":      `"\uffff\ufffe1"`,
+		"a segment with two names":    `["\uffff\ufffe0","\uffff\ufffe0"]`,
+		"another form of a name":      `{"a":"\uffff\ufffe0","b":"\uffff\ufffe00"}`,
 		"a character that is no byte": `"\uffff\u0100"`,
 		"a float that is not finite":  `NaN`,
 		"a float that is too large":   `[1e400]`,
@@ -176,6 +178,35 @@ func TestReadContinuesAfterATimeout(t *testing.T) {
 	}
 	if head, err := r.Read(); err != nil || head[0].Value != int64(7) {
 		t.Errorf("got %v, %v", head, err)
+	}
+}
+
+// TestNothingOfALongFrameIsKept reads and writes a frame with many segments.
+func TestNothingOfALongFrameIsKept(t *testing.T) {
+	items := make([]any, 5000)
+	for i := range items {
+		items[i] = asgi.Bytes("\xff")
+	}
+	list, err := asgi.NewList(items...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stream bytes.Buffer
+	w := NewWriter(&stream)
+	if err := w.Write(asgi.Fields{{Key: "list", Value: list}}); err != nil {
+		t.Fatal(err)
+	}
+	r := NewReader(&stream, 1<<20)
+	if head, err := r.Read(); err != nil || !asgi.Equal(head[0].Value, list) {
+		t.Fatalf("%v, %v", head, err)
+	}
+	if n := cap(w.segments.All) + cap(r.segments.All); n > 2000 {
+		t.Errorf("memory for %d segments is kept", n)
+	}
+	few := frame(`{"a":"\uffff\ufffe0"}`, "text")
+	r = NewReader(bytes.NewReader(few), 1<<20)
+	if _, err := r.Read(); err != nil || cap(r.segments.All) == 0 || r.segments.All[:1][0] != "" {
+		t.Errorf("a segment is kept, or the memory for a few is not: %v, %v", r.segments.All[:1], err)
 	}
 }
 
