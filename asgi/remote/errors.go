@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	"asgibox/asgi"
 	"asgibox/asgi/codec"
@@ -115,8 +116,20 @@ func Errorf(kind, format string, args ...any) error {
 // ErrTooManyAnswers is the error of a call whose answer had no memory.
 var ErrTooManyAnswers = Errorf(TooManyAnswers, "too many long answers wait for clients that have not read them; try again in a moment")
 
-// ErrorOf returns the error response for an error.
+// maxDetail is the maximum length of the detail of an error response, in bytes. An error
+// may quote a key or a name of any length.
+const maxDetail = 4 << 10
+
+// ErrorOf returns the error response for an error. It cuts a detail that is too long.
 func ErrorOf(err error) *Error {
+	e := errorOf(err)
+	if len(e.Detail) <= maxDetail {
+		return e
+	}
+	return &Error{e.Kind, strings.ToValidUTF8(e.Detail[:maxDetail], "") + "…"}
+}
+
+func errorOf(err error) *Error {
 	var own *Error
 	var long *http.MaxBytesError
 	switch {

@@ -75,7 +75,10 @@ func (r *readers) began(key readerKey, channels []string) func(*asgi.Delivery) {
 		}
 		r.all[key] = one
 	}
-	one.Channels, one.Seen = slices.Clone(channels[:min(len(channels), maxReaderChannels)]), now
+	if channels = channels[:min(len(channels), maxReaderChannels)]; asgi.CheckReceiveAll(channels) == nil {
+		one.Channels = slices.Clone(channels)
+	}
+	one.Seen = now
 	one.Waiting++
 	return func(d *asgi.Delivery) {
 		now := time.Now()

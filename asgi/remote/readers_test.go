@@ -48,6 +48,10 @@ func TestReadersAreThoseThatReceiveOverHTTP(t *testing.T) {
 			!slices.Equal(worker.Channels, []string{"jobs", "mail"}) {
 			t.Errorf("the worker: %+v", worker)
 		}
+		receive("10.0.0.1:4002", "another", `{"channels": ["`+strings.Repeat("x", 101)+`"]}`)
+		if other = h.Readers()[0]; other.Agent != "another" || !slices.Equal(other.Channels, []string{"jobs"}) {
+			t.Errorf("after a receive with a bad name: %+v", other)
+		}
 		time.Sleep(61 * time.Second)
 		if all := h.Readers(); len(all) != 1 || all[0].Agent != "a worker" || all[0].Waiting != 0 { // its receive ended after 30 s
 			t.Errorf("after a minute: %+v", all)
