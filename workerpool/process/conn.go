@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strconv"
 	"sync"
@@ -264,8 +265,12 @@ func (c *conn) answer(id int64, result asgi.Fields, err error) error {
 	return cmp.Or(c.send(asgi.Fields{{Key: "id", Value: id}, {Key: "error", Value: e.Kind}, {Key: "detail", Value: e.Detail}}), crowded)
 }
 
-// hold waits for the memory of an answer of n bytes. Those to children are never refused.
+// hold waits for the memory of an answer of n bytes. Those to children are never refused
+// for lack of it.
 func (c *conn) hold(a *budget.Arrival, n int) error {
+	if int64(n) > math.MaxUint32 {
+		return remote.Errorf(remote.MessageTooLarge, "the answer may have %d bytes, but a frame at most %d", n, uint32(math.MaxUint32))
+	}
 	if c.child != nil {
 		return a.Reserve(c.ctx.Done(), int64(n), int64(n))
 	}
@@ -339,6 +344,7 @@ func (c *conn) perform(f frame, call remote.Call) error {
 	if err != nil || rest == nil && cause.Barrier().Passed() {
 		return c.deliver(f, result, d, err)
 	}
+	f.args = nil // the answer may wait long
 	return c.later(func() error {
 		if rest != nil {
 			result = rest(c.ctx)
@@ -403,6 +409,10 @@ func (c *conn) wait(f frame, call func(context.Context) (asgi.Fields, *asgi.Deli
 	c.calls.Go(func() {
 		defer cancel(nil)
 		result, d, err := call(ctx)
+		call, f.args = nil, nil // the answer may wait long, so keep nothing else
+		if err != nil {
+			err = remote.ErrorOf(err)
+		}
 		c.mu.Lock()
 		delete(c.waiting, f.id)
 		c.mu.Unlock()

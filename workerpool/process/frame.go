@@ -3,11 +3,15 @@ package process
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"asgibox/asgi"
 	"asgibox/asgi/remote"
 	"asgibox/workerpool/process/wire"
 )
+
+// maxAt is the maximum length of a line that a call names, in bytes. Records keep it.
+const maxAt = 1 << 10
 
 // A frame is a frame of a client. Fields that the head does not have are zero.
 type frame struct {
@@ -16,7 +20,7 @@ type frame struct {
 	job   int64  // that the call belongs to
 	quiet bool   // the call is answered only if it fails
 	retry bool   // while the channel is full, the call is made again
-	at    string // the line of the application that makes the call
+	at    string // the line of the application that makes the call; "" if it is too long
 	done  int64  // the job that has ended
 
 	args asgi.Fields // the other fields
@@ -69,7 +73,9 @@ func parseFrame(head asgi.Fields, bad error) (f frame, err error) {
 		case "retry":
 			f.retry, ok = field.Value.(bool)
 		case "at":
-			f.at, ok = field.Value.(string)
+			if f.at, ok = field.Value.(string); len(f.at) > maxAt {
+				f.at = ""
+			}
 		case "done":
 			f.done, ok = field.Value.(int64)
 		default:
@@ -85,6 +91,7 @@ func parseFrame(head asgi.Fields, bad error) (f frame, err error) {
 			return f, f.bad
 		}
 	}
+	clear(head[len(f.args):])
 	if f.call == "" && f.done == 0 {
 		if f.bad == nil {
 			f.bad = remote.Errorf(remote.BadRequest, "it has neither call nor done")
@@ -100,7 +107,7 @@ func parseFrame(head asgi.Fields, bad error) (f frame, err error) {
 func (f *frame) take(key string) any {
 	for i, field := range f.args {
 		if field.Key == key {
-			f.args = append(f.args[:i], f.args[i+1:]...)
+			f.args = slices.Delete(f.args, i, i+1)
 			return field.Value
 		}
 	}
