@@ -172,11 +172,11 @@ func (c *conn) hello() error {
 		c.refuse(err)
 		return err
 	}
-	memory := c.server.guestFrames
+	memory, turns := c.server.guestFrames, c.server.guestTurns
 	if c.child != nil {
-		memory = c.server.childFrames
+		memory, turns = c.server.childFrames, nil
 	}
-	c.reader.Allow(c.server.limit, memory.Arrival(c, &c.buffered, -1), c.ctx.Done())
+	c.reader.Allow(c.server.limit, memory.Arrival(c, &c.buffered, -1), turns, c.ctx.Done())
 	return c.answer(f.id, c.welcome(), nil)
 }
 

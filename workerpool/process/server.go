@@ -72,6 +72,9 @@ type Server struct {
 	// Memory of frames that have not arrived completely. Programs that asgibox did not
 	// start share a budget of their own, so that they never hold up or end a child.
 	childFrames, guestFrames *budget.Budget
+	// guestTurns has an item for each long frame of such a program that is decoded, at most
+	// one for each processor.
+	guestTurns chan struct{}
 	// Memory of answers that were not read.
 	childAnswers, guestAnswers *budget.Budget
 
@@ -107,7 +110,8 @@ func NewServer(o ServerOptions) (*Server, error) {
 		limit:       o.Layer.Settings().MaxMessage + asgi.MessageOverhead,
 		started:     make(chan func()),
 		childFrames: newBudget(), guestFrames: newBudget(), childAnswers: newBudget(), guestAnswers: newBudget(),
-		children: map[string]*child{}, conns: map[*conn]struct{}{}, guests: map[*conn]struct{}{}, sets: map[*set]struct{}{},
+		guestTurns: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		children:   map[string]*child{}, conns: map[*conn]struct{}{}, guests: map[*conn]struct{}{}, sets: map[*set]struct{}{},
 	}
 	s.ext = extensions{
 		groups: asgi.OrUnsupported[asgi.Groups](o.Layer), later: asgi.OrUnsupported[asgi.Later](o.Layer),

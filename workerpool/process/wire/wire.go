@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 
 	"asgibox/asgi"
@@ -107,7 +108,8 @@ type Reader struct {
 	from     io.Reader
 	limit    int
 	arrival  *budget.Arrival // nil before Allow
-	stop     <-chan struct{} // ends a wait for memory
+	turns    chan struct{}   // see Allow; may be nil
+	stop     <-chan struct{} // ends a wait for memory or a turn
 	buf      []byte
 	start    int // of the bytes in buf that were read and not returned
 	segments codec.Segments
@@ -117,10 +119,11 @@ type Reader struct {
 func NewReader(from io.Reader, limit int) *Reader { return &Reader{from: from, limit: limit} }
 
 // Allow lets the following frames be limit bytes long. While one arrives that is longer
-// than [budget.ConnBytes], its memory counts in the budget of the arrival. A wait for it
-// ends when stop is closed.
-func (r *Reader) Allow(limit int, a *budget.Arrival, stop <-chan struct{}) {
-	r.limit, r.arrival, r.stop = limit, a, stop
+// than [budget.ConnBytes], its memory counts in the budget of the arrival. While Read
+// decodes a head that is so long, whose values may need many times its memory, it holds an
+// item of turns, unless turns is nil. Waits end when stop is closed.
+func (r *Reader) Allow(limit int, a *budget.Arrival, turns chan struct{}, stop <-chan struct{}) {
+	r.limit, r.arrival, r.turns, r.stop = limit, a, turns, stop
 }
 
 // Read returns the head of the next frame. It fails with [io.EOF] at the end, with
@@ -132,6 +135,14 @@ func (r *Reader) Read() (asgi.Fields, error) {
 		return nil, err
 	}
 	defer r.segments.Reset() // the next frame may come much later
+	if r.turns != nil && len(head) > budget.ConnBytes {
+		select {
+		case r.turns <- struct{}{}:
+			defer func() { <-r.turns }()
+		case <-r.stop:
+			return nil, net.ErrClosed
+		}
+	}
 	return r.Decode(head)
 }
 

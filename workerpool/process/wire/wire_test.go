@@ -5,11 +5,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"asgibox/asgi"
+	"asgibox/internal/budget"
 )
 
 // frame returns a frame with a head and segments.
@@ -209,6 +213,45 @@ func TestNothingOfALongFrameIsKept(t *testing.T) {
 		t.Errorf("a segment is kept, or the memory for a few is not: %v, %v", r.segments.All[:1], err)
 	}
 }
+
+// TestLongHeadsAreDecodedInTurn reads frames while another reader decodes.
+func TestLongHeadsAreDecodedInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := budget.New(1<<20, t.Context())
+		turns, stop := make(chan struct{}, 1), make(chan struct{})
+		turns <- struct{}{}
+		reader := func(stop <-chan struct{}) *Reader {
+			long := `{"a":"` + strings.Repeat("x", 2*budget.ConnBytes) + `"}`
+			r := NewReader(bytes.NewReader(append(frame(`{"a":1}`), frame(long)...)), 1<<20)
+			r.Allow(1<<20, memory.Arrival(sender{}, new(atomic.Int64), -1), turns, stop)
+			if _, err := r.Read(); err != nil {
+				t.Errorf("a short frame: %v", err)
+			}
+			return r
+		}
+		errs := make(chan error, 2)
+		go func() { _, err := reader(nil).Read(); errs <- err }()
+		go func() { _, err := reader(stop).Read(); errs <- err }()
+		synctest.Wait()
+		if len(errs) > 0 {
+			t.Errorf("a long frame did not wait: %v", <-errs)
+		}
+		close(stop)
+		if err := <-errs; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a wait that ends: %v", err)
+		}
+		<-turns
+		if err := <-errs; err != nil || len(turns) != 0 {
+			t.Errorf("%v, %d turns are taken", err, len(turns))
+		}
+	})
+}
+
+// A sender is one of a budget.
+type sender struct{}
+
+func (sender) Interrupt() {}
+func (sender) Pause(bool) {}
 
 func FuzzFrames(f *testing.F) {
 	f.Add(frame(`{"id":1,"call":"send","message":{"b":"\uffff\ufffe0"}}`, "\xff"))
