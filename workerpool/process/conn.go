@@ -31,6 +31,9 @@ const (
 	// maxCalls is the number of calls of a connection that may wait at once, and how many
 	// may be answered later.
 	maxCalls = 1000
+	// maxGuestWaits is how many receives of programs that asgibox did not start may wait
+	// at once. Each has a goroutine of 12 KB.
+	maxGuestWaits = 10_000
 	// maxHello is the maximum length of the first frame, in bytes.
 	maxHello = budget.ConnBytes
 )
@@ -399,6 +402,9 @@ func (c *conn) wait(f frame, call func(context.Context) (asgi.Fields, *asgi.Deli
 	case len(c.waiting) >= maxCalls:
 		err = remote.Errorf(remote.BadRequest, "%d calls of the connection wait already", maxCalls)
 	default:
+		err = c.server.addWait(c)
+	}
+	if err == nil {
 		c.waiting[f.id] = cancel
 	}
 	c.mu.Unlock()
@@ -407,6 +413,7 @@ func (c *conn) wait(f frame, call func(context.Context) (asgi.Fields, *asgi.Deli
 		return c.answer(f.id, nil, err)
 	}
 	c.calls.Go(func() {
+		defer c.server.removeWait(c)
 		defer cancel(nil)
 		result, d, err := call(ctx)
 		call, f.args = nil, nil // the answer may wait long, so keep nothing else

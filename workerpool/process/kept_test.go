@@ -49,6 +49,43 @@ func TestAConnectionKeepsLittleOfItsFrames(t *testing.T) {
 	}
 }
 
+// TestTheReceivesOfGuestsThatWaitHaveALimit checks that there is one for all programs that
+// asgibox did not start, which does not hold up a child.
+func TestTheReceivesOfGuestsThatWaitHaveALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, 1<<20)
+		wait := func(c *client, id int) {
+			if err := c.write("id", id, "call", "receive", "channels", "jobs", "block", true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.waits.Store(maxGuestWaits - 1) // of other connections
+		first, other := s.join(), s.join()
+		wait(first, 1)
+		synctest.Wait()
+		wait(other, 1)
+		if got, err := other.r.Read(); err != nil || find[string](got, "error") != remote.TooManyConnections {
+			t.Errorf("one more receive: %v, %v", got, err)
+		}
+		if err := s.addWait(&conn{child: &child{}}); err != nil {
+			t.Errorf("a receive of a child: %v", err)
+		}
+		if err := first.write("id", 2, "call", "cancel", "of", 1); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := first.r.Read(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		wait(other, 2)
+		if _, err := other.call("statistics"); err != nil {
+			t.Errorf("a receive after another has ended: %v", err)
+		}
+	})
+}
+
 // TestAnAnswerFitsIntoAFrame checks that the length of a frame has four bytes.
 func TestAnAnswerFitsIntoAFrame(t *testing.T) {
 	length := int64(1) << 32

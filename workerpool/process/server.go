@@ -69,6 +69,7 @@ type Server struct {
 	remove   func() // removes the files of the socket
 	started  chan func()
 	lastJob  atomic.Int64
+	waits    atomic.Int64 // receives that wait, of programs that asgibox did not start
 	// Memory of frames that have not arrived completely. Programs that asgibox did not
 	// start share a budget of their own, so that they never hold up or end a child.
 	childFrames, guestFrames *budget.Budget
@@ -288,6 +289,21 @@ func (s *Server) greeted(c *conn) error {
 	}
 	s.guests[c] = struct{}{}
 	return nil
+}
+
+// addWait counts a receive that waits, until removeWait, unless it is that of a child.
+func (s *Server) addWait(c *conn) error {
+	if c.child == nil && s.waits.Add(1) > maxGuestWaits {
+		s.waits.Add(-1)
+		return remote.Errorf(remote.TooManyConnections, "%d receives of programs that asgibox did not start wait already; try again when one has ended", maxGuestWaits)
+	}
+	return nil
+}
+
+func (s *Server) removeWait(c *conn) {
+	if c.child == nil {
+		s.waits.Add(-1)
+	}
 }
 
 // forget removes a connection that was closed.
