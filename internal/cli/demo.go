@@ -27,9 +27,10 @@ files are needed; edits are kept until the tour ends. Each page has an inspector
 on the control server, at an address like 127.0.0.1:8001/groups. Commands for a
 running server take this address as --control.
 
-By default only this machine can reach the tour. On another address, its
-applications and inspectors need the token in the address that the tour prints.
-Edits and the button that kills the server are refused there, unless --allow-edit
+By default only this machine can reach the tour. If the tour or its control
+server has another address, all pages, downloads, applications and inspectors
+need the token in the address that the tour prints. Edits and the button that
+kills the server are refused on another address of the tour, unless --allow-edit
 is given.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -46,7 +46,7 @@ type config struct {
 	Control   bool   // whether a socket of the control server follows them
 	URL       string // of the tour, without a slash at its end
 	Inspector string // of the control server, likewise; empty if there is none
-	Token     string // required by edits and inspectors; empty on loopback addresses
+	Token     string // required by every request; empty if only this machine can reach the tour and its control server
 	ReadOnly  bool   // whether edits and kills are refused
 	Verbose   bool
 }

@@ -64,7 +64,14 @@ func newTour(c config, all *stacks) (*tour, error) {
 	return t, nil
 }
 
-func (t *tour) ServeHTTP(w http.ResponseWriter, r *http.Request) { t.mux.ServeHTTP(w, r) }
+// ServeHTTP requires the token for everything, if there is one.
+func (t *tour) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var h http.Handler = t.mux
+	if t.config.Token != "" {
+		h = t.guarded(h)
+	}
+	h.ServeHTTP(w, r)
+}
 
 // guarded applies the access rules of the control server.
 func (t *tour) guarded(h http.Handler) http.Handler {
@@ -106,9 +113,8 @@ type view struct {
 
 // page serves a page of the tour.
 func (t *tour) page(w http.ResponseWriter, r *http.Request, p *page) {
-	if t.config.Token != "" && r.URL.Query().Has("token") {
-		again := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusSeeOther) })
-		t.guarded(again).ServeHTTP(w, r) // sets the cookie
+	if t.config.Token != "" && r.URL.Query().Has("token") { // the browser has the cookie already
+		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
 	source, err := t.stacks.source(p)
@@ -151,7 +157,7 @@ func (t *tour) inspectorURL(p *page) string {
 
 // application serves the application of a page. Its responses have the origin of
 // the tour, so a page of another site must not choose what they contain. The
-// protocol server itself checks the origin of WebSockets.
+// protocol server itself checks the origin of WebSockets, and ServeHTTP the token.
 func (t *tour) application(p *page) http.Handler {
 	open := t.front(p)
 	guarded := t.guarded(open)

@@ -85,7 +85,7 @@ func TestAPublicTourIsReadOnly(t *testing.T) {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
-	w := call(tour, "GET", "http://tour.example/groups", "")
+	w := call(tour, "GET", "http://tour.example/groups", "", "Authorization", "Bearer secret")
 	if w.Code != http.StatusOK || strings.Contains(w.Body.String(), `id="save"`) {
 		t.Errorf("%d, with a button that saves: %s", w.Code, w.Body)
 	}
@@ -93,21 +93,57 @@ func TestAPublicTourIsReadOnly(t *testing.T) {
 
 func TestAPublicTourNeedsItsToken(t *testing.T) {
 	tour := newTestTour(t, config{Token: "secret"})
-	for _, path := range append(edits, "/inspector/groups/api/flush", "/app/groups/shout") {
-		if w := call(tour, "POST", "http://tour.example"+path, ""); w.Code != http.StatusUnauthorized {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+	server := httptest.NewServer(tour)
+	t.Cleanup(server.Close)
+	status := func(method, path string, headers ...string) int {
+		r := httptest.NewRequest(method, server.URL+path, nil)
+		r.RequestURI = ""
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		w, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Body.Close()
+		return w.StatusCode
+	}
+	paths := []string{
+		"GET /", "GET /groups", "GET /app/groups/red", "POST /app/groups/shout", "GET /download/groups.zip", "GET /server", "GET /assets/tour.css",
+		"GET /inspector/groups/", "POST /inspector/groups/api/flush", "GET /?token=wrong",
+	}
+	for _, path := range edits {
+		paths = append(paths, "POST "+path)
+	}
+	handshake := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
+	for _, line := range paths {
+		method, path, _ := strings.Cut(line, " ")
+		if got := status(method, path); got != http.StatusUnauthorized {
+			t.Errorf("%s: %d", line, got)
+		}
+		if got := status(method, path, "Upgrade", "x"); got != http.StatusUnauthorized {
+			t.Errorf("%s with Upgrade: %d", line, got)
+		}
+		if got := status(method, path, handshake...); got != http.StatusUnauthorized {
+			t.Errorf("%s with a handshake: %d", line, got)
 		}
 	}
-	if w := call(tour, "GET", "http://tour.example/?token=wrong", ""); w.Code != http.StatusUnauthorized {
-		t.Errorf("a wrong token: %d", w.Code)
-	}
-	w := call(tour, "GET", "http://tour.example/?token=secret", "")
+
+	w := call(tour, "GET", server.URL+"/?token=secret", "")
 	cookie, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")
 	if w.Code != http.StatusSeeOther || cookie == "" {
 		t.Fatalf("the token: %d %v", w.Code, w.Header())
 	}
-	if w := call(tour, "POST", "http://tour.example/edit/groups/reset", "", "Cookie", cookie); w.Code != http.StatusOK {
-		t.Errorf("with the cookie: %d %s", w.Code, w.Body)
+	for line, want := range map[string]int{
+		"GET /": 200, "GET /?token=secret": 303, "GET /download/groups.zip": 200, "POST /app/groups/shout": 200, "POST /edit/groups/reset": 200,
+	} {
+		method, path, _ := strings.Cut(line, " ")
+		if got := status(method, path, "Cookie", cookie); got != want {
+			t.Errorf("%s with the cookie: %d, want %d", line, got, want)
+		}
+	}
+	if got := status("GET", "/app/groups/red", append(handshake, "Cookie", cookie, "Origin", server.URL)...); got != http.StatusSwitchingProtocols {
+		t.Errorf("a handshake with the cookie: %d", got)
 	}
 }
 
