@@ -35,9 +35,13 @@ const maxKeyFile = 64 << 10
 // api.FullMessage on each line.
 var recording = regexp.MustCompile(`^\{"id":[0-9]+,"trace":"[0-9a-f]*","channel":"`)
 
+// beforeMark matches the bytes that stand before a mark of PEM on its line, such as spaces
+// or a byte order mark.
+var beforeMark = regexp.MustCompile(`(?m)^[^\n]*?(-----(?:BEGIN|END) )`)
+
 // isSecret reports whether a file is the store of any server, which a worker
 // elsewhere or a server with another store does not know by its path, is a recording, or
-// has a private key in PEM.
+// has a private key in PEM or of PuTTY.
 func isSecret(f io.ReaderAt) bool {
 	if store.IsSecret(f) {
 		return true
@@ -48,12 +52,19 @@ func isSecret(f io.ReaderAt) bool {
 		return true
 	}
 	content = content[:n]
-	if bytes.IndexByte(content[:min(n, 512)], 0) >= 0 {
+	if bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff")) {
+		content = bytes.ReplaceAll(content, []byte{0}, nil) // a text in UTF-16
+	}
+	if bytes.IndexByte(content[:min(len(content), 512)], 0) >= 0 {
 		return false // not a text
 	}
-	if recording.Match(content) {
+	if recording.Match(content) || bytes.HasPrefix(content, []byte("PuTTY-User-Key-File-")) {
 		return true
 	}
+	if !bytes.Contains(content, []byte("PRIVATE KEY-----")) {
+		return false
+	}
+	content = beforeMark.ReplaceAll(content, []byte("$1"))
 	for {
 		block, rest := pem.Decode(content)
 		if block == nil {

@@ -2,11 +2,45 @@ package devserver
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"encoding/pem"
+	"strings"
 	"testing"
 
 	"asgibox/inspector/api"
 )
+
+// TestAPrivateKeyIsSecret checks that bytes before the marks of PEM do not hide a key.
+func TestAPrivateKeyIsSecret(t *testing.T) {
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: make([]byte, 100)}))
+	indented := "key: |\n  " + strings.ReplaceAll(strings.TrimSpace(key), "\n", "\n  ") + "\n"
+	utf16 := func(order binary.AppendByteOrder, text string) string {
+		var b []byte
+		for _, c := range "\ufeff" + text {
+			b = order.AppendUint16(b, uint16(c))
+		}
+		return string(b)
+	}
+	certificate := strings.ReplaceAll(key, "EC PRIVATE KEY", "CERTIFICATE")
+	for _, text := range []string{
+		key, "\ufeff" + key, " \t" + key, "\u200b" + key, indented, certificate + "  " + key, "-----BEGIN EC PRIVATE KEY-----\n\ufeff" + key,
+		strings.ReplaceAll("\ufeff"+key, "\n", "\r\n"), utf16(binary.LittleEndian, key), utf16(binary.BigEndian, indented),
+		"PuTTY-User-Key-File-3: ssh-ed25519\r\n",
+	} {
+		if !isSecret(strings.NewReader(text)) {
+			t.Errorf("%.100q is not taken for a private key", text)
+		}
+	}
+	for _, text := range []string{
+		certificate, utf16(binary.LittleEndian, certificate), strings.ReplaceAll(key, "=", "…"), "\x00" + key,
+		"const begin = '-----BEGIN PRIVATE KEY-----'\nconst end = '-----END PRIVATE KEY-----'\n",
+	} {
+		if isSecret(strings.NewReader(text)) {
+			t.Errorf("%.100q is taken for a private key", text)
+		}
+	}
+}
 
 // TestARecordingIsSecret checks the form in which the command record writes a message.
 func TestARecordingIsSecret(t *testing.T) {
