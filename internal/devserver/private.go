@@ -31,9 +31,9 @@ func privateFiles(folder string, o *Options) []string {
 // maxKeyFile is how far a file is searched for a private key, in bytes.
 const maxKeyFile = 64 << 10
 
-// recording matches the beginning of a file that the command record has written: one
-// api.FullMessage on each line.
-var recording = regexp.MustCompile(`^\{"id":[0-9]+,"trace":"[0-9a-f]*","channel":"`)
+// recording matches the beginning of a file with messages: one api.FullMessage on each
+// line, as the command record writes it, or an HTTP Archive of asgibox.
+var recording = regexp.MustCompile(`^(\{"id":[0-9]+,"trace":"[0-9a-f]*","channel":"|\{\s*"log":\s*\{\s*"version":\s*"1\.2",\s*"creator":\s*\{\s*"name":\s*"asgibox")`)
 
 // beforeMark matches the bytes that stand before a mark of PEM on its line, such as spaces
 // or a byte order mark.

@@ -42,7 +42,8 @@ func TestAPrivateKeyIsSecret(t *testing.T) {
 	}
 }
 
-// TestARecordingIsSecret checks the form in which the command record writes a message.
+// TestARecordingIsSecret checks the forms in which the command record writes a message,
+// and in which the server and the page write an HTTP Archive.
 func TestARecordingIsSecret(t *testing.T) {
 	line, err := json.Marshal(api.FullMessage{Message: api.Message{ID: 7, Trace: "01ab", Channel: "http.request"}, Content: json.RawMessage("{}")})
 	if err != nil {
@@ -51,7 +52,15 @@ func TestARecordingIsSecret(t *testing.T) {
 	if !isSecret(bytes.NewReader(line)) {
 		t.Errorf("%s is not taken for a recording", line)
 	}
-	for _, text := range []string{`{"id":1,"channel":"news"}`, `[{"id":1,"trace":"","channel":"x"}]`, ""} {
+	for _, archive := range []string{
+		`{"log":{"version":"1.2","creator":{"name":"asgibox","version":"dev"},"entries":[`,
+		"{\n  \"log\": {\n    \"version\": \"1.2\",\n    \"creator\": {\n      \"name\": \"asgibox\"",
+	} {
+		if !isSecret(strings.NewReader(archive)) {
+			t.Errorf("%s is not taken for a recording", archive)
+		}
+	}
+	for _, text := range []string{`{"log":{"version":"1.2","creator":{"name":"other"`, `{"id":1,"channel":"news"}`, `[{"id":1,"trace":"","channel":"x"}]`, ""} {
 		if isSecret(bytes.NewReader([]byte(text))) {
 			t.Errorf("%q is taken for a recording", text)
 		}
