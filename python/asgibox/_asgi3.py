@@ -581,7 +581,8 @@ class Request(_Connection):
         return {"type": "http.request", "body": body, "more_body": self._more}
 
     def piece(self, content: bytes, more: bool) -> None:
-        self._body, self._more = content, more
+        # A piece that a cancelled receive() has asked for may not be taken yet.
+        self._body, self._more = (self._body or b"") + content, more
         self.wake()
 
     async def _send(self, event: Event) -> None:

@@ -208,6 +208,20 @@ class Requests(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(len(await rig.feed(encode({"body": 1, "more": False, "content": SEGMENT}, b"three"))), 1)
         self.assertEqual(got, [b"one", b"two", b"three"])
 
+    async def test_two_pieces_that_come_at_once_are_one_event(self) -> None:
+        """A receive() that was cancelled has asked for the first one."""
+        got = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            got.append(await receive())
+            got.append(await receive())
+            await hello(scope, receive, send)
+
+        rig = Rig(application)
+        await rig.feed(request(1, b"one", True))
+        await rig.feed(encode({"body": 1, "more": True, "content": SEGMENT}, b"two") + encode({"body": 1, "more": False, "content": SEGMENT}, b"three"))
+        self.assertEqual(got[1], {"type": "http.request", "body": b"twothree", "more_body": False})
+
     async def test_client_leaves(self) -> None:
         events = []
 
