@@ -94,8 +94,7 @@ func TestNoRequestIsSmuggled(t *testing.T) {
 		{"a response before an invalid chunk", postHead + coded + chunk(long) + "x\r\n" + smuggled, []string{okReply}},
 		{"responses without a body", "GET /a?204 HTTP/1.1\r\nHost: h\r\n\r\nGET /a?304 HTTP/1.1\r\nHost: h\r\n\r\nGET /a?205 HTTP/1.1\r\nHost: h\r\n\r\n" +
 			"HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n" + lastOne, []string{"204 GET /a h", "304 GET /a h", "205 GET /a h", "200 HEAD /a h", lastReply}},
-		{"a method that is HEAD only in another case", "head /a HTTP/1.1\r\nHost: h\r\n\r\n" + lastOne, []string{"200 HEAD /a h", lastReply}},
-		{"the same with an error", "head /a?200&x HTTP/1.1\r\nHost: h\r\n\r\n" + lastOne, []string{"500", lastReply}},
+		{"a method that is HEAD only in another case", "head /a HTTP/1.1\r\nHost: h\r\n\r\n" + lastOne, []string{"400"}},
 		{"a response with a line end in a value", "GET /a?200&x HTTP/1.1\r\nHost: h\r\n\r\n" + lastOne, []string{"500", lastReply}},
 		{"another host in the target", "GET http://i:1/a HTTP/1.1\r\nHost: h\r\n\r\n" + lastOne, []string{"200 GET /a i:1", lastReply}},
 		{"two hosts", "GET /a HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n" + lastOne, []string{"400"}},
