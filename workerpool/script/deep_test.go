@@ -237,6 +237,7 @@ channel_routing = [view("/", lambda request: "fine")]
 		n++
 	}
 	c := setup{files: map[string]string{"page.html": `{{.}}`}}
+	c.pool.LoadTimeout = time.Hour // the race detector makes loading slow
 	s := c.serve(t, app.String())
 	wantFailures(t, s, want)
 }
