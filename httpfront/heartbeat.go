@@ -78,8 +78,10 @@ func (c *socket) tick() {
 		c.seen.Store(now.UnixNano())
 		b.pingedAt = now
 	}
-	if n := c.wire.delivered(); b.waiting && n-b.read >= corkSize { // the ping may wait behind what the client reads slowly
-		b.pingedAt, b.read = now, n
+	if b.waiting { // the ping may wait behind what the client reads slowly
+		if n := c.wire.delivered(); n-b.read >= corkSize {
+			b.pingedAt, b.read = now, n
+		}
 	}
 	expired := !b.deadline.IsZero() && !now.Before(b.deadline)
 	pongLate := b.waiting && !b.paused && c.s.opts.PingTimeout > 0 && now.Sub(b.pingedAt) >= c.s.opts.PingTimeout

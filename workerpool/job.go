@@ -62,12 +62,7 @@ func (j *Job) Completed() bool { return j.completed }
 // Gone reports whether the connection of a reply channel is known to have
 // ended.
 func (j *Job) Gone(channel string) bool {
-	if channel == j.reply && (isDisconnect(j.Delivery.Channel) || j.completed) {
-		return true
-	}
-	j.pool.mu.Lock()
-	defer j.pool.mu.Unlock()
-	return j.pool.gone.Has(channel)
+	return channel == j.reply && (isDisconnect(j.Delivery.Channel) || j.completed) || j.Disconnected(channel)
 }
 
 // Disconnected reports whether the disconnect of a connection has been handled, as far
