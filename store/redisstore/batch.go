@@ -36,6 +36,7 @@ type operation struct {
 	kind    string
 	scripts []*script // of the commands that are scripts, by index
 	cmds    []*redis.Cmd
+	bytes   int       // of the arguments
 	lead    chan bool // true: run a pipeline, whose first operation is this one; false: it is done
 	leads   bool      // it has got true; guarded by the mutex of the batch
 }
@@ -72,6 +73,14 @@ func reply(h *host, cmd *redis.Cmd) (any, error) {
 func (op *operation) add(s *script, args ...any) {
 	op.scripts = append(op.scripts, s)
 	op.cmds = append(op.cmds, redis.NewCmd(context.Background(), args...))
+	for _, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			op.bytes += len(arg)
+		case []byte:
+			op.bytes += len(arg)
+		}
+	}
 }
 
 func (op *operation) eval(s *script, keys []string, args ...any) {
@@ -147,9 +156,13 @@ func (b *batch) promoteLocked() {
 func (b *batch) fly(op *operation) {
 	b.mu.Lock()
 	first := slices.Index(b.waiting, op)
-	end, commands := first+1, len(op.cmds)
-	for end < len(b.waiting) && commands < batchLength && !b.waiting[end].leads {
-		commands += len(b.waiting[end].cmds)
+	end, commands, bytes := first, 0, 0
+	for end < len(b.waiting) && commands < batchLength && (end == first || !b.waiting[end].leads) {
+		next := b.waiting[end]
+		if bytes += next.bytes; end > first && bytes > pipelineBytes {
+			break
+		}
+		commands += len(next.cmds)
 		end++
 	}
 	ops := slices.Clone(b.waiting[first:end])

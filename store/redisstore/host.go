@@ -18,7 +18,7 @@ import (
 // Times of the connection to a host.
 const (
 	dialTimeout  = 2 * time.Second
-	replyTimeout = 3 * time.Second // after which a host counts as gone
+	replyTimeout = 3 * time.Second // without a byte, after which a host counts as gone
 	probeFirst   = 50 * time.Millisecond
 	probeLast    = time.Second
 )
@@ -64,9 +64,9 @@ func (h *host) options(connections int) *redis.Options {
 	o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
-			err = &dialError{err}
+			return nil, &dialError{err}
 		}
-		return conn, err
+		return newSlowConn(conn), nil
 	}
 	return o
 }

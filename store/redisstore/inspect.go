@@ -91,7 +91,8 @@ func page[T any](ctx context.Context, l *Layer, cursor, prefix, kind, command st
 
 // Peek returns messages that wait in a channel, the next one first, and changes
 // nothing. From is the number of messages to skip. With several hosts, those of a
-// normal channel on one host come before those on the next one.
+// normal channel on one host come before those on the next one. It returns fewer
+// messages than limit if those of one host have more than 4 MiB.
 func (l *Layer) Peek(ctx context.Context, channel string, from, limit int) ([]asgi.Delivery, error) {
 	if err := asgi.CheckReceive(channel); err != nil {
 		return nil, err
@@ -131,10 +132,14 @@ func (l *Layer) Peek(ctx context.Context, channel string, from, limit int) ([]as
 //
 // It returns the length of the list, and then what takeScript returns.
 var peekScript = newScript(`
-local out = {redis.call('LLEN', KEYS[1])}
+local out, room = {redis.call('LLEN', KEYS[1])}, ` + strconv.Itoa(replyBytes) + `
 for _, id in ipairs(redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2])) do
-  local body = redis.call('GET', id)
-  if body then out[#out + 1], out[#out + 2], out[#out + 3], out[#out + 4] = 1, id, body, redis.call('PTTL', id) end
+  if room <= 0 then break end
+  local body = redis.call('MGET', id)[1]
+  if body then
+    out[#out + 1], out[#out + 2], out[#out + 3], out[#out + 4] = 1, id, body, redis.call('PTTL', id)
+    room = room - #body
+  end
 end
 return out
 `)

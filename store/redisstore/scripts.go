@@ -3,6 +3,7 @@ package redisstore
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"strconv"
 )
 
 // A script is a Lua program that Redis runs as one step.
@@ -131,24 +132,27 @@ return dead
 //	ARGV: number of messages wanted, index of a list and key of a body that was
 //	      popped from it before, or "", and for each list: the most to take
 //
-// It returns, for each message: the index of its list, the key of its body, the
-// body and how long it would have lived in ms. A message that has expired has no
-// time left. A list of a wrong type has no key.
+// It takes no more messages when their bodies have replyBytes. It returns, for each
+// message: the index of its list, the key of its body, the body and how long it would
+// have lived in ms. A message that has expired has no time left. A list of a wrong
+// type has no key.
 var takeScript = newScript(`
-local want, out, at = tonumber(ARGV[1]), {}, 0
+local want, room, out, at = tonumber(ARGV[1]), ` + strconv.Itoa(replyBytes) + `, {}, 0
 local function take(list, ids)
-  local bodies, n = redis.call('MGET', unpack(ids)), 0
+  local n, seen = 0, {}
   for j, id in ipairs(ids) do
-    local body, left = bodies[j], -2
+    if room <= 0 then break end
+    local body, left = redis.call('MGET', id)[1], -2
     if body then
-      n, left = n + 1, redis.call('PTTL', id)
+      n, left, room = n + 1, redis.call('PTTL', id), room - #body
     end
     out[at + 1], out[at + 2], out[at + 3], out[at + 4] = list, id, body or '', left
     at = at + 4
+    seen[j] = id
   end
-  redis.call('UNLINK', unpack(ids))
+  redis.call('UNLINK', unpack(seen))
   want = want - n
-  return n
+  return n, #seen
 end
 local popped = 0
 if ARGV[3] ~= '' then
@@ -159,17 +163,19 @@ end
 for i, list in ipairs(KEYS) do
   local most = tonumber(ARGV[3 + i])
   if i == popped then most = most - 1 end
-  while want > 0 and most > 0 do
+  while want > 0 and most > 0 and room > 0 do
     local ask = math.min(want, most, 1000)
-    local ids = redis.pcall('LPOP', list, ask)
-    if not ids or #ids == 0 then
-      if ids and ids.err then
+    local ids = redis.pcall('LRANGE', list, 0, ask - 1)
+    if #ids == 0 then
+      if ids.err then
         out[at + 1], out[at + 2], out[at + 3], out[at + 4] = i, '', ids.err, -2
         at = at + 4
       end
       break
     end
-    most = most - take(i, ids)
+    local n, seen = take(i, ids)
+    redis.call('LPOP', list, seen)
+    most = most - n
     if #ids < ask then break end
   end
 end

@@ -93,28 +93,27 @@ func (v *View) Members(group string, limit int) (views []store.MemberView, all i
 	ctx, cancel := context.WithTimeout(context.Background(), viewTimeout)
 	defer cancel()
 	l := v.layer
-	reply, err := l.hostOf(group).do(ctx, "inspect", "zrange", l.groupKey(group), 0, -1, "withscores")
-	items, _ := reply.([]any)
-	if err != nil {
+	oldest := "(" + strconv.FormatInt(time.Now().Add(-l.opts.GroupExpiry).Unix(), 10)
+	op := &operation{kind: "inspect"}
+	op.add(nil, "zrangebyscore", l.groupKey(group), oldest, "+inf", "withscores", "limit", 0, limit)
+	op.add(nil, "zcount", l.groupKey(group), oldest, "+inf")
+	if err := l.hostOf(group).runAll(ctx, op); err != nil {
 		return nil, 0
 	}
+	items, _ := op.cmds[0].Val().([]any)
 	list := texts(items)
 	for i := 0; i+1 < len(list); i += 2 {
-		added, expires := scoreTime(list[i+1]), l.opts.GroupExpiry
-		if ends := added.Add(expires); ends.After(time.Now()) {
-			if all++; all <= limit {
-				views = append(views, store.MemberView{Channel: list[i], Expires: ends})
-			}
-		}
+		views = append(views, store.MemberView{Channel: list[i], Expires: scoreTime(list[i+1]).Add(l.opts.GroupExpiry)})
 	}
-	return views, all
+	return views, int(number(op.cmds[1].Val()))
 }
 
 // GroupsOf returns nil: Redis has no list of a channel's groups.
 func (v *View) GroupsOf(string) []string { return nil }
 
 // Peek returns up to limit messages that wait on a channel, the next one first, and
-// takes none. Given a connection's full name, it returns only messages to it.
+// takes none. Given a connection's full name, it returns only messages to it. It looks
+// at the first 4 MiB.
 func (v *View) Peek(channel string, limit int) ([]store.MessageView, error) {
 	if asgi.CheckPrefix(channel) != nil {
 		if err := asgi.CheckSend(channel); err != nil {
