@@ -260,6 +260,9 @@ func (m *model) deliverDue() {
 	stuck := make(map[string]bool)
 	for _, msg := range try {
 		name := asgi.ProcessPrefix(msg.channel)
+		if m.bound && name == "proc!" {
+			name = msg.channel // each connection has room of its own
+		}
 		if stuck[name] || m.offer(msg) {
 			stuck[name] = true
 			m.blocked = append(m.blocked, msg)
