@@ -26,8 +26,12 @@ def page(request):
 def data(request):
     return {"list": [1, 2.0], "markup": "<b>bold</b>", "got": request.method + " " + str(request.body)}
 
+def drawing(request):
+    return HttpResponse('<svg xmlns="http://www.w3.org/2000/svg"></svg>', content_type="image/svg+xml")
+
 def picture(request):
-    return HttpResponse('<svg xmlns="http://www.w3.org/2000/svg" width="80" height="40"><rect width="80" height="40" fill="teal"/><script>top.hacked = true</script></svg>', content_type="image/svg+xml")
+    head = b"BM\x46\x00\x00\x00\x00\x00\x00\x00\x3e\x00\x00\x00\x28\x00\x00\x00\x08\x00\x00\x00\x02\x00\x00\x00\x01\x00\x01\x00" + b"\x00" * 24
+    return HttpResponse(head + b"\x00\x80\x80\x00\xff\xff\xff\x00" + b"\xaa\x00\x00\x00" * 2, content_type="image/bmp")
 
 def job(request):
     Channel("jobs").send({"n": 1})
@@ -65,6 +69,7 @@ channel_routing = [
     view("/", page),
     view("/data", data),
     view("/picture", picture),
+    view("/drawing", drawing),
     view("/job", job),
     view("/broken", broken),
     route("http.request", hold, path=r"^/(held|stream)$"),
@@ -246,6 +251,7 @@ func testBodies(t *testing.T, b *tab) {
 	p.get("/?html")
 	p.get("/job")
 	p.get("/picture")
+	p.get("/drawing")
 	post("/data?urlencoded", "application/x-www-form-urlencoded", "a=1&b=%3Cb%3Ehello+you%3C%2Fb%3E")
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
@@ -256,6 +262,8 @@ func testBodies(t *testing.T, b *tab) {
 	post("/data?multipart", w.FormDataContentType(), form.String())
 	post("/data?json", "application/json", `{"x":[1,2.0]}`)
 	post("/data?long", "text/plain", strings.Repeat("0123456789", 300<<10)+"THE END")
+	post("/data?deep", "application/json", strings.Repeat(`{"x":[`, 5000)+strings.Repeat("]}", 5000))
+	post("/data?fields"+strings.Repeat("&q", 2000), "application/x-www-form-urlencoded", strings.Repeat("f&", 130_000))
 
 	p.openView(b, "requests")
 	inside := func(side, text string) {
@@ -268,9 +276,11 @@ func testBodies(t *testing.T, b *tab) {
 	inside("Request", "html")
 	b.openRequest("/job")
 	b.until(`document.querySelector(".timing .diskMs")`)
+	b.openRequest("/drawing")
+	inside("Response", "<svg")
 	b.openRequest("/picture")
-	b.until(`document.querySelector(".picture img")?.naturalWidth === 80`)
-	b.check("the picture is a data: URL, and no script ran", `document.querySelector(".picture img").src.startsWith("data:image/svg+xml;base64,") && window.hacked === undefined`)
+	b.until(`document.querySelector(".picture img")?.naturalWidth === 8`)
+	b.check("the picture is a data: URL", `document.querySelector(".picture img").src.startsWith("data:image/bmp;base64,")`)
 	b.screenshot("requests-picture")
 	b.openRequest("/data?urlencoded")
 	inside("Request", "b <b>hello you</b>")
@@ -285,7 +295,13 @@ func testBodies(t *testing.T, b *tab) {
 	inside("Request", "2.0")
 	b.openRequest("/data?long")
 	inside("Request", "the first 256.0 KiB")
-	if n := b.integer(`document.querySelectorAll("main .sides :is(h1, b, script)").length`); n != 0 {
+	b.openRequest("/data?deep")
+	inside("Request", `not indented, because it is too long or has too many levels)`+"\n"+`{"x":[{"x":[`)
+	b.openRequest("/data?fields")
+	b.until(`[...document.querySelectorAll(".sides section[aria-label=Request] .fields")].every((t) => t.rows.length === 1001)`)
+	inside("Request", "and 1,001 more") // parameters
+	inside("Request", "and 129k more")  // fields
+	if n := b.integer(`document.querySelectorAll("main .sides :is(h1, b, script, svg)").length`); n != 0 {
 		t.Error("a body was drawn as HTML")
 	}
 }

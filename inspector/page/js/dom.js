@@ -10,9 +10,15 @@ export function h(tag, props, ...children) {
     else if (key in node && key !== "list") node[key] = value;
     else node.setAttribute(key, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((c) => c !== undefined && c !== null && c !== false));
+  for (const c of children.flat()) if (c !== undefined && c !== null && c !== false) node.append(c);
   return node;
 }
+
+const maxRows = 1000; // of a table
+
+// rows returns the body of a table with a row for each of the first items.
+export const rows = (items, row) => h("tbody", {}, items.slice(0, maxRows).map(row),
+  items.length > maxRows && h("tr", {}, h("td", { class: "muted", colSpan: 2 }, `and ${number(items.length - maxRows)} more`)));
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 

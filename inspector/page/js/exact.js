@@ -66,17 +66,47 @@ export function parse(text) {
   return value(next());
 }
 
-// stringify is JSON.stringify for values of parse. It passes each text through
-// the function show.
-export function stringify(v, step = "", show = (text) => text, indent = "") {
-  if (v instanceof Num) return v.text;
-  if (typeof v === "string") return JSON.stringify(show(v));
-  if (v === null || typeof v !== "object") return JSON.stringify(v);
-  const inner = indent + step;
-  const [open, close] = Array.isArray(v) ? "[]" : "{}";
-  const parts = Array.isArray(v)
-    ? v.map((x) => stringify(x, step, show, inner))
-    : entries(v).map(([key, x]) => JSON.stringify(key) + (step ? ": " : ":") + stringify(x, step, show, inner));
-  if (!parts.length) return open + close;
-  return step ? `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${indent}${close}` : open + parts.join(",") + close;
+// stringify is JSON.stringify for values of parse.
+export const stringify = (v) => write(v, "", (text) => text);
+
+const maxDepth = 100; // levels of a value that is indented; a message has no more
+const maxIndented = 1 << 20; // characters
+
+const tooLarge = new Error("a value is too large to be indented");
+
+// indented is stringify with indented lines. It passes each text through the function
+// show. It returns null if the value has more levels, or the result more characters,
+// than a page can show.
+export function indented(v, show = (text) => text) {
+  try {
+    return write(v, "  ", show);
+  } catch (error) {
+    if (error === tooLarge) return null;
+    throw error;
+  }
+}
+
+function write(v, step, show) {
+  const out = [];
+  let size = 0;
+  function put(text) {
+    out.push(text);
+    if (step && (size += text.length) > maxIndented) throw tooLarge;
+  }
+  function value(v, line, depth) {
+    if (v instanceof Num) return put(v.text);
+    if (typeof v === "string") return put(JSON.stringify(show(v)));
+    if (v === null || typeof v !== "object") return put(JSON.stringify(v));
+    if (step && depth > maxDepth) throw tooLarge;
+    const list = Array.isArray(v), items = list ? v : entries(v), [open, close] = list ? "[]" : "{}";
+    if (!items.length) return put(open + close);
+    const inner = line + step;
+    items.forEach((item, i) => {
+      put((i ? "," : open) + inner + (list ? "" : JSON.stringify(item[0]) + (step ? ": " : ":")));
+      value(list ? item : item[1], inner, depth + 1);
+    });
+    put(line + close);
+  }
+  value(v, step && "\n", 1);
+  return out.join("");
 }

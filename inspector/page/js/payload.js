@@ -1,6 +1,6 @@
 // Messages shown to people and copied for other programs.
-import { h, bytes, copy } from "./dom.js";
-import { Num, entries, parse, stringify } from "./exact.js";
+import { h, bytes, copy, rows } from "./dom.js";
+import { Num, entries, indented, parse, stringify } from "./exact.js";
 
 const mark = "\uffff"; // start of a byte string in the layer's JSON
 
@@ -39,14 +39,16 @@ export function hex(data, limit = 4096) {
   return lines.join("\n");
 }
 
+const unindented = "(not indented, because it is too long or has too many levels)\n";
+
 // pretty indents a text that is a JSON object or list. It returns null for other
 // texts.
 export function pretty(text) {
   if (!/^\s*[[{]/.test(text) || text.length > 1 << 20) return null;
   try {
-    return stringify(parse(text), "  ");
-  } catch {
-    return null;
+    return indented(parse(text)) ?? unindented + text;
+  } catch (error) {
+    return error instanceof RangeError ? unindented + text : null; // too many levels for the stack
   }
 }
 
@@ -84,8 +86,7 @@ function textNode(text) {
 }
 
 function headersNode(list) {
-  return h("table", { class: "headers" }, h("tbody", {},
-    list.map((pair) => h("tr", {}, h("th", {}, String(plain(pair[0]))), h("td", {}, String(plain(pair[1])))))));
+  return h("table", { class: "headers" }, rows(list, (pair) => h("tr", {}, h("th", {}, String(plain(pair[0]))), h("td", {}, String(plain(pair[1]))))));
 }
 
 export function valueNode(v, key) {
@@ -96,7 +97,7 @@ export function valueNode(v, key) {
   if (typeof v !== "object") return h("span", { class: "literal" }, v === true ? "True" : v === false ? "False" : String(v));
   if (key === "headers" && Array.isArray(v) && v.every((p) => Array.isArray(p) && p.length === 2)) return headersNode(v);
   if (Array.isArray(v) && v.every((x) => typeof x !== "object" || x === null)) return h("code", {}, starlark(v));
-  return h("pre", {}, stringify(v, "  ", (s) => (isBytes(s) ? "bytes: " + (plain(s) ?? s.slice(1)) : s)));
+  return h("pre", {}, indented(v, (s) => (isBytes(s) ? "bytes: " + (plain(s) ?? s.slice(1)) : s)) ?? unindented + stringify(v));
 }
 
 export function messageNode(message) {
@@ -107,7 +108,7 @@ export function messageNode(message) {
 
 // json formats a message for editing. It escapes the mark of byte strings,
 // which is invisible.
-export const json = (message) => stringify(message, "  ").replaceAll(mark, "\\uffff");
+export const json = (message) => (indented(message) ?? stringify(message)).replaceAll(mark, "\\uffff");
 export const byteHint = "A text that starts with \\uffff is a byte string in base64.";
 
 // notJSON returns an error message if a text is not JSON.

@@ -1,12 +1,12 @@
 // Bodies of requests and responses, formatted by their content type. They are shown
-// as text and tables; only images are drawn, from data: URLs, in which no script of
-// an SVG runs and nothing is loaded.
-import { h, bytes } from "../dom.js";
+// as text and tables; only images are drawn, from data: URLs. An SVG is text: a small
+// one can take a browser hours to draw.
+import { h, bytes, rows } from "../dom.js";
 import { hex, isBytes, binary, plain, pretty } from "../payload.js";
 
 const maxText = 256 << 10; // bytes shown as text or decoded
 const maxImage = 4 << 20; // bytes
-const images = new Set(["png", "jpeg", "gif", "webp", "avif", "bmp", "x-icon", "vnd.microsoft.icon", "svg+xml"].map((t) => "image/" + t));
+const images = new Set(["png", "jpeg", "gif", "webp", "avif", "bmp", "x-icon", "vnd.microsoft.icon"].map((t) => "image/" + t));
 
 // bytesOf returns the bytes of a text or a byte string of a message.
 export function bytesOf(v) {
@@ -109,13 +109,14 @@ function image(data, media) {
 // form returns the table of a form, or null if the body is none.
 function form(data, text, type) {
   const media = mediaOf(type);
-  if (media === "application/x-www-form-urlencoded" && text !== null) return fields([...new URLSearchParams(text)].map(([name, value]) => [name, value]));
+  if (media === "application/x-www-form-urlencoded" && text !== null) return fields([...new URLSearchParams(text)]);
   const boundary = media === "multipart/form-data" && parameter(type, "boundary");
   const parts = boundary && multipart(data, boundary);
-  return parts ? fields(parts.map((p) => [p.name, partNode(p)])) : null;
+  return parts ? fields(parts.map((p) => [p.name, p]), partNode) : null;
 }
 
-const fields = (rows) => (rows.length ? h("table", { class: "headers fields" }, h("tbody", {}, rows.map(([name, value]) => h("tr", {}, h("th", {}, name), h("td", {}, value)))))
+// fields returns a table of names and values. A node shows a value.
+export const fields = (list, node = (value) => value) => (list.length ? h("table", { class: "headers fields" }, rows(list, ([name, value]) => h("tr", {}, h("th", {}, name), h("td", {}, node(value)))))
   : h("p", { class: "muted" }, "The form has no fields."));
 
 function partNode({ data, file, type }) {

@@ -9,7 +9,7 @@ import { requestCard, keepForPlay } from "../requests.js";
 import { saveTest, download } from "../savetest.js";
 import { waterfall } from "../waterfall.js";
 import { frameRow } from "../views/connections.js";
-import { bodyNode, bytesOf, joined } from "./body.js";
+import { bodyNode, bytesOf, fields, joined } from "./body.js";
 import { over, sizeOf, statusOf, tookOf } from "./row.js";
 import { timingNode } from "./timing.js";
 
@@ -231,7 +231,7 @@ function requestNodes(full, chosen) {
   const query = [...new URLSearchParams(plain(message.query_string || "") || "")];
   return [
     h("h3", {}, "Request"), headersNode(message),
-    query.length ? h("details", { open: true }, h("summary", {}, "Query"), h("table", { class: "headers fields" }, h("tbody", {}, query.map(([name, value]) => h("tr", {}, h("th", {}, name), h("td", {}, value)))))) : "",
+    query.length ? h("details", { open: true }, h("summary", {}, "Query"), fields(query)) : "",
     full.socket || !data.length && complete ? "" : bodyNode(data, headerOf(message, "content-type"), headerOf(message, "content-encoding"), chosen),
     complete || full.socket ? "" : h("p", { class: "muted" }, "This is not the whole body: the rest has not come, or is not in the history any more."),
   ];
