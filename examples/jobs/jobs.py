@@ -10,13 +10,15 @@ Jobs survive a restart of the server, even kill -9. The response to the POST is 
 when the job is on disk."""
 
 import json
+import re
 import time
 import uuid
-from typing import Any, Dict
+from typing import Any, Dict, List
 
-from asgibox import Channel, Group, JsonResponse, Message, Request, render, route, state, static, view
+from asgibox import Channel, ChannelFull, Group, JsonResponse, Message, Request, render, route, state, static, view
 
 SLICES = 20  # of a new job
+KEEP = 100  # jobs in the list
 
 
 def page(request: Request) -> Any:
@@ -25,21 +27,49 @@ def page(request: Request) -> Any:
 
 def submit(request: Request) -> Any:
     below = request.POST.get("below", "")
-    if not below.isdecimal() or not 10 <= int(below) <= 2000000:
+    if not re.fullmatch("[0-9]{2,7}", below) or not 10 <= int(below) <= 2000000:
         return (400, "below must be a number from 10 to 2000000")
+    if not make_room():
+        return (503, "too many jobs wait; try again later")
     job: Dict[str, Any] = {
         "id": str(uuid.uuid4()), "below": int(below), "slices": SLICES, "slice": 0, "found": 0,
         "state": "queued", "attempt": 1, "at": int(time.time()),
     }  # fmt: skip
     state.set("job/" + job["id"], job)
     show(job)
-    Channel("jobs.primes").send(job)
+    if not queue(job):
+        remove(job["id"])
+        return (503, "too many jobs wait; try again later")
     return JsonResponse(job, status=202)
 
 
-def jobs(request: Request) -> Any:
+def make_room() -> bool:
+    """Deletes the oldest jobs that are done, if the list is full. Reports whether
+    there is room for another job."""
+    known = all_jobs()
+    for job in known[KEEP - 1 :]:
+        if job["state"] == "done":
+            remove(job["id"])
+    return len([job for job in known if job["state"] != "done"]) < KEEP
+
+
+def queue(job: Dict[str, Any]) -> bool:
+    """Sends a job to the workers. Reports whether the channel had room."""
+    try:
+        Channel("jobs.primes").send(job)
+    except ChannelFull:
+        return False
+    return True
+
+
+def all_jobs() -> List[Dict[str, Any]]:
+    """Returns the jobs, the newest first."""
     found = [state.get(key) for key in state.keys("job/")]
     return sorted((job for job in found if job), key=lambda job: int(job["at"]), reverse=True)
+
+
+def jobs(request: Request) -> Any:
+    return all_jobs()
 
 
 def work(message: Message) -> None:
@@ -57,8 +87,8 @@ def work(message: Message) -> None:
         state.delete("job/" + job["id"])  # it was deleted in the meantime
         return
     show(job)
-    if job["state"] != "done":
-        Channel("jobs.primes").send(job)
+    if job["state"] != "done" and not queue(job):
+        message.consume_later()  # the channel is full: count this slice again, later
 
 
 def prime(n: int) -> bool:
@@ -77,8 +107,13 @@ def show(job: Dict[str, Any]) -> None:
     Group("jobs").send({"text": json.dumps(job)})
 
 
-def delete(request: Request, id: str) -> None:
+def remove(id: str) -> None:
     state.delete("job/" + id)
+    show({"id": id, "state": "deleted"})
+
+
+def delete(request: Request, id: str) -> None:
+    remove(id)
     return None  # no content
 
 
@@ -93,8 +128,10 @@ def on_start() -> None:
 
 
 def listen(message: Message) -> None:
-    message.reply_channel.send({"accept": True})
+    # First the group: the page asks for the list when its socket is open, and a
+    # change between the list and the group would be lost.
     Group("jobs").add(message.reply_channel)
+    message.reply_channel.send({"accept": True})
 
 
 channel_routing = [

@@ -2,6 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const jobs = new Map();
+const deleted = new Set(); // the ids, because an event may come after the deletion
 let pause = 250; // milliseconds before the next attempt to connect
 
 function make(tag, props = {}, ...children) {
@@ -24,17 +25,21 @@ function draw() {
 let due = false;
 function show(job) {
   const known = jobs.get(job.id);
-  if (known && known.slice > job.slice) return; // the list may be newer than an event
-  jobs.set(job.id, job);
+  if (deleted.has(job.id) || known?.slice > job.slice) return; // the list may be newer than an event
+  if (job.state === "deleted") {
+    deleted.add(job.id);
+    jobs.delete(job.id);
+  } else {
+    jobs.set(job.id, job);
+  }
   if (due) return;
   due = true;
   requestAnimationFrame(() => { due = false; draw(); });
 }
 
 async function remove(id) {
-  await fetch("/jobs/" + id, { method: "DELETE" });
-  jobs.delete(id);
-  draw();
+  const response = await fetch("/jobs/" + id, { method: "DELETE" });
+  if (response.ok) show({ id, state: "deleted" });
 }
 
 async function list() {
@@ -46,6 +51,7 @@ async function list() {
 async function ask() {
   const response = await fetch("/jobs", { method: "POST", body: new URLSearchParams(new FormData($("ask"))) });
   if (response.ok) show(await response.json());
+  status(response.ok ? "listening" : await response.text(), true);
 }
 
 $("ask").onsubmit = (submit) => { submit.preventDefault(); ask(); };
@@ -60,7 +66,7 @@ function connect() {
   const url = new URL("/progress", location.href);
   url.protocol = url.protocol.replace("http", "ws");
   const socket = new WebSocket(url);
-  socket.onopen = () => { pause = 250; status("listening", true); list(); };
+  socket.onopen = () => { pause = 250; status("listening", true); jobs.clear(); list(); };
   socket.onmessage = (frame) => show(JSON.parse(frame.data));
   socket.onclose = () => {
     status("reconnecting", false);
