@@ -8,6 +8,7 @@ browsers. Then change a line of this file, save it and send a message: the new c
 handles it, and the sockets stay connected."""
 
 import json
+import re
 import time
 import uuid
 from typing import Any, Callable, List
@@ -15,6 +16,8 @@ from typing import Any, Callable, List
 from asgibox import Group, Message, Request, render, route, state, static, view
 
 KEEP = 200  # messages in the history of a room
+ROOMS = 30  # besides the lobby
+PEOPLE = 200  # in a room
 
 
 def group(room: str) -> Group:
@@ -29,20 +32,26 @@ def notify(room: str, event: str, **fields: Any) -> None:
 
 
 def page(request: Request, room: str = "lobby") -> Any:
+    if not re.fullmatch(ROOM, room, re.ASCII):
+        return (404, "the name of a room has 1 to 40 letters, digits, - and _")
     return render("page.html", {"room": room})
 
 
 def rooms(request: Request) -> Any:
-    found = {key[len("here/") :]: len(set(people(key)["names"])) for key in state.keys("here/")}
-    for key in state.keys("said/"):
-        found.setdefault(key[len("said/") :], 0)
-    return [{"room": room, "here": found[room]} for room in sorted(found)]
+    return [{"room": room, "here": len(set(people(room)["names"]))} for room in names_of_rooms()]
+
+
+def names_of_rooms() -> List[str]:
+    return sorted({key.split("/", 1)[1] for key in state.keys("here/") + state.keys("said/")})
 
 
 # Over the WebSocket: a person joins, sends messages and leaves.
 
 
 def join(message: Message, room: str, who: str) -> None:
+    if not has_room(room):
+        message.deny()
+        return
     message.reply_channel.send({"accept": True})
     message.channel_session["room"] = room
     message.channel_session["who"] = who
@@ -55,10 +64,17 @@ def join(message: Message, room: str, who: str) -> None:
     message.reply_channel.send({"text": json.dumps(welcome)})
 
 
+def has_room(room: str) -> bool:
+    """Reports whether one more person may join. Everyone can open rooms, and the
+    memory of state has an end."""
+    known = names_of_rooms()
+    return len(people(room)["names"]) < PEOPLE and (room in [*known, "lobby"] or len(known) < ROOMS)
+
+
 def say(message: Message) -> None:
     room = message.channel_session["room"]
-    text = (message.get("text") or "").strip()[:2000]
-    if not text:
+    text = (message.get("text") or "").strip()
+    if not text or len(text.encode()) > 6000:  # the page permits 2,000 characters
         return
     entry = {"id": str(uuid.uuid4()), "who": message.channel_session["who"], "text": text, "at": int(time.time())}
     state.append("said/" + room, entry, keep=KEEP)
@@ -84,8 +100,8 @@ def without(names: List[str], who: str) -> List[str]:
 NOBODY = {"number": 0, "names": []}
 
 
-def people(key: str) -> Any:
-    return state.get(key, NOBODY)
+def people(room: str) -> Any:
+    return state.get("here/" + room, NOBODY)
 
 
 def change_people(room: str, change: Callable[[List[str]], List[str]]) -> Any:
@@ -102,7 +118,8 @@ def on_start() -> None:
         state.delete(key)
 
 
-PATH = r"^/chat/(?P<room>[\w-]{1,40})/(?P<who>[^/]{1,40})$"
+ROOM = r"[\w-]{1,40}"
+PATH = r"^/chat/(?P<room>" + ROOM + r")/(?P<who>[^/]{1,40})$"
 
 channel_routing = [
     view("/", page),

@@ -36,7 +36,9 @@ func (e event) names() (names []string) {
 func TestTheChatInPython(t *testing.T) {
 	s := setup{app: "../../examples/chat/chat.py"}.serve(t, "")
 	s.want("/", 200, "# lobby", "/static/chat.js")
-	s.want("/rooms/%3Cb%3E", 200, "# &lt;b&gt;")
+	s.want("/rooms/blue", 200, "# blue")
+	s.want("/rooms/%3Cb%3E", 404)
+	s.want("/rooms/%C3%BC", 404)
 	s.want("/static/chat.js", 200)
 	ada := s.dial("/chat/lobby/Ada")
 	ada.event("event", "welcome")

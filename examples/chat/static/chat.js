@@ -5,6 +5,7 @@ const room = document.body.dataset.room;
 const $ = (id) => document.getElementById(id);
 const log = $("log");
 let who = localStorage.getItem("who");
+if (/^\.+$/.test(who)) who = ""; // a path cannot have this name
 let socket;
 let pause = 250; // milliseconds before the next attempt to connect
 let early = []; // messages that arrive before the history
@@ -127,7 +128,7 @@ $("open").onsubmit = (submit) => {
 
 $("hello").oncancel = (cancel) => cancel.preventDefault();
 $("hello").querySelector("form").onsubmit = () => {
-  who = $("hello").querySelector("input").value.trim() || "anonymous";
+  who = $("hello").querySelector("input").value.trim().replace(/^\.+$/, "") || "anonymous";
   localStorage.setItem("who", who);
   connect();
 };
