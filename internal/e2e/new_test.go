@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -273,6 +274,50 @@ func TestPollTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectText(t, string(page), `value="milk" aria-pressed="true"`)
+}
+
+// TestABrowserThatVotesAtOnceHasOneVote sends the votes of one browser together.
+func TestABrowserThatVotesAtOnceHasOneVote(t *testing.T) {
+	p := startIn(t, newProject(t, "poll"), "app.star")
+	watching := p.dial("/results")
+	ada := newBrowser(t)
+	wantStatus(t, ada, "GET", p.url+"/", nil, 200)
+	const votes = 10
+	var voting sync.WaitGroup
+	for range votes {
+		voting.Go(func() { wantStatus(t, ada, "POST", p.url+"/vote", url.Values{"choice": {"tea"}}, 204) })
+	}
+	voting.Wait()
+	if r := watching.waitForVotes(votes); r.Totals["tea"] != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestNoJobIsLostWhenTheirChannelIsFull checks that each job in the list is counted,
+// and that the others were refused.
+func TestNoJobIsLostWhenTheirChannelIsFull(t *testing.T) {
+	p := startIn(t, newProject(t, "jobs"), "app.star", "--channel-capacity", "jobs.primes=1")
+	var accepted atomic.Int32
+	var submitting sync.WaitGroup
+	for range 30 {
+		submitting.Go(func() {
+			switch status, _ := request[any](t, http.DefaultClient, "POST", p.url+"/jobs", url.Values{"below": {"1000"}}); status {
+			case 202:
+				accepted.Add(1)
+			case 503:
+			default:
+				t.Errorf("the status is %d", status)
+			}
+		})
+	}
+	submitting.Wait()
+	p.eventually("all jobs are done", func() bool {
+		_, jobs := request[[]struct{ State string }](t, http.DefaultClient, "GET", p.url+"/jobs", nil)
+		if len(jobs) != int(accepted.Load()) {
+			t.Errorf("%d jobs were accepted, and there are %d", accepted.Load(), len(jobs))
+		}
+		return !slices.ContainsFunc(jobs, func(job struct{ State string }) bool { return job.State != "done" })
+	})
 }
 
 func TestLongpollTemplate(t *testing.T) {

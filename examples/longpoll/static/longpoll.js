@@ -44,6 +44,7 @@ $("post").onsubmit = async (submit) => {
   submit.preventDefault();
   const response = await fetch("/notices", { method: "POST", body: new URLSearchParams(new FormData($("post"))) });
   if (response.ok) $("post").reset();
+  else status(await response.text(), true);
 };
 
 listen();
