@@ -33,7 +33,7 @@ type asgi3 struct {
 	broken   error         // why no process could start; nil if one runs or may start
 	retired  bool          // replaced: what goes on ends after grace
 	closed   bool          // the pool needs the generation no more
-	expired  bool          // what goes on is given up
+	expired  bool          // the processes end although they have tasks
 	released bool
 }
 
@@ -57,8 +57,10 @@ func (a *asgi3) serve(p loopProcess, timeout time.Duration, read func() (loopFra
 	var watching sync.WaitGroup
 	watching.Go(func() { l.watch(ctx, timeout) })
 	watching.Go(func() { l.check(ctx, timeout) })
+	watching.Go(func() { l.write(ctx) })
 	err := l.run(read)
 	cancel()
+	out.Close()
 	watching.Wait()
 	a.mu.Lock()
 	delete(a.loops, l)
@@ -177,8 +179,8 @@ func (a *asgi3) Close() {
 // although they have tasks that were told to end.
 const forceWait = 5 * time.Second
 
-// retire gives the tasks of a replaced generation the grace period to hand over their
-// WebSockets. Then it ends them, and at last their processes.
+// retire gives the tasks of a replaced generation the grace period to end or to hand over
+// their WebSockets. Then it ends them, and at last their processes.
 func (a *asgi3) retire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -206,8 +208,7 @@ func (a *asgi3) endsWithin(d time.Duration) bool {
 	}
 }
 
-// expire ends the processes although they have tasks, now or when the pool needs them
-// no more.
+// expire ends the processes although they have tasks.
 func (a *asgi3) expire() {
 	a.mu.Lock()
 	a.expired = true
@@ -225,12 +226,13 @@ func (a *asgi3) isOlder() bool {
 // generation ends the processes.
 func (a *asgi3) left() {
 	a.mu.Lock()
-	last := a.closed && !a.released
-	if last && !a.expired {
+	last := a.closed || a.expired
+	if !a.expired {
 		for l := range a.loops {
 			last = last && l.load() == 0
 		}
 	}
+	last = last && !a.released
 	if last {
 		a.released = true
 		close(a.ended)

@@ -85,9 +85,19 @@ func (f *fakeLoop) read() (loopFrame, error) {
 	}
 }
 
-func (f *fakeLoop) Flush() error { return nil }
+func (f *fakeLoop) Close() error { return nil }
 
-func (f *fakeLoop) Queue(head asgi.Fields) (first bool, err error) {
+func (f *fakeLoop) Write(heads ...asgi.Fields) error {
+	for _, head := range heads {
+		if err := f.get(head); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// get gets a frame, when there is room for it.
+func (f *fakeLoop) get(head asgi.Fields) error {
 	f.mu.Lock()
 	full := f.full
 	f.mu.Unlock()
@@ -95,7 +105,7 @@ func (f *fakeLoop) Queue(head asgi.Fields) (first bool, err error) {
 		select {
 		case <-full:
 		case <-f.ctx.Done():
-			return false, net.ErrClosed
+			return net.ErrClosed
 		}
 	}
 	f.mu.Lock()
@@ -105,10 +115,10 @@ func (f *fakeLoop) Queue(head asgi.Fields) (first bool, err error) {
 		if !f.hung {
 			go func() { f.say("pong", head[0].Value.(int64)) }()
 		}
-		return false, nil
+		return nil
 	}
 	f.in = append(f.in, head)
-	return false, nil
+	return nil
 }
 
 // say sends a frame to the server.
@@ -168,6 +178,7 @@ type stage struct {
 	options workerpool.Options
 	limit   int
 	loops   []*fakeLoop            // of the generations
+	latest  *asgi3                 // generation
 	other   workerpool.Application // loaded next, if not nil
 	logs    strings.Builder
 	serving sync.WaitGroup
@@ -269,7 +280,22 @@ func (g *stage) Load(_ context.Context, generation uint64) (workerpool.Applicati
 		time.Sleep(time.Second) // the connection of the event loop is slow
 		_ = a.serve(f, g.options.HandlerTimeout, f.read, f)
 	})
-	return a, nil
+	old := g.latest
+	g.latest = a
+	return &staged{a, old}, nil
+}
+
+// A staged is a generation that retires the one before, as its set does.
+type staged struct {
+	*asgi3
+	old *asgi3 // may be nil
+}
+
+func (a *staged) Current() {
+	if a.old != nil {
+		a.old.retire()
+	}
+	a.asgi3.Current()
 }
 
 func (g *stage) reload() *fakeLoop {
@@ -704,6 +730,42 @@ func TestASGITaskThatBlocksTheEventLoopGetsAnException(t *testing.T) {
 			if err := f.isCondemned(); err != nil {
 				t.Error(err)
 			}
+		})
+	}
+}
+
+// TestASGIEventLoopThatDoesNotReadHoldsUpNothing lets an event loop hang between two pings
+// while messages come, so that the next ping waits behind them.
+func TestASGIEventLoopThatDoesNotReadHoldsUpNothing(t *testing.T) {
+	for _, timeout := range []time.Duration{0, 10 * time.Second} {
+		onStage(t, workerpool.Options{HandlerTimeout: timeout}, func(g *stage, f *fakeLoop) {
+			g.open(f, "a", 1)
+			g.open(f, "b", 2)
+			g.message("http.request", "r")
+			time.Sleep(pingEvery + pingEvery/2)
+			f.hang(0, false)
+			g.text("a", "x")
+			g.text("b", "x")
+			g.message("http.request", "s")
+			g.leave("s")
+			if timeout == 0 {
+				next := g.reload()
+				g.message("http.request", "t")
+				next.want("http 1")
+				next.say("start", 1, status200, content("x"), isDone)
+				g.want("t", "{status: 200, headers: [], content: x, more_content: false}")
+				time.Sleep(g.options.Grace + forceWait - time.Second)
+				g.wantReleased()
+				time.Sleep(2 * time.Second)
+				g.wantReleased(1)
+				return
+			}
+			time.Sleep(timeout + interruptWait + pingEvery + timeout/4)
+			var hung *HungError
+			if !errors.As(f.isCondemned(), &hung) || !errors.As(f.interrupted, &hung) {
+				t.Errorf("condemned for %v, interrupted for %v", f.isCondemned(), f.interrupted)
+			}
+			g.want("a", "{close: 1011, reason: the application failed}")
 		})
 	}
 }

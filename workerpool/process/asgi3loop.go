@@ -30,28 +30,61 @@ type eventLoop struct {
 	process loopProcess
 	out     frameWriter
 
+	unsent chan struct{} // of one: there are frames in queue
+
 	mu    sync.Mutex // guards the rest
 	last  int64      // number of the newest task
 	tasks map[int64]task
-	lost  error      // why there is no connection any more
-	pings int64      // sent
-	pongs int64      // received
-	asked time.Time  // when the last ping was sent
-	hung  *HungError // why the event loop was interrupted since then
+	queue []asgi.Fields // frames that write takes; a task has few that wait
+	lost  error         // why there is no connection any more
+	pings int64         // sent
+	pongs int64         // received
+	asked time.Time     // when the last ping was sent
+	hung  *HungError    // why the event loop was interrupted since then
 }
 
-// A frameWriter is the [wire.Writer] of an event loop.
+// A frameWriter is the connection of an event loop.
 type frameWriter interface {
-	Queue(head asgi.Fields) (first bool, err error)
-	Flush() error
+	// Write waits until the event loop reads. If it fails, the connection has ended,
+	// which ends the tasks.
+	Write(heads ...asgi.Fields) error
+	// Close ends the connection. A Write that waits fails.
+	Close() error
 }
 
-// send sends a frame, together with those that other goroutines send now. If that
-// fails, the connection has ended, which ends the tasks.
+// send sends a frame. It never waits, because the event loop may hang and not read: write
+// does that.
 func (l *eventLoop) send(head asgi.Fields) {
-	if first, err := l.out.Queue(head); first && err == nil {
-		runtime.Gosched() // let them run
-		_ = l.out.Flush()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost != nil {
+		return
+	}
+	l.queue = append(l.queue, head)
+	select {
+	case l.unsent <- struct{}{}:
+	default:
+	}
+}
+
+// write writes the frames that are sent, until the context is done or the connection has
+// ended. It writes all that wait with one call.
+func (l *eventLoop) write(ctx context.Context) {
+	var heads []asgi.Fields
+	for {
+		select {
+		case <-l.unsent:
+		case <-ctx.Done():
+			return
+		}
+		runtime.Gosched() // let other goroutines send too
+		l.mu.Lock()
+		l.queue, heads = heads[:0], l.queue
+		l.mu.Unlock()
+		if l.out.Write(heads...) != nil {
+			return
+		}
+		clear(heads)
 	}
 }
 
@@ -67,7 +100,7 @@ type task interface {
 }
 
 func newEventLoop(app *asgi3, p loopProcess, out frameWriter) *eventLoop {
-	return &eventLoop{app: app, process: p, out: out, tasks: map[int64]task{}}
+	return &eventLoop{app: app, process: p, out: out, unsent: make(chan struct{}, 1), tasks: map[int64]task{}}
 }
 
 // add adds a task and returns its number. It fails if the event loop is lost.
@@ -144,7 +177,7 @@ func (l *eventLoop) end(why error) {
 	}
 	l.mu.Lock()
 	tasks := l.tasks
-	l.lost, l.tasks = why, nil
+	l.lost, l.tasks, l.queue = why, nil, nil
 	l.mu.Unlock()
 	for _, t := range tasks {
 		t.end(why)
@@ -168,9 +201,9 @@ const (
 	interruptWait = 5 * time.Second
 )
 
-// watch interrupts the event loop if it does not answer a ping within the timeout of
-// handlers, and condemns the process if that does not help. Zero means no limit. It writes
-// nothing, because such an event loop does not read.
+// watch asks the event loop for signs of life. It interrupts the event loop if it gives
+// none within the timeout of handlers, and condemns the process if that does not help. Zero
+// means no limit.
 func (l *eventLoop) watch(ctx context.Context, timeout time.Duration) {
 	if timeout <= 0 {
 		return
@@ -181,16 +214,20 @@ func (l *eventLoop) watch(ctx context.Context, timeout time.Duration) {
 			l.process.condemn(&HungError{silent})
 		case silent >= timeout:
 			l.interrupt(now)
+		case silent == 0:
+			l.ping(now)
 		}
 	})
 }
 
-// check checks the tasks, and asks the event loop for signs of life.
+// check checks the tasks.
 func (l *eventLoop) check(ctx context.Context, timeout time.Duration) {
-	every(ctx, timeout, func(now time.Time) {
-		l.checkTasks(timeout)
-		if timeout > 0 && l.silent(now) == 0 {
-			l.ping(now)
+	every(ctx, timeout, func(time.Time) {
+		l.mu.Lock()
+		tasks := slices.Collect(maps.Values(l.tasks))
+		l.mu.Unlock()
+		for _, t := range tasks {
+			t.check(timeout)
 		}
 	})
 }
@@ -216,15 +253,6 @@ func every(ctx context.Context, timeout time.Duration, f func(now time.Time)) {
 // checkEvery is the longest time between two checks of a task, for example whether its
 // client has left.
 const checkEvery = 250 * time.Millisecond
-
-func (l *eventLoop) checkTasks(timeout time.Duration) {
-	l.mu.Lock()
-	tasks := slices.Collect(maps.Values(l.tasks))
-	l.mu.Unlock()
-	for _, t := range tasks {
-		t.check(timeout)
-	}
-}
 
 // ping asks the event loop for a sign of life if it has tasks and the last one is old.
 func (l *eventLoop) ping(now time.Time) {

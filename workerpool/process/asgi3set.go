@@ -98,19 +98,15 @@ func (c *child) serveASGI3(one *conn) error {
 // A loopConn writes to an event loop. An error ends the connection.
 type loopConn struct{ *conn }
 
-func (c loopConn) Queue(head asgi.Fields) (first bool, err error) {
-	first, err = c.writer.Queue(head)
-	return first, c.check(err)
-}
-
-func (c loopConn) Flush() error { return c.check(c.writer.Flush()) }
-
-func (c loopConn) check(err error) error {
+func (c loopConn) Write(heads ...asgi.Fields) error {
+	err := c.writer.Write(heads...)
 	if err != nil {
 		c.net.Close() // the goroutine that reads finds that out
 	}
 	return err
 }
+
+func (c loopConn) Close() error { return c.net.Close() }
 
 // A loopChild is a child with an event loop.
 type loopChild struct{ *child }

@@ -229,7 +229,7 @@ func (t *socketTask) check(timeout time.Duration) {
 			d.job.Progress()
 		}
 	}
-	if timeout > 0 && !s.left.IsZero() && time.Since(s.left) >= timeout {
+	if timeout > 0 && !s.left.IsZero() && time.Since(s.left) >= timeout && t.loop.silent(time.Now()) == 0 {
 		s.late = fmt.Errorf("the task did not end within %v after its client had left (--handler-timeout)", timeout)
 		s.sendLocked(asgi.Fields{{Key: "cancel", Value: s.id}})
 	}
@@ -360,16 +360,14 @@ func (h *sockets) force(a *asgi3) {
 	}
 }
 
-// of returns the WebSockets that have a task in one of the matching generations,
-// which were replaced.
+// of returns the WebSockets that have a task in one of the matching generations.
 func (h *sockets) of(matches func(*asgi3) bool) (list []*webSocket) {
 	h.mu.Lock()
 	all := slices.Collect(maps.Values(h.all))
 	h.mu.Unlock()
 	for _, s := range all {
-		s.mu.Lock() // waits while its process does not read
+		s.mu.Lock()
 		if s.loop != nil && matches(s.loop.app) {
-			s.loop.app.retire()
 			list = append(list, s)
 		}
 		s.mu.Unlock()

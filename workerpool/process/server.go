@@ -251,8 +251,8 @@ func (s *Server) replace(by *set) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	for g := range s.sets {
-		if g.loader == by.loader && g.generation < by.generation {
-			g.replaced.CompareAndSwap(nil, &now)
+		if g.loader == by.loader && g.generation < by.generation && g.replaced.CompareAndSwap(nil, &now) && g.isASGI3() {
+			g.asgi3().retire()
 		}
 	}
 }

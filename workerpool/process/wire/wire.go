@@ -32,8 +32,9 @@ const number = 4
 // bytes.
 const keptBuffer = 64 << 10
 
-// queuedBytes is the maximum size of the frames that wait in a writer, in bytes.
-const queuedBytes = 256 << 10
+// joinedBytes is the size from which on frames are written without waiting for further
+// ones, in bytes.
+const joinedBytes = 256 << 10
 
 // A Writer writes frames. Its methods may be called from any goroutine.
 type Writer struct {
@@ -47,33 +48,19 @@ type Writer struct {
 // NewWriter returns a writer of frames.
 func NewWriter(to io.Writer) *Writer { return &Writer{to: to} }
 
-// Write writes a frame, and those that are queued, with one call of the underlying
-// writer. The values of the head must be those that a message may hold.
-func (w *Writer) Write(head asgi.Fields) error {
+// Write writes frames, if they are short with one call of the underlying writer. The
+// values of the heads must be those that a message may hold.
+func (w *Writer) Write(heads ...asgi.Fields) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.appendLocked(head)
-	return w.flushLocked()
-}
-
-// Queue adds a frame to those that the next call of Flush writes. First reports whether
-// it is the first one, so that its caller must call Flush. If too many bytes are queued,
-// Queue writes them.
-func (w *Writer) Queue(head asgi.Fields) (first bool, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	first = len(w.buf) == 0
-	w.appendLocked(head)
-	if len(w.buf) > queuedBytes {
-		return false, w.flushLocked()
+	for _, head := range heads {
+		w.appendLocked(head)
+		if len(w.buf) > joinedBytes {
+			if err := w.flushLocked(); err != nil {
+				return err
+			}
+		}
 	}
-	return first, nil
-}
-
-// Flush writes the frames that are queued.
-func (w *Writer) Flush() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	return w.flushLocked()
 }
 

@@ -57,19 +57,14 @@ func TestFramesRoundTrip(t *testing.T) {
 	}
 }
 
-func TestQueuedFramesAreWrittenTogether(t *testing.T) {
+func TestFramesAreWrittenTogether(t *testing.T) {
 	var writes [][]byte
 	w := NewWriter(writerFunc(func(b []byte) { writes = append(writes, bytes.Clone(b)) }))
-	for i := range 3 {
-		first, err := w.Queue(asgi.Fields{{Key: "id", Value: int64(i)}})
-		if err != nil || first != (i == 0) {
-			t.Errorf("frame %d: first is %v, %v", i, first, err)
-		}
+	var heads []asgi.Fields
+	for i := range 4 {
+		heads = append(heads, asgi.Fields{{Key: "id", Value: int64(i)}})
 	}
-	if len(writes) != 0 {
-		t.Error("a queued frame was written")
-	}
-	if err := w.Write(asgi.Fields{{Key: "id", Value: int64(3)}}); err != nil || len(writes) != 1 {
+	if err := w.Write(heads...); err != nil || len(writes) != 1 {
 		t.Fatalf("%d writes, %v", len(writes), err)
 	}
 	r := NewReader(bytes.NewReader(writes[0]), 1000)
@@ -78,11 +73,8 @@ func TestQueuedFramesAreWrittenTogether(t *testing.T) {
 			t.Errorf("frame %d is %v, %v", i, head, err)
 		}
 	}
-	long := asgi.Fields{{Key: "b", Value: asgi.Bytes(strings.Repeat("x", queuedBytes))}}
-	if first, err := w.Queue(long); first || err != nil || len(writes) != 2 {
-		t.Errorf("a long frame was not written: %v, %v", first, err)
-	}
-	if err := w.Flush(); err != nil || len(writes) != 2 {
+	long := asgi.Fields{{Key: "b", Value: asgi.Bytes(strings.Repeat("x", joinedBytes))}}
+	if err := w.Write(long, heads[0], heads[1]); err != nil || len(writes) != 3 {
 		t.Errorf("%d writes, %v", len(writes), err)
 	}
 }
