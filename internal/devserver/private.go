@@ -35,13 +35,16 @@ const maxKeyFile = 64 << 10
 // line, as the command record writes it, or an HTTP Archive of asgibox.
 var recording = regexp.MustCompile(`^(\{"id":[0-9]+,"trace":"[0-9a-f]*","channel":"|\{\s*"log":\s*\{\s*"version":\s*"1\.2",\s*"creator":\s*\{\s*"name":\s*"asgibox")`)
 
-// beforeMark matches the bytes that stand before a mark of PEM on its line, such as spaces
-// or a byte order mark.
-var beforeMark = regexp.MustCompile(`(?m)^[^\n]*?(-----(?:BEGIN|END) )`)
+// pemMark matches a line that has a mark of PEM among other bytes, such as spaces, a byte
+// order mark or the quotes of JSON.
+var pemMark = regexp.MustCompile(`[^\n]*?(-----(?:BEGIN|END) [A-Z0-9 ]+-----)[^\n]*`)
+
+// escapedLines replaces the ends of lines in a string of JSON and similar formats.
+var escapedLines = strings.NewReplacer(`\r`, "", `\n`, "\n", `\/`, "/")
 
 // isSecret reports whether a file is the store of any server, which a worker
 // elsewhere or a server with another store does not know by its path, is a recording, or
-// has a private key in PEM or of PuTTY.
+// has a private key of PuTTY or in PEM, also as a string of JSON.
 func isSecret(f io.ReaderAt) bool {
 	if store.IsSecret(f) {
 		return true
@@ -64,13 +67,13 @@ func isSecret(f io.ReaderAt) bool {
 	if !bytes.Contains(content, []byte("PRIVATE KEY-----")) {
 		return false
 	}
-	content = beforeMark.ReplaceAll(content, []byte("$1"))
+	content = pemMark.ReplaceAll([]byte(escapedLines.Replace(string(content))), []byte("$1"))
 	for {
 		block, rest := pem.Decode(content)
 		if block == nil {
 			return false
 		}
-		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") && len(block.Bytes) > 0 {
 			return true
 		}
 		content = rest

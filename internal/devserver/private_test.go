@@ -15,6 +15,10 @@ import (
 func TestAPrivateKeyIsSecret(t *testing.T) {
 	key := string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: make([]byte, 100)}))
 	indented := "key: |\n  " + strings.ReplaceAll(strings.TrimSpace(key), "\n", "\n  ") + "\n"
+	quoted, err := json.Marshal(map[string]string{"type": "service_account", "private_key": key, "token": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	utf16 := func(order binary.AppendByteOrder, text string) string {
 		var b []byte
 		for _, c := range "\ufeff" + text {
@@ -26,6 +30,7 @@ func TestAPrivateKeyIsSecret(t *testing.T) {
 	for _, text := range []string{
 		key, "\ufeff" + key, " \t" + key, "\u200b" + key, indented, certificate + "  " + key, "-----BEGIN EC PRIVATE KEY-----\n\ufeff" + key,
 		strings.ReplaceAll("\ufeff"+key, "\n", "\r\n"), utf16(binary.LittleEndian, key), utf16(binary.BigEndian, indented),
+		string(quoted), strings.ReplaceAll(string(quoted), `\n"`, `"`), strings.ReplaceAll(string(quoted), `\n`, `\r\n`),
 		"PuTTY-User-Key-File-3: ssh-ed25519\r\n",
 	} {
 		if !isSecret(strings.NewReader(text)) {
