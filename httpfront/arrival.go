@@ -34,13 +34,14 @@ func readAll(a *budget.Arrival, stop <-chan struct{}, r io.Reader, limit int64, 
 	defer firstSegments.Put(first)
 	var segments [][]byte
 	var total int64
+	before := a.Reserved()
 	for !end && total != limit {
 		all := int64(unlimited)
 		if limit >= 0 {
 			all = limit - total
 		}
 		size := min(max(total, firstSegment), maxSegment, all)
-		if total+size > a.Reserved() {
+		if total+size > a.Reserved()-before {
 			if exact {
 				all += restSegment
 			}

@@ -368,6 +368,32 @@ func TestAFrameReservesItsLength(t *testing.T) {
 	})
 }
 
+// TestAnUnfinishedCompressedMessageReservesItsInflater checks messages whose content is
+// short.
+func TestAnUnfinishedCompressedMessageReservesItsInflater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{Compression: true})
+		c, _ := s.open("Sec-WebSocket-Extensions: permessage-deflate")
+		packed := compress(strings.Repeat("x", 50))
+		part := string(frame{0x41, packed[:1]}.bytes())
+		rest := string(frame{0x80, packed[1:]}.bytes())
+		io.WriteString(c.Conn, part)
+		synctest.Wait()
+		if n := usedBytes(s.front.budget); n != inflaterSize {
+			t.Errorf("%d bytes are reserved, not %d", n, inflaterSize)
+		}
+		io.WriteString(c.Conn, rest)
+		if m := s.next("websocket.receive"); m.Text("text") != strings.Repeat("x", 50) {
+			t.Errorf("received %v", m)
+		}
+		synctest.Wait()
+		if n := usedBytes(s.front.budget); n != 0 {
+			t.Errorf("%d bytes are still reserved", n)
+		}
+		c.Close()
+	})
+}
+
 // TestFramesThatWaitForTheApplicationCount checks that complete frames that the
 // layer refuses stay in the budget.
 func TestFramesThatWaitForTheApplicationCount(t *testing.T) {

@@ -109,7 +109,7 @@ func isMisread(input []byte) bool {
 		if err != nil {
 			return true
 		}
-		if r.packed != nil {
+		if r.packed {
 			z := flate.NewReader(strings.NewReader(string(content) + "\x00\x00\xff\xff"))
 			if _, err := io.Copy(io.Discard, z); err == nil {
 				return true

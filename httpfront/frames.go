@@ -31,13 +31,14 @@ type frameReader struct {
 	input [inputSize]byte
 
 	// The current message and its current frame.
-	op     byte      // text or binary
-	packed *inflater // decompresses it; nil if it is not compressed
-	open   bool      // more frames of it follow
-	size   uint64    // bytes that its frames have declared
-	most   uint64    // bytes that they may declare
-	left   uint64    // bytes left of the payload of the frame
-	mask   uint32    // of the next bytes of the payload, the first in the lowest byte
+	op       byte      // text or binary
+	packed   bool      // it is compressed
+	inflater *inflater // decompresses it; nil until its first Read
+	open     bool      // more frames of it follow
+	size     uint64    // bytes that its frames have declared
+	most     uint64    // bytes that they may declare
+	left     uint64    // bytes left of the payload of the frame
+	mask     uint32    // of the next bytes of the payload, the first in the lowest byte
 }
 
 const (
@@ -95,21 +96,27 @@ func (r *frameReader) next() (op byte, err error) {
 // Read reads the content of the message. It returns io.EOF at its end, with the
 // last bytes if it can.
 func (r *frameReader) Read(p []byte) (n int, err error) {
-	if r.packed == nil {
+	if !r.packed {
 		return payload{r}.Read(p)
 	}
-	if n, err = r.packed.Read(p); err == io.EOF {
-		r.packed.free()
-		r.packed = nil
+	if r.inflater == nil {
+		r.inflater = newInflater(r)
+	}
+	if n, err = r.inflater.Read(p); err == io.EOF {
+		r.inflater.free()
+		r.inflater = nil
 	}
 	return n, err
 }
+
+// isComplete reports whether all bytes of the message have arrived.
+func (r *frameReader) isComplete() bool { return !r.open && r.left <= uint64(len(r.buf)) }
 
 // arrived takes the content of the message if it is one frame that has arrived
 // completely, is not empty and not compressed. It is valid until the next call.
 func (r *frameReader) arrived() []byte {
 	n := r.left
-	if n == 0 || n > uint64(len(r.buf)) || r.open || r.packed != nil {
+	if n == 0 || r.packed || !r.isComplete() {
 		return nil
 	}
 	b := r.buf[:n]
@@ -121,7 +128,7 @@ func (r *frameReader) arrived() []byte {
 // longest returns the most bytes that the content of a message may have: the length of
 // its frame, if it is the only one and not compressed.
 func (r *frameReader) longest() int64 {
-	if r.open || r.packed != nil {
+	if r.open || r.packed {
 		return math.MaxInt64
 	}
 	return int64(r.left)
@@ -217,13 +224,10 @@ func (r *frameReader) allowed(first, op byte) bool {
 func (r *frameReader) start(first, op byte, length uint64) error {
 	if !r.open {
 		r.op, r.size, r.most = op, 0, math.MaxUint64
-		r.packed = nil
+		r.packed, r.inflater = first&bitRSV1 != 0, nil
 		if r.limit > 0 {
 			r.most = uint64(r.limit)
-		}
-		if first&bitRSV1 != 0 {
-			r.packed = newInflater(r)
-			if r.limit > 0 {
+			if r.packed {
 				r.most = 2*r.most + 1024 // a compressed message may be longer than its content
 			}
 		}

@@ -13,6 +13,9 @@ import (
 // has removed (RFC 7692, section 7.2.2) and an empty final block.
 const deflateTail = "\x00\x00\xff\xff" + "\x01\x00\x00\xff\xff"
 
+// inflaterSize is about the memory of an inflater, in bytes.
+const inflaterSize = 44 << 10
+
 // An inflater decompresses a message, which does not depend on others.
 type inflater struct {
 	in   *bufio.Reader

@@ -85,6 +85,11 @@ func (c *socket) readMessage() (op byte, payload string, err error) {
 	if n := int64(c.s.set.MaxMessage); n > 0 {
 		limit = min(n, c.frames.longest()) + 1
 	}
+	if c.frames.packed && !c.frames.isComplete() {
+		if err = c.arrival.Reserve(c.whenEnded(), inflaterSize, inflaterSize); err != nil {
+			return 0, "", err
+		}
+	}
 	payload, end, err := readAll(c.arrival, c.whenEnded(), &c.frames, limit, false)
 	if err == nil && !end {
 		err = errTooLong
