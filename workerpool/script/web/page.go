@@ -16,7 +16,7 @@ const (
 
 	// maxSteps is how often a template may write, and repeat a loop or include
 	// another template.
-	maxSteps = 1 << 23
+	maxSteps = 1 << 22
 
 	// maxInclusions is how deep templates may include one another. Package template allows
 	// 100,000, but then an error takes minutes if they are in loops.

@@ -143,7 +143,7 @@ func TestTemplatesAreLimitedInTime(t *testing.T) {
 		"includes": `{{define "0"}}{{end}}` + doubling(60) + `{{template "60"}}`,
 	} {
 		_, err := rendered(t, map[string]string{"p.html": text}, `render("p.html", {"none": []})`)
-		checkError(t, name, err, "the template takes more than 8388608 steps", "")
+		checkError(t, name, err, "the template takes more than 4194304 steps", "")
 	}
 }
 
