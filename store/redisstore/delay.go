@@ -52,14 +52,14 @@ return 1
 //	KEYS: sorted set
 //
 // It returns the time until the next one is due in µs, or -1 if there is none,
-// and then the id, channel and body of each.
+// and then the id and channel of each.
 var dueScript = newScript(nowLua + `
 local us = string.format('%.0f', micro)
 local out = {-1}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', us, 'LIMIT', 0, 100)) do
-  local record = redis.call('HMGET', KEYS[1] .. ':' .. id, 'channel', 'body')
-  if record[1] and record[2] then
-    out[#out + 1], out[#out + 2], out[#out + 3] = id, record[1], record[2]
+  local channel = redis.pcall('HGET', KEYS[1] .. ':' .. id, 'channel')
+  if type(channel) == 'string' then
+    out[#out + 1], out[#out + 2] = id, channel
   else
     redis.call('ZREM', KEYS[1], id)
   end
@@ -72,27 +72,40 @@ return out
 // promoteScript sends a message that is due.
 //
 //	KEYS: sorted set, list, new body
-//	ARGV: id, body, expiry in s, capacity, pause in µs before the next attempt,
-//	      statistics' prefix, channel
+//	ARGV: id, body or "", expiry in s, capacity, pause in µs before the next attempt,
+//	      statistics' prefix, channel, "1" to return the body that is stored
 //
-// It returns 1, 0 if the list is full, or -1 if another process was faster or the
-// message has expired.
+// Without a body, it sends the one that is stored. It returns 1, 0 if the list is full,
+// or -1 if another process was faster or the message has expired; and if it sends
+// nothing yet, the body that is stored, or the error if the key holds no list.
 var promoteScript = newScript(pruneLua + countLua + nowLua + `
 local record = KEYS[1] .. ':' .. ARGV[1]
 local due = redis.call('HGET', record, 'due')
 if not due or not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return -1 end
-local left = (due - micro) / 1000 + ARGV[3] * 1000
-if left > 0 and redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then
-  prune(KEYS[2], {})
-  if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then
-    redis.call('ZADD', KEYS[1], string.format('%.0f', micro + ARGV[5]), ARGV[1])
-    return 0
+local left, body = (due - micro) / 1000 + ARGV[3] * 1000, ARGV[2]
+local function later()
+  redis.call('ZADD', KEYS[1], string.format('%.0f', micro + ARGV[5]), ARGV[1])
+end
+if left > 0 then
+  local waiting = redis.pcall('LLEN', KEYS[2])
+  if type(waiting) == 'table' then
+    later()
+    return waiting
   end
+  if waiting >= tonumber(ARGV[4]) then
+    prune(KEYS[2], {})
+    if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then
+      later()
+      return 0
+    end
+  end
+  if body == '' then body = redis.call('HGET', record, 'body') or '' end
+  if ARGV[8] == '1' then return body end
 end
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('UNLINK', record)
 if left <= 0 then return -1 end
-redis.call('SET', KEYS[3], ARGV[2], 'PX', string.format('%.0f', math.ceil(left)))
+redis.call('SET', KEYS[3], body, 'PX', string.format('%.0f', math.ceil(left)))
 redis.call('RPUSH', KEYS[2], KEYS[3])
 redis.call('EXPIRE', KEYS[2], ARGV[3] + 1)
 count(ARGV[6], ARGV[7], ':messages_count', 1)

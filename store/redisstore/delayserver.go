@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -32,6 +33,8 @@ type delayHost struct {
 	server *delayServer
 	host   *host
 	line   *line
+
+	mu     sync.Mutex         // held while sooner is filled
 	sooner chan time.Duration // has room for one
 }
 
@@ -53,11 +56,14 @@ func (s *delayServer) within(h *host, wait time.Duration) {
 		return
 	}
 	d := s.hosts[h]
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	select {
-	case d.sooner <- wait:
 	case other := <-d.sooner:
-		d.sooner <- min(wait, other)
+		wait = min(wait, other)
+	default:
 	}
+	d.sooner <- wait
 }
 
 // look makes all hosts look now.
@@ -113,8 +119,8 @@ func (d *delayHost) round() (time.Duration, error) {
 		wait = min(wait, time.Duration(next)*time.Microsecond)
 	}
 	due := texts(reply[1:])
-	for ; len(due) >= 3; due = due[3:] {
-		sent, err := d.promote(due[0], due[1], due[2])
+	for ; len(due) >= 2; due = due[2:] {
+		sent, err := d.promote(due[0], due[1])
 		if err != nil {
 			return 0, err
 		}
@@ -122,40 +128,65 @@ func (d *delayHost) round() (time.Duration, error) {
 			wait = min(wait, delayRetry)
 		}
 	}
-	if len(reply) > 3*100 {
+	if len(reply) > 2*100 {
 		wait = 0 // there may be more
 	}
 	return wait, nil
 }
 
-// promote sends a message that is due. It reports false if its channel is full.
-func (d *delayHost) promote(id, channel, body string) (sent bool, err error) {
+// promote sends a message that is due. It reports false if its channel takes none now.
+func (d *delayHost) promote(id, channel string) (sent bool, err error) {
 	l := d.server.layer
-	if len(l.seals) > 0 {
-		// The encryption has a time, which must be that of the sending.
-		plain, err := l.openWithin([]byte(body), 0)
-		if err == nil {
-			plain, err = l.seal(plain)
-		}
-		if err != nil {
-			l.log.Error("dropped a delayed message that cannot be read", logkey.Channel, channel, logkey.Error, err)
-			_, err := d.host.do(l.life, "due", "zrem", l.delayKey(), id)
-			return true, err
-		}
-		body = string(plain)
+	if len(l.seals) == 0 {
+		v, err := d.send(id, channel, "", false)
+		return v != int64(0), err
 	}
-	v, err := d.host.eval(l.life, "due", promoteScript, []string{l.delayKey(), l.listKey(channel), l.bodyKey(channel)},
-		id, body, seconds(l.opts.Expiry), l.capacityOf(channel), delayRetry.Microseconds(), l.opts.StatsPrefix, asgi.ProcessPrefix(channel))
-	if errors.Is(err, errOutOfMemory) {
-		return false, nil
+	// The encryption has a time, which must be that of the sending.
+	v, err := d.send(id, channel, "", true)
+	body, found := v.(string)
+	if err != nil || !found {
+		return v != int64(0), err
 	}
+	plain, err := l.openWithin([]byte(body), 0)
+	if err == nil {
+		plain, err = l.seal(plain)
+	}
+	if err != nil {
+		l.log.Error("dropped a delayed message that cannot be read", logkey.Channel, channel, logkey.Error, err)
+		op := &operation{kind: "due"}
+		op.add(nil, "zrem", l.delayKey(), id)
+		op.add(nil, "unlink", l.delayKey()+":"+id)
+		return true, d.host.runAll(l.life, op)
+	}
+	v, err = d.send(id, channel, string(plain), false)
 	return v != int64(0), err
+}
+
+// send runs promoteScript. It returns 0 too if the channel can take no message because
+// of the state of Redis, so that the messages to other channels are sent.
+func (d *delayHost) send(id, channel, body string, ask bool) (any, error) {
+	l := d.server.layer
+	op := &operation{kind: "due"}
+	op.eval(promoteScript, []string{l.delayKey(), l.listKey(channel), l.bodyKey(channel)},
+		id, body, seconds(l.opts.Expiry), l.capacityOf(channel), delayRetry.Microseconds(), l.opts.StatsPrefix, asgi.ProcessPrefix(channel), oneIf(ask))
+	if err := d.host.run(l.life, op); err != nil {
+		return nil, err
+	}
+	if err := op.cmds[0].Err(); isWrongType(err) {
+		l.wrongType(d.host, channel, err.Error())
+		return int64(0), nil
+	}
+	v, err := reply(d.host, op.cmds[0])
+	if errors.Is(err, errOutOfMemory) {
+		return int64(0), nil
+	}
+	return v, err
 }
 
 // accept takes the messages that other processes send to asgi.delay, until the
 // layer is closed. A message is moved to the lease of this process, and from there
 // to the delayed messages, so it is not lost if the process is killed in between:
-// another one moves it back.
+// another one moves it back. This one does if a call fails.
 func (d *delayHost) accept() {
 	l := d.server.layer
 	ended := make(chan struct{})
@@ -164,8 +195,11 @@ func (d *delayHost) accept() {
 	defer close(ended)
 	for l.life.Err() == nil {
 		err := d.acceptOne()
-		if err != nil && !d.line.recover(l.life, err) {
-			return
+		for err != nil {
+			if !d.line.recover(l.life, err) {
+				return
+			}
+			err = l.recoverLease(l.life, d.host, l.id) // the message that was not stored
 		}
 	}
 }
@@ -182,17 +216,17 @@ func (d *delayHost) acceptOne() error {
 	if err != nil || key == "" {
 		return err
 	}
-	op := &operation{kind: "delay"}
+	op := &operation{kind: kindPutBack}
 	op.add(nil, "expire", lease, seconds(leaseLife))
 	op.add(nil, "get", key)
 	op.add(nil, "zcard", l.delayKey())
 	if err := d.host.run(context.Background(), op); err != nil {
 		return err
 	}
-	if err := firstError(op.cmds); err != nil {
+	if err := firstError(op.cmds); err != nil && !isWrongType(op.cmds[1].Err()) {
 		return err
 	}
-	body, _ := op.cmds[1].Val().(string)
+	body, _ := op.cmds[1].Val().(string) // of a wrong type: the message is dropped
 	return d.store(key, body, number(op.cmds[2].Val()))
 }
 
@@ -260,7 +294,7 @@ func (d *delayHost) giveBack(key string) error {
 	return firstError(op.cmds)
 }
 
-// recoverLease moves what a machine that is gone has taken from asgi.delay back.
+// recoverLease moves what a machine has taken from asgi.delay, and not stored, back.
 func (l *Layer) recoverLease(ctx context.Context, h *host, machine string) error {
 	for {
 		v, err := h.do(ctx, "delay", "lmove", l.leaseKey(machine), l.listKey(asgi.DelayChannel), "right", "left")
