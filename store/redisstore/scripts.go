@@ -86,44 +86,47 @@ return dead or 1
 // groupSendScript sends copies of one message to members of a group.
 //
 //	KEYS: lists
-//	ARGV: expiry in s, statistics' prefix, "1" to skip members without room,
-//	      body of normal members, first part of the body of "!" members,
-//	      and for each list: its channel, capacity, number of members,
-//	      and for each member: key of the body, last part of the body
+//	ARGV: expiry in s, statistics' prefix, body of normal members, first part of the
+//	      body of "!" members, and for each list: its channel, capacity, "1" to skip
+//	      members without room, number of members, and for each member: key of the
+//	      body, last part of the body
 //
-// It returns the keys of bodies that have expired. If there is not room for all
-// members and they must not be skipped, it sends nothing and returns how many
-// messages wait in the list without room.
+// If a list does not have room for all its members and they must not be skipped, it
+// sends nothing to that list. It returns the indexes of these lists, each followed by
+// how many messages wait there, or -1 if the key holds no list; and the keys of bodies
+// that have expired.
 var groupSendScript = newScript(pruneLua + countLua + `
-local expiry, stats, skip, plain, head = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4], ARGV[5]
-local dead, room, at = {}, {}, 6
+local expiry, stats, plain, head = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local full, dead, at = {}, {}, 5
 for i, list in ipairs(KEYS) do
-  local capacity, n = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  prune(list, dead)
-  local waiting = redis.call('LLEN', list)
-  room[i] = math.max(0, capacity - waiting)
-  if room[i] < n and not skip then return waiting end
-  at = at + 3 + 2 * n
-end
-at = 6
-for i, list in ipairs(KEYS) do
-  local channel, n = ARGV[at], tonumber(ARGV[at + 2])
-  local sent = math.min(n, room[i])
-  local ids = {}
-  for j = 1, sent do
-    local id, tail = ARGV[at + 1 + 2 * j], ARGV[at + 2 + 2 * j]
-    redis.call('SET', id, tail == '' and plain or head .. tail, 'EX', expiry)
-    ids[j] = id
+  local channel, capacity, skip, n = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2] == '1', tonumber(ARGV[at + 3])
+  local waiting, sent = redis.pcall('LLEN', list), 0
+  if type(waiting) == 'table' then
+    waiting = -1
+  else
+    prune(list, dead)
+    waiting = redis.call('LLEN', list)
+    sent = math.min(n, math.max(0, capacity - waiting))
   end
-  if sent > 0 then
-    redis.call('RPUSH', list, unpack(ids))
-    redis.call('EXPIRE', list, expiry + 1)
-    count(stats, channel, ':messages_count', sent)
+  if waiting < 0 or sent < n and not skip then
+    full[#full + 1], full[#full + 2] = i, waiting
+  else
+    local ids = {}
+    for j = 1, sent do
+      local id, tail = ARGV[at + 2 + 2 * j], ARGV[at + 3 + 2 * j]
+      redis.call('SET', id, tail == '' and plain or head .. tail, 'EX', expiry)
+      ids[j] = id
+    end
+    if sent > 0 then
+      redis.call('RPUSH', list, unpack(ids))
+      redis.call('EXPIRE', list, expiry + 1)
+      count(stats, channel, ':messages_count', sent)
+    end
+    if sent < n then count(stats, channel, ':channel_full_count', n - sent) end
   end
-  if sent < n then count(stats, channel, ':channel_full_count', n - sent) end
-  at = at + 3 + 2 * n
+  at = at + 4 + 2 * n
 end
-return dead
+return {full, dead}
 `)
 
 // takeScript takes messages from lists.

@@ -126,30 +126,42 @@ func (g *groupSend) encode(m asgi.Message) (err error) {
 
 // A portion is what one script sends.
 type portion struct {
-	keys  []string
-	args  []any
-	lists []string
-	count int
-	bytes int
+	shares []*share
+	count  int
+	bytes  int
+}
+
+// A share is the part of a portion for one list.
+type share struct {
+	list, key string
+	capacity  int
+	members   int
+	args      []any // for each member
+	skip      bool  // the members for which there is no room
+	waiting   int64 // messages in the list
+	read      progress
 }
 
 // sendHost sends to the members whose lists are on a host.
 func (g *groupSend) sendHost(ctx context.Context, h *host, byList map[string][]string) error {
 	p := &portion{}
+	size := len(g.sealed) + 1
 	for list, members := range byList {
 		capacity := g.layer.capacityOf(list)
 		most := min(portionMembers, max(1, capacity/2))
 		for len(members) > 0 {
-			n := min(len(members), most, max(1, (portionBytes-p.bytes)/(len(g.plain)+1)))
-			if p.count+n > portionMembers || p.count > 0 && p.bytes+n*len(g.plain) > portionBytes {
+			n := min(len(members), most, max(1, (portionBytes-p.bytes)/size))
+			if p.count+n > portionMembers || p.count > 0 && p.bytes+n*size > portionBytes {
 				if err := g.flush(ctx, h, p); err != nil {
 					return err
 				}
 				continue
 			}
-			if err := g.add(p, list, capacity, members[:n]); err != nil {
+			s, err := g.share(list, capacity, members[:n])
+			if err != nil {
 				return err
 			}
+			p.shares, p.count, p.bytes = append(p.shares, s), p.count+n, p.bytes+n*size
 			if members = members[n:]; len(members) > 0 {
 				if err := g.flush(ctx, h, p); err != nil {
 					return err
@@ -160,11 +172,8 @@ func (g *groupSend) sendHost(ctx context.Context, h *host, byList map[string][]s
 	return g.flush(ctx, h, p)
 }
 
-// add adds members of one list to a portion.
-func (g *groupSend) add(p *portion, list string, capacity int, members []string) error {
-	p.keys = append(p.keys, g.layer.opts.Prefix+list)
-	p.lists = append(p.lists, list)
-	p.args = append(p.args, list, capacity, len(members))
+func (g *groupSend) share(list string, capacity int, members []string) (*share, error) {
+	s := &share{list: list, key: g.layer.opts.Prefix + list, capacity: capacity, members: len(members)}
 	for _, member := range members {
 		last := []byte{}
 		if asgi.KindOf(member) == asgi.ProcessSpecific {
@@ -172,58 +181,105 @@ func (g *groupSend) add(p *portion, list string, capacity int, members []string)
 			if len(g.layer.seals) > 0 {
 				var err error
 				if last, err = g.layer.seal(append(g.head[:len(g.head):len(g.head)], last...)); err != nil {
-					return err
+					return nil, err
 				}
 			}
 		}
-		p.args = append(p.args, g.layer.bodyKey(member), last)
+		s.args = append(s.args, g.layer.bodyKey(member), last)
 	}
-	p.count += len(members)
-	p.bytes += len(members) * len(g.plain)
+	return s, nil
+}
+
+// flush sends a portion. If lists have no room, it waits a little for their readers,
+// and then skips the members for which there is none. The other lists do not wait.
+func (g *groupSend) flush(ctx context.Context, h *host, p *portion) error {
+	shares, now := p.shares, time.Now()
+	*p = portion{}
+	for _, s := range shares {
+		s.skip = !h.patient(s.list, now)
+		s.read = progress{least: math.MaxInt64, at: now}
+	}
+	for len(shares) > 0 {
+		var err error
+		if shares, err = g.try(ctx, h, shares); err != nil {
+			return err
+		}
+		if err := h.awaitRoom(ctx, shares); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// flush sends a portion. If lists have no room, it waits a little for their
-// readers, and then skips the members for which there is none.
-func (g *groupSend) flush(ctx context.Context, h *host, p *portion) error {
-	if p.count == 0 {
-		return nil
-	}
+// try sends to the lists that have room, and returns the shares of the others.
+func (g *groupSend) try(ctx context.Context, h *host, shares []*share) (rest []*share, err error) {
 	head := g.head
 	if len(g.layer.seals) > 0 {
 		head = nil // the parts are encrypted together
 	}
-	fixed := []any{seconds(g.layer.opts.Expiry), g.layer.opts.StatsPrefix, "", g.sealed, head}
-	keys, lists := p.keys, p.lists
-	args := append(fixed, p.args...)
-	*p = portion{}
-	read := progress{least: math.MaxInt64, at: time.Now()}
-	patient := h.patient(lists, read.at)
-	for {
-		if !patient {
-			args[2] = "1" // to skip members
-		}
-		v, err := h.eval(ctx, "send_group", groupSendScript, keys, args...)
-		if err != nil {
-			return full(lists[0], err)
-		}
-		dead, sent := v.([]any)
-		if sent {
-			if len(dead) > 0 {
-				g.dead[h] = append(g.dead[h], texts(dead)...)
-			}
-			return nil
-		}
-		now := time.Now()
-		if !read.shrinks(number(v), now) {
-			patient = false
-			h.stick(lists, now)
+	var keys []string
+	args := []any{seconds(g.layer.opts.Expiry), g.layer.opts.StatsPrefix, g.sealed, head}
+	for _, s := range shares {
+		keys = append(keys, s.key)
+		args = append(append(args, s.list, s.capacity, oneIf(s.skip), s.members), s.args...)
+	}
+	v, err := h.eval(ctx, "send_group", groupSendScript, keys, args...)
+	if err != nil {
+		return nil, full(shares[0].list, err)
+	}
+	reply, _ := v.([]any)
+	if len(reply) != 2 {
+		return nil, nil
+	}
+	if dead, _ := reply[1].([]any); len(dead) > 0 {
+		g.dead[h] = append(g.dead[h], texts(dead)...)
+	}
+	without, _ := reply[0].([]any)
+	for ; len(without) >= 2; without = without[2:] {
+		s := shares[number(without[0])-1]
+		if s.waiting = number(without[1]); s.waiting < 0 {
+			g.layer.wrongType(h, s.list, "it holds no list")
 			continue
 		}
+		rest = append(rest, s)
+	}
+	return rest, nil
+}
+
+// awaitRoom waits until one of the lists has room or counts as unread, so that the
+// message is not sent to Redis again before.
+func (h *host) awaitRoom(ctx context.Context, shares []*share) error {
+	if len(shares) == 0 {
+		return nil
+	}
+	for pause := roomPause; ; pause = min(2*pause, longestPause) {
+		ready, now := false, time.Now()
+		for _, s := range shares {
+			switch {
+			case !s.read.shrinks(s.waiting, now):
+				s.skip, ready = true, true
+				h.stick(s.list, now)
+			case s.waiting+int64(s.members) <= int64(s.capacity):
+				ready = true
+			}
+		}
+		if ready {
+			return nil
+		}
 		select {
-		case <-time.After(roomPause):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+		op := &operation{kind: "send_group"}
+		for _, s := range shares {
+			op.add(nil, "llen", s.key)
+		}
+		if err := h.runAll(ctx, op); err != nil {
+			return err
+		}
+		for i, s := range shares {
+			s.waiting = number(op.cmds[i].Val())
 		}
 	}
 }
@@ -243,28 +299,20 @@ func (p *progress) shrinks(waiting int64, now time.Time) bool {
 	return now.Sub(p.at) < unreadAfter
 }
 
-// patient reports whether a sender waits for room in lists: they are of
-// connections, and none of them was found to be unread.
-func (h *host) patient(lists []string, now time.Time) (patient bool) {
+// patient reports whether a sender waits for room in a list: it is of connections, and
+// was not found to be unread.
+func (h *host) patient(list string, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, list := range lists {
-		if now.Before(h.stuck[list]) {
-			return false
-		}
-		patient = patient || asgi.KindOf(list) == asgi.ProcessSpecific
-	}
-	return patient
+	return asgi.KindOf(list) == asgi.ProcessSpecific && !now.Before(h.stuck[list])
 }
 
-// stick notes that lists are not read.
-func (h *host) stick(lists []string, now time.Time) {
+// stick notes that a list is not read.
+func (h *host) stick(list string, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stuck == nil || len(h.stuck) >= maxRemembered {
 		h.stuck = map[string]time.Time{}
 	}
-	for _, list := range lists {
-		h.stuck[list] = now.Add(stuckFor)
-	}
+	h.stuck[list] = now.Add(stuckFor)
 }

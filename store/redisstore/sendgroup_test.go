@@ -75,7 +75,7 @@ func TestGroupSendToUnreadConnectionsSkipsThem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if l.hosts[0].patient([]string{"gone.response!"}, time.Now()) {
+	if l.hosts[0].patient("gone.response!", time.Now()) {
 		t.Error("the sender would wait for the list again")
 	}
 	stats, err := l.ChannelStatistics(t.Context(), "gone.response!")
@@ -84,5 +84,37 @@ func TestGroupSendToUnreadConnectionsSkipsThem(t *testing.T) {
 	}
 	if stats, err := l.ChannelStatistics(t.Context(), "read"); err != nil || stats.MessagesPending != 2 {
 		t.Errorf("the member that has room: %+v, %v", stats, err)
+	}
+}
+
+// A list that is not read, or is no list, costs the members with other lists nothing.
+func TestGroupSendToADeadProcessReachesTheOthers(t *testing.T) {
+	t.Parallel()
+	s := sharedServer(t)
+	l := open(t, s, Options{Capacity: 2})
+	if err := s.client(t).Set(t.Context(), l.listKey("wrong"), "x", time.Minute).Err(); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, s, Options{Capacity: 2, Prefix: l.opts.Prefix, StatsPrefix: l.opts.StatsPrefix})
+	box := &collector{}
+	unbind, err := other.Bind("live.response!", box.deliver)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unbind()
+	for _, member := range []string{"wrong", "dead.response!1", "dead.response!2", "live.response!1", "live.response!2"} {
+		if err := l.GroupAdd(t.Context(), nil, "g", member); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const rounds = 20
+	for n := range rounds {
+		if err := l.SendGroup(t.Context(), nil, "g", numbered(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all have arrived", func() bool { return box.count() == 2*rounds })
+	if !l.hosts[0].patient("live.response!", time.Now()) {
+		t.Error("the list that is read counts as unread")
 	}
 }
