@@ -18,8 +18,12 @@ func usage(pid int) (memory int64, cpu time.Duration) {
 	if err != nil {
 		return 0, 0
 	}
-	_, rest, _ := bytes.Cut(stat, []byte(") ")) // the name may contain spaces
-	fields := bytes.Fields(rest)
+	return parseStat(stat)
+}
+
+// parseStat returns the memory and the time of a file stat of /proc.
+func parseStat(stat []byte) (memory int64, cpu time.Duration) {
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // the name may contain anything
 	number := func(i int) int64 {
 		if i >= len(fields) {
 			return 0
