@@ -709,7 +709,7 @@ class WebSocket(_Connection):
             if force:
                 self.task.cancel()
             return
-        if not idle and not force:
+        if not force and (not idle or self._state == _CLOSED):  # the end of one that is closed will come
             self._yielding = True
             return
         self._state = _HANDED_OVER

@@ -547,6 +547,18 @@ class WebSockets(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await rig.feed(encode({"yield": 1})), [])
         self.assertEqual(await rig.feed(encode({"yield": 1, "force": True})), yielded(True))
 
+    async def test_hand_over_of_a_closed_one(self) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "websocket.close"})
+            self.assertEqual((await receive())["type"], "websocket.disconnect")
+
+        for last, want in ({"closed": 1, "code": 1000}, [({"taken": 1}, []), ({"done": 1}, [])]), ({"yield": 1, "force": True}, yielded(False)):
+            rig = Rig(application)
+            await rig.feed(websocket(1))
+            self.assertEqual(await rig.feed(encode({"yield": 1})), [])
+            self.assertEqual(await rig.feed(encode(last)), want)
+
     async def test_resumed(self) -> None:
         extensions = []
 

@@ -559,6 +559,66 @@ func TestASGIBodyIsReadWhenTheApplicationWaits(t *testing.T) {
 			f.say("done", id)
 		}
 		g.failed(asgi.ErrBodyClosed.Error()) // for c, whose client waits for a response
+
+		for i, started := range []bool{false, true} { // the first piece is lost
+			id := int64(i + 4)
+			g.message("http.request", fmt.Sprint(started), asgi.Field{Key: "body_channel", Value: "body?x"})
+			if started {
+				f.say("start", id, status200, content("x"), more)
+			}
+			f.say("wait", id)
+			piece(2, false)
+			f.want(fmt.Sprintf("http %d more=true", id), fmt.Sprintf("gone %d", id))
+			f.say("done", id)
+			g.failed(asgi.ErrBodyLost.Error())
+		}
+	})
+}
+
+// TestASGIWaitsForTheBodyAreNotQueued lets an application call receive() again and again
+// while its response waits for the client.
+func TestASGIWaitsForTheBodyAreNotQueued(t *testing.T) {
+	onStage(t, workerpool.Options{}, func(g *stage, f *fakeLoop) {
+		g.message("http.request", "a", asgi.Field{Key: "body_channel", Value: "body?x"})
+		g.setFull(true)
+		f.say("start", 1, status200, content("x"), more)
+		for range 1000 {
+			f.say("wait", 1)
+			f.say("wait", 1, asgi.Field{Key: "off", Value: true})
+		}
+		f.want("http 1 more=true")
+		for l := range g.latest.loops {
+			if n := len(l.tasks[1].(*request).frames); n != 0 {
+				t.Errorf("%d frames wait", n)
+			}
+		}
+		g.setFull(false)
+		f.say("done", 1, failure("enough"))
+		time.Sleep(time.Second)
+		g.failed("enough")
+	})
+}
+
+// TestAMessageThatIsNoRequestFailsAlone sends messages that only other programs send.
+func TestAMessageThatIsNoRequestFailsAlone(t *testing.T) {
+	onStage(t, workerpool.Options{}, func(g *stage, f *fakeLoop) {
+		for _, c := range []struct{ channel, missing, key string }{
+			{"http.request", "path", "method"}, {"http.request", "method", "path"}, {"websocket.connect", "path", "method"},
+		} {
+			m := asgi.MustMessage(asgi.Field{Key: "reply_channel", Value: "front!a"}, asgi.Field{Key: c.key, Value: "/"}, asgi.Field{Key: c.missing, Value: 1})
+			if err := g.layer.Send(g.t.Context(), nil, c.channel, m, asgi.Volatile); err != nil {
+				t.Fatal(err)
+			}
+			g.failed("no text \"" + c.missing + "\"")
+		}
+		f.want()
+		g.message("http.request", "odd", asgi.Field{Key: "client", Value: 5}, asgi.Field{Key: "server", Value: "x"}, asgi.Field{Key: "body", Value: "text"})
+		head := f.want("http 1")[0]
+		if shared := string(find[asgi.Bytes](head, "shared")); !strings.Contains(shared, `"client":null,"server":null`) || find[asgi.Bytes](head, "body") != "text" {
+			t.Errorf("the frame is %v", head)
+		}
+		f.say("start", 1, status200, content("x"), isDone)
+		g.failed()
 	})
 }
 
@@ -785,7 +845,7 @@ func TestASGIProcessThatDies(t *testing.T) {
 			}
 		}
 		g.message("websocket.disconnect", "s", asgi.Field{Key: "code", Value: 1011})
-		if n := len(g.sockets.all); n != 1 {
+		if n := len(g.sockets.all); n != 0 {
 			t.Errorf("%d sockets are known", n)
 		}
 	})
@@ -883,9 +943,26 @@ func TestASGIWebSocketEnds(t *testing.T) {
 		g.message("websocket.connect", "denies")
 		f.say("deny", 5, asgi.Field{Key: "status", Value: int64(401)}, content("no"))
 		g.want("denies", "{close: true, response: {status: 401, headers: [], content: no}}")
+		f.say("done", 4)
+		f.say("done", 5)
 		g.message("websocket.connect", "undecided")
 		f.say("done", 6)
 		g.failed("without accepting")
+		f.want("websocket 4", "websocket 5", "websocket 6")
+		g.open(f, "waits", 7)
+		g.setFull(true)
+		f.say("text", 7, content("x"))
+		f.say("done", 7)
+		synctest.Wait()
+		if n := len(g.sockets.all); n != 1 {
+			t.Errorf("%d sockets are known, want the one whose messages wait", n)
+		}
+		g.setFull(false)
+		time.Sleep(time.Second)
+		g.want("waits", "{text: x}", "{close: 1000, reason: }")
+		if n := len(g.sockets.all); n != 0 { // although no websocket.disconnect has come
+			t.Errorf("%d sockets are known", n)
+		}
 	})
 }
 
@@ -909,6 +986,20 @@ func TestASGIWebSocketIsHandedOver(t *testing.T) {
 		next.say("text", 1, content("reply to two"))
 		next.want("text 1 content=two")
 		g.want("s", "{text: reply to one}", "{text: reply to two}")
+		g.failed()
+	})
+}
+
+func TestASGIClosedWebSocketIsNotHandedOver(t *testing.T) {
+	onStage(t, workerpool.Options{}, func(g *stage, f *fakeLoop) {
+		g.open(f, "s", 1)
+		f.say("close", 1, asgi.Field{Key: "code", Value: int64(4000)})
+		next := g.reload()
+		f.want("yield 1")
+		f.say("yielded", 1)
+		next.want()
+		g.want("s", "{close: 4000, reason: }")
+		g.wantReleased(1)
 		g.failed()
 	})
 }

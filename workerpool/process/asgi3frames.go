@@ -1,6 +1,7 @@
 package process
 
 import (
+	"fmt"
 	"iter"
 	"net/url"
 	"strings"
@@ -9,12 +10,21 @@ import (
 	"asgibox/asgi/codec"
 )
 
+// needTexts checks that a message has the texts without which there is no scope. Any
+// program may send one.
+func needTexts(m asgi.Message, keys ...string) error {
+	for _, key := range keys {
+		v, _ := m.Get(key)
+		if _, ok := v.(string); !ok {
+			return fmt.Errorf("the message has no text %q, which the scope of an ASGI 3 application needs", key)
+		}
+	}
+	return nil
+}
+
 // requestFrame returns the frame that starts the task of a request.
 func requestFrame(id int64, m asgi.Message) asgi.Fields {
-	body, _ := m.Get(asgi.KeyBody)
-	if body == nil {
-		body = asgi.Bytes("")
-	}
+	body := asgi.Bytes(m.Octets(asgi.KeyBody))
 	method, _ := m.Get(asgi.KeyMethod)
 	head := make(asgi.Fields, 0, 8)
 	head = append(head, asgi.Field{Key: "http", Value: id}, asgi.Field{Key: asgi.KeyMethod, Value: method}, asgi.Field{Key: asgi.KeyBody, Value: body})
@@ -65,8 +75,15 @@ func appendTarget(head asgi.Fields, m asgi.Message) asgi.Fields {
 // has made of them.
 func sharedScope(m asgi.Message, more asgi.Fields) asgi.Bytes {
 	fields := append(make(asgi.Fields, 0, 6), more...)
-	for _, key := range []string{asgi.KeyHTTPVersion, asgi.KeyScheme, asgi.KeyRootPath, asgi.KeyClient, asgi.KeyServer} {
+	for _, key := range []string{asgi.KeyHTTPVersion, asgi.KeyScheme, asgi.KeyRootPath} {
 		v, _ := m.Get(key)
+		fields = append(fields, asgi.Field{Key: key, Value: v})
+	}
+	for _, key := range []string{asgi.KeyClient, asgi.KeyServer} {
+		v, _ := m.Get(key)
+		if _, ok := v.(asgi.List); !ok {
+			v = nil
+		}
 		fields = append(fields, asgi.Field{Key: key, Value: v})
 	}
 	var none codec.Segments // there are no byte strings

@@ -44,6 +44,10 @@ type request struct {
 
 // serveRequest runs the task of a request until the application returns.
 func (a *asgi3) serveRequest(ctx context.Context, j *workerpool.Job) error {
+	m := j.Delivery.Message
+	if err := needTexts(m, asgi.KeyPath, asgi.KeyMethod); err != nil {
+		return err
+	}
 	loop, err := a.choose(ctx)
 	if err != nil {
 		return err
@@ -51,7 +55,6 @@ func (a *asgi3) serveRequest(ctx context.Context, j *workerpool.Job) error {
 	j.Hold() // the task says itself what is missing
 	q := &request{app: a, loop: loop, job: j, wake: make(chan struct{}, 1)}
 	q.frames = q.first[:0]
-	m := j.Delivery.Message
 	if m.Text(asgi.KeyBodyChannel) != "" {
 		q.body = asgi.NewBodyReader(j.Layer(), m)
 	}
@@ -63,13 +66,19 @@ func (a *asgi3) serveRequest(ctx context.Context, j *workerpool.Job) error {
 		reading, stop := context.WithCancel(context.Background())
 		q.reading = reading
 		defer q.reads.Wait()
-		defer stop()
+		defer q.endReads(stop)
 	}
 	loop.send(requestFrame(q.id, m))
 	return q.run(ctx)
 }
 
+// frame queues a frame for run, which may wait for the client. An application may say any
+// number of times meanwhile that it waits in receive(), so such a frame is handled at once.
 func (q *request) frame(f loopFrame) {
+	if f.kind == "wait" {
+		q.wait(!f.off)
+		return
+	}
 	q.mu.Lock()
 	q.frames = append(q.frames, f)
 	q.mu.Unlock()
@@ -179,8 +188,6 @@ func (q *request) handle(ctx context.Context, f *loopFrame) (done bool, err erro
 		if f.done {
 			return true, nil
 		}
-	case "wait":
-		q.wait(!f.off)
 	case "done":
 		return true, q.result(ctx, f)
 	}
@@ -246,12 +253,21 @@ func (q *request) wait(on bool) {
 		return
 	}
 	q.fetches = true
-	q.reads.Go(q.readPiece)
+	body := q.body
+	q.reads.Go(func() { q.readPiece(body) })
+}
+
+// endReads ends the reads of the body. No other one begins.
+func (q *request) endReads(stop func()) {
+	q.mu.Lock()
+	q.body = nil
+	q.mu.Unlock()
+	stop()
 }
 
 // readPiece sends the next piece of the body to the task.
-func (q *request) readPiece() {
-	content, more, err := q.body.Next(q.reading, q.job.Cause)
+func (q *request) readPiece(body *asgi.BodyReader) {
+	content, more, err := body.Next(q.reading, q.job.Cause)
 	if q.reading.Err() != nil {
 		return // the task has ended
 	}
@@ -260,13 +276,9 @@ func (q *request) readPiece() {
 	if !more {
 		q.body = nil
 	}
+	q.cut = err
 	q.mu.Unlock()
 	if err != nil {
-		if errors.Is(err, asgi.ErrBodyClosed) {
-			q.mu.Lock()
-			q.cut = err
-			q.mu.Unlock()
-		}
 		q.leave() // the rest will not come
 		return
 	}
@@ -286,9 +298,13 @@ func (q *request) result(ctx context.Context, f *loopFrame) error {
 	q.mu.Lock()
 	gone, cut := q.gone, q.cut
 	q.mu.Unlock()
+	if cut != nil && !q.complete && q.app.readers.HasReader(q.job.ReplyChannel()) {
+		if errors.Is(cut, asgi.ErrBodyClosed) {
+			return &web.RequestError{Status: http.StatusBadRequest, Err: cut}
+		}
+		return cut
+	}
 	switch {
-	case cut != nil && !q.started && q.app.readers.HasReader(q.job.ReplyChannel()):
-		return &web.RequestError{Status: http.StatusBadRequest, Err: cut}
 	case gone || q.complete:
 		return nil
 	case q.started:

@@ -66,6 +66,9 @@ type delivery struct {
 // connect starts the task of a WebSocket. The handshake counts as handled when the
 // application has received it.
 func (a *asgi3) connect(ctx context.Context, j *workerpool.Job) error {
+	if err := needTexts(j.Delivery.Message, asgi.KeyPath); err != nil {
+		return err
+	}
 	loop, err := a.choose(ctx)
 	if err != nil {
 		return err
@@ -206,6 +209,7 @@ func (t *socketTask) end(why error) {
 	open, accepted := !s.closed, s.accepted
 	s.closed = true
 	s.dropLocked()
+	s.forgetIfOverLocked()
 	s.mu.Unlock()
 	switch {
 	case open && accepted:
@@ -264,11 +268,9 @@ func (t *socketTask) frame(f loopFrame) {
 	case "done":
 		err = s.doneLocked(&f)
 	}
-	left, given := s.loop != t.loop, s.loop == nil && !s.closed
+	left := s.loop != t.loop
+	s.forgetIfOverLocked()
 	s.mu.Unlock()
-	if given {
-		s.hub.forget(s)
-	}
 	if left {
 		t.loop.remove(id)
 	}
@@ -305,7 +307,7 @@ func (s *webSocket) moveLocked(lost bool) error {
 		s.hub.log.Warn("a task was cancelled that did not wait in receive() for as long as --grace after its code was replaced; the message that it handled is lost",
 			logkey.Channel, s.reply, "consumer", s.loop.app.name, logkey.Generation, s.loop.app.generation)
 	}
-	if !s.loop.app.isOlder() {
+	if s.closed || !s.loop.app.isOlder() {
 		s.dropLocked()
 		return nil
 	}
@@ -373,6 +375,13 @@ func (h *sockets) of(matches func(*asgi3) bool) (list []*webSocket) {
 		s.mu.Unlock()
 	}
 	return list
+}
+
+// forgetIfOverLocked forgets a WebSocket that has no task and for which no message waits.
+func (s *webSocket) forgetIfOverLocked() {
+	if s.loop == nil && s.outbox == nil {
+		s.hub.forget(s)
+	}
 }
 
 func (h *sockets) forget(s *webSocket) {
@@ -448,4 +457,5 @@ func (s *webSocket) drain() {
 		s.sendLocked(asgi.Fields{{Key: "room", Value: s.id}})
 	}
 	s.room = false
+	s.forgetIfOverLocked()
 }
