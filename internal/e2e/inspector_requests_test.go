@@ -2,8 +2,13 @@ package e2e
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -264,6 +269,20 @@ func testBodies(t *testing.T, b *tab) {
 	post("/data?long", "text/plain", strings.Repeat("0123456789", 300<<10)+"THE END")
 	post("/data?deep", "application/json", strings.Repeat(`{"x":[`, 5000)+strings.Repeat("]}", 5000))
 	post("/data?fields"+strings.Repeat("&q", 2000), "application/x-www-form-urlencoded", strings.Repeat("f&", 130_000))
+	large := new(bytes.Buffer)
+	if err := png.Encode(large, image.NewPaletted(image.Rect(0, 0, 5000, 5000), color.Palette{color.Black})); err != nil {
+		t.Fatal(err)
+	}
+	post("/data?large", "image/png", large.String())
+	texts := []struct{ name, body, want string }{
+		{"thai", strings.Repeat("ก", 80_000), "and 63,616 more characters"}, // in one line
+		{"marks", "e" + strings.Repeat("\u0301", 100_000), "e" + strings.Repeat("\u0301", 30) + "…"},
+		{"lines", strings.Repeat("x\n", 100_000), "and 180,000 more characters"},
+		{"direction", "file\u202egnp.exe", `file\u202egnp.exe`},
+	}
+	for _, c := range texts {
+		post("/data?"+c.name, "text/plain", c.body)
+	}
 
 	p.openView(b, "requests")
 	inside := func(side, text string) {
@@ -282,6 +301,8 @@ func testBodies(t *testing.T, b *tab) {
 	b.until(`document.querySelector(".picture img")?.naturalWidth === 8`)
 	b.check("the picture is a data: URL", `document.querySelector(".picture img").src.startsWith("data:image/bmp;base64,")`)
 	b.screenshot("requests-picture")
+	b.openRequest("/data?large")
+	inside("Request", "5000 × 5000, too large to be drawn")
 	b.openRequest("/data?urlencoded")
 	inside("Request", "b <b>hello you</b>")
 	inside("Response", `"markup": "<b>bold</b>"`)
@@ -301,9 +322,25 @@ func testBodies(t *testing.T, b *tab) {
 	b.until(`[...document.querySelectorAll(".sides section[aria-label=Request] .fields")].every((t) => t.rows.length === 1001)`)
 	inside("Request", "and 1,001 more") // parameters
 	inside("Request", "and 129k more")  // fields
+	for _, c := range texts {
+		b.openRequest("/data?" + c.name)
+		b.until(`document.querySelector(".sides section[aria-label=Request]").textContent.includes(` + quoteJS(strings.ReplaceAll(c.want, `\`, `\\`)) + `)`)
+	}
+	inflated := zipped(make([]byte, 1<<26))
+	b.run(`import("/js/network/body.js").then((m) => { m.decompress(Uint8Array.from(atob(` + quoteJS(inflated) + `), (c) => c.charCodeAt(0)), "gzip").then((data) => { window.inflated = data.length; }); })`)
+	b.until(`window.inflated > 256 << 10 && window.inflated < 1 << 20`)
 	if n := b.integer(`document.querySelectorAll("main .sides :is(h1, b, script, svg)").length`); n != 0 {
 		t.Error("a body was drawn as HTML")
 	}
+}
+
+// zipped returns compressed data in base64.
+func zipped(data []byte) string {
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level is valid
+	_, _ = w.Write(data)
+	_ = w.Close()
+	return base64.StdEncoding.EncodeToString(b.Bytes())
 }
 
 func testRequestCopies(t *testing.T, b *tab) {

@@ -1,5 +1,5 @@
 // Dialogs that send messages, and that replay requests.
-import { h, ask, bytes, short, showDialog, toast, duration } from "./dom.js";
+import { h, ask, bytes, setText, short, showDialog, toast, duration } from "./dom.js";
 import { attempt, post } from "./api.js";
 import { byteHint, json, notJSON, pretty, hex, valueNode } from "./payload.js";
 
@@ -43,7 +43,7 @@ export function responseNode(response) {
   const toggle = nice !== null && nice !== body && h("button", {
     class: "small", onclick: () => {
       const raw = toggle.textContent === "original";
-      shown.textContent = raw ? body : nice;
+      setText(shown, raw ? body : nice);
       toggle.textContent = raw ? "indented" : "original";
     },
   }, "original");

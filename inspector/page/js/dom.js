@@ -1,6 +1,28 @@
 // Elements, dialogs and number formats. All text goes into text nodes: data from
 // the network is never parsed as HTML.
 
+// Limits of a text that a browser draws at once. One line of 100,000 Thai or Hebrew
+// letters, or one letter with as many marks, would stop it for minutes.
+const maxText = 256 << 10; // characters
+const maxLines = 10_000;
+const maxOther = 16 << 10; // characters that are not Latin
+
+// drawable returns the part of a text that is drawn at once. Characters that change
+// the direction of the text around them are written as their number.
+function drawable(text) {
+  let end = 0;
+  for (let lines = 0, other = 0; end < text.length && end < maxText && lines < maxLines && other < maxOther; end++) {
+    const c = text.charCodeAt(end);
+    if (c === 10) lines++;
+    else if (c >= 0x300) other++;
+  }
+  const rest = text.length - end;
+  return text.slice(0, end).replace(/[\u202a-\u202e\u2066-\u2069]/g, numbered).replace(/(\p{M}{30})\p{M}+/gu, "$1…") +
+    (rest ? `\n… and ${rest.toLocaleString("en")} more characters` : "");
+}
+
+const numbered = (c) => "\\u" + c.charCodeAt(0).toString(16);
+
 export function h(tag, props, ...children) {
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(props || {})) {
@@ -10,11 +32,11 @@ export function h(tag, props, ...children) {
     else if (key in node && key !== "list") node[key] = value;
     else node.setAttribute(key, value === true ? "" : value);
   }
-  for (const c of children.flat()) if (c !== undefined && c !== null && c !== false) node.append(c);
+  for (const c of children.flat()) if (c !== undefined && c !== null && c !== false) node.append(typeof c === "string" ? drawable(c) : c);
   return node;
 }
 
-const maxRows = 1000; // of a table
+export const maxRows = 1000; // of a table
 
 // rows returns the body of a table with a row for each of the first items.
 export const rows = (items, row) => h("tbody", {}, items.slice(0, maxRows).map(row),
@@ -23,7 +45,7 @@ export const rows = (items, row) => h("tbody", {}, items.slice(0, maxRows).map(r
 export const $ = (selector, root = document) => root.querySelector(selector);
 
 export function setText(node, text) {
-  text = String(text);
+  text = drawable(String(text));
   if (node.textContent !== text) node.textContent = text;
 }
 

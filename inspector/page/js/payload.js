@@ -1,5 +1,5 @@
 // Messages shown to people and copied for other programs.
-import { h, bytes, copy, rows } from "./dom.js";
+import { h, bytes, copy, maxRows, number, rows, setText } from "./dom.js";
 import { Num, entries, indented, parse, stringify } from "./exact.js";
 
 const mark = "\uffff"; // start of a byte string in the layer's JSON
@@ -58,7 +58,7 @@ function formats(title, list) {
   const body = h("pre");
   const buttons = list.map(([name, text]) => h("button", { class: "small", onclick: () => show(name) }, name));
   function show(name) {
-    body.textContent = list.find(([n]) => n === name)[1]();
+    setText(body, list.find(([n]) => n === name)[1]());
     body.className = name === "hex" ? "hex" : "";
     box.classList.toggle("brief", brief && name === list[0][0]);
     for (const b of buttons) b.setAttribute("aria-pressed", b.textContent === name);
@@ -103,7 +103,8 @@ export function valueNode(v, key) {
 export function messageNode(message) {
   const fields = entries(message);
   if (!fields.length) return h("p", { class: "muted" }, "The message is empty.");
-  return h("dl", { class: "message" }, fields.map(([key, v]) => [h("dt", {}, key), h("dd", {}, valueNode(v, key))]).flat());
+  return h("dl", { class: "message" }, fields.slice(0, maxRows).map(([key, v]) => [h("dt", {}, key), h("dd", {}, valueNode(v, key))]).flat(),
+    fields.length > maxRows && h("dt", { class: "muted" }, `and ${number(fields.length - maxRows)} more`));
 }
 
 // json formats a message for editing. It escapes the mark of byte strings,

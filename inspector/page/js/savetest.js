@@ -21,23 +21,24 @@ export async function saveTest(select) {
   const all = h("input", { type: "checkbox", checked: boxes.every((b) => b.checked), onchange: () => { for (const box of boxes) box.checked = all.checked; refresh(); } });
   const note = h("p", { class: "muted", role: "status" });
   const text = h("pre", { class: "body", tabIndex: 0, "aria-label": "The test" });
-  const save = h("button", { class: "primary", onclick: () => download(text.textContent, fileName) }, "Download");
-  const copying = h("button", { onclick: () => copy(text.textContent, "a test") }, "Copy");
-  let request = 0;
+  const save = h("button", { class: "primary", onclick: () => download(test.text, fileName) }, "Download");
+  const copying = h("button", { onclick: () => copy(test.text, "a test") }, "Copy");
+  let request = 0, test;
 
   async function refresh() {
     all.checked = boxes.every((b) => b.checked);
     const traces = boxes.filter((b) => b.checked).map((b) => b.value);
     const mine = ++request;
-    let test = { text: "", gaps: ["Select the chains to save."] };
+    let made = { text: "", gaps: ["Select the chains to save."] };
     if (traces.length) {
       try {
-        test = await post("test", { traces });
+        made = await post("test", { traces });
       } catch (error) {
-        test.gaps = [error.message];
+        made.gaps = [error.message];
       }
     }
     if (mine !== request) return;
+    test = made;
     setText(text, test.text);
     text.hidden = save.disabled = copying.disabled = !test.text;
     const run = test.text && `Put it beside ${test.app || "the application"} and run: asgibox test ${fileName}`;

@@ -6,6 +6,7 @@ import { hex, isBytes, binary, plain, pretty } from "../payload.js";
 
 const maxText = 256 << 10; // bytes shown as text or decoded
 const maxImage = 4 << 20; // bytes
+const maxPixels = 1 << 24; // of an image
 const images = new Set(["png", "jpeg", "gif", "webp", "avif", "bmp", "x-icon", "vnd.microsoft.icon"].map((t) => "image/" + t));
 
 // bytesOf returns the bytes of a text or a byte string of a message.
@@ -47,17 +48,21 @@ export function bodyNode(data, type = "", encoding = "", chosen = {}) {
   return box;
 }
 
-// decompress returns at most maxText bytes.
-async function decompress(data, encoding) {
-  const reader = new Blob([data]).stream().pipeThrough(new DecompressionStream(encoding)).getReader();
+// decompress returns the beginning of the text, with at least one byte more than is
+// shown if there are more. It reads few bytes at a time, because each of them may
+// become a thousand.
+export async function decompress(data, encoding) {
+  let at = 0;
+  const slices = new ReadableStream({ pull: (c) => (at < data.length ? c.enqueue(data.subarray(at, at += 256)) : c.close()) });
+  const reader = slices.pipeThrough(new DecompressionStream(encoding)).getReader();
   const parts = [];
   let size = 0;
-  for (let next = await reader.read(); !next.done && size < maxText; next = await reader.read()) {
+  for (let next = await reader.read(); !next.done && size <= maxText; next = await reader.read()) {
     parts.push(next.value);
     size += next.value.length;
   }
   reader.cancel().catch(() => {});
-  return joined(parts).subarray(0, maxText);
+  return joined(parts);
 }
 
 // choices shows data in one of several formats, with buttons to choose one.
@@ -97,13 +102,19 @@ function base64(data) {
   return btoa(out);
 }
 
+// image shows an image, unless it is so large that drawing it would stop the page.
 function image(data, media) {
-  const size = h("figcaption", { class: "muted" });
+  const size = h("figcaption", { class: "muted" }), figure = h("figure", { class: "picture" }, size);
   const node = h("img", {
     alt: "The body as an image", src: `data:${media};base64,${base64(data)}`,
-    onload: () => { size.textContent = `${node.naturalWidth} × ${node.naturalHeight}`; }, onerror: () => { size.textContent = "This is not a valid image."; },
+    onload: () => {
+      const { naturalWidth: width, naturalHeight: height } = node, large = width * height > maxPixels;
+      size.textContent = `${width} × ${height}` + (large ? ", too large to be drawn" : "");
+      if (!large) figure.prepend(node);
+    },
+    onerror: () => { size.textContent = "This is not a valid image."; },
   });
-  return h("figure", { class: "picture" }, node, size);
+  return figure;
 }
 
 // form returns the table of a form, or null if the body is none.

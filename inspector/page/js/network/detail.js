@@ -3,7 +3,7 @@
 import { h, $, setText, updateChildren, clock, copy, number, showDialog, toast } from "../dom.js";
 import { attempt, get, post } from "../api.js";
 import { byteString } from "../bytes.js";
-import { curl, plain, valueNode } from "../payload.js";
+import { curl, messageNode, plain, valueNode } from "../payload.js";
 import { replay } from "../compose.js";
 import { requestCard, keepForPlay } from "../requests.js";
 import { saveTest, download } from "../savetest.js";
@@ -242,7 +242,7 @@ function responseNodes(full, chosen) {
   if (full.server) return [title, h("p", {}, `The server sent this response itself: ${full.status}.`), full.why ? h("p", { class: "bad" }, full.why) : ""];
   const first = replies.find((m) => m.message.status || full.socket && ("accept" in m.message || "close" in m.message))?.message;
   if (!first) return [title, h("p", { class: "muted" }, full.partial || full.state === "open" || full.state === "done" ? "The history does not have it." : full.state === "left" ? "The client left before there was one." : "There is none yet.")];
-  if (full.socket) return [title, valueNodes(first)];
+  if (full.socket) return [title, messageNode(first)];
   const data = joined(replies.map((m) => bytesOf(m.message.content)));
   const bodyless = full.method === "HEAD" || [204, 205, 304].includes(full.status);
   return [
@@ -251,8 +251,6 @@ function responseNodes(full, chosen) {
     full.left ? h("p", { class: "muted" }, `This is not the whole body: ${number(full.left)} parts in the middle are not shown.`) : "",
   ];
 }
-
-const valueNodes = (message) => h("dl", { class: "message" }, Object.entries(message).map(([key, v]) => [h("dt", {}, key), h("dd", {}, valueNode(v, key))]).flat());
 
 // notesOf returns what is unusual about a request.
 function notesOf(full) {

@@ -1,6 +1,6 @@
 // Open sockets, and recently closed ones with the reason.
 import { h, updateChildren, setText, duration, bytes, number, clock, chip, toast } from "../dom.js";
-import { get, post, attempt } from "../api.js";
+import { getExact, post, attempt } from "../api.js";
 import { messageNode } from "../payload.js";
 import { encode, kindSelect, byteString } from "../bytes.js";
 import { compose } from "../compose.js";
@@ -156,7 +156,7 @@ export function frameRow(m, channel) {
     class: "frame " + (out ? "out" : "in"), ontoggle: async (e) => {
       if (!e.target.open || full.firstChild) return;
       try {
-        full.append(messageNode((await get("message", { id: m.id })).message));
+        full.append(messageNode((await getExact("message", { id: m.id })).message));
       } catch (error) {
         full.append(h("p", { class: "bad" }, error.message));
       }
