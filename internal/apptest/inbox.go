@@ -2,7 +2,6 @@ package apptest
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -65,8 +64,9 @@ func (i *inbox[T]) take() (item T, ok bool) {
 	if len(i.items) == 0 {
 		return item, false
 	}
-	item = i.items[0]
-	i.items = slices.Delete(i.items, 0, 1)
+	var none T
+	item, i.items[0] = i.items[0], none // the rest of the array is freed with its last item
+	i.items = i.items[1:]
 	if len(i.items) == 0 && !i.ended {
 		i.arrived = make(chan struct{})
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 
@@ -58,15 +59,36 @@ func (s *stream) read(req *http.Request) {
 	}
 	defer s.response.Body.Close()
 	buffer := make([]byte, 64<<10)
+	kept := 0 // bytes of a letter whose rest has not come
 	for {
-		n, err := s.response.Body.Read(buffer)
-		if n > 0 {
-			s.inbox.put(starlark.String(strings.ToValidUTF8(string(buffer[:n]), "\uFFFD")))
+		n, err := s.response.Body.Read(buffer[kept:])
+		came := buffer[:kept+n]
+		whole := len(came)
+		if err == nil {
+			whole = wholeLetters(came)
+		}
+		if whole > 0 {
+			s.inbox.put(starlark.String(strings.ToValidUTF8(string(came[:whole]), "\uFFFD")))
 		}
 		if err != nil {
 			return
 		}
+		kept = copy(buffer, came[whole:])
 	}
+}
+
+// wholeLetters returns the length of a text without the beginning of a letter at its
+// end.
+func wholeLetters(text []byte) int {
+	for n := len(text) - 1; n >= max(0, len(text)-utf8.UTFMax); n-- {
+		if utf8.RuneStart(text[n]) {
+			if !utf8.FullRune(text[n:]) {
+				return n
+			}
+			break
+		}
+	}
+	return len(text)
 }
 
 // wait waits until the response has started.
@@ -151,13 +173,14 @@ func (s *stream) receiveCall(b *starlark.Builtin, args starlark.Tuple, kwargs []
 
 // come returns the pieces that have come, without a wait. How a response is cut
 // into pieces depends on chance.
-func (s *stream) come() (text starlark.String) {
+func (s *stream) come() starlark.String {
+	var text strings.Builder
 	for {
 		piece, ok := s.inbox.take()
 		if !ok {
-			return text
+			return starlark.String(text.String())
 		}
-		text += piece
+		text.WriteString(string(piece))
 	}
 }
 
