@@ -5,6 +5,7 @@ package fileset
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -57,11 +58,20 @@ func (s *Set) Add(path string) (added, missing bool) {
 	return true, true
 }
 
-// Has reports whether the set remembers a file.
+// Has reports whether the set remembers a file, or a folder that the file is in.
 func (s *Set) Has(path string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.files[path] || s.missing.Has(path)
+	for {
+		if s.files[path] || s.missing.Has(path) {
+			return true
+		}
+		folder := filepath.Dir(path)
+		if folder == path {
+			return false
+		}
+		path = folder
+	}
 }
 
 // Kept returns the files that the set does not forget.

@@ -41,6 +41,9 @@ func TestMissingFilesAreForgottenAndOthersAreNot(t *testing.T) {
 	if n := len(slices.Collect(s.missing.All())); n != maxMissing {
 		t.Errorf("%d missing files are remembered", n)
 	}
+	if !s.Has(filepath.Join(name(2*maxMissing), "a", "b")) || s.Has(filepath.Join(name(0), "a")) {
+		t.Error("a file in a folder that was missing is not found")
+	}
 	long := strings.Repeat("a", maxPath+1)
 	if add(long, false, true); s.Keep(long) || s.Has(long) {
 		t.Error("a very long path is remembered")

@@ -501,6 +501,9 @@ func TestWrongPythonRoutesFailToLoad(t *testing.T) {
 		}
 	}
 	s.want("/", 404, "the application has no routes for http.request")
+	if !s.loader.Uses("nothing/file.txt") || s.loader.Uses("other/file.txt") {
+		t.Error("a file in a missing folder of static must load the application again")
+	}
 }
 
 func TestSuspiciousPythonRoutesAreReported(t *testing.T) {

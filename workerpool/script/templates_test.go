@@ -123,3 +123,14 @@ channel_routing = [view("/", misses)]
 		t.Errorf("%d missing files were named", n)
 	}
 }
+
+func TestAFileInAMissingFolderOfStaticLoadsTheApplicationAgain(t *testing.T) {
+	s := serve(t, `channel_routing = [view("/", lambda request: "fine")]`)
+	if err := s.reload(`channel_routing = [static("/static/", "assets")]`); err == nil {
+		t.Fatal("a missing folder was served")
+	}
+	if !s.loader.Uses("assets/css/page.css") || s.loader.Uses("other/page.css") {
+		t.Error("a file in the missing folder does not load the application again")
+	}
+	s.want("/", 200, "fine")
+}

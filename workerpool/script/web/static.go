@@ -32,6 +32,7 @@ func (e *Env) Static(prefix, directory string) (*Static, error) {
 	}
 	info, err := e.root.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
+		e.templates.used(dir)
 		return nil, explain.Hintf(hintOf(fileError(e.root, dir, err)), "static: there is no folder %s", dir)
 	}
 	if err != nil {

@@ -32,8 +32,9 @@ type Env struct {
 }
 
 // NewEnv returns the environment of the application in a folder. It calls used
-// with the name of each template before it opens it. Files for which private
-// returns true are neither served nor rendered under any name.
+// with the name of each template before it opens it, and of each folder that
+// [Env.Static] looks for in vain. Files for which private returns true are neither
+// served nor rendered under any name.
 func NewEnv(root *os.Root, used func(name string), private func(io.ReaderAt, fs.FileInfo) bool) *Env {
 	e := &Env{root: root, private: private, sent: map[string]bool{}}
 	e.templates.root, e.templates.used, e.templates.open = root, used, e.open
