@@ -100,7 +100,8 @@ class Session(Dict[str, Any]):
     def save(self) -> None:
         """Saves the session now, if it has changed."""
         now = dict(self)
-        if now == self._saved and not self._changed:
+        # 1, 1.0 and True are equal, but not the same.
+        if now == self._saved and repr(now) == repr(self._saved) and not self._changed:
             return
         answer = asgibox.layer.call("session/save_" + self._kind, {"old": self._saved, "new": now})
         self._saved, self._changed = copy.deepcopy(now), False

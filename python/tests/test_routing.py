@@ -514,6 +514,13 @@ class MessageTest(Case):
         with self.assertRaisesRegex(TypeError, "only a message on websocket.connect can be denied"):
             self.socket(3, "receive")
 
+    def test_a_session_is_saved_if_only_the_type_of_a_value_changes(self) -> None:
+        for old, new in (1, True), (1, 1.0), ([0], [False]), (True, 1):
+            self.server.sessions["channel"] = {"n": old}
+            self.load("def f(message): message.channel_session['n'] = %r\nchannel_routing = [route('websocket.receive', f)]" % (new,))
+            self.socket(0, "receive")
+            self.assertEqual(repr(self.server.sessions["channel"]), repr({"n": new}))
+
     def test_a_session_is_saved_before_a_send_and_at_the_end(self) -> None:
         self.server.sessions["channel"] = {"n": [1]}
         self.load(
