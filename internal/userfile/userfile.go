@@ -45,6 +45,16 @@ func Read(path string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
+// ReadStart returns the first bytes of a regular file, at most n.
+func ReadStart(path string, n int64) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, n))
+}
+
 // OpenIn opens a regular file in a folder for reading.
 func OpenIn(root *os.Root, name string) (*os.File, error) { return open(name, root.Stat, root.Open) }
 

@@ -2,7 +2,6 @@ package process
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -127,12 +126,7 @@ func (d *described) read(file string) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(d.folder, path)
 	}
-	f, err := userfile.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	text, _ := io.ReadAll(io.LimitReader(f, maxSource)) // a quotation only
+	text, _ := userfile.ReadStart(path, maxSource) // a quotation only
 	return strings.ToValidUTF8(string(text), "\uFFFD")
 }
 

@@ -2,12 +2,12 @@ package gobuild
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"asgibox/internal/userfile"
 	"asgibox/workerpool/script/explain"
 )
 
@@ -37,9 +37,13 @@ func (m *mistake) Place() (string, int, int) { return m.file, m.line, m.col }
 // placed matches a line of a report that begins with a place.
 var placed = regexp.MustCompile(`^((?:[A-Za-z]:)?[^:\s][^:]*):(\d+)(?::(\d+))?: (.*)$`)
 
+// maxSource is the size of the largest source file that is quoted, in bytes.
+const maxSource = 4 << 20
+
 // newError returns an error for the report of a go command that ran in the folder
-// dir.
-func newError(dir, report string) *Error {
+// dir. It quotes source files, and other files below the folder root. A line directive can
+// name any file.
+func newError(dir, root, report string) *Error {
 	var mistakes []*mistake
 	var other []string // lines outside of mistakes
 	for line := range strings.Lines(report) {
@@ -59,7 +63,11 @@ func newError(dir, report string) *Error {
 		}
 	}
 	source := explain.Options{Source: func(file string) (string, bool) {
-		text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(file)))
+		path := filepath.Join(dir, filepath.FromSlash(file))
+		if !isSource(path) && !within(path, root) {
+			return "", false
+		}
+		text, err := userfile.ReadStart(path, maxSource)
 		return string(text), err == nil
 	}}
 	if len(mistakes) == 0 {

@@ -204,7 +204,7 @@ func (b *Builder) run(ctx context.Context, args ...string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("go %s: %w", args[0], context.Cause(ctx))
 	case errors.As(err, &exit):
-		return nil, newError(b.dir, report.String())
+		return nil, newError(b.dir, b.root, report.String())
 	case err != nil:
 		return nil, fmt.Errorf("go %s: %w", args[0], err)
 	}

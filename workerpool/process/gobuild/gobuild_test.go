@@ -159,6 +159,22 @@ func TestMistakesHavePlacesAndLines(t *testing.T) {
 	}
 }
 
+// TestOnlySourcesAreQuoted has line directives, which can name any file.
+func TestOnlySourcesAreQuoted(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	write(t, dir, map[string]string{"parser.y": "rule\n", "app/main.go": "package main\n"})
+	write(t, other, map[string]string{"other.go": "package other\n", "key.pem": "secret\n"})
+	for file, quoted := range map[string]bool{
+		"main.go": true, "../parser.y": true, filepath.Join(other, "other.go"): true,
+		filepath.Join(other, "key.pem"): false, os.DevNull: false, dir: false,
+	} {
+		place, ok := newError(filepath.Join(dir, "app"), dir, file+":1:1: wrong\n").Explanation().Place()
+		if !ok || (len(place.Lines) > 0) != quoted {
+			t.Errorf("%s: the place is %v, want lines: %v", file, place, quoted)
+		}
+	}
+}
+
 func TestErrorsWithoutAPlace(t *testing.T) {
 	t.Setenv("GO111MODULE", "on")
 	main := "package main\n\nfunc main() {}\n"
