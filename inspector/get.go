@@ -68,7 +68,7 @@ func (s *Server) getQueued(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.Queued{Messages: queuedMessages(queued)}, nil
+	return api.Queued{Messages: queuedMessages(queued, maxResponse)}, nil
 }
 
 func (s *Server) getGroups(r *http.Request) (any, error) {

@@ -31,6 +31,7 @@ type viewer struct {
 	seen    uint64    // cursor of the requests
 	points  int       // cursor of the charts
 	slow    time.Time // of the last update of lists
+	waiting []byte    // the messages of the last frame that had some
 	first   bool
 }
 
@@ -97,26 +98,26 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, write func() err
 
 // A frame is one update of a page: the status and the contents of its view.
 type frame struct {
-	Status      *api.Status          `json:"status,omitempty"`
-	Points      []point              `json:"points,omitempty"`
-	Pulses      []pulse              `json:"pulses,omitempty"`
-	Handled     []handled            `json:"did,omitempty"`
-	Messages    []api.Message        `json:"messages,omitempty"`
-	Requests    []api.Request        `json:"requests,omitempty"`
-	Others      []int                `json:"others,omitempty"` // changed requests that the filter does not accept
-	Channels    []api.Channel        `json:"channels,omitempty"`
-	Groups      []api.Group          `json:"groups,omitempty"`
-	Connections []api.Connection     `json:"connections,omitempty"`
-	Closed      []api.Visit          `json:"closed,omitempty"`
-	Workers     []api.Worker         `json:"workers,omitempty"`
-	Processes   []api.Process        `json:"processes,omitempty"`
-	Machines    []api.Machine        `json:"machines,omitempty"`
-	Remotes     []api.Remote         `json:"remotes,omitempty"`
-	Waiting     *[]api.QueuedMessage `json:"waiting,omitempty"`
-	Members     []api.Member         `json:"members,omitempty"`
-	Loads       []api.Load           `json:"loads,omitempty"`
-	Errors      *api.Errors          `json:"errors,omitempty"`
-	All         int                  `json:"all,omitempty"` // total number of a list that was cut
+	Status      *api.Status      `json:"status,omitempty"`
+	Points      []point          `json:"points,omitempty"`
+	Pulses      []pulse          `json:"pulses,omitempty"`
+	Handled     []handled        `json:"did,omitempty"`
+	Messages    []api.Message    `json:"messages,omitempty"`
+	Requests    []api.Request    `json:"requests,omitempty"`
+	Others      []int            `json:"others,omitempty"` // changed requests that the filter does not accept
+	Channels    []api.Channel    `json:"channels,omitempty"`
+	Groups      []api.Group      `json:"groups,omitempty"`
+	Connections []api.Connection `json:"connections,omitempty"`
+	Closed      []api.Visit      `json:"closed,omitempty"`
+	Workers     []api.Worker     `json:"workers,omitempty"`
+	Processes   []api.Process    `json:"processes,omitempty"`
+	Machines    []api.Machine    `json:"machines,omitempty"`
+	Remotes     []api.Remote     `json:"remotes,omitempty"`
+	Waiting     json.RawMessage  `json:"waiting,omitempty"` // missing if it is as before
+	Members     []api.Member     `json:"members,omitempty"`
+	Loads       []api.Load       `json:"loads,omitempty"`
+	Errors      *api.Errors      `json:"errors,omitempty"`
+	All         int              `json:"all,omitempty"` // total number of a list that was cut
 }
 
 // A pulse counts messages that moved since the last frame. The page draws it
@@ -154,7 +155,7 @@ func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 		f.Workers = s.workers()
 		f.Remotes = s.remotes()
 		if slow {
-			f.Waiting = s.queued(v.name)
+			f.Waiting = s.queued(v)
 			f.Machines = s.machines()
 		}
 	case "messages":
@@ -175,7 +176,7 @@ func (s *Server) list(f *frame, v *viewer) {
 	switch v.view {
 	case "channels":
 		f.Channels, f.All = s.channels(500, v.pattern())
-		f.Waiting = s.queued(v.name)
+		f.Waiting = s.queued(v)
 	case "groups":
 		f.Groups, f.All = s.groupList(500, v.text)
 		if v.name != "" {
@@ -200,14 +201,18 @@ func (s *Server) list(f *frame, v *viewer) {
 }
 
 // queued returns the messages that wait on the opened channel, or nil if none is
-// opened.
-func (s *Server) queued(channel string) *[]api.QueuedMessage {
-	if channel == "" || s.opts.Contents == nil {
+// opened or they are the same as before.
+func (s *Server) queued(v *viewer) json.RawMessage {
+	if v.name == "" || s.opts.Contents == nil {
 		return nil
 	}
-	found, _ := s.opts.Contents.Peek(channel, 50)
-	messages := queuedMessages(found)
-	return &messages
+	found, _ := s.opts.Contents.Peek(v.name, 50)
+	messages, err := json.Marshal(queuedMessages(found, maxQueued))
+	if err != nil || bytes.Equal(messages, v.waiting) {
+		return nil
+	}
+	v.waiting = messages
+	return messages
 }
 
 // tail returns the messages that changed since the last frame.

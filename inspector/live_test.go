@@ -3,6 +3,8 @@ package inspector
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,9 +101,30 @@ func TestFlowShowsTheMessagesOfTheOpenedChannel(t *testing.T) {
 	if f := b.frameOf(&viewer{view: "flow"}); f.Waiting != nil {
 		t.Errorf("no channel is opened, but %v is shown", f.Waiting)
 	}
-	f := b.frameOf(&viewer{view: "flow", name: "jobs"})
-	if f.Waiting == nil || len(*f.Waiting) != 1 || (*f.Waiting)[0].Preview != "first" {
-		t.Errorf("waiting: %v", f.Waiting)
+	v := &viewer{view: "flow", name: "jobs"}
+	previews := func() (previews []string) {
+		var messages []api.QueuedMessage
+		if f := b.frameOf(v); f.Waiting == nil {
+			return nil
+		} else if err := json.Unmarshal(f.Waiting, &messages); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range messages {
+			previews = append(previews, m.Preview)
+		}
+		return previews
+	}
+	if got := previews(); !slices.Equal(got, []string{"first"}) {
+		t.Errorf("waiting: %q", got)
+	}
+	if got := previews(); got != nil {
+		t.Errorf("the messages that wait come again: %q", got)
+	}
+	for range 3 {
+		b.mustCall("/api/send", object{"channel": "jobs", "message": object{"text": strings.Repeat("x", maxQueued/2)}}, nil)
+	}
+	if got := previews(); len(got) != 3 || got[0] != "first" {
+		t.Errorf("waiting, in a frame of about %d bytes: %.20q", maxQueued, got)
 	}
 }
 

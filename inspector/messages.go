@@ -76,9 +76,14 @@ func visitOf(v *Visit) api.Visit {
 // response, in bytes. A response has at least one.
 const maxResponse = 4 << 20
 
-func queuedMessages(queued []store.MessageView) []api.QueuedMessage {
+// maxQueued is maxResponse of the messages that wait, in a frame. A page reads them
+// exactly, which takes long, each time they change.
+const maxQueued = 256 << 10
+
+// queuedMessages describes messages of about a number of bytes, at least one.
+func queuedMessages(queued []store.MessageView, room int) []api.QueuedMessage {
 	messages := make([]api.QueuedMessage, 0, len(queued))
-	for room := maxResponse; len(queued) > 0 && room > 0; queued = queued[1:] {
+	for ; len(queued) > 0 && room > 0; queued = queued[1:] {
 		m := queued[0]
 		room -= m.Message.Size()
 		messages = append(messages, api.QueuedMessage{

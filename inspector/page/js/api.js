@@ -10,7 +10,16 @@ export async function get(path, params) {
 // getExact is get, but keeps numbers and the order of keys.
 export async function getExact(path, params) {
   const query = new URLSearchParams(params);
-  return read(await request("api/" + path + "?" + query), parse);
+  return read(await request("api/" + path + "?" + query), parseOnce);
+}
+
+let last = {}; // of parseOnce
+
+// parseOnce is parse, but returns the same value if the text is the same again, as that
+// of State often is: parse is slow.
+function parseOnce(text) {
+  if (last.text !== text) last = { text, value: parse(text) };
+  return last.value;
 }
 
 // parseFrame parses a frame. It keeps numbers and the order of keys only in

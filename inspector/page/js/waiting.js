@@ -10,19 +10,27 @@ export class WaitingList {
     this.rows = h("div", { class: "waiting" });
     this.rest = h("p", { class: "muted rest", hidden: true });
     this.node = h("div", { class: "waitingbox" }, this.rows, this.rest);
+    this.messages = [];
   }
 
   clear() {
     this.rows.entries = null;
     this.rows.replaceChildren();
+    this.messages = [];
     this.count = this.depth = 0;
     this.rest.hidden = true;
   }
 
+  // draw shows messages, or without them how long those wait that it shows.
   draw(messages, now) {
+    if (messages) this.show(messages);
+    for (const m of this.messages) setText(this.rows.entries.get(m.id).node.querySelector(".since"), m.sent ? duration(Math.max(0, now - m.sent)) : "due " + clock(m.deadline));
+  }
+
+  show(messages) {
+    this.messages = messages;
     this.count = messages.length;
     updateChildren(this.rows, messages, (m) => m.id, (m) => this.row(m), drawRow);
-    for (const m of messages) setText(this.rows.entries.get(m.id).node.querySelector(".since"), m.sent ? duration(Math.max(0, now - m.sent)) : "due " + clock(m.deadline));
     this.showRest(this.depth);
     if (!messages.length) this.rows.replaceChildren(h("p", { class: "muted empty" }, "No messages are waiting."));
   }

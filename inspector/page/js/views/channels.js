@@ -151,7 +151,7 @@ export function channels(shell, params) {
     setText(note, `${number(all)} ${all === 1 ? "channel" : "channels"}${filter ? " match" : ""}` + (all > list.length ? `; showing the ${list.length} fullest and busiest` : ""));
     setText(legend, f.status.layer ? "Waiting, oldest and rate are gauges of all machines; capacity is this server's setting. Sent and refused are counters in Redis, which end an hour after the last message. Expired and readers are not known." : `Waiting, oldest, rate and readers are gauges. Sent, refused and expired are totals ${since(f.status)}, or since the first use of a channel.`);
     draw();
-    if (chosen) drawDetail(f.waiting || []);
+    if (chosen) drawDetail(f.waiting);
     if (chosen) sliders.draw(rules);
   }
 

@@ -64,7 +64,7 @@ export function flow(shell) {
     drawText(s, f.remotes || []);
     // A page that embeds Flow has few channels; those without messages are left out.
     pipes.draw((f.channels || []).filter((c) => !shell.embedded || c.sent || c.depth));
-    if (f.waiting) pipes.drawer.waiting(f.waiting);
+    pipes.drawer.waiting(f.waiting);
     cells.draw(f.workers || [], f.did || [], s);
     machines = f.machines || machines;
     remotes.draw(f.remotes || [], machines, s.now);
