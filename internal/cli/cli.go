@@ -25,7 +25,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := NewRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	out := command.NewOutput(stdout)
+	out := command.NewOutput(ctx, stdout)
 	root.SetOut(out)
 	root.SetErr(stderr)
 	root.InitDefaultCompletionCmd() // writes to the output that is set now

@@ -9,6 +9,7 @@ import (
 	"asgibox/internal/command"
 	"asgibox/internal/demo"
 	"asgibox/internal/devserver"
+	"asgibox/internal/stopsignal"
 )
 
 // demoServer is the hidden command that demo starts.
@@ -34,6 +35,7 @@ kills the server are refused on another address of the tour, unless --allow-edit
 is given.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			stopsignal.OutliveReaders()
 			program, err := os.Executable()
 			if err != nil {
 				return err
@@ -56,6 +58,7 @@ func newDemoServer() *cobra.Command {
 	return &cobra.Command{
 		Use: demoServer, Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			stopsignal.OutliveReaders()
 			return demo.Serve(cmd.Context(), runOptions, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}

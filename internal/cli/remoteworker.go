@@ -10,6 +10,7 @@ import (
 	"asgibox/internal/client"
 	"asgibox/internal/command"
 	"asgibox/internal/devserver"
+	"asgibox/internal/stopsignal"
 )
 
 // newWorker returns the command that runs an application for a server in
@@ -32,6 +33,7 @@ port. It works for all servers on that layer.`),
 		Args:              applicationArgs,
 		ValidArgsFunction: completeAllApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			stopsignal.OutliveReaders()
 			app, o, err := f.forApplication(cmd, args)
 			if err != nil {
 				return err

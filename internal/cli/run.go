@@ -7,6 +7,7 @@ import (
 
 	"asgibox/internal/command"
 	"asgibox/internal/devserver"
+	"asgibox/internal/stopsignal"
 )
 
 // newRun returns the command that serves an application.
@@ -34,6 +35,7 @@ the files whose changes replace it.`),
 		Args:              applicationArgs,
 		ValidArgsFunction: completeAllApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			stopsignal.OutliveReaders()
 			app, o, err := f.forApplication(cmd, args)
 			if err != nil {
 				return err

@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +104,40 @@ func TestStoreIsNextToTheApplication(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(p.dir, ".asgibox", name)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestTheServerOutlivesTheReaderOfItsLog ends the reader, as Ctrl-C does in
+// asgibox run 2>&1 | tee log.
+func TestTheServerOutlivesTheReaderOfItsLog(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	cmd := exec.Command(binary(t), "run", writeApp(t, helloApp), "--port", "0", "--store", "memory")
+	cmd.Stdout, cmd.Stderr = write, write
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
+	url, lines := "", bufio.NewScanner(read)
+	for url == "" && lines.Scan() {
+		url = address.FindString(lines.Text())
+	}
+	read.Close()
+	for range 3 {
+		r, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err, cmd.Wait())
+		}
+		r.Body.Close()
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		_ = cmd.Process.Kill()
+	} else if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

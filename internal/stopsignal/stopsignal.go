@@ -17,6 +17,13 @@ import (
 // Received has the signals. It has room for the two that main handles.
 var Received = receive()
 
+var brokenPipes = make(chan os.Signal, 1) // nothing receives from it
+
+// OutliveReaders makes a write to a standard output or standard error whose reader has
+// ended fail. Otherwise it ends the process, also one that finishes its requests
+// after Ctrl-C has ended the reader of its log too.
+func OutliveReaders() { signal.Notify(brokenPipes, syscall.SIGPIPE) }
+
 func receive() <-chan os.Signal {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
