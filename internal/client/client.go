@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -193,11 +194,12 @@ func (c *client) print(v any) error {
 }
 
 // printLine prints a line of JSON. It escapes the control characters that JSON may
-// contain, so that they do not reach the terminal.
+// contain, and those that change the direction of a text, so that they do not reach
+// the terminal.
 func (c *client) printLine(line []byte) error {
 	var out strings.Builder
 	for _, r := range string(line) {
-		if r >= 0x7f && r < 0xa0 {
+		if r >= 0x7f && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			fmt.Fprintf(&out, `\u%04x`, r)
 		} else {
 			out.WriteRune(r)

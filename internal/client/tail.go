@@ -6,11 +6,13 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"asgibox/inspector/api"
 	"asgibox/internal/command"
+	"asgibox/internal/console"
 )
 
 func newTail() *cobra.Command {
@@ -68,14 +70,15 @@ func shortName(channel string) string {
 	return channel
 }
 
-// oneLine replaces control characters, so that they do not reach the terminal.
+// oneLine replaces control characters, so that they do not reach the terminal, and
+// those that change the direction of a text.
 func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+	return console.Printable(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
-	}, s)
+	}, s))
 }
 
 func suffix(parts ...string) string {

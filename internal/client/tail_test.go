@@ -22,3 +22,14 @@ func TestTailsNamesFitTheirColumn(t *testing.T) {
 		}
 	}
 }
+
+func TestTextOfClientsDoesNotControlTheTerminal(t *testing.T) {
+	if got := oneLine("a\n\x1b[2J\u009b1m\u202eb"); got != "a  [2J 1m\ufffdb" {
+		t.Errorf("%q", got)
+	}
+	var out strings.Builder
+	c := &client{out: &out}
+	if err := c.printLine([]byte("{\"path\":\"\u009b\u202eb\"}")); err != nil || out.String() != "{\"path\":\"\\u009b\\u202eb\"}\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"asgibox/internal/command"
+	"asgibox/internal/console"
 	"asgibox/internal/logkey"
 )
 
@@ -22,7 +23,7 @@ func (s *server) banner() {
 // bannerText returns the lines of the banner. Found is what the store has kept.
 func (s *server) bannerText(found string) string {
 	var b strings.Builder
-	row := func(name, value string) { fmt.Fprintf(&b, "  %-10s %s\n", name, value) }
+	row := func(name, value string) { fmt.Fprintf(&b, "  %-10s %s\n", name, console.Printable(value)) }
 	fmt.Fprintf(&b, "asgibox %s\n\n", command.Version())
 	if s.options.NoWorkers {
 		row("app", "none here (--no-workers)")

@@ -43,6 +43,11 @@ func TestTheBannerShowsNetworkAddressesIfTheServerIsBoundToThem(t *testing.T) {
 	}
 
 	s := &server{app: StarlarkFile("app.star"), urls: []string{"http://localhost:8000/"}, networkURLs: []string{"http://192.0.2.7:8000/"}, dataFile: MemoryStore}
+	s.launch = &launcher{about: [2]string{"python", "a\x1b[31m\u202eb"}}
+	if text := s.bannerText("\x1b[2J"); strings.ContainsAny(text, "\x1b\u202e") {
+		t.Errorf("the banner has control characters: %q", text)
+	}
+	s.launch = nil
 	s.control.Store(&control{listener: at("127.0.0.1")})
 	rows := strings.Fields(s.bannerText(""))
 	for _, want := range [][2]string{{"open", s.urls[0]}, {"network", s.networkURLs[0]}, {"inspector", "http://127.0.0.1:8000/"}} {

@@ -20,6 +20,7 @@ import (
 	"asgibox/asgi"
 	"asgibox/httpfront"
 	"asgibox/internal/command"
+	"asgibox/internal/console"
 	"asgibox/internal/guard"
 )
 
@@ -99,7 +100,7 @@ func (s *server) welcomeBanner(urls []string) {
 		s.log.Info(what, "urls", urls)
 	case !s.options.Quiet:
 		fmt.Fprintf(s.out, "asgibox %s\n\n  app        %s\n  open       %s to start from a template\n  stop       Ctrl-C\n\n",
-			command.Version(), what, strings.Join(urls, " "))
+			command.Version(), console.Printable(what), strings.Join(urls, " "))
 	}
 }
 
