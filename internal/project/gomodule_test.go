@@ -32,3 +32,18 @@ func TestGoPackage(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+func TestFoldersThatNoPackageCanHave(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/shop\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"my app", "ü", "a'b", "x@y", "-x", "n\nl", "vendor", "my app/inner"} {
+		if pkg, err := GoPackage(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%q has the path %s", name, pkg)
+		}
+	}
+	if pkg, err := GoPackage(filepath.Join(dir, "my_app-1.0", "inner")); err != nil || pkg != "example.com/shop/my_app-1.0/inner" {
+		t.Error(pkg, err)
+	}
+}
