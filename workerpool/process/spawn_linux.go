@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,8 +17,7 @@ func lives(group int) bool {
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range all {
 		stat, _ := os.ReadFile(name)
-		_, rest, _ := bytes.Cut(stat, []byte(") ")) // state, parent, group
-		fields := bytes.Fields(rest)
+		fields := statFields(stat)
 		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(group) && string(fields[0]) != "Z" {
 			return true
 		}

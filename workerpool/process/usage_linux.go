@@ -23,7 +23,7 @@ func usage(pid int) (memory int64, cpu time.Duration) {
 
 // parseStat returns the memory and the time of a file stat of /proc.
 func parseStat(stat []byte) (memory int64, cpu time.Duration) {
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // the name may contain anything
+	fields := statFields(stat)
 	number := func(i int) int64 {
 		if i >= len(fields) {
 			return 0
@@ -32,4 +32,10 @@ func parseStat(stat []byte) (memory int64, cpu time.Duration) {
 		return n
 	}
 	return number(21) * int64(os.Getpagesize()), time.Duration(number(11)+number(12)) * clockTick
+}
+
+// statFields returns the fields of a file stat of /proc after the name, which may contain
+// anything: the state, the parent, the group and so on.
+func statFields(stat []byte) [][]byte {
+	return bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 }
