@@ -1,6 +1,7 @@
 package asgi
 
 import (
+	"cmp"
 	"fmt"
 	"sync/atomic"
 )
@@ -15,14 +16,19 @@ const fewNames = 16
 
 // WaitingNames counts the names of the receives that wait. Its zero value counts none.
 // It may be used from any goroutine.
-type WaitingNames struct{ few, many atomic.Int64 }
+type WaitingNames struct {
+	Limit int // maximum number of names, instead of MaxWaitingNames; none
+
+	few, many atomic.Int64
+}
 
 // Add counts a receive with n names, until Remove. It fails with [ErrTooManyNames] if
 // there are too many names.
 func (w *WaitingNames) Add(n int) error {
-	if w.share(n).Add(int64(n)) > MaxWaitingNames {
+	limit := cmp.Or(w.Limit, MaxWaitingNames)
+	if w.share(n).Add(int64(n)) > int64(limit) {
 		w.Remove(n)
-		return fmt.Errorf("%w: the receives that wait may name %d channels together; name fewer, or wait until some have ended", ErrTooManyNames, MaxWaitingNames)
+		return fmt.Errorf("%w: the receives that wait may name %d channels together; name fewer, or wait until some have ended", ErrTooManyNames, limit)
 	}
 	return nil
 }

@@ -9,6 +9,15 @@ import (
 	"asgibox/asgi"
 )
 
+const (
+	// maxWaitingNames is the number of names at which receives fail, because each
+	// message that comes costs a read with all of them.
+	maxWaitingNames = 10_000
+	// manyNames is the number of channels above which messages are taken from the
+	// one channel that a read has found.
+	manyNames = 100
+)
+
 // A reader takes the messages of one host for all calls of Receive. While at
 // least one of them waits, one blocking read waits for all their channels.
 type reader struct {
@@ -185,7 +194,7 @@ func (r *reader) begin() *round {
 // read takes messages for the waiters: as many as wait, at once. If there are
 // none, it waits for one.
 func (r *reader) read(under *round) error {
-	if r.eager {
+	if r.eager && len(under.channels) <= manyNames {
 		found, err := r.take(under, "", "")
 		if found > 0 || err != nil {
 			return err
@@ -222,6 +231,10 @@ func (r *reader) take(under *round, popped, element string) (found int, err erro
 	}
 	r.mu.Unlock()
 	l := r.host.layer
+	channels := under.channels
+	if len(channels) > manyNames {
+		channels = []string{popped}
+	}
 	if element != "" && most[popped] == 0 {
 		l.putBack(r.host, []taken{{channel: popped, key: element}})
 		return 0, nil
@@ -229,12 +242,12 @@ func (r *reader) take(under *round, popped, element string) (found int, err erro
 	if want == 0 {
 		return 0, nil
 	}
-	keys, args := l.takeArgs(under.channels, want, most, popped, element)
+	keys, args := l.takeArgs(channels, want, most, popped, element)
 	reply, err := r.line.eval("take", takeScript, keys, args...)
 	if err != nil {
 		return 0, err
 	}
-	all := l.took(r.host, under.channels, reply)
+	all := l.took(r.host, channels, reply)
 	r.eager = len(all) >= want
 	r.hand(all)
 	return len(all), nil

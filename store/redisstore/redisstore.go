@@ -67,6 +67,7 @@ func Open(ctx context.Context, o Options) (*Layer, error) {
 	silenceClient()
 	l := &Layer{opts: o, log: o.Log, id: newID(), bindings: map[string]*binding{}, announced: make(chan struct{}, 1)}
 	l.leaving.wake = make(chan struct{}, 1)
+	l.waitingNames.Limit = maxWaitingNames
 	l.life, l.end = context.WithCancel(context.Background())
 	for _, secret := range o.Keys {
 		l.seals = append(l.seals, newSeal(secret))
