@@ -140,11 +140,13 @@ func (b *binding) take(element string) (int, error) {
 		return 0, err
 	}
 	all := b.layer.took(b.line.host, channels, reply)
+	deliveries := make([]asgi.Delivery, 0, len(all))
 	for _, t := range all {
 		if d, ok := b.layer.delivery(t); ok {
-			b.receive(d)
+			deliveries = append(deliveries, d)
 		}
 	}
+	b.receiveAll(deliveries)
 	return len(all), nil
 }
 
@@ -169,7 +171,7 @@ func (l *Layer) bound(channel string) *binding {
 func (b *binding) send(ctx context.Context, c *asgi.Cause, channel string, m asgi.Message, shared *asgi.Shared, opts []asgi.SendOption) error {
 	defer b.calls.Done()
 	if b.holds(channel) {
-		b.layer.countFull(b.prefix)
+		b.layer.countFull(b.prefix, 1)
 		return slowReader(channel)
 	}
 	err := b.deliver(asgi.Delivery{
@@ -189,7 +191,7 @@ func (b *binding) send(ctx context.Context, c *asgi.Cause, channel string, m asg
 		}
 		return nil
 	case errors.Is(err, asgi.ErrChannelFull):
-		b.layer.countFull(b.prefix)
+		b.layer.countFull(b.prefix, 1)
 		if err == asgi.ErrChannelFull {
 			return slowReader(channel)
 		}

@@ -112,6 +112,8 @@ func TestALeaseIsEmptiedAfterAFailure(t *testing.T) {
 	if err := peer.LMove(ctx, l.listKey("elsewhere"), l.leaseKey(l.id), "left", "right").Err(); err != nil {
 		t.Fatal(err)
 	}
+	line := l.delay.hosts[l.hosts[0]].line
+	eventually(t, "the delay server is connected", func() bool { return line.id.Load() != 0 })
 	p.cut()
 	if d, err := l.Receive(ctx, nil, "c"); err != nil || d.Message.Int("n") != 7 {
 		t.Errorf("received %v, %v", d.Message, err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -153,6 +154,15 @@ func (l *Layer) leave(ctx context.Context, channels []string) {
 
 // leaveIndexes ends the memberships that are noted in indexes on a host.
 func (l *Layer) leaveIndexes(ctx context.Context, h *host, indexes []string) error {
+	for some := range slices.Chunk(indexes, portionMembers) {
+		if err := l.leaveSome(ctx, h, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Layer) leaveSome(ctx context.Context, h *host, indexes []string) error {
 	v, err := h.eval(ctx, "group_leave", leaveScript, indexes)
 	if err != nil {
 		return err
@@ -168,11 +178,9 @@ func (l *Layer) leaveIndexes(ctx context.Context, h *host, indexes []string) err
 		ops[on].add(nil, "zrem", l.groupKey(group), channel)
 	}
 	for on, op := range ops {
-		if err := on.runAll(ctx, op); err != nil {
-			return err
-		}
+		err = errors.Join(err, on.runAll(ctx, op))
 	}
-	return nil
+	return err
 }
 
 // expired notes that messages to a channel's list were not read in time: if it is
@@ -180,7 +188,10 @@ func (l *Layer) leaveIndexes(ctx context.Context, h *host, indexes []string) err
 func (l *Layer) expired(channel string, bodyKeys []string) {
 	if asgi.KindOf(channel) == asgi.ProcessSpecific {
 		h := l.channelHost(channel)
-		l.leaving.add(func(pending *pendingLeaves) { pending.keys[h] = append(pending.keys[h], bodyKeys...) })
+		l.leaving.add(func(pending *pendingLeaves) {
+			keys := append(pending.keys[h], bodyKeys...)
+			pending.keys[h] = keys[max(0, len(keys)-maxLeaving):]
+		})
 	}
 }
 

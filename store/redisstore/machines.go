@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 	// watchFor is the time that a machine has beaten without a gap before it
 	// believes that others are gone: after Redis was gone, all begin again.
 	watchFor = 2 * beatEvery
+	// maxLeft is the length of the part of a machine's memberships, groups and members
+	// in turn, that is read or written at once.
+	maxLeft = 2 * portionMembers
 )
 
 // A Machine is a process of asgibox on the layer.
@@ -42,8 +46,7 @@ type Machine struct {
 //	ARGV: content, life in ms, id, bound prefixes, first part of the keys of heartbeats
 var beatScript = newScript(`
 local gone, had = {}, redis.call('EXISTS', KEYS[1])
-local left = redis.call('LRANGE', KEYS[3], 0, -1)
-if #left > 0 then redis.call('DEL', KEYS[3]) end
+local left = redis.call('LPOP', KEYS[3], ` + strconv.Itoa(maxLeft) + `) or {}
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
 for _, id in ipairs(redis.call('HKEYS', KEYS[2])) do
@@ -112,6 +115,9 @@ func (l *Layer) beat(h *host, started time.Time, watching map[*host]time.Time) {
 	left, _ := reply[1].([]any)
 	gone, _ := reply[2].([]any)
 	l.comeBack(h, texts(left))
+	if len(left) == maxLeft {
+		l.announce() // there may be more
+	}
 	if reply[0] == int64(0) {
 		watching[h] = time.Now()
 	}
@@ -153,10 +159,7 @@ func (l *Layer) bury(h *host, id string) {
 	if len(prefixes) > 0 {
 		l.log.Warn("a machine is gone; its connections leave their groups", "machine", id)
 	}
-	err := l.recoverLease(l.life, h, id)
-	if err == nil {
-		err = l.removeMembers(l.life, h, id, prefixes)
-	}
+	err := errors.Join(l.recoverLease(l.life, h, id), l.removeMembers(l.life, h, id, prefixes))
 	if err != nil {
 		l.log.Warn("could not clean up after a machine that is gone", "machine", id, logkey.Error, err)
 	}
@@ -180,22 +183,22 @@ func (l *Layer) removeMembers(ctx context.Context, h *host, id string, prefixes 
 				return err
 			}
 			items, _ := v.([]any)
-			args, note := []any{"zrem", key}, []any{"rpush", l.leftKey(id)}
-			for _, member := range texts(items) {
-				if slices.Contains(prefixes, asgi.ProcessPrefix(member)) {
+			members := slices.DeleteFunc(texts(items), func(member string) bool {
+				return !slices.Contains(prefixes, asgi.ProcessPrefix(member))
+			})
+			for some := range slices.Chunk(members, portionMembers) {
+				args, note := []any{"zrem", key}, []any{"rpush", l.leftKey(id)}
+				for _, member := range some {
 					args = append(args, member)
 					note = append(note, strings.TrimPrefix(key, l.groupKey("")), member)
 				}
-			}
-			if len(args) == 2 {
-				continue
-			}
-			op := &operation{kind: "heartbeat"}
-			op.add(nil, args...)
-			op.add(nil, note...)
-			op.add(nil, "expire", l.leftKey(id), seconds(leaseLife))
-			if err := errors.Join(h.run(ctx, op), firstError(op.cmds)); err != nil {
-				return err
+				op := &operation{kind: "heartbeat"}
+				op.add(nil, args...)
+				op.add(nil, note...)
+				op.add(nil, "expire", l.leftKey(id), seconds(leaseLife))
+				if err := errors.Join(h.run(ctx, op), firstError(op.cmds)); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

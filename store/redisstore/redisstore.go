@@ -33,8 +33,8 @@ type Layer struct {
 	rates        rates
 	leaving      leaver
 	delay        *delayServer
-	announced    chan struct{}  // has room for one
-	values       [64]sync.Mutex // held while this process changes a value, by key
+	announced    chan struct{}     // has room for one
+	values       [64]chan struct{} // filled while this process changes a value, by key
 
 	mu       sync.Mutex // guards the rest
 	closed   bool
@@ -68,6 +68,9 @@ func Open(ctx context.Context, o Options) (*Layer, error) {
 	l := &Layer{opts: o, log: o.Log, id: newID(), bindings: map[string]*binding{}, announced: make(chan struct{}, 1)}
 	l.leaving.wake = make(chan struct{}, 1)
 	l.waitingNames.Limit = maxWaitingNames
+	for i := range l.values {
+		l.values[i] = make(chan struct{}, 1)
+	}
 	l.life, l.end = context.WithCancel(context.Background())
 	for _, secret := range o.Keys {
 		l.seals = append(l.seals, newSeal(secret))

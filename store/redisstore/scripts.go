@@ -252,7 +252,7 @@ return 1
 var leaveScript = newScript(`
 local all = {}
 for _, index in ipairs(KEYS) do
-  for _, entry in ipairs(redis.call('SMEMBERS', index)) do all[#all + 1] = entry end
+  for _, entry in ipairs(redis.pcall('SMEMBERS', index)) do all[#all + 1] = entry end
   redis.call('DEL', index)
 end
 return all
@@ -295,8 +295,8 @@ return {tonumber(redis.call('GET', ARGV[1] .. ARGV[2] .. ':messages_count') or 0
 
 // countScript counts messages that were refused.
 //
-//	ARGV: statistics' prefix, channel
+//	ARGV: statistics' prefix, channel, number of messages
 var countScript = newScript(countLua + `
-count(ARGV[1], ARGV[2], ':channel_full_count', 1)
+count(ARGV[1], ARGV[2], ':channel_full_count', ARGV[3])
 return 1
 `)

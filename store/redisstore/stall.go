@@ -1,6 +1,9 @@
 package redisstore
 
 import (
+	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"asgibox/asgi"
@@ -31,28 +34,53 @@ type held struct {
 	bytes    int
 }
 
-// receive delivers a message that came over Redis, at once or when there is room for it.
-func (b *binding) receive(d asgi.Delivery) {
-	if !b.holds(d.Channel) {
-		switch b.deliver(d) {
-		case nil:
-			return
+// receiveAll delivers messages that came over Redis, each at once or when there is room
+// for it.
+func (b *binding) receiveAll(all []asgi.Delivery) {
+	gone, lost := map[string]bool{}, 0
+	for _, d := range all {
+		switch b.receive(d) {
 		case asgi.ErrGone:
-			b.gone(d.Channel)
-			return
+			gone[d.Channel] = true
+		case asgi.ErrChannelFull:
+			lost++
 		}
 	}
-	if !b.hold(d) {
-		d.Lost = true
-		b.deliver(d)
-		b.layer.countFull(b.prefix)
+	if len(gone) > 0 {
+		b.gone(slices.Collect(maps.Keys(gone))...)
+	}
+	if lost > 0 {
+		b.layer.countFull(b.prefix, lost)
 	}
 }
 
-// gone notes that a connection has ended. The next message tries again if this fails.
-func (b *binding) gone(channel string) {
-	b.layer.leaveLater(channel)
-	b.line.host.do(b.life, "send", "set", b.layer.mailboxKey(channel), mailboxGone, "px", goneFor.Milliseconds())
+// receive delivers a message. It fails with [asgi.ErrGone], or with
+// [asgi.ErrChannelFull] if the message is lost.
+func (b *binding) receive(d asgi.Delivery) error {
+	if !b.holds(d.Channel) {
+		switch err := b.deliver(d); {
+		case err == nil:
+			return nil
+		case errors.Is(err, asgi.ErrGone):
+			return asgi.ErrGone
+		}
+	}
+	if b.hold(d) {
+		return nil
+	}
+	d.Lost = true
+	b.deliver(d)
+	return asgi.ErrChannelFull
+}
+
+// gone notes that connections have ended. The next message tries again if this fails.
+func (b *binding) gone(channels ...string) {
+	op := &operation{kind: "send"}
+	for _, channel := range channels {
+		b.layer.leaveLater(channel)
+		op.add(nil, "set", b.layer.mailboxKey(channel), mailboxGone, "px", goneFor.Milliseconds())
+	}
+	_ = b.line.host.runAll(b.life, op)
 }
 
 // holds reports whether messages to a channel are held, so that others must wait behind
@@ -103,10 +131,10 @@ func (b *binding) retry(channel string) {
 			}
 			return b.deliver(d)
 		})
-		switch err {
-		case asgi.ErrChannelFull: // the binding ends
+		switch {
+		case errors.Is(err, asgi.ErrChannelFull): // the binding ends
 			return
-		case asgi.ErrGone:
+		case errors.Is(err, asgi.ErrGone):
 			b.dropAll(channel)
 			b.gone(channel)
 			return

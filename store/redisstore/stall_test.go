@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"asgibox/asgi"
 )
@@ -103,7 +105,7 @@ func TestASenderOfAnotherProcessLearnsThatAConnectionHasEnded(t *testing.T) {
 			m := &mailbox{err: first}
 			_, worker := openTwo(t, m)
 			sendUntil(t, worker, first)
-			m.set(asgi.ErrGone)
+			m.set(fmt.Errorf("the connection: %w", asgi.ErrGone))
 			eventually(t, "the connection counts as gone", func() bool {
 				return worker.Send(t.Context(), nil, "front!x", numbered(0), asgi.ReportGone) == asgi.ErrGone
 			})
@@ -150,5 +152,41 @@ func TestABindingEndsWhileMessagesAreHeld(t *testing.T) {
 	sendUntil(t, worker, asgi.ErrChannelFull)
 	if err := front.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Messages to connections that have ended, taken together, cost one call.
+func TestEndedConnectionsAreNotedTogether(t *testing.T) {
+	t.Parallel()
+	s := sharedServer(t)
+	worker := open(t, s, Options{})
+	o := worker.Options()
+	var calls atomic.Int64
+	o.Observe = func(kind string, _ time.Duration, _ error) {
+		if kind == "send" {
+			calls.Add(1)
+		}
+	}
+	front := open(t, s, o)
+	for range 5 {
+		for _, channel := range []string{"front!x", "front!y"} {
+			if err := worker.Send(t.Context(), nil, channel, numbered(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	m := &mailbox{err: asgi.ErrGone}
+	unbind, err := front.Bind("front!", m.deliver)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unbind()
+	for _, channel := range []string{"front!x", "front!y"} {
+		if err := worker.Send(t.Context(), nil, channel, numbered(1), asgi.ReportGone); err != asgi.ErrGone {
+			t.Errorf("%s: %v", channel, err)
+		}
+	}
+	if n := calls.Load(); n != 1 {
+		t.Errorf("%d calls for two connections", n)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"asgibox/asgi"
@@ -177,8 +176,12 @@ func (l *Layer) update(ctx context.Context, key string, change func(stored) (any
 		return err
 	}
 	lock := l.valueLock(key)
-	lock.Lock()
-	defer lock.Unlock()
+	select {
+	case lock <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-lock }()
 	v, err := l.read(ctx, key)
 	for err == nil {
 		next, store, err := change(v)
@@ -195,10 +198,10 @@ func (l *Layer) update(ctx context.Context, key string, change func(stored) (any
 
 // valueLock returns the lock under which this process changes a value, so that
 // its goroutines do not make each other try again.
-func (l *Layer) valueLock(key string) *sync.Mutex {
+func (l *Layer) valueLock(key string) chan struct{} {
 	h := fnv.New32a()
 	h.Write([]byte(key))
-	return &l.values[h.Sum32()%uint32(len(l.values))]
+	return l.values[h.Sum32()%uint32(len(l.values))]
 }
 
 // swap stores a value if the current one has the bytes of old. Otherwise it

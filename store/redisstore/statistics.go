@@ -106,9 +106,9 @@ func (l *Layer) GlobalStatistics(ctx context.Context) (asgi.Stats, error) {
 	return s, nil
 }
 
-// countFull counts a message that a mailbox had no room for.
-func (l *Layer) countFull(prefix string) {
-	_, _ = l.hostOf(prefix).eval(context.Background(), "statistics", countScript, nil, l.opts.StatsPrefix, prefix)
+// countFull counts messages that a mailbox had no room for.
+func (l *Layer) countFull(prefix string, n int) {
+	_, _ = l.hostOf(prefix).eval(context.Background(), "statistics", countScript, nil, l.opts.StatsPrefix, prefix, n)
 }
 
 // number returns an integer in a reply, which may be a text.
