@@ -207,10 +207,14 @@ func (w *welcome) python() string { return pythonBeside(w.app) }
 func (w *welcome) page(rw http.ResponseWriter, r *http.Request, status int, problem string) {
 	var b strings.Builder
 	kind := "text/plain; charset=utf-8"
-	folder, err := filepath.Abs(filepath.Dir(w.app))
-	if err != nil {
+	folder := "the application's folder" // other machines learn no more
+	if w.choosing {
 		folder = filepath.Dir(w.app)
+		if path, err := filepath.Abs(folder); err == nil {
+			folder = path
+		}
 	}
+	var err error
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
 		kind = "text/html; charset=utf-8"
 		err = welcomePage.Execute(&b, struct {

@@ -2,6 +2,8 @@ package devserver
 
 import (
 	"net/http/httptest"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -15,6 +17,23 @@ func TestNoPageFramesTheWelcomePage(t *testing.T) {
 		w.handler().ServeHTTP(res, r)
 		if got := res.Header().Get("Content-Security-Policy"); got != "frame-ancestors 'none'" {
 			t.Errorf("%s: the policy is %q", path, got)
+		}
+	}
+}
+
+// TestOtherMachinesDoNotLearnTheFolder checks the page on an address that they can reach.
+func TestOtherMachinesDoNotLearnTheFolder(t *testing.T) {
+	folder := t.TempDir()
+	for _, choosing := range []bool{true, false} {
+		for _, accept := range []string{"text/html", "*/*"} {
+			w := &welcome{Welcome: &Welcome{}, app: filepath.Join(folder, "app.star"), choosing: choosing}
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Accept", accept)
+			res := httptest.NewRecorder()
+			w.handler().ServeHTTP(res, r)
+			if got := res.Body.String(); strings.Contains(got, filepath.Base(folder)) != choosing || !strings.Contains(got, "app.star") {
+				t.Errorf("choosing %v, %s: the page is %s", choosing, accept, got)
+			}
 		}
 	}
 }
