@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -205,6 +206,32 @@ func testWaterfall(t *testing.T, b *tab) {
 	b.waitForText("The message is not JSON")
 	b.check("the typed text stays", `document.querySelector("dialog [name=message]").value === '{"text": '`)
 	b.do(chromedp.KeyEvent(kb.Escape))
+}
+
+// testGrowingWaterfall opens a message of a chain that gets a message in every frame
+// of the page.
+func testGrowingWaterfall(t *testing.T, b *tab) {
+	p := start(t, `
+def page(request):
+    def body(write):
+        while True:
+            write("more\n")
+            sleep(0.02)
+    return StreamingHttpResponse(body)
+
+channel_routing = [view("/", page)]
+`, "--store", "memory")
+	r, err := http.Get(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	go func() { _, _ = io.Copy(io.Discard, r.Body) }()
+	p.openView(b, "messages?filter=channel:http.request")
+	b.openMessage("GET /")
+	for _, rows := range []string{"1", "20", "40"} {
+		b.until(`document.querySelectorAll(".waterfall .wrow").length > ` + rows)
+	}
 }
 
 func testResentMessage(t *testing.T, b *tab) {

@@ -22,6 +22,7 @@ func TestInspector(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *tab){
 		"messages can be filtered and held":              testMessageFilterAndHold,
 		"a trace is a waterfall":                         testWaterfall,
+		"a waterfall grows while messages come":          testGrowingWaterfall,
 		"requests are listed and shown":                  testRequests,
 		"bodies are shown safely":                        testBodies,
 		"requests are copied and replayed":               testRequestCopies,

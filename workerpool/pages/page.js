@@ -26,17 +26,16 @@
     });
   }
 
-  // ask waits for the next state, again and again.
-  function ask() {
-    var before = seen;
-    return fetchState(before).then(function (state) {
-      seen = state.seen;
-      if (others && seen !== before) others.postMessage(state);
-      if (update(state)) return pause(seen === before ? 1000 : 0).then(ask);
-    }, function () {
-      seen = ""; // the server may be another one
-      return pause(1000).then(ask);
-    });
+  // ask waits for the next state, again and again. It is a loop, because promises
+  // that wait for each other would use more memory with each state.
+  async function ask() {
+    for (;;) {
+      var before = seen, state = await fetchState(before).catch(function () {});
+      seen = state ? state.seen : ""; // without a state, the server may be another one
+      if (state && others && seen !== before) others.postMessage(state);
+      if (state && !update(state)) return;
+      await pause(state && seen !== before ? 0 : 1000);
+    }
   }
 
   var host = null, shown = "", hidden = "";

@@ -85,6 +85,13 @@ export async function request(method, path, { show = [], pieces, brief, announce
   return response;
 }
 
+// addLine adds a line to the lines of a stream or a socket, which keep the last ones.
+function addLine(lines, ...content) {
+  lines.append(h("li", {}, h("time", {}, clock()), ...content));
+  while (lines.children.length > 40) lines.firstChild.remove();
+  lines.scrollTop = lines.scrollHeight;
+}
+
 // listen opens a stream of server-sent events, with a button that ends it.
 export function listen(path) {
   const source = new EventSource(mount + path);
@@ -94,8 +101,7 @@ export function listen(path) {
   source.onopen = () => { state.textContent = "listening"; };
   source.onerror = () => { state.textContent = "connecting again…"; };
   source.onmessage = (e) => {
-    lines.append(h("li", {}, h("time", {}, clock()), h("span", {}, e.data)));
-    lines.scrollTop = lines.scrollHeight;
+    addLine(lines, h("span", {}, e.data));
   };
 }
 
@@ -118,9 +124,7 @@ export function socket(path, first, { quiet } = {}) {
   const got = [], waiting = [];
   const add = (arrow, what) => {
     if (quiet) return;
-    lines.append(h("li", {}, h("time", {}, clock()), h("span", { class: "arrow" }, arrow), h("span", {}, what)));
-    while (lines.children.length > 40) lines.firstChild.remove();
-    lines.scrollTop = lines.scrollHeight;
+    addLine(lines, h("span", { class: "arrow" }, arrow), h("span", {}, what));
   };
   const transmit = (what) => { ws.send(what); add("→", what); };
   const opened = new Promise((resolve, reject) => {

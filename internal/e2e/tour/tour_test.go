@@ -201,6 +201,12 @@ func tourEvents(t *testing.T, p *process, b *tab) {
 	b.shows(".socket", "you listen")
 	b.press("Tell")
 	b.shows(".socket", "it pours")
+	for range 60 {
+		if _, err := http.Post(p.url+"/app/events/tell", "text/plain", strings.NewReader("on and on")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.until(`document.querySelectorAll(".talk li").length === 40 && !document.querySelector(".talk").textContent.includes("it pours")`)
 	b.press("Stop")
 	b.shows(".socket", "closed")
 }

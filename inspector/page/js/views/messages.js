@@ -24,7 +24,7 @@ const terms = [
 export function messages(shell, params) {
   let selected = null; // id of the open message
   let trace = ""; // of its chain
-  let again;
+  let again = 0; // timer of drawAgain
   let known = false; // whether a frame has come
 
   const field = filterField({
@@ -71,10 +71,12 @@ export function messages(shell, params) {
     if (first) tail.begin(shell.status.since);
     tail.add(f.messages || [], first);
     drawNote();
-    if (trace && f.messages?.some((m) => m.trace === trace)) {
-      clearTimeout(again);
-      again = setTimeout(() => open(selected, true), 250);
-    }
+    if (trace && f.messages?.some((m) => m.trace === trace)) again ||= setTimeout(drawAgain, 250);
+  }
+
+  function drawAgain() {
+    again = 0;
+    if (selected !== null) open(selected, true);
   }
 
   function drawNote() {
