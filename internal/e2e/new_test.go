@@ -36,7 +36,7 @@ func newProject(t testing.TB, template string) string {
 	if status, out := runCommand(t, "check", "--strict", filepath.Join(dir, "app.star")); status != 0 {
 		t.Fatalf("check: status %d: %s", status, out)
 	}
-	if status, out := runCommand(t, "test", dir); status != 0 {
+	if status, out := runCommand(t, "test", "--timeout", "10m", dir); status != 0 {
 		t.Fatalf("test: status %d: %s", status, out)
 	}
 	return dir
