@@ -42,6 +42,7 @@ type exchange struct {
 	progress atomic.Int64
 	silence  *time.Timer // runs since the last output to a client that has closed its sending half; nil before
 
+	held     int // size of the messages that t may hold back; they still count in box
 	status   int // zero until the response has started
 	written  int64
 	length   int64 // content-length of the response, or -1
@@ -83,6 +84,7 @@ func (x *exchange) complete(sent bool, err error) error {
 	} else {
 		x.flush() // the client must see the incomplete response
 	}
+	x.box.release(x.held)
 	x.end(sent && !x.unsent.Load(), dropped)
 	return err
 }
@@ -161,7 +163,7 @@ func (x *exchange) respond() error {
 		e, ok := x.box.take()
 		if ok {
 			done, err := x.apply(e)
-			x.box.release(e)
+			x.hold(e.size)
 			if done || err != nil {
 				return err
 			}
@@ -468,10 +470,22 @@ func (x *exchange) flush() error {
 	if err := x.checkWrite(x.t.flush()); err != nil {
 		return err
 	}
+	x.box.release(x.held)
+	x.held = 0
 	if x.silence != nil {
 		x.silence.Reset(silenceLimit)
 	}
 	return nil
+}
+
+// hold counts a message that was written. The transport may hold back writePiece bytes
+// until it is flushed.
+func (x *exchange) hold(size int) {
+	x.held += size
+	if over := x.held - writePiece; over > 0 {
+		x.box.release(over)
+		x.held = writePiece
+	}
 }
 
 // checkWrite turns the error of a write into errAborted.

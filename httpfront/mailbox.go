@@ -29,7 +29,7 @@ type mailbox struct {
 	mu      sync.Mutex // guards the rest
 	queue   []entry
 	head    int    // queue[:head] has been taken
-	bytes   int    // size of the messages that were put and not released
+	bytes   int    // size of the messages that were put and neither released nor dropped
 	busy    bool   // a consumer runs, or a barrier will wake one
 	crowd   bool   // the owner is also woken when a second message waits
 	nudged  bool   // the consumer must check once more before it stops
@@ -174,7 +174,7 @@ func (b *mailbox) progress() (read int64, waits bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	onDisk := b.head < len(b.queue) && b.watched == b.taken+1 && !b.queue[b.head].ready()
-	if b.closed || b.bytes == 0 || onDisk {
+	if b.bytes == 0 || onDisk {
 		return 0, false
 	}
 	return b.owner.delivered(), true
@@ -185,14 +185,14 @@ func (b *mailbox) progress() (read int64, waits bool) {
 func (b *mailbox) drop() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.closed {
+	if b.bytes > 0 {
 		b.owner.drop()
 	}
 	return int64(b.bytes)
 }
 
 // take returns the next entry if its barrier has passed or failed. The consumer
-// must release the entry when it is written.
+// must release its size when it is written, even if the mailbox has been closed.
 func (b *mailbox) take() (e entry, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -214,17 +214,19 @@ func (b *mailbox) take() (e entry, ok bool) {
 
 func (e *entry) ready() bool { return e.passed || e.barrier.Passed() }
 
-// release frees the space of a taken entry.
-func (b *mailbox) release(e entry) {
-	if e.size == 0 {
+// release frees the space of taken entries, which have a size.
+func (b *mailbox) release(size int) {
+	if size == 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.closed { // close has freed the space
-		b.bytes -= e.size
-		b.outputs.bytes.Add(-int64(e.size))
-	}
+	b.releaseLocked(size)
+}
+
+func (b *mailbox) releaseLocked(size int) {
+	b.bytes -= size
+	b.outputs.bytes.Add(-int64(size))
 }
 
 // idle reports whether there is nothing to take now. If so, the consumer must
@@ -289,10 +291,12 @@ func (b *mailbox) close() (dropped int) {
 		b.mu.Unlock()
 		return 0
 	}
-	dropped = len(b.queue) - b.head
+	for _, e := range b.queue[b.head:] {
+		b.releaseLocked(e.size)
+		dropped++
+	}
 	b.sealed, b.closed = true, true
-	b.outputs.bytes.Add(-int64(b.bytes))
-	b.queue, b.head, b.bytes = nil, 0, 0
+	b.queue, b.head = nil, 0
 	unwatch := b.unwatch
 	b.unwatch = nil
 	b.mu.Unlock()

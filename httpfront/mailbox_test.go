@@ -33,7 +33,7 @@ func TestMailboxThatIsNeverEmptyDoesNotGrow(t *testing.T) {
 		if !ok || e.message.Int("i") != int64(i-1) {
 			t.Fatalf("take %d: %v, %v", i, e.message, ok)
 		}
-		b.release(e)
+		b.release(e.size)
 	}
 	if n := cap(b.queue); n > 16 {
 		t.Errorf("one message waits, and there is room for %d", n)

@@ -2,6 +2,7 @@ package httpfront
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -55,7 +56,28 @@ func TestSilentClientsMakeRoom(t *testing.T) {
 		fill(s.t, func() error { return app.send(msg{"text": piece}) })
 		return c
 	}
-	for name, fullClient := range map[string]func(*memServer) *client{"HTTP": request, "WebSocket": socket} {
+	response := func(s *memServer) *client {
+		c := s.dial()
+		c.get("/")
+		m := s.next("http.request")
+		fill(s.t, func() error { return s.send(m, msg{"status": 200, "content": piece}) })
+		return c
+	}
+	refusal := func(s *memServer) *client {
+		c, app := s.connect()
+		fill(s.t, func() error {
+			return app.send(msg{"close": true, "response": msg{"status": 403, "content": piece}})
+		})
+		return c
+	}
+	lastMessage := func(s *memServer) *client {
+		c, app := s.open()
+		app.send(msg{"text": piece, "close": true}) // fails if there is no room
+		return c
+	}
+	for name, fullClient := range map[string]func(*memServer) *client{
+		"HTTP": request, "WebSocket": socket, "complete response": response, "refused handshake": refusal, "last message": lastMessage,
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newMemServer(t, Options{})
@@ -225,6 +247,75 @@ func TestAResponseWithALostPartIsAborted(t *testing.T) {
 		if n := strings.Count(s.logs.String(), "did not wait"); n != 1 {
 			t.Errorf("it is in the log %d times, want once:\n%s", n, s.logs)
 		}
+	})
+}
+
+// TestAMessageCountsUntilItIsRead checks that what a transport holds back, and the last
+// message to a client, count in the memory for output until the client has read them.
+func TestAMessageCountsUntilItIsRead(t *testing.T) {
+	for _, more := range []bool{true, false} {
+		for _, size := range []int{200, 60_000, 1_000_000} {
+			content := strings.Repeat("x", size)
+			t.Run(fmt.Sprint("HTTP ", more, size), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newMemServer(t, Options{})
+					c := s.dial()
+					c.get("/")
+					s.reply(s.next("http.request"), msg{"status": 200, "content": content, "more_content": more})
+					s.countsUntilRead(c, min(size, writePiece))
+				})
+			})
+			t.Run(fmt.Sprint("WebSocket ", more, size), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newMemServer(t, Options{})
+					c, app := s.open()
+					app.reply(msg{"text": content, "close": !more})
+					s.countsUntilRead(c, size)
+				})
+			})
+		}
+	}
+}
+
+// countsUntilRead checks that at least size bytes count until the client reads.
+func (s *memServer) countsUntilRead(c *client, size int) {
+	s.t.Helper()
+	synctest.Wait()
+	if n := s.front.outputs.bytes.Load(); n < int64(size) {
+		s.t.Errorf("%d bytes count for a client that reads nothing, want %d", n, size)
+	}
+	c.drip(2_000_000)
+	time.Sleep(time.Second)
+	synctest.Wait()
+	if n := s.front.outputs.bytes.Load(); n != 0 {
+		s.t.Errorf("%d bytes count after the client has read all", n)
+	}
+}
+
+// TestASocketThatIsClosedAfterALongMessageEnds checks that a client that does not read the
+// last message ends, and that one that reads it slowly gets all of it.
+func TestASocketThatIsClosedAfterALongMessageEnds(t *testing.T) {
+	last := msg{"text": strings.Repeat("x", 1_000_000), "close": 4000}
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{PingInterval: Forever})
+		_, app := s.open()
+		app.reply(last)
+		time.Sleep(slowTimeout + closeTimeout)
+		synctest.Wait()
+		app.disconnected(4000, 1)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{PingInterval: Forever})
+		c, app := s.open()
+		app.reply(last)
+		for range 100 {
+			time.Sleep(5 * time.Second)
+			if _, err := io.CopyN(io.Discard, c.r, 10_000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		io.CopyN(io.Discard, c.r, 10) // the head of the frame
+		c.closed(4000, "")
 	})
 }
 

@@ -38,7 +38,7 @@ type socket struct {
 	traffic  traffic
 
 	// Used only during the handshake.
-	t      transport
+	t      transport // set to nil under the mutex
 	q      *request
 	wakeup chan struct{}
 
@@ -146,6 +146,7 @@ func (c *socket) handshake() error {
 		c.s.public(*f).write(c.t, c.q)
 		c.event(SocketRefused, f.status)
 	}
+	c.box.release(size)
 	c.finish(asgi.CloseLost)
 	if f != nil && f.status == 0 {
 		return errAborted
@@ -198,7 +199,7 @@ func (c *socket) waitForReply() (p socketReply, size int, f *refusal) {
 			if done {
 				return p, e.size, f
 			}
-			c.box.release(e)
+			c.box.release(e.size)
 			continue
 		}
 		if !c.box.idle() {
@@ -284,7 +285,10 @@ func (c *socket) detach(first socketReply, size int) {
 	c.arrival = c.s.budget.Arrival(c, c.q.peer.arriving, Forever)
 	c.arrival.CountsItself()
 	c.frames.heard = c.heard
-	c.t, c.q, c.offered = nil, nil, nil
+	c.mu.Lock()
+	c.t = nil
+	c.mu.Unlock()
+	c.q, c.offered = nil, nil
 	c.seen.Store(time.Now().UnixNano())
 	c.open.Store(true)
 	c.startHeartbeat()

@@ -31,6 +31,7 @@ type wire struct {
 	closing  bool // close the connection when everything is written
 	failed   bool // Close shuts only the sending half, and drain closes the connection
 	err      error
+	last     bool // only a close frame follows what is gathered
 	ended    bool // a close frame was gathered; no frame may follow
 }
 
@@ -118,6 +119,15 @@ func (w *wire) flush() error {
 	return w.flushUnlock()
 }
 
+// flushLast is flush before a close frame. It fails if the client reads nothing for
+// slowTimeout, because nothing pings it any more.
+func (w *wire) flushLast() {
+	w.mu.Lock()
+	w.last = true
+	w.mu.Unlock()
+	w.flush()
+}
+
 func (w *wire) flushUnlock() error {
 	defer w.mu.Unlock()
 	w.flushing = true
@@ -150,8 +160,11 @@ func (w *wire) writePieces(p []byte) error {
 		piece := p[:min(len(p), corkSize)]
 		w.mu.Lock()
 		w.written += int64(len(piece))
-		if w.closing || w.ended {
+		switch {
+		case w.closing || w.ended:
 			w.Conn.SetWriteDeadline(time.Now().Add(silenceLimit))
+		case w.last:
+			w.Conn.SetWriteDeadline(time.Now().Add(slowTimeout))
 		}
 		w.mu.Unlock()
 		w.blocked.Store(time.Now().UnixNano())

@@ -30,17 +30,17 @@ func (c *socket) pump(first *socketReply, size int) {
 	if first != nil {
 		c.send(&outgoing{reply: *first})
 	}
-	gathered := entry{size: size} // of the size of the messages that wait in the wire
+	gathered := size // of the messages that wait in the wire
 	for {
 		c.sendHeartbeat()
 		if e, ok := c.box.take(); ok {
 			c.write(&e)
-			gathered.size += e.size
+			gathered += e.size
 			if c.wire.full() {
 				c.wire.flush() // an error ends the reader, which ends the socket
 				c.wire.cork()
 				c.box.release(gathered)
-				gathered.size = 0
+				gathered = 0
 			}
 			continue
 		}
@@ -48,7 +48,7 @@ func (c *socket) pump(first *socketReply, size int) {
 			c.box.close() // the reader may have frames to handle before it notices
 		}
 		c.box.release(gathered)
-		gathered.size = 0
+		gathered = 0
 		c.seen.Store(time.Now().UnixNano())
 		if c.box.idle() {
 			return
@@ -126,7 +126,7 @@ func (c *socket) truncateReason(s string) string {
 func (c *socket) closeFromPump(e ending) {
 	e = c.setEnding(e)
 	c.box.close()
-	c.wire.flush()
+	c.wire.flushLast()
 	c.closeHandshake(e)
 }
 
@@ -153,9 +153,16 @@ func (c *socket) full(bool) {
 	}
 }
 
-// drop closes the socket because its client is silent.
+// drop closes the socket because its client is silent. If it is being closed or refused
+// already, drop ends the connection.
 func (c *socket) drop() {
-	if c.open.Load() {
+	t := c.handshakeOn()
+	switch {
+	case t != nil:
+		t.abort()
+	case c.ending() != nil:
+		c.abort()
+	case c.open.Load():
 		c.startClose("has read " + budget.Silence + ", and others wait")
 	}
 }
@@ -164,10 +171,20 @@ func (c *socket) drop() {
 func (c *socket) cuts(m asgi.Message) bool { return m.Int(asgi.KeyClose) == asgi.CloseBusy }
 
 func (c *socket) delivered() int64 {
+	if t := c.handshakeOn(); t != nil {
+		return t.delivered()
+	}
 	if !c.open.Load() {
 		return 0
 	}
 	return c.wire.delivered()
+}
+
+// handshakeOn returns the transport of the handshake, or nil after it.
+func (c *socket) handshakeOn() transport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
 }
 
 // startClose starts the end of a socket whose client does not read.
