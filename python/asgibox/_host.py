@@ -12,13 +12,14 @@ import faulthandler
 import gc
 import importlib
 import os
+import queue
 import select
 import socket
 import sys
 import threading
 import time
 import traceback
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from . import _load
 from ._check import check, find_invalid
@@ -98,6 +99,8 @@ class Host:
         self._pid = os.getpid()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
+        self._gone: "queue.SimpleQueue[Tuple[float, Any, str]]" = queue.SimpleQueue()  # jobs to cancel, and when
+        threading.Thread(target=self._cancel_gone, name="asgibox gone", daemon=True).start()
         threading.Thread(target=self._listen, name="asgibox control", daemon=True).start()
         self.files.report_further(self._report)  # at once, so that a change of a file that never ends loads it again
 
@@ -185,10 +188,7 @@ class Host:
                 elif "cancel" in head:
                     reason = str(head.get("reason", ""))
                     if head.get("gone"):
-                        # The handler's next call raises Gone. This is for one that makes none.
-                        later = threading.Timer(GONE, self._cancel, (head["cancel"], reason))
-                        later.daemon = True
-                        later.start()
+                        self._gone.put((time.monotonic() + GONE, head["cancel"], reason))
                     else:
                         self._cancel(head["cancel"], reason)
                 elif "end" in head:
@@ -204,6 +204,15 @@ class Host:
             traceback.print_exc()
             exit_now(1)
 
+    def _cancel_gone(self) -> None:
+        """Cancels the jobs whose clients have left. Their next call raises Gone. This is
+        for those that make none. One thread waits for all of them, because a system
+        allows only so many."""
+        while True:
+            due, job, reason = self._gone.get()
+            time.sleep(max(0.0, due - time.monotonic()))
+            self._cancel(job, reason)
+
     def _cancel(self, job: Any, reason: str) -> None:
         if job == 0:  # the program of a loop, which runs on the main thread
             raise_in(threading.main_thread().ident)
@@ -213,7 +222,7 @@ class Host:
         if any([worker.cancel(job, reason) for worker in self._threads]):
             self.early.pop(job, None)
         elif len(self.early) > 100:
-            self.early.pop(next(iter(self.early)), None)
+            self.early.pop(list(self.early)[0], None)
 
     def _end(self) -> None:
         with self._lock:

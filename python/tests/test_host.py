@@ -417,6 +417,25 @@ class Threads(HostCase):
             self.server.control().write({"cancel": job, "reason": "the client has left", "gone": True})
             self.assertEqual(self.server.done(job)["error"]["type"], "Cancelled")
 
+    def test_clients_that_have_left_take_no_threads(self) -> None:
+        """A system allows only so many threads, and clients may leave at any rate."""
+        self.run_file(
+            """
+            import threading
+            def app(environ, start_response):
+                start_response("200 OK", [])
+                return [b"%d" % threading.active_count()]
+            """,
+            "--threads", "1",
+        )  # fmt: skip
+        before = self.server.done(self.server.job(fake.request("/")))["reply"]["content"]
+        for job in range(1000, 1050):
+            self.server.control().write({"cancel": job, "reason": "the client has left", "gone": True})
+        self.server.control().write({"ping": 1})
+        self.server.wait("pong")  # now the child knows of all
+        after = self.server.done(self.server.job(fake.request("/")))["reply"]["content"]
+        self.assertEqual(before, after)
+
     def test_a_job_is_cancelled_once(self) -> None:
         """A call may say that the job is cancelled before the control connection does."""
         self.run_file(
