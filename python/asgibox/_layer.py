@@ -74,7 +74,7 @@ class ChannelLayer:
         fields: Head = {"channel": channel, "message": message}
         if _retry and run is None:
             wait = _FOREVER
-        elif _retry or wait is None and run is not None and run.waits_for(channel):
+        elif _retry or wait is None and run is not None and run.waits_for(channel) and self._own() is not None:
             fields["retry"] = True  # by the server
         if delay:
             fields["delay"] = _seconds("delay", delay)
@@ -201,10 +201,17 @@ class ChannelLayer:
 
     # How the calls are made.
 
+    def _own(self) -> Optional[Connection]:
+        """Returns the connection of this thread's job, if it leads to the server of this
+        layer."""
+        if self._url is not None or self._socket is not None:
+            return None
+        return getattr(current, "connection", None)
+
     def _post(self, name: str, fields: Head) -> None:
         """Makes a call of a handler without waiting for it. If it fails, the handler fails
         when it has ended."""
-        own: Optional[Connection] = getattr(current, "connection", None)
+        own = self._own()
         if own is None or own.job is None:
             self.call(name, fields)
             return
@@ -216,8 +223,9 @@ class ChannelLayer:
 
     def call(self, name: str, fields: Head) -> Head:
         """Makes a call of docs/layer-http.md by its name, such as "state/get", and
-        returns its result. In a handler, it belongs to the handler's job."""
-        own: Optional[Connection] = getattr(current, "connection", None)
+        returns its result. In a handler, a call of the layer of its server belongs to the
+        handler's job."""
+        own = self._own()
         if own is not None:
             try:
                 check(fields, own.limit)
@@ -244,8 +252,10 @@ class ChannelLayer:
         except _encoding_errors as err:
             self._give_back(connection)
             raise _invalid(name, fields, err) from None
-        except BaseException:
+        except BaseException as err:
             self._give_back(connection)
+            if isinstance(err, (_errors.Gone, _errors.Closed)):
+                err.asgibox_status = 500  # type: ignore[union-attr]  # the client of a handler is still there
             raise
         self._free.append(connection)
         return answer

@@ -417,6 +417,26 @@ class Threads(HostCase):
             self.server.control().write({"cancel": job, "reason": "the client has left", "gone": True})
             self.assertEqual(self.server.done(job)["error"]["type"], "Cancelled")
 
+    def test_a_handler_uses_the_layer_of_another_server(self) -> None:
+        """Its errors are those of the handler, which has a client to reply to."""
+        other = fake.Server(lambda peer, head: {"error": "Closed", "detail": ""} if head.get("channel") == "closed" else None)
+        self.addCleanup(other.close)
+        self.run_file(
+            """
+            import asgibox
+            other = asgibox.ChannelLayer(socket=%r)
+            def app(environ, start_response):
+                other.send(environ["PATH_INFO"][1:], {"a": 1})
+                start_response("200 OK", [])
+                return []
+            """
+            % other.path,
+            "--threads", "1",
+        )  # fmt: skip
+        self.assertEqual(self.server.done(self.server.job(fake.request("/queue")))["reply"]["status"], 200)
+        self.assertEqual((self.server.queues, other.queues), ({}, {"queue": [{"a": 1}]}))
+        self.assertEqual(self.server.done(self.server.job(fake.request("/closed")))["error"]["type"], "Closed")
+
     def test_clients_that_have_left_take_no_threads(self) -> None:
         """A system allows only so many threads, and clients may leave at any rate."""
         self.run_file(
