@@ -227,11 +227,11 @@ channel_routing = [view("/", page)]
 	}
 	defer r.Body.Close()
 	go func() { _, _ = io.Copy(io.Discard, r.Body) }()
-	p.openView(b, "messages?filter=channel:http.request")
+	p.openView(b, "messages")
 	b.openMessage("GET /")
-	for _, rows := range []string{"1", "20", "40"} {
-		b.until(`document.querySelectorAll(".waterfall .wrow").length > ` + rows)
-	}
+	b.until(`!!document.querySelector(".waterfall")`)
+	b.run(`window.drawn = document.querySelector(".waterfall")`)
+	b.until(`document.querySelector(".waterfall") !== drawn`)
 }
 
 func testResentMessage(t *testing.T, b *tab) {
