@@ -151,7 +151,7 @@ func (l *exchanges) add(e *entry, m asgi.Message) {
 func newExchange(e *entry, m asgi.Message) *exchange {
 	x := &exchange{
 		socket: e.channel == asgi.WebSocketConnect, reply: e.reply, body: m.Text(asgi.KeyBodyChannel),
-		method: m.Text(asgi.KeyMethod), path: cutPath(m.Text(asgi.KeyPath) + queryString(m)), version: m.Text(asgi.KeyHTTPVersion),
+		method: cut(m.Text(asgi.KeyMethod)), path: cutPath(m.Text(asgi.KeyPath) + queryString(m)), version: m.Text(asgi.KeyHTTPVersion),
 		first: e, began: e.sent,
 	}
 	if x.socket {
@@ -192,7 +192,7 @@ func (x *exchange) addReply(e *entry, m asgi.Message) {
 func (l *exchanges) visited(v *Visit) {
 	x := l.byChannel[v.Channel]
 	if v.Channel == "" && v.Trace == 0 && v.Kind == visitHTTP && !strings.HasPrefix(v.Path, asgi.OwnPath) {
-		x = &exchange{method: v.Method, path: cutPath(v.Path), began: v.At.Add(-v.Duration)}
+		x = &exchange{method: v.Method, path: v.Path, began: v.At.Add(-v.Duration)}
 		l.begin(x)
 	}
 	if x == nil {

@@ -244,7 +244,7 @@ func (h *history) chainLocked(v *store.Event) *chain {
 		}
 	}
 	if c.path == "" {
-		c.path = v.Message.Text(asgi.KeyPath)
+		c.path = cutPath(v.Message.Text(asgi.KeyPath))
 	}
 	if c.reply == "" {
 		c.reply = v.Message.Text(asgi.KeyReplyChannel)

@@ -155,11 +155,12 @@ func contentOf(m asgi.Message, key string) string {
 
 func cut(s string) string { return cutAt(s, previewLength) }
 
-// cutAt shortens a text to a length in bytes.
+// cutAt shortens a text to a length in bytes. It returns a copy, because the text may
+// share the memory of a long head, which a list must not keep.
 func cutAt(s string, most int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= most {
-		return s
+		return strings.Clone(s)
 	}
 	n := most
 	for n > 0 && !utf8.RuneStart(s[n]) {

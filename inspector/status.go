@@ -146,7 +146,7 @@ func (s *Server) connections(limit int) ([]api.Connection, int) {
 	}
 	open, all := s.opts.Front.Connections(limit)
 	for i := range open {
-		open[i].Groups = []string{}
+		open[i].Path, open[i].Groups = cutPath(open[i].Path), []string{}
 		if s.opts.Contents != nil {
 			open[i].Groups = append(open[i].Groups, s.opts.Contents.GroupsOf(open[i].Channel)...)
 		}

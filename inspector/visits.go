@@ -49,7 +49,7 @@ func (s *Server) Visited(v Visit, client func() string) {
 		return
 	}
 	stored := v // on the heap only from here on
-	stored.Client = client()
+	stored.Client, stored.Method, stored.Path = client(), cut(v.Method), cutPath(v.Path)
 	if stored.At.IsZero() {
 		stored.At = time.Now()
 	}
