@@ -26,6 +26,7 @@ type Job struct {
 	replied    bool   // to the sender of the message, perhaps not completely
 	completed  bool   // the response is complete or the WebSocket is closed
 	handedOver bool   // the reply may come later or from another handler
+	putBack    bool   // the message comes again
 	streaming  bool   // a part of the response was sent, and more will follow
 	joined     string // group that the reply channel joined
 	ignored    string // why a reply to a handshake is ignored, or ""
@@ -134,7 +135,7 @@ func (j *Job) PutBack(ctx context.Context, after time.Duration, channel string, 
 	} else if err := j.pool.sendDelayed(after, j.Cause, channel, m); err != nil {
 		return err
 	}
-	j.handedOver = true
+	j.handedOver, j.putBack = true, true
 	return nil
 }
 

@@ -291,7 +291,7 @@ func (p *Pool) nextInLaneLocked(t *task) {
 		return
 	}
 	p.roomLocked(l)
-	if len(l.left) == 0 && (l.order == 0 || ended) {
+	if len(l.left) == 0 && (l.order == 0 || ended || p.gone.Has(t.reply)) {
 		delete(p.lanes, t.reply)
 	}
 }

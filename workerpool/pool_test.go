@@ -1002,6 +1002,27 @@ func TestLanesOfEndedConnectionsAreDeleted(t *testing.T) {
 	}
 }
 
+func TestAFrameThatIsPutBackLeavesNoLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		frames := 0
+		a := on("websocket.receive", func(ctx context.Context, j *workerpool.Job) error {
+			if frames++; frames > 1 {
+				return nil
+			}
+			return j.ConsumeLater(ctx)
+		})
+		a.consumers["websocket.disconnect"] = &consumer{run: func(context.Context, *workerpool.Job) error { return nil }}
+		b := start(t, apps(a), workerpool.Options{})
+		b.volatile("websocket.receive", "a", order(1))
+		synctest.Wait()
+		b.volatile("websocket.disconnect", "a", order(2))
+		time.Sleep(time.Second)
+		if n := b.pool.Lanes(); frames != 2 || n != 0 {
+			t.Errorf("the frame was handled %d times; %d ended sockets have a lane", frames, n)
+		}
+	})
+}
+
 func TestARaisedLimitAppliesToWaitingMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limited := func(most int) *app {

@@ -102,7 +102,7 @@ func (p *Pool) replaced(j *Job) bool {
 }
 
 // endSession deletes the session of a connection after its disconnect was
-// handled.
+// handled. A disconnect that was put back is handled later.
 func (p *Pool) endSession(j *Job) {
 	if !isDisconnect(j.Delivery.Channel) || j.reply == "" {
 		return
@@ -111,7 +111,7 @@ func (p *Pool) endSession(j *Job) {
 	p.gone.Add(j.reply, maxGone)
 	sessions := p.sessions
 	p.mu.Unlock()
-	if !sessions {
+	if !sessions || j.putBack {
 		return
 	}
 	if err := p.kv.Delete(context.Background(), nil, asgi.ConnectionPrefix+j.reply); err != nil {

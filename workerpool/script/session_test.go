@@ -30,6 +30,25 @@ channel_routing = {"websocket.connect": connect, "websocket.receive": receive, "
 	}
 }
 
+func TestADisconnectThatIsPutBackHasItsSession(t *testing.T) {
+	s := serve(t, `
+def connect(message):
+    message.channel_session["a"] = [1]
+    message.reply({"accept": True})
+def disconnect(message):
+    if state.incr("tries") == 1:
+        message.consume_later()
+        return
+    print("at the end", message.channel_session["a"])
+channel_routing = {"websocket.connect": connect, "websocket.disconnect": disconnect}
+`)
+	s.dial("/").conn.CloseNow()
+	s.log.has("at the end [1]")
+	for len(keys(t, s, "channel/")) > 0 { // deleted right after the handler
+		s.get("/")
+	}
+}
+
 func TestChannelSessionsOfALoopEndWithTheirConnection(t *testing.T) {
 	s := serve(t, `while True:
     channel, message = layer.receive(["http.request", "websocket.connect", "websocket.disconnect"], block=True)
