@@ -57,8 +57,15 @@ func (s *Store) drain(q *queue, b *binding) {
 		r := s.popLocked(q)
 		b.calls.Add(1)
 		s.mu.Unlock()
-		s.deliver(q, b, r)
+		s.deliverQueued(q, b, r)
 	}
+}
+
+// deliverQueued delivers a message that waited in the queue. Its sender is not told if
+// there is no room for it.
+func (s *Store) deliverQueued(q *queue, b *binding, r *record) error {
+	r.lost = true
+	return s.deliver(q, b, r)
 }
 
 func (s *Store) unbind(q *queue, b *binding) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"strings"
@@ -149,6 +150,34 @@ func TestPausedConnectionsGetTheirMessagesInOrderLater(t *testing.T) {
 	mustSend(t, s, "web!x", text("c"))
 	if len(got) != 3 || got[0]+got[1]+got[2] != "abc" {
 		t.Fatalf("delivered %q", got)
+	}
+}
+
+// TestAHeldMessageWithoutRoomIsLost checks that the reader of a message that was held knows
+// that its sender cannot be told.
+func TestAHeldMessageWithoutRoomIsLost(t *testing.T) {
+	s, d := newDebugged(t)
+	lost := make(map[string]bool)
+	unbind, err := s.Bind("web!", func(m asgi.Delivery) error {
+		lost[m.Message.Text("text")] = m.Lost
+		return asgi.ErrChannelFull
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unbind()
+	_ = d.Pause("web!")
+	mustSend(t, s, "web!x", text("stepped"))
+	mustSend(t, s, "web!x", text("resumed"))
+	if _, err := d.Step("web!"); !errors.Is(err, asgi.ErrChannelFull) {
+		t.Errorf("step: %v", err)
+	}
+	_, _ = d.Resume("web!")
+	if err := s.Send(t.Context(), nil, "web!x", text("sent")); !errors.Is(err, asgi.ErrChannelFull) {
+		t.Errorf("send: %v", err)
+	}
+	if want := map[string]bool{"stepped": true, "resumed": true, "sent": false}; !maps.Equal(lost, want) {
+		t.Errorf("lost %v, want %v", lost, want)
 	}
 }
 

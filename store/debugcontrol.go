@@ -65,7 +65,7 @@ func (d *Debugger) Step(channel string) (bool, error) {
 		r := s.popLocked(q)
 		b.calls.Add(1)
 		s.mu.Unlock()
-		return true, s.deliver(q, b, r)
+		return true, s.deliverQueued(q, b, r)
 	case q.parked.first != nil:
 		w := s.handOverLocked(q, now)
 		s.mu.Unlock()

@@ -19,6 +19,7 @@ type record struct {
 	shared   *asgi.Shared // of all copies of a message to a group
 	reported bool         // its sender has reported its problems
 	lasting  bool
+	lost     bool // its sender is not told if the queue's binding has no room
 
 	// For the queue's offering.
 	class   *class // if it was sorted
@@ -65,6 +66,7 @@ func (s *Store) delivery(q *queue, r *record) asgi.Delivery {
 		Reported: r.reported,
 		ID:       r.id,
 		Shared:   r.shared,
+		Lost:     r.lost,
 	}
 }
 
