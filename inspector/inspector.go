@@ -95,6 +95,7 @@ type Server struct {
 	errors   errorList
 	series   *series
 	viewers  viewers
+	flow     flowLists
 	awaited  awaited
 	client   *http.Client        // to the application
 	bodies   *semaphore.Weighted // of bodyMemory

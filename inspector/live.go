@@ -30,7 +30,7 @@ type viewer struct {
 	request requestFilter
 	seen    uint64    // cursor of the requests
 	points  int       // cursor of the charts
-	slow    time.Time // of the last update of lists
+	slow    time.Time // when the lists are due
 	waiting []byte    // the messages of the last frame that had some
 	first   bool
 }
@@ -140,9 +140,9 @@ type handled struct {
 func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 	var f frame
 	f.Points, v.points = s.series.since(v.points)
-	slow := now.Sub(v.slow) >= slowEvery
+	slow := !now.Before(v.slow)
 	if slow {
-		v.slow = now
+		defer func() { v.slow = nextDue(now, slowEvery) }()
 	}
 	if slow || v.view == "flow" {
 		f.Status = s.status()
@@ -150,8 +150,8 @@ func (s *Server) frame(v *viewer, now time.Time) ([]byte, error) {
 	switch v.view {
 	case "flow":
 		f.Pulses, f.Handled = s.pulses(v)
-		f.Channels = s.flowChannels()
-		f.Groups, _ = s.groupList(8, "")
+		f.Channels = s.flow.channels.get(s.flowChannels)
+		f.Groups = s.flow.groups.get(s.flowGroups)
 		f.Workers = s.workers()
 		f.Remotes = s.remotes()
 		if slow {

@@ -93,6 +93,18 @@ func (s *Server) flowChannels() []api.Channel {
 	return channels
 }
 
+// flowGroups returns the groups that the view Flow shows.
+func (s *Server) flowGroups() []api.Group {
+	groups, _ := s.groupList(8, "")
+	return groups
+}
+
+// flowLists are the lists of the view Flow, which every frame has.
+type flowLists struct {
+	channels paced[[]api.Channel]
+	groups   paced[[]api.Group]
+}
+
 // isProtocolChannel reports whether a protocol server sends to a channel or
 // receives from it.
 func isProtocolChannel(name string) bool {
