@@ -24,7 +24,7 @@ func (s *Store) Flush(ctx context.Context, c *asgi.Cause) error {
 		if q.offering != nil {
 			q.offering.waiting.Add(-int64(q.length))
 		}
-		q.head, q.tail, q.length, q.disorder = nil, nil, 0, false
+		q.head, q.tail, q.length, q.disorder, q.counted = nil, nil, 0, false, false
 		if q.kind != asgi.ProcessSpecific { // their messages are never in the journal
 			q.seq = seq
 		}

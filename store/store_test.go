@@ -653,6 +653,29 @@ func TestTheMemoryOfManyQueuesCounts(t *testing.T) {
 	}
 }
 
+// TestFlushForgetsTheMemoryOfQueues checks that a queue that counted before a flush gives
+// back no memory that it did not take after it.
+func TestFlushForgetsTheMemoryOfQueues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openMemory(t, Options{Expiry: time.Minute})
+		name := func(i int) string { return "room-" + strconv.Itoa(i) }
+		for i := range manyQueues + 1 {
+			mustSend(t, s, name(i), asgi.Message{})
+		}
+		if err := s.Flush(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		poll(t, s, name(manyQueues))
+		time.Sleep(40 * time.Second) // until the other queues are removed
+		mustSend(t, s, name(manyQueues), asgi.Message{})
+		poll(t, s, name(manyQueues))
+		if n := s.Debug().Totals().Memory; n != 0 {
+			t.Errorf("no message waits, and %d bytes count", n)
+		}
+	})
+}
+
 // TestFlushDuringDeliveries runs both at once, for the race detector: a message to a
 // bound prefix is delivered without the lock.
 func TestFlushDuringDeliveries(t *testing.T) {
