@@ -74,7 +74,7 @@ type Offer struct {
 	Delivery
 	Ticket any  // what Sort returned
 	Queued bool // it waits in its channel already
-	Behind bool // an earlier message of its class waits in the channel
+	Behind bool // an earlier message of its class waits in the channel or with its sender
 	Lends  bool // the message can be borrowed: its sender has set Lend
 	Held   bool // a breakpoint holds it back: it can only be left or refused
 	Sender any  // who waits if it is refused, for Offering.Room; nil if no one does
@@ -109,6 +109,10 @@ type Offering interface {
 	// reader is ready. The reader calls it when it can start messages that
 	// it could not start before.
 	Retry()
+	// Admit lets senders that wait in [Acceptors.SendWhenRoom] try again, the first
+	// one of each class, although their channels are full. The reader calls it after
+	// Retry when it can still start messages.
+	Admit()
 	// Waiting returns the number of messages in the channels.
 	Waiting() int
 	// WaitingIn counts the messages of a class in the channels, up to a number. It

@@ -126,7 +126,7 @@ func (d *Debugger) Resume(channel string) (bool, error) {
 	}
 	b, o := q.binding, q.offering
 	s.mu.Unlock()
-	o.retry()
+	o.sort()
 	for _, w := range wake {
 		w.ready <- struct{}{}
 	}

@@ -221,8 +221,8 @@ func (o *offering) Retry() {
 	}
 }
 
-// sort sorts and offers the messages of queues that were unsorted. The offering
-// may be nil.
+// sort sorts and offers the messages of queues that were unsorted, and those of refused
+// senders. The offering may be nil.
 func (o *offering) sort() {
 	if o == nil {
 		return
@@ -230,6 +230,7 @@ func (o *offering) sort() {
 	for o.sortVolatile() {
 	}
 	o.Retry()
+	o.Admit()
 }
 
 // retry is Retry for an offering that may be nil.
@@ -277,7 +278,7 @@ func (o *offering) send(c *asgi.Cause, r *record, from *sender) (borrower, error
 			d = s.delivery(q, r)
 			verdict = o.acceptor.Offer(asgi.Offer{
 				Delivery: d, Ticket: ticket, Sender: anySender(from), Lends: r.lends,
-				Behind: cl.first() != nil, Held: q.breakpoint != nil,
+				Behind: cl.first() != nil || q.isBehind(name, from), Held: q.breakpoint != nil,
 			})
 		}
 		switch verdict {

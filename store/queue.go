@@ -91,9 +91,10 @@ type queue struct {
 	sent       meter
 	refused    meter
 	expired    uint64
-	breakpoint *breakpoint // nil unless paused
-	resumedAt  int64       // when a breakpoint was last removed
-	blocked    []*sender   // senders that wait for room, in the order of their arrival
+	breakpoint *breakpoint          // nil unless paused
+	resumedAt  int64                // when a breakpoint was last removed
+	blocked    []*sender            // senders that wait for room, in the order of their arrival
+	lines      map[string][]*sender // the same by the class of their messages
 
 	// The messages are sorted up to unsorted, which is nil if all are. The
 	// classes belong to the epoch; a class of an earlier one is out of date.

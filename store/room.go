@@ -16,6 +16,7 @@ type sender struct {
 
 	// Guarded by Store.mu:
 	queue    *queue // whose room it waits for; nil if an acceptor has refused its message
+	class    string // of its message, if an acceptor has left it; valid with a queue
 	starving bool   // it waits for memory
 	done     bool
 }
@@ -100,15 +101,35 @@ func (s *Store) patienceLeft(channel string, started, patience int64) int64 {
 // turnOf reports whether no other sender waits for room in the queue before w.
 func (q *queue) turnOf(w *sender) bool { return len(q.blocked) == 0 || q.blocked[0] == w }
 
-// addBlockedLocked makes a refused sender wait for its turn. W may be nil.
-func (s *Store) addBlockedLocked(w *sender, q *queue, short shortage) {
+// isBehind reports whether another sender with a message of the class waits before w.
+func (q *queue) isBehind(class string, w *sender) bool {
+	line := q.lines[class]
+	return len(line) > 0 && line[0] != w
+}
+
+// addBlockedLocked makes a refused sender wait for its turn, and for the time when its
+// message can start. W may be nil.
+func (s *Store) addBlockedLocked(w *sender, q *queue, short shortage, cl *class) {
 	if w == nil {
 		return
 	}
+	name := ""
+	if cl != nil {
+		name = cl.name
+	}
+	if w.queue == q && w.class != name {
+		q.leaveLine(w)
+	}
+	if w.queue != q || w.class != name {
+		if q.lines == nil {
+			q.lines = map[string][]*sender{}
+		}
+		q.lines[name] = append(q.lines[name], w)
+	}
 	if w.queue != q {
-		w.queue = q
 		q.blocked = append(q.blocked, w)
 	}
+	w.queue, w.class = q, name
 	switch starving := short == outOfMemory; {
 	case starving && !w.starving:
 		s.starving = append(s.starving, w)
@@ -135,7 +156,33 @@ func (s *Store) removeBlockedLocked(w *sender) {
 	w.queue, w.starving = nil, false
 	if q != nil {
 		q.blocked = remove(q.blocked, w)
+		q.leaveLine(w)
 		s.admitLocked(q)
+	}
+}
+
+// leaveLine takes a sender out of the line of its class, and wakes the next one.
+func (q *queue) leaveLine(w *sender) {
+	line := remove(q.lines[w.class], w)
+	if len(line) == 0 {
+		delete(q.lines, w.class)
+		return
+	}
+	q.lines[w.class] = line
+	line[0].wake()
+}
+
+// Admit wakes the first sender of each class. See [asgi.Offering].
+func (o *offering) Admit() {
+	o.store.mu.Lock()
+	defer o.store.mu.Unlock()
+	for _, q := range o.queues {
+		if q.held() {
+			continue
+		}
+		for _, line := range q.lines {
+			line[0].wake()
+		}
 	}
 }
 

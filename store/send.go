@@ -143,7 +143,7 @@ func (s *Store) offerLocked(q *queue, r record, from *sender, now int64) (wake *
 		if from == nil {
 			s.refusedLocked(q, now)
 		}
-		s.addBlockedLocked(from, q, short)
+		s.addBlockedLocked(from, q, short, r.class)
 		return nil, nil, short
 	}
 	s.sentLocked(q, now)

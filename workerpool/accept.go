@@ -160,13 +160,19 @@ func (p *Pool) startLocked(t *task) {
 	p.wakeLocked()
 }
 
-// retryLocked offers the messages that wait in the channels again. It releases the
-// lock meanwhile.
-func (p *Pool) retryLocked() {
+// retryLocked offers the messages that wait in the channels again, and then those that
+// refused senders have, if admit is set and a worker is still free. It releases the lock
+// meanwhile.
+func (p *Pool) retryLocked(admit bool) {
 	p.missed = false
 	p.mu.Unlock()
-	defer p.mu.Lock()
 	p.offering.Retry()
+	p.mu.Lock()
+	if admit && p.slotsLocked() > p.ready.length {
+		p.mu.Unlock()
+		p.offering.Admit()
+		p.mu.Lock()
+	}
 }
 
 // admitLocked lets the refused senders try again for whose lanes there is room

@@ -44,8 +44,8 @@ func (p *Pool) next(w *worker) *task {
 			p.parkLocked(w)
 			retried = false
 		case p.offering != nil:
+			p.retryLocked(!retried)
 			retried = true
-			p.retryLocked()
 			p.settleLocked()
 		default:
 			if t := p.leadLocked(w); t != nil {

@@ -235,6 +235,40 @@ func TestShutdownRunsWhatWaitsForConcurrency(t *testing.T) {
 	})
 }
 
+// TestASenderWhoseMessageCanStartDoesNotWaitForTheChannel fills the channel with requests
+// to /slow while other requests wait with their senders for the only other worker.
+func TestASenderWhoseMessageCanStartDoesNotWaitForTheChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		a := slowFast(g, 1)
+		a.consumers["http.request"].run = func(ctx context.Context, j *workerpool.Job) error {
+			time.Sleep(time.Second)
+			return reply(ctx, j)
+		}
+		b := startStore(t, store.Options{Capacity: 3}, direct, apps(a), workerpool.Options{Workers: 2})
+		for n := range 4 {
+			if !b.request(fmt.Sprint("slow", n), "/slow") {
+				t.Fatalf("request %d to /slow was refused", n)
+			}
+		}
+		var sends sync.WaitGroup
+		for n := range 5 {
+			sends.Go(func() {
+				m := message(fmt.Sprint("fast", n), []asgi.Field{{Key: "path", Value: "/fast"}})
+				if err := b.layer.SendWhenRoom(t.Context(), nil, 10*time.Second, "http.request", m, asgi.Volatile); err != nil {
+					t.Errorf("request %d to /fast: %v", n, err)
+				}
+			})
+			time.Sleep(time.Millisecond)
+		}
+		sends.Wait()
+		if n := b.pending("http.request"); n != 3 {
+			t.Errorf("%d requests to /slow wait, want 3", n)
+		}
+		close(g.open)
+	})
+}
+
 // frames sends frames of a connection, each when there is room for it, and then
 // a disconnect message. It returns when all are sent.
 func (b *bench) frames(connection string, from, to int) error {

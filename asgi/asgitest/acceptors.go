@@ -236,6 +236,27 @@ var accepting = []promise{
 			r.Error("the sender still waits")
 		}
 	}},
+	{name: "a sender whose message can start does not wait behind others", needs: needAcceptors, setup: capacityThree, check: func(r *rig) {
+		a := r.accept(0, "c")
+		r.send("c", 1, 3, 5) // the channel is full of messages of one class
+		odd := r.sendWhenRoom("c", 7)
+		sends := []*waitingSend{r.sendWhenRoom("c", 2), r.sendWhenRoom("c", 4), r.sendWhenRoom("c", 6)}
+		a.block("odd", true)
+		a.add(1)
+		r.fails("a sender that does not wait", r.trySend("c", 8), asgi.ErrChannelFull)
+		a.free(0)
+		for i, w := range sends {
+			w.has(nil)
+			a.wants([]int{2, 4, 6}[:i+1]...)
+			a.free(1)
+		}
+		a.wants(2, 4, 6)
+		odd.waits()
+		a.block("odd", false)
+		a.free(3)
+		odd.has(nil)
+		a.wants(2, 4, 6, 1, 3, 5, 7)
+	}},
 	{name: "a sender that waits for room gives up when its patience ends", needs: needAcceptors, setup: capacityThree, check: func(r *rig) {
 		r.send("c", 1, 2, 3)
 		w := r.sendWhenRoom("c", 4)
@@ -349,12 +370,18 @@ func (a *reader) Lost(d asgi.Delivery) {
 
 func (a *reader) Closed() {}
 
-// free adds slots and looks for waiting messages.
-func (a *reader) free(slots int) {
+// add adds slots.
+func (a *reader) add(slots int) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.slots += slots
-	a.mu.Unlock()
+}
+
+// free adds slots, and looks for waiting messages and senders.
+func (a *reader) free(slots int) {
+	a.add(slots)
 	a.offering.Retry()
+	a.offering.Admit()
 }
 
 func (a *reader) block(class string, blocked bool) {
