@@ -13,7 +13,7 @@ import (
 // masker writes values as they are.
 type masker struct {
 	varying []*regexp.Regexp
-	given   string // the texts that the test sends or sets: UUIDs in them are the same in each run
+	given   map[string]bool // UUIDs in the texts that the test sends or sets: they are the same in each run
 
 	captured  map[string]bool   // UUIDs that the test takes from a reply
 	variables map[string]string // the variables that have them
@@ -46,16 +46,26 @@ func (r *recording) findNames() {
 
 // newMasker returns a masker for the replies of a recording.
 func newMasker(r *recording, k *conversation) *masker {
-	var given strings.Builder
+	m := &masker{
+		varying: []*regexp.Regexp{r.names, playback.Varying}, given: map[string]bool{},
+		captured: k.findCaptured(), variables: map[string]string{},
+	}
 	exact := masker{}
 	for _, c := range k.connections {
 		for _, in := range c.inputs {
-			given.WriteString(exact.flat(in.Content.Dict))
+			m.give(exact.flat(in.Content.Dict))
 		}
 	}
-	return &masker{
-		varying: []*regexp.Regexp{r.names, playback.Varying}, given: given.String(),
-		captured: k.findCaptured(), variables: map[string]string{},
+	return m
+}
+
+// partsLikeUUIDs matches UUIDs, also as parts of words.
+var partsLikeUUIDs = regexp.MustCompile(strings.ReplaceAll(uuids.String(), `\b`, ""))
+
+// give notes a text that the test sends or sets.
+func (m *masker) give(text string) {
+	for _, id := range partsLikeUUIDs.FindAllString(text, -1) {
+		m.given[id] = true
 	}
 }
 
@@ -96,7 +106,7 @@ func (m *masker) part(found string) string {
 	switch {
 	case name != "":
 		return name
-	case found == "", m.onlyVariables, uuid.MatchString(found) && !m.captured[found] && strings.Contains(m.given, found):
+	case found == "", m.onlyVariables, uuid.MatchString(found) && !m.captured[found] && m.given[found]:
 		return ""
 	}
 	return "ANY"

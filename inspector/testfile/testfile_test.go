@@ -241,6 +241,14 @@ func TestLargeRecordingsTakeMemoryInProportion(t *testing.T) {
 				r.add("web!0", field("text", "another one"))
 			}
 		},
+		"states that handlers read": func(r *recorder, n int) {
+			r.input(asgi.WebSocketConnect, "web!a", field(asgi.KeyPath, "/"))
+			r.add("web!a", field("accept", true))
+			for i := range n {
+				r.input(asgi.WebSocketReceive, "web!a", field("text", "x"))
+				r.use(fmt.Sprintf("state/%d", i), strings.Repeat("x", 1000), asgi.Absent)
+			}
+		},
 	} {
 		var half, whole recorder
 		add(&half, 1000)

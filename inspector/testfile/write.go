@@ -132,7 +132,7 @@ func (w *writer) state(in *input) {
 // given notes a value that the test sets.
 func (w *writer) given(v any) {
 	text := w.exact.flat(v)
-	w.masker.given += text
+	w.masker.give(text)
 	for _, id := range uuids.FindAllString(text, -1) {
 		delete(w.masker.captured, id)
 	}
