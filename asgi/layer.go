@@ -86,7 +86,7 @@ const Reported SendOption = 4
 // Lasting makes an unread message expire after [LastingExpiry] instead of the
 // expiry of the layer, if that is shorter. Protocol servers set it for the pieces of
 // a request body, because a handler may take long before it reads them. Layers may
-// ignore it. A message that is delayed or sent to a group ignores it.
+// ignore it. A message that is delayed, held by chaos or sent to a group ignores it.
 const Lasting SendOption = 5
 
 // LastingExpiry is the lifetime of an unread message that was sent with [Lasting].

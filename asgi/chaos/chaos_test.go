@@ -230,6 +230,28 @@ func TestRulesApplyToEachMemberOfAGroup(t *testing.T) {
 	wants(t, l, "reply!", 1)
 }
 
+// TestAHeldMessageExpires checks that the pieces of a request body that come after the rest
+// was dropped do not fill the memory for a day.
+func TestAHeldMessageExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := before(t, store.Options{Expiry: time.Minute}, chaos.Options{}, "held:delay=1s")
+		for _, channel := range []string{"held", "other"} {
+			if err := l.Send(t.Context(), nil, channel, asgi.MustMessage(asgi.Field{Key: "n", Value: 1}), asgi.Volatile, asgi.Lasting); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		stats, err := l.ChannelStatistics(t.Context(), "held")
+		if err != nil || stats.MessagesPending != 1 {
+			t.Errorf("after 30 s: %+v, %v", stats, err)
+		}
+		time.Sleep(time.Minute)
+		wants(t, l, "held")
+		wants(t, l, "other", 1)
+	})
+}
+
 func TestFlushDropsHeldMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := before(t, store.Options{}, chaos.Options{}, "c:delay=1s")

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,6 +27,8 @@ func (l *Layer) holdLocked(h *held, q *queue) error {
 		return &asgi.ChannelFullError{Channel: h.channel, Reason: "the messages that chaos holds take " + strconv.Itoa(l.bytes>>20) + " MiB (--memory)"}
 	}
 	h.size, h.ctx = size, l.ctx
+	// The server may have dropped the rest of a request body before a held piece comes.
+	h.opts = slices.DeleteFunc(h.opts, func(o asgi.SendOption) bool { return o == asgi.Lasting })
 	l.bytes += size
 	return nil
 }

@@ -163,7 +163,7 @@ func TestFlushDropsTheMessagesThatWaitForRoom(t *testing.T) {
 func TestHeldMessagesAreLostIfThereIsNoRoomForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := before(t, store.Options{Capacity: 1, Expiry: time.Minute}, chaos.Options{Capacity: func(string) int { return 100 }}, "c:delay=1s")
-		if err := l.Send(t.Context(), nil, "c", from("a", 0), asgi.Lasting); err != nil {
+		if err := l.Layer.Send(t.Context(), nil, "c", from("a", 0), asgi.Lasting); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
