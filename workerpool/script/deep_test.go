@@ -356,12 +356,16 @@ channel_routing = [
     view("/few", lambda request: "%s %s" % 1),
     view("/method", lambda request: [].get(1)),
     view("/missing", lambda request: {}["a"]),
+    view("/direct", lambda request: set().difference()),
+    view("/set/<name>", lambda request, name: getattr(set(), name)()),
 ]
 `)
 	s.want("/", 200, "same")
 	for path, text := range map[string]string{
 		"/type": "list % int", "/few": "not enough arguments for format string",
 		"/method": "list has no .get", "/missing": "not in dict",
+		"/direct": "difference: got 0 arguments, want 1", "/set/difference": "got 0 arguments, want 1", "/set/intersection": "got 0",
+		"/set/issubset": "got 0", "/set/issuperset": "got 0", "/set/symmetric_difference": "got 0",
 	} {
 		if r := s.get(path); r.status != 500 || !strings.Contains(r.body, text) {
 			t.Errorf("%s: %.600v, want %q", path, r, text)

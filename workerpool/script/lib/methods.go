@@ -1,6 +1,7 @@
 package lib
 
 import (
+	"errors"
 	"fmt"
 
 	"asgibox/workerpool/script/value"
@@ -89,6 +90,11 @@ func checkMethod(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tup
 	case *starlark.Set:
 		switch b.Name() {
 		case "add", "discard", "remove":
+		case "difference", "intersection", "issubset", "issuperset", "symmetric_difference":
+			if len(args) == 0 { // the library's methods fail with a nil pointer
+				return errors.New("got 0 arguments, want 1")
+			}
+			fallthrough
 		default:
 			if err := checkSetMethod(recv, args); err != nil {
 				return err
