@@ -118,7 +118,7 @@ type Offering interface {
 	// WaitingIn counts the messages of a class in the channels, up to a number. It
 	// leaves out those that a breakpoint holds back.
 	WaitingIn(class string, most int) int
-	// Room lets a refused sender try again. It reports whether the sender
-	// still waits.
+	// Room lets a refused sender try again, and renews its patience. It reports
+	// whether the sender still waits.
 	Room(sender any) bool
 }

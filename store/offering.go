@@ -206,11 +206,13 @@ func (o *offering) WaitingIn(class string, most int) (n int) {
 // Room wakes a refused sender. See [asgi.Offering].
 func (o *offering) Room(w any) bool {
 	from := w.(*sender)
+	now := o.store.now()
 	o.store.mu.Lock()
 	defer o.store.mu.Unlock()
 	if from.done {
 		return false
 	}
+	from.admitted = now
 	from.wake()
 	return true
 }

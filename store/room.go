@@ -18,6 +18,7 @@ type sender struct {
 	queue    *queue // whose room it waits for; nil if an acceptor has refused its message
 	class    string // of its message, if an acceptor has left it; valid with a queue
 	starving bool   // it waits for memory
+	admitted int64  // when an acceptor last let it try again
 	done     bool
 }
 
@@ -70,7 +71,7 @@ func (s *Store) waitForRoom(ctx context.Context, c *asgi.Cause, patience time.Du
 				return err
 			}
 		case <-timer.C:
-			left := s.patienceLeft(r.channel, started, int64(patience))
+			left := s.patienceLeft(w, r.channel, started, int64(patience))
 			if left <= 0 {
 				return err
 			}
@@ -81,12 +82,13 @@ func (s *Store) waitForRoom(ctx context.Context, c *asgi.Cause, patience time.Du
 	}
 }
 
-// patienceLeft returns how much of a sender's patience is left. A breakpoint
-// renews it.
-func (s *Store) patienceLeft(channel string, started, patience int64) int64 {
+// patienceLeft returns how much of a sender's patience is left. A breakpoint and an
+// acceptor renew it.
+func (s *Store) patienceLeft(w *sender, channel string, started, patience int64) int64 {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	started = max(started, w.admitted)
 	q := s.queues[asgi.ProcessPrefix(channel)]
 	switch {
 	case q == nil:

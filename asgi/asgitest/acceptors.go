@@ -235,6 +235,14 @@ var accepting = []promise{
 		if a.room() {
 			r.Error("the sender still waits")
 		}
+		a.refuse(true)
+		w = r.sendWhenRoom("c", 2)
+		r.sleep(4 * time.Second)
+		a.room() // in vain, and it has five seconds from now on
+		r.sleep(4 * time.Second)
+		w.waits()
+		r.sleep(2 * time.Second)
+		w.has(asgi.ErrChannelFull)
 	}},
 	{name: "a sender whose message can start does not wait behind others", needs: needAcceptors, setup: capacityThree, check: func(r *rig) {
 		a := r.accept(0, "c")

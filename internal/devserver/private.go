@@ -28,8 +28,14 @@ func privateFiles(folder string, o *Options) []string {
 	return files
 }
 
-// maxKeyFile is how far a file is searched for a private key, in bytes.
-const maxKeyFile = 64 << 10
+const (
+	// maxKeyFile is how far a file is searched for a private key, in bytes. Bundles of
+	// certificates are shorter.
+	maxKeyFile = 1 << 20
+	// keyWindow is how many bytes of a file are searched at once. A key must fit in half
+	// of them.
+	keyWindow = 64 << 10
+)
 
 // recording matches the beginning of a file with messages: one api.FullMessage on each
 // line, as the command record writes it, or an HTTP Archive of asgibox.
@@ -49,33 +55,47 @@ func isSecret(f io.ReaderAt) bool {
 	if store.IsSecret(f) {
 		return true
 	}
-	content := make([]byte, maxKeyFile)
-	n, err := f.ReadAt(content, 0)
-	if err != nil && err != io.EOF {
-		return true
+	window, inUTF16 := make([]byte, keyWindow), false
+	for at := int64(0); at < maxKeyFile; at += keyWindow / 2 {
+		n, err := f.ReadAt(window, at)
+		if err != nil && err != io.EOF {
+			return true
+		}
+		content := window[:n]
+		if at == 0 {
+			inUTF16 = bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff"))
+		}
+		if inUTF16 {
+			content = bytes.ReplaceAll(content, []byte{0}, nil)
+		}
+		switch {
+		case at == 0 && bytes.IndexByte(content[:min(len(content), 512)], 0) >= 0:
+			return false // not a text
+		case at == 0 && (recording.Match(content) || bytes.HasPrefix(content, []byte("PuTTY-User-Key-File-"))):
+			return true
+		case hasPrivateKey(content):
+			return true
+		case err == io.EOF:
+			return false
+		}
 	}
-	content = content[:n]
-	if bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff")) {
-		content = bytes.ReplaceAll(content, []byte{0}, nil) // a text in UTF-16
-	}
-	if bytes.IndexByte(content[:min(len(content), 512)], 0) >= 0 {
-		return false // not a text
-	}
-	if recording.Match(content) || bytes.HasPrefix(content, []byte("PuTTY-User-Key-File-")) {
-		return true
-	}
-	if !bytes.Contains(content, []byte("PRIVATE KEY-----")) {
+	return false
+}
+
+// hasPrivateKey reports whether a text has a private key in PEM.
+func hasPrivateKey(text []byte) bool {
+	if !bytes.Contains(text, []byte("PRIVATE KEY-----")) {
 		return false
 	}
-	content = pemMark.ReplaceAll([]byte(escapedLines.Replace(string(content))), []byte("$1"))
+	text = pemMark.ReplaceAll([]byte(escapedLines.Replace(string(text))), []byte("$1"))
 	for {
-		block, rest := pem.Decode(content)
+		block, rest := pem.Decode(text)
 		if block == nil {
 			return false
 		}
 		if strings.HasSuffix(block.Type, "PRIVATE KEY") && len(block.Bytes) > 0 {
 			return true
 		}
-		content = rest
+		text = rest
 	}
 }

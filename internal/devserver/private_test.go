@@ -31,10 +31,11 @@ func TestAPrivateKeyIsSecret(t *testing.T) {
 		key, "\ufeff" + key, " \t" + key, "\u200b" + key, indented, certificate + "  " + key, "-----BEGIN EC PRIVATE KEY-----\n\ufeff" + key,
 		strings.ReplaceAll("\ufeff"+key, "\n", "\r\n"), utf16(binary.LittleEndian, key), utf16(binary.BigEndian, indented),
 		string(quoted), strings.ReplaceAll(string(quoted), `\n"`, `"`), strings.ReplaceAll(string(quoted), `\n`, `\r\n`),
+		strings.Repeat(certificate, 2000) + key, strings.Repeat("x", keyWindow-10) + "\n" + key,
 		"PuTTY-User-Key-File-3: ssh-ed25519\r\n",
 	} {
 		if !isSecret(strings.NewReader(text)) {
-			t.Errorf("%.100q is not taken for a private key", text)
+			t.Errorf("a text of %d bytes, %.100q, is not taken for a private key", len(text), text)
 		}
 	}
 	for _, text := range []string{
