@@ -252,6 +252,12 @@ func (r *recorder) Send(_ context.Context, _ *asgi.Cause, channel string, m asgi
 	return nil
 }
 
+func (r *recorder) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.sent)
+}
+
 // TestADisconnectWaitsForTheHeldFramesOfItsConnection: a rule for frames does not apply to
 // it, but it stays the last message.
 func TestADisconnectWaitsForTheHeldFramesOfItsConnection(t *testing.T) {
@@ -276,9 +282,10 @@ func TestADisconnectWaitsForTheHeldFramesOfItsConnection(t *testing.T) {
 					}()
 				}
 				time.Sleep(time.Minute)
-				a := slices.DeleteFunc(slices.Clone(r.sent), func(s string) bool { return !strings.HasSuffix(s, "a") })
-				if len(r.sent) != 9 || len(a) != 8 || a[7] != "websocket.disconnect r!a" {
-					t.Errorf("sent %q", r.sent)
+				sent := r.all()
+				a := slices.DeleteFunc(slices.Clone(sent), func(s string) bool { return !strings.HasSuffix(s, "a") })
+				if len(sent) != 9 || len(a) != 8 || a[7] != "websocket.disconnect r!a" {
+					t.Errorf("sent %q", sent)
 				}
 			})
 		})
@@ -320,8 +327,8 @@ func TestADisconnectWaitsForTheFrameThatIsBeingSent(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if want := []string{"websocket.receive r!a", "websocket.disconnect r!a"}; !slices.Equal(s.sent, want) {
-				t.Errorf("sent %q", s.sent)
+			if want := []string{"websocket.receive r!a", "websocket.disconnect r!a"}; !slices.Equal(s.all(), want) {
+				t.Errorf("sent %q", s.all())
 			}
 		})
 	}
