@@ -160,7 +160,7 @@ func TestJobsExample(t *testing.T) {
 	if _, queued := post("1000"); queued.State != "queued" {
 		t.Errorf("%+v", queued)
 	}
-	for _, state := range []string{"queued", "done"} {
+	for _, state := range []string{"deleted", "queued", "done"} {
 		if err := json.Unmarshal([]byte(s.receive()), &last); err != nil || last.State != state {
 			t.Errorf("%v: %+v", err, last)
 		}

@@ -198,11 +198,10 @@ func TestTooManyConnectionsAreRefused(t *testing.T) {
 // TestStrangersDoNotHoldUpAChild lets a child send a long frame while another program has
 // used the memory for those of strangers.
 func TestStrangersDoNotHoldUpAChild(t *testing.T) {
-	r := newRig(t, program("routed", "o"), threads(1), oneProcess)
+	r := newRig(t, program("routed", "o"), threads(1), oneProcess, func(c *config) {
+		c.ready = func(r *rig) { r.server.guestFrames = budget.New(1, context.Background()) }
+	})
 	r.mustLoad()
-	r.server.mu.Lock()
-	r.server.guestFrames = budget.New(1, context.Background())
-	r.server.mu.Unlock()
 	stranger := join(t, r.server, "")
 	var read atomic.Int64
 	stranger.stall(&read)
