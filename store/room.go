@@ -119,19 +119,18 @@ func (s *Store) addBlockedLocked(w *sender, q *queue, short shortage, cl *class)
 	if cl != nil {
 		name = cl.name
 	}
-	if w.queue == q && w.class != name {
-		q.leaveLine(w)
-	}
 	if w.queue != q || w.class != name {
+		if w.queue == q {
+			q.leaveLine(w)
+		} else {
+			q.blocked = append(q.blocked, w)
+		}
 		if q.lines == nil {
 			q.lines = map[string][]*sender{}
 		}
 		q.lines[name] = append(q.lines[name], w)
+		w.queue, w.class = q, name
 	}
-	if w.queue != q {
-		q.blocked = append(q.blocked, w)
-	}
-	w.queue, w.class = q, name
 	switch starving := short == outOfMemory; {
 	case starving && !w.starving:
 		s.starving = append(s.starving, w)
