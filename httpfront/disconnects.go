@@ -14,12 +14,15 @@ import (
 const maxDisconnects = 10_000
 
 // disconnects are the messages on websocket.disconnect that wait for room or for a layer
-// that cannot be reached. While there are any, one goroutine sends them in order. So an
-// ended WebSocket holds neither its memory nor a goroutine.
+// that cannot be reached. One goroutine for each path sends the path's messages in order,
+// so those of one route do not wait behind those of another. An ended WebSocket holds no
+// memory.
 type disconnects struct {
-	mu       sync.Mutex // guards the rest
-	waiting  []disconnect
-	reported time.Time // when it was last logged that too many wait
+	mu       sync.Mutex              // guards the rest
+	waiting  map[string][]disconnect // by path
+	count    int                     // how many wait
+	late     int                     // how many the end of the server has lost
+	reported time.Time               // when it was last logged that too many wait
 }
 
 type disconnect struct {
@@ -28,65 +31,92 @@ type disconnect struct {
 }
 
 // tooMany reports whether handshakes must be refused.
-func (q *disconnects) tooMany() bool { return q.count() >= maxDisconnects }
+func (q *disconnects) tooMany() bool { return q.length() >= maxDisconnects }
 
-func (q *disconnects) count() int {
+func (q *disconnects) length() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.waiting)
+	return q.count
 }
 
-// next removes the first message, which was sent, and returns the one after it.
-func (q *disconnects) next() (d disconnect, ok bool) {
+// next removes the first message of a path, which was sent or is late, and returns the
+// one after it.
+func (q *disconnects) next(path string, late bool) (d disconnect, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.waiting[0] = disconnect{}
-	if q.waiting = q.waiting[1:]; len(q.waiting) == 0 {
-		q.waiting = nil
+	q.count--
+	if late {
+		q.late++
+	}
+	rest := q.waiting[path]
+	rest[0] = disconnect{}
+	if rest = rest[1:]; len(rest) == 0 {
+		delete(q.waiting, path)
 		return d, false
 	}
-	return q.waiting[0], true
+	q.waiting[path] = rest
+	return rest[0], true
+}
+
+// allLate returns how many messages are late, once none waits.
+func (q *disconnects) allLate() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.count > 0 {
+		return 0
+	}
+	late := q.late
+	q.late = 0
+	return late
 }
 
 // disconnect sends a message on websocket.disconnect, now or later. Its connection must
 // still count in the registry.
 func (s *Server) disconnect(m asgi.Message) {
 	// If senders do not take turns, a new message must not take the room of those that wait.
-	if s.acceptors != nil || s.disconnects.count() == 0 {
+	path := ""
+	if s.acceptors != nil {
+		path = m.Text(asgi.KeyPath)
+	}
+	q := &s.disconnects
+	if s.acceptors != nil || q.length() == 0 {
 		err := s.layer.Send(s.life, s.cause(), asgi.WebSocketDisconnect, m, asgi.Volatile)
 		if err == nil || !passes(err) {
 			s.disconnected(m, err)
 			return
 		}
 	}
-	q := &s.disconnects
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	d := disconnect{m, time.Now()}
-	if q.waiting = append(q.waiting, d); len(q.waiting) == 1 {
-		s.conns.retain()
-		go s.sendDisconnects(d)
+	if q.waiting == nil {
+		q.waiting = map[string][]disconnect{}
 	}
-	if len(q.waiting) >= maxDisconnects && d.ended.Sub(q.reported) > unreadInterval {
+	d := disconnect{m, time.Now()}
+	q.waiting[path] = append(q.waiting[path], d)
+	q.count++
+	if len(q.waiting[path]) == 1 {
+		s.conns.retain()
+		go s.sendDisconnects(path, d)
+	}
+	if q.count >= maxDisconnects && d.ended.Sub(q.reported) > unreadInterval {
 		q.reported = d.ended
 		s.log.Warn("WebSocket handshakes get 503, because too many messages wait for room; check that the consumer of websocket.disconnect is fast enough",
-			logkey.Channel, asgi.WebSocketDisconnect, "waiting", len(q.waiting))
+			logkey.Channel, asgi.WebSocketDisconnect, "waiting", q.count)
 	}
 }
 
-// sendDisconnects sends the first of the messages that wait, and those after it.
-func (s *Server) sendDisconnects(first disconnect) {
+// sendDisconnects sends d, the first message of a path that waits, and those after it.
+func (s *Server) sendDisconnects(path string, d disconnect) {
 	defer s.conns.done()
-	late := 0
-	for d, ok := first, true; ok; d, ok = s.disconnects.next() {
+	for ok := true; ok; {
 		err := s.sendDisconnect(d)
-		if err != nil && s.life.Err() != nil {
-			late++
-		} else {
+		late := err != nil && s.life.Err() != nil
+		if !late {
 			s.disconnected(d.message, err)
 		}
+		d, ok = s.disconnects.next(path, late)
 	}
-	if late > 0 {
+	if late := s.disconnects.allLate(); late > 0 {
 		s.log.Warn("the server stopped before there was room for messages on websocket.disconnect", "count", late)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"asgibox/asgi"
 	"asgibox/store"
 )
 
@@ -58,7 +59,7 @@ func TestTooManyWaitingDisconnectsRefuseHandshakes(t *testing.T) {
 		open.gets(text("a"))
 		open.Close()
 		synctest.Wait()
-		if n := s.front.disconnects.count(); n != maxDisconnects+1 {
+		if n := s.front.disconnects.length(); n != maxDisconnects+1 {
 			t.Errorf("%d wait", n)
 		}
 		if n := strings.Count(s.logs.String(), "WebSocket handshakes get 503"); n != 1 {
@@ -111,6 +112,48 @@ func TestADisconnectWaitsForAReaderThatIsSlow(t *testing.T) {
 	}
 }
 
+// pathRooms is a layer whose refused senders wait for room for the path of their message.
+type pathRooms struct {
+	*fakeLayer
+	asgi.Acceptors // nil: only SendWhenRoom is called
+	rooms          map[string]chan struct{}
+}
+
+func (p *pathRooms) SendWhenRoom(ctx context.Context, c *asgi.Cause, patience time.Duration, channel string, m asgi.Message, opts ...asgi.SendOption) error {
+	r := &roomy{fakeLayer: p.fakeLayer, room: p.rooms[m.Text("path")], paused: true}
+	return r.SendWhenRoom(ctx, c, patience, channel, m, opts...)
+}
+
+// TestADisconnectDoesNotWaitForThoseOfOtherPaths checks that a route whose messages cannot
+// start holds up only its own.
+func TestADisconnectDoesNotWaitForThoseOfOtherPaths(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemServer(t, Options{})
+		slow, fast := make(chan struct{}), make(chan struct{})
+		s.front.acceptors = &pathRooms{fakeLayer: s.layer, rooms: map[string]chan struct{}{"/slow": slow, "/fast": fast}}
+		s.layer.setFull("websocket.disconnect", true)
+		for i, path := range []string{"/slow", "/slow", "/fast", "/slow"} {
+			s.front.disconnect(fields(t, msg{"reply_channel": "c", "path": path, "order": i}))
+		}
+		synctest.Wait()
+		s.layer.setFull("websocket.disconnect", false)
+		fast <- struct{}{}
+		if m := s.next("websocket.disconnect"); m.Int("order") != 2 {
+			t.Errorf("got %v first", m)
+		}
+		slow <- struct{}{}
+		for _, order := range []int64{0, 1, 3} {
+			if m := s.next("websocket.disconnect"); m.Int("order") != order {
+				t.Errorf("got %v, want message %d", m, order)
+			}
+		}
+		synctest.Wait()
+		if n := s.front.disconnects.length(); n != 0 {
+			t.Errorf("%d wait", n)
+		}
+	})
+}
+
 // TestADisconnectIsLostWithoutAReader checks that it does not wait for ever.
 func TestADisconnectIsLostWithoutAReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -122,12 +165,12 @@ func TestADisconnectIsLostWithoutAReader(t *testing.T) {
 			c.Close()
 		}
 		time.Sleep(150 * time.Second)
-		if n := s.front.disconnects.count(); n != 3 {
+		if n := s.front.disconnects.length(); n != 3 {
 			t.Errorf("%d wait while there is a reader", n)
 		}
 		s.layer.setReader("websocket.disconnect", false)
 		time.Sleep(2 * time.Minute)
-		if n := s.front.disconnects.count(); n != 0 {
+		if n := s.front.disconnects.length(); n != 0 {
 			t.Errorf("%d wait without a reader", n)
 		}
 		s.logs.contains(t, "could not send websocket.disconnect")
