@@ -73,12 +73,12 @@ func (q *disconnects) allLate() int {
 // disconnect sends a message on websocket.disconnect, now or later. Its connection must
 // still count in the registry.
 func (s *Server) disconnect(m asgi.Message) {
-	// If senders do not take turns, a new message must not take the room of those that wait.
-	path := ""
+	q := &s.disconnects
+	path := "" // one queue, on a layer where senders do not take turns
 	if s.acceptors != nil {
 		path = m.Text(asgi.KeyPath)
 	}
-	q := &s.disconnects
+	// If senders do not take turns, a new message must not take the room of those that wait.
 	if s.acceptors != nil || q.length() == 0 {
 		err := s.layer.Send(s.life, s.cause(), asgi.WebSocketDisconnect, m, asgi.Volatile)
 		if err == nil || !passes(err) {
