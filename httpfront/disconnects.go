@@ -10,13 +10,13 @@ import (
 )
 
 // maxDisconnects is how many disconnect messages may wait for room before handshakes are
-// refused. Each needs less than 1 KB, and its path.
+// refused. Each needs less than 1 KB and its path, and the first of a path a goroutine.
 const maxDisconnects = 10_000
 
 // disconnects are the messages on websocket.disconnect that wait for room or for a layer
 // that cannot be reached. One goroutine for each path sends the path's messages in order,
-// so those of one route do not wait behind those of another. An ended WebSocket holds no
-// memory.
+// so those of one route do not wait behind those of another. They do not need their
+// WebSockets.
 type disconnects struct {
 	mu       sync.Mutex              // guards the rest
 	waiting  map[string][]disconnect // by path
